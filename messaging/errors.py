@@ -1,0 +1,48 @@
+"""What can go wrong in messaging, split by whose fault it is.
+
+BlindspotError                  root of every error of ours; one sentence: what, where, what to do
+├── ConfigurationError          the caller's settings or arguments (also: unknown hazard class or tag)
+├── MessageRefused              the peer's message: unknown version, over the cap, not on the allow-list
+├── WireError                   the broker or the link
+│   ├── WireUnavailable         not reachable now; retrying the same message id later is right
+│   ├── WireFull                the stream is at its cap; back-pressure, shed by the table's priority
+│   └── WireForbidden           the credential does not allow the subject; retrying is wrong
+├── BlobError                   a blob is absent, truncated, too long or has another digest
+└── TrustError                  signature, threshold, version, expiry, length or digest does not hold
+"""
+
+
+class BlindspotError(Exception):
+    """Root of the errors that Blindspot raises; the message names the input and the remedy."""
+
+
+class ConfigurationError(BlindspotError):
+    """Settings or arguments that contradict themselves or name something unknown."""
+
+
+class MessageRefused(BlindspotError):
+    """A message that the allow-list, the schema or the size cap does not admit."""
+
+
+class WireError(BlindspotError):
+    """The broker or the link to it failed."""
+
+
+class WireUnavailable(WireError):
+    """The broker cannot be reached now; publish the same message id again later."""
+
+
+class WireFull(WireError):
+    """The stream is at its cap and refuses more (discard new)."""
+
+
+class WireForbidden(WireError):
+    """The credential in use does not allow this subject."""
+
+
+class BlobError(BlindspotError):
+    """A blob is absent, truncated, longer than allowed, or its digest differs."""
+
+
+class TrustError(BlindspotError):
+    """A release or an order is not to be believed; the incumbent stays."""
