@@ -1,0 +1,161 @@
+"""A trainable detector on disk: one safetensors file with its tensors, its embedding basis and its card.
+
+This is what the cloud trains from and trains to; what the edge runs is the detector bundle exported from
+it. Convolution kernels are stored in half precision and are rounded to it *before* anything is exported,
+so that a file that was read back is the very network that was judged. No pickle is ever read or written.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from cloud.errors import WeightsRefused
+from messaging.releases import MAX_EMBEDDING
+from messaging.taxonomy import Taxonomy, taxonomy_of
+
+Floats = npt.NDArray[np.float32]
+WEIGHTS_FILE = "weights.safetensors"
+FROZEN_LAYERS = 7
+FEATURE_TAPS = (4, 6)
+FEATURE_STRIDE = 16
+TAP_CHANNELS = 256
+CARD_KEY = "card"
+NETWORK, BASIS = "network.", "basis."
+
+
+@dataclass(frozen=True)
+class EmbeddingBasis:
+    """The public projection of the frozen feature maps: embedding = matrix @ features + offset.
+
+    Attributes:
+        matrix: (d, 256) float32, d at most 64.
+        offset: (d,) float32; centres the embeddings of public drawn scenes on the origin.
+        clip_norm: length to which one track's vector is clipped before it is counted.
+    """
+
+    matrix: Floats
+    offset: Floats
+    clip_norm: float
+
+    def __post_init__(self) -> None:
+        width = len(self.matrix)
+        if self.matrix.shape != (width, TAP_CHANNELS) or self.offset.shape != (width,):
+            raise ValueError(f"basis must be (d, {TAP_CHANNELS}) with offset (d,); got "
+                             f"{self.matrix.shape}, {self.offset.shape}")
+        if not 1 <= width <= MAX_EMBEDDING or self.clip_norm <= 0:
+            raise ValueError(f"basis must have 1-{MAX_EMBEDDING} rows and a positive clip norm; got "
+                             f"{width}, {self.clip_norm}")
+
+
+@dataclass(frozen=True)
+class WeightsCard:
+    """What a weights file says of itself. Class names are in output order; sizes in pixels."""
+
+    name: str
+    class_names: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    image_size: int
+    licence: str
+    architecture: str = "yolo11n"
+    parent_digest: str | None = None
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The hazard classes of this detector."""
+        return taxonomy_of(self.class_names)
+
+
+@dataclass(frozen=True)
+class DetectorWeights:
+    """A network's tensors by their layer names, the basis and the card. Kernels are half-exact."""
+
+    tensors: Mapping[str, Floats]
+    basis: EmbeddingBasis
+    card: WeightsCard
+
+    @property
+    def frozen(self) -> dict[str, Floats]:
+        """The tensors that no training changes: embeddings depend on these and on the basis only."""
+        return {name: value for name, value in sorted(self.tensors.items()) if is_frozen(name)}
+
+    @cached_property
+    def embedding_digest(self) -> str:
+        """sha256 hex over frozen tensors, taps, stride and basis: same digest, same embedding space."""
+        seen = hashlib.sha256(json.dumps([FEATURE_TAPS, FEATURE_STRIDE]).encode())
+        parts = {**self.frozen, "basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
+        for name, value in parts.items():
+            seen.update(json.dumps([name, value.shape]).encode())
+            seen.update(np.ascontiguousarray(value, np.float32).tobytes())
+        return seen.hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 hex of the file that `write` would write."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def with_card(self, **changes: object) -> "DetectorWeights":
+        """The same network with some lines of its card changed."""
+        return replace(self, card=replace(self.card, **changes))  # type: ignore[arg-type]  # checked by replace
+
+    def to_bytes(self) -> bytes:
+        """The safetensors file."""
+        stored: dict[str, npt.NDArray[np.generic]] = {
+            NETWORK + name: value.astype(np.float16) if value.ndim == 4 else value
+            for name, value in self.tensors.items()
+        }
+        stored |= {BASIS + "matrix": self.basis.matrix, BASIS + "offset": self.basis.offset}
+        card = {**asdict(self.card), "clip_norm": self.basis.clip_norm}
+        return save(stored, {CARD_KEY: json.dumps(card, sort_keys=True)})
+
+    def write(self, path: Path) -> str:
+        """Write to a file, by temporary name and rename. Returns the digest."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".part")
+        draft.write_bytes(self.to_bytes())
+        draft.replace(path)
+        return self.digest
+
+
+def is_frozen(tensor: str) -> bool:
+    """Whether a tensor name such as `model.4.cv1.conv.weight` belongs to the frozen layers."""
+    layer = tensor.split(".")[1]
+    return layer.isdigit() and int(layer) < FROZEN_LAYERS
+
+
+def half_exact(value: Floats) -> Floats:
+    """Round a kernel to what half precision can hold; statistics and offsets stay as they are."""
+    return value.astype(np.float16).astype(np.float32) if value.ndim == 4 else value
+
+
+def read_weights(path: Path) -> DetectorWeights:
+    """Read a weights file. Raises `WeightsRefused` when it is not one."""
+    try:
+        content = path.read_bytes()
+        stored = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        card = json.loads(header["__metadata__"][CARD_KEY])
+        basis = EmbeddingBasis(
+            stored[BASIS + "matrix"], stored[BASIS + "offset"], float(card.pop("clip_norm"))
+        )
+        tensors = {
+            name.removeprefix(NETWORK): value.astype(np.float32)
+            for name, value in stored.items()
+            if name.startswith(NETWORK)
+        }
+        card["class_names"] = tuple(card["class_names"])
+        return DetectorWeights(tensors, basis, WeightsCard(**card))
+    except FileNotFoundError:
+        raise WeightsRefused(f"there is no weights file {path}; name a file written by training") from None
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsRefused(
+            f"{path} is not a detector's weights file ({error!r}); use one that training wrote, or make the "
+            "shipped one again with `python -m cloud.starting_detector`"
+        ) from error

@@ -1,0 +1,100 @@
+"""What a detector saw on one frame: boxes, confidences, classes and embeddings, in one value type.
+
+Coordinates are pixels of the original frame, origin top left. A detector that could not look raises
+`DetectorError`; `Detections.empty()` means that it looked and saw nothing. Pure numpy; nothing here
+knows of cameras, models or the wire.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes on one frame, sorted by nothing in particular.
+
+    Attributes:
+        xyxy: (n, 4) float32, pixels, x1 < x2 and y1 < y2.
+        confidence: (n,) float32 in [0, 1], score of the winning class.
+        class_id: (n,) int64, index into the bundle's class names.
+        runner_up: (n,) float32, score of the second-best class of the same box (0 with one class).
+        embedding: (n, d) float32, pooled from the bundle's frozen feature map; d is 0 when not asked for.
+    """
+
+    xyxy: Floats
+    confidence: Floats
+    class_id: Ints
+    runner_up: Floats
+    embedding: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.xyxy)
+        if self.xyxy.shape != (n, 4) or self.embedding.ndim != 2:
+            raise ValueError(f"xyxy must be (n, 4) and embedding (n, d); got {self.xyxy.shape}, "
+                             f"{self.embedding.shape}")
+        for field in fields(self):
+            if len(getattr(self, field.name)) != n:
+                raise ValueError(f"{field.name} must have {n} rows like xyxy; got "
+                                 f"{len(getattr(self, field.name))}")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> "Detections":
+        """The chosen rows as a new value; a single integer is not a row choice."""
+        return Detections(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @classmethod
+    def empty(cls, embedding_width: int = 0) -> "Detections":
+        """Looked, and saw nothing."""
+        return cls.of(np.zeros((0, 4)), embedding=np.zeros((0, embedding_width)))
+
+    @classmethod
+    def of(
+        cls,
+        xyxy: npt.ArrayLike,
+        confidence: npt.ArrayLike = (),
+        class_id: npt.ArrayLike = (),
+        *,
+        runner_up: npt.ArrayLike | None = None,
+        embedding: npt.ArrayLike | None = None,
+    ) -> "Detections":
+        """Build from anything array-like; missing runner-ups are 0, missing embeddings have width 0."""
+        boxes = np.asarray(xyxy, np.float32).reshape(-1, 4)
+        n = len(boxes)
+        return cls(
+            boxes,
+            np.asarray(confidence, np.float32).reshape(-1),
+            np.asarray(class_id, np.int64).reshape(-1),
+            np.zeros(n, np.float32) if runner_up is None else np.asarray(runner_up, np.float32),
+            np.zeros((n, 0), np.float32) if embedding is None else np.asarray(embedding, np.float32),
+        )
+
+
+def iou_matrix(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of every box of `a` (n, 4) with every box of `b` (m, 4), xyxy; (n, m)."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
+    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
+    union = area_a[:, None] + area_b[None, :] - overlap
+    return np.where(union > 0, overlap / np.maximum(union, 1e-9), 0.0).astype(np.float32)
+
+
+def non_maximum_suppression(xyxy: Floats, confidence: Floats, class_id: Ints, iou: float) -> Ints:
+    """Greedy NMS within each class; returns the kept row indices, best first."""
+    order = np.argsort(-confidence, kind="stable")
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        same = class_id[rest] == class_id[best]
+        overlaps = iou_matrix(xyxy[best : best + 1], xyxy[rest])[0] > iou
+        order = rest[~(same & overlaps)]
+    return np.asarray(kept, np.int64)

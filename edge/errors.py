@@ -1,0 +1,36 @@
+"""What can go wrong at a site, split by whose fault it is.
+
+messaging.errors.BlindspotError
+└── EdgeError
+    ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
+    ├── DetectorError           the detector could not look; never to be taken for an empty street
+    ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
+    ├── BudgetSpent             the privacy budget of a camera does not allow this release
+    └── LedgerBroken            the egress ledger's chain does not hold
+"""
+
+from messaging.errors import BlindspotError
+
+
+class EdgeError(BlindspotError):
+    """Root of the edge's own errors."""
+
+
+class SourceError(EdgeError):
+    """A camera, video file or image folder that gives no frames."""
+
+
+class DetectorError(EdgeError):
+    """The detector could not look at a frame (time-out, failed session, unreadable input)."""
+
+
+class BundleRefused(EdgeError):
+    """A detector bundle that does not honour the contract of `edge.detector`."""
+
+
+class BudgetSpent(EdgeError):
+    """Releasing this prototype would pass the camera's privacy budget."""
+
+
+class LedgerBroken(EdgeError):
+    """An entry of the egress ledger was changed, dropped, inserted or reordered."""

@@ -1,0 +1,113 @@
+"""The seam for blobs by digest, with a folder and a memory back end.
+
+A blob's name is the sha256 of its bytes; nothing is ever overwritten. Readers state the length that they
+expect at most, and the digest is checked before a byte is used (endless-data and mix-up defence).
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from messaging.errors import BlobError
+
+
+def digest_of(data: bytes) -> str:
+    """sha256 hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Blobs(Protocol):
+    """Immutable bytes by digest. Asynchronous because one back end is a broker."""
+
+    async def put(self, data: bytes) -> str:
+        """Store and return the digest; storing the same bytes twice is one blob."""
+
+    async def get(self, digest: str, *, max_bytes: int) -> bytes:
+        """Bytes of a blob. Raises `BlobError`: absent, longer than `max_bytes`, or of another digest."""
+
+    async def has(self, digest: str) -> bool:
+        """Whether the blob is there."""
+
+
+def checked(data: bytes, digest: str, max_bytes: int) -> bytes:
+    """The data, if it is what was asked for. Raises `BlobError`."""
+    if len(data) > max_bytes:
+        raise BlobError(f"blob {digest[:12]} has {len(data)} bytes, at most {max_bytes} were expected")
+    if digest_of(data) != digest:
+        raise BlobError(f"blob {digest[:12]} has the digest {digest_of(data)[:12]}; it was damaged or swapped")
+    return data
+
+
+class MemoryBlobs:
+    """Blobs in a dictionary; public, for tests."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+
+    async def put(self, data: bytes) -> str:
+        """Store and return the digest."""
+        digest = digest_of(data)
+        self._blobs[digest] = data
+        return digest
+
+    async def get(self, digest: str, *, max_bytes: int) -> bytes:
+        """Bytes of a blob."""
+        if digest not in self._blobs:
+            raise BlobError(f"blob {digest[:12]} is absent")
+        return checked(self._blobs[digest], digest, max_bytes)
+
+    async def has(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        return digest in self._blobs
+
+
+class FolderBlobs:
+    """Blobs as files `<folder>/<first two hex>/<digest>`, written temp, fsync, replace."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, digest: str) -> Path:
+        """Where the blob lies, present or not."""
+        return self._folder / digest[:2] / digest
+
+    async def put(self, data: bytes) -> str:
+        """Store and return the digest."""
+        digest = digest_of(data)
+        if not self.path(digest).exists():
+            write_atomically(self.path(digest), data)
+        return digest
+
+    async def get(self, digest: str, *, max_bytes: int) -> bytes:
+        """Bytes of a blob."""
+        try:
+            with self.path(digest).open("rb") as file:
+                return checked(file.read(max_bytes + 1), digest, max_bytes)
+        except FileNotFoundError:
+            raise BlobError(f"blob {digest[:12]} is absent from {self._folder}") from None
+
+    async def has(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        return self.path(digest).exists()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write temp, fsync, replace, fsync the folder: after a crash the old or the new file is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,122 @@
+"""The seam for messages: publish with acknowledgement, pull with acknowledgement, last values.
+
+Two back ends pass one contract suite: `memory_bus` and `nats_bus`. "Accepted" means stored durably by
+the broker (full fsync); a message id seen within the stream's window is accepted once. Errors are those
+of `messaging.errors`; no back end lets a foreign one through.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """A durable stream that captures subjects. Full means refuse (`WireFull`), never forget silently."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int
+    max_message_bytes: int
+    max_age_s: float = 0.0
+    duplicate_window_s: float = 7200.0
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The broker's word that it has the message. `duplicate`: it had it already."""
+
+    stream: str
+    sequence: int
+    duplicate: bool
+
+
+class Delivery(Protocol):
+    """One message handed to a consumer; it comes again unless acknowledged or refused."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def attempt(self) -> int:
+        """1 on the first delivery."""
+
+    async def acknowledge(self) -> None:
+        """Done with it; returns once the broker has taken note (double acknowledgement)."""
+
+    async def retry_later(self, delay_s: float = 1.0) -> None:
+        """Not now: deliver again after the delay."""
+
+    async def refuse(self) -> None:
+        """Never deliver again: the message itself is at fault."""
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """Counters of a stream."""
+
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+
+
+class Bus(Protocol):
+    """A connection to one broker."""
+
+    async def ensure_stream(self, spec: StreamSpec) -> None:
+        """Create the stream or update it to the spec; keeps what it holds."""
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> Accepted:
+        """Store one message. Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id)."""
+
+    async def pull(
+        self, stream: str, durable: str, *, batch: int = 100, timeout_s: float = 1.0
+    ) -> Sequence[Delivery]:
+        """Next messages for a durable consumer, at most `batch`; empty when none came in time."""
+
+    async def purge_through(self, stream: str, sequence: int) -> None:
+        """Forget messages up to and including `sequence`."""
+
+    async def stream_state(self, stream: str) -> StreamState:
+        """How full a stream is."""
+
+    async def ensure_latest(self, bucket: str) -> None:
+        """Create a last-value bucket if absent."""
+
+    async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
+        """Set the last value of a key."""
+
+    async def get_latest(self, bucket: str, key: str) -> bytes | None:
+        """The last value of a key, or None."""
+
+    async def all_latest(self, bucket: str) -> Mapping[str, bytes]:
+        """Every key's last value."""
+
+    async def hint(self, subject: str) -> None:
+        """Send a wake-up without payload or guarantee."""
+
+    async def close(self) -> None:
+        """Drain and close; safe to call twice."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """How to reach a broker."""
+
+    url: str
+    name: str
+    credentials_path: str | None = None
+    nkey_seed_path: str | None = None
+    ca_path: str | None = None
+    inbox_prefix: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,83 @@
+"""What comes down to a site: the detector bundle's description and the rollout order.
+
+A bundle is one file, `model.onnx`; its description travels inside it (`metadata_props["blindspot"]`)
+and its digest is the file's sha256. A rollout order only chooses among releases; it carries no weights
+and gives no authority to install what is not a signed release.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from messaging.taxonomy import taxonomy_of
+
+METADATA_KEY = "blindspot"
+MAX_EMBEDDING = 64
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+UnitFloat = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class BundleDescription(BaseModel):
+    """How to feed a detector bundle and read its outputs.
+
+    Input: (n, 3, height, width) float32, RGB 0-1, letterboxed with grey 114. Outputs: `boxes_output`
+    (n, 4 + classes, anchors): centre x, centre y, width, height in input pixels, then class scores,
+    NMS outside; `features_output` (n, embedding_width, height/feature_stride, width/feature_stride):
+    feature maps of layers that fine-tuning keeps frozen, already projected on the public basis, from
+    which per-box embeddings are pooled (RoIAlign). The basis is part of the graph: pooling is linear,
+    so projecting the map is projecting the pooled vector.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = 1
+    name: Slug
+    class_names: tuple[Slug, ...]
+    taxonomy_digest: Digest
+    input_width: int = Field(ge=32, le=4096, multiple_of=32)
+    input_height: int = Field(ge=32, le=4096, multiple_of=32)
+    thresholds: dict[Slug, UnitFloat]
+    nms_iou: UnitFloat = 0.6
+    boxes_output: str = "boxes"
+    features_output: str = "features"
+    feature_stride: int = Field(ge=1, le=64)
+    embedding_width: int = Field(ge=1, le=MAX_EMBEDDING)
+    embedding_digest: Digest
+    clip_norm: float = Field(gt=0.0)
+    parent_digest: Digest | None = None
+    licence: str = Field(max_length=80)
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        if taxonomy_of(self.class_names).digest != self.taxonomy_digest:
+            raise ValueError("taxonomy_digest is not the digest of class_names")
+        if set(self.thresholds) != set(self.class_names):
+            raise ValueError(f"thresholds must name each class once; got {sorted(self.thresholds)}")
+        return self
+
+
+class Stage(StrEnum):
+    """What a release may do: `trial` runs in shadow only, `service` may serve."""
+
+    TRIAL = "trial"
+    SERVICE = "service"
+
+
+class RolloutOrder(BaseModel):
+    """What one site should run, chosen among the releases; signed by the director key.
+
+    `sequence` only goes up. An expired order changes nothing: the site keeps what it runs.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site: Slug
+    sequence: int = Field(ge=1)
+    digest: Digest
+    stage: Stage
+    issued_at_utc: int = Field(ge=0, description="seconds since 1970")
+    expires_at_utc: int = Field(ge=0, description="seconds since 1970")
+    downgrade: bool = False

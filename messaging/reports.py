@@ -1,0 +1,288 @@
+"""What goes up from a site: the report payloads. No field can hold pixels.
+
+Every string is an enum, a slug, a digest or an id of fixed form; every number is bounded and rounded to
+a coarse grid; every list has a maximum length. Times are whole seconds (evidence: whole minutes), boxes
+are shares of the frame rounded to 1/100. There is no free text: reasons are enums.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from messaging.releases import Digest, MAX_EMBEDDING, Slug, Stage
+from messaging.taxonomy import Light, Occlusion, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
+
+
+def _on_grid(step: float) -> AfterValidator:
+    return AfterValidator(lambda value: round(round(value / step) * step, 6))
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0), _on_grid(0.01)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+UtcSeconds = Annotated[int, Field(ge=0, le=4_102_444_800)]
+UtcMinute = Annotated[int, Field(ge=0, le=4_102_444_800, multiple_of=60)]
+Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), _on_grid(0.1)]
+
+
+class Report(BaseModel):
+    """Root of all payloads: immutable, no unknown fields, strict numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BoxGeometry(Report):
+    """A box as shares of frame width and height: centre and size, rounded to 0.01."""
+
+    cx: Share
+    cy: Share
+    w: Share
+    h: Share
+
+
+class ConditionTags(Report):
+    """Conditions of the frame (light, weather, sharpness) and of the box in it."""
+
+    light: Light = Light.UNKNOWN
+    weather: Weather = Weather.UNKNOWN
+    sharpness: Sharpness = Sharpness.UNKNOWN
+    size: SizeBin = SizeBin.UNKNOWN
+    region: RegionBin = RegionBin.UNKNOWN
+    occlusion: Occlusion = Occlusion.UNKNOWN
+
+    @property
+    def scene(self) -> SceneCondition:
+        """The part that names a failure mode."""
+        return SceneCondition(self.light, self.weather)
+
+
+class HazardState(StrEnum):
+    """Life of a hazard event."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+class HazardEvent(Report):
+    """A track that passed the hazard rules."""
+
+    event: Ulid
+    camera: Slug
+    class_name: Slug
+    state: HazardState
+    severity: int = Field(ge=1, le=5)
+    confidence: Share
+    box: BoxGeometry
+    tags: ConditionTags
+    zone: Slug | None = None
+    started_at_utc: UtcSeconds
+    at_utc: UtcSeconds
+    model_digest: Digest
+
+
+class ErrorKind(StrEnum):
+    """How the detector erred."""
+
+    MISSED = "missed"
+    FALSE_ALARM = "false_alarm"
+    WRONG_CLASS = "wrong_class"
+    POOR_BOX = "poor_box"
+
+
+class EvidenceSource(StrEnum):
+    """Where evidence of an error, or of a track's existence, comes from."""
+
+    TRACK_GAP = "track_gap"
+    VIEW_DISAGREEMENT = "view_disagreement"
+    TEACHER = "teacher"
+    MOTION = "motion"
+    LOW_MARGIN = "low_margin"
+    SHADOW = "shadow"
+    OPERATOR = "operator"
+
+
+class Misdetection(Report):
+    """Evidence that the detector erred. `class_name` may be `unknown`. One a track and kind."""
+
+    camera: Slug
+    kind: ErrorKind
+    class_name: Slug
+    tags: ConditionTags
+    box: BoxGeometry
+    evidence: EvidenceSource
+    probability: Share
+    minute_utc: UtcMinute
+    model_digest: Digest
+
+
+class ClassPrototype(Report):
+    """A noised mean of one camera's track embeddings of one class and condition.
+
+    `vector` are int8 steps of `scale`: the value is vector x scale. `tracks` is rounded down to tens
+    (twenty at least). `noise_sigma` is the standard deviation per coordinate that was added,
+    `epsilon` what this release cost at `delta`, `epsilon_spent` the camera's total.
+    """
+
+    camera: Slug
+    class_name: Slug
+    tags: ConditionTags
+    vector: tuple[Annotated[int, Field(ge=-127, le=127)], ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
+    scale: float = Field(gt=0.0, le=100.0)
+    embedding_digest: Digest
+    tracks: int = Field(ge=20, le=1_000_000, multiple_of=10)
+    noise_sigma: float = Field(gt=0.0, le=1000.0)
+    epsilon: float = Field(gt=0.0, le=100.0)
+    epsilon_spent: float = Field(gt=0.0, le=1000.0)
+    delta: float = Field(gt=0.0, le=0.01)
+    minute_utc: UtcMinute
+
+
+class RecallTally(Report):
+    """Counts behind estimated recall: one source, class, condition and model of one camera.
+
+    `supported` tracks have evidence that does not come from the model in service; `detected` of them
+    were detected by it. Counts are those since the last tally, so that tallies add up.
+    """
+
+    camera: Slug
+    class_name: Slug
+    light: Light
+    weather: Weather
+    source: Literal[EvidenceSource.TEACHER, EvidenceSource.SHADOW, EvidenceSource.OPERATOR]
+    model_digest: Digest
+    supported: Count
+    detected: Count
+    minute_utc: UtcMinute
+
+
+class ShadowTally(Report):
+    """One class and condition of a shadow run, in tracks.
+
+    `supported` tracks are confirmed by the teacher (or by both models where there is no teacher).
+    """
+
+    class_name: Slug
+    light: Light
+    weather: Weather
+    supported: Count
+    incumbent_detected: Count
+    candidate_detected: Count
+    incumbent_unsupported: Count
+    candidate_unsupported: Count
+
+
+class ShadowReport(Report):
+    """Candidate beside incumbent on live frames of one site: agreement and recall figures only."""
+
+    incumbent_digest: Digest
+    candidate_digest: Digest
+    frames: Count
+    candidate_p95_ms: Milliseconds
+    incumbent_p95_ms: Milliseconds
+    candidate_failures: Count
+    tallies: tuple[ShadowTally, ...] = Field(max_length=32)
+    final: bool
+    minute_utc: UtcMinute
+
+
+class Verdict(StrEnum):
+    """What an operator says of an event or a place."""
+
+    CONFIRMED = "confirmed"
+    FALSE_ALARM = "false_alarm"
+    MISSED = "missed"
+    WRONG_CLASS = "wrong_class"
+
+
+class OperatorVerdict(Report):
+    """An operator's word, given at the site."""
+
+    camera: Slug
+    verdict: Verdict
+    class_name: Slug
+    event: Ulid | None = None
+    box: BoxGeometry | None = None
+    tags: ConditionTags
+    minute_utc: UtcMinute
+
+
+class SwapOutcome(StrEnum):
+    """What became of a rollout order at a site."""
+
+    SHADOWING = "shadowing"
+    INSTALLED = "installed"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled_back"
+
+
+class SwapReason(StrEnum):
+    """Why; `none` when all went well."""
+
+    NONE = "none"
+    BAD_SIGNATURE = "bad_signature"
+    OLDER_VERSION = "older_version"
+    EXPIRED = "expired"
+    WRONG_LENGTH = "wrong_length"
+    WRONG_DIGEST = "wrong_digest"
+    UNKNOWN_RELEASE = "unknown_release"
+    NOT_FOR_SERVICE = "not_for_service"
+    WRONG_SITE = "wrong_site"
+    BAD_BUNDLE = "bad_bundle"
+    WRONG_CLASSES = "wrong_classes"
+    UNSAFE_GRAPH = "unsafe_graph"
+    SELF_TEST_FAILED = "self_test_failed"
+    TOO_SLOW = "too_slow"
+    CRASHED = "crashed"
+    WORSE_IN_SERVICE = "worse_in_service"
+    ORDERED_BACK = "ordered_back"
+    CLOCK_NOT_SANE = "clock_not_sane"
+
+
+class SwapReceipt(Report):
+    """What a site did with an order."""
+
+    sequence: int = Field(ge=0, le=2**53)
+    digest: Digest
+    previous_digest: Digest | None
+    stage: Stage
+    outcome: SwapOutcome
+    reason: SwapReason
+    frames_lost: Count
+    at_utc: UtcSeconds
+
+
+class CameraHealth(Report):
+    """One camera's counters since the node started, and its latest figures."""
+
+    camera: Slug
+    frames: Count
+    skipped: Count
+    dropped: Count
+    failures: Count
+    detections: Count
+    misdetections: Count
+    fps: float = Field(ge=0.0, le=1000.0)
+    inference_p50_ms: Milliseconds
+    inference_p95_ms: Milliseconds
+    frame_age_s: float = Field(ge=0.0, le=10_000_000.0)
+    connected: bool
+    light: Light
+    weather: Weather
+
+
+class Heartbeat(Report):
+    """A site's state; last value wins."""
+
+    model_digest: Digest | None
+    previous_digest: Digest | None
+    candidate_digest: Digest | None
+    stage: Stage | None
+    uptime_s: Count
+    resident_mb: float = Field(ge=0.0, le=1_000_000.0)
+    outbox_messages: Count
+    shed: Count
+    epsilon_spent: float = Field(ge=0.0, le=1000.0)
+    cameras: tuple[CameraHealth, ...] = Field(max_length=16)
+    at_utc: UtcSeconds

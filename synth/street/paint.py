@@ -1,0 +1,195 @@
+"""Putting sprites into a picture: supersampled sketches, a depth buffer, light, fog and glows.
+
+A `Canvas` holds the lit picture as float32 grey levels and the depth of what was painted last, so that
+static layers can be cached and moving things still vanish behind them.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.street.texture import disc
+
+Colour = tuple[float, float, float]
+Points = NDArray[np.float32]
+
+_SHIFT = 4
+_ONE = 1 << _SHIFT
+
+
+@dataclass(frozen=True, eq=False)
+class Sprite:
+    """A cut-out at depth `z` metres: colour uint8 (h, w, 3) under the scene's light, alpha float32 (h, w).
+
+    `emission` is light of its own, added after shading. A sprite that is not `solid` hides nothing behind
+    it for the purpose of boxes. `flat` marks what lies in the road.
+    """
+
+    left: int
+    top: int
+    bgr: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    z: float
+    x: float = 0.0
+    emission: NDArray[np.uint8] | None = None
+    solid: bool = True
+    floor_shade: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    points: Points
+    colour: Colour
+    emission: Colour | None
+    radius: float
+
+
+@dataclass(eq=False)
+class Sketch:
+    """Polygons and round strokes in frame pixels, rendered with supersampling into one sprite."""
+
+    strokes: list[_Stroke] = field(default_factory=list)
+
+    def polygon(self, points: Points, colour: Colour, emission: Colour | None = None) -> None:
+        """A filled polygon (n, 2)."""
+        self.strokes.append(_Stroke(np.asarray(points, np.float32), colour, emission, 0.0))
+
+    def line(self, points: Points, radius: float, colour: Colour, emission: Colour | None = None) -> None:
+        """A round stroke of this radius through the points (n, 2); one point makes a disc."""
+        self.strokes.append(_Stroke(np.asarray(points, np.float32), colour, emission, max(radius, 0.3)))
+
+    def render(
+        self, frame: tuple[int, int], z: float, *, x: float = 0.0, floor_shade: float = 0.0
+    ) -> Sprite | None:
+        """The sprite, cut to the frame (width, height); None when nothing of it is inside."""
+        bounds = self._bounds(frame)
+        if bounds is None:
+            return None
+        left, top, right, bottom = bounds
+        over = 3 if max(right - left, bottom - top) < 80 else 2
+        shape = ((bottom - top) * over, (right - left) * over)
+        bgr = np.zeros((*shape, 3), np.uint8)
+        alpha = np.zeros(shape, np.uint8)
+        glow = np.zeros((*shape, 3), np.uint8) if any(s.emission for s in self.strokes) else None
+        for stroke in self.strokes:
+            _draw(stroke, (left, top), over, (bgr, alpha, glow))
+        small = (right - left, bottom - top)
+        cover = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+        flat = cv2.resize(bgr, small, interpolation=cv2.INTER_AREA)
+        full = np.clip(flat / np.maximum(cover, 0.05)[..., None], 0, 255).astype(np.uint8)
+        light = None if glow is None else cv2.resize(glow, small, interpolation=cv2.INTER_AREA)
+        return Sprite(
+            left,
+            top,
+            full,
+            cover,
+            z,
+            x=x,
+            emission=None if light is None else np.asarray(light, np.uint8),
+            floor_shade=floor_shade,
+        )
+
+    def _bounds(self, frame: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        if not self.strokes:
+            return None
+        low = np.min([s.points.min(axis=0) - s.radius for s in self.strokes], axis=0)
+        high = np.max([s.points.max(axis=0) + s.radius for s in self.strokes], axis=0)
+        left, top = max(int(np.floor(low[0])) - 1, 0), max(int(np.floor(low[1])) - 1, 0)
+        right, bottom = min(int(np.ceil(high[0])) + 2, frame[0]), min(int(np.ceil(high[1])) + 2, frame[1])
+        return (left, top, right, bottom) if right > left and bottom > top else None
+
+
+def _draw(
+    stroke: _Stroke,
+    origin: tuple[int, int],
+    over: int,
+    planes: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None],
+) -> None:
+    bgr, alpha, glow = planes
+    points = ((stroke.points - origin) * (over * _ONE)).round().astype(np.int32)
+    for plane, value in ((bgr, stroke.colour), (alpha, (255.0, 0, 0)), (glow, stroke.emission or (0, 0, 0))):
+        if plane is None:
+            continue
+        if stroke.radius == 0:
+            cv2.fillPoly(plane, [points], value, cv2.LINE_8, _SHIFT)
+        elif len(points) == 1:
+            centre = (int(points[0, 0]), int(points[0, 1]))
+            cv2.circle(plane, centre, int(stroke.radius * over * _ONE), value, -1, cv2.LINE_8, _SHIFT)
+        else:
+            width = max(round(2 * stroke.radius * over), 1)
+            cv2.polylines(plane, [points], False, value, width, cv2.LINE_8, _SHIFT)
+
+
+@dataclass(eq=False)
+class Canvas:
+    """The lit picture, float32 (h, w, 3), 0..255, and the depth of its pixels in metres, float32 (h, w)."""
+
+    image: NDArray[np.float32]
+    depth: NDArray[np.float32]
+
+    def copy(self) -> "Canvas":
+        """An independent canvas with the same content."""
+        return Canvas(self.image.copy(), self.depth.copy())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    def paint(self, sprite: Sprite, shade: NDArray[np.float32], haze: tuple[float, Colour]) -> None:
+        """Blend a sprite in where nothing nearer is; `haze` is transmission 0..1 and the fog's colour."""
+        height, width = sprite.alpha.shape
+        rows, cols = slice(sprite.top, sprite.top + height), slice(sprite.left, sprite.left + width)
+        depth, image = self.depth[rows, cols], self.image[rows, cols]
+        alpha = sprite.alpha * (depth >= sprite.z)
+        colour = sprite.bgr.astype(np.float32) * shade
+        if sprite.emission is not None:
+            colour += sprite.emission
+        clear, fog = haze
+        if clear < 1:
+            colour *= clear
+            colour += np.asarray(fog, np.float32) * (1 - clear)
+        image += alpha[..., None] * (colour - image)
+        if sprite.solid:
+            depth[alpha > 0.5] = sprite.z
+
+    def darken(self, centre: tuple[float, float], radii: tuple[float, float], amount: float) -> None:
+        """A soft shadow on the road: multiplies an ellipse by 1 - amount."""
+        patch = self._patch(centre, radii)
+        if patch is not None:
+            rows, cols, blot = patch
+            self.image[rows, cols] *= 1 - np.minimum(blot * 1.6, 1)[..., None] * amount
+
+    def glow(
+        self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, lift: float
+    ) -> None:
+        """Light falling on an ellipse: raises what is there by `lift` times and adds some of `colour`."""
+        patch = self._patch(centre, radii)
+        if patch is not None:
+            rows, cols, blot = patch
+            tone = np.asarray(colour, np.float32) / 255.0
+            self.image[rows, cols] *= 1 + blot[..., None] * (tone * lift)
+            self.image[rows, cols] += blot[..., None] * (tone * (6.0 * lift))
+
+    def halo(
+        self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, strength: float
+    ) -> None:
+        """Light scattered in air and lens: adds a soft ellipse of `colour`."""
+        patch = self._patch(centre, radii)
+        if patch is not None:
+            rows, cols, blot = patch
+            self.image[rows, cols] += blot[..., None] * (np.asarray(colour, np.float32) * strength)
+
+    def _patch(
+        self, centre: tuple[float, float], radii: tuple[float, float]
+    ) -> tuple[slice, slice, NDArray[np.float32]] | None:
+        width, height = self.size
+        left, top = round(centre[0] - radii[0]), round(centre[1] - radii[1])
+        wide, tall = max(round(2 * radii[0]), 2), max(round(2 * radii[1]), 2)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, width), min(top + tall, height)
+        if x1 <= x0 or y1 <= y0 or wide > 4 * width or tall > 4 * height:
+            return None
+        blot = cv2.resize(disc(), (wide, tall), interpolation=cv2.INTER_LINEAR)
+        return slice(y0, y1), slice(x0, x1), blot[y0 - top : y1 - top, x0 - left : x1 - left]
