@@ -1,0 +1,142 @@
+"""People as jointed strokes in three dimensions: standing, walking, sitting, and fallen."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.street.paint import Colour, Sketch, Sprite
+from synth.street.view import View
+from synth.street.worlds import World
+
+_SKIN = ((120.0, 150.0, 200.0), (95.0, 130.0, 185.0), (60.0, 88.0, 135.0), (45.0, 62.0, 95.0))
+Joints = dict[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Clothes, skin, hair, build (1 is usual) and height in metres of one person."""
+
+    top: Colour
+    trousers: Colour
+    skin: Colour
+    hair: Colour
+    build: float
+    tall_m: float
+
+
+def make_person(world: World, rng: np.random.Generator) -> Person:
+    """A random person of this world."""
+    skin = _SKIN[int(rng.integers(len(_SKIN)))]
+    shade = world.pick(rng, 0.88, 1.1)
+    dark = world.pick(rng, 18, 90)
+    return Person(
+        top=_cloth(world, rng, 230),
+        trousers=_cloth(world, rng, 130),
+        skin=(skin[0] * shade, skin[1] * shade, skin[2] * shade),
+        hair=(dark * 0.7, dark * 0.8, dark),
+        build=world.pick(rng, 0.85, 1.2),
+        tall_m=world.pick(rng, 1.58, 1.88),
+    )
+
+
+def _cloth(world: World, rng: np.random.Generator, brightest: float) -> Colour:
+    hsv = (world.pick(rng, 0, 179), world.pick(rng, 10, 190), world.pick(rng, 45, brightest))
+    b, g, r = cv2.cvtColor(np.array([[hsv]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
+    return float(b), float(g), float(r)
+
+
+def upright(person: Person, *, gait: float = 0.0, heading: float = 0.0, sitting: bool = False) -> Joints:
+    """Joints in metres about the feet; `gait` is the swing of the legs in radians."""
+    k = person.tall_m / 1.75
+    hip = 0.48 if sitting else 0.9
+    swing = 0.34 * np.sin(gait)
+    forward = (float(np.sin(heading)), float(np.cos(heading)))
+    across = (float(np.cos(heading)), -float(np.sin(heading)))
+
+    def at(side: float, up: float, ahead: float) -> tuple[float, float, float]:
+        x = side * across[0] + ahead * forward[0]
+        z = side * across[1] + ahead * forward[1]
+        return x * k, up * k, z * k
+
+    knee = 0.42 if sitting else 0.06
+    return {
+        "head": at(0, hip + 0.72, 0.03),
+        "neck": at(0, hip + 0.55, 0),
+        "hip": at(0, hip, 0),
+        "knee_l": at(-0.1, 0.47, knee + swing * 0.6),
+        "knee_r": at(0.1, 0.47, knee - swing * 0.6),
+        "foot_l": at(-0.1, 0.05, (0.4 if sitting else 0.0) + swing),
+        "foot_r": at(0.1, 0.05, (0.4 if sitting else 0.0) - swing),
+        "hand_l": at(-0.27, hip + 0.02, 0.05 - swing * 0.7),
+        "hand_r": at(0.27, hip + 0.02, 0.05 + swing * 0.7),
+        "shoulder_l": at(-0.19, hip + 0.5, 0),
+        "shoulder_r": at(0.19, hip + 0.5, 0),
+    }
+
+
+def fallen(person: Person, rng: np.random.Generator, *, heading: float, stir: float = 0.0) -> Joints:
+    """Joints of a person who lies on the ground along `heading`; `stir` moves the arms a little."""
+    k = person.tall_m / 1.75
+    along = (float(np.cos(heading)), float(np.sin(heading)))
+    aside = (-along[1], along[0])
+    bend = rng.uniform(-0.28, 0.28, size=8)
+
+    def at(ahead: float, side: float, up: float) -> tuple[float, float, float]:
+        x = ahead * along[0] + side * aside[0]
+        z = ahead * along[1] + side * aside[1]
+        return x * k, up * k, z * k
+
+    arms = [rng.uniform(0.2, 0.6), rng.uniform(0.2, 0.6)]
+    return {
+        "head": at(0.78, bend[0] * 0.3, 0.13),
+        "neck": at(0.58, 0.0, 0.14),
+        "hip": at(0.0, bend[1] * 0.3, 0.13),
+        "knee_l": at(-0.4, -0.16 + bend[2], 0.1 + abs(bend[3])),
+        "knee_r": at(-0.42, 0.16 + bend[4], 0.1),
+        "foot_l": at(-0.82, -0.16 + bend[2] * 0.6, 0.08),
+        "foot_r": at(-0.84, 0.2 + bend[4] * 1.2, 0.08),
+        "hand_l": at(0.2 + bend[5] * 2, -0.25 - arms[0] + stir, 0.07),
+        "hand_r": at(0.3 + bend[6] * 2, 0.25 + arms[1] - stir, 0.07),
+        "shoulder_l": at(0.52, -0.2, 0.14),
+        "shoulder_r": at(0.52, 0.2, 0.14),
+    }
+
+
+def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) -> Sprite | None:
+    """The person with feet (or, lying, hip) at x, z; the sprite's depth is that of the nearest joint."""
+    names = list(joints)
+    local = np.asarray([joints[n] for n in names], np.float32)
+    pixels = dict(zip(names, view.project(local + np.asarray([x, 0, z], np.float32)), strict=True))
+    per_m = view.pixels_per_m(z)
+    thick = per_m * person.build
+    sketch = Sketch()
+    limb = _limbs(sketch, pixels)
+    far_first = sorted("lr", key=lambda s: -joints[f"foot_{s}"][2])
+    for s in far_first:
+        limb((f"knee_{s}", f"foot_{s}"), 0.065 * thick, person.trousers)
+        sketch.line(pixels[f"foot_{s}"][None], 0.075 * thick, (35.0, 35.0, 40.0))
+        limb(("hip", f"knee_{s}"), 0.085 * thick, person.trousers)
+    sleeve = (person.top[0] * 0.85, person.top[1] * 0.85, person.top[2] * 0.85)
+    limb((f"shoulder_{far_first[0]}", f"hand_{far_first[0]}"), 0.05 * thick, sleeve)
+    torso = np.stack([pixels["shoulder_l"], pixels["shoulder_r"], pixels["hip"]])
+    sketch.line(torso[[0, 1]], 0.09 * thick, person.top)
+    limb(("neck", "hip"), 0.165 * thick, person.top)
+    light = (person.top[0] * 1.12 + 6, person.top[1] * 1.12 + 6, person.top[2] * 1.12 + 6)
+    limb(("neck", "hip"), 0.07 * thick, (min(light[0], 255), min(light[1], 255), min(light[2], 255)))
+    limb((f"shoulder_{far_first[1]}", f"hand_{far_first[1]}"), 0.05 * thick, sleeve)
+    for s in "lr":
+        sketch.line(pixels[f"hand_{s}"][None], 0.05 * thick, person.skin)
+    sketch.line(pixels["head"][None], 0.115 * per_m, person.skin)
+    crown = pixels["head"] + (pixels["head"] - pixels["neck"]) * 0.3
+    sketch.line(crown[None], 0.1 * per_m, person.hair)
+    nearest = z + float(local[:, 2].min()) - 0.2
+    return sketch.render((view.width, view.height), nearest, x=x)
+
+
+def _limbs(sketch: Sketch, pixels: dict[str, NDArray[np.float32]]):  # type: ignore[no-untyped-def]
+    def limb(joints: tuple[str, str], radius: float, colour: Colour) -> None:
+        sketch.line(np.stack([pixels[joints[0]], pixels[joints[1]]]), radius, colour)
+
+    return limb
