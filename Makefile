@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up and may be run again at will.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUT ?= out
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-rounds demo-real test lint types bench-edge evidence faults browser experiment images wheel clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: $(STAMP)  ## the virtual environment with everything, at the pinned versions
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Blindspot needs Python 3.11 or newer; set PYTHON=python3.x" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[edge,cloud,dashboards,dev]'
+	touch $@
+
+demo: $(STAMP)  ## the whole loop on this machine: a blind spot is found and closed
+	$(BIN)/blindspot demo --out $(OUT)/demo
+
+demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between them
+	$(BIN)/blindspot demo --rounds 3 --out $(OUT)/demo-rounds
+
+demo-real: $(STAMP)  ## the loop on real photographs (needs the photographs beside the checkout)
+	$(BIN)/python -m cloud.demo_real --out $(OUT)/demo-real
+
+test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff: rules and format
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
+
+clean:  ## remove what was built and measured, and the environment
+	rm -rf $(VENV) $(OUT) dist build
