@@ -1,0 +1,98 @@
+"""What one edge node is told: its site, its broker, its cameras. Built once in `edge.app`, passed as values.
+
+The minimum is eight lines of YAML; everything else has a default that suits one nano detector on a small
+machine. Validation does no I/O.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from messaging.releases import Slug
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraSettings(_Section):
+    """One camera: where its frames come from, and what differs from the node's defaults.
+
+    `source` is an RTSP address, a USB index, a video file, a folder of images, or a folder of video
+    segments (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time, empty means
+    as fast as the node can look.
+    """
+
+    name: Slug
+    source: str
+    speed: float | None = Field(default=1.0, gt=0.0)
+    segments: bool = False
+    loop: bool = False
+    zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
+
+
+class BrokerLink(_Section):
+    """How the node reaches the site's broker."""
+
+    url: str = "nats://127.0.0.1:4222"
+    credentials: Path | None = None
+
+
+class TeacherSettings(_Section):
+    """The idle-time teacher: a bigger detector bundle; looks at every n-th frame when there is time."""
+
+    bundle: Path | None = None
+    every: int = Field(default=3, ge=1)
+    floor: float = Field(default=0.35, gt=0.0, lt=1.0)
+
+
+class EvidenceSettings(_Section):
+    """Which evidence sources work, and how often the costly ones look."""
+
+    second_view_every: int = Field(default=5, ge=1)
+    motion: bool = True
+    motion_filter: bool = True
+
+
+class PrivacySettings(_Section):
+    """The privacy budget of each camera, and how many tracks a prototype needs (never below 20)."""
+
+    minimum_tracks: int = Field(default=20, ge=20)
+    epsilon_per_release: float = Field(default=1.0, gt=0.0)
+    epsilon_per_camera: float = Field(default=8.0, gt=0.0)
+    window_days: int = Field(default=30, ge=1)
+    delta: float = Field(default=1e-5, gt=0.0, lt=0.01)
+
+
+class ReportSettings(_Section):
+    """How often figures are sent, in seconds."""
+
+    heartbeat_s: float = Field(default=2.0, gt=0.0)
+    tally_s: float = Field(default=5.0, gt=0.0)
+    prototype_s: float = Field(default=10.0, gt=0.0)
+    shadow_s: float = Field(default=5.0, gt=0.0)
+
+
+class NodeSettings(_Section):
+    """One edge node."""
+
+    site: Slug
+    data: Path
+    mirror: Path
+    trust: Path
+    broker: BrokerLink = BrokerLink()
+    cameras: tuple[CameraSettings, ...] = Field(min_length=1, max_length=16)
+    teacher: TeacherSettings = TeacherSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    reports: ReportSettings = ReportSettings()
+    page_port: int | None = Field(default=None, ge=0, le=65535)
+    detector_threads: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _camera_names_differ(self) -> Self:
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) != len(names):
+            raise ValueError(f"camera names must differ; got {', '.join(names)}")
+        return self
