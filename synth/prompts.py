@@ -1,0 +1,88 @@
+"""Words for image models: a class and its conditions -> one deterministic prompt.
+
+The vocabulary is closed (`VOCABULARY`), because the bundled small Stable Diffusion knows no other words;
+larger models read the same prompts as plain English. A tag that is `unknown` gives no word. Nothing here
+sees an image.
+"""
+
+import re
+from enum import StrEnum
+
+import numpy as np
+
+from messaging.taxonomy import Light, SceneCondition, SizeBin, Weather
+
+
+class Medium(StrEnum):
+    """What the picture should look like: `photo` of a city camera, or a `photograph` taken by hand."""
+
+    PHOTO = "photo"
+    PHOTOGRAPH = "photograph"
+
+
+THINGS: dict[str, tuple[str, ...]] = {
+    "fire": ("fire", "flames"),
+    "smoke": ("smoke", "rising smoke"),
+    "flood": ("flood water", "a flooded road"),
+    "pothole": ("a pothole", "a hole in the road"),
+    "garbage": ("garbage", "a pile of garbage bags"),
+    "fallen_person": ("a fallen person", "a person lying on the ground"),
+    "stopped_vehicle": ("a stopped vehicle", "a stopped car"),
+}
+EMPTY = ("an empty street", "an empty road")
+_LIGHT = {Light.DAY: "by day", Light.DUSK: "at dusk", Light.NIGHT: "at night"}
+_WEATHER = {
+    Weather.CLEAR: "clear weather", Weather.RAIN: "rain", Weather.FOG: "fog", Weather.SNOW: "snow",
+}  # fmt: skip
+_SIZE = {
+    SizeBin.TINY: "far away", SizeBin.SMALL: "at a distance",
+    SizeBin.MEDIUM: "near", SizeBin.LARGE: "close up",
+}  # fmt: skip
+_VIEWPOINT = ("surveillance camera", "traffic camera", "security camera")
+
+
+def prompt_for(
+    class_name: str | None,
+    scene: SceneCondition,
+    *,
+    rng: np.random.Generator,
+    size: SizeBin = SizeBin.UNKNOWN,
+    medium: Medium = Medium.PHOTO,
+) -> str:
+    """The prompt for one painting; the same arguments and the same state of `rng` give the same words.
+
+    Args:
+        class_name: a hazard class, or None for a street without hazards. A class outside the default
+            taxonomy is spelt out as its own name.
+        scene: light and weather.
+        rng: chooses among synonyms and viewpoints.
+        size: of the planned box in its frame.
+        medium: what the picture should look like.
+    """
+    things = EMPTY if class_name is None else THINGS.get(class_name, (class_name.replace("_", " "),))
+    thing = things[int(rng.integers(len(things)))]
+    viewpoint = _VIEWPOINT[int(rng.integers(len(_VIEWPOINT)))]
+    street = "street" if scene.light is Light.UNKNOWN else f"street {_LIGHT[scene.light]}"
+    parts = [f"a {medium} of {thing}", street]
+    if scene.weather is not Weather.UNKNOWN:
+        parts.append(_WEATHER[scene.weather])
+    if size is not SizeBin.UNKNOWN:
+        parts.append(_SIZE[size])
+    if medium is Medium.PHOTO:
+        parts.append(viewpoint)
+    return ", ".join(parts)
+
+
+def _words(phrases: list[str]) -> set[str]:
+    return {word for phrase in phrases for word in re.findall(r"[a-z]+", phrase)}
+
+
+VOCABULARY: tuple[str, ...] = tuple(
+    sorted(
+        _words(
+            [thing for things in THINGS.values() for thing in things]
+            + [*EMPTY, *_LIGHT.values(), *_WEATHER.values(), *_SIZE.values(), *_VIEWPOINT, *Medium]
+            + ["a of street"]
+        )
+    )
+)
