@@ -1,0 +1,81 @@
+"""What a command measured, written in one format that the tables of `docs/` are made from.
+
+A figure states its target as a comparison and a number; whether it holds is computed from the value and
+never passed in. A figure that was not measured has value None and does not hold. Lives in the ground
+because every program writes it; it knows nothing of what is measured.
+"""
+
+import datetime
+import json
+import operator
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from messaging.blobs import write_atomically
+
+_COMPARISONS = {"<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": operator.lt, ">": operator.gt}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number. `target` is like `"<= 12"`, or None where no target is set."""
+
+    name: str
+    value: float | None
+    unit: str
+    target: str | None = None
+    n: int | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the value meets the target; None where there is no target."""
+        if self.target is None:
+            return None
+        comparison, _, number = self.target.partition(" ")
+        return self.value is not None and bool(_COMPARISONS[comparison](self.value, float(number)))
+
+
+def machine() -> str:
+    """The machine in words: processor, cores, memory, operating system."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
+    return f"{model}, {os.cpu_count()} cores, {pages:.0f} GiB, {platform.system()} {platform.machine()}"
+
+
+def write_figures(path: Path, figures: Sequence[Figure], *, command: str, now: datetime.datetime) -> None:
+    """Write `path` (conventionally `out/figures/NAME.json`)."""
+    document = {
+        "machine": machine(),
+        "date": now.strftime("%Y-%m-%d"),
+        "command": command,
+        "commit": _commit(),
+        "figures": [{**asdict(figure), "holds": figure.holds} for figure in figures],
+    }
+    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _cpu_lines() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file lies in; None for an installed wheel."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False,
+        )
+    except OSError:
+        return None
+    return run.stdout.strip() or None
