@@ -1,0 +1,11 @@
+"""Drawn street scenes with exact labels, as a city camera sees them: stills, pairs, and cameras that move time.
+
+Knows only the words of `messaging.taxonomy`. Every picture is a pure function of world, seed and condition;
+worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak into the purpose of another.
+"""
+
+from synth.street.stills import draw_pair, draw_still
+from synth.street.values import DRAWN_CLASSES, DrawnBox, DrawnFrame
+from synth.street.worlds import WORLDS, World, WorldName
+
+__all__ = ["DRAWN_CLASSES", "WORLDS", "DrawnBox", "DrawnFrame", "World", "WorldName", "draw_pair", "draw_still"]

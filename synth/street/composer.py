@@ -1,0 +1,260 @@
+"""One street: its static layers drawn once, then any moment of it with any hazards, boxes included.
+
+The same street composed with and without hazards differs only where a hazard, its light or its reflection
+falls. Sensor and falling weather are not applied here.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from messaging.errors import ConfigurationError
+from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
+from synth.street.furniture import draw_lamp, furnish, place_lamps
+from synth.street.ground import make_road, paint_ground
+from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
+from synth.street.lighting import Lamp, Lighting, light_scene
+from synth.street.paint import Canvas, Sprite
+from synth.street.people import draw_person, upright
+from synth.street.town import paint_buildings, paint_sky
+from synth.street.traffic import Traffic, make_traffic, park
+from synth.street.values import DrawnBox
+from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points
+from synth.street.view import View
+from synth.street.worlds import World
+
+_LEAST_VISIBLE = 0.3
+_LEAST_SIDE_PX = 5
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """Something to paint at a depth: a sprite, and the vehicle or hazard it belongs to."""
+
+    sprite: Sprite
+    vehicle: tuple[Vehicle, float, float] | None = None
+    hazard: Hazard | None = None
+    parts: HazardSprites | None = None
+
+
+def make_view(world: World, size: tuple[int, int], rng: np.random.Generator) -> View:
+    """A city camera 4.5-7.5 m up that looks along the street and a little down."""
+    width, height = size
+    if width < 64 or height < 64:
+        raise ConfigurationError(f"a drawn frame must be at least 64x64 pixels; got {width}x{height}")
+    return View(
+        width,
+        height,
+        horizon_y=height * world.pick(rng, 0.16, 0.34),
+        vanish_x=width * world.pick(rng, 0.34, 0.66),
+        focal_px=width * world.pick(rng, 0.82, 1.1),
+        mounted_m=world.pick(rng, 4.6, 7.2),
+    )
+
+
+class Street:
+    """A layout of a world under one condition. Drawing it the first time is the slow part."""
+
+    def __init__(self, world: World, seed: int, scene: SceneCondition, size: tuple[int, int]) -> None:
+        self.world, self.scene = world, scene
+        rng = world.layout_rng(seed, 1)
+        self.view = make_view(world, size, rng)
+        self.road = make_road(world, rng)
+        lamps = place_lamps(world, self.road, rng)
+        self.lighting: Lighting = light_scene(scene, world, lamps, rng)
+        self.traffic: Traffic = make_traffic(world, self.road, rng)
+        self._night = scene.light in (Light.NIGHT, Light.DUSK)
+        self._wet: NDArray[np.float32] = np.zeros((size[1], size[0]), np.float32)
+        self.static = self._draw_static(rng, lamps)
+
+    def _draw_static(self, rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> Canvas:
+        view, road, world = self.view, self.road, self.world
+        shape = (view.height, view.width)
+        image = np.zeros((*shape, 3), np.float32)
+        emission = np.zeros((*shape, 3), np.float32)
+        depth, self._wet = paint_ground(image, view, road, world, self.scene, rng)
+        sky = np.zeros_like(image)
+        paint_sky(sky, view, self.scene, world, rng)
+        above = np.arange(view.height) < int(view.horizon_y)
+        depth[above] = 1000.0
+        paint_buildings(image, emission, depth, view, road, world, self.scene, rng)
+        self._light_up(image, emission, depth)
+        open_sky = depth >= 999.0
+        image[open_sky] = sky[open_sky]
+        canvas = Canvas(image, depth)
+        self._paint_furniture(canvas, lamps, rng)
+        if self.scene.weather is Weather.RAIN:
+            self._reflect(canvas)
+        return canvas
+
+    def _light_up(self, image: NDArray[np.float32], emission: NDArray[np.float32], depth: NDArray[np.float32]) -> None:
+        """Shade the painted surfaces by ambient and lamp light (at half resolution), then haze them."""
+        lighting, view = self.lighting, self.view
+        if lighting.lamps:
+            z = depth[::2, ::2]
+            x = (np.arange(0, view.width, 2, dtype=np.float32)[None] - view.vanish_x) * z / view.focal_px
+            rows = np.arange(0, view.height, 2, dtype=np.float32)[:, None]
+            y = view.mounted_m - (rows - view.horizon_y) * z / view.focal_px
+            light = lighting.shade_map(x, np.minimum(y, 5.0), z)
+            image *= cv2.resize(light, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+        else:
+            image *= np.asarray(lighting.ambient, np.float32)
+        image += emission * np.float32(0.85)
+        clear = np.exp(-lighting.haze_per_m * depth)[..., None]
+        image *= clear
+        image += (1 - clear) * np.asarray(lighting.haze_colour, np.float32)
+
+    def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> None:
+        entries = [_Entry(s) for s in furnish(self.world, self.view, self.road, self.scene, rng)]
+        burning = bool(self.lighting.lamps)
+        for lamp in lamps:
+            sprite = draw_lamp(lamp, self.view, self.road, burning=burning)
+            if sprite is not None:
+                entries.append(_Entry(sprite))
+        for vehicle, x, z in park(self.world, self.view, self.road, rng):
+            sprite = draw_vehicle(vehicle, self.view, x, z, lights=False)
+            if sprite is not None:
+                entries.append(_Entry(sprite, vehicle=(vehicle, x, z)))
+        self._paint_all(canvas, entries, parked=True)
+        for lamp in self.lighting.lamps:
+            self._lamp_halo(canvas, lamp.x, lamp.y, lamp.z, lamp.power, lamp.colour)
+
+    def _lamp_halo(
+        self, canvas: Canvas, x: float, y: float, z: float, power: float, colour: tuple[float, float, float]
+    ) -> None:
+        if power <= 0:
+            return
+        per_m, at = self.view.pixels_per_m(z), self.view.point(x, y, z)
+        clear, _ = self.lighting.haze(z)
+        reach = per_m * (1.1 + 2.2 * (1 - clear) + (0.8 if self.scene.weather is Weather.FOG else 0))
+        tone = (colour[0] * 255, colour[1] * 255, colour[2] * 255)
+        canvas.halo(at, (reach, reach), tone, 0.75 * power * max(clear, 0.35))
+        canvas.halo(at, (reach * 0.25, reach * 0.25), (255, 255, 255), 0.8 * power)
+        if self.scene.weather is Weather.RAIN:
+            base = self.view.point(x, 0, z)
+            canvas.halo((base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), tone, 0.3 * power)
+
+    def _reflect(self, canvas: Canvas) -> None:
+        """Wet ground mirrors, blurred, what is above the horizon."""
+        view, horizon = self.view, int(self.view.horizon_y)
+        tall = view.height - horizon
+        mirrored = cv2.resize(canvas.image[: horizon + 1][::-1], (view.width, tall), interpolation=cv2.INTER_LINEAR)
+        mirrored = cv2.blur(mirrored, (5, 31))
+        ground = canvas.image[horizon:]
+        amount = (self._wet[horizon:] * 0.42)[..., None]
+        flat = (canvas.depth[horizon:] > 0)[..., None]
+        ground += amount * flat * (mirrored - ground)
+
+    def compose(self, time_s: float, hazards: tuple[Hazard, ...]) -> tuple[Canvas, tuple[DrawnBox, ...]]:
+        """The street at a moment with these hazards: picture, depth, and a box for each that can be seen."""
+        canvas = self.static.copy()
+        entries = [*self._moving(time_s), *self._hazard_entries(hazards, time_s)]
+        self._paint_all(canvas, entries, parked=False)
+        boxes = [self._box(e, canvas.depth) for e in entries if e.hazard is not None]
+        return canvas, tuple(b for b in boxes if b is not None)
+
+    def _moving(self, time_s: float) -> list[_Entry]:
+        entries: list[_Entry] = []
+        for driver in self.traffic.drivers:
+            z = driver.depth_at(time_s)
+            if 3.0 < z < 110:
+                sprite = draw_vehicle(driver.vehicle, self.view, driver.x, z, lights=self._night)
+                if sprite is not None:
+                    entries.append(_Entry(sprite, vehicle=(driver.vehicle, driver.x, z)))
+        for walker in self.traffic.walkers:
+            z = walker.depth_at(time_s)
+            joints = upright(
+                walker.person, gait=walker.gait_at(time_s), heading=walker.heading, sitting=walker.sitting
+            )
+            sprite = draw_person(walker.person, joints, self.view, walker.x, z)
+            if sprite is not None:
+                entries.append(_Entry(sprite))
+        return entries
+
+    def _hazard_entries(self, hazards: tuple[Hazard, ...], time_s: float) -> list[_Entry]:
+        entries = []
+        for hazard in hazards:
+            parts = hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+            if parts is not None:
+                entries.append(_Entry(parts.main, hazard=hazard, parts=parts))
+        return entries
+
+    def _paint_all(self, canvas: Canvas, entries: list[_Entry], *, parked: bool) -> None:
+        for entry in sorted(entries, key=lambda e: -e.sprite.z):
+            sprite = entry.sprite
+            shade, haze = self.lighting.shade(sprite.x, sprite.z), self.lighting.haze(sprite.z)
+            self._shadow(canvas, entry)
+            if entry.parts is not None and entry.parts.under is not None:
+                canvas.paint(entry.parts.under, shade, haze)
+            if entry.hazard is not None and entry.hazard.class_name == "fire":
+                self._firelight(canvas, entry.hazard)
+            if entry.hazard is not None and entry.hazard.class_name == "smoke":
+                shade = np.maximum(shade, 0.34)
+            canvas.paint(sprite, shade, haze)
+            if entry.vehicle is not None and self._night and not parked:
+                self._headlights(canvas, *entry.vehicle)
+
+    def _shadow(self, canvas: Canvas, entry: _Entry) -> None:
+        """A soft contact shadow under what stands on the ground."""
+        view = self.view
+        amount = 0.5 if self.lighting.darkness < 0.3 else 0.35
+        if entry.vehicle is not None:
+            vehicle, x, z = entry.vehicle
+            per_m, depth = view.pixels_per_m(z), z + vehicle.length_m * 0.4
+            _, near = view.point(x, 0, z - 0.4)
+            at = view.point(x, 0, depth)
+            radii = (vehicle.width_m * 0.85 * per_m, max(near - at[1], 2.0) * 1.15)
+            canvas.darken(at, radii, amount)
+        elif entry.hazard is not None and entry.hazard.class_name in ("garbage", "fallen_person"):
+            per_m = view.pixels_per_m(entry.hazard.z)
+            at = view.point(entry.hazard.x, 0, entry.hazard.z)
+            wide = 0.6 * entry.hazard.size_m[0] * per_m
+            canvas.darken(at, (wide, wide * 0.45), amount * 0.7)
+
+    def _firelight(self, canvas: Canvas, hazard: Hazard) -> None:
+        """Fire lights its surroundings: strongly in the dark, hardly by day."""
+        per_m = self.view.pixels_per_m(hazard.z)
+        at = self.view.point(hazard.x, hazard.y * 0.5, hazard.z)
+        reach = per_m * (2.0 + 1.6 * hazard.size_m[1])
+        dark = self.lighting.darkness
+        canvas.glow(at, (reach * 1.25, reach * 0.8), (60, 140, 255), 3.2 * dark * dark)
+        if self.scene.weather is Weather.RAIN:
+            base = self.view.point(hazard.x, 0, hazard.z)
+            tall = per_m * hazard.size_m[1]
+            canvas.halo((base[0], base[1] + tall * 0.5), (per_m * hazard.size_m[0] * 0.5, tall * 0.8), (40, 120, 255), 0.22)
+
+    def _headlights(self, canvas: Canvas, vehicle: Vehicle, x: float, z: float) -> None:
+        per_m = self.view.pixels_per_m(z)
+        tone = (40.0, 50.0, 255.0) if vehicle.away else (235.0, 245.0, 255.0)
+        reach = per_m * (0.5 if vehicle.away else 0.95)
+        for at in lamp_points(vehicle, self.view, x, z):
+            middle = (float(at[0]), float(at[1]))
+            canvas.halo(middle, (reach, reach), tone, 0.5 if vehicle.away else 0.85)
+            if self.scene.weather is Weather.RAIN:
+                canvas.halo((middle[0], middle[1] + per_m * 1.4), (per_m * 0.25, per_m * 1.5), tone, 0.35)
+        ahead = z - 4.0 if not vehicle.away else z + vehicle.length_m + 5.0
+        if ahead > 3.5:
+            pool, far = self.view.point(x, 0, ahead), self.view.pixels_per_m(ahead)
+            radii = (2.4 * far, 5.0 * far * self.view.mounted_m / ahead)
+            canvas.glow(pool, radii, (235, 245, 255), 1.6 * self.lighting.darkness)
+
+    def _box(self, entry: _Entry, depth: NDArray[np.float32]) -> DrawnBox | None:
+        """The tight box of the visible part, None when less than 30 % can be seen."""
+        hazard, parts, sprite = entry.hazard, entry.parts, entry.sprite
+        if hazard is None or parts is None:
+            return None
+        mask = sprite.alpha > parts.edge
+        height, width = mask.shape
+        seen = mask & (depth[sprite.top : sprite.top + height, sprite.left : sprite.left + width] >= sprite.z)
+        share = float(seen.sum()) / max(float(mask.sum()), 1.0)
+        if share < _LEAST_VISIBLE:
+            return None
+        rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        left, top = sprite.left + int(cols[0]), sprite.top + int(rows[0])
+        right, bottom = sprite.left + int(cols[-1]) + 1, sprite.top + int(rows[-1]) + 1
+        if min(right - left, bottom - top) < _LEAST_SIDE_PX:
+            return None
+        hidden = Occlusion.NONE if share > 0.9 else Occlusion.PARTIAL if share > 0.6 else Occlusion.HEAVY
+        return DrawnBox(hazard.class_name, (float(left), float(top), float(right), float(bottom)), hazard.track, hidden)

@@ -1,0 +1,96 @@
+"""Single pictures of drawn streets, and pairs of the same street with and without its hazards."""
+
+import numpy as np
+
+from messaging.taxonomy import Light, SceneCondition
+from synth.sensor import SensorModel
+from synth.street.composer import Street
+from synth.street.hazards import Hazard, expected_box, in_sight, overlap, place_hazard
+from synth.street.paint import Canvas
+from synth.street.values import DRAWN_CLASSES, DrawnBox, DrawnFrame, check_classes
+from synth.street.weather import draw_weather, wet_lens
+from synth.street.worlds import WORLDS, World, WorldName
+
+_TRIES = 14
+_STILL_LIFE_S = 60.0
+
+
+def draw_still(
+    *, world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int] = (640, 360),
+    classes: tuple[str, ...] = DRAWN_CLASSES, hazards: int | None = None, sensor: bool = True,
+) -> DrawnFrame:
+    """One picture of a street of its own; `hazards` is how many to place (None: 1 to 4; fewer if no room).
+
+    Raises `ConfigurationError` for a class that cannot be drawn or a frame under 64 pixels.
+    """
+    street, placed, time_s = _prepare(world, seed, scene, size, classes, hazards)
+    return _finish(street, seed, time_s, placed, sensor)
+
+
+def draw_pair(
+    *, world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int] = (640, 360),
+    classes: tuple[str, ...] = DRAWN_CLASSES, hazards: int | None = None, sensor: bool = True,
+) -> tuple[DrawnFrame, DrawnFrame]:
+    """The picture of `draw_still`, and the very same street, weather and noise without its hazards."""
+    street, placed, time_s = _prepare(world, seed, scene, size, classes, hazards)
+    return _finish(street, seed, time_s, placed, sensor), _finish(street, seed, time_s, (), sensor)
+
+
+def _prepare(
+    world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int], classes: tuple[str, ...],
+    hazards: int | None,
+) -> tuple[Street, tuple[Hazard, ...], float]:
+    check_classes(tuple(classes))
+    street = Street(WORLDS[world], seed, scene, size)
+    rng = street.world.layout_rng(seed, 2)
+    count = int(rng.integers(1, 5)) if hazards is None else hazards
+    time_s = float(rng.uniform(0, 20))
+    placed: list[Hazard] = []
+    for track in range(count):
+        hazard = find_place(street, classes[int(rng.integers(len(classes)))], track, placed, rng, (time_s - rng.uniform(0.5, 6), _STILL_LIFE_S))
+        if hazard is not None:
+            placed.append(hazard)
+    return street, tuple(placed), time_s
+
+
+def find_place(
+    street: Street, class_name: str, track: int, placed: list[Hazard], rng: np.random.Generator,
+    when: tuple[float, float],
+) -> Hazard | None:
+    """A hazard in sight and apart from those already placed, or None when some tries found no room."""
+    for _ in range(_TRIES):
+        hazard = place_hazard(class_name, track, street.world, street.view, street.road, rng, when)
+        box = expected_box(hazard, street.view)
+        if any(overlap(box, expected_box(other, street.view)) > 0.2 for other in placed):
+            continue
+        if in_sight(hazard, street.view, street.static.depth):
+            return hazard
+    return None
+
+
+def _finish(
+    street: Street, seed: int, time_s: float, hazards: tuple[Hazard, ...], sensor: bool
+) -> DrawnFrame:
+    canvas, boxes = street.compose(time_s, hazards)
+    return develop(street, canvas, boxes, street.world.layout_rng(seed, 3), index=0, time_s=time_s, sensor=sensor)
+
+
+def develop(
+    street: Street, canvas: Canvas, boxes: tuple[DrawnBox, ...], rng: np.random.Generator, *, index: int,
+    time_s: float, sensor: bool,
+) -> DrawnFrame:
+    """Falling weather, drops on the lens, then the camera: a composed moment becomes a frame."""
+    draw_weather(canvas.image, street.scene, street.lighting, rng)
+    if street.scene.weather == "rain":
+        wet_lens(canvas.image, rng)
+    image = np.clip(canvas.image, 0, 255).astype(np.uint8)
+    if sensor:
+        image = sensor_of(street.world, street.scene).apply(image, rng)
+    return DrawnFrame(image, boxes, street.scene, index, time_s)
+
+
+def sensor_of(world: World, scene: SceneCondition) -> SensorModel:
+    """The world's camera, with more gain in the dark."""
+    gain = {Light.NIGHT: world.night_gain, Light.DUSK: 1.0 + world.night_gain * 0.2}.get(scene.light, 1.0)
+    model = world.sensor
+    return SensorModel(model.blur_px, model.noise_sigma, model.jpeg_quality, gain)
