@@ -1,0 +1,133 @@
+"""The demo's report for people: one HTML file that needs nothing beside it, and the same as JSON.
+
+Pictures shown are synthetic images (inlined thumbnails); no frame of the footage is in the report.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+
+from cloud.demo.result import DemoResult, Row, figures_of
+from messaging.blobs import write_atomically
+from messaging.figures import Figure
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#1c2430}
+table{border-collapse:collapse;width:100%;margin:1rem 0}
+th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d9dee6}
+td.n{text-align:right;font-variant-numeric:tabular-nums} tr.target{background:#fff8e6}
+.ok{color:#1a7f37}.no{color:#b3261e}.bar{display:block;height:9px;border-radius:2px;margin:1px 0}
+.before{background:#9aa5b4}.after{background:#2f6fde} .samples img{width:15.5rem;margin:.2rem;border-radius:4px}
+"""
+
+
+def write_report(result: DemoResult, out: Path) -> Path:
+    """Write `report.html` and `report.json` into `out`; returns the HTML's path."""
+    figures = figures_of(result)
+    document = asdict(result)
+    document.pop("samples")
+    document["figures"] = [{**asdict(f), "holds": f.holds} for f in figures]
+    write_atomically(out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
+    page = out / "report.html"
+    write_atomically(page, _page(result, figures).encode())
+    return page
+
+
+def _page(result: DemoResult, figures: Sequence[Figure]) -> str:
+    return (
+        f"<!doctype html><meta charset=utf-8><title>Blindspot demo</title><style>{_STYLE}</style>"
+        "<h1>Blindspot: a blind spot found and closed</h1>"
+        "<p>Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth "
+        "below was opened once, after the loop had finished.</p>"
+        + "".join(f"<p><em>{escape(note)}</em></p>" for note in result.notes)
+        + "<h2>Before and after</h2>" + _rows(result.rows)
+        + "<h2>Figures</h2>" + _figures(figures)
+        + "<h2>What left each site</h2>" + _bytes(result)
+        + "<h2>Synthetic images</h2>" + _images(result)
+        + "<h2>Time of each stage</h2>"
+        + _table(("stage", "seconds"), [(name, f"{value:.0f}") for name, value in result.stages_s.items()])
+    )
+
+
+def _rows(rows: Sequence[Row]) -> str:
+    body = []
+    for row in rows:
+        bars = "".join(
+            f'<span class="bar {name}" style="width:{100 * (score.recall or 0):.0f}%"></span>'
+            for name, score in (("before", row.before), ("after", row.after))
+        )
+        cells = [
+            f"<td>{escape(row.class_name)}</td><td>{escape(row.condition)}</td>",
+            f'<td style="width:9rem">{bars}</td>',
+            *(f'<td class="n">{text}</td>' for text in (
+                _percent(row.before.recall), _percent(row.after.recall), _change(row.recall_change),
+                _percent(row.before.precision), _percent(row.after.precision), str(row.after.truth),
+                _percent(row.estimated_recall), _percent(row.true_track_recall),
+            )),
+        ]
+        body.append(f'<tr class="{"target" if row.target else ""}">{"".join(cells)}</tr>')
+    head = ("class", "condition", "recall", "before", "after", "points", "precision before", "after", "boxes",
+            "estimated track recall", "true track recall")
+    return _wrapped(head, body) + "<p>Highlighted rows are those that the campaign aimed at.</p>"
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    body = []
+    for figure in figures:
+        value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
+        mark = '<span class="ok">holds</span>' if figure.holds else '<span class="no">does not hold</span>'
+        body.append(
+            f"<tr><td>{escape(figure.name)}</td><td class=n>{escape(value)}</td>"
+            f"<td>{escape(figure.target or '')}</td><td>{mark if figure.target else ''}</td></tr>"
+        )
+    return _wrapped(("figure", "value", "target", ""), body)
+
+
+def _bytes(result: DemoResult) -> str:
+    lines = [
+        (site.site, kind, str(site.messages.get(kind, 0)), str(count))
+        for site in result.sites
+        for kind, count in sorted(site.by_kind.items())
+    ] + [
+        (site.site, "images", "0", f"0 of {site.footage_bytes} footage bytes (all messages: {site.share:.5f})")
+        for site in result.sites
+    ]
+    return _table(("site", "message type", "messages", "bytes"), lines)
+
+
+def _images(result: DemoResult) -> str:
+    images = result.images
+    refused = ", ".join(f"{name} {count}" for name, count in sorted(images.refused.items())) or "none"
+    pictures = "".join(f'<img alt="synthetic image" src="{source}">' for source in result.samples)
+    return (
+        f"<p>Asked {images.asked}, kept {images.kept}, refused: {escape(refused)}.</p>"
+        f'<div class="samples">{pictures}</div>'
+    )
+
+
+def inlined(path: Path) -> str:
+    """A picture file as a data address."""
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return _wrapped(
+        head, ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines]
+    )
+
+
+def _wrapped(head: Sequence[str], body: Sequence[str]) -> str:
+    return (
+        "<table><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" + "".join(body) + "</table>"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _change(points: float | None) -> str:
+    return "–" if points is None else f"{points:+.0f}"

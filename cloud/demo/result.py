@@ -1,0 +1,154 @@
+"""What a demo run found out, as values: the table, the bytes, the images, the stage times, the figures.
+
+Ground truth of the drawn footage enters here and only here: it feeds the final table, never the loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from messaging.figures import Figure
+
+
+@dataclass(frozen=True)
+class Score:
+    """Boxes of one class under one condition: truth, found, false. Recall and precision follow."""
+
+    truth: int
+    found: int
+    false: int
+
+    @property
+    def recall(self) -> float | None:
+        """Found share of the true boxes; None without any."""
+        return self.found / self.truth if self.truth else None
+
+    @property
+    def precision(self) -> float | None:
+        """True share of the boxes given; None without any."""
+        return self.found / (self.found + self.false) if self.found + self.false else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the final table. `target` says whether the campaign aimed at it."""
+
+    class_name: str
+    condition: str
+    target: bool
+    before: Score
+    after: Score
+    estimated_recall: float | None = None
+    true_track_recall: float | None = None
+    supported_tracks: int = 0
+
+    @property
+    def recall_change(self) -> float | None:
+        """Points of recall gained; None where one side has no truth."""
+        return _points(self.before.recall, self.after.recall)
+
+    @property
+    def precision_change(self) -> float | None:
+        """Points of precision gained; None where one side gave no boxes."""
+        return _points(self.before.precision, self.after.precision)
+
+
+@dataclass(frozen=True)
+class SiteBytes:
+    """What left one site, by message type, against its compressed footage."""
+
+    site: str
+    by_kind: dict[str, int]
+    messages: dict[str, int]
+    footage_bytes: int
+
+    @property
+    def share(self) -> float:
+        """Bytes sent over bytes of footage."""
+        return sum(self.by_kind.values()) / max(1, self.footage_bytes)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Synthetic images asked for, kept, and refused by reason."""
+
+    asked: int
+    kept: int
+    refused: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Readings that only the running system gives; None where it was not measured."""
+
+    minutes: float
+    peak_memory_gb: float | None
+    node_resident_mb: float | None
+    first_frame_s: float | None
+    frames_lost_in_swap: int | None
+    false_alarms_base_per_100: float | None = None
+    false_alarms_painted_per_100: float | None = None
+    rounds_ok: int | None = None
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Everything that the report and the figures are made of."""
+
+    rows: tuple[Row, ...]
+    sites: tuple[SiteBytes, ...]
+    images: Images
+    stages_s: dict[str, float]
+    measured: Measured
+    failure_modes: tuple[dict[str, Any], ...] = ()
+    samples: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def figures_of(result: DemoResult) -> list[Figure]:
+    """The figures by their fixed names, each against its target; unmeasured ones have value None."""
+    rows, measured = result.rows, result.measured
+    targets = [row for row in rows if row.target]
+    others = [row for row in rows if not row.target]
+    errors = [
+        100 * abs(row.estimated_recall - row.true_track_recall)
+        for row in targets
+        if row.estimated_recall is not None and row.true_track_recall is not None
+    ]
+    share = max((site.share for site in result.sites), default=None)
+    base, painted = measured.false_alarms_base_per_100, measured.false_alarms_painted_per_100
+    figures = [
+        Figure("demo_minutes", measured.minutes, "min", "<= 12"),
+        Figure("target_recall_gain_points", pooled_gain(targets), "points", ">= 20",
+               n=sum(row.after.truth for row in targets)),
+        Figure("worst_other_recall_change_points", _worst([r.recall_change for r in others]), "points", ">= -2"),
+        Figure("worst_precision_change_points", _worst([r.precision_change for r in rows]), "points", ">= -3"),
+        Figure("estimated_vs_true_recall_points", max(errors, default=None), "points", "<= 8", n=len(errors)),
+        Figure("uplink_to_footage", share, "ratio", "<= 0.001"),
+        Figure("peak_memory_gb", measured.peak_memory_gb, "GB", "<= 8"),
+        Figure("edge_node_resident_mb", measured.node_resident_mb, "MB", "<= 350"),
+        Figure("first_frame_s", measured.first_frame_s, "s", "<= 3"),
+        Figure("frames_lost_in_swap", measured.frames_lost_in_swap, "frames", "= 0"),
+        Figure("false_alarms_on_painted_empty_per_100", painted, "per 100 images",
+               f"<= {base + 1:.2f}" if base is not None else "<= 1"),
+    ]
+    if measured.rounds_ok is not None:
+        figures.append(Figure("rounds_ok", measured.rounds_ok, "rounds", ">= 3"))
+    return figures
+
+
+def pooled_gain(rows: Sequence[Row]) -> float | None:
+    """Points of recall gained over all boxes of these rows together; None without any truth."""
+    before, after = sum(r.before.truth for r in rows), sum(r.after.truth for r in rows)
+    if not before or not after:
+        return None
+    return 100 * (sum(r.after.found for r in rows) / after - sum(r.before.found for r in rows) / before)
+
+
+def _points(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else 100 * (after - before)
+
+
+def _worst(changes: Sequence[float | None]) -> float | None:
+    known = [change for change in changes if change is not None]
+    return min(known) if known else None
