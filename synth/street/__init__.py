@@ -4,8 +4,24 @@ Knows only the words of `messaging.taxonomy`. Every picture is a pure function o
 worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak into the purpose of another.
 """
 
+from synth.street.camera import StreetCamera
+from synth.street.footage import TrueBox, Truth, read_truth, write_footage
 from synth.street.stills import draw_pair, draw_still
 from synth.street.values import DRAWN_CLASSES, DrawnBox, DrawnFrame
 from synth.street.worlds import WORLDS, World, WorldName
 
-__all__ = ["DRAWN_CLASSES", "WORLDS", "DrawnBox", "DrawnFrame", "World", "WorldName", "draw_pair", "draw_still"]
+__all__ = [
+    "DRAWN_CLASSES",
+    "WORLDS",
+    "DrawnBox",
+    "DrawnFrame",
+    "StreetCamera",
+    "TrueBox",
+    "Truth",
+    "World",
+    "WorldName",
+    "draw_pair",
+    "draw_still",
+    "read_truth",
+    "write_footage",
+]
