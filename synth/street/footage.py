@@ -43,8 +43,8 @@ def truth_path(footage: Path) -> Path:
     return footage.with_name(f"{footage.stem}.truth.json")
 
 
-def write_footage(camera: StreetCamera, path: Path, *, frames: int) -> Path:
-    """Write `frames` frames as MP4 at the camera's rate, and the truth beside it; returns `path`.
+def write_footage(camera: StreetCamera, path: Path, *, frames: int, start: int = 0) -> Path:
+    """Write `frames` frames from number `start` on as MP4 at the camera's rate, and the truth beside it.
 
     Raises `ConfigurationError` when OpenCV cannot write an MP4 there.
     """
@@ -54,7 +54,7 @@ def write_footage(camera: StreetCamera, path: Path, *, frames: int) -> Path:
         raise ConfigurationError(f"OpenCV cannot write {path}: choose a writable folder and a name ending in .mp4")
     truth = []
     try:
-        for frame in camera.frames(frames):
+        for frame in camera.frames(frames, start):
             writer.write(frame.image)
             boxes = [{"class": b.class_name, "xyxy": list(b.xyxy), "track": b.track} for b in frame.boxes]
             truth.append({"index": frame.index, "boxes": boxes})
