@@ -1,0 +1,47 @@
+"""Confidence intervals of counts: how sure a recall is, and whether one recall exceeds another.
+
+Pure arithmetic on counts; nothing here knows what was counted.
+"""
+
+import math
+
+Z_95 = 1.959964
+Z_95_ONE_SIDED = 1.644854
+
+
+def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    if not 0 <= successes <= trials:
+        raise ValueError(f"successes must lie in 0..{trials}; got {successes}")
+    share = successes / trials
+    middle = share + z * z / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
+
+
+def newcombe_difference(
+    before: tuple[int, int], after: tuple[int, int], z: float = Z_95
+) -> tuple[float, float]:
+    """Interval of (after - before) for two independent proportions, each (successes, trials).
+
+    Newcombe 1998, method 10: the Wilson limits of both, combined.
+    """
+    if before[1] == 0 or after[1] == 0:
+        return -1.0, 1.0
+    p, q = before[0] / before[1], after[0] / after[1]
+    (p_low, p_high), (q_low, q_high) = wilson(*before, z), wilson(*after, z)
+    return (
+        q - p - math.hypot(q - q_low, p_high - p),
+        q - p + math.hypot(q_high - q, p - p_low),
+    )
+
+
+def sign_test(gained: int, lost: int) -> float:
+    """One-sided exact McNemar p-value: chance of at least `gained` of the discordant pairs by coin flips."""
+    pairs = gained + lost
+    if pairs == 0:
+        return 1.0
+    return sum(math.comb(pairs, k) for k in range(gained, pairs + 1)) / 2.0**pairs

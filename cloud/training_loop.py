@@ -1,0 +1,235 @@
+"""The training itself, in a process of its own: `python -m cloud.training_loop PLAN OUT [PARENT_PID]`.
+
+Started by `cloud.training.train`. It dies with its parent, writes only under OUT, downloads nothing and
+tells its progress as JSON lines. The frozen layers, their batch statistics included, leave as they came.
+"""
+
+import copy
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from cloud.bundle_export import bundle_bytes, export_bundle
+from cloud.calibration import choose_thresholds
+from cloud.detector_weights import WEIGHTS_FILE, DetectorWeights, read_weights
+from cloud.labelled_images import open_labelled
+from cloud.training import (
+    BUNDLE_FILE,
+    PROGRESS_FILE,
+    Recipe,
+    TrainedWeights,
+    TrainingPlan,
+    TrainingProgress,
+    write_result,
+)
+from cloud.training_batches import (
+    Augmentation,
+    Mix,
+    Sample,
+    augmented,
+    epoch_batches,
+    epoch_steps,
+    load_samples,
+    targets_of,
+)
+from cloud.ultralytics_yolo import YoloNetwork, network_of
+from edge.onnx_detector import OnnxDetector
+
+PR_SET_PDEATHSIG = 1
+WEIGHT_DECAY = 5e-4
+WARM_UP_SHARE = 0.05
+FINAL_RATE = 0.05
+AVERAGE_DECAY = 0.99
+GRADIENT_LIMIT = 10.0
+
+
+@dataclass
+class Reporter:
+    """Appends progress lines, at most about one a second."""
+
+    path: Path
+    steps: int
+    epochs: int
+    started_s: float = field(default_factory=time.monotonic)
+    last_s: float = 0.0
+
+    def tell(self, epoch: int, step: int, loss: float) -> None:
+        """Write one line, unless the last one is fresh and this is not the last step."""
+        now = time.monotonic()
+        if now - self.last_s < 1.0 and step < self.steps:
+            return
+        self.last_s = now
+        left = (now - self.started_s) / step * (self.steps - step)
+        line = TrainingProgress(epoch, self.epochs, step, self.steps, round(loss, 4), round(left, 1))
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(line)) + "\n")
+
+
+class MovingAverage:
+    """Exponential moving average of the trained tensors, which is what gets judged and shipped."""
+
+    def __init__(self, network: YoloNetwork) -> None:
+        self.average = copy.deepcopy(network.module).requires_grad_(False)
+        self.updates = 0
+
+    def update(self, network: YoloNetwork) -> None:
+        """Move towards the network; the first steps count more."""
+        self.updates += 1
+        keep = min(AVERAGE_DECAY, (1 + self.updates) / (10 + self.updates))
+        own = self.average.state_dict()
+        for name, value in network.module.state_dict().items():
+            if value.dtype.is_floating_point:
+                own[name].lerp_(value.detach(), 1 - keep)
+
+    def give_to(self, network: YoloNetwork) -> None:
+        """Put the average in the network's place."""
+        network.module.load_state_dict(self.average.state_dict())
+
+
+def fit(
+    weights: DetectorWeights,
+    real: Sequence[Sample],
+    synthetic: Sequence[Sample],
+    recipe: Recipe,
+    *,
+    report: Path,
+) -> tuple[DetectorWeights, tuple[float, ...]]:
+    """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
+    torch.manual_seed(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    network = network_of(weights)
+    optimiser = _optimiser(network, recipe.learning_rate)
+    mix = Mix(recipe.batch, recipe.synthetic_share)
+    plan = [_epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
+    reporter = Reporter(report, sum(epoch_steps(len(r), len(s), mix) for r, s in plan), recipe.epochs)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / reporter.steps))
+    average = MovingAverage(network)
+    network.train_mode()
+    losses, step = [], 0
+    for epoch, (some_real, some_synthetic) in enumerate(plan, start=1):
+        total, seen = 0.0, 0
+        how = Augmentation(mosaic=recipe.mosaic if epoch < recipe.epochs else 0.0)
+        for images, targets in _tensors(some_real, some_synthetic, mix, how, rng):
+            total += _step(network, optimiser, images, targets)
+            seen += len(images)
+            schedule.step()
+            average.update(network)
+            step += 1
+            reporter.tell(epoch, step, total / seen)
+        losses.append(total / max(seen, 1))
+    average.give_to(network)
+    return replace(weights, tensors=network.tensors() | weights.frozen), tuple(losses)
+
+
+def _step(network: YoloNetwork, optimiser: torch.optim.Optimizer, images: Tensor, targets: Tensor) -> float:
+    loss = network.loss(images, targets)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch
+    torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+def _tensors(
+    real: Sequence[Sample],
+    synthetic: Sequence[Sample],
+    mix: Mix,
+    how: Augmentation,
+    rng: np.random.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for batch in epoch_batches(real, synthetic, mix, rng):
+        bent = [augmented(sample, batch, how, rng) for sample in batch]
+        images = np.stack([sample.image for sample in bent]).transpose(0, 3, 1, 2)
+        scaled = torch.from_numpy(np.ascontiguousarray(images)).float().div_(255)
+        yield scaled, torch.from_numpy(targets_of(bent))
+
+
+def _epoch_parts(
+    epoch: int, real: Sequence[Sample], synthetic: Sequence[Sample], recipe: Recipe
+) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    return real, synthetic if epoch < recipe.epochs - recipe.real_only_epochs else ()
+
+
+def _rate(done: float) -> float:
+    """Share of the learning rate: linear warm-up, then cosine down to `FINAL_RATE`."""
+    if done < WARM_UP_SHARE:
+        return max(done / WARM_UP_SHARE, 0.02)
+    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _optimiser(network: YoloNetwork, rate: float) -> torch.optim.Optimizer:
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate)
+
+
+def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
+    """Load, train, choose thresholds, export; writes everything under `out`."""
+    started = time.monotonic()
+    recipe = plan.recipe
+    torch.set_num_threads(recipe.threads)
+    cv2.setNumThreads(1)
+    parent = read_weights(plan.parent)
+    names = parent.card.class_names
+    real = [s for f in (*plan.replay, *plan.public) for s in load_samples(f, names, recipe.image_size)]
+    painted = [s for f in plan.synthetic for s in load_samples(f, names, recipe.image_size)]
+    trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
+    trained = trained.with_card(
+        name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest
+    )
+    trained = calibrated(trained, plan.calibration, recipe.threads)
+    weights_digest = trained.write(out / WEIGHTS_FILE)
+    result = TrainedWeights(
+        weights=out / WEIGHTS_FILE,
+        weights_digest=weights_digest,
+        bundle=out / BUNDLE_FILE,
+        bundle_digest=export_bundle(trained, out / BUNDLE_FILE),
+        embedding_digest=trained.embedding_digest,
+        seconds=round(time.monotonic() - started, 1),
+        images=len(real) + len(painted),
+        losses=losses,
+    )
+    write_result(out, result)
+    return result
+
+
+def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) -> DetectorWeights:
+    """The same network with thresholds chosen on labelled folders; unchanged without any."""
+    if not folders:
+        return weights
+    detector = OnnxDetector(bundle_bytes(weights), threads=threads)
+    labelled = [image for folder in folders for image in open_labelled(folder)]
+    return weights.with_card(thresholds=choose_thresholds(detector, labelled))
+
+
+def die_with(parent_pid: int) -> None:
+    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere only the stop counts)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            os._exit(1)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Entry point of the process."""
+    plan_file, out, *parent = arguments
+    if parent:
+        die_with(int(parent[0]))
+    run(TrainingPlan.from_json(Path(plan_file).read_text()), Path(out))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
