@@ -1,0 +1,87 @@
+"""What the demo plays: three cameras at two sites, the phases of their footage, and how much of everything.
+
+The night, rain and fog of these cameras are conditions that the shipped detector never saw. All numbers of
+a run are here; `TINY` turns the same wheels on so little that it proves plumbing and nothing else.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from messaging.taxonomy import SceneCondition
+from synth.street import DRAWN_CLASSES, StreetCamera, WorldName
+
+FPS = 5.0
+SEGMENT_FRAMES = 50
+
+
+class Phase(StrEnum):
+    """What a stretch of footage is for. `filler` keeps frames flowing while the cloud works."""
+
+    OBSERVE = "observe"
+    FILLER = "filler"
+    SHADOW = "shadow"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True)
+class DemoCamera:
+    """One drawn camera of one site."""
+
+    name: str
+    site: str
+    condition: str
+    seed: int
+
+    @property
+    def scene(self) -> SceneCondition:
+        """Its light and weather."""
+        return SceneCondition.parse(self.condition)
+
+    def open(self, spawn_per_s: float) -> StreetCamera:
+        """The camera itself; any stretch of frames can be drawn."""
+        return StreetCamera(
+            world=WorldName.FOOTAGE, seed=self.seed, scene=self.scene, fps=FPS, classes=DRAWN_CLASSES,
+            spawn_per_s=spawn_per_s,
+        )
+
+
+CAMERAS = (
+    DemoCamera("bridge", "north", "night-clear", 11),
+    DemoCamera("market", "north", "day-rain", 23),
+    DemoCamera("harbour", "south", "day-fog", 37),
+)
+SITES = ("north", "south")
+
+
+@dataclass(frozen=True)
+class DemoProfile:
+    """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
+
+    segments: dict[Phase, int] = field(
+        default_factory=lambda: {Phase.OBSERVE: 14, Phase.FILLER: 3, Phase.SHADOW: 8, Phase.VERIFY: 14}
+    )
+    spawn_per_s: float = 1.2
+    modes: int = 4
+    images_per_mode: int = 60
+    replay_images: int = 450
+    holdout_images: int = 60
+    epochs: int = 5
+    best_of: int = 1
+    non_inferiority_points: float = 5.0
+    minimum_tracks: int = 30
+    filler_every_s: float = 12.0
+
+    def start_of(self, phase: Phase, round_number: int) -> int:
+        """First frame of a phase in a round; phases never share a frame."""
+        order = list(Phase)
+        before = sum(self.segments[p] for p in order[: order.index(phase)])
+        whole = sum(self.segments.values())
+        return (before + whole * round_number) * SEGMENT_FRAMES
+
+
+FULL = DemoProfile()
+TINY = DemoProfile(
+    segments={Phase.OBSERVE: 3, Phase.FILLER: 1, Phase.SHADOW: 2, Phase.VERIFY: 2},
+    modes=1, images_per_mode=4, replay_images=24, holdout_images=10, epochs=1,
+    non_inferiority_points=100.0, minimum_tracks=1, filler_every_s=5.0,
+)
