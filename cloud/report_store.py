@@ -1,0 +1,461 @@
+"""What the fleet reported: inserted once by (site, message id), read back as records.
+
+Insertion is the only way in and runs in the caller's transaction-sized batches; reading never locks.
+Misdetections, prototypes and tallies keep one row a report; a hazard event keeps its latest state.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, delete, func, select, update
+
+from cloud.records import (
+    DeadLetter,
+    HazardRow,
+    LedgerTotal,
+    MisdetectionRow,
+    PrototypeRow,
+    RecallCount,
+    Site,
+    SwapRow,
+)
+from cloud.store import Database
+from cloud.tables import (
+    dead_letters,
+    hazards,
+    heartbeats,
+    ledger_entries,
+    misdetections,
+    prototypes,
+    recall_tallies,
+    reports,
+    shadow_reports,
+    sites,
+    swap_receipts,
+    verdicts,
+)
+from messaging.codec import Message
+from messaging.reports import (
+    ClassPrototype,
+    ErrorKind,
+    EvidenceSource,
+    HazardEvent,
+    Heartbeat,
+    Misdetection,
+    OperatorVerdict,
+    RecallTally,
+    Report,
+    ShadowReport,
+    SwapReceipt,
+)
+from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
+
+
+@dataclass(frozen=True)
+class Received:
+    """A decoded message as it came: its size, and its place in the site's ledger if it said so."""
+
+    message: Message
+    length_bytes: int
+    ledger_n: int | None = None
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """How many messages of a batch were new, and how many were known already."""
+
+    new: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class SiteHeartbeat:
+    """A site's last heartbeat."""
+
+    site: str
+    received_at: int
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True)
+class SiteShadow:
+    """One shadow report of a site."""
+
+    site: str
+    report: ShadowReport
+
+
+class ReportStore:
+    """Reports of the fleet in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # -- in ------------------------------------------------------------------------------------------
+
+    def insert(self, batch: Sequence[Received]) -> Inserted:
+        """Store a batch in one transaction; on return it is committed. Known (site, id) pairs are counted."""
+        new = 0
+        with self._db.writing() as connection:
+            for received in batch:
+                new += self._insert_one(connection, received)
+                self._note_ledger(connection, received.message.site, received.ledger_n)
+        return Inserted(new, len(batch) - new)
+
+    def _insert_one(self, connection: Connection, received: Received) -> bool:
+        message = received.message
+        self._note_site(connection, message.site)
+        row = connection.execute(
+            self._db.insert(reports)
+            .values(
+                site=message.site,
+                message_id=message.id,
+                kind=message.kind,
+                at_utc=message.at_utc,
+                received_at=self._db.now(),
+                length_bytes=received.length_bytes,
+            )
+            .on_conflict_do_nothing()
+            .returning(reports.c.id)
+        ).first()
+        if row is None:
+            return False
+        self._insert_payload(connection, int(row[0]), message)
+        return True
+
+    def _insert_payload(self, connection: Connection, report: int, message: Message) -> None:
+        payload = message.report
+        if isinstance(payload, HazardEvent):
+            self._upsert_hazard(connection, message.site, payload)
+            return
+        table = _TABLES.get(type(payload))
+        if table is None:
+            return
+        values = {"report": report, "site": message.site, **_ROWS[type(payload)](payload)}
+        connection.execute(table.insert().values(values))
+
+    def _upsert_hazard(self, connection: Connection, site: str, event: HazardEvent) -> None:
+        values = {"site": site, **_hazard_row(event)}
+        statement = self._db.insert(hazards).values(values)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["site", "event"],
+                set_={key: value for key, value in values.items() if key not in {"site", "event"}},
+                where=(hazards.c.state != "closed") & (hazards.c.at_utc <= event.at_utc),
+            )
+        )
+
+    def _note_site(self, connection: Connection, site: str) -> None:
+        connection.execute(
+            self._db.insert(sites)
+            .values(site=site, added_at=self._db.now(), revoked=False, ledger_n=0)
+            .on_conflict_do_nothing()
+        )
+
+    def _note_ledger(self, connection: Connection, site: str, n: int | None) -> None:
+        """Move the site's contiguous ledger mark as far as entries without a gap reach."""
+        if n is None:
+            return
+        mark = int(connection.execute(select(sites.c.ledger_n).where(sites.c.site == site)).scalar_one())
+        if n <= mark:
+            return
+        if n > mark + 1:
+            statement = self._db.insert(ledger_entries).values(site=site, n=n)
+            connection.execute(statement.on_conflict_do_nothing())
+            return
+        ours = ledger_entries.c.site == site
+        later = connection.execute(select(ledger_entries.c.n).where(ours).order_by(ledger_entries.c.n))
+        mark = n
+        for (entry,) in later:
+            if entry > mark + 1:
+                break
+            mark = max(mark, entry)
+        connection.execute(delete(ledger_entries).where(ours & (ledger_entries.c.n <= mark)))
+        connection.execute(update(sites).where(sites.c.site == site).values(ledger_n=mark))
+
+    def put_heartbeat(self, message: Message, length_bytes: int) -> bool:
+        """Remember a site's last heartbeat; False when it is not newer than the one known."""
+        assert isinstance(message.report, Heartbeat)
+        values = {
+            "site": message.site,
+            "message_id": message.id,
+            "at_utc": message.at_utc,
+            "received_at": self._db.now(),
+            "length_bytes": length_bytes,
+            "payload_json": message.report.model_dump_json(),
+        }
+        with self._db.writing() as connection:
+            self._note_site(connection, message.site)
+            done = connection.execute(
+                self._db.insert(heartbeats)
+                .values(values)
+                .on_conflict_do_update(
+                    index_elements=["site"], set_=values, where=heartbeats.c.message_id != message.id
+                )
+            )
+        return bool(done.rowcount)
+
+    def keep_aside(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
+        """Keep a refused message for inspection; the same one again is not kept twice."""
+        with self._db.writing() as connection:
+            connection.execute(
+                self._db.insert(dead_letters)
+                .values(
+                    subject=subject[:160],
+                    message_id=message_id[:80],
+                    reason=reason,
+                    data=data[:8192],
+                    received_at=self._db.now(),
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def note_ledger(self, site: str, n: int | None) -> None:
+        """A ledger entry arrived that is not a report (a refused message)."""
+        with self._db.writing() as connection:
+            self._note_site(connection, site)
+            self._note_ledger(connection, site, n)
+
+    def add_site(self, site: str) -> Site:
+        """Make a site known before it reports."""
+        with self._db.writing() as connection:
+            self._note_site(connection, site)
+        return next(known for known in self.sites() if known.site == site)
+
+    # -- out -----------------------------------------------------------------------------------------
+
+    def sites(self) -> list[Site]:
+        """All known sites by name."""
+        return [
+            Site(row.site, row.added_at, row.revoked, row.ledger_n)
+            for row in self._rows(select(sites).order_by(sites.c.site))
+        ]
+
+    def misdetections(self, *, since_utc: int = 0) -> list[MisdetectionRow]:
+        """Misdetections whose minute is not before `since_utc`."""
+        query = select(misdetections).where(misdetections.c.minute_utc >= since_utc)
+        return [_misdetection(row) for row in self._rows(query.order_by(misdetections.c.report))]
+
+    def prototypes(self) -> list[PrototypeRow]:
+        """Every prototype, oldest first."""
+        return [_prototype(row) for row in self._rows(select(prototypes).order_by(prototypes.c.report))]
+
+    def recall_counts(self, *, since_utc: int = 0) -> list[RecallCount]:
+        """Tallies summed over cameras and time."""
+        table = recall_tallies.c
+        keys = (table.site, table.class_name, table.light, table.weather, table.source, table.model_digest)
+        query = (
+            select(*keys, func.sum(table.supported).label("s"), func.sum(table.detected).label("d"))
+            .where(table.minute_utc >= since_utc)
+            .group_by(*keys)
+        )
+        return [
+            RecallCount(
+                row.site,
+                row.class_name,
+                _scene(row),
+                EvidenceSource(row.source),
+                row.model_digest,
+                int(row.s),
+                min(int(row.d), int(row.s)),
+            )
+            for row in self._rows(query)
+        ]
+
+    def shadow_reports(self, candidate_digest: str | None = None) -> list[SiteShadow]:
+        """Shadow reports in order of arrival, of one candidate or of all."""
+        query = select(shadow_reports).order_by(shadow_reports.c.report)
+        if candidate_digest is not None:
+            query = query.where(shadow_reports.c.candidate_digest == candidate_digest)
+        return [
+            SiteShadow(row.site, ShadowReport.model_validate_json(row.payload_json))
+            for row in self._rows(query)
+        ]
+
+    def swaps(self, site: str | None = None) -> list[SwapRow]:
+        """Swap receipts in order of arrival."""
+        query = select(swap_receipts).order_by(swap_receipts.c.report)
+        if site is not None:
+            query = query.where(swap_receipts.c.site == site)
+        return [
+            SwapRow(
+                site=row.site,
+                sequence=row.sequence,
+                digest=row.digest,
+                previous_digest=row.previous_digest,
+                stage=row.stage,
+                outcome=row.outcome,
+                reason=row.reason,
+                frames_lost=row.frames_lost,
+                at_utc=row.at_utc,
+            )
+            for row in self._rows(query)
+        ]
+
+    def hazards(
+        self, *, site: str | None = None, after: tuple[int, str] | None = None, limit: int
+    ) -> list[HazardRow]:
+        """Hazard events, latest start first; `after` is (started_at_utc, event) of the last one seen."""
+        query = select(hazards).order_by(hazards.c.started_at_utc.desc(), hazards.c.event.desc())
+        if site is not None:
+            query = query.where(hazards.c.site == site)
+        if after is not None:
+            started, event = after
+            query = query.where(
+                (hazards.c.started_at_utc < started)
+                | ((hazards.c.started_at_utc == started) & (hazards.c.event < event))
+            )
+        return [_hazard(row) for row in self._rows(query.limit(limit))]
+
+    def heartbeats(self) -> list[SiteHeartbeat]:
+        """The last heartbeat of every site that sent one."""
+        return [
+            SiteHeartbeat(row.site, row.received_at, Heartbeat.model_validate_json(row.payload_json))
+            for row in self._rows(select(heartbeats).order_by(heartbeats.c.site))
+        ]
+
+    def ledger_totals(self) -> list[LedgerTotal]:
+        """Count and bytes received by site and kind; heartbeats count as one, the last."""
+        query = (
+            select(
+                reports.c.site,
+                reports.c.kind,
+                func.count().label("n"),
+                func.sum(reports.c.length_bytes).label("b"),
+            )
+            .group_by(reports.c.site, reports.c.kind)
+            .order_by(reports.c.site, reports.c.kind)
+        )
+        totals = [LedgerTotal(row.site, row.kind, int(row.n), int(row.b)) for row in self._rows(query)]
+        latest = select(heartbeats.c.site, heartbeats.c.length_bytes)
+        return totals + [
+            LedgerTotal(row.site, "heartbeat", 1, int(row.length_bytes)) for row in self._rows(latest)
+        ]
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """Refused messages, latest first."""
+        query = select(dead_letters).order_by(dead_letters.c.id.desc()).limit(limit)
+        return [
+            DeadLetter(row.id, row.subject, row.message_id, row.reason, len(row.data), row.received_at)
+            for row in self._rows(query)
+        ]
+
+    def count_by_kind(self) -> Mapping[str, int]:
+        """Reports stored of each kind."""
+        query = select(reports.c.kind, func.count().label("n")).group_by(reports.c.kind)
+        return {row.kind: int(row.n) for row in self._rows(query)}
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._db.reading() as connection:
+            return connection.execute(query).all()
+
+
+def _scene(row: Row[Any]) -> SceneCondition:
+    return SceneCondition(Light(row.light), Weather(row.weather))
+
+
+def _misdetection(row: Row[Any]) -> MisdetectionRow:
+    return MisdetectionRow(
+        site=row.site,
+        camera=row.camera,
+        kind=ErrorKind(row.kind),
+        class_name=row.class_name,
+        scene=_scene(row),
+        size=SizeBin(row.size),
+        region=RegionBin(row.region),
+        evidence=EvidenceSource(row.evidence),
+        probability=row.probability,
+        minute_utc=row.minute_utc,
+        model_digest=row.model_digest,
+    )
+
+
+def _prototype(row: Row[Any]) -> PrototypeRow:
+    return PrototypeRow(
+        site=row.site,
+        camera=row.camera,
+        class_name=row.class_name,
+        scene=_scene(row),
+        vector=tuple(step * row.scale for step in json.loads(row.vector_json)),
+        embedding_digest=row.embedding_digest,
+        tracks=row.tracks,
+        noise_sigma=row.noise_sigma,
+        minute_utc=row.minute_utc,
+    )
+
+
+def _hazard(row: Row[Any]) -> HazardRow:
+    return HazardRow(
+        site=row.site,
+        event=row.event,
+        camera=row.camera,
+        class_name=row.class_name,
+        state=row.state,
+        scene=_scene(row),
+        zone=row.zone,
+        severity=row.severity,
+        confidence=row.confidence,
+        box=(row.cx, row.cy, row.w, row.h),
+        started_at_utc=row.started_at_utc,
+        at_utc=row.at_utc,
+        model_digest=row.model_digest,
+    )
+
+
+def _hazard_row(event: HazardEvent) -> dict[str, Any]:
+    row = event.model_dump(mode="json", exclude={"box", "tags"})
+    return {**row, **event.box.model_dump(), "light": event.tags.light, "weather": event.tags.weather}
+
+
+def _misdetection_row(report: Report) -> dict[str, Any]:
+    assert isinstance(report, Misdetection)
+    row = report.model_dump(mode="json", exclude={"box", "tags"})
+    return {**row, **report.box.model_dump(), **report.tags.model_dump(mode="json")}
+
+
+def _prototype_row(report: Report) -> dict[str, Any]:
+    assert isinstance(report, ClassPrototype)
+    wanted = {"camera", "class_name", "embedding_digest", "scale", "tracks", "noise_sigma", "epsilon"}
+    row = report.model_dump(mode="json", include=wanted | {"minute_utc"})
+    return {
+        **row,
+        "light": report.tags.light,
+        "weather": report.tags.weather,
+        "vector_json": json.dumps(report.vector, separators=(",", ":")),
+    }
+
+
+def _shadow_row(report: Report) -> dict[str, Any]:
+    assert isinstance(report, ShadowReport)
+    row = report.model_dump(include={"incumbent_digest", "candidate_digest", "final", "minute_utc"})
+    return {**row, "payload_json": report.model_dump_json()}
+
+
+def _verdict_row(report: Report) -> dict[str, Any]:
+    assert isinstance(report, OperatorVerdict)
+    row = report.model_dump(mode="json", exclude={"box", "tags"})
+    return {**row, "light": report.tags.light, "weather": report.tags.weather}
+
+
+def _plain_row(report: Report) -> dict[str, Any]:
+    return report.model_dump(mode="json")
+
+
+_TABLES: dict[type[Report], Table] = {
+    Misdetection: misdetections,
+    ClassPrototype: prototypes,
+    RecallTally: recall_tallies,
+    ShadowReport: shadow_reports,
+    SwapReceipt: swap_receipts,
+    OperatorVerdict: verdicts,
+}
+_ROWS = {
+    Misdetection: _misdetection_row,
+    ClassPrototype: _prototype_row,
+    RecallTally: _plain_row,
+    ShadowReport: _shadow_row,
+    SwapReceipt: _plain_row,
+    OperatorVerdict: _verdict_row,
+}

@@ -1,0 +1,160 @@
+"""What the cloud is told: one YAML, every key with a default, so that `cloud run --data FOLDER` is enough.
+
+Built once in `cloud.app` or `cloud.cli` and passed as values. Validation does no I/O. Where files lie in
+the data folder is said here and nowhere else.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from messaging.releases import Slug, UnitFloat
+from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
+
+Seconds = Annotated[float, Field(gt=0.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(_Section):
+    """Where the REST API answers; port 0 takes a free one, written to `api.json` in the data folder."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8750, ge=0, le=65535)
+
+
+class HubSettings(_Section):
+    """The embedded hub broker; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+
+
+class FailureModeSettings(_Section):
+    """What counts as evidence now, and when a mode counts as closed.
+
+    `target_recall` is what the lower bound of estimated recall must exceed; `targets` names classes that
+    differ from it. Evidence older than `window_days` is not looked at.
+    """
+
+    target_recall: UnitFloat = 0.5
+    targets: dict[Slug, UnitFloat] = Field(default_factory=dict)
+    window_days: int = Field(default=90, ge=1)
+    refresh_s: Seconds = 5.0
+
+    def target(self, class_name: str) -> float:
+        """The target of a class."""
+        return self.targets.get(class_name, self.target_recall)
+
+
+class SynthesisSettings(_Section):
+    """How images are painted. `generator` is a folder of the LM (empty: the small one that is shipped)."""
+
+    generator: Path | None = None
+    images_per_mode: int = Field(default=100, ge=1)
+    best_of: int = Field(default=1, ge=1, le=16)
+    budget_factor: float = Field(default=3.0, ge=1.0)
+    image_width: int = Field(default=640, ge=64, le=4096)
+    image_height: int = Field(default=360, ge=64, le=4096)
+    use_prototypes: bool = True
+    threads: int = Field(default=2, ge=1)
+
+
+class TrainingSettings(_Section):
+    """The fine-tuning recipe."""
+
+    epochs: int = Field(default=5, ge=1)
+    image_size: int = Field(default=320, ge=32, multiple_of=32)
+    learning_rate: float = Field(default=5e-4, gt=0.0)
+    batch: int = Field(default=16, ge=2)
+    synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)
+    threads: int = Field(default=2, ge=1)
+
+
+class RolloutSettings(_Section):
+    """Canary, share, all. A phase holds for `hold_s`; a group stops when more than `stop_share` go back."""
+
+    canary_sites: int = Field(default=1, ge=1)
+    share: UnitFloat = 0.5
+    hold_s: float = Field(default=3600.0, ge=0.0)
+    stop_share: UnitFloat = 0.05
+    order_expiry_s: Seconds = 7 * 86400.0
+    phase_deadline_s: Seconds = 6 * 3600.0
+
+
+class CampaignSettings(_Section):
+    """How long a campaign waits for the edge, and how often it looks."""
+
+    shadow_deadline_s: Seconds = 86400.0
+    verify_deadline_s: Seconds = 86400.0
+    poll_s: Seconds = 2.0
+
+
+class TriggerRule(_Section):
+    """Start a campaign by itself when a failure mode has enough evidence.
+
+    All of these must hold: at least `min_count` misdetections from at least `min_sites` sites within
+    `window_hours`; the last campaign of this rule ended or began `cool_down_hours` ago; fewer than
+    `monthly_budget` campaigns of this rule in the last 30 days. `classes` empty means all.
+    """
+
+    name: Slug
+    classes: tuple[Slug, ...] = ()
+    min_count: int = Field(default=50, ge=1)
+    min_sites: int = Field(default=1, ge=1)
+    window_hours: float = Field(default=24.0, gt=0.0)
+    cool_down_hours: float = Field(default=24.0, ge=0.0)
+    monthly_budget: int = Field(default=4, ge=0)
+    max_modes: int = Field(default=3, ge=1, le=16)
+    needs_approval: bool = True
+
+
+class CloudSettings(_Section):
+    """Everything the cloud is told."""
+
+    data: Path = Path("blindspot-data")
+    classes: tuple[Slug, ...] = DEFAULT_TAXONOMY.names
+    api: ApiSettings = ApiSettings()
+    hub: HubSettings = HubSettings()
+    failure_modes: FailureModeSettings = FailureModeSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    training: TrainingSettings = TrainingSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    campaign: CampaignSettings = CampaignSettings()
+    triggers: tuple[TriggerRule, ...] = ()
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The hazard classes of this deployment."""
+        return taxonomy_of(self.classes)
+
+    @property
+    def folder(self) -> "DataFolder":
+        """The data folder's layout."""
+        return DataFolder(self.data)
+
+
+class DataFolder:
+    """Where things lie in the data folder; paths only, nothing is made."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.token = root / "token"
+        self.address = root / "api.json"
+        self.lock = root / "cloud.lock"
+        self.executor = root / "executor_id"
+        self.store = root / "store.sqlite"
+        self.workflows = root / "workflows.sqlite"
+        self.hub = root / "hub"
+        self.keys = root / "keys"
+        self.releases = root / "releases"
+        self.datasets = root / "datasets"
+        self.campaigns = root / "campaigns"
+        self.models = root / "models"
+
+    def campaign(self, campaign: str) -> Path:
+        """A campaign's working folder."""
+        return self.campaigns / campaign

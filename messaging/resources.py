@@ -1,0 +1,344 @@
+"""What the REST API says, shared by the API and its clients. Pydantic at the wire; no logic, no pixels.
+
+Clients tolerate fields that they do not know. Times are seconds since 1970 (UTC); shares lie in 0-1.
+"""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+
+API_PREFIX = "/api/v1"
+TOKEN_HEADER = "Authorization"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+
+
+class Resource(BaseModel):
+    """Root of all resources."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Page(Resource, Generic[Item]):
+    """One page of a list; `next` is the cursor of the following page, or None at the end."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+
+
+class Problem(Resource):
+    """RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class VersionResource(Resource):
+    """What is running."""
+
+    name: str = "blindspot-cloud"
+    version: str
+    api: str = "v1"
+
+
+class ReadinessResource(Resource):
+    """Whether the cloud can do its work, and why not."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+class CameraResource(Resource):
+    """One camera as its site's last heartbeat tells."""
+
+    site: str
+    camera: str
+    connected: bool
+    fps: float
+    frames: int
+    skipped: int
+    dropped: int
+    failures: int
+    detections: int
+    misdetections: int
+    inference_p50_ms: float
+    inference_p95_ms: float
+    frame_age_s: float
+    light: str
+    weather: str
+
+
+class SiteResource(Resource):
+    """One site: what it runs, when it was last heard, and whether anything waits."""
+
+    site: str
+    online: bool
+    revoked: bool = False
+    last_seen_at: int | None = None
+    model_digest: str | None = None
+    candidate_digest: str | None = None
+    stage: str | None = None
+    uptime_s: int | None = None
+    resident_mb: float | None = None
+    outbox_messages: int | None = None
+    shed: int | None = None
+    epsilon_spent: float | None = None
+    cameras: int = 0
+    ledger_n: int = 0
+
+
+class HazardResource(Resource):
+    """One hazard event in its latest state; the box is centre and size as shares of the frame."""
+
+    site: str
+    event: str
+    camera: str
+    class_name: str
+    state: str
+    severity: int
+    confidence: float
+    condition: str
+    zone: str | None
+    box: tuple[float, float, float, float]
+    started_at: int
+    at: int
+    model_digest: str
+
+
+class RecallResource(Resource):
+    """Estimated recall: detected of supported tracks with its 95 % Wilson interval, and by source."""
+
+    supported: int
+    detected: int
+    value: float | None
+    low: float
+    high: float
+    by_source: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+
+class GeometryResource(Resource):
+    """Weight of boxes of one size in one region of the frame."""
+
+    size: str
+    region: str
+    weight: float
+
+
+class FailureModeResource(Resource):
+    """One failure mode. `rate` is misdetections per supported track of the models in service."""
+
+    id: str
+    class_name: str
+    condition: str
+    kind: str
+    status: str
+    status_since: int
+    campaign: str | None
+    harm: float
+    frequency_per_hour: float
+    severity: int
+    count: int
+    count_in_service: int
+    sites: tuple[str, ...]
+    cameras: tuple[str, ...]
+    sources: dict[str, int]
+    geometry: tuple[GeometryResource, ...]
+    first_seen_at: int
+    last_seen_at: int
+    recall: RecallResource
+    target: float
+    rate: float | None
+    baseline_rate: float | None
+    assigned_class: str | None = None
+    suggested_class: str | None = None
+
+
+class AssignRequest(Resource):
+    """An operator's word on what an unknown failure mode is."""
+
+    class_name: str
+
+
+class CampaignRequest(Resource):
+    """What to start. No modes means the `top` most harmful open ones; unknown options are refused."""
+
+    modes: tuple[str, ...] = ()
+    top: int = Field(default=1, ge=1, le=16)
+    count: int | None = Field(default=None, ge=1, le=100_000)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlannedOrderResource(Resource):
+    """One synthesis order of a plan."""
+
+    mode: str
+    class_name: str
+    condition: str
+    count: int
+    prototype_sites: int = 0
+    prompt: str = ""
+
+
+class CampaignPlanResource(Resource):
+    """What a campaign would do; nothing is started."""
+
+    modes: tuple[str, ...]
+    count: int
+    seed: int
+    incumbent_digest: str | None
+    orders: tuple[PlannedOrderResource, ...]
+    replay_images: int
+    holdout_images: int
+    warnings: tuple[str, ...] = ()
+
+
+class StageResource(Resource):
+    """One stage of a campaign. `seconds_left` is a guess from progress so far."""
+
+    stage: str
+    state: str
+    progress: float
+    note: str
+    figures: dict[str, Any]
+    runs: int
+    started_at: int | None
+    ended_at: int | None
+    seconds_left: float | None = None
+
+
+class CampaignResource(Resource):
+    """One campaign and where it stands."""
+
+    id: str
+    state: str
+    reason: str
+    started_by: str
+    modes: tuple[str, ...]
+    count: int
+    seed: int
+    attempt: int
+    incumbent_digest: str | None
+    candidate_digest: str | None
+    created_at: int
+    updated_at: int
+    ended_at: int | None
+    stages: tuple[StageResource, ...]
+    images_kept: int
+    images_refused: dict[str, int]
+
+
+class ImageResource(Resource):
+    """One synthetic image; `thumbnail` is an address of this API."""
+
+    id: int
+    name: str
+    mode: str
+    kept: bool
+    reason: str
+    thumbnail: str | None
+    provenance: dict[str, Any]
+
+
+class ModelResource(Resource):
+    """One released detector."""
+
+    digest: str
+    stage: str
+    name: str
+    version: int
+    length_bytes: int
+    parent_digest: str | None
+    campaign: str | None
+    signed_at: int
+    sites: tuple[str, ...]
+    description: dict[str, Any]
+
+
+class RolloutSiteResource(Resource):
+    """Where one site stands in a rollout."""
+
+    site: str
+    state: str
+    reason: str = ""
+
+
+class RolloutResource(Resource):
+    """One rollout."""
+
+    id: str
+    campaign: str | None
+    digest: str
+    previous_digest: str | None
+    phase: str
+    paused: bool
+    reason: str
+    sites: tuple[RolloutSiteResource, ...]
+    created_at: int
+    updated_at: int
+
+
+class RolloutRequest(Resource):
+    """Roll a released model out to all sites."""
+
+    digest: str
+
+
+class EvaluationResource(Resource):
+    """Figures of one model on one set (`holdout`, `shadow:SITE`) for a class and a condition."""
+
+    campaign: str
+    model_digest: str
+    role: str
+    class_name: str
+    condition: str
+    figures: dict[str, Any]
+
+
+class ComparisonResource(Resource):
+    """Before and after of a campaign, class by condition."""
+
+    campaign: str
+    incumbent_digest: str | None
+    candidate_digest: str | None
+    role: str
+    class_name: str
+    condition: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class LedgerResource(Resource):
+    """What one site sent of one kind, as received here. `images` is always 0: no kind can hold one."""
+
+    site: str
+    kind: str
+    count: int
+    bytes: int
+    images: int = 0
+
+
+class DeadLetterResource(Resource):
+    """A refused message that was kept aside."""
+
+    id: int
+    subject: str
+    message_id: str
+    reason: str
+    length_bytes: int
+    received_at: int
+
+
+class OverviewResource(Resource):
+    """The numbers of the first page."""
+
+    sites: int
+    sites_online: int
+    hazards_today: int
+    open_failure_modes: int
+    campaigns_running: int
+    sites_on_current_model: int
+    current_model: str | None
