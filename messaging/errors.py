@@ -45,4 +45,11 @@ class BlobError(BlindspotError):
 
 
 class TrustError(BlindspotError):
-    """A release or an order is not to be believed; the incumbent stays."""
+    """A release or an order is not to be believed; the incumbent stays.
+
+    `reason` is the value of the `messaging.reports.SwapReason` that a receipt states.
+    """
+
+    def __init__(self, message: str, reason: str = "bad_signature") -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -21,7 +21,8 @@ MAY_IMPORT = {
 PURE_EDGE_ROOMS = {"detections", "detector", "onnx_detector", "conditions", "prototypes", "errors"}
 DOORS = {
     "nats": {"messaging/nats_bus.py", "messaging/nats_blobs.py"},
-    "tuf": {"messaging/trust.py"},
+    "tuf": {"messaging/trust.py", "messaging/signing.py"},
+    "securesystemslib": {"messaging/keys.py"},
     "onnxruntime": {"edge/onnx_detector.py"},
     "diffusers": {"synth/stable_diffusion.py", "synth/small_sd"},
     "ultralytics": {"cloud/ultralytics_yolo.py"},

@@ -1,0 +1,90 @@
+"""Ed25519 keys: made, kept in files of mode 0600, used to sign and to verify. Only door to securesystemslib.
+
+A key's id is the digest of its public part. Keys come from the system's random source. Nothing here knows
+what is being signed; whoever signs puts a purpose in front of the bytes, so that a signature given for
+one purpose is worth nothing for another.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
+
+from messaging.errors import ConfigurationError, TrustError
+
+KEY_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """The public half of a signing key: 32 bytes of Ed25519 as hex, and its id."""
+
+    key_id: str
+    public_hex: str
+
+    def verify(self, data: bytes, signature_hex: str, what: str) -> None:
+        """Raise `TrustError` naming `what` unless the signature on exactly these bytes is this key's."""
+        try:
+            self.tuf_key.verify_signature(Signature(self.key_id, signature_hex), data)
+        except (UnverifiedSignatureError, ValueError):
+            raise TrustError(
+                f"{what} is not signed by key {self.key_id[:12]}; it was forged or changed"
+            ) from None
+
+    @property
+    def tuf_key(self) -> Key:
+        """The key as TUF metadata holds it."""
+        return SSlibKey(self.key_id, "ed25519", "ed25519", {"public": self.public_hex})
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key and what it signs with; never printed, never sent."""
+
+    signer: CryptoSigner
+
+    @classmethod
+    def read_or_make(cls, path: Path) -> "SigningKey":
+        """Read a key file, or make a key and write it with mode 0600 where there is none.
+
+        Raises `ConfigurationError` when the file is not a key or others may read it.
+        """
+        if not path.exists():
+            _write_secret(path, CryptoSigner.generate_ed25519().private_bytes)
+        return cls.read(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "SigningKey":
+        """Read a key file. Raises `ConfigurationError` when it is not a key or others may read it."""
+        try:
+            if path.stat().st_mode & 0o077:
+                raise ConfigurationError(f"key {path} may be read by others; run `chmod 600` on it")
+            return cls(CryptoSigner(load_pem_private_key(path.read_bytes(), None)))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"{path} is not a usable Ed25519 key: {error}") from None
+
+    @property
+    def public(self) -> PublicKey:
+        """The half that may be shown."""
+        key = self.signer.public_key
+        return PublicKey(key.keyid, str(key.keyval["public"]))
+
+    def sign(self, data: bytes) -> str:
+        """Signature on exactly these bytes, hex."""
+        return self.signer.sign(data).signature
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.public.key_id[:12]})"
+
+
+def _write_secret(path: Path, secret: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_suffix(".part"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, KEY_MODE)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    path.with_suffix(".part").replace(path)
