@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from edge.capture import CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
 from edge.errors import SourceError
+from edge.segments import SegmentFeed
 
 _log = logging.getLogger(__name__)
 _JOIN_S = 2.0
@@ -57,6 +58,7 @@ class SourceSettings:
         fps: frames a second of an image folder; for a video file it overrides the file's own.
         speed: pace of files as a multiple of real time; None gives every frame as fast as it is taken.
         loop: whether a file or folder starts again at its end.
+        segments: a folder holds video segments that a recorder adds to, not images; it never ends.
         timeout_s: a live camera silent for so long is reported as gone and opened again.
         backoff_first_s, backoff_max_s: wait before the first and the later attempts to open a camera.
         queue_size: frames kept for a slow consumer, 1 or 2.
@@ -65,6 +67,7 @@ class SourceSettings:
     fps: float | None = None
     speed: float | None = 1.0
     loop: bool = False
+    segments: bool = False
     timeout_s: float = 5.0
     backoff_first_s: float = 0.5
     backoff_max_s: float = 30.0

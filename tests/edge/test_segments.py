@@ -1,0 +1,48 @@
+"""A recorder's folder: every segment once, in order, and then patience."""
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.errors import SourceError
+from edge.sources import Frame, SourceSettings, open_source
+
+
+def _segment(path: Path, grey: int, frames: int = 3) -> None:
+    aside = path.with_name("aside.part.mp4")
+    writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 48))
+    for _ in range(frames):
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    aside.replace(path)
+
+
+def test_segments_are_played_once_in_order_and_time_goes_on(tmp_path: Path) -> None:
+    _segment(tmp_path / "b.mp4", 200)
+    _segment(tmp_path / "a.mp4", 20)
+    source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="bridge")
+    stop, seen = threading.Event(), []
+    for frame in source.frames(stop):
+        assert isinstance(frame, Frame)
+        seen.append((frame.image.mean() > 100, round(frame.time_s, 3)))
+        if len(seen) == 6:
+            _segment(tmp_path / "c.mp4", 20)
+        if len(seen) == 9:
+            stop.set()
+    assert [light for light, _ in seen] == [False] * 3 + [True] * 3 + [False] * 3
+    assert [at for _, at in seen] == [round(0.2 * i, 3) for i in range(9)]
+
+
+def test_an_empty_folder_waits_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="bridge")
+    stop = threading.Event()
+    threading.Timer(0.4, stop.set).start()
+    assert list(source.frames(stop)) == []
+
+
+def test_an_absent_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="does not exist"):
+        open_source(str(tmp_path / "absent"), SourceSettings(segments=True), camera="bridge")
