@@ -130,7 +130,10 @@ def open_source(
         raise SourceError(
             f"source {uri} does not exist; give a video file, a folder of images, rtsp://… or usb:N"
         )
-    feed = FolderFeed(path, settings.fps or 5.0) if path.is_dir() else VideoFeed(path, settings.fps)
+    if settings.segments:
+        feed, settings = SegmentFeed(path, settings.fps or 5.0), replace(settings, loop=True)
+    else:
+        feed = FolderFeed(path, settings.fps or 5.0) if path.is_dir() else VideoFeed(path, settings.fps)
     if settings.speed is None:
         return DirectSource(camera, feed, settings, clock)
     return QueuedSource(camera, feed, settings, clock, jitter=jitter or random.Random())
