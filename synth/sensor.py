@@ -6,6 +6,7 @@ otherwise a detector learns the seam and not the hazard. Knows nothing of scenes
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from messaging.errors import ConfigurationError
 Image = NDArray[np.uint8]
 
 _REBLUR_PX = 1.0
+_SPARE_PX = 192
 _MAD_TO_SIGMA = 1.4826
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOISE_KERNEL_NORM = 6.0
@@ -65,15 +67,27 @@ def estimate(image: Image) -> SensorModel:
 
 
 def _add_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:
-    """Grey noise that grows a little with brightness (shot noise), and weaker, coarser colour noise."""
+    """Noise that grows a little with brightness (shot noise), grey for the most part, colour coarser."""
     height, width = image.shape[:2]
-    grey = rng.standard_normal((height, width), dtype=np.float32)
-    coarse = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), dtype=np.float32)
-    luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    grey *= cv2.sqrt(luma * (0.8 * sigma * sigma / 255.0) + 0.6 * sigma * sigma)
-    colour = cv2.resize(coarse * np.float32(0.45 * sigma), (width, height), interpolation=cv2.INTER_LINEAR)
-    noisy = cv2.add(cv2.add(colour, cv2.merge([grey, grey, grey])), image, dtype=cv2.CV_8U)
-    return np.asarray(noisy, np.uint8)
+    tile = _noise_tile(height, width)
+    top, left = int(rng.integers(_SPARE_PX)), int(rng.integers(_SPARE_PX))
+    noise = cv2.flip(tile[top : top + height, left : left + width], int(rng.integers(-1, 2)))
+    levels = np.arange(256, dtype=np.float32)
+    strength = cv2.LUT(image, sigma * np.sqrt(0.6 + 0.8 * levels / 255.0))
+    return np.asarray(cv2.add(image, cv2.multiply(noise, strength), dtype=cv2.CV_8U), np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _noise_tile(height: int, width: int) -> NDArray[np.float32]:
+    """Unit noise (h + spare, w + spare, 3), larger than the picture so that every picture cuts another piece."""
+    rng = np.random.default_rng(20_011)
+    tall, wide = height + _SPARE_PX, width + _SPARE_PX
+    grey = rng.standard_normal((tall, wide, 1), dtype=np.float32)
+    coarse = rng.standard_normal((tall // 2 + 1, wide // 2 + 1, 3), dtype=np.float32)
+    colour = cv2.resize(coarse, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    tile: NDArray[np.float32] = (grey + np.float32(0.45) * colour).astype(np.float32)
+    tile.setflags(write=False)
+    return tile
 
 
 def _jpeg_round_trip(image: Image, quality: int) -> Image:

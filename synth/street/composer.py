@@ -18,11 +18,11 @@ from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
 from synth.street.lighting import Lamp, Lighting, light_scene
 from synth.street.paint import Canvas, Sprite
 from synth.street.people import draw_person, upright
-from synth.street.town import paint_buildings, paint_sky
+from synth.street.town import Surfaces, paint_buildings, paint_sky
 from synth.street.traffic import Traffic, make_traffic, park
 from synth.street.values import DrawnBox
 from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points
-from synth.street.view import View
+from synth.street.view import FARTHEST_M, View
 from synth.street.worlds import World
 
 _LEAST_VISIBLE = 0.3
@@ -66,45 +66,46 @@ class Street:
         self.lighting: Lighting = light_scene(scene, world, lamps, rng)
         self.traffic: Traffic = make_traffic(world, self.road, rng)
         self._night = scene.light in (Light.NIGHT, Light.DUSK)
+        self._still: dict[Hazard, HazardSprites | None] = {}
         self._wet: NDArray[np.float32] = np.zeros((size[1], size[0]), np.float32)
         self.static = self._draw_static(rng, lamps)
 
     def _draw_static(self, rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> Canvas:
         view, road, world = self.view, self.road, self.world
-        shape = (view.height, view.width)
-        image = np.zeros((*shape, 3), np.float32)
-        emission = np.zeros((*shape, 3), np.float32)
-        depth, self._wet = paint_ground(image, view, road, world, self.scene, rng)
-        sky = np.zeros_like(image)
-        paint_sky(sky, view, self.scene, world, rng)
-        above = np.arange(view.height) < int(view.horizon_y)
-        depth[above] = 1000.0
-        paint_buildings(image, emission, depth, view, road, world, self.scene, rng)
-        self._light_up(image, emission, depth)
-        open_sky = depth >= 999.0
-        image[open_sky] = sky[open_sky]
+        colour = np.zeros((view.height, view.width, 3), np.uint8)
+        depth, self._wet = paint_ground(colour, view, road, world, self.scene, rng)
+        surfaces = Surfaces(colour, np.zeros_like(colour), depth)
+        sky = paint_sky(view, self.scene, world, rng)
+        paint_buildings(surfaces, view, road, world, self.scene, rng)
+        image = self._light_up(surfaces)
+        open_sky = depth[: len(sky)] > FARTHEST_M
+        np.copyto(image[: len(sky)], sky, where=open_sky[..., None])
         canvas = Canvas(image, depth)
         self._paint_furniture(canvas, lamps, rng)
         if self.scene.weather is Weather.RAIN:
             self._reflect(canvas)
         return canvas
 
-    def _light_up(self, image: NDArray[np.float32], emission: NDArray[np.float32], depth: NDArray[np.float32]) -> None:
-        """Shade the painted surfaces by ambient and lamp light (at half resolution), then haze them."""
-        lighting, view = self.lighting, self.view
+    def _light_up(self, surfaces: Surfaces) -> NDArray[np.float32]:
+        """Shade the painted surfaces by ambient and lamp light (at quarter resolution), then haze them."""
+        lighting, view, depth = self.lighting, self.view, surfaces.depth
+        image: NDArray[np.float32] = surfaces.colour.astype(np.float32)
         if lighting.lamps:
-            z = depth[::2, ::2]
-            x = (np.arange(0, view.width, 2, dtype=np.float32)[None] - view.vanish_x) * z / view.focal_px
-            rows = np.arange(0, view.height, 2, dtype=np.float32)[:, None]
+            z = depth[::4, ::4]
+            x = (np.arange(0, view.width, 4, dtype=np.float32)[None] - view.vanish_x) * z / view.focal_px
+            rows = np.arange(0, view.height, 4, dtype=np.float32)[:, None]
             y = view.mounted_m - (rows - view.horizon_y) * z / view.focal_px
             light = lighting.shade_map(x, np.minimum(y, 5.0), z)
             image *= cv2.resize(light, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+            image += surfaces.emission * np.float32(0.85)
         else:
             image *= np.asarray(lighting.ambient, np.float32)
-        image += emission * np.float32(0.85)
-        clear = np.exp(-lighting.haze_per_m * depth)[..., None]
-        image *= clear
-        image += (1 - clear) * np.asarray(lighting.haze_colour, np.float32)
+        clear = cv2.exp(depth * np.float32(-lighting.haze_per_m))
+        haze = np.asarray(lighting.haze_colour, np.float32)
+        image -= haze
+        image *= clear[..., None]
+        image += haze
+        return image
 
     def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> None:
         entries = [_Entry(s) for s in furnish(self.world, self.view, self.road, self.scene, rng)]
@@ -176,10 +177,19 @@ class Street:
     def _hazard_entries(self, hazards: tuple[Hazard, ...], time_s: float) -> list[_Entry]:
         entries = []
         for hazard in hazards:
-            parts = hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+            parts = self._parts(hazard, time_s)
             if parts is not None:
                 entries.append(_Entry(parts.main, hazard=hazard, parts=parts))
         return entries
+
+    def _parts(self, hazard: Hazard, time_s: float) -> HazardSprites | None:
+        """Sprites of a hazard; what lies still is drawn once."""
+        if hazard.class_name not in ("pothole", "garbage"):
+            return hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+        if hazard not in self._still:
+            self._still = {h: p for h, p in self._still.items() if h.alive(time_s)}
+            self._still[hazard] = hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+        return self._still[hazard]
 
     def _paint_all(self, canvas: Canvas, entries: list[_Entry], *, parked: bool) -> None:
         for entry in sorted(entries, key=lambda e: -e.sprite.z):

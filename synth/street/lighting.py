@@ -10,6 +10,9 @@ from synth.street.paint import Colour
 from synth.street.worlds import World
 
 Plane = NDArray[np.float32]
+_POOL = 30.0
+_BREADTH = 1.3
+_BRIGHTEST = 1.3
 
 
 @dataclass(frozen=True)
@@ -35,23 +38,34 @@ class Lighting:
 
     def shade(self, x: float, z: float) -> Plane:
         """Light (3,) on something that stands at x, z."""
-        at = [np.full((1, 1), v, np.float32) for v in (x, 1.0, z)]
-        return np.asarray(self.shade_map(at[0], at[1], at[2])[0, 0], np.float32)
+        blue, green, red = self.ambient
+        for lamp in self.lamps:
+            pool = lamp.power * _POOL * _falloff((x - lamp.x) ** 2 + (z - lamp.z) ** 2, max(lamp.y - 1.0, 0.6))
+            pool = min(pool, _BRIGHTEST)
+            blue, green, red = (c + pool * t for c, t in zip((blue, green, red), lamp.colour, strict=True))
+        return np.asarray((blue, green, red), np.float32)
 
     def shade_map(self, x: Plane, y: Plane, z: Plane) -> Plane:
         """Light (h, w, 3) at the points (h, w) in metres: ambient, and lamps by the inverse square."""
         total = np.empty((*x.shape, 3), np.float32)
         total[:] = self.ambient
         for lamp in self.lamps:
-            far = (x - lamp.x) ** 2 + (z - lamp.z) ** 2
+            if lamp.power <= 0:
+                continue
             drop = np.maximum(lamp.y - y, 0.6)
-            pool = lamp.power * 8.0 * drop / np.power(far * 0.7 + drop * drop + 4.0, 1.25)
-            total += np.minimum(pool, 1.3)[..., None] * np.asarray(lamp.colour, np.float32)
+            away = (x - lamp.x) ** 2 + (z - lamp.z) ** 2 + _BREADTH * (drop * drop + 2.0)
+            pool = np.minimum(lamp.power * _POOL * drop / (away * np.sqrt(np.sqrt(away))), _BRIGHTEST)
+            total += pool[..., None] * np.asarray(lamp.colour, np.float32)
         return total
 
     def haze(self, z: float) -> tuple[float, Colour]:
         """Transmission 0..1 at depth z and the colour that replaces the rest."""
         return float(np.exp(-self.haze_per_m * z)), self.haze_colour
+
+
+def _falloff(distance2: float, drop: float) -> float:
+    away = distance2 + _BREADTH * (drop * drop + 2.0)
+    return float(drop / (away * away**0.25))
 
 
 _AMBIENT = {Light.DAY: 1.0, Light.DUSK: 0.5, Light.NIGHT: 0.15, Light.UNKNOWN: 1.0}

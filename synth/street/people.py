@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from synth.street.paint import Colour, Sketch, Sprite
 from synth.street.view import View
 from synth.street.worlds import World
 
 _SKIN = ((120.0, 150.0, 200.0), (95.0, 130.0, 185.0), (60.0, 88.0, 135.0), (45.0, 62.0, 95.0))
+_SHOES = (35.0, 35.0, 40.0)
+_SIDES = ("knee_l", "knee_r", "foot_l", "foot_r", "hand_l", "hand_r", "shoulder_l", "shoulder_r")
+_JOINTS = ("head", "neck", "hip", *_SIDES)
 Joints = dict[str, tuple[float, float, float]]
 
 
@@ -106,37 +108,36 @@ def fallen(person: Person, rng: np.random.Generator, *, heading: float, stir: fl
 
 def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) -> Sprite | None:
     """The person with feet (or, lying, hip) at x, z; the sprite's depth is that of the nearest joint."""
-    names = list(joints)
-    local = np.asarray([joints[n] for n in names], np.float32)
-    pixels = dict(zip(names, view.project(local + np.asarray([x, 0, z], np.float32)), strict=True))
+    local = np.asarray([joints[name] for name in _JOINTS], np.float32)
+    pixels = view.project(local + np.asarray([x, 0, z], np.float32))
     per_m = view.pixels_per_m(z)
     thick = per_m * person.build
     sketch = Sketch()
-    limb = _limbs(sketch, pixels)
-    far_first = sorted("lr", key=lambda s: -joints[f"foot_{s}"][2])
-    for s in far_first:
-        limb((f"knee_{s}", f"foot_{s}"), 0.065 * thick, person.trousers)
-        sketch.line(pixels[f"foot_{s}"][None], 0.075 * thick, (35.0, 35.0, 40.0))
-        limb(("hip", f"knee_{s}"), 0.085 * thick, person.trousers)
-    sleeve = (person.top[0] * 0.85, person.top[1] * 0.85, person.top[2] * 0.85)
-    limb((f"shoulder_{far_first[0]}", f"hand_{far_first[0]}"), 0.05 * thick, sleeve)
-    torso = np.stack([pixels["shoulder_l"], pixels["shoulder_r"], pixels["hip"]])
-    sketch.line(torso[[0, 1]], 0.09 * thick, person.top)
-    limb(("neck", "hip"), 0.165 * thick, person.top)
-    light = (person.top[0] * 1.12 + 6, person.top[1] * 1.12 + 6, person.top[2] * 1.12 + 6)
-    limb(("neck", "hip"), 0.07 * thick, (min(light[0], 255), min(light[1], 255), min(light[2], 255)))
-    limb((f"shoulder_{far_first[1]}", f"hand_{far_first[1]}"), 0.05 * thick, sleeve)
-    for s in "lr":
-        sketch.line(pixels[f"hand_{s}"][None], 0.05 * thick, person.skin)
-    sketch.line(pixels["head"][None], 0.115 * per_m, person.skin)
-    crown = pixels["head"] + (pixels["head"] - pixels["neck"]) * 0.3
-    sketch.line(crown[None], 0.1 * per_m, person.hair)
-    nearest = z + float(local[:, 2].min()) - 0.2
-    return sketch.render((view.width, view.height), nearest, x=x)
+
+    def limb(start: str, end: str, radius: float, colour: Colour) -> None:
+        sketch.line(pixels[[_JOINTS.index(start), _JOINTS.index(end)]], radius, colour)
+
+    def ball(joint: str, radius: float, colour: Colour) -> None:
+        sketch.line(pixels[_JOINTS.index(joint)][None], radius, colour)
+
+    far, near = ("l", "r") if joints["foot_l"][2] > joints["foot_r"][2] else ("r", "l")
+    sleeve, light = _tone(person.top, 0.85), _tone(person.top, 1.16)
+    for s in (far, near):
+        limb(f"knee_{s}", f"foot_{s}", 0.065 * thick, person.trousers)
+        ball(f"foot_{s}", 0.075 * thick, _SHOES)
+        limb("hip", f"knee_{s}", 0.085 * thick, person.trousers)
+    limb(f"shoulder_{far}", f"hand_{far}", 0.05 * thick, sleeve)
+    limb("shoulder_l", "shoulder_r", 0.09 * thick, person.top)
+    limb("neck", "hip", 0.165 * thick, person.top)
+    limb("neck", "hip", 0.07 * thick, light)
+    limb(f"shoulder_{near}", f"hand_{near}", 0.05 * thick, sleeve)
+    for s in (far, near):
+        ball(f"hand_{s}", 0.05 * thick, person.skin)
+    ball("head", 0.115 * per_m, person.skin)
+    head, neck = pixels[_JOINTS.index("head")], pixels[_JOINTS.index("neck")]
+    sketch.line((head + (head - neck) * 0.3)[None], 0.1 * per_m, person.hair)
+    return sketch.render((view.width, view.height), z + float(local[:, 2].min()) - 0.2, x=x)
 
 
-def _limbs(sketch: Sketch, pixels: dict[str, NDArray[np.float32]]):  # type: ignore[no-untyped-def]
-    def limb(joints: tuple[str, str], radius: float, colour: Colour) -> None:
-        sketch.line(np.stack([pixels[joints[0]], pixels[joints[1]]]), radius, colour)
-
-    return limb
+def _tone(colour: Colour, factor: float) -> Colour:
+    return min(colour[0] * factor, 255.0), min(colour[1] * factor, 255.0), min(colour[2] * factor, 255.0)

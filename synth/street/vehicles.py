@@ -1,6 +1,8 @@
 """Cars, vans, buses: prisms in the camera's perspective, with glass, wheels and lights."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,6 +14,8 @@ from synth.street.worlds import BodyShape, World
 
 _GLASS = (74.0, 62.0, 50.0)
 _TYRE = (26.0, 26.0, 28.0)
+_RIM = (120.0, 120.0, 122.0)
+Profile = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -21,15 +25,10 @@ class Vehicle:
     length_m: float
     width_m: float
     colour: Colour
-    lower: tuple[tuple[float, float], ...]
-    cabin: tuple[tuple[float, float], ...]
+    lower: Profile
+    cabin: Profile
     away: bool
     boxy: bool
-
-    @property
-    def height_m(self) -> float:
-        """Roof above the road."""
-        return max(y for _, y in (*self.lower, *self.cabin))
 
 
 def make_vehicle(world: World, rng: np.random.Generator, *, away: bool) -> Vehicle:
@@ -49,10 +48,12 @@ def make_vehicle(world: World, rng: np.random.Generator, *, away: bool) -> Vehic
 
 def _car(world: World, body: BodyShape, rng: np.random.Generator, colour: Colour, away: bool) -> Vehicle:
     belt = world.pick(rng, 0.82, 0.95)
-    lower = ((0.0, 0.3), (0.0, belt * 0.92), (0.06, belt), (1 - body.bonnet, belt), (0.98, belt * 0.78), (1.0, 0.3))
     back, front = body.boot, 1.0 - body.bonnet
-    cabin = ((back, belt), (back + 0.06, body.roof_m), (front - body.rake - 0.05, body.roof_m), (front, belt))
-    return Vehicle(world.pick(rng, 3.8, 4.7), world.pick(rng, 1.7, 1.85), colour, lower, cabin, away, boxy=False)
+    lower = ((0.0, 0.3), (0.0, belt * 0.92), (0.06, belt), (front, belt), (0.98, belt * 0.78), (1.0, 0.3))
+    roof = body.roof_m
+    cabin = ((back, belt), (back + 0.06, roof), (front - body.rake - 0.05, roof), (front, belt))
+    length, width = world.pick(rng, 3.8, 4.7), world.pick(rng, 1.7, 1.85)
+    return Vehicle(length, width, colour, lower, cabin, away, boxy=False)
 
 
 def _paintwork(world: World, rng: np.random.Generator) -> Colour:
@@ -66,112 +67,115 @@ def _paintwork(world: World, rng: np.random.Generator) -> Colour:
     return float(b), float(g), float(r)
 
 
-class _Frame:
-    """Vehicle coordinates (share of length, height, share of half width) to street metres and pixels."""
+class _Face(NamedTuple):
+    """A polygon in vehicle coordinates (share of length, height m, share of half width)."""
 
-    def __init__(self, vehicle: Vehicle, view: View, x: float, z: float) -> None:
-        self.vehicle, self.view, self.x, self.z = vehicle, view, x, z
-        self.sign = 1.0 if vehicle.away else -1.0
+    corners: list[tuple[float, float, float]]
+    colour: Colour
+    light: Colour | None = None
 
-    def pixels(self, points: list[tuple[float, float, float]]) -> NDArray[np.float32]:
-        p = np.asarray(points, np.float32)
-        along = (p[:, 0] - 0.5) * self.vehicle.length_m * self.sign + self.z + self.vehicle.length_m / 2
-        across = p[:, 2] * self.vehicle.width_m / 2 + self.x
-        return self.view.project(np.stack([across, p[:, 1], along], axis=1))
+
+@lru_cache(maxsize=512)
+def _mesh(vehicle: Vehicle, side: float) -> tuple[NDArray[np.float32], tuple[_Face, ...]]:
+    """All corners (n, 3) in metres about the middle of the nearest end, and the faces they belong to."""
+    half = 1.0 if vehicle.boxy else 0.9
+    faces = [
+        *_wheels(vehicle, -side),
+        *_prism(vehicle, vehicle.lower, 1.0, side),
+        *_wheels(vehicle, side),
+        *_prism(vehicle, vehicle.cabin, half, side),
+        *_windows(vehicle, side, half),
+        *_lights(vehicle),
+    ]
+    p = np.asarray([corner for face in faces for corner in face.corners], np.float32)
+    sign = 1.0 if vehicle.away else -1.0
+    along = (p[:, 0] - 0.5) * vehicle.length_m * sign + vehicle.length_m / 2
+    corners = np.stack([p[:, 2] * vehicle.width_m / 2, p[:, 1], along], axis=1).astype(np.float32)
+    return corners, tuple(faces)
 
 
 def draw_vehicle(vehicle: Vehicle, view: View, x: float, z: float, *, lights: bool) -> Sprite | None:
     """The vehicle with its nearest end at depth `z` and its middle at `x` metres."""
-    place = _Frame(vehicle, view, x, z)
-    sketch = Sketch()
-    side = 1.0 if x < 0 else -1.0
-    _wheels(sketch, place, -side)
-    _prism(sketch, place, vehicle.lower, 1.0, side, vehicle.colour)
-    _wheels(sketch, place, side)
-    _prism(sketch, place, vehicle.cabin, 0.9 if not vehicle.boxy else 1.0, side, vehicle.colour)
-    _windows(sketch, place, side)
-    _lights(sketch, place, lights)
+    corners, faces = _mesh(vehicle, 1.0 if x < 0 else -1.0)
+    pixels = view.project(corners + np.asarray((x, 0, z), np.float32))
+    sketch, at = Sketch(), 0
+    for face in faces:
+        part = pixels[at : at + len(face.corners)]
+        at += len(face.corners)
+        sketch.polygon(part, face.colour, face.light if lights else None)
     return sketch.render((view.width, view.height), z, x=x)
 
 
 def _tone(colour: Colour, factor: float) -> Colour:
-    return colour[0] * factor, colour[1] * factor, colour[2] * factor
+    return min(colour[0] * factor, 255.0), min(colour[1] * factor, 255.0), min(colour[2] * factor, 255.0)
 
 
-def _prism(
-    sketch: Sketch,
-    place: _Frame,
-    profile: tuple[tuple[float, float], ...],
-    half: float,
-    side: float,
-    colour: Colour,
-) -> None:
+def _prism(vehicle: Vehicle, profile: Profile, half: float, side: float) -> list[_Face]:
     """Side face, then the strips over the profile that face the camera, far to near."""
-    sketch.polygon(place.pixels([(u, y, side * half) for u, y in profile]), _tone(colour, 0.82))
+    faces = [_Face([(u, y, side * half) for u, y in profile], _tone(vehicle.colour, 0.82))]
     strips = list(zip(profile, profile[1:], strict=False))
-    near_is_rear = place.vehicle.away
-    for (u0, y0), (u1, y1) in strips if not near_is_rear else reversed(strips):
-        quad = place.pixels([(u0, y0, -half), (u1, y1, -half), (u1, y1, half), (u0, y0, half)])
-        level = abs(u1 - u0) * place.vehicle.length_m > abs(y1 - y0)
+    for (u0, y0), (u1, y1) in reversed(strips) if vehicle.away else strips:
+        level = abs(u1 - u0) * vehicle.length_m > abs(y1 - y0)
         rear = (u0 + u1) / 2 < 0.5
-        if not level and rear != near_is_rear:
-            continue
-        sketch.polygon(quad, _tone(colour, 1.08 if level else 0.7))
+        if level or rear == vehicle.away:
+            quad = [(u0, y0, -half), (u1, y1, -half), (u1, y1, half), (u0, y0, half)]
+            faces.append(_Face(quad, _tone(vehicle.colour, 1.08 if level else 0.7)))
+    return faces
 
 
-def _wheels(sketch: Sketch, place: _Frame, side: float) -> None:
-    turn = np.linspace(0, 2 * np.pi, 14, endpoint=False)
-    reach = 0.34 / place.vehicle.length_m
+def _wheels(vehicle: Vehicle, side: float) -> list[_Face]:
+    turn = np.linspace(0, 2 * np.pi, 14, endpoint=False).tolist()
+    reach, faces = 0.34 / vehicle.length_m, []
     for at in (0.19, 0.81):
-        for size, colour in ((1.0, _TYRE), (0.55, (120.0, 120.0, 122.0))):
-            ring = [
+        for size, colour in ((1.0, _TYRE), (0.55, _RIM)):
+            rim = [
                 (at + reach * size * float(np.cos(a)), 0.33 + 0.33 * size * float(np.sin(a)), side * 1.01)
                 for a in turn
             ]
-            sketch.polygon(place.pixels(ring), colour)
+            faces.append(_Face(rim, colour))
+    return faces
 
 
-def _windows(sketch: Sketch, place: _Frame, side: float) -> None:
-    """Glass at the end that faces the camera and along the visible side."""
-    (u0, y0), (u1, y1), (u2, y2), (u3, y3) = place.vehicle.cabin
-    half = 0.9 if not place.vehicle.boxy else 1.0
-    end = ((u0, y0), (u1, y1)) if place.vehicle.away else ((u3, y3), (u2, y2))
-    (eu0, ey0), (eu1, ey1) = end
-    mix = [(0.12, -0.86), (0.86, -0.82), (0.86, 0.82), (0.12, 0.86)]
-    if not (place.vehicle.boxy and place.vehicle.away and place.vehicle.length_m < 7):
+def _windows(vehicle: Vehicle, side: float, half: float) -> list[_Face]:
+    """Glass at the end that faces the camera and along the visible side; a van's rear has none."""
+    (u0, y0), (u1, y1), (u2, y2), (u3, y3) = vehicle.cabin
+    (eu0, ey0), (eu1, ey1) = ((u0, y0), (u1, y1)) if vehicle.away else ((u3, y3), (u2, y2))
+    van = vehicle.boxy and vehicle.length_m < 7
+    faces = []
+    if not (van and vehicle.away):
+        mix = ((0.12, -0.86), (0.86, -0.82), (0.86, 0.82), (0.12, 0.86))
         glass = [(eu0 + (eu1 - eu0) * t, ey0 + (ey1 - ey0) * t, w * half) for t, w in mix]
-        sketch.polygon(place.pixels(glass), _GLASS)
-    count = max(int(place.vehicle.length_m / 1.7), 2)
-    start = 0.55 if place.vehicle.boxy and place.vehicle.length_m < 7 else 0.0
+        faces.append(_Face(glass, _GLASS))
+    count, start = max(int(vehicle.length_m / 1.7), 2), 0.55 if van else 0.0
+    low, high = y0 + 0.12 * (y1 - y0), y0 + 0.86 * (y1 - y0)
     for i in range(count):
         a, b = start + (1 - start) * (i + 0.08) / count, start + (1 - start) * (i + 0.94) / count
-        low, high = y0 + 0.12 * (y1 - y0), y0 + 0.86 * (y1 - y0)
-        pane = [_on_side(place, t, y) for t, y in ((a, low), (a, high), (b, high), (b, low))]
-        sketch.polygon(place.pixels([(u, y, side * half * 1.005) for u, y in pane]), _tone(_GLASS, 0.85))
+        pane = [_on_side(vehicle, t, y) for t, y in ((a, low), (a, high), (b, high), (b, low))]
+        faces.append(_Face([(u, y, side * half * 1.005) for u, y in pane], _tone(_GLASS, 0.85)))
+    return faces
 
 
-def _on_side(place: _Frame, share: float, y: float) -> tuple[float, float]:
+def _on_side(vehicle: Vehicle, share: float, y: float) -> tuple[float, float]:
     """A point of the cabin's side: `share` runs between its slanting ends at height y."""
-    (u0, y0), (u1, y1), (u2, _), (u3, _) = place.vehicle.cabin
+    (u0, y0), (u1, y1), (u2, _), (u3, _) = vehicle.cabin
     t = (y - y0) / (y1 - y0)
     left, right = u0 + (u1 - u0) * t, u3 + (u2 - u3) * t
     return left + (right - left) * share, y
 
 
-def _lights(sketch: Sketch, place: _Frame, lit: bool) -> None:
-    vehicle = place.vehicle
-    u = 0.0 if vehicle.away else 1.0
-    high = 0.95 if vehicle.boxy else 0.78
+def _lights(vehicle: Vehicle) -> list[_Face]:
+    u, high = 0.0 if vehicle.away else 1.0, 0.95 if vehicle.boxy else 0.78
     off: Colour = (40.0, 40.0, 150.0) if vehicle.away else (215.0, 220.0, 220.0)
-    on: Colour | None = ((30.0, 40.0, 235.0) if vehicle.away else (225.0, 245.0, 255.0)) if lit else None
+    on: Colour = (30.0, 40.0, 235.0) if vehicle.away else (225.0, 245.0, 255.0)
+    faces = []
     for edge in (-0.95, 0.62):
         quad = [(u, high, edge), (u, high - 0.2, edge), (u, high - 0.2, edge + 0.33), (u, high, edge + 0.33)]
-        sketch.polygon(place.pixels(quad), off, on)
+        faces.append(_Face(quad, off, on))
     plate = [(u, 0.62, -0.26), (u, 0.5, -0.26), (u, 0.5, 0.26), (u, 0.62, 0.26)]
-    sketch.polygon(place.pixels(plate), (200.0, 205.0, 205.0))
+    return [*faces, _Face(plate, (200.0, 205.0, 205.0))]
 
 
 def lamp_points(vehicle: Vehicle, view: View, x: float, z: float) -> NDArray[np.float32]:
     """Pixels (2, 2) of the two lights at the end that faces the camera."""
-    u = 0.0 if vehicle.away else 1.0
-    return _Frame(vehicle, view, x, z).pixels([(u, 0.72, -0.8), (u, 0.72, 0.8)])
+    half = 0.8 * vehicle.width_m / 2
+    return view.project(np.asarray([(x - half, 0.72, z), (x + half, 0.72, z)], np.float32))

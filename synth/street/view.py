@@ -26,9 +26,10 @@ class View:
     def project(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Metres (n, 3) to pixels (n, 2); points nearer than 2.5 m are moved to 2.5 m."""
         scale = self.focal_px / np.maximum(points[:, 2], NEAREST_M)
-        x = self.vanish_x + points[:, 0] * scale
-        y = self.horizon_y + (self.mounted_m - points[:, 1]) * scale
-        return np.stack([x, y], axis=1).astype(np.float32)
+        pixels = np.empty((len(points), 2), np.float32)
+        pixels[:, 0] = self.vanish_x + points[:, 0] * scale
+        pixels[:, 1] = self.horizon_y + (self.mounted_m - points[:, 1]) * scale
+        return pixels
 
     def point(self, x: float, y: float, z: float) -> tuple[float, float]:
         """One point, metres to pixels."""
