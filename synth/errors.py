@@ -5,7 +5,8 @@ messaging.errors.BlindspotError
     ├── OrderRefused            the order contradicts itself or asks for what no generator here can paint
     ├── GeneratorUnavailable    the model's folder is absent or incomplete, or its hub is out of reach
     ├── BackgroundsMissing      no hazard-free scene to paint into
-    └── LabelledSetBroken       a labelled set on disk does not match its manifest
+    ├── LabelledSetBroken       a labelled set on disk does not match its manifest
+    └── SynthesisStopped        the caller asked a run to stop; what is done is kept
 """
 
 from messaging.errors import BlindspotError
@@ -29,3 +30,7 @@ class BackgroundsMissing(SynthesisError):
 
 class LabelledSetBroken(SynthesisError):
     """Files of a labelled set are missing or have another digest than the manifest says."""
+
+
+class SynthesisStopped(SynthesisError):
+    """A run was asked to stop before its end; run the order again with the same folder to go on."""

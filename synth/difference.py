@@ -1,0 +1,127 @@
+"""Labels read off the difference between two paintings of one patch: with the hazard, and empty.
+
+Both paintings share seed and noise, so they differ where the hazard is. Works on one pair of patches at
+the generator's size; knows nothing of pictures, orders or models. Images are BGR uint8 (p, p, 3).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.generator import Image, Mask
+
+Plane = NDArray[np.float32]
+
+_SMOOTHING = 1 / 48
+_WEAKEST_GREY_LEVELS = 5.0
+_NOISE_FACTOR = 2.5
+_FEATHER = 1 / 26
+
+
+@dataclass(frozen=True)
+class DifferenceRule:
+    """How a difference becomes a box.
+
+    Attributes:
+        peak_share: a pixel belongs to the hazard above this share of the strongest difference.
+        component_share: a separate spot counts when it has this share of the largest one's area.
+        trim: share of the difference's mass that may be cut off at each edge of the box (thin wisps).
+    """
+
+    peak_share: float
+    component_share: float
+    trim: float
+
+
+SOLID = DifferenceRule(peak_share=0.30, component_share=0.25, trim=0.005)
+AMORPHOUS = DifferenceRule(peak_share=0.20, component_share=0.10, trim=0.01)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """What the difference shows.
+
+    Attributes:
+        xyxy: the tight box in patch pixels.
+        strength: mean difference inside the hazard, grey levels.
+        noise: difference where nothing was to be painted, grey levels.
+        fill: share of the box that the hazard covers.
+        cover: (p, p) float32 0-1, feathered: how much of the painting is to be pasted.
+    """
+
+    xyxy: tuple[float, float, float, float]
+    strength: float
+    noise: float
+    fill: float
+    cover: Plane
+
+
+def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule) -> Painted | None:
+    """The tight box of what was painted inside `mask` (p, p); None when nothing was painted.
+
+    The threshold is the highest of the weakest visible difference, a multiple of the noise outside the
+    mask, and `rule.peak_share` of the strongest difference.
+    """
+    difference = _difference(hazard, empty)
+    outside = difference[~mask]
+    noise = float(np.median(outside)) if outside.size else 0.0
+    inside = np.where(mask, difference, 0.0).astype(np.float32)
+    peak = float(np.quantile(inside[mask], 0.98)) if mask.any() else 0.0
+    threshold = max(_WEAKEST_GREY_LEVELS, _NOISE_FACTOR * noise, rule.peak_share * peak)
+    hot = _largest_spots(inside > threshold, rule.component_share)
+    if not hot.any():
+        return None
+    box = _trimmed_box(np.where(hot, inside, 0.0), rule.trim)
+    area = max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
+    return Painted(
+        xyxy=box,
+        strength=float(inside[hot].mean()),
+        noise=noise,
+        fill=min(float(hot.sum()) / area, 1.0),
+        cover=feathered(hot, mask),
+    )
+
+
+def feathered(shape: Mask, mask: Mask) -> Plane:
+    """Soft cover (p, p) float32: 1 on `shape`, falling to 0 around it and at the border of `mask`."""
+    reach = max(len(shape) * _FEATHER, 1.0)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(reach) + 3, 2 * round(reach) + 3))
+    wide = cv2.dilate(shape.astype(np.uint8), kernel).astype(np.float32)
+    soft = cv2.GaussianBlur(wide, (0, 0), reach * 0.7)
+    inner = cv2.GaussianBlur(
+        cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), reach * 0.5
+    )
+    return np.asarray(np.clip(soft * np.clip(inner * 1.3, 0, 1), 0, 1), np.float32)
+
+
+def _difference(a: Image, b: Image) -> Plane:
+    """Smoothed largest absolute difference over the channels, grey levels (p, p)."""
+    sigma = max(len(a) * _SMOOTHING, 0.8)
+    gap = cv2.GaussianBlur(a.astype(np.float32) - b.astype(np.float32), (0, 0), sigma)
+    return np.asarray(np.abs(gap).max(axis=2), np.float32)
+
+
+def _largest_spots(hot: Mask, share: float) -> Mask:
+    """Connected spots with at least `share` of the largest one's area; specks under 6 pixels are noise."""
+    _, names, facts, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8), connectivity=8)
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    if not areas.size:
+        return np.zeros_like(hot)
+    kept = 1 + np.flatnonzero((areas >= 6) & (areas >= share * areas.max()))
+    return np.asarray(np.isin(names, kept), np.bool_)
+
+
+def _trimmed_box(mass: Plane, trim: float) -> tuple[float, float, float, float]:
+    """Box (pixels, right and bottom exclusive) of all but a share `trim` of the mass at each edge."""
+    left, right = _span(mass.sum(axis=0), trim)
+    top, bottom = _span(mass.sum(axis=1), trim)
+    return (left, top, right, bottom)
+
+
+def _span(profile: NDArray[np.floating], trim: float) -> tuple[float, float]:
+    running = np.cumsum(profile) / profile.sum()
+    first = int(np.searchsorted(running, trim, side="right"))
+    last = int(np.searchsorted(running, 1 - trim, side="left"))
+    return float(first), float(max(last, first) + 1)

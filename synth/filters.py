@@ -1,0 +1,143 @@
+"""Accept or refuse a painted hazard, with one reason of a fixed list.
+
+The rules are pure: they read what the judges found (`Findings`) and never look at pixels. The order of the
+rules is the order of blame: nothing there, unsafe, misplaced, wrong thing, unconfirmed, off target, seen
+before.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messaging.errors import ConfigurationError
+
+
+class Refusal(StrEnum):
+    """Why a painted hazard was not kept."""
+
+    NO_DIFFERENCE = "no_difference"
+    UNSAFE = "unsafe"
+    BOX_TOO_DIFFERENT = "box_too_different_from_plan"
+    WRONG_CONTENT = "wrong_content"
+    NOT_CONFIRMED = "not_confirmed"
+    TOO_FAR_FROM_PROTOTYPE = "too_far_from_prototype"
+    DUPLICATE = "duplicate"
+    OUT_OF_BUDGET = "out_of_budget"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What a reference detector that knows the class saw at the label.
+
+    `score` and `iou` belong to the wanted class's best detection there (0 and 0 when there is none);
+    `rival` and `rival_score` to the best other class that covers the label.
+    """
+
+    score: float
+    iou: float
+    rival: str | None = None
+    rival_score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the judges found about one painted hazard; None where a judge was not at hand.
+
+    Attributes:
+        strength: mean difference to the empty painting, grey levels; 0 when nothing was painted.
+        plan_iou: IoU of the tight box with the planned one.
+        shorter_px: shorter side of the tight box, picture pixels.
+        confirmation: the reference detector's opinion.
+        prototype_distance: cosine distance of the painted hazard to the order's prototype.
+        empty_distance: the same of the empty painting at the same box.
+        unsafe: the generator's own safety checker raised its flag.
+        duplicate_of: name of the kept picture that shows the same hazard.
+    """
+
+    strength: float
+    plan_iou: float
+    shorter_px: float
+    confirmation: Confirmation | None = None
+    prototype_distance: float | None = None
+    empty_distance: float | None = None
+    unsafe: bool = False
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True)
+class FilterLimits:
+    """Limits of the rules. Confirmation starts from Gen2Det (IoU 0.3, score 0.1), low on purpose: a higher
+    floor refuses exactly the night pictures that are wanted.
+    """
+
+    least_strength: float = 6.0
+    least_side_px: float = 5.0
+    plan_iou: float = 0.20
+    plan_iou_amorphous: float = 0.12
+    confirm_score: float = 0.10
+    confirm_iou: float = 0.30
+    confirm_iou_amorphous: float = 0.15
+    rival_score: float = 0.50
+    prototype_margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        shares = (self.plan_iou, self.plan_iou_amorphous, self.confirm_score, self.confirm_iou,
+                  self.confirm_iou_amorphous, self.rival_score)  # fmt: skip
+        if not all(0 <= share <= 1 for share in shares):
+            raise ConfigurationError(f"filter limits that are shares must lie between 0 and 1; got {self}")
+
+
+def refusal(found: Findings, limits: FilterLimits, *, amorphous: bool) -> Refusal | None:
+    """The first rule that the painted hazard breaks; None when it may be kept."""
+    plan_iou = limits.plan_iou_amorphous if amorphous else limits.plan_iou
+    if found.strength < limits.least_strength or found.shorter_px < limits.least_side_px:
+        return Refusal.NO_DIFFERENCE
+    if found.unsafe:
+        return Refusal.UNSAFE
+    if found.plan_iou < plan_iou:
+        return Refusal.BOX_TOO_DIFFERENT
+    if (verdict := _unconfirmed(found.confirmation, limits, amorphous=amorphous)) is not None:
+        return verdict
+    if _moved_away(found, limits):
+        return Refusal.TOO_FAR_FROM_PROTOTYPE
+    return Refusal.DUPLICATE if found.duplicate_of is not None else None
+
+
+def _unconfirmed(seen: Confirmation | None, limits: FilterLimits, *, amorphous: bool) -> Refusal | None:
+    if seen is None:
+        return None
+    iou = limits.confirm_iou_amorphous if amorphous else limits.confirm_iou
+    if seen.score >= limits.confirm_score and seen.iou >= iou and seen.score >= seen.rival_score / 2:
+        return None
+    return Refusal.WRONG_CONTENT if seen.rival_score >= limits.rival_score else Refusal.NOT_CONFIRMED
+
+
+def _moved_away(found: Findings, limits: FilterLimits) -> bool:
+    """Painting the hazard took the spot further from the prototype than the empty street is."""
+    if found.prototype_distance is None or found.empty_distance is None:
+        return False
+    return found.prototype_distance > found.empty_distance + limits.prototype_margin
+
+
+class SeenBefore:
+    """Perceptual hashes of the kept hazards; two within `limit_bits` of each other are one picture."""
+
+    def __init__(self, *, limit_bits: int = 10) -> None:
+        self._limit = limit_bits
+        self._names: list[str] = []
+        self._hashes: list[NDArray[np.bool_]] = []
+
+    def find(self, fingerprint: NDArray[np.bool_]) -> str | None:
+        """Name of a kept hazard that looks the same, or None."""
+        if not self._hashes:
+            return None
+        distances = (np.stack(self._hashes) != fingerprint).sum(axis=1)
+        nearest = int(distances.argmin())
+        return self._names[nearest] if distances[nearest] <= self._limit else None
+
+    def add(self, name: str, fingerprint: NDArray[np.bool_]) -> None:
+        """Remember a kept hazard."""
+        self._names.append(name)
+        self._hashes.append(fingerprint)

@@ -1,0 +1,93 @@
+"""Independent opinions on a painted hazard: reference detector, distance to a prototype, fingerprint.
+
+Judges measure and never decide (`synth.filters` does). They may assume pictures as the camera model left
+them, BGR uint8 (h, w, 3); the reference detector must not be the one under training.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detections import Detections, Floats, iou_matrix
+from edge.detector import Detector
+from synth.errors import OrderRefused
+from synth.filters import Confirmation
+from synth.generator import Box, Image
+from synth.order import PrototypeToMatch
+
+_LOOK_FLOOR = 0.03
+_HASH_SIDE = 16
+_COVERS = 0.3
+
+
+class ReferenceJudge:
+    """Asks a detector that is not under training whether the hazard is where the label says."""
+
+    def __init__(self, detector: Detector, class_name: str) -> None:
+        self._detector = detector
+        names = detector.description.class_names
+        self._names = names
+        self._wanted = names.index(class_name) if class_name in names else None
+
+    @property
+    def knows_class(self) -> bool:
+        """Whether the detector has the wanted class at all; if not, it has no opinion."""
+        return self._wanted is not None
+
+    def confirm(self, picture: Image, boxes: list[Box]) -> list[Confirmation | None]:
+        """One opinion a label (pixels); None where the detector does not know the class."""
+        if self._wanted is None or not boxes:
+            return [None] * len(boxes)
+        seen = self._detector.detect([picture], floor=_LOOK_FLOOR)[0]
+        overlaps = iou_matrix(np.asarray(boxes, np.float32), seen.xyxy)
+        return [self._opinion(seen, row, self._wanted) for row in overlaps]
+
+    def _opinion(self, seen: Detections, overlap: Floats, wanted: int) -> Confirmation:
+        own = np.flatnonzero((seen.class_id == wanted) & (overlap > 0.05))
+        rivals = np.flatnonzero((seen.class_id != wanted) & (overlap >= _COVERS))
+        best = own[np.argmax(seen.confidence[own] * overlap[own])] if own.size else None
+        rival = rivals[np.argmax(seen.confidence[rivals])] if rivals.size else None
+        return Confirmation(
+            score=0.0 if best is None else float(seen.confidence[best]),
+            iou=0.0 if best is None else float(overlap[best]),
+            rival=None if rival is None else self._names[int(seen.class_id[rival])],
+            rival_score=0.0 if rival is None else float(seen.confidence[rival]),
+        )
+
+
+class PrototypeJudge:
+    """Cosine distance of what stands in a box to the order's prototype, in the prototype's own space."""
+
+    def __init__(self, detector: Detector, prototype: PrototypeToMatch) -> None:
+        own = detector.description.embedding_digest
+        if own != prototype.embedding_digest:
+            raise OrderRefused(
+                f"the prototype was made with embedding {prototype.embedding_digest[:12]} but the detector "
+                f"at hand has {own[:12]}; vectors of different embeddings cannot be compared, so give the "
+                "detector that the prototype comes from"
+            )
+        if len(prototype.vector) != detector.description.embedding_width:
+            raise OrderRefused(
+                f"the prototype has {len(prototype.vector)} numbers but its embedding has "
+                f"{detector.description.embedding_width}; the order was damaged"
+            )
+        self._detector = detector
+        self._target = _unit(np.asarray([prototype.vector], np.float32))[0]
+
+    def distances(self, picture: Image, boxes: list[Box]) -> Floats:
+        """Distance 0-2 of every box (pixels) of the picture, (n,)."""
+        vectors = self._detector.embed(picture, np.asarray(boxes, np.float32).reshape(-1, 4))
+        return np.asarray(1 - _unit(vectors) @ self._target, np.float32)
+
+
+def fingerprint(picture: Image, box: Box) -> NDArray[np.bool_]:
+    """Difference hash (256 bits) of what stands in a box: brighter than its left neighbour or not."""
+    left, top, right, bottom = (round(v) for v in box)
+    crop = picture[max(top, 0) : max(bottom, top + 1), max(left, 0) : max(right, left + 1)]
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return np.asarray(small[:, 1:] > small[:, :-1], np.bool_).reshape(-1)
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

@@ -1,0 +1,181 @@
+"""Painting the places of several scenes at once: hazard, empty counterpart, label, controls.
+
+Every place is painted with the hazard (the best of n by distance to the prototype), then empty from the
+same seed; the label is read off the difference. Requests of several scenes share batches. Nothing here
+accepts or refuses.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from messaging.taxonomy import Taxonomy
+from synth.backgrounds import Background
+from synth.compositing import Pasting, cut, paste
+from synth.difference import AMORPHOUS, SOLID, Painted, feathered, read_label
+from synth.errors import SynthesisStopped
+from synth.generator import Generator, Image, PaintedPatch, PatchRequest
+from synth.judges import PrototypeJudge
+from synth.layout import Place, ScenePlan
+from synth.order import SynthesisOrder
+from synth.prompts import prompt_for
+
+BATCH = 16
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedPlace:
+    """One place painted twice. `label` is None when the two paintings do not differ."""
+
+    place: Place
+    hazard: PaintedPatch
+    empty: PaintedPatch
+    label: Painted | None
+
+    def pasting(self, *, with_hazard: bool) -> Pasting:
+        """What to put back: the hazard or its empty counterpart, through the same cover."""
+        chosen = self.hazard if with_hazard else self.empty
+        return Pasting(self.place.window, chosen.image, self._cover(len(chosen.image)))
+
+    def _cover(self, patch_px: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        if self.label is not None:
+            return self.label.cover
+        mask = self.place.mask(patch_px)
+        return feathered(mask, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedScene:
+    """All paintings of one scene; `controls` are patches through the generator's encoder and decoder."""
+
+    plan: ScenePlan
+    background: Background
+    places: tuple[PaintedPlace, ...]
+    controls: tuple[Pasting, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Painter:
+    """Paints the scenes of one order."""
+
+    order: SynthesisOrder
+    generator: Generator
+    taxonomy: Taxonomy
+    prototype: PrototypeJudge | None
+    should_stop: Callable[[], bool]
+
+    @property
+    def tries(self) -> int:
+        """Hazard paintings a place: more than one only when a prototype tells which is best."""
+        return self.order.best_of if self.prototype is not None else 1
+
+    def cost(self, plan: ScenePlan) -> int:
+        """How many patches the generator paints for a scene."""
+        return len(plan.places) * (self.tries + 1)
+
+    def paint(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[PaintedScene]:
+        """Paint every place of the scenes. Raises `SynthesisStopped` between batches when asked to stop."""
+        spots = [(plan, background, place) for plan, background in scenes for place in plan.places]
+        wanted = [
+            self._request(background, place, take)
+            for take in range(self.tries)
+            for _, background, place in spots
+        ]
+        painted = list(self._batches(wanted))
+        takes = [painted[k :: len(spots)] for k in range(len(spots))]
+        best = self._best_takes(scenes, takes)
+        hazards = [options[take] for options, take in zip(takes, best, strict=True)]
+        empties = list(
+            self._batches(
+                [self._request(b, p, take, empty=True) for (_, b, p), take in zip(spots, best, strict=True)]
+            )
+        )
+        done = iter(
+            PaintedPlace(place, hazard, empty, self._label(place, hazard.image, empty.image))
+            for (_, _, place), hazard, empty in zip(spots, hazards, empties, strict=True)
+        )
+        controls = self._controls(scenes)
+        return [
+            PaintedScene(
+                plan,
+                background,
+                tuple(next(done) for _ in plan.places),
+                tuple(next(controls) for _ in plan.controls),
+            )
+            for plan, background in scenes
+        ]
+
+    def _request(
+        self, background: Background, place: Place, take: int, *, empty: bool = False
+    ) -> PatchRequest:
+        rng = np.random.default_rng([place.seed, 1 if empty else 0])
+        height, width = background.image.shape[:2]
+        prompt = prompt_for(
+            None if empty else self.order.class_name,
+            self.order.scene,
+            rng=rng,
+            size=place.size(width, height),
+            medium=background.medium,
+        )
+        lean = None if empty or self.order.prototype is None else self.order.prototype.vector
+        return PatchRequest(
+            prompt=prompt,
+            patch=cut(background, place.window, self.generator.patch_px),
+            mask=place.mask(self.generator.patch_px),
+            seed=place.seed + take * _SEEDS,
+            prototype=None if lean is None else np.asarray(lean, np.float32),
+        )
+
+    def _batches(self, requests: Sequence[PatchRequest]) -> Iterator[PaintedPatch]:
+        for start in range(0, len(requests), BATCH):
+            if self.should_stop():
+                raise SynthesisStopped(
+                    f"order {self.order.order} was asked to stop; run it again with the same folder to go on"
+                )
+            yield from self.generator.paint(requests[start : start + BATCH])
+
+    def _best_takes(
+        self, scenes: Sequence[tuple[ScenePlan, Background]], takes: Sequence[Sequence[PaintedPatch]]
+    ) -> list[int]:
+        """Which take of every place lies nearest to the prototype, judged in its scene."""
+        if self.prototype is None or self.tries == 1:
+            return [0] * len(takes)
+        best: list[int] = []
+        for plan, background in scenes:
+            options = takes[len(best) : len(best) + len(plan.places)]
+            boxes = [place.box for place in plan.places]
+            distances = [
+                self.prototype.distances(
+                    self._preview(plan, background, [o[take].image for o in options]), boxes
+                )
+                for take in range(self.tries)
+            ]
+            best += [int(take) for take in np.stack(distances).argmin(axis=0)]
+        return best
+
+    def _preview(self, plan: ScenePlan, background: Background, images: Sequence[Image]) -> Image:
+        pastings = [
+            Pasting(place.window, image, feathered(mask, mask))
+            for place, image in zip(plan.places, images, strict=True)
+            for mask in [place.mask(len(image))]
+        ]
+        return paste(background, pastings, np.random.default_rng(plan.index))
+
+    def _label(self, place: Place, hazard: Image, empty: Image) -> Painted | None:
+        index = self.taxonomy.index(self.order.class_name)
+        rule = AMORPHOUS if self.taxonomy.classes[index].amorphous else SOLID
+        return read_label(hazard, empty, place.mask(len(hazard)), rule=rule)
+
+    def _controls(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> Iterator[Pasting]:
+        side = self.generator.patch_px
+        spots = [(background, place) for plan, background in scenes for place in plan.controls]
+        for start in range(0, len(spots), BATCH):
+            batch = spots[start : start + BATCH]
+            images = self.generator.reconstruct(
+                [cut(background, place.window, side) for background, place in batch]
+            )
+            for (_, place), image in zip(batch, images, strict=True):
+                mask = place.mask(side)
+                yield Pasting(place.window, image, feathered(mask, mask))

@@ -1,0 +1,65 @@
+"""What a run tells while it goes on: counts, time left, thumbnails. None of it is part of the set."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from synth.generator import Box, Image
+
+THUMBNAIL_PX = 160
+PROGRESS_FILE = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands. `seconds_left` is None until something was kept in this session."""
+
+    order: str
+    asked: int
+    pictures_tried: int
+    kept: int
+    refused: dict[str, int]
+    paintings: int
+    budget_paintings: int
+    seconds_left: float | None
+
+
+def append_progress(folder: Path, progress: Progress) -> None:
+    """One JSON line more; a line torn by a crash is ended first so that readers skip only that one."""
+    path = folder / PROGRESS_FILE
+    with path.open("ab+") as file:
+        torn = file.tell() and _last_byte(file.fileno(), file.tell()) != b"\n"
+        file.write((b"\n" if torn else b"") + json.dumps(asdict(progress)).encode() + b"\n")
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """The last whole line of a run's progress, or None before the first."""
+    path = folder / PROGRESS_FILE
+    for line in reversed(path.read_text().splitlines() if path.exists() else []):
+        try:
+            return Progress(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def write_thumbnail(folder: Path, name: str, image: Image, boxes: list[Box]) -> None:
+    """A picture of at most 160 px with its labels drawn, `thumbnails/NAME.jpg`."""
+    scale = THUMBNAIL_PX / max(image.shape[:2])
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    small = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    for box in boxes:
+        left, top, right, bottom = (round(v * scale) for v in box)
+        cv2.rectangle(small, (left - 1, top - 1), (right, bottom), (60, 60, 255), 1)
+    path = folder / "thumbnails" / f"{name}.jpg"
+    path.parent.mkdir(exist_ok=True)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    path.write_bytes(bytes(data))
+
+
+def _last_byte(descriptor: int, length: int) -> bytes:
+    return os.pread(descriptor, 1, length - 1)

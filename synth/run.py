@@ -1,0 +1,302 @@
+"""A whole synthesis order: paint, judge, keep, until the count or the budget is reached; resumable.
+
+Scenes are worked off in groups; a group's images are on disk before its journal entry is, so a run that
+was killed goes on behind the last whole group and ends with the same set as one that was not. Also the
+command line `python -m synth.run`.
+"""
+
+import argparse
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.detector import Detector
+from messaging.errors import BlindspotError
+from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
+from synth.errors import OrderRefused
+from synth.filters import FilterLimits, Refusal, SeenBefore
+from synth.generator import Generator
+from synth.journal import Group, Journal, claim
+from synth.judges import PrototypeJudge, ReferenceJudge
+from synth.labelled_set import MANIFEST, LabelledSet, RefusedRow, RunFacts, seal, write_image
+from synth.layout import ScenePlan, plan_scene
+from synth.order import SynthesisOrder
+from synth.painting import Painter
+from synth.progress import Progress, append_progress, write_thumbnail
+from synth.selection import KeptPicture, Selection, remember
+
+logger = logging.getLogger(__name__)
+
+GROUP_SCENES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """Who gives opinions; every one may be absent.
+
+    Attributes:
+        detector: owns the embedding of the order's prototype; may be the one under training.
+        reference: confirms class and box; must not be the one under training.
+        limits: of the filter rules.
+    """
+
+    detector: Detector | None = None
+    reference: Detector | None = None
+    limits: FilterLimits = field(default_factory=FilterLimits)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a run talks to its caller: called after every group, asked before every batch, and its clock."""
+
+    progress: Callable[[Progress], None] | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+
+
+def run_order(
+    order: SynthesisOrder,
+    *,
+    out: Path,
+    generator: Generator,
+    backgrounds: Backgrounds,
+    judges: Judges,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    watch: Watch | None = None,
+) -> LabelledSet:
+    """Carry out an order in the folder `out`, or go on with it, or open it when it is done.
+
+    The set holds `order.count` images, or fewer when the budget did not suffice (`manifest.complete`).
+
+    Raises:
+        OrderRefused: the class is not in the taxonomy, the prototype does not belong to the detector, the
+            reference is the detector under training, or `out` holds another run.
+        SynthesisStopped: `watch.should_stop` said so; call again to go on.
+        GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
+    """
+    watch = watch or Watch()
+    facts = _facts(order, generator, backgrounds, judges, taxonomy)
+    claim(out, facts)
+    if (out / MANIFEST).exists():
+        return LabelledSet.open(out)
+    run = _Run(
+        order, Journal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, watch=watch
+    )
+    journal = run.work_off()
+    done = seal(
+        out,
+        facts=facts,
+        kept=journal.kept,
+        refused=journal.refused,
+        paintings=journal.paintings,
+        complete=len(journal.kept) == order.count,
+    )
+    journal.delete()
+    logger.info("order %s: kept %d of %d images", order.order, len(journal.kept), order.count)
+    return done
+
+
+Scenes = list[tuple[ScenePlan, Background]]
+
+
+class _Run:
+    """A run under way."""
+
+    def __init__(
+        self,
+        order: SynthesisOrder,
+        journal: Journal,
+        generator: Generator,
+        backgrounds: Backgrounds,
+        *,
+        judges: Judges,
+        taxonomy: Taxonomy,
+        watch: Watch,
+    ) -> None:
+        self._order, self._journal, self._backgrounds, self._watch = order, journal, backgrounds, watch
+        prototype = _prototype_judge(order, judges)
+        reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
+        self._class_names = taxonomy.names
+        self._painter = Painter(order, generator, taxonomy, prototype, watch.should_stop)
+        self._selection = Selection(
+            order, taxonomy, generator.card, generator.patch_px, reference, prototype, judges.limits
+        )
+        self._seen = SeenBefore()
+        remember(journal.kept, self._seen)
+        self._started, self._kept_before = watch.clock(), len(journal.kept)
+
+    def work_off(self) -> Journal:
+        """Group after group until the count is reached or the budget spent."""
+        while len(self._journal.kept) < self._order.count and not self._journal.budget_spent:
+            scenes, unaffordable = self._next_scenes()
+            self._journal.add(self._work(scenes, unaffordable))
+            self._tell()
+        return self._journal
+
+    def _next_scenes(self) -> tuple[Scenes, ScenePlan | None]:
+        """The next group's scenes as far as the budget goes, and the first scene that it does not cover."""
+        order, first = self._order, self._journal.next_scene
+        left = order.budget_paintings - self._journal.paintings
+        scenes: Scenes = []
+        for index in range(first, first + self._group_size()):
+            background = self._backgrounds.get(
+                order.seed, index, scene=order.scene, width=order.image_width, height=order.image_height
+            )
+            height, width = background.image.shape[:2]
+            plan = plan_scene(order, index, width=width, height=height, ground=background.ground)
+            left -= self._painter.cost(plan)
+            if left < 0:
+                return scenes, plan
+            scenes.append((plan, background))
+        return scenes, None
+
+    def _group_size(self) -> int:
+        """Fewer scenes near the end, so that little is painted in vain; a scene gives up to two images."""
+        missing = self._order.count - len(self._journal.kept)
+        return min(GROUP_SCENES, max(math.ceil(missing / 2), 1))
+
+    def _work(self, scenes: Scenes, unaffordable: ScenePlan | None) -> Group:
+        room = self._order.count - len(self._journal.kept)
+        pictures: list[KeptPicture] = []
+        refused: list[RefusedRow] = []
+        for scene in self._painter.paint(scenes):
+            fit, rows = self._selection.choose(scene, self._seen)
+            pictures += fit
+            refused += rows
+        for picture in pictures[:room]:
+            self._write(picture)
+        return Group(
+            next_scene=self._journal.next_scene + len(scenes),
+            pictures_tried=sum(min(len(plan.places), 2) for plan, _ in scenes),
+            paintings=sum(self._painter.cost(plan) for plan, _ in scenes),
+            kept=tuple(picture.row for picture in pictures[:room]),
+            refused=(*refused, *self._unpaid(unaffordable)),
+        )
+
+    def _write(self, picture: KeptPicture) -> None:
+        folder, row = self._journal.folder, picture.row
+        write_image(folder, row, picture.jpeg(), self._class_names)
+        write_thumbnail(folder, row.name, picture.image, [hazard.tight for hazard in row.hazards])
+
+    def _unpaid(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:
+        if plan is None:
+            return ()
+        name = f"{self._order.order}-{plan.index:06d}"
+        return tuple(
+            RefusedRow(name=f"{name}/{k}", reason=Refusal.OUT_OF_BUDGET, planned=place.box)
+            for k, place in enumerate(plan.places)
+        )
+
+    def _tell(self) -> None:
+        kept = len(self._journal.kept)
+        fresh, spent = kept - self._kept_before, self._watch.clock() - self._started
+        progress = Progress(
+            order=self._order.order,
+            asked=self._order.count,
+            pictures_tried=self._journal.pictures_tried,
+            kept=kept,
+            refused=self._journal.refused_by_reason(),
+            paintings=self._journal.paintings,
+            budget_paintings=self._order.budget_paintings,
+            seconds_left=round(spent / fresh * (self._order.count - kept), 1) if fresh else None,
+        )
+        append_progress(self._journal.folder, progress)
+        if self._watch.progress is not None:
+            self._watch.progress(progress)
+
+
+def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeJudge | None:
+    if order.prototype is None:
+        return None
+    if judges.detector is None:
+        raise OrderRefused(
+            f"order {order.order} has a prototype but no detector is at hand to compare with; give the "
+            f"detector bundle with embedding {order.prototype.embedding_digest[:12]}"
+        )
+    return PrototypeJudge(judges.detector, order.prototype)
+
+
+def _facts(
+    order: SynthesisOrder, generator: Generator, backgrounds: Backgrounds, judges: Judges, taxonomy: Taxonomy
+) -> RunFacts:
+    """What makes this run. Raises `OrderRefused` for a class or judges that cannot serve."""
+    if order.class_name not in taxonomy.names:
+        raise OrderRefused(
+            f"order {order.order} asks for {order.class_name!r}; the classes are {', '.join(taxonomy.names)}"
+        )
+    detector = None if judges.detector is None else judges.detector.digest
+    reference = None if judges.reference is None else judges.reference.digest
+    if detector is not None and detector == reference:
+        raise OrderRefused(
+            f"the reference detector {detector[:12]} is the one under training, so its opinion proves "
+            "nothing; give another bundle as reference"
+        )
+    return RunFacts(
+        order=order.model_dump(mode="json"),
+        order_digest=order.digest,
+        class_names=taxonomy.names,
+        generator=generator.card.name,
+        generator_digest=generator.card.digest,
+        generator_licence=generator.card.licence,
+        backgrounds=backgrounds.identity,
+        detector=detector,
+        reference=reference,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m synth.run ORDER.json OUT ...`; returns the exit code."""
+    from edge.onnx_detector import OnnxDetector
+    from synth.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+
+    parser = argparse.ArgumentParser(prog="synth.run", description="Carry out one synthesis order.")
+    parser.add_argument("order", type=Path, help="the order as JSON")
+    parser.add_argument("out", type=Path, help="folder of the labelled set")
+    parser.add_argument("--generator", default=str(BUNDLED_FOLDER), help="model folder, or hub id@revision")
+    parser.add_argument("--detector", type=Path, help="bundle that the order's prototype comes from")
+    parser.add_argument(
+        "--reference", type=Path, help="bundle that confirms boxes; not the one under training"
+    )
+    parser.add_argument(
+        "--backgrounds", type=Path, help="folder of hazard-free pictures; drawn streets if absent"
+    )
+    parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
+    given = parser.parse_args(arguments)
+    hub = None if "@" not in given.generator else given.generator.split("@", 1)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        done = run_order(
+            SynthesisOrder.model_validate_json(given.order.read_text()),
+            out=given.out,
+            generator=(
+                DiffusionGenerator.from_folder(Path(given.generator))
+                if hub is None
+                else DiffusionGenerator.from_hub(hub[0], hub[1], licence=given.licence)
+            ),
+            backgrounds=FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds(),
+            judges=Judges(
+                detector=OnnxDetector(given.detector) if given.detector else None,
+                reference=OnnxDetector(given.reference) if given.reference else None,
+            ),
+            watch=Watch(progress=_log_progress),
+        )
+    except (BlindspotError, OSError, ValueError) as error:
+        logger.error("%s", error)
+        return 1
+    logger.info("labelled set %s in %s", done.digest, given.out)
+    return 0
+
+
+def _log_progress(progress: Progress) -> None:
+    logger.info(
+        "%d of %d images kept, refused %s, %d paintings, %s s left",
+        progress.kept, progress.asked, progress.refused, progress.paintings, progress.seconds_left,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

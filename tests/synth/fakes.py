@@ -1,0 +1,113 @@
+"""A generator and a detector that need no weights: flat ellipses, and an eye for their colours."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detections import Detections, Floats
+from messaging.releases import BundleDescription
+from messaging.taxonomy import DEFAULT_TAXONOMY
+from synth.generator import GeneratorCard, Image, PaintedPatch, PatchRequest, Provenance
+from synth.prompts import THINGS
+
+SIDE = 64
+COLOURS = {
+    "fire": (40, 120, 250),
+    "pothole": (235, 30, 200),
+    "garbage": (200, 200, 20),
+    "smoke": (30, 230, 60),
+}
+EMBEDDING = "e" * 64
+
+
+class FakeGenerator:
+    """Paints an ellipse of the class's colour, varied by the seed; empty prompts leave the patch as it is.
+
+    `broken_every` paints nothing at every n-th place, `other_every` paints another class's colour there.
+    """
+
+    def __init__(self, *, broken_every: int = 0, other_every: int = 0, digest: str = "0" * 64) -> None:
+        self.paintings = 0
+        self._broken, self._other = broken_every, other_every
+        self._card = GeneratorCard("fake", digest, "CC0-1.0")
+
+    @property
+    def patch_px(self) -> int:
+        return SIDE
+
+    @property
+    def card(self) -> GeneratorCard:
+        return self._card
+
+    def paint(self, requests: Sequence[PatchRequest]) -> list[PaintedPatch]:
+        self.paintings += len(requests)
+        return [PaintedPatch(self._one(r), self._provenance(r)) for r in requests]
+
+    def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
+        return [np.asarray(cv2.GaussianBlur(p, (3, 3), 0), np.uint8) for p in patches]
+
+    def _one(self, request: PatchRequest) -> Image:
+        image = self.reconstruct([request.patch])[0].copy()
+        name = next((n for n in COLOURS if any(t in request.prompt for t in THINGS[n])), None)
+        place = request.seed % 2**31
+        if name is None or (self._broken and place % self._broken == 0):
+            return image
+        if self._other and place % self._other == 1:
+            name = "smoke" if name != "smoke" else "fire"
+        rows, columns = np.flatnonzero(request.mask.any(axis=1)), np.flatnonzero(request.mask.any(axis=0))
+        centre = (int(columns.mean()), int(rows.mean()))
+        axes = (max(int(len(columns) * 0.42), 2), max(int(len(rows) * 0.42), 2))
+        rng = np.random.default_rng(request.seed)
+        shade = np.clip(np.asarray(COLOURS[name]) + rng.integers(-25, 26, 3), 0, 255)
+        cv2.ellipse(image, centre, axes, 0, 0, 360, tuple(float(v) for v in shade), -1, cv2.LINE_AA)
+        return image
+
+    def _provenance(self, request: PatchRequest) -> Provenance:
+        return Provenance("fake", self.card.digest, "CC0-1.0", request.prompt, request.seed, 1, 1.0, False)
+
+
+class FakeDetector:
+    """Sees blobs of the fake generator's colours; embeds a box as its mean colour."""
+
+    def __init__(
+        self, *, digest: str = "d" * 64, sees: Sequence[str] = tuple(COLOURS), score: float = 0.8
+    ) -> None:
+        self._digest, self._sees, self._score = digest, sees, score
+
+    @property
+    def description(self) -> BundleDescription:
+        names = DEFAULT_TAXONOMY.names
+        return BundleDescription(
+            name="fake", class_names=names, taxonomy_digest=DEFAULT_TAXONOMY.digest, input_width=320,
+            input_height=192, thresholds=dict.fromkeys(names, 0.25), feature_stride=16, embedding_width=3,
+            embedding_digest=EMBEDDING, clip_norm=1.0, licence="CC0-1.0",
+        )  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        return [self._look(image) for image in images]
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        vectors = [
+            image[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1].reshape(-1, 3).mean(axis=0) - 90
+            for x1, y1, x2, y2 in xyxy
+        ]
+        return np.asarray(vectors, np.float32).reshape(-1, 3)
+
+    def _look(self, image: Image) -> Detections:
+        boxes: list[NDArray[np.int64]] = []
+        classes: list[int] = []
+        calm = cv2.GaussianBlur(image, (0, 0), 1.2).astype(np.int16)
+        for name in self._sees:
+            near = (np.abs(calm - np.asarray(COLOURS[name])).max(axis=2) < 48).astype(np.uint8)
+            _, _, facts, _ = cv2.connectedComponentsWithStats(near)
+            for x, y, w, h, area in facts[1:]:
+                if area >= 12:
+                    boxes.append(np.asarray([x, y, x + w, y + h]))
+                    classes.append(DEFAULT_TAXONOMY.index(name))
+        return Detections.of(np.asarray(boxes).reshape(-1, 4), [self._score] * len(boxes), classes)
