@@ -195,21 +195,21 @@ class Street:
         for entry in sorted(entries, key=lambda e: -e.sprite.z):
             sprite = entry.sprite
             shade, haze = self.lighting.shade(sprite.x, sprite.z), self.lighting.haze(sprite.z)
-            self._shadow(canvas, entry)
+            self._shadow(canvas, entry, haze[0])
             if entry.parts is not None and entry.parts.under is not None:
                 canvas.paint(entry.parts.under, shade, haze)
             if entry.hazard is not None and entry.hazard.class_name == "fire":
                 self._firelight(canvas, entry.hazard)
             if entry.hazard is not None and entry.hazard.class_name == "smoke":
-                shade = np.maximum(shade, 0.34)
+                shade = np.maximum(shade, 0.4)
             canvas.paint(sprite, shade, haze)
             if entry.vehicle is not None and self._night and not parked:
                 self._headlights(canvas, *entry.vehicle)
 
-    def _shadow(self, canvas: Canvas, entry: _Entry) -> None:
+    def _shadow(self, canvas: Canvas, entry: _Entry, clear: float) -> None:
         """A soft contact shadow under what stands on the ground."""
         view = self.view
-        amount = 0.5 if self.lighting.darkness < 0.3 else 0.35
+        amount = (0.5 if self.lighting.darkness < 0.3 else 0.35) * clear
         if entry.vehicle is not None:
             vehicle, x, z = entry.vehicle
             per_m, depth = view.pixels_per_m(z), z + vehicle.length_m * 0.4
@@ -228,8 +228,8 @@ class Street:
         per_m = self.view.pixels_per_m(hazard.z)
         at = self.view.point(hazard.x, hazard.y * 0.5, hazard.z)
         reach = per_m * (2.0 + 1.6 * hazard.size_m[1])
-        dark = self.lighting.darkness
-        canvas.glow(at, (reach * 1.25, reach * 0.8), (60, 140, 255), 3.2 * dark * dark)
+        lift = 2.6 * self.lighting.darkness**2 * self.lighting.haze(hazard.z)[0]
+        canvas.glow(at, (reach * 1.25, reach * 0.8), (60, 140, 255), lift)
         if self.scene.weather is Weather.RAIN:
             base = self.view.point(hazard.x, 0, hazard.z)
             tall = per_m * hazard.size_m[1]

@@ -16,6 +16,7 @@ _HEAT = np.array([(8, 20, 130), (5, 70, 225), (15, 140, 255), (70, 205, 255), (2
 _LUT = np.stack([np.interp(np.linspace(0, 1, 256), _STOPS, _HEAT[:, c]) for c in range(3)], axis=1)
 FIRE_EDGE = 0.3
 SMOKE_EDGE = 0.15
+_FOOT = 0.35
 
 
 def _grid(width: int, height: int) -> tuple[Plane, Plane]:
@@ -57,23 +58,33 @@ def draw_fire(
     wide, tall = size_m[0] * per_m * (0.6 + 0.4 * strength), size_m[1] * per_m * (0.35 + 0.65 * strength)
     base_x, base_y = view.point(x, y, z)
     u, v = _grid(*_resolution(wide, tall, 96))
-    noise, slow = fractal_noise(seed % 7), fractal_noise(50 + seed % 5, 2)
-    offset = float(seed % 997)
-    sway = (sample(slow, u * 12 + offset, v * 50 + time_s * 70) - 0.5) * shape.sway * 2.0 * v
-    across = u + sway
-    tips = sample(slow, across * 16 * shape.tongues + offset, np.full_like(u, time_s * 60 + 13))
-    dome = np.power(np.clip(1 - across * across, 0, 1), 0.6)
-    top = dome * (1 - shape.tip * 0.75 * (1 - smoothstep(0.1, 0.9, tips))) + 1e-3
-    swirl = sample(noise, u * 40 + offset, v * 60 + time_s * 150 + offset)
-    heat = np.clip((top - v) / (0.45 * top + 0.18), 0, 1) * (0.45 + 0.9 * swirl)
-    heat *= np.clip(0.3 + dome * 1.6, 0, 1)
-    cut = _place([np.clip(heat, 0, 1)], (base_x - wide / 2, base_y - tall, wide, tall), view)
+    field = _heat(shape, u, v, seed, time_s, tall / wide)
+    cut = _place([field], (base_x - wide / 2, base_y - tall, wide, tall), view)
     if cut is None:
         return None
-    left, up, (field,) = cut
-    light = _LUT[(np.clip(field * 1.1, 0, 1) * 255).astype(np.uint8)].astype(np.uint8)
-    alpha = smoothstep(0.06, 0.36, field)
+    left, up, (heat,) = cut
+    light = _LUT[(np.clip(heat * 1.15, 0, 1) * 255).astype(np.uint8)].astype(np.uint8)
+    alpha = smoothstep(0.06, 0.34, heat)
     return Sprite(left, up, np.zeros_like(light), alpha, z - 0.05, x=x, emission=light, solid=False)
+
+
+def _heat(
+    shape: FlameShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float
+) -> Plane:
+    """0..1: a noise that rises and narrows into tongues, hottest at the foot, ragged at rim and tips."""
+    noise, slow = fractal_noise(seed % 7, 4, 0.6), fractal_noise(50 + seed % 5, 2)
+    offset = float(seed % 997)
+    sway = (sample(slow, u * 10 + offset, v * 60 + time_s * 70) - 0.5) * shape.sway * 2.4 * v
+    across = u + sway
+    tips = sample(slow, across * 15 * shape.tongues + offset, v * 9 + time_s * 75 + 13)
+    tips = smoothstep(0.15, 0.85, tips)
+    swirl = sample(noise, across * 12 * shape.tongues + offset, v * aspect * 42 + time_s * 150 + offset)
+    round_foot = np.sqrt(np.clip(1 - (across * 1.04) ** 2, 0, 1))
+    reach = round_foot * (1 - 0.85 * shape.tip * (1 - tips) * (0.45 + 0.55 * np.abs(across)))
+    rise = (reach - v) / (0.5 + 0.45 * reach)
+    hot = 0.86 * rise + (swirl - 0.5) * (0.75 + 0.55 * v) + 0.25 * (tips - 0.25)
+    foot = np.clip(v / 0.08, 0, 1) * 0.5 + 0.5
+    return np.asarray(np.clip(hot * foot * np.clip(round_foot * 2.2, 0, 1), 0, 1), np.float32)
 
 
 def draw_smoke(
@@ -85,30 +96,33 @@ def draw_smoke(
     per_m = view.pixels_per_m(z)
     wide, tall = size_m[0] * per_m * (0.55 + 0.45 * strength), size_m[1] * per_m * (0.4 + 0.6 * strength)
     base_x, base_y = view.point(x, y, z)
-    u, v = _grid(*_resolution(wide, tall, 72))
-    noise = fractal_noise(100 + seed % 7, 4, 0.6)
-    offset, side = float(seed % 991), 1.0 if seed % 2 else -1.0
-    k = 34.0 * shape.billows
-    warp = sample(noise, u * k * 0.4 + offset, v * k * 0.6 + time_s * 22) - 0.5
-    lean = side * shape.drift * np.power(v, 1.4)
-    middle = lean + 0.22 * warp * (0.3 + v) + 0.06 * np.sin(v * 7 + time_s * 1.3 + offset)
-    spread = shape.foot + (shape.head - shape.foot) * np.power(v, 0.7)
-    billow = sample(noise, u * k + offset, v * k + time_s * 34 + offset)
-    body = np.clip(1.25 - ((u - middle) / spread) ** 2 * 1.5, 0, 1)
-    thick = body * (0.35 + 1.25 * smoothstep(0.12, 0.85, billow)) * np.clip((1.06 - v) / 0.35, 0, 1)
-    thick *= np.clip((1.02 - np.abs(u)) / 0.15, 0, 1)
-    alpha = (1 - np.exp(-thick * 2.1)) * 0.93
-    shaded = np.clip(0.72 + 0.5 * billow + 0.22 * (u - middle) * -1.0, 0.5, 1.35) * tone
-    cut = _place([alpha.astype(np.float32), shaded.astype(np.float32)],
-                 (base_x - wide / 2 - lean_px(side, shape, wide), base_y - tall, wide, tall), view)
+    u, v = _grid(*_resolution(wide, tall, 80))
+    side = 1.0 if seed % 2 else -1.0
+    alpha, grey = _plume(shape, u * side, v, seed, time_s, tall / wide)
+    cut = _place([alpha, grey * tone], (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall), view)
     if cut is None:
         return None
-    left, up, (cover, grey) = cut
-    g = np.clip(grey, 0, 255).astype(np.uint8)
-    bgr = cv2.merge([g, g, g])
+    left, up, (cover, levels) = cut
+    g = np.clip(levels, 0, 255).astype(np.uint8)
+    bgr = cv2.merge([g, g, np.clip(levels * 0.985, 0, 255).astype(np.uint8)])
     return Sprite(left, up, np.asarray(bgr, np.uint8), cover, z - 0.02, x=x, solid=False)
 
 
-def lean_px(side: float, shape: SmokeShape, wide: float) -> float:
-    """How far the plume's rectangle is moved so that the foot stays over its source."""
-    return -side * shape.drift * wide * 0.0
+def _plume(
+    shape: SmokeShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float
+) -> tuple[Plane, Plane]:
+    """Opacity 0..0.92 and brightness about 1: billows that rise, widen and lean towards positive u."""
+    noise, soft = fractal_noise(100 + seed % 7, 4, 0.6), fractal_noise(120 + seed % 5, 2, 0.5)
+    offset, k = float(seed % 991), 19.0 * shape.billows
+    up = v * aspect * 2
+    warp = sample(soft, u * k * 0.6 + offset, up * k * 0.5 + time_s * 24) - 0.5
+    middle = -_FOOT + (shape.drift + _FOOT) * np.power(v, 1.2) + 0.4 * warp * (0.25 + v)
+    spread = shape.foot + (shape.head - shape.foot) * np.power(v, 0.7)
+    billow = sample(noise, u * k + offset + 24 * warp, up * k * 0.8 + time_s * 36 + offset)
+    away = np.abs(u - middle) / spread
+    body = np.clip(1.1 - away * away + (billow - 0.5) * 1.7, 0, 1.5)
+    head = np.clip((0.98 - v + (warp + billow - 0.6) * 0.4) / 0.25, 0, 1)
+    rim = np.clip((1 - np.abs(u)) / 0.3, 0, 1)
+    thick = body * (0.5 + 1.1 * billow) * head * rim * (1.35 - 0.5 * v)
+    shading = np.clip(0.5 + 0.95 * billow - 0.25 * (u - middle) / spread, 0.35, 1.5)
+    return np.asarray((1 - np.exp(-thick * 1.9)) * 0.92, np.float32), np.asarray(shading, np.float32)

@@ -57,14 +57,16 @@ def draw_tree(
     sketch = Sketch()
     trunk = [(x, 0, z), (x + world.pick(rng, -0.2, 0.2), tall * 0.6, z)]
     sketch.line(view.project(np.asarray(trunk, np.float32)), 0.13 * per_m, (40, 55, 70))
-    hue, value = world.pick(rng, 30, 60), world.pick(rng, 55, 105)
-    for i in range(16):
-        level = i / 16
-        at = (x + rng.normal(0, 0.75), tall * 0.55 + rng.uniform(0, 0.42) * tall, z)
-        colour = _hsv(hue, 120, value * (0.65 + 0.6 * level))
-        if snow and level > 0.5:
-            colour = (225.0, 222.0, 220.0)
-        radius = world.pick(rng, 0.5, 0.9) * per_m
+    hue, value = world.pick(rng, 30, 60), world.pick(rng, 50, 95)
+    leaves = max(min(int(per_m * 1.6), 110), 24)
+    swarm = rng.normal(0, 1, (leaves, 3))
+    for i, (across, up, tone) in enumerate(swarm.tolist()):
+        level = i / leaves
+        at = (x + 0.72 * across, tall * (0.76 + 0.11 * up), z)
+        colour = _hsv(hue + 3 * tone, 125, float(np.clip(value * (0.6 + 0.55 * level + 0.12 * tone), 20, 160)))
+        if snow and level > 0.55:
+            colour = (222.0 - 8 * abs(tone), 220.0 - 8 * abs(tone), 218.0 - 8 * abs(tone))
+        radius = (0.62 - 0.34 * level) * world.pick(rng, 0.8, 1.2) * per_m
         sketch.line(np.asarray([view.point(*at)], np.float32), radius, colour)
     return sketch.render((view.width, view.height), z, x=x)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import SceneCondition, Weather
+from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.street.flames import FIRE_EDGE, SMOKE_EDGE, draw_fire, draw_smoke
 from synth.street.ground import Road
 from synth.street.litter import draw_garbage, draw_pothole
@@ -63,7 +63,8 @@ def hazard_sprites(
     if hazard.class_name == "fire":
         main = draw_fire(world.flame, view, foot, hazard.size_m, **moment)
     elif hazard.class_name == "smoke":
-        tone = world.pick(rng, 55, 175)
+        tone = world.pick(rng, 38, 105) if rng.random() < 0.6 else world.pick(rng, 150, 215)
+        tone = max(tone, 105.0) if scene.light is Light.NIGHT else tone
         main = draw_smoke(world.smoke, view, foot, hazard.size_m, **moment, tone=tone)
     elif hazard.class_name == "pothole":
         water = (135.0, 130.0, 126.0) if scene.weather is Weather.RAIN and rng.random() < 0.5 else None

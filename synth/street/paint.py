@@ -18,6 +18,7 @@ Points = NDArray[np.float32]
 
 _SHIFT = 4
 _ONE = 1 << _SHIFT
+_SATURATION = 1 / 210
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +157,9 @@ class Canvas:
         patch = self._patch(centre, radii)
         if patch is not None:
             rows, cols, blot = patch
-            tone = np.asarray(colour, np.float32) / 255.0
-            self.image[rows, cols] *= 1 + blot[..., None] * (tone * lift)
-            self.image[rows, cols] += blot[..., None] * (tone * (6.0 * lift))
+            light = blot[..., None] * (np.asarray(colour, np.float32) * (lift / 255.0))
+            lit = self.image[rows, cols]
+            lit += light * (lit * np.clip(1 - lit * _SATURATION, 0.05, 1) + 6.0)
 
     def halo(
         self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, strength: float

@@ -147,7 +147,7 @@ def _world(number: int, name: WorldName, tint: tuple[float, float, float], senso
         palette_id=f"{name}-palette",
         tint=tint,
         flame=FlameShape(3.0 + 0.45 * number, 0.25 + 0.05 * number, 0.75 + 0.07 * number),
-        smoke=SmokeShape(0.22 + 0.03 * step, 0.62 + 0.16 * step, 0.25 + 0.2 * step, 1.0 + 0.22 * number),
+        smoke=SmokeShape(0.26 + 0.04 * step, 0.7 + 0.16 * step, 0.2 + 0.2 * step, 1.0 + 0.22 * number),
         pothole=PotholeShape(0.22 + 0.04 * number, 18 + 3 * number, 0.3 + 0.1 * number),
         litter=LitterMix(4.0 + step, 2.5 - step, 0.5 + 0.3 * step, 0.8 + 0.2 * step, 1.5 + 0.5 * step),
         bodies=bodies,
