@@ -1,0 +1,230 @@
+"""The register of failure modes: evidence of the store, judged by the rules of `cloud.failure_modes`.
+
+It recomputes modes from rows (a short-lived snapshot is kept), remembers their states, and moves those
+states: taken up by a campaign, judged after it, closed, reopened. It never starts a campaign.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+
+from cloud.campaign_store import CampaignStore
+from cloud.errors import NotKnown, NotNow
+from cloud.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes import (
+    FailureMode,
+    ModeKey,
+    closing_verdict,
+    find_failure_modes,
+    misdetection_rate,
+    next_status,
+    recall_of,
+)
+from cloud.prototypes import FleetPrototype, fleet_prototypes, nearest_class
+from cloud.records import Campaign, CampaignState, MisdetectionRow, ModeState, ModeStatus
+from cloud.release_store import ReleaseStore
+from cloud.report_store import ReportStore
+from cloud.settings import FailureModeSettings
+from messaging.taxonomy import UNKNOWN_CLASS, Taxonomy
+
+SNAPSHOT_S = 1.0
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Failure modes and what they were computed from."""
+
+    modes: tuple[FailureMode, ...]
+    rows: tuple[MisdetectionRow, ...]
+    recall: Mapping[RecallKey, RecallEstimate]
+    in_service: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The closing rule applied to one mode and one model."""
+
+    status: ModeStatus
+    recall: RecallEstimate
+    rate: float | None
+    baseline_rate: float | None
+    target: float
+
+
+class ModeRegister:
+    """Failure modes of the fleet. Safe to share between threads."""
+
+    def __init__(
+        self,
+        reports: ReportStore,
+        campaigns: CampaignStore,
+        releases: ReleaseStore,
+        settings: FailureModeSettings,
+        taxonomy: Taxonomy,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reports, self._campaigns, self._releases = reports, campaigns, releases
+        self._settings, self._taxonomy, self._clock = settings, taxonomy, clock
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._taken_at = 0.0
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def snapshot(self, *, max_age_s: float = SNAPSHOT_S) -> Snapshot:
+        """All modes ranked by harm, at most `max_age_s` old."""
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._taken_at > max_age_s:
+                self._snapshot, self._taken_at = self._compute(), time.monotonic()
+            return self._snapshot
+
+    def modes(self) -> list[FailureMode]:
+        """All modes ranked by harm."""
+        return list(self.snapshot().modes)
+
+    def mode(self, mode: str) -> FailureMode:
+        """One mode. Raises `NotKnown`."""
+        for found in self.snapshot().modes:
+            if found.key.id == mode:
+                return found
+        raise NotKnown(f"failure mode {mode[:80]!r} is not known; `blindspot failures list` shows them")
+
+    def target(self, mode: FailureMode) -> float:
+        """What the lower bound of the mode's estimated recall must exceed."""
+        return self._settings.target(mode.state.assigned_class or mode.key.class_name)
+
+    def in_service(self) -> frozenset[str]:
+        """Models that sites run by their last heartbeats; else the newest service release; else none."""
+        running = {h.heartbeat.model_digest for h in self._reports.heartbeats()} - {None}
+        if running:
+            return frozenset(digest for digest in running if digest)
+        latest = self._releases.latest_service()
+        return frozenset([latest.digest] if latest else [])
+
+    def prototypes(self) -> list[FleetPrototype]:
+        """Fleet prototypes in the embedding of the newest release (or of the newest prototype)."""
+        rows = self._reports.prototypes()
+        latest = self._releases.latest_service()
+        digest = latest.description.get("embedding_digest") if latest else None
+        if digest is None and rows:
+            digest = rows[-1].embedding_digest
+        return fleet_prototypes(rows, digest) if digest else []
+
+    def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
+        """The prototype of the mode's class and condition, if the fleet has one."""
+        wanted = (mode.key.class_name, mode.key.scene)
+        return next((p for p in self.prototypes() if (p.class_name, p.scene) == wanted), None)
+
+    def suggested_class(self, mode: FailureMode) -> str | None:
+        """For a mode of unknown class: what the nearest prototype says, if it leads by the margin."""
+        if mode.key.class_name != UNKNOWN_CLASS:
+            return None
+        every = self.prototypes()
+        mine = [p for p in every if (p.class_name, p.scene) == (UNKNOWN_CLASS, mode.key.scene)]
+        return nearest_class(mine[0], every) if mine else None
+
+    def judge(self, mode: str, models: Set[str] | None = None) -> Judgement:
+        """Apply the closing rule with these models (default: those in service)."""
+        snapshot = self.snapshot(max_age_s=0.0)
+        key = ModeKey.parse(mode)
+        state = self._campaigns.mode_states().get(mode)
+        judged = snapshot.in_service if models is None else models
+        recall = recall_of(snapshot.recall, key, judged)
+        rate = misdetection_rate(snapshot.rows, key, judged, recall)
+        baseline = state.baseline_rate if state else None
+        name = state.assigned_class if state and state.assigned_class else key.class_name
+        target = self._settings.target(name)
+        verdict = closing_verdict(recall, target=target, rate=rate, baseline_rate=baseline)
+        return Judgement(verdict, recall, rate, baseline, target)
+
+    # -- moving states -------------------------------------------------------------------------------
+
+    def refresh(self) -> list[ModeState]:
+        """Apply the closing rule to every remembered mode outside a campaign; returns what changed."""
+        changed = []
+        for mode, state in self._campaigns.mode_states().items():
+            if state.status in (ModeStatus.OPEN, ModeStatus.IN_CAMPAIGN):
+                continue
+            status = next_status(state.status, self.judge(mode).status)
+            if status is not state.status:
+                changed.append(self._put(replace(state, status=status, since=self._now())))
+        return changed
+
+    def take_up(self, campaign: Campaign) -> None:
+        """Mark the campaign's modes, with the rate that must halve; repeating it changes nothing."""
+        snapshot = self.snapshot(max_age_s=0.0)
+        states = self._campaigns.mode_states()
+        for mode in campaign.plan.modes:
+            known = states.get(mode) or ModeState(mode, ModeStatus.OPEN, self._now())
+            if known.campaign == campaign.id and known.status is ModeStatus.IN_CAMPAIGN:
+                continue
+            key = ModeKey.parse(mode)
+            models = _models(campaign.plan.incumbent_digest, snapshot.in_service)
+            recall = recall_of(snapshot.recall, key, models)
+            self._put(
+                replace(
+                    known,
+                    status=ModeStatus.IN_CAMPAIGN,
+                    since=self._now(),
+                    campaign=campaign.id,
+                    baseline_digest=campaign.plan.incumbent_digest,
+                    baseline_rate=misdetection_rate(snapshot.rows, key, models, recall),
+                )
+            )
+
+    def set_status(self, mode: str, status: ModeStatus) -> None:
+        """What a campaign's verify stage found."""
+        state = self._campaigns.mode_states().get(mode) or ModeState(mode, status, self._now())
+        self._put(replace(state, status=status, since=self._now()))
+
+    def campaign_ended(self, campaign: Campaign) -> None:
+        """Modes still marked as in this campaign go back to open, or wait for tracks if it was done."""
+        after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
+        for mode, state in self._campaigns.mode_states().items():
+            if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
+                self._put(replace(state, status=after, since=self._now()))
+
+    def assign(self, mode: str, class_name: str) -> FailureMode:
+        """An operator's word on what a mode of unknown class is. Raises `NotKnown`, `NotNow`."""
+        found = self.mode(mode)
+        if found.key.class_name != UNKNOWN_CLASS:
+            raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
+        self._taxonomy.index(class_name)
+        state = self._campaigns.mode_states().get(mode) or found.state
+        self._put(replace(state, assigned_class=class_name))
+        return self.mode(mode)
+
+    def _put(self, state: ModeState) -> ModeState:
+        self._campaigns.put_mode_state(state)
+        with self._lock:
+            self._snapshot = None
+        return state
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    def _compute(self) -> Snapshot:
+        since = self._now() - self._settings.window_days * _DAY_S
+        rows = tuple(self._reports.misdetections(since_utc=since))
+        counts = self._reports.recall_counts(since_utc=since)
+        recall = estimate_recall(counts, self._reports.shadow_reports())
+        in_service = self.in_service()
+        modes = find_failure_modes(
+            rows,
+            recall,
+            taxonomy=self._taxonomy,
+            in_service=in_service,
+            states=self._campaigns.mode_states(),
+        )
+        return Snapshot(tuple(modes), rows, recall, in_service)
+
+
+def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
+    """Modes that a campaign may take up."""
+    return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
+
+
+def _models(incumbent: str | None, in_service: frozenset[str]) -> frozenset[str]:
+    return frozenset([incumbent]) if incumbent else in_service
