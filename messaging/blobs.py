@@ -31,12 +31,25 @@ class Blobs(Protocol):
         """Whether the blob is there."""
 
 
+class NamedFiles(Protocol):
+    """Small files by name that may be replaced (signed metadata). Not trusted: signatures say what holds."""
+
+    async def ensure(self) -> None:
+        """Make the place where the files lie; safe to repeat. Needs the right to write."""
+
+    async def put_named(self, name: str, data: bytes) -> None:
+        """Store or replace a file."""
+
+    async def get_named(self, name: str, *, max_bytes: int) -> bytes | None:
+        """A file's bytes, or None when absent. Raises `BlobError`: longer than `max_bytes`, or damaged."""
+
+
 def checked(data: bytes, digest: str, max_bytes: int) -> bytes:
     """The data, if it is what was asked for. Raises `BlobError`."""
     if len(data) > max_bytes:
         raise BlobError(f"blob {digest[:12]} has {len(data)} bytes, at most {max_bytes} were expected")
     if digest_of(data) != digest:
-        raise BlobError(f"blob {digest[:12]} has the digest {digest_of(data)[:12]}; it was damaged or swapped")
+        raise BlobError(f"blob {digest[:12]} has digest {digest_of(data)[:12]}; it was damaged or swapped")
     return data
 
 
@@ -61,6 +74,27 @@ class MemoryBlobs:
     async def has(self, digest: str) -> bool:
         """Whether the blob is there."""
         return digest in self._blobs
+
+
+class MemoryFiles:
+    """Named files in a dictionary; public, for tests."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    async def ensure(self) -> None:
+        """Nothing to make."""
+
+    async def put_named(self, name: str, data: bytes) -> None:
+        """Store or replace a file."""
+        self._files[name] = data
+
+    async def get_named(self, name: str, *, max_bytes: int) -> bytes | None:
+        """A file's bytes, or None when absent."""
+        data = self._files.get(name)
+        if data is not None and len(data) > max_bytes:
+            raise BlobError(f"file {name} has {len(data)} bytes, at most {max_bytes} were expected")
+        return data
 
 
 class FolderBlobs:

@@ -35,15 +35,25 @@ class Delivery(Protocol):
     """One message handed to a consumer; it comes again unless acknowledged or refused."""
 
     @property
-    def subject(self) -> str: ...
+    def subject(self) -> str:
+        """Where it was published."""
+
     @property
-    def data(self) -> bytes: ...
+    def data(self) -> bytes:
+        """The message."""
+
     @property
-    def message_id(self) -> str: ...
+    def message_id(self) -> str:
+        """The id it was published with."""
+
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """All headers."""
+
     @property
-    def sequence(self) -> int: ...
+    def sequence(self) -> int:
+        """Its place in the stream."""
+
     @property
     def attempt(self) -> int:
         """1 on the first delivery."""
@@ -77,7 +87,11 @@ class Bus(Protocol):
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> Accepted:
-        """Store one message. Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id)."""
+        """Store one message.
+
+        Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`
+        (bigger than the stream or the server takes).
+        """
 
     async def pull(
         self, stream: str, durable: str, *, batch: int = 100, timeout_s: float = 1.0
@@ -89,6 +103,9 @@ class Bus(Protocol):
 
     async def stream_state(self, stream: str) -> StreamState:
         """How full a stream is."""
+
+    async def acknowledged_through(self, stream: str, durable: str) -> int:
+        """Highest sequence up to which the consumer has acknowledged everything."""
 
     async def ensure_latest(self, bucket: str) -> None:
         """Create a last-value bucket if absent."""
@@ -104,6 +121,9 @@ class Bus(Protocol):
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""
+
+    async def wait_hint(self, subject: str, timeout_s: float) -> bool:
+        """Whether a hint came since the last call, or comes within `timeout_s`."""
 
     async def close(self) -> None:
         """Drain and close; safe to call twice."""

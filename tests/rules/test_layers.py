@@ -20,7 +20,8 @@ MAY_IMPORT = {
 }
 PURE_EDGE_ROOMS = {"detections", "detector", "onnx_detector", "conditions", "prototypes", "errors"}
 DOORS = {
-    "nats": {"messaging/nats_bus.py", "messaging/nats_blobs.py"},
+    "nats": {"messaging/nats_wire.py"},
+    "nkeys": {"messaging/credentials.py"},
     "tuf": {"messaging/trust.py", "messaging/signing.py"},
     "securesystemslib": {"messaging/keys.py"},
     "onnxruntime": {"edge/onnx_detector.py"},

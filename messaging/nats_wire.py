@@ -1,0 +1,322 @@
+"""One connection to a NATS server, bounded in time, with our errors: the only door to `nats`.
+
+Requests, requests with many replies, and wake-up hints. It works around what nats-py does not do: a
+first connection that fails in bounded time, a refusal that arrives only in the error callback (a request
+without permission would look like a time-out), a client that closed itself and is opened anew, and
+replies of a broker that went away. It knows nothing of streams.
+"""
+
+import asyncio
+import logging
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+
+from messaging.bus import Link
+from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
+
+log = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+_VIOLATION = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]*)\"", re.IGNORECASE)
+_STATUS = "Status"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered. `status` is the inline NATS status (404, 408 …), empty for a message."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    reply_to: str
+
+    @property
+    def status(self) -> str:
+        """Inline status code, or an empty string."""
+        return self.headers.get(_STATUS, "")
+
+
+class NatsWire:
+    """A connection that heals by itself; every call returns or raises within its time limit."""
+
+    def __init__(self, link: Link, timeout_s: float) -> None:
+        self._link = link
+        self._timeout_s = timeout_s
+        self._client: Client | None = None
+        self._opening = asyncio.Lock()
+        self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
+        self._refusal = ""
+        self._hints: dict[str, asyncio.Event] = {}
+        self._deaf: set[str] = set()
+        self._closed = False
+
+    @classmethod
+    async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsWire":
+        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
+        for path in (link.credentials_path, link.nkey_seed_path, link.ca_path):
+            if path is not None and not Path(path).is_file():
+                raise ConfigurationError(f"{path} is missing; {link.name} cannot connect to {link.url}")
+        wire = cls(link, timeout_s)
+        await wire._ready()
+        return wire
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands right now."""
+        return self._client is not None and bool(self._client.is_connected)
+
+    async def request(
+        self,
+        subject: str,
+        data: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """Send and await one reply.
+
+        Raises `WireForbidden`, `WireUnavailable` (no reply in time, nobody there, link down) or
+        `MessageRefused` (over the server's maximum payload).
+        """
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        client = await self._ready()
+        refusal: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject.lower(), set()).add(refusal)
+        answer = asyncio.ensure_future(
+            client.request(subject, data, timeout=limit_s, headers=dict(headers) if headers else None)
+        )
+        try:
+            await asyncio.wait({answer, refusal}, timeout=limit_s + 1, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                return refusal.result()
+            if not answer.done():
+                raise WireUnavailable(f"{self._link.url} gave no reply on {subject} in {limit_s:.1f} s")
+            return _reply(answer.result())
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise self._translated(error, subject) from error
+        finally:
+            answer.cancel()
+            refusal.cancel()
+            self._forget(subject, refusal)
+
+    async def collect(self, subject: str, data: bytes, *, limit: int, timeout_s: float) -> list[Reply]:
+        """Send and gather replies until `limit` messages, an inline status, or the time is up.
+
+        A closing status is the last element; without one, the time was up.
+        """
+        client = await self._ready()
+        refusal: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject.lower(), set()).add(refusal)
+        replies: list[Reply] = []
+        try:
+            inbox = client.new_inbox()
+            subscription = await client.subscribe(inbox)
+            try:
+                await client.publish(subject, data, reply=inbox)
+                await self._gather(subscription, refusal, replies, limit, timeout_s)
+            finally:
+                await subscription.unsubscribe()
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise self._translated(error, subject) from error
+        finally:
+            refusal.cancel()
+            self._forget(subject, refusal)
+        return replies
+
+    async def send(self, subject: str, data: bytes = b"") -> None:
+        """Send without awaiting a reply; returns once the server has read it."""
+        client = await self._ready()
+        try:
+            await client.publish(subject, data)
+            await client.flush(timeout=max(1, round(self._timeout_s)))
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise self._translated(error, subject) from error
+
+    async def wait_hint(self, subject: str, timeout_s: float) -> bool:
+        """Whether something was heard on `subject` since the last call, or is within `timeout_s`."""
+        heard = self._hints.get(subject)
+        if heard is None:
+            heard = self._hints.setdefault(subject, asyncio.Event())
+            await self._listen(await self._ready(), subject, heard)
+        try:
+            await asyncio.wait_for(heard.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        heard.clear()
+        if subject.lower() in self._deaf:
+            raise WireForbidden(f"{self._link.url} does not let {self._link.name} hear {subject}")
+        return True
+
+    async def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None and not client.is_closed:
+            await _close_quietly(client)
+
+    async def _gather(
+        self,
+        subscription: Any,
+        refusal: asyncio.Future[Reply],
+        replies: list[Reply],
+        limit: int,
+        timeout_s: float,
+    ) -> None:
+        until = time.monotonic() + timeout_s
+        while len(replies) < limit and (left_s := until - time.monotonic()) > 0:
+            next_one = asyncio.ensure_future(subscription.next_msg(timeout=left_s))
+            await asyncio.wait({next_one, refusal}, timeout=left_s + 1, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                next_one.cancel()
+                refusal.result()
+            try:
+                replies.append(_reply(await next_one))
+            except nats.errors.TimeoutError:
+                return
+            if replies[-1].status:
+                return
+
+    async def _ready(self) -> Client:
+        """A connected client, within the time limit."""
+        if self._closed:
+            raise WireUnavailable(f"the connection to {self._link.url} was closed by this program")
+        until = time.monotonic() + self._timeout_s
+        async with self._opening:
+            if self._client is None or self._client.is_closed:
+                self._client = await self._open()
+                for subject, heard in self._hints.items():
+                    await self._listen(self._client, subject, heard)
+        client = self._client
+        while not client.is_connected:
+            if time.monotonic() > until or client.is_closed:
+                raise WireUnavailable(
+                    f"{self._link.url} does not answer ({self._refusal or 'no connection'})"
+                )
+            await asyncio.sleep(_POLL_S)
+        return client
+
+    async def _open(self) -> Client:
+        self._refusal = ""
+        client = Client()
+        opening = asyncio.ensure_future(
+            client.connect(
+                **_connect_options(self._link),
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnect,
+            )
+        )
+        until = time.monotonic() + self._timeout_s
+        while not opening.done() and time.monotonic() < until and not _is_refusal(self._refusal):
+            await asyncio.wait({opening}, timeout=_POLL_S)
+        if opening.done() and opening.exception() is None:
+            return client
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await _close_quietly(client)
+        if _is_refusal(self._refusal):
+            raise WireForbidden(f"{self._link.url} refused the credentials of {self._link.name}")
+        why = self._refusal or "silence"
+        raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
+
+    async def _listen(self, client: Client, subject: str, heard: asyncio.Event) -> None:
+        async def hear(_: Any) -> None:
+            heard.set()
+
+        try:
+            await client.subscribe(subject, cb=hear)
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise self._translated(error, subject) from error
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        self._refusal = text
+        found = _VIOLATION.search(text)
+        if found is None:
+            log.debug("link %s to %s: %s", self._link.name, self._link.url, text)
+            return
+        action, subject = found.groups()
+        log.error("broker %s forbids %s a %s to %s", self._link.url, self._link.name, action, subject)
+        self._on_violation(subject.lower(), subscribing=action.lower() == "subscription")
+
+    def _on_violation(self, subject: str, *, subscribing: bool) -> None:
+        """A refused subscription to the inbox makes every reply unhearable, so everyone learns of it."""
+        for hint, heard in self._hints.items():
+            if subscribing and hint.lower() == subject:
+                self._deaf.add(subject)
+                heard.set()
+                return
+        error = WireForbidden(f"{self._link.url} does not allow {self._link.name} the subject {subject}")
+        self._fail_waiting(error, None if subscribing else subject)
+
+    async def _on_disconnect(self) -> None:
+        """Replies under way will not come; whoever waits learns it now, not at the time limit."""
+        self._fail_waiting(
+            WireUnavailable(f"the link to {self._link.url} broke; send the same id again"), None
+        )
+
+    def _fail_waiting(self, error: WireError, subject: str | None) -> None:
+        for waited_for, futures in self._waiting.items():
+            for future in futures:
+                if subject in (None, waited_for) and not future.done():
+                    future.set_exception(error)
+
+    def _forget(self, subject: str, future: asyncio.Future[Reply]) -> None:
+        waiting = self._waiting.get(subject.lower())
+        if waiting is not None:
+            waiting.discard(future)
+            if not waiting:
+                del self._waiting[subject.lower()]
+
+    def _translated(self, error: Exception, subject: str) -> WireError | MessageRefused:
+        if isinstance(error, nats.errors.MaxPayloadError):
+            return MessageRefused(f"message on {subject} is over the maximum payload of {self._link.url}")
+        if isinstance(error, nats.errors.NoRespondersError):
+            return WireUnavailable(f"nobody at {self._link.url} takes {subject}; is its stream set up?")
+        if isinstance(error, ValueError | nats.errors.BadSubjectError):
+            return WireError(f"{subject!r} is not a subject: {error}")
+        return WireUnavailable(f"{self._link.url}, {subject}: {error or type(error).__name__}")
+
+
+def _reply(message: Any) -> Reply:
+    return Reply(message.subject, bytes(message.data), dict(message.headers or {}), message.reply)
+
+
+def _is_refusal(text: str) -> bool:
+    return "authorization" in text.lower() or "authentication" in text.lower()
+
+
+def _connect_options(link: Link) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "servers": [link.url],
+        "name": link.name,
+        "connect_timeout": 2,
+        "reconnect_time_wait": 0.2,
+        "max_reconnect_attempts": -1,
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,
+    }
+    if link.credentials_path:
+        options["user_credentials"] = link.credentials_path
+    if link.nkey_seed_path:
+        options["nkeys_seed"] = link.nkey_seed_path
+    if link.inbox_prefix:
+        options["inbox_prefix"] = link.inbox_prefix
+    if link.ca_path:
+        options["tls"] = ssl.create_default_context(cafile=link.ca_path)
+    return options
+
+
+async def _close_quietly(client: Client) -> None:
+    try:
+        await asyncio.wait_for(client.close(), 2.0)
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        log.debug("closing a connection: %s", error)

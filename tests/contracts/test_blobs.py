@@ -1,0 +1,167 @@
+"""One suite for every store of blobs and of named files: in memory, in a folder, over a real nats-server."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from messaging.blobs import Blobs, FolderBlobs, MemoryBlobs, MemoryFiles, NamedFiles, digest_of
+from messaging.errors import BlobError, WireForbidden
+from messaging.nats_blobs import CHUNK_BYTES, NatsBlobs
+from messaging.nats_bus import NatsBus
+from messaging.streams import prepare_hub
+from messaging.subjects import TUF_BUCKET
+from tests.contracts.brokers import Hub, running_hub
+
+BlobScenario = Callable[[Blobs], Awaitable[None]]
+FileScenario = Callable[[NamedFiles], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+async def _with_buckets(hub: Hub, use: Callable[[NatsBus, NatsBlobs, NatsBlobs], Awaitable[None]]) -> None:
+    bus = await NatsBus.connect(hub.cloud_link())
+    models, tuf = NatsBlobs(bus), NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**24)
+    try:
+        await prepare_hub(bus, models, tuf)
+        await use(bus, models, tuf)
+    finally:
+        await bus.close()
+
+
+@pytest.fixture(params=["memory", "folder", pytest.param("nats", marks=pytest.mark.broker)])
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[BlobScenario], None]:
+    def run(scenario: BlobScenario) -> None:
+        if request.param == "nats":
+            hub = request.getfixturevalue("hub")
+            asyncio.run(_with_buckets(hub, lambda _bus, models, _tuf: scenario(models)))
+        else:
+            blobs = MemoryBlobs() if request.param == "memory" else FolderBlobs(tmp_path)
+
+            async def once() -> None:
+                await scenario(blobs)
+
+            asyncio.run(once())
+
+    return run
+
+
+@pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
+def play_files(request: pytest.FixtureRequest) -> Callable[[FileScenario], None]:
+    def run(scenario: FileScenario) -> None:
+        if request.param == "nats":
+            hub = request.getfixturevalue("hub")
+            asyncio.run(_with_buckets(hub, lambda _bus, _models, tuf: scenario(tuf)))
+        else:
+
+            async def once() -> None:
+                await scenario(MemoryFiles())
+
+            asyncio.run(once())
+
+    return run
+
+
+@pytest.mark.parametrize("length", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * CHUNK_BYTES + 17])
+def test_bytes_come_back_whole_under_their_digest(play: Callable[[BlobScenario], None], length: int) -> None:
+    async def scenario(blobs: Blobs) -> None:
+        data = os.urandom(length)
+        digest = await blobs.put(data)
+        assert digest == digest_of(data)
+        assert await blobs.has(digest)
+        assert await blobs.put(data) == digest
+        assert await blobs.get(digest, max_bytes=length) == data
+
+    play(scenario)
+
+
+def test_a_blob_longer_than_expected_is_refused(play: Callable[[BlobScenario], None]) -> None:
+    async def scenario(blobs: Blobs) -> None:
+        digest = await blobs.put(b"x" * 1000)
+        with pytest.raises(BlobError, match="at most 999"):
+            await blobs.get(digest, max_bytes=999)
+
+    play(scenario)
+
+
+def test_an_absent_blob_is_said_to_be_absent(play: Callable[[BlobScenario], None]) -> None:
+    async def scenario(blobs: Blobs) -> None:
+        assert not await blobs.has("0" * 64)
+        with pytest.raises(BlobError, match="absent"):
+            await blobs.get("0" * 64, max_bytes=10)
+
+    play(scenario)
+
+
+def test_a_damaged_file_is_not_given_out(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    digest = asyncio.run(blobs.put(b"right"))
+    blobs.path(digest).write_bytes(b"wrong")
+    with pytest.raises(BlobError, match="damaged"):
+        asyncio.run(blobs.get(digest, max_bytes=10))
+
+
+def test_a_named_file_is_replaced_and_an_absent_one_is_none(
+    play_files: Callable[[FileScenario], None],
+) -> None:
+    async def scenario(files: NamedFiles) -> None:
+        assert await files.get_named("timestamp.json", max_bytes=100) is None
+        await files.put_named("timestamp.json", b"one")
+        await files.put_named("timestamp.json", b"second")
+        await files.put_named("1.root.json", b"root")
+        assert await files.get_named("timestamp.json", max_bytes=100) == b"second"
+        assert await files.get_named("1.root.json", max_bytes=100) == b"root"
+        with pytest.raises(BlobError, match="at most 3"):
+            await files.get_named("timestamp.json", max_bytes=3)
+
+    play_files(scenario)
+
+
+@pytest.mark.broker
+def test_a_replaced_file_leaves_no_chunks_behind(hub: Hub) -> None:
+    async def scenario(bus: NatsBus, _models: NatsBlobs, tuf: NatsBlobs) -> None:
+        await tuf.put_named("grows.json", b"x" * 1000)
+        before = (await bus.stream_state("OBJ_tuf")).messages
+        for _ in range(5):
+            await tuf.put_named("grows.json", b"y" * 1000)
+        assert (await bus.stream_state("OBJ_tuf")).messages == before
+
+    asyncio.run(_with_buckets(hub, scenario))
+
+
+@pytest.mark.broker
+def test_a_site_reads_what_the_cloud_wrote_and_writes_nothing(hub: Hub) -> None:
+    async def scenario(_bus: NatsBus, models: NatsBlobs, _tuf: NatsBlobs) -> None:
+        data = os.urandom(3 * CHUNK_BYTES)
+        digest = await models.put(data)
+        site_bus = await NatsBus.connect(hub.gate_link("s1"))
+        site_models = NatsBlobs(site_bus)
+        assert await site_models.get(digest, max_bytes=len(data)) == data
+        with pytest.raises(WireForbidden):
+            await site_models.put_named("det/other", b"poison")
+        with pytest.raises(WireForbidden):
+            await site_models.ensure()
+        await site_bus.close()
+
+    asyncio.run(_with_buckets(hub, scenario))
+
+
+@pytest.mark.broker
+def test_chunks_that_were_damaged_or_purged_are_noticed(hub: Hub) -> None:
+    async def scenario(bus: NatsBus, models: NatsBlobs, tuf: NatsBlobs) -> None:
+        await tuf.put_named("torn.json", b"x" * 1000)
+        await bus.purge_subject("OBJ_tuf", "$O.tuf.C.>")
+        with pytest.raises(BlobError, match="lacks chunks"):
+            await tuf.get_named("torn.json", max_bytes=10_000)
+        other = digest_of(b"what was promised")
+        await models.put_named(f"det/{other}", b"what was delivered")
+        with pytest.raises(BlobError, match="damaged or swapped"):
+            await models.get(other, max_bytes=100)
+
+    asyncio.run(_with_buckets(hub, scenario))

@@ -1,0 +1,308 @@
+"""One suite for every bus: in memory, and over a real nats-server."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from messaging.bus import Bus, Link, StreamSpec
+from messaging.errors import (
+    ConfigurationError,
+    MessageRefused,
+    WireForbidden,
+    WireFull,
+    WireUnavailable,
+)
+from messaging.memory_bus import MemoryBus, subject_matches
+from messaging.nats_bus import NatsBus
+from tests.contracts.brokers import Hub, running_hub
+
+SPEC = StreamSpec("THINGS", ("things.>",), max_bytes=20_000, max_message_bytes=4_000)
+ACK_WAIT_S = 0.4
+
+Scenario = Callable[[Bus], Awaitable[None]]
+Play = Callable[[Scenario], None]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+@pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
+def play(request: pytest.FixtureRequest) -> Play:
+    """Plays a scenario on a fresh bus whose stream THINGS is empty."""
+
+    async def on_memory(scenario: Scenario) -> None:
+        bus = MemoryBus(ack_wait_s=ACK_WAIT_S)
+        await bus.ensure_stream(SPEC)
+        await scenario(bus)
+
+    async def on_nats(scenario: Scenario) -> None:
+        bus = await NatsBus.connect(request.getfixturevalue("hub").cloud_link(), ack_wait_s=ACK_WAIT_S)
+        try:
+            await bus.ensure_stream(SPEC)
+            await scenario(bus)
+        finally:
+            await bus.api("STREAM.DELETE.THINGS")
+            await bus.close()
+
+    runner = on_memory if request.param == "memory" else on_nats
+    return lambda scenario: asyncio.run(asyncio.wait_for(runner(scenario), 30))
+
+
+def test_a_published_message_comes_back_with_id_headers_and_subject(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        accepted = await bus.publish("things.a", b"one", message_id="1", headers={"Ledger": "7"})
+        assert (accepted.stream, accepted.sequence, accepted.duplicate) == ("THINGS", 1, False)
+        (delivery,) = await bus.pull("THINGS", "reader")
+        assert (delivery.subject, delivery.data, delivery.message_id) == ("things.a", b"one", "1")
+        assert (delivery.headers["Ledger"], delivery.sequence, delivery.attempt) == ("7", 1, 1)
+
+    play(scenario)
+
+
+def test_an_id_seen_before_is_accepted_once(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.publish("things.a", b"one", message_id="1")
+        again = await bus.publish("things.a", b"one", message_id="1")
+        assert again.duplicate
+        assert again.sequence == 1
+        assert (await bus.stream_state("THINGS")).messages == 1
+
+    play(scenario)
+
+
+def test_a_full_stream_refuses_and_forgets_nothing(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for n in range(6):
+            await bus.publish("things.a", b"x" * 3_000, message_id=str(n))
+        with pytest.raises(WireFull):
+            await bus.publish("things.a", b"x" * 3_900, message_id="last straw")
+        assert len(await bus.pull("THINGS", "reader")) == 6
+
+    play(scenario)
+
+
+def test_room_made_by_a_purge_is_used(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for n in range(5):
+            await bus.publish("things.a", b"x" * 3_000, message_id=str(n))
+        await bus.purge_through("THINGS", 3)
+        state = await bus.stream_state("THINGS")
+        assert (state.messages, state.first_sequence, state.last_sequence) == (2, 4, 5)
+        await bus.publish("things.a", b"x" * 3_000, message_id="new")
+        assert [d.sequence for d in await bus.pull("THINGS", "reader")] == [4, 5, 6]
+
+    play(scenario)
+
+
+def test_an_id_is_remembered_after_its_message_was_purged(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.publish("things.a", b"one", message_id="1")
+        await bus.purge_through("THINGS", 1)
+        assert (await bus.publish("things.a", b"one", message_id="1")).duplicate
+
+    play(scenario)
+
+
+def test_a_message_too_big_for_the_stream_is_refused(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        with pytest.raises(MessageRefused):
+            await bus.publish("things.a", b"x" * 4_500, message_id="1")
+        with pytest.raises(MessageRefused):
+            await bus.publish("things.a", b"x" * 300_000, message_id="2")
+        assert (await bus.stream_state("THINGS")).messages == 0
+
+    play(scenario)
+
+
+def test_what_was_acknowledged_or_refused_never_comes_again(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for n in range(2):
+            await bus.publish("things.a", b"x", message_id=str(n))
+        first, second = await bus.pull("THINGS", "reader")
+        await first.acknowledge()
+        await second.refuse()
+        await asyncio.sleep(ACK_WAIT_S + 0.1)
+        assert not await bus.pull("THINGS", "reader", timeout_s=0.2)
+        assert await bus.acknowledged_through("THINGS", "reader") == 2
+
+    play(scenario)
+
+
+def test_what_was_not_acknowledged_comes_again_and_says_so(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.publish("things.a", b"x", message_id="1")
+        await bus.pull("THINGS", "reader")
+        assert not await bus.pull("THINGS", "reader", timeout_s=0.0)
+        (again,) = await bus.pull("THINGS", "reader", timeout_s=3.0)
+        assert again.attempt == 2
+        assert await bus.acknowledged_through("THINGS", "reader") == 0
+
+    play(scenario)
+
+
+def test_a_retry_comes_after_its_delay(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.publish("things.a", b"x", message_id="1")
+        (delivery,) = await bus.pull("THINGS", "reader")
+        asked = time.monotonic()
+        await delivery.retry_later(0.2)
+        (again,) = await bus.pull("THINGS", "reader", timeout_s=3.0)
+        assert again.message_id == "1"
+        assert time.monotonic() - asked >= 0.15
+
+    play(scenario)
+
+
+def test_two_consumers_each_see_everything_and_batches_keep_the_order(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for n in range(7):
+            await bus.publish("things.a", b"x", message_id=str(n))
+        first = await bus.pull("THINGS", "one", batch=4)
+        rest = await bus.pull("THINGS", "one", batch=4)
+        assert [d.sequence for d in (*first, *rest)] == [1, 2, 3, 4, 5, 6, 7]
+        assert len(await bus.pull("THINGS", "two")) == 7
+
+    play(scenario)
+
+
+def test_a_subject_without_a_stream_and_a_stream_that_is_absent_are_unavailable(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        with pytest.raises(WireUnavailable):
+            await bus.publish("elsewhere.a", b"x", message_id="1")
+        with pytest.raises(WireUnavailable):
+            await bus.pull("NOWHERE", "reader", timeout_s=0.1)
+
+    play(scenario)
+
+
+def test_setting_up_a_stream_again_keeps_what_it_holds(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.publish("things.a", b"x", message_id="1")
+        await bus.ensure_stream(StreamSpec("THINGS", ("things.>",), 40_000, 4_000))
+        assert (await bus.stream_state("THINGS")).messages == 1
+
+    play(scenario)
+
+
+def test_a_bucket_keeps_the_last_value_of_each_key(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        await bus.ensure_latest("BEATS")
+        assert await bus.get_latest("BEATS", "a") is None
+        for value in (b"1", b"2"):
+            await bus.put_latest("BEATS", "a", value)
+        await bus.put_latest("BEATS", "b", b"3")
+        assert await bus.get_latest("BEATS", "a") == b"2"
+        assert dict(await bus.all_latest("BEATS")) == {"a": b"2", "b": b"3"}
+
+    play(scenario)
+
+
+def test_a_hint_wakes_who_waits_and_silence_is_false(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        assert not await bus.wait_hint("site.s1.cmd.orders", 0.05)
+        waiting = asyncio.ensure_future(bus.wait_hint("site.s1.cmd.orders", 5.0))
+        await asyncio.sleep(0.05)
+        await bus.hint("site.s1.cmd.orders")
+        assert await waiting
+        assert not await bus.wait_hint("site.s1.cmd.orders", 0.05)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "matches"),
+    [
+        ("a.>", "a.b", True),
+        ("a.>", "a.b.c", True),
+        ("a.>", "a", False),
+        ("a.*", "a.b", True),
+        ("a.*", "a.b.c", False),
+        ("a.*.c", "a.b.c", True),
+        ("a.b", "a.b", True),
+        ("a.b", "a.c", False),
+    ],
+)
+def test_subject_patterns_match_as_in_nats(pattern: str, subject: str, matches: bool) -> None:
+    assert subject_matches(pattern, subject) is matches
+
+
+@pytest.mark.broker
+def test_a_broker_that_is_not_there_is_unavailable_within_the_time_limit() -> None:
+    started = time.monotonic()
+    with pytest.raises(WireUnavailable):
+        asyncio.run(NatsBus.connect(Link("nats://127.0.0.1:1", "x"), timeout_s=0.5))
+    assert time.monotonic() - started < 2.0
+
+
+@pytest.mark.broker
+def test_a_killed_broker_is_unavailable_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    async def scenario(hub: Hub) -> None:
+        bus = await NatsBus.connect(hub.cloud_link(), timeout_s=5.0)
+        await bus.ensure_stream(SPEC)
+        await bus.publish("things.a", b"x", message_id="1")
+        killed = time.monotonic()
+        os.kill(hub.broker.pid or 0, signal.SIGKILL)
+        with pytest.raises(WireUnavailable):
+            await bus.publish("things.b", b"x", message_id="under way")
+        assert time.monotonic() - killed < 2.0
+        assert (await bus.publish("things.a", b"x", message_id="1")).duplicate
+        await bus.publish("things.a", b"x", message_id="2")
+        assert (await bus.stream_state("THINGS")).messages >= 2
+        assert hub.broker.restarts == 1
+        await bus.close()
+
+    with running_hub(tmp_path) as hub:
+        asyncio.run(asyncio.wait_for(scenario(hub), 30))
+
+
+@pytest.mark.broker
+def test_a_stopped_broker_is_unavailable_within_the_time_limit(tmp_path: Path) -> None:
+    async def scenario(hub: Hub) -> None:
+        bus = await NatsBus.connect(hub.cloud_link(), timeout_s=1.0)
+        await bus.ensure_stream(SPEC)
+        os.kill(hub.broker.pid or 0, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(WireUnavailable):
+            await bus.publish("things.a", b"x", message_id="1")
+        with pytest.raises(WireUnavailable):
+            await bus.pull("THINGS", "reader", timeout_s=0.2)
+        assert time.monotonic() - started < 6.0
+        os.kill(hub.broker.pid or 0, signal.SIGCONT)
+        await bus.publish("things.a", b"x", message_id="1")
+        await bus.close()
+
+    with running_hub(tmp_path) as hub:
+        asyncio.run(asyncio.wait_for(scenario(hub), 30))
+
+
+@pytest.mark.broker
+def test_a_closed_bus_says_so_and_closes_twice(hub: Hub) -> None:
+    async def scenario() -> None:
+        bus = await NatsBus.connect(hub.cloud_link())
+        await bus.close()
+        await bus.close()
+        with pytest.raises(WireUnavailable):
+            await bus.publish("things.a", b"x", message_id="1")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.broker
+def test_bad_and_missing_credentials_are_named(hub: Hub, tmp_path: Path) -> None:
+    good = hub.authority.enrol_site("s9").read_text()
+    forged = tmp_path / "forged.creds"
+    forged.write_text(good.replace(good.splitlines()[1][-8:], "AAAAAAAA"))
+    with pytest.raises(WireForbidden):
+        asyncio.run(NatsBus.connect(Link(hub.broker.url, "forger", credentials_path=str(forged))))
+    with pytest.raises(WireForbidden):
+        asyncio.run(NatsBus.connect(Link(hub.broker.url, "nobody")))
+    with pytest.raises(ConfigurationError):
+        asyncio.run(NatsBus.connect(Link(hub.broker.url, "lost", credentials_path=str(tmp_path / "no"))))
