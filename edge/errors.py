@@ -5,6 +5,8 @@ messaging.errors.BlindspotError
     ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
     ├── DetectorError           the detector could not look; never to be taken for an empty street
     ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
+    │   └── UnsafeGraph         it reaches for other files, or for operators that are not standard
+    ├── CandidateRefused        a candidate that failed its self-test before the swap; the incumbent stays
     ├── BudgetSpent             the privacy budget of a camera does not allow this release
     └── LedgerBroken            the egress ledger's chain does not hold
 """
@@ -26,6 +28,18 @@ class DetectorError(EdgeError):
 
 class BundleRefused(EdgeError):
     """A detector bundle that does not honour the contract of `edge.detector`."""
+
+
+class UnsafeGraph(BundleRefused):
+    """A detector bundle with external data, sparse tensors, own functions or foreign operators."""
+
+
+class CandidateRefused(EdgeError):
+    """A candidate that did not pass its self-test; `reason` is the value of the receipt's `SwapReason`."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class BudgetSpent(EdgeError):

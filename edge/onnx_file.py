@@ -7,7 +7,7 @@ the standard domains and model-local functions are refused here. Pure bytes in, 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge.errors import BundleRefused
+from edge.errors import BundleRefused, UnsafeGraph
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 MAX_DEPTH = 8
@@ -37,7 +37,7 @@ def refuse_unsafe(model: bytes, origin: str) -> None:
     try:
         for field in _fields(memoryview(model)):
             if field.number == MODEL_FUNCTIONS:
-                raise BundleRefused(f"{origin} defines functions of its own; export it without them")
+                raise UnsafeGraph(f"{origin} defines functions of its own; export it without them")
             if field.number == MODEL_OPSET:
                 _check_opset(field.content, origin)
             if field.number == MODEL_GRAPH:
@@ -58,15 +58,15 @@ def _check_opset(opset: memoryview, origin: str) -> None:
 def _check_domain(domain: memoryview, origin: str) -> None:
     name = bytes(domain).decode()
     if name not in STANDARD_DOMAINS:
-        raise BundleRefused(f"{origin} needs operators of domain {name!r}; only standard ONNX is allowed")
+        raise UnsafeGraph(f"{origin} needs operators of domain {name!r}; only standard ONNX is allowed")
 
 
 def _check_graph(graph: memoryview, origin: str, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise BundleRefused(f"{origin} nests graphs more than {MAX_DEPTH} deep")
+        raise UnsafeGraph(f"{origin} nests graphs more than {MAX_DEPTH} deep")
     for field in _fields(graph):
         if field.number == GRAPH_SPARSE:
-            raise BundleRefused(f"{origin} has sparse initialisers; export it with dense ones")
+            raise UnsafeGraph(f"{origin} has sparse initialisers; export it with dense ones")
         if field.number == GRAPH_INITIALISER:
             _check_tensor(field.content, origin)
         if field.number == GRAPH_NODE:
@@ -80,7 +80,7 @@ def _check_node(node: memoryview, origin: str, depth: int) -> None:
         if field.number == NODE_ATTRIBUTE:
             for part in _fields(field.content):
                 if part.number in ATTRIBUTE_SPARSE:
-                    raise BundleRefused(f"{origin} has sparse tensors; export it with dense ones")
+                    raise UnsafeGraph(f"{origin} has sparse tensors; export it with dense ones")
                 if part.number in ATTRIBUTE_TENSORS:
                     _check_tensor(part.content, origin)
                 if part.number in ATTRIBUTE_GRAPHS:
@@ -90,7 +90,7 @@ def _check_node(node: memoryview, origin: str, depth: int) -> None:
 def _check_tensor(tensor: memoryview, origin: str) -> None:
     for field in _fields(tensor):
         if field.number == TENSOR_EXTERNAL or (field.number == TENSOR_LOCATION and field.integer != 0):
-            raise BundleRefused(f"{origin} keeps tensors in other files; export it as one file")
+            raise UnsafeGraph(f"{origin} keeps tensors in other files; export it as one file")
 
 
 def _fields(message: memoryview) -> Iterator[Field]:

@@ -1,0 +1,149 @@
+"""Tracks of a source of support x boxes of a model -> which tracks the model detected. Pure counting.
+
+A track counts as detected by a model when the model's own boxes of its class match it (IoU at least 0.3)
+in at least half of the frames in which the source saw it. Only tracks that the source confirmed count, and
+only when they are over, each once. Counts add up to `RecallTally`s; nothing here looks at images.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.detections import Detections, iou_matrix
+from edge.tracker import Track, TrackState, TrackUpdate
+from messaging.releases import BundleDescription
+from messaging.reports import EvidenceSource, RecallTally
+from messaging.taxonomy import SceneCondition
+
+Key = tuple[str, SceneCondition]
+
+
+@dataclass(frozen=True)
+class MatchRule:
+    """When a model's box is the track's, and when a track counts as detected."""
+
+    iou: float = 0.3
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class ClosedTrack:
+    """A confirmed track that is over.
+
+    Attributes:
+        class_id: index into the class names.
+        scene: the condition of most of its frames.
+        frames: frames in which the source saw it.
+        hits: per model, frames in which the model's boxes matched it.
+        rule: by which it was counted.
+    """
+
+    class_id: int
+    scene: SceneCondition
+    frames: int
+    hits: tuple[int, ...]
+    rule: MatchRule
+
+    def detected(self, model: int = 0) -> bool:
+        """Whether the model with this index detected the track."""
+        return self.hits[model] >= self.rule.share * self.frames
+
+
+@dataclass
+class _OpenTrack:
+    scenes: Counter[SceneCondition] = field(default_factory=Counter)
+    hits: Counter[int] = field(default_factory=Counter)
+
+
+class RecallCounter:
+    """The open tracks of one camera and one source of support, and those that are over."""
+
+    def __init__(self, models: int = 1, rule: MatchRule | None = None) -> None:
+        """Args: how many models are judged against the source, and by which rule."""
+        self._models = models
+        self._rule = rule or MatchRule()
+        self._open: defaultdict[int, _OpenTrack] = defaultdict(_OpenTrack)
+        self._closed: list[ClosedTrack] = []
+
+    def look(self, update: TrackUpdate, seen: Sequence[Detections], scene: SceneCondition) -> None:
+        """One frame that the source looked at.
+
+        Args:
+            update: what the source's own tracker made of its boxes.
+            seen: each model's boxes above its thresholds on the same frame, in a fixed order of models.
+            scene: the frame's condition.
+        """
+        if len(seen) != self._models:
+            raise ValueError(f"this counter judges {self._models} models; got boxes of {len(seen)}")
+        for track in update.active:
+            counted = self._open[track.id]
+            counted.scenes[scene] += 1
+            for model, boxes in enumerate(seen):
+                counted.hits[model] += _matches(track, boxes, self._rule.iou)
+        self.close(update.ended)
+
+    def close(self, tracks: Iterable[Track]) -> None:
+        """Tracks that the source's tracker has given up."""
+        for track in tracks:
+            counted = self._open.pop(track.id, None)
+            if counted is not None and track.state is not TrackState.TENTATIVE:
+                scene, _ = counted.scenes.most_common(1)[0]
+                hits = tuple(counted.hits[model] for model in range(self._models))
+                self._closed.append(
+                    ClosedTrack(track.class_id, scene, counted.scenes.total(), hits, self._rule)
+                )
+
+    def take(self) -> list[ClosedTrack]:
+        """The tracks that are over since the last call."""
+        closed, self._closed = self._closed, []
+        return closed
+
+
+def above_threshold(detections: Detections, description: BundleDescription) -> Detections:
+    """The boxes above the bundle's threshold of their class."""
+    limits = np.asarray([description.thresholds[name] for name in description.class_names], np.float32)
+    return detections[detections.confidence >= limits[detections.class_id]]
+
+
+def recall_tallies(
+    closed: Iterable[ClosedTrack],
+    class_names: Sequence[str],
+    *,
+    camera: str,
+    model_digest: str,
+    minute_utc: int,
+    source: EvidenceSource = EvidenceSource.TEACHER,
+) -> list[RecallTally]:
+    """One tally per class and condition of tracks that are over; `minute_utc` in whole minutes.
+
+    `source` is teacher, shadow or operator; the model is the first of the counter's.
+    """
+    supported: Counter[Key] = Counter()
+    detected: Counter[Key] = Counter()
+    for track in closed:
+        key = (class_names[track.class_id], track.scene)
+        supported[key] += 1
+        detected[key] += track.detected()
+    return [
+        RecallTally.model_validate(
+            {
+                "camera": camera,
+                "class_name": name,
+                "light": scene.light,
+                "weather": scene.weather,
+                "source": source,
+                "model_digest": model_digest,
+                "supported": count,
+                "detected": detected[name, scene],
+                "minute_utc": minute_utc,
+            }
+        )
+        for (name, scene), count in sorted(supported.items())
+    ]
+
+
+def _matches(track: Track, boxes: Detections, least_iou: float) -> bool:
+    same = boxes.xyxy[boxes.class_id == track.class_id]
+    return bool(len(same)) and bool(iou_matrix(track.xyxy[None], same).max() >= least_iou)
