@@ -79,6 +79,15 @@ class CampaignStore:
             raise NotKnown(f"campaign {campaign[:40]!r} is not known; `blindspot campaign list` shows them")
         return _campaign(row)
 
+    def by_idempotency_key(self, key: str | None) -> Campaign | None:
+        """The campaign that this key started before, if any."""
+        if key is None:
+            return None
+        query = select(idempotency.c.resource).where(idempotency.c.key == f"campaign:{key}")
+        with self._db.reading() as connection:
+            known = connection.execute(query).scalar()
+        return None if known is None else self.get(known)
+
     def recent(
         self, *, states: Sequence[CampaignState] = (), after: str | None = None, limit: int = 100
     ) -> list[Campaign]:

@@ -21,7 +21,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from ulid import ULID
 
-from cloud.campaign_stages import StageResult, Stages, StageWork, input_digest, run_stage
+from cloud.campaign_stages import Stages, StageWork, input_digest, run_stage
 from cloud.campaign_store import CampaignStore
 from cloud.errors import AlreadyRunning, NotNow, StageFailed, StageInterrupted
 from cloud.metrics import CloudMetrics
@@ -57,14 +57,15 @@ class Campaigns:
         folder: DataFolder,
         metrics: CloudMetrics,
         *,
+        on_begin: Callable[[Campaign], None] = lambda _: None,
         on_end: Callable[[Campaign], None] = lambda _: None,
     ) -> None:
-        """Args: `on_end` hears of every campaign that was done, rejected, failed or cancelled."""
+        """Args: `on_begin` hears of every attempt that begins, `on_end` of every end, good or bad."""
         self._store = store
         self._stages = stages
         self._folder = folder
         self._metrics = metrics
-        self._on_end = on_end
+        self._on_begin, self._on_end = on_begin, on_end
         self._leaving = threading.Event()
         self._workflow: Workflow | None = None
 
@@ -201,7 +202,7 @@ class Campaigns:
         except StageInterrupted as error:
             self._interrupted(campaign_id, stage, digest)
             raise error
-        except Exception as error:  # noqa: BLE001  # a stage's thread ends here: one sentence, then stop
+        except Exception as error:  # a stage's thread ends here: one sentence, then stop
             if work.stopping():
                 self._interrupted(campaign_id, stage, digest)
                 raise StageInterrupted(f"stage {stage} stopped: {error}") from error
@@ -226,6 +227,8 @@ class Campaigns:
         current = self._store.get(campaign.id)
         if current.attempt != attempt or current.state not in wanted or self._leaving.is_set():
             raise StageInterrupted(f"campaign {campaign.id} attempt {attempt} is not wanted any more")
+        if current.state is CampaignState.QUEUED:
+            self._on_begin(current)
         self._store.move(campaign.id, CampaignState.RUNNING, only_from=wanted)
 
     def _work(

@@ -7,6 +7,7 @@ messaging.errors.BlindspotError
     ├── TrainingFailed          the training process failed or was stopped
     ├── StoreUnavailable        the database cannot be opened, migrated or locked
     ├── NotKnown                the caller names a site, mode, campaign or release that does not exist
+    ├── BadRequest              the caller's request to the API has a wrong form
     ├── NotNow                  the caller asks for what the present state does not allow
     ├── CampaignRefused         a campaign plan that cannot be carried out as asked
     ├── StageFailed             a stage of a campaign failed for good; resume tries it again
@@ -40,6 +41,10 @@ class StoreUnavailable(CloudError):
 
 class NotKnown(CloudError):
     """There is nothing by that name."""
+
+
+class BadRequest(CloudError):
+    """A request that cannot be read as what it should be."""
 
 
 class NotNow(CloudError):

@@ -6,6 +6,7 @@ states: taken up by a campaign, judged after it, closed, reopened. It never star
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
@@ -103,6 +104,14 @@ class ModeRegister:
         latest = self._releases.latest_service()
         return frozenset([latest.digest] if latest else [])
 
+    def main_model(self) -> str | None:
+        """The newest service release; without one, the model that most sites run; else None."""
+        latest = self._releases.latest_service()
+        if latest is not None:
+            return latest.digest
+        running = Counter(h.heartbeat.model_digest for h in self._reports.heartbeats())
+        return next((digest for digest, _ in running.most_common() if digest), None)
+
     def prototypes(self) -> list[FleetPrototype]:
         """Fleet prototypes in the embedding of the newest release (or of the newest prototype)."""
         rows = self._reports.prototypes()
@@ -182,7 +191,7 @@ class ModeRegister:
     def campaign_ended(self, campaign: Campaign) -> None:
         """Modes still marked as in this campaign go back to open, or wait for tracks if it was done."""
         after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
-        for mode, state in self._campaigns.mode_states().items():
+        for state in self._campaigns.mode_states().values():
             if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
                 self._put(replace(state, status=after, since=self._now()))
 

@@ -200,12 +200,12 @@ class StageState(StrEnum):
 class CampaignPlan:
     """What was asked for: failure modes (ids), images a mode, training recipe and guard settings.
 
-    `count` images are kept a mode; `options` holds overrides for the stages (plain JSON values).
+    `count` images are kept a mode. Without a `seed` it follows from the campaign's id; `options` holds overrides for the stages (plain JSON values).
     """
 
     modes: tuple[str, ...]
     count: int
-    seed: int
+    seed: int | None = None
     incumbent_digest: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -188,7 +188,7 @@ class CampaignPlanResource(Resource):
 
     modes: tuple[str, ...]
     count: int
-    seed: int
+    seed: int | None
     incumbent_digest: str | None
     orders: tuple[PlannedOrderResource, ...]
     replay_images: int
@@ -201,12 +201,12 @@ class StageResource(Resource):
 
     stage: str
     state: str
-    progress: float
-    note: str
-    figures: dict[str, Any]
-    runs: int
-    started_at: int | None
-    ended_at: int | None
+    progress: float = 0.0
+    note: str = ""
+    figures: dict[str, Any] = Field(default_factory=dict)
+    runs: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
     seconds_left: float | None = None
 
 
@@ -219,7 +219,7 @@ class CampaignResource(Resource):
     started_by: str
     modes: tuple[str, ...]
     count: int
-    seed: int
+    seed: int | None
     attempt: int
     incumbent_digest: str | None
     candidate_digest: str | None
