@@ -79,7 +79,7 @@ def _add_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 
 @lru_cache(maxsize=4)
 def _noise_tile(height: int, width: int) -> NDArray[np.float32]:
-    """Unit noise (h + spare, w + spare, 3), larger than the picture so that every picture cuts another piece."""
+    """Unit noise (h + 192, w + 192, 3): larger than the picture, so that each picture cuts its own piece."""
     rng = np.random.default_rng(20_011)
     tall, wide = height + _SPARE_PX, width + _SPARE_PX
     grey = rng.standard_normal((tall, wide, 1), dtype=np.float32)
@@ -108,9 +108,10 @@ def _gradient(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _estimate_blur(grey: NDArray[np.float32]) -> float:
     """Sigma s of the strongest edges: blurred again by r, their gradient falls by sqrt(s^2 + r^2) / s."""
-    calm = cv2.medianBlur(grey, 3)
-    sharp, soft = _gradient(calm), _gradient(cv2.GaussianBlur(calm, (0, 0), _REBLUR_PX))
-    edges = sharp >= max(np.quantile(sharp, 0.99), 1.0)
+    calm = np.asarray(cv2.medianBlur(grey, 3), np.float32)
+    softened = np.asarray(cv2.GaussianBlur(calm, (0, 0), _REBLUR_PX), np.float32)
+    sharp, soft = _gradient(calm), _gradient(softened)
+    edges = sharp >= max(float(np.quantile(sharp, 0.99)), 1.0)
     if not edges.any():
         return 0.0
     ratio = float(np.median(sharp[edges] / np.maximum(soft[edges], 1e-3)))

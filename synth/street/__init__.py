@@ -1,4 +1,4 @@
-"""Drawn street scenes with exact labels, as a city camera sees them: stills, pairs, and cameras that move time.
+"""Drawn street scenes with exact labels, as a city camera sees them: stills, pairs, running cameras.
 
 Knows only the words of `messaging.taxonomy`. Every picture is a pure function of world, seed and condition;
 worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak into the purpose of another.

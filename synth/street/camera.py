@@ -59,7 +59,7 @@ class StreetCamera:
         spawn_per_s: float = 0.4,
     ) -> None:
         check_classes(tuple(classes))
-        weights = {name: 1.0 for name in classes} if hazard_weights is None else dict(hazard_weights)
+        weights = dict.fromkeys(classes, 1.0) if hazard_weights is None else dict(hazard_weights)
         strangers = sorted(set(weights) - set(classes))
         if strangers or fps <= 0:
             raise ConfigurationError(

@@ -18,6 +18,7 @@ from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
 from synth.street.lighting import Lamp, Lighting, light_scene
 from synth.street.paint import Canvas, Sprite
 from synth.street.people import draw_person, upright
+from synth.street.texture import scalar, thrice
 from synth.street.town import Surfaces, paint_buildings, paint_sky
 from synth.street.traffic import Traffic, make_traffic, park
 from synth.street.values import DrawnBox
@@ -89,23 +90,20 @@ class Street:
     def _light_up(self, surfaces: Surfaces) -> NDArray[np.float32]:
         """Shade the painted surfaces by ambient and lamp light (at quarter resolution), then haze them."""
         lighting, view, depth = self.lighting, self.view, surfaces.depth
-        image: NDArray[np.float32] = surfaces.colour.astype(np.float32)
+        lit = np.full((1, 1, 3), lighting.ambient, np.float32)
         if lighting.lamps:
             z = depth[::4, ::4]
             x = (np.arange(0, view.width, 4, dtype=np.float32)[None] - view.vanish_x) * z / view.focal_px
             rows = np.arange(0, view.height, 4, dtype=np.float32)[:, None]
             y = view.mounted_m - (rows - view.horizon_y) * z / view.focal_px
-            light = lighting.shade_map(x, np.minimum(y, 5.0), z)
-            image *= cv2.resize(light, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
-            image += surfaces.emission * np.float32(0.85)
-        else:
-            image *= np.asarray(lighting.ambient, np.float32)
-        clear = cv2.exp(depth * np.float32(-lighting.haze_per_m))
-        haze = np.asarray(lighting.haze_colour, np.float32)
-        image -= haze
-        image *= clear[..., None]
-        image += haze
-        return image
+            lit = lighting.shade_map(x, np.minimum(y, 5.0), z)
+        light = cv2.resize(lit, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+        image = cv2.multiply(surfaces.colour, light, dtype=cv2.CV_32F)
+        if lighting.lamps:
+            image = cv2.scaleAdd(surfaces.emission.astype(np.float32), 0.85, image)
+        clear = thrice(np.exp(depth * np.float32(-lighting.haze_per_m)))
+        image = cv2.multiply(cv2.subtract(image, scalar(lighting.haze_colour)), clear)
+        return np.asarray(cv2.add(image, scalar(lighting.haze_colour)), np.float32)
 
     def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> None:
         entries = [_Entry(s) for s in furnish(self.world, self.view, self.road, self.scene, rng)]
@@ -141,12 +139,12 @@ class Street:
         """Wet ground mirrors, blurred, what is above the horizon."""
         view, horizon = self.view, int(self.view.horizon_y)
         tall = view.height - horizon
-        mirrored = cv2.resize(canvas.image[: horizon + 1][::-1], (view.width, tall), interpolation=cv2.INTER_LINEAR)
+        mirrored = cv2.resize(
+            canvas.image[: horizon + 1][::-1], (view.width, tall), interpolation=cv2.INTER_LINEAR
+        )
         mirrored = cv2.blur(mirrored, (5, 31))
         ground = canvas.image[horizon:]
-        amount = (self._wet[horizon:] * 0.42)[..., None]
-        flat = (canvas.depth[horizon:] > 0)[..., None]
-        ground += amount * flat * (mirrored - ground)
+        ground += thrice(self._wet[horizon:] * 0.42) * (mirrored - ground)
 
     def compose(self, time_s: float, hazards: tuple[Hazard, ...]) -> tuple[Canvas, tuple[DrawnBox, ...]]:
         """The street at a moment with these hazards: picture, depth, and a box for each that can be seen."""
@@ -228,12 +226,17 @@ class Street:
         per_m = self.view.pixels_per_m(hazard.z)
         at = self.view.point(hazard.x, hazard.y * 0.5, hazard.z)
         reach = per_m * (2.0 + 1.6 * hazard.size_m[1])
-        lift = 2.6 * self.lighting.darkness**2 * self.lighting.haze(hazard.z)[0]
+        lift = 3.4 * self.lighting.darkness**2 * self.lighting.haze(hazard.z)[0]
         canvas.glow(at, (reach * 1.25, reach * 0.8), (60, 140, 255), lift)
         if self.scene.weather is Weather.RAIN:
             base = self.view.point(hazard.x, 0, hazard.z)
             tall = per_m * hazard.size_m[1]
-            canvas.halo((base[0], base[1] + tall * 0.5), (per_m * hazard.size_m[0] * 0.5, tall * 0.8), (40, 120, 255), 0.22)
+            canvas.halo(
+                (base[0], base[1] + tall * 0.5),
+                (per_m * hazard.size_m[0] * 0.5, tall * 0.8),
+                (40, 120, 255),
+                0.22,
+            )
 
     def _headlights(self, canvas: Canvas, vehicle: Vehicle, x: float, z: float) -> None:
         per_m = self.view.pixels_per_m(z)
@@ -267,4 +270,6 @@ class Street:
         if min(right - left, bottom - top) < _LEAST_SIDE_PX:
             return None
         hidden = Occlusion.NONE if share > 0.9 else Occlusion.PARTIAL if share > 0.6 else Occlusion.HEAVY
-        return DrawnBox(hazard.class_name, (float(left), float(top), float(right), float(bottom)), hazard.track, hidden)
+        return DrawnBox(
+            hazard.class_name, (float(left), float(top), float(right), float(bottom)), hazard.track, hidden
+        )

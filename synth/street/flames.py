@@ -42,15 +42,23 @@ def _place(
     if x1 <= x0 or y1 <= y0:
         return None
     cut = [
-        cv2.resize(f, (wide, tall), interpolation=cv2.INTER_LINEAR)[y0 - top : y1 - top, x0 - left : x1 - left]
+        cv2.resize(f, (wide, tall), interpolation=cv2.INTER_LINEAR)[
+            y0 - top : y1 - top, x0 - left : x1 - left
+        ]
         for f in fields
     ]
     return x0, y0, [np.asarray(c, np.float32) for c in cut]
 
 
 def draw_fire(
-    shape: FlameShape, view: View, foot: tuple[float, float, float], size_m: tuple[float, float], *,
-    seed: int, time_s: float, strength: float = 1.0,
+    shape: FlameShape,
+    view: View,
+    foot: tuple[float, float, float],
+    size_m: tuple[float, float],
+    *,
+    seed: int,
+    time_s: float,
+    strength: float = 1.0,
 ) -> Sprite | None:
     """Flames with their foot at (x, y, z) metres; `strength` 0..1 is how far they have grown."""
     x, y, z = foot
@@ -68,14 +76,12 @@ def draw_fire(
     return Sprite(left, up, np.zeros_like(light), alpha, z - 0.05, x=x, emission=light, solid=False)
 
 
-def _heat(
-    shape: FlameShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float
-) -> Plane:
+def _heat(shape: FlameShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float) -> Plane:
     """0..1: a noise that rises and narrows into tongues, hottest at the foot, ragged at rim and tips."""
     noise, slow = fractal_noise(seed % 7, 4, 0.6), fractal_noise(50 + seed % 5, 2)
     offset = float(seed % 997)
     sway = (sample(slow, u * 10 + offset, v * 60 + time_s * 70) - 0.5) * shape.sway * 2.4 * v
-    across = u + sway
+    across = np.asarray(u + sway, np.float32)
     tips = sample(slow, across * 15 * shape.tongues + offset, v * 9 + time_s * 75 + 13)
     tips = smoothstep(0.15, 0.85, tips)
     swirl = sample(noise, across * 12 * shape.tongues + offset, v * aspect * 42 + time_s * 150 + offset)
@@ -88,8 +94,15 @@ def _heat(
 
 
 def draw_smoke(
-    shape: SmokeShape, view: View, foot: tuple[float, float, float], size_m: tuple[float, float], *,
-    seed: int, time_s: float, strength: float = 1.0, tone: float = 90.0,
+    shape: SmokeShape,
+    view: View,
+    foot: tuple[float, float, float],
+    size_m: tuple[float, float],
+    *,
+    seed: int,
+    time_s: float,
+    strength: float = 1.0,
+    tone: float = 90.0,
 ) -> Sprite | None:
     """A plume from (x, y, z) metres upward; it drifts to the side that the seed says; `tone` is its grey."""
     x, y, z = foot
@@ -99,7 +112,9 @@ def draw_smoke(
     u, v = _grid(*_resolution(wide, tall, 80))
     side = 1.0 if seed % 2 else -1.0
     alpha, grey = _plume(shape, u * side, v, seed, time_s, tall / wide)
-    cut = _place([alpha, grey * tone], (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall), view)
+    cut = _place(
+        [alpha, grey * tone], (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall), view
+    )
     if cut is None:
         return None
     left, up, (cover, levels) = cut

@@ -1,4 +1,7 @@
-"""Drawn footage on disk: an MP4 and, beside it, the truth of every frame as JSON. Truth never leaves the demo."""
+"""Drawn footage on disk: an MP4 and, beside it, the truth of every frame as JSON.
+
+The truth feeds final tables only; nothing that learns may read it.
+"""
 
 import json
 from dataclasses import dataclass
@@ -51,7 +54,9 @@ def write_footage(camera: StreetCamera, path: Path, *, frames: int, start: int =
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), camera.fps, camera.size)
     if not writer.isOpened():
-        raise ConfigurationError(f"OpenCV cannot write {path}: choose a writable folder and a name ending in .mp4")
+        raise ConfigurationError(
+            f"OpenCV cannot write {path}: choose a writable folder and a name ending in .mp4"
+        )
     truth = []
     try:
         for frame in camera.frames(frames, start):
@@ -81,7 +86,8 @@ def read_truth(path: Path) -> Truth:
     try:
         raw = json.loads(source.read_text())
         frames = tuple(
-            tuple(_true_box(b) for b in frame["boxes"]) for frame in sorted(raw["frames"], key=lambda f: f["index"])
+            tuple(_true_box(b) for b in frame["boxes"])
+            for frame in sorted(raw["frames"], key=lambda f: f["index"])
         )
         return Truth(
             fps=float(raw["fps"]),
@@ -92,7 +98,9 @@ def read_truth(path: Path) -> Truth:
             frames=frames,
         )
     except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise ConfigurationError(f"{source} is not the truth of drawn footage ({fault}); draw it anew") from fault
+        raise ConfigurationError(
+            f"{source} is not the truth of drawn footage ({fault}); draw it anew"
+        ) from fault
 
 
 def _true_box(raw: dict[str, object]) -> TrueBox:

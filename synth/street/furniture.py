@@ -63,7 +63,9 @@ def draw_tree(
     for i, (across, up, tone) in enumerate(swarm.tolist()):
         level = i / leaves
         at = (x + 0.72 * across, tall * (0.76 + 0.11 * up), z)
-        colour = _hsv(hue + 3 * tone, 125, float(np.clip(value * (0.6 + 0.55 * level + 0.12 * tone), 20, 160)))
+        colour = _hsv(
+            hue + 3 * tone, 125, float(np.clip(value * (0.6 + 0.55 * level + 0.12 * tone), 20, 160))
+        )
         if snow and level > 0.55:
             colour = (222.0 - 8 * abs(tone), 220.0 - 8 * abs(tone), 218.0 - 8 * abs(tone))
         radius = (0.62 - 0.34 * level) * world.pick(rng, 0.8, 1.2) * per_m
@@ -94,21 +96,43 @@ def draw_sign(world: World, view: View, x: float, z: float, rng: np.random.Gener
 
 
 def _block(
-    sketch: Sketch, view: View, at: tuple[float, float], size: tuple[float, float, float], colour: Colour, y: float = 0.0
+    sketch: Sketch,
+    view: View,
+    at: tuple[float, float],
+    size: tuple[float, float, float],
+    colour: Colour,
+    y: float = 0.0,
 ) -> None:
     """An upright box: side, front and top faces; size is wide, tall, deep."""
     x, z = at
     half, tall, deep = size[0] / 2, size[1], size[2]
     side = half if x < 0 else -half
     faces = (
-        ([(x + side, y, z), (x + side, y, z + deep), (x + side, y + tall, z + deep), (x + side, y + tall, z)], 0.65),
-        ([(x - half, y + tall, z), (x + half, y + tall, z), (x + half, y + tall, z + deep),
-          (x - half, y + tall, z + deep)], 1.15),
+        (
+            [
+                (x + side, y, z),
+                (x + side, y, z + deep),
+                (x + side, y + tall, z + deep),
+                (x + side, y + tall, z),
+            ],
+            0.65,
+        ),
+        (
+            [
+                (x - half, y + tall, z),
+                (x + half, y + tall, z),
+                (x + half, y + tall, z + deep),
+                (x - half, y + tall, z + deep),
+            ],
+            1.15,
+        ),
         ([(x - half, y, z), (x + half, y, z), (x + half, y + tall, z), (x - half, y + tall, z)], 0.85),
     )
     for corners, tone in faces:
         face = view.project(np.asarray(corners, np.float32))
-        sketch.polygon(face, (min(colour[0] * tone, 255), min(colour[1] * tone, 255), min(colour[2] * tone, 255)))
+        sketch.polygon(
+            face, (min(colour[0] * tone, 255), min(colour[1] * tone, 255), min(colour[2] * tone, 255))
+        )
 
 
 def draw_bin(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
@@ -117,7 +141,9 @@ def draw_bin(world: World, view: View, x: float, z: float, rng: np.random.Genera
     sketch = Sketch()
     tall = world.pick(rng, 0.95, 1.2)
     _block(sketch, view, (x, z), (0.65, tall, 0.6), colour)
-    _block(sketch, view, (x, z), (0.72, 0.08, 0.65), (colour[0] * 0.8, colour[1] * 0.8, colour[2] * 0.8), tall)
+    _block(
+        sketch, view, (x, z), (0.72, 0.08, 0.65), (colour[0] * 0.8, colour[1] * 0.8, colour[2] * 0.8), tall
+    )
     return sketch.render((view.width, view.height), z, x=x)
 
 
@@ -126,7 +152,14 @@ def draw_crates(world: World, view: View, x: float, z: float, rng: np.random.Gen
     sketch, side = Sketch(), world.pick(rng, 0.4, 0.6)
     tone = world.pick(rng, 0.8, 1.1)
     for i in range(int(rng.integers(1, 4))):
-        _block(sketch, view, (x, z), (side, side * 0.8, side), (100 * tone, 145 * tone, 180 * tone), i * side * 0.8)
+        _block(
+            sketch,
+            view,
+            (x, z),
+            (side, side * 0.8, side),
+            (100 * tone, 145 * tone, 180 * tone),
+            i * side * 0.8,
+        )
     return sketch.render((view.width, view.height), z, x=x)
 
 
@@ -171,5 +204,7 @@ def furnish(
         for _ in range(int(rng.integers(2, 7))):
             piece = PIECES[int(rng.integers(len(PIECES)))]
             x = kerb + outward * rng.uniform(0.5, max(abs(wall - kerb) - 0.7, 0.6))
-            sprites.append(piece(world, view, float(x), view.ground_starts_m + float(rng.uniform(1.5, 40)), rng))
+            sprites.append(
+                piece(world, view, float(x), view.ground_starts_m + float(rng.uniform(1.5, 40)), rng)
+            )
     return [s for s in sprites if s is not None]

@@ -1,4 +1,4 @@
-"""Road and pavements: asphalt, lane marks, kerbs, and what looks like a hazard but is none (manholes, patches)."""
+"""Road and pavements: asphalt, lane marks, kerbs, and look-alikes of potholes (manholes, patches)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.taxonomy import SceneCondition, Weather
-from synth.street.texture import SIZE, fractal_noise, sample
+from synth.street.texture import SIZE, fractal_noise, sample, thrice
 from synth.street.view import FARTHEST_M, View
 from synth.street.worlds import World
 
@@ -69,16 +69,23 @@ def _surfaces(number: int) -> Plane:
 
 
 def paint_ground(
-    image: NDArray[np.uint8], view: View, road: Road, world: World, scene: SceneCondition,
+    image: NDArray[np.uint8],
+    view: View,
+    road: Road,
+    world: World,
+    scene: SceneCondition,
     rng: np.random.Generator,
 ) -> tuple[Plane, Plane]:
     """Fill the picture below the horizon; returns the depth of the ground and how wet it is (0..1)."""
     first, x, z = ground_points(view)
     grain = np.asarray(
-        cv2.remap(_surfaces(world.number), x * 40, z * 40, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32
+        cv2.remap(_surfaces(world.number), x * 40, z * 40, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
+        np.float32,
     )
     coarse = sample(fractal_noise(210 + world.number, 4), x[::2, ::2] * 9 + 60, z[::2, ::2] * 5)
-    stains = np.asarray(cv2.resize(coarse, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    stains = np.asarray(
+        cv2.resize(coarse, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32
+    )
     crisp = np.clip(9.0 / z[:, :1], 0.1, 1.0)
     grey, flags = world.pick(rng, 84, 122), world.pick(rng, 130, 168)
     on_road = (x > road.kerb_left) & (x < road.kerb_right)
@@ -96,8 +103,8 @@ def paint_ground(
     if scene.weather is Weather.SNOW:
         _snow(colour, x, road, stains)
     if scene.weather is Weather.RAIN:
-        colour *= 1 - 0.32 * wet[..., None]
-    image[first:] = np.clip(colour, 0, 255)
+        colour *= thrice(1 - 0.32 * wet)
+    image[first:] = cv2.convertScaleAbs(np.maximum(colour, 0))
     depth = np.full(image.shape[:2], FARTHEST_M * 6, np.float32)
     depth[first:] = z
     moist = np.zeros(image.shape[:2], np.float32)
@@ -127,15 +134,19 @@ def _fill(
     roi += cover * (np.asarray(colour, np.float32) - roi)
 
 
-def _marks(
-    image: Plane, view: View, road: Road, world: World, rng: np.random.Generator, first: int
-) -> None:
+def _marks(image: Plane, view: View, road: Road, world: World, rng: np.random.Generator, first: int) -> None:
     """Dashes in the middle, edge lines, perhaps a crossing."""
     white = world.pick(rng, 185, 225)
     paint = (white, white, white)
     phase, dash = world.pick(rng, 0, 4), world.pick(rng, 1.8, 3.2)
     for z in np.arange(view.ground_starts_m - 6 + phase, 90, dash * 2.4):
-        _fill(image, _quad(view, road.middle - 0.07, road.middle + 0.07, max(z, 3), max(z + dash, 3.1)), paint, 0.75, first)
+        _fill(
+            image,
+            _quad(view, road.middle - 0.07, road.middle + 0.07, max(z, 3), max(z + dash, 3.1)),
+            paint,
+            0.75,
+            first,
+        )
     if rng.random() < 0.5:
         for kerb, inward in ((road.kerb_left, 1), (road.kerb_right, -1)):
             edge = kerb + inward * 2.0
@@ -170,4 +181,5 @@ def _snow(image: Plane, x: Plane, road: Road, stains: Plane) -> None:
     for lane in (road.lane_in, road.lane_out):
         for wheel in (-0.75, 0.75):
             cover -= 0.62 * cv2.exp(-(((x - lane - wheel) / 0.28) ** 2))
-    image += np.clip(cover, 0.12, 0.95)[..., None] * (np.asarray((236, 230, 226), np.float32) - image)
+    white = cv2.subtract(np.full_like(image, 231), image)
+    image += thrice(np.clip(cover, 0.12, 0.95)) * white

@@ -59,19 +59,19 @@ def hazard_sprites(
     rng = np.random.default_rng([hazard.seed, 41])
     under: Sprite | None = None
     foot = (hazard.x, hazard.y, hazard.z)
-    moment = {"seed": hazard.seed, "time_s": age, "strength": strength}
+    seed, size = hazard.seed, hazard.size_m
     if hazard.class_name == "fire":
-        main = draw_fire(world.flame, view, foot, hazard.size_m, **moment)
+        main = draw_fire(world.flame, view, foot, size, seed=seed, time_s=age, strength=strength)
     elif hazard.class_name == "smoke":
         tone = world.pick(rng, 38, 105) if rng.random() < 0.6 else world.pick(rng, 150, 215)
         tone = max(tone, 105.0) if scene.light is Light.NIGHT else tone
-        main = draw_smoke(world.smoke, view, foot, hazard.size_m, **moment, tone=tone)
+        main = draw_smoke(world.smoke, view, foot, size, seed=seed, time_s=age, strength=strength, tone=tone)
     elif hazard.class_name == "pothole":
         water = (135.0, 130.0, 126.0) if scene.weather is Weather.RAIN and rng.random() < 0.5 else None
         at = (hazard.x, hazard.z)
-        under, main = draw_pothole(world, view, at, hazard.size_m, seed=hazard.seed, water=water)
+        under, main = draw_pothole(world, view, at, size, seed=seed, water=water)
     elif hazard.class_name == "garbage":
-        main = draw_garbage(world, view, (hazard.x, hazard.z), hazard.size_m, seed=hazard.seed)
+        main = draw_garbage(world, view, (hazard.x, hazard.z), size, seed=seed)
     else:
         person = make_person(world, rng)
         heading = float(rng.choice([0.0, np.pi]) + world.pick(rng, -0.75, 0.75))
@@ -93,10 +93,15 @@ def expected_box(hazard: Hazard, view: View) -> tuple[float, float, float, float
 
 
 def place_hazard(
-    class_name: str, track: int, world: World, view: View, road: Road, rng: np.random.Generator,
+    class_name: str,
+    track: int,
+    world: World,
+    view: View,
+    road: Road,
+    rng: np.random.Generator,
     when: tuple[float, float],
 ) -> Hazard:
-    """A hazard where it belongs, its shorter side at least 14 px at 640 px width; `when` is birth and life."""
+    """A hazard where it belongs, shorter side about 14 px or more at 640 px; `when` is birth and life."""
     rise = float(rng.uniform(0.16, 0.86)) ** 0.8
     ground_y = view.horizon_y + (view.height - view.horizon_y) * (0.14 + 0.82 * rise)
     z = view.focal_px * view.mounted_m / (ground_y - view.horizon_y)

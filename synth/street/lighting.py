@@ -40,7 +40,9 @@ class Lighting:
         """Light (3,) on something that stands at x, z."""
         blue, green, red = self.ambient
         for lamp in self.lamps:
-            pool = lamp.power * _POOL * _falloff((x - lamp.x) ** 2 + (z - lamp.z) ** 2, max(lamp.y - 1.0, 0.6))
+            pool = (
+                lamp.power * _POOL * _falloff((x - lamp.x) ** 2 + (z - lamp.z) ** 2, max(lamp.y - 1.0, 0.6))
+            )
             pool = min(pool, _BRIGHTEST)
             blue, green, red = (c + pool * t for c, t in zip((blue, green, red), lamp.colour, strict=True))
         return np.asarray((blue, green, red), np.float32)
@@ -79,7 +81,9 @@ _WEATHER_DIM = {Weather.RAIN: 0.8, Weather.FOG: 0.92, Weather.SNOW: 0.95}
 _HAZE_PER_M = {Weather.FOG: 0.034, Weather.RAIN: 0.007, Weather.SNOW: 0.011}
 
 
-def light_scene(scene: SceneCondition, world: World, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> Lighting:
+def light_scene(
+    scene: SceneCondition, world: World, lamps: tuple[Lamp, ...], rng: np.random.Generator
+) -> Lighting:
     """The lighting of a scene; lamps burn at dusk (weakly) and at night."""
     level = _AMBIENT[scene.light] * _WEATHER_DIM.get(scene.weather, 1.0) * world.pick(rng, 0.9, 1.1)
     hue = _HUE[scene.light]

@@ -26,37 +26,44 @@ def _ring(rng: np.random.Generator, corners: int, ragged: float) -> NDArray[np.f
     return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1).astype(np.float32)
 
 
-def _flat(view: View, ring: NDArray[np.float32], at: tuple[float, float], y: float = 0.0) -> NDArray[np.float32]:
+def _flat(
+    view: View, ring: NDArray[np.float32], at: tuple[float, float], y: float = 0.0
+) -> NDArray[np.float32]:
     points = np.stack([ring[:, 0] + at[0], np.full(len(ring), y, np.float32), ring[:, 1] + at[1]], axis=1)
     return view.project(points.astype(np.float32))
 
 
 def draw_pothole(
-    world: World, view: View, at: tuple[float, float], size_m: tuple[float, float], *, seed: int,
+    world: World,
+    view: View,
+    at: tuple[float, float],
+    size_m: tuple[float, float],
+    *,
+    seed: int,
     water: Colour | None,
 ) -> tuple[Sprite | None, Sprite | None]:
     """Cracks around the hole (not labelled), and the hole itself; size is across and along the road."""
     rng = np.random.default_rng([seed, 31])
     shape = world.pothole
-    half = np.asarray(size_m, np.float32) / 2
-    ring = _ring(rng, shape.corners, shape.ragged) * half
+    half = np.asarray((size_m[0] / 2, size_m[1] / 2), np.float32)
+    ring = (_ring(rng, shape.corners, shape.ragged) * half).astype(np.float32)
     nearest = at[1] + float(ring[:, 1].min())
     frame = (view.width, view.height)
     cracks = Sketch()
     for _ in range(int(rng.integers(3, 7))):
         turn = rng.uniform(0, 2 * np.pi)
-        reach = np.cumsum(rng.uniform(0.12, 0.3, 4))
-        wander = turn + np.cumsum(rng.uniform(-0.35, 0.35, 4))
+        reach = np.cumsum(rng.uniform(0.03, 0.09, 3))
+        wander = turn + np.cumsum(rng.uniform(-0.2, 0.2, 3))
         path = np.stack([np.cos(wander) * (0.9 + reach), np.sin(wander) * (0.9 + reach)], axis=1) * half
         radius = 0.012 * view.pixels_per_m(at[1])
-        cracks.line(_flat(view, path.astype(np.float32), at), radius, (52.0, 52.0, 54.0))
+        cracks.line(_flat(view, path.astype(np.float32), at), radius, (62.0, 62.0, 64.0))
     hole = Sketch()
     rim = world.pick(rng, 118, 150)
     dark = world.pick(rng, 26, 44)
     hole.polygon(_flat(view, ring, at), (rim * 0.97, rim, rim * 1.02))
-    inner = ring * 0.93 + np.asarray([0, -0.015], np.float32)
+    inner = (ring * 0.93 + np.asarray([0, -0.015])).astype(np.float32)
     hole.polygon(_flat(view, inner, at), (dark * 1.35, dark * 1.55, dark * 1.8))
-    floor = ring * 0.82 - np.asarray([0, half[1] * 0.1], np.float32)
+    floor = (ring * 0.82 - np.asarray([0, half[1] * 0.1])).astype(np.float32)
     hole.polygon(_flat(view, floor, at), water or (dark, dark * 1.03, dark * 1.08))
     if water is None:
         _gravel(hole, view, at, half, rng, int(26 * shape.gravel))
@@ -64,7 +71,11 @@ def draw_pothole(
 
 
 def _gravel(
-    sketch: Sketch, view: View, at: tuple[float, float], half: NDArray[np.float32], rng: np.random.Generator,
+    sketch: Sketch,
+    view: View,
+    at: tuple[float, float],
+    half: NDArray[np.float32],
+    rng: np.random.Generator,
     stones: int,
 ) -> None:
     for _ in range(stones):
@@ -104,9 +115,12 @@ def _bag(
     sketch.polygon(pixels, (base[0], base[1], base[2]))
     middle = pixels.mean(axis=0)
     lit = tuple(min(c * 1.25 + 22, 255.0) for c in base)
-    sketch.polygon(middle + (pixels - middle) * 0.5 + (pixels[:1] - middle) * 0.0 - _lift(view, at[1], tall * 0.14),
-                   (lit[0], lit[1], lit[2]))
-    knot = view.project(np.asarray([[at[0], tall * 0.93, at[1]], [at[0] + 0.05, tall * 1.02, at[1]]], np.float32))
+    sketch.polygon(
+        middle + (pixels - middle) * 0.5 - _lift(view, at[1], tall * 0.14), (lit[0], lit[1], lit[2])
+    )
+    knot = view.project(
+        np.asarray([[at[0], tall * 0.93, at[1]], [at[0] + 0.05, tall * 1.02, at[1]]], np.float32)
+    )
     sketch.line(knot, 0.045 * view.pixels_per_m(at[1]), (base[0] * 0.8, base[1] * 0.8, base[2] * 0.8))
 
 
@@ -119,7 +133,9 @@ def _box(
 ) -> None:
     turn, side, tall = float(rng.uniform(0, 1.57)), tall * float(rng.uniform(0.5, 0.8)), tall * 0.75
     tone = world.pick(rng, 0.75, 1.15)
-    corners = np.asarray([[np.cos(turn + q), np.sin(turn + q)] for q in np.arange(4) * np.pi / 2]) * side * 0.62
+    corners = (
+        np.asarray([[np.cos(turn + q), np.sin(turn + q)] for q in np.arange(4) * np.pi / 2]) * side * 0.62
+    )
     order = np.argsort(-corners[:, 1])
     low = np.stack([corners[:, 0] + at[0], np.zeros(4), corners[:, 1] + at[1]], axis=1)
     high = low + np.asarray([float(rng.uniform(-0.08, 0.08)), tall, 0])
@@ -156,8 +172,11 @@ def _plank(
     reach = np.asarray([np.cos(turn), 0, np.sin(turn)]) * half
     middle = np.asarray([at[0], 0.08, at[1]])
     ends = np.stack([middle - reach, middle + reach + [0, tall * float(rng.uniform(0, 0.9)), 0]])
-    sketch.line(view.project(ends.astype(np.float32)), 0.06 * view.pixels_per_m(at[1]),
-                _times(_WOOD, world.pick(rng, 0.7, 1.2)))
+    sketch.line(
+        view.project(ends.astype(np.float32)),
+        0.06 * view.pixels_per_m(at[1]),
+        _times(_WOOD, world.pick(rng, 0.7, 1.2)),
+    )
 
 
 def _paper(

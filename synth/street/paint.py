@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.street.texture import disc
+from synth.street.texture import disc, scalar, thrice
 
 Colour = tuple[float, float, float]
 Points = NDArray[np.float32]
@@ -100,7 +100,9 @@ def _bounds(points: Points, reach: float, frame: tuple[int, int]) -> tuple[int, 
     return left, top, min(int(x1 + reach) + 2, frame[0]), min(int(y1 + reach) + 2, frame[1])
 
 
-def _stroke(plane: NDArray[np.uint8], points: NDArray[np.int32], radius: float, value: tuple[float, ...]) -> None:
+def _stroke(
+    plane: NDArray[np.uint8], points: NDArray[np.int32], radius: float, value: tuple[float, ...]
+) -> None:
     if radius == 0:
         cv2.fillPoly(plane, [points], value, cv2.LINE_8, _SHIFT)
     elif len(points) == 1:
@@ -132,14 +134,13 @@ class Canvas:
         rows, cols = slice(sprite.top, sprite.top + height), slice(sprite.left, sprite.left + width)
         depth, image = self.depth[rows, cols], self.image[rows, cols]
         alpha = sprite.alpha * (depth >= sprite.z)
-        colour = sprite.bgr.astype(np.float32) * shade
-        if sprite.emission is not None:
-            colour += sprite.emission
         clear, fog = haze
+        colour = cv2.multiply(sprite.bgr, scalar(shade, clear), dtype=cv2.CV_32F)
+        if sprite.emission is not None:
+            colour = cv2.scaleAdd(sprite.emission.astype(np.float32), clear, colour)
         if clear < 1:
-            colour *= clear
-            colour += np.asarray(fog, np.float32) * (1 - clear)
-        image += alpha[..., None] * (colour - image)
+            colour = cv2.add(colour, scalar(fog, 1 - clear))
+        image += thrice(alpha) * (colour - image)
         if sprite.solid:
             depth[alpha > 0.5] = sprite.z
 
@@ -148,7 +149,7 @@ class Canvas:
         patch = self._patch(centre, radii)
         if patch is not None:
             rows, cols, blot = patch
-            self.image[rows, cols] *= 1 - np.minimum(blot * 1.6, 1)[..., None] * amount
+            self.image[rows, cols] *= 1 - thrice(np.minimum(blot * 1.6, 1) * amount)
 
     def glow(
         self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, lift: float
@@ -157,7 +158,7 @@ class Canvas:
         patch = self._patch(centre, radii)
         if patch is not None:
             rows, cols, blot = patch
-            light = blot[..., None] * (np.asarray(colour, np.float32) * (lift / 255.0))
+            light = cv2.multiply(thrice(blot), scalar(colour, lift / 255.0))
             lit = self.image[rows, cols]
             lit += light * (lit * np.clip(1 - lit * _SATURATION, 0.05, 1) + 6.0)
 
@@ -168,7 +169,7 @@ class Canvas:
         patch = self._patch(centre, radii)
         if patch is not None:
             rows, cols, blot = patch
-            self.image[rows, cols] += blot[..., None] * (np.asarray(colour, np.float32) * strength)
+            self.image[rows, cols] += cv2.multiply(thrice(blot), scalar(colour, strength))
 
     def _patch(
         self, centre: tuple[float, float], radii: tuple[float, float]
@@ -179,5 +180,5 @@ class Canvas:
         x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, width), min(top + tall, height)
         if x1 <= x0 or y1 <= y0 or wide > 4 * width or tall > 4 * height:
             return None
-        blot = cv2.resize(disc(), (wide, tall), interpolation=cv2.INTER_LINEAR)
+        blot = np.asarray(cv2.resize(disc(), (wide, tall), interpolation=cv2.INTER_LINEAR), np.float32)
         return slice(y0, y1), slice(x0, x1), blot[y0 - top : y1 - top, x0 - left : x1 - left]

@@ -16,8 +16,14 @@ _STILL_LIFE_S = 60.0
 
 
 def draw_still(
-    *, world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int] = (640, 360),
-    classes: tuple[str, ...] = DRAWN_CLASSES, hazards: int | None = None, sensor: bool = True,
+    *,
+    world: WorldName,
+    seed: int,
+    scene: SceneCondition,
+    size: tuple[int, int] = (640, 360),
+    classes: tuple[str, ...] = DRAWN_CLASSES,
+    hazards: int | None = None,
+    sensor: bool = True,
 ) -> DrawnFrame:
     """One picture of a street of its own; `hazards` is how many to place (None: 1 to 4; fewer if no room).
 
@@ -28,8 +34,14 @@ def draw_still(
 
 
 def draw_pair(
-    *, world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int] = (640, 360),
-    classes: tuple[str, ...] = DRAWN_CLASSES, hazards: int | None = None, sensor: bool = True,
+    *,
+    world: WorldName,
+    seed: int,
+    scene: SceneCondition,
+    size: tuple[int, int] = (640, 360),
+    classes: tuple[str, ...] = DRAWN_CLASSES,
+    hazards: int | None = None,
+    sensor: bool = True,
 ) -> tuple[DrawnFrame, DrawnFrame]:
     """The picture of `draw_still`, and the very same street, weather and noise without its hazards."""
     street, placed, time_s = _prepare(world, seed, scene, size, classes, hazards)
@@ -37,7 +49,11 @@ def draw_pair(
 
 
 def _prepare(
-    world: WorldName, seed: int, scene: SceneCondition, size: tuple[int, int], classes: tuple[str, ...],
+    world: WorldName,
+    seed: int,
+    scene: SceneCondition,
+    size: tuple[int, int],
+    classes: tuple[str, ...],
     hazards: int | None,
 ) -> tuple[Street, tuple[Hazard, ...], float]:
     check_classes(tuple(classes))
@@ -47,14 +63,25 @@ def _prepare(
     time_s = float(rng.uniform(0, 20))
     placed: list[Hazard] = []
     for track in range(count):
-        hazard = find_place(street, classes[int(rng.integers(len(classes)))], track, placed, rng, (time_s - rng.uniform(0.5, 6), _STILL_LIFE_S))
+        hazard = find_place(
+            street,
+            classes[int(rng.integers(len(classes)))],
+            track,
+            placed,
+            rng,
+            (time_s - rng.uniform(0.5, 6), _STILL_LIFE_S),
+        )
         if hazard is not None:
             placed.append(hazard)
     return street, tuple(placed), time_s
 
 
 def find_place(
-    street: Street, class_name: str, track: int, placed: list[Hazard], rng: np.random.Generator,
+    street: Street,
+    class_name: str,
+    track: int,
+    placed: list[Hazard],
+    rng: np.random.Generator,
     when: tuple[float, float],
 ) -> Hazard | None:
     """A hazard in sight and apart from those already placed, or None when some tries found no room."""
@@ -72,12 +99,20 @@ def _finish(
     street: Street, seed: int, time_s: float, hazards: tuple[Hazard, ...], sensor: bool
 ) -> DrawnFrame:
     canvas, boxes = street.compose(time_s, hazards)
-    return develop(street, canvas, boxes, street.world.layout_rng(seed, 3), index=0, time_s=time_s, sensor=sensor)
+    return develop(
+        street, canvas, boxes, street.world.layout_rng(seed, 3), index=0, time_s=time_s, sensor=sensor
+    )
 
 
 def develop(
-    street: Street, canvas: Canvas, boxes: tuple[DrawnBox, ...], rng: np.random.Generator, *, index: int,
-    time_s: float, sensor: bool,
+    street: Street,
+    canvas: Canvas,
+    boxes: tuple[DrawnBox, ...],
+    rng: np.random.Generator,
+    *,
+    index: int,
+    time_s: float,
+    sensor: bool,
 ) -> DrawnFrame:
     """Falling weather, drops on the lens, then the camera: a composed moment becomes a frame."""
     draw_weather(canvas.image, street.scene, street.lighting, rng)

@@ -1,5 +1,6 @@
-"""Tileable noise and smooth masks from which surfaces, flames and clouds are made. Pure functions of a seed."""
+"""Tileable noise and smooth masks, from which surfaces, flames and clouds are made: pure functions."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import cv2
@@ -30,7 +31,7 @@ def fractal_noise(seed: int, coarsest: int = 4, persistence: float = 0.55) -> Pl
     return noise
 
 
-def sample(noise: Plane, x: Plane, y: Plane) -> Plane:
+def sample(noise: Plane, x: NDArray[np.floating], y: NDArray[np.floating]) -> Plane:
     """Noise at texture coordinates (wrapping), same shape as `x`."""
     wrapped = cv2.remap(
         noise,
@@ -42,10 +43,20 @@ def sample(noise: Plane, x: Plane, y: Plane) -> Plane:
     return np.asarray(wrapped, np.float32)
 
 
-def smoothstep(low: float, high: float, value: Plane) -> Plane:
+def smoothstep(low: float, high: float, value: NDArray[np.floating]) -> Plane:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def thrice(plane: NDArray[np.floating]) -> Plane:
+    """A plane (h, w) as three equal channels (h, w, 3): much faster than broadcasting over channels."""
+    return np.asarray(cv2.merge([plane, plane, plane]), np.float32)
+
+
+def scalar(colour: Iterable[float], factor: float = 1.0) -> NDArray[np.float64]:
+    """A colour times a factor in the form that OpenCV's arithmetic takes for one value a channel."""
+    return np.asarray([*(float(c) * factor for c in colour), 0.0], np.float64)
 
 
 @lru_cache(maxsize=1)

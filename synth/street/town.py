@@ -56,7 +56,11 @@ def _hsv(h: float, s: float, v: float) -> tuple[float, float, float]:
 
 
 def make_facade(
-    world: World, style: FacadeStyle, size_m: tuple[float, float], lit_share: float, rng: np.random.Generator,
+    world: World,
+    style: FacadeStyle,
+    size_m: tuple[float, float],
+    lit_share: float,
+    rng: np.random.Generator,
     px_per_m: float,
 ) -> Facade:
     """A front of this width and height in metres with a ground floor of shops or doors."""
@@ -83,7 +87,10 @@ def make_facade(
 
 
 def _bay(
-    world: World, style: FacadeStyle, size: tuple[int, int], wall: tuple[float, float, float],
+    world: World,
+    style: FacadeStyle,
+    size: tuple[int, int],
+    wall: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """One window in its wall, and the mask of the glass."""
@@ -109,7 +116,11 @@ def _bay(
 
 
 def _ground_floor(
-    world: World, size: tuple[int, int], wall: tuple[float, float, float], lit: float, rng: np.random.Generator
+    world: World,
+    size: tuple[int, int],
+    wall: tuple[float, float, float],
+    lit: float,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Shops with glass and awnings (red and orange ones too: they are no fires), or doors."""
     wide, tall = size
@@ -130,7 +141,13 @@ def _ground_floor(
                 awning = _hsv(world.pick(rng, 0, 14), world.pick(rng, 180, 230), world.pick(rng, 150, 220))
             cv2.rectangle(band, (x - 1, tall // 8), (x + span - 3, tall // 3), awning, -1)
             for stripe in range(x, x + span - 6, max(int(floor_px * 0.7), 4) if rng.random() < 0.5 else 999):
-                cv2.rectangle(band, (stripe, tall // 8), (stripe + max(int(floor_px * 0.25), 1), tall // 3), (225, 225, 225), -1)
+                cv2.rectangle(
+                    band,
+                    (stripe, tall // 8),
+                    (stripe + max(int(floor_px * 0.25), 1), tall // 3),
+                    (225, 225, 225),
+                    -1,
+                )
         else:
             door = _hsv(world.pick(rng, 0, 179), world.pick(rng, 40, 160), world.pick(rng, 40, 120))
             cv2.rectangle(band, (x + 4, tall // 4), (x + 4 + min(int(floor_px), span), tall - 1), door, -1)
@@ -167,8 +184,13 @@ def paint_buildings(
 
 
 def _house(
-    surfaces: Surfaces, view: View, plan: tuple[float, float, float, float], outward: float, world: World,
-    lit: float, rng: np.random.Generator,
+    surfaces: Surfaces,
+    view: View,
+    plan: tuple[float, float, float, float],
+    outward: float,
+    world: World,
+    lit: float,
+    rng: np.random.Generator,
 ) -> None:
     """The end that faces the camera, then the long side along the street, where they are in the frame."""
     z0, z1, wall, tall = plan
@@ -202,13 +224,19 @@ def _skyline(surfaces: Surfaces, view: View, world: World, lit: float, rng: np.r
 
 
 def _wall(
-    surfaces: Surfaces, view: View, facade: Facade, corners: list[tuple[float, float, float]], tone: float, *,
+    surfaces: Surfaces,
+    view: View,
+    facade: Facade,
+    corners: list[tuple[float, float, float]],
+    tone: float,
+    *,
     flat: bool,
 ) -> None:
     """Warp a facade to the quad of its corners (top left, top right, bottom right, bottom left; metres)."""
     quad = view.project(np.asarray(corners, np.float32))
     (low_x, low_y), (high_x, high_y) = quad.min(axis=0).tolist(), quad.max(axis=0).tolist()
-    x0, y0, x1, y1 = max(int(low_x), 0), max(int(low_y), 0), min(int(high_x) + 1, view.width), min(int(high_y) + 1, view.height)
+    x0, y0 = max(int(low_x), 0), max(int(low_y), 0)
+    x1, y1 = min(int(high_x) + 1, view.width), min(int(high_y) + 1, view.height)
     if x1 - x0 < 1 or y1 - y0 < 1:
         return
     quad -= np.asarray([x0, y0], np.float32)
@@ -219,12 +247,15 @@ def _wall(
     mask = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillConvexPoly(mask, (quad * 16).round().astype(np.int32), 255, cv2.LINE_8, 4)
     front = cv2.convertScaleAbs(facade.front, alpha=tone)
-    how = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    cv2.copyTo(cv2.warpPerspective(front, matrix, size, **how), mask, surfaces.colour[part])
+    warped = cv2.warpPerspective(front, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    cv2.copyTo(warped, mask, surfaces.colour[part])
     if facade.lit is not None:
-        cv2.copyTo(cv2.warpPerspective(facade.lit, matrix, size, **how), mask, surfaces.emission[part])
+        warped = cv2.warpPerspective(facade.lit, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        cv2.copyTo(warped, mask, surfaces.emission[part])
     along = np.full(size[0], corners[0][2], np.float32)
     if not flat:
         columns = np.arange(x0, x1, dtype=np.float32) + 0.5 - view.vanish_x
-        along = np.clip(view.focal_px * corners[0][0] / np.where(np.abs(columns) < 1, 1, columns), 2.0, FARTHEST_M)
+        along = np.clip(
+            view.focal_px * corners[0][0] / np.where(np.abs(columns) < 1, 1, columns), 2.0, FARTHEST_M
+        )
     np.copyto(surfaces.depth[part], along.astype(np.float32)[None], where=mask > 0)

@@ -73,11 +73,15 @@ def make_traffic(world: World, road: Road, rng: np.random.Generator) -> Traffic:
         speed = world.pick(rng, 0.8, 1.6) * (1 if rng.random() < 0.5 else -1) if moving else 0.0
         heading = 0.0 if moving else float(rng.uniform(0, 6.3))
         sitting = not moving and rng.random() < 0.35
-        walkers.append(Walker(make_person(world, rng), float(x), float(rng.uniform(0, 60)), speed, heading, sitting))
+        walkers.append(
+            Walker(make_person(world, rng), float(x), float(rng.uniform(0, 60)), speed, heading, sitting)
+        )
     return Traffic(tuple(drivers), tuple(walkers))
 
 
-def park(world: World, view: View, road: Road, rng: np.random.Generator) -> list[tuple[Vehicle, float, float]]:
+def park(
+    world: World, view: View, road: Road, rng: np.random.Generator
+) -> list[tuple[Vehicle, float, float]]:
     """Parked vehicles (vehicle, x, z) along the kerbs, farthest first."""
     parked = []
     for kerb, away in ((road.kerb_right, True), (road.kerb_left, False)):

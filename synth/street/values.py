@@ -23,7 +23,9 @@ class DrawnBox:
     def __post_init__(self) -> None:
         left, top, right, bottom = self.xyxy
         if not (left < right and top < bottom):
-            raise ConfigurationError(f"a drawn box needs left < right and top < bottom pixels; got {self.xyxy}")
+            raise ConfigurationError(
+                f"a drawn box needs left < right and top < bottom pixels; got {self.xyxy}"
+            )
 
 
 @dataclass(frozen=True, eq=False)

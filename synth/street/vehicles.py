@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -113,7 +114,7 @@ def _tone(colour: Colour, factor: float) -> Colour:
 def _prism(vehicle: Vehicle, profile: Profile, half: float, side: float) -> list[_Face]:
     """Side face, then the strips over the profile that face the camera, far to near."""
     faces = [_Face([(u, y, side * half) for u, y in profile], _tone(vehicle.colour, 0.82))]
-    strips = list(zip(profile, profile[1:], strict=False))
+    strips = list(pairwise(profile))
     for (u0, y0), (u1, y1) in reversed(strips) if vehicle.away else strips:
         level = abs(u1 - u0) * vehicle.length_m > abs(y1 - y0)
         rear = (u0 + u1) / 2 < 0.5

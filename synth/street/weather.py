@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from messaging.taxonomy import SceneCondition, Weather
 from synth.street.lighting import Lighting
+from synth.street.texture import thrice
 
 Plane = NDArray[np.float32]
 
@@ -30,10 +31,10 @@ def _rain(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
     end = np.stack([x + slant * reach, y + reach], axis=1)
     for a, b, v in zip(start.astype(int).tolist(), end.astype(int).tolist(), bright.tolist(), strict=True):
         cv2.line(veil, a, b, v, 1)
-    veil = cv2.blur(veil, (1, 3))
+    soft = cv2.blur(veil, (1, 3)).astype(np.float32)
     strength = 0.14 + 0.22 * (1 - lighting.darkness)
     image *= 0.94
-    image += (veil.astype(np.float32) * strength)[..., None]
+    image += thrice(soft * strength)
 
 
 def _snow(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
@@ -42,10 +43,12 @@ def _snow(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
     count = int(width * height / 900)
     centres = np.stack([rng.uniform(0, width, count), rng.uniform(0, height, count)], axis=1).astype(int)
     sizes = rng.choice([1, 1, 1, 2, 3], count)
-    for centre, size, v in zip(centres.tolist(), sizes.tolist(), rng.integers(90, 255, count).tolist(), strict=True):
+    for centre, size, v in zip(
+        centres.tolist(), sizes.tolist(), rng.integers(90, 255, count).tolist(), strict=True
+    ):
         cv2.circle(veil, centre, size, v, -1)
-    cover = (cv2.GaussianBlur(veil, (3, 3), 0).astype(np.float32) / 255.0)[..., None] * 0.75
-    white = np.asarray((240, 238, 236), np.float32) * (1 - 0.55 * lighting.darkness)
+    cover = thrice(cv2.GaussianBlur(veil, (3, 3), 0).astype(np.float32) * np.float32(0.75 / 255.0))
+    white = np.float32(238 * (1 - 0.55 * lighting.darkness))
     image += cover * (white - image)
 
 

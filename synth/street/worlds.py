@@ -13,6 +13,8 @@ import numpy as np
 from synth.sensor import SensorModel
 
 LANES = 24
+_WORLDS = 6
+_TURNS = LANES // _WORLDS
 _SEEDS_PER_WORLD = 1_000_000_000
 
 
@@ -106,7 +108,7 @@ class World:
     @property
     def lanes(self) -> frozenset[int]:
         """The lanes, of 24, from which every parameter of this world comes."""
-        return frozenset(range(self.number, LANES, len(WorldName)))
+        return frozenset(range(self.number, LANES, _WORLDS))
 
     @property
     def layout_seeds(self) -> range:
@@ -116,14 +118,13 @@ class World:
     @property
     def sprite_families(self) -> frozenset[object]:
         """Every shape family of this world, to be compared with another world's."""
-        return frozenset(
-            [self.flame, self.smoke, self.pothole, self.litter, *self.bodies, *self.facades]
-        )
+        return frozenset([self.flame, self.smoke, self.pothole, self.litter, *self.bodies, *self.facades])
 
     def pick(self, rng: np.random.Generator, low: float, high: float) -> float:
         """A value between `low` and `high` that lies in this world's lanes."""
-        lane = self.number + len(WorldName) * int(rng.integers(LANES // len(WorldName)))
-        return low + (high - low) * (lane + float(rng.random())) / LANES
+        turn = rng.random() * _TURNS
+        lane = self.number + _WORLDS * int(turn)
+        return low + (high - low) * (lane + turn % 1.0) / LANES
 
     def layout_rng(self, seed: int, *purpose: int) -> np.random.Generator:
         """Randomness of one layout of this world; any integer is folded into the world's seed range."""
@@ -135,7 +136,11 @@ def _world(number: int, name: WorldName, tint: tuple[float, float, float], senso
     step = number / 5.0
     bodies = tuple(
         BodyShape(bonnet + 0.03 * step, boot + 0.04 * step, roof + 0.12 * step, rake + 0.04 * step)
-        for bonnet, boot, roof, rake in ((0.22, 0.02, 1.42, 0.10), (0.24, 0.16, 1.38, 0.12), (0.20, 0.0, 1.6, 0.07))
+        for bonnet, boot, roof, rake in (
+            (0.22, 0.02, 1.42, 0.10),
+            (0.24, 0.16, 1.38, 0.12),
+            (0.20, 0.0, 1.6, 0.07),
+        )
     )
     facades = tuple(
         FacadeStyle(bay + 0.5 * step, floor + 0.25 * step, wide + 0.06 * step, tall + 0.05 * step)
