@@ -13,11 +13,12 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from cloud.detector_weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights
-from cloud.ultralytics_yolo import network_of, stacked, tapped
+from cloud.detector_weights import FEATURE_STRIDE, FEATURE_TAPS, TAP_CHANNELS, DetectorWeights
+from cloud.ultralytics_yolo import doubled, network_of, tapped
 from messaging.releases import METADATA_KEY, BundleDescription
 
 OPSET = 17
+FINE_CHANNELS = TAP_CHANNELS // 2
 
 
 class ExportedDetector(nn.Module):
@@ -28,16 +29,21 @@ class ExportedDetector(nn.Module):
         self.network = network_of(weights).module.eval().fuse(verbose=False)
         head = self.network.model[-1]
         head.export, head.format = True, "onnx"
-        self.basis = nn.Conv2d(TAP_CHANNELS, len(weights.basis.matrix), 1)
-        self.basis.weight.data = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
-        self.basis.bias = nn.Parameter(torch.from_numpy(weights.basis.offset).clone())
+        matrix = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
+        self.fine, self.coarse = nn.Parameter(matrix[:, :FINE_CHANNELS]), nn.Parameter(matrix[:, FINE_CHANNELS:])
+        self.offset = nn.Parameter(torch.from_numpy(weights.basis.offset).clone())
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, h, w) RGB 0-1 -> (n, 4 + classes, anchors), (n, d, h/16, w/16)."""
+        """(n, 3, h, w) RGB 0-1 -> (n, 4 + classes, anchors), (n, d, h/8, w/8).
+
+        Projection and upsampling are both linear and commute; projecting first is cheaper.
+        """
         with tapped(self.network) as seen:
             boxes = self.network(images)
-            return boxes, self.basis(stacked(seen))
+            fine, coarse = (seen[index] for index in FEATURE_TAPS)
+            features = nn.functional.conv2d(fine, self.fine, self.offset)
+            return boxes, features + doubled(nn.functional.conv2d(coarse, self.coarse))
 
 
 def describe_bundle(weights: DetectorWeights) -> BundleDescription:

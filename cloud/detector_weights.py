@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 WEIGHTS_FILE = "weights.safetensors"
 FROZEN_LAYERS = 7
 FEATURE_TAPS = (4, 6)
-FEATURE_STRIDE = 16
+FEATURE_STRIDE = 8
 TAP_CHANNELS = 256
 CARD_KEY = "card"
 NETWORK, BASIS = "network.", "basis."
@@ -88,8 +88,9 @@ class DetectorWeights:
 
     @cached_property
     def embedding_digest(self) -> str:
-        """sha256 hex over frozen tensors, taps, stride and basis: same digest, same embedding space."""
-        seen = hashlib.sha256(json.dumps([FEATURE_TAPS, FEATURE_STRIDE]).encode())
+        """sha256 hex over frozen tensors, taps, stride, input size and basis: same digest, same space."""
+        geometry = [FEATURE_TAPS, FEATURE_STRIDE, self.card.image_size]
+        seen = hashlib.sha256(json.dumps(geometry).encode())
         parts = {**self.frozen, "basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
         for name, value in parts.items():
             seen.update(json.dumps([name, value.shape]).encode())

@@ -46,7 +46,7 @@ def fit_basis(
     matrix = directions[:, ::-1][:, :width].T @ damp
     scale = np.median(np.linalg.norm((rows - centre) @ matrix.T, axis=1))
     matrix /= scale
-    return EmbeddingBasis(matrix.astype(np.float32), (-matrix @ centre).astype(np.float32), clip_norm=1.5)
+    return EmbeddingBasis(matrix.astype(np.float32), (-matrix @ centre).astype(np.float32), clip_norm=1.0)
 
 
 def retrieval_accuracy(

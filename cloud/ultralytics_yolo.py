@@ -38,6 +38,7 @@ from cloud.errors import WeightsRefused
 
 Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
+BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
 IGNORED = ".num_batches_tracked"
 
 
@@ -49,6 +50,7 @@ class YoloNetwork:
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
             layer.requires_grad_(False)
+        self.module.to(memory_format=torch.channels_last)
 
     def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
         """Take tensors over by name; with `partial`, those that fit. Raises `WeightsRefused`."""
@@ -87,8 +89,12 @@ class YoloNetwork:
             images: (n, 3, h, w) float32 RGB 0-1.
             targets: (m, 6) image index, class, centre x, centre y, width, height, normalised.
         """
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            seen = self.module(images)
+        seen = {name: value.float() if isinstance(value, Tensor) else value for name, value in seen.items()}
         batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
-        total, _ = self.module.loss(batch)
+        total, _ = self.module.loss(batch, seen)
         return cast(Tensor, total.sum())
 
     def parameters(self) -> list[nn.Parameter]:
@@ -96,7 +102,7 @@ class YoloNetwork:
         return [p for p in self.module.parameters() if p.requires_grad]
 
     def frozen_maps(self, images: Tensor) -> Tensor:
-        """The feature maps embeddings are pooled from, before projection: (n, 256, h/16, w/16)."""
+        """The feature maps embeddings are pooled from, before projection: (n, 256, h/8, w/8)."""
         with torch.no_grad(), tapped(self.module.eval()) as seen:
             self.module(images)
             return stacked(seen)
@@ -125,9 +131,14 @@ def tapped(module: nn.Module) -> Iterator[dict[int, Tensor]]:
 
 
 def stacked(seen: Mapping[int, Tensor]) -> Tensor:
-    """Tapped maps on one grid: the finer one is averaged down to stride 16."""
+    """Tapped maps on one grid of stride 8: the coarser one is upsampled bilinearly."""
     fine, coarse = (seen[index] for index in FEATURE_TAPS)
-    return torch.cat([nn.functional.avg_pool2d(fine, 2), coarse], dim=1)
+    return torch.cat([fine, doubled(coarse)], dim=1)
+
+
+def doubled(coarse: Tensor) -> Tensor:
+    """A feature map at twice its resolution."""
+    return nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
 
 
 def network_of(weights: DetectorWeights) -> YoloNetwork:

@@ -1,0 +1,52 @@
+"""The public embedding basis: fitted once on boxes of drawn scenes of worlds BASE and REFERENCE.
+
+All conditions of both worlds are used, since the basis must tell apart what the starting detector cannot.
+World HOLDOUT measures it. It depends on the frozen layers and these scenes, on no training.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights
+from cloud.embedding_basis import fit_basis
+from cloud.labelled_images import LabelledImage
+from cloud.starting_detector.scenes import EVERY_CONDITION, SceneSet, drawn
+from cloud.ultralytics_yolo import YoloNetwork, network_of
+from edge.detector import letterbox, roi_align
+from synth.street import WorldName
+
+Floats = npt.NDArray[np.float32]
+WIDTH = 64
+BASIS_SCENES = (
+    SceneSet(WorldName.BASE, EVERY_CONDITION, 360, 200_000),
+    SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 360, 200_000),
+)
+BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, EVERY_CONDITION, 360, 300_000)
+
+
+def with_public_basis(weights: DetectorWeights) -> DetectorWeights:
+    """The same network with the basis fitted to its frozen layers."""
+    network, size = network_of(weights), weights.card.image_size
+    parts = [box_vectors(network, drawn(scenes), size) for scenes in BASIS_SCENES]
+    groups = [group for _, some in parts for group in some]
+    return replace(weights, basis=fit_basis(np.concatenate([v for v, _ in parts]), groups, width=WIDTH))
+
+
+def box_vectors(
+    network: YoloNetwork, images: Iterable[LabelledImage], size: int
+) -> tuple[Floats, list[str]]:
+    """Every true box pooled from the frozen maps, (n, 256), with its `class/condition`."""
+    vectors, groups = [], []
+    for labelled in images:
+        if not labelled.boxes:
+            continue
+        blob, fit = letterbox(labelled.image, size, size)
+        features = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
+        xyxy = np.asarray([box.xyxy for box in labelled.boxes], np.float32)
+        vectors.append(roi_align(features, fit.to_input(xyxy), FEATURE_STRIDE))
+        groups += [f"{box.class_name}/{labelled.scene.key}" for box in labelled.boxes]
+    return np.concatenate(vectors), groups

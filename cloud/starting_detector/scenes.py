@@ -1,0 +1,69 @@
+"""The drawn scenes that the shipped detectors learn from, are calibrated on and are tried on.
+
+The starting detector sees clear days and some clear dusks of world BASE only: its blind spots are made on
+purpose. The reference detector sees every condition of world REFERENCE. World HOLDOUT is only measured.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
+from messaging.taxonomy import Light, SceneCondition, Weather
+from synth.street import DRAWN_CLASSES, WorldName, draw_still
+
+DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+DUSK = SceneCondition(Light.DUSK, Weather.CLEAR)
+EVERY_CONDITION = tuple(
+    SceneCondition(light, weather)
+    for light in (Light.DAY, Light.DUSK, Light.NIGHT)
+    for weather in (Weather.CLEAR, Weather.RAIN, Weather.FOG)
+)
+BASE_CONDITIONS = (DAY, DAY, DAY, DUSK)
+EMPTY_EVERY = 8
+
+
+@dataclass(frozen=True)
+class SceneSet:
+    """Which scenes to draw: `count` of a world, conditions in turn, seeds from `first_seed` upward.
+
+    Every eighth scene has no hazard, so that a detector also learns what is none.
+    """
+
+    world: WorldName
+    conditions: tuple[SceneCondition, ...]
+    count: int
+    first_seed: int
+    size: tuple[int, int] = (640, 360)
+
+
+BASE_TRAINING = SceneSet(WorldName.BASE, BASE_CONDITIONS, 640, 0)
+BASE_CALIBRATION = SceneSet(WorldName.BASE, BASE_CONDITIONS, 120, 100_000)
+REFERENCE_TRAINING = SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 1_170, 0)
+REFERENCE_CALIBRATION = SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 180, 100_000)
+TRIAL = SceneSet(WorldName.HOLDOUT, EVERY_CONDITION, 450, 500_000)
+
+
+def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
+    """The scenes one by one, the same at every call."""
+    for number in range(scenes.count):
+        condition = scenes.conditions[number % len(scenes.conditions)]
+        frame = draw_still(
+            world=scenes.world,
+            seed=scenes.first_seed + number,
+            scene=condition,
+            size=scenes.size,
+            hazards=0 if number % EMPTY_EVERY == EMPTY_EVERY - 1 else None,
+        )
+        boxes = tuple(TrueBox(box.class_name, box.xyxy) for box in frame.boxes)
+        yield LabelledImage(f"{scenes.world.value}_{scenes.first_seed + number:06d}", frame.image, boxes, condition)
+
+
+def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRAWN_CLASSES) -> Path:
+    """Write the scenes as a labelled folder; every scene is a place of its own. Returns the folder."""
+    rows = []
+    for labelled in drawn(scenes):
+        write_labelled(folder, labelled.name, labelled.image, labelled.boxes, class_names)
+        rows.append((labelled.name, labelled.name, labelled.scene))
+    write_index(folder, rows)
+    return folder
