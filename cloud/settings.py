@@ -83,6 +83,7 @@ class RolloutSettings(_Section):
     stop_share: UnitFloat = 0.05
     order_expiry_s: Seconds = 7 * 86400.0
     phase_deadline_s: Seconds = 6 * 3600.0
+    heartbeat_missing_s: Seconds = 600.0
 
 
 class CampaignSettings(_Section):
