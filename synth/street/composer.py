@@ -22,7 +22,7 @@ from synth.street.texture import scalar, thrice
 from synth.street.town import Surfaces, paint_buildings, paint_sky
 from synth.street.traffic import Traffic, make_traffic, park
 from synth.street.values import DrawnBox
-from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points
+from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points, vehicle_box
 from synth.street.view import FARTHEST_M, View
 from synth.street.worlds import World
 
@@ -66,6 +66,7 @@ class Street:
         lamps = place_lamps(world, self.road, rng)
         self.lighting: Lighting = light_scene(scene, world, lamps, rng)
         self.traffic: Traffic = make_traffic(world, self.road, rng)
+        self._nearest_m = max(3.0, 0.75 * self.view.ground_starts_m)
         self._night = scene.light in (Light.NIGHT, Light.DUSK)
         self._still: dict[Hazard, HazardSprites | None] = {}
         self._wet: NDArray[np.float32] = np.zeros((size[1], size[0]), np.float32)
@@ -146,6 +147,15 @@ class Street:
         ground = canvas.image[horizon:]
         ground += thrice(self._wet[horizon:] * 0.42) * (mirrored - ground)
 
+    def in_the_way(self, time_s: float) -> list[tuple[float, float, float, float]]:
+        """Where moving vehicles are seen at this moment, boxes in pixels."""
+        boxes = []
+        for driver in self.traffic.drivers:
+            z = driver.depth_at(time_s)
+            if self._nearest_m < z < 60:
+                boxes.append(vehicle_box(driver.vehicle, self.view, driver.x, z))
+        return boxes
+
     def compose(self, time_s: float, hazards: tuple[Hazard, ...]) -> tuple[Canvas, tuple[DrawnBox, ...]]:
         """The street at a moment with these hazards: picture, depth, and a box for each that can be seen."""
         canvas = self.static.copy()
@@ -158,7 +168,7 @@ class Street:
         entries: list[_Entry] = []
         for driver in self.traffic.drivers:
             z = driver.depth_at(time_s)
-            if 3.0 < z < 110:
+            if self._nearest_m < z < 110:
                 sprite = draw_vehicle(driver.vehicle, self.view, driver.x, z, lights=self._night)
                 if sprite is not None:
                     entries.append(_Entry(sprite, vehicle=(driver.vehicle, driver.x, z)))

@@ -14,7 +14,7 @@ Plane = NDArray[np.float32]
 _STOPS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 _HEAT = np.array([(8, 20, 130), (5, 70, 225), (15, 140, 255), (70, 205, 255), (205, 245, 255)], np.float32)
 _LUT = np.stack([np.interp(np.linspace(0, 1, 256), _STOPS, _HEAT[:, c]) for c in range(3)], axis=1)
-FIRE_EDGE = 0.3
+FIRE_EDGE = 0.18
 SMOKE_EDGE = 0.15
 _FOOT = 0.35
 

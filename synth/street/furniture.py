@@ -58,18 +58,17 @@ def draw_tree(
     trunk = [(x, 0, z), (x + world.pick(rng, -0.2, 0.2), tall * 0.6, z)]
     sketch.line(view.project(np.asarray(trunk, np.float32)), 0.13 * per_m, (40, 55, 70))
     hue, value = world.pick(rng, 30, 60), world.pick(rng, 50, 95)
-    leaves = max(min(int(per_m * 1.6), 110), 24)
+    tones = [_hsv(hue + 2 * i, 125, value * (0.6 + 0.12 * i)) for i in range(7)]
+    if snow:
+        tones[4:] = [(206.0 + 8 * i, 204.0 + 8 * i, 202.0 + 8 * i) for i in range(3)]
+    leaves = max(min(int(per_m * 1.2), 70), 20)
     swarm = rng.normal(0, 1, (leaves, 3))
-    for i, (across, up, tone) in enumerate(swarm.tolist()):
-        level = i / leaves
-        at = (x + 0.72 * across, tall * (0.76 + 0.11 * up), z)
-        colour = _hsv(
-            hue + 3 * tone, 125, float(np.clip(value * (0.6 + 0.55 * level + 0.12 * tone), 20, 160))
-        )
-        if snow and level > 0.55:
-            colour = (222.0 - 8 * abs(tone), 220.0 - 8 * abs(tone), 218.0 - 8 * abs(tone))
-        radius = (0.62 - 0.34 * level) * world.pick(rng, 0.8, 1.2) * per_m
-        sketch.line(np.asarray([view.point(*at)], np.float32), radius, colour)
+    at = np.stack([x + 0.72 * swarm[:, 0], tall * (0.76 + 0.11 * swarm[:, 1]), np.full(leaves, z)], axis=1)
+    level = np.arange(leaves) / leaves
+    radii = (0.62 - 0.34 * level) * per_m * world.pick(rng, 0.8, 1.2)
+    shades = np.clip(level * 6 + swarm[:, 2], 0, 6).astype(int).tolist()
+    for point, radius, shade in zip(view.project(at.astype(np.float32)), radii.tolist(), shades, strict=True):
+        sketch.line(point[None], radius, tones[shade])
     return sketch.render((view.width, view.height), z, x=x)
 
 

@@ -74,7 +74,7 @@ def hazard_sprites(
         main = draw_garbage(world, view, (hazard.x, hazard.z), size, seed=seed)
     else:
         person = make_person(world, rng)
-        heading = float(rng.choice([0.0, np.pi]) + world.pick(rng, -0.75, 0.75))
+        heading = float(rng.choice([0.0, np.pi]) + world.pick(rng, -1.15, 1.15))
         joints = fallen(person, rng, heading=heading, stir=0.05 * float(np.sin(age * 1.7)))
         main = draw_person(person, joints, view, hazard.x, hazard.z)
     return None if main is None else HazardSprites(main, edge_of(hazard.class_name), under)
@@ -109,7 +109,7 @@ def place_hazard(
     size = _size(class_name, world, rng)
     size = _at_least(class_name, size, z, view, least)
     if class_name == "fallen_person":
-        z = min(z, view.focal_px * 0.62 / least)
+        z = min(z, view.focal_px * 0.5 / least)
     x, y, z = _spot(class_name, z, size, view, road, rng)
     return Hazard(class_name, track, int(rng.integers(1 << 30)), x, y, z, size, when[0], when[1])
 

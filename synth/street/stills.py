@@ -1,5 +1,7 @@
 """Single pictures of drawn streets, and pairs of the same street with and without its hazards."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from messaging.taxonomy import Light, SceneCondition
@@ -11,7 +13,7 @@ from synth.street.values import DRAWN_CLASSES, DrawnBox, DrawnFrame, check_class
 from synth.street.weather import draw_weather, wet_lens
 from synth.street.worlds import WORLDS, World, WorldName
 
-_TRIES = 14
+_TRIES = 24
 _STILL_LIFE_S = 60.0
 
 
@@ -62,15 +64,11 @@ def _prepare(
     count = int(rng.integers(1, 5)) if hazards is None else hazards
     time_s = float(rng.uniform(0, 20))
     placed: list[Hazard] = []
+    moving = street.in_the_way(time_s)
     for track in range(count):
-        hazard = find_place(
-            street,
-            classes[int(rng.integers(len(classes)))],
-            track,
-            placed,
-            rng,
-            (time_s - rng.uniform(0.5, 6), _STILL_LIFE_S),
-        )
+        name = classes[int(rng.integers(len(classes)))]
+        when = (time_s - float(rng.uniform(0.5, 6)), _STILL_LIFE_S)
+        hazard = find_place(street, name, track, placed, rng, when, moving)
         if hazard is not None:
             placed.append(hazard)
     return street, tuple(placed), time_s
@@ -83,12 +81,14 @@ def find_place(
     placed: list[Hazard],
     rng: np.random.Generator,
     when: tuple[float, float],
+    avoid: Sequence[tuple[float, float, float, float]] = (),
 ) -> Hazard | None:
-    """A hazard in sight and apart from those already placed, or None when some tries found no room."""
+    """A hazard in sight, apart from those placed and from `avoid` (pixels); None if tries found no room."""
     for _ in range(_TRIES):
         hazard = place_hazard(class_name, track, street.world, street.view, street.road, rng, when)
         box = expected_box(hazard, street.view)
-        if any(overlap(box, expected_box(other, street.view)) > 0.2 for other in placed):
+        taken = [expected_box(other, street.view) for other in placed]
+        if any(overlap(box, t) > 0.2 for t in taken) or any(overlap(box, a) > 0.35 for a in avoid):
             continue
         if in_sight(hazard, street.view, street.static.depth):
             return hazard

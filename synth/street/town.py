@@ -1,6 +1,7 @@
 """Sky and buildings: facades with windows, doors, shops and awnings, warped into the street's perspective."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -164,44 +165,58 @@ class Surfaces:
     depth: Plane
 
 
+class _House(NamedTuple):
+    """From `start` to `end` along the street, its front at x = `wall`, `tall` high; metres."""
+
+    start: float
+    end: float
+    wall: float
+    tall: float
+    end_shows: bool
+
+
 def paint_buildings(
     surfaces: Surfaces, view: View, road: Road, world: World, scene: SceneCondition, rng: np.random.Generator
 ) -> None:
     """A skyline at the end of the street and rows of houses on both sides, farthest first."""
     lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(scene.light, 0.0)
-    houses: list[tuple[float, float, float, float]] = []
-    for wall in (road.wall_left, road.wall_right):
-        z = world.pick(rng, -6, 3)
-        while z < 105:
-            length = world.pick(rng, 9, 22)
-            if rng.random() > 0.13:
-                houses.append((z, z + length, wall, world.pick(rng, 7, 24)))
-            z += length + (world.pick(rng, 0.5, 7) if rng.random() < 0.3 else 0)
+    houses = [*_row(world, road.wall_left, rng), *_row(world, road.wall_right, rng)]
     _skyline(surfaces, view, world, lit, rng)
-    for z0, z1, wall, tall in sorted(houses, reverse=True):
-        if z1 > 4:
-            _house(surfaces, view, (z0, z1, wall, tall), float(np.sign(wall - road.middle)), world, lit, rng)
+    for house in sorted(houses, key=lambda h: -h.start):
+        if house.end > 4:
+            _house(surfaces, view, house, world, lit, rng)
+
+
+def _row(world: World, wall: float, rng: np.random.Generator) -> list[_House]:
+    """Houses along one side, some with gaps between them."""
+    houses: list[_House] = []
+    z, hidden_to = world.pick(rng, -6, 3), 0.0
+    while z < 90:
+        length, tall = world.pick(rng, 9, 22), world.pick(rng, 7, 24)
+        if rng.random() > 0.13:
+            houses.append(_House(z, z + length, wall, tall, end_shows=tall > hidden_to))
+            hidden_to = tall
+        else:
+            hidden_to = 0.0
+        z += length
+        if rng.random() < 0.3:
+            z, hidden_to = z + world.pick(rng, 0.5, 7), 0.0
+    return houses
 
 
 def _house(
-    surfaces: Surfaces,
-    view: View,
-    plan: tuple[float, float, float, float],
-    outward: float,
-    world: World,
-    lit: float,
-    rng: np.random.Generator,
+    surfaces: Surfaces, view: View, house: _House, world: World, lit: float, rng: np.random.Generator
 ) -> None:
     """The end that faces the camera, then the long side along the street, where they are in the frame."""
-    z0, z1, wall, tall = plan
+    z0, z1, wall, tall, end_shows = house
     style = world.facades[int(rng.integers(len(world.facades)))]
     near = max(z0, 2.6)
     edge, _ = view.point(wall, 0, near)
     far_edge, _ = view.point(wall, 0, z1)
     px_per_m = min(_PX_PER_M, 1.2 * view.pixels_per_m(near))
     facade = make_facade(world, style, (z1 - z0, tall), lit, rng, px_per_m)
-    if z0 > 4 and 0 < edge < view.width:
-        back = wall + outward * 11
+    if end_shows and z0 > 4 and 0 < edge < view.width:
+        back = wall + np.sign(wall) * 11
         corners = [(wall, tall, z0), (back, tall, z0), (back, 0, z0), (wall, 0, z0)]
         _wall(surfaces, view, facade, corners, 0.74, flat=True)
     if 0 < far_edge < view.width:

@@ -180,3 +180,11 @@ def lamp_points(vehicle: Vehicle, view: View, x: float, z: float) -> NDArray[np.
     """Pixels (2, 2) of the two lights at the end that faces the camera."""
     half = 0.8 * vehicle.width_m / 2
     return view.project(np.asarray([(x - half, 0.72, z), (x + half, 0.72, z)], np.float32))
+
+
+def vehicle_box(vehicle: Vehicle, view: View, x: float, z: float) -> tuple[float, float, float, float]:
+    """Pixels that the vehicle covers: left, top, right, bottom, not cut to the frame."""
+    corners, _ = _mesh(vehicle, 1.0 if x < 0 else -1.0)
+    pixels = view.project(corners + np.asarray((x, 0, z), np.float32))
+    (left, top), (right, bottom) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
+    return left, top, right, bottom
