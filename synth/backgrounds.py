@@ -26,7 +26,7 @@ from synth.street.worlds import WORLDS, World, WorldName
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _CROP_SHARE = (0.75, 1.0)
-_SAME_SURFACE = 0.15
+_SAME_SURFACE = 0.01
 _FARTHEST_M = 90.0
 
 

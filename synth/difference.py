@@ -10,14 +10,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from messaging.taxonomy import HazardClass
 from synth.generator import Image, Mask
 
 Plane = NDArray[np.float32]
 
-_SMOOTHING = 1 / 48
+_SMOOTHING = 1 / 110
 _WEAKEST_GREY_LEVELS = 5.0
 _NOISE_FACTOR = 2.5
 _FEATHER = 1 / 26
+_FINER = 3
+_SPECK = 6 * _FINER * _FINER
+_HALF = 0.5
+_SHINING = frozenset({"fire"})
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,18 @@ class DifferenceRule:
     trim: float
 
 
-SOLID = DifferenceRule(peak_share=0.30, component_share=0.25, trim=0.005)
-AMORPHOUS = DifferenceRule(peak_share=0.20, component_share=0.10, trim=0.01)
+SOLID = DifferenceRule(peak_share=0.25, component_share=0.05, trim=0.003)
+AMORPHOUS = DifferenceRule(peak_share=0.12, component_share=0.05, trim=0.003)
+LUMINOUS = DifferenceRule(peak_share=0.50, component_share=0.10, trim=0.003)
+
+
+def rule_for(kind: HazardClass) -> DifferenceRule:
+    """The rule of a class, as measured on drawn pairs: what shines lights up its surroundings as well, what
+    is amorphous fades out, what is solid does neither.
+    """
+    if kind.name in _SHINING:
+        return LUMINOUS
+    return AMORPHOUS if kind.amorphous else SOLID
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +85,12 @@ def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule)
     inside = np.where(mask, difference, 0.0).astype(np.float32)
     peak = float(np.quantile(inside[mask], 0.98)) if mask.any() else 0.0
     threshold = max(_WEAKEST_GREY_LEVELS, _NOISE_FACTOR * noise, rule.peak_share * peak)
-    hot = _largest_spots(inside > threshold, rule.component_share)
+    fine = cv2.resize(inside, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_CUBIC)
+    fine_hot = _largest_spots(fine > threshold, rule.component_share)
+    hot = cv2.resize(fine_hot.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_AREA) > _HALF
     if not hot.any():
         return None
-    box = _trimmed_box(np.where(hot, inside, 0.0), rule.trim)
+    box = _trimmed_box(np.where(fine_hot, fine, 0.0), rule.trim)
     area = max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
     return Painted(
         xyxy=box,
@@ -93,31 +110,31 @@ def feathered(shape: Mask, mask: Mask) -> Plane:
     inner = cv2.GaussianBlur(
         cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), reach * 0.5
     )
-    return np.asarray(np.clip(soft * np.clip(inner * 1.3, 0, 1), 0, 1), np.float32)
+    return np.asarray(np.clip(soft * np.clip(inner * 1.3, 0, 1) * 1.05, 0, 1), np.float32)
 
 
 def _difference(a: Image, b: Image) -> Plane:
     """Smoothed largest absolute difference over the channels, grey levels (p, p)."""
-    sigma = max(len(a) * _SMOOTHING, 0.8)
+    sigma = max(len(a) * _SMOOTHING, 0.5)
     gap = cv2.GaussianBlur(a.astype(np.float32) - b.astype(np.float32), (0, 0), sigma)
     return np.asarray(np.abs(gap).max(axis=2), np.float32)
 
 
 def _largest_spots(hot: Mask, share: float) -> Mask:
-    """Connected spots with at least `share` of the largest one's area; specks under 6 pixels are noise."""
+    """Connected spots with at least `share` of the largest one's area; specks are noise."""
     _, names, facts, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8), connectivity=8)
     areas = facts[1:, cv2.CC_STAT_AREA]
     if not areas.size:
         return np.zeros_like(hot)
-    kept = 1 + np.flatnonzero((areas >= 6) & (areas >= share * areas.max()))
+    kept = 1 + np.flatnonzero((areas >= _SPECK) & (areas >= share * areas.max()))
     return np.asarray(np.isin(names, kept), np.bool_)
 
 
 def _trimmed_box(mass: Plane, trim: float) -> tuple[float, float, float, float]:
-    """Box (pixels, right and bottom exclusive) of all but a share `trim` of the mass at each edge."""
+    """Box (patch pixels) of all but a share `trim` of the finer mass at each edge."""
     left, right = _span(mass.sum(axis=0), trim)
     top, bottom = _span(mass.sum(axis=1), trim)
-    return (left, top, right, bottom)
+    return (left / _FINER, top / _FINER, right / _FINER, bottom / _FINER)
 
 
 def _span(profile: NDArray[np.floating], trim: float) -> tuple[float, float]:

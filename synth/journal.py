@@ -100,6 +100,6 @@ def claim(folder: Path, facts: RunFacts) -> None:
     held = RunFacts.model_validate_json(path.read_text())
     if held != facts:
         raise OrderRefused(
-            f"{folder} holds a run of order {held.order.get('order')} ({held.order_digest[:12]}) by generator "
+            f"{folder} holds a run of order {held.order['order']} ({held.order_digest[:12]}) by generator "
             f"{held.generator}; give order {facts.order_digest[:12]} by {facts.generator} a folder of its own"
         )

@@ -30,6 +30,7 @@ _SIZE_SHARE = {
     SizeBin.MEDIUM: (0.105, 0.235),
     SizeBin.LARGE: (0.26, 0.40),
 }
+_SMALL_ANYWHERE = (GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
 _SIZE_LIMITS = ((0.04, SizeBin.TINY), (0.10, SizeBin.SMALL), (0.25, SizeBin.MEDIUM))
 _ROW = {"top": 0, "middle": 1, "left": 1, "right": 1, "bottom": 2}
 _MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
@@ -136,8 +137,10 @@ def plan_scene(order: SynthesisOrder, index: int, *, width: int, height: int, gr
             "ask for smaller sizes or larger images"
         )
     controls: list[Place] = []
+    smaller = order.model_copy(update={"geometry": _SMALL_ANYWHERE})
     for _ in range(_CONTROLS):
-        _add(controls, places, order, frame, rng)
+        if not _add(controls, places, order, frame, rng):
+            _add(controls, places, smaller, frame, rng)
     return ScenePlan(index, tuple(places), tuple(controls))
 
 
@@ -162,15 +165,16 @@ class _Frame:
 
 def _add(
     places: list[Place], others: list[Place], order: SynthesisOrder, frame: _Frame, rng: np.random.Generator
-) -> None:
-    """Append one more place whose mask touches no other's, if one is found in a bounded number of tries."""
+) -> bool:
+    """Append one more place whose mask touches no other's; False when none was found in some tries."""
     for attempt in range(_TRIES):
         box = _draw_box(order, frame, rng)
         if attempt < _GROUND_TRIES and not _stands(box, order.class_name, frame.ground, rng):
             continue
         if not any(_touch(grown(box, 3 * MASK_GROWTH), p.box) for p in (*places, *others)):
             places.append(Place(box, _window(box, frame, rng), int(rng.integers(2**31 - 1))))
-            return
+            return True
+    return False
 
 
 def _draw_box(order: SynthesisOrder, frame: _Frame, rng: np.random.Generator) -> Box:

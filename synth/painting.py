@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.backgrounds import Background
 from synth.compositing import Pasting, cut, paste
-from synth.difference import AMORPHOUS, SOLID, Painted, feathered, read_label
+from synth.difference import Painted, feathered, read_label, rule_for
 from synth.errors import SynthesisStopped
-from synth.generator import Generator, Image, PaintedPatch, PatchRequest
+from synth.generator import PROTOTYPE_WIDTH, Generator, Image, PaintedPatch, PatchRequest
 from synth.judges import PrototypeJudge
 from synth.layout import Place, ScenePlan
 from synth.order import SynthesisOrder
@@ -39,7 +40,7 @@ class PaintedPlace:
         chosen = self.hazard if with_hazard else self.empty
         return Pasting(self.place.window, chosen.image, self._cover(len(chosen.image)))
 
-    def _cover(self, patch_px: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _cover(self, patch_px: int) -> Floats:
         if self.label is not None:
             return self.label.cover
         mask = self.place.mask(patch_px)
@@ -119,14 +120,20 @@ class Painter:
             size=place.size(width, height),
             medium=background.medium,
         )
-        lean = None if empty or self.order.prototype is None else self.order.prototype.vector
         return PatchRequest(
             prompt=prompt,
             patch=cut(background, place.window, self.generator.patch_px),
             mask=place.mask(self.generator.patch_px),
             seed=place.seed + take * _SEEDS,
-            prototype=None if lean is None else np.asarray(lean, np.float32),
+            prototype=None if empty else self._lean(),
         )
+
+    def _lean(self) -> Floats | None:
+        """The prototype as the generator takes it; one of another width serves the choice of takes alone."""
+        wanted = self.order.prototype
+        if wanted is None or len(wanted.vector) != PROTOTYPE_WIDTH:
+            return None
+        return np.asarray(wanted.vector, np.float32)
 
     def _batches(self, requests: Sequence[PatchRequest]) -> Iterator[PaintedPatch]:
         for start in range(0, len(requests), BATCH):
@@ -164,8 +171,7 @@ class Painter:
         return paste(background, pastings, np.random.default_rng(plan.index))
 
     def _label(self, place: Place, hazard: Image, empty: Image) -> Painted | None:
-        index = self.taxonomy.index(self.order.class_name)
-        rule = AMORPHOUS if self.taxonomy.classes[index].amorphous else SOLID
+        rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])
         return read_label(hazard, empty, place.mask(len(hazard)), rule=rule)
 
     def _controls(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> Iterator[Pasting]:

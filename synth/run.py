@@ -250,52 +250,61 @@ def _facts(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m synth.run ORDER.json OUT ...`; returns the exit code."""
-    from edge.onnx_detector import OnnxDetector
-    from synth.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
-
-    parser = argparse.ArgumentParser(prog="synth.run", description="Carry out one synthesis order.")
-    parser.add_argument("order", type=Path, help="the order as JSON")
-    parser.add_argument("out", type=Path, help="folder of the labelled set")
-    parser.add_argument("--generator", default=str(BUNDLED_FOLDER), help="model folder, or hub id@revision")
-    parser.add_argument("--detector", type=Path, help="bundle that the order's prototype comes from")
-    parser.add_argument(
-        "--reference", type=Path, help="bundle that confirms boxes; not the one under training"
-    )
-    parser.add_argument(
-        "--backgrounds", type=Path, help="folder of hazard-free pictures; drawn streets if absent"
-    )
-    parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
-    given = parser.parse_args(arguments)
-    hub = None if "@" not in given.generator else given.generator.split("@", 1)
+    given = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
+        order = SynthesisOrder.model_validate_json(given.order.read_text())
         done = run_order(
-            SynthesisOrder.model_validate_json(given.order.read_text()),
+            order,
             out=given.out,
-            generator=(
-                DiffusionGenerator.from_folder(Path(given.generator))
-                if hub is None
-                else DiffusionGenerator.from_hub(hub[0], hub[1], licence=given.licence)
-            ),
+            generator=_open_generator(given.generator, given.licence),
             backgrounds=FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds(),
-            judges=Judges(
-                detector=OnnxDetector(given.detector) if given.detector else None,
-                reference=OnnxDetector(given.reference) if given.reference else None,
-            ),
+            judges=Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference)),
             watch=Watch(progress=_log_progress),
         )
     except (BlindspotError, OSError, ValueError) as error:
-        logger.error("%s", error)
+        logger.error("%s: %s", given.order, error)
         return 1
     logger.info("labelled set %s in %s", done.digest, given.out)
     return 0
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="synth.run", description="Carry out one synthesis order.")
+    parser.add_argument("order", type=Path, help="the order as JSON")
+    parser.add_argument("out", type=Path, help="folder of the labelled set")
+    parser.add_argument("--generator", help="model folder, or hub id@revision; the bundled one if absent")
+    parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
+    parser.add_argument("--detector", type=Path, help="bundle that the order's prototype comes from")
+    parser.add_argument("--reference", type=Path, help="bundle that confirms boxes; not the trained one")
+    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free pictures; else drawn streets")
+    return parser.parse_args(arguments)
+
+
+def _open_generator(name: str | None, licence: str) -> Generator:
+    from synth.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+
+    model, _, revision = (name or str(BUNDLED_FOLDER)).partition("@")
+    if revision:
+        return DiffusionGenerator.from_hub(model, revision, licence=licence)
+    return DiffusionGenerator.from_folder(Path(model))
+
+
+def _open_detector(bundle: Path | None) -> Detector | None:
+    from edge.onnx_detector import OnnxDetector
+
+    return None if bundle is None else OnnxDetector(bundle)
+
+
 def _log_progress(progress: Progress) -> None:
     logger.info(
         "%d of %d images kept, refused %s, %d paintings, %s s left",
-        progress.kept, progress.asked, progress.refused, progress.paintings, progress.seconds_left,
-    )  # fmt: skip
+        progress.kept,
+        progress.asked,
+        progress.refused,
+        progress.paintings,
+        progress.seconds_left,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""Orders for tests, small and cheap."""
+
+from typing import Any
+
+from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from synth.order import GeometryShare, SynthesisOrder
+
+
+def order(**changes: Any) -> SynthesisOrder:
+    """An order of four potholes at night; any field may be changed."""
+    fields: dict[str, Any] = {
+        "order": "potholes",
+        "class_name": "pothole",
+        "light": Light.NIGHT,
+        "weather": Weather.CLEAR,
+        "geometry": (share(),),
+        "count": 4,
+        "seed": 3,
+        "budget_paintings": 400,
+        "image_width": 320,
+        "image_height": 192,
+    }
+    return SynthesisOrder(**{**fields, **changes})
+
+
+def share(size: SizeBin = SizeBin.MEDIUM, region: RegionBin = RegionBin.UNKNOWN) -> GeometryShare:
+    """One bin of a geometry histogram."""
+    return GeometryShare(size=size, region=region, weight=1.0)

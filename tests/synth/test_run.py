@@ -1,0 +1,229 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.detections import iou_matrix
+from synth.backgrounds import DrawnBackgrounds
+from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
+from synth.filters import FilterLimits, Refusal
+from synth.labelled_set import LabelledSet
+from synth.order import PrototypeToMatch, SynthesisOrder
+from synth.progress import Progress, read_progress
+from synth.run import Judges, Watch, main, run_order
+from tests.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
+from tests.synth.orders import order, share
+
+
+def run(out: Path, wanted: SynthesisOrder | None = None, **changes: object) -> LabelledSet:
+    parts: dict[str, object] = {
+        "generator": FakeGenerator(), "backgrounds": DrawnBackgrounds(), "judges": Judges(reference=FakeDetector()),
+    }  # fmt: skip
+    return run_order(wanted or order(), out=out, **{**parts, **changes})  # type: ignore[arg-type]
+
+
+def test_an_order_gives_its_count_of_images_with_tight_boxes_and_whole_provenance(tmp_path: Path) -> None:
+    done = run(tmp_path, order(count=5))
+    assert done.manifest.complete
+    assert len(done.images) == len(done.label_files) == 5
+    for row, path in zip(done.provenance(), done.images, strict=True):
+        assert row.name == path.stem
+        assert row.order == order(count=5).digest
+        assert row.background.startswith("drawn:background:")
+        assert len(row.empty_paintings) + len(row.reconstructions) >= 2
+        for hazard in row.hazards:
+            assert "pothole" in hazard.prompt or "hole in the road" in hazard.prompt
+            assert "at night" in hazard.prompt
+            assert hazard.scores.reference_score == pytest.approx(0.8)
+
+
+def test_labels_lie_on_what_was_painted(tmp_path: Path) -> None:
+    done = run(tmp_path, order(count=6))
+    overlaps = []
+    for row, path in zip(done.provenance(), done.images, strict=True):
+        image = cv2.imread(str(path))
+        assert image is not None
+        seen = FakeDetector(sees=("pothole",)).detect([np.asarray(image, np.uint8)])[0]
+        tight = np.asarray([h.tight for h in row.hazards], np.float32)
+        overlaps += list(iou_matrix(tight, seen.xyxy).max(axis=1))
+        assert len(seen) == len(row.hazards), "a painted hazard without a label"
+    assert np.mean(overlaps) > 0.7
+
+
+def test_the_same_order_gives_the_same_set_and_another_seed_another(tmp_path: Path) -> None:
+    first, again = run(tmp_path / "a"), run(tmp_path / "b")
+    other = run(tmp_path / "c", order(seed=9))
+    assert first.digest == again.digest != other.digest
+
+
+def test_a_finished_order_is_opened_and_not_painted_again(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    idle = FakeGenerator()
+    assert run(tmp_path, generator=idle).digest == first.digest
+    assert idle.paintings == 0
+
+
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(tmp_path: Path) -> None:
+    wanted = order(count=22)
+    whole = run(tmp_path / "whole", wanted)
+    seen: list[Progress] = []
+    with pytest.raises(SynthesisStopped, match="run it again with the same folder"):
+        run(tmp_path / "torn", wanted, watch=Watch(progress=seen.append, should_stop=lambda: bool(seen)))
+    assert 0 < seen[-1].kept < 22
+    with pytest.raises(LabelledSetBroken):
+        LabelledSet.open(tmp_path / "torn")
+    generator = FakeGenerator()
+    resumed = run(tmp_path / "torn", wanted, generator=generator)
+    assert resumed.digest == whole.digest
+    assert generator.paintings < whole.manifest.paintings
+
+
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(tmp_path: Path) -> None:
+    wanted = order(count=22)
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom synth.run import Watch\n"
+        "from tests.synth.test_run import order, run\n"
+        "run(Path(sys.argv[1]), order(count=22), watch=Watch(progress=lambda _: os.kill(os.getpid(), 9)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "torn")], check=False, cwd=os.getcwd()
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert run(tmp_path / "torn", wanted).digest == run(tmp_path / "whole", wanted).digest
+
+
+def test_a_run_stops_at_the_budget_and_keeps_what_it_has(tmp_path: Path) -> None:
+    generator = FakeGenerator()
+    done = run(tmp_path, order(count=20, budget_paintings=30), generator=generator)
+    assert generator.paintings == done.manifest.paintings <= 30
+    assert not done.manifest.complete
+    assert 0 < len(done.images) < 20
+    assert Refusal.OUT_OF_BUDGET in {row.reason for row in done.refused()}
+
+
+def test_what_was_not_painted_or_is_something_else_or_not_confirmed_is_refused(tmp_path: Path) -> None:
+    faulty = FakeGenerator(broken_every=3, other_every=4)
+    done = run(tmp_path / "a", order(count=10), generator=faulty)
+    reasons = {row.reason for row in done.refused()}
+    assert {Refusal.NO_DIFFERENCE, Refusal.WRONG_CONTENT} <= reasons
+    blind = run(tmp_path / "b", order(budget_paintings=40), judges=Judges(reference=FakeDetector(sees=())))
+    assert len(blind.images) == 0
+    assert {Refusal.NOT_CONFIRMED} <= {row.reason for row in blind.refused()}
+
+
+def test_a_refused_hazard_is_not_left_in_the_picture_without_a_label(tmp_path: Path) -> None:
+    done = run(tmp_path, order(count=8), generator=FakeGenerator(other_every=3))
+    for path in done.images:
+        seen = FakeDetector(sees=("smoke",)).detect([np.asarray(cv2.imread(str(path)), np.uint8)])[0]
+        assert not [box for box in seen.xyxy if (box[2] - box[0]) * (box[3] - box[1]) > 150]
+
+
+def prototype(name: str) -> PrototypeToMatch:
+    vector = tuple(float(v) - 90 for v in np.clip(np.asarray(COLOURS["pothole"]) + SHIFT[name], 0, 255))
+    return PrototypeToMatch(vector=vector, embedding_digest=EMBEDDING)
+
+
+SHIFT = {"reddish": (-25, 0, 25), "bluish": (20, 0, -25), "greenish": (-20, 25, -20)}
+
+
+def test_another_prototype_changes_the_images_kept_and_the_set_lies_nearer_its_own(tmp_path: Path) -> None:
+    means = {}
+    for name in SHIFT:
+        wanted = order(count=6, best_of=6, prototype=prototype(name), geometry=(share(),))
+        done = run(tmp_path / name, wanted, judges=Judges(detector=FakeDetector()))
+        vectors = [
+            FakeDetector().embed(
+                np.asarray(cv2.imread(str(path)), np.uint8), np.asarray([h.tight], np.float32)
+            )[0]
+            for row, path in zip(done.provenance(), done.images, strict=True)
+            for h in row.hazards
+        ]
+        means[name] = np.mean(vectors, axis=0)
+        assert all(h.scores.prototype_distance is not None for row in done.provenance() for h in row.hazards)
+    centre = np.mean(list(means.values()), axis=0)
+    targets = np.asarray([prototype(name).vector for name in SHIFT])
+    for row, name in enumerate(SHIFT):
+        cosines = (targets - targets.mean(axis=0)) @ (means[name] - centre)
+        assert cosines.argmax() == row
+
+
+@pytest.mark.parametrize(
+    ("wanted", "judges", "sentence"),
+    [
+        (order(class_name="landslide"), Judges(), "the classes are fire, smoke"),
+        (order(prototype=prototype("bluish")), Judges(), "no detector is at hand"),
+        (
+            order(prototype=PrototypeToMatch(vector=(1.0, 0.0, 0.0), embedding_digest="a" * 64)),
+            Judges(detector=FakeDetector()),
+            "different embeddings cannot be compared",
+        ),
+        (
+            order(),
+            Judges(detector=FakeDetector(digest="c" * 64), reference=FakeDetector(digest="c" * 64)),
+            "is the one under training",
+        ),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_refused_before_anything_is_painted(
+    tmp_path: Path, wanted: SynthesisOrder, judges: Judges, sentence: str
+) -> None:
+    generator = FakeGenerator()
+    with pytest.raises(OrderRefused, match=sentence):
+        run(tmp_path, wanted, judges=judges, generator=generator)
+    assert generator.paintings == 0
+
+
+def test_a_folder_that_belongs_to_another_run_is_refused(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    with pytest.raises(OrderRefused, match="a folder of its own"):
+        run(tmp_path, order(seed=8))
+    with pytest.raises(OrderRefused, match="a folder of its own"):
+        run(tmp_path, generator=FakeGenerator(digest="9" * 64))
+    assert LabelledSet.open(tmp_path).digest == first.digest
+
+
+def test_progress_only_goes_up_and_thumbnails_are_small(tmp_path: Path) -> None:
+    ticks = iter(range(1000))
+    seen: list[Progress] = []
+    run(tmp_path, order(count=20), watch=Watch(progress=seen.append, clock=lambda: float(next(ticks))))
+    assert [a.kept <= b.kept and a.paintings < b.paintings for a, b in pairwise(seen)]
+    assert seen[0].seconds_left is not None
+    assert seen[-1].kept == 20
+    assert read_progress(tmp_path) == seen[-1]
+    lines = (tmp_path / "progress.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kept"] for line in lines] == [p.kept for p in seen]
+    thumbnails = sorted((tmp_path / "thumbnails").glob("*.jpg"))
+    assert len(thumbnails) == 20
+    assert max(np.asarray(cv2.imread(str(thumbnails[0]))).shape) <= 160
+
+
+def test_a_torn_line_of_progress_is_skipped(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    run(tmp_path, watch=Watch(progress=seen.append))
+    with (tmp_path / "progress.jsonl").open("a") as file:
+        file.write('{"order": "pot')
+    assert read_progress(tmp_path) == seen[-1]
+
+
+def test_another_limit_of_the_filters_changes_what_is_kept(tmp_path: Path) -> None:
+    strict = replace(FilterLimits(), plan_iou=0.95)
+    done = run(tmp_path, order(budget_paintings=30), judges=Judges(limits=strict))
+    assert Refusal.BOX_TOO_DIFFERENT in {row.reason for row in done.refused()}
+
+
+@pytest.mark.parametrize(("text", "sentence"), [(None, "No such file"), ("{}", "order.json")])
+def test_the_command_line_names_an_order_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None, sentence: str
+) -> None:
+    if text is not None:
+        (tmp_path / "order.json").write_text(text)
+    assert main([str(tmp_path / "order.json"), str(tmp_path / "out")]) == 1
+    assert sentence in caplog.text
