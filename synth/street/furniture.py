@@ -16,7 +16,7 @@ Piece = Callable[[World, View, float, float, np.random.Generator], Sprite | None
 
 
 def place_lamps(world: World, road: Road, rng: np.random.Generator) -> tuple[Lamp, ...]:
-    """Lamps along one or both kerbs, sodium or white, some of them dead."""
+    """Lamps along one or both kerbs, sodium or white; some beyond the second are dead."""
     tone = (0.42, 0.74, 1.0) if rng.random() < 0.5 else (0.92, 0.98, 1.0)
     step, tall = world.pick(rng, 17, 27), world.pick(rng, 5.5, 7.5)
     first, both = world.pick(rng, 7, 18), rng.random() < 0.5
@@ -25,7 +25,7 @@ def place_lamps(world: World, road: Road, rng: np.random.Generator) -> tuple[Lam
         right = i % 2 == 0 if both else True
         kerb = road.kerb_right + 0.5 if right else road.kerb_left - 0.5
         arm = -1.3 if right else 1.3
-        power = world.pick(rng, 0.75, 1.15) if rng.random() > 0.12 else 0.0
+        power = world.pick(rng, 0.75, 1.15) if i < 2 or rng.random() > 0.2 else 0.0
         lamps.append(Lamp(kerb + arm, tall, first + i * step, power, tone))
     return tuple(lamps)
 

@@ -70,7 +70,7 @@ def _falloff(distance2: float, drop: float) -> float:
     return float(drop / (away * away**0.25))
 
 
-_AMBIENT = {Light.DAY: 1.0, Light.DUSK: 0.5, Light.NIGHT: 0.18, Light.UNKNOWN: 1.0}
+_AMBIENT = {Light.DAY: 1.0, Light.DUSK: 0.5, Light.NIGHT: 0.2, Light.UNKNOWN: 1.0}
 _HUE = {
     Light.DAY: (1.0, 1.0, 1.0),
     Light.DUSK: (1.08, 0.94, 1.04),
