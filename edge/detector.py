@@ -55,13 +55,13 @@ class Letterbox:
 
     def to_input(self, xyxy: Floats) -> Floats:
         """Image pixels -> input pixels."""
-        return xyxy * np.float32(self.scale) + self._shift()
+        return np.asarray(xyxy * np.float32(self.scale) + self._shift(), np.float32)
 
     def to_image(self, xyxy: Floats) -> Floats:
         """Input pixels -> image pixels, clipped to the image."""
         boxes = (xyxy - self._shift()) / np.float32(self.scale)
         limit = np.asarray([self.width, self.height] * 2, np.float32)
-        return np.clip(boxes, 0, limit).astype(np.float32)
+        return np.asarray(np.clip(boxes, 0, limit), np.float32)
 
     def _shift(self) -> Floats:
         return np.asarray([self.shift_x, self.shift_y] * 2, np.float32)

@@ -25,9 +25,7 @@ MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 class OnnxDetector:
     """A detector bundle on ONNX Runtime; implements `edge.detector.Detector`."""
 
-    def __init__(
-        self, bundle: Path | bytes, *, providers: Sequence[str] = (CPU,), threads: int = 1
-    ) -> None:
+    def __init__(self, bundle: Path | bytes, *, providers: Sequence[str] = (CPU,), threads: int = 1) -> None:
         """Load a bundle.
 
         Args:
@@ -147,6 +145,11 @@ def _read(bundle: Path | bytes, origin: str) -> bytes:
         return bundle.read_bytes()
     except OSError as error:
         raise BundleRefused(f"{origin} cannot be read: {error.strerror}") from error
+
+
+def available_providers() -> tuple[str, ...]:
+    """Execution providers of the installed runtime, best first."""
+    return tuple(ort.get_available_providers())
 
 
 def _session(content: bytes, origin: str, providers: Sequence[str], threads: int) -> ort.InferenceSession:
