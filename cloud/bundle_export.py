@@ -30,7 +30,10 @@ class ExportedDetector(nn.Module):
         head = self.network.model[-1]
         head.export, head.format = True, "onnx"
         matrix = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
-        self.fine, self.coarse = nn.Parameter(matrix[:, :FINE_CHANNELS]), nn.Parameter(matrix[:, FINE_CHANNELS:])
+        self.fine, self.coarse = (
+            nn.Parameter(matrix[:, :FINE_CHANNELS]),
+            nn.Parameter(matrix[:, FINE_CHANNELS:]),
+        )
         self.offset = nn.Parameter(torch.from_numpy(weights.basis.offset).clone())
         self.requires_grad_(False)
 
@@ -75,7 +78,7 @@ def bundle_bytes(weights: DetectorWeights) -> bytes:
         torch.onnx.export(
             ExportedDetector(weights),
             (torch.zeros(1, 3, size, size),),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the exporter in use writes to files, the signature omits it
             dynamo=False,
             opset_version=OPSET,
             input_names=["images"],

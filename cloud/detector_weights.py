@@ -48,11 +48,15 @@ class EmbeddingBasis:
     def __post_init__(self) -> None:
         width = len(self.matrix)
         if self.matrix.shape != (width, TAP_CHANNELS) or self.offset.shape != (width,):
-            raise ValueError(f"basis must be (d, {TAP_CHANNELS}) with offset (d,); got "
-                             f"{self.matrix.shape}, {self.offset.shape}")
+            raise ValueError(
+                f"basis must be (d, {TAP_CHANNELS}) with offset (d,); got "
+                f"{self.matrix.shape}, {self.offset.shape}"
+            )
         if not 1 <= width <= MAX_EMBEDDING or self.clip_norm <= 0:
-            raise ValueError(f"basis must have 1-{MAX_EMBEDDING} rows and a positive clip norm; got "
-                             f"{width}, {self.clip_norm}")
+            raise ValueError(
+                f"basis must have 1-{MAX_EMBEDDING} rows and a positive clip norm; got "
+                f"{width}, {self.clip_norm}"
+            )
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class DetectorWeights:
         }
         stored |= {BASIS + "matrix": self.basis.matrix, BASIS + "offset": self.basis.offset}
         card = {**asdict(self.card), "clip_norm": self.basis.clip_norm}
-        return save(stored, {CARD_KEY: json.dumps(card, sort_keys=True)})
+        content: bytes = save(stored, {CARD_KEY: json.dumps(card, sort_keys=True)})
+        return content
 
     def write(self, path: Path) -> str:
         """Write to a file, by temporary name and rename. Returns the digest."""

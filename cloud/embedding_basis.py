@@ -50,7 +50,10 @@ def fit_basis(
 
 
 def retrieval_accuracy(
-    basis: EmbeddingBasis, reference: Floats, reference_groups: Sequence[str], query: Floats,
+    basis: EmbeddingBasis,
+    reference: Floats,
+    reference_groups: Sequence[str],
+    query: Floats,
     query_groups: Sequence[str],
 ) -> float:
     """Share of query vectors whose nearest reference group mean, by cosine, is their own group."""
@@ -73,4 +76,4 @@ def _covariance(rows: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) 
 
 
 def _unit(rows: Floats) -> Floats:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

@@ -17,7 +17,7 @@ from cloud.intervals import wilson
 from cloud.labelled_images import LabelledImage
 from edge.detections import Detections, Floats
 from edge.detector import Detector
-from messaging.taxonomy import SceneCondition, Taxonomy, taxonomy_of
+from messaging.taxonomy import SceneCondition, taxonomy_of
 
 SCORE_FLOOR = 0.02
 BATCH = 8
@@ -187,7 +187,9 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
     )
 
 
-def _merged(tallies: Sequence[Tally], *, class_name: str | None = None, scene: str | None = None) -> Tally | None:
+def _merged(
+    tallies: Sequence[Tally], *, class_name: str | None = None, scene: str | None = None
+) -> Tally | None:
     if not tallies:
         return None
     weights = [max(t.truths, 1e-9) for t in tallies]

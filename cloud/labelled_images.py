@@ -117,7 +117,9 @@ def read_class_names(folder: Path) -> tuple[str, ...]:
         names = json.loads(path.read_text())
         return taxonomy_of(names).names
     except FileNotFoundError:
-        raise DataRefused(f'{folder} has no classes.json; write the class names there, as ["fire", "smoke"]') from None
+        raise DataRefused(
+            f'{folder} has no classes.json; write the class names there, as ["fire", "smoke"]'
+        ) from None
     except (ConfigurationError, TypeError, ValueError) as error:
         raise DataRefused(f"{path} is not a list of distinct class names: {error}") from None
 
@@ -166,9 +168,7 @@ def place_of(stem: str) -> str:
     return re.sub(r"[_-]?\d+$", "", stem) or stem
 
 
-def _labelled_file(
-    folder: Path, path: Path, names: Sequence[str], row: dict[str, str]
-) -> LabelledFile:
+def _labelled_file(folder: Path, path: Path, names: Sequence[str], row: dict[str, str]) -> LabelledFile:
     boxes = read_labels(folder / "labels" / f"{path.stem}.txt", names)
     place = row.get("scene") or place_of(path.stem)
     return LabelledFile(path, boxes, _condition(row.get("condition", "")), place)
@@ -198,5 +198,5 @@ def _parse_line(line: str, class_names: Sequence[str], where: str) -> Normalised
         raise DataRefused(f"{where}: class index {index}, but classes.json has {len(class_names)} names")
     inside = min(x - w / 2, y - h / 2) >= -SLACK and max(x + w / 2, y + h / 2) <= 1 + SLACK
     if not (inside and w > 0 and h > 0):
-        raise DataRefused(f"{where}: box {x} {y} {w} {h} leaves the image or is empty; use shares from 0 to 1")
+        raise DataRefused(f"{where}: box {x} {y} {w} {h} leaves the image or is empty; use shares 0-1")
     return NormalisedBox(class_names[index], (x, y, w, h))

@@ -6,10 +6,6 @@ kill, a plan starts from its first step: a stage is repeated, never patched.
 """
 
 import json
-import logging
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,8 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cloud.detector_weights import WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
-
-log = logging.getLogger(__name__)
+from messaging.child_process import ChildProcess
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
 BUNDLE_FILE = "model.onnx"
@@ -150,21 +145,21 @@ def train(
     for stale in (PROGRESS_FILE, RESULT_FILE, WEIGHTS_FILE, BUNDLE_FILE):
         (out / stale).unlink(missing_ok=True)
     (out / PLAN_FILE).write_text(plan.to_json())
-    with (out / LOG_FILE).open("wb") as log_file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cloud.training_loop", str(out / PLAN_FILE), str(out), str(os.getpid())],
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "YOLO_CONFIG_DIR": str(out / "ultralytics")},
-        )
-        try:
-            _follow(process, out, progress, should_stop)
-        finally:
-            _end(process)
-    if process.returncode != 0:
-        raise TrainingFailed(f"training in {out} ended with code {process.returncode}: {_last_words(out)}")
+    (out / LOG_FILE).unlink(missing_ok=True)
+    child = ChildProcess(
+        [sys.executable, "-m", "cloud.training_loop", out / PLAN_FILE, out],
+        log=out / LOG_FILE,
+        environment={
+            "YOLO_CONFIG_DIR": str(out / "ultralytics"),
+            "OMP_NUM_THREADS": str(plan.recipe.threads),
+        },
+    )
+    try:
+        _follow(child, out, progress, should_stop)
+    finally:
+        child.stop(GRACE_S)
+    if child.poll() != 0:
+        raise TrainingFailed(f"training in {out} ended with code {child.poll()}: {_last_words(child)}")
     return read_result(out)
 
 
@@ -187,7 +182,7 @@ _RESULTS = TypeAdapter(TrainedWeights)
 
 
 def _follow(
-    process: "subprocess.Popen[bytes]",
+    child: ChildProcess,
     out: Path,
     progress: Callable[[TrainingProgress], None],
     should_stop: Callable[[], bool],
@@ -196,7 +191,7 @@ def _follow(
     read = 0
     running = True
     while running:
-        running = process.poll() is None
+        running = child.poll() is None
         lines, read = _new_lines(out / PROGRESS_FILE, read)
         for line in lines:
             progress(TrainingProgress(**json.loads(line)))
@@ -216,19 +211,6 @@ def _new_lines(path: Path, offset: int) -> tuple[list[str], int]:
     return whole.decode().splitlines(), offset + len(whole) + (1 if whole else 0)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Make sure that the process and its children are gone."""
-    if process.poll() is not None:
-        return
-    log.info("ending the training process %d", process.pid)
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(GRACE_S)
-
-
-def _last_words(out: Path) -> str:
-    lines = (out / LOG_FILE).read_text(errors="replace").strip().splitlines()
-    return " / ".join(lines[-3:]) if lines else "its log is empty (killed, or out of memory?)"
+def _last_words(child: ChildProcess) -> str:
+    words = child.tail(3).strip().replace("\n", " / ")
+    return words or "its log is empty (killed, or out of memory?)"

@@ -128,7 +128,9 @@ def targets_of(samples: Sequence[Sample]) -> Floats:
         x1, y1, x2, y2 = sample.boxes[:, 1:].T / side
         image_index = np.full(len(sample.boxes), index)
         rows.append(
-            np.stack([image_index, sample.boxes[:, 0], (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], axis=1)
+            np.stack(
+                [image_index, sample.boxes[:, 0], (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], axis=1
+            )
         )
     return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 6), np.float32)
 
@@ -175,7 +177,8 @@ def _clipped(boxes: Floats, window: tuple[float, float, float, float]) -> Floats
     cut[:, [2, 4]] = cut[:, [2, 4]].clip(top, bottom)
     sides, before = cut[:, 3:] - cut[:, 1:3], boxes[:, 3:] - boxes[:, 1:3]
     visible = sides.prod(axis=1) / np.maximum(before.prod(axis=1), 1e-6)
-    return cut[(sides.min(axis=1) >= MIN_SIDE_PX) & (visible >= MIN_VISIBLE)]
+    kept: Floats = cut[(sides.min(axis=1) >= MIN_SIDE_PX) & (visible >= MIN_VISIBLE)]
+    return kept
 
 
 def _colour(image: Bytes, how: Augmentation, rng: np.random.Generator) -> Bytes:

@@ -1,15 +1,12 @@
-"""The training itself, in a process of its own: `python -m cloud.training_loop PLAN OUT [PARENT_PID]`.
+"""The training itself, in a process of its own: `python -m cloud.training_loop PLAN OUT`.
 
-Started by `cloud.training.train`. It dies with its parent, writes only under OUT, downloads nothing and
+Started by `cloud.training.train`. It writes only under OUT, downloads nothing and
 tells its progress as JSON lines. The frozen layers, their batch statistics included, leave as they came.
 """
 
 import copy
-import ctypes
 import json
 import math
-import os
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -47,7 +44,6 @@ from cloud.training_batches import (
 from cloud.ultralytics_yolo import YoloNetwork, network_of
 from edge.onnx_detector import OnnxDetector
 
-PR_SET_PDEATHSIG = 1
 WEIGHT_DECAY = 5e-4
 WARM_UP_SHARE = 0.05
 FINAL_RATE = 0.05
@@ -187,9 +183,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     real = [s for f in (*plan.replay, *plan.public) for s in load_samples(f, names, recipe.image_size)]
     painted = [s for f in plan.synthetic for s in load_samples(f, names, recipe.image_size)]
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
-    trained = trained.with_card(
-        name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest
-    )
+    trained = trained.with_card(name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest)
     trained = calibrated(trained, plan.calibration, recipe.threads)
     weights_digest = trained.write(out / WEIGHTS_FILE)
     result = TrainedWeights(
@@ -215,19 +209,9 @@ def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) 
     return weights.with_card(thresholds=choose_thresholds(detector, labelled))
 
 
-def die_with(parent_pid: int) -> None:
-    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere only the stop counts)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            os._exit(1)
-
-
 def main(arguments: Sequence[str]) -> None:
     """Entry point of the process."""
-    plan_file, out, *parent = arguments
-    if parent:
-        die_with(int(parent[0]))
+    plan_file, out = arguments
     run(TrainingPlan.from_json(Path(plan_file).read_text()), Path(out))
 
 

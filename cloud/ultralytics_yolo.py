@@ -4,7 +4,6 @@ Networks are built from the architecture descriptions that ultralytics ships; te
 safetensors files. Telemetry, auto-install and downloads are off before the library is imported. Nothing
 here judges, signs or promotes.
 """
-# ruff: noqa: E402  (the switches must be set before the library is imported)
 
 import os
 import tempfile

@@ -36,9 +36,7 @@ def with_public_basis(weights: DetectorWeights) -> DetectorWeights:
     return replace(weights, basis=fit_basis(np.concatenate([v for v, _ in parts]), groups, width=WIDTH))
 
 
-def box_vectors(
-    network: YoloNetwork, images: Iterable[LabelledImage], size: int
-) -> tuple[Floats, list[str]]:
+def box_vectors(network: YoloNetwork, images: Iterable[LabelledImage], size: int) -> tuple[Floats, list[str]]:
     """Every true box pooled from the frozen maps, (n, 256), with its `class/condition`."""
     vectors, groups = [], []
     for labelled in images:

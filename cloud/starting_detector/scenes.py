@@ -56,7 +56,9 @@ def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
             hazards=0 if number % EMPTY_EVERY == EMPTY_EVERY - 1 else None,
         )
         boxes = tuple(TrueBox(box.class_name, box.xyxy) for box in frame.boxes)
-        yield LabelledImage(f"{scenes.world.value}_{scenes.first_seed + number:06d}", frame.image, boxes, condition)
+        yield LabelledImage(
+            f"{scenes.world.value}_{scenes.first_seed + number:06d}", frame.image, boxes, condition
+        )
 
 
 def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRAWN_CLASSES) -> Path:
