@@ -17,6 +17,7 @@ TUF_BUCKET = "tuf"
 HEARTBEATS = "HEARTBEATS"
 RECEIPTS = "RECEIPTS"
 ORDERS = "ORDERS"
+WAKE = "wake"
 
 
 @dataclass(frozen=True)

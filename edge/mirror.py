@@ -1,0 +1,164 @@
+"""What comes down to a site: signed metadata, the rollout order and the weights it names, into a folder.
+
+The mirror believes nothing and proves nothing: it copies bytes under length caps, and reads them only to
+know what to copy next. The node verifies everything again. Files are replaced atomically, timestamp last,
+so that a reader never sees metadata whose parts are missing.
+"""
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from messaging.blobs import Blobs, NamedFiles, write_atomically
+from messaging.bus import Bus
+from messaging.errors import BlobError
+from messaging.subjects import ORDERS
+
+log = logging.getLogger(__name__)
+
+MAX_METADATA_BYTES = 2 * 2**20
+MAX_ORDER_BYTES = 8 * 1024
+_KEPT_TARGETS = 6
+_KEPT_VERSIONS = 3
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,39}\.json")
+_VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
+
+
+class Mirror:
+    """The folder: `metadata/`, `orders/<site>.json`, `targets/<sha256>`."""
+
+    def __init__(
+        self,
+        site: str,
+        folder: Path,
+        hub: Bus,
+        *,
+        metadata: NamedFiles,
+        targets: Blobs,
+        max_target_bytes: int,
+    ) -> None:
+        self._site = site
+        self._hub = hub
+        self._metadata = metadata
+        self._targets = targets
+        self._max_target_bytes = max_target_bytes
+        self._metadata_folder = folder / "metadata"
+        self._targets_folder = folder / "targets"
+        self._order_path = folder / "orders" / f"{site}.json"
+        for place in (self._metadata_folder, self._targets_folder, self._order_path.parent):
+            place.mkdir(parents=True, exist_ok=True)
+
+    async def refresh(self) -> bool:
+        """Copy what is new; whether anything was. Raises `WireError`; a damaged blob waits for next time."""
+        try:
+            changed = await self._refresh_metadata()
+            changed |= await self._refresh_order()
+            changed |= await self._refresh_target()
+        except BlobError as error:
+            log.warning("mirror of %s is not complete yet: %s", self._site, error)
+            return False
+        return changed
+
+    @property
+    def target_count(self) -> int:
+        """How many weights the mirror holds."""
+        return sum(1 for path in self._targets_folder.iterdir() if _DIGEST.fullmatch(path.name))
+
+    async def _refresh_metadata(self) -> bool:
+        changed = await self._refresh_roots()
+        timestamp = await self._metadata.get_named("timestamp.json", max_bytes=MAX_METADATA_BYTES)
+        kept = self._metadata_folder / "timestamp.json"
+        if timestamp is None or (kept.exists() and kept.read_bytes() == timestamp):
+            return changed
+        snapshots = _versions(timestamp)
+        for name, version in snapshots.items():
+            snapshot = await self._copy_version(name, version)
+            for role, role_version in _versions(snapshot).items():
+                await self._copy_version(role, role_version)
+        write_atomically(kept, timestamp)
+        self._forget_old_versions()
+        return True
+
+    async def _refresh_roots(self) -> bool:
+        """Every root from the first to the newest, without a gap: clients walk them one by one."""
+        changed, version = False, 1
+        while True:
+            path = self._metadata_folder / f"{version}.root.json"
+            if not path.exists():
+                root = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
+                if root is None:
+                    return changed
+                write_atomically(path, root)
+                changed = True
+            version += 1
+
+    async def _copy_version(self, role: str, version: int) -> bytes:
+        path = self._metadata_folder / f"{version}.{role}"
+        if path.exists():
+            return path.read_bytes()
+        data = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
+        if data is None:
+            raise BlobError(f"{path.name} is announced but absent from the hub")
+        write_atomically(path, data)
+        return data
+
+    async def _refresh_order(self) -> bool:
+        order = await self._hub.get_latest(ORDERS, self._site)
+        if order is None or (self._order_path.exists() and self._order_path.read_bytes() == order):
+            return False
+        if len(order) > MAX_ORDER_BYTES:
+            raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
+        write_atomically(self._order_path, order)
+        log.info("a rollout order for %s came down (%d bytes)", self._site, len(order))
+        return True
+
+    async def _refresh_target(self) -> bool:
+        digest = _digest_in_order(self._order_path.read_bytes()) if self._order_path.exists() else None
+        if digest is None or (self._targets_folder / digest).exists():
+            return False
+        data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
+        write_atomically(self._targets_folder / digest, data)
+        log.info("weights %s came down (%d bytes)", digest[:12], len(data))
+        self._forget_old_targets()
+        return True
+
+    def _forget_old_targets(self) -> None:
+        kept = [path for path in self._targets_folder.iterdir() if _DIGEST.fullmatch(path.name)]
+        for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-_KEPT_TARGETS]:
+            path.unlink(missing_ok=True)
+
+    def _forget_old_versions(self) -> None:
+        """Keep all roots and the last few versions of every other role."""
+        versions: dict[str, list[int]] = {}
+        for path in self._metadata_folder.iterdir():
+            match = _VERSIONED.fullmatch(path.name)
+            if match is not None and match[2] != "root.json":
+                versions.setdefault(match[2], []).append(int(match[1]))
+        for role, numbers in versions.items():
+            for number in sorted(numbers)[:-_KEPT_VERSIONS]:
+                (self._metadata_folder / f"{number}.{role}").unlink(missing_ok=True)
+
+
+def _versions(metadata: bytes) -> Mapping[str, int]:
+    """Names and versions that a timestamp or snapshot announces; a hint of what to copy, not believed."""
+    try:
+        announced: Any = json.loads(metadata)["signed"]["meta"]
+        pairs = {str(name): int(entry["version"]) for name, entry in announced.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BlobError("the hub's metadata cannot be read") from None
+    return {name: version for name, version in pairs.items() if _ROLE.fullmatch(name) and 0 < version < 10**9}
+
+
+def _digest_in_order(order: bytes) -> str | None:
+    """The digest that an order names, read leniently; None when there is none."""
+    try:
+        envelope: Any = json.loads(order)
+        digest = str(json.loads(base64.b64decode(envelope["payload"]))["digest"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return digest if _DIGEST.fullmatch(digest) else None
