@@ -46,7 +46,7 @@ class ModelUpdates:
         self._policy = policy or TrialPolicy()
         self._teacher = teacher
         self._shadow: ShadowRun | None = None
-        self._ended: list[ShadowRun] = []
+        self._finals: list[ShadowReport] = []
 
     @property
     def shadow(self) -> ShadowRun | None:
@@ -70,7 +70,7 @@ class ModelUpdates:
         self._watch_trial(now_utc)
         decision = self._store.poll(now_utc)
         if decision.wish is not Wish.SHADOW or self._outdated(decision.manifest):
-            self._end_shadow()
+            self._end_shadow(now_utc)
         if decision.wish is Wish.INSTALL:
             self._install(now_utc)
         elif decision.wish is Wish.SHADOW and self._shadow is None and self._detector.ready:
@@ -78,10 +78,9 @@ class ModelUpdates:
 
     def shadow_reports(self, now_utc: int) -> list[ShadowReport]:
         """Figures of the shadow run so far, and the final ones of runs that ended since the last call."""
-        minute = now_utc - now_utc % 60
-        finals = [run.report(minute, final=True) for run in self._ended]
-        self._ended = []
-        return [*finals, *([self._shadow.report(minute)] if self._shadow else [])]
+        shadow, finals = self._shadow, self._finals
+        self._finals = []
+        return [*finals, *([shadow.report(_minute(now_utc))] if shadow else [])]
 
     def _watch_trial(self, now_utc: int) -> None:
         detector, policy = self._detector, self._policy
@@ -145,7 +144,11 @@ class ModelUpdates:
             or run.incumbent_digest != self._detector.digest
         )
 
-    def _end_shadow(self) -> None:
+    def _end_shadow(self, now_utc: int) -> None:
         if self._shadow is not None:
-            self._ended.append(self._shadow)
-            self._shadow = None
+            shadow, self._shadow = self._shadow, None
+            self._finals.append(shadow.report(_minute(now_utc), final=True))
+
+
+def _minute(now_utc: int) -> int:
+    return now_utc - now_utc % 60

@@ -3,16 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edge.errors import DetectorError
 from edge.hot_swap import SwappableDetector, SwapPolicy
 from edge.model_updates import ModelUpdates, TrialPolicy
+from edge.onnx_detector import OnnxDetector
 from edge.weights import WeightsStore
+from messaging.blobs import digest_of
+from messaging.manifest import ReleaseManifest
 from messaging.releases import Stage
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import SceneCondition
-from tests.fake_detector import FakeDetector, load_fake
+from tests.fake_detector import FakeDetector, describe, load_fake
 from tests.fleet import NOW, Fleet
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -27,7 +31,7 @@ class Node:
         self.loaded: list[FakeDetector] = []
         policy = SwapPolicy(repeats=1, golden_every_s=0.0)
         self.store = WeightsStore(fleet.place(), now_utc=NOW)
-        self.detector = SwappableDetector(self.load, policy, clock=lambda: self.time_s)
+        self.detector = SwappableDetector(lambda data: self.load(data), policy, clock=lambda: self.time_s)
         self.updates = ModelUpdates(self.store, self.detector, policy=TrialPolicy(trial_s=60, frames=3))
         self.updates.start(NOW)
 
@@ -179,6 +183,44 @@ def test_an_operator_orders_back_and_the_older_model_serves(node: Node) -> None:
     node.run()
     assert node.detector.digest == one
     assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)]
+
+
+@pytest.mark.parametrize("attack", ["external data", "sparse tensors", "foreign operators"])
+def test_a_signed_onnx_graph_that_reaches_outside_itself_is_refused_before_it_is_opened(
+    node: Node, attack: str
+) -> None:
+    data = _hostile_onnx(attack)
+    manifest = ReleaseManifest.of(
+        describe("hostile"), digest=digest_of(data), length_bytes=len(data), stage=Stage.SERVICE, version=9
+    )
+    node.fleet.repository.publish(manifest)
+    node.fleet.target(manifest).write_bytes(data)
+    node.fleet.mirror_metadata()
+    node.fleet.order(manifest.digest)
+    node.load = OnnxDetector
+    node.run(10)
+    assert node.told() == [(SwapOutcome.REFUSED, SwapReason.UNSAFE_GRAPH)]
+    assert node.detector.description.name == "one"
+
+
+def _hostile_onnx(attack: str) -> bytes:
+    weights = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [1.0])
+    domain = "evil" if attack == "foreign operators" else ""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "w"], ["y"], domain=domain)],
+        "hostile",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])],
+        initializer=[weights],
+    )
+    if attack == "external data":
+        tensor = graph.initializer[0]
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../../../etc/passwd")
+    if attack == "sparse tensors":
+        index = onnx.helper.make_tensor("i", onnx.TensorProto.INT64, [1], [0])
+        graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(weights, index, [1]))
+    return bytes(onnx.helper.make_model(graph).SerializeToString())
 
 
 def test_a_shadow_run_waits_for_an_incumbent(tmp_path: Path) -> None:
