@@ -68,10 +68,17 @@ class PrivacySettings(_Section):
 class ReportSettings(_Section):
     """How often figures are sent, in seconds."""
 
-    heartbeat_s: float = Field(default=2.0, gt=0.0)
-    tally_s: float = Field(default=5.0, gt=0.0)
-    prototype_s: float = Field(default=10.0, gt=0.0)
-    shadow_s: float = Field(default=5.0, gt=0.0)
+    heartbeat_s: float = Field(default=10.0, gt=0.0)
+    tally_s: float = Field(default=60.0, gt=0.0)
+    prototype_s: float = Field(default=30.0, gt=0.0)
+    shadow_s: float = Field(default=30.0, gt=0.0)
+
+
+class UpdateSettings(_Section):
+    """How often the mirror is looked at, and how long a swapped-in model is on trial, in seconds."""
+
+    poll_s: float = Field(default=1.0, gt=0.0)
+    trial_s: float = Field(default=120.0, ge=0.0)
 
 
 class NodeSettings(_Section):
@@ -87,6 +94,8 @@ class NodeSettings(_Section):
     evidence: EvidenceSettings = EvidenceSettings()
     privacy: PrivacySettings = PrivacySettings()
     reports: ReportSettings = ReportSettings()
+    updates: UpdateSettings = UpdateSettings()
+    page_host: str = "127.0.0.1"
     page_port: int | None = Field(default=None, ge=0, le=65535)
     detector_threads: int = Field(default=1, ge=1, le=64)
 

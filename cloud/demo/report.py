@@ -20,7 +20,8 @@ table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d9dee6}
 td.n{text-align:right;font-variant-numeric:tabular-nums} tr.target{background:#fff8e6}
 .ok{color:#1a7f37}.no{color:#b3261e}.bar{display:block;height:9px;border-radius:2px;margin:1px 0}
-.before{background:#9aa5b4}.after{background:#2f6fde} .samples img{width:15.5rem;margin:.2rem;border-radius:4px}
+.before{background:#9aa5b4}.after{background:#2f6fde}
+.samples img{width:15.5rem;margin:.2rem;border-radius:4px}
 """
 
 
@@ -43,10 +44,14 @@ def _page(result: DemoResult, figures: Sequence[Figure]) -> str:
         "<p>Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth "
         "below was opened once, after the loop had finished.</p>"
         + "".join(f"<p><em>{escape(note)}</em></p>" for note in result.notes)
-        + "<h2>Before and after</h2>" + _rows(result.rows)
-        + "<h2>Figures</h2>" + _figures(figures)
-        + "<h2>What left each site</h2>" + _bytes(result)
-        + "<h2>Synthetic images</h2>" + _images(result)
+        + "<h2>Before and after</h2>"
+        + _rows(result.rows)
+        + "<h2>Figures</h2>"
+        + _figures(figures)
+        + "<h2>What left each site</h2>"
+        + _bytes(result)
+        + "<h2>Synthetic images</h2>"
+        + _images(result)
         + "<h2>Time of each stage</h2>"
         + _table(("stage", "seconds"), [(name, f"{value:.0f}") for name, value in result.stages_s.items()])
     )
@@ -62,15 +67,34 @@ def _rows(rows: Sequence[Row]) -> str:
         cells = [
             f"<td>{escape(row.class_name)}</td><td>{escape(row.condition)}</td>",
             f'<td style="width:9rem">{bars}</td>',
-            *(f'<td class="n">{text}</td>' for text in (
-                _percent(row.before.recall), _percent(row.after.recall), _change(row.recall_change),
-                _percent(row.before.precision), _percent(row.after.precision), str(row.after.truth),
-                _percent(row.estimated_recall), _percent(row.true_track_recall),
-            )),
+            *(
+                f'<td class="n">{text}</td>'
+                for text in (
+                    _percent(row.before.recall),
+                    _percent(row.after.recall),
+                    _change(row.recall_change),
+                    _percent(row.before.precision),
+                    _percent(row.after.precision),
+                    str(row.after.truth),
+                    _percent(row.estimated_recall),
+                    _percent(row.true_track_recall),
+                )
+            ),
         ]
         body.append(f'<tr class="{"target" if row.target else ""}">{"".join(cells)}</tr>')
-    head = ("class", "condition", "recall", "before", "after", "points", "precision before", "after", "boxes",
-            "estimated track recall", "true track recall")
+    head = (
+        "class",
+        "condition",
+        "recall",
+        "before",
+        "after",
+        "points",
+        "precision before",
+        "after",
+        "boxes",
+        "estimated track recall",
+        "true track recall",
+    )
     return _wrapped(head, body) + "<p>Highlighted rows are those that the campaign aimed at.</p>"
 
 
@@ -92,7 +116,12 @@ def _bytes(result: DemoResult) -> str:
         for site in result.sites
         for kind, count in sorted(site.by_kind.items())
     ] + [
-        (site.site, "images", "0", f"0 of {site.footage_bytes} footage bytes (all messages: {site.share:.5f})")
+        (
+            site.site,
+            "images",
+            "0",
+            f"0 of {site.footage_bytes} footage bytes (all messages: {site.share:.5f})",
+        )
         for site in result.sites
     ]
     return _table(("site", "message type", "messages", "bytes"), lines)
@@ -121,7 +150,11 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def _wrapped(head: Sequence[str], body: Sequence[str]) -> str:
     return (
-        "<table><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" + "".join(body) + "</table>"
+        "<table><tr>"
+        + "".join(f"<th>{escape(name)}</th>" for name in head)
+        + "</tr>"
+        + "".join(body)
+        + "</table>"
     )
 
 

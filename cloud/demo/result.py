@@ -119,18 +119,31 @@ def figures_of(result: DemoResult) -> list[Figure]:
     base, painted = measured.false_alarms_base_per_100, measured.false_alarms_painted_per_100
     figures = [
         Figure("demo_minutes", measured.minutes, "min", "<= 12"),
-        Figure("target_recall_gain_points", pooled_gain(targets), "points", ">= 20",
-               n=sum(row.after.truth for row in targets)),
-        Figure("worst_other_recall_change_points", _worst([r.recall_change for r in others]), "points", ">= -2"),
-        Figure("worst_precision_change_points", _worst([r.precision_change for r in rows]), "points", ">= -3"),
+        Figure(
+            "target_recall_gain_points",
+            pooled_gain(targets),
+            "points",
+            ">= 20",
+            n=sum(row.after.truth for row in targets),
+        ),
+        Figure(
+            "worst_other_recall_change_points", _worst([r.recall_change for r in others]), "points", ">= -2"
+        ),
+        Figure(
+            "worst_precision_change_points", _worst([r.precision_change for r in rows]), "points", ">= -3"
+        ),
         Figure("estimated_vs_true_recall_points", max(errors, default=None), "points", "<= 8", n=len(errors)),
         Figure("uplink_to_footage", share, "ratio", "<= 0.001"),
         Figure("peak_memory_gb", measured.peak_memory_gb, "GB", "<= 8"),
         Figure("edge_node_resident_mb", measured.node_resident_mb, "MB", "<= 350"),
         Figure("first_frame_s", measured.first_frame_s, "s", "<= 3"),
         Figure("frames_lost_in_swap", measured.frames_lost_in_swap, "frames", "= 0"),
-        Figure("false_alarms_on_painted_empty_per_100", painted, "per 100 images",
-               f"<= {base + 1:.2f}" if base is not None else "<= 1"),
+        Figure(
+            "false_alarms_on_painted_empty_per_100",
+            painted,
+            "per 100 images",
+            f"<= {base + 1:.2f}" if base is not None else "<= 1",
+        ),
     ]
     if measured.rounds_ok is not None:
         figures.append(Figure("rounds_ok", measured.rounds_ok, "rounds", ">= 3"))

@@ -40,7 +40,11 @@ class DemoCamera:
     def open(self, spawn_per_s: float) -> StreetCamera:
         """The camera itself; any stretch of frames can be drawn."""
         return StreetCamera(
-            world=WorldName.FOOTAGE, seed=self.seed, scene=self.scene, fps=FPS, classes=DRAWN_CLASSES,
+            world=WorldName.FOOTAGE,
+            seed=self.seed,
+            scene=self.scene,
+            fps=FPS,
+            classes=DRAWN_CLASSES,
             spawn_per_s=spawn_per_s,
         )
 
@@ -82,6 +86,12 @@ class DemoProfile:
 FULL = DemoProfile()
 TINY = DemoProfile(
     segments={Phase.OBSERVE: 3, Phase.FILLER: 1, Phase.SHADOW: 2, Phase.VERIFY: 2},
-    modes=1, images_per_mode=4, replay_images=24, holdout_images=10, epochs=1,
-    non_inferiority_points=100.0, minimum_tracks=1, filler_every_s=5.0,
+    modes=1,
+    images_per_mode=4,
+    replay_images=24,
+    holdout_images=10,
+    epochs=1,
+    non_inferiority_points=100.0,
+    minimum_tracks=1,
+    filler_every_s=5.0,
 )

@@ -1,0 +1,129 @@
+"""The composition root of the edge node: settings in, a running node out. Read it aloud to know the node."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from ulid import ULID
+
+from edge.camera_health import CameraFigures
+from edge.detector import Detector
+from edge.health import HealthServer, health_app
+from edge.hot_swap import SwappableDetector
+from edge.incoming_orders import WeightsPlace
+from edge.metrics import NodeMetrics
+from edge.model_updates import ModelUpdates, TrialPolicy
+from edge.node import CameraParts, Node, NodeParts
+from edge.onnx_detector import OnnxDetector
+from edge.outbox import Outbox
+from edge.pipeline import CameraPipeline, PipelineParts
+from edge.privacy import PrivacyAccountant, PrivacySettings
+from edge.settings import CameraSettings, NodeSettings
+from edge.sources import FrameSource, SourceSettings, open_source
+from edge.weights import WeightsStore
+from messaging.bus import Bus, Link
+from messaging.errors import ConfigurationError
+from messaging.nats_bus import NatsBus
+from messaging.subjects import inbox_prefix
+from messaging.trust import SiteTrust
+
+log = logging.getLogger(__name__)
+
+
+def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
+    """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
+    metrics = NodeMetrics()
+    detector = SwappableDetector(lambda data: OnnxDetector(data, threads=settings.detector_threads))
+    teacher = _teacher(settings)
+    place = WeightsPlace(settings.data / "weights", settings.mirror, settings.site, _trust(settings.trust))
+    store = WeightsStore(place, now_utc=int(time.time()))
+    updates = ModelUpdates(
+        store,
+        detector,
+        policy=TrialPolicy(trial_s=settings.updates.trial_s),
+        teacher=lambda: teacher.description if teacher else None,
+    )
+    outbox = Outbox(
+        settings.site, settings.data / "outbox", lambda: _connect(settings), now_utc=time.time, new_id=new_id
+    )
+    cameras = tuple(_camera(camera, settings, detector, teacher, metrics) for camera in settings.cameras)
+    return Node(NodeParts(settings, cameras, detector, store, updates, outbox, metrics)), metrics
+
+
+def run_node(settings: NodeSettings, stop: threading.Event) -> None:
+    """Run until `stop`; everything is closed when this returns."""
+    node, metrics = build_node(settings)
+    page = None
+    if settings.page_port is not None:
+        page = HealthServer(
+            health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port
+        )
+        page.start()
+    node.start()
+    log.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
+    try:
+        stop.wait()
+    finally:
+        node.stop()
+        if page is not None:
+            page.stop()
+
+
+def new_id() -> str:
+    """A ULID from the system's random source."""
+    return str(ULID())
+
+
+def _camera(
+    camera: CameraSettings,
+    settings: NodeSettings,
+    detector: Detector,
+    teacher: Detector | None,
+    metrics: NodeMetrics,
+) -> CameraParts:
+    promise = PrivacySettings(
+        epsilon=settings.privacy.epsilon_per_release,
+        budget_epsilon=settings.privacy.epsilon_per_camera,
+        delta=settings.privacy.delta,
+        window_days=settings.privacy.window_days,
+        tracks_wanted=settings.privacy.minimum_tracks,
+    )
+    account = PrivacyAccountant(settings.data / "privacy" / f"{camera.name}.json", promise, utc=time.time)
+    parts = PipelineParts(detector, teacher, account, metrics, new_id, settings.evidence, settings.teacher)
+    health = CameraFigures()
+    return CameraParts(
+        camera.name, health, account, lambda: _source(camera), lambda: CameraPipeline(camera, parts, health)
+    )
+
+
+def _source(camera: CameraSettings) -> FrameSource:
+    how = SourceSettings(speed=camera.speed, loop=camera.loop, segments=camera.segments)
+    return open_source(camera.source, how, camera=camera.name)
+
+
+def _teacher(settings: NodeSettings) -> Detector | None:
+    path = settings.teacher.bundle
+    if path is None:
+        return None
+    return OnnxDetector(path, threads=settings.detector_threads)
+
+
+def _trust(path: Path) -> SiteTrust:
+    try:
+        return SiteTrust.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"trust file {path} cannot be read ({error.strerror}); enrol the site with `blindspot sites add`"
+        ) from None
+
+
+async def _connect(settings: NodeSettings) -> Bus:
+    seed = settings.broker.credentials
+    link = Link(
+        settings.broker.url,
+        f"node-{settings.site}",
+        nkey_seed_path=str(seed) if seed else None,
+        inbox_prefix=inbox_prefix(settings.site),
+    )
+    return await NatsBus.connect(link)

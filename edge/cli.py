@@ -1,0 +1,146 @@
+"""`blindspot-edge`: run a node, look at its health, its ledger and its configuration, play a video to it.
+
+Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy. An error is one sentence on stderr; tables go to stdout.
+"""
+
+import json
+import logging
+import signal
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from messaging.errors import BlindspotError
+from messaging.yaml_config import load_settings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=True, help="One site's node: detect, notice misses, report."
+)
+config_app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
+ledger_app = typer.Typer(no_args_is_help=True, help="What has left this site.")
+app.add_typer(config_app, name="config")
+app.add_typer(ledger_app, name="ledger")
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The node's YAML file.")]
+LedgerPath = Annotated[Path, typer.Argument(help="The gate's ledger: its file or folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout.")]
+_out, _err = Console(), Console(stderr=True)
+UNHEALTHY = 3
+
+
+@app.command()
+def run(config: ConfigPath = Path("node.yaml")) -> None:
+    """Run the node until it is told to stop."""
+    from edge.app import run_node
+    from edge.settings import NodeSettings
+
+    settings = load_settings(NodeSettings, config)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_node(settings, stop)
+
+
+@app.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Also check this node's files.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Is everything here that a node needs? Exit code 3 when something is missing."""
+    from edge.doctor import examine
+
+    findings = examine(config)
+    if as_json:
+        _out.print_json(json.dumps([{"what": f.what, "fine": f.fine, "says": f.says} for f in findings]))
+    else:
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.fine else "[red]missing[/]"
+            _out.print(f"{mark:>8}  {finding.what}: {finding.says}", highlight=False)
+    if not all(finding.fine for finding in findings):
+        raise typer.Exit(UNHEALTHY)
+
+
+@app.command()
+def replay(
+    video: Annotated[Path, typer.Argument(help="A video file or a folder of images.")],
+    bundle: Annotated[Path, typer.Option("--bundle", help="The detector bundle (model.onnx).")],
+    frames: Annotated[int, typer.Option(help="At most so many frames.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Play a video to a detector, offline: what the node would see, how fast, and in how much memory."""
+    from edge.replay import replay_video
+
+    seen = replay_video(video, bundle, frames)
+    if as_json:
+        _out.print_json(json.dumps(asdict(seen)))
+        return
+    for name, value in asdict(seen).items():
+        _out.print(f"{name}: {value}", highlight=False)
+
+
+@config_app.command("validate")
+def config_validate(config: ConfigPath = Path("node.yaml")) -> None:
+    """Check the file; silent success, or one sentence that names line and remedy."""
+    from edge.settings import NodeSettings
+
+    load_settings(NodeSettings, config)
+    _out.print(f"{config}: fine", highlight=False)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """The JSON Schema of the node's configuration."""
+    from edge.settings import NodeSettings
+
+    _out.print_json(json.dumps(NodeSettings.model_json_schema()))
+
+
+@config_app.command("show")
+def config_show(config: ConfigPath = Path("node.yaml")) -> None:
+    """The configuration with all defaults filled in."""
+    from edge.settings import NodeSettings
+
+    _out.print_json(load_settings(NodeSettings, config).model_dump_json())
+
+
+@ledger_app.command("verify")
+def ledger_verify(ledger: LedgerPath) -> None:
+    """Recompute the chain; exit code 1 and the first broken entry when it does not hold."""
+    from edge.ledger import verify
+
+    summary = verify(ledger)
+    _out.print(f"{ledger}: {summary.head.n} entries, the chain holds", highlight=False)
+
+
+@ledger_app.command("show")
+def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
+    """Totals by message type and day."""
+    from edge.ledger import verify
+
+    rows = [
+        {"day": day, "kind": kind, "messages": total.count, "bytes": total.bytes}
+        for (kind, day), total in sorted(verify(ledger).by_kind_and_day.items(), key=lambda row: row[0][::-1])
+    ]
+    if as_json:
+        _out.print_json(json.dumps(rows))
+        return
+    for row in rows:
+        text = f"{row['day']}  {row['kind']:<14} {row['messages']:>8} messages {row['bytes']:>10} bytes"
+        _out.print(text, highlight=False)
+    _out.print("images: 0", highlight=False)
+
+
+def main() -> None:
+    """Entry point: our errors become one sentence and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except BlindspotError as error:
+        _err.print(f"[red]error:[/] {error}", highlight=False)
+        raise SystemExit(1) from None

@@ -1,0 +1,235 @@
+"""The running node: one thread a camera, one for updates, one for reports that come on a schedule.
+
+Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
+camera thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
+knows how a frame is judged (`edge.pipeline`) or a release verified (`edge.weights`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+from edge.camera_health import CameraFigures
+from edge.errors import DetectorError, SourceError
+from edge.health import Readiness, resident_mb
+from edge.hot_swap import SwappableDetector
+from edge.metrics import NodeMetrics
+from edge.model_updates import ModelUpdates
+from edge.outbox import Outbox
+from edge.pipeline import CameraPipeline
+from edge.privacy import PrivacyAccountant
+from edge.settings import NodeSettings
+from edge.sources import Frame, FrameSource
+from edge.weights import WeightsStore
+from messaging.codec import kind_of
+from messaging.releases import Stage
+from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
+
+log = logging.getLogger(__name__)
+
+RESTART_S = 2.0
+JOIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class CameraParts:
+    """One camera. Its source is opened, and its pipeline made, once the node has a model."""
+
+    name: str
+    health: CameraFigures
+    accountant: PrivacyAccountant
+    open: Callable[[], FrameSource]
+    make_pipeline: Callable[[], CameraPipeline]
+
+
+@dataclass(frozen=True)
+class NodeParts:
+    """What `edge.app` builds a node from."""
+
+    settings: NodeSettings
+    cameras: tuple[CameraParts, ...]
+    detector: SwappableDetector
+    store: WeightsStore
+    updates: ModelUpdates
+    outbox: Outbox
+    metrics: NodeMetrics
+
+
+class Node:
+    """Start, run, stop. All times are seconds."""
+
+    def __init__(self, parts: NodeParts, *, utc: Callable[[], float] = time.time) -> None:
+        self._parts, self._utc = parts, utc
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._sources: dict[str, FrameSource] = {}
+        self._pipelines: dict[str, CameraPipeline] = {}
+        self._sending: dict[SwapReceipt, Future[bool]] = {}
+        self._started = time.monotonic()
+
+    def start(self) -> None:
+        """Load what served before, then start all threads."""
+        parts = self._parts
+        parts.updates.start(int(self._utc()))
+        parts.outbox.start()
+        self._spawn("updates", parts.settings.updates.poll_s, self._update)
+        self._spawn("reports", 0.5, self._schedule())
+        for camera in parts.cameras:
+            self._run(f"camera-{camera.name}", partial(self._watch, camera))
+
+    def stop(self) -> None:
+        """End all threads, then the outbox; what was not sent stays on disk."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+        self._parts.outbox.stop()
+
+    def readiness(self) -> Readiness:
+        """Whether frames are being looked at, and if not, why."""
+        reasons = []
+        if not self._parts.detector.ready:
+            reasons.append("no model yet: the site waits for its first release")
+        reasons += [
+            f"camera {camera.name} gives no frames"
+            for camera in self._parts.cameras
+            if not camera.health.connected
+        ]
+        return Readiness(tuple(reasons))
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guard(self, name: str, work: Callable[[], None]) -> None:
+        """A thread's top: whatever `work` raises is logged, and it starts again."""
+        while not self._stop.is_set():
+            try:
+                work()
+                return
+            except Exception:
+                log.exception("%s failed; it starts again in %g s", name, RESTART_S)
+                self._stop.wait(RESTART_S)
+
+    def _spawn(self, name: str, every_s: float, tick: Callable[[], None]) -> None:
+        def loop() -> None:
+            while not self._stop.wait(every_s):
+                tick()
+
+        self._run(name, loop)
+
+    def _watch(self, camera: CameraParts) -> None:
+        while not self._parts.detector.ready:
+            if self._stop.wait(0.1):
+                return
+        source, pipeline = camera.open(), camera.make_pipeline()
+        self._sources[camera.name], self._pipelines[camera.name] = source, pipeline
+        for item in source.frames(self._stop):
+            if isinstance(item, SourceError):
+                camera.health.connected = False
+                log.warning("%s", item)
+                continue
+            self._look(camera, pipeline, item)
+        camera.health.connected = False
+        if source.ended:
+            log.info("camera %s: %s", camera.name, source.ended)
+        self._send(pipeline.end(self._utc()))
+
+    def _look(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
+        metrics = self._parts.metrics
+        try:
+            looked = pipeline.process(frame, self._parts.updates.shadow)
+        except DetectorError as error:
+            camera.health.failures += 1
+            metrics.frames.labels(camera.name, "failed").inc()
+            log.warning("camera %s: frame %d was not looked at: %s", camera.name, frame.index, error)
+            return
+        metrics.frames.labels(camera.name, "skipped" if looked.skipped else "looked").inc()
+        if looked.inference_s is not None:
+            metrics.inference_s.observe(looked.inference_s)
+        self._send(looked.reports)
+
+    def _send(self, reports: list[Report]) -> None:
+        for report in reports:
+            self._parts.metrics.reports.labels(kind_of(report)).inc()
+            self._parts.outbox.put(report)
+
+    def _update(self) -> None:
+        parts = self._parts
+        parts.updates.tick(int(self._utc()))
+        for receipt in parts.store.receipts():
+            self._hand_over(receipt)
+
+    def _hand_over(self, receipt: SwapReceipt) -> None:
+        """A receipt leaves the store once the broker has it; until then it survives restarts."""
+        future = self._sending.get(receipt)
+        if future is None:
+            self._parts.metrics.swaps.labels(receipt.outcome, receipt.reason).inc()
+            self._sending[receipt] = self._parts.outbox.put(receipt)
+        elif future.done():
+            del self._sending[receipt]
+            self._parts.store.sent(receipt)
+
+    def _schedule(self) -> Callable[[], None]:
+        """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures."""
+        times = self._parts.settings.reports
+        due = {
+            self._beat: times.heartbeat_s,
+            self._tally: times.tally_s,
+            self._prototypes: times.prototype_s,
+            self._shadow: times.shadow_s,
+        }
+        last = dict.fromkeys(due, float("-inf"))
+
+        def tick() -> None:
+            for task, every_s in due.items():
+                if time.monotonic() - last[task] >= every_s:
+                    last[task] = time.monotonic()
+                    task()
+
+        return tick
+
+    def _tally(self) -> None:
+        for pipeline in list(self._pipelines.values()):
+            self._send(pipeline.tallies(self._utc()))
+
+    def _prototypes(self) -> None:
+        for pipeline in list(self._pipelines.values()):
+            self._send(pipeline.prototypes(self._utc()))
+
+    def _shadow(self) -> None:
+        self._send(list(self._parts.updates.shadow_reports(int(self._utc()))))
+
+    def _beat(self) -> None:
+        parts = self._parts
+        active, previous, staged = parts.store.active(), parts.store.previous(), parts.store.staged()
+        counts = parts.outbox.counts
+        self._send(
+            [
+                Heartbeat(
+                    model_digest=active.digest if active else None,
+                    previous_digest=previous.digest if previous else None,
+                    candidate_digest=staged.digest if staged else None,
+                    stage=Stage.TRIAL if staged else Stage.SERVICE if active else None,
+                    uptime_s=int(time.monotonic() - self._started),
+                    resident_mb=round(resident_mb(), 1),
+                    outbox_messages=counts.waiting,
+                    shed=sum(counts.shed.values()),
+                    epsilon_spent=round(
+                        sum(camera.accountant.epsilon_spent() for camera in parts.cameras), 3
+                    ),
+                    cameras=tuple(self._camera_health(camera) for camera in parts.cameras),
+                    at_utc=int(self._utc()),
+                )
+            ]
+        )
+        parts.metrics.outbox.set(counts.waiting)
+
+    def _camera_health(self, camera: CameraParts) -> CameraHealth:
+        source = self._sources.get(camera.name)
+        self._parts.metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
+        return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0)

@@ -1,0 +1,242 @@
+"""One frame of one camera through everything: tags, motion filter, detector, tracks, hazards, evidence.
+
+Returns reports and sends nothing. The rooms do the work; here is only their order. `process` belongs to
+the camera's thread; `tallies` and `prototypes` may be called from another.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge.camera_health import CameraFigures
+from edge.conditions import ConditionMemory, SceneTags
+from edge.detections import Detections
+from edge.detector import Detector
+from edge.errors import BudgetSpent, DetectorError
+from edge.evidence_sources import translated
+from edge.hazard_rules import HazardRules, Scene, Zone
+from edge.metrics import NodeMetrics
+from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions
+from edge.motion import MotionFilter
+from edge.privacy import PrivacyAccountant, release_prototype
+from edge.prototypes import PrototypeBook, PrototypeKey
+from edge.recall_counter import RecallCounter, above_threshold, recall_tallies
+from edge.second_views import look_again
+from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
+from edge.shadow import SPARSE_FRAMES, ShadowRun
+from edge.sources import Frame
+from edge.tracker import ByteTracker, TrackerSettings, TrackState, TrackUpdate
+from messaging.reports import EvidenceSource, Report
+from messaging.taxonomy import UNKNOWN_CLASS
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What one frame gave. `skipped`: the motion filter saw no reason to look."""
+
+    reports: list[Report] = field(default_factory=list)
+    skipped: bool = False
+    inference_s: float | None = None
+
+
+@dataclass(frozen=True)
+class PipelineParts:
+    """What the cameras of a node share, and what each has of its own."""
+
+    detector: Detector
+    teacher: Detector | None
+    accountant: PrivacyAccountant
+    metrics: NodeMetrics
+    new_id: Callable[[], str]
+    evidence: EvidenceSettings
+    teaching: TeacherSettings
+
+
+class CameraPipeline:
+    """All that is remembered of one camera, frame by frame."""
+
+    def __init__(self, camera: CameraSettings, parts: PipelineParts, health: CameraFigures) -> None:
+        """Needs a detector that is ready: the bundle says classes, thresholds and embedding width."""
+        bundle = parts.detector.description
+        self.health = health
+        self._camera, self._parts = camera.name, parts
+        self._digest = parts.detector.digest
+        self._tags, self._motion = ConditionMemory(), MotionFilter()
+        self._tracker = ByteTracker(bundle, TrackerSettings())
+        zones = tuple(Zone(name, corners) for name, corners in camera.zones.items())
+        self._rules = HazardRules(camera.name, bundle, parts.new_id, zones=zones)
+        self._collector = EvidenceCollector(camera.name, bundle)
+        self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self._teacher_tracker = (
+            ByteTracker(parts.teacher.description, SPARSE_FRAMES) if parts.teacher else None
+        )
+        self._recall = RecallCounter()
+        self._counter = itertools.count()
+        self._lock = threading.Lock()
+        self._last: tuple[float, Scene] | None = None
+
+    def process(self, frame: Frame, shadow: ShadowRun | None = None) -> Looked:
+        """Take one frame. Raises `DetectorError` when it could not be looked at: never an empty street."""
+        with self._lock:
+            return self._process(frame, shadow)
+
+    def _process(self, frame: Frame, shadow: ShadowRun | None) -> Looked:
+        self.health.arrived()
+        tags = self._tags.observe(frame.image, frame.time_s)
+        self.health.scene = tags.scene
+        motion = self._motion.observe(frame.image, frame.time_s)
+        if self._parts.evidence.motion_filter and not motion.deserves_inference:
+            self.health.skipped += 1
+            return Looked(skipped=True)
+        started = time.perf_counter()
+        found = self._detect(frame)
+        taken_s = time.perf_counter() - started
+        self.health.looked(taken_s)
+        update = self._tracker.update(found, frame.time_s)
+        height, width = frame.image.shape[:2]
+        scene = Scene(width, height, tags, frame.captured_at_utc)
+        self._last = (frame.time_s, scene)
+        reports: list[Report] = list(self._rules.observe(update, scene, self._digest))
+        taught = self._teach(frame, found, tags, taken_s, shadow)
+        watched = motion if self._parts.evidence.motion else None
+        evidence = self._collector.observe(
+            Moment(frame, tags, found, self._digest, update, watched),
+            SecondOpinions(self._second_views(frame), taught),
+            embed=self._parts.detector.embed,
+        )
+        self._remember(update, evidence, tags)
+        self._count(found, evidence)
+        return Looked([*reports, *(e.report for e in evidence)], inference_s=taken_s)
+
+    def end(self, at_utc: float) -> list[Report]:
+        """The footage is over: close what is open, hand out what was counted."""
+        with self._lock:
+            self._tracker.end()
+            if self._teacher_tracker is not None:
+                self._recall.close(self._teacher_tracker.end())
+            closed: list[Report] = []
+            if self._last is not None:
+                closed = list(self._rules.close_all(*self._last, self._digest))
+        return [*closed, *self.tallies(at_utc)]
+
+    def tallies(self, at_utc: float) -> list[Report]:
+        """Recall tallies of the teacher's tracks that ended since the last call."""
+        with self._lock:
+            return list(
+                recall_tallies(
+                    self._recall.take(),
+                    self._parts.detector.description.class_names,
+                    camera=self._camera,
+                    model_digest=self._digest,
+                    minute_utc=_minute(at_utc),
+                    source=EvidenceSource.TEACHER,
+                )
+            )
+
+    def prototypes(self, at_utc: float) -> list[Report]:
+        """Prototypes with enough tracks, as far as the camera's budget goes."""
+        released: list[Report] = []
+        with self._lock:
+            for key in self._book.ready(self._parts.accountant.settings.tracks_wanted):
+                try:
+                    released.append(
+                        release_prototype(
+                            self._book, key, self._parts.accountant, camera=self._camera, at_utc=at_utc
+                        )
+                    )
+                except BudgetSpent:
+                    self._parts.metrics.withheld.labels(self._camera, "budget").inc()
+        return released
+
+    def _detect(self, frame: Frame) -> Detections:
+        detector = self._parts.detector
+        floor = min(self._tracker.floor, self._collector.floor)
+        try:
+            found = detector.detect([frame.image], floor=floor)[0]
+        except DetectorError:
+            self._collector.could_not_look()
+            raise
+        if detector.digest != self._digest:
+            self._follow(detector)
+        return found
+
+    def _follow(self, detector: Detector) -> None:
+        """Another model serves from this frame on: its thresholds, and counts of its own."""
+        self._digest = detector.digest
+        self._tracker.describe(detector.description)
+        self._rules.description = detector.description
+        self._collector.describe(detector.description)
+        self._recall = RecallCounter()
+        if self._teacher_tracker is not None and self._parts.teacher is not None:
+            self._teacher_tracker = ByteTracker(self._parts.teacher.description, SPARSE_FRAMES)
+
+    def _teach(
+        self, frame: Frame, found: Detections, tags: SceneTags, taken_s: float, shadow: ShadowRun | None
+    ) -> Detections | None:
+        """What the teacher sees there, if it is its turn: counts recall, feeds the shadow run."""
+        taught = self._ask_teacher(frame)
+        if taught is not None and self._teacher_tracker is not None:
+            seen = above_threshold(found, self._parts.detector.description)
+            self._recall.look(self._teacher_tracker.update(taught, frame.time_s), [seen], tags.scene)
+        if shadow is not None and shadow.incumbent_digest == self._digest:
+            shadow.look(
+                self._camera,
+                frame.image,
+                found,
+                scene=tags.scene,
+                time_s=frame.time_s,
+                incumbent_ms=1000 * taken_s,
+                teacher=taught,
+            )
+        return taught
+
+    def _ask_teacher(self, frame: Frame) -> Detections | None:
+        """The teacher's boxes, in the service bundle's classes; None when not asked or when it failed."""
+        teacher = self._parts.teacher
+        if teacher is None or next(self._counter) % self._parts.teaching.every:
+            return None
+        try:
+            seen = teacher.detect([frame.image])[0]
+        except DetectorError:
+            self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
+            return None
+        return translated(seen, teacher.description, self._parts.detector.description)
+
+    def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
+        """Every n-th frame: what the detector sees in two other views of it; None when not due or failed."""
+        if self.health.frames % self._parts.evidence.second_view_every:
+            return None
+        try:
+            return tuple(look_again(self._parts.detector, frame.image, self._collector.floor))
+        except DetectorError:
+            self._parts.metrics.frames.labels(self._camera, "second_view_failed").inc()
+            return None
+
+    def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: SceneTags) -> None:
+        """One vector a track into the prototype sums: ended tracks, and misses whose class is known."""
+        bundle = self._parts.detector.description
+        for track in update.ended:
+            if track.state is not TrackState.TENTATIVE and track.embedding is not None:
+                self._book.add(self._key(bundle.class_names[track.class_id], tags), track.id, track.embedding)
+        for item in evidence:
+            if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
+                self._book.add(self._key(item.report.class_name, tags), item.track_key, item.embedding)
+
+    def _key(self, class_name: str, tags: SceneTags) -> PrototypeKey:
+        return PrototypeKey(class_name, tags.scene, self._parts.detector.description.embedding_digest)
+
+    def _count(self, found: Detections, evidence: list[Evidence]) -> None:
+        metrics, bundle = self._parts.metrics, self._parts.detector.description
+        for class_id in above_threshold(found, bundle).class_id:
+            self.health.detections += 1
+            metrics.detections.labels(self._camera, bundle.class_names[class_id]).inc()
+        for item in evidence:
+            self.health.misdetections += 1
+            report = item.report
+            metrics.misdetections.labels(self._camera, report.class_name, report.evidence).inc()
+
+
+def _minute(at_utc: float) -> int:
+    return int(at_utc) - int(at_utc) % 60

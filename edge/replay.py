@@ -1,0 +1,57 @@
+"""Plays a video to a detector, offline: what it sees, how fast, how long until the first frame, memory."""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import SourceError
+from edge.health import resident_mb
+from edge.onnx_detector import OnnxDetector
+from edge.sources import SourceSettings, open_source
+from edge.tracker import ByteTracker, TrackerSettings
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay gave; times in milliseconds or seconds, memory in MiB."""
+
+    frames: int
+    detections: dict[str, int]
+    tracks: int
+    inference_p50_ms: float
+    inference_p95_ms: float
+    first_frame_s: float
+    resident_mb: float
+
+
+def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
+    """Look at the first frames of a video file or image folder, every one of them.
+
+    Raises:
+        SourceError: nothing can be read there.
+        BundleRefused: the bundle breaks its contract.
+    """
+    began = time.perf_counter()
+    detector = OnnxDetector(bundle)
+    names = detector.description.class_names
+    tracker = ByteTracker(detector.description, TrackerSettings())
+    stop, looks_ms, seen, first_s, tracks = threading.Event(), [], Counter[str](), 0.0, set[int]()
+    for frame in open_source(str(video), SourceSettings(speed=None), camera="replay").frames(stop):
+        if isinstance(frame, SourceError):
+            raise frame
+        started = time.perf_counter()
+        found = detector.detect([frame.image])[0]
+        looks_ms.append(1000 * (time.perf_counter() - started))
+        seen.update(names[class_id] for class_id in found.class_id)
+        tracks |= {track.id for track in tracker.update(found, frame.time_s).active}
+        first_s = first_s or time.perf_counter() - began
+        if len(looks_ms) >= frames:
+            stop.set()
+    p50, p95 = (round(float(np.percentile(looks_ms, share)), 2) for share in (50, 95))
+    return Replay(
+        len(looks_ms), dict(seen), len(tracks), p50, p95, round(first_s, 2), round(resident_mb(), 1)
+    )
