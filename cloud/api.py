@@ -31,7 +31,7 @@ _STATUS: tuple[tuple[type[BlindspotError], int, str], ...] = (
 )
 
 
-class NotAuthorised(Exception):
+class NotAuthorisedError(Exception):
     """The token is missing or wrong."""
 
 
@@ -41,7 +41,7 @@ def build_api(services: Services, token: str) -> FastAPI:
 
     def authorised(request: Request) -> None:
         if not token_holds(request.headers.get("authorization"), token):
-            raise NotAuthorised
+            raise NotAuthorisedError
 
     guard = [Depends(authorised)]
     for routes in (fleet_routes, campaign_routes, model_routes):
@@ -73,8 +73,8 @@ def _add_errors(app: FastAPI) -> None:
                 return problem(status, title, str(error))
         return problem(503, "not possible", str(error))
 
-    @app.exception_handler(NotAuthorised)
-    def not_authorised(_request: Request, _error: NotAuthorised) -> JSONResponse:
+    @app.exception_handler(NotAuthorisedError)
+    def not_authorised(_request: Request, _error: NotAuthorisedError) -> JSONResponse:
         return problem(401, "not authorised", "send the token of the data folder as a bearer token")
 
     @app.exception_handler(RequestValidationError)

@@ -144,3 +144,11 @@ def _read_card(path: Path) -> Dataset:
     values = json.loads(path.read_text())
     values |= {"role": DataRole(values["role"]), "scenes": tuple(values["scenes"]), "folder": path.parent}
     return Dataset(**values)
+
+
+def role_of(name: str) -> DataRole:
+    """A role by its name. Raises `DataRefused` for a word that is none."""
+    try:
+        return DataRole(name)
+    except ValueError:
+        raise DataRefused(f"role {name!r} is not one of {', '.join(DataRole)}") from None

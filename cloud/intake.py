@@ -3,11 +3,10 @@
 A durable pull on the fleet's stream; a message is acknowledged after its transaction is committed, so a
 kill at any point repeats it and the unique key (site, message id) counts it once. The subject's site must
 be the envelope's: who may publish on a subject is the broker's word, what an envelope says is not.
-Heartbeats are read from their last-value bucket. Receipts go back as the last ledger entry without a gap.
+Heartbeats are read from their last-value bucket. Receipts tell the highest ledger entry committed.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from cloud.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
 from messaging.codec import PAYLOADS, Lane, Message, decode
 from messaging.errors import MessageRefused, WireError
+from messaging.receipts import LedgerPosition, position_in_headers
 from messaging.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
 
 log = logging.getLogger(__name__)
 
 DURABLE = "ingest"
-LEDGER_HEADER = "Blindspot-Ledger"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Intake:
             site = parse_report_subject(delivery.subject).site
         except MessageRefused:
             return
-        self.store.note_ledger(site, _ledger_n(delivery))
+        self.store.note_ledger(site, position_in_headers(delivery.headers))
 
     async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
         for delivery in deliveries:
@@ -116,8 +115,8 @@ class Intake:
     async def _write_receipts(self) -> None:
         for site in await asyncio.to_thread(self.store.sites):
             if site.ledger_n and self._receipts.get(site.site) != site.ledger_n:
-                value = json.dumps({"n": site.ledger_n}).encode()
-                await self.bus.put_latest(RECEIPTS, site.site, value)
+                receipt = LedgerPosition(site.ledger_n, site.ledger_hash)
+                await self.bus.put_latest(RECEIPTS, site.site, receipt.to_bytes())
                 self._receipts[site.site] = site.ledger_n
 
     def _count(self, good: Sequence[Received], duplicates: int, refused: int) -> None:
@@ -139,18 +138,12 @@ def _received(delivery: Delivery) -> Received:
         )
     if PAYLOADS[message.kind].lane is Lane.LATEST:
         raise MessageRefused(f"{message.kind} is a last-value message and has no place in the stream")
-    return Received(message, len(delivery.data), _ledger_n(delivery))
+    return Received(message, len(delivery.data), position_in_headers(delivery.headers))
 
 
 def _check_heartbeat(message: Message, site: str) -> None:
     if message.kind != "heartbeat" or message.site != site:
         raise MessageRefused(f"key {site} holds a {message.kind} of site {message.site}")
-
-
-def _ledger_n(delivery: Delivery) -> int | None:
-    """The gate's ledger index, if the message says a sane one."""
-    value = delivery.headers.get(LEDGER_HEADER, "")
-    return int(value) if value.isdecimal() and len(value) < 16 else None
 
 
 async def _pause(stop: asyncio.Event, delay_s: float) -> None:

@@ -14,12 +14,13 @@ from messaging.taxonomy import RegionBin, SceneCondition, SizeBin
 
 @dataclass(frozen=True)
 class Site:
-    """A site that is known. `ledger_n` is the last ledger entry received without a gap before it."""
+    """A site that is known, and the highest entry of its ledger that was received."""
 
     site: str
     added_at: int
     revoked: bool = False
     ledger_n: int = 0
+    ledger_hash: str = ""
 
 
 @dataclass(frozen=True)

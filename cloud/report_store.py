@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, Table, func, select, update
 
 from cloud.records import (
     DeadLetter,
@@ -26,7 +26,6 @@ from cloud.tables import (
     dead_letters,
     hazards,
     heartbeats,
-    ledger_entries,
     misdetections,
     prototypes,
     recall_tallies,
@@ -37,6 +36,7 @@ from cloud.tables import (
     verdicts,
 )
 from messaging.codec import Message
+from messaging.receipts import LedgerPosition
 from messaging.reports import (
     ClassPrototype,
     ErrorKind,
@@ -59,7 +59,7 @@ class Received:
 
     message: Message
     length_bytes: int
-    ledger_n: int | None = None
+    ledger: LedgerPosition | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ReportStore:
         with self._db.writing() as connection:
             for received in batch:
                 new += self._insert_one(connection, received)
-                self._note_ledger(connection, received.message.site, received.ledger_n)
+                self._note_ledger(connection, received.message.site, received.ledger)
         return Inserted(new, len(batch) - new)
 
     def _insert_one(self, connection: Connection, received: Received) -> bool:
@@ -150,30 +150,18 @@ class ReportStore:
     def _note_site(self, connection: Connection, site: str) -> None:
         connection.execute(
             self._db.insert(sites)
-            .values(site=site, added_at=self._db.now(), revoked=False, ledger_n=0)
+            .values(site=site, added_at=self._db.now(), revoked=False, ledger_n=0, ledger_hash="")
             .on_conflict_do_nothing()
         )
 
-    def _note_ledger(self, connection: Connection, site: str, n: int | None) -> None:
-        """Move the site's contiguous ledger mark as far as entries without a gap reach."""
-        if n is None:
-            return
-        mark = int(connection.execute(select(sites.c.ledger_n).where(sites.c.site == site)).scalar_one())
-        if n <= mark:
-            return
-        if n > mark + 1:
-            statement = self._db.insert(ledger_entries).values(site=site, n=n)
-            connection.execute(statement.on_conflict_do_nothing())
-            return
-        ours = ledger_entries.c.site == site
-        later = connection.execute(select(ledger_entries.c.n).where(ours).order_by(ledger_entries.c.n))
-        mark = n
-        for (entry,) in later:
-            if entry > mark + 1:
-                break
-            mark = max(mark, entry)
-        connection.execute(delete(ledger_entries).where(ours & (ledger_entries.c.n <= mark)))
-        connection.execute(update(sites).where(sites.c.site == site).values(ledger_n=mark))
+    def _note_ledger(self, connection: Connection, site: str, position: LedgerPosition | None) -> None:
+        """Remember the highest ledger entry of a site that is committed."""
+        if position is not None:
+            connection.execute(
+                update(sites)
+                .where((sites.c.site == site) & (sites.c.ledger_n < position.n))
+                .values(ledger_n=position.n, ledger_hash=position.hash)
+            )
 
     def put_heartbeat(self, message: Message, length_bytes: int) -> bool:
         """Remember a site's last heartbeat; False when it is not newer than the one known."""
@@ -212,11 +200,11 @@ class ReportStore:
                 .on_conflict_do_nothing()
             )
 
-    def note_ledger(self, site: str, n: int | None) -> None:
+    def note_ledger(self, site: str, position: LedgerPosition | None) -> None:
         """A ledger entry arrived that is not a report (a refused message)."""
         with self._db.writing() as connection:
             self._note_site(connection, site)
-            self._note_ledger(connection, site, n)
+            self._note_ledger(connection, site, position)
 
     def add_site(self, site: str) -> Site:
         """Make a site known before it reports."""
@@ -229,7 +217,7 @@ class ReportStore:
     def sites(self) -> list[Site]:
         """All known sites by name."""
         return [
-            Site(row.site, row.added_at, row.revoked, row.ledger_n)
+            Site(row.site, row.added_at, row.revoked, row.ledger_n, row.ledger_hash)
             for row in self._rows(select(sites).order_by(sites.c.site))
         ]
 

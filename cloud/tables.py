@@ -56,6 +56,7 @@ sites = Table(
     _number("added_at"),
     Column("revoked", Boolean, nullable=False, default=False),
     Column("ledger_n", Integer, nullable=False, default=0),
+    Column("ledger_hash", String(64), nullable=False, default=""),
 )
 
 reports = Table(
@@ -70,13 +71,6 @@ reports = Table(
     _number("length_bytes"),
     UniqueConstraint("site", "message_id"),
     Index("ix_reports_kind_site", "kind", "site"),
-)
-
-ledger_entries = Table(
-    "ledger_entries",
-    metadata,
-    Column("site", String(40), primary_key=True),
-    Column("n", Integer, primary_key=True),
 )
 
 misdetections = Table(

@@ -216,7 +216,7 @@ def model_view(release: Release, beats: Iterable[SiteHeartbeat]) -> ModelResourc
 
 def rollout_view(rollout: Rollout) -> RolloutResource:
     """One rollout; the state of its sites is part of the state machine's JSON."""
-    sites = rollout.state.get("sites", {})
+    sites = rollout.state.get("sites", [])
     return RolloutResource(
         id=rollout.id,
         campaign=rollout.campaign,
@@ -226,7 +226,10 @@ def rollout_view(rollout: Rollout) -> RolloutResource:
         paused=rollout.paused,
         reason=rollout.reason,
         sites=tuple(
-            RolloutSiteResource(site=name, state=str(value)) for name, value in sorted(sites.items())
+            RolloutSiteResource(
+                site=row["site"], group=row["group"], state=row["state"], reason=row["reason"]
+            )
+            for row in sites
         ),
         created_at=rollout.created_at,
         updated_at=rollout.updated_at,

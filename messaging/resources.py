@@ -262,6 +262,7 @@ class RolloutSiteResource(Resource):
     """Where one site stands in a rollout."""
 
     site: str
+    group: str = ""
     state: str
     reason: str = ""
 

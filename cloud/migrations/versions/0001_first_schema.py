@@ -77,12 +77,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency")),
     )
     op.create_table(
-        "ledger_entries",
-        sa.Column("site", sa.String(length=40), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("site", "n", name=op.f("pk_ledger_entries")),
-    )
-    op.create_table(
         "mode_states",
         sa.Column("mode", sa.String(length=160), nullable=False),
         sa.Column("status", sa.String(length=80), nullable=False),
@@ -151,6 +145,7 @@ def upgrade() -> None:
         sa.Column("added_at", sa.Integer(), nullable=False),
         sa.Column("revoked", sa.Boolean(), nullable=False),
         sa.Column("ledger_n", sa.Integer(), nullable=False),
+        sa.Column("ledger_hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("site", name=op.f("pk_sites")),
     )
     op.create_table(
@@ -356,7 +351,6 @@ def downgrade() -> None:
     op.drop_table("releases")
     op.drop_table("orders")
     op.drop_table("mode_states")
-    op.drop_table("ledger_entries")
     op.drop_table("idempotency")
     op.drop_table("heartbeats")
     with op.batch_alter_table("hazards", schema=None) as batch_op:

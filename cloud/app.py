@@ -1,0 +1,262 @@
+"""The composition root of the cloud: everything is built here, once, and runs until told to stop.
+
+    hub broker -> intake -> store -> failure modes -> triggers -> campaigns -> releases -> rollouts -> API
+
+One process a data folder. Telemetry, auto-install and hub access of every library are off before any of
+them is imported. A task that fails stops the whole, and says why.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from cloud.api import build_api
+from cloud.auth import read_or_make_token
+from cloud.campaign_stages import Stages
+from cloud.campaign_store import CampaignStore
+from cloud.campaigns import Campaigns, sole_process
+from cloud.datasets import DatasetRegister
+from cloud.hub import Hub, embedded_hub
+from cloud.intake import Intake
+from cloud.metrics import CloudMetrics
+from cloud.mode_register import ModeRegister
+from cloud.publisher import Publisher
+from cloud.release_store import ReleaseStore
+from cloud.releases import Releases
+from cloud.report_store import ReportStore
+from cloud.rollout_driver import RolloutDriver
+from cloud.services import Services
+from cloud.settings import CloudSettings
+from cloud.store import Database, open_database, sqlite_url
+from cloud.triggers import Triggers
+from messaging.blobs import write_atomically
+from messaging.errors import BlindspotError, ConfigurationError
+from messaging.signing import Repository
+from messaging.subjects import ORDERS
+
+log = logging.getLogger(__name__)
+
+EVENT_LOOP_PAUSE_S = 1.0
+TIMESTAMP_EVERY_S = 6 * 3600.0
+
+StagesFactory = Callable[["Parts"], Stages]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the stages of a campaign are made of."""
+
+    settings: CloudSettings
+    reports: ReportStore
+    campaign_rows: CampaignStore
+    releases: ReleaseStore
+    register: ModeRegister
+    datasets: DatasetRegister
+    publisher: Publisher
+    rollouts: RolloutDriver
+    metrics: CloudMetrics
+
+
+async def run_cloud(
+    settings: CloudSettings,
+    stop: asyncio.Event,
+    *,
+    stages: StagesFactory,
+    hub: Hub | None = None,
+    started: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run the cloud until `stop` is set; `started` gets the address of the API once it answers.
+
+    Args:
+        settings: everything the cloud is told.
+        stop: set it to end the cloud.
+        stages: makes the stages of campaigns.
+        hub: a hub that is there already; by default one is embedded.
+        started: called once.
+
+    Raises:
+        AlreadyRunning: another process holds the data folder.
+        StoreUnavailable, ConfigurationError, WireError: what could not be opened, and what to do.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with sole_process(settings.folder), _database(settings) as database:
+        async with AsyncExitStack() as stack:
+            link: Hub = hub or await stack.enter_async_context(embedded_hub(settings))
+            parts = _parts(settings, database, link, asyncio.get_running_loop())
+            campaigns = Campaigns(
+                parts.campaign_rows,
+                stages(parts),
+                settings.folder,
+                parts.metrics,
+                on_begin=parts.register.take_up,
+                on_end=parts.register.campaign_ended,
+            )
+            await stack.enter_async_context(_launched(campaigns))
+            services = _services(parts, campaigns, link)
+            await _serve(services, parts, link, stop, started)
+
+
+def _parts(
+    settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop
+) -> Parts:
+    reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
+    signed = Releases(
+        Repository(settings.folder.releases),
+        hub.blobs,
+        put_metadata=hub.metadata.put_named,
+        put_order=lambda site, envelope: hub.bus.put_latest(ORDERS, site, envelope),
+    )
+    publisher = Publisher(loop, signed, hub.bus)
+    return Parts(
+        settings=settings,
+        reports=reports,
+        campaign_rows=rows,
+        releases=releases,
+        register=ModeRegister(reports, rows, releases, settings.failure_modes, settings.taxonomy),
+        datasets=DatasetRegister(settings.folder.datasets),
+        publisher=publisher,
+        rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
+        metrics=CloudMetrics(),
+    )
+
+
+def _services(parts: Parts, campaigns: Campaigns, hub: Hub) -> Services:
+    def readiness() -> tuple[str, ...]:
+        connected = getattr(hub.bus, "connected", True)
+        return () if connected else ("the hub broker does not answer",)
+
+    return Services(
+        settings=parts.settings,
+        reports=parts.reports,
+        campaign_rows=parts.campaign_rows,
+        releases=parts.releases,
+        register=parts.register,
+        campaigns=campaigns,
+        rollouts=parts.rollouts,
+        datasets=parts.datasets,
+        metrics=parts.metrics,
+        readiness=readiness,
+    )
+
+
+async def _serve(
+    services: Services, parts: Parts, hub: Hub, stop: asyncio.Event, started: Callable[[str], None]
+) -> None:
+    """Run every task until told to stop or until one of them fails, which is raised."""
+    settings = services.settings
+    listener = _listen(settings.api.host, settings.api.port)
+    url = f"http://{settings.api.host}:{listener.getsockname()[1]}"
+    server = _Server(
+        uvicorn.Config(
+            build_api(services, read_or_make_token(settings.folder.token)),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
+    )
+    await asyncio.to_thread(parts.rollouts.send_again)
+    tasks: list[Coroutine[Any, Any, None]] = [
+        Intake(hub.bus, parts.reports, parts.metrics).run(stop),
+        Triggers(services).run(stop, every_s=settings.failure_modes.refresh_s),
+        _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
+        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
+        _repeat(stop, TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
+        server.serve([listener]),
+        _announce(server, settings, url, started),
+        _end_server(server, stop),
+    ]
+    try:
+        await _until_stopped(tasks, stop)
+    finally:
+        settings.folder.address.unlink(missing_ok=True)
+
+
+async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    running = [asyncio.create_task(task) for task in tasks]
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        stop.set()
+        await asyncio.wait(running, timeout=10.0)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _repeat(stop: asyncio.Event, every_s: float, work: Callable[[], object]) -> None:
+    """Do the work in a thread now and then; an error of ours is logged and it is tried again."""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(work)
+        except BlindspotError as error:
+            log.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every_s)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: who starts the cloud decides what a signal means."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _announce(
+    server: uvicorn.Server, settings: CloudSettings, url: str, started: Callable[[str], None]
+) -> None:
+    while not server.started:
+        await asyncio.sleep(0.02)
+    write_atomically(settings.folder.address, json.dumps({"url": url}).encode())
+    log.info("the API answers at %s", url)
+    started(url)
+
+
+async def _end_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+    server.force_exit = True
+
+
+@asynccontextmanager
+async def _launched(campaigns: Campaigns) -> AsyncIterator[None]:
+    """Launch and end the workflows off the loop: both wait for a database."""
+    context = campaigns.launched()
+    await asyncio.to_thread(context.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+@contextmanager
+def _database(settings: CloudSettings) -> Iterator[Database]:
+    database = open_database(sqlite_url(settings.folder.store))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"the API cannot listen on {host}:{port} ({error.strerror}); choose another port with api.port, "
+            "or 0 for a free one"
+        ) from None
+    return listener

@@ -1,0 +1,72 @@
+"""How the command line speaks: tables for people, JSON for programs, notes and progress on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+notes = Console(stderr=True)
+out = Console()
+
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder of the running cloud")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+DEFAULT_DATA = Path("blindspot-data")
+
+
+def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
+    """One JSON document on stdout."""
+    if isinstance(value, BaseModel):
+        text = value.model_dump_json(indent=1)
+    elif isinstance(value, dict):
+        text = json.dumps(value, indent=1, default=str)
+    else:
+        text = json.dumps([item.model_dump(mode="json") for item in value], indent=1)
+    sys.stdout.write(text + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """A table, or what would fill it."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        notes.print(empty)
+        return
+    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in cells:
+        table.add_row(*row)
+    out.print(table)
+
+
+def when(seconds: int | None) -> str:
+    """A time for people, in their own zone."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def share(value: float | None) -> str:
+    """A share as percent."""
+    return "" if value is None else f"{100 * value:.0f} %"
+
+
+def short(digest: str | None) -> str:
+    """The first letters of a digest."""
+    return "" if digest is None else digest[:12]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, tuple | list):
+        return ", ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,80 @@
+"""The hub: the broker that all gates publish to, embedded, with the cloud's own connection to it.
+
+Sites are enrolled with the same authority: `enrol_site` gives what a gate needs to connect, and the trust
+file that its node believes. Nothing here reads a message.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cloud.settings import CloudSettings, DataFolder
+from messaging.blobs import Blobs, NamedFiles, write_atomically
+from messaging.broker import EmbeddedBroker
+from messaging.broker_config import hub_config
+from messaging.bus import Bus, Link
+from messaging.credentials import HubAuthority, write_secret
+from messaging.nats_blobs import NatsBlobs
+from messaging.nats_bus import NatsBus
+from messaging.signing import Repository
+from messaging.streams import prepare_hub
+from messaging.subjects import MODELS_BUCKET, TUF_BUCKET
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub as the cloud sees it: messages, bundles, signed metadata, and its address."""
+
+    bus: Bus
+    blobs: Blobs
+    metadata: NamedFiles
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What a site is given: files to copy to its gate and its node."""
+
+    site: str
+    credentials: Path
+    trust: Path
+
+
+def hub_authority(folder: DataFolder) -> HubAuthority:
+    """Who may connect to the hub of a data folder."""
+    return HubAuthority(folder.hub / "authority", now_utc=int(time.time()))
+
+
+def enrol_site(folder: DataFolder, site: str) -> Enrolment:
+    """Make a site's hub credentials and its trust file; repeating it gives the same."""
+    credentials = hub_authority(folder).enrol_site(site)
+    trust = folder.root / "sites" / site / "trust.json"
+    write_secret(trust, Repository(folder.releases).site_trust.to_bytes())
+    return Enrolment(site, credentials, trust)
+
+
+@asynccontextmanager
+async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
+    """Start the hub's broker and connect to it with the cloud's own credentials."""
+    folder = settings.folder
+    authority = hub_authority(folder)
+    config = replace(hub_config(folder.hub, authority), port=settings.hub.port or None)
+    broker = EmbeddedBroker(config)
+    await asyncio.to_thread(broker.start)
+    try:
+        link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()))
+        bus = await NatsBus.connect(link)
+        try:
+            models = NatsBlobs(bus, MODELS_BUCKET)
+            metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
+            await prepare_hub(bus, models, metadata)
+            write_atomically(folder.hub / "address.json", json.dumps({"url": broker.url}).encode())
+            yield Hub(bus, models, metadata, broker.url)
+        finally:
+            await bus.close()
+    finally:
+        await asyncio.to_thread(broker.stop)
