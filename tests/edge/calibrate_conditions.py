@@ -1,0 +1,162 @@
+"""Makes `edge/condition_tables.py`: draws streets of the worlds BASE and REFERENCE, fits, prints the module.
+
+    python -m tests.edge.calibrate_conditions fit [PHOTOGRAPHS] > edge/condition_tables.py
+    python -m tests.edge.calibrate_conditions check footage holdout
+
+Half of the pictures are stills, half frames that went through mp4v. PHOTOGRAPHS is a folder with
+`index.csv`; of its train split only sources of certain licence are used, as clear days (dfire: days).
+"""
+
+import csv
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.condition_tables import LinearTable
+from edge.conditions import ConditionMemory, image_statistics, light_features, scene_tags, weather_features
+from messaging.taxonomy import Light, SceneCondition, Weather
+from synth.street import StreetCamera, WorldName, draw_still
+
+Rows = npt.NDArray[np.float64]
+Image = npt.NDArray[np.uint8]
+
+SCENES = ("day-clear", "night-clear", "day-rain", "night-rain", "day-fog", "night-fog", "dusk-clear",
+          "dusk-rain", "dusk-fog", "day-snow", "night-snow")
+LIGHTS, WEATHERS = ("day", "dusk", "night"), ("clear", "rain", "fog", "snow")
+CERTAIN = {"dfire", "furg", "dnit", "intel"}
+
+
+def stills(world: WorldName, count: int) -> Iterator[tuple[str, Image]]:
+    """Single pictures of every scene."""
+    for key in SCENES:
+        for i in range(count):
+            yield key, draw_still(world=world, seed=1000 + i, scene=SceneCondition.parse(key)).image
+
+
+def footage(world: WorldName, key: str, seed: int, frames: int = 24) -> list[Image]:
+    """Frames of a drawn camera after mp4v."""
+    camera = StreetCamera(world=world, seed=500 + seed, scene=SceneCondition.parse(key))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/street.mp4"
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), camera.fps, camera.size)
+        for frame in camera.frames(frames):
+            writer.write(frame.image)
+        writer.release()
+        capture, images = cv2.VideoCapture(path), []
+        while (read := capture.read())[0]:
+            images.append(np.asarray(read[1], np.uint8))
+        return images
+
+
+def samples(world: WorldName, count: int, seeds: int) -> Iterator[tuple[str, Image]]:
+    """Stills, and every fourth frame of footage."""
+    yield from stills(world, count)
+    for key in SCENES:
+        for seed in range(seeds):
+            yield from ((key, image) for image in footage(world, key, seed)[3::4])
+
+
+def photographs(folder: Path) -> Iterator[tuple[str, Image]]:
+    """Photographs by day of certain licence, train split; (source, image)."""
+    for row in csv.DictReader((folder / "index.csv").open()):
+        if row["split"] == "train" and row["source"] in CERTAIN and row["condition"] == "day":
+            yield row["source"], np.asarray(cv2.imread(str(folder / row["file"])), np.uint8)
+
+
+def fit_softmax(
+    rows: Rows, labels: npt.NDArray[np.int64], weight: Rows, tags: tuple[str, ...]
+) -> LinearTable:
+    """Weighted multinomial logistic regression with a little L2, by gradient descent with momentum."""
+    centre, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    inputs = np.c_[(rows - centre) / spread, np.ones(len(rows))]
+    answer, target = np.zeros((inputs.shape[1], len(tags))), np.eye(len(tags))[labels]
+    pull, weight = np.zeros_like(answer), weight / weight.mean()
+    decay = np.r_[np.full(inputs.shape[1] - 1, 1e-3), 0.0][:, None]
+    for _ in range(3000):
+        scores = inputs @ answer
+        chance = np.exp(scores - scores.max(axis=1, keepdims=True))
+        chance /= chance.sum(axis=1, keepdims=True)
+        pull = 0.9 * pull + inputs.T @ ((chance - target) * weight[:, None]) / len(rows) + decay * answer
+        answer -= 0.3 * pull
+    table = np.round(answer, 3)
+    return LinearTable(tags, tuple(centre), tuple(spread),
+                       tuple(map(tuple, table[:-1].T)), tuple(table[-1]))
+
+
+def weights(keys: list[str], dusk: float, photos: int, photo_share: float) -> Rows:
+    """Every scene weighs the same, dusk less (no camera of ours is tuned for it), photographs their share."""
+    each = np.asarray([(dusk if k.startswith("dusk") else 1.0) / keys.count(k) for k in keys])
+    return np.asarray(np.r_[each / len(SCENES), np.full(photos, photo_share / max(photos, 1))])
+
+
+def fit(folder: Path | None) -> str:
+    """The text of the tables' module."""
+    keys, values = [], []
+    for world, count, seeds in ((WorldName.BASE, 16, 6), (WorldName.REFERENCE, 10, 4)):
+        for key, image in samples(world, count, seeds):
+            keys.append(key)
+            values.append(image_statistics(image))
+    photos = [] if folder is None else [(s, image_statistics(i)) for s, i in photographs(folder)]
+    clear = [v for source, v in photos if source != "dfire"]
+    light = fit_softmax(
+        np.stack([light_features(v) for v in [*values, *(v for _, v in photos)]]),
+        np.asarray([LIGHTS.index(k.split("-")[0]) for k in keys] + [0] * len(photos)),
+        weights(keys, 0.2, len(photos), 0.5), LIGHTS)
+    weather = fit_softmax(
+        np.stack([weather_features(v) for v in [*values, *clear]]),
+        np.asarray([WEATHERS.index(k.split("-")[1]) for k in keys] + [0] * len(clear)),
+        weights(keys, 0.6, len(clear), 0.3), WEATHERS)
+    head = Path("edge/condition_tables.py").read_text().split("LIGHT_TABLE =")[0]
+    return head + f"LIGHT_TABLE = {written(light)}\nWEATHER_TABLE = {written(weather)}"
+
+
+def written(table: LinearTable) -> str:
+    """Source text of a table."""
+    def numbers(row: tuple[float, ...], indent: str) -> str:
+        lines, line = [], indent
+        for value in row:
+            text = f"{float(value):.5g}, "
+            if len(line) + len(text) > 108:
+                lines.append(line.rstrip())
+                line = indent
+            line += text
+        return "\n".join([*lines, line.rstrip()])
+
+    rows = "\n".join(f"        (\n{numbers(r, ' ' * 12)}\n        )," for r in table.weights)
+    tags = ", ".join(f'"{tag}"' for tag in table.tags)
+    return (f"LinearTable(\n    tags=({tags}),\n"
+            f"    centre=(\n{numbers(table.centre, ' ' * 8)}\n    ),\n    spread=(\n"
+            f"{numbers(table.spread, ' ' * 8)}\n    ),\n    weights=(\n{rows}\n    ),\n"
+            f"    offset=({', '.join(f'{float(v):g}' for v in table.offset)}),\n)\n")
+
+
+def check(world: WorldName, seeds: int = 4) -> None:
+    """Prints the share of right tags a frame and after smoothing, by scene."""
+    for key in SCENES:
+        right: dict[str, list[bool]] = {
+            name: [] for name in ("light", "weather", "light, steady", "weather, steady")
+        }
+        light, weather = Light(key.split("-")[0]), Weather(key.split("-")[1])
+        for seed in range(seeds):
+            memory = ConditionMemory(interval_s=0.0)
+            for i, image in enumerate(footage(world, key, seed)):
+                now, steady = scene_tags(image), memory.observe(image, i / 5)
+                right["light"].append(now.light is light)
+                right["weather"].append(now.weather is weather)
+                right["light, steady"].append(steady.light is light)
+                right["weather, steady"].append(steady.weather is weather)
+        shares = "  ".join(f"{k} {np.mean(v):.3f}" for k, v in right.items())
+        sys.stdout.write(f"{world} {key:12} {shares}\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "fit":
+        sys.stdout.write(fit(Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    else:
+        for name in sys.argv[2:]:
+            check(WorldName(name))
