@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.conditions import scene_tags
 from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.errors import BackgroundsMissing
 from synth.generator import Image
@@ -111,6 +112,7 @@ class FolderBackgrounds:
             )
         names = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in self._paths)
         self._digest = hashlib.sha256(names.encode()).hexdigest()
+        self._lights: dict[Path, Light] = {}
 
     @property
     def identity(self) -> str:
@@ -118,16 +120,15 @@ class FolderBackgrounds:
         return f"folder:{self._digest[:16]}"
 
     def get(self, seed: int, index: int, *, scene: SceneCondition, width: int, height: int) -> Background:
-        """Every photograph once before any comes again; the condition is as it is in the folder."""
-        turn, position = divmod(index, len(self._paths))
-        order = np.random.default_rng([seed, turn, 3]).permutation(len(self._paths))
-        path = self._paths[int(order[position])]
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise BackgroundsMissing(
-                f"background {path.name} is no readable image; take it out of the folder"
-            )
-        cropped = _crop(np.asarray(image, np.uint8), width, height, np.random.default_rng([seed, index, 4]))
+        """Every photograph of the wanted light once before any comes again; the weather is as it comes.
+
+        Where no photograph shows the wanted light for certain, those of uncertain light serve.
+        """
+        paths = self._paths_of(scene.light)
+        turn, position = divmod(index, len(paths))
+        order = np.random.default_rng([seed, turn, 3]).permutation(len(paths))
+        path = paths[int(order[position])]
+        cropped = _crop(_read(path), width, height, np.random.default_rng([seed, index, 4]))
         return Background(
             image=cropped,
             identity=f"{self.identity}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}",
@@ -136,6 +137,26 @@ class FolderBackgrounds:
             ground=Ground(),
             medium=Medium.PHOTOGRAPH,
         )
+
+    def _paths_of(self, light: Light) -> list[Path]:
+        if light is Light.UNKNOWN:
+            return self._paths
+        if not self._lights:
+            self._lights = {path: scene_tags(_read(path)).light for path in self._paths}
+        for accepted in (light, Light.UNKNOWN):
+            if chosen := [path for path in self._paths if self._lights[path] is accepted]:
+                return chosen
+        raise BackgroundsMissing(
+            f"none of the {len(self._paths)} background pictures was taken at {light}; add some to the folder, "
+            "or leave the folder out to paint into drawn streets"
+        )
+
+
+def _read(path: Path) -> Image:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise BackgroundsMissing(f"background {path.name} is no readable image; take it out of the folder")
+    return np.asarray(image, np.uint8)
 
 
 def _crop(image: Image, width: int, height: int, rng: np.random.Generator) -> Image:

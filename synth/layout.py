@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from edge.conditions import size_bin
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.generator import MASK_GROWTH, Box, Mask, PatchWindow, paint_mask, patch_window
@@ -31,7 +32,6 @@ _SIZE_SHARE = {
     SizeBin.LARGE: (0.26, 0.40),
 }
 _SMALL_ANYWHERE = (GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
-_SIZE_LIMITS = ((0.04, SizeBin.TINY), (0.10, SizeBin.SMALL), (0.25, SizeBin.MEDIUM))
 _ROW = {"top": 0, "middle": 1, "left": 1, "right": 1, "bottom": 2}
 _MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
 
@@ -96,8 +96,7 @@ class Place:
 
     def size(self, width: int, height: int) -> SizeBin:
         """Size bin of the planned box in a picture of this size."""
-        share = max(self.box[2] - self.box[0], self.box[3] - self.box[1]) / max(width, height)
-        return next((name for limit, name in _SIZE_LIMITS if share < limit), SizeBin.LARGE)
+        return size_bin(np.asarray(self.box, np.float32), width, height)
 
 
 @dataclass(frozen=True)

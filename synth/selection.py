@@ -157,6 +157,7 @@ class Selection:
             generator=self.card.name,
             generator_digest=self.card.digest,
             background=scene.background.identity,
+            condition=self.order.scene.key,
             width=image.shape[1],
             height=image.shape[0],
             hazards=hazards,

@@ -7,6 +7,7 @@ import pytest
 from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.backgrounds import DrawnBackgrounds, FolderBackgrounds
 from synth.errors import BackgroundsMissing
+from synth.street import WorldName, draw_still
 
 NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
 
@@ -33,7 +34,7 @@ def test_a_drawn_background_knows_its_road_and_is_darker_at_night() -> None:
     drawn = DrawnBackgrounds()
     night = drawn.get(1, 0, scene=NIGHT, width=160, height=96)
     day = drawn.get(1, 0, scene=SceneCondition(), width=160, height=96)
-    assert day.image.mean() > 1.5 * night.image.mean()
+    assert np.median(day.image) > 1.2 * np.median(night.image)
     road, standable = night.ground.road, night.ground.standable
     assert road is not None
     assert standable is not None
@@ -43,11 +44,28 @@ def test_a_drawn_background_knows_its_road_and_is_darker_at_night() -> None:
 
 def test_photographs_come_once_each_before_any_comes_again(tmp_path: Path) -> None:
     photographs = FolderBackgrounds(folder_of(tmp_path, 5))
-    got = [photographs.get(3, k, scene=NIGHT, width=64, height=48) for k in range(5)]
+    got = [photographs.get(3, k, scene=SceneCondition(), width=64, height=48) for k in range(5)]
     assert len({b.identity for b in got}) == 5
     assert all(b.worn and b.image.shape == (48, 64, 3) for b in got)
-    again = photographs.get(3, 2, scene=NIGHT, width=64, height=48)
+    again = photographs.get(3, 2, scene=SceneCondition(), width=64, height=48)
     assert np.array_equal(again.image, got[2].image)
+
+
+def test_an_order_for_the_night_gets_night_pictures_of_the_folder(tmp_path: Path) -> None:
+    means: dict[str, list[float]] = {"day-clear": [], "night-clear": []}
+    for key in means:
+        for seed in range(3):
+            scene = SceneCondition.parse(key)
+            frame = draw_still(world=WorldName.BACKGROUND, seed=seed, scene=scene, size=(320, 192), hazards=0)
+            cv2.imwrite(str(tmp_path / f"{key}{seed}.png"), frame.image)
+            means[key].append(float(np.median(frame.image)))
+    photographs = FolderBackgrounds(tmp_path)
+    got = [np.median(photographs.get(0, k, scene=NIGHT, width=160, height=96).image) for k in range(6)]
+    assert max(got) < (max(means["night-clear"]) + min(means["day-clear"])) / 2
+    for path in tmp_path.glob("night*"):
+        path.unlink()
+    with pytest.raises(BackgroundsMissing, match="none of the 3 background pictures was taken at night"):
+        FolderBackgrounds(tmp_path).get(0, 0, scene=NIGHT, width=64, height=48)
 
 
 def test_a_folder_without_images_is_refused_with_a_remedy(tmp_path: Path) -> None:

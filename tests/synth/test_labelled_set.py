@@ -37,7 +37,8 @@ def image_row(name: str = "one") -> ImageRow:
     )  # fmt: skip
     return ImageRow(
         name=name, order="0" * 64, generator="fake", generator_digest="1" * 64, background="drawn:1",
-        width=100, height=80, hazards=(hazard,), empty_paintings=(), reconstructions=(),
+        condition="night-clear", width=100, height=80, hazards=(hazard,), empty_paintings=(),
+        reconstructions=(),
     )  # fmt: skip
 
 
@@ -71,6 +72,11 @@ def test_labels_are_yolo_lines_in_shares_of_the_picture() -> None:
     index, x, y, w, h = label_text(image_row(), DEFAULT_TAXONOMY.names).split()
     assert index == str(DEFAULT_TAXONOMY.index("pothole"))
     assert [float(v) for v in (x, y, w, h)] == [0.3, 0.375, 0.4, 0.25]
+
+
+def test_the_index_names_background_and_condition_of_every_image(sealed: LabelledSet) -> None:
+    lines = (sealed.folder / "index.csv").read_text().splitlines()
+    assert lines == ["file,scene,condition", "one.jpg,drawn:1,night-clear"]
 
 
 def test_every_image_says_that_it_is_generated_and_can_still_be_read(sealed: LabelledSet) -> None:

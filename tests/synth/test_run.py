@@ -25,8 +25,10 @@ from tests.synth.orders import order, share
 
 def run(out: Path, wanted: SynthesisOrder | None = None, **changes: object) -> LabelledSet:
     parts: dict[str, object] = {
-        "generator": FakeGenerator(), "backgrounds": DrawnBackgrounds(), "judges": Judges(reference=FakeDetector()),
-    }  # fmt: skip
+        "generator": FakeGenerator(),
+        "backgrounds": DrawnBackgrounds(),
+        "judges": Judges(reference=FakeDetector()),
+    }
     return run_order(wanted or order(), out=out, **{**parts, **changes})  # type: ignore[arg-type]
 
 
