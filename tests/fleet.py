@@ -1,6 +1,7 @@
 """A cloud that signs and a mirror that a gate would fill, in one folder: what the edge's tests attack."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 from edge.incoming_orders import WeightsPlace
@@ -9,10 +10,16 @@ from messaging.manifest import ReleaseManifest
 from messaging.orders import sign_order
 from messaging.releases import RolloutOrder, Stage
 from messaging.signing import Repository
+from messaging.trust import SiteTrust
 from tests.fake_detector import CLASSES, describe, fake_bundle
 
 NOW = 1_900_000_000
 SITE = "harbour"
+
+
+def place_in(folder: Path, trust: SiteTrust) -> WeightsPlace:
+    """The site's folders under the fleet's."""
+    return WeightsPlace(folder / "node", folder / "mirror", SITE, trust, patience_s=0.0)
 
 
 class Fleet:
@@ -29,14 +36,8 @@ class Fleet:
         self.versions = itertools.count(1)
 
     def place(self, *, patience_s: float = 0.0, taxonomy_digest: str | None = None) -> WeightsPlace:
-        return WeightsPlace(
-            folder=self.folder / "node",
-            mirror=self.mirror,
-            site=SITE,
-            trust=self.repository.site_trust,
-            taxonomy_digest=taxonomy_digest,
-            patience_s=patience_s,
-        )
+        place = place_in(self.folder, self.repository.site_trust)
+        return replace(place, patience_s=patience_s, taxonomy_digest=taxonomy_digest)
 
     def release(
         self,

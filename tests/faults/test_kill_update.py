@@ -1,0 +1,43 @@
+"""kill -9 at any moment of an update: exactly one valid model is active, and the next update works."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.weights import WeightsStore
+from messaging.blobs import digest_of
+from tests.fleet import NOW, Fleet
+
+ROOT = Path(__file__).parents[2]
+KILLS = 8
+
+
+@pytest.mark.slow
+def test_a_node_killed_at_random_moments_always_has_exactly_one_valid_model(tmp_path: Path) -> None:
+    check_kills(tmp_path, KILLS, random.Random(7))
+
+
+def check_kills(folder: Path, kills: int, chance: random.Random) -> None:
+    """Kill an updating node so often; after each kill look at what is on disk."""
+    fleet = Fleet(folder)
+    valid = {fleet.release(name).digest for name in ("one", "two", "three", "four")}
+    last_sequence = 0
+    for _ in range(kills):
+        command = [sys.executable, "-m", "tests.faults.update_loop", str(folder)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as node:
+            assert node.stdout is not None
+            assert node.stdout.readline() == "ready\n"
+            time.sleep(chance.uniform(0.0, 0.25))
+            node.kill()
+        store = WeightsStore(fleet.place(), now_utc=NOW)
+        active = store.active()
+        if active is not None:
+            assert active.digest in valid
+            assert digest_of(store.read(active)) == active.digest
+        assert store.state.last_sequence >= last_sequence
+        last_sequence = store.state.last_sequence
+    assert last_sequence > kills
