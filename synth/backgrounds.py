@@ -147,7 +147,7 @@ class FolderBackgrounds:
             if chosen := [path for path in self._paths if self._lights[path] is accepted]:
                 return chosen
         raise BackgroundsMissing(
-            f"none of the {len(self._paths)} background pictures was taken at {light}; add some to the folder, "
+            f"none of the {len(self._paths)} background pictures was taken at {light}; add some there, "
             "or leave the folder out to paint into drawn streets"
         )
 

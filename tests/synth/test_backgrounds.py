@@ -53,12 +53,12 @@ def test_photographs_come_once_each_before_any_comes_again(tmp_path: Path) -> No
 
 def test_an_order_for_the_night_gets_night_pictures_of_the_folder(tmp_path: Path) -> None:
     means: dict[str, list[float]] = {"day-clear": [], "night-clear": []}
-    for key in means:
+    for key, values in means.items():
         for seed in range(3):
             scene = SceneCondition.parse(key)
             frame = draw_still(world=WorldName.BACKGROUND, seed=seed, scene=scene, size=(320, 192), hazards=0)
             cv2.imwrite(str(tmp_path / f"{key}{seed}.png"), frame.image)
-            means[key].append(float(np.median(frame.image)))
+            values.append(float(np.median(frame.image)))
     photographs = FolderBackgrounds(tmp_path)
     got = [np.median(photographs.get(0, k, scene=NIGHT, width=160, height=96).image) for k in range(6)]
     assert max(got) < (max(means["night-clear"]) + min(means["day-clear"])) / 2
