@@ -5,8 +5,9 @@ from messaging.taxonomy import DEFAULT_TAXONOMY
 
 
 def describe(thresholds: dict[str, float] | None = None, **changes: object) -> BundleDescription:
-    """The default classes, every threshold 0.4 unless told."""
-    names = DEFAULT_TAXONOMY.names
+    """The default classes unless told, every threshold 0.4 unless told."""
+    names = changes.get("class_names", DEFAULT_TAXONOMY.names)
+    assert isinstance(names, tuple)
     fields: dict[str, object] = {
         "name": "test", "class_names": names, "taxonomy_digest": DEFAULT_TAXONOMY.digest,
         "input_width": 320, "input_height": 320,
