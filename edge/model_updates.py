@@ -5,6 +5,7 @@ meanwhile. Receipts wait in the store until they are sent. Nothing here judges a
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,10 +24,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrialPolicy:
-    """When a model that was just swapped in has held: so long in service, and so many frames looked at."""
+    """When a model that was just swapped in has held.
+
+    Attributes:
+        trial_s: so long in service without being put out.
+        frames: so many frames looked at; a still street may give none, then `quiet_factor` times as long.
+    """
 
     trial_s: float = 120.0
     frames: int = 3
+    quiet_factor: float = 10.0
+
+    def held(self, age_s: float, good_frames: int) -> bool:
+        """Whether a model that served `age_s` and looked at so many frames has held its trial."""
+        needed_s = self.trial_s if good_frames >= self.frames else self.trial_s * self.quiet_factor
+        return age_s >= needed_s
 
 
 class ModelUpdates:
@@ -46,7 +58,7 @@ class ModelUpdates:
         self._policy = policy or TrialPolicy()
         self._teacher = teacher
         self._shadow: ShadowRun | None = None
-        self._finals: list[ShadowReport] = []
+        self._finals: deque[ShadowReport] = deque()
 
     @property
     def shadow(self) -> ShadowRun | None:
@@ -77,19 +89,21 @@ class ModelUpdates:
             self._begin_shadow(now_utc)
 
     def shadow_reports(self, now_utc: int) -> list[ShadowReport]:
-        """Figures of the shadow run so far, and the final ones of runs that ended since the last call."""
-        shadow, finals = self._shadow, self._finals
-        self._finals = []
-        return [*finals, *([shadow.report(_minute(now_utc))] if shadow else [])]
+        """Figures of the shadow run so far, then the final ones of runs that ended; from any thread."""
+        shadow = self._shadow
+        reports = [shadow.report(_minute(now_utc))] if shadow else []
+        while self._finals:
+            reports.append(self._finals.popleft())
+        return reports
 
     def _watch_trial(self, now_utc: int) -> None:
-        detector, policy = self._detector, self._policy
+        detector = self._detector
         if self._store.state.trial is None:
             return
         if detector.failed is not None:
             self._store.roll_back(detector.failed, now_utc, frames_lost=detector.frames_lost)
             detector.accept_failure()
-        elif (detector.probation_s or 0.0) >= policy.trial_s and detector.good_frames >= policy.frames:
+        elif self._policy.held(detector.probation_s or 0.0, detector.good_frames):
             self._store.commit(now_utc, frames_lost=detector.frames_lost)
             detector.settle()
 
