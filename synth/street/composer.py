@@ -10,20 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.errors import ConfigurationError
 from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
 from synth.street.furniture import draw_lamp, furnish, place_lamps
-from synth.street.ground import make_road, paint_ground
+from synth.street.ground import paint_ground
 from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
 from synth.street.lighting import Lamp, Lighting, light_scene
 from synth.street.paint import Canvas, Sprite
 from synth.street.people import draw_person, upright
+from synth.street.setting import make_setting
 from synth.street.texture import scalar, thrice
 from synth.street.town import Surfaces, paint_buildings, paint_sky
 from synth.street.traffic import Traffic, make_traffic, park
 from synth.street.values import DrawnBox
 from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points, vehicle_box
-from synth.street.view import FARTHEST_M, View
+from synth.street.view import FARTHEST_M
 from synth.street.worlds import World
 
 _LEAST_VISIBLE = 0.3
@@ -40,32 +40,17 @@ class _Entry:
     parts: HazardSprites | None = None
 
 
-def make_view(world: World, size: tuple[int, int], rng: np.random.Generator) -> View:
-    """A city camera 4.5-7.5 m up that looks along the street and a little down."""
-    width, height = size
-    if width < 64 or height < 64:
-        raise ConfigurationError(f"a drawn frame must be at least 64x64 pixels; got {width}x{height}")
-    return View(
-        width,
-        height,
-        horizon_y=height * world.pick(rng, 0.16, 0.34),
-        vanish_x=width * world.pick(rng, 0.34, 0.66),
-        focal_px=width * world.pick(rng, 0.82, 1.1),
-        mounted_m=world.pick(rng, 4.6, 7.2),
-    )
-
-
 class Street:
     """A layout of a world under one condition. Drawing it the first time is the slow part."""
 
     def __init__(self, world: World, seed: int, scene: SceneCondition, size: tuple[int, int]) -> None:
         self.world, self.scene = world, scene
         rng = world.layout_rng(seed, 1)
-        self.view = make_view(world, size, rng)
-        self.road = make_road(world, rng)
-        lamps = place_lamps(world, self.road, rng)
+        self.setting = make_setting(world, scene, size, rng)
+        self.view = self.setting.view
+        lamps = place_lamps(world, self.setting.road, rng)
         self.lighting: Lighting = light_scene(scene, world, lamps, rng)
-        self.traffic: Traffic = make_traffic(world, self.road, rng)
+        self.traffic: Traffic = make_traffic(self.setting, rng)
         self._nearest_m = max(3.0, 0.75 * self.view.ground_starts_m)
         self._night = scene.light in (Light.NIGHT, Light.DUSK)
         self._still: dict[Hazard, HazardSprites | None] = {}
@@ -73,12 +58,11 @@ class Street:
         self.static = self._draw_static(rng, lamps)
 
     def _draw_static(self, rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> Canvas:
-        view, road, world = self.view, self.road, self.world
-        colour = np.zeros((view.height, view.width, 3), np.uint8)
-        depth, self._wet = paint_ground(colour, view, road, world, self.scene, rng)
+        colour = np.zeros((self.view.height, self.view.width, 3), np.uint8)
+        depth, self._wet = paint_ground(colour, self.setting, rng)
         surfaces = Surfaces(colour, np.zeros_like(colour), depth)
-        sky = paint_sky(view, self.scene, world, rng)
-        paint_buildings(surfaces, view, road, world, self.scene, rng)
+        sky = paint_sky(self.setting, rng)
+        paint_buildings(surfaces, self.setting, rng)
         image = self._light_up(surfaces)
         open_sky = depth[: len(sky)] > FARTHEST_M
         np.copyto(image[: len(sky)], sky, where=open_sky[..., None])
@@ -107,34 +91,32 @@ class Street:
         return np.asarray(cv2.add(image, scalar(lighting.haze_colour)), np.float32)
 
     def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> None:
-        entries = [_Entry(s) for s in furnish(self.world, self.view, self.road, self.scene, rng)]
+        entries = [_Entry(s) for s in furnish(self.setting, rng)]
         burning = bool(self.lighting.lamps)
         for lamp in lamps:
-            sprite = draw_lamp(lamp, self.view, self.road, burning=burning)
+            sprite = draw_lamp(lamp, self.setting, burning=burning)
             if sprite is not None:
                 entries.append(_Entry(sprite))
-        for vehicle, x, z in park(self.world, self.view, self.road, rng):
+        for vehicle, x, z in park(self.setting, rng):
             sprite = draw_vehicle(vehicle, self.view, x, z, lights=False)
             if sprite is not None:
                 entries.append(_Entry(sprite, vehicle=(vehicle, x, z)))
         self._paint_all(canvas, entries, parked=True)
         for lamp in self.lighting.lamps:
-            self._lamp_halo(canvas, lamp.x, lamp.y, lamp.z, lamp.power, lamp.colour)
+            self._lamp_halo(canvas, lamp)
 
-    def _lamp_halo(
-        self, canvas: Canvas, x: float, y: float, z: float, power: float, colour: tuple[float, float, float]
-    ) -> None:
-        if power <= 0:
+    def _lamp_halo(self, canvas: Canvas, lamp: Lamp) -> None:
+        if lamp.power <= 0:
             return
-        per_m, at = self.view.pixels_per_m(z), self.view.point(x, y, z)
-        clear, _ = self.lighting.haze(z)
+        per_m, at = self.view.pixels_per_m(lamp.z), self.view.point(lamp.x, lamp.y, lamp.z)
+        clear, _ = self.lighting.haze(lamp.z)
         reach = per_m * (1.1 + 2.2 * (1 - clear) + (0.8 if self.scene.weather is Weather.FOG else 0))
-        tone = (colour[0] * 255, colour[1] * 255, colour[2] * 255)
-        canvas.halo(at, (reach, reach), tone, 0.75 * power * max(clear, 0.35))
-        canvas.halo(at, (reach * 0.25, reach * 0.25), (255, 255, 255), 0.8 * power)
+        tone = (lamp.colour[0] * 255, lamp.colour[1] * 255, lamp.colour[2] * 255)
+        canvas.halo(at, (reach, reach), tone, 0.75 * lamp.power * max(clear, 0.35))
+        canvas.halo(at, (reach * 0.25, reach * 0.25), (255, 255, 255), 0.8 * lamp.power)
         if self.scene.weather is Weather.RAIN:
-            base = self.view.point(x, 0, z)
-            canvas.halo((base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), tone, 0.3 * power)
+            base = self.view.point(lamp.x, 0, lamp.z)
+            canvas.halo((base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), tone, 0.3 * lamp.power)
 
     def _reflect(self, canvas: Canvas) -> None:
         """Wet ground mirrors, blurred, what is above the horizon."""
@@ -193,10 +175,10 @@ class Street:
     def _parts(self, hazard: Hazard, time_s: float) -> HazardSprites | None:
         """Sprites of a hazard; what lies still is drawn once."""
         if hazard.class_name not in ("pothole", "garbage"):
-            return hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+            return hazard_sprites(hazard, self.setting, time_s)
         if hazard not in self._still:
             self._still = {h: p for h, p in self._still.items() if h.alive(time_s)}
-            self._still[hazard] = hazard_sprites(hazard, self.world, self.view, self.scene, time_s)
+            self._still[hazard] = hazard_sprites(hazard, self.setting, time_s)
         return self._still[hazard]
 
     def _paint_all(self, canvas: Canvas, entries: list[_Entry], *, parked: bool) -> None:

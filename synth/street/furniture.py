@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
-from messaging.taxonomy import SceneCondition, Weather
-from synth.street.ground import Road
+from messaging.taxonomy import Weather
 from synth.street.lighting import Lamp
-from synth.street.paint import Colour, Sketch, Sprite
+from synth.street.paint import Colour, Sketch, Sprite, hsv
+from synth.street.setting import Road, Setting
 from synth.street.view import View
 from synth.street.worlds import World
 
-Piece = Callable[[World, View, float, float, np.random.Generator], Sprite | None]
+Spot = tuple[float, float]
+Piece = Callable[[Setting, Spot, np.random.Generator], Sprite | None]
 
 
 def place_lamps(world: World, road: Road, rng: np.random.Generator) -> tuple[Lamp, ...]:
@@ -30,8 +30,9 @@ def place_lamps(world: World, road: Road, rng: np.random.Generator) -> tuple[Lam
     return tuple(lamps)
 
 
-def draw_lamp(lamp: Lamp, view: View, road: Road, *, burning: bool) -> Sprite | None:
+def draw_lamp(lamp: Lamp, setting: Setting, *, burning: bool) -> Sprite | None:
     """Pole on the kerb, arm over the road, head."""
+    view, road = setting.view, setting.road
     pole = lamp.x + 1.3 if lamp.x > road.middle else lamp.x - 1.3
     sketch = Sketch()
     per_m = view.pixels_per_m(lamp.z)
@@ -44,36 +45,34 @@ def draw_lamp(lamp: Lamp, view: View, road: Road, *, burning: bool) -> Sprite | 
     return sketch.render((view.width, view.height), lamp.z, x=pole)
 
 
-def _hsv(h: float, s: float, v: float) -> Colour:
-    b, g, r = cv2.cvtColor(np.array([[(h, s, v)]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
-    return float(b), float(g), float(r)
-
-
-def draw_tree(
-    world: World, view: View, x: float, z: float, rng: np.random.Generator, *, snow: bool = False
-) -> Sprite | None:
+def draw_tree(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """Trunk and a crown of blots."""
+    world, view, (x, z) = setting.world, setting.view, at
+    snow = setting.scene.weather is Weather.SNOW
     tall, per_m = world.pick(rng, 4.5, 8.0), view.pixels_per_m(z)
     sketch = Sketch()
     trunk = [(x, 0, z), (x + world.pick(rng, -0.2, 0.2), tall * 0.6, z)]
     sketch.line(view.project(np.asarray(trunk, np.float32)), 0.13 * per_m, (40, 55, 70))
     hue, value = world.pick(rng, 30, 60), world.pick(rng, 50, 95)
-    tones = [_hsv(hue + 2 * i, 125, value * (0.6 + 0.12 * i)) for i in range(7)]
+    tones = [hsv(hue + 2 * i, 125, value * (0.6 + 0.12 * i)) for i in range(7)]
     if snow:
         tones[4:] = [(206.0 + 8 * i, 204.0 + 8 * i, 202.0 + 8 * i) for i in range(3)]
     leaves = max(min(int(per_m * 1.2), 70), 20)
     swarm = rng.normal(0, 1, (leaves, 3))
-    at = np.stack([x + 0.72 * swarm[:, 0], tall * (0.76 + 0.11 * swarm[:, 1]), np.full(leaves, z)], axis=1)
+    crown = np.stack([x + 0.72 * swarm[:, 0], tall * (0.76 + 0.11 * swarm[:, 1]), np.full(leaves, z)], axis=1)
     level = np.arange(leaves) / leaves
     radii = (0.62 - 0.34 * level) * per_m * world.pick(rng, 0.8, 1.2)
     shades = np.clip(level * 6 + swarm[:, 2], 0, 6).astype(int).tolist()
-    for point, radius, shade in zip(view.project(at.astype(np.float32)), radii.tolist(), shades, strict=True):
+    for point, radius, shade in zip(
+        view.project(crown.astype(np.float32)), radii.tolist(), shades, strict=True
+    ):
         sketch.line(point[None], radius, tones[shade])
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def draw_sign(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
+def draw_sign(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """A traffic sign: red ring, warning triangle or blue plate."""
+    world, view, (x, z) = setting.world, setting.view, at
     per_m, sketch = view.pixels_per_m(z), Sketch()
     post = np.asarray([(x, 0, z), (x, 2.6, z)], np.float32)
     sketch.line(view.project(post), 0.035 * per_m, (120, 120, 120))
@@ -134,20 +133,22 @@ def _block(
         )
 
 
-def draw_bin(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
+def draw_bin(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """A closed wheeled bin, upright: not garbage."""
-    colour = _hsv(world.pick(rng, 20, 130), world.pick(rng, 40, 170), world.pick(rng, 50, 120))
+    world, view, (x, z) = setting.world, setting.view, at
+    colour = hsv(world.pick(rng, 20, 130), world.pick(rng, 40, 170), world.pick(rng, 50, 120))
     sketch = Sketch()
     tall = world.pick(rng, 0.95, 1.2)
-    _block(sketch, view, (x, z), (0.65, tall, 0.6), colour)
+    _block(sketch, view, at, (0.65, tall, 0.6), colour)
     _block(
         sketch, view, (x, z), (0.72, 0.08, 0.65), (colour[0] * 0.8, colour[1] * 0.8, colour[2] * 0.8), tall
     )
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def draw_crates(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
+def draw_crates(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """One to three closed boxes stacked straight: goods, not garbage."""
+    world, view, (x, z) = setting.world, setting.view, at
     sketch, side = Sketch(), world.pick(rng, 0.4, 0.6)
     tone = world.pick(rng, 0.8, 1.1)
     for i in range(int(rng.integers(1, 4))):
@@ -162,24 +163,26 @@ def draw_crates(world: World, view: View, x: float, z: float, rng: np.random.Gen
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def draw_post(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
+def draw_post(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """A bollard, a red hydrant or a letter box."""
+    world, view, (x, z) = setting.world, setting.view, at
     kind, sketch, per_m = int(rng.integers(3)), Sketch(), view.pixels_per_m(z)
     colour = ((70.0, 70.0, 72.0), (35.0, 40.0, 190.0), (30.0, 190.0, 225.0))[kind]
     tall = (0.9, 0.75, 1.2)[kind]
     if kind == 2:
-        _block(sketch, view, (x, z), (0.45, tall, 0.35), colour)
+        _block(sketch, view, at, (0.45, tall, 0.35), colour)
     else:
         post = np.asarray([(x, 0.05, z), (x, tall, z)], np.float32)
         sketch.line(view.project(post), world.pick(rng, 0.09, 0.14) * per_m, colour)
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def draw_bench(world: World, view: View, x: float, z: float, rng: np.random.Generator) -> Sprite | None:
+def draw_bench(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """A bench along the pavement."""
+    world, view, (x, z) = setting.world, setting.view, at
     sketch, tone = Sketch(), world.pick(rng, 0.7, 1.2)
     wood = (55 * tone, 85 * tone, 120 * tone)
-    _block(sketch, view, (x, z), (0.5, 0.08, 1.6), wood, 0.42)
+    _block(sketch, view, at, (0.5, 0.08, 1.6), wood, 0.42)
     back = x + (0.24 if x > 0 else -0.24)
     _block(sketch, view, (back, z), (0.06, 0.42, 1.6), wood, 0.5)
     return sketch.render((view.width, view.height), z, x=x)
@@ -188,22 +191,20 @@ def draw_bench(world: World, view: View, x: float, z: float, rng: np.random.Gene
 PIECES: tuple[Piece, ...] = (draw_sign, draw_bin, draw_bin, draw_crates, draw_post, draw_bench)
 
 
-def furnish(
-    world: World, view: View, road: Road, scene: SceneCondition, rng: np.random.Generator
-) -> list[Sprite]:
+def furnish(setting: Setting, rng: np.random.Generator) -> list[Sprite]:
     """Trees and small things along both pavements."""
+    world, view, road = setting.world, setting.view, setting.road
     sprites = []
-    snow = scene.weather is Weather.SNOW
     green = rng.random() < 0.7
     for kerb, wall in ((road.kerb_left, road.wall_left), (road.kerb_right, road.wall_right)):
         outward = float(np.sign(wall - kerb))
         for z in np.arange(world.pick(rng, 7, 16), 80, world.pick(rng, 9, 16)):
             if green and rng.random() < 0.6:
-                sprites.append(draw_tree(world, view, kerb + outward * 0.8, float(z), rng, snow=snow))
+                sprites.append(draw_tree(setting, (kerb + outward * 0.8, float(z)), rng))
         for _ in range(int(rng.integers(2, 7))):
             piece = PIECES[int(rng.integers(len(PIECES)))]
             x = kerb + outward * rng.uniform(0.5, max(abs(wall - kerb) - 0.7, 0.6))
             sprites.append(
-                piece(world, view, float(x), view.ground_starts_m + float(rng.uniform(1.5, 40)), rng)
+                piece(setting, (float(x), view.ground_starts_m + float(rng.uniform(1.5, 40))), rng)
             )
     return [s for s in sprites if s is not None]

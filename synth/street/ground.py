@@ -1,50 +1,17 @@
 """Road and pavements: asphalt, lane marks, kerbs, and look-alikes of potholes (manholes, patches)."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import SceneCondition, Weather
+from messaging.taxonomy import Weather
+from synth.street.setting import Road, Setting
 from synth.street.texture import SIZE, fractal_noise, sample, thrice
 from synth.street.view import FARTHEST_M, View
-from synth.street.worlds import World
 
 Plane = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Road:
-    """Edges in metres: kerbs and facades left and right of the camera's axis, and lanes' middles."""
-
-    kerb_left: float
-    kerb_right: float
-    wall_left: float
-    wall_right: float
-
-    @property
-    def middle(self) -> float:
-        """X of the line between the directions."""
-        return (self.kerb_left + self.kerb_right) / 2
-
-    @property
-    def lane_out(self) -> float:
-        """X of the lane that leads away from the camera (traffic keeps right)."""
-        return self.middle + (self.kerb_right - self.middle) * 0.36
-
-    @property
-    def lane_in(self) -> float:
-        """X of the lane that leads towards the camera."""
-        return self.middle + (self.kerb_left - self.middle) * 0.36
-
-
-def make_road(world: World, rng: np.random.Generator) -> Road:
-    """A road 8-12 m wide with pavements of 2.5-4.5 m, anywhere under the camera."""
-    half, middle = world.pick(rng, 4.4, 6.2), world.pick(rng, -3.0, 3.0)
-    left, right = world.pick(rng, 2.5, 4.5), world.pick(rng, 2.5, 4.5)
-    return Road(middle - half, middle + half, middle - half - left, middle + half + right)
 
 
 def ground_points(view: View) -> tuple[int, Plane, Plane]:
@@ -68,15 +35,9 @@ def _surfaces(number: int) -> Plane:
     return surfaces
 
 
-def paint_ground(
-    image: NDArray[np.uint8],
-    view: View,
-    road: Road,
-    world: World,
-    scene: SceneCondition,
-    rng: np.random.Generator,
-) -> tuple[Plane, Plane]:
+def paint_ground(image: NDArray[np.uint8], setting: Setting, rng: np.random.Generator) -> tuple[Plane, Plane]:
     """Fill the picture below the horizon; returns the depth of the ground and how wet it is (0..1)."""
+    world, view, road = setting.world, setting.view, setting.road
     first, x, z = ground_points(view)
     grain = np.asarray(
         cv2.remap(_surfaces(world.number), x * 40, z * 40, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
@@ -97,12 +58,12 @@ def paint_ground(
     base[(np.abs(x - road.kerb_left) < 0.14) | (np.abs(x - road.kerb_right) < 0.14)] = flags * 1.12
     warm = world.pick(rng, 0.96, 1.05)
     colour = cv2.merge([base * (2.02 - warm), base, base * warm])
-    _marks(colour, view, road, world, rng, first)
-    _lookalikes(colour, view, road, world, rng, first)
+    _marks(colour, setting, first, rng)
+    _lookalikes(colour, setting, first, rng)
     wet = np.where(on_road, 0.35 + 0.65 * (stains > 0.62), 0.3).astype(np.float32)
-    if scene.weather is Weather.SNOW:
+    if setting.scene.weather is Weather.SNOW:
         _snow(colour, x, road, stains)
-    if scene.weather is Weather.RAIN:
+    if setting.scene.weather is Weather.RAIN:
         colour *= thrice(1 - 0.32 * wet)
     image[first:] = cv2.convertScaleAbs(np.maximum(colour, 0))
     depth = np.full(image.shape[:2], FARTHEST_M * 6, np.float32)
@@ -134,8 +95,9 @@ def _fill(
     roi += cover * (np.asarray(colour, np.float32) - roi)
 
 
-def _marks(image: Plane, view: View, road: Road, world: World, rng: np.random.Generator, first: int) -> None:
+def _marks(image: Plane, setting: Setting, first: int, rng: np.random.Generator) -> None:
     """Dashes in the middle, edge lines, perhaps a crossing."""
+    world, view, road = setting.world, setting.view, setting.road
     white = world.pick(rng, 185, 225)
     paint = (white, white, white)
     phase, dash = world.pick(rng, 0, 4), world.pick(rng, 1.8, 3.2)
@@ -157,10 +119,9 @@ def _marks(image: Plane, view: View, road: Road, world: World, rng: np.random.Ge
             _fill(image, _quad(view, x, x + 0.5, near, near + 3.0), paint, 0.8, first)
 
 
-def _lookalikes(
-    image: Plane, view: View, road: Road, world: World, rng: np.random.Generator, first: int
-) -> None:
+def _lookalikes(image: Plane, setting: Setting, first: int, rng: np.random.Generator) -> None:
     """Manhole covers, asphalt patches and oil stains: dark things in the road that are no potholes."""
+    world, view, road = setting.world, setting.view, setting.road
     for _ in range(int(rng.integers(1, 5))):
         x, z = rng.uniform(road.kerb_left + 1, road.kerb_right - 1), view.ground_starts_m + rng.uniform(2, 26)
         wide, long = world.pick(rng, 0.8, 2.4), world.pick(rng, 0.8, 4.0)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Light, Weather
 from synth.street.flames import FIRE_EDGE, SMOKE_EDGE, draw_fire, draw_smoke
-from synth.street.ground import Road
 from synth.street.litter import draw_garbage, draw_pothole
 from synth.street.paint import Sprite
 from synth.street.people import draw_person, fallen, make_person
+from synth.street.setting import Setting
 from synth.street.view import View
 from synth.street.worlds import World
 
@@ -50,10 +50,9 @@ def edge_of(class_name: str) -> float:
     return {"fire": FIRE_EDGE, "smoke": SMOKE_EDGE}.get(class_name, 0.5)
 
 
-def hazard_sprites(
-    hazard: Hazard, world: World, view: View, scene: SceneCondition, time_s: float
-) -> HazardSprites | None:
+def hazard_sprites(hazard: Hazard, setting: Setting, time_s: float) -> HazardSprites | None:
     """The hazard at a moment, or None when nothing of it is in the frame."""
+    world, view, scene = setting.world, setting.view, setting.scene
     age = time_s - hazard.born_s
     strength = float(np.clip(0.45 + age * 0.35, 0.45, 1.0))
     rng = np.random.default_rng([hazard.seed, 41])
@@ -94,23 +93,22 @@ def expected_box(hazard: Hazard, view: View) -> tuple[float, float, float, float
 
 def place_hazard(
     class_name: str,
+    setting: Setting,
     track: int,
-    world: World,
-    view: View,
-    road: Road,
     rng: np.random.Generator,
     when: tuple[float, float],
 ) -> Hazard:
     """A hazard where it belongs, shorter side about 14 px or more at 640 px; `when` is birth and life."""
+    view = setting.view
     rise = float(rng.uniform(0.16, 0.86)) ** 0.8
     ground_y = view.horizon_y + (view.height - view.horizon_y) * (0.14 + 0.82 * rise)
     z = view.focal_px * view.mounted_m / (ground_y - view.horizon_y)
     least = SHORTEST_SIDE_PX * view.width / 640
-    size = _size(class_name, world, rng)
+    size = _size(class_name, setting.world, rng)
     size = _at_least(class_name, size, z, view, least)
     if class_name == "fallen_person":
         z = min(z, view.focal_px * 0.5 / least)
-    x, y, z = _spot(class_name, z, size, view, road, rng)
+    x, y, z = _spot(class_name, setting, z, size, rng)
     return Hazard(class_name, track, int(rng.integers(1 << 30)), x, y, z, size, when[0], when[1])
 
 
@@ -141,9 +139,10 @@ def _at_least(
 
 
 def _spot(
-    class_name: str, z: float, size: tuple[float, float], view: View, road: Road, rng: np.random.Generator
+    class_name: str, setting: Setting, z: float, size: tuple[float, float], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Metres: in the road, on the pavement, or (fire, smoke) at a window or above the ground."""
+    view, road = setting.view, setting.road
     left, right = view.x_range_at(z)
     half = size[0] * 0.4
     low, high = max(left + half, road.wall_left + 0.8), min(right - half, road.wall_right - 0.8)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.street.paint import Colour, Sketch, Sprite
+from synth.street.paint import Colour, Sketch, Sprite, tone
 from synth.street.view import View
 from synth.street.worlds import World
 
@@ -107,11 +107,11 @@ def _bag(
     sketch: Sketch, view: View, at: tuple[float, float], tall: float, rng: np.random.Generator, world: World
 ) -> None:
     colour = _BAGS[int(rng.integers(len(_BAGS)))]
-    tone = world.pick(rng, 0.85, 1.15)
+    tint = world.pick(rng, 0.85, 1.15)
     blob = _ring(rng, 14, 0.18) * np.asarray([tall * 0.52, tall * 0.45], np.float32)
     points = np.stack([blob[:, 0] + at[0], blob[:, 1] + tall * 0.45, np.full(14, at[1])], axis=1)
     pixels = view.project(points.astype(np.float32))
-    base = tuple(min(c * tone, 250.0) for c in colour)
+    base = tuple(min(c * tint, 250.0) for c in colour)
     sketch.polygon(pixels, (base[0], base[1], base[2]))
     middle = pixels.mean(axis=0)
     lit = tuple(min(c * 1.25 + 22, 255.0) for c in base)
@@ -132,7 +132,7 @@ def _box(
     sketch: Sketch, view: View, at: tuple[float, float], tall: float, rng: np.random.Generator, world: World
 ) -> None:
     turn, side, tall = float(rng.uniform(0, 1.57)), tall * float(rng.uniform(0.5, 0.8)), tall * 0.75
-    tone = world.pick(rng, 0.75, 1.15)
+    tint = world.pick(rng, 0.75, 1.15)
     corners = (
         np.asarray([[np.cos(turn + q), np.sin(turn + q)] for q in np.arange(4) * np.pi / 2]) * side * 0.62
     )
@@ -143,14 +143,10 @@ def _box(
         j = (i + 1) % 4
         for a, b, face in ((i, j, 0.85), (i, (i - 1) % 4, 0.68)):
             quad = np.stack([low[a], low[b], high[b], high[a]])
-            sketch.polygon(view.project(quad.astype(np.float32)), _times(_CARDBOARD, tone * face))
-    sketch.polygon(view.project(high.astype(np.float32)), _times(_CARDBOARD, tone * 0.5))
+            sketch.polygon(view.project(quad.astype(np.float32)), tone(_CARDBOARD, tint * face))
+    sketch.polygon(view.project(high.astype(np.float32)), tone(_CARDBOARD, tint * 0.5))
     flap = np.stack([high[order[0]], high[(order[0] + 1) % 4], high[(order[0] + 1) % 4] + [0.15, 0.12, 0.1]])
-    sketch.polygon(view.project(flap.astype(np.float32)), _times(_CARDBOARD, tone * 1.1))
-
-
-def _times(colour: Colour, factor: float) -> Colour:
-    return min(colour[0] * factor, 255), min(colour[1] * factor, 255), min(colour[2] * factor, 255)
+    sketch.polygon(view.project(flap.astype(np.float32)), tone(_CARDBOARD, tint * 1.1))
 
 
 def _tyre(
@@ -175,7 +171,7 @@ def _plank(
     sketch.line(
         view.project(ends.astype(np.float32)),
         0.06 * view.pixels_per_m(at[1]),
-        _times(_WOOD, world.pick(rng, 0.7, 1.2)),
+        tone(_WOOD, world.pick(rng, 0.7, 1.2)),
     )
 
 
@@ -183,8 +179,8 @@ def _paper(
     sketch: Sketch, view: View, at: tuple[float, float], tall: float, rng: np.random.Generator, world: World
 ) -> None:
     ring = _ring(rng, 5, 0.3) * 0.2
-    tone = world.pick(rng, 150, 240)
-    sketch.polygon(_flat(view, ring.astype(np.float32), at, 0.03), (tone, tone * 0.99, tone * 0.96))
+    grey = world.pick(rng, 150, 240)
+    sketch.polygon(_flat(view, ring.astype(np.float32), at, 0.03), (grey, grey * 0.99, grey * 0.96))
 
 
 _ITEMS = {"bag": _bag, "box": _box, "tyre": _tyre, "plank": _plank, "paper": _paper}

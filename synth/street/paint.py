@@ -21,6 +21,17 @@ _ONE = 1 << _SHIFT
 _SATURATION = 1 / 210
 
 
+def hsv(hue: float, saturation: float, value: float) -> Colour:
+    """A BGR colour 0..255 from OpenCV's hue 0..179, saturation and value 0..255."""
+    blue, green, red = cv2.cvtColor(np.array([[(hue, saturation, value)]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
+    return float(blue), float(green), float(red)
+
+
+def tone(colour: Colour, factor: float) -> Colour:
+    """A colour made darker or brighter, at most 255."""
+    return min(colour[0] * factor, 255.0), min(colour[1] * factor, 255.0), min(colour[2] * factor, 255.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Sprite:
     """A cut-out at depth `z` metres: colour uint8 (h, w, 3) under the scene's light, alpha float32 (h, w).

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from synth.street.paint import Colour, Sketch, Sprite
+from synth.street.paint import Colour, Sketch, Sprite, hsv, tone
 from synth.street.view import View
 from synth.street.worlds import World
 
@@ -44,9 +43,7 @@ def make_person(world: World, rng: np.random.Generator) -> Person:
 
 
 def _cloth(world: World, rng: np.random.Generator, brightest: float) -> Colour:
-    hsv = (world.pick(rng, 0, 179), world.pick(rng, 10, 190), world.pick(rng, 45, brightest))
-    b, g, r = cv2.cvtColor(np.array([[hsv]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
-    return float(b), float(g), float(r)
+    return hsv(world.pick(rng, 0, 179), world.pick(rng, 10, 190), world.pick(rng, 45, brightest))
 
 
 def upright(person: Person, *, gait: float = 0.0, heading: float = 0.0, sitting: bool = False) -> Joints:
@@ -121,7 +118,7 @@ def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) 
         sketch.line(pixels[_JOINTS.index(joint)][None], radius, colour)
 
     far, near = ("l", "r") if joints["foot_l"][2] > joints["foot_r"][2] else ("r", "l")
-    sleeve, light = _tone(person.top, 0.85), _tone(person.top, 1.16)
+    sleeve, light = tone(person.top, 0.85), tone(person.top, 1.16)
     for s in (far, near):
         limb(f"knee_{s}", f"foot_{s}", 0.065 * thick, person.trousers)
         ball(f"foot_{s}", 0.075 * thick, _SHOES)
@@ -137,7 +134,3 @@ def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) 
     head, neck = pixels[_JOINTS.index("head")], pixels[_JOINTS.index("neck")]
     sketch.line((head + (head - neck) * 0.3)[None], 0.1 * per_m, person.hair)
     return sketch.render((view.width, view.height), z + float(local[:, 2].min()) - 0.2, x=x)
-
-
-def _tone(colour: Colour, factor: float) -> Colour:
-    return min(colour[0] * factor, 255.0), min(colour[1] * factor, 255.0), min(colour[2] * factor, 255.0)

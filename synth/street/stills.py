@@ -85,7 +85,7 @@ def find_place(
 ) -> Hazard | None:
     """A hazard in sight, apart from those placed and from `avoid` (pixels); None if tries found no room."""
     for _ in range(_TRIES):
-        hazard = place_hazard(class_name, track, street.world, street.view, street.road, rng, when)
+        hazard = place_hazard(class_name, street.setting, track, rng, when)
         box = expected_box(hazard, street.view)
         taken = [expected_box(other, street.view) for other in placed]
         if any(overlap(box, t) > 0.2 for t in taken) or any(overlap(box, a) > 0.35 for a in avoid):

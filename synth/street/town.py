@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import Light, SceneCondition, Weather
-from synth.street.ground import Road
+from messaging.taxonomy import Light, Weather
+from synth.street.paint import hsv
+from synth.street.setting import Setting
 from synth.street.texture import fractal_noise
 from synth.street.view import FARTHEST_M, View
 from synth.street.worlds import FacadeStyle, World
@@ -32,10 +33,9 @@ _SKY = {
 }
 
 
-def paint_sky(
-    view: View, scene: SceneCondition, world: World, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def paint_sky(setting: Setting, rng: np.random.Generator) -> NDArray[np.float32]:
     """Gradient and clouds, (rows to the horizon, w, 3); grey in bad weather. Final levels, not shaded."""
+    world, view, scene = setting.world, setting.view, setting.scene
     tall = int(np.clip(np.ceil(view.horizon_y), 1, view.height))
     zenith, rim = (np.asarray(c, np.float32) for c in _SKY.get(scene.light, _SKY[Light.DAY]))
     if scene.weather is not Weather.CLEAR:
@@ -51,11 +51,6 @@ def paint_sky(
     return np.asarray(sky + cover * (white - sky), np.float32)
 
 
-def _hsv(h: float, s: float, v: float) -> tuple[float, float, float]:
-    b, g, r = cv2.cvtColor(np.array([[(h, s, v)]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
-    return float(b), float(g), float(r)
-
-
 def make_facade(
     world: World,
     style: FacadeStyle,
@@ -69,7 +64,7 @@ def make_facade(
     wide, tall = max(int(style.bay_m * px_per_m), 6), max(int(style.floor_m * px_per_m), 7)
     warm = rng.random() < 0.75
     hue = world.pick(rng, 4, 28) if warm else world.pick(rng, 95, 125)
-    wall = _hsv(hue, world.pick(rng, 10, 105), world.pick(rng, 105, 215))
+    wall = hsv(hue, world.pick(rng, 10, 105), world.pick(rng, 105, 215))
     tile, pane = _bay(world, style, (wide, tall), wall, rng)
     grid, size = (floors - 1, bays), (wide * bays, tall * (floors - 1))
     dim = cv2.resize(rng.uniform(0.75, 1.2, grid).astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
@@ -82,7 +77,7 @@ def make_facade(
         return Facade(front, None)
     on = ((rng.random(grid) < lit_share) * rng.uniform(80, 225, grid)).astype(np.uint8)
     light = cv2.bitwise_and(cv2.resize(on, size, interpolation=cv2.INTER_NEAREST), glass)
-    tone = np.asarray(_hsv(world.pick(rng, 14, 24), world.pick(rng, 60, 130), 255)) / 255.0
+    tone = np.asarray(hsv(world.pick(rng, 14, 24), world.pick(rng, 60, 130), 255)) / 255.0
     glow = cv2.merge([cv2.convertScaleAbs(light, alpha=float(t)) for t in tone])
     return Facade(front, np.concatenate([np.asarray(glow, np.uint8), shop]))
 
@@ -106,7 +101,7 @@ def _bay(
     cv2.rectangle(tile, (x - 1, y - 1), (x + w, y + h), frame, -1)
     mask = np.zeros((tall, wide), np.uint8)
     cv2.rectangle(mask, (x, y), (x + w - 1, y + h - 1), 255, -1)
-    tile[mask > 0] = _hsv(world.pick(rng, 95, 120), world.pick(rng, 20, 80), world.pick(rng, 45, 110))
+    tile[mask > 0] = hsv(world.pick(rng, 95, 120), world.pick(rng, 20, 80), world.pick(rng, 45, 110))
     if rng.random() < 0.7:
         cv2.line(tile, (x + w // 2, y), (x + w // 2, y + h - 1), frame, 1)
         mask[:, x + w // 2] = 0
@@ -132,14 +127,14 @@ def _ground_floor(
     while x < wide - floor_px:
         span = min(int(world.pick(rng, 2.2, 5.5) * floor_px), wide - x - 2)
         if rng.random() < 0.6 and span > 6:
-            glass = _hsv(world.pick(rng, 90, 120), world.pick(rng, 10, 60), world.pick(rng, 50, 120))
+            glass = hsv(world.pick(rng, 90, 120), world.pick(rng, 10, 60), world.pick(rng, 50, 120))
             cv2.rectangle(band, (x, tall // 4), (x + span - 3, tall - 3), glass, -1)
             if rng.random() < lit * 1.6:
-                tone = _hsv(world.pick(rng, 12, 30), world.pick(rng, 20, 110), world.pick(rng, 150, 235))
+                tone = hsv(world.pick(rng, 12, 30), world.pick(rng, 20, 110), world.pick(rng, 150, 235))
                 cv2.rectangle(light, (x, tall // 4), (x + span - 3, tall - 3), tone, -1)
-            awning = _hsv(world.pick(rng, 0, 179), world.pick(rng, 120, 220), world.pick(rng, 110, 215))
+            awning = hsv(world.pick(rng, 0, 179), world.pick(rng, 120, 220), world.pick(rng, 110, 215))
             if rng.random() < 0.35:
-                awning = _hsv(world.pick(rng, 0, 14), world.pick(rng, 180, 230), world.pick(rng, 150, 220))
+                awning = hsv(world.pick(rng, 0, 14), world.pick(rng, 180, 230), world.pick(rng, 150, 220))
             cv2.rectangle(band, (x - 1, tall // 8), (x + span - 3, tall // 3), awning, -1)
             for stripe in range(x, x + span - 6, max(int(floor_px * 0.7), 4) if rng.random() < 0.5 else 999):
                 cv2.rectangle(
@@ -150,7 +145,7 @@ def _ground_floor(
                     -1,
                 )
         else:
-            door = _hsv(world.pick(rng, 0, 179), world.pick(rng, 40, 160), world.pick(rng, 40, 120))
+            door = hsv(world.pick(rng, 0, 179), world.pick(rng, 40, 160), world.pick(rng, 40, 120))
             cv2.rectangle(band, (x + 4, tall // 4), (x + 4 + min(int(floor_px), span), tall - 1), door, -1)
         x += span + 3
     return band, light
@@ -175,16 +170,15 @@ class _House(NamedTuple):
     end_shows: bool
 
 
-def paint_buildings(
-    surfaces: Surfaces, view: View, road: Road, world: World, scene: SceneCondition, rng: np.random.Generator
-) -> None:
+def paint_buildings(surfaces: Surfaces, setting: Setting, rng: np.random.Generator) -> None:
     """A skyline at the end of the street and rows of houses on both sides, farthest first."""
-    lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(scene.light, 0.0)
+    lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(setting.scene.light, 0.0)
+    world, road = setting.world, setting.road
     houses = [*_row(world, road.wall_left, rng), *_row(world, road.wall_right, rng)]
-    _skyline(surfaces, view, world, lit, rng)
+    _skyline(surfaces, setting, lit, rng)
     for house in sorted(houses, key=lambda h: -h.start):
         if house.end > 4:
-            _house(surfaces, view, house, world, lit, rng)
+            _house(surfaces, setting, house, lit, rng)
 
 
 def _row(world: World, wall: float, rng: np.random.Generator) -> list[_House]:
@@ -204,10 +198,9 @@ def _row(world: World, wall: float, rng: np.random.Generator) -> list[_House]:
     return houses
 
 
-def _house(
-    surfaces: Surfaces, view: View, house: _House, world: World, lit: float, rng: np.random.Generator
-) -> None:
+def _house(surfaces: Surfaces, setting: Setting, house: _House, lit: float, rng: np.random.Generator) -> None:
     """The end that faces the camera, then the long side along the street, where they are in the frame."""
+    world, view = setting.world, setting.view
     z0, z1, wall, tall, end_shows = house
     style = world.facades[int(rng.integers(len(world.facades)))]
     near = max(z0, 2.6)
@@ -226,7 +219,8 @@ def _house(
         _wall(surfaces, view, side, corners, 1.0 if wall > 0 else 0.88, flat=False)
 
 
-def _skyline(surfaces: Surfaces, view: View, world: World, lit: float, rng: np.random.Generator) -> None:
+def _skyline(surfaces: Surfaces, setting: Setting, lit: float, rng: np.random.Generator) -> None:
+    world, view = setting.world, setting.view
     left, right = view.x_range_at(130.0)
     x = max(left - 8, -70.0)
     while x < min(right, 70.0):

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.street.ground import Road
 from synth.street.people import Person, make_person
+from synth.street.setting import Setting
 from synth.street.vehicles import Vehicle, make_vehicle
-from synth.street.view import View
-from synth.street.worlds import World
 
 _LOOP_M = 150.0
 
@@ -56,8 +54,9 @@ class Traffic:
     walkers: tuple[Walker, ...]
 
 
-def make_traffic(world: World, road: Road, rng: np.random.Generator) -> Traffic:
+def make_traffic(setting: Setting, rng: np.random.Generator) -> Traffic:
     """Two lanes of moving vehicles and some pedestrians on both pavements."""
+    world, road = setting.world, setting.road
     drivers: list[Driver] = []
     for lane, away in ((road.lane_out, True), (road.lane_in, False)):
         speed, start = world.pick(rng, 5.0, 10.0), world.pick(rng, 0, 30)
@@ -79,10 +78,9 @@ def make_traffic(world: World, road: Road, rng: np.random.Generator) -> Traffic:
     return Traffic(tuple(drivers), tuple(walkers))
 
 
-def park(
-    world: World, view: View, road: Road, rng: np.random.Generator
-) -> list[tuple[Vehicle, float, float]]:
+def park(setting: Setting, rng: np.random.Generator) -> list[tuple[Vehicle, float, float]]:
     """Parked vehicles (vehicle, x, z) along the kerbs, farthest first."""
+    world, road = setting.world, setting.road
     parked = []
     for kerb, away in ((road.kerb_right, True), (road.kerb_left, False)):
         inward = -1.0 if kerb == road.kerb_right else 1.0

@@ -5,11 +5,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.street.paint import Colour, Sketch, Sprite
+from synth.street.paint import Colour, Sketch, Sprite, hsv, tone
 from synth.street.view import View
 from synth.street.worlds import BodyShape, World
 
@@ -59,13 +58,10 @@ def _car(world: World, body: BodyShape, rng: np.random.Generator, colour: Colour
 
 def _paintwork(world: World, rng: np.random.Generator) -> Colour:
     vivid = rng.random() < 0.4
-    hsv = (
-        world.pick(rng, 0, 179),
-        world.pick(rng, 90, 210) if vivid else world.pick(rng, 0, 25),
-        world.pick(rng, 70, 200) if vivid else world.pick(rng, 35, 235),
-    )
-    b, g, r = cv2.cvtColor(np.array([[hsv]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
-    return float(b), float(g), float(r)
+    hue = world.pick(rng, 0, 179)
+    saturation = world.pick(rng, 90, 210) if vivid else world.pick(rng, 0, 25)
+    value = world.pick(rng, 70, 200) if vivid else world.pick(rng, 35, 235)
+    return hsv(hue, saturation, value)
 
 
 class _Face(NamedTuple):
@@ -107,20 +103,16 @@ def draw_vehicle(vehicle: Vehicle, view: View, x: float, z: float, *, lights: bo
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def _tone(colour: Colour, factor: float) -> Colour:
-    return min(colour[0] * factor, 255.0), min(colour[1] * factor, 255.0), min(colour[2] * factor, 255.0)
-
-
 def _prism(vehicle: Vehicle, profile: Profile, half: float, side: float) -> list[_Face]:
     """Side face, then the strips over the profile that face the camera, far to near."""
-    faces = [_Face([(u, y, side * half) for u, y in profile], _tone(vehicle.colour, 0.82))]
+    faces = [_Face([(u, y, side * half) for u, y in profile], tone(vehicle.colour, 0.82))]
     strips = list(pairwise(profile))
     for (u0, y0), (u1, y1) in reversed(strips) if vehicle.away else strips:
         level = abs(u1 - u0) * vehicle.length_m > abs(y1 - y0)
         rear = (u0 + u1) / 2 < 0.5
         if level or rear == vehicle.away:
             quad = [(u0, y0, -half), (u1, y1, -half), (u1, y1, half), (u0, y0, half)]
-            faces.append(_Face(quad, _tone(vehicle.colour, 1.08 if level else 0.7)))
+            faces.append(_Face(quad, tone(vehicle.colour, 1.08 if level else 0.7)))
     return faces
 
 
@@ -152,7 +144,7 @@ def _windows(vehicle: Vehicle, side: float, half: float) -> list[_Face]:
     for i in range(count):
         a, b = start + (1 - start) * (i + 0.08) / count, start + (1 - start) * (i + 0.94) / count
         pane = [_on_side(vehicle, t, y) for t, y in ((a, low), (a, high), (b, high), (b, low))]
-        faces.append(_Face([(u, y, side * half * 1.005) for u, y in pane], _tone(_GLASS, 0.85)))
+        faces.append(_Face([(u, y, side * half * 1.005) for u, y in pane], tone(_GLASS, 0.85)))
     return faces
 
 
