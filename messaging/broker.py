@@ -6,30 +6,27 @@ again when it exits by itself. A lock that the server inherits keeps two of them
 """
 
 import contextlib
-import ctypes
 import fcntl
 import logging
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from messaging.broker_config import BrokerConfig, refuse_forgetful_store
+from messaging.child_process import ChildProcess
 from messaging.credentials import write_secret
 from messaging.errors import ConfigurationError, WireUnavailable
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_S = 10.0
 
@@ -57,7 +54,7 @@ class EmbeddedBroker:
     def __init__(self, config: BrokerConfig, *, start_timeout_s: float = 20.0) -> None:
         self._config = config
         self._start_timeout_s = start_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._port = 0
         self._lock_fd = -1
         self._stopping = threading.Event()
@@ -157,38 +154,15 @@ class EmbeddedBroker:
             attempt = 0 if time.monotonic() - started > _HEALTHY_S else attempt + 1
             self.restarts += 1
             pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
-            log.warning(
-                "broker %s exited with %s; again in %.1f s",
-                self._config.name,
-                self._process.returncode,
-                pause_s,
-            )
+            code = self._process.poll()
+            log.warning("broker %s exited with %s; again in %.1f s", self._config.name, code, pause_s)
             self._stopping.wait(pause_s)
-        self._end()
+        if self._process is not None:
+            self._process.stop(5.0)
 
-    def _end(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(2.0)
-
-    def _spawned(self, server: Path) -> "subprocess.Popen[bytes]":
+    def _spawned(self, server: Path) -> ChildProcess:
         path = self._write_config()
-        with self.log_path.open("ab") as out:
-            return subprocess.Popen(
-                [str(server), "-c", str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                pass_fds=(self._lock_fd,),
-                start_new_session=True,
-                preexec_fn=_die_with_parent(),
-            )
+        return ChildProcess([server, "-c", path], log=self.log_path, keep_open=(self._lock_fd,))
 
     def _write_config(self) -> Path:
         path = self._config.folder / "server.conf"
@@ -223,22 +197,7 @@ def _locked(path: Path) -> int:
     raise ConfigurationError(f"another broker runs on {path.parent}; stop it first or choose another folder")
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child runs before exec: be killed when the forking thread dies (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def in_child() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child
-
-
-def _answers(port: int, process: "subprocess.Popen[bytes]", timeout_s: float, stop: threading.Event) -> bool:
+def _answers(port: int, process: ChildProcess, timeout_s: float, stop: threading.Event) -> bool:
     until = time.monotonic() + timeout_s
     while time.monotonic() < until and process.poll() is None and not stop.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0) as link:

@@ -31,8 +31,12 @@ class ChildProcess:
         log: Path,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        keep_open: Sequence[int] = (),
     ) -> None:
-        """Start `arguments`; its output is appended to `log`. `environment` adds to ours."""
+        """Start `arguments`; its output is appended to `log`. `environment` adds to ours.
+
+        `keep_open`: file descriptors that the child inherits, a lock for instance.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         with log.open("ab") as output:
@@ -41,6 +45,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                pass_fds=tuple(keep_open),
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
