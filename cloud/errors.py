@@ -13,7 +13,8 @@ messaging.errors.BlindspotError
     ├── StageFailed             a stage of a campaign failed for good; resume tries it again
     ├── StageInterrupted        a stage was told to stop: the campaign was cancelled or the cloud goes down
     ├── CloudUnreachable        the command line cannot reach the running cloud, or it refused the token
-    └── AlreadyRunning          another process holds this data folder
+    ├── AlreadyRunning          another process holds this data folder
+    └── DemoFailed              the demonstration could not be carried to its end
 """
 
 from messaging.errors import BlindspotError
@@ -73,3 +74,7 @@ class AlreadyRunning(CloudError):
 
 class TrainingStopped(TrainingFailed):
     """Training was cancelled; running the plan again repeats the stage."""
+
+
+class DemoFailed(CloudError):
+    """The demonstration could not be carried to its end; the message says which program and why."""

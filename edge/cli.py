@@ -144,3 +144,7 @@ def main() -> None:
     except BlindspotError as error:
         _err.print(f"[red]error:[/] {error}", highlight=False)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

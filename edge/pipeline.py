@@ -18,7 +18,7 @@ from edge.errors import BudgetSpent, DetectorError
 from edge.evidence_sources import translated
 from edge.hazard_rules import HazardRules, Scene, Zone
 from edge.metrics import NodeMetrics
-from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions
+from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
 from edge.motion import MotionFilter
 from edge.privacy import PrivacyAccountant, release_prototype
 from edge.prototypes import PrototypeBook, PrototypeKey
@@ -219,7 +219,7 @@ class CameraPipeline:
         bundle = self._parts.detector.description
         for track in update.ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
-                self._book.add(self._key(bundle.class_names[track.class_id], tags), track.id, track.embedding)
+                self._book.add(self._key(bundle.class_names[track.class_id], tags), track_key(track.id), track.embedding)
         for item in evidence:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
                 self._book.add(self._key(item.report.class_name, tags), item.track_key, item.embedding)

@@ -1,0 +1,107 @@
+"""The demo's live terminal view: what the cloud's API says, drawn with Rich. Reads, never steers."""
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cloud.errors import CloudUnreachable
+from cloud.remote import RemoteCloud
+from messaging.resources import CameraResource, CampaignResource, FailureModeResource
+
+MODES_SHOWN = 8
+STAGE_MARKS = {"done": "[green]done[/]", "running": "[yellow]running[/]", "failed": "[red]failed[/]"}
+
+
+@dataclass
+class Snapshot:
+    """The last that was heard."""
+
+    cameras: list[CameraResource] = field(default_factory=list)
+    modes: list[FailureModeResource] = field(default_factory=list)
+    campaign: CampaignResource | None = None
+
+
+class LiveView:
+    """Draws while used as a context manager; on a terminal it refreshes in place, in a file it adds lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._say = ""
+        self._last = Snapshot()
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._drawn, transient=False)
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """What happens now, in one line."""
+        self._say = text
+        if not self._console.is_terminal:
+            self._console.print(f"{self._clock()}  {text}", highlight=False)
+
+    def refresh(self, cloud: RemoteCloud, campaign: str | None) -> Snapshot:
+        """Ask the API; keeps the last answer when the cloud is just restarting."""
+        try:
+            self._last = Snapshot(
+                cloud.page("cameras", CameraResource),
+                cloud.page("failure-modes", FailureModeResource),
+                cloud.get(f"campaigns/{campaign}", CampaignResource) if campaign else None,
+            )
+        except CloudUnreachable:
+            self._say = "the cloud does not answer just now"
+        return self._last
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return f"{minutes:02d}:{seconds:02d}"
+
+    def _drawn(self) -> Group:
+        return Group(
+            Text(f"{self._clock()}  {self._say}", style="bold"),
+            self._cameras(),
+            self._modes(),
+            *([self._stages()] if self._last.campaign else []),
+        )
+
+    def _cameras(self) -> Table:
+        table = Table("camera", "site", "condition", "frames", "misdetections", "p95 ms", title="Edge")
+        for c in self._last.cameras:
+            table.add_row(
+                c.camera,
+                c.site,
+                f"{c.light}-{c.weather}",
+                str(c.frames),
+                str(c.misdetections),
+                f"{c.inference_p95_ms:.0f}",
+            )
+        return table
+
+    def _modes(self) -> Table:
+        table = Table("failure mode", "status", "evidence", "estimated recall", "harm", title="Failure modes")
+        for m in self._last.modes[:MODES_SHOWN]:
+            recall = (
+                "–" if m.recall.value is None else f"{100 * m.recall.value:.0f} % of {m.recall.supported}"
+            )
+            table.add_row(m.id, m.status, str(m.count), recall, f"{m.harm:.1f}")
+        return table
+
+    def _stages(self) -> Table:
+        campaign = self._last.campaign
+        table = Table("stage", "state", "progress", "left", "note", title="Campaign")
+        for s in campaign.stages if campaign else ():
+            left = "" if s.seconds_left is None else f"{s.seconds_left:.0f} s"
+            table.add_row(
+                s.stage, STAGE_MARKS.get(s.state, s.state), f"{100 * s.progress:.0f} %", left, s.note
+            )
+        return table

@@ -1,0 +1,124 @@
+"""After the last stage: ask the cloud what it knows, open the ground truth, and put the result together."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud.demo.footage import camera_folder, truths
+from cloud.demo.report import inlined
+from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
+from cloud.demo.script import CAMERAS, SITES, Phase
+from cloud.demo.truth import Key, true_figures
+from cloud.remote import RemoteCloud
+from cloud.settings import DataFolder
+from edge.onnx_detector import OnnxDetector
+from messaging.resources import CampaignResource, FailureModeResource, LedgerResource, StageResource
+
+SAMPLES = 12
+NO_BOXES = Score(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the running system said before it was stopped."""
+
+    campaigns: tuple[CampaignResource, ...]
+    modes: tuple[FailureModeResource, ...]
+    ledger: tuple[LedgerResource, ...]
+
+
+def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
+    """The last words of the API."""
+    return Evidence(
+        tuple(cloud.get(f"campaigns/{name}", CampaignResource) for name in campaigns),
+        tuple(cloud.page("failure-modes", FailureModeResource)),
+        tuple(cloud.page("ledger", LedgerResource)),
+    )
+
+
+def outcome(work: Path, evidence: Evidence, measured: Measured, base_digest: str) -> DemoResult:
+    """Both models on the footage of the last round's verification, and everything else that is told."""
+    last = evidence.campaigns[-1]
+    candidate = last.candidate_digest if _served(last) else None
+    notes = [] if candidate else [f"No model was put in service: {last.reason or last.state}."]
+    rows = _rows(work, evidence, base_digest, candidate or base_digest, len(evidence.campaigns) - 1)
+    return DemoResult(
+        rows=rows,
+        sites=tuple(_site_bytes(work, evidence, site) for site in SITES),
+        images=_images(evidence),
+        stages_s=_stage_times(last),
+        measured=measured,
+        failure_modes=tuple(mode.model_dump(mode="json") for mode in evidence.modes),
+        samples=_samples(DataFolder(work / "cloud").campaign(last.id)),
+        notes=tuple(notes),
+    )
+
+
+def _served(campaign: CampaignResource) -> bool:
+    return any(s.stage == "roll_out" and s.state == "done" for s in campaign.stages)
+
+
+def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:
+    models = DataFolder(work / "cloud").models
+    footage = [pair for camera in CAMERAS for pair in truths(work, camera.name, Phase.VERIFY, round_number)]
+    before = true_figures(OnnxDetector(models / base / "model.onnx", threads=2), footage)
+    after = true_figures(OnnxDetector(models / candidate / "model.onnx", threads=2), footage)
+    targets = {name for campaign in evidence.campaigns for name in campaign.modes}
+    estimates = _estimates(evidence)
+    keys = sorted({*before.boxes, *after.boxes}, key=lambda key: (key[1], key[0]))
+    return tuple(
+        Row(
+            key[0],
+            key[1],
+            any(name.startswith(f"{key[0]}.{key[1]}.") for name in targets),
+            before.boxes.get(key, NO_BOXES),
+            after.boxes.get(key, NO_BOXES),
+            estimates.get(key, (None, 0))[0],
+            after.track_recall(key),
+            estimates.get(key, (None, 0))[1],
+        )
+        for key in keys
+        if before.boxes.get(key, NO_BOXES).truth
+    )
+
+
+def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:
+    return {(m.class_name, m.condition): (m.recall.value, m.recall.supported) for m in evidence.modes}
+
+
+def _site_bytes(work: Path, evidence: Evidence, site: str) -> SiteBytes:
+    own = [row for row in evidence.ledger if row.site == site]
+    footage = sum(
+        path.stat().st_size
+        for camera in CAMERAS
+        if camera.site == site
+        for path in camera_folder(work, camera.name).glob("*.mp4")
+    )
+    return SiteBytes(
+        site, {row.kind: row.length_bytes for row in own}, {row.kind: row.count for row in own}, footage
+    )
+
+
+def _images(evidence: Evidence) -> Images:
+    refused: Counter[str] = Counter()
+    for campaign in evidence.campaigns:
+        refused.update(campaign.images_refused)
+    asked = sum(campaign.count * len(campaign.modes) for campaign in evidence.campaigns)
+    return Images(asked, sum(campaign.images_kept for campaign in evidence.campaigns), dict(refused))
+
+
+def _stage_times(campaign: CampaignResource) -> dict[str, float]:
+    def seconds(stage: StageResource) -> float:
+        return float((stage.ended_at or time.time()) - stage.started_at) if stage.started_at else 0.0
+
+    return {stage.stage: seconds(stage) for stage in campaign.stages}
+
+
+def _samples(folder: Path) -> tuple[str, ...]:
+    """Some kept synthetic images with their boxes, inlined; the same ones for the same folder."""
+    found = sorted(folder.rglob("thumbnails/*.jpg"))
+    chosen = random.Random(0).sample(found, min(SAMPLES, len(found)))
+    return tuple(inlined(path) for path in sorted(chosen))
