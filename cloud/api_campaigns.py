@@ -42,9 +42,7 @@ def campaign_routes(services: Services) -> APIRouter:
 def view_campaign(services: Services, campaign: Campaign) -> CampaignResource:
     """One campaign as the API says it."""
     rows = services.campaign_rows
-    return campaign_view(
-        campaign, rows.stages(campaign.id), rows.image_counts(campaign.id), services.clock()
-    )
+    return campaign_view(campaign, rows.stages(campaign.id), rows.image_counts(campaign.id), services.clock())
 
 
 def _add_reading(router: APIRouter, services: Services) -> None:
@@ -105,9 +103,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
     campaigns = services.campaigns
 
     def planned(request: CampaignRequest) -> CampaignPlan:
-        return plan_campaign(
-            request, services.register, services.campaign_rows, services.settings.synthesis
-        )
+        return plan_campaign(request, services.register, services.campaign_rows, services.settings.synthesis)
 
     @router.post("/campaigns/plan")
     def plan(request: CampaignRequest) -> CampaignPlanResource:
@@ -123,9 +119,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
         if known is not None:
             response.status_code = 200
             return view_campaign(services, known)
-        started = campaigns.start(
-            planned(request), started_by="operator", idempotency_key=idempotency_key
-        )
+        started = campaigns.start(planned(request), started_by="operator", idempotency_key=idempotency_key)
         return view_campaign(services, started)
 
     @router.post("/campaigns/{campaign}/approve")

@@ -79,9 +79,7 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         return site_view(services.reports.add_site(site), None, services.clock())
 
     @router.get("/cameras", tags=["fleet"])
-    def cameras(
-        site: str | None = None, cursor: Cursor = None, limit: Limit = 100
-    ) -> Page[CameraResource]:
+    def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:
         """Cameras with what their site's last heartbeat says."""
         beats = [b for b in services.reports.heartbeats() if site is None or b.site == site]
         return page_of([camera for beat in beats for camera in camera_views(beat)], cursor, limit)
@@ -105,9 +103,7 @@ def _add_sites(router: APIRouter, services: Services) -> None:
 
 def _add_hazards(router: APIRouter, services: Services) -> None:
     @router.get("/hazards", tags=["fleet"])
-    def hazards(
-        site: str | None = None, cursor: Cursor = None, limit: Limit = 100
-    ) -> Page[HazardResource]:
+    def hazards(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[HazardResource]:
         """Hazard events in their latest state, latest start first."""
         rows = services.reports.hazards(site=site, after=_hazard_place(cursor), limit=limit + 1)
         shown = rows[:limit]

@@ -13,7 +13,6 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -24,16 +23,18 @@ from cloud.campaign_stages import Stages
 from cloud.campaign_store import CampaignStore
 from cloud.campaigns import Campaigns, sole_process
 from cloud.datasets import DatasetRegister
+from cloud.first_model import put_first_model
 from cloud.hub import Hub, embedded_hub
 from cloud.intake import Intake
 from cloud.metrics import CloudMetrics
 from cloud.mode_register import ModeRegister
+from cloud.model_files import ModelFiles
 from cloud.publisher import Publisher
 from cloud.release_store import ReleaseStore
 from cloud.releases import Releases
 from cloud.report_store import ReportStore
 from cloud.rollout_driver import RolloutDriver
-from cloud.services import Services
+from cloud.services import Parts, Services
 from cloud.settings import CloudSettings
 from cloud.store import Database, open_database, sqlite_url
 from cloud.triggers import Triggers
@@ -47,22 +48,7 @@ log = logging.getLogger(__name__)
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
 
-StagesFactory = Callable[["Parts"], Stages]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the stages of a campaign are made of."""
-
-    settings: CloudSettings
-    reports: ReportStore
-    campaign_rows: CampaignStore
-    releases: ReleaseStore
-    register: ModeRegister
-    datasets: DatasetRegister
-    publisher: Publisher
-    rollouts: RolloutDriver
-    metrics: CloudMetrics
+StagesFactory = Callable[[Parts], Stages]
 
 
 async def run_cloud(
@@ -89,8 +75,8 @@ async def run_cloud(
     settings.data.mkdir(parents=True, exist_ok=True)
     with sole_process(settings.folder), _database(settings) as database:
         async with AsyncExitStack() as stack:
-            link: Hub = hub or await stack.enter_async_context(embedded_hub(settings))
-            parts = _parts(settings, database, link, asyncio.get_running_loop())
+            given = hub or await stack.enter_async_context(embedded_hub(settings))
+            parts = _parts(settings, database, given, asyncio.get_running_loop())
             campaigns = Campaigns(
                 parts.campaign_rows,
                 stages(parts),
@@ -100,13 +86,11 @@ async def run_cloud(
                 on_end=parts.register.campaign_ended,
             )
             await stack.enter_async_context(_launched(campaigns))
-            services = _services(parts, campaigns, link)
-            await _serve(services, parts, link, stop, started)
+            services = _services(parts, campaigns, given)
+            await _serve(services, parts, given, stop, started)
 
 
-def _parts(
-    settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop
-) -> Parts:
+def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop) -> Parts:
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
     signed = Releases(
         Repository(settings.folder.releases),
@@ -122,6 +106,7 @@ def _parts(
         releases=releases,
         register=ModeRegister(reports, rows, releases, settings.failure_modes, settings.taxonomy),
         datasets=DatasetRegister(settings.folder.datasets),
+        models=ModelFiles(settings.folder.models),
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
         metrics=CloudMetrics(),
@@ -162,12 +147,14 @@ async def _serve(
             lifespan="off",
         )
     )
+    await asyncio.to_thread(put_first_model, parts)
     await asyncio.to_thread(parts.rollouts.send_again)
     tasks: list[Coroutine[Any, Any, None]] = [
         Intake(hub.bus, parts.reports, parts.metrics).run(stop),
         Triggers(services).run(stop, every_s=settings.failure_modes.refresh_s),
         _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
+        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.welcome),
         _repeat(stop, TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
         server.serve([listener]),
         _announce(server, settings, url, started),

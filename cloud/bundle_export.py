@@ -6,6 +6,7 @@ metadata. It assumes weights that `cloud.detector_weights` has read; it never ch
 
 import hashlib
 import io
+import sys
 import warnings
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from cloud.detector_weights import FEATURE_STRIDE, FEATURE_TAPS, TAP_CHANNELS, DetectorWeights
+from cloud.detector_weights import FEATURE_STRIDE, FEATURE_TAPS, TAP_CHANNELS, DetectorWeights, read_weights
 from cloud.ultralytics_yolo import doubled, network_of, tapped
 from messaging.releases import METADATA_KEY, BundleDescription
 
@@ -104,3 +105,7 @@ def export_bundle(weights: DetectorWeights, path: Path) -> str:
     draft.write_bytes(content)
     draft.replace(path)
     return hashlib.sha256(content).hexdigest()
+
+
+if __name__ == "__main__":
+    export_bundle(read_weights(Path(sys.argv[1])), Path(sys.argv[2]))

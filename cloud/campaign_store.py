@@ -33,6 +33,10 @@ class CampaignStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    def now(self) -> int:
+        """Whole seconds since 1970, by the store's clock."""
+        return self._db.now()
+
     # -- campaigns -----------------------------------------------------------------------------------
 
     def create(
@@ -54,9 +58,7 @@ class CampaignStore:
                 if known is not None:
                     row = connection.execute(select(campaigns).where(campaigns.c.id == known)).one()
                     return _campaign(row)
-                connection.execute(
-                    idempotency.insert().values(key=key, resource=campaign, at=self._db.now())
-                )
+                connection.execute(idempotency.insert().values(key=key, resource=campaign, at=self._db.now()))
             connection.execute(
                 campaigns.insert().values(
                     id=campaign,
@@ -343,9 +345,7 @@ def _campaign(row: Row[Any]) -> Campaign:
 
 def _stage_where(campaign: str, stage: CampaignStage, input_digest: str) -> Any:
     return (
-        (stages.c.campaign == campaign)
-        & (stages.c.stage == stage)
-        & (stages.c.input_digest == input_digest)
+        (stages.c.campaign == campaign) & (stages.c.stage == stage) & (stages.c.input_digest == input_digest)
     )
 
 

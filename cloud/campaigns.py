@@ -73,14 +73,16 @@ class Campaigns:
 
     @contextmanager
     def launched(self) -> Iterator["Campaigns"]:
-        """Run workflows while the context lasts; unfinished campaigns go on. Raises `AlreadyRunning`."""
-        with _sole_process(self._folder.lock):
-            self._launch()
-            try:
-                yield self
-            finally:
-                self._leaving.set()
-                DBOS.destroy(workflow_completion_timeout_sec=_GOODBYE_S, destroy_registry=True)
+        """Run workflows while the context lasts; unfinished campaigns go on.
+
+        Only inside `sole_process`: two processes would repeat each other's steps.
+        """
+        self._launch()
+        try:
+            yield self
+        finally:
+            self._leaving.set()
+            DBOS.destroy(workflow_completion_timeout_sec=_GOODBYE_S, destroy_registry=True)
 
     def _launch(self) -> None:
         _prepare_sqlite(self._folder.workflows)
@@ -128,9 +130,7 @@ class Campaigns:
     def approve(self, campaign: str) -> Campaign:
         """Let a campaign go that waits for approval. Raises `NotKnown`, `NotNow`."""
         self._store.get(campaign)
-        moved = self._store.move(
-            campaign, CampaignState.QUEUED, only_from=[CampaignState.AWAITING_APPROVAL]
-        )
+        moved = self._store.move(campaign, CampaignState.QUEUED, only_from=[CampaignState.AWAITING_APPROVAL])
         if not moved:
             raise NotNow(f"campaign {campaign} does not wait for approval; it is {self._state(campaign)}")
         self._enqueue(campaign)
@@ -251,9 +251,7 @@ class Campaigns:
             self._store.end_stage(campaign, stage, digest, state=StageState.CANCELLED, note="cancelled")
             self._end(campaign, CampaignState.CANCELLED, "cancelled")
 
-    def _failed(
-        self, campaign: str, stage: CampaignStage, digest: str, error: Exception
-    ) -> StageFailed:
+    def _failed(self, campaign: str, stage: CampaignStage, digest: str, error: Exception) -> StageFailed:
         sentence = str(error) if isinstance(error, BlindspotError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BlindspotError):
             log.exception("stage %s of campaign %s failed", stage, campaign)
@@ -307,8 +305,9 @@ def _prepare_sqlite(path: Path) -> None:
 
 
 @contextmanager
-def _sole_process(path: Path) -> Iterator[None]:
-    """Hold the data folder's lock. Raises `AlreadyRunning`."""
+def sole_process(folder: DataFolder) -> Iterator[None]:
+    """Hold the data folder's lock for as long as the context lasts. Raises `AlreadyRunning`."""
+    path = folder.lock
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -32,9 +32,7 @@ def plan(
 ) -> None:
     """What a campaign would do; nothing is started."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.send(
-            "POST", "campaigns/plan", CampaignPlanResource, _request(modes, top, count, seed)
-        )
+        found = cloud.send("POST", "campaigns/plan", CampaignPlanResource, _request(modes, top, count, seed))
     if as_json:
         print_json(found)
         return
@@ -137,9 +135,7 @@ def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: J
     notes.print(f"images kept {found.images_kept}; refused: {refused or 'none'}")
 
 
-def _request(
-    modes: list[str] | None, top: int, count: int | None, seed: int | None
-) -> CampaignRequest:
+def _request(modes: list[str] | None, top: int, count: int | None, seed: int | None) -> CampaignRequest:
     return CampaignRequest(modes=tuple(modes or ()), top=top, count=count, seed=seed)
 
 

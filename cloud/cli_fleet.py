@@ -178,7 +178,7 @@ def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
     if as_json:
         print_json(found)
         return
-    rows = [(row.site, row.kind, row.count, row.bytes, row.images) for row in found]
+    rows = [(row.site, row.kind, row.count, row.length_bytes, row.images) for row in found]
     print_table("Ledger", ("site", "kind", "count", "bytes", "images"), rows, "Nothing has left a site yet.")
 
 

@@ -96,16 +96,20 @@ def find_failure_modes(
     hours = _window_hours(every)
     modes = [
         _mode(
-            key, group, recall, taxonomy=taxonomy, in_service=in_service, hours=hours, state=states.get(key.id)
+            key,
+            group,
+            recall,
+            taxonomy=taxonomy,
+            in_service=in_service,
+            hours=hours,
+            state=states.get(key.id),
         )
         for key, group in groups.items()
     ]
     return sorted(modes, key=lambda mode: (-mode.harm, mode.key))
 
 
-def recall_of(
-    recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: Set[str]
-) -> RecallEstimate:
+def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: Set[str]) -> RecallEstimate:
     """Summed estimate of the given models (all, if none is given) for a mode's class and condition."""
     supported = detected = 0
     by_source: dict[str, tuple[int, int]] = {}

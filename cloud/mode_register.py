@@ -101,12 +101,12 @@ class ModeRegister:
         running = {h.heartbeat.model_digest for h in self._reports.heartbeats()} - {None}
         if running:
             return frozenset(digest for digest in running if digest)
-        latest = self._releases.latest_service()
+        latest = self._releases.current_service()
         return frozenset([latest.digest] if latest else [])
 
     def main_model(self) -> str | None:
         """The newest service release; without one, the model that most sites run; else None."""
-        latest = self._releases.latest_service()
+        latest = self._releases.current_service()
         if latest is not None:
             return latest.digest
         running = Counter(h.heartbeat.model_digest for h in self._reports.heartbeats())
@@ -115,7 +115,7 @@ class ModeRegister:
     def prototypes(self) -> list[FleetPrototype]:
         """Fleet prototypes in the embedding of the newest release (or of the newest prototype)."""
         rows = self._reports.prototypes()
-        latest = self._releases.latest_service()
+        latest = self._releases.current_service()
         digest = latest.description.get("embedding_digest") if latest else None
         if digest is None and rows:
             digest = rows[-1].embedding_digest

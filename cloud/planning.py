@@ -70,7 +70,7 @@ def synthesis_order(
         geometry=_geometry(mode.geometry),
         count=plan.count,
         seed=seed,
-        budget_paintings=max(int(plan.count * budget * best_of * _PAINTINGS_AN_IMAGE), plan.count),
+        budget_paintings=max(int(plan.count * budget * (best_of + 1) * _PAINTINGS_AN_IMAGE), plan.count),
         best_of=best_of,
         prototype=_to_match(prototype) if use_prototype else None,
         image_width=settings.image_width,
@@ -78,7 +78,7 @@ def synthesis_order(
     )
 
 
-_PAINTINGS_AN_IMAGE = 4  # hazard, its empty twin for the label, and two hazard-free patches
+_PAINTINGS_AN_IMAGE = 1.4  # hazards an image on average, each painted `best_of` times and once empty
 
 
 def class_to_paint(mode: FailureMode, suggested: str | None) -> str:

@@ -125,7 +125,7 @@ class LedgerTotal:
     site: str
     kind: str
     count: int
-    bytes: int
+    length_bytes: int
 
 
 class ModeStatus(StrEnum):
@@ -201,7 +201,8 @@ class StageState(StrEnum):
 class CampaignPlan:
     """What was asked for: failure modes (ids), images a mode, training recipe and guard settings.
 
-    `count` images are kept a mode. Without a `seed` it follows from the campaign's id; `options` holds overrides for the stages (plain JSON values).
+    `count` images are kept a mode. Without a `seed` it follows from the campaign's id; `options` holds
+    overrides for the stages (plain JSON values).
     """
 
     modes: tuple[str, ...]

@@ -57,9 +57,21 @@ class ReleaseStore:
             raise NotKnown(f"model {digest!r} is ambiguous; give more of the digest")
         return min(found, key=lambda r: r.stage != "service")
 
-    def latest_service(self) -> Release | None:
-        """The newest release for service."""
-        return next((r for r in self.releases() if r.stage == "service"), None)
+    def current_service(self) -> Release | None:
+        """The newest release for service that has reached the fleet, or the first one.
+
+        A release of a campaign counts once its rollout is done; one whose rollout goes on, halted or went
+        back does not.
+        """
+        phases: dict[str, str] = {}
+        for rollout in reversed(self.rollouts(limit=1000)):
+            if rollout.state.get("stage") == "service":
+                phases[rollout.digest] = rollout.phase
+        for release in self.releases():
+            reached = phases.get(release.digest) == "done" if release.digest in phases else None
+            if release.stage == "service" and (reached or (reached is None and release.campaign is None)):
+                return release
+        return None
 
     def put_rollout(self, rollout: Rollout) -> None:
         """Store or update a rollout."""

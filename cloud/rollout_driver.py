@@ -53,9 +53,7 @@ class RolloutDriver:
             if known:
                 return known[0]
             now = self._now()
-            state = plan_rollout(
-                digest, previous, stage, sites=sites, settings=self._settings, now_utc=now
-            )
+            state = plan_rollout(digest, previous, stage, sites=sites, settings=self._settings, now_utc=now)
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
             return self._store(row, Advance(state, ()))
 
@@ -85,6 +83,15 @@ class RolloutDriver:
                 for order in orders_of(state, self._settings):
                     self._publisher.send(order)
 
+    def welcome(self) -> None:
+        """Order the model in service for every site that was never sent an order."""
+        model = self._releases.current_service()
+        if model is None:
+            return
+        for site in self.sites():
+            if self._releases.last_sequence(site) == 0:
+                self.send_single(site, model.digest, Stage.SERVICE)
+
     # -- what people ask for -------------------------------------------------------------------------
 
     def start(self, digest: str) -> Rollout:
@@ -100,7 +107,7 @@ class RolloutDriver:
             str(ULID()),
             release.digest,
             Stage.SERVICE,
-            previous=self._main_model(other_than=release.digest),
+            previous=self._previous(release.digest),
             sites=self.sites(),
         )
         return self.step(row.id)
@@ -202,11 +209,9 @@ class RolloutDriver:
             sequences={site.site: self._releases.last_sequence(site.site) for site in self._reports.sites()},
         )
 
-    def _main_model(self, *, other_than: str) -> str | None:
-        for release in self._releases.releases():
-            if release.stage == Stage.SERVICE and release.digest != other_than:
-                return release.digest
-        return None
+    def _previous(self, digest: str) -> str | None:
+        current = self._releases.current_service()
+        return current.digest if current is not None and current.digest != digest else None
 
     def _now(self) -> int:
         return int(self._clock())

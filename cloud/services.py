@@ -1,4 +1,4 @@
-"""What the API and the triggers work with: stores, register, campaigns and the control of rollouts."""
+"""What requests, rules and stages work with: stores, register, campaigns, releases and rollouts."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,12 @@ from cloud.campaigns import Campaigns
 from cloud.datasets import DatasetRegister
 from cloud.metrics import CloudMetrics
 from cloud.mode_register import ModeRegister
+from cloud.model_files import ModelFiles
+from cloud.publisher import Publisher
 from cloud.records import Rollout
 from cloud.release_store import ReleaseStore
 from cloud.report_store import ReportStore
+from cloud.rollout_driver import RolloutDriver
 from cloud.settings import CloudSettings
 
 
@@ -27,6 +30,22 @@ class RolloutControl(Protocol):
 
     def roll_back(self, rollout: str) -> Rollout:
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the stages of a campaign are made of."""
+
+    settings: CloudSettings
+    reports: ReportStore
+    campaign_rows: CampaignStore
+    releases: ReleaseStore
+    register: ModeRegister
+    datasets: DatasetRegister
+    models: ModelFiles
+    publisher: Publisher
+    rollouts: RolloutDriver
+    metrics: CloudMetrics
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,10 @@ class FailureModeSettings(_Section):
 
 
 class SynthesisSettings(_Section):
-    """How images are painted. `generator` is a folder of the LM (empty: the small one that is shipped)."""
+    """How images are painted. `generator` is a folder of the LM (empty: the small one that is shipped).
+
+    `reference_weights` are those of the independent judge (empty: the shipped ones, where there are any).
+    """
 
     generator: Path | None = None
     images_per_mode: int = Field(default=100, ge=1)
@@ -60,6 +63,7 @@ class SynthesisSettings(_Section):
     image_width: int = Field(default=640, ge=64, le=4096)
     image_height: int = Field(default=360, ge=64, le=4096)
     use_prototypes: bool = True
+    reference_weights: Path | None = None
     threads: int = Field(default=2, ge=1)
 
 
@@ -114,9 +118,10 @@ class TriggerRule(_Section):
 
 
 class CloudSettings(_Section):
-    """Everything the cloud is told."""
+    """Everything the cloud is told. `starting_weights`: the first detector (empty: the shipped one)."""
 
     data: Path = Path("blindspot-data")
+    starting_weights: Path | None = None
     classes: tuple[Slug, ...] = DEFAULT_TAXONOMY.names
     api: ApiSettings = ApiSettings()
     hub: HubSettings = HubSettings()

@@ -51,9 +51,7 @@ def decide(
             continue
         recent = [row for row in rows if row.minute_utc >= now_utc - rule.window_hours * _HOUR_S]
         wanted = [
-            mode.key.id
-            for mode in candidates
-            if mode.key.id not in taken and _enough(rule, mode.key, recent)
+            mode.key.id for mode in candidates if mode.key.id not in taken and _enough(rule, mode.key, recent)
         ][: rule.max_modes]
         if wanted:
             taken |= set(wanted)
@@ -107,9 +105,7 @@ class Triggers:
             return []
         services, store = self._services, self._services.campaign_rows
         snapshot = services.register.snapshot()
-        firings = decide(
-            self._rules, snapshot.modes, snapshot.rows, history(store), now_utc=services.clock()
-        )
+        firings = decide(self._rules, snapshot.modes, snapshot.rows, history(store), now_utc=services.clock())
         return [campaign for firing in firings for campaign in self._start(firing)]
 
     def _start(self, firing: Firing) -> list[Campaign]:

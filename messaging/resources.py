@@ -318,7 +318,7 @@ class LedgerResource(Resource):
     site: str
     kind: str
     count: int
-    bytes: int
+    length_bytes: int
     images: int = 0
 
 
