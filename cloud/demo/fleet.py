@@ -79,11 +79,11 @@ class Site:
         self.node = self._start_node()
 
     def _start_gate(self) -> ChildProcess:
-        arguments = [PYTHON, "-m", "edge.gate", "--config", self._gate_config]
+        arguments: list[str | Path] = [PYTHON, "-m", "edge.gate", "--config", self._gate_config]
         return ChildProcess(arguments, log=self.folder / "gate.log", environment=ONE_THREAD)
 
     def _start_node(self) -> ChildProcess:
-        arguments = [PYTHON, "-m", "edge.cli", "run", "--config", self._node_config]
+        arguments: list[str | Path] = [PYTHON, "-m", "edge.cli", "run", "--config", self._node_config]
         return ChildProcess(arguments, log=self.folder / "node.log", environment=ONE_THREAD)
 
     def check(self) -> None:
@@ -134,7 +134,7 @@ class CloudProcess:
         self._child = self._start()
 
     def _start(self) -> ChildProcess:
-        arguments = [PYTHON, "-m", "cloud.cli", "cloud", "run", "--config", self._config]
+        arguments: list[str | Path] = [PYTHON, "-m", "cloud.cli", "cloud", "run", "--config", self._config]
         return ChildProcess(arguments, log=self.folder.with_suffix(".log"))
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:

@@ -37,6 +37,7 @@ from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 ENDED = ("done", "failed", "cancelled", "stopped")
 TICK_S = 0.5
 SETTLE_S = 12.0
+OBSERVE_LIMIT_S = 900.0
 
 
 @dataclass
@@ -120,38 +121,27 @@ class Demo:
         time.sleep(TICK_S)
         return snapshot
 
-    def play(
-        self, cloud: RemoteCloud, child: ChildProcess, frames: int, timeout_s: float = 900.0
-    ) -> Snapshot:
-        """Wait until a phase is drawn and every camera has looked at its frames."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            snapshot = self.tick(cloud)
-            seen = {camera.camera: camera.frames for camera in snapshot.cameras}
-            if child.poll() not in (None, 0):
-                raise DemoFailed(f"drawing footage failed: {child.tail(5)}")
-            if child.poll() == 0 and all(seen.get(camera.name, 0) >= frames for camera in CAMERAS):
-                return snapshot
-            if time.monotonic() > deadline:
-                raise DemoFailed(f"cameras saw {seen} of {frames} frames within {timeout_s:g} s")
-
     def observe(self, cloud: RemoteCloud, number: int) -> None:
-        """Play a round's observation and wait until the failure modes stop growing."""
+        """Play a round's observation; wait until all of it was looked at and the evidence stops growing."""
         child = self.drawing[0] if number == 0 else self.draw(Phase.OBSERVE, number)
-        frames = (
-            self.profile.start_of(Phase.OBSERVE, number)
-            + self.profile.segments[Phase.OBSERVE] * SEGMENT_FRAMES
-        )
-        self.play(cloud, child, min(frames, self._drawn_frames()))
+        deadline = time.monotonic() + OBSERVE_LIMIT_S
+        while not self._all_seen(child, self.tick(cloud)):
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"the cameras did not look at their footage within {OBSERVE_LIMIT_S:g} s")
         quiet_since, counted = time.monotonic(), -1
         while time.monotonic() - quiet_since < SETTLE_S:
             total = sum(mode.count + mode.recall.supported for mode in self.tick(cloud).modes)
             if total != counted:
                 quiet_since, counted = time.monotonic(), total
 
-    def _drawn_frames(self) -> int:
-        """Frames a camera has been given so far (every camera gets as many)."""
-        return SEGMENT_FRAMES * len(list((self.work / "truth" / CAMERAS[0].name).glob("*.truth.json")))
+    def _all_seen(self, child: ChildProcess, snapshot: Snapshot) -> bool:
+        """Whether a phase is drawn and every camera has looked at every frame it was ever given."""
+        status = child.poll()
+        if status:
+            raise DemoFailed(f"drawing footage failed: {child.tail(5)}")
+        drawn = SEGMENT_FRAMES * len(list((self.work / "truth" / CAMERAS[0].name).glob("*.truth.json")))
+        seen = {camera.camera: camera.frames for camera in snapshot.cameras}
+        return status == 0 and all(seen.get(camera.name, 0) >= drawn for camera in CAMERAS)
 
     def run_campaign(self, cloud: RemoteCloud, number: int) -> CampaignResource:
         """Start a campaign on the most harmful modes and play what each stage needs to see."""
