@@ -80,7 +80,7 @@ class StreetCamera:
             time_s = index / self.fps
             canvas, boxes = self._street.compose(time_s, self._alive(time_s))
             rng = self._street.world.layout_rng(self._seed, 5, index)
-            yield develop(self._street, canvas, boxes, rng, index=index, time_s=time_s, sensor=True)
+            yield develop(self._street, canvas, boxes=boxes, rng=rng, index=index, time_s=time_s, sensor=True)
 
     def _alive(self, time_s: float) -> tuple[Hazard, ...]:
         while self._scheduled_to_s <= time_s:
@@ -100,6 +100,8 @@ class StreetCamera:
         near = [h for h in self._schedule[-4 * _MOST_AT_ONCE :] if h.alive(born - _REST_S) or h.alive(born)]
         if len(near) >= _MOST_AT_ONCE:
             return
-        found = find_place(self._street, name, len(self._schedule) + 1, near, rng, (born, life))
+        found = find_place(
+            self._street, name, track=len(self._schedule) + 1, placed=near, rng=rng, when=(born, life)
+        )
         if found is not None:
             self._schedule.append(found)

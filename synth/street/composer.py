@@ -46,10 +46,10 @@ class Street:
     def __init__(self, world: World, seed: int, scene: SceneCondition, size: tuple[int, int]) -> None:
         self.world, self.scene = world, scene
         rng = world.layout_rng(seed, 1)
-        self.setting = make_setting(world, scene, size, rng)
+        self.setting = make_setting(world, scene, size=size, rng=rng)
         self.view = self.setting.view
-        lamps = place_lamps(world, self.setting.road, rng)
-        self.lighting: Lighting = light_scene(scene, world, lamps, rng)
+        lamps = place_lamps(world, self.setting.road, rng=rng)
+        self.lighting: Lighting = light_scene(scene, world, lamps=lamps, rng=rng)
         self.traffic: Traffic = make_traffic(self.setting, rng)
         self._nearest_m = max(3.0, 0.75 * self.view.ground_starts_m)
         self._night = scene.light in (Light.NIGHT, Light.DUSK)
@@ -59,15 +59,15 @@ class Street:
 
     def _draw_static(self, rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> Canvas:
         colour = np.zeros((self.view.height, self.view.width, 3), np.uint8)
-        depth, self._wet = paint_ground(colour, self.setting, rng)
+        depth, self._wet = paint_ground(colour, self.setting, rng=rng)
         surfaces = Surfaces(colour, np.zeros_like(colour), depth)
         sky = paint_sky(self.setting, rng)
-        paint_buildings(surfaces, self.setting, rng)
+        paint_buildings(surfaces, self.setting, rng=rng)
         image = self._light_up(surfaces)
         open_sky = depth[: len(sky)] > FARTHEST_M
         np.copyto(image[: len(sky)], sky, where=open_sky[..., None])
         canvas = Canvas(image, depth)
-        self._paint_furniture(canvas, lamps, rng)
+        self._paint_furniture(canvas, lamps, rng=rng)
         if self.scene.weather is Weather.RAIN:
             self._reflect(canvas)
         return canvas
@@ -90,7 +90,7 @@ class Street:
         image = cv2.multiply(cv2.subtract(image, scalar(lighting.haze_colour)), clear)
         return np.asarray(cv2.add(image, scalar(lighting.haze_colour)), np.float32)
 
-    def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], rng: np.random.Generator) -> None:
+    def _paint_furniture(self, canvas: Canvas, lamps: tuple[Lamp, ...], *, rng: np.random.Generator) -> None:
         entries = [_Entry(s) for s in furnish(self.setting, rng)]
         burning = bool(self.lighting.lamps)
         for lamp in lamps:
@@ -98,7 +98,7 @@ class Street:
             if sprite is not None:
                 entries.append(_Entry(sprite))
         for vehicle, x, z in park(self.setting, rng):
-            sprite = draw_vehicle(vehicle, self.view, x, z, lights=False)
+            sprite = draw_vehicle(vehicle, self.view, x=x, z=z, lights=False)
             if sprite is not None:
                 entries.append(_Entry(sprite, vehicle=(vehicle, x, z)))
         self._paint_all(canvas, entries, parked=True)
@@ -112,11 +112,13 @@ class Street:
         clear, _ = self.lighting.haze(lamp.z)
         reach = per_m * (1.1 + 2.2 * (1 - clear) + (0.8 if self.scene.weather is Weather.FOG else 0))
         tone = (lamp.colour[0] * 255, lamp.colour[1] * 255, lamp.colour[2] * 255)
-        canvas.halo(at, (reach, reach), tone, 0.75 * lamp.power * max(clear, 0.35))
-        canvas.halo(at, (reach * 0.25, reach * 0.25), (255, 255, 255), 0.8 * lamp.power)
+        canvas.halo(at, (reach, reach), colour=tone, strength=0.75 * lamp.power * max(clear, 0.35))
+        canvas.halo(at, (reach * 0.25, reach * 0.25), colour=(255, 255, 255), strength=0.8 * lamp.power)
         if self.scene.weather is Weather.RAIN:
             base = self.view.point(lamp.x, 0, lamp.z)
-            canvas.halo((base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), tone, 0.3 * lamp.power)
+            canvas.halo(
+                (base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), colour=tone, strength=0.3 * lamp.power
+            )
 
     def _reflect(self, canvas: Canvas) -> None:
         """Wet ground mirrors, blurred, what is above the horizon."""
@@ -135,7 +137,7 @@ class Street:
         for driver in self.traffic.drivers:
             z = driver.depth_at(time_s)
             if self._nearest_m < z < 60:
-                boxes.append(vehicle_box(driver.vehicle, self.view, driver.x, z))
+                boxes.append(vehicle_box(driver.vehicle, self.view, x=driver.x, z=z))
         return boxes
 
     def compose(self, time_s: float, hazards: tuple[Hazard, ...]) -> tuple[Canvas, tuple[DrawnBox, ...]]:
@@ -151,7 +153,7 @@ class Street:
         for driver in self.traffic.drivers:
             z = driver.depth_at(time_s)
             if self._nearest_m < z < 110:
-                sprite = draw_vehicle(driver.vehicle, self.view, driver.x, z, lights=self._night)
+                sprite = draw_vehicle(driver.vehicle, self.view, x=driver.x, z=z, lights=self._night)
                 if sprite is not None:
                     entries.append(_Entry(sprite, vehicle=(driver.vehicle, driver.x, z)))
         for walker in self.traffic.walkers:
@@ -159,7 +161,7 @@ class Street:
             joints = upright(
                 walker.person, gait=walker.gait_at(time_s), heading=walker.heading, sitting=walker.sitting
             )
-            sprite = draw_person(walker.person, joints, self.view, walker.x, z)
+            sprite = draw_person(walker.person, joints, view=self.view, x=walker.x, z=z)
             if sprite is not None:
                 entries.append(_Entry(sprite))
         return entries
@@ -175,28 +177,28 @@ class Street:
     def _parts(self, hazard: Hazard, time_s: float) -> HazardSprites | None:
         """Sprites of a hazard; what lies still is drawn once."""
         if hazard.class_name not in ("pothole", "garbage"):
-            return hazard_sprites(hazard, self.setting, time_s)
+            return hazard_sprites(hazard, self.setting, time_s=time_s)
         if hazard not in self._still:
             self._still = {h: p for h, p in self._still.items() if h.alive(time_s)}
-            self._still[hazard] = hazard_sprites(hazard, self.setting, time_s)
+            self._still[hazard] = hazard_sprites(hazard, self.setting, time_s=time_s)
         return self._still[hazard]
 
     def _paint_all(self, canvas: Canvas, entries: list[_Entry], *, parked: bool) -> None:
         for entry in sorted(entries, key=lambda e: -e.sprite.z):
             sprite = entry.sprite
             shade, haze = self.lighting.shade(sprite.x, sprite.z), self.lighting.haze(sprite.z)
-            self._shadow(canvas, entry, haze[0])
+            self._shadow(canvas, entry, clear=haze[0])
             if entry.parts is not None and entry.parts.under is not None:
-                canvas.paint(entry.parts.under, shade, haze)
+                canvas.paint(entry.parts.under, shade, haze=haze)
             if entry.hazard is not None and entry.hazard.class_name == "fire":
                 self._firelight(canvas, entry.hazard)
             if entry.hazard is not None and entry.hazard.class_name == "smoke":
                 shade = np.maximum(shade, 0.4)
-            canvas.paint(sprite, shade, haze)
+            canvas.paint(sprite, shade, haze=haze)
             if entry.vehicle is not None and self._night and not parked:
-                self._headlights(canvas, *entry.vehicle)
+                self._headlights(canvas, entry.vehicle)
 
-    def _shadow(self, canvas: Canvas, entry: _Entry, clear: float) -> None:
+    def _shadow(self, canvas: Canvas, entry: _Entry, *, clear: float) -> None:
         """A soft contact shadow under what stands on the ground."""
         view = self.view
         amount = (0.5 if self.lighting.darkness < 0.3 else 0.35) * clear
@@ -206,12 +208,12 @@ class Street:
             _, near = view.point(x, 0, z - 0.4)
             at = view.point(x, 0, depth)
             radii = (vehicle.width_m * 0.85 * per_m, max(near - at[1], 2.0) * 1.15)
-            canvas.darken(at, radii, amount)
+            canvas.darken(at, radii, amount=amount)
         elif entry.hazard is not None and entry.hazard.class_name in ("garbage", "fallen_person"):
             per_m = view.pixels_per_m(entry.hazard.z)
             at = view.point(entry.hazard.x, 0, entry.hazard.z)
             wide = 0.6 * entry.hazard.size_m[0] * per_m
-            canvas.darken(at, (wide, wide * 0.45), amount * 0.7)
+            canvas.darken(at, (wide, wide * 0.45), amount=amount * 0.7)
 
     def _firelight(self, canvas: Canvas, hazard: Hazard) -> None:
         """Fire lights its surroundings: strongly in the dark, hardly by day."""
@@ -219,31 +221,37 @@ class Street:
         at = self.view.point(hazard.x, hazard.y * 0.5, hazard.z)
         reach = per_m * (2.0 + 1.6 * hazard.size_m[1])
         lift = 3.4 * self.lighting.darkness**2 * self.lighting.haze(hazard.z)[0]
-        canvas.glow(at, (reach * 1.25, reach * 0.8), (60, 140, 255), lift)
+        canvas.glow(at, (reach * 1.25, reach * 0.8), colour=(60, 140, 255), lift=lift)
         if self.scene.weather is Weather.RAIN:
             base = self.view.point(hazard.x, 0, hazard.z)
             tall = per_m * hazard.size_m[1]
             canvas.halo(
                 (base[0], base[1] + tall * 0.5),
                 (per_m * hazard.size_m[0] * 0.5, tall * 0.8),
-                (40, 120, 255),
-                0.22,
+                colour=(40, 120, 255),
+                strength=0.22,
             )
 
-    def _headlights(self, canvas: Canvas, vehicle: Vehicle, x: float, z: float) -> None:
+    def _headlights(self, canvas: Canvas, driven: tuple[Vehicle, float, float]) -> None:
+        vehicle, x, z = driven
         per_m = self.view.pixels_per_m(z)
         tone = (40.0, 50.0, 255.0) if vehicle.away else (235.0, 245.0, 255.0)
         reach = per_m * (0.5 if vehicle.away else 0.95)
-        for at in lamp_points(vehicle, self.view, x, z):
+        for at in lamp_points(vehicle, self.view, x=x, z=z):
             middle = (float(at[0]), float(at[1]))
-            canvas.halo(middle, (reach, reach), tone, 0.5 if vehicle.away else 0.85)
+            canvas.halo(middle, (reach, reach), colour=tone, strength=0.5 if vehicle.away else 0.85)
             if self.scene.weather is Weather.RAIN:
-                canvas.halo((middle[0], middle[1] + per_m * 1.4), (per_m * 0.25, per_m * 1.5), tone, 0.35)
+                canvas.halo(
+                    (middle[0], middle[1] + per_m * 1.4),
+                    (per_m * 0.25, per_m * 1.5),
+                    colour=tone,
+                    strength=0.35,
+                )
         ahead = z - 4.0 if not vehicle.away else z + vehicle.length_m + 5.0
         if ahead > 3.5:
             pool, far = self.view.point(x, 0, ahead), self.view.pixels_per_m(ahead)
             radii = (2.4 * far, 5.0 * far * self.view.mounted_m / ahead)
-            canvas.glow(pool, radii, (235, 245, 255), 1.6 * self.lighting.darkness)
+            canvas.glow(pool, radii, colour=(235, 245, 255), lift=1.6 * self.lighting.darkness)
 
     def _box(self, entry: _Entry, depth: NDArray[np.float32]) -> DrawnBox | None:
         """The tight box of the visible part, None when less than 30 % can be seen."""

@@ -33,7 +33,7 @@ def _resolution(width_px: float, height_px: float, most: int) -> tuple[int, int]
 
 
 def _place(
-    fields: list[NDArray[np.float32]], box: tuple[float, float, float, float], view: View
+    fields: list[NDArray[np.float32]], box: tuple[float, float, float, float], *, view: View
 ) -> tuple[int, int, list[NDArray[np.float32]]] | None:
     """Resize fields to the box (left, top, width, height; pixels) and cut them to the frame."""
     left, top = round(box[0]), round(box[1])
@@ -53,9 +53,9 @@ def _place(
 def draw_fire(
     shape: FlameShape,
     view: View,
+    *,
     foot: tuple[float, float, float],
     size_m: tuple[float, float],
-    *,
     seed: int,
     time_s: float,
     strength: float = 1.0,
@@ -66,8 +66,8 @@ def draw_fire(
     wide, tall = size_m[0] * per_m * (0.6 + 0.4 * strength), size_m[1] * per_m * (0.35 + 0.65 * strength)
     base_x, base_y = view.point(x, y, z)
     u, v = _grid(*_resolution(wide, tall, 96))
-    field = _heat(shape, u, v, seed, time_s, tall / wide)
-    cut = _place([field], (base_x - wide / 2, base_y - tall, wide, tall), view)
+    field = _heat(shape, u, v=v, seed=seed, time_s=time_s, aspect=tall / wide)
+    cut = _place([field], (base_x - wide / 2, base_y - tall, wide, tall), view=view)
     if cut is None:
         return None
     left, up, (heat,) = cut
@@ -76,7 +76,7 @@ def draw_fire(
     return Sprite(left, up, np.zeros_like(light), alpha, z - 0.05, x=x, emission=light, solid=False)
 
 
-def _heat(shape: FlameShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float) -> Plane:
+def _heat(shape: FlameShape, u: Plane, *, v: Plane, seed: int, time_s: float, aspect: float) -> Plane:
     """0..1: a noise that rises and narrows into tongues, hottest at the foot, ragged at rim and tips."""
     noise, slow = fractal_noise(seed % 7, 4, 0.6), fractal_noise(50 + seed % 5, 2)
     offset = float(seed % 997)
@@ -96,9 +96,9 @@ def _heat(shape: FlameShape, u: Plane, v: Plane, seed: int, time_s: float, aspec
 def draw_smoke(
     shape: SmokeShape,
     view: View,
+    *,
     foot: tuple[float, float, float],
     size_m: tuple[float, float],
-    *,
     seed: int,
     time_s: float,
     strength: float = 1.0,
@@ -111,9 +111,11 @@ def draw_smoke(
     base_x, base_y = view.point(x, y, z)
     u, v = _grid(*_resolution(wide, tall, 80))
     side = 1.0 if seed % 2 else -1.0
-    alpha, grey = _plume(shape, u * side, v, seed, time_s, tall / wide)
+    alpha, grey = _plume(shape, u * side, v=v, seed=seed, time_s=time_s, aspect=tall / wide)
     cut = _place(
-        [alpha, grey * tone], (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall), view
+        [alpha, grey * tone],
+        (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall),
+        view=view,
     )
     if cut is None:
         return None
@@ -124,7 +126,7 @@ def draw_smoke(
 
 
 def _plume(
-    shape: SmokeShape, u: Plane, v: Plane, seed: int, time_s: float, aspect: float
+    shape: SmokeShape, u: Plane, *, v: Plane, seed: int, time_s: float, aspect: float
 ) -> tuple[Plane, Plane]:
     """Opacity 0..0.92 and brightness about 1: billows that rise, widen and lean towards positive u."""
     noise, soft = fractal_noise(100 + seed % 7, 4, 0.6), fractal_noise(120 + seed % 5, 2, 0.5)

@@ -15,7 +15,7 @@ Spot = tuple[float, float]
 Piece = Callable[[Setting, Spot, np.random.Generator], Sprite | None]
 
 
-def place_lamps(world: World, road: Road, rng: np.random.Generator) -> tuple[Lamp, ...]:
+def place_lamps(world: World, road: Road, *, rng: np.random.Generator) -> tuple[Lamp, ...]:
     """Lamps along one or both kerbs, sodium or white; some beyond the second are dead."""
     tone = (0.42, 0.74, 1.0) if rng.random() < 0.5 else (0.92, 0.98, 1.0)
     step, tall = world.pick(rng, 17, 27), world.pick(rng, 5.5, 7.5)
@@ -37,11 +37,13 @@ def draw_lamp(lamp: Lamp, setting: Setting, *, burning: bool) -> Sprite | None:
     sketch = Sketch()
     per_m = view.pixels_per_m(lamp.z)
     points = [(pole, 0, lamp.z), (pole, lamp.y, lamp.z), (lamp.x, lamp.y + 0.2, lamp.z)]
-    sketch.line(view.project(np.asarray(points, np.float32)), 0.07 * per_m, (70, 70, 70))
+    sketch.line(view.project(np.asarray(points, np.float32)), 0.07 * per_m, colour=(70, 70, 70))
     head = [(lamp.x - 0.35, lamp.y + 0.15, lamp.z), (lamp.x + 0.35, lamp.y + 0.15, lamp.z)]
     tone = tuple(min(c * 255, 255) for c in lamp.colour)
     light = (tone[0], tone[1], tone[2]) if burning and lamp.power > 0 else None
-    sketch.line(view.project(np.asarray(head, np.float32)), 0.12 * per_m, (150, 150, 150), light)
+    sketch.line(
+        view.project(np.asarray(head, np.float32)), 0.12 * per_m, colour=(150, 150, 150), emission=light
+    )
     return sketch.render((view.width, view.height), lamp.z, x=pole)
 
 
@@ -52,7 +54,7 @@ def draw_tree(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | 
     tall, per_m = world.pick(rng, 4.5, 8.0), view.pixels_per_m(z)
     sketch = Sketch()
     trunk = [(x, 0, z), (x + world.pick(rng, -0.2, 0.2), tall * 0.6, z)]
-    sketch.line(view.project(np.asarray(trunk, np.float32)), 0.13 * per_m, (40, 55, 70))
+    sketch.line(view.project(np.asarray(trunk, np.float32)), 0.13 * per_m, colour=(40, 55, 70))
     hue, value = world.pick(rng, 30, 60), world.pick(rng, 50, 95)
     tones = [hsv(hue + 2 * i, 125, value * (0.6 + 0.12 * i)) for i in range(7)]
     if snow:
@@ -66,7 +68,7 @@ def draw_tree(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | 
     for point, radius, shade in zip(
         view.project(crown.astype(np.float32)), radii.tolist(), shades, strict=True
     ):
-        sketch.line(point[None], radius, tones[shade])
+        sketch.line(point[None], radius, colour=tones[shade])
     return sketch.render((view.width, view.height), z, x=x)
 
 
@@ -75,12 +77,12 @@ def draw_sign(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | 
     world, view, (x, z) = setting.world, setting.view, at
     per_m, sketch = view.pixels_per_m(z), Sketch()
     post = np.asarray([(x, 0, z), (x, 2.6, z)], np.float32)
-    sketch.line(view.project(post), 0.035 * per_m, (120, 120, 120))
+    sketch.line(view.project(post), 0.035 * per_m, colour=(120, 120, 120))
     centre = np.asarray([view.point(x, 2.45, z)], np.float32)
     kind, size = int(rng.integers(3)), world.pick(rng, 0.3, 0.42) * per_m
     if kind == 0:
-        sketch.line(centre, size, (40, 40, 195))
-        sketch.line(centre, size * 0.7, (235, 235, 235))
+        sketch.line(centre, size, colour=(40, 40, 195))
+        sketch.line(centre, size * 0.7, colour=(235, 235, 235))
     elif kind == 1:
         turn = np.asarray([-np.pi / 2, np.pi / 6, np.pi * 5 / 6])
         corners = np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
@@ -96,6 +98,7 @@ def draw_sign(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | 
 def _block(
     sketch: Sketch,
     view: View,
+    *,
     at: tuple[float, float],
     size: tuple[float, float, float],
     colour: Colour,
@@ -139,9 +142,14 @@ def draw_bin(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | N
     colour = hsv(world.pick(rng, 20, 130), world.pick(rng, 40, 170), world.pick(rng, 50, 120))
     sketch = Sketch()
     tall = world.pick(rng, 0.95, 1.2)
-    _block(sketch, view, at, (0.65, tall, 0.6), colour)
+    _block(sketch, view, at=at, size=(0.65, tall, 0.6), colour=colour)
     _block(
-        sketch, view, (x, z), (0.72, 0.08, 0.65), (colour[0] * 0.8, colour[1] * 0.8, colour[2] * 0.8), tall
+        sketch,
+        view,
+        at=(x, z),
+        size=(0.72, 0.08, 0.65),
+        colour=(colour[0] * 0.8, colour[1] * 0.8, colour[2] * 0.8),
+        y=tall,
     )
     return sketch.render((view.width, view.height), z, x=x)
 
@@ -155,10 +163,10 @@ def draw_crates(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite 
         _block(
             sketch,
             view,
-            (x, z),
-            (side, side * 0.8, side),
-            (100 * tone, 145 * tone, 180 * tone),
-            i * side * 0.8,
+            at=(x, z),
+            size=(side, side * 0.8, side),
+            colour=(100 * tone, 145 * tone, 180 * tone),
+            y=i * side * 0.8,
         )
     return sketch.render((view.width, view.height), z, x=x)
 
@@ -170,10 +178,10 @@ def draw_post(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | 
     colour = ((70.0, 70.0, 72.0), (35.0, 40.0, 190.0), (30.0, 190.0, 225.0))[kind]
     tall = (0.9, 0.75, 1.2)[kind]
     if kind == 2:
-        _block(sketch, view, at, (0.45, tall, 0.35), colour)
+        _block(sketch, view, at=at, size=(0.45, tall, 0.35), colour=colour)
     else:
         post = np.asarray([(x, 0.05, z), (x, tall, z)], np.float32)
-        sketch.line(view.project(post), world.pick(rng, 0.09, 0.14) * per_m, colour)
+        sketch.line(view.project(post), world.pick(rng, 0.09, 0.14) * per_m, colour=colour)
     return sketch.render((view.width, view.height), z, x=x)
 
 
@@ -182,9 +190,9 @@ def draw_bench(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite |
     world, view, (x, z) = setting.world, setting.view, at
     sketch, tone = Sketch(), world.pick(rng, 0.7, 1.2)
     wood = (55 * tone, 85 * tone, 120 * tone)
-    _block(sketch, view, at, (0.5, 0.08, 1.6), wood, 0.42)
+    _block(sketch, view, at=at, size=(0.5, 0.08, 1.6), colour=wood, y=0.42)
     back = x + (0.24 if x > 0 else -0.24)
-    _block(sketch, view, (back, z), (0.06, 0.42, 1.6), wood, 0.5)
+    _block(sketch, view, at=(back, z), size=(0.06, 0.42, 1.6), colour=wood, y=0.5)
     return sketch.render((view.width, view.height), z, x=x)
 
 

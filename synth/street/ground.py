@@ -35,7 +35,9 @@ def _surfaces(number: int) -> Plane:
     return surfaces
 
 
-def paint_ground(image: NDArray[np.uint8], setting: Setting, rng: np.random.Generator) -> tuple[Plane, Plane]:
+def paint_ground(
+    image: NDArray[np.uint8], setting: Setting, *, rng: np.random.Generator
+) -> tuple[Plane, Plane]:
     """Fill the picture below the horizon; returns the depth of the ground and how wet it is (0..1)."""
     world, view, road = setting.world, setting.view, setting.road
     first, x, z = ground_points(view)
@@ -58,11 +60,11 @@ def paint_ground(image: NDArray[np.uint8], setting: Setting, rng: np.random.Gene
     base[(np.abs(x - road.kerb_left) < 0.14) | (np.abs(x - road.kerb_right) < 0.14)] = flags * 1.12
     warm = world.pick(rng, 0.96, 1.05)
     colour = cv2.merge([base * (2.02 - warm), base, base * warm])
-    _marks(colour, setting, first, rng)
-    _lookalikes(colour, setting, first, rng)
+    _marks(colour, setting, first=first, rng=rng)
+    _lookalikes(colour, setting, first=first, rng=rng)
     wet = np.where(on_road, 0.35 + 0.65 * (stains > 0.62), 0.3).astype(np.float32)
     if setting.scene.weather is Weather.SNOW:
-        _snow(colour, x, road, stains)
+        _snow(colour, x, road=road, stains=stains)
     if setting.scene.weather is Weather.RAIN:
         colour *= thrice(1 - 0.32 * wet)
     image[first:] = cv2.convertScaleAbs(np.maximum(colour, 0))
@@ -73,13 +75,13 @@ def paint_ground(image: NDArray[np.uint8], setting: Setting, rng: np.random.Gene
     return depth, moist
 
 
-def _quad(view: View, x0: float, x1: float, z0: float, z1: float) -> NDArray[np.int32]:
+def _quad(view: View, x0: float, *, x1: float, z0: float, z1: float) -> NDArray[np.int32]:
     corners = np.asarray([[x0, 0, z0], [x1, 0, z0], [x1, 0, z1], [x0, 0, z1]], np.float32)
     return (view.project(corners) * 16).round().astype(np.int32)
 
 
 def _fill(
-    image: Plane, quad: NDArray[np.int32], colour: tuple[float, float, float], opacity: float, first: int
+    image: Plane, quad: NDArray[np.int32], *, colour: tuple[float, float, float], opacity: float, first: int
 ) -> None:
     """Blend a polygon (1/16 pixels) into the picture, whose first row is row `first` of the frame."""
     quad = quad - np.asarray([0, first * 16], np.int32)
@@ -95,7 +97,7 @@ def _fill(
     roi += cover * (np.asarray(colour, np.float32) - roi)
 
 
-def _marks(image: Plane, setting: Setting, first: int, rng: np.random.Generator) -> None:
+def _marks(image: Plane, setting: Setting, *, first: int, rng: np.random.Generator) -> None:
     """Dashes in the middle, edge lines, perhaps a crossing."""
     world, view, road = setting.world, setting.view, setting.road
     white = world.pick(rng, 185, 225)
@@ -104,39 +106,57 @@ def _marks(image: Plane, setting: Setting, first: int, rng: np.random.Generator)
     for z in np.arange(view.ground_starts_m - 6 + phase, 90, dash * 2.4):
         _fill(
             image,
-            _quad(view, road.middle - 0.07, road.middle + 0.07, max(z, 3), max(z + dash, 3.1)),
-            paint,
-            0.75,
-            first,
+            _quad(view, road.middle - 0.07, x1=road.middle + 0.07, z0=max(z, 3), z1=max(z + dash, 3.1)),
+            colour=paint,
+            opacity=0.75,
+            first=first,
         )
     if rng.random() < 0.5:
         for kerb, inward in ((road.kerb_left, 1), (road.kerb_right, -1)):
             edge = kerb + inward * 2.0
-            _fill(image, _quad(view, edge - 0.05, edge + 0.05, 3.0, 110), paint, 0.6, first)
+            _fill(
+                image,
+                _quad(view, edge - 0.05, x1=edge + 0.05, z0=3.0, z1=110),
+                colour=paint,
+                opacity=0.6,
+                first=first,
+            )
     if rng.random() < 0.5:
         near = view.ground_starts_m + world.pick(rng, 5, 22)
         for x in np.arange(road.kerb_left + 0.5, road.kerb_right - 0.5, 1.0):
-            _fill(image, _quad(view, x, x + 0.5, near, near + 3.0), paint, 0.8, first)
+            _fill(
+                image,
+                _quad(view, x, x1=x + 0.5, z0=near, z1=near + 3.0),
+                colour=paint,
+                opacity=0.8,
+                first=first,
+            )
 
 
-def _lookalikes(image: Plane, setting: Setting, first: int, rng: np.random.Generator) -> None:
+def _lookalikes(image: Plane, setting: Setting, *, first: int, rng: np.random.Generator) -> None:
     """Manhole covers, asphalt patches and oil stains: dark things in the road that are no potholes."""
     world, view, road = setting.world, setting.view, setting.road
     for _ in range(int(rng.integers(1, 5))):
         x, z = rng.uniform(road.kerb_left + 1, road.kerb_right - 1), view.ground_starts_m + rng.uniform(2, 26)
         wide, long = world.pick(rng, 0.8, 2.4), world.pick(rng, 0.8, 4.0)
         tone = world.pick(rng, 58, 88)
-        _fill(image, _quad(view, x - wide / 2, x + wide / 2, z, z + long), (tone, tone, tone), 0.7, first)
+        _fill(
+            image,
+            _quad(view, x - wide / 2, x1=x + wide / 2, z0=z, z1=z + long),
+            colour=(tone, tone, tone),
+            opacity=0.7,
+            first=first,
+        )
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     for _ in range(int(rng.integers(1, 4))):
         x, z = rng.uniform(road.kerb_left + 1, road.kerb_right - 1), view.ground_starts_m + rng.uniform(1, 18)
         for radius, tone in ((0.36, 62.0), (0.30, 92.0), (0.24, 70.0), (0.12, 95.0)):
             ring = np.stack([x + radius * np.cos(turn), 0 * turn, z + radius * np.sin(turn)], axis=1)
             points = (view.project(ring.astype(np.float32)) * 16).round().astype(np.int32)
-            _fill(image, points, (tone, tone, tone * 1.02), 0.9, first)
+            _fill(image, points, colour=(tone, tone, tone * 1.02), opacity=0.9, first=first)
 
 
-def _snow(image: Plane, x: Plane, road: Road, stains: Plane) -> None:
+def _snow(image: Plane, x: Plane, *, road: Road, stains: Plane) -> None:
     """White ground; wheels have opened darker tracks in the lanes."""
     cover = np.clip(0.72 + 0.5 * stains, 0, 0.96)
     for lane in (road.lane_in, road.lane_out):

@@ -50,7 +50,7 @@ def edge_of(class_name: str) -> float:
     return {"fire": FIRE_EDGE, "smoke": SMOKE_EDGE}.get(class_name, 0.5)
 
 
-def hazard_sprites(hazard: Hazard, setting: Setting, time_s: float) -> HazardSprites | None:
+def hazard_sprites(hazard: Hazard, setting: Setting, *, time_s: float) -> HazardSprites | None:
     """The hazard at a moment, or None when nothing of it is in the frame."""
     world, view, scene = setting.world, setting.view, setting.scene
     age = time_s - hazard.born_s
@@ -60,22 +60,24 @@ def hazard_sprites(hazard: Hazard, setting: Setting, time_s: float) -> HazardSpr
     foot = (hazard.x, hazard.y, hazard.z)
     seed, size = hazard.seed, hazard.size_m
     if hazard.class_name == "fire":
-        main = draw_fire(world.flame, view, foot, size, seed=seed, time_s=age, strength=strength)
+        main = draw_fire(world.flame, view, foot=foot, size_m=size, seed=seed, time_s=age, strength=strength)
     elif hazard.class_name == "smoke":
-        tone = world.pick(rng, 38, 105) if rng.random() < 0.6 else world.pick(rng, 150, 215)
-        tone = max(tone, 105.0) if scene.light is Light.NIGHT else tone
-        main = draw_smoke(world.smoke, view, foot, size, seed=seed, time_s=age, strength=strength, tone=tone)
+        tone = world.pick(rng, 30, 72) if rng.random() < 0.55 else world.pick(rng, 165, 228)
+        tone = max(tone, 165.0) if scene.light is Light.NIGHT else tone
+        main = draw_smoke(
+            world.smoke, view, foot=foot, size_m=size, seed=seed, time_s=age, strength=strength, tone=tone
+        )
     elif hazard.class_name == "pothole":
         water = (135.0, 130.0, 126.0) if scene.weather is Weather.RAIN and rng.random() < 0.5 else None
         at = (hazard.x, hazard.z)
-        under, main = draw_pothole(world, view, at, size, seed=seed, water=water)
+        under, main = draw_pothole(world, view, at=at, size_m=size, seed=seed, water=water)
     elif hazard.class_name == "garbage":
-        main = draw_garbage(world, view, (hazard.x, hazard.z), size, seed=seed)
+        main = draw_garbage(world, view, at=(hazard.x, hazard.z), size_m=size, seed=seed)
     else:
         person = make_person(world, rng)
         heading = float(rng.choice([0.0, np.pi]) + world.pick(rng, -1.15, 1.15))
         joints = fallen(person, rng, heading=heading, stir=0.05 * float(np.sin(age * 1.7)))
-        main = draw_person(person, joints, view, hazard.x, hazard.z)
+        main = draw_person(person, joints, view=view, x=hazard.x, z=hazard.z)
     return None if main is None else HazardSprites(main, edge_of(hazard.class_name), under)
 
 
@@ -94,6 +96,7 @@ def expected_box(hazard: Hazard, view: View) -> tuple[float, float, float, float
 def place_hazard(
     class_name: str,
     setting: Setting,
+    *,
     track: int,
     rng: np.random.Generator,
     when: tuple[float, float],
@@ -104,15 +107,15 @@ def place_hazard(
     ground_y = view.horizon_y + (view.height - view.horizon_y) * (0.14 + 0.82 * rise)
     z = view.focal_px * view.mounted_m / (ground_y - view.horizon_y)
     least = SHORTEST_SIDE_PX * view.width / 640
-    size = _size(class_name, setting.world, rng)
-    size = _at_least(class_name, size, z, view, least)
+    size = _size(class_name, setting.world, rng=rng)
+    size = _at_least(class_name, size, z=z, view=view, least=least)
     if class_name == "fallen_person":
         z = min(z, view.focal_px * 0.5 / least)
-    x, y, z = _spot(class_name, setting, z, size, rng)
+    x, y, z = _spot(class_name, setting, z=z, size=size, rng=rng)
     return Hazard(class_name, track, int(rng.integers(1 << 30)), x, y, z, size, when[0], when[1])
 
 
-def _size(class_name: str, world: World, rng: np.random.Generator) -> tuple[float, float]:
+def _size(class_name: str, world: World, *, rng: np.random.Generator) -> tuple[float, float]:
     low_high = {
         "fire": ((0.8, 2.0), (1.0, 1.9)),
         "smoke": ((1.8, 4.2), (1.0, 1.7)),
@@ -125,7 +128,7 @@ def _size(class_name: str, world: World, rng: np.random.Generator) -> tuple[floa
 
 
 def _at_least(
-    class_name: str, size: tuple[float, float], z: float, view: View, least: float
+    class_name: str, size: tuple[float, float], *, z: float, view: View, least: float
 ) -> tuple[float, float]:
     """Grow a far hazard until its shorter side is wide enough to be seen."""
     per_m = view.pixels_per_m(z)
@@ -139,7 +142,7 @@ def _at_least(
 
 
 def _spot(
-    class_name: str, setting: Setting, z: float, size: tuple[float, float], rng: np.random.Generator
+    class_name: str, setting: Setting, *, z: float, size: tuple[float, float], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Metres: in the road, on the pavement, or (fire, smoke) at a window or above the ground."""
     view, road = setting.view, setting.road
@@ -167,7 +170,7 @@ def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     return wide * tall / max(smaller, 1e-6)
 
 
-def in_sight(hazard: Hazard, view: View, depth: NDArray[np.float32]) -> bool:
+def in_sight(hazard: Hazard, view: View, *, depth: NDArray[np.float32]) -> bool:
     """Whether most of the hazard's expected box is in the frame and in front of what stands there."""
     x0, y0, x1, y1 = expected_box(hazard, view)
     cx0, cy0 = max(int(x0), 0), max(int(y0), 0)

@@ -10,9 +10,9 @@ from synth.street.paint import Colour
 from synth.street.worlds import World
 
 Plane = NDArray[np.float32]
-_POOL = 30.0
+_POOL = 15.0
 _BREADTH = 1.3
-_BRIGHTEST = 1.3
+_BRIGHTEST = 0.9
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _falloff(distance2: float, drop: float) -> float:
     return float(drop / (away * away**0.25))
 
 
-_AMBIENT = {Light.DAY: 1.0, Light.DUSK: 0.5, Light.NIGHT: 0.2, Light.UNKNOWN: 1.0}
+_AMBIENT = {Light.DAY: 1.0, Light.DUSK: 0.5, Light.NIGHT: 0.18, Light.UNKNOWN: 1.0}
 _HUE = {
     Light.DAY: (1.0, 1.0, 1.0),
     Light.DUSK: (1.08, 0.94, 1.04),
@@ -82,7 +82,7 @@ _HAZE_PER_M = {Weather.FOG: 0.034, Weather.RAIN: 0.007, Weather.SNOW: 0.011}
 
 
 def light_scene(
-    scene: SceneCondition, world: World, lamps: tuple[Lamp, ...], rng: np.random.Generator
+    scene: SceneCondition, world: World, *, lamps: tuple[Lamp, ...], rng: np.random.Generator
 ) -> Lighting:
     """The lighting of a scene; lamps burn at dusk (weakly) and at night."""
     level = _AMBIENT[scene.light] * _WEATHER_DIM.get(scene.weather, 1.0) * world.pick(rng, 0.9, 1.1)

@@ -18,7 +18,7 @@ _CARDBOARD: Colour = (95.0, 140.0, 178.0)
 _WOOD: Colour = (70.0, 105.0, 145.0)
 
 
-def _ring(rng: np.random.Generator, corners: int, ragged: float) -> NDArray[np.float32]:
+def _ring(rng: np.random.Generator, corners: int, *, ragged: float) -> NDArray[np.float32]:
     """A wobbly circle of mean radius 1, (corners, 2)."""
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     bumps = sum(rng.uniform(-1, 1) * np.cos(turn * k + rng.uniform(0, 6.3)) / k for k in (2, 3, 5))
@@ -27,7 +27,7 @@ def _ring(rng: np.random.Generator, corners: int, ragged: float) -> NDArray[np.f
 
 
 def _flat(
-    view: View, ring: NDArray[np.float32], at: tuple[float, float], y: float = 0.0
+    view: View, ring: NDArray[np.float32], *, at: tuple[float, float], y: float = 0.0
 ) -> NDArray[np.float32]:
     points = np.stack([ring[:, 0] + at[0], np.full(len(ring), y, np.float32), ring[:, 1] + at[1]], axis=1)
     return view.project(points.astype(np.float32))
@@ -36,9 +36,9 @@ def _flat(
 def draw_pothole(
     world: World,
     view: View,
+    *,
     at: tuple[float, float],
     size_m: tuple[float, float],
-    *,
     seed: int,
     water: Colour | None,
 ) -> tuple[Sprite | None, Sprite | None]:
@@ -46,7 +46,7 @@ def draw_pothole(
     rng = np.random.default_rng([seed, 31])
     shape = world.pothole
     half = np.asarray((size_m[0] / 2, size_m[1] / 2), np.float32)
-    ring = (_ring(rng, shape.corners, shape.ragged) * half).astype(np.float32)
+    ring = (_ring(rng, shape.corners, ragged=shape.ragged) * half).astype(np.float32)
     nearest = at[1] + float(ring[:, 1].min())
     frame = (view.width, view.height)
     cracks = Sketch()
@@ -56,23 +56,24 @@ def draw_pothole(
         wander = turn + np.cumsum(rng.uniform(-0.2, 0.2, 3))
         path = np.stack([np.cos(wander) * (0.9 + reach), np.sin(wander) * (0.9 + reach)], axis=1) * half
         radius = 0.012 * view.pixels_per_m(at[1])
-        cracks.line(_flat(view, path.astype(np.float32), at), radius, (62.0, 62.0, 64.0))
+        cracks.line(_flat(view, path.astype(np.float32), at=at), radius, colour=(62.0, 62.0, 64.0))
     hole = Sketch()
     rim = world.pick(rng, 118, 150)
     dark = world.pick(rng, 26, 44)
-    hole.polygon(_flat(view, ring, at), (rim * 0.97, rim, rim * 1.02))
+    hole.polygon(_flat(view, ring, at=at), (rim * 0.97, rim, rim * 1.02))
     inner = (ring * 0.93 + np.asarray([0, -0.015])).astype(np.float32)
-    hole.polygon(_flat(view, inner, at), (dark * 1.35, dark * 1.55, dark * 1.8))
+    hole.polygon(_flat(view, inner, at=at), (dark * 1.35, dark * 1.55, dark * 1.8))
     floor = (ring * 0.82 - np.asarray([0, half[1] * 0.1])).astype(np.float32)
-    hole.polygon(_flat(view, floor, at), water or (dark, dark * 1.03, dark * 1.08))
+    hole.polygon(_flat(view, floor, at=at), water or (dark, dark * 1.03, dark * 1.08))
     if water is None:
-        _gravel(hole, view, at, half, rng, int(26 * shape.gravel))
+        _gravel(hole, view, at=at, half=half, rng=rng, stones=int(26 * shape.gravel))
     return cracks.render(frame, nearest, x=at[0]), hole.render(frame, nearest, x=at[0])
 
 
 def _gravel(
     sketch: Sketch,
     view: View,
+    *,
     at: tuple[float, float],
     half: NDArray[np.float32],
     rng: np.random.Generator,
@@ -81,11 +82,15 @@ def _gravel(
     for _ in range(stones):
         spot = rng.uniform(-0.55, 0.55, (1, 2)).astype(np.float32) * half
         grey = float(rng.uniform(50, 105))
-        sketch.line(_flat(view, spot, at), 0.035 * view.pixels_per_m(at[1]), (grey * 0.95, grey, grey * 1.03))
+        sketch.line(
+            _flat(view, spot, at=at),
+            0.035 * view.pixels_per_m(at[1]),
+            colour=(grey * 0.95, grey, grey * 1.03),
+        )
 
 
 def draw_garbage(
-    world: World, view: View, at: tuple[float, float], size_m: tuple[float, float], *, seed: int
+    world: World, view: View, *, at: tuple[float, float], size_m: tuple[float, float], seed: int
 ) -> Sprite | None:
     """A pile as wide and as tall as asked: bags, boxes, tyres, planks and papers, farthest first."""
     rng = np.random.default_rng([seed, 37])
@@ -108,7 +113,7 @@ def _bag(
 ) -> None:
     colour = _BAGS[int(rng.integers(len(_BAGS)))]
     tint = world.pick(rng, 0.85, 1.15)
-    blob = _ring(rng, 14, 0.18) * np.asarray([tall * 0.52, tall * 0.45], np.float32)
+    blob = _ring(rng, 14, ragged=0.18) * np.asarray([tall * 0.52, tall * 0.45], np.float32)
     points = np.stack([blob[:, 0] + at[0], blob[:, 1] + tall * 0.45, np.full(14, at[1])], axis=1)
     pixels = view.project(points.astype(np.float32))
     base = tuple(min(c * tint, 250.0) for c in colour)
@@ -116,15 +121,15 @@ def _bag(
     middle = pixels.mean(axis=0)
     lit = tuple(min(c * 1.25 + 22, 255.0) for c in base)
     sketch.polygon(
-        middle + (pixels - middle) * 0.5 - _lift(view, at[1], tall * 0.14), (lit[0], lit[1], lit[2])
+        middle + (pixels - middle) * 0.5 - _lift(view, at[1], metres=tall * 0.14), (lit[0], lit[1], lit[2])
     )
     knot = view.project(
         np.asarray([[at[0], tall * 0.93, at[1]], [at[0] + 0.05, tall * 1.02, at[1]]], np.float32)
     )
-    sketch.line(knot, 0.045 * view.pixels_per_m(at[1]), (base[0] * 0.8, base[1] * 0.8, base[2] * 0.8))
+    sketch.line(knot, 0.045 * view.pixels_per_m(at[1]), colour=(base[0] * 0.8, base[1] * 0.8, base[2] * 0.8))
 
 
-def _lift(view: View, z: float, metres: float) -> NDArray[np.float32]:
+def _lift(view: View, z: float, *, metres: float) -> NDArray[np.float32]:
     return np.asarray([0, metres * view.pixels_per_m(z)], np.float32)
 
 
@@ -156,9 +161,9 @@ def _tyre(
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
     outer = world.pick(rng, 0.3, 0.4)
     for y in (0.0, 0.08, 0.16, 0.22):
-        sketch.polygon(_flat(view, ring * outer, at, y), (30.0, 30.0, 32.0))
-    sketch.polygon(_flat(view, ring * outer, at, 0.22), (48.0, 48.0, 50.0))
-    sketch.polygon(_flat(view, ring * outer * 0.5, at, 0.2), (14.0, 14.0, 15.0))
+        sketch.polygon(_flat(view, ring * outer, at=at, y=y), (30.0, 30.0, 32.0))
+    sketch.polygon(_flat(view, ring * outer, at=at, y=0.22), (48.0, 48.0, 50.0))
+    sketch.polygon(_flat(view, ring * outer * 0.5, at=at, y=0.2), (14.0, 14.0, 15.0))
 
 
 def _plank(
@@ -171,16 +176,16 @@ def _plank(
     sketch.line(
         view.project(ends.astype(np.float32)),
         0.06 * view.pixels_per_m(at[1]),
-        tone(_WOOD, world.pick(rng, 0.7, 1.2)),
+        colour=tone(_WOOD, world.pick(rng, 0.7, 1.2)),
     )
 
 
 def _paper(
     sketch: Sketch, view: View, at: tuple[float, float], tall: float, rng: np.random.Generator, world: World
 ) -> None:
-    ring = _ring(rng, 5, 0.3) * 0.2
+    ring = _ring(rng, 5, ragged=0.3) * 0.2
     grey = world.pick(rng, 150, 240)
-    sketch.polygon(_flat(view, ring.astype(np.float32), at, 0.03), (grey, grey * 0.99, grey * 0.96))
+    sketch.polygon(_flat(view, ring.astype(np.float32), at=at, y=0.03), (grey, grey * 0.99, grey * 0.96))
 
 
 _ITEMS = {"bag": _bag, "box": _box, "tyre": _tyre, "plank": _plank, "paper": _paper}

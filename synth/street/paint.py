@@ -67,7 +67,7 @@ class Sketch:
         """A filled polygon (n, 2)."""
         self.strokes.append(_Stroke(points, colour, emission, 0.0))
 
-    def line(self, points: Points, radius: float, colour: Colour, emission: Colour | None = None) -> None:
+    def line(self, points: Points, radius: float, *, colour: Colour, emission: Colour | None = None) -> None:
         """A round stroke of this radius through the points (n, 2); one point makes a disc."""
         self.strokes.append(_Stroke(points, colour, emission, max(radius, 0.3)))
 
@@ -76,7 +76,7 @@ class Sketch:
         if not self.strokes:
             return None
         points = np.concatenate([s.points for s in self.strokes])
-        left, top, right, bottom = _bounds(points, max(s.radius for s in self.strokes), frame)
+        left, top, right, bottom = _bounds(points, max(s.radius for s in self.strokes), frame=frame)
         if right <= left or bottom <= top:
             return None
         over = 3 if max(right - left, bottom - top) < 60 else 2
@@ -100,19 +100,19 @@ class Sketch:
         for stroke in self.strokes:
             part = points[at : at + len(stroke.points)]
             at += len(stroke.points)
-            _stroke(drawn, part, stroke.radius * over, (*stroke.colour, 255.0))
+            _stroke(drawn, part, radius=stroke.radius * over, value=(*stroke.colour, 255.0))
             if glow is not None:
-                _stroke(glow, part, stroke.radius * over, stroke.emission or (0.0, 0.0, 0.0))
+                _stroke(glow, part, radius=stroke.radius * over, value=stroke.emission or (0.0, 0.0, 0.0))
 
 
-def _bounds(points: Points, reach: float, frame: tuple[int, int]) -> tuple[int, int, int, int]:
+def _bounds(points: Points, reach: float, *, frame: tuple[int, int]) -> tuple[int, int, int, int]:
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     left, top = max(int(x0 - reach) - 1, 0), max(int(y0 - reach) - 1, 0)
     return left, top, min(int(x1 + reach) + 2, frame[0]), min(int(y1 + reach) + 2, frame[1])
 
 
 def _stroke(
-    plane: NDArray[np.uint8], points: NDArray[np.int32], radius: float, value: tuple[float, ...]
+    plane: NDArray[np.uint8], points: NDArray[np.int32], *, radius: float, value: tuple[float, ...]
 ) -> None:
     if radius == 0:
         cv2.fillPoly(plane, [points], value, cv2.LINE_8, _SHIFT)
@@ -139,7 +139,7 @@ class Canvas:
         """Width and height in pixels."""
         return self.image.shape[1], self.image.shape[0]
 
-    def paint(self, sprite: Sprite, shade: NDArray[np.float32], haze: tuple[float, Colour]) -> None:
+    def paint(self, sprite: Sprite, shade: NDArray[np.float32], *, haze: tuple[float, Colour]) -> None:
         """Blend a sprite in where nothing nearer is; `haze` is transmission 0..1 and the fog's colour."""
         height, width = sprite.alpha.shape
         rows, cols = slice(sprite.top, sprite.top + height), slice(sprite.left, sprite.left + width)
@@ -155,7 +155,7 @@ class Canvas:
         if sprite.solid:
             depth[alpha > 0.5] = sprite.z
 
-    def darken(self, centre: tuple[float, float], radii: tuple[float, float], amount: float) -> None:
+    def darken(self, centre: tuple[float, float], radii: tuple[float, float], *, amount: float) -> None:
         """A soft shadow on the road: multiplies an ellipse by 1 - amount."""
         patch = self._patch(centre, radii)
         if patch is not None:
@@ -163,7 +163,7 @@ class Canvas:
             self.image[rows, cols] *= 1 - thrice(np.minimum(blot * 1.6, 1) * amount)
 
     def glow(
-        self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, lift: float
+        self, centre: tuple[float, float], radii: tuple[float, float], *, colour: Colour, lift: float
     ) -> None:
         """Light falling on an ellipse: raises what is there by `lift` times and adds some of `colour`."""
         patch = self._patch(centre, radii)
@@ -174,7 +174,7 @@ class Canvas:
             lit += light * (lit * np.clip(1 - lit * _SATURATION, 0.05, 1) + 6.0)
 
     def halo(
-        self, centre: tuple[float, float], radii: tuple[float, float], colour: Colour, strength: float
+        self, centre: tuple[float, float], radii: tuple[float, float], *, colour: Colour, strength: float
     ) -> None:
         """Light scattered in air and lens: adds a soft ellipse of `colour`."""
         patch = self._patch(centre, radii)

@@ -33,8 +33,8 @@ def make_person(world: World, rng: np.random.Generator) -> Person:
     shade = world.pick(rng, 0.88, 1.1)
     dark = world.pick(rng, 18, 90)
     return Person(
-        top=_cloth(world, rng, 230),
-        trousers=_cloth(world, rng, 130),
+        top=_cloth(world, rng, brightest=230),
+        trousers=_cloth(world, rng, brightest=130),
         skin=(skin[0] * shade, skin[1] * shade, skin[2] * shade),
         hair=(dark * 0.7, dark * 0.8, dark),
         build=world.pick(rng, 0.85, 1.2),
@@ -42,7 +42,7 @@ def make_person(world: World, rng: np.random.Generator) -> Person:
     )
 
 
-def _cloth(world: World, rng: np.random.Generator, brightest: float) -> Colour:
+def _cloth(world: World, rng: np.random.Generator, *, brightest: float) -> Colour:
     return hsv(world.pick(rng, 0, 179), world.pick(rng, 10, 190), world.pick(rng, 45, brightest))
 
 
@@ -103,7 +103,7 @@ def fallen(person: Person, rng: np.random.Generator, *, heading: float, stir: fl
     }
 
 
-def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) -> Sprite | None:
+def draw_person(person: Person, joints: Joints, *, view: View, x: float, z: float) -> Sprite | None:
     """The person with feet (or, lying, hip) at x, z; the sprite's depth is that of the nearest joint."""
     local = np.asarray([joints[name] for name in _JOINTS], np.float32)
     pixels = view.project(local + np.asarray([x, 0, z], np.float32))
@@ -112,10 +112,10 @@ def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) 
     sketch = Sketch()
 
     def limb(start: str, end: str, radius: float, colour: Colour) -> None:
-        sketch.line(pixels[[_JOINTS.index(start), _JOINTS.index(end)]], radius, colour)
+        sketch.line(pixels[[_JOINTS.index(start), _JOINTS.index(end)]], radius, colour=colour)
 
     def ball(joint: str, radius: float, colour: Colour) -> None:
-        sketch.line(pixels[_JOINTS.index(joint)][None], radius, colour)
+        sketch.line(pixels[_JOINTS.index(joint)][None], radius, colour=colour)
 
     far, near = ("l", "r") if joints["foot_l"][2] > joints["foot_r"][2] else ("r", "l")
     sleeve, light = tone(person.top, 0.85), tone(person.top, 1.16)
@@ -132,5 +132,5 @@ def draw_person(person: Person, joints: Joints, view: View, x: float, z: float) 
         ball(f"hand_{s}", 0.05 * thick, person.skin)
     ball("head", 0.115 * per_m, person.skin)
     head, neck = pixels[_JOINTS.index("head")], pixels[_JOINTS.index("neck")]
-    sketch.line((head + (head - neck) * 0.3)[None], 0.1 * per_m, person.hair)
+    sketch.line((head + (head - neck) * 0.3)[None], 0.1 * per_m, colour=person.hair)
     return sketch.render((view.width, view.height), z + float(local[:, 2].min()) - 0.2, x=x)

@@ -51,14 +51,14 @@ class Setting:
 
 
 def make_setting(
-    world: World, scene: SceneCondition, size: tuple[int, int], rng: np.random.Generator
+    world: World, scene: SceneCondition, *, size: tuple[int, int], rng: np.random.Generator
 ) -> Setting:
     """A random street of this world; raises `ConfigurationError` for a frame under 64 pixels."""
-    view = _make_view(world, size, rng)
+    view = _make_view(world, size, rng=rng)
     return Setting(world, view, _make_road(world, rng), scene)
 
 
-def _make_view(world: World, size: tuple[int, int], rng: np.random.Generator) -> View:
+def _make_view(world: World, size: tuple[int, int], *, rng: np.random.Generator) -> View:
     """A city camera 4.5-7.5 m up that looks along the street and a little down."""
     width, height = size
     if width < 64 or height < 64:

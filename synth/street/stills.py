@@ -31,8 +31,8 @@ def draw_still(
 
     Raises `ConfigurationError` for a class that cannot be drawn or a frame under 64 pixels.
     """
-    street, placed, time_s = _prepare(world, seed, scene, size, classes, hazards)
-    return _finish(street, seed, time_s, placed, sensor)
+    street, placed, time_s = _prepare(world, seed, scene=scene, size=size, classes=classes, hazards=hazards)
+    return _finish(street, seed, time_s=time_s, hazards=placed, sensor=sensor)
 
 
 def draw_pair(
@@ -46,13 +46,16 @@ def draw_pair(
     sensor: bool = True,
 ) -> tuple[DrawnFrame, DrawnFrame]:
     """The picture of `draw_still`, and the very same street, weather and noise without its hazards."""
-    street, placed, time_s = _prepare(world, seed, scene, size, classes, hazards)
-    return _finish(street, seed, time_s, placed, sensor), _finish(street, seed, time_s, (), sensor)
+    street, placed, time_s = _prepare(world, seed, scene=scene, size=size, classes=classes, hazards=hazards)
+    return _finish(street, seed, time_s=time_s, hazards=placed, sensor=sensor), _finish(
+        street, seed, time_s=time_s, hazards=(), sensor=sensor
+    )
 
 
 def _prepare(
     world: WorldName,
     seed: int,
+    *,
     scene: SceneCondition,
     size: tuple[int, int],
     classes: tuple[str, ...],
@@ -68,7 +71,7 @@ def _prepare(
     for track in range(count):
         name = classes[int(rng.integers(len(classes)))]
         when = (time_s - float(rng.uniform(0.5, 6)), _STILL_LIFE_S)
-        hazard = find_place(street, name, track, placed, rng, when, moving)
+        hazard = find_place(street, name, track=track, placed=placed, rng=rng, when=when, avoid=moving)
         if hazard is not None:
             placed.append(hazard)
     return street, tuple(placed), time_s
@@ -77,6 +80,7 @@ def _prepare(
 def find_place(
     street: Street,
     class_name: str,
+    *,
     track: int,
     placed: list[Hazard],
     rng: np.random.Generator,
@@ -85,37 +89,43 @@ def find_place(
 ) -> Hazard | None:
     """A hazard in sight, apart from those placed and from `avoid` (pixels); None if tries found no room."""
     for _ in range(_TRIES):
-        hazard = place_hazard(class_name, street.setting, track, rng, when)
+        hazard = place_hazard(class_name, street.setting, track=track, rng=rng, when=when)
         box = expected_box(hazard, street.view)
         taken = [expected_box(other, street.view) for other in placed]
         if any(overlap(box, t) > 0.2 for t in taken) or any(overlap(box, a) > 0.35 for a in avoid):
             continue
-        if in_sight(hazard, street.view, street.static.depth):
+        if in_sight(hazard, street.view, depth=street.static.depth):
             return hazard
     return None
 
 
 def _finish(
-    street: Street, seed: int, time_s: float, hazards: tuple[Hazard, ...], sensor: bool
+    street: Street, seed: int, *, time_s: float, hazards: tuple[Hazard, ...], sensor: bool
 ) -> DrawnFrame:
     canvas, boxes = street.compose(time_s, hazards)
     return develop(
-        street, canvas, boxes, street.world.layout_rng(seed, 3), index=0, time_s=time_s, sensor=sensor
+        street,
+        canvas,
+        boxes=boxes,
+        rng=street.world.layout_rng(seed, 3),
+        index=0,
+        time_s=time_s,
+        sensor=sensor,
     )
 
 
 def develop(
     street: Street,
     canvas: Canvas,
+    *,
     boxes: tuple[DrawnBox, ...],
     rng: np.random.Generator,
-    *,
     index: int,
     time_s: float,
     sensor: bool,
 ) -> DrawnFrame:
     """Falling weather, drops on the lens, then the camera: a composed moment becomes a frame."""
-    draw_weather(canvas.image, street.scene, street.lighting, rng)
+    draw_weather(canvas.image, street.scene, lighting=street.lighting, rng=rng)
     if street.scene.weather == "rain":
         wet_lens(canvas.image, rng)
     image = np.clip(canvas.image, 0, 255).astype(np.uint8)

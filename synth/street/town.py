@@ -54,6 +54,7 @@ def paint_sky(setting: Setting, rng: np.random.Generator) -> NDArray[np.float32]
 def make_facade(
     world: World,
     style: FacadeStyle,
+    *,
     size_m: tuple[float, float],
     lit_share: float,
     rng: np.random.Generator,
@@ -65,13 +66,13 @@ def make_facade(
     warm = rng.random() < 0.75
     hue = world.pick(rng, 4, 28) if warm else world.pick(rng, 95, 125)
     wall = hsv(hue, world.pick(rng, 10, 105), world.pick(rng, 105, 215))
-    tile, pane = _bay(world, style, (wide, tall), wall, rng)
+    tile, pane = _bay(world, style, size=(wide, tall), wall=wall, rng=rng)
     grid, size = (floors - 1, bays), (wide * bays, tall * (floors - 1))
     dim = cv2.resize(rng.uniform(0.75, 1.2, grid).astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     glass = np.tile(pane, grid)
     dim[glass == 0] = 1
     upper = cv2.multiply(np.tile(tile, (*grid, 1)), cv2.merge([dim, dim, dim]), dtype=cv2.CV_8U)
-    ground, shop = _ground_floor(world, (wide * bays, tall), wall, lit_share, rng)
+    ground, shop = _ground_floor(world, (wide * bays, tall), wall=wall, lit=lit_share, rng=rng)
     front = np.concatenate([np.asarray(upper, np.uint8), ground])
     if lit_share == 0:
         return Facade(front, None)
@@ -85,6 +86,7 @@ def make_facade(
 def _bay(
     world: World,
     style: FacadeStyle,
+    *,
     size: tuple[int, int],
     wall: tuple[float, float, float],
     rng: np.random.Generator,
@@ -114,6 +116,7 @@ def _bay(
 def _ground_floor(
     world: World,
     size: tuple[int, int],
+    *,
     wall: tuple[float, float, float],
     lit: float,
     rng: np.random.Generator,
@@ -170,18 +173,18 @@ class _House(NamedTuple):
     end_shows: bool
 
 
-def paint_buildings(surfaces: Surfaces, setting: Setting, rng: np.random.Generator) -> None:
+def paint_buildings(surfaces: Surfaces, setting: Setting, *, rng: np.random.Generator) -> None:
     """A skyline at the end of the street and rows of houses on both sides, farthest first."""
     lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(setting.scene.light, 0.0)
     world, road = setting.world, setting.road
-    houses = [*_row(world, road.wall_left, rng), *_row(world, road.wall_right, rng)]
-    _skyline(surfaces, setting, lit, rng)
+    houses = [*_row(world, road.wall_left, rng=rng), *_row(world, road.wall_right, rng=rng)]
+    _skyline(surfaces, setting, lit=lit, rng=rng)
     for house in sorted(houses, key=lambda h: -h.start):
         if house.end > 4:
-            _house(surfaces, setting, house, lit, rng)
+            _house(surfaces, setting, house=house, lit=lit, rng=rng)
 
 
-def _row(world: World, wall: float, rng: np.random.Generator) -> list[_House]:
+def _row(world: World, wall: float, *, rng: np.random.Generator) -> list[_House]:
     """Houses along one side, some with gaps between them."""
     houses: list[_House] = []
     z, hidden_to = world.pick(rng, -6, 3), 0.0
@@ -198,7 +201,9 @@ def _row(world: World, wall: float, rng: np.random.Generator) -> list[_House]:
     return houses
 
 
-def _house(surfaces: Surfaces, setting: Setting, house: _House, lit: float, rng: np.random.Generator) -> None:
+def _house(
+    surfaces: Surfaces, setting: Setting, *, house: _House, lit: float, rng: np.random.Generator
+) -> None:
     """The end that faces the camera, then the long side along the street, where they are in the frame."""
     world, view = setting.world, setting.view
     z0, z1, wall, tall, end_shows = house
@@ -207,38 +212,40 @@ def _house(surfaces: Surfaces, setting: Setting, house: _House, lit: float, rng:
     edge, _ = view.point(wall, 0, near)
     far_edge, _ = view.point(wall, 0, z1)
     px_per_m = min(_PX_PER_M, 1.2 * view.pixels_per_m(near))
-    facade = make_facade(world, style, (z1 - z0, tall), lit, rng, px_per_m)
+    facade = make_facade(world, style, size_m=(z1 - z0, tall), lit_share=lit, rng=rng, px_per_m=px_per_m)
     if end_shows and z0 > 4 and 0 < edge < view.width:
         back = wall + np.sign(wall) * 11
         corners = [(wall, tall, z0), (back, tall, z0), (back, 0, z0), (wall, 0, z0)]
-        _wall(surfaces, view, facade, corners, 0.74, flat=True)
+        _wall(surfaces, view, facade=facade, corners=corners, tone=0.74, flat=True)
     if 0 < far_edge < view.width:
         start = min(int(facade.front.shape[1] * (near - z0) / (z1 - z0)), facade.front.shape[1] - 2)
         side = Facade(facade.front[:, start:], None if facade.lit is None else facade.lit[:, start:])
         corners = [(wall, tall, near), (wall, tall, z1), (wall, 0, z1), (wall, 0, near)]
-        _wall(surfaces, view, side, corners, 1.0 if wall > 0 else 0.88, flat=False)
+        _wall(surfaces, view, facade=side, corners=corners, tone=1.0 if wall > 0 else 0.88, flat=False)
 
 
-def _skyline(surfaces: Surfaces, setting: Setting, lit: float, rng: np.random.Generator) -> None:
+def _skyline(surfaces: Surfaces, setting: Setting, *, lit: float, rng: np.random.Generator) -> None:
     world, view = setting.world, setting.view
     left, right = view.x_range_at(130.0)
     x = max(left - 8, -70.0)
     while x < min(right, 70.0):
         wide, tall = world.pick(rng, 9, 20), world.pick(rng, 8, 34)
         style = world.facades[int(rng.integers(len(world.facades)))]
-        facade = make_facade(world, style, (wide, tall), lit, rng, 1.2 * view.pixels_per_m(130.0))
+        facade = make_facade(
+            world, style, size_m=(wide, tall), lit_share=lit, rng=rng, px_per_m=1.2 * view.pixels_per_m(130.0)
+        )
         corners = [(x, tall, 130.0), (x + wide, tall, 130.0), (x + wide, 0, 130.0), (x, 0, 130.0)]
-        _wall(surfaces, view, facade, corners, 0.85, flat=True)
+        _wall(surfaces, view, facade=facade, corners=corners, tone=0.85, flat=True)
         x += wide
 
 
 def _wall(
     surfaces: Surfaces,
     view: View,
+    *,
     facade: Facade,
     corners: list[tuple[float, float, float]],
     tone: float,
-    *,
     flat: bool,
 ) -> None:
     """Warp a facade to the quad of its corners (top left, top right, bottom right, bottom left; metres)."""

@@ -36,7 +36,9 @@ def make_vehicle(world: World, rng: np.random.Generator, *, away: bool) -> Vehic
     colour = _paintwork(world, rng)
     kind = rng.random()
     if kind < 0.72:
-        return _car(world, world.bodies[int(rng.integers(len(world.bodies)))], rng, colour, away)
+        return _car(
+            world, world.bodies[int(rng.integers(len(world.bodies)))], rng=rng, colour=colour, away=away
+        )
     bus = kind > 0.9
     length = world.pick(rng, 9.0, 11.5) if bus else world.pick(rng, 4.8, 6.2)
     tall = world.pick(rng, 2.8, 3.2) if bus else world.pick(rng, 2.0, 2.5)
@@ -46,7 +48,7 @@ def make_vehicle(world: World, rng: np.random.Generator, *, away: bool) -> Vehic
     return Vehicle(length, 2.4 if bus else 1.95, colour, lower, cabin, away, boxy=True)
 
 
-def _car(world: World, body: BodyShape, rng: np.random.Generator, colour: Colour, away: bool) -> Vehicle:
+def _car(world: World, body: BodyShape, *, rng: np.random.Generator, colour: Colour, away: bool) -> Vehicle:
     belt = world.pick(rng, 0.82, 0.95)
     back, front = body.boot, 1.0 - body.bonnet
     lower = ((0.0, 0.3), (0.0, belt * 0.92), (0.06, belt), (front, belt), (0.98, belt * 0.78), (1.0, 0.3))
@@ -78,10 +80,10 @@ def _mesh(vehicle: Vehicle, side: float) -> tuple[NDArray[np.float32], tuple[_Fa
     half = 1.0 if vehicle.boxy else 0.9
     faces = [
         *_wheels(vehicle, -side),
-        *_prism(vehicle, vehicle.lower, 1.0, side),
+        *_prism(vehicle, vehicle.lower, half=1.0, side=side),
         *_wheels(vehicle, side),
-        *_prism(vehicle, vehicle.cabin, half, side),
-        *_windows(vehicle, side, half),
+        *_prism(vehicle, vehicle.cabin, half=half, side=side),
+        *_windows(vehicle, side, half=half),
         *_lights(vehicle),
     ]
     p = np.asarray([corner for face in faces for corner in face.corners], np.float32)
@@ -91,7 +93,7 @@ def _mesh(vehicle: Vehicle, side: float) -> tuple[NDArray[np.float32], tuple[_Fa
     return corners, tuple(faces)
 
 
-def draw_vehicle(vehicle: Vehicle, view: View, x: float, z: float, *, lights: bool) -> Sprite | None:
+def draw_vehicle(vehicle: Vehicle, view: View, *, x: float, z: float, lights: bool) -> Sprite | None:
     """The vehicle with its nearest end at depth `z` and its middle at `x` metres."""
     corners, faces = _mesh(vehicle, 1.0 if x < 0 else -1.0)
     pixels = view.project(corners + np.asarray((x, 0, z), np.float32))
@@ -103,7 +105,7 @@ def draw_vehicle(vehicle: Vehicle, view: View, x: float, z: float, *, lights: bo
     return sketch.render((view.width, view.height), z, x=x)
 
 
-def _prism(vehicle: Vehicle, profile: Profile, half: float, side: float) -> list[_Face]:
+def _prism(vehicle: Vehicle, profile: Profile, *, half: float, side: float) -> list[_Face]:
     """Side face, then the strips over the profile that face the camera, far to near."""
     faces = [_Face([(u, y, side * half) for u, y in profile], tone(vehicle.colour, 0.82))]
     strips = list(pairwise(profile))
@@ -129,7 +131,7 @@ def _wheels(vehicle: Vehicle, side: float) -> list[_Face]:
     return faces
 
 
-def _windows(vehicle: Vehicle, side: float, half: float) -> list[_Face]:
+def _windows(vehicle: Vehicle, side: float, *, half: float) -> list[_Face]:
     """Glass at the end that faces the camera and along the visible side; a van's rear has none."""
     (u0, y0), (u1, y1), (u2, y2), (u3, y3) = vehicle.cabin
     (eu0, ey0), (eu1, ey1) = ((u0, y0), (u1, y1)) if vehicle.away else ((u3, y3), (u2, y2))
@@ -168,13 +170,13 @@ def _lights(vehicle: Vehicle) -> list[_Face]:
     return [*faces, _Face(plate, (200.0, 205.0, 205.0))]
 
 
-def lamp_points(vehicle: Vehicle, view: View, x: float, z: float) -> NDArray[np.float32]:
+def lamp_points(vehicle: Vehicle, view: View, *, x: float, z: float) -> NDArray[np.float32]:
     """Pixels (2, 2) of the two lights at the end that faces the camera."""
     half = 0.8 * vehicle.width_m / 2
     return view.project(np.asarray([(x - half, 0.72, z), (x + half, 0.72, z)], np.float32))
 
 
-def vehicle_box(vehicle: Vehicle, view: View, x: float, z: float) -> tuple[float, float, float, float]:
+def vehicle_box(vehicle: Vehicle, view: View, *, x: float, z: float) -> tuple[float, float, float, float]:
     """Pixels that the vehicle covers: left, top, right, bottom, not cut to the frame."""
     corners, _ = _mesh(vehicle, 1.0 if x < 0 else -1.0)
     pixels = view.project(corners + np.asarray((x, 0, z), np.float32))

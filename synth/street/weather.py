@@ -11,15 +11,17 @@ from synth.street.texture import thrice
 Plane = NDArray[np.float32]
 
 
-def draw_weather(image: Plane, scene: SceneCondition, lighting: Lighting, rng: np.random.Generator) -> None:
+def draw_weather(
+    image: Plane, scene: SceneCondition, *, lighting: Lighting, rng: np.random.Generator
+) -> None:
     """Draw falling rain or snow into the picture, in place."""
     if scene.weather is Weather.RAIN:
-        _rain(image, lighting, rng)
+        _rain(image, lighting, rng=rng)
     elif scene.weather is Weather.SNOW:
-        _snow(image, lighting, rng)
+        _snow(image, lighting, rng=rng)
 
 
-def _rain(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
+def _rain(image: Plane, lighting: Lighting, *, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     veil = np.zeros((height, width), np.uint8)
     slant = float(rng.normal(0, 0.08))
@@ -37,7 +39,7 @@ def _rain(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
     image += thrice(soft * strength)
 
 
-def _snow(image: Plane, lighting: Lighting, rng: np.random.Generator) -> None:
+def _snow(image: Plane, lighting: Lighting, *, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     veil = np.zeros((height, width), np.uint8)
     count = int(width * height / 900)

@@ -131,7 +131,7 @@ class World:
         return np.random.default_rng([self.layout_seeds.start + seed % _SEEDS_PER_WORLD, *purpose])
 
 
-def _world(number: int, name: WorldName, tint: tuple[float, float, float], sensor: SensorModel) -> World:
+def _world(number: int, name: WorldName, *, tint: tuple[float, float, float], sensor: SensorModel) -> World:
     """Shape families spread evenly over their range: world k takes the k-th of six steps."""
     step = number / 5.0
     bodies = tuple(
@@ -171,5 +171,5 @@ _TABLE = (
     (WorldName.REFERENCE, (1.00, 1.02, 0.99), SensorModel(0.40, 2.3, 90)),
 )
 WORLDS: dict[WorldName, World] = {
-    name: _world(number, name, tint, sensor) for number, (name, tint, sensor) in enumerate(_TABLE)
+    name: _world(number, name, tint=tint, sensor=sensor) for number, (name, tint, sensor) in enumerate(_TABLE)
 }
