@@ -14,7 +14,7 @@ from edge.detections import Floats
 from edge.detector import Detector
 from messaging.taxonomy import taxonomy_of
 
-PRECISION_FLOOR = 0.9
+PRECISION_FLOOR = 0.8
 LOWEST, HIGHEST = 0.1, 0.7
 FEWEST_TRUTHS = 5
 

@@ -140,11 +140,8 @@ def write_labelled(
     folder: Path, name: str, image: Image, boxes: Sequence[TrueBox], class_names: Sequence[str]
 ) -> None:
     """Add one image with its labels to a folder; `classes.json` is written with the first one."""
-    for part in ("images", "labels"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    classes = folder / "classes.json"
-    if not classes.exists():
-        classes.write_text(json.dumps(list(class_names)))
+    if not (folder / "classes.json").exists():
+        write_class_names(folder, class_names)
     height, width = image.shape[:2]
     lines = []
     for box in boxes:
@@ -153,6 +150,13 @@ def write_labelled(
         lines.append(" ".join([str(class_names.index(box.class_name)), *(f"{v:.6f}" for v in row)]))
     cv2.imwrite(str(folder / "images" / f"{name}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
     (folder / "labels" / f"{name}.txt").write_text("\n".join(lines))
+
+
+def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
+    """Begin a labelled folder: its parts and its class names."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "classes.json").write_text(json.dumps(list(class_names)))
 
 
 def write_index(folder: Path, rows: Sequence[tuple[str, str, SceneCondition]]) -> None:

@@ -1,0 +1,162 @@
+"""`python -m cloud.starting_detector`: makes the shipped detectors again, from COCO weights and data.
+
+    python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards --work out/detectors
+
+Draws the scenes, fits the embedding basis, trains the starting and the reference detector, measures both on
+a world that neither has seen, and writes the weights and `figures.json` into the work folder; with
+`--install` the weights replace those that ship. Parts that are finished are not made again.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cloud.bundle_export import export_bundle
+from cloud.detector_weights import TAP_CHANNELS, DetectorWeights, EmbeddingBasis, WeightsCard, read_weights
+from cloud.evaluation import Evaluation, evaluate
+from cloud.labelled_images import open_labelled
+from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
+from cloud.starting_detector.embedding import WIDTH, with_public_basis
+from cloud.starting_detector.photographs import certain_photographs
+from cloud.starting_detector.scenes import (
+    BASE_CALIBRATION,
+    BASE_TRAINING,
+    REFERENCE_CALIBRATION,
+    REFERENCE_TRAINING,
+    TRIAL,
+    SceneSet,
+    draw_folder,
+)
+from cloud.training import Recipe, TrainingPlan, TrainingProgress, train
+from cloud.ultralytics_yolo import start_from_coco
+from edge.onnx_detector import OnnxDetector
+from synth.street import DRAWN_CLASSES
+
+log = logging.getLogger(__name__)
+
+COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
+LICENCE = "AGPL-3.0-or-later"
+BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
+REFERENCE_RECIPE = Recipe(
+    epochs=8, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11
+)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One detector to make."""
+
+    name: str
+    training: SceneSet
+    calibration: SceneSet
+    recipe: Recipe
+    photographs: bool
+    shipped: Path
+
+
+DETECTORS = (
+    Detector("street-start", BASE_TRAINING, BASE_CALIBRATION, BASE_RECIPE, True, STARTING_WEIGHTS),
+    Detector(
+        "street-reference",
+        REFERENCE_TRAINING,
+        REFERENCE_CALIBRATION,
+        REFERENCE_RECIPE,
+        False,
+        REFERENCE_WEIGHTS,
+    ),
+)
+
+
+def start(coco: Path, work: Path) -> DetectorWeights:
+    """COCO weights with our classes and the public basis, made once."""
+    path = work / "start.safetensors"
+    if not path.exists():
+        found = hashlib.sha256(coco.read_bytes()).hexdigest()
+        if found != COCO_SHA256:
+            raise SystemExit(
+                f"{coco} has sha256 {found}; expected {COCO_SHA256} (it is a pickle: not opened)"
+            )
+        blank = EmbeddingBasis(
+            np.eye(WIDTH, TAP_CHANNELS, dtype=np.float32), np.zeros(WIDTH, np.float32), 1.0
+        )
+        card = WeightsCard("coco-start", DRAWN_CLASSES, dict.fromkeys(DRAWN_CLASSES, 0.25), 320, LICENCE)
+        with_public_basis(start_from_coco(coco, blank, card)).write(path)
+    return read_weights(path)
+
+
+def make(detector: Detector, work: Path, photographs: Path | None) -> Path:
+    """Train one detector, unless its folder holds a finished training. Returns its weights file."""
+    out = work / detector.name
+    if not (out / "result.json").exists():
+        folders = [_drawn(detector.training, work / f"{detector.name}-training")]
+        public = ()
+        if detector.photographs and photographs is not None:
+            public = (certain_photographs(photographs, work / "photographs"),)
+        plan = TrainingPlan(
+            parent=work / "start.safetensors",
+            name=detector.name,
+            replay=tuple(folders),
+            public=public,
+            calibration=(_drawn(detector.calibration, work / f"{detector.name}-calibration"),),
+            recipe=detector.recipe,
+        )
+        train(plan, out, progress=_log_progress)
+    return out / "weights.safetensors"
+
+
+def measure(weights: Path, work: Path) -> Evaluation:
+    """Both detectors are tried on the same scenes of a world that neither learned from."""
+    export_bundle(read_weights(weights), weights.with_name("model.onnx"))
+    detector = OnnxDetector(weights.with_name("model.onnx"))
+    return evaluate(detector, open_labelled(_drawn(TRIAL, work / "trial")))
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m cloud.starting_detector", description=__doc__)
+    parser.add_argument("--coco", type=Path, required=True, help="yolo11n COCO weights (.pt)")
+    parser.add_argument("--photographs", type=Path, help="the hazards data set; without it drawn scenes only")
+    parser.add_argument("--work", type=Path, required=True, help="folder for everything in between")
+    parser.add_argument("--install", action="store_true", help="replace the weights that ship")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    start(arguments.coco, work)
+    figures = {}
+    for detector in DETECTORS:
+        began = time.monotonic()
+        weights = make(detector, work, arguments.photographs)
+        log.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
+        figures[detector.name] = json.loads(measure(weights, work).to_json())
+        if arguments.install:
+            shutil.copyfile(weights, detector.shipped)
+    (work / "figures.json").write_text(json.dumps(figures, indent=1))
+
+
+def _drawn(scenes: SceneSet, folder: Path) -> Path:
+    """The scenes as a labelled folder, drawn once (the index is written last)."""
+    return folder if (folder / "index.csv").exists() else draw_folder(scenes, folder)
+
+
+def _log_progress(progress: TrainingProgress) -> None:
+    log.info(
+        "epoch %d/%d, step %d/%d, loss %.3f, %.0f s left",
+        progress.epoch,
+        progress.epochs,
+        progress.step,
+        progress.steps,
+        progress.loss,
+        progress.seconds_left,
+    )
+
+
+if __name__ == "__main__":
+    main()
