@@ -7,6 +7,7 @@ Encoding re-serialises the parsed object, so no byte of a sender's choosing surv
 """
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from messaging.errors import MessageRefused
 from messaging.reports import (
+    LAST_UTC,
     ClassPrototype,
     HazardEvent,
     Heartbeat,
@@ -63,6 +65,8 @@ PAYLOADS: dict[str, PayloadType] = {
         PayloadType("heartbeat", Heartbeat, Lane.LATEST, MAX_MESSAGE_BYTES, 4, 1),
     )
 }
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_SOURCE = re.compile(r"site/([a-z0-9][a-z0-9_-]{0,39})")
 _KINDS = {row.model: row.kind for row in PAYLOADS.values()}
 
 
@@ -118,14 +122,14 @@ def decode(data: bytes) -> Message:
     Unknown envelope fields are tolerated; unknown payload fields are not.
     """
     if len(data) > MAX_MESSAGE_BYTES:
-        raise MessageRefused(f"message has {len(data)} bytes, the cap is {MAX_MESSAGE_BYTES}; it was not parsed")
+        raise MessageRefused(f"message of {len(data)} bytes was not parsed; the cap is {MAX_MESSAGE_BYTES}")
     try:
         event: Any = json.loads(data)
         row = _row(event["type"])
         if len(data) > row.cap_bytes:
             raise MessageRefused(f"{row.kind} message has {len(data)} bytes, its cap is {row.cap_bytes}")
-        report = row.model.model_validate_json(json.dumps(event["data"]), strict=False)
-        return Message(_ulid(event["id"]), _site(event["source"]), int(event["time"]), report)
+        report = row.model.model_validate_json(json.dumps(event["data"]), strict=True)
+        return Message(_ulid(event["id"]), _site(event["source"]), _seconds(event["time"]), report)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -136,21 +140,27 @@ def decode(data: bytes) -> Message:
 
 def _row(event_type: str) -> PayloadType:
     kind, _, version = event_type.removeprefix("blindspot.").rpartition(".v")
-    if kind not in PAYLOADS:
+    if kind not in PAYLOADS or not event_type.startswith("blindspot."):
         raise MessageRefused(f"payload type {event_type[:60]!r} is not on the allow-list")
     if version != str(SCHEMA_VERSION):
-        raise MessageRefused(f"{kind} has schema version {version[:8]!r}; this program reads {SCHEMA_VERSION}")
+        raise MessageRefused(f"{kind} has schema {version[:8]!r}; this program reads {SCHEMA_VERSION}")
     return PAYLOADS[kind]
 
 
 def _ulid(value: str) -> str:
-    if len(value) != 26 or not value.isalnum() or not value.isascii():
+    if _ULID.fullmatch(value) is None:
         raise ValueError("id is not a ULID")
     return value
 
 
 def _site(source: str) -> str:
-    site = source.removeprefix("site/")
-    if not site or len(site) > 40 or not site.replace("-", "").replace("_", "").isalnum():
+    match = _SOURCE.fullmatch(source)
+    if match is None:
         raise ValueError("source is not site/NAME")
-    return site
+    return match[1]
+
+
+def _seconds(value: int) -> int:
+    if type(value) is not int or not 0 <= value <= LAST_UTC:
+        raise ValueError("time is not whole seconds since 1970")
+    return value

@@ -10,18 +10,25 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from messaging.releases import Digest, MAX_EMBEDDING, Slug, Stage
+from messaging.releases import MAX_EMBEDDING, Digest, Slug, Stage
 from messaging.taxonomy import Light, Occlusion, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
+
+LAST_UTC = 4_102_444_800
 
 
 def _on_grid(step: float) -> AfterValidator:
     return AfterValidator(lambda value: round(round(value / step) * step, 6))
 
 
+def _significant(digits: int) -> AfterValidator:
+    """Fewer digits, less room for what does not belong in a figure."""
+    return AfterValidator(lambda value: float(f"{value:.{digits}g}"))
+
+
 Share = Annotated[float, Field(ge=0.0, le=1.0), _on_grid(0.01)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
-UtcSeconds = Annotated[int, Field(ge=0, le=4_102_444_800)]
-UtcMinute = Annotated[int, Field(ge=0, le=4_102_444_800, multiple_of=60)]
+UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
+UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), _on_grid(0.1)]
 
@@ -129,13 +136,13 @@ class ClassPrototype(Report):
     class_name: Slug
     tags: ConditionTags
     vector: tuple[Annotated[int, Field(ge=-127, le=127)], ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
-    scale: float = Field(gt=0.0, le=100.0)
+    scale: Annotated[float, Field(gt=0.0, le=100.0), _significant(6)]
     embedding_digest: Digest
     tracks: int = Field(ge=20, le=1_000_000, multiple_of=10)
-    noise_sigma: float = Field(gt=0.0, le=1000.0)
-    epsilon: float = Field(gt=0.0, le=100.0)
-    epsilon_spent: float = Field(gt=0.0, le=1000.0)
-    delta: float = Field(gt=0.0, le=0.01)
+    noise_sigma: Annotated[float, Field(gt=0.0, le=1000.0), _significant(6)]
+    epsilon: Annotated[float, Field(gt=0.0, le=100.0), _significant(6)]
+    epsilon_spent: Annotated[float, Field(gt=0.0, le=1000.0), _significant(6)]
+    delta: Annotated[float, Field(gt=0.0, le=0.01), _significant(6)]
     minute_utc: UtcMinute
 
 
@@ -263,10 +270,10 @@ class CameraHealth(Report):
     failures: Count
     detections: Count
     misdetections: Count
-    fps: float = Field(ge=0.0, le=1000.0)
+    fps: Annotated[float, Field(ge=0.0, le=1000.0), _on_grid(0.1)]
     inference_p50_ms: Milliseconds
     inference_p95_ms: Milliseconds
-    frame_age_s: float = Field(ge=0.0, le=10_000_000.0)
+    frame_age_s: Annotated[float, Field(ge=0.0, le=10_000_000.0), _on_grid(0.1)]
     connected: bool
     light: Light
     weather: Weather
@@ -280,9 +287,9 @@ class Heartbeat(Report):
     candidate_digest: Digest | None
     stage: Stage | None
     uptime_s: Count
-    resident_mb: float = Field(ge=0.0, le=1_000_000.0)
+    resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), _on_grid(0.1)]
     outbox_messages: Count
     shed: Count
-    epsilon_spent: float = Field(ge=0.0, le=1000.0)
+    epsilon_spent: Annotated[float, Field(ge=0.0, le=1000.0), _significant(6)]
     cameras: tuple[CameraHealth, ...] = Field(max_length=16)
     at_utc: UtcSeconds
