@@ -90,6 +90,8 @@ REFUSED: list[tuple[str, bytes]] = [
     ("over the cap of its kind", _event(pad=" " * 3000)),
     ("not a number", _event().replace(b"0.91", b"NaN")),
     ("infinite", _event().replace(b"0.91", b"1e999")),
+    ("a number as text", _event().replace(b'"severity": 5', b'"severity": "005"')),
+    ("a number as truth", _event().replace(b'"severity": 5', b'"severity": true')),
     ("a huge integer", _event().replace(b'"severity": 5', b'"severity": ' + b"9" * 1500)),
 ]
 

@@ -32,9 +32,11 @@ def _places(value: Any, path: Path = ()) -> Iterator[Path]:
     """Every place in a JSON tree: fields, their parts, the first item of lists."""
     if path:
         yield path
-    parts = (
-        value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
-    )
+    parts: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        parts = list(value.items())
+    elif isinstance(value, list):
+        parts = list(enumerate(value[:1]))
     for key, part in parts:
         yield from _places(part, (*path, key))
 
