@@ -143,7 +143,7 @@ def _row(event_type: str) -> PayloadType:
     if kind not in PAYLOADS or not event_type.startswith("blindspot."):
         raise MessageRefused(f"payload type {event_type[:60]!r} is not on the allow-list")
     if version != str(SCHEMA_VERSION):
-        raise MessageRefused(f"{kind} has schema version {version[:8]!r}, this program reads {SCHEMA_VERSION}")
+        raise MessageRefused(f"{kind}: schema version {version[:8]!r}, this program reads {SCHEMA_VERSION}")
     return PAYLOADS[kind]
 
 
