@@ -75,8 +75,9 @@ async def run_cloud(
     settings.data.mkdir(parents=True, exist_ok=True)
     with sole_process(settings.folder), _database(settings) as database:
         async with AsyncExitStack() as stack:
-            given = hub or await stack.enter_async_context(embedded_hub(settings))
-            parts = _parts(settings, database, given, asyncio.get_running_loop())
+            if hub is None:
+                hub = await stack.enter_async_context(embedded_hub(settings))
+            parts = _parts(settings, database, hub, asyncio.get_running_loop())
             campaigns = Campaigns(
                 parts.campaign_rows,
                 stages(parts),
@@ -86,8 +87,8 @@ async def run_cloud(
                 on_end=parts.register.campaign_ended,
             )
             await stack.enter_async_context(_launched(campaigns))
-            services = _services(parts, campaigns, given)
-            await _serve(services, parts, given, stop, started)
+            services = _services(parts, campaigns, hub)
+            await _serve(services, parts, hub, stop, started)
 
 
 def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop) -> Parts:

@@ -59,7 +59,8 @@ def service(parts: Parts, work: StageWork) -> StageResult:
         _back(parts, work, list(rows))
         return StageResult(figures=verdict_figures(verdict), stop=f"not for service: {verdict.reason}")
     manifest = parts.publisher.promote(work.output(CampaignStage.TRIAL, "digest"))
-    remember_release(parts, manifest, Stage.SERVICE, campaign=work.campaign.id)
+    known = parts.releases.release(manifest.digest)
+    remember_release(parts, manifest, known.description, campaign=work.campaign.id)
     return StageResult(output={"digest": manifest.digest}, figures=verdict_figures(verdict))
 
 

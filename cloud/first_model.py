@@ -9,7 +9,6 @@ from pathlib import Path
 from cloud.model_stages import remember_release
 from cloud.services import Parts
 from cloud.starting_detector import STARTING_WEIGHTS
-from messaging.releases import Stage
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def put_first_model(parts: Parts) -> str | None:
     digest = parts.models.export(weights)
     description = parts.models.detector(digest).description
     manifest = parts.publisher.publish_first(parts.models.bundle(digest).read_bytes(), description)
-    remember_release(parts, manifest, Stage.SERVICE, campaign=None)
+    remember_release(parts, manifest, description.model_dump(mode="json"), campaign=None)
     log.info("starting detector %s is released", digest[:12])
     return digest
 

@@ -4,7 +4,7 @@ Training runs in a process of its own; evaluation uses the edge's detector code 
 first verdict signs a release that may only run in shadow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cloud.campaign_stages import StageResult, StageWork
@@ -21,7 +21,6 @@ from cloud.training import Recipe, TrainingPlan, TrainingProgress
 from cloud.training import train as run_training
 from messaging.blobs import write_atomically
 from messaging.manifest import ReleaseManifest
-from messaging.releases import Stage
 
 
 def train(parts: Parts, work: StageWork) -> StageResult:
@@ -108,13 +107,14 @@ def trial(parts: Parts, work: StageWork) -> StageResult:
     if not verdict.passed:
         return StageResult(output={}, figures=figures, stop=f"not for trial: {verdict.reason}")
     bundle = parts.models.bundle(candidate)
+    description = parts.models.detector(candidate).description
     manifest = parts.publisher.publish_trial(
         bundle.read_bytes(),
-        parts.models.detector(candidate).description,
+        description,
         evaluation=after.to_json().encode(),
         synthetic_set_digest=work.output(CampaignStage.FILTER, "sets")[0]["digest"],
     )
-    remember_release(parts, manifest, Stage.TRIAL, campaign=work.campaign.id)
+    remember_release(parts, manifest, description.model_dump(mode="json"), campaign=work.campaign.id)
     return StageResult(output={"digest": candidate, "version": manifest.version}, figures=figures)
 
 
@@ -134,19 +134,20 @@ def targets(parts: Parts, work: StageWork) -> list[Target]:
     return [Target(row["order"]["class_name"], ModeKey.parse(row["mode"]).scene) for row in rows]
 
 
-def remember_release(parts: Parts, manifest: ReleaseManifest, stage: Stage, *, campaign: str | None) -> None:
+def remember_release(
+    parts: Parts, manifest: ReleaseManifest, description: Mapping[str, object], *, campaign: str | None
+) -> None:
     """Enter a signed release in the store."""
-    description = parts.models.detector(manifest.digest).description
     parts.releases.put_release(
         Release(
             digest=manifest.digest,
-            stage=stage,
+            stage=manifest.stage,
             name=manifest.name,
             version=manifest.version,
             length_bytes=manifest.length_bytes,
             parent_digest=manifest.parent_digest,
             campaign=campaign,
-            description=description.model_dump(mode="json"),
+            description=description,
             signed_at=parts.campaign_rows.now(),
         )
     )

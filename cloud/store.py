@@ -69,9 +69,10 @@ def open_database(url: str, clock: Clock = time.time) -> Database:
         migrate(engine)
     except Exception as error:  # any driver's error becomes one sentence of ours
         engine.dispose()
+        cause = str(getattr(error, "orig", error))[:120]
         raise StoreUnavailable(
             f"store {engine.url.render_as_string(hide_password=True)} cannot be opened or migrated "
-            f"({type(error).__name__}: {str(error)[:120]}); check the path, its permissions and the disk"
+            f"({cause}); check the path, its permissions and the disk"
         ) from error
     return Database(engine, clock)
 

@@ -1,0 +1,43 @@
+"""Settings: defaults that are enough, and one sentence for what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from cloud.settings import CloudSettings
+from messaging.errors import ConfigurationError
+from messaging.yaml_config import parse_settings
+
+
+def read(text: str, environment: dict[str, str] | None = None) -> CloudSettings:
+    return parse_settings(CloudSettings, text, origin="cloud.yaml", environment=environment or {})
+
+
+def test_an_empty_file_is_enough() -> None:
+    settings = read("{}")
+    assert settings.data == Path("blindspot-data")
+    assert "fire" in settings.taxonomy.names
+    assert settings.triggers == ()
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"line 3: unknown key .*did you mean 'target_recall'"):
+        read("data: d\nfailure_modes:\n  target_recal: 0.5\n")
+
+
+def test_the_environment_overrides_one_key() -> None:
+    assert read("api: {port: 1}", {"BLINDSPOT__API__PORT": "0"}).api.port == 0
+
+
+def test_a_class_may_have_a_target_of_its_own() -> None:
+    modes = read("failure_modes: {target_recall: 0.5, targets: {pothole: 0.3}}").failure_modes
+    assert (modes.target("fire"), modes.target("pothole")) == (0.5, 0.3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["api: {port: 70000}", "triggers: [{name: a, min_count: 0}]", "training: {image_size: 100}"],
+)
+def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"cloud\.yaml line 1"):
+        read(text)
