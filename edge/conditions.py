@@ -121,8 +121,9 @@ def image_statistics(image: Image) -> dict[str, float]:
 
 
 def light_features(values: dict[str, float]) -> npt.NDArray[np.float64]:
-    """(11,): seven statistics of brightness and colour, and the squares of four grey levels by 100."""
-    plain = np.asarray([values[n] for n in ("mean", "q10", "q50", "q90", "dark", "saturation", "bright")])
+    """(13,): nine statistics of brightness and colour, and the squares of four grey levels by 100."""
+    names = ("mean", "q10", "q50", "q90", "dark", "saturation", "bright", "top50", "top90")
+    plain = np.asarray([values[n] for n in names])
     return np.concatenate([plain, (plain[:4] / 100) ** 2])
 
 
@@ -134,11 +135,18 @@ def weather_features(values: dict[str, float]) -> npt.NDArray[np.float64]:
 
 
 def _brightness(grey: Image) -> dict[str, float]:
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
-    share = np.cumsum(counts) / counts.sum()
+    """Grey levels of the picture, and of its top third, where a street has its sky."""
+    share, top = _shares(grey), _shares(grey[: len(grey) // 3])
     q10, q50, q90 = (float(np.searchsorted(share, q)) for q in (0.1, 0.5, 0.9))
+    top50, top90 = (float(np.searchsorted(top, q)) for q in (0.5, 0.9))
     return {"mean": float(grey.mean()), "q10": q10, "q50": q50, "q90": q90, "dark": float(share[50]),
-            "bright": float(1 - share[200])}
+            "bright": float(1 - share[200]), "top50": top50, "top90": top90}
+
+
+def _shares(grey: Image) -> npt.NDArray[np.float32]:
+    """(256,) share of pixels up to each grey level."""
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    return np.asarray(np.cumsum(counts) / counts.sum(), np.float32)
 
 
 def _colour(small: Image) -> dict[str, float]:

@@ -1,9 +1,9 @@
-"""Makes `edge/condition_tables.py`: draws streets of the worlds BASE and REFERENCE, fits, prints the module.
+"""Makes `edge/condition_tables.py`: draws streets of four worlds, fits, prints the module.
 
     python -m tests.edge.calibrate_conditions fit [PHOTOGRAPHS] > edge/condition_tables.py
     python -m tests.edge.calibrate_conditions check footage holdout
 
-Half of the pictures are stills, half frames that went through mp4v. PHOTOGRAPHS is a folder with
+FOOTAGE and HOLDOUT take no part. Every other picture went through mp4v. PHOTOGRAPHS is a folder with
 `index.csv`; of its train split only sources of certain licence are used, as clear days (dfire: days).
 """
 
@@ -31,34 +31,37 @@ LIGHTS, WEATHERS = ("day", "dusk", "night"), ("clear", "rain", "fog", "snow")
 CERTAIN = {"dfire", "furg", "dnit", "intel"}
 
 
-def stills(world: WorldName, count: int) -> Iterator[tuple[str, Image]]:
-    """Single pictures of every scene."""
+WORLDS = (WorldName.BASE, WorldName.REFERENCE, WorldName.GENERATOR, WorldName.BACKGROUND)
+STREETS = 26
+
+
+def samples(world: WorldName) -> Iterator[tuple[str, Image]]:
+    """Streets in every scene (fewer at dusk), every other one as a frame of a video."""
     for key in SCENES:
-        for i in range(count):
-            yield key, draw_still(world=world, seed=1000 + i, scene=SceneCondition.parse(key)).image
+        for i in range(0, STREETS, 2 if key.startswith("dusk") else 1):
+            image = draw_still(world=world, seed=7000 + i, scene=SceneCondition.parse(key)).image
+            yield key, through_mp4([image] * 3)[-1] if i % 4 > 1 else image
 
 
 def footage(world: WorldName, key: str, seed: int, frames: int = 24) -> list[Image]:
     """Frames of a drawn camera after mp4v."""
     camera = StreetCamera(world=world, seed=500 + seed, scene=SceneCondition.parse(key))
+    return through_mp4([frame.image for frame in camera.frames(frames)])
+
+
+def through_mp4(frames: list[Image]) -> list[Image]:
+    """What is left of frames in a video."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/street.mp4"
-        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), camera.fps, camera.size)
-        for frame in camera.frames(frames):
-            writer.write(frame.image)
+        size = frames[0].shape[1], frames[0].shape[0]
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 5.0, size)
+        for frame in frames:
+            writer.write(frame)
         writer.release()
         capture, images = cv2.VideoCapture(path), []
         while (read := capture.read())[0]:
             images.append(np.asarray(read[1], np.uint8))
         return images
-
-
-def samples(world: WorldName, count: int, seeds: int) -> Iterator[tuple[str, Image]]:
-    """Stills, and every fourth frame of footage."""
-    yield from stills(world, count)
-    for key in SCENES:
-        for seed in range(seeds):
-            yield from ((key, image) for image in footage(world, key, seed)[3::4])
 
 
 def photographs(folder: Path) -> Iterator[tuple[str, Image]]:
@@ -97,8 +100,8 @@ def weights(keys: list[str], dusk: float, photos: int, photo_share: float) -> Ro
 def fit(folder: Path | None) -> str:
     """The text of the tables' module."""
     keys, values = [], []
-    for world, count, seeds in ((WorldName.BASE, 16, 6), (WorldName.REFERENCE, 10, 4)):
-        for key, image in samples(world, count, seeds):
+    for world in WORLDS:
+        for key, image in samples(world):
             keys.append(key)
             values.append(image_statistics(image))
     photos = [] if folder is None else [(s, image_statistics(i)) for s, i in photographs(folder)]
@@ -106,7 +109,7 @@ def fit(folder: Path | None) -> str:
     light = fit_softmax(
         np.stack([light_features(v) for v in [*values, *(v for _, v in photos)]]),
         np.asarray([LIGHTS.index(k.split("-")[0]) for k in keys] + [0] * len(photos)),
-        weights(keys, 0.2, len(photos), 0.5), LIGHTS)
+        weights(keys, 0.3, len(photos), 0.4), LIGHTS)
     weather = fit_softmax(
         np.stack([weather_features(v) for v in [*values, *clear]]),
         np.asarray([WEATHERS.index(k.split("-")[1]) for k in keys] + [0] * len(clear)),

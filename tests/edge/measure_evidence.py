@@ -1,0 +1,220 @@
+"""Measures each evidence source as "this is a miss" (and the other kinds) on drawn, labelled footage.
+
+    python -m tests.edge.measure_evidence SERVICE.onnx [--teacher TEACHER.onnx] [--world reference]
+        [--cameras 2] [--frames 150] [--out out/figures/evidence.json]
+
+Precision: share of a source's reports that the truth confirms on the frame of the report. Recall: share of
+the truth's tracks that the detector in service reports in less than half of their frames, which the source
+reported at least once. Sources are measured one at a time, each with a collector of its own.
+"""
+
+import argparse
+import datetime
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cloud.intervals import wilson
+from edge.conditions import ConditionMemory
+from edge.detections import Floats, iou_matrix
+from edge.evidence_sources import EvidenceRules, Judged, translated
+from edge.misdetection import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
+from edge.motion import MotionFilter
+from edge.onnx_detector import OnnxDetector
+from edge.second_views import look_again
+from edge.sources import Frame
+from edge.tracker import ByteTracker, TrackerSettings
+from messaging.figures import Figure, write_figures
+from messaging.reports import ErrorKind, EvidenceSource
+from messaging.taxonomy import SceneCondition
+from synth.street import DrawnBox, StreetCamera, WorldName
+
+SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
+TEACHER_FLOOR = 0.1
+MISSED_SHARE = 0.5
+SHORTEST_TRACK = 5
+Key = tuple[EvidenceSource, ErrorKind]
+
+
+@dataclass
+class Tally:
+    """Counts over all footage."""
+
+    right: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    said: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    found: dict[EvidenceSource, int] = field(default_factory=lambda: defaultdict(int))
+    missed_tracks: int = 0
+    tracks: int = 0
+
+
+@dataclass
+class Watched:
+    """One camera's truth against what was reported, track by track."""
+
+    frames: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    reported: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    evidence: dict[EvidenceSource, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def close(self, tally: Tally) -> None:
+        """Add the tracks to the tally."""
+        long = {t for t, n in self.frames.items() if n >= SHORTEST_TRACK}
+        missed = {t for t in long if self.reported[t] < MISSED_SHARE * self.frames[t]}
+        tally.tracks += len(long)
+        tally.missed_tracks += len(missed)
+        for source, tracks in self.evidence.items():
+            tally.found[source] += len(tracks & missed)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The truth of two frames in a row: evidence of a gap lies on the one before."""
+
+    boxes: tuple[DrawnBox, ...]
+    before: tuple[DrawnBox, ...]
+    judged: Judged
+    judged_before: Judged | None
+    class_names: tuple[str, ...]
+
+    def reports(self, judged: Judged, box: DrawnBox) -> bool:
+        """Whether the detector reports a true box."""
+        reported = judged.reported
+        rows = reported.xyxy[reported.class_id == self.class_names.index(box.class_name)]
+        return bool(len(rows)) and bool(iou_matrix(_array(box.xyxy), rows).max() >= 0.3)
+
+    def missed_by(self, evidence: Evidence) -> set[int]:
+        """Tracks that the evidence points at and that the detector did not report."""
+        name, unknown = evidence.report.class_name, evidence.report.class_name == "unknown"
+        found = set()
+        for boxes, judged in ((self.boxes, self.judged), (self.before, self.judged_before)):
+            for box in boxes:
+                near = iou_matrix(evidence.xyxy[None], _array(box.xyxy))[0, 0] >= (0.1 if unknown else 0.3)
+                if judged and near and (unknown or name == box.class_name) and not self.reports(judged, box):
+                    found.add(box.track)
+        return found
+
+    def confirms(self, evidence: Evidence) -> bool:
+        """Whether the truth agrees with the report."""
+        report, xyxy = evidence.report, evidence.xyxy[None]
+        overlap = {b.class_name: 0.0 for b in self.boxes}
+        for b in self.boxes:
+            overlap[b.class_name] = max(overlap[b.class_name], float(iou_matrix(xyxy, _array(b.xyxy))[0, 0]))
+        own = overlap.get(report.class_name, 0.0)
+        others = max((v for n, v in overlap.items() if n != report.class_name), default=0.0)
+        if report.kind is ErrorKind.MISSED:
+            return bool(self.missed_by(evidence))
+        if report.kind is ErrorKind.FALSE_ALARM:
+            return own < 0.1
+        if report.kind is ErrorKind.POOR_BOX:
+            return own >= 0.3
+        named_rightly = report.evidence is EvidenceSource.TEACHER
+        return own >= 0.3 if named_rightly else own < 0.3 <= others
+
+
+class Watch:
+    """One drawn camera under one detector, all sources at once but each on its own."""
+
+    def __init__(self, service: OnnxDetector, teacher: OnnxDetector | None, rules: EvidenceRules) -> None:
+        self.service, self.teacher = service, teacher
+        bundle = service.description
+        self.tracker = ByteTracker(bundle, TrackerSettings())
+        self.motion, self.memory = MotionFilter(), ConditionMemory()
+        self.collectors = {
+            s: EvidenceCollector("cam", bundle, rules, sources=frozenset({s})) for s in EDGE_SOURCES
+        }
+        self.floor = min(self.tracker.floor, self.collectors[EvidenceSource.LOW_MARGIN].floor)
+        self.before: tuple[tuple[DrawnBox, ...], Judged | None] = ((), None)
+
+    def look(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
+        """One frame through detector, tracker, motion, second looks and every source."""
+        seen = self.service.detect([frame.image], floor=self.floor)[0]
+        moment = Moment(frame, self.memory.observe(frame.image, frame.time_s), seen, self.service.digest,
+                        self.tracker.update(seen, frame.time_s),
+                        self.motion.observe(frame.image, frame.time_s))
+        opinions = self._opinions(frame)
+        judged = Judged.of(seen, self.service.description)
+        judge = Judge(truth, *self.before[:1], judged, self.before[1], self.service.description.class_names)
+        for box in truth:
+            watched.frames[box.track] += 1
+            watched.reported[box.track] += judge.reports(judged, box)
+        for source, collector in self.collectors.items():
+            for evidence in collector.observe(moment, opinions):
+                key = source, evidence.report.kind
+                tally.said[key] += 1
+                tally.right[key] += judge.confirms(evidence)
+                if evidence.report.kind is ErrorKind.MISSED:
+                    watched.evidence[source] |= judge.missed_by(evidence)
+        self.before = truth, judged
+
+    def _opinions(self, frame: Frame) -> SecondOpinions:
+        teacher = None
+        if self.teacher is not None:
+            seen = self.teacher.detect([frame.image], floor=TEACHER_FLOOR)[0]
+            teacher = translated(seen, self.teacher.description, self.service.description)
+        return SecondOpinions(tuple(look_again(self.service, frame.image, self.floor)), teacher)
+
+
+def measure(
+    service: OnnxDetector, teacher: OnnxDetector | None, *, world: WorldName, cameras: int, frames: int,
+    rules: EvidenceRules | None = None,
+) -> Tally:
+    """Watch `cameras` drawn cameras of every scene for so many frames each."""
+    tally = Tally()
+    for key in SCENES:
+        for seed in range(cameras):
+            camera = StreetCamera(world=world, seed=900 + seed, scene=SceneCondition.parse(key))
+            watch, watched = Watch(service, teacher, rules or EvidenceRules()), Watched()
+            for drawn in camera.frames(frames):
+                frame = Frame("cam", drawn.image, drawn.index, drawn.time_s, 1_800_000_000 + drawn.time_s)
+                watch.look(frame, drawn.boxes, tally, watched)
+            watched.close(tally)
+            sys.stderr.write(f"{key} camera {seed}: {tally.missed_tracks} of {tally.tracks} tracks missed\n")
+    return tally
+
+
+def figures_of(tally: Tally) -> list[Figure]:
+    """One precision a source and kind, one recall a source."""
+    figures = []
+    for (source, kind), said in sorted(tally.said.items()):
+        right = tally.right[source, kind]
+        figures.append(Figure(f"{source}_{kind}_precision", right / said, "share", None, said,
+                              wilson(right, said)))
+    for source in sorted(EDGE_SOURCES):
+        if tally.missed_tracks:
+            found = tally.found[source]
+            figures.append(Figure(f"{source}_missed_recall", found / tally.missed_tracks, "share", None,
+                                  tally.missed_tracks, wilson(found, tally.missed_tracks)))
+    return figures
+
+
+def _array(xyxy: tuple[float, float, float, float]) -> Floats:
+    return np.asarray([xyxy], np.float32)
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    parser = argparse.ArgumentParser(description="How often each evidence source is right.")
+    parser.add_argument("service", type=Path)
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--world", type=WorldName, default=WorldName.REFERENCE)
+    parser.add_argument("--cameras", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=150)
+    parser.add_argument("--out", type=Path, default=Path("out/figures/evidence.json"))
+    wanted = parser.parse_args()
+    cv2.setNumThreads(1)
+    teacher = OnnxDetector(wanted.teacher) if wanted.teacher else None
+    tally = measure(OnnxDetector(wanted.service), teacher, world=wanted.world, cameras=wanted.cameras,
+                    frames=wanted.frames)
+    figures = figures_of(tally)
+    for f in figures:
+        low, high = f.interval or (0.0, 0.0)
+        sys.stdout.write(f"{f.name:44} {f.value:6.3f}  [{low:.2f}, {high:.2f}]  n={f.n}\n")
+    command = " ".join(["python -m tests.edge.measure_evidence", *sys.argv[1:]])
+    write_figures(wanted.out, figures, command=command, now=datetime.datetime.now(datetime.UTC))
+
+
+if __name__ == "__main__":
+    main()
