@@ -30,7 +30,7 @@ LEDGER_FILE = "ledger.jsonl"
 HEAD_FILE = "head.json"
 START = LedgerPosition(0, "0" * 64)
 CHECKPOINT_EVERY = 100
-_IDS_KEPT = 100_000
+_IDS_KEPT = 40_000
 
 
 @dataclass(frozen=True)

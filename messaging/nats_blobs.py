@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from messaging.blobs import checked, digest_of
@@ -31,6 +31,15 @@ class _ObjectInfo:
     digest: str
 
 
+@dataclass
+class _Partial:
+    """What was read of one object so far, and where its next chunk is to be looked for."""
+
+    nuid: str
+    data: bytearray = field(default_factory=bytearray)
+    sequence: int = 1
+
+
 class NatsBlobs:
     """One bucket: immutable blobs under `prefix` + digest, or files by name that may be replaced."""
 
@@ -41,6 +50,7 @@ class NatsBlobs:
         self._bucket = bucket
         self._prefix = prefix
         self._max_bytes = max_bytes
+        self._broken_off: _Partial | None = None
 
     async def ensure(self) -> None:
         """Create the bucket if absent."""
@@ -100,14 +110,7 @@ class NatsBlobs:
             return None
         if info.length_bytes > max_bytes:
             raise BlobError(f"{name} has {info.length_bytes} bytes, at most {max_bytes} were expected")
-        data = bytearray()
-        sequence = 1
-        while len(data) < info.length_bytes:
-            chunk, sequence = await self._chunk(info, name, sequence)
-            data += chunk
-            if not chunk or len(data) > info.length_bytes:
-                raise BlobError(f"{name} gives more or less than the {info.length_bytes} bytes it announced")
-        whole = bytes(data)
+        whole = await self._all_chunks(info, name)
         if _digest_text(whole).rstrip("=") != info.digest.rstrip("="):
             raise BlobError(f"{name} has another digest than announced; it was damaged or replaced meanwhile")
         return whole
@@ -133,6 +136,20 @@ class NatsBlobs:
             return _ObjectInfo(int(meta["size"]), str(meta["nuid"]), str(meta["digest"]))
         except (ValueError, KeyError, TypeError) as error:
             raise BlobError(f"{name} in bucket {self._bucket} has unreadable metadata ({error})") from None
+
+    async def _all_chunks(self, info: _ObjectInfo, name: str) -> bytes:
+        """All chunks in order; what was read before the link broke is not read again."""
+        kept = self._broken_off
+        partial = kept if kept is not None and kept.nuid == info.nuid else _Partial(info.nuid)
+        self._broken_off = partial
+        while len(partial.data) < info.length_bytes:
+            chunk, partial.sequence = await self._chunk(info, name, partial.sequence)
+            partial.data += chunk
+            if not chunk or len(partial.data) > info.length_bytes:
+                self._broken_off = None
+                raise BlobError(f"{name} gives more or less than the {info.length_bytes} bytes it announced")
+        self._broken_off = None
+        return bytes(partial.data)
 
     async def _chunk(self, info: _ObjectInfo, name: str, sequence: int) -> tuple[bytes, int]:
         """The next chunk at or after a stream sequence, and where to look for the one after it."""

@@ -2,15 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from messaging.blobs import Blobs, FolderBlobs, MemoryBlobs, MemoryFiles, NamedFiles, digest_of
-from messaging.errors import BlobError, WireForbidden
+from messaging.errors import BlobError, WireForbidden, WireUnavailable
 from messaging.nats_blobs import CHUNK_BYTES, NatsBlobs
 from messaging.nats_bus import NatsBus
+from messaging.nats_wire import Reply
 from messaging.streams import prepare_hub
 from messaging.subjects import TUF_BUCKET
 from tests.contracts.brokers import Hub, running_hub
@@ -148,6 +150,40 @@ def test_a_site_reads_what_the_cloud_wrote_and_writes_nothing(hub: Hub) -> None:
         with pytest.raises(WireForbidden):
             await site_models.ensure()
         await site_bus.close()
+
+    asyncio.run(_with_buckets(hub, scenario))
+
+
+class BreakingBus(NatsBus):
+    """A bus whose reads of chunks fail after a while, and which counts them."""
+
+    reads = 0
+    patience = 10**9
+
+    async def direct_get(
+        self, stream: str, subject: str = "", *, query: Mapping[str, Any] | None = None
+    ) -> Reply | None:
+        if query is not None:
+            if self.patience <= 0:
+                raise WireUnavailable("the link broke")
+            self.patience -= 1
+            self.reads += 1
+        return await super().direct_get(stream, subject, query=query)
+
+
+@pytest.mark.broker
+def test_a_broken_read_is_taken_up_where_it_broke(hub: Hub) -> None:
+    async def scenario(bus: NatsBus, models: NatsBlobs, _tuf: NatsBlobs) -> None:
+        data = os.urandom(10 * CHUNK_BYTES)
+        digest = await models.put(data)
+        breaking = BreakingBus(bus.wire)
+        reader = NatsBlobs(breaking)
+        breaking.patience = 6
+        with pytest.raises(WireUnavailable):
+            await reader.get(digest, max_bytes=len(data))
+        breaking.patience = 10**9
+        assert await reader.get(digest, max_bytes=len(data)) == data
+        assert breaking.reads == 10
 
     asyncio.run(_with_buckets(hub, scenario))
 
