@@ -33,7 +33,6 @@ class EvidenceRules:
         weak_hits, weak_s: sightings and seconds that make weak boxes persistent.
         gap_looks, gap_s: fewest looks and longest time of a gap in a track.
         margin: a mean margin between top score and runner-up below this is a doubtful class.
-        teacher_sure: the teacher contradicts with boxes above this confidence.
         view_sure: a second view contradicts with boxes above this multiple of the class's threshold.
         denial_ratio: a box is denied when a second opinion has nothing above this share of its threshold.
         still_ratio: in stills, where nothing can persist, boxes above this share of the threshold are missed.
@@ -48,7 +47,6 @@ class EvidenceRules:
     gap_looks: int = 2
     gap_s: float = 3.0
     margin: float = 0.12
-    teacher_sure: float = 0.4
     view_sure: float = 1.0
     denial_ratio: float = 0.5
     still_ratio: float = 0.6
@@ -163,17 +161,19 @@ def view_disagreements(
 
 
 def teacher_disagreements(judged: Judged, teacher: Detections, rules: EvidenceRules) -> list[Suspicion]:
-    """A bigger detector in idle time. Supplies class and box: missed, false alarm, wrong class, poor box."""
+    """A bigger detector in idle time. Supplies class and box: missed, false alarm, wrong class, poor box.
+
+    `teacher` are the boxes above the teacher's own thresholds.
+    """
     found: list[Suspicion] = []
     reported = judged.reported
-    sure = teacher[teacher.confidence >= rules.teacher_sure]
-    overlap = iou_matrix(sure.xyxy, reported.xyxy)
-    for row in range(len(sure)):
-        class_id = int(sure.class_id[row])
+    overlap = iou_matrix(teacher.xyxy, reported.xyxy)
+    for row in range(len(teacher)):
+        class_id = int(teacher.class_id[row])
         kind = _quarrel(overlap[row], reported.class_id, class_id, judged.same(class_id, rules),
                         shapeless=bool(judged.amorphous[class_id]))
         if kind is not None:
-            found.append(Suspicion(EvidenceSource.TEACHER, kind, class_id, sure.xyxy[row]))
+            found.append(Suspicion(EvidenceSource.TEACHER, kind, class_id, teacher.xyxy[row]))
     return found + _denied(judged, [teacher], rules, EvidenceSource.TEACHER)
 
 

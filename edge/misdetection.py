@@ -89,7 +89,7 @@ class SecondOpinions:
     """What else was seen on the frame, in its pixels and in the service bundle's class indices.
 
     None: not asked, or asked and could not look. `views` come from `edge.second_views.look_again`,
-    `teacher` from another detector at a low floor (see `edge.evidence_sources.translated`).
+    `teacher` from another detector at its own thresholds (see `edge.evidence_sources.translated`).
     """
 
     views: tuple[Detections, ...] | None = None

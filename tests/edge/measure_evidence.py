@@ -34,7 +34,6 @@ from messaging.taxonomy import SceneCondition
 from synth.street import DrawnBox, StreetCamera, WorldName
 
 SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
-TEACHER_FLOOR = 0.1
 MISSED_SHARE = 0.5
 SHORTEST_TRACK = 5
 Key = tuple[EvidenceSource, ErrorKind]
@@ -152,7 +151,7 @@ class Watch:
     def _opinions(self, frame: Frame) -> SecondOpinions:
         teacher = None
         if self.teacher is not None:
-            seen = self.teacher.detect([frame.image], floor=TEACHER_FLOOR)[0]
+            seen = self.teacher.detect([frame.image])[0]
             teacher = translated(seen, self.teacher.description, self.service.description)
         return SecondOpinions(tuple(look_again(self.service, frame.image, self.floor)), teacher)
 

@@ -205,10 +205,8 @@ def test_views_of_a_frame_against_each_other(
         (box(class_id=POTHOLE), box((100, 100, 160, 215), class_id=POTHOLE), []),
         (box(class_id=POTHOLE), box(TALL, class_id=POTHOLE), [("teacher", "poor_box", "pothole")]),
         (box(), box(TALL), []),
-        (None, box(confidence=0.2), []),
     ],
-    ids=["missed", "denied", "agreement", "another class", "good enough box", "poor box", "smoke has no edge",
-         "an unsure teacher"],
+    ids=["missed", "denied", "agreement", "another class", "good box", "poor box", "smoke has no edge"],
 )
 @pytest.mark.parametrize("still", [False, True], ids=["footage", "still"])
 def test_the_teacher_against_the_detector_in_service(
