@@ -87,7 +87,7 @@ class DrawnBackgrounds:
         )
         street = Street(self._world, layout, known, (width, height))
         canvas, _ = street.compose(float(rng.uniform(0, 20)), ())
-        frame = develop(street, canvas, (), rng, index=0, time_s=0.0, sensor=False)
+        frame = develop(street, canvas, boxes=(), rng=rng, index=0, time_s=0.0, sensor=False)
         return Background(
             image=frame.image,
             identity=f"{self.identity}:{layout}",
@@ -172,7 +172,7 @@ def _crop(image: Image, width: int, height: int, rng: np.random.Generator) -> Im
 
 def _ground_of(street: Street, depth: NDArray[np.float32]) -> Ground:
     """Road and pavement as far as nothing stands before them."""
-    view, road = street.view, street.road
+    view, road = street.view, street.setting.road
     first, x, z = ground_points(view)
     bare = (np.abs(depth[first:] / np.maximum(z, 1e-3) - 1) < _SAME_SURFACE) & (z < _FARTHEST_M)
     standable, on_road = np.zeros(depth.shape, np.bool_), np.zeros(depth.shape, np.bool_)

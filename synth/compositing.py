@@ -22,6 +22,7 @@ _BLUR_JITTER = (0.6, 1.5)
 _QUALITY_JITTER = 6
 _LEAST_NOISE = 1.6
 _SECOND_PASS = 0.5
+_SHARPENING = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ def paste(background: Background, pastings: list[Pasting], rng: np.random.Genera
     """The background with the paintings in it, same shape; the background is left as it was."""
     picture = background.image.copy()
     for pasting in pastings:
-        painted = _resized(pasting.image, pasting.window.side).astype(np.float32)
+        painted = _enlarged(pasting.image, pasting.window.side)
         if background.worn:
             painted += _worn_noise(painted.shape, background.sensor.noise_sigma, rng)
         cover = cv2.resize(pasting.cover, (pasting.window.side,) * 2, interpolation=cv2.INTER_LINEAR)[
@@ -74,6 +75,16 @@ def camera_for(background: Background, rng: np.random.Generator) -> SensorModel:
 
 def _worn_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Plane:
     return (rng.standard_normal((*shape[:2], 1)) * sigma).astype(np.float32)
+
+
+def _enlarged(image: Image, side: int) -> Plane:
+    """The painting at the size of its window, float32; what was stretched is sharpened by as much."""
+    stretched = _resized(image, side).astype(np.float32)
+    scale = side / image.shape[0]
+    if scale <= 1:
+        return stretched
+    soft = cv2.GaussianBlur(stretched, (0, 0), 0.6 * scale)
+    return np.asarray(stretched + _SHARPENING * (stretched - soft), np.float32)
 
 
 def _resized(image: Image, side: int) -> Image:

@@ -23,7 +23,9 @@ _PLACES = (2, 3, 4)
 _PLACE_ODDS = (0.55, 0.25, 0.20)
 _CONTROLS = 2
 _AT_WINDOW = 0.3
-_PATCH_PER_BOX = (1.6, 2.7)
+_PATCH_PER_BOX = (1.55, 2.6)
+_TIGHT_PATCH_PER_BOX = (1.5, 1.75)
+_TIGHT_FROM_PX = 48.0
 _LARGEST_SHIFT = 0.25
 _SIZE_SHARE = {
     SizeBin.TINY: (0.018, 0.038),
@@ -239,8 +241,11 @@ def _stands(box: Box, class_name: str, ground: Ground, rng: np.random.Generator)
 
 
 def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:
+    """The patch around a box; tight around larger ones, so that few pixels need not be stretched far."""
     shift = rng.uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, 2)
-    per_box = float(rng.uniform(*_PATCH_PER_BOX))
+    longer = max(box[2] - box[0], box[3] - box[1])
+    loose = _PATCH_PER_BOX if longer < _TIGHT_FROM_PX else _TIGHT_PATCH_PER_BOX
+    per_box = float(rng.uniform(*loose))
     return patch_window(
         box, frame.width, frame.height, per_box=per_box, shift=(float(shift[0]), float(shift[1]))
     )

@@ -6,17 +6,17 @@ accepts or refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.backgrounds import Background
-from synth.compositing import Pasting, cut, paste
+from synth.compositing import Pasting, cut, develop, paste
 from synth.difference import Painted, feathered, read_label, rule_for
 from synth.errors import SynthesisStopped
-from synth.generator import PROTOTYPE_WIDTH, Generator, Image, PaintedPatch, PatchRequest
+from synth.generator import PROTOTYPE_WIDTH, Box, Generator, Image, PaintedPatch, PatchRequest
 from synth.judges import PrototypeJudge
 from synth.layout import Place, ScenePlan
 from synth.order import SynthesisOrder
@@ -34,6 +34,13 @@ class PaintedPlace:
     hazard: PaintedPatch
     empty: PaintedPatch
     label: Painted | None
+
+    @property
+    def tight(self) -> Box | None:
+        """The labelled box in picture pixels, None when nothing was painted."""
+        if self.label is None:
+            return None
+        return self.place.window.to_picture(self.label.xyxy, len(self.hazard.image))
 
     def pasting(self, *, with_hazard: bool) -> Pasting:
         """What to put back: the hazard or its empty counterpart, through the same cover."""
@@ -94,7 +101,7 @@ class Painter:
             )
         )
         done = iter(
-            PaintedPlace(place, hazard, empty, self._label(place, hazard.image, empty.image))
+            self._painted(place, hazard, empty)
             for (_, _, place), hazard, empty in zip(spots, hazards, empties, strict=True)
         )
         controls = self._controls(scenes)
@@ -146,42 +153,57 @@ class Painter:
     def _best_takes(
         self, scenes: Sequence[tuple[ScenePlan, Background]], takes: Sequence[Sequence[PaintedPatch]]
     ) -> list[int]:
-        """Which take of every place lies nearest to the prototype, judged in its scene."""
+        """Which take of every place lies nearest to the prototype, judged in its scene.
+
+        Its box is read off the difference to the reconstructed background; only the chosen take gets an
+        empty counterpart of its own.
+        """
         if self.prototype is None or self.tries == 1:
             return [0] * len(takes)
+        rough = self._reconstructed([(b, p) for plan, b in scenes for p in plan.places])
         best: list[int] = []
         for plan, background in scenes:
-            options = takes[len(best) : len(best) + len(plan.places)]
-            boxes = [place.box for place in plan.places]
+            spots = range(len(best), len(best) + len(plan.places))
             distances = [
-                self.prototype.distances(
-                    self._preview(plan, background, [o[take].image for o in options]), boxes
+                self._distances(
+                    background,
+                    [
+                        self._painted(place, takes[k][take], replace(takes[k][take], image=rough[k]))
+                        for k, place in zip(spots, plan.places, strict=True)
+                    ],
+                    self.prototype,
                 )
                 for take in range(self.tries)
             ]
             best += [int(take) for take in np.stack(distances).argmin(axis=0)]
         return best
 
-    def _preview(self, plan: ScenePlan, background: Background, images: Sequence[Image]) -> Image:
-        pastings = [
-            Pasting(place.window, image, feathered(mask, mask))
-            for place, image in zip(plan.places, images, strict=True)
-            for mask in [place.mask(len(image))]
-        ]
-        return paste(background, pastings, np.random.default_rng(plan.index))
+    def _distances(
+        self, background: Background, places: Sequence[PaintedPlace], judge: PrototypeJudge
+    ) -> Floats:
+        """Distances of one take of every place, as a camera would see them."""
+        rng = np.random.default_rng(places[0].place.seed)
+        picture = develop(
+            paste(background, [p.pasting(with_hazard=True) for p in places], rng), background, rng
+        )
+        return judge.distances(picture, [p.tight or p.place.box for p in places])
 
-    def _label(self, place: Place, hazard: Image, empty: Image) -> Painted | None:
+    def _painted(self, place: Place, hazard: PaintedPatch, empty: PaintedPatch) -> PaintedPlace:
         rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])
-        return read_label(hazard, empty, place.mask(len(hazard)), rule=rule)
+        label = read_label(hazard.image, empty.image, place.mask(len(hazard.image)), rule=rule)
+        return PaintedPlace(place, hazard, empty, label)
 
     def _controls(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> Iterator[Pasting]:
-        side = self.generator.patch_px
         spots = [(background, place) for plan, background in scenes for place in plan.controls]
-        for start in range(0, len(spots), BATCH):
-            batch = spots[start : start + BATCH]
-            images = self.generator.reconstruct(
-                [cut(background, place.window, side) for background, place in batch]
-            )
-            for (_, place), image in zip(batch, images, strict=True):
-                mask = place.mask(side)
-                yield Pasting(place.window, image, feathered(mask, mask))
+        for (_, place), image in zip(spots, self._reconstructed(spots), strict=True):
+            mask = place.mask(len(image))
+            yield Pasting(place.window, image, feathered(mask, mask))
+
+    def _reconstructed(self, spots: Sequence[tuple[Background, Place]]) -> list[Image]:
+        """The patches of these spots through the generator's encoder and decoder."""
+        patches = [cut(background, place.window, self.generator.patch_px) for background, place in spots]
+        return [
+            image
+            for start in range(0, len(patches), BATCH)
+            for image in self.generator.reconstruct(patches[start : start + BATCH])
+        ]

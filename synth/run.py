@@ -122,9 +122,7 @@ class _Run:
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
         self._class_names = taxonomy.names
         self._painter = Painter(order, generator, taxonomy, prototype, watch.should_stop)
-        self._selection = Selection(
-            order, taxonomy, generator.card, generator.patch_px, reference, prototype, judges.limits
-        )
+        self._selection = Selection(order, taxonomy, generator.card, reference, prototype, judges.limits)
         self._seen = SeenBefore()
         remember(journal.kept, self._seen)
         self._started, self._kept_before = watch.clock(), len(journal.kept)

@@ -13,7 +13,6 @@ import numpy as np
 from edge.detections import iou_matrix
 from messaging.taxonomy import Taxonomy
 from synth.compositing import develop, paste
-from synth.difference import Painted
 from synth.filters import Confirmation, FilterLimits, Findings, Refusal, SeenBefore, refusal
 from synth.generator import Box, GeneratorCard, Image
 from synth.judges import PrototypeJudge, ReferenceJudge, fingerprint
@@ -44,7 +43,6 @@ class Selection:
     order: SynthesisOrder
     taxonomy: Taxonomy
     card: GeneratorCard
-    patch_px: int
     reference: ReferenceJudge | None
     prototype: PrototypeJudge | None
     limits: FilterLimits
@@ -65,9 +63,8 @@ class Selection:
     ) -> tuple[KeptPicture | None, list[RefusedRow]]:
         name = f"{self.order.order}-{scene.plan.index:06d}{'ab'[twin]}"
         wanted = scene.plan.hazards_of(twin)
-        labels = {k: label for k in wanted if (label := scene.places[k].label) is not None}
-        tight = {k: self._tight(scene, scene.places[k], label) for k, label in labels.items()}
-        image = self._compose(scene, twin, list(labels))
+        tight = {k: box for k in wanted if (box := scene.places[k].tight) is not None}
+        image = self._compose(scene, twin, list(tight))
         found = self._judge(image, scene, twin, tight, seen)
         verdicts = {k: self._refuse(found[k]) if k in found else Refusal.NO_DIFFERENCE for k in wanted}
         accepted = [k for k in wanted if verdicts[k] is None]
@@ -78,7 +75,7 @@ class Selection:
         ]
         if not accepted:
             return None, refused
-        if accepted != list(labels):
+        if accepted != list(tight):
             image = self._compose(scene, twin, accepted)
         hazards = tuple(self._hazard_row(image, scene.places[k], tight[k], found[k]) for k in accepted)
         row = self._image_row(name, scene, image, accepted, hazards)
@@ -90,11 +87,6 @@ class Selection:
         rng = np.random.default_rng([self.order.seed, scene.plan.index, twin, 5])
         pastings = [p.pasting(with_hazard=k in with_hazard) for k, p in enumerate(scene.places)]
         return develop(paste(scene.background, [*pastings, *scene.controls], rng), scene.background, rng)
-
-    def _tight(self, scene: PaintedScene, painted: PaintedPlace, label: Painted) -> Box:
-        height, width = scene.background.image.shape[:2]
-        left, top, right, bottom = painted.place.window.to_picture(label.xyxy, self.patch_px)
-        return (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
 
     def _judge(
         self, image: Image, scene: PaintedScene, twin: int, tight: dict[int, Box], seen: SeenBefore
