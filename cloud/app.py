@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -48,6 +49,15 @@ log = logging.getLogger(__name__)
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
 
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
 StagesFactory = Callable[[Parts], Stages]
 
 
@@ -57,6 +67,7 @@ async def run_cloud(
     *,
     stages: StagesFactory,
     hub: Hub | None = None,
+    first_model: Callable[[Parts], object] = put_first_model,
     started: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run the cloud until `stop` is set; `started` gets the address of the API once it answers.
@@ -66,12 +77,14 @@ async def run_cloud(
         stop: set it to end the cloud.
         stages: makes the stages of campaigns.
         hub: a hub that is there already; by default one is embedded.
+        first_model: releases the detector that a new fleet begins with.
         started: called once.
 
     Raises:
         AlreadyRunning: another process holds the data folder.
         StoreUnavailable, ConfigurationError, WireError: what could not be opened, and what to do.
     """
+    quiet_libraries(settings)
     settings.data.mkdir(parents=True, exist_ok=True)
     with sole_process(settings.folder), _database(settings) as database:
         async with AsyncExitStack() as stack:
@@ -88,7 +101,15 @@ async def run_cloud(
             )
             await stack.enter_async_context(_launched(campaigns))
             services = _services(parts, campaigns, hub)
+            await asyncio.to_thread(first_model, parts)
             await _serve(services, parts, hub, stop, started)
+
+
+def quiet_libraries(settings: CloudSettings) -> None:
+    """Turn telemetry, auto-install and hub access off, here and in every process that is started here."""
+    os.environ.update(QUIET)
+    if "@" not in (settings.synthesis.generator or ""):
+        os.environ.update(OFFLINE)
 
 
 def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop) -> Parts:
@@ -148,7 +169,6 @@ async def _serve(
             lifespan="off",
         )
     )
-    await asyncio.to_thread(put_first_model, parts)
     await asyncio.to_thread(parts.rollouts.send_again)
     tasks: list[Coroutine[Any, Any, None]] = [
         Intake(hub.bus, parts.reports, parts.metrics).run(stop),

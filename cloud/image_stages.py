@@ -94,7 +94,7 @@ def _judges(parts: Parts, work: StageWork) -> list[str]:
     """Generator, detector (owner of the prototypes' embedding), reference and backgrounds for `synth.run`."""
     synthesis, arguments = parts.settings.synthesis, []
     if synthesis.generator is not None:
-        arguments += ["--generator", str(synthesis.generator.absolute())]
+        arguments += ["--generator", synthesis.generator]
     incumbent = work.campaign.plan.incumbent_digest
     if incumbent is not None:
         arguments += ["--detector", str(parts.models.bundle(incumbent).absolute())]

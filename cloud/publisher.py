@@ -13,7 +13,7 @@ from messaging.bus import Bus
 from messaging.errors import WireUnavailable
 from messaging.manifest import ReleaseManifest
 from messaging.releases import BundleDescription, RolloutOrder
-from messaging.subjects import command_subject
+from messaging.subjects import WAKE, command_subject
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
@@ -65,7 +65,7 @@ class Publisher:
 
         async def send() -> None:
             await self._releases.send(order)
-            await self._bus.hint(command_subject(order.site, "orders"))
+            await self._bus.hint(command_subject(order.site, WAKE))
 
         self._wait(send)
 

@@ -51,12 +51,12 @@ class FailureModeSettings(_Section):
 
 
 class SynthesisSettings(_Section):
-    """How images are painted. `generator` is a folder of the LM (empty: the small one that is shipped).
+    """How images are painted. `generator`: the LM's folder, or `HUB/ID@REVISION` (empty: the shipped one).
 
     `reference_weights` are those of the independent judge (empty: the shipped ones, where there are any).
     """
 
-    generator: Path | None = None
+    generator: str | None = None
     images_per_mode: int = Field(default=100, ge=1)
     best_of: int = Field(default=1, ge=1, le=16)
     budget_factor: float = Field(default=3.0, ge=1.0)

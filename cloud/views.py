@@ -278,7 +278,9 @@ def _figures(models: Mapping[str, Evaluation], digest: str | None) -> dict[str, 
 
 def ledger_view(total: LedgerTotal) -> LedgerResource:
     """What a site sent of a kind."""
-    return LedgerResource(site=total.site, kind=total.kind, count=total.count, length_bytes=total.length_bytes)
+    return LedgerResource(
+        site=total.site, kind=total.kind, count=total.count, length_bytes=total.length_bytes
+    )
 
 
 def dead_letter_view(letter: DeadLetter) -> DeadLetterResource:

@@ -50,7 +50,9 @@ def main(data: Path) -> None:
     store = CampaignStore(open_database(sqlite_url(folder.store)))
 
     def heavy(work: StageWork) -> StageResult:
-        run_module("tests.cloud.slow_work", [str(data), "1.2"], log_path=data / "work.log", stopping=work.stopping)
+        run_module(
+            "tests.cloud.slow_work", [str(data), "1.2"], log_path=data / "work.log", stopping=work.stopping
+        )
         names = [f"{work.stage}-{i}" for i in range(3)]
         store.put_images([SyntheticImage(work.campaign.id, name, MODE, True) for name in names])
         return quick(work)

@@ -67,7 +67,7 @@ class House:
         self.wait(campaign, begun)
 
 
-@pytest.fixture()
+@pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path)
 

@@ -36,7 +36,11 @@ def test_hits_misses_and_false_alarms_are_counted_per_class_and_condition() -> N
     ]
     found = evaluate(ScriptedDetector(script), images)
     assert found.images == 3
-    day, night, smoke = found.tally("fire", DAY), found.tally("fire", NIGHT), found.tally("smoke", "night-rain")
+    day, night, smoke = (
+        found.tally("fire", DAY),
+        found.tally("fire", NIGHT),
+        found.tally("smoke", "night-rain"),
+    )
     assert day is not None
     assert (day.true_positives, day.false_positives, day.missed, day.recall) == (1, 0, 0, 1.0)
     assert night is not None

@@ -56,7 +56,9 @@ def count(supported: int, detected: int, **changes: Any) -> RecallCount:
 
 
 def modes(
-    rows: Sequence[MisdetectionRow], counts: Sequence[RecallCount] = (), in_service: frozenset[str] = frozenset()
+    rows: Sequence[MisdetectionRow],
+    counts: Sequence[RecallCount] = (),
+    in_service: frozenset[str] = frozenset(),
 ) -> list[FailureMode]:
     return find_failure_modes(
         rows, estimate_recall(counts), taxonomy=DEFAULT_TAXONOMY, in_service=in_service, states={}
@@ -198,7 +200,9 @@ def test_a_mode_shows_the_state_that_is_remembered_of_it() -> None:
     assert mode.state is state
 
 
-@pytest.mark.parametrize("text", ["fire", "fire.night.missed", "fire.night-clear.lost", ".night-clear.missed"])
+@pytest.mark.parametrize(
+    "text", ["fire", "fire.night.missed", "fire.night-clear.lost", ".night-clear.missed"]
+)
 def test_a_mode_id_of_another_form_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not"):
         ModeKey.parse(text)

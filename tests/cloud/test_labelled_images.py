@@ -38,7 +38,9 @@ def test_without_an_index_the_condition_is_unknown_and_the_name_tells_the_place(
     assert file.place == "yard"
 
 
-@pytest.mark.parametrize(("stem", "place"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")])
+@pytest.mark.parametrize(
+    ("stem", "place"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")]
+)
 def test_the_place_is_what_stands_before_the_last_number(stem: str, place: str) -> None:
     assert place_of(stem) == place
 

@@ -26,8 +26,16 @@ BEFORE = _evaluation(("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear",
     [
         ([("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 30, 40, 5)], Outcome.PASS, "no worse"),
         ([("fire", "day-clear", 78, 100, 5), ("smoke", "night-clear", 10, 40, 5)], Outcome.PASS, "no worse"),
-        ([("fire", "day-clear", 75, 100, 5), ("smoke", "night-clear", 30, 40, 5)], Outcome.FAIL, "80/100 -> 75/100"),
-        ([("fire", "day-clear", 80, 100, 25), ("smoke", "night-clear", 30, 40, 5)], Outcome.FAIL, "precision"),
+        (
+            [("fire", "day-clear", 75, 100, 5), ("smoke", "night-clear", 30, 40, 5)],
+            Outcome.FAIL,
+            "80/100 -> 75/100",
+        ),
+        (
+            [("fire", "day-clear", 80, 100, 25), ("smoke", "night-clear", 30, 40, 5)],
+            Outcome.FAIL,
+            "precision",
+        ),
         ([("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 0, 40, 0)], Outcome.FAIL, "smoke"),
     ],
     ids=["gain", "within the margin", "class lost recall", "class lost precision", "target destroyed"],

@@ -8,6 +8,7 @@ from ulid import ULID
 from cloud.report_store import Received, ReportStore
 from cloud.store import Database, open_database, sqlite_url
 from messaging.codec import Message, encode
+from messaging.releases import Stage
 from messaging.reports import (
     BoxGeometry,
     ClassPrototype,
@@ -22,7 +23,6 @@ from messaging.reports import (
     SwapReason,
     SwapReceipt,
 )
-from messaging.releases import Stage
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 
 OLD, NEW = "0a" * 32, "0b" * 32
