@@ -96,7 +96,7 @@ def make(detector: Detector, work: Path, photographs: Path | None) -> Path:
     out = work / detector.name
     if not (out / "result.json").exists():
         folders = [_drawn(detector.training, work / f"{detector.name}-training")]
-        public = ()
+        public: tuple[Path, ...] = ()
         if detector.photographs and photographs is not None:
             public = (certain_photographs(photographs, work / "photographs"),)
         plan = TrainingPlan(
