@@ -137,7 +137,7 @@ class CloudProcess:
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.cli", "cloud", "run", "--config", self._config]
         return ChildProcess(arguments, log=self.folder.with_suffix(".log"))
 
-    def wait_until_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_until_ready(self, timeout_s: float = 240.0) -> None:
         """Returns once the API's address is there. Raises `DemoFailed`."""
         deadline = time.monotonic() + timeout_s
         while not (self.folder / "api.json").exists():

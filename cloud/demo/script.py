@@ -50,7 +50,7 @@ class DemoCamera:
 
 
 CAMERAS = (
-    DemoCamera("bridge", "north", "night-clear", 11),
+    DemoCamera("bridge", "north", "night-rain", 11),
     DemoCamera("market", "north", "day-rain", 23),
     DemoCamera("harbour", "south", "day-fog", 37),
 )

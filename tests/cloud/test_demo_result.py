@@ -1,0 +1,76 @@
+"""The demo's figures: every one is there, each holds only by its value, and the report says so."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloud.demo.report import write_report
+from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
+from cloud.demo.script import FULL, TINY, DemoProfile, Phase
+
+NAMES = {
+    "demo_minutes", "target_recall_gain_points", "worst_other_recall_change_points",
+    "worst_precision_change_points", "estimated_vs_true_recall_points", "uplink_to_footage", "peak_memory_gb",
+    "edge_node_resident_mb", "first_frame_s", "frames_lost_in_swap", "false_alarms_on_painted_empty_per_100",
+}
+UNMEASURED = Measured(11.0, None, None, None, None)
+RESULT = DemoResult(
+    rows=(
+        Row("garbage", "night-rain", True, Score(100, 30, 2), Score(100, 60, 4), 0.65, 0.61, 40),
+        Row("fire", "day-fog", False, Score(50, 40, 1), Score(50, 38, 1)),
+    ),
+    sites=(SiteBytes("north", {"hazard": 900, "heartbeat": 100}, {"hazard": 2}, 10_000_000),),
+    images=Images(100, 80, {"no_difference": 5}),
+    stages_s={"train": 90.0},
+    measured=UNMEASURED,
+)
+
+
+def _value(name: str, result: DemoResult) -> float | None:
+    return next(figure.value for figure in figures_of(result) if figure.name == name)
+
+
+def test_every_figure_is_told_and_an_unmeasured_one_does_not_hold() -> None:
+    figures = {figure.name: figure for figure in figures_of(RESULT)}
+    assert set(figures) == NAMES
+    assert figures["peak_memory_gb"].value is None
+    assert figures["peak_memory_gb"].holds is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("target_recall_gain_points", 30.0),
+        ("worst_other_recall_change_points", -4.0),
+        ("estimated_vs_true_recall_points", 4.0),
+        ("uplink_to_footage", 0.0001),
+    ],
+)
+def test_a_figure_is_computed_from_the_rows(name: str, value: float) -> None:
+    assert _value(name, RESULT) == pytest.approx(value)
+
+
+def test_rounds_are_told_only_when_there_were_rounds() -> None:
+    told = {f.name for f in figures_of(replace(RESULT, measured=replace(UNMEASURED, rounds_ok=3)))}
+    assert told - NAMES == {"rounds_ok"}
+
+
+def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> None:
+    page = write_report(RESULT, tmp_path).read_text()
+    assert "does not hold" in page
+    assert "garbage" in page
+    assert "http" not in page
+    assert json.loads((tmp_path / "report.json").read_text())["images"]["kept"] == 80
+
+
+@pytest.mark.parametrize("profile", [FULL, TINY])
+def test_phases_of_all_rounds_share_no_frame(profile: DemoProfile) -> None:
+    spans = [
+        (profile.start_of(phase, n), profile.start_of(phase, n) + 50 * profile.segments[phase])
+        for n in range(3)
+        for phase in Phase
+    ]
+    ordered = sorted(spans)
+    assert all(first[1] <= second[0] for first, second in zip(ordered, ordered[1:], strict=False))

@@ -1,0 +1,113 @@
+"""One frame through all of the edge: hazards, evidence, tallies; a failure is never an empty street."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ulid import ULID
+
+from edge.camera_health import CameraFigures
+from edge.detections import Detections
+from edge.errors import DetectorError
+from edge.metrics import NodeMetrics
+from edge.pipeline import CameraPipeline, PipelineParts
+from edge.privacy import PrivacyAccountant, PrivacySettings
+from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
+from edge.sources import Frame
+from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
+from tests.fake_detector import FakeDetector, describe
+
+NOW = 1_700_000_000.0
+PLAIN = EvidenceSettings(second_view_every=1000, motion=False, motion_filter=False)
+
+
+def _box(confidence: float = 0.9, class_id: int = 0) -> Detections:
+    return Detections.of([[20, 20, 44, 44]], [confidence], [class_id], embedding=np.ones((1, 4)))
+
+
+def _frames(count: int, fps: float = 5.0) -> Iterator[Frame]:
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        image = rng.integers(90, 110, (96, 128, 3), dtype=np.uint8)
+        yield Frame("bridge", image, i, i / fps, NOW + i / fps)
+
+
+class Always(FakeDetector):
+    """Gives the same boxes on every image."""
+
+    boxes: Detections = Detections.empty(4)
+
+    def detect(self, images, *, floor=None):  # type: ignore[no-untyped-def]  # same as the fake's
+        return [self.boxes for _ in images]
+
+
+def _always(name: str, digest: str, boxes: Detections) -> Always:
+    detector = Always(describe(name), digest * 64)
+    detector.boxes = boxes
+    return detector
+
+
+def _pipeline(tmp_path: Path, detector: FakeDetector, teacher: FakeDetector | None = None) -> CameraPipeline:
+    accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
+    parts = PipelineParts(
+        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN, TeacherSettings(every=1)
+    )
+    return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraFigures())
+
+
+def test_a_steady_box_opens_one_hazard_event(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()))
+    reports = [report for frame in _frames(20) for report in pipeline.process(frame).reports]
+    opened = [r for r in reports if isinstance(r, HazardEvent) and r.state is HazardState.OPENED]
+    assert [event.class_name for event in opened] == ["fire"]
+    assert opened[0].model_digest == "a" * 64
+
+
+def test_what_only_the_teacher_sees_is_a_miss_and_lowers_recall(tmp_path: Path) -> None:
+    blind, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
+    pipeline = _pipeline(tmp_path, blind, teacher)
+    reports = [report for frame in _frames(20) for report in pipeline.process(frame).reports]
+    misses = [r for r in reports if isinstance(r, Misdetection)]
+    assert {(m.kind, m.class_name, m.evidence) for m in misses} == {
+        (ErrorKind.MISSED, "pothole", EvidenceSource.TEACHER)
+    }
+    tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
+    assert [(t.class_name, t.supported, t.detected) for t in tallies] == [("pothole", 1, 0)]
+
+
+def test_what_both_see_counts_as_detected(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
+    for frame in _frames(10):
+        pipeline.process(frame)
+    tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
+    assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
+
+
+def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, FakeDetector(describe(), "a" * 64, kind="deaf"))
+    for frame in _frames(3):
+        with pytest.raises(DetectorError):
+            pipeline.process(frame)
+    assert pipeline.end(NOW) == []
+
+
+def test_a_swap_changes_the_digest_on_reports_and_starts_new_tallies(tmp_path: Path) -> None:
+    serving = _always("a", "a", Detections.empty(4))
+    pipeline = _pipeline(tmp_path, serving, _always("t", "b", _box()))
+    frames = list(_frames(40))
+    for frame in frames[:10]:
+        pipeline.process(frame)
+    serving.digest, serving.boxes = "c" * 64, _box()
+    for frame in frames[10:]:
+        pipeline.process(frame)
+    tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
+    assert {(t.model_digest[0], t.supported, t.detected) for t in tallies} == {("c", 1, 1)}
+
+
+def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()))
+    for frame in _frames(30):
+        pipeline.process(frame)
+    pipeline.end(NOW)
+    assert pipeline.prototypes(NOW) == []
