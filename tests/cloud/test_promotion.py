@@ -88,7 +88,7 @@ def _shadow(*cells: tuple[str, SceneCondition, int, int, int, int, int], **chang
         "candidate_failures": 0,
         "tallies": tallies,
         "final": True,
-        "minute_utc": 29_000_000,
+        "minute_utc": 1_800_000_000,
         **changes,
     }
     return ShadowReport.model_validate(fields)

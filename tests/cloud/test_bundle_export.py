@@ -1,0 +1,106 @@
+"""What the edge runs is what the cloud trained: names, shapes and numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloud.bundle_export import bundle_bytes, describe_bundle
+from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights, half_exact, read_weights
+from cloud.embedding_basis import fit_basis, project, retrieval_accuracy
+from cloud.errors import WeightsRefused
+from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
+from cloud.ultralytics_yolo import network_of
+from edge.detector import letterbox, roi_align
+from edge.onnx_detector import OnnxDetector
+from synth.street import DRAWN_CLASSES
+
+
+@pytest.fixture(scope="module")
+def weights() -> DetectorWeights:
+    return read_weights(STARTING_WEIGHTS).with_card(image_size=96)
+
+
+@pytest.fixture(scope="module")
+def detector(weights: DetectorWeights) -> OnnxDetector:
+    return OnnxDetector(bundle_bytes(weights))
+
+
+def test_the_bundle_says_what_its_weights_say(weights: DetectorWeights, detector: OnnxDetector) -> None:
+    assert detector.description == describe_bundle(weights)
+    assert detector.description.class_names == DRAWN_CLASSES
+
+
+def test_onnx_and_torch_agree_on_boxes_and_embeddings(
+    weights: DetectorWeights, detector: OnnxDetector
+) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (60, 96, 3), dtype=np.uint8)
+    blob, fit = letterbox(image, 96, 96)
+    network = network_of(weights)
+    with torch.no_grad():
+        boxes = network.module.eval()(torch.from_numpy(blob[None]))[0].numpy()
+    found, features = detector._run(np.stack([blob, blob]))
+    np.testing.assert_allclose(found[0], boxes[0], atol=1e-3)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    assert features.shape == (2, 64, 96 // FEATURE_STRIDE, 96 // FEATURE_STRIDE)
+    xyxy = np.asarray([[5, 5, 40, 50], [50, 20, 90, 55]], np.float32)
+    maps = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
+    expected = project(weights.basis, roi_align(maps, fit.to_input(xyxy), FEATURE_STRIDE))
+    np.testing.assert_allclose(detector.embed(image, xyxy), expected, atol=1e-3)
+
+
+def test_a_weights_file_reads_back_exactly(weights: DetectorWeights, tmp_path: Path) -> None:
+    digest = weights.write(tmp_path / "w.safetensors")
+    read = read_weights(tmp_path / "w.safetensors")
+    assert read.digest == digest
+    assert read.embedding_digest == weights.embedding_digest
+    assert all(read.tensors[n].tobytes() == half_exact(v).tobytes() for n, v in weights.tensors.items())
+    returned = network_of(read).tensors()
+    assert all(returned[n].tobytes() == v.tobytes() for n, v in weights.tensors.items())
+
+
+def test_embeddings_survive_a_change_of_what_is_trained_and_not_of_what_is_frozen(
+    weights: DetectorWeights,
+) -> None:
+    def touched(name: str) -> DetectorWeights:
+        return replace(weights, tensors={**weights.tensors, name: weights.tensors[name] + 1})
+
+    head = next(n for n in weights.tensors if n.startswith("model.23."))
+    assert touched(head).embedding_digest == weights.embedding_digest
+    assert touched(next(iter(weights.frozen))).embedding_digest != weights.embedding_digest
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(WeightsRefused, match="not a detector's weights file"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+def test_weights_of_another_architecture_are_refused(weights: DetectorWeights) -> None:
+    with pytest.raises(WeightsRefused, match="do not fit"):
+        network_of(weights.with_card(class_names=("fire",), thresholds={"fire": 0.5}))
+
+
+def test_the_shipped_detectors_are_small_and_share_frozen_layers_and_basis() -> None:
+    start, reference = read_weights(STARTING_WEIGHTS), read_weights(REFERENCE_WEIGHTS)
+    assert max(p.stat().st_size for p in (STARTING_WEIGHTS, REFERENCE_WEIGHTS)) <= 6_000_000
+    assert (start.card.image_size, reference.card.image_size) == (320, 448)
+    assert all((reference.frozen[name] == value).all() for name, value in start.frozen.items())
+    assert (start.basis.matrix == reference.basis.matrix).all()
+
+
+def test_the_basis_tells_groups_apart_that_plain_axes_confuse() -> None:
+    rng = np.random.default_rng(0)
+    groups = [f"c{k}" for k in range(6) for _ in range(40)]
+    means = np.repeat(rng.standard_normal((6, 256)), 40, axis=0)
+    loud = rng.standard_normal((240, 1)) * 30 * rng.standard_normal((1, 256))
+    vectors = (means + loud + rng.standard_normal((240, 256))).astype(np.float32)
+    whitened = fit_basis(vectors, groups, width=8)
+    plain = fit_basis(vectors, groups, width=8, whitening=0.0)
+    scores = [retrieval_accuracy(b, vectors, groups, vectors, groups) for b in (whitened, plain)]
+    assert scores[0] > 0.95
+    assert scores[0] > scores[1]
+    assert np.median(np.linalg.norm(project(whitened, vectors), axis=1)) == pytest.approx(1.0, rel=0.01)
