@@ -101,8 +101,7 @@ async def run_cloud(
             )
             await stack.enter_async_context(_launched(campaigns))
             services = _services(parts, campaigns, hub)
-            await asyncio.to_thread(first_model, parts)
-            await _serve(services, parts, hub, stop, started)
+            await _serve(services, parts, hub, stop, started, first_model)
 
 
 def quiet_libraries(settings: CloudSettings) -> None:
@@ -155,7 +154,12 @@ def _services(parts: Parts, campaigns: Campaigns, hub: Hub) -> Services:
 
 
 async def _serve(
-    services: Services, parts: Parts, hub: Hub, stop: asyncio.Event, started: Callable[[str], None]
+    services: Services,
+    parts: Parts,
+    hub: Hub,
+    stop: asyncio.Event,
+    started: Callable[[str], None],
+    first_model: Callable[[Parts], object],
 ) -> None:
     """Run every task until told to stop or until one of them fails, which is raised."""
     settings = services.settings
@@ -171,6 +175,7 @@ async def _serve(
     )
     await asyncio.to_thread(parts.rollouts.send_again)
     tasks: list[Coroutine[Any, Any, None]] = [
+        _in_thread(first_model, parts),
         Intake(hub.bus, parts.reports, parts.metrics).run(stop),
         Triggers(services).run(stop, every_s=settings.failure_modes.refresh_s),
         _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
@@ -199,6 +204,10 @@ async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.E
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _in_thread(work: Callable[[Parts], object], parts: Parts) -> None:
+    await asyncio.to_thread(work, parts)
 
 
 async def _repeat(stop: asyncio.Event, every_s: float, work: Callable[[], object]) -> None:

@@ -9,8 +9,8 @@ import logging
 import sys
 from typing import Annotated
 
-import click
 import typer
+from rich.markup import escape
 
 from cloud.cli_campaigns import campaign
 from cloud.cli_fleet import cameras, failures, hazards, ledger, sites
@@ -20,7 +20,7 @@ from cloud.cli_setup import cloud_app, config, data_app, db, demo, doctor, init
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 
-FAILED, USAGE, UNHEALTHY = 1, 2, 3
+FAILED, UNHEALTHY = 1, 3
 
 app = typer.Typer(
     name="blindspot",
@@ -67,18 +67,12 @@ def options(
 def main() -> None:
     """Entry point: run, and turn errors into a sentence and an exit code."""
     try:
-        status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        app()
     except BlindspotError as error:
         if _verbose:
             raise
-        notes.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        notes.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(UNHEALTHY if isinstance(error, CloudUnreachable) else FAILED)
-    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ def roll_out(parts: Parts, work: StageWork) -> StageResult:
         work.progress(held / total, f"{rollout.phase}: {held} of {total} sites hold it")
         if rollout.phase in FINAL:
             break
-    figures = {"phase": rollout.phase, "sites": states}
+    lost = sum(row.frames_lost for row in parts.reports.swaps() if row.digest == digest)
+    figures = {"phase": rollout.phase, "sites": states, "frames_lost": lost}
     stop = None if rollout.phase == Phase.DONE else f"the rollout was {rollout.phase}: {rollout.reason}"
     return StageResult(output={"digest": digest, "rollout": name}, figures=figures, stop=stop)
 

@@ -1,0 +1,103 @@
+"""The command line: light, one sentence an error, documented exit codes, JSON for programs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from tests.cloud.running import RunningCloud, running_cloud
+from tests.cloud.scripted import ScriptedStages
+from tests.cloud.test_api import until
+from tests.cloud.words import MODE, misdetection
+
+HEAVY = {"torch", "dbos", "diffusers", "transformers", "ultralytics", "onnxruntime", "sqlalchemy", "fastapi"}
+
+
+def blindspot(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cloud.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    settings = CloudSettings(
+        data=tmp_path_factory.mktemp("cloud"),
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(window_days=36500),
+    )
+    with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up:
+        until(lambda: up.sites)
+        up.say("harbour", *(misdetection() for _ in range(3)))
+        yield up
+
+
+def test_starting_the_command_line_imports_no_heavy_library() -> None:
+    script = f"import sys, cloud.cli; print(sorted(set(sys.modules) & set({sorted(HEAVY)!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("sites", "list", "--data", "nowhere"), 3, "no cloud runs on nowhere; start it with"),
+        (("config", "validate", "nowhere.yaml"), 1, "nowhere.yaml cannot be read"),
+        (("nonsense",), 2, "No such command"),
+        (("data", "add", "nowhere", "--role", "training"), 1, "role 'training' is not one of"),
+    ],
+)
+def test_an_error_is_one_sentence_and_an_exit_code(
+    arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = blindspot(*arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_configuration_is_valid_and_is_not_overwritten(tmp_path: Path) -> None:
+    assert blindspot("init", str(tmp_path)).returncode == 0
+    path = tmp_path / "cloud.yaml"
+    assert blindspot("config", "validate", str(path)).returncode == 0
+    path.write_text("dta: x\n")
+    wrong = blindspot("config", "validate", str(path))
+    assert (wrong.returncode, "did you mean 'data'" in wrong.stderr) == (1, True)
+    assert blindspot("init", str(tmp_path)).returncode == 1
+    assert path.read_text() == "dta: x\n"
+
+
+def test_the_store_is_migrated_by_hand(tmp_path: Path) -> None:
+    assert blindspot("db", "migrate", "--data", str(tmp_path)).returncode == 0
+    assert (tmp_path / "store.sqlite").exists()
+
+
+def test_a_campaign_by_hand_from_list_to_done(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    listed = json.loads(blindspot("failures", "list", "--json", *data).stdout)
+    assert [row["id"] for row in listed] == [MODE]
+    plan = json.loads(blindspot("campaign", "plan", MODE, "--count", "4", "--json", *data).stdout)
+    assert plan["orders"][0]["count"] == 4
+    started = json.loads(blindspot("campaign", "start", MODE, "--json", *data).stdout)
+    watched = blindspot("campaign", "watch", started["id"], *data)
+    assert (watched.returncode, "is done" in watched.stderr) == (0, True)
+    shown = json.loads(blindspot("campaign", "show", started["id"], "--json", *data).stdout)
+    assert shown["state"] == "done"
+    again = blindspot("campaign", "resume", started["id"], *data)
+    assert (again.returncode, "cannot be resumed; it is done" in again.stderr) == (1, True)
+
+
+def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
+    done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
+    checks = json.loads(done.stdout)
+    assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True)
