@@ -108,9 +108,9 @@ def fit(
     network = network_of(weights)
     optimiser = _optimiser(network, recipe.learning_rate)
     mix = Mix(recipe.batch, recipe.synthetic_share)
-    plan = [_epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
+    plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
     reporter = Reporter(report, sum(epoch_steps(len(r), len(s), mix) for r, s in plan), recipe.epochs)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / reporter.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step / reporter.steps))
     average = MovingAverage(network)
     network.train_mode()
     losses, step = [], 0
@@ -152,13 +152,14 @@ def _tensors(
         yield scaled, torch.from_numpy(targets_of(bent))
 
 
-def _epoch_parts(
+def epoch_parts(
     epoch: int, real: Sequence[Sample], synthetic: Sequence[Sample], recipe: Recipe
 ) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """What an epoch (from 0) learns from: synthetic images not in the last `real_only_epochs`."""
     return real, synthetic if epoch < recipe.epochs - recipe.real_only_epochs else ()
 
 
-def _rate(done: float) -> float:
+def rate(done: float) -> float:
     """Share of the learning rate: linear warm-up, then cosine down to `FINAL_RATE`."""
     if done < WARM_UP_SHARE:
         return max(done / WARM_UP_SHARE, 0.02)

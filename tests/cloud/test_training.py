@@ -48,7 +48,6 @@ def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_we
     assert result.images == 10
 
 
-@pytest.mark.slow
 def test_a_training_that_is_told_to_stop_leaves_no_process_and_no_result(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match="stopped as asked"):
         train(_plan(tmp_path), tmp_path / "out", should_stop=lambda: True)

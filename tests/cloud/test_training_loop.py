@@ -1,0 +1,57 @@
+"""The loop itself, in this process: frozen layers stay, synthetic images leave before the end."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud.detector_weights import read_weights
+from cloud.starting_detector import STARTING_WEIGHTS
+from cloud.training import Recipe
+from cloud.training_batches import Sample
+from cloud.training_loop import Reporter, epoch_parts, fit, rate
+
+TINY = Recipe(epochs=2, image_size=64, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
+
+
+def _samples(count: int) -> list[Sample]:
+    rng = np.random.default_rng(0)
+    box = np.asarray([[0, 10, 10, 40, 40]], np.float32)
+    return [Sample(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8), box) for _ in range(count)]
+
+
+def test_training_changes_the_head_and_leaves_frozen_layers_and_their_statistics(tmp_path: Path) -> None:
+    parent = read_weights(STARTING_WEIGHTS)
+    trained, losses = fit(parent, _samples(2), _samples(2), TINY, report=tmp_path / "progress.jsonl")
+    assert all(trained.tensors[n].tobytes() == v.tobytes() for n, v in parent.frozen.items())
+    assert any(n.endswith("running_var") for n in parent.frozen)
+    assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
+    assert any(
+        (trained.tensors[n] != v).any() for n, v in parent.tensors.items() if n.endswith("running_mean")
+    )
+    assert len(losses) == 2
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize(("epochs", "real_only", "painted"), [(5, 1, 4), (5, 2, 3), (2, 0, 2), (1, 0, 1)])
+def test_the_last_epochs_see_real_images_only(epochs: int, real_only: int, painted: int) -> None:
+    recipe = replace(TINY, epochs=epochs, real_only_epochs=real_only)
+    seen = [bool(epoch_parts(e, _samples(1), _samples(1), recipe)[1]) for e in range(epochs)]
+    assert seen == [True] * painted + [False] * (epochs - painted)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_floor() -> None:
+    rates = [rate(done / 100) for done in range(101)]
+    assert rates[0] < 0.05
+    assert max(rates) > 0.98
+    assert rates[100] == pytest.approx(0.05)
+    assert all(a >= b for a, b in pairwise(rates[5:]))
+
+
+def test_the_last_step_is_always_told(tmp_path: Path) -> None:
+    reporter = Reporter(tmp_path / "progress.jsonl", steps=3, epochs=1)
+    for step in (1, 2, 3):
+        reporter.tell(1, step, 0.5)
+    assert '"step": 3' in (tmp_path / "progress.jsonl").read_text().splitlines()[-1]
