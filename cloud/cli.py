@@ -16,7 +16,8 @@ from cloud.cli_campaigns import campaign
 from cloud.cli_fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli_models import models, rollout
 from cloud.cli_output import notes
-from cloud.cli_setup import cloud_app, config, data_app, db, demo, doctor, init
+from cloud.cli_setup import cloud_app, config, data_app, db, doctor, init
+from cloud.demo.command import demo
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 
@@ -45,7 +46,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(init)
 app.command()(doctor)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(demo)
 
 _verbose = False
 

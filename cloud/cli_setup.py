@@ -165,13 +165,6 @@ def migrate(data: DataOption = DEFAULT_DATA) -> None:
     notes.print(f"{DataFolder(data).store} has the newest schema")
 
 
-def demo(context: typer.Context) -> None:
-    """Watch a blind spot being found and closed on this machine: no camera, no GPU, no network."""
-    from cloud.demo.run import main as run_demo
-
-    raise typer.Exit(run_demo(context.args))
-
-
 def _outcome(ok: bool, text: str) -> tuple[bool, str]:
     return ok, text
 

@@ -99,7 +99,7 @@ class Site:
         """
         self.node.stop()
         document = yaml.safe_load(self._node_config.read_text())
-        port = _free_port()
+        port = free_port()
         document |= {"teacher": {}, "cameras": document["cameras"][:1], "page_port": port}
         self._node_config = _write(self.folder / "node-lean.yaml", document)
         started = time.monotonic()
@@ -184,7 +184,8 @@ def _frames_seen(port: int) -> float:
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,9 +3,10 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloud.demo.footage import camera_folder, truths
 from cloud.demo.report import inlined
@@ -15,7 +16,13 @@ from cloud.demo.truth import Key, true_figures
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
 from edge.onnx_detector import OnnxDetector
-from messaging.resources import CampaignResource, FailureModeResource, LedgerResource, StageResource
+from messaging.resources import (
+    CampaignResource,
+    ComparisonResource,
+    FailureModeResource,
+    LedgerResource,
+    StageResource,
+)
 
 SAMPLES = 12
 NO_BOXES = Score(0, 0, 0)
@@ -28,6 +35,7 @@ class Evidence:
     campaigns: tuple[CampaignResource, ...]
     modes: tuple[FailureModeResource, ...]
     ledger: tuple[LedgerResource, ...]
+    comparison: tuple[ComparisonResource, ...]
 
 
 def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
@@ -36,15 +44,25 @@ def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
         tuple(cloud.get(f"campaigns/{name}", CampaignResource) for name in campaigns),
         tuple(cloud.page("failure-modes", FailureModeResource)),
         tuple(cloud.page("ledger", LedgerResource)),
+        tuple(cloud.page(f"campaigns/{campaigns[-1]}/comparison", ComparisonResource)),
     )
 
 
-def outcome(work: Path, evidence: Evidence, measured: Measured, base_digest: str) -> DemoResult:
-    """Both models on the footage of the last round's verification, and everything else that is told."""
+def outcome(
+    work: Path, evidence: Evidence, measured: Measured, base_digest: str, *, drawn: bool
+) -> DemoResult:
+    """Both models on the footage of the last round's verification, and everything else that is told.
+
+    Footage that was not drawn has no truth: then the rows are the figures of the shadow runs.
+    """
     last = evidence.campaigns[-1]
     candidate = last.candidate_digest if _served(last) else None
     notes = [] if candidate else [f"No model was put in service: {last.reason or last.state}."]
-    rows = _rows(work, evidence, base_digest, candidate or base_digest, len(evidence.campaigns) - 1)
+    if drawn:
+        rows = _rows(work, evidence, base_digest, candidate or base_digest, len(evidence.campaigns) - 1)
+    else:
+        rows = shadow_rows(evidence.comparison, frozenset(last.modes))
+        notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")
     return DemoResult(
         rows=rows,
         sites=tuple(_site_bytes(work, evidence, site) for site in SITES),
@@ -83,6 +101,27 @@ def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_numbe
         for key in keys
         if before.boxes.get(key, NO_BOXES).truth
     )
+
+
+def shadow_rows(comparison: Iterable[ComparisonResource], targets: frozenset[str]) -> tuple[Row, ...]:
+    """Tracks of the shadow runs: supported ones as truth, detected as found, unsupported as false."""
+    return tuple(
+        Row(
+            cell.class_name,
+            cell.condition,
+            any(name.startswith(f"{cell.class_name}.{cell.condition}.") for name in targets),
+            _shadow_score(cell.before),
+            _shadow_score(cell.after),
+        )
+        for cell in comparison
+        if cell.role.startswith("shadow:")
+    )
+
+
+def _shadow_score(figures: dict[str, Any] | None) -> Score:
+    if figures is None:
+        return NO_BOXES
+    return Score(int(figures["supported"]), int(figures["detected"]), int(figures["unsupported"]))
 
 
 def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:

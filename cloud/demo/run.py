@@ -1,7 +1,7 @@
 """The demonstration from start to end: start everything, observe, campaign, verify, open the truth, report.
 
-It plays the cameras (segments appear in their folders) and otherwise only does what a person could do with
-the command line: enrol sites, start a campaign, watch. Ground truth is opened after the last stage.
+It plays the cameras and otherwise only does what a person could do with the command line: enrol sites,
+start a campaign, watch. Ground truth is opened after the last stage.
 """
 
 import contextlib
@@ -14,16 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cloud.bundle_export import export_bundle
 from cloud.datasets import DataRole, DatasetRegister
-from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
-from cloud.demo.footage import camera_folder
+from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, free_port, memory_gb
 from cloud.demo.live import LiveView, Snapshot
 from cloud.demo.outcome import ask, outcome
+from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Measured, figures_of
-from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, TINY, DemoProfile, Phase
-from cloud.detector_weights import read_weights
+from cloud.demo.script import DemoProfile, Phase
 from cloud.errors import DemoFailed
 from cloud.hub import enrol_site
 from cloud.remote import RemoteCloud
@@ -33,39 +31,27 @@ from cloud.starting_detector.scenes import BASE_TRAINING, TRIAL, draw_folder
 from messaging.child_process import ChildProcess
 from messaging.figures import write_figures
 from messaging.resources import CampaignRequest, CampaignResource, SiteResource
+from synth.street import DRAWN_CLASSES
 
 ENDED = ("done", "failed", "cancelled", "stopped")
+PLAYED = (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY))
 TICK_S = 0.5
 SETTLE_S = 12.0
 OBSERVE_LIMIT_S = 900.0
+EXPORT_LIMIT_S = 300.0
 
 
 @dataclass
 class Demo:
-    """One run; `work` is emptied of earlier runs by the caller."""
+    """One run in the folder `work`."""
 
     work: Path
     profile: DemoProfile
     view: LiveView
+    player: Player
     sites: list[Site] = field(default_factory=list)
-    drawing: list[ChildProcess] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
-
-    def prepare(self) -> None:
-        """Everything that needs no process: teacher, replay and holdout images, folders for the cameras."""
-        self.view.say("exporting the reference detector, drawing replay and holdout images")
-        for camera in CAMERAS:
-            camera_folder(self.work, camera.name).mkdir(parents=True, exist_ok=True)
-        self.draw(Phase.OBSERVE, 0)
-        export_bundle(read_weights(REFERENCE_WEIGHTS), self.teacher)
-        register = DatasetRegister(DataFolder(self.cloud_folder).datasets)
-        for role, scenes, count in (
-            (DataRole.REPLAY, BASE_TRAINING, self.profile.replay_images),
-            (DataRole.HOLDOUT, TRIAL, self.profile.holdout_images),
-        ):
-            folder = draw_folder(replace(scenes, count=count), self.work / "drawn" / role)
-            register.add(folder, role, f"drawn-{role}")
 
     @property
     def cloud_folder(self) -> Path:
@@ -77,39 +63,30 @@ class Demo:
         """The reference detector's bundle, teacher at the sites."""
         return self.work / "reference.onnx"
 
-    def draw(self, phase: Phase, round_number: int) -> ChildProcess:
-        """Start drawing a phase in a process of its own."""
-        arguments: list[str | Path] = [
-            PYTHON,
-            "-m",
-            "cloud.demo.footage",
-            "--work",
-            self.work,
-            "--phase",
-            phase,
-        ]
-        arguments += ["--round", str(round_number), "--cameras", *(camera.name for camera in CAMERAS)]
-        arguments += ["--tiny"] if self.profile is TINY else []
-        child = ChildProcess(arguments, log=self.work / "drawing.log")
-        self.drawing.append(child)
-        return child
+    def prepare(self) -> None:
+        """Everything that needs no program yet: the teacher's bundle, replay and holdout images."""
+        self.view.say("exporting the reference detector, drawing replay and holdout images")
+        self.player.begin(Phase.OBSERVE, 0)
+        arguments: list[str | Path] = [PYTHON, "-m", "cloud.bundle_export", REFERENCE_WEIGHTS, self.teacher]
+        export = ChildProcess(arguments, log=self.work / "export.log")
+        register = DatasetRegister(DataFolder(self.cloud_folder).datasets)
+        for role, scenes, count in (
+            (DataRole.REPLAY, BASE_TRAINING, self.profile.replay_images),
+            (DataRole.HOLDOUT, TRIAL, self.profile.holdout_images),
+        ):
+            folder = draw_folder(replace(scenes, count=count), self.work / "drawn" / role)
+            register.add(folder, role, f"drawn-{role}")
+        if export.wait(EXPORT_LIMIT_S) != 0:
+            raise DemoFailed(f"the reference detector was not exported: {export.tail(5)}")
 
-    def start_sites(self, cloud: RemoteCloud, hub_url: str) -> None:
-        """Enrol both sites as a person would, and start their programs."""
-        for name in SITES:
+    def start_sites(self, cloud: RemoteCloud) -> None:
+        """Enrol the sites as a person would, and start their programs."""
+        address = DataFolder(self.cloud_folder).hub / "address.json"
+        hub_url = str(json.loads(address.read_text())["url"])
+        for name in self.player.sites:
             cloud.send("PUT", f"sites/{name}", SiteResource)
-            cameras = [
-                {
-                    "name": c.name,
-                    "source": str(camera_folder(self.work, c.name)),
-                    "segments": True,
-                    "speed": None,
-                }
-                for c in CAMERAS
-                if c.site == name
-            ]
             enrolment = enrol_site(DataFolder(self.cloud_folder), name)
-            files = SiteFiles(enrolment, hub_url, self.teacher, cameras)
+            files = SiteFiles(enrolment, hub_url, self.teacher, self.player.cameras(name))
             self.sites.append(Site(name, self.work / "sites" / name, files))
 
     def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> Snapshot:
@@ -123,25 +100,18 @@ class Demo:
 
     def observe(self, cloud: RemoteCloud, number: int) -> None:
         """Play a round's observation; wait until all of it was looked at and the evidence stops growing."""
-        child = self.drawing[0] if number == 0 else self.draw(Phase.OBSERVE, number)
+        self.view.say(f"round {number + 1}: the cameras are watched; misdetections are collected")
+        if number:
+            self.player.begin(Phase.OBSERVE, number)
         deadline = time.monotonic() + OBSERVE_LIMIT_S
-        while not self._all_seen(child, self.tick(cloud)):
+        while not self.player.observed(self.tick(cloud).cameras):
             if time.monotonic() > deadline:
                 raise DemoFailed(f"the cameras did not look at their footage within {OBSERVE_LIMIT_S:g} s")
         quiet_since, counted = time.monotonic(), -1
-        while time.monotonic() - quiet_since < SETTLE_S:
+        while time.monotonic() - quiet_since < SETTLE_S and time.monotonic() < deadline:
             total = sum(mode.count + mode.recall.supported for mode in self.tick(cloud).modes)
             if total != counted:
                 quiet_since, counted = time.monotonic(), total
-
-    def _all_seen(self, child: ChildProcess, snapshot: Snapshot) -> bool:
-        """Whether a phase is drawn and every camera has looked at every frame it was ever given."""
-        status = child.poll()
-        if status:
-            raise DemoFailed(f"drawing footage failed: {child.tail(5)}")
-        drawn = SEGMENT_FRAMES * len(list((self.work / "truth" / CAMERAS[0].name).glob("*.truth.json")))
-        seen = {camera.camera: camera.frames for camera in snapshot.cameras}
-        return status == 0 and all(seen.get(camera.name, 0) >= drawn for camera in CAMERAS)
 
     def run_campaign(self, cloud: RemoteCloud, number: int) -> CampaignResource:
         """Start a campaign on the most harmful modes and play what each stage needs to see."""
@@ -154,69 +124,49 @@ class Demo:
         campaign = cloud.send("POST", "campaigns", CampaignResource, request, key=f"demo-round-{number}")
         self.view.say(f"campaign {campaign.id} aims at {', '.join(campaign.modes)}")
         played: set[Phase] = set()
-        while True:
-            snapshot = self.tick(cloud, campaign.id)
-            now = snapshot.campaign or campaign
-            running = next((s.stage for s in now.stages if s.state == "running"), None)
-            for stage, phase in (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY)):
-                if running == stage and phase not in played:
+        while campaign.state not in ENDED:
+            campaign = self.tick(cloud, campaign.id).campaign or campaign
+            running = {s.stage for s in campaign.stages if s.state == "running"}
+            for stage, phase in PLAYED:
+                if stage in running and phase not in played:
                     played.add(phase)
                     self.view.say(f"{stage}: the cameras go on ({phase} footage)")
-                    self.draw(phase, number)
-            if now.state in ENDED:
-                return now
+                    self.player.begin(phase, number)
+        self.view.say(f"campaign {campaign.id} is {campaign.state} {campaign.reason}".rstrip())
+        return campaign
 
     def model_in_service(self, cloud: RemoteCloud) -> str:
         """The digest that the sites run. Raises `DemoFailed` when they run none."""
         digests = {site.model_digest for site in cloud.page("sites", SiteResource)} - {None}
         if len(digests) != 1:
-            raise DemoFailed(
-                f"the sites run {len(digests)} models where one was expected; see the nodes' logs"
-            )
+            raise DemoFailed(f"the sites run {len(digests)} models, one was expected; see the nodes' logs")
         return str(digests.pop())
 
     def stop(self) -> None:
         """End everything that was started."""
-        for child in self.drawing:
-            child.kill()
+        self.player.stop()
         for site in self.sites:
             site.stop()
 
 
-@contextlib.contextmanager
-def _running_cloud(demo: Demo) -> Iterator[CloudProcess]:
-    profile = demo.profile
-    cloud = CloudProcess(
-        demo.cloud_folder,
-        {
-            "api": {"port": 0},
-            "classes": ["fire", "smoke", "pothole", "garbage", "fallen_person"],
-            "failure_modes": {"refresh_s": 2.0},
-            "rollout": {"hold_s": 2.0, "share": 1.0},
-            "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": 300.0, "poll_s": 1.0},
-            "synthesis": {"images_per_mode": profile.images_per_mode},
-        },
-    )
-    try:
-        cloud.wait_until_ready()
-        yield cloud
-    finally:
-        demo.stop()
-        cloud.stop()
-
-
-def run_demo(out: Path, profile: DemoProfile, console: Console, *, rounds: int = 1) -> DemoResult:
+def run_demo(
+    out: Path, profile: DemoProfile, console: Console, *, rounds: int = 1, source: str | None = None
+) -> DemoResult:
     """Run the demonstration and write `report.html`, `report.json` and the figures below `out`.
 
     Raises:
-        DemoFailed: a program ended, a phase took too long, or a campaign did not come to its end.
+        DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
     """
     work = out / "work"
     with LiveView(console) as view:
-        demo = Demo(work, profile, view)
-        demo.prepare()
-        with _running_cloud(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
-            result = _loop(demo, process, cloud, rounds)
+        player: Player = DrawnPlayer(work, profile) if source is None else OwnPlayer(source)
+        demo = Demo(work, profile, view, player)
+        try:
+            demo.prepare()
+            with _programs(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
+                result = _loop(demo, process, cloud, rounds)
+        finally:
+            demo.stop()
     page = write_report(result, out)
     write_figures(
         out.parent / "figures" / f"{out.name}.json",
@@ -228,12 +178,42 @@ def run_demo(out: Path, profile: DemoProfile, console: Console, *, rounds: int =
     return result
 
 
+@contextlib.contextmanager
+def _programs(demo: Demo) -> Iterator[CloudProcess]:
+    """The cloud and the page, until the block ends."""
+    port = free_port()
+    cloud = CloudProcess(
+        demo.cloud_folder,
+        {
+            "api": {"port": port},
+            "classes": list(DRAWN_CLASSES),
+            "failure_modes": {"refresh_s": 2.0},
+            "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
+            "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": 300.0, "poll_s": 1.0},
+            "synthesis": {"images_per_mode": demo.profile.images_per_mode},
+        },
+    )
+    page: ChildProcess | None = None
+    try:
+        cloud.wait_until_ready()
+        page_port = free_port()
+        arguments: list[str | Path] = [PYTHON, "-m", "dashboards.app", "--data", demo.cloud_folder]
+        arguments += ["--port", str(page_port)]
+        page = ChildProcess(arguments, log=demo.work / "page.log")
+        demo.view.say(f"the dashboard is at http://127.0.0.1:{page_port}")
+        yield cloud
+    finally:
+        demo.stop()
+        if page is not None:
+            page.stop()
+        cloud.stop()
+
+
 def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) -> DemoResult:
     """Observe, run the rounds, verify, measure, open the truth."""
-    demo.start_sites(cloud, _hub_url(demo.cloud_folder))
-    demo.view.say("the cameras are watched; misdetections are collected")
+    demo.start_sites(cloud)
     campaigns: list[CampaignResource] = []
-    base = None
+    base = ""
     for number in range(rounds):
         if number:
             demo.view.say(f"round {number + 1}: the cloud is restarted first")
@@ -241,7 +221,6 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         demo.observe(cloud, number)
         base = base or demo.model_in_service(cloud)
         campaigns.append(demo.run_campaign(cloud, number))
-    assert base is not None
     evidence = ask(cloud, [campaign.id for campaign in campaigns])
     demo.view.say("measuring a lean node, then opening the ground truth")
     first_frame_s, resident_mb = demo.sites[-1].measure_lean_node()
@@ -250,13 +229,23 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         peak_memory_gb=demo.peak_gb,
         node_resident_mb=resident_mb,
         first_frame_s=first_frame_s,
-        frames_lost_in_swap=None,
-        rounds_ok=sum(c.state == "done" for c in campaigns) if rounds > 1 else None,
+        frames_lost_in_swap=_stage_figure(campaigns[-1], "roll_out", "frames_lost"),
+        rounds_ok=sum(_closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
     )
-    result = outcome(demo.work, evidence, measured, base)
+    result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))
     minutes = (time.monotonic() - demo.began) / 60
     return replace(result, measured=replace(measured, minutes=minutes))
 
 
-def _hub_url(folder: Path) -> str:
-    return str(json.loads((DataFolder(folder).hub / "address.json").read_text())["url"])
+def _stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | None:
+    """A whole number that a stage measured; None when the stage was not reached."""
+    value = next((s.figures.get(name) for s in campaign.stages if s.stage == stage), None)
+    return None if value is None else int(value)
+
+
+def _closed_a_mode(campaign: CampaignResource) -> bool:
+    """Whether the edge itself saw a failure mode of the campaign close."""
+    verified = next((s.figures for s in campaign.stages if s.stage == "verify"), {})
+    return campaign.state == "done" and any(
+        isinstance(row, dict) and row.get("status") == "closed" for row in verified.values()
+    )

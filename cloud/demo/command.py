@@ -1,0 +1,56 @@
+"""`blindspot demo`: the options of the demonstration, its table at the end, and its exit code."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloud.demo.result import DemoResult, figures_of
+
+Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row.")]
+Source = Annotated[
+    str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")
+]
+Tiny = Annotated[bool, typer.Option("--tiny", help="Turn every wheel once, on next to nothing.")]
+
+
+def demo(out: Out = Path("out/demo"), rounds: Rounds = 1, source: Source = None, tiny: Tiny = False) -> None:
+    """Watch a blind spot being found and closed on this machine: no camera, no GPU, no network."""
+    from cloud.demo.run import run_demo
+    from cloud.demo.script import FULL, TINY
+
+    console = Console()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    result = run_demo(out, TINY if tiny else FULL, console, rounds=rounds, source=source)
+    show(result, console)
+
+
+def show(result: DemoResult, console: Console) -> None:
+    """The final table, and every figure against its target."""
+    table = Table("class", "condition", "aimed at", "recall", "precision", "boxes", title="Before → after")
+    for row in result.rows:
+        table.add_row(
+            row.class_name,
+            row.condition,
+            "yes" if row.target else "",
+            f"{_share(row.before.recall)} → {_share(row.after.recall)}",
+            f"{_share(row.before.precision)} → {_share(row.after.precision)}",
+            str(row.after.truth),
+        )
+    console.print(table)
+    figures = Table("figure", "value", "target", "holds", title="Figures")
+    for figure in figures_of(result):
+        value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
+        figures.add_row(figure.name, value, figure.target or "", "yes" if figure.holds else "no")
+    console.print(figures)
+    for note in result.notes:
+        console.print(note, highlight=False)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"

@@ -1,0 +1,114 @@
+"""What plays before the demo's cameras: drawn footage, phase by phase, or footage of the user's own.
+
+A player says which cameras a site has, begins the phases, and knows when an observation was looked at.
+Drawing runs in processes of its own. Only the drawn player has a ground truth.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from cloud.demo.fleet import PYTHON
+from cloud.demo.footage import camera_folder
+from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, TINY, DemoProfile, Phase
+from cloud.errors import DemoFailed
+from messaging.child_process import ChildProcess
+from messaging.resources import CameraResource
+
+OWN_OBSERVATION_S = 90.0
+
+
+class Player(Protocol):
+    """Footage before the cameras of a demo."""
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites."""
+
+    def cameras(self, site: str) -> list[dict[str, Any]]:
+        """The camera part of a site's configuration."""
+
+    def begin(self, phase: Phase, round_number: int) -> None:
+        """Start a phase; returns at once."""
+
+    def observed(self, cameras: list[CameraResource]) -> bool:
+        """Whether the observation under way was looked at whole. Raises `DemoFailed`."""
+
+    def stop(self) -> None:
+        """End what was started."""
+
+
+class DrawnPlayer:
+    """The demo's own cameras; segments appear in their folders as a recorder would leave them."""
+
+    sites = SITES
+
+    def __init__(self, work: Path, profile: DemoProfile) -> None:
+        self._work, self._profile = work, profile
+        self._drawing: list[ChildProcess] = []
+        for camera in CAMERAS:
+            camera_folder(work, camera.name).mkdir(parents=True, exist_ok=True)
+
+    def cameras(self, site: str) -> list[dict[str, Any]]:
+        """See `Player`: every frame of every segment is looked at."""
+        return [
+            {
+                "name": c.name,
+                "source": str(camera_folder(self._work, c.name)),
+                "segments": True,
+                "speed": None,
+            }
+            for c in CAMERAS
+            if c.site == site
+        ]
+
+    def begin(self, phase: Phase, round_number: int) -> None:
+        """See `Player`."""
+        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.footage", "--work", self._work]
+        arguments += ["--phase", phase, "--round", str(round_number), "--cameras", *(c.name for c in CAMERAS)]
+        arguments += ["--tiny"] if self._profile is TINY else []
+        self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))
+
+    def observed(self, cameras: list[CameraResource]) -> bool:
+        """See `Player`: the phase is drawn, and every camera has looked at every frame it was ever given."""
+        child = self._drawing[-1]
+        status = child.poll()
+        if status:
+            raise DemoFailed(f"drawing footage failed: {child.tail(5)}")
+        drawn = SEGMENT_FRAMES * len(list((self._work / "truth" / CAMERAS[0].name).glob("*.truth.json")))
+        seen = {camera.camera: camera.frames for camera in cameras}
+        return status == 0 and all(seen.get(camera.name, 0) >= drawn for camera in CAMERAS)
+
+    def stop(self) -> None:
+        """See `Player`."""
+        for child in self._drawing:
+            child.kill()
+
+
+class OwnPlayer:
+    """A video file, a folder of images or a camera of the user's; files play in a loop at their own pace."""
+
+    sites = (SITES[0],)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._observing_since: float | None = None
+
+    def cameras(self, site: str) -> list[dict[str, Any]]:
+        """See `Player`."""
+        return [{"name": "own", "source": self._source, "speed": 1.0, "loop": True}]
+
+    def begin(self, phase: Phase, round_number: int) -> None:
+        """See `Player`; own footage simply goes on."""
+        if phase is Phase.OBSERVE:
+            self._observing_since = None
+
+    def observed(self, cameras: list[CameraResource]) -> bool:
+        """See `Player`: a while has gone by since the first frame."""
+        if not any(camera.frames for camera in cameras):
+            return False
+        self._observing_since = self._observing_since or time.monotonic()
+        return time.monotonic() - self._observing_since >= OWN_OBSERVATION_S
+
+    def stop(self) -> None:
+        """See `Player`; nothing was started."""
