@@ -1,0 +1,1 @@
+"""For people: the live page over the cloud's REST API. Imports `messaging` only."""

@@ -1,0 +1,134 @@
+"""The page's view of a running cloud: its REST API over asynchronous HTTP, answers as resources.
+
+Address and token are found in the data folder. Every failure becomes one sentence of ours. Only reading:
+nothing here changes anything in the cloud.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from dashboards.errors import CloudLost, CloudRefused
+from messaging.resources import API_PREFIX, TOKEN_HEADER, Page
+
+R = TypeVar("R", bound=BaseModel)
+ADDRESS_FILE = "api.json"
+TOKEN_FILE = "token"
+TIMEOUT_S = 10.0
+MAX_PAGES = 50
+
+
+@dataclass(frozen=True)
+class CloudAddress:
+    """Where a cloud answers, and the token that it asks for."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Without the token, which must not reach a log."""
+        return f"CloudAddress({self.url!r})"
+
+
+def find_cloud(folder: Path) -> CloudAddress:
+    """The cloud that runs on a data folder. Raises `CloudLost` when none does."""
+    try:
+        url = str(json.loads((folder / ADDRESS_FILE).read_text(encoding="utf-8"))["url"])
+        token = (folder / TOKEN_FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CloudLost(
+            f"no cloud runs on {folder}; start it with `blindspot cloud run --data {folder}`"
+        ) from None
+    return CloudAddress(url, token)
+
+
+class CloudClient:
+    """Asks one cloud; use as an asynchronous context manager or call `close`."""
+
+    def __init__(
+        self,
+        address: CloudAddress,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`transport` replaces the network in tests."""
+        self.url = address.url
+        self._http = httpx.AsyncClient(
+            base_url=address.url,
+            headers={TOKEN_HEADER: f"Bearer {address.token}"},
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    async def get(self, path: str, model: type[R], **query: Any) -> R:
+        """One resource. Raises `CloudLost`, `CloudRefused`."""
+        return self._understood(await self._ask(path, query), model)
+
+    async def page(self, path: str, item: type[R], **query: Any) -> Page[R]:
+        """The first page of a list. Raises `CloudLost`, `CloudRefused`."""
+        answer = await self._ask(path, query)
+        return self._understood(answer, Page[item])  # type: ignore[valid-type]  # made at run time
+
+    async def every(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
+        """All items of a list, page after page. Raises `CloudLost`, `CloudRefused`."""
+        items: list[R] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await self.page(path, item, **query, cursor=cursor)
+            items += page.items
+            cursor = page.next
+            if cursor is None:
+                return tuple(items)
+        raise CloudRefused(f"the cloud's list {path!r} does not end after {MAX_PAGES} pages")
+
+    async def thumbnail(self, campaign: str, image: int) -> bytes:
+        """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
+        answer = await self._ask(f"campaigns/{campaign}/images/{image}/thumbnail", {})
+        if answer.headers.get("content-type") != "image/jpeg":
+            raise CloudRefused(f"the cloud at {self.url} gave no JPEG as thumbnail {image}")
+        return answer.content
+
+    async def _ask(self, path: str, query: dict[str, Any]) -> httpx.Response:
+        given = {name: value for name, value in query.items() if value is not None}
+        try:
+            answer = await self._http.get(f"{API_PREFIX}/{path}", params=given)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CloudLost(
+                f"the cloud at {self.url} does not answer ({type(error).__name__}); "
+                "is `blindspot cloud run` up?"
+            ) from error
+        if answer.status_code >= 400:
+            raise CloudRefused(self._refusal(answer))
+        return answer
+
+    def _refusal(self, answer: httpx.Response) -> str:
+        try:
+            detail = str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            detail = "without saying why"
+        return f"the cloud at {self.url} answered {answer.status_code} to {answer.request.url.path}: {detail}"
+
+    def _understood(self, answer: httpx.Response, model: type[R]) -> R:
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise CloudRefused(
+                f"the cloud at {self.url} answered {answer.request.url.path} with what this page cannot "
+                f"understand ({error.error_count()} fields); install the same version of both"
+            ) from None

@@ -1,0 +1,82 @@
+"""Before and after of the last campaign that was evaluated, by class and condition; regressions in red."""
+
+from typing import Any
+
+from dashboards import phrases
+from dashboards.markup import Html, el, join, number, row, table
+from dashboards.pages.sections import card, empty
+from dashboards.snapshot import Snapshot
+from messaging.resources import ComparisonResource
+
+
+def section(seen: Snapshot) -> Html:
+    """One table a set: the cloud's holdout, then the shadow runs of the sites."""
+    cells = [cell for cell in seen.comparison if cell.before or cell.after]
+    if not cells:
+        sentence = "Nothing has been compared yet. A campaign's evaluate and shadow stages fill this table."
+        return card("Before and after", empty(sentence), name="comparison")
+    first = cells[0]
+    aside = f"{phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
+    roles = sorted({cell.role for cell in cells}, key=lambda role: (role != "holdout", role))
+    tables = [_set(role, [cell for cell in cells if cell.role == role]) for role in roles]
+    return card("Before and after", *tables, aside=aside, name="comparison")
+
+
+def _set(role: str, cells: list[ComparisonResource]) -> Html:
+    heads = ("class", "condition", "#recall before", "#after", "#change", "#precision before", "#after")
+    ranked = sorted(cells, key=lambda cell: (cell.condition == "all", cell.class_name, cell.condition))
+    return join(el("h3", _role_words(role)), table(heads, [_cell(cell) for cell in ranked]))
+
+
+def _role_words(role: str) -> str:
+    kind, _, site = role.partition(":")
+    return f"shadow run at {site}" if kind == "shadow" else f"{kind} of the cloud"
+
+
+def _cell(cell: ComparisonResource) -> Html:
+    before, after = cell.before or {}, cell.after or {}
+    of = _support(after) or _support(before)
+    change = _points(before, after, "recall")
+    worse = change is not None and change < 0
+    precision = _points(before, after, "precision")
+    return row(
+        phrases.words(cell.class_name),
+        "all" if cell.condition == "all" else phrases.condition(cell.condition),
+        _share(before, "recall"),
+        el("td", phrases.percent(_figure(after, "recall")), el("span", of, cls="rest"), cls="num"),
+        number(_signed(change), cls=_tone(change)),
+        _share(before, "precision"),
+        number(phrases.percent(_figure(after, "precision")), cls=_tone(precision) if precision else ""),
+        cls="worse" if worse else "",
+        name=f"{cell.role}-{cell.class_name}-{cell.condition}",
+    )
+
+
+def _figure(figures: dict[str, Any], name: str) -> float | None:
+    value = figures.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _share(figures: dict[str, Any], name: str) -> Html:
+    return number(phrases.percent(_figure(figures, name)))
+
+
+def _support(figures: dict[str, Any]) -> str:
+    n = figures.get("truths", figures.get("supported"))
+    return f" of {n:,}" if isinstance(n, int) else ""
+
+
+def _points(before: dict[str, Any], after: dict[str, Any], name: str) -> int | None:
+    """Change in whole points; None where one of both is missing."""
+    old, new = _figure(before, name), _figure(after, name)
+    return None if old is None or new is None else round(100 * new) - round(100 * old)
+
+
+def _signed(points: int | None) -> str:
+    return phrases.MISSING if points is None else f"{points:+d}".replace("-", "−")
+
+
+def _tone(points: int | None) -> str:
+    if not points:
+        return ""
+    return "better" if points > 0 else "regression"

@@ -1,0 +1,59 @@
+"""Figures as people read them: times, sizes, shares, names. Pure; the moment of reading is handed in."""
+
+import time
+
+MISSING = "–"
+
+
+def ago(then: float | None, now: float) -> str:
+    """`12 s ago`; `never` without a time."""
+    return "never" if then is None else f"{lasting(max(now - then, 0.0))} ago"
+
+
+def lasting(seconds: float | None) -> str:
+    """A length of time in its largest sensible unit."""
+    if seconds is None:
+        return MISSING
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 72 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def clock_time(then: float) -> str:
+    """Local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(then))
+
+
+def size(length_bytes: float) -> str:
+    """`812 B`, `1.4 kB`, `3.2 MB` (powers of ten)."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if length_bytes >= step:
+            return f"{length_bytes / step:.1f} {unit}"
+    return f"{length_bytes:.0f} B"
+
+
+def percent(share: float | None) -> str:
+    """`43 %`, or a dash where there is no figure."""
+    return MISSING if share is None else f"{100 * share:.0f} %"
+
+
+def words(name: str) -> str:
+    """`fallen_person` as `fallen person`."""
+    return name.replace("_", " ")
+
+
+def condition(key: str) -> str:
+    """`night-rain` as `night, rain`."""
+    return words(key).replace("-", ", ")
+
+
+def short(digest: str | None) -> str:
+    """The first letters of a digest."""
+    return digest[:8] if digest else MISSING
+
+
+def count(n: int, noun: str) -> str:
+    """`1 site`, `3 sites`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,181 @@
+"""The live page in a real browser over the cloud's real API: what a person reads, and that it stays true."""
+
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messaging.reports import EvidenceSource
+from tests.browser.living_cloud import LivingCloud
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+FIRST_LOOK_MS = 20_000
+LIVE_MS = 10_000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; install Debian's chromium"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
+    pytest.mark.skipif(importlib.util.find_spec("nicegui") is None, reason="the extra dashboards is absent"),
+]
+
+
+class PageProcess:
+    """`python -m dashboards.app` as the demo starts it."""
+
+    def __init__(self, data: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "dashboards.app", "--data", str(data), "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def address(self) -> str:
+        """What it prints once a cloud is there."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = re.fullmatch(r"the page is at (http://127\.0\.0\.1:\d+/)\n", line)
+        assert found, line
+        return found[1]
+
+    def stop(self) -> tuple[int, str]:
+        """Exit status after SIGTERM, and what it complained about."""
+        self._process.send_signal(signal.SIGTERM)
+        _, complaints = self._process.communicate(timeout=15)
+        return self._process.returncode, complaints
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[LivingCloud]:
+    cloud = LivingCloud(tmp_path / "data")
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def served(cloud: LivingCloud) -> Iterator[PageProcess]:
+    process = PageProcess(cloud.folder.root)
+    yield process
+    process.stop()
+
+
+def opened(chromium: Any, served: PageProcess, strangers: list[str]) -> Any:
+    """The page, open; every request to another machine is noted."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address = served.address()
+    page.on("request", lambda request: strangers.append(request.url) if address not in request.url else None)
+    page.on("pageerror", lambda error: strangers.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("#campaign", timeout=FIRST_LOOK_MS)
+    return page
+
+
+def text(page: Any, selector: str) -> str:
+    """What a person reads there, on one line."""
+    return re.sub(r"\s+", " ", page.inner_text(selector)).strip()
+
+
+def comes(page: Any, selector: str, words: str, within_ms: int = LIVE_MS) -> None:
+    """The words appear there by themselves."""
+    page.locator(selector, has_text=words).first.wait_for(timeout=within_ms)
+
+
+def test_an_operator_reads_the_whole_fleet_and_sees_it_change(
+    chromium: Any, cloud: LivingCloud, served: PageProcess
+) -> None:
+    cloud.fill()
+    cloud.start()
+    strangers: list[str] = []
+    page = opened(chromium, served, strangers)
+
+    assert text(page, "#overview").startswith(
+        "sites online 2 of 2 hazards in 24 h 7 events open failure modes 5"
+    )
+    assert re.fullmatch(
+        r"north online 0a0a0a0a trying 0b0b0b0b \d+ s ago 0 0", text(page, "[data-row=site-north]")
+    )
+    assert text(page, "[data-row=camera-north-bridge]") == "bridge north night, clear 5.0 18 ms 18,240 157"
+    assert text(page, "#hazards tbody tr >> nth=0").startswith("5 fire going on south / harbour quay-2 92 %")
+    worst = text(page, "#failure-modes tbody tr >> nth=0")
+    assert worst.startswith("fire missed (night, clear) 1 camera open ")
+    assert worst.endswith("92 teacher 61, track gap 22, motion 9 34 % (25–44 %) of 92")
+    assert text(page, "#campaign .now >> nth=-1").startswith("train 40 % · ")
+    assert text(page, "#campaign .now >> nth=-1").endswith("epoch 2 of 5, loss 1.31")
+    assert text(page, "#campaign .strip >> nth=0") == "45 kept"
+    assert "15 refused: box not confirmed 8, duplicate 4, wrong content 3" in text(page, "#campaign")
+    assert text(page, "#campaign figcaption >> nth=0") == "duplicate"
+    assert "Nothing has been compared yet" in text(page, "#comparison")
+    assert "images: 0" in text(page, "#privacy")
+    assert text(page, "[data-row=kind-misdetection]").startswith("misdetection ")
+    page.locator("#campaign figure img").first.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('#campaign figure img').naturalWidth === 160")
+
+    cloud.hazard("flood", 4, began_s=1)
+    comes(page, "#hazards tbody tr:first-child", "flood")
+    cloud.progress(0.8, "epoch 4 of 5, loss 0.92")
+    comes(page, "#campaign .now", "epoch 4 of 5")
+    cloud.misses("pothole", 0, {EvidenceSource.OPERATOR: 5})
+    comes(page, "#failure-modes", "operator 5")
+    cloud.paint(4, offset=60)
+    comes(page, "#campaign", "48 kept")
+    cloud.trained()
+    comes(page, "#comparison", "shadow run at north")
+    assert text(page, "[data-row=holdout-garbage-day-clear]").startswith(
+        "garbage day, clear 88 % 83 % of 84 −5"
+    )
+    assert page.get_attribute("[data-row=holdout-garbage-day-clear]", "class") == "worse"
+    assert page.get_attribute("[data-row=holdout-fire-day-clear]", "class") is None
+
+    cloud.stop()
+    comes(page, "[role=alert]", "does not answer")
+    assert re.search(
+        r"Cloud lost: the cloud at http://127\.0\.0\.1:\d+ does not answer \(ConnectError\); "
+        r"is `blindspot cloud run` up\? – what you see below is from \d\d:\d\d:\d\d\.",
+        text(page, "[role=alert]"),
+    )
+    assert "flood" in text(page, "#hazards")
+    assert strangers == []
+    page.close()
+    assert served.stop() == (0, "")
+
+
+def test_an_empty_cloud_says_in_every_section_what_would_fill_it(
+    chromium: Any, cloud: LivingCloud, served: PageProcess
+) -> None:
+    cloud.start()
+    page = opened(chromium, served, [])
+    for name in ("sites", "hazards", "failure-modes", "campaign", "comparison", "privacy"):
+        assert len(text(page, f"#{name} .empty")) > 40, name
+    assert "live" in text(page, "[role=status]")
+    page.set_viewport_size({"width": 800, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 800
+    page.close()
+    status, complaints = served.stop()
+    assert status == 0
+    assert [line for line in complaints.splitlines() if "waiting: no cloud runs on" not in line] == []

@@ -1,0 +1,102 @@
+"""What the sections say: the sentence of an empty one, regressions in red, and never foreign markup."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dashboards.markup import Html, el
+from dashboards.pages import campaign, comparison, failure_modes, hazards, overview, privacy, sites
+from dashboards.snapshot import Sight, Snapshot
+from messaging.resources import ComparisonResource, LedgerResource, OverviewResource, SiteResource
+
+OVERVIEW = OverviewResource(
+    sites=0, sites_online=0, hazards_today=0, open_failure_modes=0, campaigns_running=0,
+    sites_on_current_model=0, current_model=None,
+)  # fmt: skip
+
+
+def seen(**parts: Any) -> Snapshot:
+    return Snapshot(1_800_000_000.0, OVERVIEW, **parts)
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        (sites.section, "No site is known yet. `blindspot sites add NAME` enrols one."),
+        (hazards.section, "A track that a site&#x27;s hazard rules confirm appears here."),
+        (failure_modes.section, "The first misdetections that a site reports appear here"),
+        (campaign.section, "`blindspot campaign start` takes up the most harmful failure mode."),
+        (comparison.section, "evaluate and shadow stages fill this table"),
+        (privacy.section, "Every message that a gate lets through is counted here."),
+    ],
+)
+def test_an_empty_section_says_what_would_fill_it(section: Callable[[Snapshot], Html], sentence: str) -> None:
+    assert sentence in section(seen())
+
+
+def test_images_that_left_are_none_also_before_anything_left() -> None:
+    assert "images: 0" in privacy.section(seen())
+
+
+def test_bytes_are_summed_by_kind_and_site() -> None:
+    ledger = tuple(
+        LedgerResource(site=site, kind=kind, count=count, length_bytes=size)
+        for site, kind, count, size in (
+            ("north", "hazard", 2, 800), ("south", "hazard", 1, 400), ("south", "recall", 5, 2_000)
+        )
+    )  # fmt: skip
+    told = privacy.section(seen(ledger=ledger))
+    assert _row(told, "kind-hazard") == ["hazard", "800 B", "400 B", "3", "1.2 kB"]
+    assert _row(told, "kind-recall") == ["recall", "–", "2.0 kB", "5", "2.0 kB"]
+    assert _row(told, "kind-all") == ["together", "800 B", "2.4 kB", "8", "3.2 kB"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "red"),
+    [(0.34, 0.71, "+37", False), (0.88, 0.83, "−5", True), (0.5, 0.5, "+0", False), (None, 0.5, "–", False)],
+)
+def test_a_recall_that_fell_is_red(before: float | None, after: float, change: str, red: bool) -> None:
+    cell = ComparisonResource(
+        campaign="C", incumbent_digest="a" * 64, candidate_digest="b" * 64, role="holdout", class_name="fire",
+        condition="day-clear", before={"recall": before}, after={"recall": after, "truths": 84},
+    )  # fmt: skip
+    told = comparison.section(seen(comparison=(cell,)))
+    assert _row(told, "holdout-fire-day-clear")[4] == change
+    assert ("regression" in told) is red
+    assert ('class="worse"' in told) is red
+
+
+def test_what_a_site_says_is_text_and_never_markup() -> None:
+    site = SiteResource(site="<script>alert(1)</script>", online=True)
+    told = sites.section(seen(sites=(site,)))
+    assert "<script>" not in told
+    assert "&lt;script&gt;" in told
+
+
+def test_attributes_are_escaped_too() -> None:
+    assert el("td", "x", title='"><b>', data_row="r") == '<td title="&quot;&gt;&lt;b&gt;" data-row="r">x</td>'
+
+
+def test_a_lost_cloud_is_an_alert_that_says_how_old_the_rest_is() -> None:
+    told = overview.status_line(Sight(seen(), "the cloud is gone"))
+    assert 'role="alert"' in told
+    assert "the cloud is gone – what you see below is from " in told
+
+
+def test_a_cloud_that_never_answered_is_no_empty_page() -> None:
+    assert "there is nothing to show yet" in overview.status_line(Sight(None, "the cloud is gone"))
+
+
+def _row(markup: str, name: str) -> list[str]:
+    """The texts of one table row."""
+    row = markup.split(f'data-row="{name}">')[1].split("</tr>")[0]
+    return [_text(cell) for cell in row.split("<td")[1:]]
+
+
+def _text(cell: str) -> str:
+    inner = cell.partition(">")[2]
+    while "<" in inner:
+        before, _, rest = inner.partition("<")
+        inner = before + rest.partition(">")[2]
+    return inner.strip()
