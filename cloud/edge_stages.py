@@ -11,7 +11,7 @@ from typing import Any
 from cloud.campaign_stages import StageResult, StageWork
 from cloud.failure_modes import MIN_SUPPORTED_TRACKS
 from cloud.mode_register import Judgement
-from cloud.model_stages import incumbent_of, remember_release, targets, verdict_figures
+from cloud.model_stages import incumbent_of, margins_of, remember_release, targets, verdict_figures
 from cloud.promotion import Outcome, service_verdict
 from cloud.records import CampaignStage, Evaluation, ModeStatus, Rollout
 from cloud.rollout import FINAL, Phase, RolloutState
@@ -33,7 +33,7 @@ def shadow(parts: Parts, work: StageWork) -> StageResult:
         if rollout.phase in (Phase.HALTED, Phase.ROLLED_BACK):
             return StageResult(stop=f"the shadow run halted: {rollout.reason}", output={}, figures={})
         runs = _latest_runs(parts, candidate, incumbent_of(work))
-        verdict = service_verdict(runs.values(), wanted)
+        verdict = service_verdict(runs.values(), wanted, margins_of(parts))
         tracks = min((_supported(runs, t.class_name, t.scene.key) for t in wanted), default=0)
         work.progress(
             min(tracks / MIN_SUPPORTED_TRACKS, 0.99), f"{tracks} tracks of the target; {verdict.outcome}"
@@ -54,7 +54,7 @@ def service(parts: Parts, work: StageWork) -> StageResult:
     """The second verdict, on what the shadow runs said; signs for service."""
     rows = work.output(CampaignStage.SHADOW, "reports")
     runs = [ShadowReport.model_validate(row) for row in rows.values()]
-    verdict = service_verdict(runs, targets(parts, work))
+    verdict = service_verdict(runs, targets(parts, work), margins_of(parts))
     if not verdict.passed:
         _back(parts, work, list(rows))
         return StageResult(figures=verdict_figures(verdict), stop=f"not for service: {verdict.reason}")

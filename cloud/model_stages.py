@@ -13,7 +13,7 @@ from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
 from cloud.evaluation import Evaluation, Tally, evaluate
 from cloud.failure_modes import ModeKey
 from cloud.labelled_images import LabelledImage, open_labelled
-from cloud.promotion import Finding, PromotionVerdict, Target, trial_verdict
+from cloud.promotion import Finding, Margins, PromotionVerdict, Target, trial_verdict
 from cloud.records import CampaignStage, Release
 from cloud.records import Evaluation as EvaluationRow
 from cloud.services import Parts
@@ -102,7 +102,7 @@ def trial(parts: Parts, work: StageWork) -> StageResult:
     """Not worse on the holdout? Then sign for shadow."""
     candidate = work.output(CampaignStage.TRAIN, "bundle_digest")
     before, after = (read_evaluation(parts, work, d) for d in (incumbent_of(work), candidate))
-    verdict = trial_verdict(before, after, targets(parts, work))
+    verdict = trial_verdict(before, after, targets(parts, work), margins_of(parts))
     figures = verdict_figures(verdict)
     if not verdict.passed:
         return StageResult(output={}, figures=figures, stop=f"not for trial: {verdict.reason}")
@@ -116,6 +116,11 @@ def trial(parts: Parts, work: StageWork) -> StageResult:
     )
     remember_release(parts, manifest, description.model_dump(mode="json"), campaign=work.campaign.id)
     return StageResult(output={"digest": candidate, "version": manifest.version}, figures=figures)
+
+
+def margins_of(parts: Parts) -> Margins:
+    """The promotion margins of this deployment."""
+    return Margins(**parts.settings.promotion.model_dump())
 
 
 def incumbent_of(work: StageWork) -> str:

@@ -78,6 +78,20 @@ class TrainingSettings(_Section):
     threads: int = Field(default=2, ge=1)
 
 
+class PromotionSettings(_Section):
+    """What counts as worse and how much evidence is enough; shares, see `cloud.promotion.Margins`."""
+
+    recall_drop: UnitFloat = 0.03
+    precision_drop: UnitFloat = 0.05
+    cell_drop: UnitFloat = 0.15
+    enough_boxes: int = Field(default=20, ge=1)
+    enough_tracks: int = Field(default=30, ge=1)
+    most_tracks: int = Field(default=300, ge=1)
+    false_alarm_ratio: float = Field(default=1.5, gt=0.0)
+    latency_ratio: float = Field(default=2.0, gt=0.0)
+    gain_required: bool = True
+
+
 class RolloutSettings(_Section):
     """Canary, share, all. A phase holds for `hold_s`; a group stops when more than `stop_share` go back."""
 
@@ -128,6 +142,7 @@ class CloudSettings(_Section):
     failure_modes: FailureModeSettings = FailureModeSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
+    promotion: PromotionSettings = PromotionSettings()
     rollout: RolloutSettings = RolloutSettings()
     campaign: CampaignSettings = CampaignSettings()
     triggers: tuple[TriggerRule, ...] = ()

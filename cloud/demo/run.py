@@ -35,6 +35,10 @@ from synth.street import DRAWN_CLASSES
 
 ENDED = ("done", "failed", "cancelled", "stopped")
 PLAYED = (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY))
+PLUMBING = {
+    "recall_drop": 1.0, "precision_drop": 1.0, "cell_drop": 1.0, "enough_tracks": 1, "latency_ratio": 100.0,
+    "gain_required": False,
+}
 TICK_S = 0.5
 SETTLE_S = 12.0
 OBSERVE_LIMIT_S = 900.0
@@ -182,6 +186,7 @@ def run_demo(
 def _programs(demo: Demo) -> Iterator[CloudProcess]:
     """The cloud and the page, until the block ends."""
     port = free_port()
+    verify_s = 20.0 if demo.profile.plumbing else 300.0
     cloud = CloudProcess(
         demo.cloud_folder,
         {
@@ -189,7 +194,8 @@ def _programs(demo: Demo) -> Iterator[CloudProcess]:
             "classes": list(DRAWN_CLASSES),
             "failure_modes": {"refresh_s": 2.0},
             "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
-            "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": 300.0, "poll_s": 1.0},
+            "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": verify_s, "poll_s": 1.0},
+            "promotion": PLUMBING if demo.profile.plumbing else {},
             "synthesis": {"images_per_mode": demo.profile.images_per_mode},
         },
     )
