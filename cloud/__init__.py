@@ -1,0 +1,1 @@
+"""The learning loop: failure modes, campaigns, training, promotion, releases, rollout."""

@@ -35,12 +35,14 @@ class Detections:
     def __post_init__(self) -> None:
         n = len(self.xyxy)
         if self.xyxy.shape != (n, 4) or self.embedding.ndim != 2:
-            raise ValueError(f"xyxy must be (n, 4) and embedding (n, d); got {self.xyxy.shape}, "
-                             f"{self.embedding.shape}")
+            raise ValueError(
+                f"xyxy must be (n, 4) and embedding (n, d); got {self.xyxy.shape}, {self.embedding.shape}"
+            )
         for field in fields(self):
             if len(getattr(self, field.name)) != n:
-                raise ValueError(f"{field.name} must have {n} rows like xyxy; got "
-                                 f"{len(getattr(self, field.name))}")
+                raise ValueError(
+                    f"{field.name} must have {n} rows like xyxy; got {len(getattr(self, field.name))}"
+                )
 
     def __len__(self) -> int:
         return len(self.xyxy)

@@ -15,7 +15,9 @@ class NodeMetrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         prefix = "blindspot_edge"
-        self.frames = Counter(f"{prefix}_frames", "Frames by result", ["camera", "result"], registry=self._registry)
+        self.frames = Counter(
+            f"{prefix}_frames", "Frames by result", ["camera", "result"], registry=self._registry
+        )
         self.inference_s = Histogram(
             f"{prefix}_inference_seconds", "Time of one detection", buckets=SECONDS, registry=self._registry
         )
@@ -23,7 +25,9 @@ class NodeMetrics:
             f"{prefix}_detections", "Boxes above threshold", ["camera", "class"], registry=self._registry
         )
         self.misdetections = Counter(
-            f"{prefix}_misdetections", "Evidence of errors", ["camera", "class", "evidence"],
+            f"{prefix}_misdetections",
+            "Evidence of errors",
+            ["camera", "class", "evidence"],
             registry=self._registry,
         )
         self.reports = Counter(
@@ -32,9 +36,15 @@ class NodeMetrics:
         self.withheld = Counter(
             f"{prefix}_withheld", "Prototypes withheld", ["camera", "reason"], registry=self._registry
         )
-        self.swaps = Counter(f"{prefix}_swaps", "Orders by outcome", ["outcome", "reason"], registry=self._registry)
-        self.outbox = Gauge(f"{prefix}_outbox_messages", "Reports not yet with the broker", registry=self._registry)
-        self.model = Gauge(f"{prefix}_model_info", "The model in service", ["digest"], registry=self._registry)
+        self.swaps = Counter(
+            f"{prefix}_swaps", "Orders by outcome", ["outcome", "reason"], registry=self._registry
+        )
+        self.outbox = Gauge(
+            f"{prefix}_outbox_messages", "Reports not yet with the broker", registry=self._registry
+        )
+        self.model = Gauge(
+            f"{prefix}_model_info", "The model in service", ["digest"], registry=self._registry
+        )
         self.frame_age_s = Gauge(
             f"{prefix}_frame_age_seconds", "Age of the newest frame", ["camera"], registry=self._registry
         )

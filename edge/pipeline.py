@@ -219,7 +219,9 @@ class CameraPipeline:
         bundle = self._parts.detector.description
         for track in update.ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
-                self._book.add(self._key(bundle.class_names[track.class_id], tags), track_key(track.id), track.embedding)
+                self._book.add(
+                    self._key(bundle.class_names[track.class_id], tags), track_key(track.id), track.embedding
+                )
         for item in evidence:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
                 self._book.add(self._key(item.report.class_name, tags), item.track_key, item.embedding)

@@ -38,7 +38,8 @@ class SegmentFeed:
         """Open the next segment that was not played; waits a moment when there is none."""
         self.close()
         waiting = sorted(
-            path for path in self._folder.iterdir()
+            path
+            for path in self._folder.iterdir()
             if path.suffix.lower() in VIDEO_SUFFIXES and path.name not in self._played
         )
         if not waiting:

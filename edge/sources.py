@@ -46,8 +46,9 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(f"a frame's image must be (h, w, 3) uint8 BGR; got {self.image.shape} "
-                             f"{self.image.dtype}")
+            raise ValueError(
+                f"a frame's image must be (h, w, 3) uint8 BGR; got {self.image.shape} {self.image.dtype}"
+            )
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,11 @@ class FrameSource(Protocol):
 
 
 def open_source(
-    uri: str, settings: SourceSettings, *, camera: str, clock: Clock | None = None,
+    uri: str,
+    settings: SourceSettings,
+    *,
+    camera: str,
+    clock: Clock | None = None,
     jitter: random.Random | None = None,
 ) -> FrameSource:
     """The source behind a URI: `rtsp://…`, `usb:0`, `/dev/video0`, a video file or a folder of images.
@@ -239,8 +244,10 @@ class QueuedSource:
                 waited = self._clock.monotonic() - last_seen
                 if self._feed.live and not silent and waited > self._settings.timeout_s:
                     silent = True
-                    yield SourceError(f"camera {self.camera} gave no frame for "
-                                      f"{self._settings.timeout_s:g} s; check its power and its address")
+                    yield SourceError(
+                        f"camera {self.camera} gave no frame for "
+                        f"{self._settings.timeout_s:g} s; check its power and its address"
+                    )
                 continue
             if item is None:
                 return
@@ -333,4 +340,3 @@ def _one_pass(feed: Feed, timeline: _FileTimeline, stop: threading.Event) -> Ite
         if image is None:
             return
         yield timeline.stamp(image)
-

@@ -1,0 +1,1 @@
+"""The ground: the words that cross the wire, and the wire. Imports nothing of ours."""

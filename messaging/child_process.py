@@ -42,7 +42,10 @@ class ChildProcess:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [str(argument) for argument in arguments],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
                 pass_fds=tuple(keep_open),

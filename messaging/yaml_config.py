@@ -43,9 +43,13 @@ def parse_settings(
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{origin}{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
+        raise ConfigurationError(
+            f"{origin}{line}: not valid YAML ({getattr(error, 'problem', error)})"
+        ) from None
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{origin}: expected keys and values at the top, found {type(values).__name__}")
+        raise ConfigurationError(
+            f"{origin}: expected keys and values at the top, found {type(values).__name__}"
+        )
     values = _filled(_overridden(values, environment), environment, origin)
     try:
         return model.model_validate(values)

@@ -1,0 +1,1 @@
+"""From a synthesis order to a labelled set; knows nothing of fleets."""

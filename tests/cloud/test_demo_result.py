@@ -1,5 +1,6 @@
 """The demo's figures: every one is there, each holds only by its value, and the report says so."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,17 @@ from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteByte
 from cloud.demo.script import FULL, TINY, DemoProfile, Phase
 
 NAMES = {
-    "demo_minutes", "target_recall_gain_points", "worst_other_recall_change_points",
-    "worst_precision_change_points", "estimated_vs_true_recall_points", "uplink_to_footage", "peak_memory_gb",
-    "edge_node_resident_mb", "first_frame_s", "frames_lost_in_swap", "false_alarms_on_painted_empty_per_100",
+    "demo_minutes",
+    "target_recall_gain_points",
+    "worst_other_recall_change_points",
+    "worst_precision_change_points",
+    "estimated_vs_true_recall_points",
+    "uplink_to_footage",
+    "peak_memory_gb",
+    "edge_node_resident_mb",
+    "first_frame_s",
+    "frames_lost_in_swap",
+    "false_alarms_on_painted_empty_per_100",
 }
 UNMEASURED = Measured(11.0, None, None, None, None)
 RESULT = DemoResult(
@@ -73,4 +82,4 @@ def test_phases_of_all_rounds_share_no_frame(profile: DemoProfile) -> None:
         for phase in Phase
     ]
     ordered = sorted(spans)
-    assert all(first[1] <= second[0] for first, second in zip(ordered, ordered[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(ordered))

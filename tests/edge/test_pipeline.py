@@ -1,6 +1,6 @@
 """One frame through all of the edge: hazards, evidence, tallies; a failure is never an empty street."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from ulid import ULID
 
 from edge.camera_health import CameraFigures
 from edge.detections import Detections
+from edge.detector import Image
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
@@ -38,7 +39,7 @@ class Always(FakeDetector):
 
     boxes: Detections = Detections.empty(4)
 
-    def detect(self, images, *, floor=None):  # type: ignore[no-untyped-def]  # same as the fake's
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         return [self.boxes for _ in images]
 
 

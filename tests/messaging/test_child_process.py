@@ -32,7 +32,10 @@ def test_a_child_leaves_its_output_in_the_log(tmp_path: Path) -> None:
 
 
 def test_stop_ends_a_child_that_ignores_the_first_signal(tmp_path: Path) -> None:
-    program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    program = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
     child = ChildProcess([sys.executable, "-c", program], log=tmp_path / "a.log")
     while "up" not in child.tail():
         time.sleep(0.02)
@@ -43,7 +46,8 @@ def test_stop_ends_a_child_that_ignores_the_first_signal(tmp_path: Path) -> None
 def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from messaging.child_process import ChildProcess\n"
-        f"c = ChildProcess([sys.executable, '-c', 'import time; time.sleep(60)'], log=Path({str(tmp_path / 'c.log')!r}))\n"
+        f"log = Path({str(tmp_path / 'c.log')!r})\n"
+        "c = ChildProcess([sys.executable, '-c', 'import time; time.sleep(60)'], log=log)\n"
         "print(c.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Import layers and doors, read off the source: messaging <- edge <- synth <- cloud; messaging <- dashboards."""
+"""Import layers and doors, read off the source: messaging <- edge <- synth <- cloud, messaging <- pages."""
 
 import ast
 import subprocess
