@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 OUT ?= out
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test lint types bench-edge evidence faults browser experiment images wheel clean
+.PHONY: help install demo demo-rounds test lint types faults browser images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -25,9 +25,6 @@ demo: $(STAMP)  ## the whole loop on this machine: a blind spot is found and clo
 demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between them
 	$(BIN)/blindspot demo --rounds 3 --out $(OUT)/demo-rounds
 
-demo-real: $(STAMP)  ## the loop on real photographs (needs the photographs beside the checkout)
-	$(BIN)/python -m cloud.demo_real --out $(OUT)/demo-real
-
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
 	$(BIN)/python -m pytest
 
@@ -39,6 +36,9 @@ types: $(STAMP)  ## mypy, strict
 
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
+
+browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
+	$(BIN)/python -m pytest tests/browser
 
 clean:  ## remove what was built and measured, and the environment
 	rm -rf $(VENV) $(OUT) dist build

@@ -1,0 +1,91 @@
+"""The whole loop as a user starts it: hub, cloud, page, two sites; every stage once, and nothing left behind."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from edge.ledger import verify
+from messaging.figures import Figure
+
+ROOT = Path(__file__).parents[2]
+CHECKPOINT = ROOT / "synth" / "small_sd" / "checkpoint"
+LIMIT_S = 600
+STAGES = [
+    "plan", "synthesise", "filter", "train", "evaluate", "trial", "shadow", "service", "roll_out", "verify",
+]
+
+pytestmark = [
+    pytest.mark.timeout(LIMIT_S + 60),
+    pytest.mark.skipif(not (CHECKPOINT / "model_index.json").exists(), reason="no generator checkpoint here"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `blindspot demo --tiny` has left."""
+    out = tmp_path_factory.mktemp("loop") / "demo"
+    command = [sys.executable, "-m", "cloud.cli", "demo", "--tiny", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> dict[str, Any]:
+    """What the run reported."""
+    found: dict[str, Any] = json.loads((run / "report.json").read_text())
+    return found
+
+
+def test_every_stage_of_the_campaign_ran(report: dict[str, Any]) -> None:
+    assert list(report["stages_s"]) == STAGES
+    assert report["notes"] == []
+
+
+def test_a_model_was_swapped_in_at_both_sites_without_losing_a_frame(
+    run: Path, report: dict[str, Any]
+) -> None:
+    assert report["measured"]["frames_lost_in_swap"] == 0
+    for site in ("north", "south"):
+        log = (run / "work" / "sites" / site / "node.log").read_text()
+        assert log.count(": committed ") == 2
+
+
+def test_images_were_painted_and_kept(report: dict[str, Any]) -> None:
+    assert report["images"]["kept"] > 0
+
+
+def test_only_listed_messages_left_and_the_ledgers_hold(run: Path, report: dict[str, Any]) -> None:
+    for site in report["sites"]:
+        summary = verify(run / "work" / "sites" / site["site"] / "gate")
+        assert {"misdetection", "recall", "shadow", "swap"} <= set(summary.by_kind)
+        received = sum(site["messages"].values())
+        assert 0 < received <= summary.head.n
+
+
+def test_the_figures_file_names_every_figure(run: Path) -> None:
+    document = json.loads((run.parent / "figures" / "demo.json").read_text())
+    assert {figure["name"] for figure in document["figures"]} >= {"demo_minutes", "uplink_to_footage"}
+    for figure in document["figures"]:
+        told = Figure(figure["name"], figure["value"], figure["unit"], figure["target"])
+        assert told.holds == figure["holds"]
+
+
+def test_no_process_of_the_run_is_left(run: Path) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        left = [
+            process.info["cmdline"]
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(run) in part for part in process.info["cmdline"] or ())
+        ]
+        if not left:
+            break
+        time.sleep(0.2)
+    assert left == []
