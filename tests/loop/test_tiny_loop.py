@@ -1,4 +1,4 @@
-"""The whole loop as a user starts it: hub, cloud, page, two sites; every stage once, and nothing left behind."""
+"""The whole loop as a user starts it: hub, cloud, page, two sites; every stage once, nothing left behind."""
 
 import json
 import subprocess
