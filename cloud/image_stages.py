@@ -21,6 +21,7 @@ from synth.labelled_set import LabelledSet
 from synth.progress import read_progress
 
 ORDER_FILE = "order.json"
+SYNTHESIS = "synth.run"
 MIN_KEPT_SHARE = 0.25
 
 
@@ -81,7 +82,7 @@ def _paint(
 
     work.check()
     run_module(
-        "synth.run",
+        SYNTHESIS,
         [str(order_path.absolute()), str(folder.absolute()), *_judges(parts, work)],
         log_path=work.folder / "synth.log",
         stopping=work.stopping,

@@ -155,6 +155,7 @@ def running_cloud(
     *,
     sites: tuple[str, ...] = (),
     script: SiteScript | None = None,
+    first_model: Callable[[Parts], object] = release_first,
 ) -> Iterator[RunningCloud]:
     """The cloud in a thread of its own, until the context ends; errors of the cloud come out here."""
     cloud, up, failures = RunningCloud(settings), threading.Event(), []
@@ -173,7 +174,7 @@ def running_cloud(
         play = asyncio.create_task(_play(cloud, sites, script))
         try:
             await run_cloud(
-                settings, stop, stages=made, hub=hub, first_model=release_first, started=lambda _: up.set()
+                settings, stop, stages=made, hub=hub, first_model=first_model, started=lambda _: up.set()
             )
         finally:
             play.cancel()

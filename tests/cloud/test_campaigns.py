@@ -188,9 +188,12 @@ def test_an_unknown_campaign_is_refused_in_one_sentence(house: House) -> None:
 
 
 def test_a_second_process_on_the_same_folder_is_refused(house: House) -> None:
-    with sole_process(house.folder), pytest.raises(AlreadyRunning, match="another process runs the cloud"):
-        with sole_process(house.folder):
-            pass
+    with (
+        sole_process(house.folder),
+        pytest.raises(AlreadyRunning, match="another process runs the cloud"),
+        sole_process(house.folder),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("stage", ["synthesise", "train"])

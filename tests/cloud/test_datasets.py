@@ -36,7 +36,7 @@ def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_not
 def test_a_scene_may_not_be_learned_from_and_judged_on(second: DataRole, tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
     register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.REPLAY)
-    with pytest.raises(DataRefused, match="scene 'bridge' of .* is in role replay already"):
+    with pytest.raises(DataRefused, match=r"scene 'bridge' of .* is in role replay already"):
         register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), second)
     assert len(register.all()) == 1
 
