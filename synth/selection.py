@@ -83,20 +83,32 @@ class Selection:
         return KeptPicture(row, image), refused
 
     def _compose(self, scene: PaintedScene, twin: int, with_hazard: Sequence[int]) -> Image:
-        """Paste hazards at `with_hazard` and empties elsewhere, then the camera; always the same noise."""
+        """The twin as its camera delivers it; always the same noise."""
         rng = np.random.default_rng([self.order.seed, scene.plan.index, twin, 5])
+        return develop(self._before_camera(scene, with_hazard, rng), scene.background, rng)
+
+    def _before_camera(
+        self, scene: PaintedScene, with_hazard: Sequence[int], rng: np.random.Generator
+    ) -> Image:
+        """Hazards pasted at `with_hazard`, their empty counterparts elsewhere, and the controls."""
         pastings = [p.pasting(with_hazard=k in with_hazard) for k, p in enumerate(scene.places)]
-        return develop(paste(scene.background, [*pastings, *scene.controls], rng), scene.background, rng)
+        return paste(scene.background, [*pastings, *scene.controls], rng)
 
     def _judge(
         self, image: Image, scene: PaintedScene, twin: int, tight: dict[int, Box], seen: SeenBefore
     ) -> dict[int, Findings]:
+        """What the judges find at the tight boxes of one twin.
+
+        The reference looks before the camera adds its noise: it is asked what was painted, and a picture
+        that is hard to see is exactly what the order wants.
+        """
         boxes = list(tight.values())
         confirmed: Sequence[Confirmation | None] = [None] * len(boxes)
         near: Sequence[float | None] = [None] * len(boxes)
         far: Sequence[float | None] = [None] * len(boxes)
         if self.reference is not None:
-            confirmed = self.reference.confirm(image, boxes)
+            calm = self._before_camera(scene, list(tight), np.random.default_rng(scene.plan.index))
+            confirmed = self.reference.confirm(calm, boxes)
         if self.prototype is not None and boxes:
             near = [float(v) for v in self.prototype.distances(image, boxes)]
             far = [float(v) for v in self.prototype.distances(self._compose(scene, twin, []), boxes)]

@@ -73,13 +73,16 @@ def test_a_finished_order_is_opened_and_not_painted_again(tmp_path: Path) -> Non
     assert idle.paintings == 0
 
 
-def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(tmp_path: Path) -> None:
-    wanted = order(count=22)
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synth.run.GROUP_SCENES", 1)
+    wanted = order(count=6)
     whole = run(tmp_path / "whole", wanted)
     seen: list[Progress] = []
     with pytest.raises(SynthesisStopped, match="run it again with the same folder"):
         run(tmp_path / "torn", wanted, watch=Watch(progress=seen.append, should_stop=lambda: bool(seen)))
-    assert 0 < seen[-1].kept < 22
+    assert 0 < seen[-1].kept < 6
     with pytest.raises(LabelledSetBroken):
         LabelledSet.open(tmp_path / "torn")
     generator = FakeGenerator()
@@ -88,12 +91,16 @@ def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(tmp_path: Path
     assert generator.paintings < whole.manifest.paintings
 
 
-def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(tmp_path: Path) -> None:
-    wanted = order(count=22)
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synth.run.GROUP_SCENES", 1)
+    wanted = order(count=6)
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom synth.run import Watch\n"
-        "from tests.synth.test_run import order, run\n"
-        "run(Path(sys.argv[1]), order(count=22), watch=Watch(progress=lambda _: os.kill(os.getpid(), 9)))\n"
+        "import os, sys\nfrom pathlib import Path\nimport synth.run\n"
+        "from tests.synth.test_run import order, run\nsynth.run.GROUP_SCENES = 1\n"
+        "watch = synth.run.Watch(progress=lambda _: os.kill(os.getpid(), 9))\n"
+        "run(Path(sys.argv[1]), order(count=6), watch=watch)\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "torn")], check=False, cwd=os.getcwd()
@@ -192,18 +199,22 @@ def test_a_folder_that_belongs_to_another_run_is_refused(tmp_path: Path) -> None
     assert LabelledSet.open(tmp_path).digest == first.digest
 
 
-def test_progress_only_goes_up_and_thumbnails_are_small(tmp_path: Path) -> None:
+def test_progress_only_goes_up_and_thumbnails_are_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ticks = iter(range(1000))
     seen: list[Progress] = []
-    run(tmp_path, order(count=20), watch=Watch(progress=seen.append, clock=lambda: float(next(ticks))))
-    assert [a.kept <= b.kept and a.paintings < b.paintings for a, b in pairwise(seen)]
+    monkeypatch.setattr("synth.run.GROUP_SCENES", 2)
+    run(tmp_path, order(count=7), watch=Watch(progress=seen.append, clock=lambda: float(next(ticks))))
+    assert len(seen) > 1
+    assert all(a.kept <= b.kept and a.paintings < b.paintings for a, b in pairwise(seen))
     assert seen[0].seconds_left is not None
-    assert seen[-1].kept == 20
+    assert seen[-1].kept == 7
     assert read_progress(tmp_path) == seen[-1]
     lines = (tmp_path / "progress.jsonl").read_text().splitlines()
     assert [json.loads(line)["kept"] for line in lines] == [p.kept for p in seen]
     thumbnails = sorted((tmp_path / "thumbnails").glob("*.jpg"))
-    assert len(thumbnails) == 20
+    assert len(thumbnails) == 7
     assert max(np.asarray(cv2.imread(str(thumbnails[0]))).shape) <= 160
 
 
