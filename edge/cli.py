@@ -18,7 +18,10 @@ from messaging.errors import BlindspotError
 from messaging.yaml_config import load_settings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=True, help="One site's node: detect, notice misses, report."
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=True,
+    help="One site's node: detect, notice misses, report.",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What has left this site.")

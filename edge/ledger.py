@@ -205,8 +205,11 @@ def verify(path: Path, head: LedgerPosition | None = None) -> LedgerSummary:
 
     Raises:
         LedgerBroken: naming the entry.
+        ConfigurationError: there is no ledger.
     """
     file = path / LEDGER_FILE if path.is_dir() else path
+    if not file.exists():
+        raise ConfigurationError(f"there is no ledger at {file}; give the gate's ledger folder")
     reached, by_kind, by_day = START, dict[str, Total](), dict[tuple[str, str], Total]()
     for entry, position in _walk(file, (_kept_head(file.parent), head or START)):
         day = _day(entry.at_utc // 86_400)

@@ -92,7 +92,7 @@ class Site:
             if child.poll() is not None:
                 raise DemoFailed(f"the {what} of site {self.name} ended; its log says: {child.tail(5)}")
 
-    def measure_lean_node(self, frames: int = 100, timeout_s: float = 60.0) -> tuple[float, float]:
+    def measure_lean_node(self, frames: int = 100, timeout_s: float = 240.0) -> tuple[float, float]:
         """Restart the node with one camera and no teacher; gives seconds to its first frame, resident MiB.
 
         Raises `DemoFailed` when it does not look at so many frames in time.

@@ -63,7 +63,7 @@ def test_images_were_painted_and_kept(report: dict[str, Any]) -> None:
 
 def test_only_listed_messages_left_and_the_ledgers_hold(run: Path, report: dict[str, Any]) -> None:
     for site in report["sites"]:
-        summary = verify(run / "work" / "sites" / site["site"] / "gate")
+        summary = verify(run / "work" / "sites" / site["site"] / "gate" / "ledger")
         assert {"misdetection", "recall", "shadow", "swap"} <= set(summary.by_kind)
         received = sum(site["messages"].values())
         assert 0 < received <= summary.head.n
