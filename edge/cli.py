@@ -145,7 +145,7 @@ def main() -> None:
     try:
         app()
     except BlindspotError as error:
-        _err.print(f"[red]error:[/] {error}", highlight=False)
+        _err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 
