@@ -1,4 +1,4 @@
-"""`python -m tests.cloud.fake_synth ORDER.json OUT …`: the whole synthesis run with a generator of ellipses."""
+"""`python -m tests.cloud.fake_synth ORDER.json OUT …`: a whole order with a generator of ellipses."""
 
 import sys
 from pathlib import Path
