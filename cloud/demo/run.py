@@ -33,7 +33,7 @@ from messaging.figures import write_figures
 from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 from synth.street import DRAWN_CLASSES
 
-ENDED = ("done", "failed", "cancelled", "stopped")
+ENDED = ("done", "rejected", "failed", "cancelled")
 PLAYED = (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY))
 PLUMBING = {
     "recall_drop": 1.0, "precision_drop": 1.0, "cell_drop": 1.0, "enough_tracks": 1, "latency_ratio": 100.0,
