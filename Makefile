@@ -40,5 +40,8 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
 
+images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
+	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .
+
 clean:  ## remove what was built and measured, and the environment
 	rm -rf $(VENV) $(OUT) dist build

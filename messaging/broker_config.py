@@ -27,6 +27,7 @@ class BrokerConfig:
     port: int | None = None
     binary: Path | None = None
     unsafe_fast: bool = False
+    host: str = "127.0.0.1"
 
     def rendered(self, port: int) -> str:
         """The server's configuration file."""
@@ -34,7 +35,7 @@ class BrokerConfig:
         sync = "" if self.unsafe_fast else "  sync_interval: always\n"
         return (
             f'server_name: "{self.name}"\n'
-            f"listen: 127.0.0.1:{port}\n"
+            f"listen: {self.host}:{port}\n"
             f"max_payload: {MAX_PAYLOAD_BYTES}\n"
             f"write_deadline: 10s\n"
             "jetstream {\n"
