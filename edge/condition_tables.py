@@ -1,6 +1,6 @@
 """The two linear classifiers behind condition tags: numbers, and how they came to be.
 
-Multinomial logistic regression on 988 drawn streets (worlds BASE, REFERENCE, GENERATOR, BACKGROUND; 11
+Multinomial logistic regression on 893 drawn streets (worlds BASE, REFERENCE, GENERATOR, BACKGROUND; 11
 scenes of day, dusk, night by clear, rain, fog, snow; every other one through mp4v) and 416 photographs of
 certain licence by day. Made by `python -m tests.edge.calibrate_conditions fit`.
 """

@@ -19,6 +19,7 @@ from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import taxonomy_of
 
 _POOR_IOU = 0.5
+_CHANGED_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class EvidenceRules:
     Attributes:
         same_iou: from this IoU on two boxes of a class are the same object; `amorphous_iou` for fire, smoke,
             flood, whose outline is a matter of taste.
+        part_share: a box that lies inside a reported one of its class to this share is part of it.
         weak_ratio: boxes above this share of their class's threshold are *weak*: too little to report, enough
             to be evidence when they persist.
         weak_hits, weak_s: sightings and seconds that make weak boxes persistent.
@@ -37,20 +39,23 @@ class EvidenceRules:
         denial_ratio: a box is denied when a second opinion has nothing above this share of its threshold.
         still_ratio: in stills, where nothing can persist, boxes above this share of the threshold are missed.
         known_s: motion is explained by what was detected at the place in so many seconds before.
+        changed_s: a place is still when nothing changed in it for so many seconds.
     """
 
     same_iou: float = 0.3
     amorphous_iou: float = 0.2
-    weak_ratio: float = 0.35
+    part_share: float = 0.5
+    weak_ratio: float = 0.5
     weak_hits: int = 4
     weak_s: float = 0.6
     gap_looks: int = 2
     gap_s: float = 3.0
     margin: float = 0.12
-    view_sure: float = 1.0
+    view_sure: float = 1.3
     denial_ratio: float = 0.5
     still_ratio: float = 0.6
     known_s: float = 4.0
+    changed_s: float = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,22 +126,26 @@ def translated(seen: Detections, spoken: BundleDescription, heard: BundleDescrip
 
 
 def track_gaps(
-    update: TrackUpdate, rules: EvidenceRules, frame_before_s: float | None
+    update: TrackUpdate, before: Judged, before_s: float, rules: EvidenceRules
 ) -> list[Suspicion]:
     """Track gap: reported, not reported, reported again. Supplies class and interpolated box: missed.
 
-    The box lies on the frame looked at before this one, the last of the gap.
+    The box lies on the frame looked at before this one, the last of the gap, at `before_s`; `before` are
+    that frame's boxes: what another box of the class covered there was not missed.
     """
     found: list[Suspicion] = []
-    if frame_before_s is None:
-        return found
     for track in update.active:
         gap = _gap_that_ends_now(track, rules) if track.state is TrackState.CONFIRMED else None
-        if gap is not None:
-            box = _between(gap[0], gap[1], frame_before_s)
+        box = None if gap is None else _between(gap[0], gap[1], before_s)
+        if box is not None and not _covered(box, track.class_id, before, rules):
             found.append(Suspicion(EvidenceSource.TRACK_GAP, ErrorKind.MISSED, track.class_id, box,
                                    in_frame_before=True, track=track.id))
     return found
+
+
+def lies_still(xyxy: Floats, lately_changed: Floats) -> bool:
+    """Whether nothing moved or changed lately where a box (4,) lies; `lately_changed` (k, 4) in pixels."""
+    return not len(lately_changed) or float(_share_inside(xyxy, lately_changed).max()) < _CHANGED_SHARE
 
 
 def view_disagreements(
@@ -252,10 +261,20 @@ def _between(before: Sighting, after: Sighting, time_s: float) -> Floats:
 
 
 def _covered(xyxy: Floats, class_id: int, judged: Judged, rules: EvidenceRules) -> bool:
-    """Whether the detector reports an object of this class at this box."""
+    """Whether the detector reports what is at this box.
+
+    That is: an object of this class, one that the box is a part of, or something else in the same outline,
+    as far as two things cannot share it (fire and smoke do).
+    """
     reported = judged.reported
-    rows = reported.xyxy[reported.class_id == class_id]
-    return bool(len(rows)) and float(iou_matrix(xyxy[None], rows).max()) >= judged.same(class_id, rules)
+    if not len(reported):
+        return False
+    overlap, own = iou_matrix(xyxy[None], reported.xyxy)[0], reported.class_id == class_id
+    part = _share_inside(xyxy, reported.xyxy) >= rules.part_share
+    if bool((own & ((overlap >= judged.same(class_id, rules)) | part)).any()):
+        return True
+    shares_place = judged.amorphous[class_id] & judged.amorphous[reported.class_id]
+    return bool((~own & ~shares_place & (overlap >= _POOR_IOU)).any())
 
 
 def _denied(

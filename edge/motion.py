@@ -1,6 +1,7 @@
 """Motion filter: which frames deserve inference, and which regions of the picture change.
 
-Two running averages of a small, smoothed picture: a fast background (seconds) and a slow one (minutes).
+Two backgrounds of a small, smoothed picture: a running average (seconds) and a running median (minutes; by
+steps of bounded size, McFarlane and Schofield 1995, so that what passes leaves no trace in it).
 What differs from the fast one moves; what differs from the slow one but not from the fast one is new and
 stands still. A region whose cells were busy for most of `persist_s` is *persistent*: a passing car never
 is, a flame, a fallen person or a bag that was not there before is. Everything is in seconds, so uneven
@@ -18,6 +19,7 @@ from edge.detections import Floats
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
 
+_FULL_STEP = 100.0
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
 
@@ -27,9 +29,10 @@ class MotionSettings:
 
     Attributes:
         width: columns of the small picture.
-        fast_s, slow_s: time constants of the two backgrounds.
+        fast_s, slow_s: time constant of the fast background; seconds in which the slow one takes a step of
+            100 grey levels.
         persist_s: how long a region must be busy to be persistent.
-        warm_up_s: no region is persistent before.
+        warm_up_s: until then the slow background is learnt fast; what stands in the picture belongs to it.
         noise_factor: a pixel has changed when it differs by so many times its usual flicker.
         least_step: ... and by at least so many grey levels.
         least_area: smallest region, share of the frame.
@@ -40,8 +43,8 @@ class MotionSettings:
     width: int = 160
     fast_s: float = 1.5
     slow_s: float = 90.0
-    persist_s: float = 6.0
-    warm_up_s: float = 4.0
+    persist_s: float = 3.0
+    warm_up_s: float = 3.0
     noise_factor: float = 4.0
     least_step: float = 9.0
     least_area: float = 0.0012
@@ -90,12 +93,15 @@ class MotionFilter:
             return self._reading(True, 1.0, False, time_s)
         gap_s = max(time_s - self._time_s, 0.0)
         self._time_s = time_s
-        moving, new = self._compare(small, self._fast, self._slow)
+        limit = np.maximum(self._flicker * self._settings.noise_factor, self._settings.least_step)
+        moving = self._differs(small, self._fast, limit)
+        new = self._differs(self._fast, self._slow, limit, lighting_aside=True)
+        foreign = self._differs(small, self._slow, limit, lighting_aside=True)
         share = float(cv2.countNonZero(cv2.bitwise_or(moving, new))) / small.size
         if float(cv2.countNonZero(moving)) > 0.6 * small.size:
             self._start(small, time_s)
             return self._reading(True, share, True, time_s)
-        self._learn(small, moving, new, gap_s)
+        self._learn(small, moving | new, foreign, gap_s)
         scale = image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]
         persistent = _NO_BOXES
         if time_s - self._started_s > self._settings.warm_up_s + self._settings.persist_s:
@@ -116,28 +122,33 @@ class MotionFilter:
         self._busy = np.zeros_like(small)
         self._time_s = self._started_s = time_s
 
-    def _compare(self, small: Plane, fast: Plane, slow: Plane) -> tuple[Mask, Mask]:
-        """Masks (0 or 1): what moves, and what is new and stands still; a change of lighting is neither."""
-        limit = np.maximum(self._flicker * self._settings.noise_factor, self._settings.least_step)
-        from_fast = cv2.absdiff(small, fast)
-        from_slow = fast - slow
-        from_slow -= np.median(from_slow[::4, ::4])
-        moving = cv2.morphologyEx((from_fast > limit).astype(np.uint8), cv2.MORPH_OPEN, self._kernel)
-        new = cv2.morphologyEx((np.abs(from_slow) > limit).astype(np.uint8), cv2.MORPH_OPEN, self._kernel)
-        return np.asarray(moving, np.uint8), np.asarray(new, np.uint8)
+    def _differs(
+        self, plane: Plane, background: Plane, limit: Plane, *, lighting_aside: bool = False
+    ) -> Mask:
+        """Where (0 or 1) a plane differs from a background; a change of the whole lighting may not count."""
+        step = plane - background
+        if lighting_aside:
+            step -= np.median(step[::4, ::4])
+        changed = (np.abs(step) > limit).astype(np.uint8)
+        return np.asarray(cv2.morphologyEx(changed, cv2.MORPH_OPEN, self._kernel), np.uint8)
 
-    def _learn(self, small: Plane, moving: Mask, new: Mask, gap_s: float) -> None:
-        """Follow the picture with the time constants; flicker is learnt only where nothing happens."""
+    def _learn(self, small: Plane, unrest: Mask, foreign: Mask, gap_s: float) -> None:
+        """Follow the picture with the time constants; flicker is learnt only where nothing happens.
+
+        A place is busy while what is seen there is foreign to the slow background: a passing car only
+        while it covers the place, and not as long as its trace stays in the fast background.
+        """
         if self._fast is None or self._slow is None:
             return
         settings = self._settings
         started = self._time_s - self._started_s
-        flicker_rate = _rate(gap_s, 8.0) * (1 - np.asarray(moving | new, np.float32))
+        flicker_rate = _rate(gap_s, 8.0) * (1 - np.asarray(unrest, np.float32))
         self._flicker += flicker_rate * (cv2.absdiff(small, self._fast) * 1.25 - self._flicker)
         cv2.accumulateWeighted(small, self._fast, _rate(gap_s, settings.fast_s))
-        slow_s = min(settings.slow_s, max(settings.fast_s, started))
-        cv2.accumulateWeighted(small, self._slow, _rate(gap_s, slow_s))
-        grown = cv2.dilate(moving | new, self._kernel)
+        slow_s = settings.fast_s if started < settings.warm_up_s else settings.slow_s
+        step = _FULL_STEP * gap_s / slow_s
+        self._slow += np.clip(small - self._slow, -step, step)
+        grown = cv2.dilate(foreign, self._kernel)
         cv2.accumulateWeighted(grown.astype(np.float32), self._busy, _rate(gap_s, settings.persist_s))
 
     def _regions(self, mask: Mask, scale: tuple[float, float]) -> Floats:

@@ -82,7 +82,11 @@ class Judge:
         """Whether the detector reports a true box."""
         reported = judged.reported
         rows = reported.xyxy[reported.class_id == self.class_names.index(box.class_name)]
-        return bool(len(rows)) and bool(iou_matrix(_array(box.xyxy), rows).max() >= 0.3)
+        least = self._same(box.class_name)
+        return bool(len(rows)) and bool(iou_matrix(_array(box.xyxy), rows).max() >= least)
+
+    def _same(self, class_name: str) -> float:
+        return self.judged.same(self.class_names.index(class_name), EvidenceRules())
 
     def missed_by(self, evidence: Evidence) -> set[int]:
         """Tracks that the evidence points at and that the detector did not report."""
@@ -90,7 +94,8 @@ class Judge:
         found = set()
         for boxes, judged in ((self.boxes, self.judged), (self.before, self.judged_before)):
             for box in boxes:
-                near = iou_matrix(evidence.xyxy[None], _array(box.xyxy))[0, 0] >= (0.1 if unknown else 0.3)
+                least = 0.1 if unknown else self._same(box.class_name)
+                near = iou_matrix(evidence.xyxy[None], _array(box.xyxy))[0, 0] >= least
                 if judged and near and (unknown or name == box.class_name) and not self.reports(judged, box):
                     found.add(box.track)
         return found

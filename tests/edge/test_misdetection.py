@@ -282,13 +282,30 @@ def test_an_embedding_that_fails_tells_nothing_and_the_next_frame_may() -> None:
     assert len(camera.see(None, opinions=SecondOpinions(teacher=box()))) == 1
 
 
+@pytest.mark.parametrize(("changed", "share"), [(BOX, 1.0), (FAR, 0.4)], ids=["changed", "still"])
+def test_a_miss_where_nothing_changed_is_less_probable(changed: tuple[float, ...], share: float) -> None:
+    motion = MotionReading(True, 0.1, False, np.asarray([changed], np.float32), NOTHING, NOTHING)
+    found = Camera().see(None, motion=motion, opinions=SecondOpinions(teacher=box()))
+    usual = PROBABILITY[EvidenceSource.TEACHER, ErrorKind.MISSED]
+    assert found[0].report.probability == pytest.approx(share * usual, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "reported", [box((95.0, 95.0, 165.0, 185.0), class_id=POTHOLE), box((90.0, 90.0, 300.0, 300.0))],
+    ids=["something else in the same outline", "the whole of which this is a part"],
+)
+def test_what_is_reported_otherwise_is_not_missed(reported: Detections) -> None:
+    opinions = SecondOpinions(views=(both(box(), reported), reported))
+    assert Camera().see(reported, opinions=opinions) == []
+
+
 def test_evidence_boxes_lie_inside_the_frame() -> None:
     found = Camera().see(None, opinions=SecondOpinions(teacher=box((-50, -50, 700, 400))))
     assert found[0].xyxy.tolist() == [0, 0, 640, 360]
 
 
 def test_the_floor_is_what_weak_tracks_need() -> None:
-    assert Camera().collector.floor == pytest.approx(0.4 * 0.35)
+    assert Camera().collector.floor == pytest.approx(0.4 * 0.5)
 
 
 def test_a_teacher_of_other_classes_speaks_of_those_known_here_only() -> None:
