@@ -82,7 +82,7 @@ def test_a_liar_is_kept_aside_with_the_reason(why: str, changes: dict[str, Any],
     ("data", "sentence"),
     [
         (b"\xff\x00 pixels", "not a Blindspot message"),
-        (b'{"type": "blindspot.misdetection.v9"}', "has schema"),
+        (b'{"type": "blindspot.misdetection.v9"}', "schema version"),
         (b'{"type": "blindspot.image.v1"}', "not on the allow-list"),
         (b"[" * 5000, "not a Blindspot message"),
     ],
