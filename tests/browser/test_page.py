@@ -25,10 +25,11 @@ FLAGS = (
     "--disable-sync",
 )
 FIRST_LOOK_MS = 20_000
-LIVE_MS = 10_000
+LIVE_MS = 20_000
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.timeout(240),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; install Debian's chromium"),
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
     pytest.mark.skipif(importlib.util.find_spec("nicegui") is None, reason="the extra dashboards is absent"),
