@@ -1,0 +1,1 @@
+"""How the bundled small Stable Diffusion is trained (`python -m synth.small_sd`), and its checkpoint."""

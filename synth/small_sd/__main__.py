@@ -1,0 +1,66 @@
+"""`python -m synth.small_sd --out FOLDER`: train the small Stable Diffusion from drawn scenes."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from messaging.errors import BlindspotError
+from synth.small_sd.run import Plan, train
+from synth.small_sd.schedule import Budget
+
+_VAE_SHARE = 0.25
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m synth.small_sd", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="pipeline folder to write")
+    parser.add_argument("--work", type=Path, help="where stages are kept (default: OUT with .work)")
+    parser.add_argument("--minutes", type=float, default=75, help="training time, VAE a quarter (default 75)")
+    parser.add_argument("--steps", type=int, help="UNet steps; ends the training before the minutes do")
+    parser.add_argument("--vae-steps", type=int, help="VAE steps, likewise")
+    parser.add_argument("--frames", type=int, default=2500, help="scenes to draw (default 2500)")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--photographs", type=Path, help="folder with images/train and labels/train (YOLO)")
+    parser.add_argument("--detector", type=Path, help="detector bundle whose embeddings become prototypes")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=2, help="for drawing (default 2)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for training on CPU")
+    parser.add_argument("--checkpoint-minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _plan(said: argparse.Namespace) -> Plan:
+    return Plan(
+        work=said.work or said.out.with_name(f"{said.out.name}.work"),
+        out=said.out,
+        frames=said.frames,
+        vae=Budget(said.vae_steps, said.minutes * _VAE_SHARE),
+        unet=Budget(said.steps, said.minutes * (1 - _VAE_SHARE)),
+        batch=said.batch,
+        seed=said.seed,
+        processes=said.processes,
+        device=said.device,
+        photographs=said.photographs,
+        detector=said.detector,
+        checkpoint_every_s=60 * said.checkpoint_minutes,
+    )
+
+
+def main() -> int:
+    """Train as the command line says; 0 when the folder is written, 2 when something was refused."""
+    said = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(said.threads)
+    try:
+        train(_plan(said))
+    except BlindspotError as error:
+        logging.getLogger(__name__).error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

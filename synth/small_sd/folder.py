@@ -1,0 +1,59 @@
+"""From trained parts to a standard pipeline folder, half precision, written whole or not at all.
+
+The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; beside
+the pipeline lie `prototype_projection.safetensors` and `painting.json`, which other programs may ignore.
+"""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline
+from safetensors.torch import save_file
+from transformers import CLIPTokenizer
+
+from synth.small_sd.denoiser import Painter
+from synth.stable_diffusion import PAINTING_FILE, PROTOTYPE_FILE
+
+
+def write_folder(
+    folder: Path, *, vae: AutoencoderKL, painter: Painter, tokens: CLIPTokenizer, noising: DDIMScheduler
+) -> None:
+    """Write the pipeline beside `folder`, then put it in its place; README and pictures there are kept."""
+    fresh = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    pipeline = StableDiffusionInpaintPipeline(
+        vae=copy.deepcopy(vae).half(),
+        text_encoder=copy.deepcopy(painter.text).half(),
+        tokenizer=tokens,
+        unet=copy.deepcopy(painter.unet).half(),
+        scheduler=noising,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(fresh, safe_serialization=True)
+    tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
+    token = {name: value.detach().half().contiguous() for name, value in painter.token.state_dict().items()}
+    save_file(token, fresh / PROTOTYPE_FILE)
+    (fresh / PAINTING_FILE).write_text(json.dumps({"background": "shown"}) + "\n")
+    for kept in (*folder.glob("*.md"), *folder.glob("*.png")):
+        shutil.copy2(kept, fresh / kept.name)
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.replace(old)
+    fresh.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def size_bytes(folder: Path) -> int:
+    """Bytes of all files of the folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def parameter_count(module: torch.nn.Module) -> int:
+    """Weights of one network."""
+    return sum(p.numel() for p in module.parameters())

@@ -1,0 +1,118 @@
+"""One training from nothing to a pipeline folder, in stages that leave their result in a work folder.
+
+Stages: draw, cut (and embed), VAE decoder, UNet. A stage whose result lies in the work folder is not run
+again, so a stopped training goes on where it was. Every few minutes the output folder is written anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from edge.onnx_detector import OnnxDetector
+from synth.small_sd.autoencoder import as_tensor, train_decoder
+from synth.small_sd.crops import CropSet
+from synth.small_sd.denoiser import Painter, Progress, Samples, encode, train_denoiser
+from synth.small_sd.folder import write_folder
+from synth.small_sd.frames import draw_frames
+from synth.small_sd.models import (
+    PrototypeToken,
+    Sizes,
+    autoencoder,
+    denoiser,
+    scheduler,
+    text_encoder,
+    tokenizer,
+)
+from synth.small_sd.projection import Projection, fit_projection
+from synth.small_sd.schedule import Budget
+from synth.small_sd.training_set import drawn_crops, photographed_crops
+
+logger = logging.getLogger(__name__)
+
+_EVERY = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on, for how long, and where.
+
+    `frames` scenes are drawn; `photographs` and `detector` may be absent (then neither is used).
+    """
+
+    work: Path
+    out: Path
+    frames: int
+    vae: Budget
+    unet: Budget
+    batch: int = 16
+    seed: int = 0
+    processes: int = 2
+    device: str = "cpu"
+    photographs: Path | None = None
+    detector: Path | None = None
+    checkpoint_every_s: float = 600.0
+    sizes: Sizes = field(default_factory=Sizes)
+
+
+def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+    """Run all stages; the last write of `plan.out` is the finished model."""
+    torch.manual_seed(plan.seed)
+    plan.work.mkdir(parents=True, exist_ok=True)
+    crops = _crops(plan)
+    projection = fit_projection(as_tensor(torch.from_numpy(crops.hazard[::_EVERY])))
+    vae = _vae(plan, projection, crops, clock)
+    tokens, noising = tokenizer(plan.sizes), scheduler()
+    painter = Painter(
+        denoiser(plan.sizes), text_encoder(plan.sizes, tokens), PrototypeToken(plan.sizes.text_width)
+    )
+    state = plan.work / "unet.pt"
+    progress = Progress.start(painter, state, plan.device)
+    draw = np.random.default_rng([plan.seed, 4, progress.steps])
+    samples = Samples(crops, encode(projection, crops), tokens, draw)
+
+    def checkpoint(now: Progress) -> None:
+        now.save(state)
+        write_folder(plan.out, vae=vae, painter=now.averaged(), tokens=tokens, noising=noising)
+        logger.info("checkpoint at unet step %d after %.0f s in %s", now.steps, now.spent_s, plan.out)
+
+    train_denoiser(
+        progress, samples, noising, plan.unet, batch=plan.batch, seed=plan.seed, clock=clock,
+        every_s=plan.checkpoint_every_s, checkpoint=checkpoint,
+    )  # fmt: skip
+
+
+def _crops(plan: Plan) -> CropSet:
+    path = plan.work / "crops.npz"
+    if path.exists():
+        return CropSet.load(path)
+    frames = plan.work / "frames"
+    draw_frames(frames, range(plan.frames), plan.processes)
+    detector = OnnxDetector(plan.detector) if plan.detector else None
+    parts = [drawn_crops(frames, detector, plan.seed)]
+    if plan.photographs:
+        parts.append(photographed_crops(plan.photographs, detector, plan.seed))
+    crops = CropSet.join(parts)
+    crops.save(path)
+    return crops
+
+
+def _vae(
+    plan: Plan, projection: Projection, crops: CropSet, clock: Callable[[], float]
+) -> AutoencoderKL:
+    folder = plan.work / "vae"
+    if folder.exists():
+        saved: AutoencoderKL = AutoencoderKL.from_pretrained(folder).eval()
+        return saved
+    vae, steps = train_decoder(
+        autoencoder(plan.sizes), projection, crops, plan.vae, batch=plan.batch, seed=plan.seed, clock=clock,
+        device=plan.device,
+    )  # fmt: skip
+    logger.info("decoder finished after %d steps", steps)
+    vae.save_pretrained(folder)
+    return vae
