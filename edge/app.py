@@ -10,7 +10,7 @@ from ulid import ULID
 from edge.camera_health import CameraFigures
 from edge.detector import Detector
 from edge.health import HealthServer, health_app
-from edge.hot_swap import SwappableDetector
+from edge.hot_swap import SwappableDetector, SwapPolicy
 from edge.incoming_orders import WeightsPlace
 from edge.metrics import NodeMetrics
 from edge.model_updates import ModelUpdates, TrialPolicy
@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
     metrics = NodeMetrics()
-    detector = SwappableDetector(lambda data: OnnxDetector(data, threads=settings.detector_threads))
+    detector = SwappableDetector(
+        lambda data: OnnxDetector(data, threads=settings.detector_threads),
+        SwapPolicy(latency_factor=settings.updates.latency_factor),
+    )
     teacher = _teacher(settings)
     place = WeightsPlace(settings.data / "weights", settings.mirror, settings.site, _trust(settings.trust))
     store = WeightsStore(place, now_utc=int(time.time()))

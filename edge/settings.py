@@ -75,10 +75,14 @@ class ReportSettings(_Section):
 
 
 class UpdateSettings(_Section):
-    """How often the mirror is looked at, and how long a swapped-in model is on trial, in seconds."""
+    """How often the mirror is looked at, and how long a swapped-in model is on trial, in seconds.
+
+    `latency_factor` is how much slower than the incumbent a candidate may be in its self-test.
+    """
 
     poll_s: float = Field(default=1.0, gt=0.0)
     trial_s: float = Field(default=120.0, ge=0.0)
+    latency_factor: float = Field(default=2.5, gt=1.0)
 
 
 class NodeSettings(_Section):
