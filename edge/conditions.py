@@ -22,7 +22,7 @@ from messaging.taxonomy import Light, RegionBin, SceneCondition, Sharpness, Size
 Image = npt.NDArray[np.uint8]
 Tag = TypeVar("Tag", Light, Weather, Sharpness)
 
-LEAST_PROBABILITY = 0.6
+LEAST_PROBABILITY = 0.5
 _WIDTH = 320
 _STEP_CLIP = 25.0
 _SHARP_RATIO = 0.212

@@ -91,9 +91,12 @@ def fit_softmax(
                        tuple(map(tuple, table[:-1].T)), tuple(table[-1]))
 
 
-def weights(keys: list[str], dusk: float, photos: int, photo_share: float) -> Rows:
-    """Every scene weighs the same, dusk less (no camera of ours is tuned for it), photographs their share."""
-    each = np.asarray([(dusk if k.startswith("dusk") else 1.0) / keys.count(k) for k in keys])
+def weights(
+    keys: list[str], dusk: float, photos: int, photo_share: float, *, snow: float = 1.0
+) -> Rows:
+    """Every scene weighs the same; dusk and snow less, they are mistaken for what is frequent."""
+    rare = [(dusk if k.startswith("dusk") else 1.0) * (snow if k.endswith("snow") else 1.0) for k in keys]
+    each = np.asarray([r / keys.count(k) for r, k in zip(rare, keys, strict=True)])
     return np.asarray(np.r_[each / len(SCENES), np.full(photos, photo_share / max(photos, 1))])
 
 
@@ -109,11 +112,11 @@ def fit(folder: Path | None) -> str:
     light = fit_softmax(
         np.stack([light_features(v) for v in [*values, *(v for _, v in photos)]]),
         np.asarray([LIGHTS.index(k.split("-")[0]) for k in keys] + [0] * len(photos)),
-        weights(keys, 0.3, len(photos), 0.4), LIGHTS)
+        weights(keys, 0.15, len(photos), 0.4), LIGHTS)
     weather = fit_softmax(
         np.stack([weather_features(v) for v in [*values, *clear]]),
         np.asarray([WEATHERS.index(k.split("-")[1]) for k in keys] + [0] * len(clear)),
-        weights(keys, 0.6, len(clear), 0.3), WEATHERS)
+        weights(keys, 0.4, len(clear), 0.3, snow=0.1), WEATHERS)
     head = Path("edge/condition_tables.py").read_text().split("LIGHT_TABLE =")[0]
     return head + f"LIGHT_TABLE = {written(light)}\nWEATHER_TABLE = {written(weather)}"
 
