@@ -22,6 +22,8 @@ _FEATHER = 1 / 26
 _FINER = 3
 _SPECK = 6 * _FINER * _FINER
 _HALF = 0.5
+_CLEARLY_GREY_LEVELS = 22.0
+_STRANGE_SHARE = 0.2
 _SHINING = frozenset({"fire"})
 
 
@@ -99,6 +101,16 @@ def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule)
         fill=min(float(hot.sum()) / area, 1.0),
         cover=feathered(hot, mask),
     )
+
+
+def is_empty(painted: Image, reconstructed: Image, mask: Mask) -> bool:
+    """Whether an empty painting shows the street that was there, and nothing new.
+
+    Compared inside `mask` with the background through the encoder and decoder alone: more than a fifth of
+    it clearly different means that the generator put something there after all.
+    """
+    strange = _difference(painted, reconstructed)[mask] > _CLEARLY_GREY_LEVELS
+    return bool(strange.mean() < _STRANGE_SHARE)
 
 
 def feathered(shape: Mask, mask: Mask) -> Plane:

@@ -1,8 +1,9 @@
 """Painting the places of several scenes at once: hazard, empty counterpart, label, controls.
 
 Every place is painted with the hazard (the best of n by distance to the prototype), then empty from the
-same seed; the label is read off the difference. Requests of several scenes share batches. Nothing here
-accepts or refuses.
+same seed; the label is read off the difference. A weak generator paints things where it should paint an
+empty street: then the background through its encoder and decoder is the counterpart. Requests of several
+scenes share batches. Nothing here accepts or refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from edge.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.backgrounds import Background
 from synth.compositing import Pasting, cut, develop, paste
-from synth.difference import Painted, feathered, read_label, rule_for
+from synth.difference import Painted, feathered, is_empty, read_label, rule_for
 from synth.errors import SynthesisStopped
 from synth.generator import PROTOTYPE_WIDTH, Box, Generator, Image, PaintedPatch, PatchRequest
 from synth.judges import PrototypeJudge
@@ -93,7 +94,8 @@ class Painter:
         ]
         painted = list(self._batches(wanted))
         takes = [painted[k :: len(spots)] for k in range(len(spots))]
-        best = self._best_takes(scenes, takes)
+        rough = self._reconstructed([(background, place) for _, background, place in spots])
+        best = self._best_takes(scenes, takes, rough)
         hazards = [options[take] for options, take in zip(takes, best, strict=True)]
         empties = list(
             self._batches(
@@ -101,8 +103,8 @@ class Painter:
             )
         )
         done = iter(
-            self._painted(place, hazard, empty)
-            for (_, _, place), hazard, empty in zip(spots, hazards, empties, strict=True)
+            self._painted(place, hazard, self._counterpart(place, empty, without))
+            for (_, _, place), hazard, empty, without in zip(spots, hazards, empties, rough, strict=True)
         )
         controls = self._controls(scenes)
         return [
@@ -151,7 +153,10 @@ class Painter:
             yield from self.generator.paint(requests[start : start + BATCH])
 
     def _best_takes(
-        self, scenes: Sequence[tuple[ScenePlan, Background]], takes: Sequence[Sequence[PaintedPatch]]
+        self,
+        scenes: Sequence[tuple[ScenePlan, Background]],
+        takes: Sequence[Sequence[PaintedPatch]],
+        rough: Sequence[Image],
     ) -> list[int]:
         """Which take of every place lies nearest to the prototype, judged in its scene.
 
@@ -160,7 +165,6 @@ class Painter:
         """
         if self.prototype is None or self.tries == 1:
             return [0] * len(takes)
-        rough = self._reconstructed([(b, p) for plan, b in scenes for p in plan.places])
         best: list[int] = []
         for plan, background in scenes:
             spots = range(len(best), len(best) + len(plan.places))
@@ -187,6 +191,11 @@ class Painter:
             paste(background, [p.pasting(with_hazard=True) for p in places], rng), background, rng
         )
         return judge.distances(picture, [p.tight or p.place.box for p in places])
+
+    def _counterpart(self, place: Place, empty: PaintedPatch, without: Image) -> PaintedPatch:
+        """The empty painting, or the bare background in its stead when something was painted after all."""
+        mask = place.mask(len(without))
+        return empty if is_empty(empty.image, without, mask) else replace(empty, image=without)
 
     def _painted(self, place: Place, hazard: PaintedPatch, empty: PaintedPatch) -> PaintedPlace:
         rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])

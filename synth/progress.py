@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from messaging.blobs import write_atomically
 from synth.generator import Box, Image
 
 THUMBNAIL_PX = 160
@@ -55,10 +56,8 @@ def write_thumbnail(folder: Path, name: str, image: Image, boxes: list[Box]) -> 
     for box in boxes:
         left, top, right, bottom = (round(v * scale) for v in box)
         cv2.rectangle(small, (left - 1, top - 1), (right, bottom), (60, 60, 255), 1)
-    path = folder / "thumbnails" / f"{name}.jpg"
-    path.parent.mkdir(exist_ok=True)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
-    path.write_bytes(bytes(data))
+    write_atomically(folder / "thumbnails" / f"{name}.jpg", bytes(data))
 
 
 def _last_byte(descriptor: int, length: int) -> bytes:

@@ -25,12 +25,15 @@ EMBEDDING = "e" * 64
 class FakeGenerator:
     """Paints an ellipse of the class's colour, varied by the seed; empty prompts leave the patch as it is.
 
-    `broken_every` paints nothing at every n-th place, `other_every` paints another class's colour there.
+    `broken_every` paints nothing at every n-th place, `other_every` paints another class's colour there;
+    `stray` paints black blocks where an empty street was asked for.
     """
 
-    def __init__(self, *, broken_every: int = 0, other_every: int = 0, digest: str = "0" * 64) -> None:
+    def __init__(
+        self, *, broken_every: int = 0, other_every: int = 0, stray: bool = False, digest: str = "0" * 64
+    ) -> None:
         self.paintings = 0
-        self._broken, self._other = broken_every, other_every
+        self._broken, self._other, self._stray = broken_every, other_every, stray
         self._card = GeneratorCard("fake", digest, "CC0-1.0")
 
     @property
@@ -50,6 +53,9 @@ class FakeGenerator:
 
     def _one(self, request: PatchRequest) -> Image:
         image = self.reconstruct([request.patch])[0].copy()
+        if self._stray and "empty" in request.prompt:
+            image[request.mask] = 0
+            return image
         name = next((n for n in COLOURS if any(t in request.prompt for t in THINGS[n])), None)
         place = request.seed % 2**31
         if name is None or (self._broken and place % self._broken == 0):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from messaging.taxonomy import DEFAULT_TAXONOMY, SceneCondition
-from synth.difference import AMORPHOUS, LUMINOUS, SOLID, feathered, read_label, rule_for
+from synth.difference import AMORPHOUS, LUMINOUS, SOLID, feathered, is_empty, read_label, rule_for
 from synth.generator import paint_mask
 
 MASK = paint_mask((16.0, 20.0, 48.0, 44.0), 64)
@@ -80,6 +80,13 @@ def test_the_cover_is_soft_full_on_the_hazard_and_nothing_at_the_border_of_the_m
     assert cover[~MASK].max() < 0.35
     assert 0.05 < cover[26, 32] < 1.01
     assert np.abs(np.diff(cover, axis=1)).max() < 0.5
+
+
+@pytest.mark.parametrize(("side", "empty"), [(0, True), (4, True), (20, False)])
+def test_an_empty_painting_with_something_in_it_is_not_empty(side: int, empty: bool) -> None:
+    painted = street(1)
+    painted[24 : 24 + side, 20 : 20 + side] = 5
+    assert is_empty(painted, street(2), MASK) is empty
 
 
 @pytest.mark.slow

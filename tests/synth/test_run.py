@@ -135,6 +135,12 @@ def test_a_refused_hazard_is_not_left_in_the_picture_without_a_label(tmp_path: P
         assert not [box for box in seen.xyxy if (box[2] - box[0]) * (box[3] - box[1]) > 150]
 
 
+def test_what_a_generator_paints_instead_of_an_empty_street_gets_into_no_picture(tmp_path: Path) -> None:
+    stray, plain = (run(tmp_path / str(k), generator=FakeGenerator(stray=bool(k))) for k in (1, 0))
+    for a, b in zip(stray.images, plain.images, strict=True):
+        assert a.read_bytes() == b.read_bytes()
+
+
 def prototype(name: str) -> PrototypeToMatch:
     vector = tuple(float(v) - 90 for v in np.clip(np.asarray(COLOURS["pothole"]) + SHIFT[name], 0, 255))
     return PrototypeToMatch(vector=vector, embedding_digest=EMBEDDING)
