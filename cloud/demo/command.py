@@ -12,9 +12,7 @@ from cloud.demo.result import DemoResult, figures_of
 
 Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row.")]
-Source = Annotated[
-    str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")
-]
+Source = Annotated[str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Turn every wheel once, on next to nothing.")]
 
 

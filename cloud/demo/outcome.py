@@ -1,5 +1,6 @@
 """After the last stage: ask the cloud what it knows, open the ground truth, and put the result together."""
 
+import json
 import random
 import time
 from collections import Counter
@@ -20,7 +21,6 @@ from messaging.resources import (
     CampaignResource,
     ComparisonResource,
     FailureModeResource,
-    LedgerResource,
     StageResource,
 )
 
@@ -34,7 +34,6 @@ class Evidence:
 
     campaigns: tuple[CampaignResource, ...]
     modes: tuple[FailureModeResource, ...]
-    ledger: tuple[LedgerResource, ...]
     comparison: tuple[ComparisonResource, ...]
 
 
@@ -43,7 +42,6 @@ def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
     return Evidence(
         tuple(cloud.get(f"campaigns/{name}", CampaignResource) for name in campaigns),
         tuple(cloud.page("failure-modes", FailureModeResource)),
-        tuple(cloud.page("ledger", LedgerResource)),
         tuple(cloud.page(f"campaigns/{campaigns[-1]}/comparison", ComparisonResource)),
     )
 
@@ -65,7 +63,7 @@ def outcome(
         notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")
     return DemoResult(
         rows=rows,
-        sites=tuple(_site_bytes(work, evidence, site) for site in SITES),
+        sites=tuple(_site_bytes(work, site) for site in SITES if (work / "sites" / site).exists()),
         images=_images(evidence),
         stages_s=_stage_times(last),
         measured=measured,
@@ -128,17 +126,16 @@ def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:
     return {(m.class_name, m.condition): (m.recall.value, m.recall.supported) for m in evidence.modes}
 
 
-def _site_bytes(work: Path, evidence: Evidence, site: str) -> SiteBytes:
-    own = [row for row in evidence.ledger if row.site == site]
+def _site_bytes(work: Path, site: str) -> SiteBytes:
+    """What the site's own gate entered in its ledger: every message that left, heartbeats included."""
+    status = json.loads((work / "sites" / site / "gate" / "gate_status.json").read_text())
     footage = sum(
         path.stat().st_size
         for camera in CAMERAS
         if camera.site == site
         for path in camera_folder(work, camera.name).glob("*.mp4")
     )
-    return SiteBytes(
-        site, {row.kind: row.length_bytes for row in own}, {row.kind: row.count for row in own}, footage
-    )
+    return SiteBytes(site, status["bytes_by_kind"], status["forwarded"], footage)
 
 
 def _images(evidence: Evidence) -> Images:

@@ -36,7 +36,11 @@ from synth.street import DRAWN_CLASSES
 ENDED = ("done", "rejected", "failed", "cancelled")
 PLAYED = (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY))
 PLUMBING = {
-    "recall_drop": 1.0, "precision_drop": 1.0, "cell_drop": 1.0, "enough_tracks": 1, "latency_ratio": 100.0,
+    "recall_drop": 1.0,
+    "precision_drop": 1.0,
+    "cell_drop": 1.0,
+    "enough_tracks": 1,
+    "latency_ratio": 100.0,
     "gain_required": False,
 }
 TICK_S = 0.5

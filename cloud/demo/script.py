@@ -47,7 +47,8 @@ class DemoCamera:
             scene=self.scene,
             fps=FPS,
             classes=DRAWN_CLASSES,
-            hazard_weights=self.weights, spawn_per_s=spawn_per_s,
+            hazard_weights=self.weights,
+            spawn_per_s=spawn_per_s,
         )
 
 
