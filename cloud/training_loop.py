@@ -131,7 +131,7 @@ def fit(
 
 def _step(network: YoloNetwork, optimiser: torch.optim.Optimizer, images: Tensor, targets: Tensor) -> float:
     loss = network.loss(images, targets)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""What viewers share: one snapshot, asked for seldom, that outlives a lost cloud beside the sentence of it."""
+"""What viewers share: one snapshot, asked for seldom, that outlives a lost cloud beside its sentence."""
 
 import asyncio
 import json

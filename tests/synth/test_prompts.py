@@ -17,7 +17,7 @@ def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
     ("name", "key", "kind", "said"),
     [
         ("smoke", "night-rain", {}, r"a photo of (rising )?smoke, street at night, rain, \w+ camera"),
-        ("pothole", "day-clear", {}, r"a photo of a (pothole|hole in the road), street by day, clear weather, .*"),
+        ("pothole", "day-clear", {}, r"a photo of a (pothole|hole in the road), street by day, clear .*"),
         (None, "dusk-fog", {}, r"a photo of an empty (street|road), street at dusk, fog, \w+ camera"),
         ("fire", "unknown-unknown", {}, r"a photo of (fire|flames), street, \w+ camera"),
         ("fire", "unknown-snow", {}, r"a photo of (fire|flames), street, snow, \w+ camera"),
