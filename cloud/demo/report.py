@@ -18,7 +18,7 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#1c2430}
 table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d9dee6}
-td.n{text-align:right;font-variant-numeric:tabular-nums} tr.target{background:#fff8e6}
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap} tr.target{background:#fff8e6}
 .ok{color:#1a7f37}.no{color:#b3261e}.bar{display:block;height:9px;border-radius:2px;margin:1px 0}
 .before{background:#9aa5b4}.after{background:#2f6fde}
 .samples img{width:15.5rem;margin:.2rem;border-radius:4px}
@@ -40,7 +40,7 @@ def write_report(result: DemoResult, out: Path) -> Path:
 def _page(result: DemoResult, figures: Sequence[Figure]) -> str:
     return (
         f"<!doctype html><meta charset=utf-8><title>Blindspot demo</title><style>{_STYLE}</style>"
-        "<h1>Blindspot: a blind spot found and closed</h1>"
+        "<h1>Blindspot: one run of the loop</h1>"
         "<p>Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth "
         "below was opened once, after the loop had finished.</p>"
         + "".join(f"<p><em>{escape(note)}</em></p>" for note in result.notes)

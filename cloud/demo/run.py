@@ -43,6 +43,9 @@ PLUMBING = {
     "latency_ratio": 100.0,
     "gain_required": False,
 }
+TINY_NOTE = (
+    "Tiny profile: every wheel turned once, with margins that let nearly anything pass; heals nothing."
+)
 TICK_S = 0.5
 SETTLE_S = 12.0
 OBSERVE_LIMIT_S = 900.0
@@ -176,10 +179,11 @@ def run_demo(
         finally:
             demo.stop()
     page = write_report(result, out)
+    name, command = (f"{out.name}-tiny", "blindspot demo --tiny") if profile.plumbing else (out.name, "")
     write_figures(
-        out.parent / "figures" / f"{out.name}.json",
+        out.parent / "figures" / f"{name}.json",
         figures_of(result),
-        command=f"make {out.name}",
+        command=command or f"make {name}",
         now=datetime.datetime.now(datetime.UTC),
     )
     console.print(f"report: {page}", highlight=False)
@@ -243,6 +247,8 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         rounds_ok=sum(_closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
     )
     result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))
+    if demo.profile.plumbing:
+        result = replace(result, notes=(*result.notes, TINY_NOTE))
     minutes = (time.monotonic() - demo.began) / 60
     return replace(result, measured=replace(measured, minutes=minutes))
 
