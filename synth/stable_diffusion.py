@@ -38,7 +38,7 @@ _MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
 class Sampling:
     """How to sample: denoising steps, guidance scale, patches a batch."""
 
-    steps: int = 20
+    steps: int = 12
     guidance: float = 3.0
     batch: int = 16
 
@@ -159,8 +159,9 @@ class DiffusionGenerator:
     def _encode(self, patches: torch.Tensor) -> torch.Tensor:
         """(b, 3, p, p) RGB in [0, 1] -> scaled latents, without randomness."""
         vae = self._pipeline.vae
-        latents: torch.Tensor = vae.encode(patches.to(self._pipeline.device) * 2 - 1).latent_dist.mode()
-        return latents * vae.config.scaling_factor
+        latents = vae.encode(patches.to(self._pipeline.device) * 2 - 1).latent_dist.mode()
+        scaled: torch.Tensor = latents * vae.config.scaling_factor
+        return scaled
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompt and empty-prompt embeddings (b, tokens, width), prototype tokens appended if taken."""

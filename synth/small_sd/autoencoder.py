@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from synth.small_sd.crops import CropSet
 from synth.small_sd.projection import Projection, start_decoder, write_encoder
-from synth.small_sd.schedule import Budget, Schedule
+from synth.small_sd.schedule import Budget, Schedule, exponential_mean
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def train_decoder(
     write_encoder(vae, projection)
     start_decoder(vae, projection)
     decoder = torch.nn.Sequential(vae.post_quant_conv, vae.decoder).to(device).train()
-    average = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    average = AveragedModel(decoder, avg_fn=exponential_mean)
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     schedule, step = Schedule(budget, _PEAK_RATE, clock), 0
     while schedule.progress(step) < 1.0:
@@ -53,15 +53,14 @@ def train_decoder(
             seen = decoder(latents.to(device))
         loss = _loss(seen.float(), images.to(device))
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimiser.step()
         average.update_parameters(decoder)
         step += 1
         if step % _LOG_EVERY == 0:
             logger.info("decoder step %d loss %.4f after %.0f s", step, loss.item(), schedule.spent_s)
-    vae.post_quant_conv.load_state_dict(average.module[0].state_dict())
-    vae.decoder.load_state_dict(average.module[1].state_dict())
+    decoder.load_state_dict(average.module.state_dict())
     trained: AutoencoderKL = vae.cpu().eval()
     return trained, step
 

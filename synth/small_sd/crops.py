@@ -148,7 +148,7 @@ def _fading(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
     across = (x - xs.mean()) / (np.ptp(xs) / 2 + 1)
     down = (y - ys.mean()) / (np.ptp(ys) / 2 + 1)
-    return np.clip((1.0 - np.hypot(across, down)) / 0.5, 0.0, 1.0)
+    return np.asarray(np.clip((1.0 - np.hypot(across, down)) / 0.5, 0.0, 1.0), np.float64)
 
 
 def crops_of_pair(

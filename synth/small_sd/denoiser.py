@@ -27,7 +27,7 @@ from synth.small_sd.autoencoder import as_tensor
 from synth.small_sd.crops import NO_CLASS, CropSet
 from synth.small_sd.models import PrototypeToken
 from synth.small_sd.projection import Projection
-from synth.small_sd.schedule import Budget, Schedule
+from synth.small_sd.schedule import Budget, Schedule, exponential_mean
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +76,9 @@ def encode(projection: Projection, crops: CropSet, batch: int = 256) -> Latents:
 
     def latents(pictures: NDArray[np.uint8], *, holes: bool) -> torch.Tensor:
         parts = []
-        for rows in torch.arange(len(pictures)).split(batch):
-            images = as_tensor(torch.from_numpy(pictures[rows[0] : rows[-1] + 1]))
+        for start in range(0, len(pictures), batch):
+            rows = slice(start, start + batch)
+            images = as_tensor(torch.from_numpy(pictures[rows]))
             parts.append(projection.encode(images * (mask[rows] < 0.5) if holes else images).half())
         return torch.cat(parts)
 
@@ -185,12 +186,7 @@ def _chances(crops: CropSet) -> NDArray[np.float64]:
         for name in names:
             rows = medium & (crops.class_name == name)
             chances[rows] = share / len(names) / rows.sum()
-    return chances / chances.sum()
-
-
-def _average(mean: torch.Tensor, latest: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-    """Exponential mean over up to 500 steps, over fewer at first."""
-    return mean + (latest - mean) * max(0.002, 9.0 / (float(count) + 10.0))
+    return np.asarray(chances / chances.sum(), np.float64)
 
 
 @dataclass(eq=False)
@@ -207,7 +203,7 @@ class Progress:
     def start(cls, painter: Painter, saved: Path, device: str) -> "Progress":
         """Fresh, or where `saved` left off."""
         painter = painter.to(device)
-        average = AveragedModel(painter, avg_fn=_average)
+        average = AveragedModel(painter, avg_fn=exponential_mean)
         optimiser = torch.optim.AdamW(
             painter.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01
         )
@@ -234,7 +230,8 @@ class Progress:
 
     def averaged(self) -> Painter:
         """A copy of the averaged weights on the CPU, ready to be saved as a pipeline."""
-        painter: Painter = copy.deepcopy(self.average.module).cpu().eval()
+        painter = copy.deepcopy(self.painter).cpu().eval()
+        painter.load_state_dict(self.average.module.state_dict())
         return painter
 
 
@@ -253,7 +250,7 @@ def train_denoiser(
             group["lr"] = schedule.rate(progress.steps)
         loss = _loss(progress.painter, sample, noising, draw)
         progress.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(progress.painter.parameters(), 1.0)
         progress.optimiser.step()
         progress.average.update_parameters(progress.painter)
@@ -279,4 +276,5 @@ def _loss(painter: Painter, sample: Batch, noising: DDIMScheduler, draw: torch.G
         predicted = painter(latent, times.to(device), *given)
     weight = _OUTSIDE_WEIGHT + functional.max_pool2d(sample.mask, 3, stride=1, padding=1).to(device)
     wrong = (predicted.float() - wanted).square() * weight
-    return wrong.sum() / (weight.sum() * wanted.shape[1])
+    mean: torch.Tensor = wrong.sum() / (weight.sum() * wanted.shape[1])
+    return mean

@@ -64,12 +64,13 @@ def crops_of_photograph(
     for (name, xyxy), embedding in zip(photograph.boxes, embeddings, strict=True):
         if max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]) >= _MIN_SIDE_PX:
             crops += [_crop(photograph.image, xyxy, name, embedding, rng) for _ in range(per_box)]
+    nothing = np.zeros(embeddings.shape[1], np.float32)
     if not photograph.boxes:
         for _ in range(_EMPTY_PER_PICTURE):
             side = float(rng.uniform(20, 0.3 * min(width, height)))
             x, y = float(rng.uniform(0, width - side)), float(rng.uniform(0, height - side))
             box = (x, y, x + side, y + side * float(rng.uniform(0.3, 1.0)))
-            crops.append(_crop(photograph.image, box, NO_CLASS, np.zeros(embeddings.shape[1]), rng))
+            crops.append(_crop(photograph.image, box, NO_CLASS, nothing, rng))
     return crops
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,6 +45,15 @@ def fit_projection(images: Tensor) -> Projection:
 
 
 @torch.no_grad()
+def read_projection(vae: AutoencoderKL) -> Projection:
+    """The projection that `write_encoder` wrote: a component's sign is whatever that fit gave it."""
+    conv = vae.encoder.down_blocks[1].downsamplers[0].conv
+    quarters = conv.weight[:LATENTS, :12, :2, :2].reshape(LATENTS, 2, 2, 3, 2, 2)
+    weight = quarters.permute(0, 3, 4, 1, 5, 2).reshape(LATENTS, 3, FACTOR, FACTOR)
+    return Projection(weight.float().contiguous(), _bias(conv)[:LATENTS].float().clone())
+
+
+@torch.no_grad()
 def write_encoder(vae: AutoencoderKL, projection: Projection) -> None:
     """Make the encoder compute the projection: space to depth, then a matrix, then a linear pass.
 
@@ -64,9 +74,9 @@ def write_encoder(vae: AutoencoderKL, projection: Projection) -> None:
     _pick(conv, {})
     quarters = projection.weight.reshape(LATENTS, 3, 2, 2, 2, 2).permute(0, 2, 4, 3, 5, 1)
     conv.weight[:LATENTS, :12, :2, :2] = quarters.permute(0, 3, 4, 5, 1, 2).reshape(LATENTS, 12, 2, 2)
-    conv.bias[:LATENTS] = projection.bias
+    _bias(conv)[:LATENTS] = projection.bias
     _linear_tail(third.resnets[0].conv_shortcut, encoder.conv_norm_out, encoder.conv_out)
-    encoder.conv_out.bias[LATENTS:] = _LOG_VARIANCE
+    _bias(encoder.conv_out)[LATENTS:] = _LOG_VARIANCE
     _pick(vae.quant_conv, {(c, c): (0, 0) for c in range(2 * LATENTS)})
 
 
@@ -80,7 +90,7 @@ def _linear_tail(shortcut: nn.Conv2d, norm: nn.GroupNorm, out: nn.Conv2d) -> Non
     for k in range(LATENTS):
         at = k * width
         shortcut.weight[at, k], shortcut.weight[at + 1, k] = 1.0, -1.0
-        shortcut.bias[at + 2], shortcut.bias[at + 3] = _LEVEL, -_LEVEL
+        _bias(shortcut)[at + 2], _bias(shortcut)[at + 3] = _LEVEL, -_LEVEL
         out.weight[k, at, 1, 1], out.weight[k, at + 1, 1, 1] = 1.0, -1.0
 
 
@@ -121,7 +131,7 @@ def _route(conv: nn.Conv2d, *, smooth: bool = False) -> None:
     line = torch.tensor([1.0, 2.0, 1.0]) / 4 if smooth else functional.one_hot(torch.tensor(side // 2), side)
     kernel = torch.outer(line, line).float()
     conv.weight[:LATENTS] = 0.0
-    conv.bias[:LATENTS] = 0.0
+    _bias(conv)[:LATENTS] = 0.0
     for k in range(LATENTS):
         conv.weight[k, k] = kernel
 
@@ -129,12 +139,17 @@ def _route(conv: nn.Conv2d, *, smooth: bool = False) -> None:
 def _pick(conv: nn.Conv2d, taps: dict[tuple[int, int], tuple[int, int]]) -> None:
     """Clear a convolution, then set (output, input) channels to 1 at kernel (row, column)."""
     conv.weight.zero_()
-    conv.bias.zero_()
+    _bias(conv).zero_()
     for (to, source), (row, column) in taps.items():
         conv.weight[to, source, row, column] = 1.0
 
 
-def _silence(resnets: list[nn.Module]) -> None:
+def _bias(conv: nn.Conv2d) -> Tensor:
+    if conv.bias is None:
+        raise TypeError("the autoencoder's convolutions have biases")
+    return conv.bias
+
+
+def _silence(resnets: list[ResnetBlock2D]) -> None:
     for resnet in resnets:
-        resnet.conv2.weight.zero_()
-        resnet.conv2.bias.zero_()
+        _pick(resnet.conv2, {})

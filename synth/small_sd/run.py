@@ -29,7 +29,7 @@ from synth.small_sd.models import (
     text_encoder,
     tokenizer,
 )
-from synth.small_sd.projection import Projection, fit_projection
+from synth.small_sd.projection import fit_projection, read_projection
 from synth.small_sd.schedule import Budget
 from synth.small_sd.training_set import drawn_crops, photographed_crops
 
@@ -65,8 +65,7 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
     torch.manual_seed(plan.seed)
     plan.work.mkdir(parents=True, exist_ok=True)
     crops = _crops(plan)
-    projection = fit_projection(as_tensor(torch.from_numpy(crops.hazard[::_EVERY])))
-    vae = _vae(plan, projection, crops, clock)
+    vae = _vae(plan, crops, clock)
     tokens, noising = tokenizer(plan.sizes), scheduler()
     painter = Painter(
         denoiser(plan.sizes), text_encoder(plan.sizes, tokens), PrototypeToken(plan.sizes.text_width)
@@ -74,7 +73,7 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
     state = plan.work / "unet.pt"
     progress = Progress.start(painter, state, plan.device)
     draw = np.random.default_rng([plan.seed, 4, progress.steps])
-    samples = Samples(crops, encode(projection, crops), tokens, draw)
+    samples = Samples(crops, encode(read_projection(vae), crops), tokens, draw)
 
     def checkpoint(now: Progress) -> None:
         now.save(state)
@@ -102,13 +101,12 @@ def _crops(plan: Plan) -> CropSet:
     return crops
 
 
-def _vae(
-    plan: Plan, projection: Projection, crops: CropSet, clock: Callable[[], float]
-) -> AutoencoderKL:
+def _vae(plan: Plan, crops: CropSet, clock: Callable[[], float]) -> AutoencoderKL:
     folder = plan.work / "vae"
     if folder.exists():
         saved: AutoencoderKL = AutoencoderKL.from_pretrained(folder).eval()
         return saved
+    projection = fit_projection(as_tensor(torch.from_numpy(crops.hazard[::_EVERY])))
     vae, steps = train_decoder(
         autoencoder(plan.sizes), projection, crops, plan.vae, batch=plan.batch, seed=plan.seed, clock=clock,
         device=plan.device,

@@ -1,13 +1,20 @@
 """How long to train and how fast to learn: a budget in steps or minutes, and the rate at each moment.
 
-The clock is an argument. Nothing here knows networks.
+The clock is an argument. Nothing here knows networks, but for the mean that both trainings keep of theirs.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from messaging.errors import ConfigurationError
+
+
+def exponential_mean(mean: Tensor, latest: Tensor, count: Tensor | int) -> Tensor:
+    """Mean of a weight over about the last 500 steps, over fewer at first (for `AveragedModel`)."""
+    return mean + (latest - mean) * max(0.002, 9.0 / (float(count) + 10.0))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from synth.small_sd.photographs import crops_of_photograph, read_photographs
 
 logger = logging.getLogger(__name__)
 
+_CUTS_PER_PAIR = 2
 _CROPS_PER_PHOTOGRAPHED_BOX = 4
 
 
@@ -31,7 +32,8 @@ def drawn_crops(frames: Path, detector: Detector | None, seed: int) -> CropSet:
         sensor = SensorModel(rng.uniform(0.2, 0.8), rng.uniform(1, 7), int(rng.integers(75, 96)))
         seen = sensor.apply(hazard.image, rng) if detector else hazard.image
         vectors = _embed(detector, seen, [box.xyxy for box in hazard.boxes])
-        crops += crops_of_pair(hazard, empty, vectors, rng)
+        for _ in range(_CUTS_PER_PAIR):
+            crops += crops_of_pair(hazard, empty, vectors, rng)
     logger.info("%d crops cut from %s", len(crops), frames)
     return stack(crops)
 

@@ -19,7 +19,7 @@ from synth.small_sd.denoiser import EMPTY_SHARE, Samples, encode
 from synth.small_sd.frames import read_frames
 from synth.small_sd.models import Sizes, autoencoder, tokenizer
 from synth.small_sd.photographs import crops_of_photograph, read_photographs
-from synth.small_sd.projection import fit_projection, write_encoder
+from synth.small_sd.projection import fit_projection, read_projection, write_encoder
 from synth.small_sd.run import Plan, train
 from synth.small_sd.schedule import Budget, Schedule
 from synth.stable_diffusion import DiffusionGenerator
@@ -54,6 +54,7 @@ def test_the_encoder_written_as_weights_computes_the_projection(crops: CropSet) 
     projection = fit_projection(images)
     vae = autoencoder(Sizes())
     write_encoder(vae, projection)
+    assert torch.equal(read_projection(vae).weight, projection.weight)
     with torch.no_grad():
         latent = vae.encode(images[:4]).latent_dist
     assert torch.allclose(latent.mean, projection.encode(images[:4]), atol=0.05)
