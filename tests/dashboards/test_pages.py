@@ -90,7 +90,7 @@ def test_a_cloud_that_never_answered_is_no_empty_page() -> None:
 
 def _row(markup: str, name: str) -> list[str]:
     """The texts of one table row."""
-    row = markup.split(f'data-row="{name}">')[1].split("</tr>")[0]
+    row = markup.split(f'data-row="{name}">')[1].split("</tr>", maxsplit=1)[0]
     return [_text(cell) for cell in row.split("<td")[1:]]
 
 
