@@ -39,7 +39,7 @@ class Sampling:
     """How to sample: denoising steps, guidance scale, patches a batch."""
 
     steps: int = 12
-    guidance: float = 3.0
+    guidance: float = 4.0
     batch: int = 16
 
     def __post_init__(self) -> None:
