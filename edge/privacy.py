@@ -11,7 +11,6 @@ crash may waste budget, never overdraw it. A budget file that cannot be read cou
 import json
 import logging
 import math
-import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from edge.errors import BudgetSpent
 from edge.gaussian_privacy import compose, epsilon_of, mu_of
 from edge.prototypes import PrototypeBook, PrototypeKey, quantise
+from messaging.blobs import write_atomically
 from messaging.reports import BoxGeometry, ClassPrototype, ConditionTags
 
 Floats = npt.NDArray[np.float32]
@@ -148,19 +148,8 @@ class PrivacyAccountant:
 
     def _write(self, entries: list[Spending]) -> None:
         document = {"version": 1, "spendings": [{"at_utc": s.at_utc, "mu": s.mu} for s in entries]}
-        temporary = self._path.with_suffix(".tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_atomically(self._path, json.dumps(document).encode())
         except OSError as fault:
             raise BudgetSpent(
                 f"privacy account {self._path} cannot be written ({fault.strerror}), so nothing is released"
