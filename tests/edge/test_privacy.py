@@ -1,12 +1,12 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge import privacy
 from edge.errors import BudgetSpent
 from edge.gaussian_privacy import compose, delta_of, epsilon_of, mu_of
 from edge.privacy import (
@@ -145,8 +145,8 @@ def test_the_spending_is_on_disk_before_the_vector_exists(tmp_path: Path) -> Non
 
 def test_every_spending_is_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[int] = []
-    real = privacy.os.fsync
-    monkeypatch.setattr(privacy.os, "fsync", lambda fd: (flushed.append(fd), real(fd))[1])
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(fd), real(fd))[1])
     account(tmp_path).spend()
     assert len(flushed) == 2
 
