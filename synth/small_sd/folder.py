@@ -24,6 +24,7 @@ def write_folder(
     """Write the pipeline beside `folder`, then put it in its place; README and pictures there are kept."""
     fresh = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
+    vae.register_to_config(_name_or_path="small-sd")  # else the folder it was loaded from is published
     pipeline = StableDiffusionInpaintPipeline(
         vae=copy.deepcopy(vae).half(),
         text_encoder=copy.deepcopy(painter.text).half(),
