@@ -179,7 +179,7 @@ class EmbeddedBroker:
         if kept and (not first_start or _is_free(kept)):
             self._port = kept
             return
-        self._port = _free_port()
+        self._port = free_port()
         if kept:
             log.warning("port %d of broker %s is taken; using %d", kept, self._config.name, self._port)
         write_secret(path, str(self._port).encode())
@@ -218,7 +218,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

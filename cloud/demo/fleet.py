@@ -4,7 +4,6 @@ Every program is started as a deployment would start it, from its own configurat
 short cut into any of them.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import yaml
 
 from cloud.errors import DemoFailed
 from cloud.hub import Enrolment
-from messaging.broker import EmbeddedBroker
+from messaging.broker import EmbeddedBroker, free_port
 from messaging.broker_config import site_config
 from messaging.child_process import ChildProcess
 
@@ -182,13 +181,6 @@ def _frames_seen(port: int) -> float:
         return 0.0
     rows = [line for line in text.splitlines() if line.startswith("blindspot_edge_frames_total{")]
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cloud.datasets import DataRole, DatasetRegister
-from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, free_port, memory_gb
+from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
 from cloud.demo.outcome import ask, outcome
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
@@ -28,6 +28,7 @@ from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
 from cloud.starting_detector import REFERENCE_WEIGHTS
 from cloud.starting_detector.scenes import BASE_TRAINING, TRIAL, draw_folder
+from messaging.broker import free_port
 from messaging.child_process import ChildProcess
 from messaging.figures import write_figures
 from messaging.resources import CampaignRequest, CampaignResource, SiteResource
