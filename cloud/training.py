@@ -29,7 +29,8 @@ class Recipe:
     """How to train: AdamW with a cosine schedule, batches of `batch`, squares of `image_size` pixels.
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
-    images only. `mosaic` is how often four samples are shown as one.
+    images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
+    as they came, as they must wherever prototypes are compared.
     """
 
     epochs: int = 5
@@ -41,6 +42,7 @@ class Recipe:
     mosaic: float = 0.3
     seed: int = 0
     threads: int = 2
+    frozen: bool = True
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.image_size % 32 or self.learning_rate <= 0:

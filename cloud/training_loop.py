@@ -105,7 +105,7 @@ def fit(
     """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = network_of(weights)
+    network = network_of(weights, frozen=recipe.frozen)
     optimiser = _optimiser(network, recipe.learning_rate)
     mix = Mix(recipe.batch, recipe.synthetic_share)
     plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
@@ -126,7 +126,8 @@ def fit(
             reporter.tell(epoch, step, total / seen)
         losses.append(total / max(seen, 1))
     average.give_to(network)
-    return replace(weights, tensors=network.tensors() | weights.frozen), tuple(losses)
+    kept = weights.frozen if recipe.frozen else {}
+    return replace(weights, tensors=network.tensors() | kept), tuple(losses)
 
 
 def _step(network: YoloNetwork, optimiser: torch.optim.Optimizer, images: Tensor, targets: Tensor) -> float:

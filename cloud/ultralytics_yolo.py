@@ -42,9 +42,10 @@ IGNORED = ".num_batches_tracked"
 
 
 class YoloNetwork:
-    """A trainable detector: ultralytics' network with the first layers frozen, statistics included."""
+    """A trainable detector: ultralytics' network, its first layers frozen (statistics included) or not."""
 
-    def __init__(self, architecture: str, classes: int) -> None:
+    def __init__(self, architecture: str, classes: int, *, frozen: bool = True) -> None:
+        self._frozen = frozen
         self.module = DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
@@ -107,7 +108,7 @@ class YoloNetwork:
             return stacked(seen)
 
     def _frozen_layers(self) -> list[nn.Module]:
-        return list(self.module.model[:FROZEN_LAYERS])
+        return list(self.module.model[:FROZEN_LAYERS]) if self._frozen else []
 
 
 @contextmanager
@@ -140,9 +141,9 @@ def doubled(coarse: Tensor) -> Tensor:
     return nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
 
 
-def network_of(weights: DetectorWeights) -> YoloNetwork:
+def network_of(weights: DetectorWeights, *, frozen: bool = True) -> YoloNetwork:
     """The trainable network that a weights file describes."""
-    network = YoloNetwork(weights.card.architecture, len(weights.card.class_names))
+    network = YoloNetwork(weights.card.architecture, len(weights.card.class_names), frozen=frozen)
     network.load(weights.tensors)
     return network
 

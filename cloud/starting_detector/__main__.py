@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 LICENCE = "AGPL-3.0-or-later"
 BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
 REFERENCE_RECIPE = Recipe(
-    epochs=8, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11
+    epochs=10, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
 )
 
 
@@ -91,7 +91,7 @@ def start(coco: Path, work: Path) -> DetectorWeights:
     return read_weights(path)
 
 
-def make(detector: Detector, work: Path, photographs: Path | None) -> Path:
+def make(detector: Detector, work: Path, photographs: Path | None, *, threads: int) -> Path:
     """Train one detector, unless its folder holds a finished training. Returns its weights file."""
     out = work / detector.name
     if not (out / "result.json").exists():
@@ -105,7 +105,7 @@ def make(detector: Detector, work: Path, photographs: Path | None) -> Path:
             replay=tuple(folders),
             public=public,
             calibration=(_drawn(detector.calibration, work / f"{detector.name}-calibration"),),
-            recipe=detector.recipe,
+            recipe=replace(detector.recipe, threads=threads),
         )
         train(plan, out, progress=_log_progress)
     return out / "weights.safetensors"
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--coco", type=Path, required=True, help="yolo11n COCO weights (.pt)")
     parser.add_argument("--photographs", type=Path, help="the hazards data set; without it drawn scenes only")
     parser.add_argument("--work", type=Path, required=True, help="folder for everything in between")
+    parser.add_argument("--threads", type=int, default=2, help="for training (default 2)")
     parser.add_argument("--install", action="store_true", help="replace the weights that ship")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -133,7 +134,7 @@ def main() -> None:
     figures = {}
     for detector in DETECTORS:
         began = time.monotonic()
-        weights = make(detector, work, arguments.photographs)
+        weights = make(detector, work, arguments.photographs, threads=arguments.threads)
         log.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
         figures[detector.name] = json.loads(measure(weights, work).to_json())
         if arguments.install:
