@@ -57,6 +57,8 @@ class PatchRequest:
         mask: (p, p) bool, True where to paint.
         seed: the painting's whole randomness, 0 to 2**63 - 1.
         prototype: (64,) float32 mean embedding to lean towards, of any length (L2-normalised inside).
+        guided: whether the prompt is to be exaggerated (classifier-free guidance, twice the work); an empty
+            street needs none.
     """
 
     prompt: str
@@ -64,6 +66,7 @@ class PatchRequest:
     mask: Mask
     seed: int
     prototype: NDArray[np.float32] | None = None
+    guided: bool = True
 
     def __post_init__(self) -> None:
         side = self.patch.shape[0]

@@ -135,6 +135,7 @@ class Painter:
             mask=place.mask(self.generator.patch_px),
             seed=place.seed + take * _SEEDS,
             prototype=None if empty else self._lean(),
+            guided=not empty,
         )
 
     def _lean(self) -> Floats | None:

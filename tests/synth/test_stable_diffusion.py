@@ -1,5 +1,6 @@
 """The generator on diffusers, with a tiny untrained pipeline of the real classes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,16 @@ def test_another_prototype_gives_another_painting_and_its_length_does_not(
     painted = [p.image for p in generator.paint([one, other])]
     assert _difference(*painted) > 1
     assert _difference(painted[0], generator.paint([longer, other])[0].image) <= 1
+
+
+def test_an_unguided_request_is_painted_without_guidance_among_guided_ones(
+    generator: DiffusionGenerator,
+) -> None:
+    plain = replace(_request(4), guided=False)
+    painted = generator.paint([_request(4), plain, _request(5)])
+    assert [p.provenance.guidance for p in painted] == [3.0, 1.0, 3.0]
+    assert _difference(painted[0].image, painted[1].image) > 1
+    assert _difference(painted[1].image, generator.paint([plain])[0].image) <= 1
 
 
 def test_provenance_names_model_prompt_seed_and_sampling(generator: DiffusionGenerator) -> None:
