@@ -117,6 +117,25 @@ class Painter:
             for plan, background in scenes
         ]
 
+    def paint_empty(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[tuple[Pasting, ...]]:
+        """What to paste into each scene for nothing to be seen: its places painted empty, and its controls.
+
+        Raises `SynthesisStopped` between batches when asked to stop.
+        """
+        spots = [(background, place) for plan, background in scenes for place in plan.places]
+        empties = list(self._batches([self._request(b, p, 0, empty=True) for b, p in spots]))
+        rough = self._reconstructed(spots)
+        masks = [place.mask(self.generator.patch_px) for _, place in spots]
+        done = iter(
+            Pasting(place.window, self._counterpart(place, empty, without).image, feathered(mask, mask))
+            for (_, place), empty, without, mask in zip(spots, empties, rough, masks, strict=True)
+        )
+        controls = self._controls(scenes)
+        return [
+            (*(next(done) for _ in plan.places), *(next(controls) for _ in plan.controls))
+            for plan, _ in scenes
+        ]
+
     def _request(
         self, background: Background, place: Place, take: int, *, empty: bool = False
     ) -> PatchRequest:

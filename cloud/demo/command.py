@@ -14,9 +14,24 @@ Out = Annotated[Path, typer.Option("--out", help="Where report and working files
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row.")]
 Source = Annotated[str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Turn every wheel once, on next to nothing.")]
+Photographs = Annotated[
+    Path | None,
+    typer.Option(
+        "--empty-photographs",
+        exists=True,
+        file_okay=False,
+        help="Photographs without any hazard, to count false alarms on; drawn streets if left out.",
+    ),
+]
 
 
-def demo(out: Out = Path("out/demo"), rounds: Rounds = 1, source: Source = None, tiny: Tiny = False) -> None:
+def demo(
+    out: Out = Path("out/demo"),
+    rounds: Rounds = 1,
+    source: Source = None,
+    tiny: Tiny = False,
+    empty_photographs: Photographs = None,
+) -> None:
     """Watch a blind spot being found and closed on this machine: no camera, no GPU, no network."""
     from cloud.demo.run import run_demo
     from cloud.demo.script import FULL, TINY
@@ -24,7 +39,10 @@ def demo(out: Out = Path("out/demo"), rounds: Rounds = 1, source: Source = None,
     console = Console()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    result = run_demo(out, TINY if tiny else FULL, console, rounds=rounds, source=source)
+    profile = TINY if tiny else FULL
+    result = run_demo(
+        out, profile, console, rounds=rounds, source=source, empty_photographs=empty_photographs
+    )
     show(result, console)
 
 

@@ -54,7 +54,7 @@ def outcome(
     Footage that was not drawn has no truth: then the rows are the figures of the shadow runs.
     """
     last = evidence.campaigns[-1]
-    candidate = last.candidate_digest if _served(last) else None
+    candidate = served_model(last)
     notes = [] if candidate else [f"No model was put in service: {last.reason or last.state}."]
     if drawn:
         rows = _rows(work, evidence, base_digest, candidate or base_digest, len(evidence.campaigns) - 1)
@@ -73,8 +73,24 @@ def outcome(
     )
 
 
-def _served(campaign: CampaignResource) -> bool:
-    return any(s.stage == "roll_out" and s.state == "done" for s in campaign.stages)
+def served_model(campaign: CampaignResource) -> str | None:
+    """Digest of the model that a campaign put in service, None when it put none."""
+    rolled_out = any(s.stage == "roll_out" and s.state == "done" for s in campaign.stages)
+    return campaign.candidate_digest if rolled_out else None
+
+
+def stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | None:
+    """A whole number that a stage measured; None when the stage was not reached."""
+    value = next((s.figures.get(name) for s in campaign.stages if s.stage == stage), None)
+    return None if value is None else int(value)
+
+
+def closed_a_mode(campaign: CampaignResource) -> bool:
+    """Whether the edge itself saw a failure mode of the campaign close."""
+    verified = next((s.figures for s in campaign.stages if s.stage == "verify"), {})
+    return campaign.state == "done" and any(
+        isinstance(row, dict) and row.get("status") == "closed" for row in verified.values()
+    )
 
 
 def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:

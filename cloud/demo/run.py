@@ -17,13 +17,15 @@ from rich.console import Console
 from cloud.datasets import DataRole, DatasetRegister
 from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
-from cloud.demo.outcome import ask, outcome
+from cloud.demo.outcome import ask, closed_a_mode, outcome, served_model, stage_figure
+from cloud.demo.painted_empty import AlarmCount
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
-from cloud.demo.result import DemoResult, Measured, figures_of
+from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
 from cloud.demo.script import DemoProfile, Phase
 from cloud.errors import DemoFailed
 from cloud.hub import enrol_site
+from cloud.model_files import ModelFiles
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
 from cloud.starting_detector import REFERENCE_WEIGHTS
@@ -61,6 +63,8 @@ class Demo:
     profile: DemoProfile
     view: LiveView
     player: Player
+    empty_photographs: Path | None = None
+    counting: AlarmCount | None = None
     sites: list[Site] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -154,17 +158,54 @@ class Demo:
             raise DemoFailed(f"the sites run {len(digests)} models, one was expected; see the nodes' logs")
         return str(digests.pop())
 
+    def begin_counting(self, base: str, promoted: str) -> None:
+        """Start to count what both models take for hazards on patches painted empty."""
+        models = ModelFiles(DataFolder(self.cloud_folder).models)
+        self.counting = AlarmCount(
+            models.bundle(base),
+            models.bundle(promoted),
+            self.work / "painted-empty.json",
+            pictures=self.profile.empty_pictures,
+            photographs=self.empty_photographs,
+        )
+
+    def false_alarms(self, cloud: RemoteCloud) -> FalseAlarms | None:
+        """What was counted; None when nothing was begun, or when it failed."""
+        if self.counting is None:
+            return None
+        try:
+            return self.counting.result(lambda: self.tick(cloud))
+        except DemoFailed as error:
+            self.view.say(str(error))
+            return None
+
     def stop(self) -> None:
         """End everything that was started."""
         self.player.stop()
+        if self.counting is not None:
+            self.counting.stop()
         for site in self.sites:
             site.stop()
 
 
 def run_demo(
-    out: Path, profile: DemoProfile, console: Console, *, rounds: int = 1, source: str | None = None
+    out: Path,
+    profile: DemoProfile,
+    console: Console,
+    *,
+    rounds: int = 1,
+    source: str | None = None,
+    empty_photographs: Path | None = None,
 ) -> DemoResult:
     """Run the demonstration and write `report.html`, `report.json` and the figures below `out`.
+
+    Args:
+        out: an empty folder.
+        profile: how much of everything.
+        console: where the live view is drawn.
+        rounds: campaigns in a row, the cloud restarted between them.
+        source: footage of the user's own instead of the drawn cameras.
+        empty_photographs: hazard-free pictures to count false alarms on, instead of drawn ones.
 
     Raises:
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
@@ -172,7 +213,7 @@ def run_demo(
     work = out / "work"
     with LiveView(console) as view:
         player: Player = DrawnPlayer(work, profile) if source is None else OwnPlayer(source)
-        demo = Demo(work, profile, view, player)
+        demo = Demo(work, profile, view, player, empty_photographs)
         try:
             demo.prepare()
             with _programs(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
@@ -244,25 +285,18 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         peak_memory_gb=demo.peak_gb,
         node_resident_mb=resident_mb,
         first_frame_s=first_frame_s,
-        frames_lost_in_swap=_stage_figure(campaigns[-1], "roll_out", "frames_lost"),
-        rounds_ok=sum(_closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
+        frames_lost_in_swap=stage_figure(campaigns[-1], "roll_out", "frames_lost"),
+        rounds_ok=sum(closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
     )
+    if promoted := served_model(evidence.campaigns[-1]):
+        demo.begin_counting(base, promoted)
     result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))
-    if demo.profile.plumbing:
-        result = replace(result, notes=(*result.notes, TINY_NOTE))
+    alarms = demo.false_alarms(cloud)
+    notes = [
+        *result.notes,
+        *([alarms.note] if alarms else []),
+        *([TINY_NOTE] if demo.profile.plumbing else []),
+    ]
     minutes = (time.monotonic() - demo.began) / 60
-    return replace(result, measured=replace(measured, minutes=minutes))
-
-
-def _stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | None:
-    """A whole number that a stage measured; None when the stage was not reached."""
-    value = next((s.figures.get(name) for s in campaign.stages if s.stage == stage), None)
-    return None if value is None else int(value)
-
-
-def _closed_a_mode(campaign: CampaignResource) -> bool:
-    """Whether the edge itself saw a failure mode of the campaign close."""
-    verified = next((s.figures for s in campaign.stages if s.stage == "verify"), {})
-    return campaign.state == "done" and any(
-        isinstance(row, dict) and row.get("status") == "closed" for row in verified.values()
-    )
+    measured = replace(measured, false_alarms=alarms, minutes=minutes, peak_memory_gb=demo.peak_gb)
+    return replace(result, notes=tuple(notes), measured=measured)

@@ -77,6 +77,7 @@ class DemoProfile:
     images_per_mode: int = 100
     replay_images: int = 450
     holdout_images: int = 60
+    empty_pictures: int = 100
     epochs: int = 5
     best_of: int = 1
     plumbing: bool = False
@@ -96,6 +97,7 @@ TINY = DemoProfile(
     images_per_mode=4,
     replay_images=24,
     holdout_images=10,
+    empty_pictures=6,
     epochs=1,
     plumbing=True,
 )

@@ -17,7 +17,16 @@ ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "synth" / "small_sd" / "checkpoint"
 LIMIT_S = 600
 STAGES = [
-    "plan", "synthesise", "filter", "train", "evaluate", "trial", "shadow", "service", "roll_out", "verify",
+    "plan",
+    "synthesise",
+    "filter",
+    "train",
+    "evaluate",
+    "trial",
+    "shadow",
+    "service",
+    "roll_out",
+    "verify",
 ]
 
 pytestmark = [
@@ -45,8 +54,11 @@ def report(run: Path) -> dict[str, Any]:
 
 def test_every_stage_of_the_campaign_ran(report: dict[str, Any]) -> None:
     assert list(report["stages_s"]) == STAGES
-    assert len(report["notes"]) == 1
-    assert report["notes"][0].startswith("Tiny profile")
+    assert [note.split(":")[0].split(" on ")[0] for note in report["notes"]] == [
+        "False alarms",
+        "Tiny profile",
+    ]
+    assert report["measured"]["false_alarms"]["pictures"] == 6
 
 
 def test_a_model_was_swapped_in_at_both_sites_without_losing_a_frame(
