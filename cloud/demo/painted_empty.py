@@ -10,6 +10,8 @@ own (`python -m cloud.demo.painted_empty`) beside other work; it never sees the 
 import argparse
 import itertools
 import json
+import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,29 +19,34 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.demo.fleet import ONE_THREAD, PYTHON
 from cloud.demo.result import FalseAlarms
 from cloud.demo.script import CAMERAS
 from cloud.errors import DemoFailed
-from cloud.planning import DEFAULT_GEOMETRY
-from cloud.starting_detector.scenes import DAY
 from edge.detector import Detector, Image
 from edge.onnx_detector import OnnxDetector
 from messaging.blobs import write_atomically
 from messaging.child_process import ChildProcess
-from messaging.taxonomy import SceneCondition, taxonomy_of
+from messaging.errors import BlindspotError
+from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather, taxonomy_of
 from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.compositing import Pasting, develop, paste
 from synth.generator import Generator
 from synth.layout import ScenePlan, plan_scene
-from synth.order import SynthesisOrder
+from synth.order import GeometryShare, SynthesisOrder
 from synth.painting import Painter
 from synth.street import DRAWN_CLASSES, WorldName
+
+logger = logging.getLogger(__name__)
 
 GROUP = 32
 SIZE = (640, 360)
 SEED = 20_261
 LIMIT_S = 180.0
+CONDITIONS = (SceneCondition(Light.DAY, Weather.CLEAR), *(camera.scene for camera in CAMERAS))
+_ANYWHERE = (
+    GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),
+    GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +101,13 @@ class AlarmCount:
     def __init__(
         self, base: Path, promoted: Path, out: Path, *, pictures: int, photographs: Path | None
     ) -> None:
-        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.painted_empty", base, promoted, out]
+        arguments: list[str | Path] = [sys.executable, "-m", "cloud.demo.painted_empty", base, promoted, out]
         arguments += ["--pictures", str(pictures)]
         arguments += [] if photographs is None else ["--photographs", photographs]
         self._out = out
-        self._child = ChildProcess(arguments, log=out.with_suffix(".log"), environment=ONE_THREAD)
+        self._child = ChildProcess(
+            arguments, log=out.with_suffix(".log"), environment={"OMP_NUM_THREADS": "1"}
+        )
         self._deadline = time.monotonic() + LIMIT_S
 
     def result(self, tick: Callable[[], object]) -> FalseAlarms:
@@ -144,35 +153,45 @@ def _order(scene: SceneCondition, class_name: str) -> SynthesisOrder:
         class_name=class_name,
         light=scene.light,
         weather=scene.weather,
-        geometry=DEFAULT_GEOMETRY,
+        geometry=_ANYWHERE,
         count=1,
         seed=SEED,
         budget_paintings=1,
     )
 
 
-def main() -> None:
-    """Command line of the counting process."""
-    from synth.stable_diffusion import DiffusionGenerator
-
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of the counting process; returns the exit code."""
     parser = argparse.ArgumentParser(prog="cloud.demo.painted_empty", description=__doc__)
     parser.add_argument("base", type=Path, help="bundle that served before the first campaign")
     parser.add_argument("promoted", type=Path, help="bundle that serves now")
     parser.add_argument("out", type=Path, help="JSON file of the counts")
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--photographs", type=Path, help="folder of hazard-free pictures; else drawn streets")
-    given = parser.parse_args()
-    drawn = given.photographs is None
-    backgrounds = DrawnBackgrounds(WorldName.HOLDOUT) if drawn else FolderBackgrounds(given.photographs)
-    scenes = (DAY, *(camera.scene for camera in CAMERAS)) if drawn else (SceneCondition(),)
-    alarms = count_alarms(
-        pairs(DiffusionGenerator.from_folder(), backgrounds, scenes, given.pictures),
-        OnnxDetector(given.base),
-        OnnxDetector(given.promoted),
-        drawn=drawn,
-    )
+    given = parser.parse_args(arguments)
+    try:
+        alarms = _count(given.base, given.promoted, given.photographs, given.pictures)
+    except BlindspotError as error:
+        logger.error("%s", error)
+        return 1
     write_atomically(given.out, json.dumps(asdict(alarms)).encode())
+    return 0
+
+
+def _count(base: Path, promoted: Path, photographs: Path | None, pictures: int) -> FalseAlarms:
+    detectors = OnnxDetector(base), OnnxDetector(promoted)
+    if photographs is None:
+        found = pairs(_generator(), DrawnBackgrounds(WorldName.HOLDOUT), CONDITIONS, pictures)
+    else:
+        found = pairs(_generator(), FolderBackgrounds(photographs), (SceneCondition(),), pictures)
+    return count_alarms(found, *detectors, drawn=photographs is None)
+
+
+def _generator() -> Generator:
+    from synth.stable_diffusion import DiffusionGenerator
+
+    return DiffusionGenerator.from_folder()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
