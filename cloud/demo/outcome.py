@@ -16,6 +16,7 @@ from cloud.demo.script import CAMERAS, SITES, Phase
 from cloud.demo.truth import Key, true_figures
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
+from cloud.training import BUNDLE_FILE
 from edge.onnx_detector import OnnxDetector
 from messaging.resources import (
     CampaignResource,
@@ -96,8 +97,8 @@ def closed_a_mode(campaign: CampaignResource) -> bool:
 def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:
     models = DataFolder(work / "cloud").models
     footage = [pair for camera in CAMERAS for pair in truths(work, camera.name, Phase.VERIFY, round_number)]
-    before = true_figures(OnnxDetector(models / base / "model.onnx", threads=2), footage)
-    after = true_figures(OnnxDetector(models / candidate / "model.onnx", threads=2), footage)
+    detectors = [OnnxDetector(models / digest / BUNDLE_FILE, threads=2) for digest in (base, candidate)]
+    before, after = true_figures(detectors, footage)
     targets = {name for campaign in evidence.campaigns for name in campaign.modes}
     estimates = _estimates(evidence)
     keys = sorted({*before.boxes, *after.boxes}, key=lambda key: (key[1], key[0]))

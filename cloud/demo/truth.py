@@ -13,10 +13,10 @@ import numpy as np
 
 from cloud.demo.result import Score
 from cloud.detection_metrics import iou_rule, match
-from edge.detections import Floats, iou_matrix
+from edge.detections import Detections, Floats, iou_matrix
 from edge.detector import Detector, Image
 from messaging.taxonomy import taxonomy_of
-from synth.street import Truth
+from synth.street import TrueBox, Truth
 
 Key = tuple[str, str]
 TRACK_IOU = 0.3
@@ -40,35 +40,59 @@ class TrueFigures:
         return detected / count if count else None
 
 
-def true_figures(detector: Detector, footage: Iterable[tuple[Path, Truth]], *, every: int = 2) -> TrueFigures:
-    """Look at every n-th frame of the footage and count against its truth."""
-    names = detector.description.class_names
-    taxonomy = taxonomy_of(names)
-    counts: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
-    stood: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+def true_figures(
+    detectors: Sequence[Detector], footage: Iterable[tuple[Path, Truth]], *, every: int = 2
+) -> list[TrueFigures]:
+    """Look at every n-th frame of the footage with each detector and count against its truth, in their order.
+
+    The footage is decoded once; every batch of frames is given to all of them.
+    """
+    counts = [_Count(detector) for detector in detectors]
     for path, truth in footage:
         for batch in _batches(_frames(path, every)):
-            seen = detector.detect([image for _, image in batch])
-            for (index, _), found in zip(batch, seen, strict=True):
-                for class_id, name in enumerate(names):
-                    own = found[found.class_id == class_id]
-                    boxes = [box for box in truth.frames[index] if box.class_name == name]
-                    true_xyxy = _stacked([box.xyxy for box in boxes])
-                    hits = int(match(own, true_xyxy, iou_rule(taxonomy, name)).sum())
-                    tally = counts[name, truth.scene.key]
-                    tally[0] += len(boxes)
-                    tally[1] += hits
-                    tally[2] += len(own) - hits
-                    near = iou_matrix(true_xyxy, own.xyxy).max(axis=1, initial=0.0) >= TRACK_IOU
-                    for box, covered in zip(boxes, near, strict=True):
-                        frames = stood[name, truth.scene.key, path.parent.name, box.track]
-                        frames[0] += 1
-                        frames[1] += int(covered)
-    tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for (name, scene, _, _), (looked, covered_frames) in stood.items():
-        detected, count = tracks[name, scene]
-        tracks[name, scene] = (detected + int(2 * covered_frames >= looked), count + 1)
-    return TrueFigures({key: Score(*tally) for key, tally in counts.items()}, dict(tracks))
+            for count in counts:
+                count.look(batch, truth, path.parent.name)
+    return [count.figures() for count in counts]
+
+
+class _Count:
+    """One detector's running counts."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._names = detector.description.class_names
+        self._taxonomy = taxonomy_of(self._names)
+        self._boxes: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._stood: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+
+    def look(self, batch: Sequence[tuple[int, Image]], truth: Truth, camera: str) -> None:
+        """Frames of one film of a camera, with their indices in it."""
+        seen = self._detector.detect([image for _, image in batch])
+        for (index, _), found in zip(batch, seen, strict=True):
+            for class_id, name in enumerate(self._names):
+                boxes = [box for box in truth.frames[index] if box.class_name == name]
+                self._compare(found[found.class_id == class_id], boxes, (name, truth.scene.key), camera)
+
+    def _compare(self, found: Detections, boxes: Sequence[TrueBox], key: Key, camera: str) -> None:
+        true_xyxy = _stacked([box.xyxy for box in boxes])
+        hits = int(match(found, true_xyxy, iou_rule(self._taxonomy, key[0])).sum())
+        tally = self._boxes[key]
+        tally[0] += len(boxes)
+        tally[1] += hits
+        tally[2] += len(found) - hits
+        near = iou_matrix(true_xyxy, found.xyxy).max(axis=1, initial=0.0) >= TRACK_IOU
+        for box, covered in zip(boxes, near, strict=True):
+            frames = self._stood[*key, camera, box.track]
+            frames[0] += 1
+            frames[1] += int(covered)
+
+    def figures(self) -> TrueFigures:
+        """What was counted."""
+        tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        for (name, scene, _, _), (looked, covered) in self._stood.items():
+            detected, count = tracks[name, scene]
+            tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
+        return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
 
 
 def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
