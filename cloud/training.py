@@ -30,7 +30,8 @@ class Recipe:
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
     images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
-    as they came, as they must wherever prototypes are compared.
+    as they came, as they must wherever prototypes are compared. What comes out lies between the parent
+    (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning.
     """
 
     epochs: int = 5
@@ -43,6 +44,7 @@ class Recipe:
     seed: int = 0
     threads: int = 2
     frozen: bool = True
+    keep: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.image_size % 32 or self.learning_rate <= 0:
@@ -50,6 +52,8 @@ class Recipe:
                 f"a recipe needs epochs >= 1, batch >= 2, image_size a multiple of 32 and a learning rate "
                 f"> 0; got {self}"
             )
+        if not 0 <= self.keep < 1:
+            raise ValueError(f"the share kept of the parent lies in [0, 1); got {self.keep}")
         if not 0 <= self.synthetic_share <= 0.5 or not 0 <= self.real_only_epochs < max(self.epochs, 2):
             raise ValueError(
                 f"at most half of a batch may be synthetic and fewer than all epochs real only; got "

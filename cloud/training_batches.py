@@ -5,7 +5,7 @@ same plan and seed give the same batches. Plain numpy and OpenCV; no torch here.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -24,10 +24,17 @@ MIN_VISIBLE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A letterboxed image, RGB uint8 (s, s, 3), and its boxes (n, 5): class index, xyxy in its pixels."""
+    """A letterboxed image and what is known of it.
+
+    Attributes:
+        image: RGB uint8 (s, s, 3).
+        boxes: (n, 5): class index, xyxy in its pixels.
+        unsaid: indices of the classes of which its labels say nothing, neither that they are there nor not.
+    """
 
     image: Bytes
     boxes: Floats
+    unsaid: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,17 @@ def load_samples(folder: Path, class_names: Sequence[str], size: int) -> list[Sa
     return samples
 
 
+def about_own_classes(samples: Sequence[Sample], class_count: int) -> list[Sample]:
+    """Painted samples whose labels speak of the classes that occur among them, and of no other."""
+    said = {int(index) for sample in samples for index in sample.boxes[:, 0]}
+    return [replace(sample, unsaid=frozenset(range(class_count)) - said) for sample in samples]
+
+
+def unsaid_of(samples: Sequence[Sample], class_count: int) -> npt.NDArray[np.bool_]:
+    """(b, classes): whether a sample's labels say nothing of a class."""
+    return np.asarray([[k in sample.unsaid for k in range(class_count)] for sample in samples], np.bool_)
+
+
 def epoch_batches(
     real: Sequence[Sample], synthetic: Sequence[Sample], mix: Mix, rng: np.random.Generator
 ) -> Iterator[list[Sample]]:
@@ -117,7 +135,7 @@ def augmented(
         image = np.ascontiguousarray(image[:, ::-1])
         boxes = boxes.copy()
         boxes[:, [1, 3]] = image.shape[1] - boxes[:, [3, 1]]
-    return Sample(_colour(image, how, rng), boxes)
+    return replace(sample, image=_colour(image, how, rng), boxes=boxes)
 
 
 def targets_of(samples: Sequence[Sample]) -> Floats:
@@ -154,7 +172,7 @@ def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
         moved = sample.boxes.copy()
         moved[:, 1:] = moved[:, 1:] * factor + np.asarray([move_x, move_y] * 2, np.float32)
         boxes.append(_clipped(moved, (left, top, right, bottom)))
-    return Sample(canvas, np.concatenate(boxes))
+    return Sample(canvas, np.concatenate(boxes), frozenset().union(*(sample.unsaid for sample in four)))
 
 
 def _affine(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Bytes, Floats]:

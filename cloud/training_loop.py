@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cloud.bundle_export import bundle_bytes, export_bundle
 from cloud.calibration import choose_thresholds
-from cloud.detector_weights import WEIGHTS_FILE, DetectorWeights, read_weights
+from cloud.detector_weights import WEIGHTS_FILE, DetectorWeights, Floats, half_exact, read_weights
 from cloud.labelled_images import open_labelled
 from cloud.training import (
     BUNDLE_FILE,
@@ -35,11 +35,13 @@ from cloud.training_batches import (
     Augmentation,
     Mix,
     Sample,
+    about_own_classes,
     augmented,
     epoch_batches,
     epoch_steps,
     load_samples,
     targets_of,
+    unsaid_of,
 )
 from cloud.ultralytics_yolo import YoloNetwork, network_of
 from edge.onnx_detector import OnnxDetector
@@ -102,7 +104,11 @@ def fit(
     *,
     report: Path,
 ) -> tuple[DetectorWeights, tuple[float, ...]]:
-    """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
+    """Train on samples in memory. Returns the new weights and the mean loss of each epoch.
+
+    Where the labels of a sample say nothing of a class, the parent's own scores stand in for them (learning
+    without forgetting, Li & Hoiem 2016): a street painted to teach one hazard does not unteach the others.
+    """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     network = network_of(weights, frozen=recipe.frozen)
@@ -113,12 +119,13 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step / reporter.steps))
     average = MovingAverage(network)
     network.train_mode()
+    parent, classes = network_of(weights), len(weights.card.class_names)
     losses, step = [], 0
     for epoch, (some_real, some_synthetic) in enumerate(plan, start=1):
         total, seen = 0.0, 0
         how = Augmentation(mosaic=recipe.mosaic if epoch < recipe.epochs else 0.0)
-        for images, targets in _tensors(some_real, some_synthetic, mix, how, rng):
-            total += _step(network, optimiser, images, targets)
+        for images, targets, unsaid in _tensors(some_real, some_synthetic, mix, how, rng, classes=classes):
+            total += _step(network, optimiser, images, targets, _floor(parent, images, unsaid))
             seen += len(images)
             schedule.step()
             average.update(network)
@@ -126,12 +133,34 @@ def fit(
             reporter.tell(epoch, step, total / seen)
         losses.append(total / max(seen, 1))
     average.give_to(network)
-    kept = weights.frozen if recipe.frozen else {}
-    return replace(weights, tensors=network.tensors() | kept), tuple(losses)
+    return replace(weights, tensors=_between(weights, network, recipe)), tuple(losses)
 
 
-def _step(network: YoloNetwork, optimiser: torch.optim.Optimizer, images: Tensor, targets: Tensor) -> float:
-    loss = network.loss(images, targets)
+def _between(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dict[str, Floats]:
+    """The tuned tensors, moved back towards the parent's by the share that the recipe keeps."""
+    kept = parent.frozen if recipe.frozen else {}
+    moved = {
+        name: half_exact(value + np.float32(recipe.keep) * (parent.tensors[name] - value))
+        for name, value in tuned.tensors().items()
+    }
+    return moved | kept
+
+
+def _floor(parent: YoloNetwork, images: Tensor, unsaid: Tensor) -> Tensor | None:
+    """The parent's scores (b, anchors, classes) of the unsaid classes (b, classes), 0 of the others."""
+    if not unsaid.any():
+        return None
+    return parent.scores(images) * unsaid[:, None, :]
+
+
+def _step(
+    network: YoloNetwork,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    targets: Tensor,
+    floor: Tensor | None,
+) -> float:
+    loss = network.loss(images, targets, floor)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
     optimiser.step()
@@ -145,12 +174,15 @@ def _tensors(
     mix: Mix,
     how: Augmentation,
     rng: np.random.Generator,
-) -> Iterator[tuple[Tensor, Tensor]]:
+    *,
+    classes: int,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Images (b, 3, s, s), targets (m, 6) and the unsaid classes (b, classes) of each step."""
     for batch in epoch_batches(real, synthetic, mix, rng):
         bent = [augmented(sample, batch, how, rng) for sample in batch]
         images = np.stack([sample.image for sample in bent]).transpose(0, 3, 1, 2)
         scaled = torch.from_numpy(np.ascontiguousarray(images)).float().div_(255)
-        yield scaled, torch.from_numpy(targets_of(bent))
+        yield scaled, torch.from_numpy(targets_of(bent)), torch.from_numpy(unsaid_of(bent, classes))
 
 
 def epoch_parts(
@@ -183,7 +215,11 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     parent = read_weights(plan.parent)
     names = parent.card.class_names
     real = [s for f in (*plan.replay, *plan.public) for s in load_samples(f, names, recipe.image_size)]
-    painted = [s for f in plan.synthetic for s in load_samples(f, names, recipe.image_size)]
+    painted = [
+        sample
+        for folder in plan.synthetic
+        for sample in about_own_classes(load_samples(folder, names, recipe.image_size), len(names))
+    ]
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
     trained = trained.with_card(name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest)
     trained = calibrated(trained, plan.calibration, recipe.threads)

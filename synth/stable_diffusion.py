@@ -3,7 +3,8 @@
 Together with `synth.small_sd` the only door to diffusers. A folder that holds
 `prototype_projection.safetensors` takes a prototype as one more token of its prompt embeddings; any other
 pipeline ignores prototypes. A folder whose `painting.json` says so is shown the whole background, where
-others are shown one with a hole in it. The network is used only when a hub id is configured. RGB stays here.
+others are shown one with a hole in it, and dark
+patches lifted (`synth.exposure`). The network is used only when a hub id is configured. RGB stays here.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from torch.nn import functional
 
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
+from synth.exposure import exposure_of
 from synth.generator import GeneratorCard, Image, PaintedPatch, PatchRequest, Provenance
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,25 @@ class Sampling:
             raise ConfigurationError(f"sampling needs steps >= 1, guidance >= 1 and batch >= 1; got {self}")
 
 
+@dataclass(frozen=True)
+class Habits:
+    """What a model was shown in its training, beyond what any inpainting model is.
+
+    Attributes:
+        whole_background: the street itself in the mask, where others see a hole.
+        levelled: dark patches lifted as `synth.exposure` says.
+    """
+
+    whole_background: bool = False
+    levelled: bool = False
+
+    @classmethod
+    def of_file(cls, said: Path) -> "Habits":
+        """As `painting.json` says; none where there is no such file."""
+        words = json.loads(said.read_text()) if said.is_file() else {}
+        return cls(words.get("background") == "shown", words.get("exposure") == "levelled")
+
+
 class DiffusionGenerator:
     """A `synth.generator.Generator` on one pipeline; not thread-safe, one owner at a time."""
 
@@ -59,14 +80,14 @@ class DiffusionGenerator:
         *,
         sampling: Sampling = Sampling(),
         prototype_weights: dict[str, torch.Tensor] | None = None,
-        shows_background: bool = False,
+        habits: Habits = Habits(),
     ) -> None:
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline = pipeline
         self._card = card
         self._sampling = sampling
         self._prototype_weights = prototype_weights
-        self._shows_background = shows_background
+        self._habits = habits
 
     @classmethod
     def from_folder(
@@ -82,8 +103,8 @@ class DiffusionGenerator:
         projection = folder / PROTOTYPE_FILE
         weights = load_file(projection, device=device) if projection.is_file() else None
         card = GeneratorCard(_name(folder), _folder_digest(folder), _licence(folder / "README.md"))
-        shown = _shows_background(folder / PAINTING_FILE)
-        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, shows_background=shown)
+        habits = Habits.of_file(folder / PAINTING_FILE)
+        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, habits=habits)
 
     @classmethod
     def from_hub(
@@ -132,7 +153,9 @@ class DiffusionGenerator:
         """The patches through the VAE and back, without randomness."""
         step, out = self._sampling.batch, list[Image]()
         for start in range(0, len(patches), step):
-            out += self._decode(self._encode(_to_rgb(patches[start : start + step])))
+            some = patches[start : start + step]
+            powers = self._powers(some)
+            out += self._decode(self._encode(_to_rgb(some).pow(powers)), powers)
         return out
 
     @torch.inference_mode()
@@ -140,8 +163,9 @@ class DiffusionGenerator:
         wanted, unwanted = self._embed(requests)
         guidance = self._sampling.guidance if guided else 1.0
         masks = torch.from_numpy(np.stack([r.mask for r in requests]))[:, None].float()
-        patches = _to_rgb([r.patch for r in requests])
-        shown = self._encode(patches) if self._shows_background else None
+        powers = self._powers([r.patch for r in requests])
+        patches = _to_rgb([r.patch for r in requests]).pow(powers)
+        shown = self._encode(patches) if self._habits.whole_background else None
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             latents = self._pipeline(
                 image=patches,
@@ -158,7 +182,7 @@ class DiffusionGenerator:
             ).images
         return [
             PaintedPatch(image, self._provenance(request, guidance))
-            for image, request in zip(self._decode(latents.float()), requests, strict=True)
+            for image, request in zip(self._decode(latents.float(), powers), requests, strict=True)
         ]
 
     def _encode(self, patches: torch.Tensor) -> torch.Tensor:
@@ -168,11 +192,16 @@ class DiffusionGenerator:
         scaled: torch.Tensor = latents * vae.config.scaling_factor
         return scaled
 
-    def _decode(self, latents: torch.Tensor) -> list[Image]:
+    def _decode(self, latents: torch.Tensor, powers: torch.Tensor) -> list[Image]:
         """Scaled latents (b, c, s, s) -> patches, in single precision: halves would band dark streets."""
         vae = self._pipeline.vae
-        seen = vae.decode(latents / vae.config.scaling_factor).sample
-        return _to_bgr(((seen + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy())
+        seen = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
+        return _to_bgr(((seen + 1) / 2).clamp(0, 1).pow(1 / powers).permute(0, 2, 3, 1).numpy())
+
+    def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
+        """(b, 1, 1, 1): how much each patch is lifted; 1 for a model that takes patches as they are."""
+        powers = [exposure_of(patch) if self._habits.levelled else 1.0 for patch in patches]
+        return torch.tensor(powers)[:, None, None, None]
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompt and empty-prompt embeddings (b, tokens, width), prototype tokens appended if taken."""
@@ -243,10 +272,6 @@ def _to_bgr(images: NDArray[np.float32]) -> list[Image]:
     """(b, p, p, 3) float RGB in [0, 1] -> BGR uint8 patches."""
     pixels = np.rint(np.asarray(images)[..., ::-1] * 255).astype(np.uint8)
     return [np.ascontiguousarray(patch) for patch in pixels]
-
-
-def _shows_background(said: Path) -> bool:
-    return said.is_file() and json.loads(said.read_text()).get("background") == "shown"
 
 
 def _name(folder: Path) -> str:

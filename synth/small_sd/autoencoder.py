@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.optim.swa_utils import AveragedModel
 
+from synth.exposure import exposure_of
 from synth.small_sd.crops import CropSet
 from synth.small_sd.projection import Projection, start_decoder, write_encoder
 from synth.small_sd.schedule import Budget, Schedule, exponential_mean
@@ -28,6 +29,11 @@ def as_tensor(crops: torch.Tensor) -> torch.Tensor:
     return crops.flip(-1).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).contiguous()
 
 
+def lifted(images: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
+    """Images (b, c, h, w) in [-1, 1], each raised to its power (b,) on the scale 0 to 1."""
+    return ((images + 1) / 2).clamp(0, 1).pow(powers[:, None, None, None]) * 2 - 1
+
+
 def train_decoder(
     vae: AutoencoderKL, projection: Projection, crops: CropSet, budget: Budget, *,
     batch: int, seed: int, clock: Callable[[], float], device: str,
@@ -35,6 +41,7 @@ def train_decoder(
     """Write the encoder, train the decoder. Returns the averaged VAE on the CPU, and the steps taken."""
     draw = torch.Generator().manual_seed(seed)
     pictures = torch.from_numpy(np.concatenate([crops.hazard, crops.empty]))
+    powers = torch.tensor([exposure_of(patch) for patch in crops.empty]).repeat(2)
     write_encoder(vae, projection)
     start_decoder(vae, projection)
     decoder = torch.nn.Sequential(vae.post_quant_conv, vae.decoder).to(device).train()
@@ -42,7 +49,8 @@ def train_decoder(
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     schedule, step = Schedule(budget, _PEAK_RATE, clock), 0
     while schedule.progress(step) < 1.0:
-        images = as_tensor(pictures[torch.randint(len(pictures), (batch,), generator=draw)])
+        rows = torch.randint(len(pictures), (batch,), generator=draw)
+        images = lifted(as_tensor(pictures[rows]), powers[rows])
         mirrored = torch.rand(batch, generator=draw) < 0.5
         images[mirrored] = images[mirrored].flip(-1)
         latents = projection.encode(images)

@@ -22,8 +22,9 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from messaging.taxonomy import SceneCondition, SizeBin
+from synth.exposure import exposure_of
 from synth.prompts import Medium, prompt_for
-from synth.small_sd.autoencoder import as_tensor
+from synth.small_sd.autoencoder import as_tensor, lifted
 from synth.small_sd.crops import NO_CLASS, CropSet
 from synth.small_sd.models import PrototypeToken
 from synth.small_sd.projection import Projection
@@ -71,14 +72,15 @@ class Latents:
 
 
 def encode(projection: Projection, crops: CropSet, batch: int = 256) -> Latents:
-    """Every crop through the fixed encoder once."""
+    """Every crop through the fixed encoder once, lifted as its empty street asks for."""
     mask = torch.from_numpy(crops.mask)[:, None].float()
+    powers = torch.tensor([exposure_of(patch) for patch in crops.empty])
 
     def latents(pictures: NDArray[np.uint8], *, holes: bool) -> torch.Tensor:
         parts = []
         for start in range(0, len(pictures), batch):
             rows = slice(start, start + batch)
-            images = as_tensor(torch.from_numpy(pictures[rows]))
+            images = lifted(as_tensor(torch.from_numpy(pictures[rows])), powers[rows])
             parts.append(projection.encode(images * (mask[rows] < 0.5) if holes else images).half())
         return torch.cat(parts)
 

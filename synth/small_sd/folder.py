@@ -39,7 +39,7 @@ def write_folder(
     tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
     token = {name: value.detach().half().contiguous() for name, value in painter.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
-    (fresh / PAINTING_FILE).write_text(json.dumps({"background": "shown"}) + "\n")
+    (fresh / PAINTING_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
     for kept in (*folder.glob("*.md"), *folder.glob("*.png")):
         shutil.copy2(kept, fresh / kept.name)
     old = folder.with_name(f"{folder.name}.old")

@@ -1,5 +1,6 @@
 """The generator on diffusers, with a tiny untrained pipeline of the real classes."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def test_an_unguided_request_is_painted_without_guidance_among_guided_ones(
     assert [p.provenance.guidance for p in painted] == [3.0, 1.0, 3.0]
     assert _difference(painted[0].image, painted[1].image) > 1
     assert _difference(painted[1].image, generator.paint([plain])[0].image) <= 1
+
+
+def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: Path) -> None:
+    dark = np.random.default_rng(5).integers(8, 20, (SIDE, SIDE, 3), dtype=np.uint8)
+    bright = np.random.default_rng(5).integers(140, 200, (SIDE, SIDE, 3), dtype=np.uint8)
+    plain = tmp_path / "plain"
+    shutil.copytree(folder, plain)
+    (plain / "painting.json").unlink()
+    lifting, other = (DiffusionGenerator.from_folder(f, sampling=SAMPLING) for f in (folder, plain))
+    assert _difference(lifting.reconstruct([dark])[0], other.reconstruct([dark])[0]) > 1
+    assert _difference(lifting.reconstruct([bright])[0], other.reconstruct([bright])[0]) == 0
 
 
 def test_provenance_names_model_prompt_seed_and_sampling(generator: DiffusionGenerator) -> None:
