@@ -3,7 +3,8 @@
 Runs the edge's own detector code. The images must not be those the detector is later judged on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,18 +20,32 @@ LOWEST, HIGHEST = 0.1, 0.7
 FEWEST_TRUTHS = 5
 
 
-def choose_thresholds(
-    detector: Detector, labelled: Iterable[LabelledImage], *, precision_floor: float = PRECISION_FLOOR
-) -> dict[str, float]:
-    """A threshold for each class, between 0.1 and 0.7.
+@dataclass(frozen=True, eq=False)
+class ClassOutcome:
+    """What a detector said of one class on labelled images.
 
-    The best F1 where precision reaches the floor; the best F1 at all where it never does. A class with
-    fewer than five true boxes keeps the threshold of the bundle.
+    Attributes:
+        confidence: (n,) float32 of all its boxes, most confident first.
+        hits: (n,) bool, whether each was right.
+        truths: true boxes there were.
     """
+
+    confidence: Floats
+    hits: Bools
+    truths: int
+
+    def precision(self, threshold: float) -> float | None:
+        """Right share of the boxes from this confidence up; None where there are fewer than five."""
+        said = self.confidence >= threshold
+        return float(self.hits[said].mean()) if said.sum() >= FEWEST_TRUTHS else None
+
+
+def outcomes(detector: Detector, labelled: Iterable[LabelledImage]) -> dict[str, ClassOutcome]:
+    """What a detector says on labelled images, class by class, down to `SCORE_FLOOR`."""
     bundle = detector.description
     taxonomy = taxonomy_of(bundle.class_names)
-    confidence: dict[str, list[Floats]] = {name: [] for name in bundle.class_names}
-    hits: dict[str, list[Bools]] = {name: [] for name in bundle.class_names}
+    confidence: dict[str, list[Floats]] = {name: [np.zeros(0, np.float32)] for name in bundle.class_names}
+    hits: dict[str, list[Bools]] = {name: [np.zeros(0, np.bool_)] for name in bundle.class_names}
     truths = dict.fromkeys(bundle.class_names, 0)
     for image in labelled:
         found = detector.detect([image.image], floor=SCORE_FLOOR)[0]
@@ -39,12 +54,54 @@ def choose_thresholds(
             confidence[name].append(own.confidence)
             hits[name].append(match(own, truth, iou_rule(taxonomy, name)))
             truths[name] += len(truth)
-    chosen = dict(bundle.thresholds)
-    for name in bundle.class_names:
-        if truths[name] >= FEWEST_TRUTHS:
-            scores, flags = np.concatenate(confidence[name]), np.concatenate(hits[name])
-            chosen[name] = best_threshold(scores, flags, truths[name], precision_floor)
+    return {name: _sorted(confidence[name], hits[name], truths[name]) for name in bundle.class_names}
+
+
+def _sorted(confidence: Sequence[Floats], hits: Sequence[Bools], truths: int) -> ClassOutcome:
+    scores = np.concatenate(confidence)
+    order = np.argsort(-scores, kind="stable")
+    return ClassOutcome(scores[order], np.concatenate(hits)[order], truths)
+
+
+def choose_thresholds(
+    detector: Detector, labelled: Iterable[LabelledImage], *, precision_floor: float = PRECISION_FLOOR
+) -> dict[str, float]:
+    """A threshold for each class, between 0.1 and 0.7.
+
+    The best F1 where precision reaches the floor; the best F1 at all where it never does. A class with
+    fewer than five true boxes keeps the threshold of the bundle.
+    """
+    chosen = dict(detector.description.thresholds)
+    for name, seen in outcomes(detector, labelled).items():
+        if seen.truths >= FEWEST_TRUTHS:
+            chosen[name] = best_threshold(seen.confidence, seen.hits, seen.truths, precision_floor)
     return chosen
+
+
+def thresholds_as_precise(
+    detector: Detector, parent: Detector, labelled: Sequence[LabelledImage], class_names: Iterable[str]
+) -> dict[str, float]:
+    """Thresholds with which some classes are as precise as the parent's are on the same images.
+
+    The lowest such threshold between 0.1 and 0.7 for each of `class_names`; a class keeps its threshold
+    where there are fewer than five true boxes or parent's boxes to compare with.
+    """
+    chosen = dict(detector.description.thresholds)
+    own, before = outcomes(detector, labelled), outcomes(parent, labelled)
+    for name in class_names:
+        wanted = before[name].precision(parent.description.thresholds[name])
+        if wanted is not None and own[name].truths >= FEWEST_TRUTHS:
+            chosen[name] = lowest_threshold(own[name], wanted)
+    return chosen
+
+
+def lowest_threshold(seen: ClassOutcome, precision: float) -> float:
+    """The lowest threshold, 0.1 to 0.7, that reaches a precision; 0.7 where none does."""
+    reported = np.arange(1, len(seen.hits) + 1)
+    possible = (seen.confidence >= LOWEST) & (seen.confidence <= HIGHEST)
+    possible[:-1] &= seen.confidence[1:] < seen.confidence[:-1]  # a threshold does not part equals
+    precise = np.flatnonzero((np.cumsum(seen.hits) / reported >= precision) & possible)
+    return float(np.floor(1000 * seen.confidence[precise[-1]]) / 1000) if len(precise) else HIGHEST
 
 
 def best_threshold(confidence: Floats, hits: Bools, truths: int, precision_floor: float) -> float:

@@ -4,16 +4,15 @@ Samples are letterboxed once by the very function the edge uses. Randomness is a
 same plan and seed give the same batches. Plain numpy and OpenCV; no torch here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from cloud.errors import DataRefused
-from cloud.labelled_images import list_labelled
+from cloud.labelled_images import LabelledFile
 from edge.detector import GREY, letterbox
 
 Floats = npt.NDArray[np.float32]
@@ -65,10 +64,19 @@ class Mix:
         return max(1, min(round(fair), int(self.batch * self.synthetic_share)))
 
 
-def load_samples(folder: Path, class_names: Sequence[str], size: int) -> list[Sample]:
-    """A labelled folder in memory, `size` pixels square. Raises `DataRefused` for a class not listed."""
+def held_back(files: Sequence[LabelledFile], share: float) -> tuple[list[LabelledFile], list[LabelledFile]]:
+    """Files to learn from, and an evenly spread share of them that is not."""
+    rest: list[LabelledFile] = []
+    kept: list[LabelledFile] = []
+    for index, file in enumerate(files):
+        (kept if int((index + 1) * share) > int(index * share) else rest).append(file)
+    return rest, kept
+
+
+def load_samples(files: Iterable[LabelledFile], class_names: Sequence[str], size: int) -> list[Sample]:
+    """Labelled files in memory, `size` pixels square. Raises `DataRefused` for a class not listed."""
     samples = []
-    for file in list_labelled(folder):
+    for file in files:
         labelled = file.open()
         blob, fit = letterbox(labelled.image, size, size)
         rows = []

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from cloud.bundle_export import bundle_bytes, export_bundle
-from cloud.calibration import choose_thresholds
+from cloud.calibration import choose_thresholds, thresholds_as_precise
 from cloud.detector_weights import WEIGHTS_FILE, DetectorWeights, Floats, half_exact, read_weights
-from cloud.labelled_images import open_labelled
+from cloud.labelled_images import LabelledFile, list_labelled, open_labelled
 from cloud.training import (
     BUNDLE_FILE,
     PROGRESS_FILE,
@@ -39,6 +39,7 @@ from cloud.training_batches import (
     augmented,
     epoch_batches,
     epoch_steps,
+    held_back,
     load_samples,
     targets_of,
     unsaid_of,
@@ -214,15 +215,12 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     cv2.setNumThreads(1)
     parent = read_weights(plan.parent)
     names = parent.card.class_names
-    real = [s for f in (*plan.replay, *plan.public) for s in load_samples(f, names, recipe.image_size)]
-    painted = [
-        sample
-        for folder in plan.synthetic
-        for sample in about_own_classes(load_samples(folder, names, recipe.image_size), len(names))
-    ]
+    real, painted, aside = _load(plan, names)
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
     trained = trained.with_card(name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest)
     trained = calibrated(trained, plan.calibration, recipe.threads)
+    aimed_at = {names[int(index)] for sample in painted for index in sample.boxes[:, 0]}
+    trained = as_precise(trained, parent, aside, aimed_at, threads=recipe.threads)
     weights_digest = trained.write(out / WEIGHTS_FILE)
     result = TrainedWeights(
         weights=out / WEIGHTS_FILE,
@@ -238,6 +236,25 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     return result
 
 
+def _load(
+    plan: TrainingPlan, names: Sequence[str]
+) -> tuple[list[Sample], list[Sample], list[LabelledFile]]:
+    """Real and painted samples to learn from, and the files of both that are held back."""
+    real: list[Sample] = []
+    painted: list[Sample] = []
+    aside: list[LabelledFile] = []
+    size, share = plan.recipe.image_size, plan.recipe.held_back
+    for folder in (*plan.replay, *plan.public):
+        files, kept = held_back(list_labelled(folder), share)
+        real += load_samples(files, names, size)
+        aside += kept
+    for folder in plan.synthetic:
+        files, kept = held_back(list_labelled(folder), share)
+        painted += about_own_classes(load_samples(files, names, size), len(names))
+        aside += kept
+    return real, painted, aside
+
+
 def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) -> DetectorWeights:
     """The same network with thresholds chosen on labelled folders; unchanged without any."""
     if not folders:
@@ -245,6 +262,22 @@ def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) 
     detector = OnnxDetector(bundle_bytes(weights), threads=threads)
     labelled = [image for folder in folders for image in open_labelled(folder)]
     return weights.with_card(thresholds=choose_thresholds(detector, labelled))
+
+
+def as_precise(
+    weights: DetectorWeights,
+    parent: DetectorWeights,
+    aside: Sequence[LabelledFile],
+    class_names: Collection[str],
+    *,
+    threads: int,
+) -> DetectorWeights:
+    """The same network, as precise on the files held back as its parent; unchanged without such files."""
+    if not aside:
+        return weights
+    own, before = (OnnxDetector(bundle_bytes(w), threads=threads) for w in (weights, parent))
+    images = [file.open() for file in aside]
+    return weights.with_card(thresholds=thresholds_as_precise(own, before, images, class_names))
 
 
 def main(arguments: Sequence[str]) -> None:

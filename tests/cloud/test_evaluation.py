@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cloud.calibration import best_threshold, choose_thresholds
+from cloud.calibration import best_threshold, choose_thresholds, thresholds_as_precise
 from cloud.detection_metrics import average_precision, match
 from cloud.evaluation import Evaluation, evaluate
 from cloud.labelled_images import LabelledImage, TrueBox
@@ -114,3 +114,17 @@ def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
     chosen = choose_thresholds(ScriptedDetector(script), images)
     assert chosen["smoke"] == 0.5
     assert chosen["fire"] == 0.45
+
+
+def test_a_class_gets_the_lowest_threshold_that_is_as_precise_as_the_parent() -> None:
+    far = (40.0, 40.0, 60.0, 60.0)
+    images = [_image(TrueBox("fire", BOX)) for _ in range(12)]
+    parent = [_seen((BOX, 0.9, 0)) for _ in range(8)] + [_seen((far, 0.9, 0))] * 2 + [_seen()] * 2  # 0.8
+    eager = [_seen((BOX, 0.6 - 0.01 * k, 0)) for k in range(8)] + [
+        _seen((far, 0.5 - 0.05 * k, 0)) for k in range(4)
+    ]
+    chosen = thresholds_as_precise(ScriptedDetector(eager), ScriptedDetector([*parent]), images, ["fire"])
+    assert chosen["fire"] == pytest.approx(0.45, abs=0.002)  # 8 of 10 from there up, like the parent
+    strict = [_seen((BOX, 0.6, 0)) for _ in range(8)] + [_seen((far, 0.5, 0))] * 4
+    chosen = thresholds_as_precise(ScriptedDetector(strict), ScriptedDetector([*parent]), images, ["smoke"])
+    assert chosen == ScriptedDetector([]).description.thresholds

@@ -1,20 +1,25 @@
 """Batches are mixed to the plan's shares, boxes follow their pixels, and a seed repeats everything."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cloud.errors import DataRefused
+from cloud.labelled_images import list_labelled
 from cloud.training_batches import (
     Augmentation,
     Mix,
     Sample,
+    about_own_classes,
     augmented,
     epoch_batches,
     epoch_steps,
+    held_back,
     load_samples,
     targets_of,
+    unsaid_of,
 )
 from tests.cloud.labelled import square_images
 
@@ -42,7 +47,7 @@ def test_at_most_half_of_a_batch_is_synthetic_and_all_are_seen(
 
 
 def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
-    samples = load_samples(square_images(tmp_path, 4), ("fire", "smoke"), 64)
+    samples = load_samples(list_labelled(square_images(tmp_path, 4)), ("fire", "smoke"), 64)
 
     def once() -> list[Sample]:
         rng = np.random.default_rng(3)
@@ -64,7 +69,7 @@ def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
     ids=["nothing", "flip", "scale and shift", "mosaic"],
 )
 def test_boxes_follow_their_squares_through_every_bend(tmp_path: Path, how: Augmentation) -> None:
-    samples = load_samples(square_images(tmp_path, 6), ("fire", "smoke"), 96)
+    samples = load_samples(list_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 96)
     rng = np.random.default_rng(1)
     for sample in samples:
         bent = augmented(sample, samples, how, rng)
@@ -86,4 +91,28 @@ def test_targets_are_normalised_and_name_their_image() -> None:
 
 def test_a_class_the_detector_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="labelled 'fire'; the detector knows smoke"):
-        load_samples(square_images(tmp_path, 1), ("smoke",), 64)
+        load_samples(list_labelled(square_images(tmp_path, 1)), ("smoke",), 64)
+
+
+def test_painted_labels_say_nothing_of_classes_that_were_not_painted() -> None:
+    box = np.asarray([[2, 4, 4, 20, 20]], np.float32)
+    painted = about_own_classes([Sample(np.zeros((32, 32, 3), np.uint8), box), *_numbered(1, 0)], 4)
+    assert unsaid_of(painted, 4).tolist() == [[True, True, False, True]] * 2
+    assert unsaid_of(_numbered(1, 0), 4).tolist() == [[False] * 4]
+
+
+def test_a_mosaic_says_nothing_of_what_one_of_its_parts_says_nothing_of() -> None:
+    painted = about_own_classes(_numbered(1, 0), 3)[0]
+    bent = augmented(painted, _numbered(3, 1), Augmentation(mosaic=1.0), np.random.default_rng(0))
+    real = augmented(_numbered(1, 0)[0], [painted], Augmentation(mosaic=1.0), np.random.default_rng(0))
+    assert bent.unsaid == real.unsaid == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("share", "aside"), [(0.0, 0), (0.1, 2), (0.25, 5), (0.5, 10)])
+def test_an_evenly_spread_share_is_held_back(tmp_path: Path, share: float, aside: int) -> None:
+    files = list_labelled(square_images(tmp_path, 20))
+    learned, kept = held_back(files, share)
+    assert len(kept) == aside
+    assert sorted(f.path for f in (*learned, *kept)) == [f.path for f in files]
+    places = [files.index(file) for file in kept]
+    assert all(b - a == round(1 / share) for a, b in itertools.pairwise(places))

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cloud.detector_weights import read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import Recipe
 from cloud.training_batches import Sample
 from cloud.training_loop import Reporter, epoch_parts, fit, rate
+from cloud.ultralytics_yolo import network_of
+from synth.street import DRAWN_CLASSES
 
 TINY = Recipe(epochs=2, image_size=64, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
 
@@ -55,3 +58,26 @@ def test_the_last_step_is_always_told(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         reporter.tell(1, step, 0.5)
     assert '"step": 3' in (tmp_path / "progress.jsonl").read_text().splitlines()[-1]
+
+
+def test_the_share_kept_of_the_parent_draws_the_result_towards_it(tmp_path: Path) -> None:
+    parent = read_weights(STARTING_WEIGHTS)
+
+    def drift(keep: float) -> float:
+        recipe = replace(TINY, keep=keep)
+        trained, _ = fit(parent, _samples(2), _samples(2), recipe, report=tmp_path / "p.jsonl")
+        return sum(float(np.abs(trained.tensors[n] - v).sum()) for n, v in parent.tensors.items())
+
+    assert drift(0.75) == pytest.approx(drift(0.0) / 4, rel=0.05)
+
+
+def test_what_no_label_speaks_of_is_learned_from_the_parent() -> None:
+    network = network_of(read_weights(STARTING_WEIGHTS))
+    images, nothing = torch.rand(1, 3, 64, 64), torch.zeros(0, 6)
+    scores = network.scores(images)
+    assert scores.shape == (1, 84, len(DRAWN_CLASSES))
+    network.train_mode()
+    plain = network.loss(images, nothing).item()
+    assert network.loss(images, nothing, torch.zeros_like(scores)).item() == pytest.approx(plain, rel=1e-3)
+    assert network.loss(images, nothing, torch.full_like(scores, 0.9)).item() > plain + 1
+    assert network.loss(images, nothing).item() == pytest.approx(plain, rel=1e-3)
