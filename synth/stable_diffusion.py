@@ -42,8 +42,8 @@ _MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
 class Sampling:
     """How to sample: denoising steps, guidance scale, patches a batch."""
 
-    steps: int = 12
-    guidance: float = 4.0
+    steps: int = 8
+    guidance: float = 3.0
     batch: int = 16
 
     def __post_init__(self) -> None:

@@ -69,6 +69,7 @@ class Site:
                 "trust": str(files.enrolment.trust),
                 "broker": {"url": self._broker.url, "credentials": str(keys.node)},
                 "teacher": {"bundle": str(files.teacher)},
+                "privacy": {"minimum_tracks": 40, "epsilon_per_release": 2.0},
                 "reports": {"heartbeat_s": 15.0, "tally_s": 10.0, "prototype_s": 10.0, "shadow_s": 10.0},
                 "updates": {"trial_s": 5.0, "latency_factor": 10.0},
                 "cameras": [dict(camera) for camera in files.cameras],
