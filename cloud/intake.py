@@ -26,7 +26,7 @@ DURABLE = "ingest"
 
 @dataclass(frozen=True)
 class Taken:
-    """What one round of intake did."""
+    """What one round of intake did, in messages."""
 
     new: int = 0
     duplicates: int = 0
@@ -121,7 +121,7 @@ class Intake:
 
     def _count(self, good: Sequence[Received], duplicates: int, refused: int) -> None:
         for received in good:
-            self.metrics.reports.labels(kind=received.message.kind).inc()
+            self.metrics.reports.labels(kind=received.message.kind).inc(len(received.message.reports))
         self.metrics.report_duplicates.inc(duplicates)
         self.metrics.reports_refused.labels(kind="report").inc(refused)
 

@@ -1,12 +1,13 @@
 """What the fleet reported: inserted once by (site, message id), read back as records.
 
 Insertion is the only way in and runs in the caller's transaction-sized batches; reading never locks.
+A report's id is its message's; further reports of one message add their place (`ID.1`) and no bytes.
 Misdetections, prototypes and tallies keep one row a report; a hazard event keeps its latest state.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, func, select, update
@@ -105,8 +106,18 @@ class ReportStore:
         return Inserted(new, len(batch) - new)
 
     def _insert_one(self, connection: Connection, received: Received) -> bool:
+        """Every report of a message, or none when the message is known."""
         message = received.message
         self._note_site(connection, message.site)
+        if not self._insert_report(connection, received):
+            return False
+        for place, report in enumerate(message.more, start=1):
+            alone = replace(message, id=f"{message.id}.{place}", report=report, more=())
+            self._insert_report(connection, Received(alone, 0))
+        return True
+
+    def _insert_report(self, connection: Connection, received: Received) -> bool:
+        message = received.message
         row = connection.execute(
             self._db.insert(reports)
             .values(
@@ -305,7 +316,7 @@ class ReportStore:
         ]
 
     def ledger_totals(self) -> list[LedgerTotal]:
-        """Count and bytes received by site and kind; heartbeats count as one, the last."""
+        """Reports and bytes received by site and kind; heartbeats count as one, the last."""
         query = (
             select(
                 reports.c.site,

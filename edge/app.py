@@ -3,14 +3,16 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-
-from ulid import ULID
 
 from edge.camera_health import CameraFigures
 from edge.detector import Detector
+from edge.gathering import Patience
 from edge.health import HealthServer, health_app
 from edge.hot_swap import SwappableDetector, SwapPolicy
+from edge.ids import ids_of_a_run
 from edge.incoming_orders import WeightsPlace
 from edge.metrics import NodeMetrics
 from edge.model_updates import ModelUpdates, TrialPolicy
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
-    metrics = NodeMetrics()
+    metrics, new_id = NodeMetrics(), ids_of_a_run()
     detector = SwappableDetector(
         lambda data: OnnxDetector(data, threads=settings.detector_threads),
         SwapPolicy(latency_factor=settings.updates.latency_factor),
@@ -48,9 +50,15 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
         teacher=lambda: teacher.description if teacher else None,
     )
     outbox = Outbox(
-        settings.site, settings.data / "outbox", lambda: _connect(settings), now_utc=time.time, new_id=new_id
+        settings.site,
+        settings.data / "outbox",
+        lambda: _connect(settings),
+        now_utc=time.time,
+        new_id=new_id,
+        patience=Patience(settings.reports.urgent_s, settings.reports.hazard_s, settings.reports.evidence_s),
     )
-    cameras = tuple(_camera(camera, settings, detector, teacher, metrics) for camera in settings.cameras)
+    shared = _Shared(settings, detector, teacher, metrics, new_id)
+    cameras = tuple(_camera(camera, shared) for camera in settings.cameras)
     return Node(NodeParts(settings, cameras, detector, store, updates, outbox, metrics)), metrics
 
 
@@ -73,18 +81,19 @@ def run_node(settings: NodeSettings, stop: threading.Event) -> None:
             page.stop()
 
 
-def new_id() -> str:
-    """A ULID from the system's random source."""
-    return str(ULID())
+@dataclass(frozen=True)
+class _Shared:
+    """What all cameras of a node are built from."""
+
+    settings: NodeSettings
+    detector: Detector
+    teacher: Detector | None
+    metrics: NodeMetrics
+    new_id: Callable[[], str]
 
 
-def _camera(
-    camera: CameraSettings,
-    settings: NodeSettings,
-    detector: Detector,
-    teacher: Detector | None,
-    metrics: NodeMetrics,
-) -> CameraParts:
+def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
+    settings = shared.settings
     promise = PrivacySettings(
         epsilon=settings.privacy.epsilon_per_release,
         budget_epsilon=settings.privacy.epsilon_per_camera,
@@ -93,7 +102,15 @@ def _camera(
         tracks_wanted=settings.privacy.minimum_tracks,
     )
     account = PrivacyAccountant(settings.data / "privacy" / f"{camera.name}.json", promise, utc=time.time)
-    parts = PipelineParts(detector, teacher, account, metrics, new_id, settings.evidence, settings.teacher)
+    parts = PipelineParts(
+        shared.detector,
+        shared.teacher,
+        account,
+        shared.metrics,
+        shared.new_id,
+        settings.evidence,
+        settings.teacher,
+    )
     health = CameraFigures()
     return CameraParts(
         camera.name, health, account, lambda: _source(camera), lambda: CameraPipeline(camera, parts, health)

@@ -139,6 +139,14 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
     _out.print("images: 0", highlight=False)
 
 
+@app.command()
+def message(file: Annotated[Path, typer.Argument(help="The bytes of one message, as it left.")]) -> None:
+    """A packed message as the CloudEvent it is, in JSON."""
+    from messaging.codec import cloud_event, decode
+
+    _out.print_json(json.dumps(cloud_event(decode(file.read_bytes()))))
+
+
 def main() -> None:
     """Entry point: our errors become one sentence and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

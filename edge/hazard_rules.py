@@ -32,7 +32,7 @@ class HazardRule:
         hits: sightings above the threshold before it opens.
         gone_s: seconds unseen before it closes.
         cool_down_s: a track at the place of an event closed less than this ago opens nothing.
-        update_s: an open event is told again at most so often.
+        update_s: an open event that did not get worse is told again at most so often.
         growth: a box so many times its first area raises the severity by one.
     """
 
@@ -40,7 +40,7 @@ class HazardRule:
     hits: int = 3
     gone_s: float = 5.0
     cool_down_s: float = 60.0
-    update_s: float = 30.0
+    update_s: float = 300.0
     growth: float = 2.5
 
     def __post_init__(self) -> None:

@@ -45,7 +45,11 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One line. `prev` is the sha256 of the line before, `sha256` that of the message's bytes."""
+    """One line. `prev` is the sha256 of the line before, `sha256` that of the message's bytes.
+
+    `length_bytes` counts the message as it is published, envelope and payload; not its subject, its id and
+    the two ledger headers beside it, nor what NATS, TLS and TCP add.
+    """
 
     n: int
     prev: str

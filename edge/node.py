@@ -32,6 +32,7 @@ from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 log = logging.getLogger(__name__)
 
 RESTART_S = 2.0
+_IDLE_BEATS = 2.9
 JOIN_S = 5.0
 
 
@@ -70,6 +71,8 @@ class Node:
         self._pipelines: dict[str, CameraPipeline] = {}
         self._sending: dict[SwapReceipt, Future[bool]] = {}
         self._started = time.monotonic()
+        self._told: tuple[object, ...] = ()
+        self._beat_s = 0.0
 
     def start(self) -> None:
         """Load what served before, then start all threads."""
@@ -205,7 +208,12 @@ class Node:
         self._send(list(self._parts.updates.shadow_reports(int(self._utc()))))
 
     def _beat(self) -> None:
+        """Tell the site's state; less often while nothing happens, yet within the cloud's minute."""
         parts = self._parts
+        now_s, alive = time.monotonic(), self._signs_of_life()
+        if alive == self._told and now_s - self._beat_s < _IDLE_BEATS * parts.settings.reports.heartbeat_s:
+            return
+        self._told, self._beat_s = alive, now_s
         active, previous, staged = parts.store.active(), parts.store.previous(), parts.store.staged()
         counts = parts.outbox.counts
         self._send(
@@ -228,6 +236,12 @@ class Node:
             ]
         )
         parts.metrics.outbox.set(counts.waiting)
+
+    def _signs_of_life(self) -> tuple[object, ...]:
+        """What makes a heartbeat worth sending: models, and what each camera gives."""
+        store, cameras = self._parts.store, self._parts.cameras
+        models = (store.active(), store.previous(), store.staged())
+        return (*models, *((camera.health.frames, camera.health.connected) for camera in cameras))
 
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)

@@ -3,31 +3,35 @@
 `put` may be called from any thread and never waits for the network; accepted means the broker's word that
 it is stored. While the broker is gone, reports wait here: in memory up to a capacity, on disk those that
 may never be shed. At the capacity evidence is shed by the order of the payload table and counted exactly.
-Of heartbeats only the last one waits.
+Kinds that may wait for others of their kind gather in one message first (see `gathering`). Of heartbeats
+only the last one waits.
 """
 
 import asyncio
 import logging
 import random
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.spool import Spool, Waiting
+from edge.gathering import Gathering, OpenMessage, Patience
+from edge.spool import Spool, Waiting, waiting_message
 from messaging.bus import Bus
-from messaging.codec import PAYLOADS, Lane, Message, encode
+from messaging.codec import PAYLOADS, Lane, Message
 from messaging.errors import MessageRefused, WireError, WireFull
 from messaging.reports import Report
-from messaging.subjects import HEARTBEATS, report_subject
+from messaging.subjects import HEARTBEATS
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _FULL_PAUSE_S = 1.0
+AT_ONCE = Patience(urgent_s=0.0, hazard_s=0.0, evidence_s=0.0)
 _NEVER_SHED = [
     row.kind for row in PAYLOADS.values() if row.lane is not Lane.LATEST and row.shed_order is None
 ]
@@ -40,7 +44,7 @@ _SHEDDABLE = [
 
 @dataclass(frozen=True)
 class OutboxCounts:
-    """Exact counters since the start: by kind, and how many wait now."""
+    """Exact counters since the start: reports by kind, and how many messages wait now."""
 
     accepted: Mapping[str, int]
     shed: Mapping[str, int]
@@ -61,13 +65,18 @@ class Outbox:
         now_utc: Callable[[], float],
         new_id: Callable[[], str],
         capacity: int = 5000,
+        patience: Patience = AT_ONCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Args: `capacity` is in messages, `patience` how long reports gather, `clock` monotonic seconds."""
         self._site = site
         self._connect = connect
         self._now_utc = now_utc
         self._new_id = new_id
         self._capacity = capacity
+        self._patience = patience
         self._spool = Spool(folder)
+        self._gathering = Gathering(self._spool, site, clock)
         self._lock = threading.Lock()
         self._queues: dict[str, deque[Waiting]] = {kind: deque() for kind in (*_NEVER_SHED, *_SHEDDABLE)}
         self._flying: dict[str, Waiting] = {}
@@ -88,6 +97,7 @@ class Outbox:
         """Counters, consistent with one another."""
         with self._lock:
             waiting = len(self._in_memory() | self._on_disk) + (self._beat is not None)
+            waiting += self._gathering.waiting
             return OutboxCounts(
                 dict(self._accepted), dict(self._shed), dict(self._refused), waiting, self._connected
             )
@@ -96,19 +106,19 @@ class Outbox:
         """Hand a report over; from any thread, without waiting for the network.
 
         The future becomes True once the broker has stored the report, False when it was shed, refused or
-        replaced by a later heartbeat. Give `message_id` to hand the same report over again after a crash.
-        Raises `MessageRefused` for a report that is not on the allow-list or over its cap.
+        replaced by a later heartbeat. Give `message_id` to hand the same report over again after a crash:
+        it then travels alone. Raises `MessageRefused` for a report that is not on the allow-list or does not
+        fit its schema.
         """
-        now_utc = int(self._now_utc())
-        message = Message(message_id or self._new_id(), self._site, now_utc, report)
-        subject = report_subject(self._site, message.kind, message.id)
-        waiting = Waiting(message.id, message.kind, subject, encode(message))
-        future: Future[bool] = Future()
-        with self._lock:
-            self._futures[waiting.id] = future
-            dropped = self._queued(waiting)
-        for one in dropped:
-            self._settle(one.id, accepted=False)
+        at_utc, wait_s = int(self._now_utc()), self._patience.of(report)
+        if message_id is None and wait_s > 0:
+            with self._lock:
+                future = self._gathering.add(report, wait_s, new_id=self._new_id, at_utc=at_utc)
+            self._notify()
+            return future
+        waiting = waiting_message(Message(message_id or self._new_id(), self._site, at_utc, report))
+        future = Future()
+        self._queue(waiting, future)
         self._notify()
         return future
 
@@ -124,6 +134,7 @@ class Outbox:
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
+        self._close_gathered(everything=True)
         with self._lock:
             left = [*self._flying.values(), *(m for queue in self._queues.values() for m in queue)]
         for message in left:
@@ -144,15 +155,34 @@ class Outbox:
             if victim is not None and not _rather_sheds(message.kind, victim):
                 dropped.append(self._queues[victim].popleft())
             elif message.kind in _SHEDDABLE:
-                self._shed[message.kind] += 1
+                self._shed[message.kind] += message.reports
+                self._on_disk.discard(message.id)
                 return [message]
             else:
                 self._spool.write(message)
                 self._on_disk.add(message.id)
                 return []
-            self._shed[dropped[0].kind] += 1
+            self._shed[dropped[0].kind] += dropped[0].reports
+            self._on_disk.discard(dropped[0].id)
         self._queues[message.kind].append(message)
         return dropped
+
+    def _queue(self, message: Waiting, future: "Future[bool]") -> None:
+        """Put a message into its queue and settle what had to go for it."""
+        with self._lock:
+            self._futures[message.id] = future
+            dropped = self._queued(message)
+        for one in dropped:
+            self._spool.remove(one.id)
+            self._settle(one.id, accepted=False)
+
+    def _close_gathered(self, *, everything: bool = False) -> None:
+        """Queue the messages that have gathered long enough."""
+        with self._lock:
+            due: list[OpenMessage] = self._gathering.take_due(everything=everything)
+            self._on_disk |= {message.message_id for message in due}
+        for message in due:
+            self._queue(message.closed(), message.future)
 
     def _notify(self) -> None:
         loop, wake = self._loop, self._wake
@@ -174,11 +204,13 @@ class Outbox:
             try:
                 bus = bus or await self._connect()
                 self._connected = True
+                self._close_gathered()
                 await self._drain(bus)
                 failures = 0
-                await self._pause(_FULL_PAUSE_S)
+                await self._pause(self._until_due())
             except WireError as error:
                 self._connected = False
+                self._close_gathered()
                 self._keep_precious()
                 pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
@@ -189,7 +221,13 @@ class Outbox:
             await bus.close()
         self._loop = None
 
+    def _until_due(self) -> float:
+        with self._lock:
+            due_s = self._gathering.next_due_s()
+        return _FULL_PAUSE_S if due_s is None else min(due_s, _FULL_PAUSE_S)
+
     async def _last_round(self, bus: Bus) -> None:
+        self._close_gathered(everything=True)
         try:
             await asyncio.wait_for(self._drain(bus), 3.0)
         except (WireError, TimeoutError) as error:
@@ -233,7 +271,7 @@ class Outbox:
             accepted = False
         with self._lock:
             del self._flying[message.id]
-            (self._accepted if accepted else self._refused)[message.kind] += 1
+            (self._accepted if accepted else self._refused)[message.kind] += message.reports
             kept = message.id in self._on_disk
             self._on_disk.discard(message.id)
         if kept:

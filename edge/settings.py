@@ -66,8 +66,15 @@ class PrivacySettings(_Section):
 
 
 class ReportSettings(_Section):
-    """How often figures are sent, in seconds."""
+    """How often figures are sent, and how long reports gather so as to leave in one message, in seconds.
 
+    Hazards of severity 3 and above that open or grow wait `urgent_s`, lesser ones `hazard_s`; hazards that
+    close, misdetections, tallies and prototypes `evidence_s`.
+    """
+
+    urgent_s: float = Field(default=2.0, ge=0.0, le=60.0)
+    hazard_s: float = Field(default=5.0, ge=0.0, le=600.0)
+    evidence_s: float = Field(default=30.0, ge=0.0, le=3600.0)
     heartbeat_s: float = Field(default=10.0, gt=0.0)
     tally_s: float = Field(default=60.0, gt=0.0)
     prototype_s: float = Field(default=30.0, gt=0.0)

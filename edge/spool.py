@@ -1,23 +1,36 @@
-"""Messages on disk that no broker has taken yet: one file each, named by id so that they sort by birth."""
+"""Messages on disk that no broker has taken yet: one file each, named by id so that they sort by birth.
 
+A whole message is a `.json` file, written durably. One that gathers reports is a `.part` file from its
+first report on, a line a report: it outlives a killed process, and the same file always makes the same
+message.
+"""
+
+import base64
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from messaging.blobs import write_atomically
+from messaging.codec import PAYLOADS, Message, encode
+from messaging.errors import MessageRefused
+from messaging.subjects import report_subject
 
 log = logging.getLogger(__name__)
+
+_WHOLE, _GATHERING = ".json", ".part"
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """An encoded report on its way to the broker."""
+    """An encoded message on its way to the broker, and how many reports it holds."""
 
     id: str
     kind: str
     subject: str
     data: bytes
+    reports: int = 1
 
 
 class Spool:
@@ -28,31 +41,69 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write(self, message: Waiting) -> None:
-        """Keep a message, durably; keeping it twice is keeping it once."""
+        """Keep a message, durably; keeping it twice, or one that is gathered here, is keeping it once."""
         path = self._path(message.id)
-        if not path.exists():
-            parts = {"kind": message.kind, "subject": message.subject, "data": message.data.decode("ascii")}
+        if not path.exists() and not path.with_suffix(_GATHERING).exists():
+            parts = {
+                "kind": message.kind,
+                "subject": message.subject,
+                "data": base64.b64encode(message.data).decode("ascii"),
+                "reports": message.reports,
+            }
             write_atomically(path, json.dumps(parts).encode())
+
+    def open_message(self, message_id: str, site: str, at_utc: int, kind: str) -> BinaryIO:
+        """A file that gathers reports, a line of JSON each; `read` makes the message of it."""
+        file = self._path(message_id).with_suffix(_GATHERING).open("wb")
+        head = {"site": site, "at_utc": at_utc, "kind": kind}
+        file.write(json.dumps(head).encode() + b"\n")
+        return file
 
     def remove(self, message_id: str) -> None:
         """The broker has it; forget it."""
-        self._path(message_id).unlink(missing_ok=True)
+        for suffix in (_WHOLE, _GATHERING):
+            self._path(message_id).with_suffix(suffix).unlink(missing_ok=True)
 
     def ids(self) -> list[str]:
         """What is kept, oldest first."""
-        return sorted(path.stem for path in self._folder.glob("*.json"))
+        return sorted({path.stem for path in self._folder.iterdir() if path.suffix in (_WHOLE, _GATHERING)})
 
     def read(self, message_id: str) -> Waiting | None:
         """A kept message; None (and the file set aside) when it cannot be read."""
         path = self._path(message_id)
+        if not path.exists():
+            path = path.with_suffix(_GATHERING)
         try:
-            parts = json.loads(path.read_bytes())
-            return Waiting(message_id, parts["kind"], parts["subject"], parts["data"].encode("ascii"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return _whole(path) if path.suffix == _WHOLE else _gathered(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, MessageRefused) as error:
             log.error("%s cannot be read (%s); set aside", path, error)
             if path.exists():
                 path.rename(path.with_suffix(".unreadable"))
             return None
 
     def _path(self, message_id: str) -> Path:
-        return self._folder / f"{message_id}.json"
+        return self._folder / f"{message_id}{_WHOLE}"
+
+
+def waiting_message(message: Message) -> Waiting:
+    """A message as it waits. Raises `MessageRefused` over its cap."""
+    subject = report_subject(message.site, message.kind, message.id)
+    return Waiting(message.id, message.kind, subject, encode(message), len(message.reports))
+
+
+def _whole(path: Path) -> Waiting:
+    parts = json.loads(path.read_bytes())
+    data = base64.b64decode(parts["data"])
+    return Waiting(path.stem, parts["kind"], parts["subject"], data, int(parts["reports"]))
+
+
+def _gathered(path: Path) -> Waiting:
+    """What an earlier process gathered; a last line that was cut short was never whole."""
+    text = path.read_bytes()
+    head, *lines = text[: text.rfind(b"\n") + 1].splitlines() or [b""]
+    parts = json.loads(head)
+    model = PAYLOADS[parts["kind"]].model
+    reports = [model.model_validate_json(line) for line in lines]
+    if not reports:
+        raise MessageRefused(f"{path.name} holds no whole report")
+    return waiting_message(Message(path.stem, parts["site"], parts["at_utc"], reports[0], tuple(reports[1:])))

@@ -15,8 +15,11 @@ from messaging.taxonomy import taxonomy_of
 METADATA_KEY = "blindspot"
 MAX_EMBEDDING = 64
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
 UnitFloat = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

@@ -5,10 +5,13 @@ a coarse grid; every list has a maximum length. Times are whole seconds (evidenc
 are shares of the frame rounded to 1/100. There is no free text: reasons are enums.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from messaging.releases import MAX_EMBEDDING, Digest, Slug, Stage
 from messaging.taxonomy import Light, Occlusion, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
@@ -16,21 +19,45 @@ from messaging.taxonomy import Light, Occlusion, RegionBin, SceneCondition, Shar
 LAST_UTC = 4_102_444_800
 
 
-def _on_grid(step: float) -> AfterValidator:
-    return AfterValidator(lambda value: round(round(value / step) * step, 6))
+ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 
 
-def _significant(digits: int) -> AfterValidator:
-    """Fewer digits, less room for what does not belong in a figure."""
-    return AfterValidator(lambda value: float(f"{value:.{digits}g}"))
+@dataclass(frozen=True)
+class Grid:
+    """A fraction is rounded to whole steps where it is built."""
+
+    step: float
+
+    def steps(self, value: float) -> int:
+        """How many steps a value is, rounded."""
+        return round(value / self.step)
+
+    def value(self, steps: int) -> float:
+        """The value of so many steps."""
+        return round(steps * self.step, 6)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Round after the bounds were checked."""
+        return no_info_after_validator_function(lambda v: self.value(self.steps(v)), handler(source))
 
 
-Share = Annotated[float, Field(ge=0.0, le=1.0), _on_grid(0.01)]
+@dataclass(frozen=True)
+class Significant:
+    """A fraction keeps so many digits: fewer digits, less room for what does not belong in a figure."""
+
+    digits: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Round after the bounds were checked."""
+        return no_info_after_validator_function(lambda v: float(f"{v:.{self.digits}g}"), handler(source))
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
-Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
-Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), _on_grid(0.1)]
+Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
+Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
 class Report(BaseModel):
@@ -136,13 +163,13 @@ class ClassPrototype(Report):
     class_name: Slug
     tags: ConditionTags
     vector: tuple[Annotated[int, Field(ge=-127, le=127)], ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
-    scale: Annotated[float, Field(gt=0.0, le=100.0), _significant(6)]
+    scale: Annotated[float, Field(gt=0.0, le=100.0), Significant(6)]
     embedding_digest: Digest
     tracks: int = Field(ge=20, le=1_000_000, multiple_of=10)
-    noise_sigma: Annotated[float, Field(gt=0.0, le=1000.0), _significant(6)]
-    epsilon: Annotated[float, Field(gt=0.0, le=100.0), _significant(6)]
-    epsilon_spent: Annotated[float, Field(gt=0.0, le=1000.0), _significant(6)]
-    delta: Annotated[float, Field(gt=0.0, le=0.01), _significant(6)]
+    noise_sigma: Annotated[float, Field(gt=0.0, le=1000.0), Significant(6)]
+    epsilon: Annotated[float, Field(gt=0.0, le=100.0), Significant(6)]
+    epsilon_spent: Annotated[float, Field(gt=0.0, le=1000.0), Significant(6)]
+    delta: Annotated[float, Field(gt=0.0, le=0.01), Significant(6)]
     minute_utc: UtcMinute
 
 
@@ -270,10 +297,10 @@ class CameraHealth(Report):
     failures: Count
     detections: Count
     misdetections: Count
-    fps: Annotated[float, Field(ge=0.0, le=1000.0), _on_grid(0.1)]
+    fps: Annotated[float, Field(ge=0.0, le=1000.0), Grid(0.1)]
     inference_p50_ms: Milliseconds
     inference_p95_ms: Milliseconds
-    frame_age_s: Annotated[float, Field(ge=0.0, le=10_000_000.0), _on_grid(0.1)]
+    frame_age_s: Annotated[float, Field(ge=0.0, le=10_000_000.0), Grid(0.1)]
     connected: bool
     light: Light
     weather: Weather
@@ -287,9 +314,9 @@ class Heartbeat(Report):
     candidate_digest: Digest | None
     stage: Stage | None
     uptime_s: Count
-    resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), _on_grid(0.1)]
+    resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), Grid(0.1)]
     outbox_messages: Count
     shed: Count
-    epsilon_spent: Annotated[float, Field(ge=0.0, le=1000.0), _significant(6)]
+    epsilon_spent: Annotated[float, Field(ge=0.0, le=1000.0), Significant(6)]
     cameras: tuple[CameraHealth, ...] = Field(max_length=16)
     at_utc: UtcSeconds

@@ -21,7 +21,7 @@ def section(seen: Snapshot) -> Html:
         by_kind[total.kind][total.site] = total
     sites = tuple(sorted({total.site for total in seen.ledger}))
     rows = [_kind(kind, by_site, sites) for kind, by_site in sorted(by_kind.items(), key=_bytes_first)]
-    heads = ("message", *(f"#{site}" for site in sites), "#messages", "#bytes")
+    heads = ("message", *(f"#{site}" for site in sites), "#reports", "#bytes")
     return card(
         "Privacy: what left the sites",
         table(heads, [*rows, _sum(seen.ledger, sites)]),

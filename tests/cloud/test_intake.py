@@ -44,6 +44,21 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_path: Path) -> None:
+    async def scene() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        told = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))
+        await send(bus, told)
+        assert await intake.take(timeout_s=0.1) == Taken(new=1)
+        assert store.insert([Received(told, 100)]).duplicates == 1
+        assert [row.class_name for row in store.misdetections()] == ["pothole", "fire", "pothole"]
+        assert store.count_by_kind() == {"misdetection": 3}
+        (total,) = store.ledger_totals()
+        assert (total.count, total.length_bytes) == (3, len(encode(told)))
+
+    asyncio.run(scene())
+
+
 def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)
@@ -81,10 +96,10 @@ def test_a_liar_is_kept_aside_with_the_reason(why: str, changes: dict[str, Any],
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\x00 pixels", "not a Blindspot message"),
-        (b'{"type": "blindspot.misdetection.v9"}', "schema version"),
-        (b'{"type": "blindspot.image.v1"}', "not on the allow-list"),
-        (b"[" * 5000, "not a Blindspot message"),
+        (b"\xff\x00 pixels", "schema version 255"),
+        (b'{"type": "blindspot.misdetection.v1"}', "schema version 123"),
+        (b"\x02\xff\x1f\x1f", "not a Blindspot message"),
+        (b"[" * 5000, "schema version"),
     ],
 )
 def test_a_message_of_wrong_form_is_kept_aside_and_intake_goes_on(

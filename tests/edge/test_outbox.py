@@ -156,7 +156,7 @@ def test_at_the_capacity_evidence_goes_in_the_order_of_the_table_and_is_counted(
 
 
 def test_a_full_evidence_stream_does_not_hold_up_hazards(tmp_path: Path) -> None:
-    bus = _bus(max_bytes=3000)
+    bus = _bus(max_bytes=300)
     outbox = _outbox(tmp_path, bus)
     outbox.start()
     for _ in range(10):

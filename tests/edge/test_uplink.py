@@ -1,7 +1,6 @@
 """The way up: what is admitted leaves once and is listed; what is not stays; the site forgets on receipt."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from messaging.receipts import LedgerPosition, position_in_headers
 from messaging.reports import Report
 from messaging.streams import prepare_hub, prepare_site
 from messaging.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, report_subject
-from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, SAMPLES
+from tests.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE, SAMPLES
 
 NOW_UTC = 1_800_000_000.0
 
@@ -28,8 +27,8 @@ def _id(n: int) -> str:
     return f"01JAZ5Y9T4X3Q6M2K8B{n:07d}"
 
 
-def _subject_and_data(n: int, report: Report, site: str = "s1") -> tuple[str, bytes]:
-    message = Message(_id(n), site, int(NOW_UTC), report)
+def _subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 1) -> tuple[str, bytes]:
+    message = Message(_id(n), site, int(NOW_UTC), report, (report,) * (times - 1))
     return report_subject(site, message.kind, message.id), encode(message)
 
 
@@ -76,8 +75,8 @@ class Stage:
         self.ledger = Ledger(self.folder / "ledger")
         self.uplink = self._uplink(2**20)
 
-    async def put(self, n: int, report: Report) -> None:
-        subject, data = _subject_and_data(n, report)
+    async def put(self, n: int, report: Report, *, times: int = 1) -> None:
+        subject, data = _subject_and_data(n, report, times=times)
         await self.site.publish(subject, data, message_id=_id(n))
 
     async def arrived(self) -> list[str]:
@@ -176,9 +175,9 @@ REFUSALS: list[tuple[str, str, str, bytes]] = [
         _id(2),
         _subject_and_data(1, HAZARD)[1],
     ),
-    ("no JSON", report_subject("s1", "hazard", _id(1)), _id(1), b"\xff\xd8\xff\xe0JFIF" + bytes(500)),
+    ("a picture", report_subject("s1", "hazard", _id(1)), _id(1), b"\xff\xd8\xff\xe0JFIF" + bytes(500)),
     (
-        "a picture in a field",
+        "JSON of an older version",
         report_subject("s1", "hazard", _id(1)),
         _id(1),
         b'{"data":"' + b"A" * 4000 + b'"}',
@@ -231,12 +230,12 @@ def test_an_id_used_again_for_other_bytes_does_not_leave_and_holds_nothing_up(tm
     _play(stage, scenario)
 
 
-def test_bytes_that_leave_are_the_gates_own_not_the_senders(tmp_path: Path) -> None:
+def test_bytes_of_a_senders_choosing_beside_the_message_do_not_leave() -> None:
     subject, data = _subject_and_data(1, HAZARD)
-    event = json.loads(data)
-    event["note"] = "free text in the envelope"
-    sloppy = json.dumps(event, indent=3).encode()
-    assert admitted("s1", subject, _id(1), sloppy).data == data
+    assert admitted("s1", subject, _id(1), data).data == data
+    for sloppy in (data + b"note", b"note" + data, data + bytes(1)):
+        with pytest.raises(MessageRefused):
+            admitted("s1", subject, _id(1), sloppy)
 
 
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
@@ -312,9 +311,9 @@ def test_evidence_waits_at_the_cap_while_hazards_still_leave(tmp_path: Path) -> 
 
     async def scenario() -> None:
         for n in range(80):
-            await stage.put(n, MISDETECTION)
+            await stage.put(n, PROTOTYPE, times=16)
         await stage.uplink.forward(Lane.EVIDENCE)
-        sent = stage.uplink.counts.forwarded["misdetection"]
+        sent = stage.uplink.counts.forwarded["prototype"]
         assert 0 < sent < 80
         assert await stage.uplink.forward(Lane.EVIDENCE) == 0
         await stage.put(100, HAZARD)
@@ -323,7 +322,7 @@ def test_evidence_waits_at_the_cap_while_hazards_still_leave(tmp_path: Path) -> 
         await stage.site.pull("EVIDENCE", "other", timeout_s=0.0)
         await asyncio.sleep(0.1)
         assert await stage.uplink.forward(Lane.EVIDENCE, timeout_s=3.0) > 0
-        assert stage.uplink.counts.forwarded["misdetection"] > sent
+        assert stage.uplink.counts.forwarded["prototype"] > sent
 
     _play(stage, scenario)
 
