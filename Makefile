@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 OUT ?= out
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds test lint types faults browser images clean
+.PHONY: help install demo demo-rounds test lint types faults browser evidence images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,6 +39,12 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
+
+evidence: $(STAMP)  ## how often each evidence source is right, on drawn footage (about half an hour)
+	mkdir -p $(OUT)/bundles
+	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/weights.safetensors $(OUT)/bundles/starting.onnx
+	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/reference.safetensors $(OUT)/bundles/reference.onnx
+	$(BIN)/python -m tests.edge.measure_evidence $(OUT)/bundles/starting.onnx --teacher $(OUT)/bundles/reference.onnx --world holdout --out $(OUT)/figures/evidence.json
 
 images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .
