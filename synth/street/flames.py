@@ -1,5 +1,7 @@
 """Fire and smoke as moving noise fields: tongues that flicker, plumes that rise, drift and grow."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,22 +34,51 @@ def _resolution(width_px: float, height_px: float, most: int) -> tuple[int, int]
     return max(int(width_px * shrink), 8), max(int(height_px * shrink), 8)
 
 
-def _place(
-    fields: list[NDArray[np.float32]], box: tuple[float, float, float, float], *, view: View
-) -> tuple[int, int, list[NDArray[np.float32]]] | None:
-    """Resize fields to the box (left, top, width, height; pixels) and cut them to the frame."""
-    left, top = round(box[0]), round(box[1])
-    wide, tall = max(round(box[2]), 4), max(round(box[3]), 4)
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, view.width), min(top + tall, view.height)
-    if x1 <= x0 or y1 <= y0:
-        return None
-    cut = [
-        cv2.resize(f, (wide, tall), interpolation=cv2.INTER_LINEAR)[
-            y0 - top : y1 - top, x0 - left : x1 - left
+@dataclass(frozen=True, eq=False)
+class _Spot:
+    """Where a field stands: the middle of its foot, its width and height (pixels), its own coordinates."""
+
+    foot: tuple[float, float]
+    wide: float
+    tall: float
+    u: Plane
+    v: Plane
+
+    @property
+    def aspect(self) -> float:
+        return self.tall / self.wide
+
+    def placed(
+        self, fields: list[Plane], *, view: View, aside: float = 0.0
+    ) -> tuple[int, int, list[Plane]] | None:
+        """Fields at their size in pixels, `aside` of the foot and cut to the frame; None outside of it."""
+        left, top = round(self.foot[0] - self.wide / 2 + aside), round(self.foot[1] - self.tall)
+        wide, tall = max(round(self.wide), 4), max(round(self.tall), 4)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, view.width), min(top + tall, view.height)
+        if x1 <= x0 or y1 <= y0:
+            return None
+        cut = [
+            cv2.resize(f, (wide, tall), interpolation=cv2.INTER_LINEAR)[
+                y0 - top : y1 - top, x0 - left : x1 - left
+            ]
+            for f in fields
         ]
-        for f in fields
-    ]
-    return x0, y0, [np.asarray(c, np.float32) for c in cut]
+        return x0, y0, [np.asarray(c, np.float32) for c in cut]
+
+
+def _spot(
+    view: View,
+    foot: tuple[float, float, float],
+    size_m: tuple[float, float],
+    *,
+    grown: tuple[float, float],
+    most_px: int,
+) -> _Spot:
+    """A foot at (x, y, z) metres; `grown` are the shares of width and height reached so far."""
+    x, y, z = foot
+    per_m = view.pixels_per_m(z)
+    wide, tall = size_m[0] * per_m * grown[0], size_m[1] * per_m * grown[1]
+    return _Spot(view.point(x, y, z), wide, tall, *_grid(*_resolution(wide, tall, most_px)))
 
 
 def draw_fire(
@@ -61,19 +92,17 @@ def draw_fire(
     strength: float = 1.0,
 ) -> Sprite | None:
     """Flames with their foot at (x, y, z) metres; `strength` 0..1 is how far they have grown."""
-    x, y, z = foot
-    per_m = view.pixels_per_m(z)
-    wide, tall = size_m[0] * per_m * (0.6 + 0.4 * strength), size_m[1] * per_m * (0.35 + 0.65 * strength)
-    base_x, base_y = view.point(x, y, z)
-    u, v = _grid(*_resolution(wide, tall, 96))
-    field = _heat(shape, u, v=v, seed=seed, time_s=time_s, aspect=tall / wide)
-    cut = _place([field], (base_x - wide / 2, base_y - tall, wide, tall), view=view)
+    spot = _spot(view, foot, size_m, grown=(0.6 + 0.4 * strength, 0.35 + 0.65 * strength), most_px=96)
+    field = _heat(shape, spot.u, v=spot.v, seed=seed, time_s=time_s, aspect=spot.aspect)
+    cut = spot.placed([field], view=view)
     if cut is None:
         return None
     left, up, (heat,) = cut
     light = _LUT[(np.clip(heat * 1.15, 0, 1) * 255).astype(np.uint8)].astype(np.uint8)
     alpha = smoothstep(0.06, 0.34, heat)
-    return Sprite(left, up, np.zeros_like(light), alpha, z - 0.05, x=x, emission=light, solid=False)
+    return Sprite(
+        left, up, np.zeros_like(light), alpha, foot[2] - 0.05, x=foot[0], emission=light, solid=False
+    )
 
 
 def _heat(shape: FlameShape, u: Plane, *, v: Plane, seed: int, time_s: float, aspect: float) -> Plane:
@@ -105,24 +134,16 @@ def draw_smoke(
     tone: float = 90.0,
 ) -> Sprite | None:
     """A plume from (x, y, z) metres upward; it drifts to the side that the seed says; `tone` is its grey."""
-    x, y, z = foot
-    per_m = view.pixels_per_m(z)
-    wide, tall = size_m[0] * per_m * (0.55 + 0.45 * strength), size_m[1] * per_m * (0.4 + 0.6 * strength)
-    base_x, base_y = view.point(x, y, z)
-    u, v = _grid(*_resolution(wide, tall, 80))
+    spot = _spot(view, foot, size_m, grown=(0.55 + 0.45 * strength, 0.4 + 0.6 * strength), most_px=80)
     side = 1.0 if seed % 2 else -1.0
-    alpha, grey = _plume(shape, u * side, v=v, seed=seed, time_s=time_s, aspect=tall / wide)
-    cut = _place(
-        [alpha, grey * tone],
-        (base_x - wide / 2 + side * _FOOT * wide / 2, base_y - tall, wide, tall),
-        view=view,
-    )
+    alpha, grey = _plume(shape, spot.u * side, v=spot.v, seed=seed, time_s=time_s, aspect=spot.aspect)
+    cut = spot.placed([alpha, grey * tone], view=view, aside=side * _FOOT * spot.wide / 2)
     if cut is None:
         return None
     left, up, (cover, levels) = cut
     g = np.clip(levels, 0, 255).astype(np.uint8)
     bgr = cv2.merge([g, g, np.clip(levels * 0.985, 0, 255).astype(np.uint8)])
-    return Sprite(left, up, np.asarray(bgr, np.uint8), cover, z - 0.02, x=x, solid=False)
+    return Sprite(left, up, np.asarray(bgr, np.uint8), cover, foot[2] - 0.02, x=foot[0], solid=False)
 
 
 def _plume(
