@@ -6,7 +6,17 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from ulid import ULID
 
-from cloud.cli_output import DEFAULT_DATA, DataOption, JsonOption, notes, print_json, print_table, short, when
+from cloud.cli_output import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    notes,
+    print_json,
+    print_table,
+    short,
+    show_list,
+    when,
+)
 from cloud.remote import RemoteCloud
 from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource
 
@@ -106,15 +116,16 @@ def list_campaigns(
     """Campaigns, newest first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("campaigns", CampaignResource, state=state)
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (c.id, c.state, _stage_now(c), c.modes, c.images_kept, c.started_by, when(c.created_at))
-        for c in found
-    ]
-    columns = ("campaign", "state", "stage", "failure modes", "images", "started by", "created")
-    print_table("Campaigns", columns, rows, "No campaign yet; start one with `blindspot campaign start`.")
+    show_list(
+        found,
+        as_json,
+        title="Campaigns",
+        columns=("campaign", "state", "stage", "failure modes", "images", "started by", "created"),
+        row=lambda c: (
+            c.id, c.state, _stage_now(c), c.modes, c.images_kept, c.started_by, when(c.created_at)
+        ),
+        empty="No campaign yet; start one with `blindspot campaign start`.",
+    )  # fmt: skip
 
 
 @campaign.command("show")

@@ -17,6 +17,7 @@ from cloud.cli_output import (
     print_table,
     share,
     short,
+    show_list,
     when,
 )
 from cloud.remote import RemoteCloud
@@ -41,15 +42,16 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
     """Sites, what they run, when they were last heard."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("sites", SiteResource)
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (s.site, s.online, short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at))
-        for s in found
-    ]
-    columns = ("site", "online", "model", "cameras", "unsent", "last seen")
-    print_table("Sites", columns, rows, "No site yet; add one with `blindspot sites add NAME`.")
+    show_list(
+        found,
+        as_json,
+        title="Sites",
+        columns=("site", "online", "model", "cameras", "unsent", "last seen"),
+        row=lambda s: (
+            s.site, s.online, short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
+        ),
+        empty="No site yet; add one with `blindspot sites add NAME`.",
+    )  # fmt: skip
 
 
 @sites.command("add")
@@ -77,16 +79,17 @@ def list_cameras(
     """Cameras with their figures."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("cameras", CameraResource, site=site)
-    if as_json:
-        print_json(found)
-        return
-    columns = ("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition")
-    rows = [
-        (c.site, c.camera, c.connected, c.fps, c.inference_p95_ms, c.frames, c.misdetections,
-         f"{c.light}-{c.weather}")
-        for c in found
-    ]  # fmt: skip
-    print_table("Cameras", columns, rows, "No camera has reported yet.")
+    show_list(
+        found,
+        as_json,
+        title="Cameras",
+        columns=("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition"),
+        row=lambda c: (
+            c.site, c.camera, c.connected, c.fps, c.inference_p95_ms, c.frames, c.misdetections,
+            f"{c.light}-{c.weather}",
+        ),
+        empty="No camera has reported yet.",
+    )  # fmt: skip
 
 
 @failures.command("list")
@@ -98,15 +101,19 @@ def list_failures(
     """Failure modes, most harmful first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("failure-modes", FailureModeResource, status=status)
-    if as_json:
-        print_json(found)
-        return
-    columns = ("failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last seen")
-    rows = [
-        (m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported, when(m.last_seen_at))
-        for m in found
-    ]
-    print_table("Failure modes", columns, rows, "No failure mode yet; they grow from misdetections.")
+    show_list(
+        found,
+        as_json,
+        title="Failure modes",
+        columns=(
+            "failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last seen"
+        ),
+        row=lambda m: (
+            m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported,
+            when(m.last_seen_at),
+        ),
+        empty="No failure mode yet; they grow from misdetections.",
+    )  # fmt: skip
 
 
 @failures.command("show")
@@ -160,14 +167,16 @@ def list_hazards(
     """Hazard events, latest first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("hazards", HazardResource, site=site)
-    if as_json:
-        print_json(found)
-        return
-    columns = ("started", "site", "camera", "class", "severity", "state", "confidence")
-    rows = [
-        (when(h.started_at), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence) for h in found
-    ]
-    print_table("Hazards", columns, rows, "No hazard has been reported.")
+    show_list(
+        found,
+        as_json,
+        title="Hazards",
+        columns=("started", "site", "camera", "class", "severity", "state", "confidence"),
+        row=lambda h: (
+            when(h.started_at), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
+        ),
+        empty="No hazard has been reported.",
+    )  # fmt: skip
 
 
 @ledger.command("show")
@@ -175,11 +184,14 @@ def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
     """What was received from each site, by kind: count and bytes."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("ledger", LedgerResource)
-    if as_json:
-        print_json(found)
-        return
-    rows = [(row.site, row.kind, row.count, row.length_bytes, row.images) for row in found]
-    print_table("Ledger", ("site", "kind", "count", "bytes", "images"), rows, "Nothing has left a site yet.")
+    show_list(
+        found,
+        as_json,
+        title="Ledger",
+        columns=("site", "kind", "count", "bytes", "images"),
+        row=lambda total: (total.site, total.kind, total.count, total.length_bytes, total.images),
+        empty="Nothing has left a site yet.",
+    )
 
 
 @ledger.command("verify")

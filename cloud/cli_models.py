@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cloud.cli_output import DEFAULT_DATA, DataOption, JsonOption, notes, print_json, print_table, short, when
+from cloud.cli_output import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    notes,
+    print_json,
+    print_table,
+    short,
+    show_list,
+    when,
+)
 from cloud.remote import RemoteCloud
 from messaging.resources import ModelResource, RolloutRequest, RolloutResource
 
@@ -23,15 +33,17 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
     """Releases, newest version first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("models", ModelResource)
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (short(m.digest), m.version, m.stage, short(m.parent_digest), m.campaign, m.sites, when(m.signed_at))
-        for m in found
-    ]
-    columns = ("model", "version", "stage", "parent", "campaign", "sites", "signed")
-    print_table("Models", columns, rows, "No model is released yet.")
+    show_list(
+        found,
+        as_json,
+        title="Models",
+        columns=("model", "version", "stage", "parent", "campaign", "sites", "signed"),
+        row=lambda m: (
+            short(m.digest), m.version, m.stage, short(m.parent_digest), m.campaign, m.sites,
+            when(m.signed_at),
+        ),
+        empty="No model is released yet.",
+    )  # fmt: skip
 
 
 @models.command("card")

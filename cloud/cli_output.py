@@ -3,14 +3,16 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+
+Shown = TypeVar("Shown", bound=BaseModel)
 
 notes = Console(stderr=True)
 out = Console()
@@ -43,6 +45,22 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in cells:
         table.add_row(*row)
     out.print(table)
+
+
+def show_list(
+    found: Sequence[Shown],
+    as_json: bool,
+    *,
+    title: str,
+    columns: Sequence[str],
+    row: Callable[[Shown], Sequence[object]],
+    empty: str,
+) -> None:
+    """What was found: JSON for programs, for people a table with one row each, or what would fill it."""
+    if as_json:
+        print_json(found)
+    else:
+        print_table(title, columns, [row(one) for one in found], empty)
 
 
 def when(seconds: int | None) -> str:
