@@ -5,12 +5,11 @@ A report's id is its message's; further reports of one message add their place (
 Misdetections, prototypes and tallies keep one row a report; a hazard event keeps its latest state.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from cloud.records import (
     DeadLetter,
@@ -22,6 +21,7 @@ from cloud.records import (
     Site,
     SwapRow,
 )
+from cloud.report_rows import evidence_row, hazard_columns, hazard_of, misdetection_of, prototype_of, scene_of
 from cloud.store import Database
 from cloud.tables import (
     dead_letters,
@@ -34,24 +34,15 @@ from cloud.tables import (
     shadow_reports,
     sites,
     swap_receipts,
-    verdicts,
 )
 from messaging.codec import Message
 from messaging.receipts import LedgerPosition
 from messaging.reports import (
-    ClassPrototype,
-    ErrorKind,
     EvidenceSource,
     HazardEvent,
     Heartbeat,
-    Misdetection,
-    OperatorVerdict,
-    RecallTally,
-    Report,
     ShadowReport,
-    SwapReceipt,
 )
-from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
 
 
 @dataclass(frozen=True)
@@ -137,18 +128,14 @@ class ReportStore:
         return True
 
     def _insert_payload(self, connection: Connection, report: int, message: Message) -> None:
-        payload = message.report
-        if isinstance(payload, HazardEvent):
-            self._upsert_hazard(connection, message.site, payload)
-            return
-        table = _TABLES.get(type(payload))
-        if table is None:
-            return
-        values = {"report": report, "site": message.site, **_ROWS[type(payload)](payload)}
-        connection.execute(table.insert().values(values))
+        if isinstance(message.report, HazardEvent):
+            self._upsert_hazard(connection, message.site, message.report)
+        elif (row := evidence_row(message.report)) is not None:
+            table, columns = row
+            connection.execute(table.insert().values(report=report, site=message.site, **columns))
 
     def _upsert_hazard(self, connection: Connection, site: str, event: HazardEvent) -> None:
-        values = {"site": site, **_hazard_row(event)}
+        values = {"site": site, **hazard_columns(event)}
         statement = self._db.insert(hazards).values(values)
         connection.execute(
             statement.on_conflict_do_update(
@@ -235,11 +222,11 @@ class ReportStore:
     def misdetections(self, *, since_utc: int = 0) -> list[MisdetectionRow]:
         """Misdetections whose minute is not before `since_utc`."""
         query = select(misdetections).where(misdetections.c.minute_utc >= since_utc)
-        return [_misdetection(row) for row in self._rows(query.order_by(misdetections.c.report))]
+        return [misdetection_of(row) for row in self._rows(query.order_by(misdetections.c.report))]
 
     def prototypes(self) -> list[PrototypeRow]:
         """Every prototype, oldest first."""
-        return [_prototype(row) for row in self._rows(select(prototypes).order_by(prototypes.c.report))]
+        return [prototype_of(row) for row in self._rows(select(prototypes).order_by(prototypes.c.report))]
 
     def recall_counts(self, *, since_utc: int = 0) -> list[RecallCount]:
         """Tallies summed over cameras and time."""
@@ -254,7 +241,7 @@ class ReportStore:
             RecallCount(
                 row.site,
                 row.class_name,
-                _scene(row),
+                scene_of(row),
                 EvidenceSource(row.source),
                 row.model_digest,
                 int(row.s),
@@ -306,7 +293,7 @@ class ReportStore:
                 (hazards.c.started_at_utc < started)
                 | ((hazards.c.started_at_utc == started) & (hazards.c.event < event))
             )
-        return [_hazard(row) for row in self._rows(query.limit(limit))]
+        return [hazard_of(row) for row in self._rows(query.limit(limit))]
 
     def heartbeats(self) -> list[SiteHeartbeat]:
         """The last heartbeat of every site that sent one."""
@@ -349,112 +336,3 @@ class ReportStore:
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         with self._db.reading() as connection:
             return connection.execute(query).all()
-
-
-def _scene(row: Row[Any]) -> SceneCondition:
-    return SceneCondition(Light(row.light), Weather(row.weather))
-
-
-def _misdetection(row: Row[Any]) -> MisdetectionRow:
-    return MisdetectionRow(
-        site=row.site,
-        camera=row.camera,
-        kind=ErrorKind(row.kind),
-        class_name=row.class_name,
-        scene=_scene(row),
-        size=SizeBin(row.size),
-        region=RegionBin(row.region),
-        evidence=EvidenceSource(row.evidence),
-        probability=row.probability,
-        minute_utc=row.minute_utc,
-        model_digest=row.model_digest,
-    )
-
-
-def _prototype(row: Row[Any]) -> PrototypeRow:
-    return PrototypeRow(
-        site=row.site,
-        camera=row.camera,
-        class_name=row.class_name,
-        scene=_scene(row),
-        vector=tuple(step * row.scale for step in json.loads(row.vector_json)),
-        embedding_digest=row.embedding_digest,
-        tracks=row.tracks,
-        noise_sigma=row.noise_sigma,
-        minute_utc=row.minute_utc,
-    )
-
-
-def _hazard(row: Row[Any]) -> HazardRow:
-    return HazardRow(
-        site=row.site,
-        event=row.event,
-        camera=row.camera,
-        class_name=row.class_name,
-        state=row.state,
-        scene=_scene(row),
-        zone=row.zone,
-        severity=row.severity,
-        confidence=row.confidence,
-        box=(row.cx, row.cy, row.w, row.h),
-        started_at_utc=row.started_at_utc,
-        at_utc=row.at_utc,
-        model_digest=row.model_digest,
-    )
-
-
-def _hazard_row(event: HazardEvent) -> dict[str, Any]:
-    row = event.model_dump(mode="json", exclude={"box", "tags"})
-    return {**row, **event.box.model_dump(), "light": event.tags.light, "weather": event.tags.weather}
-
-
-def _misdetection_row(report: Report) -> dict[str, Any]:
-    assert isinstance(report, Misdetection)
-    row = report.model_dump(mode="json", exclude={"box", "tags"})
-    return {**row, **report.box.model_dump(), **report.tags.model_dump(mode="json")}
-
-
-def _prototype_row(report: Report) -> dict[str, Any]:
-    assert isinstance(report, ClassPrototype)
-    wanted = {"camera", "class_name", "embedding_digest", "scale", "tracks", "noise_sigma", "epsilon"}
-    row = report.model_dump(mode="json", include=wanted | {"minute_utc"})
-    return {
-        **row,
-        "light": report.tags.light,
-        "weather": report.tags.weather,
-        "vector_json": json.dumps(report.vector, separators=(",", ":")),
-    }
-
-
-def _shadow_row(report: Report) -> dict[str, Any]:
-    assert isinstance(report, ShadowReport)
-    row = report.model_dump(include={"incumbent_digest", "candidate_digest", "final", "minute_utc"})
-    return {**row, "payload_json": report.model_dump_json()}
-
-
-def _verdict_row(report: Report) -> dict[str, Any]:
-    assert isinstance(report, OperatorVerdict)
-    row = report.model_dump(mode="json", exclude={"box", "tags"})
-    return {**row, "light": report.tags.light, "weather": report.tags.weather}
-
-
-def _plain_row(report: Report) -> dict[str, Any]:
-    return report.model_dump(mode="json")
-
-
-_TABLES: dict[type[Report], Table] = {
-    Misdetection: misdetections,
-    ClassPrototype: prototypes,
-    RecallTally: recall_tallies,
-    ShadowReport: shadow_reports,
-    SwapReceipt: swap_receipts,
-    OperatorVerdict: verdicts,
-}
-_ROWS = {
-    Misdetection: _misdetection_row,
-    ClassPrototype: _prototype_row,
-    RecallTally: _plain_row,
-    ShadowReport: _shadow_row,
-    SwapReceipt: _plain_row,
-    OperatorVerdict: _verdict_row,
-}
