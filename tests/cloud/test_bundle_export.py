@@ -84,12 +84,11 @@ def test_weights_of_another_architecture_are_refused(weights: DetectorWeights) -
         network_of(weights.with_card(class_names=("fire",), thresholds={"fire": 0.5}))
 
 
-def test_the_shipped_detectors_are_small_and_share_frozen_layers_and_basis() -> None:
+def test_the_shipped_detectors_are_small_and_of_embedding_spaces_of_their_own() -> None:
     start, reference = read_weights(STARTING_WEIGHTS), read_weights(REFERENCE_WEIGHTS)
     assert max(p.stat().st_size for p in (STARTING_WEIGHTS, REFERENCE_WEIGHTS)) <= 6_000_000
     assert (start.card.image_size, reference.card.image_size) == (320, 448)
-    assert all((reference.frozen[name] == value).all() for name, value in start.frozen.items())
-    assert (start.basis.matrix == reference.basis.matrix).all()
+    assert start.embedding_digest != reference.embedding_digest  # the reference trained all its layers
 
 
 def test_the_basis_tells_groups_apart_that_plain_axes_confuse() -> None:
