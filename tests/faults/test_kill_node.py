@@ -12,7 +12,7 @@ from tests.edge.gates import gate_settings
 from tests.faults.fleet import Consumer, Nemesis
 from tests.faults.two_sites import RealNode, accepted, prepare, until, write_film
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
 
 
 def test_a_killed_node_and_a_killed_gate_lose_no_report_and_hurt_no_other_node(tmp_path: Path) -> None:
@@ -66,6 +66,7 @@ class Story:
         stop = asyncio.Event()
         consuming = asyncio.create_task(self._consumer.run(stop))
         await self._more_reports("first reports came")
+        await until("its model serves for good", lambda: ": committed " in self._victim.log())
         await until("the other node looks", lambda: self._witness.frames() > 0)
         for death in itertools.chain.from_iterable(itertools.zip_longest(nodes, gates)):
             if death == "node":

@@ -58,6 +58,7 @@ class RealNode:
             "trust": str(folder / "trust.json"),
             "broker": {"url": site.broker.url, "credentials": str(site.keys.node)},
             "page_port": self._port,
+            "updates": {"trial_s": 1.0, "latency_factor": 100.0},
             "cameras": [{"name": f"c{n}", "source": str(film), "loop": True} for n in range(cameras)],
         }
         (folder / "node.yaml").write_text(yaml.safe_dump(document))
@@ -118,7 +119,7 @@ async def accepted(site: Site) -> int:
         await bus.close()
 
 
-async def until(what: str, holds: Callable[[], bool], limit_s: float = 240.0) -> None:
+async def until(what: str, holds: Callable[[], bool], limit_s: float = 400.0) -> None:
     """Wait for a condition; fails with what was waited for."""
     deadline = time.monotonic() + limit_s
     while not holds():
