@@ -42,7 +42,9 @@ GROUP = 32
 SIZE = (640, 360)
 SEED = 20_261
 LIMIT_S = 180.0
-CONDITIONS = (SceneCondition(Light.DAY, Weather.CLEAR), *(camera.scene for camera in CAMERAS))
+CONDITIONS = tuple(
+    dict.fromkeys((SceneCondition(Light.DAY, Weather.CLEAR), *(camera.scene for camera in CAMERAS)))
+)
 _ANYWHERE = (
     GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),
     GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),
