@@ -1,0 +1,62 @@
+"""The node's own reports: a heartbeat when there is something to tell, and rarely when there is not."""
+
+import itertools
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from edge import node as room
+from edge.camera_health import CameraFigures
+from edge.metrics import NodeMetrics
+from edge.node import CameraParts, Node, NodeParts
+from edge.outbox import OutboxCounts
+from messaging.reports import Heartbeat, Report
+
+
+class Listening:
+    """An outbox that keeps what it is given."""
+
+    counts = OutboxCounts({}, {}, {}, 0, True)
+
+    def __init__(self) -> None:
+        self.told: list[Report] = []
+
+    def put(self, report: Report) -> "Future[bool]":
+        self.told.append(report)
+        return Future()
+
+
+def test_a_site_where_nothing_happens_is_heard_less_often_yet_within_the_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, health, outbox = [100.0], CameraFigures(), Listening()
+    monkeypatch.setattr(room.time, "monotonic", lambda: now[0])
+    camera = cast(
+        CameraParts,
+        SimpleNamespace(name="bridge", health=health, accountant=SimpleNamespace(epsilon_spent=lambda: 0.0)),
+    )
+    store = SimpleNamespace(active=lambda: None, previous=lambda: None, staged=lambda: None)
+    reports = SimpleNamespace(heartbeat_s=15.0)
+    parts: Any = SimpleNamespace(
+        settings=SimpleNamespace(reports=reports),
+        store=store,
+        outbox=outbox,
+        cameras=(camera,),
+        metrics=NodeMetrics(),
+    )
+    node = Node(cast(NodeParts, parts), utc=lambda: 1_800_000_000.0)
+    heard: list[float] = []
+    for second in range(0, 300, 15):
+        now[0] = 100.0 + second
+        if 60 <= second < 120:
+            health.arrived()
+        before = len(outbox.told)
+        node._beat()
+        heard += [second] * (len(outbox.told) - before)
+    assert heard[:2] == [0, 45]
+    assert {60, 75, 90, 105} <= set(heard)
+    assert max(b - a for a, b in itertools.pairwise(heard)) <= 45
+    assert len(heard) < 12
+    assert all(isinstance(report, Heartbeat) for report in outbox.told)
