@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cloud.datasets import DataRole, DatasetRegister
 from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
 from cloud.demo.outcome import ask, closed_a_mode, outcome, served_model, stage_figure
@@ -29,7 +28,6 @@ from cloud.model_files import ModelFiles
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
 from cloud.starting_detector import REFERENCE_WEIGHTS
-from cloud.starting_detector.scenes import BASE_TRAINING, TRIAL, draw_folder
 from messaging.broker import free_port
 from messaging.child_process import ChildProcess
 from messaging.figures import write_figures
@@ -65,6 +63,7 @@ class Demo:
     player: Player
     empty_photographs: Path | None = None
     counting: AlarmCount | None = None
+    drawing: ChildProcess | None = None
     sites: list[Site] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -80,20 +79,21 @@ class Demo:
         return self.work / "reference.onnx"
 
     def prepare(self) -> None:
-        """Everything that needs no program yet: the teacher's bundle, replay and holdout images."""
-        self.view.say("exporting the reference detector, drawing replay and holdout images")
+        """The teacher's bundle; footage, replay and holdout images are begun, and drawn meanwhile."""
+        self.view.say("exporting the reference detector, drawing footage, replay and holdout images")
         self.player.begin(Phase.OBSERVE, 0)
+        self.drawing = self._draw_sets()
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.bundle_export", REFERENCE_WEIGHTS, self.teacher]
         export = ChildProcess(arguments, log=self.work / "export.log")
-        register = DatasetRegister(DataFolder(self.cloud_folder).datasets)
-        for role, scenes, count in (
-            (DataRole.REPLAY, BASE_TRAINING, self.profile.replay_images),
-            (DataRole.HOLDOUT, TRIAL, self.profile.holdout_images),
-        ):
-            folder = draw_folder(replace(scenes, count=count), self.work / "drawn" / role)
-            register.add(folder, role, f"drawn-{role}")
         if export.wait(EXPORT_LIMIT_S) != 0:
             raise DemoFailed(f"the reference detector was not exported: {export.tail(5)}")
+
+    def _draw_sets(self) -> ChildProcess:
+        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn_sets"]
+        arguments += ["--cloud", self.cloud_folder, "--work", self.work / "drawn"]
+        arguments += ["--replay", str(self.profile.replay_images)]
+        arguments += ["--holdout", str(self.profile.holdout_images)]
+        return ChildProcess(arguments, log=self.work / "drawing.log")
 
     def start_sites(self, cloud: RemoteCloud) -> None:
         """Enrol the sites as a person would, and start their programs."""
@@ -123,6 +123,8 @@ class Demo:
         while not self.player.observed(self.tick(cloud).cameras):
             if time.monotonic() > deadline:
                 raise DemoFailed(f"the cameras did not look at their footage within {OBSERVE_LIMIT_S:g} s")
+        if self.drawing is not None and self.drawing.wait(OBSERVE_LIMIT_S) != 0:
+            raise DemoFailed(f"replay and holdout images were not drawn: {self.drawing.tail(5)}")
         quiet_since, counted = time.monotonic(), -1
         while time.monotonic() - quiet_since < SETTLE_S and time.monotonic() < deadline:
             total = sum(mode.count + mode.recall.supported for mode in self.tick(cloud).modes)
@@ -184,6 +186,8 @@ class Demo:
         self.player.stop()
         if self.counting is not None:
             self.counting.stop()
+        if self.drawing is not None:
+            self.drawing.kill()
         for site in self.sites:
             site.stop()
 
