@@ -240,7 +240,7 @@ def run_demo(
 def _programs(demo: Demo) -> Iterator[CloudProcess]:
     """The cloud and the page, until the block ends."""
     port = free_port()
-    verify_s = 20.0 if demo.profile.plumbing else 300.0
+    verify_s = 20.0 if demo.profile.plumbing else 100.0
     cloud = CloudProcess(
         demo.cloud_folder,
         {

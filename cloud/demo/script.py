@@ -77,8 +77,8 @@ class DemoProfile:
     )
     spawn_per_s: float = 1.2
     modes: int = 2
-    images_per_mode: int = 100
-    replay_images: int = 450
+    images_per_mode: int = 60
+    replay_images: int = 320
     holdout_images: int = 240
     empty_pictures: int = 100
     epochs: int = 5
