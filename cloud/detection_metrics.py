@@ -7,7 +7,7 @@ is a hit; each truth is hit once, by the most confident detection that wants it.
 import numpy as np
 import numpy.typing as npt
 
-from edge.detections import Detections, Floats, iou_matrix
+from edge.detections import Detections, Floats, Ints, iou_matrix
 from messaging.taxonomy import Taxonomy
 
 Bools = npt.NDArray[np.bool_]
@@ -32,15 +32,21 @@ def match(found: Detections, truth: Floats, iou: float) -> Bools:
     Returns:
         (n,) bool in the order of `found`.
     """
-    hits = np.zeros(len(found), np.bool_)
+    hits: Bools = matched_rows(found, truth, iou) >= 0
+    return hits
+
+
+def matched_rows(found: Detections, truth: Floats, iou: float) -> Ints:
+    """As `match`, but which true box each detection hits: (n,) rows of `truth`, -1 for none."""
+    rows = np.full(len(found), -1, np.int64)
     overlaps = iou_matrix(found.xyxy, truth)
     free = np.ones(len(truth), np.bool_)
     for row in np.argsort(-found.confidence, kind="stable"):
         candidates = np.where(free, overlaps[row], 0.0)
         if len(truth) and candidates.max() >= iou:
-            free[candidates.argmax()] = False
-            hits[row] = True
-    return hits
+            rows[row] = candidates.argmax()
+            free[rows[row]] = False
+    return rows
 
 
 def average_precision(confidence: Floats, hits: Bools, truths: int) -> float:

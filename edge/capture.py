@@ -140,7 +140,7 @@ class VideoFeed:
 
 
 class FolderFeed:
-    """The images of a folder in the order of their names; unreadable ones are skipped and counted."""
+    """The images of a folder in the order of their names, or one image; unreadable ones are counted."""
 
     live = False
 
@@ -149,7 +149,8 @@ class FolderFeed:
         self.ended: str | None = None
         self.unreadable = 0
         self._folder = folder
-        self._paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        found = folder.iterdir() if folder.is_dir() else [folder]
+        self._paths = sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES)
         self._next = 0
         if not self._paths:
             raise SourceError(f"folder {folder} holds no images; expected {', '.join(IMAGE_SUFFIXES)}")

@@ -27,7 +27,7 @@ from edge.second_views import look_again
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.shadow import SPARSE_FRAMES, ShadowRun
 from edge.sources import Frame
-from edge.tracker import ByteTracker, TrackerSettings, TrackState, TrackUpdate
+from edge.tracker import ONE_PICTURE, ByteTracker, TrackerSettings, TrackState, TrackUpdate
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
 
@@ -63,14 +63,17 @@ class CameraPipeline:
         self.health = health
         self._camera, self._parts = camera.name, parts
         self._digest = parts.detector.digest
-        self._tags, self._motion = ConditionMemory(), MotionFilter()
-        self._tracker = ByteTracker(bundle, TrackerSettings())
+        self._stills = camera.stills
+        self._tags = ConditionMemory(interval_s=0.0 if camera.stills else 1.0)
+        self._motion = MotionFilter()
+        self._tracker = ByteTracker(bundle, ONE_PICTURE if camera.stills else TrackerSettings())
+        self._sparse = ONE_PICTURE if camera.stills else SPARSE_FRAMES
         zones = tuple(Zone(name, corners) for name, corners in camera.zones.items())
         self._rules = HazardRules(camera.name, bundle, parts.new_id, zones=zones)
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
         self._teacher_tracker = (
-            ByteTracker(parts.teacher.description, SPARSE_FRAMES) if parts.teacher else None
+            ByteTracker(parts.teacher.description, self._sparse) if parts.teacher else None
         )
         self._recall = RecallCounter()
         self._counter = itertools.count()
@@ -86,8 +89,8 @@ class CameraPipeline:
         self.health.arrived()
         tags = self._tags.observe(frame.image, frame.time_s)
         self.health.scene = tags.scene
-        motion = self._motion.observe(frame.image, frame.time_s)
-        if self._parts.evidence.motion_filter and not motion.deserves_inference:
+        motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
+        if motion and self._parts.evidence.motion_filter and not motion.deserves_inference:
             self.health.skipped += 1
             return Looked(skipped=True)
         started = time.perf_counter()
@@ -102,7 +105,7 @@ class CameraPipeline:
         taught = self._teach(frame, found, tags, taken_s, shadow)
         watched = motion if self._parts.evidence.motion else None
         evidence = self._collector.observe(
-            Moment(frame, tags, found, self._digest, update, watched),
+            Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
             SecondOpinions(self._second_views(frame), taught),
             embed=self._parts.detector.embed,
         )
@@ -170,7 +173,7 @@ class CameraPipeline:
         self._collector.describe(detector.description)
         self._recall = RecallCounter()
         if self._teacher_tracker is not None and self._parts.teacher is not None:
-            self._teacher_tracker = ByteTracker(self._parts.teacher.description, SPARSE_FRAMES)
+            self._teacher_tracker = ByteTracker(self._parts.teacher.description, self._sparse)
 
     def _teach(
         self, frame: Frame, found: Detections, tags: SceneTags, taken_s: float, shadow: ShadowRun | None
@@ -189,13 +192,14 @@ class CameraPipeline:
                 time_s=frame.time_s,
                 incumbent_ms=1000 * taken_s,
                 teacher=taught,
+                tracking=self._sparse,
             )
         return taught
 
     def _ask_teacher(self, frame: Frame) -> Detections | None:
         """The teacher's boxes, in the service bundle's classes; None when not asked or when it failed."""
         teacher = self._parts.teacher
-        if teacher is None or next(self._counter) % self._parts.teaching.every:
+        if teacher is None or (next(self._counter) % self._parts.teaching.every and not self._stills):
             return None
         try:
             seen = teacher.detect([frame.image])[0]
@@ -205,8 +209,11 @@ class CameraPipeline:
         return translated(seen, teacher.description, self._parts.detector.description)
 
     def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
-        """Every n-th frame: what the detector sees in two other views of it; None when not due or failed."""
-        if self.health.frames % self._parts.evidence.second_view_every:
+        """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.
+
+        Of stills every one: the next picture shows something else.
+        """
+        if self.health.frames % self._parts.evidence.second_view_every and not self._stills:
             return None
         try:
             return tuple(look_again(self._parts.detector, frame.image, self._collector.floor))
@@ -215,9 +222,12 @@ class CameraPipeline:
             return None
 
     def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: SceneTags) -> None:
-        """One vector a track into the prototype sums: ended tracks, and misses whose class is known."""
+        """One vector a track into the prototype sums: ended tracks, and misses whose class is known.
+
+        In stills a track ends with its picture.
+        """
         bundle = self._parts.detector.description
-        for track in update.ended:
+        for track in update.active if self._stills else update.ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
                 self._book.add(
                     self._key(bundle.class_names[track.class_id], tags), track_key(track.id), track.embedding

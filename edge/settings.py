@@ -20,14 +20,16 @@ class CameraSettings(_Section):
     """One camera: where its frames come from, and what differs from the node's defaults.
 
     `source` is an RTSP address, a USB index, a video file, a folder of images, or a folder of video
-    segments (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time, empty means
-    as fast as the node can look.
+    segments or pictures (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time,
+    empty means as fast as the node can look. `stills`: its pictures lie too far apart in time for motion
+    and tracks; every picture then speaks for itself.
     """
 
     name: Slug
     source: str
     speed: float | None = Field(default=1.0, gt=0.0)
     segments: bool = False
+    stills: bool = False
     loop: bool = False
     zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
 

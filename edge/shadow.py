@@ -105,6 +105,7 @@ class ShadowRun:
         time_s: float,
         incumbent_ms: float,
         teacher: Detections | None = None,
+        tracking: TrackerSettings = SPARSE_FRAMES,
     ) -> None:
         """Let the candidate look at a frame that the incumbent has looked at.
 
@@ -116,13 +117,17 @@ class ShadowRun:
             time_s: the frame's time in seconds.
             incumbent_ms: how long the model in service took.
             teacher: what the teacher saw; a run with a teacher passes over frames without.
+            tracking: how this camera's boxes become tracks; the first frame's word counts.
         """
         if self._teacher is not None and teacher is None:
             return
         with self._lock:
-            self._look(camera, image, incumbent, _Moment(scene, time_s, incumbent_ms, teacher))
+            moment = _Moment(scene, time_s, incumbent_ms, teacher)
+            self._look(self._camera(camera, tracking), image, incumbent, moment)
 
-    def _look(self, camera: str, image: Image, incumbent: Detections, moment: "_Moment") -> None:
+    def _look(
+        self, side: "_WithTeacher | _TwoModels", image: Image, incumbent: Detections, moment: _Moment
+    ) -> None:
         started = self._clock()
         try:
             candidate = self._candidate.detect([image])[0]
@@ -133,7 +138,6 @@ class ShadowRun:
         self._latencies_ms[INCUMBENT].append(moment.incumbent_ms)
         self._frames += 1
         pair = (above_threshold(incumbent, self._descriptions[INCUMBENT]), candidate)
-        side = self._camera(camera)
         side.look(pair, moment)
         side.count(self._counts)
 
@@ -160,12 +164,12 @@ class ShadowRun:
             minute_utc=minute_utc,
         )
 
-    def _camera(self, camera: str) -> "_WithTeacher | _TwoModels":
+    def _camera(self, camera: str, tracking: TrackerSettings) -> "_WithTeacher | _TwoModels":
         if camera not in self._cameras:
             self._cameras[camera] = (
-                _TwoModels(self._descriptions)
+                _TwoModels(self._descriptions, tracking)
                 if self._teacher is None
-                else _WithTeacher(self._descriptions, self._teacher)
+                else _WithTeacher(self._descriptions, self._teacher, tracking)
             )
         return self._cameras[camera]
 
@@ -190,10 +194,13 @@ class _WithTeacher:
     """One camera: the teacher's tracks against both models, and each model's own tracks against it."""
 
     def __init__(
-        self, models: tuple[BundleDescription, BundleDescription], teacher: BundleDescription
+        self,
+        models: tuple[BundleDescription, BundleDescription],
+        teacher: BundleDescription,
+        tracking: TrackerSettings,
     ) -> None:
-        self._teacher = ByteTracker(teacher, SPARSE_FRAMES)
-        self._models = tuple(ByteTracker(model, SPARSE_FRAMES) for model in models)
+        self._teacher = ByteTracker(teacher, tracking)
+        self._models = tuple(ByteTracker(model, tracking) for model in models)
         self._support = RecallCounter(models=2)
         self._own = (RecallCounter(), RecallCounter())
 
@@ -220,11 +227,13 @@ class _WithTeacher:
 class _TwoModels:
     """One camera without a teacher: the tracks of both models' boxes together, against each."""
 
-    def __init__(self, models: tuple[BundleDescription, BundleDescription]) -> None:
+    def __init__(
+        self, models: tuple[BundleDescription, BundleDescription], tracking: TrackerSettings
+    ) -> None:
         first, second = models
         lower = {name: min(first.thresholds[name], second.thresholds[name]) for name in first.class_names}
         self._nms_iou = first.nms_iou
-        self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), SPARSE_FRAMES)
+        self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), tracking)
         self._support = RecallCounter(models=2)
 
     def look(self, pair: Pair, moment: _Moment) -> None:

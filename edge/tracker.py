@@ -62,6 +62,12 @@ class TrackerSettings:
             raise ValueError(f"tracker needs positive times, hits and history; got {self}")
 
 
+# For stills: every box above its threshold is a track of its own, over with the next picture.
+ONE_PICTURE = TrackerSettings(
+    lost_s=1e-6, tentative_s=1e-6, confirm_hits=1, gate_strong=2.0, gate_weak=2.0, gate_tentative=2.0
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Sighting:
     """One box of a track: when, where (xyxy pixels, (4,)), how sure, and the runner-up class's score.

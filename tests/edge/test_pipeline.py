@@ -112,3 +112,34 @@ def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
         pipeline.process(frame)
     pipeline.end(NOW)
     assert pipeline.prototypes(NOW) == []
+
+
+def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector) -> CameraPipeline:
+    accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
+    settings = EvidenceSettings(second_view_every=1000)
+    parts = PipelineParts(
+        serving, teacher, accountant, NodeMetrics(), lambda: str(ULID()), settings, TeacherSettings(every=7)
+    )
+    return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraFigures())
+
+
+def test_in_stills_every_picture_is_looked_at_and_every_box_is_a_track_of_its_own(tmp_path: Path) -> None:
+    pipeline = _stills(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
+    looked = [pipeline.process(frame) for frame in _frames(6)]
+    assert not any(one.skipped for one in looked)
+    tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
+    assert [(t.supported, t.detected) for t in tallies] == [(6, 6)]
+
+
+def test_in_stills_a_miss_is_told_again_in_every_picture_and_no_source_needs_time(tmp_path: Path) -> None:
+    blind, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
+    pipeline = _stills(tmp_path, blind, teacher)
+    reports = [report for frame in _frames(5) for report in pipeline.process(frame).reports]
+    assert [r.evidence for r in reports if isinstance(r, Misdetection)] == [EvidenceSource.TEACHER] * 5
+
+
+def test_in_stills_twenty_boxes_make_a_prototype(tmp_path: Path) -> None:
+    pipeline = _stills(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
+    for frame in _frames(20):
+        pipeline.process(frame)
+    assert [type(report).__name__ for report in pipeline.prototypes(NOW)] == ["ClassPrototype"]

@@ -46,3 +46,16 @@ def test_an_empty_folder_waits_until_it_is_told_to_stop(tmp_path: Path) -> None:
 def test_an_absent_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         open_source(str(tmp_path / "absent"), SourceSettings(segments=True), camera="bridge")
+
+
+def test_pictures_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path) -> None:
+    for name, grey in (("b.png", 200), ("a.jpg", 20)):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), grey, np.uint8))
+    source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="road")
+    stop, seen = threading.Event(), []
+    for frame in source.frames(stop):
+        assert isinstance(frame, Frame)
+        seen.append((frame.image.mean() > 100, round(frame.time_s, 3)))
+        if len(seen) == 2:
+            stop.set()
+    assert seen == [(False, 0.0), (True, 0.2)]

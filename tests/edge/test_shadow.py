@@ -7,6 +7,7 @@ import pytest
 
 from edge.detections import Detections
 from edge.shadow import ShadowRun
+from edge.tracker import ONE_PICTURE
 from messaging.codec import MAX_MESSAGE_BYTES, Message, encode
 from messaging.errors import ConfigurationError
 from messaging.reports import ShadowReport, ShadowTally
@@ -86,6 +87,17 @@ def test_with_a_teacher_only_frames_that_it_looked_at_are_counted() -> None:
     shadow.look("gate", IMAGE, NOTHING, scene=NIGHT, time_s=0, incumbent_ms=7.0)
     shadow.look("gate", IMAGE, NOTHING, scene=NIGHT, time_s=1, incumbent_ms=7.0, teacher=NOTHING)
     assert (shadow.report(120).frames, detector.looks) == (1, 1)
+
+
+def test_in_stills_every_box_of_the_teacher_counts_once_even_at_the_same_place() -> None:
+    detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 5)
+    shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
+    for number in range(5):
+        shadow.look(
+            "road", IMAGE, NOTHING, scene=NIGHT, time_s=number / 5, incumbent_ms=7.0, teacher=seen(NEAR, FAR),
+            tracking=ONE_PICTURE,
+        )  # fmt: skip
+    assert figures(shadow.report(120, final=True)) == (10, 0, 5, 0, 0)
 
 
 def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street() -> None:
