@@ -4,9 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= out
+REAL_DATA ?= ../shared/data
+REAL_WEIGHTS ?= ../shared/weights
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds test lint types faults browser evidence images clean
+.PHONY: help install demo demo-rounds demo-real test lint types faults browser evidence images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -24,6 +26,10 @@ demo: $(STAMP)  ## the whole loop on this machine: a blind spot is found and clo
 
 demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between them
 	$(BIN)/blindspot demo --rounds 3 --out $(OUT)/demo-rounds
+
+demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: their folders)
+	@if [ -d $(REAL_DATA) ]; then $(BIN)/blindspot demo-real --data $(REAL_DATA) --weights $(REAL_WEIGHTS) --out $(OUT)/demo-real; \
+	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
 	$(BIN)/python -m pytest

@@ -17,7 +17,7 @@ from cloud.cli_fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli_models import models, rollout
 from cloud.cli_output import notes
 from cloud.cli_setup import cloud_app, config, data_app, db, doctor, init
-from cloud.demo.command import demo
+from cloud.demo.command import demo, demo_real
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 
@@ -47,6 +47,7 @@ for name, group in (
 app.command()(init)
 app.command()(doctor)
 app.command()(demo)
+app.command("demo-real")(demo_real)
 
 _verbose = False
 

@@ -5,6 +5,7 @@ safetensors files. Telemetry, auto-install and downloads are off before the libr
 here judges, signs or promotes.
 """
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -39,6 +40,7 @@ Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
 BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
 IGNORED = ".num_batches_tracked"
+COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 
 
 class YoloNetwork:
@@ -172,11 +174,14 @@ def network_of(weights: DetectorWeights, *, frozen: bool = True) -> YoloNetwork:
 
 
 def start_from_coco(pickle: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:
-    """COCO weights in ultralytics' own format, given a new head for our classes.
+    """COCO weights in ultralytics' own format, given a new head for our classes (always the same one).
 
-    The file is a pickle and runs code when opened: only for building the shipped detector, from a file
-    whose sha256 its card states.
+    The file is a pickle and runs code when opened, so only the known one is. Raises `WeightsRefused`.
     """
+    found = hashlib.sha256(pickle.read_bytes()).hexdigest()
+    if found != COCO_SHA256:
+        raise WeightsRefused(f"{pickle} has sha256 {found}; expected {COCO_SHA256} (a pickle: not opened)")
+    torch.manual_seed(0)
     checkpoint = torch.load(pickle, map_location="cpu", weights_only=False)
     coco = checkpoint["model"].float().state_dict()
     network = YoloNetwork(card.architecture, len(card.class_names))

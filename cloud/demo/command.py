@@ -1,6 +1,7 @@
-"""`blindspot demo`: the options of the demonstration, its table at the end, and its exit code."""
+"""`blindspot demo` and `blindspot demo-real`: their options, the table at the end, the exit code."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud.demo.result import DemoResult, figures_of
+from messaging.figures import Figure
 
 Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row.")]
 Source = Annotated[str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder with hazards/ and clips/.")]
+Weights = Annotated[Path, typer.Option("--weights", help="Folder with the COCO weights.")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Turn every wheel once, on next to nothing.")]
 Photographs = Annotated[
     Path | None,
@@ -43,10 +47,21 @@ def demo(
     result = run_demo(
         out, profile, console, rounds=rounds, source=source, empty_photographs=empty_photographs
     )
-    show(result, console)
+    show(result, figures_of(result), console)
 
 
-def show(result: DemoResult, console: Console) -> None:
+def demo_real(data: Data, weights: Weights, out: Out = Path("out/demo-real"), tiny: Tiny = False) -> None:
+    """The same loop on real photographs: potholes far away on highways that no training has seen."""
+    from cloud.demo.real import RealInput
+    from cloud.demo.real_run import run_real
+
+    given, console = RealInput(data, weights), Console()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    show(*run_real(out, given, console, tiny=tiny), console)
+
+
+def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> None:
     """The final table, and every figure against its target."""
     table = Table("class", "condition", "aimed at", "recall", "precision", "boxes", title="Before → after")
     for row in result.rows:
@@ -59,11 +74,12 @@ def show(result: DemoResult, console: Console) -> None:
             str(row.after.truth),
         )
     console.print(table)
-    figures = Table("figure", "value", "target", "holds", title="Figures")
-    for figure in figures_of(result):
+    told = Table("figure", "value", "target", "holds", title="Figures")
+    for figure in figures:
         value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
-        figures.add_row(figure.name, value, figure.target or "", "yes" if figure.holds else "no")
-    console.print(figures)
+        holds = "" if figure.holds is None else "yes" if figure.holds else "no"
+        told.add_row(figure.name, value, figure.target or "", holds)
+    console.print(told)
     for note in result.notes:
         console.print(note, highlight=False)
 

@@ -64,12 +64,16 @@ def outcome(
         notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")
     return DemoResult(
         rows=rows,
-        sites=tuple(_site_bytes(work, site) for site in SITES if (work / "sites" / site).exists()),
-        images=_images(evidence),
-        stages_s=_stage_times(last),
+        sites=tuple(
+            site_bytes(work, site, [camera.name for camera in CAMERAS if camera.site == site])
+            for site in SITES
+            if (work / "sites" / site).exists()
+        ),
+        images=images_of(evidence),
+        stages_s=stage_times(last),
         measured=measured,
         failure_modes=tuple(mode.model_dump(mode="json") for mode in evidence.modes),
-        samples=_samples(DataFolder(work / "cloud").campaign(last.id)),
+        samples=samples_of(DataFolder(work / "cloud").campaign(last.id)),
         notes=tuple(notes),
     )
 
@@ -143,19 +147,17 @@ def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:
     return {(m.class_name, m.condition): (m.recall.value, m.recall.supported) for m in evidence.modes}
 
 
-def _site_bytes(work: Path, site: str) -> SiteBytes:
+def site_bytes(work: Path, site: str, cameras: Sequence[str]) -> SiteBytes:
     """What the site's own gate entered in its ledger: every message that left, heartbeats included."""
     status = json.loads((work / "sites" / site / "gate" / "gate_status.json").read_text())
     footage = sum(
-        path.stat().st_size
-        for camera in CAMERAS
-        if camera.site == site
-        for path in camera_folder(work, camera.name).glob("*.mp4")
+        path.stat().st_size for camera in cameras for path in camera_folder(work, camera).glob("*")
     )
     return SiteBytes(site, status["bytes_by_kind"], status["forwarded"], footage)
 
 
-def _images(evidence: Evidence) -> Images:
+def images_of(evidence: Evidence) -> Images:
+    """Images of all campaigns: asked, kept, refused."""
     refused: Counter[str] = Counter()
     for campaign in evidence.campaigns:
         refused.update(campaign.images_refused)
@@ -163,14 +165,16 @@ def _images(evidence: Evidence) -> Images:
     return Images(asked, sum(campaign.images_kept for campaign in evidence.campaigns), dict(refused))
 
 
-def _stage_times(campaign: CampaignResource) -> dict[str, float]:
+def stage_times(campaign: CampaignResource) -> dict[str, float]:
+    """Seconds that each stage took."""
+
     def seconds(stage: StageResource) -> float:
         return float((stage.ended_at or time.time()) - stage.started_at) if stage.started_at else 0.0
 
     return {stage.stage: seconds(stage) for stage in campaign.stages}
 
 
-def _samples(folder: Path) -> tuple[str, ...]:
+def samples_of(folder: Path) -> tuple[str, ...]:
     """Some kept synthetic images with their boxes, inlined; the same ones for the same folder."""
     found = sorted(folder.rglob("thumbnails/*.jpg"))
     chosen = random.Random(0).sample(found, min(SAMPLES, len(found)))

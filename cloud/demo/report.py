@@ -25,24 +25,34 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap} tr.t
 """
 
 
-def write_report(result: DemoResult, out: Path) -> Path:
-    """Write `report.html` and `report.json` into `out`; returns the HTML's path."""
-    figures = figures_of(result)
+DRAWN = (
+    "Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth below "
+    "was opened once, after the loop had finished."
+)
+
+
+def write_report(
+    result: DemoResult, out: Path, *, figures: Sequence[Figure] | None = None, introduction: str = DRAWN
+) -> Path:
+    """Write `report.html` and `report.json` into `out`; returns the HTML's path.
+
+    `figures` are those of the demo unless others are given.
+    """
+    figures = figures_of(result) if figures is None else figures
     document = asdict(result)
     document.pop("samples")
     document["figures"] = [{**asdict(f), "holds": f.holds} for f in figures]
     write_atomically(out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
     page = out / "report.html"
-    write_atomically(page, _page(result, figures).encode())
+    write_atomically(page, _page(result, figures, introduction).encode())
     return page
 
 
-def _page(result: DemoResult, figures: Sequence[Figure]) -> str:
+def _page(result: DemoResult, figures: Sequence[Figure], introduction: str) -> str:
     return (
         f"<!doctype html><meta charset=utf-8><title>Blindspot demo</title><style>{_STYLE}</style>"
         "<h1>Blindspot: one run of the loop</h1>"
-        "<p>Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth "
-        "below was opened once, after the loop had finished.</p>"
+        f"<p>{escape(introduction)}</p>"
         + "".join(f"<p><em>{escape(note)}</em></p>" for note in result.notes)
         + "<h2>Before and after</h2>"
         + _rows(result.rows)

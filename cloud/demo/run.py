@@ -16,18 +16,18 @@ from rich.console import Console
 
 from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
-from cloud.demo.outcome import ask, closed_a_mode, outcome, served_model, stage_figure
+from cloud.demo.outcome import Evidence, ask, closed_a_mode, outcome, served_model, stage_figure
 from cloud.demo.painted_empty import AlarmCount
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
+from cloud.demo.scenario import DrawnScenario, Scenario
 from cloud.demo.script import DemoProfile, Phase
 from cloud.errors import DemoFailed
 from cloud.hub import enrol_site
 from cloud.model_files import ModelFiles
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
-from cloud.starting_detector import REFERENCE_WEIGHTS
 from messaging.broker import free_port
 from messaging.child_process import ChildProcess
 from messaging.figures import write_figures
@@ -50,7 +50,6 @@ TINY_NOTE = (
 TICK_S = 0.5
 SETTLE_S = 12.0
 OBSERVE_LIMIT_S = 900.0
-EXPORT_LIMIT_S = 300.0
 
 
 @dataclass
@@ -60,13 +59,17 @@ class Demo:
     work: Path
     profile: DemoProfile
     view: LiveView
-    player: Player
+    scenario: Scenario
     empty_photographs: Path | None = None
     counting: AlarmCount | None = None
-    drawing: ChildProcess | None = None
     sites: list[Site] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def player(self) -> Player:
+        """What plays before the cameras."""
+        return self.scenario.player
 
     @property
     def cloud_folder(self) -> Path:
@@ -79,21 +82,8 @@ class Demo:
         return self.work / "reference.onnx"
 
     def prepare(self) -> None:
-        """The teacher's bundle; footage, replay and holdout images are begun, and drawn meanwhile."""
-        self.view.say("exporting the reference detector, drawing footage, replay and holdout images")
-        self.player.begin(Phase.OBSERVE, 0)
-        self.drawing = self._draw_sets()
-        arguments: list[str | Path] = [PYTHON, "-m", "cloud.bundle_export", REFERENCE_WEIGHTS, self.teacher]
-        export = ChildProcess(arguments, log=self.work / "export.log")
-        if export.wait(EXPORT_LIMIT_S) != 0:
-            raise DemoFailed(f"the reference detector was not exported: {export.tail(5)}")
-
-    def _draw_sets(self) -> ChildProcess:
-        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn_sets"]
-        arguments += ["--cloud", self.cloud_folder, "--work", self.work / "drawn"]
-        arguments += ["--replay", str(self.profile.replay_images)]
-        arguments += ["--holdout", str(self.profile.holdout_images)]
-        return ChildProcess(arguments, log=self.work / "drawing.log")
+        """What is learned from and judged by, the teacher's bundle, and the first observation's beginning."""
+        self.scenario.prepare(DataFolder(self.cloud_folder), self.teacher, self.view.say)
 
     def start_sites(self, cloud: RemoteCloud) -> None:
         """Enrol the sites as a person would, and start their programs."""
@@ -123,8 +113,7 @@ class Demo:
         while not self.player.observed(self.tick(cloud).cameras):
             if time.monotonic() > deadline:
                 raise DemoFailed(f"the cameras did not look at their footage within {OBSERVE_LIMIT_S:g} s")
-        if self.drawing is not None and self.drawing.wait(OBSERVE_LIMIT_S) != 0:
-            raise DemoFailed(f"replay and holdout images were not drawn: {self.drawing.tail(5)}")
+        self.scenario.complete(OBSERVE_LIMIT_S)
         quiet_since, counted = time.monotonic(), -1
         while time.monotonic() - quiet_since < SETTLE_S and time.monotonic() < deadline:
             total = sum(mode.count + mode.recall.supported for mode in self.tick(cloud).modes)
@@ -134,6 +123,7 @@ class Demo:
     def run_campaign(self, cloud: RemoteCloud, number: int) -> CampaignResource:
         """Start a campaign on the most harmful modes and play what each stage needs to see."""
         request = CampaignRequest(
+            modes=self.scenario.aims(self.tick(cloud).modes),
             top=self.profile.modes,
             count=self.profile.images_per_mode,
             seed=number + 1,
@@ -183,11 +173,9 @@ class Demo:
 
     def stop(self) -> None:
         """End everything that was started."""
-        self.player.stop()
+        self.scenario.stop()
         if self.counting is not None:
             self.counting.stop()
-        if self.drawing is not None:
-            self.drawing.kill()
         for site in self.sites:
             site.stop()
 
@@ -215,15 +203,10 @@ def run_demo(
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
     """
     work = out / "work"
-    with LiveView(console) as view:
-        player: Player = DrawnPlayer(work, profile) if source is None else OwnPlayer(source)
-        demo = Demo(work, profile, view, player, empty_photographs)
-        try:
-            demo.prepare()
-            with _programs(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
-                result = _loop(demo, process, cloud, rounds)
-        finally:
-            demo.stop()
+    player: Player = DrawnPlayer(work, profile) if source is None else OwnPlayer(source)
+    scenario = DrawnScenario(work, profile, player)
+    with running(work, profile, scenario, console, empty_photographs) as (demo, process, cloud):
+        result = _loop(demo, process, cloud, rounds)
     page = write_report(result, out)
     name, command = (f"{out.name}-tiny", "blindspot demo --tiny") if profile.plumbing else (out.name, "")
     write_figures(
@@ -237,22 +220,39 @@ def run_demo(
 
 
 @contextlib.contextmanager
+def running(
+    work: Path,
+    profile: DemoProfile,
+    scenario: Scenario,
+    console: Console,
+    empty_photographs: Path | None = None,
+) -> Iterator[tuple[Demo, CloudProcess, RemoteCloud]]:
+    """Everything prepared, the cloud and the page up, sites not yet; all of it ends with the block."""
+    with LiveView(console) as view:
+        demo = Demo(work, profile, view, scenario, empty_photographs)
+        try:
+            demo.prepare()
+            with _programs(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
+                yield demo, process, cloud
+        finally:
+            demo.stop()
+
+
+@contextlib.contextmanager
 def _programs(demo: Demo) -> Iterator[CloudProcess]:
     """The cloud and the page, until the block ends."""
     port = free_port()
     verify_s = 20.0 if demo.profile.plumbing else 100.0
-    cloud = CloudProcess(
-        demo.cloud_folder,
-        {
-            "api": {"port": port},
-            "classes": list(DRAWN_CLASSES),
-            "failure_modes": {"refresh_s": 2.0},
-            "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
-            "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": verify_s, "poll_s": 1.0},
-            "promotion": PLUMBING if demo.profile.plumbing else {},
-            "synthesis": {"images_per_mode": demo.profile.images_per_mode},
-        },
-    )
+    settings = {
+        "api": {"port": port},
+        "classes": list(DRAWN_CLASSES),
+        "failure_modes": {"refresh_s": 2.0},
+        "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
+        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": verify_s, "poll_s": 1.0},
+        "promotion": PLUMBING if demo.profile.plumbing else {},
+        "synthesis": {"images_per_mode": demo.profile.images_per_mode},
+    }
+    cloud = CloudProcess(demo.cloud_folder, settings | demo.scenario.settings())
     page: ChildProcess | None = None
     try:
         cloud.wait_until_ready()
@@ -269,10 +269,12 @@ def _programs(demo: Demo) -> Iterator[CloudProcess]:
         cloud.stop()
 
 
-def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) -> DemoResult:
-    """Observe, run the rounds, verify, measure, open the truth."""
+def work_off(
+    demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int
+) -> tuple[str, Evidence]:
+    """Start the sites and run the rounds; the digest that served first, and the cloud's last words."""
     demo.start_sites(cloud)
-    campaigns: list[CampaignResource] = []
+    campaigns: list[str] = []
     base = ""
     for number in range(rounds):
         if number:
@@ -280,8 +282,14 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
             process.restart()
         demo.observe(cloud, number)
         base = base or demo.model_in_service(cloud)
-        campaigns.append(demo.run_campaign(cloud, number))
-    evidence = ask(cloud, [campaign.id for campaign in campaigns])
+        campaigns.append(demo.run_campaign(cloud, number).id)
+    return base, ask(cloud, campaigns)
+
+
+def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) -> DemoResult:
+    """Observe, run the rounds, verify, measure, open the truth."""
+    base, evidence = work_off(demo, process, cloud, rounds)
+    campaigns = evidence.campaigns
     demo.view.say("measuring a lean node, then opening the ground truth")
     first_frame_s, resident_mb = demo.sites[-1].measure_lean_node()
     measured = Measured(

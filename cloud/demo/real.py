@@ -1,0 +1,226 @@
+"""The real loop's scenario: highway photographs as stills before two cameras, a night fire before a third.
+
+The detector to be healed has never seen a pothole under 32 px; its judge has, on other highways. In every
+phase the cameras pass the same roads once more. Labels of the cameras' roads are never read.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.bundle_export import export_bundle
+from cloud.datasets import DataRole, DatasetRegister
+from cloud.demo.footage import camera_folder
+from cloud.demo.photo_detectors import COCO_FILE, Training, train_judge, train_start
+from cloud.demo.photographs import POTHOLE, Photograph, Roles, read_photographs, roles_of, write_folder
+from cloud.demo.script import DemoProfile, Phase
+from cloud.detector_weights import read_weights
+from cloud.errors import DataRefused
+from cloud.settings import DataFolder
+from cloud.training import Recipe, TrainingProgress
+from messaging.resources import CameraResource, FailureModeResource
+from synth.street import DRAWN_CLASSES
+
+HIGHWAY, SQUARE = "highway", "square"
+FIRE_CAMERA = "fire-night"
+FIRE_CLIP = Path("clips") / "aagooo_fire_night.mp4"
+PHOTOGRAPHS = Path("hazards")
+PLAYED = (Phase.OBSERVE, Phase.SHADOW, Phase.VERIFY)
+START_RECIPE = Recipe(epochs=7, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
+JUDGE_RECIPE = Recipe(epochs=9, image_size=448, learning_rate=7e-4, mosaic=0.3, real_only_epochs=0, seed=11)
+
+# The holdout has 20 to 240 boxes a class: one box is up to five points, so a drop counts from ten on.
+MARGINS = {"recall_drop": 0.10, "precision_drop": 0.10, "enough_boxes": 30}
+
+
+@dataclass(frozen=True)
+class RealInput:
+    """Where the real data lie: the folder of `hazards` and `clips`, and the folder of COCO weights."""
+
+    data: Path
+    weights: Path
+
+    def __post_init__(self) -> None:
+        for path in (self.photographs / "index.csv", self.clip, self.coco):
+            if not path.is_file():
+                raise DataRefused(f"{path} is not there; give the folders of photographs and of COCO weights")
+
+    @property
+    def photographs(self) -> Path:
+        """The hazards data set."""
+        return self.data / PHOTOGRAPHS
+
+    @property
+    def clip(self) -> Path:
+        """The film of a fire at night."""
+        return self.data / FIRE_CLIP
+
+    @property
+    def coco(self) -> Path:
+        """The weights that the starting detector begins from."""
+        return self.weights / COCO_FILE
+
+
+@dataclass(frozen=True)
+class RealProfile:
+    """How much of everything. `limit` cuts every role to so many photographs, for trying the wheels."""
+
+    start: Recipe = START_RECIPE
+    judge: Recipe = JUDGE_RECIPE
+    limit: int | None = None
+
+
+class RealPlayer:
+    """Puts photographs and the film into the cameras' folders, once a phase."""
+
+    sites = (HIGHWAY, SQUARE)
+
+    def __init__(self, work: Path, roads: dict[str, tuple[Photograph, ...]], clip: Path) -> None:
+        self._work, self._roads, self._clip = work, roads, clip
+        self._given = dict.fromkeys(roads, 0)
+        for camera in (*roads, FIRE_CAMERA):
+            camera_folder(work, camera).mkdir(parents=True, exist_ok=True)
+
+    def cameras(self, site: str) -> list[dict[str, Any]]:
+        """See `Player`: every picture is looked at, as fast as the node can."""
+        names = [FIRE_CAMERA] if site == SQUARE else list(self._roads)
+        return [
+            {
+                "name": name,
+                "source": str(camera_folder(self._work, name)),
+                "segments": True,
+                "stills": site == HIGHWAY,
+                "speed": None,
+            }
+            for name in names
+        ]
+
+    def begin(self, phase: Phase, round_number: int) -> None:
+        """See `Player`: all photographs in order, and the film; nothing for a phase that only fills."""
+        if phase not in PLAYED:
+            return
+        stem = f"{round_number:02d}-{PLAYED.index(phase)}-{phase}"
+        self._put(self._clip, FIRE_CAMERA, f"{stem}{self._clip.suffix}")
+        for camera, photographs in self._roads.items():
+            for index, photograph in enumerate(photographs):
+                self._put(photograph.path, camera, f"{stem}-{index:04d}{photograph.path.suffix}")
+            self._given[camera] += len(photographs)
+
+    def observed(self, cameras: list[CameraResource]) -> bool:
+        """See `Player`: every photograph given so far was looked at, and the film is being played."""
+        seen = {camera.camera: camera.frames for camera in cameras}
+        roads = all(seen.get(camera, 0) >= given for camera, given in self._given.items())
+        return roads and seen.get(FIRE_CAMERA, 0) > 0
+
+    def stop(self) -> None:
+        """See `Player`; nothing was started."""
+
+    def _put(self, source: Path, camera: str, name: str) -> None:
+        """Whole or not at all, as a recorder does."""
+        aside = self._work / "aside" / name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, aside)
+        os.replace(aside, camera_folder(self._work, camera) / name)
+
+
+class RealScenario:
+    """Photographs with their roles, two detectors trained on them, and a campaign for missed potholes."""
+
+    def __init__(self, work: Path, given: RealInput, profile: RealProfile) -> None:
+        """Reads the index of the photographs. Raises `DataRefused`."""
+        self._work, self._given, self._profile = work, given, profile
+        self.roles = _limited(roles_of(read_photographs(given.photographs, "train")), profile.limit)
+        self.player = RealPlayer(work, self.roles.roads, given.clip)
+
+    def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
+        """See `Scenario`: sort the photographs, train the starting detector and the judge."""
+        roles, register = self.roles, DatasetRegister(cloud.datasets)
+        for role, photographs in (
+            (DataRole.REPLAY, roles.base),
+            (DataRole.HOLDOUT, roles.holdout),
+            (DataRole.BACKGROUND, roles.backgrounds),
+        ):
+            register.add(self._folder(str(role), photographs), role, f"photographs-{role}")
+        train_start(
+            self._given.coco,
+            Training(
+                register.folders(DataRole.REPLAY),
+                (self._folder("calibration", roles.calibration),),
+                self._profile.start,
+            ),
+            self._start_folder,
+            progress=_said(say, f"training the starting detector on {len(roles.base)} photographs"),
+        )
+        train_judge(
+            Training(
+                (self._folder("judge", roles.judge), self._folder("judge-others", roles.base[::4])),
+                (self._folder("judge-calibration", roles.judge_calibration),),
+                self._profile.judge,
+            ),
+            self._judge_folder,
+            progress=_said(say, f"training the judge on {len(roles.judge)} photographs of other highways"),
+        )
+        export_bundle(read_weights(self._judge_folder / "weights.safetensors"), teacher)
+        self.player.begin(Phase.OBSERVE, 0)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Scenario`."""
+        plumbing = self._profile.limit is not None
+        return {
+            "starting_weights": str(self._start_folder / "weights.safetensors"),
+            "synthesis": {
+                "reference_weights": str(self._judge_folder / "weights.safetensors"),
+                "image_height": 400,
+            },
+            "campaign": {"shadow_deadline_s": 90.0, "verify_deadline_s": 60.0, "poll_s": 1.0},
+            **({} if plumbing else {"promotion": MARGINS}),
+        }
+
+    def aims(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
+        """See `Scenario`: the most harmful missed potholes; modes come most harmful first."""
+        missed = [mode.id for mode in modes if mode.class_name == POTHOLE and mode.kind == "missed"]
+        return tuple(missed[:1])
+
+    @property
+    def _start_folder(self) -> Path:
+        return self._work / "detectors" / "start"
+
+    @property
+    def _judge_folder(self) -> Path:
+        return self._work / "detectors" / "judge"
+
+    def _folder(self, name: str, photographs: Sequence[Photograph]) -> Path:
+        return write_folder(photographs, self._work / "photographs" / name, DRAWN_CLASSES)
+
+
+def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
+    """How much of everything a run does; `tiny` turns every wheel once and heals nothing."""
+    if not tiny:
+        return RealProfile(), DemoProfile(modes=1, images_per_mode=120, epochs=4)
+    recipe = Recipe(epochs=1, real_only_epochs=0, threads=1)
+    return (
+        RealProfile(recipe, recipe, limit=12),
+        DemoProfile(modes=1, images_per_mode=4, epochs=1, plumbing=True),
+    )
+
+
+def _limited(roles: Roles, limit: int | None) -> Roles:
+    if limit is None:
+        return roles
+    parts = {name: value[:limit] for name, value in vars(roles).items() if name != "roads"}
+    return Roles(roads={name: road[:limit] for name, road in roles.roads.items()}, **parts)
+
+
+def _said(say: Callable[[str], None], what: str) -> Callable[[TrainingProgress], None]:
+    """A progress callback that speaks once an epoch."""
+    told: set[int] = set()
+
+    def progress(at: TrainingProgress) -> None:
+        if at.epoch not in told:
+            told.add(at.epoch)
+            say(f"{what}: epoch {at.epoch} of {at.epochs}, {at.seconds_left:.0f} s left")
+
+    return progress
