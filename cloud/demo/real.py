@@ -6,7 +6,7 @@ phase the cameras pass the same roads once more. Labels of the cameras' roads ar
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class RealPlayer:
 
     sites = (HIGHWAY, SQUARE)
 
-    def __init__(self, work: Path, roads: dict[str, tuple[Photograph, ...]], clip: Path) -> None:
+    def __init__(self, work: Path, roads: Mapping[str, Sequence[Photograph]], clip: Path) -> None:
         self._work, self._roads, self._clip = work, roads, clip
         self._given = dict.fromkeys(roads, 0)
         for camera in (*roads, FIRE_CAMERA):
