@@ -28,7 +28,8 @@ demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between the
 	$(BIN)/blindspot demo --rounds 3 --out $(OUT)/demo-rounds
 
 demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: their folders)
-	@if [ -d $(REAL_DATA) ]; then $(BIN)/blindspot demo-real --data $(REAL_DATA) --weights $(REAL_WEIGHTS) --out $(OUT)/demo-real; \
+	@if [ -d $(REAL_DATA) ]; then $(BIN)/blindspot demo-real --data $(REAL_DATA) --weights $(REAL_WEIGHTS) \
+	  --out $(OUT)/demo-real --detectors $(OUT)/demo-real-detectors; \
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them

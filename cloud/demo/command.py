@@ -17,6 +17,7 @@ Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop
 Source = Annotated[str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder with hazards/ and clips/.")]
 Weights = Annotated[Path, typer.Option("--weights", help="Folder with the COCO weights.")]
+Detectors = Annotated[Path, typer.Option("--detectors", help="Where trained detectors are kept.")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="Turn every wheel once, on next to nothing.")]
 Photographs = Annotated[
     Path | None,
@@ -50,12 +51,18 @@ def demo(
     show(result, figures_of(result), console)
 
 
-def demo_real(data: Data, weights: Weights, out: Out = Path("out/demo-real"), tiny: Tiny = False) -> None:
+def demo_real(
+    data: Data,
+    weights: Weights,
+    out: Out = Path("out/demo-real"),
+    detectors: Detectors = Path("out/demo-real-detectors"),
+    tiny: Tiny = False,
+) -> None:
     """The same loop on real photographs: potholes far away on highways that no training has seen."""
     from cloud.demo.real import RealInput
     from cloud.demo.real_run import run_real
 
-    given, console = RealInput(data, weights), Console()
+    given, console = RealInput(data, weights, detectors), Console()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     show(*run_real(out, given, console, tiny=tiny), console)

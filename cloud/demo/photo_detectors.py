@@ -4,31 +4,94 @@ The starting detector comes from COCO weights with the public embedding basis th
 embeddings lie in the very space that the generator's prototypes were made in. The judge goes on from the
 shipped reference detector; it has seen small potholes on other highways, confirms painted ones and is the
 idle-time teacher of the sites. Neither has seen a photograph of the cameras' roads or of the split `val`.
+A detector that is there already, made by the very same plan, is not made again.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.datasets import DataRole, DatasetRegister
+from cloud.demo.photographs import Photograph, Roles, write_folder
 from cloud.detector_weights import WeightsCard, read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from cloud.training import Recipe, TrainedWeights, TrainingPlan, TrainingProgress, train
+from cloud.training import (
+    PLAN_FILE,
+    RESULT_FILE,
+    Recipe,
+    TrainedWeights,
+    TrainingPlan,
+    TrainingProgress,
+    read_result,
+    train,
+)
 from cloud.ultralytics_yolo import start_from_coco
+from messaging.blobs import digest_of
 from synth.street import DRAWN_CLASSES
 
 COCO_FILE = "yolo11n_coco_int8derived.pt"
 START_THRESHOLD = 0.25
 LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
+START_RECIPE = Recipe(epochs=6, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
+JUDGE_RECIPE = Recipe(
+    epochs=6, image_size=448, learning_rate=7e-4, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
+)
 
 
 @dataclass(frozen=True)
-class Training:
-    """What one detector learns from and is calibrated on: labelled folders, and how."""
+class PhotoDetectors:
+    """Where the detectors are kept, and how they are trained. The folder may hold those of an earlier run."""
 
-    learn: tuple[Path, ...]
-    calibration: tuple[Path, ...]
-    recipe: Recipe
+    folder: Path
+    coco: Path
+    start: Recipe = START_RECIPE
+    judge: Recipe = JUDGE_RECIPE
+
+    def make_start(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+        """The detector of the cameras: frozen embedding layers, no pothole under 32 px ever seen."""
+        plan = TrainingPlan(
+            parent=self._parent(coco_start(self.coco, self.folder / "coco.safetensors")),
+            name="photo-start",
+            replay=(self._dataset(roles.base, DataRole.BASE, "start"),),
+            calibration=(self._dataset(roles.calibration, DataRole.HOLDOUT, "start-calibration"),),
+            recipe=self.start,
+        )
+        return _made(plan, self.folder / "start", progress)
+
+    def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+        """The judge and teacher: every layer learns, at a larger image size than the cameras' detector."""
+        plan = TrainingPlan(
+            parent=self._parent(REFERENCE_WEIGHTS),
+            name="photo-judge",
+            replay=(self._dataset((*roles.judge, *roles.base[::4]), DataRole.BASE, "judge"),),
+            calibration=(self._dataset(roles.judge_calibration, DataRole.HOLDOUT, "judge-calibration"),),
+            recipe=self.judge,
+        )
+        return _made(plan, self.folder / "judge", progress)
+
+    def _parent(self, weights: Path) -> Path:
+        """A copy named by its digest, so that equal plans mean equal parents."""
+        copy = self.folder / "parents" / f"{digest_of(weights.read_bytes())}.safetensors"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, copy)
+        return copy.absolute()
+
+    def _dataset(self, photographs: Sequence[Photograph], role: DataRole, name: str) -> Path:
+        """The photographs as a folder named by its digest, so that equal plans mean equal pictures."""
+        written = write_folder(photographs, self.folder / "photographs" / name, DRAWN_CLASSES)
+        register = DatasetRegister(self.folder / "datasets" / name)
+        return register.add(written, role, name).folder.absolute()
+
+
+def _made(
+    plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], None]
+) -> TrainedWeights:
+    plan_file = out / PLAN_FILE
+    if (out / RESULT_FILE).exists() and plan_file.exists() and plan_file.read_text() == plan.to_json():
+        return read_result(out)
+    return train(plan, out, progress=progress)
 
 
 def coco_start(coco: Path, out: Path) -> Path:
@@ -50,31 +113,3 @@ def coco_start(coco: Path, out: Path) -> Path:
         )
     start.write(out)
     return out
-
-
-def train_start(
-    coco: Path, training: Training, out: Path, *, progress: Callable[[TrainingProgress], None]
-) -> TrainedWeights:
-    """The detector of the cameras: frozen embedding layers, no pothole under 32 px ever seen."""
-    plan = TrainingPlan(
-        parent=coco_start(coco, out / "coco.safetensors"),
-        name="photo-start",
-        replay=training.learn,
-        calibration=training.calibration,
-        recipe=training.recipe,
-    )
-    return train(plan, out, progress=progress)
-
-
-def train_judge(
-    training: Training, out: Path, *, progress: Callable[[TrainingProgress], None]
-) -> TrainedWeights:
-    """The judge and teacher: every layer learns, at a larger image size than the cameras' detector."""
-    plan = TrainingPlan(
-        parent=REFERENCE_WEIGHTS,
-        name="photo-judge",
-        replay=training.learn,
-        calibration=training.calibration,
-        recipe=replace(training.recipe, frozen=False),
-    )
-    return train(plan, out, progress=progress)

@@ -8,6 +8,7 @@ the loop. Nothing here trains or judges.
 
 import csv
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ JUDGE_ROADS = BACKGROUND_ROADS | {"dnit_RS_290_290RS150131"}
 JUDGE_CALIBRATION_ROAD = "dnit_DF_060"
 HOLDOUT_SCENES = frozenset({"cctv_courtyard_ch3", "cctv_home_cam2", "trash_20231208"})
 CALIBRATION_SCENES = frozenset({"furg_house6", "trash_20231203"})
+EVERY = {"cctvfire": 2, "trash": 3, "dfire": 2}
 POTHOLE_GROUPS = 6  # of six groups of near potholes one is calibrated on, one judges, four are learned from
 
 
@@ -126,8 +128,8 @@ def roles_of(train: Sequence[Photograph]) -> Roles:
     apart |= HOLDOUT_SCENES | CALIBRATION_SCENES
     return Roles(
         roads=roads,
-        base=chosen(
-            lambda p: p.scene not in apart and groups.get(p.scene, 2) > 1 and not p.has_small_pothole
+        base=_thinned(
+            chosen(lambda p: p.scene not in apart and groups.get(p.scene, 2) > 1 and not p.has_small_pothole)
         ),
         calibration=chosen(lambda p: p.scene in CALIBRATION_SCENES or groups.get(p.scene) == 0),
         holdout=chosen(lambda p: p.scene in HOLDOUT_SCENES or groups.get(p.scene) == 1),
@@ -140,6 +142,17 @@ def roles_of(train: Sequence[Photograph]) -> Roles:
 def of_highways(photograph: Photograph) -> bool:
     """Whether it shows one of the highways."""
     return photograph.source == ROAD_SOURCE
+
+
+def _thinned(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
+    """Of fixed cameras, whose pictures look alike, every n-th."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for photograph in photographs:
+        if seen[photograph.source] % EVERY.get(photograph.source, 1) == 0:
+            kept.append(photograph)
+        seen[photograph.source] += 1
+    return tuple(kept)
 
 
 def _pothole_groups(train: Iterable[Photograph]) -> dict[str, int]:

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloud.bundle_export import export_bundle
 from cloud.datasets import DataRole, DatasetRegister
 from cloud.demo.footage import camera_folder
-from cloud.demo.photo_detectors import COCO_FILE, Training, train_judge, train_start
+from cloud.demo.photo_detectors import COCO_FILE, JUDGE_RECIPE, START_RECIPE, PhotoDetectors
 from cloud.demo.photographs import POTHOLE, Photograph, Roles, read_photographs, roles_of, write_folder
 from cloud.demo.script import DemoProfile, Phase
-from cloud.detector_weights import read_weights
 from cloud.errors import DataRefused
 from cloud.settings import DataFolder
-from cloud.training import Recipe, TrainingProgress
+from cloud.training import Recipe, TrainedWeights, TrainingProgress
 from messaging.resources import CameraResource, FailureModeResource
 from synth.street import DRAWN_CLASSES
 
@@ -29,8 +27,6 @@ FIRE_CAMERA = "fire-night"
 FIRE_CLIP = Path("clips") / "aagooo_fire_night.mp4"
 PHOTOGRAPHS = Path("hazards")
 PLAYED = (Phase.OBSERVE, Phase.SHADOW, Phase.VERIFY)
-START_RECIPE = Recipe(epochs=7, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
-JUDGE_RECIPE = Recipe(epochs=9, image_size=448, learning_rate=7e-4, mosaic=0.3, real_only_epochs=0, seed=11)
 
 # The holdout has 20 to 240 boxes a class: one box is up to five points, so a drop counts from ten on.
 MARGINS = {"recall_drop": 0.10, "precision_drop": 0.10, "enough_boxes": 30}
@@ -38,10 +34,14 @@ MARGINS = {"recall_drop": 0.10, "precision_drop": 0.10, "enough_boxes": 30}
 
 @dataclass(frozen=True)
 class RealInput:
-    """Where the real data lie: the folder of `hazards` and `clips`, and the folder of COCO weights."""
+    """Where the real data lie: the folder of `hazards` and `clips`, and the folder of COCO weights.
+
+    `detectors`: the folder that trained detectors are kept in, and found again.
+    """
 
     data: Path
     weights: Path
+    detectors: Path
 
     def __post_init__(self) -> None:
         for path in (self.photographs / "index.csv", self.clip, self.coco):
@@ -68,8 +68,7 @@ class RealInput:
 class RealProfile:
     """How much of everything. `limit` cuts every role to so many photographs, for trying the wheels."""
 
-    start: Recipe = START_RECIPE
-    judge: Recipe = JUDGE_RECIPE
+    recipes: tuple[Recipe, Recipe] = (START_RECIPE, JUDGE_RECIPE)
     limit: int | None = None
 
 
@@ -131,50 +130,39 @@ class RealScenario:
 
     def __init__(self, work: Path, given: RealInput, profile: RealProfile) -> None:
         """Reads the index of the photographs. Raises `DataRefused`."""
-        self._work, self._given, self._profile = work, given, profile
+        self._work, self._profile = work, profile
+        self._detectors = PhotoDetectors(given.detectors, given.coco, *profile.recipes)
+        self._trained: tuple[TrainedWeights, ...] = ()
         self.roles = _limited(roles_of(read_photographs(given.photographs, "train")), profile.limit)
         self.player = RealPlayer(work, self.roles.roads, given.clip)
 
     def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
         """See `Scenario`: sort the photographs, train the starting detector and the judge."""
         roles, register = self.roles, DatasetRegister(cloud.datasets)
+        start = self._detectors.make_start(
+            roles, _said(say, f"training the starting detector on {len(roles.base)} photographs")
+        )
+        judge = self._detectors.make_judge(
+            roles, _said(say, f"training the judge on {len(roles.judge)} photographs of other highways")
+        )
+        self._trained = (start, judge)
+        shutil.copyfile(judge.bundle, teacher)
         for role, photographs in (
             (DataRole.REPLAY, roles.base),
             (DataRole.HOLDOUT, roles.holdout),
             (DataRole.BACKGROUND, roles.backgrounds),
         ):
-            register.add(self._folder(str(role), photographs), role, f"photographs-{role}")
-        train_start(
-            self._given.coco,
-            Training(
-                register.folders(DataRole.REPLAY),
-                (self._folder("calibration", roles.calibration),),
-                self._profile.start,
-            ),
-            self._start_folder,
-            progress=_said(say, f"training the starting detector on {len(roles.base)} photographs"),
-        )
-        train_judge(
-            Training(
-                (self._folder("judge", roles.judge), self._folder("judge-others", roles.base[::4])),
-                (self._folder("judge-calibration", roles.judge_calibration),),
-                self._profile.judge,
-            ),
-            self._judge_folder,
-            progress=_said(say, f"training the judge on {len(roles.judge)} photographs of other highways"),
-        )
-        export_bundle(read_weights(self._judge_folder / "weights.safetensors"), teacher)
+            folder = write_folder(photographs, self._work / "photographs" / role, DRAWN_CLASSES)
+            register.add(folder, role, f"photographs-{role}")
         self.player.begin(Phase.OBSERVE, 0)
 
     def settings(self) -> dict[str, Any]:
         """See `Scenario`."""
         plumbing = self._profile.limit is not None
+        start, judge = self._trained
         return {
-            "starting_weights": str(self._start_folder / "weights.safetensors"),
-            "synthesis": {
-                "reference_weights": str(self._judge_folder / "weights.safetensors"),
-                "image_height": 400,
-            },
+            "starting_weights": str(start.weights.absolute()),
+            "synthesis": {"reference_weights": str(judge.weights.absolute()), "image_height": 400},
             "campaign": {"shadow_deadline_s": 90.0, "verify_deadline_s": 60.0, "poll_s": 1.0},
             **({} if plumbing else {"promotion": MARGINS}),
         }
@@ -185,15 +173,9 @@ class RealScenario:
         return tuple(missed[:1])
 
     @property
-    def _start_folder(self) -> Path:
-        return self._work / "detectors" / "start"
-
-    @property
-    def _judge_folder(self) -> Path:
-        return self._work / "detectors" / "judge"
-
-    def _folder(self, name: str, photographs: Sequence[Photograph]) -> Path:
-        return write_folder(photographs, self._work / "photographs" / name, DRAWN_CLASSES)
+    def training_minutes(self) -> float:
+        """How long the two detectors took to train, in this run or in the one that made them."""
+        return sum(trained.seconds for trained in self._trained) / 60
 
 
 def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
@@ -202,7 +184,7 @@ def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
         return RealProfile(), DemoProfile(modes=1, images_per_mode=120, epochs=4)
     recipe = Recipe(epochs=1, real_only_epochs=0, threads=1)
     return (
-        RealProfile(recipe, recipe, limit=12),
+        RealProfile((recipe, recipe), limit=12),
         DemoProfile(modes=1, images_per_mode=4, epochs=1, plumbing=True),
     )
 

@@ -131,7 +131,7 @@ def test_the_gain_has_counts_interval_and_a_paired_test(
 
 def test_input_that_is_not_there_is_one_sentence_naming_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match=r"index\.csv is not there"):
-        RealInput(tmp_path, tmp_path)
+        RealInput(tmp_path, tmp_path, tmp_path)
 
 
 def test_the_campaign_aims_at_the_most_harmful_missed_potholes(tmp_path: Path) -> None:
@@ -139,7 +139,8 @@ def test_the_campaign_aims_at_the_most_harmful_missed_potholes(tmp_path: Path) -
     (tmp_path / "clips").mkdir()
     for path in (tmp_path / "clips" / "aagooo_fire_night.mp4", tmp_path / "yolo11n_coco_int8derived.pt"):
         path.write_bytes(b"")
-    scenario = RealScenario(tmp_path / "w", RealInput(tmp_path, tmp_path), real_demo_profile(tiny=True)[0])
+    given = RealInput(tmp_path, tmp_path, tmp_path)
+    scenario = RealScenario(tmp_path / "w", given, real_demo_profile(tiny=True)[0])
     modes = [_mode("fire", "missed"), _mode("pothole", "false_alarm"), _mode("pothole", "missed")]
     assert scenario.aims(modes) == ("pothole.day-clear.missed",)  # type: ignore[arg-type]  # only what is read
 
