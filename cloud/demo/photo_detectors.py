@@ -36,7 +36,7 @@ START_THRESHOLD = 0.25
 LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
 START_RECIPE = Recipe(epochs=6, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
 JUDGE_RECIPE = Recipe(
-    epochs=6, image_size=448, learning_rate=7e-4, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
+    epochs=4, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11
 )
 
 
@@ -61,11 +61,11 @@ class PhotoDetectors:
         return _made(plan, self.folder / "start", progress)
 
     def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
-        """The judge and teacher: every layer learns, at a larger image size than the cameras' detector."""
+        """The judge and teacher: potholes of every size, looked at larger than by the cameras' detector."""
         plan = TrainingPlan(
             parent=self._parent(REFERENCE_WEIGHTS),
             name="photo-judge",
-            replay=(self._dataset((*roles.judge, *roles.base[::4]), DataRole.BASE, "judge"),),
+            replay=(self._dataset((*roles.judge, *roles.base[::8]), DataRole.BASE, "judge"),),
             calibration=(self._dataset(roles.judge_calibration, DataRole.HOLDOUT, "judge-calibration"),),
             recipe=self.judge,
         )
@@ -85,11 +85,8 @@ class PhotoDetectors:
         return register.add(written, role, name).folder.absolute()
 
 
-def _made(
-    plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], None]
-) -> TrainedWeights:
-    plan_file = out / PLAN_FILE
-    if (out / RESULT_FILE).exists() and plan_file.exists() and plan_file.read_text() == plan.to_json():
+def _made(plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+    if (out / RESULT_FILE).exists() and TrainingPlan.from_json((out / PLAN_FILE).read_text()) == plan:
         return read_result(out)
     return train(plan, out, progress=progress)
 

@@ -55,14 +55,14 @@ def test_a_detector_is_made_once_and_again_only_by_another_plan(tmp_path: Path, 
     assert len(trainer.plans) == 3
 
 
-def test_only_the_judge_learns_small_potholes_and_all_layers(tmp_path: Path, trainer: Trainer) -> None:
+def test_only_the_judge_learns_small_potholes_and_it_looks_larger(tmp_path: Path, trainer: Trainer) -> None:
     (tmp_path / "coco").write_bytes(b"weights")
     roles = roles_of(read_photographs(data_set(tmp_path / "data"), "train"))
     kept = PhotoDetectors(tmp_path / "kept", tmp_path / "coco")
     kept.make_start(roles, lambda _: None)
     kept.make_judge(roles, lambda _: None)
     start, judge = trainer.plans
-    assert (start.recipe.frozen, judge.recipe.frozen) == (True, False)
+    assert start.recipe.image_size < judge.recipe.image_size
     learned = [{path.name for path in (plan.replay[0] / "images").iterdir()} for plan in trainer.plans]
     small = {photograph.path.name for photograph in roles.judge if photograph.has_small_pothole}
     assert small <= learned[1]
