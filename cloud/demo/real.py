@@ -6,6 +6,7 @@ phase the cameras pass the same roads once more. Labels of the cameras' roads ar
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ FIRE_CAMERA = "fire-night"
 FIRE_CLIP = Path("clips") / "aagooo_fire_night.mp4"
 PHOTOGRAPHS = Path("hazards")
 PLAYED = (Phase.OBSERVE, Phase.SHADOW, Phase.VERIFY)
+SHADOW_DELAY_S = 12.0
 
 # The holdout has 20 to 240 boxes a class: one box is up to five points, so a drop counts from ten on.
 MARGINS = {"recall_drop": 0.10, "precision_drop": 0.10, "enough_boxes": 30}
@@ -77,9 +79,18 @@ class RealPlayer:
 
     sites = (HIGHWAY, SQUARE)
 
-    def __init__(self, work: Path, roads: Mapping[str, Sequence[Photograph]], clip: Path) -> None:
+    def __init__(
+        self,
+        work: Path,
+        roads: Mapping[str, Sequence[Photograph]],
+        clip: Path,
+        *,
+        shadow_delay_s: float = SHADOW_DELAY_S,
+    ) -> None:
         self._work, self._roads, self._clip = work, roads, clip
+        self._shadow_delay_s = shadow_delay_s
         self._given = dict.fromkeys(roads, 0)
+        self._waiting: list[threading.Timer] = []
         for camera in (*roads, FIRE_CAMERA):
             camera_folder(work, camera).mkdir(parents=True, exist_ok=True)
 
@@ -98,9 +109,18 @@ class RealPlayer:
         ]
 
     def begin(self, phase: Phase, round_number: int) -> None:
-        """See `Player`: all photographs in order, and the film; nothing for a phase that only fills."""
-        if phase not in PLAYED:
-            return
+        """See `Player`: all photographs in order, and the film; nothing for a phase that only fills.
+
+        A shadow run sees each photograph once, so its pass begins when the sites have had time to load the
+        candidate.
+        """
+        if phase is Phase.SHADOW:
+            self._waiting.append(threading.Timer(self._shadow_delay_s, self._give, (phase, round_number)))
+            self._waiting[-1].start()
+        elif phase in PLAYED:
+            self._give(phase, round_number)
+
+    def _give(self, phase: Phase, round_number: int) -> None:
         stem = f"{round_number:02d}-{PLAYED.index(phase)}-{phase}"
         self._put(self._clip, FIRE_CAMERA, f"{stem}{self._clip.suffix}")
         for camera, photographs in self._roads.items():
@@ -115,7 +135,9 @@ class RealPlayer:
         return roads and seen.get(FIRE_CAMERA, 0) > 0
 
     def stop(self) -> None:
-        """See `Player`; nothing was started."""
+        """See `Player`: a pass that has not begun does not begin."""
+        for timer in self._waiting:
+            timer.cancel()
 
     def _put(self, source: Path, camera: str, name: str) -> None:
         """Whole or not at all, as a recorder does."""
@@ -181,7 +203,7 @@ class RealScenario:
 def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
     """How much of everything a run does; `tiny` turns every wheel once and heals nothing."""
     if not tiny:
-        return RealProfile(), DemoProfile(modes=1, images_per_mode=120, epochs=4)
+        return RealProfile(), DemoProfile(modes=1, images_per_mode=100, epochs=4)
     recipe = Recipe(epochs=1, real_only_epochs=0, threads=1)
     return (
         RealProfile((recipe, recipe), limit=12),

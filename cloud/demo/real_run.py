@@ -53,7 +53,10 @@ def run_real(
     }
     result = real_outcome(work, evidence, measured, truth, cameras)
     result = replace(result, notes=(*result.notes, TINY_NOTE)) if tiny else result
-    figures = figures_of_real(result, truth)
+    figures = [
+        *figures_of_real(result, truth),
+        Figure("detector_training_minutes", scenario.training_minutes, "min"),
+    ]
     page = write_report(result, out, figures=figures, introduction=INTRODUCTION)
     name = f"{out.name}-tiny" if tiny else out.name
     write_figures(

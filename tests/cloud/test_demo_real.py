@@ -1,5 +1,6 @@
 """The real loop: what its cameras are given, what is counted on val, how a null is told."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,10 +43,13 @@ def scripted(*answers: Detections) -> FakeDetector:
 def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) -> None:
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
     (tmp_path / "fire.mp4").write_bytes(b"film")
-    player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4")
+    player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=0.01)
     player.begin(Phase.OBSERVE, 0)
     player.begin(Phase.FILLER, 0)
     player.begin(Phase.SHADOW, 0)
+    for timer in threading.enumerate():
+        if isinstance(timer, threading.Timer):
+            timer.join(10)
     given = sorted(path.name for path in (tmp_path / "work" / "footage" / "km1").iterdir())
     assert given == [
         "00-0-observe-0000.jpg", "00-0-observe-0001.jpg", "00-1-shadow-0000.jpg", "00-1-shadow-0001.jpg"
@@ -54,6 +58,14 @@ def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) 
     assert films == ["00-0-observe.mp4", "00-1-shadow.mp4"]
     assert [camera["stills"] for camera in player.cameras("highway")] == [True]
     assert [camera["stills"] for camera in player.cameras("square")] == [False]
+
+
+def test_a_pass_that_has_not_begun_when_the_run_ends_never_begins(tmp_path: Path) -> None:
+    roads = {"km1": (photograph(tmp_path, "a"),)}
+    player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=60)
+    player.begin(Phase.SHADOW, 0)
+    player.stop()
+    assert list((tmp_path / "work" / "footage" / "km1").iterdir()) == []
 
 
 def _camera(name: str, frames: int) -> CameraResource:
