@@ -17,6 +17,7 @@ from cloud.demo.real_truth import (
     RoadFigures,
     frames_with_fire,
     other_figures,
+    road_ap50,
     road_figures,
     scores_of,
 )
@@ -49,6 +50,7 @@ class RealTruth:
     loose: Mapping[str, RoadFigures]
     others: Mapping[str, Mapping[tuple[str, str], Score]]
     fire_frames: Mapping[str, tuple[int, int]]
+    ap50: Mapping[str, float | None]
 
 
 def train_control(work: Path, campaign: str) -> TrainedWeights | None:
@@ -76,6 +78,7 @@ def open_truth(arms: Arms, given: RealInput) -> RealTruth:
         loose={n: road_figures(d, roads, LOOSE_IOU) for n, d in detectors.items()},
         others={n: scores_of(other_figures(d, others)) for n, d in detectors.items()},
         fire_frames={n: frames_with_fire(d, given.clip) for n, d in detectors.items()},
+        ap50={n: road_ap50(d, roads) for n, d in detectors.items()},
     )
 
 
@@ -112,6 +115,7 @@ def figures_of_real(result: DemoResult, truth: RealTruth) -> list[Figure]:
                 "boxes",
                 n=roads.empty_photographs,
             ),
+            Figure(f"pothole_ap50_{arm}", truth.ap50[arm], "ratio", n=len(roads.small) + len(roads.large)),
             _share(f"night_fire_frames_{arm}", *truth.fire_frames[arm]),
         ]
     for arm in ("candidate", "control"):

@@ -79,6 +79,12 @@ def road_figures(
     return RoadFigures(tuple(found[True]), tuple(found[False]), wrong[True], wrong[False], empty, on_empty)
 
 
+def road_ap50(detector: Detector, photographs: Iterable[Photograph]) -> float | None:
+    """Average precision at IoU 0.5 of potholes of every size: a figure that no threshold enters."""
+    tally = evaluate(detector, (_opened(photograph) for photograph in photographs)).of_class(POTHOLE)
+    return None if tally is None else tally.ap50
+
+
 def other_figures(detector: Detector, photographs: Iterable[Photograph]) -> Evaluation:
     """The rest of `val`: fire, smoke, near potholes, garbage, by light."""
     return evaluate(detector, (_opened(photograph) for photograph in photographs))

@@ -1,5 +1,6 @@
 """The real loop: what its cameras are given, what is counted on val, how a null is told."""
 
+import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +10,18 @@ import cv2
 import numpy as np
 import pytest
 
+from cloud.demo.outcome import Evidence
 from cloud.demo.photographs import Photograph
 from cloud.demo.real import FIRE_CAMERA, RealInput, RealPlayer, RealScenario, real_demo_profile
-from cloud.demo.real_outcome import RealTruth, figures_of_real
+from cloud.demo.real_outcome import RealTruth, figures_of_real, real_outcome
 from cloud.demo.real_truth import RoadFigures, frames_with_fire, road_figures
+from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Score
 from cloud.demo.script import Phase
 from cloud.errors import DataRefused
 from cloud.labelled_images import NormalisedBox
 from edge.detections import Detections
-from messaging.resources import CameraResource
+from messaging.resources import CameraResource, CampaignResource
 from tests.cloud.test_demo_photographs import data_set
 from tests.fake_detector import FakeDetector, describe
 
@@ -117,7 +120,8 @@ def _truth(before: tuple[bool, ...], after: tuple[bool, ...]) -> RealTruth:
         arm: RoadFigures(small, (True,), 0, 0, 4, 1)
         for arm, small in (("before", before), ("candidate", after))
     }
-    return RealTruth(roads, roads, {arm: {} for arm in roads}, dict.fromkeys(roads, (1, 3)))
+    others = {arm: {("fire", "day-unknown"): Score(4, 2, 1)} for arm in roads}
+    return RealTruth(roads, roads, others, dict.fromkeys(roads, (1, 3)), dict.fromkeys(roads, 0.25))
 
 
 RESULT = DemoResult((), (), Images(0, 0, {}), {}, Measured(10.0, None, None, None, None))
@@ -139,6 +143,33 @@ def test_the_gain_has_counts_interval_and_a_paired_test(
     assert figures["small_pothole_gain_before_to_candidate_p"].value == pytest.approx(p)
     low, high = figures["small_pothole_recall_before"].interval or (1, 0)
     assert low <= 0 < high
+
+
+def _campaign(state: str, reason: str) -> CampaignResource:
+    numbers = dict.fromkeys(("count", "attempt", "created_at", "updated_at", "ended_at", "images_kept"), 1)
+    words = {"id": "C", "state": state, "reason": reason, "started_by": "a person"}
+    rest = {"modes": ("pothole.day-clear.missed",), "seed": 1, "stages": (), "images_refused": {}}
+    digests = {"incumbent_digest": "a" * 64, "candidate_digest": "b" * 64}
+    return CampaignResource.model_validate({**numbers, **words, **rest, **digests})
+
+
+def test_a_stopped_campaign_is_told_as_stopped_and_its_candidate_measured(tmp_path: Path) -> None:
+    (tmp_path / "sites" / "highway" / "gate").mkdir(parents=True)
+    status = {"bytes_by_kind": {"misdetection": 700}, "forwarded": {"misdetection": 2}}
+    (tmp_path / "sites" / "highway" / "gate" / "gate_status.json").write_text(json.dumps(status))
+    (tmp_path / "footage" / "km1").mkdir(parents=True)
+    (tmp_path / "footage" / "km1" / "a.jpg").write_bytes(b"x" * 1000)
+    evidence = Evidence((_campaign("rejected", "not for service: no gain"),), (), ())
+    truth = _truth((False,), (True,))
+    result = real_outcome(tmp_path, evidence, RESULT.measured, truth, {"highway": ["km1"]})
+    assert "ended rejected: not for service: no gain. No other model was put in service." in result.notes[0]
+    assert "those of its candidate all the same" in result.notes[1]
+    assert [(row.condition, row.after.found) for row in result.rows] == [
+        ("val roads, under 32 px", 1), ("val roads, 32 px and more", 1), ("other val, day-unknown", 2)
+    ]  # fmt: skip
+    assert result.sites[0].footage_bytes == 1000
+    page = write_report(result, tmp_path, figures=figures_of_real(result, truth)).read_text()
+    assert "under 32 px" in page
 
 
 def test_input_that_is_not_there_is_one_sentence_naming_the_file(tmp_path: Path) -> None:
