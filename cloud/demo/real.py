@@ -178,6 +178,13 @@ class RealScenario:
             register.add(folder, role, f"photographs-{role}")
         self.player.begin(Phase.OBSERVE, 0)
 
+    def complete(self, timeout_s: float) -> None:
+        """See `Scenario`; nothing is left running."""
+
+    def stop(self) -> None:
+        """See `Scenario`."""
+        self.player.stop()
+
     def settings(self) -> dict[str, Any]:
         """See `Scenario`."""
         plumbing = self._profile.limit is not None

@@ -1,12 +1,10 @@
 """The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be had."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from cloud.datasets import DataRole, DatasetRegister
 from cloud.demo import scenario as scenario_room
 from cloud.demo.scenario import DrawnScenario
 from cloud.demo.script import TINY, Phase
@@ -36,43 +34,58 @@ class Silent:
         pass
 
 
-class Exporting:
-    """Stands where a child process does; ends with the code of the test."""
+class Child:
+    """Stands where a child process does; ends with the code that the test gives its program."""
 
-    code = 0
+    codes: ClassVar[dict[str, int]] = {}
+    started: ClassVar[list["Child"]] = []
 
-    def __init__(self, arguments: object, *, log: Path) -> None:
-        self.log = log
+    def __init__(self, arguments: list[object], *, log: Path) -> None:
+        self.program, self.arguments, self.killed = str(arguments[2]), arguments, False
+        self.started.append(self)
 
     def wait(self, timeout_s: float) -> int:
-        return self.code
+        return self.codes.get(self.program, 0)
 
     def tail(self, lines: int) -> str:
-        return "no such weights"
+        return "its last words"
+
+    def kill(self) -> None:
+        self.killed = True
 
 
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawnScenario:
-    monkeypatch.setattr(scenario_room, "ChildProcess", Exporting)
-    return DrawnScenario(tmp_path, replace(TINY, replay_images=3, holdout_images=2), Silent())
+    monkeypatch.setattr(scenario_room, "ChildProcess", Child)
+    monkeypatch.setattr(Child, "codes", {})
+    monkeypatch.setattr(Child, "started", [])
+    return DrawnScenario(tmp_path, TINY, Silent())
 
 
-def test_what_is_learned_and_what_judges_is_drawn_and_the_cameras_begin(
-    tmp_path: Path, drawn: DrawnScenario
-) -> None:
-    said: list[str] = []
-    drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", said.append)
-    register = DatasetRegister(DataFolder(tmp_path / "cloud").datasets)
-    assert {data.role: data.images for data in register.all()} == {DataRole.REPLAY: 3, DataRole.HOLDOUT: 2}
+def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
+    drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", lambda _: None)
+
+
+def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: DrawnScenario) -> None:
+    prepare(drawn, tmp_path)
     assert isinstance(drawn.player, Silent)
     assert drawn.player.begun == [Phase.OBSERVE]
-    assert said
+    assert [child.program for child in Child.started] == ["cloud.demo.drawn_sets", "cloud.bundle_export"]
+    assert str(TINY.replay_images) in Child.started[0].arguments
+    drawn.complete(1.0)
+    drawn.stop()
+    assert Child.started[0].killed
     assert (drawn.settings(), drawn.aims([])) == ({}, ())
 
 
-def test_a_teacher_that_cannot_be_exported_is_one_sentence(
-    tmp_path: Path, drawn: DrawnScenario, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Exporting, "code", 1)
-    with pytest.raises(DemoFailed, match="was not exported: no such weights"):
-        drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", lambda _: None)
+def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
+    Child.codes["cloud.bundle_export"] = 1
+    with pytest.raises(DemoFailed, match="was not exported: its last words"):
+        prepare(drawn, tmp_path)
+
+
+def test_sets_that_cannot_be_drawn_are_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
+    Child.codes["cloud.demo.drawn_sets"] = 1
+    prepare(drawn, tmp_path)
+    with pytest.raises(DemoFailed, match="were not drawn: its last words"):
+        drawn.complete(1.0)
