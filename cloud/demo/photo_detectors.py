@@ -58,7 +58,7 @@ class PhotoDetectors:
             calibration=(self._dataset(roles.calibration, DataRole.HOLDOUT, "start-calibration"),),
             recipe=self.start,
         )
-        return _made(plan, self.folder / "start", progress)
+        return _made(plan, (self.folder / "start").absolute(), progress)
 
     def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
         """The judge and teacher: potholes of every size, looked at larger than by the cameras' detector."""
@@ -69,7 +69,7 @@ class PhotoDetectors:
             calibration=(self._dataset(roles.judge_calibration, DataRole.HOLDOUT, "judge-calibration"),),
             recipe=self.judge,
         )
-        return _made(plan, self.folder / "judge", progress)
+        return _made(plan, (self.folder / "judge").absolute(), progress)
 
     def _parent(self, weights: Path) -> Path:
         """A copy named by its digest, so that equal plans mean equal parents."""

@@ -60,7 +60,8 @@ def train_control(work: Path, campaign: str) -> TrainedWeights | None:
         return None
     plan = TrainingPlan.from_json(folder.read_text())
     recipe = replace(plan.recipe, epochs=plan.recipe.epochs + 1)
-    return train(replace(plan, name="control", synthetic=(), recipe=recipe), work / "detectors" / "control")
+    control = replace(plan, name="control", synthetic=(), recipe=recipe)
+    return train(control, (work / "detectors" / "control").absolute())
 
 
 def open_truth(arms: Arms, given: RealInput) -> RealTruth:
