@@ -149,9 +149,11 @@ def _between(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dic
 
 def _floor(parent: YoloNetwork, images: Tensor, unsaid: Tensor) -> Tensor | None:
     """The parent's scores (b, anchors, classes) of the unsaid classes (b, classes), 0 of the others."""
-    if not unsaid.any():
+    asked = unsaid.any(dim=1)
+    if not asked.any():
         return None
-    return parent.scores(images) * unsaid[:, None, :]
+    said = parent.scores(images[asked]) * unsaid[asked, None, :]
+    return said.new_zeros((len(images), *said.shape[1:])).index_copy(0, asked.nonzero()[:, 0], said)
 
 
 def _step(
@@ -272,8 +274,8 @@ def as_precise(
     *,
     threads: int,
 ) -> DetectorWeights:
-    """The same network, as precise on the files held back as its parent; unchanged without such files."""
-    if not aside:
+    """The same network, its classes as precise on the files held back as the parent's; else unchanged."""
+    if not aside or not class_names:
         return weights
     own, before = (OnnxDetector(bundle_bytes(w), threads=threads) for w in (weights, parent))
     images = [file.open() for file in aside]

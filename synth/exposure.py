@@ -5,7 +5,10 @@ by a power of its own for every patch, it has the contrast of daylight, and what
 painting goes back by the inverse power. Pure numbers; nothing here knows pictures' files or models.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from synth.generator import Image
 
@@ -22,3 +25,8 @@ def exposure_of(patch: Image) -> float:
     if lightness >= MIDDLE:
         return 1.0
     return max(float(np.log(MIDDLE) / np.log(max(lightness, 0.01))), LEAST)
+
+
+def exposures_of(patches: Iterable[Image]) -> NDArray[np.float32]:
+    """The power of every patch, (n,)."""
+    return np.asarray([exposure_of(patch) for patch in patches], np.float32)

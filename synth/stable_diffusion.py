@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
-from synth.exposure import exposure_of
+from synth.exposure import exposures_of
 from synth.generator import GeneratorCard, Image, PaintedPatch, PatchRequest, Provenance
 
 logger = logging.getLogger(__name__)
@@ -200,8 +200,8 @@ class DiffusionGenerator:
 
     def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
         """(b, 1, 1, 1): how much each patch is lifted; 1 for a model that takes patches as they are."""
-        powers = [exposure_of(patch) if self._habits.levelled else 1.0 for patch in patches]
-        return torch.tensor(powers)[:, None, None, None]
+        powers = exposures_of(patches) if self._habits.levelled else np.ones(len(patches), np.float32)
+        return torch.from_numpy(powers)[:, None, None, None]
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompt and empty-prompt embeddings (b, tokens, width), prototype tokens appended if taken."""

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.optim.swa_utils import AveragedModel
 
-from synth.exposure import exposure_of
+from synth.exposure import exposures_of
 from synth.small_sd.crops import CropSet
 from synth.small_sd.projection import Projection, start_decoder, write_encoder
 from synth.small_sd.schedule import Budget, Schedule, exponential_mean
@@ -41,7 +41,7 @@ def train_decoder(
     """Write the encoder, train the decoder. Returns the averaged VAE on the CPU, and the steps taken."""
     draw = torch.Generator().manual_seed(seed)
     pictures = torch.from_numpy(np.concatenate([crops.hazard, crops.empty]))
-    powers = torch.tensor([exposure_of(patch) for patch in crops.empty]).repeat(2)
+    powers = torch.from_numpy(exposures_of(crops.empty)).repeat(2)
     write_encoder(vae, projection)
     start_decoder(vae, projection)
     decoder = torch.nn.Sequential(vae.post_quant_conv, vae.decoder).to(device).train()

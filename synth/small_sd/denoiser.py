@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from messaging.taxonomy import SceneCondition, SizeBin
-from synth.exposure import exposure_of
+from synth.exposure import exposures_of
 from synth.prompts import Medium, prompt_for
 from synth.small_sd.autoencoder import as_tensor, lifted
 from synth.small_sd.crops import NO_CLASS, CropSet
@@ -74,7 +74,7 @@ class Latents:
 def encode(projection: Projection, crops: CropSet, batch: int = 256) -> Latents:
     """Every crop through the fixed encoder once, lifted as its empty street asks for."""
     mask = torch.from_numpy(crops.mask)[:, None].float()
-    powers = torch.tensor([exposure_of(patch) for patch in crops.empty])
+    powers = torch.from_numpy(exposures_of(crops.empty))
 
     def latents(pictures: NDArray[np.uint8], *, holes: bool) -> torch.Tensor:
         parts = []

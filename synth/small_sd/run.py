@@ -15,7 +15,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from edge.onnx_detector import OnnxDetector
-from synth.exposure import exposure_of
+from synth.exposure import exposures_of
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet
 from synth.small_sd.denoiser import Painter, Progress, Samples, encode, train_denoiser
@@ -107,9 +107,8 @@ def _vae(plan: Plan, crops: CropSet, clock: Callable[[], float]) -> AutoencoderK
     if folder.exists():
         saved: AutoencoderKL = AutoencoderKL.from_pretrained(folder).eval()
         return saved
-    some = crops.hazard[::_EVERY]
-    powers = torch.tensor([exposure_of(patch) for patch in crops.empty[::_EVERY]])
-    projection = fit_projection(lifted(as_tensor(torch.from_numpy(some)), powers))
+    powers = torch.from_numpy(exposures_of(crops.empty[::_EVERY]))
+    projection = fit_projection(lifted(as_tensor(torch.from_numpy(crops.hazard[::_EVERY])), powers))
     vae, steps = train_decoder(
         autoencoder(plan.sizes), projection, crops, plan.vae, batch=plan.batch, seed=plan.seed, clock=clock,
         device=plan.device,
