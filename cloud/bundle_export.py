@@ -57,8 +57,8 @@ def describe_bundle(weights: DetectorWeights) -> BundleDescription:
         name=card.name,
         class_names=card.class_names,
         taxonomy_digest=card.taxonomy.digest,
-        input_width=card.image_size,
-        input_height=card.image_size,
+        input_width=card.input_width,
+        input_height=card.input_height,
         thresholds=dict(card.thresholds),
         feature_stride=FEATURE_STRIDE,
         embedding_width=len(weights.basis.matrix),
@@ -72,13 +72,13 @@ def describe_bundle(weights: DetectorWeights) -> BundleDescription:
 def bundle_bytes(weights: DetectorWeights) -> bytes:
     """The detector bundle of a weights file; its sha256 is the release's digest."""
     description = describe_bundle(weights)
-    size = weights.card.image_size
+    card = weights.card
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             ExportedDetector(weights),
-            (torch.zeros(1, 3, size, size),),
+            (torch.zeros(1, 3, card.input_height, card.input_width),),
             buffer,  # type: ignore[arg-type]  # the exporter in use writes to files, the signature omits it
             dynamo=False,
             opset_version=OPSET,

@@ -3,6 +3,7 @@
 Runs the edge's own detector code. The images must not be those the detector is later judged on.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -83,25 +84,30 @@ def thresholds_as_precise(
 ) -> dict[str, float]:
     """Thresholds with which some classes are as precise as the parent's are on the same images.
 
-    The lowest such threshold between 0.1 and 0.7 for each of `class_names`; a class keeps its threshold
-    where there are fewer than five true boxes or parent's boxes to compare with.
+    The lowest such threshold from the class's own up to 0.7, for each of `class_names`: a threshold only
+    rises, since few images are a weak reason to report more. A class keeps its threshold where there are
+    fewer than five true boxes or parent's boxes to compare with.
     """
     chosen = dict(detector.description.thresholds)
     own, before = outcomes(detector, labelled), outcomes(parent, labelled)
     for name in class_names:
         wanted = before[name].precision(parent.description.thresholds[name])
         if wanted is not None and own[name].truths >= FEWEST_TRUTHS:
-            chosen[name] = lowest_threshold(own[name], wanted)
+            chosen[name] = lowest_threshold(own[name], wanted, chosen[name])
     return chosen
 
 
-def lowest_threshold(seen: ClassOutcome, precision: float) -> float:
-    """The lowest threshold, 0.1 to 0.7, that reaches a precision; 0.7 where none does."""
+def lowest_threshold(seen: ClassOutcome, precision: float, own: float) -> float:
+    """The lowest threshold from `own` up that reaches a precision; at least 0.7 where none does."""
+    if (seen.precision(own) or 0.0) >= precision:
+        return own
     reported = np.arange(1, len(seen.hits) + 1)
-    possible = (seen.confidence >= LOWEST) & (seen.confidence <= HIGHEST)
+    possible = (seen.confidence >= own) & (seen.confidence <= HIGHEST)
     possible[:-1] &= seen.confidence[1:] < seen.confidence[:-1]  # a threshold does not part equals
     precise = np.flatnonzero((np.cumsum(seen.hits) / reported >= precision) & possible)
-    return float(np.floor(1000 * seen.confidence[precise[-1]]) / 1000) if len(precise) else HIGHEST
+    if not len(precise):
+        return max(own, HIGHEST)
+    return max(own, math.floor(1000 * float(seen.confidence[precise[-1]])) / 1000)
 
 
 def best_threshold(confidence: Floats, hits: Bools, truths: int, precision_floor: float) -> float:

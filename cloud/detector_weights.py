@@ -66,7 +66,8 @@ class WeightsCard:
     name: str
     class_names: tuple[str, ...]
     thresholds: Mapping[str, float]
-    image_size: int
+    input_width: int
+    input_height: int
     licence: str
     architecture: str = "yolo11n"
     parent_digest: str | None = None
@@ -93,7 +94,7 @@ class DetectorWeights:
     @cached_property
     def embedding_digest(self) -> str:
         """sha256 hex over frozen tensors, taps, stride, input size and basis: same digest, same space."""
-        geometry = [FEATURE_TAPS, FEATURE_STRIDE, self.card.image_size]
+        geometry = [FEATURE_TAPS, FEATURE_STRIDE, self.card.input_width, self.card.input_height]
         seen = hashlib.sha256(json.dumps(geometry).encode())
         parts = {**self.frozen, "basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
         for name, value in parts.items():

@@ -5,6 +5,8 @@ goes on after a kill where it stopped; the finished sets are verified and their 
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,11 @@ from cloud.planning import class_to_paint, synthesis_order
 from cloud.records import CampaignStage, SyntheticImage
 from cloud.services import Parts
 from cloud.starting_detector import REFERENCE_WEIGHTS
-from cloud.workers import run_module
+from cloud.workers import ModuleRun, run_modules
 from messaging.blobs import write_atomically
 from synth.labelled_set import LabelledSet
 from synth.progress import read_progress
 
-ORDER_FILE = "order.json"
 SYNTHESIS = "synth.run"
 MIN_KEPT_SHARE = 0.25
 
@@ -52,43 +53,63 @@ def plan(parts: Parts, work: StageWork) -> StageResult:
 
 
 def synthesise(parts: Parts, work: StageWork) -> StageResult:
-    """Carry the orders out one after another; images appear in the store while they are painted."""
-    orders = work.output(CampaignStage.PLAN, "orders")
-    sets: list[dict[str, Any]] = []
-    for index, row in enumerate(orders):
-        folder = work.folder / row["digest"][:16]
-        _paint(parts, work, row, folder, done=index, total=len(orders))
-        sets.append({"mode": row["mode"], "folder": str(folder.relative_to(parts.settings.data))})
-    return StageResult(output={"sets": sets}, figures={"orders": len(orders)})
-
-
-def _paint(
-    parts: Parts, work: StageWork, row: dict[str, Any], folder: Path, *, done: int, total: int
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    order_path = work.folder / f"{row['digest'][:16]}.{ORDER_FILE}"
-    write_atomically(order_path, json.dumps(row["order"]).encode())
-    seen: set[str] = set()
+    """Carry the orders out, some side by side; images appear in the store while they are painted."""
+    orders = [_Order.of(row, work.folder) for row in work.output(CampaignStage.PLAN, "orders")]
+    judges = _judges(parts, work)
 
     def tick() -> None:
-        progress = read_progress(folder)
-        if progress is None:
-            return
-        share = (done + progress.kept / max(progress.asked, 1)) / total
-        refused = sum(progress.refused.values())
-        left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
-        work.progress(share, f"{progress.kept} of {progress.asked} kept, {refused} refused{left}")
-        _enter_thumbnails(parts, work, row["mode"], folder, seen)
+        _tell(work, orders)
+        for order in orders:
+            _enter_thumbnails(parts, work, order)
 
     work.check()
-    run_module(
+    run_modules(
         SYNTHESIS,
-        [str(order_path.absolute()), str(folder.absolute()), *_judges(parts, work)],
-        log_path=work.folder / "synth.log",
+        [
+            ModuleRun([str(order.path), str(order.folder), *judges], order.folder.with_suffix(".log"))
+            for order in orders
+        ],
         stopping=work.stopping,
+        side_by_side=parts.settings.synthesis.side_by_side,
         tick=tick,
         environment={"OMP_NUM_THREADS": str(parts.settings.synthesis.threads)},
     )
+    data = parts.settings.data.absolute()
+    sets = [{"mode": order.mode, "folder": str(order.folder.relative_to(data))} for order in orders]
+    return StageResult(output={"sets": sets}, figures={"orders": len(orders)})
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One order under way: its mode, its file, its folder (both absolute), the thumbnails entered so far."""
+
+    mode: str
+    path: Path
+    folder: Path
+    entered: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, row: dict[str, Any], stage_folder: Path) -> "_Order":
+        """Write the order's file and make its folder."""
+        folder = stage_folder.absolute() / row["digest"][:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder.with_suffix(".json")
+        write_atomically(path, json.dumps(row["order"]).encode())
+        return cls(row["mode"], path, folder)
+
+
+def _tell(work: StageWork, orders: Sequence[_Order]) -> None:
+    """All orders' progress as one."""
+    begun = [progress for order in orders if (progress := read_progress(order.folder)) is not None]
+    if not begun:
+        return
+    kept = sum(progress.kept for progress in begun)
+    refused = sum(sum(progress.refused.values()) for progress in begun)
+    share = sum(progress.kept / max(progress.asked, 1) for progress in begun) / len(orders)
+    left = max(progress.seconds_left or 0.0 for progress in begun)
+    asked = work.campaign.plan.count * len(orders)
+    still = f", {left:.0f} s left" if left else ""
+    work.progress(share, f"{kept} of {asked} kept, {refused} refused{still}")
 
 
 def _judges(parts: Parts, work: StageWork) -> list[str]:
@@ -109,17 +130,19 @@ def _judges(parts: Parts, work: StageWork) -> list[str]:
     return arguments
 
 
-def _enter_thumbnails(parts: Parts, work: StageWork, mode: str, folder: Path, seen: set[str]) -> None:
-    fresh = [path for path in sorted((folder / "thumbnails").glob("*.jpg")) if path.stem not in seen]
-    seen |= {path.stem for path in fresh}
+def _enter_thumbnails(parts: Parts, work: StageWork, order: _Order) -> None:
+    paths = sorted((order.folder / "thumbnails").glob("*.jpg"))
+    fresh = [path for path in paths if path.stem not in order.entered]
+    order.entered.update(path.stem for path in fresh)
+    data = parts.settings.data.absolute()
     parts.campaign_rows.put_images(
         [
             SyntheticImage(
                 campaign=work.campaign.id,
                 name=path.stem,
-                mode=mode,
+                mode=order.mode,
                 kept=True,
-                thumbnail=path.relative_to(parts.settings.data).as_posix(),
+                thumbnail=path.relative_to(data).as_posix(),
             )
             for path in fresh
         ]

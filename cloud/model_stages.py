@@ -62,7 +62,6 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
     epochs = int(options.get("epochs", training.epochs))
     return Recipe(
         epochs=epochs,
-        image_size=training.image_size,
         learning_rate=float(options.get("learning_rate", training.learning_rate)),
         batch=training.batch,
         synthetic_share=training.synthetic_share,

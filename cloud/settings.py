@@ -54,6 +54,7 @@ class SynthesisSettings(_Section):
     """How images are painted. `generator`: the LM's folder, or `HUB/ID@REVISION` (empty: the shipped one).
 
     `reference_weights` are those of the independent judge (empty: the shipped ones, where there are any).
+    So many orders are painted `side_by_side`, each with so many `threads`.
     """
 
     generator: str | None = None
@@ -64,14 +65,14 @@ class SynthesisSettings(_Section):
     image_height: int = Field(default=360, ge=64, le=4096)
     use_prototypes: bool = True
     reference_weights: Path | None = None
-    threads: int = Field(default=2, ge=1)
+    side_by_side: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
 
 
 class TrainingSettings(_Section):
     """The fine-tuning recipe; see `cloud.training.Recipe`."""
 
     epochs: int = Field(default=5, ge=1)
-    image_size: int = Field(default=320, ge=32, multiple_of=32)
     learning_rate: float = Field(default=5e-4, gt=0.0)
     batch: int = Field(default=16, ge=2)
     synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)

@@ -26,7 +26,7 @@ GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: AdamW with a cosine schedule, batches of `batch`, squares of `image_size` pixels.
+    """How to train: AdamW with a cosine schedule, batches of `batch`, at the parent's input size.
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
     images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
@@ -37,7 +37,6 @@ class Recipe:
     """
 
     epochs: int = 5
-    image_size: int = 320
     learning_rate: float = 5e-4
     batch: int = 16
     synthetic_share: float = 0.5
@@ -50,11 +49,8 @@ class Recipe:
     held_back: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 2 or self.image_size % 32 or self.learning_rate <= 0:
-            raise ValueError(
-                f"a recipe needs epochs >= 1, batch >= 2, image_size a multiple of 32 and a learning rate "
-                f"> 0; got {self}"
-            )
+        if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
+            raise ValueError(f"a recipe needs epochs >= 1, batch >= 2 and a learning rate > 0; got {self}")
         if not (0 <= self.keep < 1 and 0 <= self.held_back <= 0.5):
             raise ValueError(
                 f"the share kept of the parent lies in [0, 1), that held back in [0, 0.5]; got {self.keep}, "

@@ -26,7 +26,7 @@ class Sample:
     """A letterboxed image and what is known of it.
 
     Attributes:
-        image: RGB uint8 (s, s, 3).
+        image: RGB uint8 (h, w, 3).
         boxes: (n, 5): class index, xyxy in its pixels.
         unsaid: indices of the classes of which its labels say nothing, neither that they are there nor not.
     """
@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a sample may be bent. Shares of the image side, or factors around 1."""
+    """How far a sample may be bent. Shares of an image side, or factors around 1."""
 
     mosaic: float = 0.3
     flip: float = 0.5
@@ -73,12 +73,14 @@ def held_back(files: Sequence[LabelledFile], share: float) -> tuple[list[Labelle
     return rest, kept
 
 
-def load_samples(files: Iterable[LabelledFile], class_names: Sequence[str], size: int) -> list[Sample]:
-    """Labelled files in memory, `size` pixels square. Raises `DataRefused` for a class not listed."""
+def load_samples(
+    files: Iterable[LabelledFile], class_names: Sequence[str], width: int, height: int
+) -> list[Sample]:
+    """Labelled files in memory, letterboxed to an input size. Raises `DataRefused` for a class not listed."""
     samples = []
     for file in files:
         labelled = file.open()
-        blob, fit = letterbox(labelled.image, size, size)
+        blob, fit = letterbox(labelled.image, width, height)
         rows = []
         for box in labelled.boxes:
             if box.class_name not in class_names:
@@ -150,8 +152,8 @@ def targets_of(samples: Sequence[Sample]) -> Floats:
     """Boxes of a batch, (m, 6): image index, class, centre x, centre y, width, height, normalised."""
     rows = []
     for index, sample in enumerate(samples):
-        side = np.float32(sample.image.shape[0])
-        x1, y1, x2, y2 = sample.boxes[:, 1:].T / side
+        height, width = sample.image.shape[:2]
+        x1, y1, x2, y2 = (sample.boxes[:, 1:] / np.asarray([width, height] * 2, np.float32)).T
         image_index = np.full(len(sample.boxes), index)
         rows.append(
             np.stack(
@@ -163,16 +165,21 @@ def targets_of(samples: Sequence[Sample]) -> Floats:
 
 def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
     """Four samples around a random centre, each shown at a size between half and full."""
-    side = four[0].image.shape[0]
-    canvas = np.full((side, side, 3), GREY, np.uint8)
-    cx, cy = (int(rng.uniform(0.35, 0.65) * side) for _ in range(2))
-    corners = [(0, 0, cx, cy), (cx, 0, side, cy), (0, cy, cx, side), (cx, cy, side, side)]
+    canvas = np.full_like(four[0].image, GREY)
+    full_height, full_width = canvas.shape[:2]
+    cx, cy = (int(rng.uniform(0.35, 0.65) * side) for side in (full_width, full_height))
+    corners = [
+        (0, 0, cx, cy),
+        (cx, 0, full_width, cy),
+        (0, cy, cx, full_height),
+        (cx, cy, full_width, full_height),
+    ]
     boxes = []
     for sample, (left, top, right, bottom) in zip(four, corners, strict=True):
         factor = rng.uniform(0.6, 1.0)
         width, height = right - left, bottom - top
-        move_x = left - rng.uniform(0, max(side * factor - width, 0))
-        move_y = top - rng.uniform(0, max(side * factor - height, 0))
+        move_x = left - rng.uniform(0, max(full_width * factor - width, 0))
+        move_y = top - rng.uniform(0, max(full_height * factor - height, 0))
         matrix = np.asarray([[factor, 0, move_x - left], [0, factor, move_y - top]], np.float32)
         canvas[top:bottom, left:right] = cv2.warpAffine(
             sample.image, matrix, (width, height), borderValue=(GREY, GREY, GREY)
@@ -184,15 +191,16 @@ def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
 
 
 def _affine(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Bytes, Floats]:
-    side = sample.image.shape[0]
+    height, width = sample.image.shape[:2]
     factor = rng.uniform(1 - how.scale, 1 + how.scale)
-    centre = side / 2 * (1 - factor)
-    move_x, move_y = (centre + rng.uniform(-how.shift, how.shift) * side for _ in range(2))
+    move_x, move_y = (
+        side / 2 * (1 - factor) + rng.uniform(-how.shift, how.shift) * side for side in (width, height)
+    )
     matrix = np.asarray([[factor, 0, move_x], [0, factor, move_y]], np.float32)
-    image = cv2.warpAffine(sample.image, matrix, (side, side), borderValue=(GREY, GREY, GREY))
+    image = cv2.warpAffine(sample.image, matrix, (width, height), borderValue=(GREY, GREY, GREY))
     boxes = sample.boxes.copy()
     boxes[:, 1:] = boxes[:, 1:] * factor + np.asarray([move_x, move_y] * 2, np.float32)
-    return np.asarray(image, np.uint8), _clipped(boxes, (0, 0, side, side))
+    return np.asarray(image, np.uint8), _clipped(boxes, (0, 0, width, height))
 
 
 def _clipped(boxes: Floats, window: tuple[float, float, float, float]) -> Floats:

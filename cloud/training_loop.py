@@ -20,7 +20,14 @@ from torch import Tensor
 
 from cloud.bundle_export import bundle_bytes, export_bundle
 from cloud.calibration import choose_thresholds, thresholds_as_precise
-from cloud.detector_weights import WEIGHTS_FILE, DetectorWeights, Floats, half_exact, read_weights
+from cloud.detector_weights import (
+    WEIGHTS_FILE,
+    DetectorWeights,
+    Floats,
+    WeightsCard,
+    half_exact,
+    read_weights,
+)
 from cloud.labelled_images import LabelledFile, list_labelled, open_labelled
 from cloud.training import (
     BUNDLE_FILE,
@@ -180,7 +187,7 @@ def _tensors(
     *,
     classes: int,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Images (b, 3, s, s), targets (m, 6) and the unsaid classes (b, classes) of each step."""
+    """Images (b, 3, h, w), targets (m, 6) and the unsaid classes (b, classes) of each step."""
     for batch in epoch_batches(real, synthetic, mix, rng):
         bent = [augmented(sample, batch, how, rng) for sample in batch]
         images = np.stack([sample.image for sample in bent]).transpose(0, 3, 1, 2)
@@ -217,9 +224,9 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     cv2.setNumThreads(1)
     parent = read_weights(plan.parent)
     names = parent.card.class_names
-    real, painted, aside = _load(plan, names)
+    real, painted, aside = _load(plan, parent.card)
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
-    trained = trained.with_card(name=plan.name, image_size=recipe.image_size, parent_digest=parent.digest)
+    trained = trained.with_card(name=plan.name, parent_digest=parent.digest)
     trained = calibrated(trained, plan.calibration, recipe.threads)
     aimed_at = {names[int(index)] for sample in painted for index in sample.boxes[:, 0]}
     trained = as_precise(trained, parent, aside, aimed_at, threads=recipe.threads)
@@ -238,21 +245,20 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     return result
 
 
-def _load(
-    plan: TrainingPlan, names: Sequence[str]
-) -> tuple[list[Sample], list[Sample], list[LabelledFile]]:
+def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample], list[LabelledFile]]:
     """Real and painted samples to learn from, and the files of both that are held back."""
     real: list[Sample] = []
     painted: list[Sample] = []
     aside: list[LabelledFile] = []
-    size, share = plan.recipe.image_size, plan.recipe.held_back
+    names, share = card.class_names, plan.recipe.held_back
+    size = (card.input_width, card.input_height)
     for folder in (*plan.replay, *plan.public):
         files, kept = held_back(list_labelled(folder), share)
-        real += load_samples(files, names, size)
+        real += load_samples(files, names, *size)
         aside += kept
     for folder in plan.synthetic:
         files, kept = held_back(list_labelled(folder), share)
-        painted += about_own_classes(load_samples(files, names, size), len(names))
+        painted += about_own_classes(load_samples(files, names, *size), len(names))
         aside += kept
     return real, painted, aside
 

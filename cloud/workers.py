@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.errors import StageFailed, StageInterrupted
@@ -18,31 +19,59 @@ log = logging.getLogger(__name__)
 POLL_S = 0.2
 
 
+@dataclass(frozen=True)
+class ModuleRun:
+    """One call of a module: its arguments, and the file its output is appended to."""
+
+    arguments: Sequence[str]
+    log_path: Path
+
+
 def run_module(
+    module: str, arguments: Sequence[str], *, log_path: Path, stopping: Callable[[], bool]
+) -> None:
+    """Run `python -m module arguments` to its end; raises as `run_modules` does."""
+    run_modules(module, [ModuleRun(arguments, log_path)], stopping=stopping)
+
+
+def run_modules(
     module: str,
-    arguments: Sequence[str],
+    runs: Sequence[ModuleRun],
     *,
-    log_path: Path,
     stopping: Callable[[], bool],
+    side_by_side: int = 1,
     tick: Callable[[], None] = lambda: None,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run `python -m module arguments` to its end; `tick` is called between polls.
+    """Run `python -m module` with each run's arguments, some `side_by_side`; `tick` is called between polls.
 
     Raises:
-        StageInterrupted: `stopping` said so; the process and its children are gone.
-        StageFailed: it ended with another code than 0; the last lines of its log are quoted.
+        StageInterrupted: `stopping` said so; the processes and their children are gone.
+        StageFailed: one ended with another code than 0; the last lines of its log are quoted and the others
+            are gone.
     """
-    child = ChildProcess([sys.executable, "-m", module, *arguments], log=log_path, environment=environment)
+    waiting, under_way = list(runs), list[ChildProcess]()
     try:
-        while (status := child.poll()) is None:
+        while waiting or under_way:
             if stopping():
                 raise StageInterrupted(f"{module} was told to stop")
+            while waiting and len(under_way) < side_by_side:
+                run = waiting.pop(0)
+                command = [sys.executable, "-m", module, *run.arguments]
+                under_way.append(ChildProcess(command, log=run.log_path, environment=environment))
             tick()
             time.sleep(POLL_S)
+            for child in [child for child in under_way if child.poll() is not None]:
+                _expect_success(module, child)
+                under_way.remove(child)
     finally:
-        child.stop(grace_s=5.0)
+        for child in under_way:
+            child.stop(grace_s=5.0)
     tick()
+
+
+def _expect_success(module: str, child: ChildProcess) -> None:
+    status = child.poll()
     if status != 0:
         words = child.tail(3).replace("\n", " / ")[-600:] or "its log is empty (killed, or out of memory?)"
         raise StageFailed(f"{module} ended with code {status}: {words}")

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from cloud.datasets import DataRole, DatasetRegister
 from cloud.demo.photographs import Photograph, Roles, write_folder
-from cloud.detector_weights import WeightsCard, read_weights
-from cloud.errors import WeightsRefused
-from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
+from cloud.starting_detector import REFERENCE_WEIGHTS
+from cloud.starting_detector.coco import coco_start
 from cloud.training import (
     PLAN_FILE,
     RESULT_FILE,
@@ -27,17 +26,13 @@ from cloud.training import (
     read_result,
     train,
 )
-from cloud.ultralytics_yolo import start_from_coco
 from messaging.blobs import digest_of
 from synth.street import DRAWN_CLASSES
 
 COCO_FILE = "yolo11n_coco_int8derived.pt"
-START_THRESHOLD = 0.25
 LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
 START_RECIPE = Recipe(epochs=6, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
-JUDGE_RECIPE = Recipe(
-    epochs=4, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11
-)
+JUDGE_RECIPE = Recipe(epochs=4, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11)
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class PhotoDetectors:
     def make_start(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
         """The detector of the cameras: frozen embedding layers, no pothole under 32 px ever seen."""
         plan = TrainingPlan(
-            parent=self._parent(coco_start(self.coco, self.folder / "coco.safetensors")),
+            parent=self._parent(coco_start(self.coco, self.folder / "coco.safetensors", licence=LICENCE)),
             name="photo-start",
             replay=(self._dataset(roles.base, DataRole.BASE, "start"),),
             calibration=(self._dataset(roles.calibration, DataRole.HOLDOUT, "start-calibration"),),
@@ -61,7 +56,7 @@ class PhotoDetectors:
         return _made(plan, (self.folder / "start").absolute(), progress)
 
     def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
-        """The judge and teacher: potholes of every size, looked at larger than by the cameras' detector."""
+        """The judge and teacher: potholes of every size."""
         plan = TrainingPlan(
             parent=self._parent(REFERENCE_WEIGHTS),
             name="photo-judge",
@@ -89,24 +84,3 @@ def _made(plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], 
     if (out / RESULT_FILE).exists() and TrainingPlan.from_json((out / PLAN_FILE).read_text()) == plan:
         return read_result(out)
     return train(plan, out, progress=progress)
-
-
-def coco_start(coco: Path, out: Path) -> Path:
-    """COCO weights with our classes and the shipped basis, as a weights file.
-
-    Raises:
-        WeightsRefused: another file than the known one, or its frozen layers are not those that shipped
-            prototypes belong to.
-    """
-    shipped = read_weights(STARTING_WEIGHTS)
-    card = WeightsCard(
-        "coco-start", DRAWN_CLASSES, dict.fromkeys(DRAWN_CLASSES, START_THRESHOLD), 320, LICENCE
-    )
-    start = start_from_coco(coco, shipped.basis, card)
-    if start.embedding_digest != shipped.embedding_digest:
-        raise WeightsRefused(
-            f"the frozen layers of {coco} give embedding {start.embedding_digest[:12]}, the shipped ones "
-            f"{shipped.embedding_digest[:12]}; the generator's prototypes would mean nothing"
-        )
-    start.write(out)
-    return out

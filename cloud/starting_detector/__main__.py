@@ -2,7 +2,7 @@
 
     python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards --work out/detectors
 
-Draws the scenes, fits the embedding basis, trains the starting and the reference detector, measures both on
+Draws the scenes, trains the starting and the reference detector, measures both on
 a world that neither has seen, and writes the weights and `figures.json` into the work folder; with
 `--install` the weights replace those that ship. Parts that are finished are not made again.
 """
@@ -15,14 +15,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from cloud.bundle_export import export_bundle
-from cloud.detector_weights import TAP_CHANNELS, DetectorWeights, EmbeddingBasis, WeightsCard, read_weights
+from cloud.detector_weights import read_weights
 from cloud.evaluation import Evaluation, evaluate
 from cloud.labelled_images import open_labelled
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from cloud.starting_detector.embedding import WIDTH, with_public_basis
+from cloud.starting_detector.coco import coco_start
+from cloud.starting_detector.embedding import with_public_basis
 from cloud.starting_detector.photographs import certain_photographs
 from cloud.starting_detector.scenes import (
     BASE_CALIBRATION,
@@ -34,16 +33,14 @@ from cloud.starting_detector.scenes import (
     draw_folder,
 )
 from cloud.training import Recipe, TrainingPlan, TrainingProgress, train
-from cloud.ultralytics_yolo import start_from_coco
 from edge.onnx_detector import OnnxDetector
-from synth.street import DRAWN_CLASSES
 
 log = logging.getLogger(__name__)
 
 LICENCE = "AGPL-3.0-or-later"
 BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
 REFERENCE_RECIPE = Recipe(
-    epochs=10, image_size=448, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
+    epochs=10, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
 )
 
 
@@ -72,16 +69,13 @@ DETECTORS = (
 )
 
 
-def start(coco: Path, work: Path) -> DetectorWeights:
-    """COCO weights with our classes and the public basis, made once."""
+def start(coco: Path, work: Path, *, new_basis: bool) -> None:
+    """What both detectors are trained from, made once."""
     path = work / "start.safetensors"
     if not path.exists():
-        blank = EmbeddingBasis(
-            np.eye(WIDTH, TAP_CHANNELS, dtype=np.float32), np.zeros(WIDTH, np.float32), 1.0
-        )
-        card = WeightsCard("coco-start", DRAWN_CLASSES, dict.fromkeys(DRAWN_CLASSES, 0.25), 320, LICENCE)
-        with_public_basis(start_from_coco(coco, blank, card)).write(path)
-    return read_weights(path)
+        coco_start(coco, path, licence=LICENCE)
+        if new_basis:
+            with_public_basis(read_weights(path)).write(path)
 
 
 def make(detector: Detector, work: Path, photographs: Path | None, *, threads: int) -> Path:
@@ -118,12 +112,17 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="the hazards data set; without it drawn scenes only")
     parser.add_argument("--work", type=Path, required=True, help="folder for everything in between")
     parser.add_argument("--threads", type=int, default=2, help="for training (default 2)")
+    parser.add_argument(
+        "--new-basis",
+        action="store_true",
+        help="fit the embedding basis again; the small Stable Diffusion must then be trained again, too",
+    )
     parser.add_argument("--install", action="store_true", help="replace the weights that ship")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    start(arguments.coco, work)
+    start(arguments.coco, work, new_basis=arguments.new_basis)
     figures = {}
     for detector in DETECTORS:
         began = time.monotonic()

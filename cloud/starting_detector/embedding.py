@@ -30,19 +30,21 @@ BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, EVERY_CONDITION, 360, 300_000)
 
 def with_public_basis(weights: DetectorWeights) -> DetectorWeights:
     """The same network with the basis fitted to its frozen layers."""
-    network, size = network_of(weights), weights.card.image_size
+    network, size = network_of(weights), (weights.card.input_width, weights.card.input_height)
     parts = [box_vectors(network, drawn(scenes), size) for scenes in BASIS_SCENES]
     groups = [group for _, some in parts for group in some]
     return replace(weights, basis=fit_basis(np.concatenate([v for v, _ in parts]), groups, width=WIDTH))
 
 
-def box_vectors(network: YoloNetwork, images: Iterable[LabelledImage], size: int) -> tuple[Floats, list[str]]:
+def box_vectors(
+    network: YoloNetwork, images: Iterable[LabelledImage], size: tuple[int, int]
+) -> tuple[Floats, list[str]]:
     """Every true box pooled from the frozen maps, (n, 256), with its `class/condition`."""
     vectors, groups = [], []
     for labelled in images:
         if not labelled.boxes:
             continue
-        blob, fit = letterbox(labelled.image, size, size)
+        blob, fit = letterbox(labelled.image, *size)
         features = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
         xyxy = np.asarray([box.xyxy for box in labelled.boxes], np.float32)
         vectors.append(roi_align(features, fit.to_input(xyxy), FEATURE_STRIDE))

@@ -20,7 +20,7 @@ from synth.street import DRAWN_CLASSES
 
 @pytest.fixture(scope="module")
 def weights() -> DetectorWeights:
-    return read_weights(STARTING_WEIGHTS).with_card(image_size=96)
+    return read_weights(STARTING_WEIGHTS).with_card(input_width=96, input_height=64)
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def test_onnx_and_torch_agree_on_boxes_and_embeddings(
     weights: DetectorWeights, detector: OnnxDetector
 ) -> None:
     image = np.random.default_rng(0).integers(0, 255, (60, 96, 3), dtype=np.uint8)
-    blob, fit = letterbox(image, 96, 96)
+    blob, fit = letterbox(image, 96, 64)
     network = network_of(weights)
     with torch.no_grad():
         boxes = network.module.eval()(torch.from_numpy(blob[None]))[0].numpy()
     found, features = detector._run(np.stack([blob, blob]))
     np.testing.assert_allclose(found[0], boxes[0], atol=1e-3)
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
-    assert features.shape == (2, 64, 96 // FEATURE_STRIDE, 96 // FEATURE_STRIDE)
+    assert features.shape == (2, 64, 64 // FEATURE_STRIDE, 96 // FEATURE_STRIDE)
     xyxy = np.asarray([[5, 5, 40, 50], [50, 20, 90, 55]], np.float32)
     maps = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
     expected = project(weights.basis, roi_align(maps, fit.to_input(xyxy), FEATURE_STRIDE))
@@ -87,7 +87,8 @@ def test_weights_of_another_architecture_are_refused(weights: DetectorWeights) -
 def test_the_shipped_detectors_are_small_and_of_embedding_spaces_of_their_own() -> None:
     start, reference = read_weights(STARTING_WEIGHTS), read_weights(REFERENCE_WEIGHTS)
     assert max(p.stat().st_size for p in (STARTING_WEIGHTS, REFERENCE_WEIGHTS)) <= 6_000_000
-    assert (start.card.image_size, reference.card.image_size) == (320, 448)
+    for card in (start.card, reference.card):
+        assert (card.input_width, card.input_height) == (448, 256)
     assert start.embedding_digest != reference.embedding_digest  # the reference trained all its layers
 
 

@@ -37,7 +37,7 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
         synthesis=SynthesisSettings(images_per_mode=6, image_width=320, image_height=192),
-        training=TrainingSettings(epochs=1, batch=4, image_size=320),
+        training=TrainingSettings(epochs=1, batch=4),
         rollout=RolloutSettings(hold_s=0.0),
         campaign=CampaignSettings(shadow_deadline_s=20, verify_deadline_s=20, poll_s=0.2),
     )

@@ -36,7 +36,7 @@ def test_a_class_may_have_a_target_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["api: {port: 70000}", "triggers: [{name: a, min_count: 0}]", "training: {image_size: 100}"],
+    ["api: {port: 70000}", "triggers: [{name: a, min_count: 0}]", "training: {batch: 1}"],
 )
 def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"cloud\.yaml line 1"):

@@ -47,7 +47,7 @@ def test_at_most_half_of_a_batch_is_synthetic_and_all_are_seen(
 
 
 def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
-    samples = load_samples(list_labelled(square_images(tmp_path, 4)), ("fire", "smoke"), 64)
+    samples = load_samples(list_labelled(square_images(tmp_path, 4)), ("fire", "smoke"), 96, 64)
 
     def once() -> list[Sample]:
         rng = np.random.default_rng(3)
@@ -69,7 +69,7 @@ def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
     ids=["nothing", "flip", "scale and shift", "mosaic"],
 )
 def test_boxes_follow_their_squares_through_every_bend(tmp_path: Path, how: Augmentation) -> None:
-    samples = load_samples(list_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 96)
+    samples = load_samples(list_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 160, 96)
     rng = np.random.default_rng(1)
     for sample in samples:
         bent = augmented(sample, samples, how, rng)
@@ -81,9 +81,9 @@ def test_boxes_follow_their_squares_through_every_bend(tmp_path: Path, how: Augm
 
 def test_targets_are_normalised_and_name_their_image() -> None:
     samples = [
-        Sample(np.zeros((100, 100, 3), np.uint8), np.asarray([[1, 10, 20, 30, 60]], np.float32)),
-        Sample(np.zeros((100, 100, 3), np.uint8), np.zeros((0, 5), np.float32)),
-        Sample(np.zeros((100, 100, 3), np.uint8), np.asarray([[0, 0, 0, 100, 100]], np.float32)),
+        Sample(np.zeros((100, 200, 3), np.uint8), np.asarray([[1, 20, 20, 60, 60]], np.float32)),
+        Sample(np.zeros((100, 200, 3), np.uint8), np.zeros((0, 5), np.float32)),
+        Sample(np.zeros((100, 200, 3), np.uint8), np.asarray([[0, 0, 0, 200, 100]], np.float32)),
     ]
     expected = [[0, 1, 0.2, 0.4, 0.2, 0.4], [2, 0, 0.5, 0.5, 1, 1]]
     np.testing.assert_allclose(targets_of(samples), expected, atol=1e-6)
@@ -91,7 +91,7 @@ def test_targets_are_normalised_and_name_their_image() -> None:
 
 def test_a_class_the_detector_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="labelled 'fire'; the detector knows smoke"):
-        load_samples(list_labelled(square_images(tmp_path, 1)), ("smoke",), 64)
+        load_samples(list_labelled(square_images(tmp_path, 1)), ("smoke",), 64, 64)
 
 
 def test_painted_labels_say_nothing_of_classes_that_were_not_painted() -> None:

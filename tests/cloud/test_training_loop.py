@@ -16,7 +16,7 @@ from cloud.training_loop import Reporter, epoch_parts, fit, rate
 from cloud.ultralytics_yolo import network_of
 from synth.street import DRAWN_CLASSES
 
-TINY = Recipe(epochs=2, image_size=64, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
+TINY = Recipe(epochs=2, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
 
 
 def _samples(count: int) -> list[Sample]:
