@@ -8,7 +8,7 @@ REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test lint types faults browser evidence images clean
+.PHONY: help install demo demo-rounds demo-real test lint types faults browser evidence prototypes images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,6 +52,11 @@ evidence: $(STAMP)  ## how often each evidence source is right, on drawn footage
 	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/weights.safetensors $(OUT)/bundles/starting.onnx
 	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/reference.safetensors $(OUT)/bundles/reference.onnx
 	$(BIN)/python -m tests.edge.measure_evidence $(OUT)/bundles/starting.onnx --teacher $(OUT)/bundles/reference.onnx --world holdout --out $(OUT)/figures/evidence.json
+
+prototypes: $(STAMP)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
+	mkdir -p $(OUT)/bundles
+	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/weights.safetensors $(OUT)/bundles/starting.onnx
+	$(BIN)/python -m tests.synth.measure_prototypes $(OUT)/bundles/starting.onnx --out $(OUT)/figures/prototypes.json
 
 images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .

@@ -68,6 +68,15 @@ def test_latents_have_about_unit_variance(crops: CropSet) -> None:
     assert spread.max() < 1.2
 
 
+def test_the_encoder_tells_all_colours_apart(crops: CropSet) -> None:
+    """Colours of equal brightness: a pair that one axis does not part, another one does."""
+    projection = fit_projection(as_tensor(torch.from_numpy(crops.hazard)))
+    colours = torch.tensor([[0.4, -0.2, -0.2], [-0.2, 0.4, -0.2], [-0.2, -0.2, 0.4], [0.2, -0.4, 0.2]])
+    seen = projection.encode(colours[:, :, None, None].expand(-1, -1, 4, 4))[:, :, 0, 0]
+    apart = torch.cdist(seen, seen) + torch.eye(len(seen)) * 9
+    assert apart.min() > 0.5
+
+
 def test_every_word_of_the_vocabulary_is_one_token() -> None:
     tokens = tokenizer(TINY)
     assert all(len(tokens.tokenize(word)) == 1 for word in VOCABULARY)

@@ -1,0 +1,135 @@
+"""Does a prototype steer the bundled Stable Diffusion? Tags, layout and seed are fixed, prototypes vary.
+
+    python -m tests.synth.measure_prototypes DETECTOR.onnx [--count 6] [--best-of 4] [--out FIGURES.json]
+
+Hazards of one class under one condition look different from each other. Drawn ones (world HOLDOUT) are split
+into two kinds by their embeddings, and each kind gives a prototype: the mean of at least 20 hazards, without
+the noise that an edge node adds. The same order is carried out with each. A painted set is retrieved when,
+of the two prototypes, its own is the nearest to the set's mean embedding by cosine. Chance is one half.
+"""
+
+import argparse
+import datetime
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cloud.intervals import wilson
+from edge.detections import Floats
+from edge.detector import Detector
+from edge.onnx_detector import OnnxDetector
+from messaging.figures import Figure, write_figures
+from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
+from synth.backgrounds import DrawnBackgrounds
+from synth.labelled_set import LabelledSet
+from synth.order import GeometryShare, PrototypeToMatch, SynthesisOrder
+from synth.run import Judges, run_order
+from synth.stable_diffusion import DiffusionGenerator
+from synth.street import WorldName, draw_still
+
+CLASSES = ("fire", "pothole", "garbage", "fallen_person")
+SCENES = (SceneCondition(Light.DAY, Weather.CLEAR), SceneCondition(Light.NIGHT, Weather.RAIN))
+FEWEST, HAZARDS = 20, 90
+TARGET = 0.8
+
+
+def embeddings(detector: Detector, class_name: str, scene: SceneCondition) -> Floats:
+    """Unit embeddings (`HAZARDS`, d) of drawn hazards of a class under a condition."""
+    rows: list[Floats] = []
+    seed = 700_000
+    while sum(map(len, rows)) < HAZARDS:
+        frame = draw_still(world=WorldName.HOLDOUT, seed=seed, scene=scene, classes=(class_name,), hazards=3)
+        if frame.boxes:
+            rows.append(
+                detector.embed(frame.image, np.asarray([box.xyxy for box in frame.boxes], np.float32))
+            )
+        seed += 1
+    return _unit(np.concatenate(rows)[:HAZARDS])
+
+
+def two_kinds(vectors: Floats) -> Floats:
+    """Prototypes (2, d) of the two kinds that vectors (n, d) fall into."""
+    cv2.setRNGSeed(0)
+    enough = (cv2.TERM_CRITERIA_MAX_ITER, 100, 0.0)
+    _, kind, _ = cv2.kmeans(vectors, 2, None, enough, 10, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]  # no start labels
+    counts = np.bincount(kind[:, 0], minlength=2)
+    if counts.min() < FEWEST:
+        raise ValueError(f"the kinds hold {counts.tolist()} hazards; a prototype needs {FEWEST}")
+    return np.stack([vectors[kind[:, 0] == k].mean(axis=0) for k in range(2)])
+
+
+def painted(
+    generator: DiffusionGenerator, detector: Detector, class_name: str, scene: SceneCondition,
+    prototype: Floats, *, count: int, best_of: int,
+) -> Floats:  # fmt: skip
+    """Mean embedding (d,) of the hazards that an order with this prototype kept."""
+    order = SynthesisOrder(
+        order="prototype",
+        class_name=class_name,
+        light=scene.light,
+        weather=scene.weather,
+        geometry=(GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),),
+        count=count,
+        seed=11,
+        budget_paintings=100 * count,
+        best_of=best_of,
+        prototype=PrototypeToMatch(
+            vector=tuple(map(float, prototype)), embedding_digest=detector.description.embedding_digest
+        ),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        kept = run_order(
+            order,
+            out=Path(folder) / "set",
+            generator=generator,
+            backgrounds=DrawnBackgrounds(),
+            judges=Judges(detector=detector),
+        )
+        return np.concatenate(list(_of_set(kept, detector))).mean(axis=0)
+
+
+def _of_set(kept: LabelledSet, detector: Detector) -> Iterator[Floats]:
+    for row, path in zip(kept.provenance(), kept.images, strict=True):
+        boxes = np.asarray([hazard.tight for hazard in row.hazards], np.float32)
+        yield _unit(detector.embed(cv2.imread(str(path)), boxes))
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("detector", type=Path, help="bundle of the starting detector")
+    parser.add_argument("--count", type=int, default=6, help="images a set")
+    parser.add_argument("--best-of", type=int, default=4)
+    parser.add_argument("--out", type=Path, default=Path("out/figures/prototypes.json"))
+    given = parser.parse_args(arguments)
+    detector, generator = OnnxDetector(given.detector), DiffusionGenerator.from_folder()
+    say, right, sets = sys.stdout.write, 0, 0
+    for class_name in CLASSES:
+        for scene in SCENES:
+            prototypes = two_kinds(embeddings(detector, class_name, scene))
+            for own, prototype in enumerate(prototypes):
+                mean = painted(
+                    generator, detector, class_name, scene, prototype,
+                    count=given.count, best_of=given.best_of,
+                )  # fmt: skip
+                cosines = _unit(prototypes) @ _unit(mean)
+                right += int(cosines.argmax() == own)
+                sets += 1
+                say(f"{class_name} {scene.key} kind {own}: cosines {np.round(cosines, 3).tolist()}\n")
+    say(f"{right} of {sets} sets lie nearest to their own prototype\n")
+    interval = wilson(right, sets)
+    figure = Figure("prototype_retrieval_top1", right / sets, "share", f">= {TARGET}", sets, interval)
+    write_figures(given.out, [figure], command="make prototypes", now=datetime.datetime.now(datetime.UTC))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
