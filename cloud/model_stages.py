@@ -65,6 +65,7 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
         learning_rate=float(options.get("learning_rate", training.learning_rate)),
         batch=training.batch,
         synthetic_share=training.synthetic_share,
+        keep_statistics=True,
         keep=training.keep,
         held_back=training.held_back,
         real_only_epochs=1 if epochs > 2 else 0,

@@ -30,7 +30,9 @@ class Recipe:
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
     images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
-    as they came, as they must wherever prototypes are compared. What comes out lies between the parent
+    as they came, as they must wherever prototypes are compared. With `keep_statistics` batch normalisation
+    goes on with the parent's statistics: what pictures of one condition would do to them, all the others
+    would pay for. What comes out lies between the parent
     (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning. The share
     `held_back` of every folder is not learned from: on it the thresholds of the painted classes are set
     such that they are as precise as the parent's.
@@ -45,6 +47,7 @@ class Recipe:
     seed: int = 0
     threads: int = 2
     frozen: bool = True
+    keep_statistics: bool = False
     keep: float = 0.0
     held_back: float = 0.0
 

@@ -119,7 +119,7 @@ def fit(
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = network_of(weights, frozen=recipe.frozen)
+    network = network_of(weights, frozen=recipe.frozen, keep_statistics=recipe.keep_statistics)
     optimiser = _optimiser(network, recipe.learning_rate)
     mix = Mix(recipe.batch, recipe.synthetic_share)
     plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]

@@ -46,8 +46,10 @@ COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 class YoloNetwork:
     """A trainable detector: ultralytics' network, its first layers frozen (statistics included) or not."""
 
-    def __init__(self, architecture: str, classes: int, *, frozen: bool = True) -> None:
-        self._frozen = frozen
+    def __init__(
+        self, architecture: str, classes: int, *, frozen: bool = True, keep_statistics: bool = False
+    ) -> None:
+        self._frozen, self._keep_statistics = frozen, keep_statistics
         self.module = DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
@@ -82,10 +84,14 @@ class YoloNetwork:
         }
 
     def train_mode(self) -> None:
-        """Dropout and batch statistics on, the frozen layers' statistics off."""
+        """Dropout and batch statistics on, the frozen layers' statistics off, or all of them."""
         self.module.train()
         for layer in self._frozen_layers():
             layer.eval()
+        if self._keep_statistics:
+            for layer in self.module.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
 
     def loss(self, images: Tensor, targets: Tensor, floor: Tensor | None = None) -> Tensor:
         """Summed loss of a batch.
@@ -166,9 +172,14 @@ def doubled(coarse: Tensor) -> Tensor:
     return nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
 
 
-def network_of(weights: DetectorWeights, *, frozen: bool = True) -> YoloNetwork:
+def network_of(
+    weights: DetectorWeights, *, frozen: bool = True, keep_statistics: bool = False
+) -> YoloNetwork:
     """The trainable network that a weights file describes."""
-    network = YoloNetwork(weights.card.architecture, len(weights.card.class_names), frozen=frozen)
+    card = weights.card
+    network = YoloNetwork(
+        card.architecture, len(card.class_names), frozen=frozen, keep_statistics=keep_statistics
+    )
     network.load(weights.tensors)
     return network
 

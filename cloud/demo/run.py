@@ -47,7 +47,7 @@ PLUMBING = {
 TINY_NOTE = (
     "Tiny profile: every wheel turned once, with margins that let nearly anything pass; heals nothing."
 )
-TICK_S = 0.5
+TICK_S = 1.0
 SETTLE_S = 12.0
 OBSERVE_LIMIT_S = 900.0
 

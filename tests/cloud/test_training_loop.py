@@ -71,6 +71,15 @@ def test_the_share_kept_of_the_parent_draws_the_result_towards_it(tmp_path: Path
     assert drift(0.75) == pytest.approx(drift(0.0) / 4, rel=0.05)
 
 
+def test_kept_statistics_stay_while_kernels_learn(tmp_path: Path) -> None:
+    parent, recipe = read_weights(STARTING_WEIGHTS), replace(TINY, keep_statistics=True)
+    trained, _ = fit(parent, _samples(2), _samples(2), recipe, report=tmp_path / "progress.jsonl")
+    statistics = [n for n in parent.tensors if n.endswith(("running_mean", "running_var"))]
+    assert len(statistics) > 100
+    assert all((trained.tensors[n] == parent.tensors[n]).all() for n in statistics)
+    assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
+
+
 def test_what_no_label_speaks_of_is_learned_from_the_parent() -> None:
     network = network_of(read_weights(STARTING_WEIGHTS))
     images, nothing = torch.rand(1, 3, 64, 64), torch.zeros(0, 6)
