@@ -67,7 +67,6 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
         synthetic_share=training.synthetic_share,
         keep_statistics=True,
         keep=training.keep,
-        held_back=training.held_back,
         real_only_epochs=1 if epochs > 2 else 0,
         seed=work.campaign.plan.seed or 0,
         threads=training.threads,

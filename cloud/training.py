@@ -33,9 +33,7 @@ class Recipe:
     as they came, as they must wherever prototypes are compared. With `keep_statistics` batch normalisation
     goes on with the parent's statistics: what pictures of one condition would do to them, all the others
     would pay for. What comes out lies between the parent
-    (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning. The share
-    `held_back` of every folder is not learned from: on it the thresholds of the painted classes are set
-    such that they are as precise as the parent's.
+    (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning.
     """
 
     epochs: int = 5
@@ -49,16 +47,12 @@ class Recipe:
     frozen: bool = True
     keep_statistics: bool = False
     keep: float = 0.0
-    held_back: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
             raise ValueError(f"a recipe needs epochs >= 1, batch >= 2 and a learning rate > 0; got {self}")
-        if not (0 <= self.keep < 1 and 0 <= self.held_back <= 0.5):
-            raise ValueError(
-                f"the share kept of the parent lies in [0, 1), that held back in [0, 0.5]; got {self.keep}, "
-                f"{self.held_back}"
-            )
+        if not 0 <= self.keep < 1:
+            raise ValueError(f"the share kept of the parent lies in [0, 1); got {self.keep}")
         if not 0 <= self.synthetic_share <= 0.5 or not 0 <= self.real_only_epochs < max(self.epochs, 2):
             raise ValueError(
                 f"at most half of a batch may be synthetic and fewer than all epochs real only; got "
@@ -76,8 +70,7 @@ class TrainingPlan:
         replay: folders of what the parent already knows; at least one.
         public: folders of other real images.
         synthetic: folders of painted images.
-        calibration: labelled folders all thresholds are chosen on; none keeps the parent's thresholds, but
-            for what `Recipe.held_back` says.
+        calibration: labelled folders all thresholds are chosen on; none keeps the parent's thresholds.
         recipe: how.
     """
 

@@ -64,15 +64,6 @@ class Mix:
         return max(1, min(round(fair), int(self.batch * self.synthetic_share)))
 
 
-def held_back(files: Sequence[LabelledFile], share: float) -> tuple[list[LabelledFile], list[LabelledFile]]:
-    """Files to learn from, and an evenly spread share of them that is not."""
-    rest: list[LabelledFile] = []
-    kept: list[LabelledFile] = []
-    for index, file in enumerate(files):
-        (kept if int((index + 1) * share) > int(index * share) else rest).append(file)
-    return rest, kept
-
-
 def load_samples(
     files: Iterable[LabelledFile], class_names: Sequence[str], width: int, height: int
 ) -> list[Sample]:

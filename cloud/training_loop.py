@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cloud.bundle_export import bundle_bytes, export_bundle
-from cloud.calibration import choose_thresholds, thresholds_as_precise
+from cloud.calibration import choose_thresholds
 from cloud.detector_weights import (
     WEIGHTS_FILE,
     DetectorWeights,
@@ -28,7 +28,7 @@ from cloud.detector_weights import (
     half_exact,
     read_weights,
 )
-from cloud.labelled_images import LabelledFile, list_labelled, open_labelled
+from cloud.labelled_images import list_labelled, open_labelled
 from cloud.training import (
     BUNDLE_FILE,
     PROGRESS_FILE,
@@ -46,7 +46,6 @@ from cloud.training_batches import (
     augmented,
     epoch_batches,
     epoch_steps,
-    held_back,
     load_samples,
     targets_of,
     unsaid_of,
@@ -223,13 +222,10 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
     parent = read_weights(plan.parent)
-    names = parent.card.class_names
-    real, painted, aside = _load(plan, parent.card)
+    real, painted = _load(plan, parent.card)
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
     trained = trained.with_card(name=plan.name, parent_digest=parent.digest)
     trained = calibrated(trained, plan.calibration, recipe.threads)
-    aimed_at = {names[int(index)] for sample in painted for index in sample.boxes[:, 0]}
-    trained = as_precise(trained, parent, aside, aimed_at, threads=recipe.threads)
     weights_digest = trained.write(out / WEIGHTS_FILE)
     result = TrainedWeights(
         weights=out / WEIGHTS_FILE,
@@ -245,22 +241,20 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     return result
 
 
-def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample], list[LabelledFile]]:
-    """Real and painted samples to learn from, and the files of both that are held back."""
-    real: list[Sample] = []
-    painted: list[Sample] = []
-    aside: list[LabelledFile] = []
-    names, share = card.class_names, plan.recipe.held_back
-    size = (card.input_width, card.input_height)
-    for folder in (*plan.replay, *plan.public):
-        files, kept = held_back(list_labelled(folder), share)
-        real += load_samples(files, names, *size)
-        aside += kept
-    for folder in plan.synthetic:
-        files, kept = held_back(list_labelled(folder), share)
-        painted += about_own_classes(load_samples(files, names, *size), len(names))
-        aside += kept
-    return real, painted, aside
+def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample]]:
+    """Real and painted samples to learn from."""
+
+    def samples(folders: Iterable[Path]) -> list[Sample]:
+        files = [file for folder in folders for file in list_labelled(folder)]
+        return load_samples(files, card.class_names, card.input_width, card.input_height)
+
+    real = samples((*plan.replay, *plan.public))
+    painted = [
+        sample
+        for folder in plan.synthetic
+        for sample in about_own_classes(samples([folder]), len(card.class_names))
+    ]
+    return real, painted
 
 
 def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) -> DetectorWeights:
@@ -270,22 +264,6 @@ def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) 
     detector = OnnxDetector(bundle_bytes(weights), threads=threads)
     labelled = [image for folder in folders for image in open_labelled(folder)]
     return weights.with_card(thresholds=choose_thresholds(detector, labelled))
-
-
-def as_precise(
-    weights: DetectorWeights,
-    parent: DetectorWeights,
-    aside: Sequence[LabelledFile],
-    class_names: Collection[str],
-    *,
-    threads: int,
-) -> DetectorWeights:
-    """The same network, its classes as precise on the files held back as the parent's; else unchanged."""
-    if not aside or not class_names:
-        return weights
-    own, before = (OnnxDetector(bundle_bytes(w), threads=threads) for w in (weights, parent))
-    images = [file.open() for file in aside]
-    return weights.with_card(thresholds=thresholds_as_precise(own, before, images, class_names))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from cloud.calibration import best_threshold, choose_thresholds, thresholds_as_precise
+from cloud.calibration import best_threshold, choose_thresholds
 from cloud.detection_metrics import average_precision, match
 from cloud.evaluation import Evaluation, evaluate
 from cloud.labelled_images import LabelledImage, TrueBox
 from edge.detections import Detections
 from messaging.taxonomy import SceneCondition
 from tests.cloud.labelled import ScriptedDetector
-from tests.edge.tiny_bundles import tiny_description
 
 DAY, NIGHT = SceneCondition.parse("day-clear"), SceneCondition.parse("night-rain")
 BOX = (10.0, 10.0, 30.0, 30.0)
@@ -115,21 +114,3 @@ def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
     chosen = choose_thresholds(ScriptedDetector(script), images)
     assert chosen["smoke"] == 0.5
     assert chosen["fire"] == 0.45
-
-
-@pytest.mark.parametrize(("own", "chosen"), [(0.3, 0.475), (0.49, 0.49)])
-def test_a_class_gets_the_lowest_threshold_that_is_as_precise_as_the_parent(
-    own: float, chosen: float
-) -> None:
-    far = (40.0, 40.0, 60.0, 60.0)
-    images = [_image(TrueBox("fire", BOX)) for _ in range(12)]
-    parent = [_seen((BOX, 0.9, 0)) for _ in range(8)] + [_seen((far, 0.9, 0))] * 2 + [_seen()] * 2  # 0.8
-    eager = [_seen((BOX, 0.6 - 0.01 * k, 0)) for k in range(4)] + [
-        _seen((far, 0.5 - 0.05 * k / 2, 0)) for k in range(8)
-    ]
-    bundle = tiny_description(thresholds={"fire": own, "smoke": 0.5})
-    found = thresholds_as_precise(
-        ScriptedDetector(eager, bundle), ScriptedDetector([*parent]), images, ["fire", "smoke"]
-    )
-    assert found["fire"] == pytest.approx(chosen, abs=0.002)  # (4 + 20 * 0.8) of (6 + 20) boxes
-    assert found["smoke"] == 0.5  # there is none on the images

@@ -1,6 +1,5 @@
 """Batches are mixed to the plan's shares, boxes follow their pixels, and a seed repeats everything."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from cloud.training_batches import (
     augmented,
     epoch_batches,
     epoch_steps,
-    held_back,
     load_samples,
     targets_of,
     unsaid_of,
@@ -106,13 +104,3 @@ def test_a_mosaic_says_nothing_of_what_one_of_its_parts_says_nothing_of() -> Non
     bent = augmented(painted, _numbered(3, 1), Augmentation(mosaic=1.0), np.random.default_rng(0))
     real = augmented(_numbered(1, 0)[0], [painted], Augmentation(mosaic=1.0), np.random.default_rng(0))
     assert bent.unsaid == real.unsaid == {0, 1, 2}
-
-
-@pytest.mark.parametrize(("share", "aside"), [(0.0, 0), (0.1, 2), (0.25, 5), (0.5, 10)])
-def test_an_evenly_spread_share_is_held_back(tmp_path: Path, share: float, aside: int) -> None:
-    files = list_labelled(square_images(tmp_path, 20))
-    learned, kept = held_back(files, share)
-    assert len(kept) == aside
-    assert sorted(f.path for f in (*learned, *kept)) == [f.path for f in files]
-    places = [files.index(file) for file in kept]
-    assert all(b - a == round(1 / share) for a, b in itertools.pairwise(places))
