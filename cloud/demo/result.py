@@ -93,8 +93,8 @@ class FalseAlarms:
 
     @property
     def base_per_100(self) -> float:
-        """What is allowed but for one: the lower of the base's two counts, a hundred pictures each."""
-        return self._per_100(min(self.base_plain, self.base_patched))
+        """The base's, on the same pictures with patches, a hundred of them."""
+        return self._per_100(self.base_patched)
 
     @property
     def promoted_per_100(self) -> float:
