@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class SiteBytes:
-    """What left one site, by message type, against its compressed footage."""
+    """What left one site, by message type, against its compressed footage; 0 bytes of it means unknown."""
 
     site: str
     by_kind: dict[str, int]
@@ -63,9 +63,9 @@ class SiteBytes:
     footage_bytes: int
 
     @property
-    def share(self) -> float:
-        """Bytes sent over bytes of footage."""
-        return sum(self.by_kind.values()) / max(1, self.footage_bytes)
+    def share(self) -> float | None:
+        """Bytes sent over bytes of footage; None where the footage's size is not known."""
+        return sum(self.by_kind.values()) / self.footage_bytes if self.footage_bytes else None
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def figures_of(result: DemoResult) -> list[Figure]:
         for row in targets
         if row.estimated_recall is not None and row.true_track_recall is not None
     ]
-    share = max((site.share for site in result.sites), default=None)
+    share = max((site.share for site in result.sites if site.share is not None), default=None)
     alarms = measured.false_alarms
     figures = [
         Figure("demo_minutes", measured.minutes, "min", "<= 12"),
