@@ -51,9 +51,10 @@ class Margins:
     """What counts as worse, and how much evidence is enough. Shares, not points.
 
     Attributes:
-        recall_drop: largest drop of a class's recall over all conditions.
+        recall_drop: largest drop of a class's recall over all conditions, where there are `class_boxes`.
         precision_drop: the same for precision.
         cell_drop: largest drop within one condition, where it holds `enough_boxes`.
+        class_boxes: true (for precision: reported) boxes below which a class is only judged by its interval.
         enough_boxes: true boxes below which one condition is only judged by its interval.
         enough_tracks: supported tracks a target needs in shadow.
         most_tracks: supported tracks after which a target without gain is given up.
@@ -66,6 +67,7 @@ class Margins:
     recall_drop: float = 0.03
     precision_drop: float = 0.05
     cell_drop: float = 0.15
+    class_boxes: int = 100
     enough_boxes: int = 20
     enough_tracks: int = 30
     most_tracks: int = 300
@@ -114,9 +116,9 @@ def trial_verdict(
 ) -> PromotionVerdict:
     """May the candidate run in shadow? Yes, unless the cloud's holdout shows it to be worse somewhere.
 
-    Worse is: a class loses more recall or precision over all conditions than its margin; or, within one
-    condition, the 90 % interval of the difference lies below zero, or a well-filled condition drops by more
-    than `cell_drop`. Targets do not have to gain here.
+    Worse is: the 90 % interval of the difference lies below zero, for a class over all conditions or within
+    one; or a well-filled class loses more recall or precision than its margin, a well-filled condition more
+    recall than `cell_drop`. Targets do not have to gain here.
     """
     findings = [
         *_class_findings(incumbent, candidate, margins),
@@ -196,9 +198,8 @@ def _class_findings(incumbent: Evaluation, candidate: Evaluation, margins: Margi
         if before is not None and after is not None:
             limits = ("recall", margins.recall_drop), ("precision", margins.precision_drop)
             for measure, limit in limits:
-                yield _compare(
-                    name, ALL, measure, _counts(before, measure), _counts(after, measure), limit, 1
-                )
+                pair = _counts(before, measure), _counts(after, measure)
+                yield _compare(name, ALL, measure, *pair, limit, margins.class_boxes)
 
 
 def _cell_findings(incumbent: Evaluation, candidate: Evaluation, margins: Margins) -> Iterable[Finding]:
