@@ -48,6 +48,17 @@ def test_a_candidate_is_tried_unless_the_holdout_shows_harm(
     assert words in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("hits", "truths", "outcome"),
+    [(54, 60, Outcome.PASS), (45, 60, Outcome.FAIL), (108, 120, Outcome.FAIL)],
+    ids=["few boxes: may be chance", "few boxes: beyond chance", "many boxes: beyond the margin"],
+)
+def test_a_class_with_few_boxes_is_judged_by_its_interval(hits: int, truths: int, outcome: Outcome) -> None:
+    before = _evaluation(("fire", "day-clear", truths * 19 // 20, truths, 0))
+    verdict = trial_verdict(before, _evaluation(("fire", "day-clear", hits, truths, 0)), set())
+    assert verdict.outcome is outcome
+
+
 def test_one_condition_that_falls_far_is_enough_to_fail_even_if_the_class_holds() -> None:
     before = _evaluation(("fire", "day-clear", 400, 500, 0), ("fire", "day-fog", 20, 25, 0))
     after = _evaluation(("fire", "day-clear", 410, 500, 0), ("fire", "day-fog", 12, 25, 0))
