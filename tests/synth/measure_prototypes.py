@@ -4,8 +4,9 @@
 
 Hazards of one class under one condition look different from each other. Drawn ones (world HOLDOUT) are split
 into two kinds by their embeddings, and each kind gives a prototype: the mean of at least 20 hazards, without
-the noise that an edge node adds. The same order is carried out with each. A painted set is retrieved when,
-of the two prototypes, its own is the nearest to the set's mean embedding by cosine. Chance is one half.
+the noise that an edge node adds. The same order is carried out with each. Two questions, by cosine to the
+sets' mean embeddings, chance one half in both: of the two sets, is a prototype nearest to its own (what all
+paintings have in common drops out)? Of the two prototypes, is a set nearest to its own (it does not)?
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from cloud.intervals import wilson
 from edge.detections import Floats
@@ -111,24 +113,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/figures/prototypes.json"))
     given = parser.parse_args(arguments)
     detector, generator = OnnxDetector(given.detector), DiffusionGenerator.from_folder()
-    say, right, sets = sys.stdout.write, 0, 0
+    cosines: list[Floats] = []
     for class_name in CLASSES:
         for scene in SCENES:
             prototypes = two_kinds(embeddings(detector, class_name, scene))
-            for own, prototype in enumerate(prototypes):
-                mean = painted(
+            means = [
+                painted(
                     generator, detector, class_name, scene, prototype,
                     count=given.count, best_of=given.best_of,
-                )  # fmt: skip
-                cosines = _unit(prototypes) @ _unit(mean)
-                right += int(cosines.argmax() == own)
-                sets += 1
-                say(f"{class_name} {scene.key} kind {own}: cosines {np.round(cosines, 3).tolist()}\n")
-    say(f"{right} of {sets} sets lie nearest to their own prototype\n")
-    interval = wilson(right, sets)
-    figure = Figure("prototype_retrieval_top1", right / sets, "share", f">= {TARGET}", sets, interval)
-    write_figures(given.out, [figure], command="make prototypes", now=datetime.datetime.now(datetime.UTC))
+                )
+                for prototype in prototypes
+            ]  # fmt: skip
+            cosines.append(_unit(np.stack(means)) @ _unit(prototypes).T)
+            table = cosines[-1].round(3).tolist()
+            sys.stdout.write(f"{class_name} {scene.key}, sets by prototypes: {table}\n")
+    figures = [
+        _figure("prototype_finds_its_set_top1", [table.argmax(axis=0) for table in cosines]),
+        _figure("set_finds_its_prototype_top1", [table.argmax(axis=1) for table in cosines]),
+    ]
+    sys.stdout.write("".join(f"{f.name} {f.value:.2f} of {f.n}\n" for f in figures))
+    write_figures(given.out, figures, command="make prototypes", now=datetime.datetime.now(datetime.UTC))
     return 0
+
+
+def _figure(name: str, nearest: Sequence[npt.NDArray[np.intp]]) -> Figure:
+    """The share of rows that found their own place, 0 then 1."""
+    right, trials = sum(int((row == (0, 1)).sum()) for row in nearest), 2 * len(nearest)
+    return Figure(name, right / trials, "share", f">= {TARGET}", trials, wilson(right, trials))
 
 
 if __name__ == "__main__":
