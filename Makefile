@@ -47,16 +47,19 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
 
-evidence: $(STAMP)  ## how often each evidence source is right, on drawn footage (about half an hour)
-	mkdir -p $(OUT)/bundles
-	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/weights.safetensors $(OUT)/bundles/starting.onnx
-	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/reference.safetensors $(OUT)/bundles/reference.onnx
-	$(BIN)/python -m tests.edge.measure_evidence $(OUT)/bundles/starting.onnx --teacher $(OUT)/bundles/reference.onnx --world holdout --out $(OUT)/figures/evidence.json
+STARTING := $(OUT)/bundles/starting.onnx
+REFERENCE := $(OUT)/bundles/reference.onnx
+$(STARTING): cloud/starting_detector/weights.safetensors | $(STAMP)
+$(REFERENCE): cloud/starting_detector/reference.safetensors | $(STAMP)
+$(STARTING) $(REFERENCE):
+	mkdir -p $(@D)
+	$(BIN)/python -m cloud.bundle_export $< $@
 
-prototypes: $(STAMP)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
-	mkdir -p $(OUT)/bundles
-	$(BIN)/python -m cloud.bundle_export cloud/starting_detector/weights.safetensors $(OUT)/bundles/starting.onnx
-	$(BIN)/python -m tests.synth.measure_prototypes $(OUT)/bundles/starting.onnx --out $(OUT)/figures/prototypes.json
+evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source is right, on drawn footage (about half an hour)
+	$(BIN)/python -m tests.edge.measure_evidence $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
+
+prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
+	$(BIN)/python -m tests.synth.measure_prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
 
 images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .

@@ -32,8 +32,8 @@ class Recipe:
     images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
     as they came, as they must wherever prototypes are compared. With `keep_statistics` batch normalisation
     goes on with the parent's statistics: what pictures of one condition would do to them, all the others
-    would pay for. What comes out lies between the parent
-    (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning.
+    would pay for. What comes out lies between the parent (`keep` 1) and the fine-tuned network (`keep` 0):
+    Wortsman et al. 2022, robust fine-tuning.
     """
 
     epochs: int = 5

@@ -3,8 +3,8 @@
 Together with `synth.small_sd` the only door to diffusers. A folder that holds
 `prototype_projection.safetensors` takes a prototype as one more token of its prompt embeddings; any other
 pipeline ignores prototypes. A folder whose `painting.json` says so is shown the whole background, where
-others are shown one with a hole in it, and dark
-patches lifted (`synth.exposure`). The network is used only when a hub id is configured. RGB stays here.
+others are shown one with a hole in it, and dark patches lifted (`synth.exposure`). The network is used only
+when a hub id is configured. RGB stays here.
 """
 
 import hashlib

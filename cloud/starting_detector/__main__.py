@@ -2,9 +2,9 @@
 
     python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards --work out/detectors
 
-Draws the scenes, trains the starting and the reference detector, measures both on
-a world that neither has seen, and writes the weights and `figures.json` into the work folder; with
-`--install` the weights replace those that ship. Parts that are finished are not made again.
+Draws the scenes, trains the starting and the reference detector, measures both on a world that neither has
+seen, and writes the weights and `figures.json` into the work folder; with `--install` the weights replace
+those that ship. Parts that are finished are not made again.
 """
 
 import argparse
@@ -73,9 +73,8 @@ def start(coco: Path, work: Path, *, new_basis: bool) -> None:
     """What both detectors are trained from, made once."""
     path = work / "start.safetensors"
     if not path.exists():
-        coco_start(coco, path, licence=LICENCE)
-        if new_basis:
-            with_public_basis(read_weights(path)).write(path)
+        weights = read_weights(coco_start(coco, work / "coco.safetensors", licence=LICENCE))
+        (with_public_basis(weights) if new_basis else weights).write(path)
 
 
 def make(detector: Detector, work: Path, photographs: Path | None, *, threads: int) -> Path:
