@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.camera_health import CameraFigures
 from edge.detector import Detector
 from edge.gathering import Patience
-from edge.health import HealthServer, health_app
 from edge.hot_swap import SwappableDetector, SwapPolicy
 from edge.ids import ids_of_a_run
 from edge.incoming_orders import WeightsPlace
@@ -29,6 +29,9 @@ from messaging.errors import ConfigurationError
 from messaging.nats_bus import NatsBus
 from messaging.subjects import inbox_prefix
 from messaging.trust import SiteTrust
+
+if TYPE_CHECKING:
+    from edge.health_page import HealthServer
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +68,8 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
 def run_node(settings: NodeSettings, stop: threading.Event) -> None:
     """Run until `stop`; everything is closed when this returns."""
     node, metrics = build_node(settings)
-    page = None
-    if settings.page_port is not None:
-        page = HealthServer(
-            health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port
-        )
-        page.start()
     node.start()
+    page = _page(settings, node, metrics)
     log.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
     try:
         stop.wait()
@@ -79,6 +77,19 @@ def run_node(settings: NodeSettings, stop: threading.Event) -> None:
         node.stop()
         if page is not None:
             page.stop()
+
+
+def _page(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "HealthServer | None":
+    """The page, served; None where none is wanted. Its web framework loads when cameras run already."""
+    if settings.page_port is None:
+        return None
+    from edge.health_page import HealthServer, health_app
+
+    page = HealthServer(
+        health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port
+    )
+    page.start()
+    return page
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,9 @@
-"""What the node says of itself, and the small HTTP page that says it (loopback or LAN, never the gate).
+"""What the node says of itself: is it ready, how much memory does it hold, how long has it run."""
 
-`/healthz`: the process lives. `/readyz`: frames are being looked at, or why not; an unreachable cloud does
-not make a node unready. `/version` and `/metrics` as everywhere. Pixels are not served here.
-"""
-
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
 
 import psutil
-import uvicorn
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
-
-from edge.metrics import NodeMetrics
-
-STALE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,61 +23,6 @@ def resident_mb() -> float:
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
-def health_app(readiness: Callable[[], Readiness], metrics: NodeMetrics) -> FastAPI:
-    """The page: four addresses, no state of its own."""
-    app = FastAPI(title="blindspot edge node", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @app.get("/readyz")
-    def readyz() -> JSONResponse:
-        state = readiness()
-        content: dict[str, Any] = {"ready": state.ready, "reasons": state.reasons}
-        return JSONResponse(content, status_code=200 if state.ready else 503)
-
-    @app.get("/version")
-    def program_version() -> dict[str, str]:
-        return {"version": version("blindspot")}
-
-    @app.get("/metrics")
-    def exposition() -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
-
-    return app
-
-
-class HealthServer:
-    """Serves the page from a thread; `stop` returns once the port is free again."""
-
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="health", daemon=True)
-
-    def start(self) -> None:
-        """Start serving in the background."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Stop serving."""
-        self._server.should_exit = True
-        self._thread.join(timeout_s)
-
-
-class LastSeen:
-    """When something last happened, on the monotonic clock; safe to touch from any thread."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._at: float | None = None
-
-    def touch(self) -> None:
-        """It happened now."""
-        self._at = self._clock()
-
-    @property
-    def age_s(self) -> float | None:
-        """Seconds since, or None if never."""
-        return None if self._at is None else self._clock() - self._at
+def running_s() -> float:
+    """Seconds since this process was started, its imports included."""
+    return time.time() - psutil.Process().create_time()

@@ -45,6 +45,12 @@ class NodeMetrics:
         self.model = Gauge(
             f"{prefix}_model_info", "The model in service", ["digest"], registry=self._registry
         )
+        self.first_frame_s = Gauge(
+            f"{prefix}_first_frame_seconds",
+            "From the start of the process to the first frame looked at",
+            ["camera"],
+            registry=self._registry,
+        )
         self.frame_age_s = Gauge(
             f"{prefix}_frame_age_seconds", "Age of the newest frame", ["camera"], registry=self._registry
         )

@@ -15,7 +15,7 @@ from functools import partial
 
 from edge.camera_health import CameraFigures
 from edge.errors import DetectorError, SourceError
-from edge.health import Readiness, resident_mb
+from edge.health import Readiness, resident_mb, running_s
 from edge.hot_swap import SwappableDetector
 from edge.metrics import NodeMetrics
 from edge.model_updates import ModelUpdates
@@ -69,6 +69,7 @@ class Node:
         self._threads: list[threading.Thread] = []
         self._sources: dict[str, FrameSource] = {}
         self._pipelines: dict[str, CameraPipeline] = {}
+        self._seeing: set[str] = set()
         self._sending: dict[SwapReceipt, Future[bool]] = {}
         self._started = time.monotonic()
         self._told: tuple[object, ...] = ()
@@ -151,6 +152,9 @@ class Node:
             metrics.frames.labels(camera.name, "failed").inc()
             log.warning("camera %s: frame %d was not looked at: %s", camera.name, frame.index, error)
             return
+        if camera.name not in self._seeing and not looked.skipped:
+            self._seeing.add(camera.name)
+            metrics.first_frame_s.labels(camera.name).set(running_s())
         metrics.frames.labels(camera.name, "skipped" if looked.skipped else "looked").inc()
         if looked.inference_s is not None:
             metrics.inference_s.observe(looked.inference_s)

@@ -121,8 +121,13 @@ class Demo:
             if total != counted:
                 quiet_since, counted = time.monotonic(), total
 
-    def run_campaign(self, cloud: RemoteCloud, number: int) -> CampaignResource:
-        """Start a campaign on the most harmful modes and play what each stage needs to see."""
+    def run_campaign(
+        self, cloud: RemoteCloud, number: int, *, count_against: str | None = None
+    ) -> CampaignResource:
+        """Start a campaign on the most harmful modes and play what each stage needs to see.
+
+        The model that it puts in service is counted for false alarms against `count_against`, meanwhile.
+        """
         request = CampaignRequest(
             modes=self.scenario.aims(self.tick(cloud).modes),
             top=self.profile.modes,
@@ -135,6 +140,9 @@ class Demo:
         played: set[Phase] = set()
         while campaign.state not in ENDED:
             campaign = self.tick(cloud, campaign.id).campaign or campaign
+            promoted = served_model(campaign)
+            if promoted and count_against and self.counting is None:
+                self.counting = self._count_alarms(count_against, promoted)
             running = {s.stage for s in campaign.stages if s.state == "running"}
             for stage, phase in PLAYED:
                 if stage in running and phase not in played:
@@ -151,10 +159,10 @@ class Demo:
             raise DemoFailed(f"the sites run {len(digests)} models, one was expected; see the nodes' logs")
         return str(digests.pop())
 
-    def begin_counting(self, base: str, promoted: str) -> None:
+    def _count_alarms(self, base: str, promoted: str) -> AlarmCount:
         """Start to count what both models take for hazards on patches painted empty."""
         models = ModelFiles(DataFolder(self.cloud_folder).models)
-        self.counting = AlarmCount(
+        return AlarmCount(
             models.bundle(base),
             models.bundle(promoted),
             self.work / "painted-empty.json",
@@ -163,7 +171,7 @@ class Demo:
         )
 
     def false_alarms(self, cloud: RemoteCloud) -> FalseAlarms | None:
-        """What was counted; None when nothing was begun, or when it failed."""
+        """Wait for the count; None when nothing was begun, or when it failed."""
         if self.counting is None:
             return None
         try:
@@ -271,9 +279,12 @@ def _programs(demo: Demo) -> Iterator[CloudProcess]:
 
 
 def work_off(
-    demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int
+    demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int, *, count_alarms: bool = False
 ) -> tuple[str, Evidence]:
-    """Start the sites and run the rounds; the digest that served first, and the cloud's last words."""
+    """Start the sites and run the rounds; the digest that served first, and the cloud's last words.
+
+    With `count_alarms` the last round's model is counted against the first one while it is verified.
+    """
     demo.start_sites(cloud)
     campaigns: list[str] = []
     base = ""
@@ -283,14 +294,16 @@ def work_off(
             process.restart()
         demo.observe(cloud, number)
         base = base or demo.model_in_service(cloud)
-        campaigns.append(demo.run_campaign(cloud, number).id)
+        against = base if count_alarms and number == rounds - 1 else None
+        campaigns.append(demo.run_campaign(cloud, number, count_against=against).id)
     return base, ask(cloud, campaigns)
 
 
 def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) -> DemoResult:
     """Observe, run the rounds, verify, measure, open the truth."""
-    base, evidence = work_off(demo, process, cloud, rounds)
+    base, evidence = work_off(demo, process, cloud, rounds, count_alarms=True)
     campaigns = evidence.campaigns
+    alarms = demo.false_alarms(cloud)
     demo.view.say("measuring a lean node, then opening the ground truth")
     first_frame_s, resident_mb = demo.sites[-1].measure_lean_node()
     measured = Measured(
@@ -300,16 +313,14 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         first_frame_s=first_frame_s,
         frames_lost_in_swap=stage_figure(campaigns[-1], "roll_out", "frames_lost"),
         rounds_ok=sum(closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
+        false_alarms=alarms,
     )
-    if promoted := served_model(evidence.campaigns[-1]):
-        demo.begin_counting(base, promoted)
     result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))
-    alarms = demo.false_alarms(cloud)
     notes = [
         *result.notes,
         *([alarms.note] if alarms else []),
         *([TINY_NOTE] if demo.profile.plumbing else []),
     ]
     minutes = (time.monotonic() - demo.began) / 60
-    measured = replace(measured, false_alarms=alarms, minutes=minutes, peak_memory_gb=demo.peak_gb)
+    measured = replace(measured, minutes=minutes, peak_memory_gb=demo.peak_gb)
     return replace(result, notes=tuple(notes), measured=measured)

@@ -41,7 +41,7 @@ class TrueFigures:
 
 
 def true_figures(
-    detectors: Sequence[Detector], footage: Iterable[tuple[Path, Truth]], *, every: int = 2
+    detectors: Sequence[Detector], footage: Iterable[tuple[Path, Truth]], *, every: int = 3
 ) -> list[TrueFigures]:
     """Look at every n-th frame of the footage with each detector and count against its truth, in their order.
 

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from fastapi.testclient import TestClient
 
 from edge import node as room
 from edge.camera_health import CameraFigures
+from edge.health import Readiness
+from edge.health_page import health_app
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
 from edge.outbox import OutboxCounts
@@ -60,3 +63,39 @@ def test_a_site_where_nothing_happens_is_heard_less_often_yet_within_the_minute(
     assert max(b - a for a, b in itertools.pairwise(heard)) <= 45
     assert len(heard) < 12
     assert all(isinstance(report, Heartbeat) for report in outbox.told)
+
+
+class _Passing:
+    """A pipeline that passes the first frame by, as a rate cap does, and looks at the next ones."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def process(self, frame: object, shadow: object) -> SimpleNamespace:
+        self.seen += 1
+        return SimpleNamespace(skipped=self.seen == 1, inference_s=None, reports=[])
+
+
+def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metrics, pipeline = NodeMetrics(), _Passing()
+    times = iter([2.5, 7.0])
+    monkeypatch.setattr(room, "running_s", lambda: next(times))
+    parts: Any = SimpleNamespace(metrics=metrics, updates=SimpleNamespace(shadow=None), outbox=Listening())
+    node = Node(cast(NodeParts, parts))
+    camera = cast(CameraParts, SimpleNamespace(name="bridge", health=CameraFigures()))
+    for _ in range(3):
+        node._look(camera, cast(Any, pipeline), cast(Any, object()))
+    page = TestClient(health_app(lambda: Readiness(()), metrics)).get("/metrics").text
+    assert 'blindspot_edge_first_frame_seconds{camera="bridge"} 2.5' in page
+    assert 'blindspot_edge_frames_total{camera="bridge",result="looked"} 2.0' in page
+
+
+def test_the_page_says_why_a_node_is_not_ready() -> None:
+    why = "no model yet: the site waits for its first release"
+    page = TestClient(health_app(lambda: Readiness((why,)), NodeMetrics()))
+    assert page.get("/healthz").json() == {"status": "alive"}
+    answer = page.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reasons": [why]}
