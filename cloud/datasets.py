@@ -25,10 +25,11 @@ _UNKNOWN = SceneCondition()
 
 
 class DataRole(StrEnum):
-    """What a folder of images may be used for."""
+    """What a folder of images may be used for: `calibration` to choose thresholds, `holdout` to judge."""
 
     BASE = "base"
     REPLAY = "replay"
+    CALIBRATION = "calibration"
     HOLDOUT = "holdout"
     BACKGROUND = "background"
 

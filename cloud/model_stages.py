@@ -38,6 +38,9 @@ def train(parts: Parts, work: StageWork) -> StageResult:
         name=f"campaign-{work.campaign.id[-8:].lower()}",
         replay=tuple(folder.absolute() for folder in replay),
         synthetic=tuple((parts.settings.data / row["folder"]).absolute() for row in sets),
+        streets=parts.settings.training.streets,
+        backgrounds=next((f.absolute() for f in parts.datasets.folders(DataRole.BACKGROUND)), None),
+        calibration=tuple(f.absolute() for f in parts.datasets.folders(DataRole.CALIBRATION)),
         recipe=_recipe(parts, work),
     )
 
@@ -67,6 +70,8 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
         synthetic_share=training.synthetic_share,
         keep_statistics=True,
         keep=training.keep,
+        weather=training.weather,
+        precision_drop=training.precision_drop,
         real_only_epochs=1 if epochs > 2 else 0,
         seed=work.campaign.plan.seed or 0,
         threads=training.threads,

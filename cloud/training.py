@@ -29,11 +29,13 @@ class Recipe:
     """How to train: AdamW with a cosine schedule, batches of `batch`, at the parent's input size.
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
-    images only. `mosaic` is how often four samples are shown as one. With `frozen` the embedding layers stay
-    as they came, as they must wherever prototypes are compared. With `keep_statistics` batch normalisation
-    goes on with the parent's statistics: what pictures of one condition would do to them, all the others
-    would pay for. What comes out lies between the parent (`keep` 1) and the fine-tuned network (`keep` 0):
-    Wortsman et al. 2022, robust fine-tuning.
+    images only, through `weather` so often (`cloud.weather_augmentation`). `mosaic` is how often four samples
+    are shown as one. With `frozen` the embedding layers stay as they came, as they must wherever prototypes
+    are compared. With `keep_statistics` batch normalisation goes on with the parent's statistics: what
+    pictures of one condition would do to them, all the others would pay for. What comes out lies between the
+    parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning. Its
+    thresholds are those of best F1 or, with a `precision_drop`, the parent's, raised where a class would lose
+    more precision than that.
     """
 
     epochs: int = 5
@@ -47,6 +49,8 @@ class Recipe:
     frozen: bool = True
     keep_statistics: bool = False
     keep: float = 0.0
+    weather: float = 0.0
+    precision_drop: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
@@ -70,6 +74,8 @@ class TrainingPlan:
         replay: folders of what the parent already knows; at least one.
         public: folders of other real images.
         synthetic: folders of painted images.
+        streets: so many hazard-free streets are learned as such.
+        backgrounds: folder of the pictures to take them from; drawn ones without.
         calibration: labelled folders all thresholds are chosen on; none keeps the parent's thresholds.
         recipe: how.
     """
@@ -79,6 +85,8 @@ class TrainingPlan:
     replay: tuple[Path, ...]
     public: tuple[Path, ...] = ()
     synthetic: tuple[Path, ...] = ()
+    streets: int = 0
+    backgrounds: Path | None = None
     calibration: tuple[Path, ...] = ()
     recipe: Recipe = Recipe()
 

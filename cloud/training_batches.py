@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.errors import DataRefused
-from cloud.labelled_images import LabelledFile
+from cloud.labelled_images import LabelledImage
+from cloud.weather_augmentation import weathered
 from edge.detector import GREY, letterbox
 
 Floats = npt.NDArray[np.float32]
@@ -28,17 +29,20 @@ class Sample:
     Attributes:
         image: RGB uint8 (h, w, 3).
         boxes: (n, 5): class index, xyxy in its pixels.
-        unsaid: indices of the classes of which its labels say nothing, neither that they are there nor not.
+        painted: whether it shows the conditions of a campaign already, and needs no weather.
     """
 
     image: Bytes
     boxes: Floats
-    unsaid: frozenset[int] = frozenset()
+    painted: bool = False
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a sample may be bent. Shares of an image side, or factors around 1."""
+    """How far a sample may be bent. Shares of an image side, or factors around 1.
+
+    `weather` is how often a sample that is not painted is seen through weather.
+    """
 
     mosaic: float = 0.3
     flip: float = 0.5
@@ -47,6 +51,7 @@ class Augmentation:
     hue: float = 0.015
     saturation: float = 0.4
     value: float = 0.3
+    weather: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,35 +70,29 @@ class Mix:
 
 
 def load_samples(
-    files: Iterable[LabelledFile], class_names: Sequence[str], width: int, height: int
+    labelled: Iterable[LabelledImage],
+    class_names: Sequence[str],
+    width: int,
+    height: int,
+    *,
+    painted: bool = False,
 ) -> list[Sample]:
-    """Labelled files in memory, letterboxed to an input size. Raises `DataRefused` for a class not listed."""
+    """Labelled images, letterboxed to an input size. Raises `DataRefused` for a class not listed."""
     samples = []
-    for file in files:
-        labelled = file.open()
-        blob, fit = letterbox(labelled.image, width, height)
+    for one in labelled:
+        blob, fit = letterbox(one.image, width, height)
         rows = []
-        for box in labelled.boxes:
+        for box in one.boxes:
             if box.class_name not in class_names:
                 raise DataRefused(
-                    f"{file.path} is labelled {box.class_name!r}; the detector knows {', '.join(class_names)}"
+                    f"image {one.name} is labelled {box.class_name!r}; "
+                    f"the detector knows {', '.join(class_names)}"
                 )
             corners = fit.to_input(np.asarray(box.xyxy, np.float32)[None])[0]
             rows.append([class_names.index(box.class_name), *corners])
         image = np.ascontiguousarray((blob * 255).round().astype(np.uint8).transpose(1, 2, 0))
-        samples.append(Sample(image, np.asarray(rows, np.float32).reshape(-1, 5)))
+        samples.append(Sample(image, np.asarray(rows, np.float32).reshape(-1, 5), painted))
     return samples
-
-
-def about_own_classes(samples: Sequence[Sample], class_count: int) -> list[Sample]:
-    """Painted samples whose labels speak of the classes that occur among them, and of no other."""
-    said = {int(index) for sample in samples for index in sample.boxes[:, 0]}
-    return [replace(sample, unsaid=frozenset(range(class_count)) - said) for sample in samples]
-
-
-def unsaid_of(samples: Sequence[Sample], class_count: int) -> npt.NDArray[np.bool_]:
-    """(b, classes): whether a sample's labels say nothing of a class."""
-    return np.asarray([[k in sample.unsaid for k in range(class_count)] for sample in samples], np.bool_)
 
 
 def epoch_batches(
@@ -136,7 +135,10 @@ def augmented(
         image = np.ascontiguousarray(image[:, ::-1])
         boxes = boxes.copy()
         boxes[:, [1, 3]] = image.shape[1] - boxes[:, [3, 1]]
-    return replace(sample, image=_colour(image, how, rng), boxes=boxes)
+    image = _colour(image, how, rng)
+    if not sample.painted and rng.random() < how.weather:
+        image = weathered(image, rng)
+    return replace(sample, image=image, boxes=boxes)
 
 
 def targets_of(samples: Sequence[Sample]) -> Floats:
@@ -178,7 +180,7 @@ def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
         moved = sample.boxes.copy()
         moved[:, 1:] = moved[:, 1:] * factor + np.asarray([move_x, move_y] * 2, np.float32)
         boxes.append(_clipped(moved, (left, top, right, bottom)))
-    return Sample(canvas, np.concatenate(boxes), frozenset().union(*(sample.unsaid for sample in four)))
+    return Sample(canvas, np.concatenate(boxes), four[0].painted)
 
 
 def _affine(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Bytes, Floats]:

@@ -5,6 +5,7 @@ tells its progress as JSON lines. The frozen layers, their batch statistics incl
 """
 
 import copy
+import itertools
 import json
 import math
 import sys
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cloud.bundle_export import bundle_bytes, export_bundle
-from cloud.calibration import choose_thresholds
+from cloud.calibration import choose_thresholds, thresholds_as_precise
 from cloud.detector_weights import (
     WEIGHTS_FILE,
     DetectorWeights,
@@ -28,7 +29,8 @@ from cloud.detector_weights import (
     half_exact,
     read_weights,
 )
-from cloud.labelled_images import list_labelled, open_labelled
+from cloud.empty_streets import empty_streets
+from cloud.labelled_images import LabelledImage, open_labelled
 from cloud.training import (
     BUNDLE_FILE,
     PROGRESS_FILE,
@@ -42,13 +44,11 @@ from cloud.training_batches import (
     Augmentation,
     Mix,
     Sample,
-    about_own_classes,
     augmented,
     epoch_batches,
     epoch_steps,
     load_samples,
     targets_of,
-    unsaid_of,
 )
 from cloud.ultralytics_yolo import YoloNetwork, network_of
 from edge.onnx_detector import OnnxDetector
@@ -111,11 +111,7 @@ def fit(
     *,
     report: Path,
 ) -> tuple[DetectorWeights, tuple[float, ...]]:
-    """Train on samples in memory. Returns the new weights and the mean loss of each epoch.
-
-    Where the labels of a sample say nothing of a class, the parent's own scores stand in for them (learning
-    without forgetting, Li & Hoiem 2016): a street painted to teach one hazard does not unteach the others.
-    """
+    """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     network = network_of(weights, frozen=recipe.frozen, keep_statistics=recipe.keep_statistics)
@@ -126,13 +122,12 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step / reporter.steps))
     average = MovingAverage(network)
     network.train_mode()
-    parent, classes = network_of(weights), len(weights.card.class_names)
     losses, step = [], 0
     for epoch, (some_real, some_synthetic) in enumerate(plan, start=1):
         total, seen = 0.0, 0
-        how = Augmentation(mosaic=recipe.mosaic if epoch < recipe.epochs else 0.0)
-        for images, targets, unsaid in _tensors(some_real, some_synthetic, mix, how, rng, classes=classes):
-            total += _step(network, optimiser, images, targets, _floor(parent, images, unsaid))
+        how = Augmentation(mosaic=recipe.mosaic if epoch < recipe.epochs else 0.0, weather=recipe.weather)
+        for images, targets in _tensors(some_real, some_synthetic, mix, how, rng):
+            total += _step(network, optimiser, images, targets)
             seen += len(images)
             schedule.step()
             average.update(network)
@@ -153,23 +148,13 @@ def _between(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dic
     return moved | kept
 
 
-def _floor(parent: YoloNetwork, images: Tensor, unsaid: Tensor) -> Tensor | None:
-    """The parent's scores (b, anchors, classes) of the unsaid classes (b, classes), 0 of the others."""
-    asked = unsaid.any(dim=1)
-    if not asked.any():
-        return None
-    said = parent.scores(images[asked]) * unsaid[asked, None, :]
-    return said.new_zeros((len(images), *said.shape[1:])).index_copy(0, asked.nonzero()[:, 0], said)
-
-
 def _step(
     network: YoloNetwork,
     optimiser: torch.optim.Optimizer,
     images: Tensor,
     targets: Tensor,
-    floor: Tensor | None,
 ) -> float:
-    loss = network.loss(images, targets, floor)
+    loss = network.loss(images, targets)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
     optimiser.step()
@@ -183,15 +168,13 @@ def _tensors(
     mix: Mix,
     how: Augmentation,
     rng: np.random.Generator,
-    *,
-    classes: int,
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Images (b, 3, h, w), targets (m, 6) and the unsaid classes (b, classes) of each step."""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images (b, 3, h, w) and targets (m, 6) of each step."""
     for batch in epoch_batches(real, synthetic, mix, rng):
         bent = [augmented(sample, batch, how, rng) for sample in batch]
         images = np.stack([sample.image for sample in bent]).transpose(0, 3, 1, 2)
         scaled = torch.from_numpy(np.ascontiguousarray(images)).float().div_(255)
-        yield scaled, torch.from_numpy(targets_of(bent)), torch.from_numpy(unsaid_of(bent, classes))
+        yield scaled, torch.from_numpy(targets_of(bent))
 
 
 def epoch_parts(
@@ -225,7 +208,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     real, painted = _load(plan, parent.card)
     trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
     trained = trained.with_card(name=plan.name, parent_digest=parent.digest)
-    trained = calibrated(trained, plan.calibration, recipe.threads)
+    trained = calibrated(trained, parent, plan.calibration, recipe)
     weights_digest = trained.write(out / WEIGHTS_FILE)
     result = TrainedWeights(
         weights=out / WEIGHTS_FILE,
@@ -242,28 +225,34 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
 
 
 def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample]]:
-    """Real and painted samples to learn from."""
+    """Real samples, and those made for the campaign: painted ones and hazard-free streets."""
 
-    def samples(folders: Iterable[Path]) -> list[Sample]:
-        files = [file for folder in folders for file in list_labelled(folder)]
-        return load_samples(files, card.class_names, card.input_width, card.input_height)
+    def samples(labelled: Iterable[LabelledImage], *, painted: bool) -> list[Sample]:
+        return load_samples(
+            labelled, card.class_names, card.input_width, card.input_height, painted=painted
+        )
 
-    real = samples((*plan.replay, *plan.public))
-    painted = [
-        sample
-        for folder in plan.synthetic
-        for sample in about_own_classes(samples([folder]), len(card.class_names))
-    ]
-    return real, painted
+    real = samples(_opened((*plan.replay, *plan.public)), painted=False)
+    made = itertools.chain(_opened(plan.synthetic), empty_streets(plan.streets, plan.backgrounds))
+    return real, samples(made, painted=True)
 
 
-def calibrated(weights: DetectorWeights, folders: Sequence[Path], threads: int) -> DetectorWeights:
-    """The same network with thresholds chosen on labelled folders; unchanged without any."""
+def _opened(folders: Iterable[Path]) -> Iterator[LabelledImage]:
+    return (image for folder in folders for image in open_labelled(folder))
+
+
+def calibrated(
+    weights: DetectorWeights, parent: DetectorWeights, folders: Sequence[Path], recipe: Recipe
+) -> DetectorWeights:
+    """The same network with thresholds chosen on labelled folders; the parent's without any."""
     if not folders:
         return weights
-    detector = OnnxDetector(bundle_bytes(weights), threads=threads)
-    labelled = [image for folder in folders for image in open_labelled(folder)]
-    return weights.with_card(thresholds=choose_thresholds(detector, labelled))
+    own, before = (OnnxDetector(bundle_bytes(some), threads=recipe.threads) for some in (weights, parent))
+    if recipe.precision_drop is None:
+        chosen = choose_thresholds(own, _opened(folders))
+    else:
+        chosen = thresholds_as_precise(own, before, _opened(folders), drop=recipe.precision_drop)
+    return weights.with_card(thresholds=chosen)
 
 
 def main(arguments: Sequence[str]) -> None:

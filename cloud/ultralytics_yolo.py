@@ -55,9 +55,6 @@ class YoloNetwork:
         for layer in self._frozen_layers():
             layer.requires_grad_(False)
         self.module.to(memory_format=torch.channels_last)
-        self._class_loss = _FlooredLoss()
-        self.module.criterion = self.module.init_criterion()
-        self.module.criterion.bce = self._class_loss
 
     def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
         """Take tensors over by name; with `partial`, those that fit. Raises `WeightsRefused`."""
@@ -93,29 +90,20 @@ class YoloNetwork:
                 if isinstance(layer, nn.BatchNorm2d):
                     layer.eval()
 
-    def loss(self, images: Tensor, targets: Tensor, floor: Tensor | None = None) -> Tensor:
+    def loss(self, images: Tensor, targets: Tensor) -> Tensor:
         """Summed loss of a batch.
 
         Args:
             images: (n, 3, h, w) float32 RGB 0-1.
             targets: (m, 6) image index, class, centre x, centre y, width, height, normalised.
-            floor: (n, anchors, classes) what a class's score at a place is to be at least; None for nothing.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             seen = self.module(images)
         seen = {name: value.float() if isinstance(value, Tensor) else value for name, value in seen.items()}
         batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
-        self._class_loss.floor = floor
         total, _ = self.module.loss(batch, seen)
         return cast(Tensor, total.sum())
-
-    def scores(self, images: Tensor) -> Tensor:
-        """Class scores 0-1 at every place, (n, anchors, classes), as in service: nothing is learned."""
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
-            _, seen = self.module.eval()(images.contiguous(memory_format=torch.channels_last))
-        scores: Tensor = seen["scores"].float().sigmoid().permute(0, 2, 1)
-        return scores
 
     def parameters(self) -> list[nn.Parameter]:
         """What an optimiser may change."""
@@ -129,17 +117,6 @@ class YoloNetwork:
 
     def _frozen_layers(self) -> list[nn.Module]:
         return list(self.module.model[:FROZEN_LAYERS]) if self._frozen else []
-
-
-class _FlooredLoss(nn.Module):
-    """Cross-entropy of class scores; targets are raised to `floor` where one is set."""
-
-    floor: Tensor | None = None
-
-    def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Unreduced, all (n, anchors, classes)."""
-        wanted = targets if self.floor is None else torch.maximum(targets, self.floor)
-        return nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
 
 
 @contextmanager

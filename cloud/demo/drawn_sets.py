@@ -1,27 +1,31 @@
 """Draws what the demo's campaigns learn from and are judged by, and enters it in the cloud's datasets.
 
-Replay is of the world and the conditions that the shipped detector learned; the holdout is of a world that
-nobody learned from. Runs as a process of its own (`python -m cloud.demo.drawn_sets`) while the cameras are
-watched.
+Replay is of the world and the conditions that the shipped detector learned; thresholds are chosen on scenes
+of the judge's world; the holdout is of a world that nobody learned from. Runs as a process of its own
+(`python -m cloud.demo.drawn_sets`) while the cameras are watched.
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from cloud.datasets import DataRole, DatasetRegister
 from cloud.settings import DataFolder
-from cloud.starting_detector.scenes import BASE_TRAINING, TRIAL, draw_folder
+from cloud.starting_detector.scenes import BASE_TRAINING, CAMPAIGN_CALIBRATION, TRIAL, draw_folder
+
+SCENES = {
+    DataRole.REPLAY: BASE_TRAINING,
+    DataRole.CALIBRATION: CAMPAIGN_CALIBRATION,
+    DataRole.HOLDOUT: TRIAL,
+}
 
 
-def draw_sets(cloud: Path, work: Path, *, replay: int, holdout: int) -> None:
+def draw_sets(cloud: Path, work: Path, counts: Mapping[DataRole, int]) -> None:
     """Draw so many images of each role below `work` and take them into the data folder `cloud`."""
     register = DatasetRegister(DataFolder(cloud).datasets)
-    for role, scenes, count in (
-        (DataRole.REPLAY, BASE_TRAINING, replay),
-        (DataRole.HOLDOUT, TRIAL, holdout),
-    ):
-        register.add(draw_folder(replace(scenes, count=count), work / role), role, f"drawn-{role}")
+    for role, count in counts.items():
+        register.add(draw_folder(replace(SCENES[role], count=count), work / role), role, f"drawn-{role}")
 
 
 def main() -> None:
@@ -29,10 +33,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cloud", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--replay", type=int, required=True)
-    parser.add_argument("--holdout", type=int, required=True)
+    for role in SCENES:
+        parser.add_argument(f"--{role}", type=int, required=True, help="images of this role")
     given = parser.parse_args()
-    draw_sets(given.cloud, given.work, replay=given.replay, holdout=given.holdout)
+    draw_sets(given.cloud, given.work, {role: getattr(given, role) for role in SCENES})
 
 
 if __name__ == "__main__":

@@ -171,6 +171,7 @@ class RealScenario:
         shutil.copyfile(judge.bundle, teacher)
         for role, photographs in (
             (DataRole.REPLAY, roles.base),
+            (DataRole.CALIBRATION, roles.calibration),
             (DataRole.HOLDOUT, roles.holdout),
             (DataRole.BACKGROUND, roles.backgrounds),
         ):

@@ -54,8 +54,8 @@ class DrawnScenario:
         self._drawing: ChildProcess | None = None
 
     def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
-        """See `Scenario`; replay and holdout images are drawn while the cameras are watched."""
-        say("exporting the reference detector, drawing footage, replay and holdout images")
+        """See `Scenario`; the campaign's data are drawn while the cameras are watched."""
+        say("exporting the reference detector, drawing footage and the campaign's data")
         self.player.begin(Phase.OBSERVE, 0)
         self._drawing = self._draw_sets(cloud)
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.bundle_export", REFERENCE_WEIGHTS, teacher]
@@ -66,7 +66,7 @@ class DrawnScenario:
     def complete(self, timeout_s: float) -> None:
         """See `Scenario`."""
         if self._drawing is not None and self._drawing.wait(timeout_s) != 0:
-            raise DemoFailed(f"replay and holdout images were not drawn: {self._drawing.tail(5)}")
+            raise DemoFailed(f"the campaign's data were not drawn: {self._drawing.tail(5)}")
 
     def stop(self) -> None:
         """See `Scenario`."""
@@ -78,6 +78,7 @@ class DrawnScenario:
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn_sets"]
         arguments += ["--cloud", cloud.root, "--work", self._work / "drawn"]
         arguments += ["--replay", str(self._profile.replay_images)]
+        arguments += ["--calibration", str(self._profile.calibration_images)]
         arguments += ["--holdout", str(self._profile.holdout_images)]
         return ChildProcess(arguments, log=self._work / "drawing.log")
 

@@ -79,7 +79,8 @@ class DemoProfile:
     modes: int = 2
     images_per_mode: int = 60
     replay_images: int = 320
-    holdout_images: int = 240
+    calibration_images: int = 240
+    holdout_images: int = 360
     empty_pictures: int = 100
     epochs: int = 5
     best_of: int = 1
@@ -99,6 +100,7 @@ TINY = DemoProfile(
     modes=1,
     images_per_mode=4,
     replay_images=24,
+    calibration_images=10,
     holdout_images=10,
     empty_pictures=6,
     epochs=1,

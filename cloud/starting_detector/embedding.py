@@ -14,18 +14,18 @@ import torch
 from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights
 from cloud.embedding_basis import fit_basis
 from cloud.labelled_images import LabelledImage
-from cloud.starting_detector.scenes import EVERY_CONDITION, SceneSet, drawn
+from cloud.starting_detector.scenes import SceneSet, drawn
 from cloud.ultralytics_yolo import YoloNetwork, network_of
 from edge.detector import letterbox, roi_align
-from synth.street import WorldName
+from synth.street import DRAWN_CONDITIONS, WorldName
 
 Floats = npt.NDArray[np.float32]
 WIDTH = 64
 BASIS_SCENES = (
-    SceneSet(WorldName.BASE, EVERY_CONDITION, 360, 200_000),
-    SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 360, 200_000),
+    SceneSet(WorldName.BASE, DRAWN_CONDITIONS, 360, 200_000),
+    SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 360, 200_000),
 )
-BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, EVERY_CONDITION, 360, 300_000)
+BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 360, 300_000)
 
 
 def with_public_basis(weights: DetectorWeights) -> DetectorWeights:

@@ -1,7 +1,8 @@
 """The drawn scenes that the shipped detectors learn from, are calibrated on and are tried on.
 
 The starting detector sees clear days and some clear dusks of world BASE only: its blind spots are made on
-purpose. The reference detector sees every condition of world REFERENCE. World HOLDOUT is only measured.
+purpose. The reference detector sees every condition of world REFERENCE. On other scenes of that
+world a campaign chooses thresholds. World HOLDOUT is only measured.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,15 +11,10 @@ from pathlib import Path
 
 from cloud.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
 from messaging.taxonomy import Light, SceneCondition, Weather
-from synth.street import DRAWN_CLASSES, WorldName, draw_still
+from synth.street import DRAWN_CLASSES, DRAWN_CONDITIONS, WorldName, draw_still
 
 DAY = SceneCondition(Light.DAY, Weather.CLEAR)
 DUSK = SceneCondition(Light.DUSK, Weather.CLEAR)
-EVERY_CONDITION = tuple(
-    SceneCondition(light, weather)
-    for light in (Light.DAY, Light.DUSK, Light.NIGHT)
-    for weather in (Weather.CLEAR, Weather.RAIN, Weather.FOG)
-)
 BASE_CONDITIONS = (DAY, DAY, DAY, DUSK)
 EMPTY_EVERY = 8
 
@@ -39,9 +35,10 @@ class SceneSet:
 
 BASE_TRAINING = SceneSet(WorldName.BASE, BASE_CONDITIONS, 640, 0)
 BASE_CALIBRATION = SceneSet(WorldName.BASE, BASE_CONDITIONS, 120, 100_000)
-REFERENCE_TRAINING = SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 2520, 0)
-REFERENCE_CALIBRATION = SceneSet(WorldName.REFERENCE, EVERY_CONDITION, 180, 100_000)
-TRIAL = SceneSet(WorldName.HOLDOUT, EVERY_CONDITION, 450, 500_000)
+REFERENCE_TRAINING = SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 2520, 0)
+REFERENCE_CALIBRATION = SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 180, 100_000)
+CAMPAIGN_CALIBRATION = SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 240, 400_000)
+TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 450, 500_000)
 
 
 def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:

@@ -7,11 +7,12 @@ worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak i
 from synth.street.camera import StreetCamera
 from synth.street.footage import TrueBox, Truth, read_truth, write_footage
 from synth.street.stills import draw_pair, draw_still
-from synth.street.values import DRAWN_CLASSES, DrawnBox, DrawnFrame
+from synth.street.values import DRAWN_CLASSES, DRAWN_CONDITIONS, DrawnBox, DrawnFrame
 from synth.street.worlds import WORLDS, World, WorldName
 
 __all__ = [
     "DRAWN_CLASSES",
+    "DRAWN_CONDITIONS",
     "WORLDS",
     "DrawnBox",
     "DrawnFrame",

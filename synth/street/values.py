@@ -6,9 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Occlusion, SceneCondition
+from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
 
 DRAWN_CLASSES = ("fire", "smoke", "pothole", "garbage", "fallen_person")
+DRAWN_CONDITIONS = tuple(
+    SceneCondition(light, weather)
+    for light in (Light.DAY, Light.DUSK, Light.NIGHT)
+    for weather in (Weather.CLEAR, Weather.RAIN, Weather.FOG)
+)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be had."""
 
+import itertools
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -71,7 +72,10 @@ def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: D
     assert isinstance(drawn.player, Silent)
     assert drawn.player.begun == [Phase.OBSERVE]
     assert [child.program for child in Child.started] == ["cloud.demo.drawn_sets", "cloud.bundle_export"]
-    assert str(TINY.replay_images) in Child.started[0].arguments
+    given = dict(itertools.pairwise(Child.started[0].arguments))
+    assert given["--replay"] == str(TINY.replay_images)
+    assert given["--calibration"] == str(TINY.calibration_images)
+    assert given["--holdout"] == str(TINY.holdout_images)
     drawn.complete(1.0)
     drawn.stop()
     assert Child.started[0].killed

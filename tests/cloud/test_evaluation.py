@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cloud.calibration import best_threshold, choose_thresholds
+from cloud.calibration import best_threshold, choose_thresholds, ranked, thresholds_as_precise
 from cloud.detection_metrics import average_precision, match
 from cloud.evaluation import Evaluation, evaluate
 from cloud.labelled_images import LabelledImage, TrueBox
@@ -104,8 +104,8 @@ def test_average_precision_of_hand_made_lists(hits: list[bool], truths: int, exp
 def test_the_threshold_is_the_best_f1_among_the_precise_enough() -> None:
     scores = np.asarray([0.9, 0.8, 0.6, 0.5, 0.4, 0.3], np.float32)
     hits = np.asarray([True, True, False, True, True, True])
-    assert best_threshold(scores, hits, 5, precision_floor=0.9) == pytest.approx(0.7)
-    assert best_threshold(scores, hits, 5, precision_floor=0.5) == pytest.approx(0.2)
+    assert best_threshold(ranked(scores, hits, 5), precision_floor=0.9) == pytest.approx(0.7)
+    assert best_threshold(ranked(scores, hits, 5), precision_floor=0.5) == pytest.approx(0.2)
 
 
 def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
@@ -114,3 +114,32 @@ def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
     chosen = choose_thresholds(ScriptedDetector(script), images)
     assert chosen["smoke"] == 0.5
     assert chosen["fire"] == 0.45
+
+
+FAR = (60.0, 60.0, 90.0, 90.0)
+
+
+def _raised(wrong: int, *, images: int = 40, drop: float = 0.0) -> float:
+    """Fire's threshold where the parent (at 0.5) is always right and the child sees ghosts in `wrong` images.
+
+    The child gives 0.8 to every fire and 0.6 to every ghost.
+    """
+    parent = [_seen((BOX, 0.9, 0)) for _ in range(images)]
+    child = [
+        _seen((BOX, 0.8, 0), *([(FAR, 0.6, 0)] if number < wrong else [])) for number in range(images)
+    ]
+    labelled = [_image(TrueBox("fire", BOX)) for _ in range(images)]
+    chosen = thresholds_as_precise(ScriptedDetector(child), ScriptedDetector(parent), labelled, drop=drop)
+    assert chosen["smoke"] == 0.5
+    return chosen["fire"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "images", "drop", "threshold"),
+    [(0, 40, 0.0, 0.5), (4, 40, 0.0, 0.7), (4, 40, 0.1, 0.5), (8, 40, 0.1, 0.7), (4, 20, 0.0, 0.5)],
+    ids=["as precise", "less precise", "a little less", "more than a little", "too few to say"],
+)
+def test_a_threshold_rises_only_where_precision_falls(
+    wrong: int, images: int, drop: float, threshold: float
+) -> None:
+    assert _raised(wrong, images=images, drop=drop) == pytest.approx(threshold)

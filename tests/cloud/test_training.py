@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ def _plan(folder: Path, **changes: object) -> TrainingPlan:
 @pytest.mark.slow
 def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
     told: list[TrainingProgress] = []
-    result = train(_plan(tmp_path), tmp_path / "out", progress=told.append)
+    recipe = replace(TINY, weather=0.5, precision_drop=0.0)
+    own = square_images(tmp_path / "own", 4, seed=2)
+    plan = _plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
+    result = train(plan, tmp_path / "out", progress=told.append)
     before, after = read_weights(tmp_path / "parent.safetensors"), read_weights(result.weights)
     assert (after.card.input_width, after.card.input_height) == (96, 64)
     assert set(before.frozen) == set(after.frozen)
@@ -53,7 +57,8 @@ def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_we
     assert detector.description.embedding_digest == result.embedding_digest
     assert read_result(tmp_path / "out") == result
     assert len(result.losses) == 2
-    assert result.images == 10
+    assert result.images == 6 + 4 + 2
+    assert all(t >= before.card.thresholds[name] for name, t in after.card.thresholds.items())
 
 
 def test_a_training_that_is_told_to_stop_leaves_no_process_and_no_result(tmp_path: Path) -> None:

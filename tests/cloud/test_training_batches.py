@@ -1,23 +1,22 @@
 """Batches are mixed to the plan's shares, boxes follow their pixels, and a seed repeats everything."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cloud.errors import DataRefused
-from cloud.labelled_images import list_labelled
+from cloud.labelled_images import open_labelled
 from cloud.training_batches import (
     Augmentation,
     Mix,
     Sample,
-    about_own_classes,
     augmented,
     epoch_batches,
     epoch_steps,
     load_samples,
     targets_of,
-    unsaid_of,
 )
 from tests.cloud.labelled import square_images
 
@@ -45,7 +44,7 @@ def test_at_most_half_of_a_batch_is_synthetic_and_all_are_seen(
 
 
 def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
-    samples = load_samples(list_labelled(square_images(tmp_path, 4)), ("fire", "smoke"), 96, 64)
+    samples = load_samples(open_labelled(square_images(tmp_path, 4)), ("fire", "smoke"), 96, 64)
 
     def once() -> list[Sample]:
         rng = np.random.default_rng(3)
@@ -67,7 +66,7 @@ def test_a_seed_repeats_every_pixel_and_box(tmp_path: Path) -> None:
     ids=["nothing", "flip", "scale and shift", "mosaic"],
 )
 def test_boxes_follow_their_squares_through_every_bend(tmp_path: Path, how: Augmentation) -> None:
-    samples = load_samples(list_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 160, 96)
+    samples = load_samples(open_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 160, 96)
     rng = np.random.default_rng(1)
     for sample in samples:
         bent = augmented(sample, samples, how, rng)
@@ -88,19 +87,26 @@ def test_targets_are_normalised_and_name_their_image() -> None:
 
 
 def test_a_class_the_detector_does_not_know_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match="labelled 'fire'; the detector knows smoke"):
-        load_samples(list_labelled(square_images(tmp_path, 1)), ("smoke",), 64, 64)
+    with pytest.raises(DataRefused, match="image yard_000 is labelled 'fire'; the detector knows smoke"):
+        load_samples(open_labelled(square_images(tmp_path, 1)), ("smoke",), 64, 64)
 
 
-def test_painted_labels_say_nothing_of_classes_that_were_not_painted() -> None:
-    box = np.asarray([[2, 4, 4, 20, 20]], np.float32)
-    painted = about_own_classes([Sample(np.zeros((32, 32, 3), np.uint8), box), *_numbered(1, 0)], 4)
-    assert unsaid_of(painted, 4).tolist() == [[True, True, False, True]] * 2
-    assert unsaid_of(_numbered(1, 0), 4).tolist() == [[False] * 4]
+def test_weather_changes_every_pixel_row_and_no_box(tmp_path: Path) -> None:
+    samples = load_samples(open_labelled(square_images(tmp_path, 6)), ("fire", "smoke"), 160, 96)
+    for number, sample in enumerate(samples):
+        bent = augmented(sample, samples, replace(CALM, weather=1.0), np.random.default_rng(number))
+        calm = augmented(sample, samples, CALM, np.random.default_rng(number))
+        assert (bent.boxes == calm.boxes).all()
+        assert (bent.image != calm.image).any(axis=(1, 2)).all()
 
 
-def test_a_mosaic_says_nothing_of_what_one_of_its_parts_says_nothing_of() -> None:
-    painted = about_own_classes(_numbered(1, 0), 3)[0]
-    bent = augmented(painted, _numbered(3, 1), Augmentation(mosaic=1.0), np.random.default_rng(0))
-    real = augmented(_numbered(1, 0)[0], [painted], Augmentation(mosaic=1.0), np.random.default_rng(0))
-    assert bent.unsaid == real.unsaid == {0, 1, 2}
+def test_weather_passes_painted_samples_by() -> None:
+    painted = Sample(np.full((32, 32, 3), 90, np.uint8), np.zeros((0, 5), np.float32), painted=True)
+    bent = augmented(painted, [], replace(CALM, weather=1.0), np.random.default_rng(0))
+    assert (bent.image == painted.image).all()
+
+
+def test_weather_comes_about_as_often_as_asked() -> None:
+    sample, rng = _numbered(1, 90)[0], np.random.default_rng(0)
+    seen = [augmented(sample, [], replace(CALM, weather=0.5), rng).image for _ in range(200)]
+    assert 70 < sum((image != 90).any() for image in seen) < 130

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from cloud.detector_weights import read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import Recipe
 from cloud.training_batches import Sample
 from cloud.training_loop import Reporter, epoch_parts, fit, rate
-from cloud.ultralytics_yolo import network_of
-from synth.street import DRAWN_CLASSES
 
 TINY = Recipe(epochs=2, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
 
@@ -78,15 +75,3 @@ def test_kept_statistics_stay_while_kernels_learn(tmp_path: Path) -> None:
     assert len(statistics) > 100
     assert all((trained.tensors[n] == parent.tensors[n]).all() for n in statistics)
     assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
-
-
-def test_what_no_label_speaks_of_is_learned_from_the_parent() -> None:
-    network = network_of(read_weights(STARTING_WEIGHTS))
-    images, nothing = torch.rand(1, 3, 64, 64), torch.zeros(0, 6)
-    scores = network.scores(images)
-    assert scores.shape == (1, 84, len(DRAWN_CLASSES))
-    network.train_mode()
-    plain = network.loss(images, nothing).item()
-    assert network.loss(images, nothing, torch.zeros_like(scores)).item() == pytest.approx(plain, rel=1e-3)
-    assert network.loss(images, nothing, torch.full_like(scores, 0.9)).item() > plain + 1
-    assert network.loss(images, nothing).item() == pytest.approx(plain, rel=1e-3)
