@@ -160,9 +160,15 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
             )
         )
     replay = services.datasets.images(DataRole.REPLAY) + services.datasets.images(DataRole.BASE)
+    calibration = services.datasets.images(DataRole.CALIBRATION)
     holdout = services.datasets.images(DataRole.HOLDOUT)
     if not replay:
         warnings.append("there is no replay data; add it with `blindspot data add FOLDER --role replay`")
+    if not calibration:
+        warnings.append(
+            "there is nothing to choose thresholds on, they stay the incumbent's; add labelled images of all "
+            "conditions with `blindspot data add FOLDER --role calibration`"
+        )
     if not holdout:
         warnings.append("there is no holdout; add one with `blindspot data add FOLDER --role holdout`")
     return CampaignPlanResource(
@@ -172,6 +178,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         incumbent_digest=plan.incumbent_digest,
         orders=tuple(orders),
         replay_images=replay,
+        calibration_images=calibration,
         holdout_images=holdout,
         warnings=tuple(warnings),
     )

@@ -49,7 +49,7 @@ def plan(
     rows = [(o.mode, o.class_name, o.condition, o.count, o.prototype_sites) for o in found.orders]
     print_table(
         f"Plan (from {short(found.incumbent_digest) or 'no model'}, {found.replay_images} replay images, "
-        f"{found.holdout_images} in the holdout)",
+        f"{found.calibration_images} to choose thresholds on, {found.holdout_images} in the holdout)",
         ("failure mode", "class", "condition", "images", "prototype of sites"),
         rows,
         "",

@@ -71,7 +71,7 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
         keep_statistics=True,
         keep=training.keep,
         weather=training.weather,
-        precision_drop=training.precision_drop,
+        precision_margin=training.precision_margin,
         real_only_epochs=1 if epochs > 2 else 0,
         seed=work.campaign.plan.seed or 0,
         threads=training.threads,

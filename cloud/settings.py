@@ -72,14 +72,14 @@ class SynthesisSettings(_Section):
 class TrainingSettings(_Section):
     """The fine-tuning recipe; see `cloud.training.Recipe` and `TrainingPlan`."""
 
-    epochs: int = Field(default=5, ge=1)
+    epochs: int = Field(default=7, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0.0)
     batch: int = Field(default=16, ge=2)
     synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)
     keep: float = Field(default=0.3, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)
-    precision_drop: UnitFloat = 0.02
+    precision_margin: UnitFloat = 0.02
     threads: int = Field(default=2, ge=1)
 
 

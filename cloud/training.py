@@ -34,8 +34,8 @@ class Recipe:
     are compared. With `keep_statistics` batch normalisation goes on with the parent's statistics: what
     pictures of one condition would do to them, all the others would pay for. What comes out lies between the
     parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning. Its
-    thresholds are those of best F1 or, with a `precision_drop`, the parent's, raised where a class would lose
-    more precision than that.
+    thresholds are those of best F1 or, with a `precision_margin`, the parent's, raised until every class is
+    more precise by that.
     """
 
     epochs: int = 5
@@ -50,7 +50,7 @@ class Recipe:
     keep_statistics: bool = False
     keep: float = 0.0
     weather: float = 0.0
-    precision_drop: float | None = None
+    precision_margin: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:

@@ -248,10 +248,10 @@ def calibrated(
     if not folders:
         return weights
     own, before = (OnnxDetector(bundle_bytes(some), threads=recipe.threads) for some in (weights, parent))
-    if recipe.precision_drop is None:
+    if recipe.precision_margin is None:
         chosen = choose_thresholds(own, _opened(folders))
     else:
-        chosen = thresholds_as_precise(own, before, _opened(folders), drop=recipe.precision_drop)
+        chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin)
     return weights.with_card(thresholds=chosen)
 
 

@@ -192,6 +192,7 @@ class CampaignPlanResource(Resource):
     incumbent_digest: str | None
     orders: tuple[PlannedOrderResource, ...]
     replay_images: int
+    calibration_images: int
     holdout_images: int
     warnings: tuple[str, ...] = ()
 

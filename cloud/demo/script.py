@@ -79,10 +79,10 @@ class DemoProfile:
     modes: int = 2
     images_per_mode: int = 60
     replay_images: int = 320
-    calibration_images: int = 240
+    calibration_images: int = 360
     holdout_images: int = 360
     empty_pictures: int = 100
-    epochs: int = 5
+    epochs: int = 7
     best_of: int = 1
     plumbing: bool = False
 

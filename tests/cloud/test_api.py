@@ -179,7 +179,8 @@ def test_a_plan_warns_of_what_is_missing_and_starts_nothing(client: RemoteCloud)
     assert plan.modes == (MODE,)
     assert plan.incumbent_digest == HERE
     assert [order.class_name for order in plan.orders] == ["pothole"]
-    assert any("--role replay" in warning for warning in plan.warnings)
+    for role in ("replay", "calibration", "holdout"):
+        assert any(f"--role {role}" in warning for warning in plan.warnings)
     assert client.page("campaigns", CampaignResource) == []
 
 

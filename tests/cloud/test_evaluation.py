@@ -119,27 +119,34 @@ def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
 FAR = (60.0, 60.0, 90.0, 90.0)
 
 
-def _raised(wrong: int, *, images: int = 40, drop: float = 0.0) -> float:
-    """Fire's threshold where the parent (at 0.5) is always right and the child sees ghosts in `wrong` images.
+def _raised(wrong: int, *, images: int, margin: float, parent_wrong: int = 0) -> float:
+    """Fire's threshold where the parent (at 0.5) and the child see ghosts in so many images.
 
-    The child gives 0.8 to every fire and 0.6 to every ghost.
+    The child gives 0.8 to every fire and 0.6 to every ghost; the parent 0.9 to both.
     """
-    parent = [_seen((BOX, 0.9, 0)) for _ in range(images)]
-    child = [
-        _seen((BOX, 0.8, 0), *([(FAR, 0.6, 0)] if number < wrong else [])) for number in range(images)
-    ]
+    ghost = (FAR, 0.9, 0), (FAR, 0.6, 0)
+    parent = [_seen((BOX, 0.9, 0), *ghost[:1] * (n < parent_wrong)) for n in range(images)]
+    child = [_seen((BOX, 0.8, 0), *ghost[1:] * (n < wrong)) for n in range(images)]
     labelled = [_image(TrueBox("fire", BOX)) for _ in range(images)]
-    chosen = thresholds_as_precise(ScriptedDetector(child), ScriptedDetector(parent), labelled, drop=drop)
+    chosen = thresholds_as_precise(ScriptedDetector(child), ScriptedDetector(parent), labelled, margin=margin)
     assert chosen["smoke"] == 0.5
     return chosen["fire"]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "images", "drop", "threshold"),
-    [(0, 40, 0.0, 0.5), (4, 40, 0.0, 0.7), (4, 40, 0.1, 0.5), (8, 40, 0.1, 0.7), (4, 20, 0.0, 0.5)],
-    ids=["as precise", "less precise", "a little less", "more than a little", "too few to say"],
+    ("wrong", "parent_wrong", "images", "margin", "threshold"),
+    [
+        (0, 0, 40, 0.0, 0.5),
+        (4, 0, 40, 0.0, 0.7),
+        (4, 4, 40, 0.0, 0.5),
+        (4, 4, 40, 0.02, 0.7),
+        (1, 1, 40, 0.02, 0.5),
+        (4, 0, 20, 0.0, 0.5),
+    ],
+    ids=["as precise", "less precise", "as wrong", "not by the margin", "precise enough", "too few to say"],
 )
-def test_a_threshold_rises_only_where_precision_falls(
-    wrong: int, images: int, drop: float, threshold: float
+def test_a_threshold_rises_until_a_class_is_as_precise_as_the_parents(
+    wrong: int, parent_wrong: int, images: int, margin: float, threshold: float
 ) -> None:
-    assert _raised(wrong, images=images, drop=drop) == pytest.approx(threshold)
+    found = _raised(wrong, images=images, margin=margin, parent_wrong=parent_wrong)
+    assert found == pytest.approx(threshold)

@@ -39,7 +39,7 @@ def _plan(folder: Path, **changes: object) -> TrainingPlan:
 @pytest.mark.slow
 def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
     told: list[TrainingProgress] = []
-    recipe = replace(TINY, weather=0.5, precision_drop=0.0)
+    recipe = replace(TINY, weather=0.5, precision_margin=0.0)
     own = square_images(tmp_path / "own", 4, seed=2)
     plan = _plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
     result = train(plan, tmp_path / "out", progress=told.append)

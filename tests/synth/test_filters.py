@@ -23,7 +23,9 @@ GOOD = Findings(
         ({"confirmation": Confirmation(0.05, 0.8)}, Refusal.NOT_CONFIRMED),
         ({"confirmation": Confirmation(0.9, 0.1)}, Refusal.NOT_CONFIRMED),
         ({"confirmation": Confirmation(0.05, 0.8, "fire", 0.9)}, Refusal.WRONG_CONTENT),
-        ({"confirmation": Confirmation(0.12, 0.4)}, None),
+        ({"confirmation": Confirmation(0.22, 0.4)}, None),
+        ({"confirmation": Confirmation(0.6, 0.8, "garbage", 0.3)}, None),
+        ({"confirmation": Confirmation(0.4, 0.8, "garbage", 0.3)}, Refusal.NOT_CONFIRMED),
         ({"confirmation": None}, None),
         ({"prototype_distance": 1.0}, Refusal.TOO_FAR_FROM_PROTOTYPE),
         ({"prototype_distance": None}, None),
@@ -44,7 +46,7 @@ def test_amorphous_classes_have_a_lower_overlap_rule(amorphous: bool, reason: Re
 
 def test_limits_outside_their_range_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
-        FilterLimits(confirm_score=1.5)
+        FilterLimits(confirm_lead=1.5)
 
 
 def test_a_near_copy_is_found_and_another_picture_is_not() -> None:
