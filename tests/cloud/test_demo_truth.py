@@ -35,7 +35,8 @@ def film(tmp_path: Path) -> tuple[Path, Truth]:
 
 
 def test_each_detector_is_counted_alone_and_in_order(film: tuple[Path, Truth]) -> None:
-    blind, seeing = true_figures([FakeDetector(sees=()), FakeDetector(sees=("smoke", "fire"))], [film])
+    detectors = [FakeDetector(sees=()), FakeDetector(sees=("smoke", "fire"))]
+    blind, seeing = true_figures(detectors, [film], every=2)
     assert (blind.boxes[KEY], seeing.boxes[KEY]) == (Score(5, 0, 0), Score(5, 5, 0))
     assert seeing.boxes["fire", "night-clear"] == Score(0, 0, 5)
     assert (blind.track_recall(KEY), seeing.track_recall(KEY)) == (0.0, 1.0)
