@@ -62,6 +62,11 @@ class DatasetRegister:
         """Folders of these roles."""
         return tuple(dataset.folder for role in roles for dataset in self.all(role))
 
+    @property
+    def backgrounds(self) -> Path | None:
+        """The folder to paint into, absolute; None where drawn streets serve."""
+        return next((folder.absolute() for folder in self.folders(DataRole.BACKGROUND)), None)
+
     def images(self, role: DataRole) -> int:
         """Number of images of a role."""
         return sum(dataset.images for dataset in self.all(role))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cloud.campaign_stages import StageResult, StageWork
-from cloud.datasets import DataRole
 from cloud.first_model import shipped
 from cloud.planning import class_to_paint, synthesis_order
 from cloud.records import CampaignStage, SyntheticImage
@@ -124,9 +123,8 @@ def _judges(parts: Parts, work: StageWork) -> list[str]:
     if reference_weights is not None:
         reference = parts.models.export(reference_weights, work.stopping)
         arguments += ["--reference", str(parts.models.bundle(reference).absolute())]
-    backgrounds = parts.datasets.folders(DataRole.BACKGROUND)
-    if backgrounds:
-        arguments += ["--backgrounds", str(backgrounds[0].absolute())]
+    if (backgrounds := parts.datasets.backgrounds) is not None:
+        arguments += ["--backgrounds", str(backgrounds)]
     return arguments
 
 

@@ -39,7 +39,7 @@ def train(parts: Parts, work: StageWork) -> StageResult:
         replay=tuple(folder.absolute() for folder in replay),
         synthetic=tuple((parts.settings.data / row["folder"]).absolute() for row in sets),
         streets=parts.settings.training.streets,
-        backgrounds=next((f.absolute() for f in parts.datasets.folders(DataRole.BACKGROUND)), None),
+        backgrounds=parts.datasets.backgrounds,
         calibration=tuple(f.absolute() for f in parts.datasets.folders(DataRole.CALIBRATION)),
         recipe=_recipe(parts, work),
     )

@@ -247,11 +247,11 @@ def calibrated(
     """The same network with thresholds chosen on labelled folders; the parent's without any."""
     if not folders:
         return weights
-    own, before = (OnnxDetector(bundle_bytes(some), threads=recipe.threads) for some in (weights, parent))
+    own = OnnxDetector(bundle_bytes(weights), threads=recipe.threads)
     if recipe.precision_margin is None:
-        chosen = choose_thresholds(own, _opened(folders))
-    else:
-        chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin)
+        return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)))
+    before = OnnxDetector(bundle_bytes(parent), threads=recipe.threads)
+    chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin)
     return weights.with_card(thresholds=chosen)
 
 
