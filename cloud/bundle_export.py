@@ -14,8 +14,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from cloud.detector_weights import FEATURE_STRIDE, FEATURE_TAPS, TAP_CHANNELS, DetectorWeights, read_weights
-from cloud.ultralytics_yolo import doubled, network_of, tapped
+from cloud.detector_weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
+from cloud.ultralytics_yolo import EmbeddingDetector, doubled
 from messaging.releases import METADATA_KEY, BundleDescription
 
 OPSET = 17
@@ -27,8 +27,8 @@ class ExportedDetector(nn.Module):
 
     def __init__(self, weights: DetectorWeights) -> None:
         super().__init__()
-        self.network = network_of(weights).module.eval().fuse(verbose=False)
-        head = self.network.model[-1]
+        self.detector = EmbeddingDetector(weights)
+        head = self.detector.network.model[-1]
         head.export, head.format = True, "onnx"
         matrix = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
         self.fine, self.coarse = (
@@ -43,11 +43,9 @@ class ExportedDetector(nn.Module):
 
         Projection and upsampling are both linear and commute; projecting first is cheaper.
         """
-        with tapped(self.network) as seen:
-            boxes = self.network(images)
-            fine, coarse = (seen[index] for index in FEATURE_TAPS)
-            features = nn.functional.conv2d(fine, self.fine, self.offset)
-            return boxes, features + doubled(nn.functional.conv2d(coarse, self.coarse))
+        boxes, fine, coarse = self.detector(images)
+        features = nn.functional.conv2d(fine, self.fine, self.offset)
+        return boxes, features + doubled(nn.functional.conv2d(coarse, self.coarse))
 
 
 def describe_bundle(weights: DetectorWeights) -> BundleDescription:

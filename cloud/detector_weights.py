@@ -8,7 +8,7 @@ so that a file that was read back is the very network that was judged. No pickle
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,12 +23,12 @@ from messaging.taxonomy import Taxonomy, taxonomy_of
 
 Floats = npt.NDArray[np.float32]
 WEIGHTS_FILE = "weights.safetensors"
-FROZEN_LAYERS = 7
+EMBEDDING_LAYERS = 7
 FEATURE_TAPS = (4, 6)
 FEATURE_STRIDE = 8
 TAP_CHANNELS = 256
 CARD_KEY = "card"
-NETWORK, BASIS = "network.", "basis."
+NETWORK, EMBEDDER, BASIS = "network.", "embedder.", "basis."
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,33 @@ class WeightsCard:
 
 @dataclass(frozen=True)
 class DetectorWeights:
-    """A network's tensors by their layer names, the basis and the card. Kernels are half-exact."""
+    """A network's tensors by their layer names, the basis and the card. Kernels are half-exact.
+
+    `embedder` are the layers that embeddings are pooled from, once the network's own have been trained
+    further; none means the network's own.
+    """
 
     tensors: Mapping[str, Floats]
     basis: EmbeddingBasis
     card: WeightsCard
+    embedder: Mapping[str, Floats] = field(default_factory=dict)
+
+    def first_layers(self, count: int) -> dict[str, Floats]:
+        """The tensors of the network's first layers."""
+        return {name: value for name, value in self.tensors.items() if layer_of(name) < count}
 
     @property
-    def frozen(self) -> dict[str, Floats]:
+    def embedding_layers(self) -> dict[str, Floats]:
         """The tensors that no training changes: embeddings depend on these and on the basis only."""
-        return {name: value for name, value in sorted(self.tensors.items()) if is_frozen(name)}
+        return dict(sorted((self.embedder or self.first_layers(EMBEDDING_LAYERS)).items()))
 
     @cached_property
     def embedding_digest(self) -> str:
-        """sha256 hex over frozen tensors, taps, stride, input size and basis: same digest, same space."""
+        """sha256 hex over embedding layers, taps, stride, input size and basis: same digest, same space."""
         geometry = [FEATURE_TAPS, FEATURE_STRIDE, self.card.input_width, self.card.input_height]
         seen = hashlib.sha256(json.dumps(geometry).encode())
-        parts = {**self.frozen, "basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
+        basis = {"basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
+        parts = {**self.embedding_layers, **basis}
         for name, value in parts.items():
             seen.update(json.dumps([name, value.shape]).encode())
             seen.update(np.ascontiguousarray(value, np.float32).tobytes())
@@ -114,8 +124,9 @@ class DetectorWeights:
     def to_bytes(self) -> bytes:
         """The safetensors file."""
         stored: dict[str, npt.NDArray[np.generic]] = {
-            NETWORK + name: value.astype(np.float16) if value.ndim == 4 else value
-            for name, value in self.tensors.items()
+            prefix + name: value.astype(np.float16) if value.ndim == 4 else value
+            for prefix, tensors in ((NETWORK, self.tensors), (EMBEDDER, self.embedder))
+            for name, value in tensors.items()
         }
         stored |= {BASIS + "matrix": self.basis.matrix, BASIS + "offset": self.basis.offset}
         card = {**asdict(self.card), "clip_norm": self.basis.clip_norm}
@@ -131,10 +142,9 @@ class DetectorWeights:
         return self.digest
 
 
-def is_frozen(tensor: str) -> bool:
-    """Whether a tensor name such as `model.4.cv1.conv.weight` belongs to the frozen layers."""
-    layer = tensor.split(".")[1]
-    return layer.isdigit() and int(layer) < FROZEN_LAYERS
+def layer_of(tensor: str) -> int:
+    """The layer that a tensor such as `model.4.cv1.conv.weight` belongs to."""
+    return int(tensor.split(".")[1])
 
 
 def half_exact(value: Floats) -> Floats:
@@ -152,13 +162,9 @@ def read_weights(path: Path) -> DetectorWeights:
         basis = EmbeddingBasis(
             stored[BASIS + "matrix"], stored[BASIS + "offset"], float(card.pop("clip_norm"))
         )
-        tensors = {
-            name.removeprefix(NETWORK): value.astype(np.float32)
-            for name, value in stored.items()
-            if name.startswith(NETWORK)
-        }
         card["class_names"] = tuple(card["class_names"])
-        return DetectorWeights(tensors, basis, WeightsCard(**card))
+        network, embedder = (_with_prefix(stored, prefix) for prefix in (NETWORK, EMBEDDER))
+        return DetectorWeights(network, basis, WeightsCard(**card), embedder)
     except FileNotFoundError:
         raise WeightsRefused(f"there is no weights file {path}; name a file written by training") from None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -166,3 +172,11 @@ def read_weights(path: Path) -> DetectorWeights:
             f"{path} is not a detector's weights file ({error!r}); use one that training wrote, or make the "
             "shipped one again with `python -m cloud.starting_detector`"
         ) from error
+
+
+def _with_prefix(stored: Mapping[str, npt.NDArray[np.generic]], prefix: str) -> dict[str, Floats]:
+    return {
+        name.removeprefix(prefix): value.astype(np.float32)
+        for name, value in stored.items()
+        if name.startswith(prefix)
+    }

@@ -68,6 +68,7 @@ def _recipe(parts: Parts, work: StageWork) -> Recipe:
         learning_rate=float(options.get("learning_rate", training.learning_rate)),
         batch=training.batch,
         synthetic_share=training.synthetic_share,
+        frozen_layers=training.frozen_layers,
         keep_statistics=True,
         keep=training.keep,
         weather=training.weather,

@@ -76,6 +76,7 @@ class TrainingSettings(_Section):
     learning_rate: float = Field(default=5e-4, gt=0.0)
     batch: int = Field(default=16, ge=2)
     synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)
+    frozen_layers: int = Field(default=3, ge=0)
     keep: float = Field(default=0.3, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)

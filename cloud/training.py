@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloud.detector_weights import WEIGHTS_FILE
+from cloud.detector_weights import EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
 from messaging.child_process import ChildProcess
 
@@ -30,12 +30,12 @@ class Recipe:
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
     images only, through `weather` so often (`cloud.weather_augmentation`). `mosaic` is how often four samples
-    are shown as one. With `frozen` the embedding layers stay as they came, as they must wherever prototypes
-    are compared. With `keep_statistics` batch normalisation goes on with the parent's statistics: what
-    pictures of one condition would do to them, all the others would pay for. What comes out lies between the
-    parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022, robust fine-tuning. Its
-    thresholds are those of best F1 or, with a `precision_margin`, the parent's, raised until every class is
-    more precise by that.
+    are shown as one. The first `frozen_layers` stay as they came; embeddings are pooled from the layers they
+    were always pooled from, whatever is trained. With `keep_statistics` batch normalisation goes on with the
+    parent's statistics: what pictures of one condition would do to them, all the others would pay for. What
+    comes out lies between the parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022,
+    robust fine-tuning. Its thresholds are those of best F1 or, with a `precision_margin`, the parent's,
+    raised until every class is more precise by that.
     """
 
     epochs: int = 5
@@ -46,7 +46,7 @@ class Recipe:
     mosaic: float = 0.3
     seed: int = 0
     threads: int = 2
-    frozen: bool = True
+    frozen_layers: int = EMBEDDING_LAYERS
     keep_statistics: bool = False
     keep: float = 0.0
     weather: float = 0.0

@@ -1,7 +1,7 @@
 """The training itself, in a process of its own: `python -m cloud.training_loop PLAN OUT`.
 
 Started by `cloud.training.train`. It writes only under OUT, downloads nothing and
-tells its progress as JSON lines. The frozen layers, their batch statistics included, leave as they came.
+tells its progress as JSON lines. What embeddings are pooled from leaves as it came.
 """
 
 import copy
@@ -22,6 +22,7 @@ from torch import Tensor
 from cloud.bundle_export import bundle_bytes, export_bundle
 from cloud.calibration import choose_thresholds, thresholds_as_precise
 from cloud.detector_weights import (
+    EMBEDDING_LAYERS,
     WEIGHTS_FILE,
     DetectorWeights,
     Floats,
@@ -114,7 +115,9 @@ def fit(
     """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = network_of(weights, frozen=recipe.frozen, keep_statistics=recipe.keep_statistics)
+    network = network_of(
+        weights, frozen_layers=recipe.frozen_layers, keep_statistics=recipe.keep_statistics
+    )
     optimiser = _optimiser(network, recipe.learning_rate)
     mix = Mix(recipe.batch, recipe.synthetic_share)
     plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
@@ -135,17 +138,18 @@ def fit(
             reporter.tell(epoch, step, total / seen)
         losses.append(total / max(seen, 1))
     average.give_to(network)
-    return replace(weights, tensors=_between(weights, network, recipe)), tuple(losses)
+    touched = recipe.frozen_layers < EMBEDDING_LAYERS
+    embedder = weights.embedding_layers if touched else weights.embedder
+    return replace(weights, tensors=_between(weights, network, recipe), embedder=embedder), tuple(losses)
 
 
 def _between(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dict[str, Floats]:
     """The tuned tensors, moved back towards the parent's by the share that the recipe keeps."""
-    kept = parent.frozen if recipe.frozen else {}
     moved = {
         name: half_exact(value + np.float32(recipe.keep) * (parent.tensors[name] - value))
         for name, value in tuned.tensors().items()
     }
-    return moved | kept
+    return moved | parent.first_layers(recipe.frozen_layers)
 
 
 def _step(

@@ -17,6 +17,7 @@ os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "blin
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -27,12 +28,13 @@ from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
 from cloud.detector_weights import (
+    EMBEDDING_LAYERS,
     FEATURE_TAPS,
-    FROZEN_LAYERS,
     DetectorWeights,
     EmbeddingBasis,
     WeightsCard,
     half_exact,
+    layer_of,
 )
 from cloud.errors import WeightsRefused
 
@@ -44,12 +46,12 @@ COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 
 
 class YoloNetwork:
-    """A trainable detector: ultralytics' network, its first layers frozen (statistics included) or not."""
+    """A trainable detector: ultralytics' network, some first layers frozen with their statistics."""
 
     def __init__(
-        self, architecture: str, classes: int, *, frozen: bool = True, keep_statistics: bool = False
+        self, architecture: str, classes: int, *, frozen_layers: int = 0, keep_statistics: bool = False
     ) -> None:
-        self._frozen, self._keep_statistics = frozen, keep_statistics
+        self._frozen, self._keep_statistics = frozen_layers, keep_statistics
         self.module = DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
@@ -109,38 +111,61 @@ class YoloNetwork:
         """What an optimiser may change."""
         return [p for p in self.module.parameters() if p.requires_grad]
 
-    def frozen_maps(self, images: Tensor) -> Tensor:
-        """The feature maps embeddings are pooled from, before projection: (n, 256, h/8, w/8)."""
-        with torch.no_grad(), tapped(self.module.eval()) as seen:
-            self.module(images)
-            return stacked(seen)
-
     def _frozen_layers(self) -> list[nn.Module]:
-        return list(self.module.model[:FROZEN_LAYERS]) if self._frozen else []
+        return list(self.module.model[: self._frozen])
+
+
+class EmbeddingDetector(nn.Module):
+    """A detector and the layers that embeddings are pooled from; what they have in common is run once."""
+
+    def __init__(self, weights: DetectorWeights) -> None:
+        super().__init__()
+        embedder = replace(weights, tensors={**weights.tensors, **weights.embedding_layers})
+        self.network = _fused(weights)
+        self.common = _layers_in_common(weights, embedder)
+        self.further_layers = _fused(embedder).model[self.common : EMBEDDING_LAYERS]
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(n, 3, h, w) RGB 0-1 -> boxes, and the tapped maps (n, 128, h/8, w/8), (n, 128, h/16, w/16)."""
+        with _first_outputs(self.network) as seen:
+            boxes = self.network(images)
+        maps = seen[: self.common]
+        for layer in self.further_layers:
+            maps.append(layer(maps[-1] if maps else images))
+        fine, coarse = (maps[index] for index in FEATURE_TAPS)
+        return boxes, fine, coarse
+
+
+def _layers_in_common(one: DetectorWeights, other: DetectorWeights) -> int:
+    """How many first layers of an embedder two networks share."""
+    own = one.first_layers(EMBEDDING_LAYERS)
+    changed = (layer_of(name) for name, value in own.items() if (other.tensors[name] != value).any())
+    return min(changed, default=EMBEDDING_LAYERS)
+
+
+def _fused(weights: DetectorWeights) -> DetectionModel:
+    return network_of(weights).module.eval().fuse(verbose=False)
 
 
 @contextmanager
-def tapped(module: nn.Module) -> Iterator[dict[int, Tensor]]:
-    """While open, every forward pass leaves the outputs of the tapped layers in the mapping."""
-    seen: dict[int, Tensor] = {}
+def _first_outputs(module: DetectionModel) -> Iterator[list[Tensor]]:
+    """While open, a forward pass leaves the outputs of the first layers in the list, in their order."""
+    seen: list[Tensor] = []
 
-    def keep(index: int) -> object:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            seen[index] = output
+    def keep(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        seen.append(output)
 
-        return module.model[index].register_forward_hook(hook)  # type: ignore[index,union-attr]  # nn.Sequential
-
-    handles = [keep(index) for index in FEATURE_TAPS]
+    handles = [layer.register_forward_hook(keep) for layer in module.model[:EMBEDDING_LAYERS]]
     try:
         yield seen
     finally:
         for handle in handles:
-            handle.remove()  # type: ignore[attr-defined]  # torch's RemovableHandle
+            handle.remove()
 
 
-def stacked(seen: Mapping[int, Tensor]) -> Tensor:
-    """Tapped maps on one grid of stride 8: the coarser one is upsampled bilinearly."""
-    fine, coarse = (seen[index] for index in FEATURE_TAPS)
+def stacked(fine: Tensor, coarse: Tensor) -> Tensor:
+    """Tapped maps on one grid of stride 8, (n, 256, h/8, w/8): the coarser one is upsampled bilinearly."""
     return torch.cat([fine, doubled(coarse)], dim=1)
 
 
@@ -150,12 +175,12 @@ def doubled(coarse: Tensor) -> Tensor:
 
 
 def network_of(
-    weights: DetectorWeights, *, frozen: bool = True, keep_statistics: bool = False
+    weights: DetectorWeights, *, frozen_layers: int = 0, keep_statistics: bool = False
 ) -> YoloNetwork:
     """The trainable network that a weights file describes."""
     card = weights.card
     network = YoloNetwork(
-        card.architecture, len(card.class_names), frozen=frozen, keep_statistics=keep_statistics
+        card.architecture, len(card.class_names), frozen_layers=frozen_layers, keep_statistics=keep_statistics
     )
     network.load(weights.tensors)
     return network

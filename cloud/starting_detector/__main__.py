@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 LICENCE = "AGPL-3.0-or-later"
 BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
 REFERENCE_RECIPE = Recipe(
-    epochs=10, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen=False
+    epochs=10, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen_layers=0
 )
 
 

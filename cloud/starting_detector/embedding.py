@@ -1,7 +1,7 @@
 """The public embedding basis: fitted once on boxes of drawn scenes of worlds BASE and REFERENCE.
 
 All conditions of both worlds are used, since the basis must tell apart what the starting detector cannot.
-World HOLDOUT measures it. It depends on the frozen layers and these scenes, on no training.
+World HOLDOUT measures it. It depends on the embedding layers and these scenes, on no training.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights
 from cloud.embedding_basis import fit_basis
 from cloud.labelled_images import LabelledImage
 from cloud.starting_detector.scenes import SceneSet, drawn
-from cloud.ultralytics_yolo import YoloNetwork, network_of
+from cloud.ultralytics_yolo import EmbeddingDetector, stacked
 from edge.detector import letterbox, roi_align
 from synth.street import DRAWN_CONDITIONS, WorldName
 
@@ -29,23 +29,24 @@ BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 360, 300_000)
 
 
 def with_public_basis(weights: DetectorWeights) -> DetectorWeights:
-    """The same network with the basis fitted to its frozen layers."""
-    network, size = network_of(weights), (weights.card.input_width, weights.card.input_height)
-    parts = [box_vectors(network, drawn(scenes), size) for scenes in BASIS_SCENES]
+    """The same network with the basis fitted to its embedding layers."""
+    detector, size = EmbeddingDetector(weights), (weights.card.input_width, weights.card.input_height)
+    parts = [box_vectors(detector, drawn(scenes), size) for scenes in BASIS_SCENES]
     groups = [group for _, some in parts for group in some]
     return replace(weights, basis=fit_basis(np.concatenate([v for v, _ in parts]), groups, width=WIDTH))
 
 
 def box_vectors(
-    network: YoloNetwork, images: Iterable[LabelledImage], size: tuple[int, int]
+    detector: EmbeddingDetector, images: Iterable[LabelledImage], size: tuple[int, int]
 ) -> tuple[Floats, list[str]]:
-    """Every true box pooled from the frozen maps, (n, 256), with its `class/condition`."""
+    """Every true box pooled from the tapped maps, (n, 256), with its `class/condition`."""
     vectors, groups = [], []
     for labelled in images:
         if not labelled.boxes:
             continue
         blob, fit = letterbox(labelled.image, *size)
-        features = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
+        _, fine, coarse = detector(torch.from_numpy(blob[None]))
+        features = stacked(fine, coarse)[0].numpy()
         xyxy = np.asarray([box.xyxy for box in labelled.boxes], np.float32)
         vectors.append(roi_align(features, fit.to_input(xyxy), FEATURE_STRIDE))
         groups += [f"{box.class_name}/{labelled.scene.key}" for box in labelled.boxes]

@@ -12,7 +12,7 @@ from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights, half_exact, 
 from cloud.embedding_basis import fit_basis, project, retrieval_accuracy
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from cloud.ultralytics_yolo import network_of
+from cloud.ultralytics_yolo import EmbeddingDetector, network_of, stacked
 from edge.detector import letterbox, roi_align
 from edge.onnx_detector import OnnxDetector
 from synth.street import DRAWN_CLASSES
@@ -46,7 +46,7 @@ def test_onnx_and_torch_agree_on_boxes_and_embeddings(
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     assert features.shape == (2, 64, 64 // FEATURE_STRIDE, 96 // FEATURE_STRIDE)
     xyxy = np.asarray([[5, 5, 40, 50], [50, 20, 90, 55]], np.float32)
-    maps = network.frozen_maps(torch.from_numpy(blob[None]))[0].numpy()
+    maps = stacked(*EmbeddingDetector(weights)(torch.from_numpy(blob[None]))[1:])[0].numpy()
     expected = project(weights.basis, roi_align(maps, fit.to_input(xyxy), FEATURE_STRIDE))
     np.testing.assert_allclose(detector.embed(image, xyxy), expected, atol=1e-3)
 
@@ -61,15 +61,38 @@ def test_a_weights_file_reads_back_exactly(weights: DetectorWeights, tmp_path: P
     assert all(returned[n].tobytes() == v.tobytes() for n, v in weights.tensors.items())
 
 
-def test_embeddings_survive_a_change_of_what_is_trained_and_not_of_what_is_frozen(
+def _touched(weights: DetectorWeights, name: str) -> DetectorWeights:
+    return replace(weights, tensors={**weights.tensors, name: weights.tensors[name] * np.float32(1.5)})
+
+
+def test_embeddings_depend_on_the_first_layers_unless_the_weights_bring_an_embedder(
     weights: DetectorWeights,
 ) -> None:
-    def touched(name: str) -> DetectorWeights:
-        return replace(weights, tensors={**weights.tensors, name: weights.tensors[name] + 1})
-
     head = next(n for n in weights.tensors if n.startswith("model.23."))
-    assert touched(head).embedding_digest == weights.embedding_digest
-    assert touched(next(iter(weights.frozen))).embedding_digest != weights.embedding_digest
+    first = next(iter(weights.embedding_layers))
+    assert _touched(weights, head).embedding_digest == weights.embedding_digest
+    assert _touched(weights, first).embedding_digest != weights.embedding_digest
+    with_embedder = replace(weights, embedder=weights.embedding_layers)
+    assert _touched(with_embedder, first).embedding_digest == weights.embedding_digest
+
+
+@pytest.mark.parametrize("layer", [0, 3, 5])
+def test_a_retrained_layer_changes_boxes_and_no_embedding(
+    weights: DetectorWeights, detector: OnnxDetector, tmp_path: Path, layer: int
+) -> None:
+    """Layers before the touched one are run once for both; from there on the embedder goes its own way."""
+    kernel = next(n for n, v in weights.tensors.items() if n.startswith(f"model.{layer}.") and v.ndim == 4)
+    retrained = _touched(replace(weights, embedder=weights.embedding_layers), kernel)
+    retrained.write(tmp_path / "w.safetensors")
+    read = read_weights(tmp_path / "w.safetensors")
+    other = OnnxDetector(bundle_bytes(read))
+    assert EmbeddingDetector(read).common == layer
+    image = np.random.default_rng(0).integers(0, 255, (60, 96, 3), dtype=np.uint8)
+    xyxy = np.asarray([[5, 5, 40, 50], [50, 20, 90, 55]], np.float32)
+    np.testing.assert_allclose(other.embed(image, xyxy), detector.embed(image, xyxy), atol=1e-4)
+    blob = letterbox(image, 96, 64)[0][None]
+    assert np.abs(other._run(blob)[0] - detector._run(blob)[0]).max() > 0.01
+    assert read.embedding_digest == weights.embedding_digest
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\x08\0\0\0\0\0\0\0{}      "])

@@ -37,7 +37,7 @@ def _plan(folder: Path, **changes: object) -> TrainingPlan:
 
 
 @pytest.mark.slow
-def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
+def test_a_training_leaves_a_bundle_and_the_embedding_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
     told: list[TrainingProgress] = []
     recipe = replace(TINY, weather=0.5, precision_margin=0.0)
     own = square_images(tmp_path / "own", 4, seed=2)
@@ -45,11 +45,12 @@ def test_a_training_leaves_a_bundle_and_the_frozen_layers_bit_for_bit_as_they_we
     result = train(plan, tmp_path / "out", progress=told.append)
     before, after = read_weights(tmp_path / "parent.safetensors"), read_weights(result.weights)
     assert (after.card.input_width, after.card.input_height) == (96, 64)
-    assert set(before.frozen) == set(after.frozen)
-    assert all(after.frozen[name].tobytes() == value.tobytes() for name, value in before.frozen.items())
+    kept = before.embedding_layers
+    assert set(kept) == set(after.embedding_layers)
+    assert all(after.embedding_layers[name].tobytes() == value.tobytes() for name, value in kept.items())
     changed = [name for name, value in before.tensors.items() if (after.tensors[name] != value).any()]
     assert changed
-    assert not set(changed) & set(before.frozen)
+    assert not set(changed) & set(kept)
     assert (told[-1].epoch, told[-1].seconds_left) == (2, 0.0)
     detector = OnnxDetector(result.bundle)
     assert detector.digest == result.bundle_digest

@@ -1,4 +1,4 @@
-"""The loop itself, in this process: frozen layers stay, synthetic images leave before the end."""
+"""The loop itself, in this process: embeddings stay, synthetic images leave before the end."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.detector_weights import read_weights
+from cloud.detector_weights import EMBEDDING_LAYERS, layer_of, read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import Recipe
 from cloud.training_batches import Sample
@@ -22,15 +22,20 @@ def _samples(count: int) -> list[Sample]:
     return [Sample(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8), box) for _ in range(count)]
 
 
-def test_training_changes_the_head_and_leaves_frozen_layers_and_their_statistics(tmp_path: Path) -> None:
-    parent = read_weights(STARTING_WEIGHTS)
-    trained, losses = fit(parent, _samples(2), _samples(2), TINY, report=tmp_path / "progress.jsonl")
-    assert all(trained.tensors[n].tobytes() == v.tobytes() for n, v in parent.frozen.items())
-    assert any(n.endswith("running_var") for n in parent.frozen)
-    assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
-    assert any(
-        (trained.tensors[n] != v).any() for n, v in parent.tensors.items() if n.endswith("running_mean")
-    )
+@pytest.mark.parametrize("frozen", [EMBEDDING_LAYERS, 3])
+def test_training_leaves_frozen_layers_their_statistics_and_the_embeddings_alone(
+    tmp_path: Path, frozen: int
+) -> None:
+    parent, recipe = read_weights(STARTING_WEIGHTS), replace(TINY, frozen_layers=frozen)
+    trained, losses = fit(parent, _samples(2), _samples(2), recipe, report=tmp_path / "progress.jsonl")
+    kept = parent.first_layers(frozen)
+    assert all(trained.tensors[n].tobytes() == v.tobytes() for n, v in kept.items())
+    assert any(n.endswith("running_var") for n in kept)
+    free = {n: v for n, v in parent.tensors.items() if n not in kept}
+    assert {layer_of(n) for n, v in free.items() if (trained.tensors[n] != v).any()} > {frozen, 23}
+    assert any((trained.tensors[n] != v).any() for n, v in free.items() if n.endswith("running_mean"))
+    assert trained.embedding_digest == parent.embedding_digest
+    assert bool(trained.embedder) is (frozen < EMBEDDING_LAYERS)
     assert len(losses) == 2
     assert np.isfinite(losses).all()
 
