@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cloud.detection_metrics import Bools, iou_rule, match
-from cloud.evaluation import SCORE_FLOOR, true_boxes
+from cloud.evaluation import seen_by, true_boxes
 from cloud.labelled_images import LabelledImage
-from edge.detections import Floats
+from edge.detections import Detections, Floats
 from edge.detector import Detector
 from messaging.taxonomy import taxonomy_of
 
@@ -49,11 +49,11 @@ class Ranking:
 
 
 def rankings(detectors: Sequence[Detector], labelled: Iterable[LabelledImage]) -> list[dict[str, Ranking]]:
-    """What each detector reports of each of its classes; every image is opened once."""
-    scans = [_Scan(detector) for detector in detectors]
-    for image in labelled:
-        for scan in scans:
-            scan.look(image)
+    """What each detector reports of each of its classes, in their order."""
+    scans = [_Scan(detector.description.class_names) for detector in detectors]
+    for image, seen in seen_by(detectors, labelled):
+        for scan, found in zip(scans, seen, strict=True):
+            scan.add(image, found)
     return [scan.rankings() for scan in scans]
 
 
@@ -75,9 +75,10 @@ def choose_thresholds(
 def thresholds_as_precise(
     detector: Detector, parent: Detector, labelled: Iterable[LabelledImage], *, margin: float
 ) -> dict[str, float]:
-    """The parent's thresholds, raised until every class is more precise than the parent's by `margin`.
+    """The parent's thresholds, moved as far as needed, or allowed, to be more precise than it by `margin`.
 
-    A threshold chosen on some images looks better there than it is elsewhere: the margin is for that. It
+    A threshold rises until its class is that precise, and falls while it stays so, but not below a precision
+    of 0.8. What is chosen on some images looks better there than it is elsewhere: the margin is for that. It
     ends at a precision of 0.95. A class of which the parent reports fewer than 30 boxes keeps its threshold:
     so few say nothing.
     """
@@ -88,7 +89,9 @@ def thresholds_as_precise(
         if reported >= FEWEST_REPORTED:
             precision = float(before[name].precision[reported - 1])
             wanted = max(precision, min(precision + margin, PRECISE_ENOUGH))
-            chosen[name] = _raised(own[name], threshold, wanted)
+            needed = lowest_threshold(own[name], wanted)
+            allowed = lowest_threshold(own[name], max(wanted, PRECISION_FLOOR))
+            chosen[name] = min(max(threshold, needed), allowed)
     return chosen
 
 
@@ -102,29 +105,24 @@ def best_threshold(ranking: Ranking, precision_floor: float) -> float:
     return ranking.between(int(np.where(allowed, f1, -1).argmax()) if allowed.any() else int(f1.argmax()))
 
 
-def _raised(ranking: Ranking, threshold: float, precision: float) -> float:
-    """The lowest threshold, not below the given one, of so much precision; the highest there is, if none."""
-    reported = ranking.reported(threshold)
-    if not reported or ranking.precision[reported - 1] >= precision:
-        return threshold
-    last_of_equals = np.diff(ranking.confidence[: reported + 1], append=-1.0)[:reported] < 0
-    allowed = np.flatnonzero((ranking.precision[:reported] >= precision) & last_of_equals)
-    return max(threshold, ranking.between(int(allowed[-1]))) if len(allowed) else max(threshold, HIGHEST)
+def lowest_threshold(ranking: Ranking, precision: float) -> float:
+    """The lowest threshold of so much precision, 0.1 to 0.7; the highest, if there is none."""
+    last_of_equals = np.diff(ranking.confidence, append=-1.0) < 0
+    allowed = np.flatnonzero((ranking.precision >= precision) & last_of_equals)
+    return ranking.between(int(allowed[-1])) if len(allowed) else HIGHEST
 
 
 class _Scan:
     """One detector's boxes so far."""
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._names = detector.description.class_names
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self._names = class_names
         self._taxonomy = taxonomy_of(self._names)
         self._confidence: dict[str, list[Floats]] = {name: [] for name in self._names}
         self._hits: dict[str, list[Bools]] = {name: [] for name in self._names}
         self._truths = dict.fromkeys(self._names, 0)
 
-    def look(self, image: LabelledImage) -> None:
-        found = self._detector.detect([image.image], floor=SCORE_FLOOR)[0]
+    def add(self, image: LabelledImage, found: Detections) -> None:
         for index, name in enumerate(self._names):
             own, truth = found[found.class_id == index], true_boxes(image, name)
             self._confidence[name].append(own.confidence)

@@ -6,6 +6,7 @@ detector's class names; it never decides anything (that is `cloud.promotion`).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -127,31 +128,62 @@ class _Scores:
 
 
 def evaluate(detector: Detector, holdout: Iterable[LabelledImage]) -> Evaluation:
-    """Run a detector over labelled images and count.
+    """Run a detector over labelled images and count; see `evaluate_all`."""
+    return evaluate_all([detector], holdout)[0]
+
+
+def evaluate_all(detectors: Sequence[Detector], holdout: Iterable[LabelledImage]) -> list[Evaluation]:
+    """Run detectors over the same labelled images and count, in their order.
 
     A hit needs IoU 0.5 within the class, 0.3 for amorphous classes; AP50 and AP50-95 use their own IoU.
-    Labels of classes that the detector does not know are left out. Raises `DetectorError` when the
-    detector could not look: a failed image is never counted as an empty one.
+    Labels of classes that a detector does not know are left out. Raises `DetectorError` when one of them
+    could not look: a failed image is never counted as an empty one.
     """
-    bundle = detector.description
-    taxonomy = taxonomy_of(bundle.class_names)
-    scores: dict[tuple[str, str], _Scores] = defaultdict(_Scores)
-    images: dict[str, int] = defaultdict(int)
-    for batch in _batches(iter(holdout)):
-        seen = detector.detect([labelled.image for labelled in batch], floor=SCORE_FLOOR)
-        for labelled, found in zip(batch, seen, strict=True):
-            images[labelled.scene.key] += 1
-            for index, name in enumerate(bundle.class_names):
-                _gather(
-                    scores[name, labelled.scene.key],
-                    found[found.class_id == index],
-                    true_boxes(labelled, name),
-                    threshold=bundle.thresholds[name],
-                    rule=iou_rule(taxonomy, name),
-                )
-    tallies = [_tally(key, value, images[key[1]]) for key, value in sorted(scores.items())]
-    real = tuple(t for t in tallies if t.truths or t.reported)
-    return Evaluation(bundle.name, detector.digest, sum(images.values()), real)
+    counts = [_Count(detector) for detector in detectors]
+    for labelled, seen in seen_by(detectors, holdout):
+        for count, found in zip(counts, seen, strict=True):
+            count.add(labelled, found)
+    return [count.evaluation() for count in counts]
+
+
+def seen_by(
+    detectors: Sequence[Detector], images: Iterable[LabelledImage]
+) -> Iterator[tuple[LabelledImage, tuple[Detections, ...]]]:
+    """Every image, opened once, with what each detector sees from score 0.02 upward; they look side by side."""
+    with ThreadPoolExecutor(len(detectors)) as pool:
+        for batch in _batches(iter(images)):
+            pictures = [labelled.image for labelled in batch]
+            looks = [pool.submit(detector.detect, pictures, floor=SCORE_FLOOR) for detector in detectors]
+            yield from zip(batch, zip(*(look.result() for look in looks), strict=True), strict=True)
+
+
+class _Count:
+    """One detector's counts so far."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._bundle, self._digest = detector.description, detector.digest
+        self._taxonomy = taxonomy_of(self._bundle.class_names)
+        self._scores: dict[tuple[str, str], _Scores] = defaultdict(_Scores)
+        self._images: dict[str, int] = defaultdict(int)
+
+    def add(self, labelled: LabelledImage, found: Detections) -> None:
+        """One image and what the detector saw on it."""
+        self._images[labelled.scene.key] += 1
+        for index, name in enumerate(self._bundle.class_names):
+            _gather(
+                self._scores[name, labelled.scene.key],
+                found[found.class_id == index],
+                true_boxes(labelled, name),
+                threshold=self._bundle.thresholds[name],
+                rule=iou_rule(self._taxonomy, name),
+            )
+
+    def evaluation(self) -> Evaluation:
+        """What was counted."""
+        rows = sorted(self._scores.items())
+        tallies = [_tally(key, scores, self._images[key[1]]) for key, scores in rows]
+        real = tuple(t for t in tallies if t.truths or t.reported)
+        return Evaluation(self._bundle.name, self._digest, sum(self._images.values()), real)
 
 
 def true_boxes(labelled: LabelledImage, class_name: str) -> Floats:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cloud.campaign_stages import StageResult, StageWork
 from cloud.datasets import DataRole
 from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
-from cloud.evaluation import Evaluation, Tally, evaluate
+from cloud.evaluation import Evaluation, Tally, evaluate_all
 from cloud.failure_modes import ModeKey
 from cloud.labelled_images import LabelledImage, open_labelled
 from cloud.promotion import Finding, Margins, PromotionVerdict, Target, trial_verdict
@@ -87,22 +87,22 @@ def evaluate_both(parts: Parts, work: StageWork) -> StageResult:
             "there is no holdout to judge a candidate on; add one with `blindspot data add FOLDER --role "
             "holdout`, then resume the campaign"
         )
-    models = (incumbent_of(work), work.output(CampaignStage.TRAIN, "bundle_digest"))
+    models = {"incumbent": incumbent_of(work), "candidate": work.output(CampaignStage.TRAIN, "bundle_digest")}
     files: dict[str, str] = {}
     figures: dict[str, object] = {}
-    total = len(models) * parts.datasets.images(DataRole.HOLDOUT)
-    for index, digest in enumerate(models):
-        images = _watched(holdout, work, done=index * total // 2, total=total)
-        found = evaluate(parts.models.detector(digest), images)
+    total = parts.datasets.images(DataRole.HOLDOUT)
+    detectors = [parts.models.detector(digest) for digest in models.values()]
+    evaluations = evaluate_all(detectors, _watched(holdout, work, total))
+    for (role, digest), found in zip(models.items(), evaluations, strict=True):
         path = work.folder / f"{digest}.json"
         write_atomically(path, found.to_json().encode())
         files[digest] = path.relative_to(parts.settings.data).as_posix()
         parts.campaign_rows.put_evaluations(
             [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
         )
-        figures["incumbent" if index == 0 else "candidate"] = _summary(found)
+        figures[role] = _summary(found)
     _set_gauges(parts, work, files)
-    return StageResult(output={"files": files}, figures={**figures, "images": total // 2})
+    return StageResult(output={"files": files}, figures={**figures, "images": total})
 
 
 def trial(parts: Parts, work: StageWork) -> StageResult:
@@ -192,15 +192,14 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _watched(folders: tuple[Path, ...], work: StageWork, *, done: int, total: int) -> Iterator[LabelledImage]:
+def _watched(folders: tuple[Path, ...], work: StageWork, total: int) -> Iterator[LabelledImage]:
     """Images of all folders, with progress, until the stage is told to stop."""
-    for folder in folders:
-        for image in open_labelled(folder):
-            if done % 20 == 0:
-                work.check()
-                work.progress(done / max(total, 1), f"{done} of {total} images")
-            done += 1
-            yield image
+    images = (image for folder in folders for image in open_labelled(folder))
+    for done, image in enumerate(images):
+        if done % 20 == 0:
+            work.check()
+            work.progress(done / max(total, 1), f"{done} of {total} images")
+        yield image
 
 
 def _all_tallies(found: Evaluation) -> list[Tally]:

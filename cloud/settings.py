@@ -72,7 +72,7 @@ class SynthesisSettings(_Section):
 class TrainingSettings(_Section):
     """The fine-tuning recipe; see `cloud.training.Recipe` and `TrainingPlan`."""
 
-    epochs: int = Field(default=7, ge=1)
+    epochs: int = Field(default=9, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0.0)
     batch: int = Field(default=16, ge=2)
     synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)
@@ -80,7 +80,7 @@ class TrainingSettings(_Section):
     keep: float = Field(default=0.3, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)
-    precision_margin: UnitFloat = 0.02
+    precision_margin: UnitFloat = 0.03
     threads: int = Field(default=2, ge=1)
 
 

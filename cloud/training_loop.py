@@ -251,10 +251,10 @@ def calibrated(
     """The same network with thresholds chosen on labelled folders; the parent's without any."""
     if not folders:
         return weights
-    own = OnnxDetector(bundle_bytes(weights), threads=recipe.threads)
+    own = OnnxDetector(bundle_bytes(weights))
     if recipe.precision_margin is None:
         return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)))
-    before = OnnxDetector(bundle_bytes(parent), threads=recipe.threads)
+    before = OnnxDetector(bundle_bytes(parent))
     chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin)
     return weights.with_card(thresholds=chosen)
 

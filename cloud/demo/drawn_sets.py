@@ -1,7 +1,7 @@
 """Draws what the demo's campaigns learn from and are judged by, and enters it in the cloud's datasets.
 
 Replay is of the world and the conditions that the shipped detector learned; thresholds are chosen on scenes
-of the judge's world; the holdout is of a world that nobody learned from. Runs as a process of its own
+of four worlds; the holdout is of a world that nobody learned from. Runs as a process of its own
 (`python -m cloud.demo.drawn_sets`) while the cameras are watched.
 """
 
@@ -15,9 +15,9 @@ from cloud.settings import DataFolder
 from cloud.starting_detector.scenes import BASE_TRAINING, CAMPAIGN_CALIBRATION, TRIAL, draw_folder
 
 SCENES = {
-    DataRole.REPLAY: BASE_TRAINING,
+    DataRole.REPLAY: (BASE_TRAINING,),
     DataRole.CALIBRATION: CAMPAIGN_CALIBRATION,
-    DataRole.HOLDOUT: TRIAL,
+    DataRole.HOLDOUT: (TRIAL,),
 }
 
 
@@ -25,7 +25,9 @@ def draw_sets(cloud: Path, work: Path, counts: Mapping[DataRole, int]) -> None:
     """Draw so many images of each role below `work` and take them into the data folder `cloud`."""
     register = DatasetRegister(DataFolder(cloud).datasets)
     for role, count in counts.items():
-        register.add(draw_folder(replace(SCENES[role], count=count), work / role), role, f"drawn-{role}")
+        for scenes in SCENES[role]:
+            some, name = replace(scenes, count=count // len(SCENES[role])), f"drawn-{role}-{scenes.world}"
+            register.add(draw_folder(some, work / name), role, name)
 
 
 def main() -> None:

@@ -35,7 +35,12 @@ from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 from synth.street import DRAWN_CLASSES
 
 ENDED = ("done", "rejected", "failed", "cancelled")
-PLAYED = (("train", Phase.FILLER), ("shadow", Phase.SHADOW), ("verify", Phase.VERIFY))
+PLAYED = {
+    "train": Phase.FILLER,
+    "shadow": Phase.SHADOW,
+    "roll_out": Phase.SWAP,
+    "verify": Phase.VERIFY,
+}
 PLUMBING = {
     "recall_drop": 1.0,
     "precision_drop": 1.0,
@@ -144,7 +149,7 @@ class Demo:
             if promoted and count_against and self.counting is None:
                 self.counting = self._count_alarms(count_against, promoted)
             running = {s.stage for s in campaign.stages if s.state == "running"}
-            for stage, phase in PLAYED:
+            for stage, phase in PLAYED.items():
                 if stage in running and phase not in played:
                     played.add(phase)
                     self.view.say(f"{stage}: the cameras go on ({phase} footage)")

@@ -16,11 +16,15 @@ SEGMENT_FRAMES = 50
 
 
 class Phase(StrEnum):
-    """What a stretch of footage is for. `filler` keeps frames flowing while the cloud works."""
+    """What a stretch of footage is for. `filler` keeps frames flowing while the cloud works.
+
+    A model that was swapped in has to look at frames before it counts as held: `swap`.
+    """
 
     OBSERVE = "observe"
     FILLER = "filler"
     SHADOW = "shadow"
+    SWAP = "swap"
     VERIFY = "verify"
 
 
@@ -73,16 +77,16 @@ class DemoProfile:
     """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
 
     segments: dict[Phase, int] = field(
-        default_factory=lambda: {Phase.OBSERVE: 10, Phase.FILLER: 2, Phase.SHADOW: 10, Phase.VERIFY: 10}
+        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 10), strict=True)),
     )
     spawn_per_s: float = 1.2
     modes: int = 2
     images_per_mode: int = 60
     replay_images: int = 320
-    calibration_images: int = 360
-    holdout_images: int = 360
+    calibration_images: int = 720
+    holdout_images: int = 720
     empty_pictures: int = 100
-    epochs: int = 7
+    epochs: int = 9
     best_of: int = 1
     plumbing: bool = False
 
@@ -96,11 +100,11 @@ class DemoProfile:
 
 FULL = DemoProfile()
 TINY = DemoProfile(
-    segments={Phase.OBSERVE: 3, Phase.FILLER: 1, Phase.SHADOW: 2, Phase.VERIFY: 2},
+    segments=dict(zip(Phase, (3, 1, 2, 1, 2), strict=True)),
     modes=1,
     images_per_mode=4,
     replay_images=24,
-    calibration_images=10,
+    calibration_images=12,
     holdout_images=10,
     empty_pictures=6,
     epochs=1,
