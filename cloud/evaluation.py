@@ -149,7 +149,7 @@ def evaluate_all(detectors: Sequence[Detector], holdout: Iterable[LabelledImage]
 def seen_by(
     detectors: Sequence[Detector], images: Iterable[LabelledImage]
 ) -> Iterator[tuple[LabelledImage, tuple[Detections, ...]]]:
-    """Every image, opened once, with what each detector sees from score 0.02 upward; they look side by side."""
+    """Every image, opened once, with what each detector sees from score 0.02 up; they look side by side."""
     with ThreadPoolExecutor(len(detectors)) as pool:
         for batch in _batches(iter(images)):
             pictures = [labelled.image for labelled in batch]
