@@ -49,6 +49,11 @@ class RecallEstimate:
         return self.detected / self.supported if self.supported else None
 
     @property
+    def supported_in_service(self) -> int:
+        """Tracks counted while the model served, not beside another one in a shadow run."""
+        return self.supported - self.by_source.get(EvidenceSource.SHADOW, (0, 0))[0]
+
+    @property
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson interval; (0, 1) when nothing was supported."""
         return wilson(self.detected, self.supported)

@@ -128,11 +128,14 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
 def misdetection_rate(
     rows: Iterable[MisdetectionRow], key: ModeKey, models: Set[str], recall: RecallEstimate
 ) -> float | None:
-    """Misdetections of the mode by these models per supported track; None without supported tracks."""
-    if not recall.supported:
+    """Misdetections of the mode by these models per supported track in service; None without such tracks.
+
+    A candidate in shadow reports no misdetections: its tracks there would make every rate nought.
+    """
+    if not recall.supported_in_service:
         return None
     mine = (r for r in rows if ModeKey(r.class_name, r.scene, r.kind) == key)
-    return sum(1 for r in mine if not models or r.model_digest in models) / recall.supported
+    return sum(1 for r in mine if not models or r.model_digest in models) / recall.supported_in_service
 
 
 def closing_verdict(

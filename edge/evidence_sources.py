@@ -125,6 +125,12 @@ def translated(seen: Detections, spoken: BundleDescription, heard: BundleDescrip
     return Detections(known.xyxy, known.confidence, index[known.class_id], known.runner_up, known.embedding)
 
 
+def heard_of(spoken: BundleDescription, heard: BundleDescription) -> BundleDescription:
+    """`heard` with the thresholds of the detector whose boxes were translated; 1 for classes it lacks."""
+    thresholds = {name: spoken.thresholds.get(name, 1.0) for name in heard.class_names}
+    return heard.model_copy(update={"thresholds": thresholds})
+
+
 def track_gaps(
     update: TrackUpdate, before: Judged, before_s: float, rules: EvidenceRules
 ) -> list[Suspicion]:

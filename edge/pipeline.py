@@ -15,7 +15,7 @@ from edge.conditions import ConditionMemory, SceneTags
 from edge.detections import Detections
 from edge.detector import Detector
 from edge.errors import BudgetSpent, DetectorError
-from edge.evidence_sources import translated
+from edge.evidence_sources import heard_of, translated
 from edge.hazard_rules import HazardRules, Scene, Zone
 from edge.metrics import NodeMetrics
 from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
@@ -72,9 +72,7 @@ class CameraPipeline:
         self._rules = HazardRules(camera.name, bundle, parts.new_id, zones=zones)
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
-        self._teacher_tracker = (
-            ByteTracker(parts.teacher.description, self._sparse) if parts.teacher else None
-        )
+        self._teacher_tracker = self._track_teacher()
         self._recall = RecallCounter()
         self._counter = itertools.count()
         self._lock = threading.Lock()
@@ -172,17 +170,37 @@ class CameraPipeline:
         self._rules.description = detector.description
         self._collector.describe(detector.description)
         self._recall = RecallCounter()
-        if self._teacher_tracker is not None and self._parts.teacher is not None:
-            self._teacher_tracker = ByteTracker(self._parts.teacher.description, self._sparse)
+        self._teacher_tracker = self._track_teacher()
+
+    def _track_teacher(self) -> ByteTracker | None:
+        """A tracker of the teacher's boxes in the service bundle's classes, if there is a teacher."""
+        if self._parts.teacher is None:
+            return None
+        heard = heard_of(self._parts.teacher.description, self._parts.detector.description)
+        return ByteTracker(heard, self._sparse)
 
     def _teach(
         self, frame: Frame, found: Detections, tags: SceneTags, taken_s: float, shadow: ShadowRun | None
     ) -> Detections | None:
-        """What the teacher sees there, if it is its turn: counts recall, feeds the shadow run."""
-        taught = self._ask_teacher(frame)
-        if taught is not None and self._teacher_tracker is not None:
-            seen = above_threshold(found, self._parts.detector.description)
-            self._recall.look(self._teacher_tracker.update(taught, frame.time_s), [seen], tags.scene)
+        """What the teacher is sure of, if it is its turn: counts recall, feeds the shadow run.
+
+        Its tracker goes on with weaker boxes, as the detector's own does; nothing else sees them.
+        """
+        teacher, tracker = self._parts.teacher, self._teacher_tracker
+        if teacher is None or tracker is None:
+            return None
+        if next(self._counter) % self._parts.teaching.every and not self._stills:
+            return None
+        service = self._parts.detector.description
+        try:
+            taught = translated(
+                teacher.detect([frame.image], floor=tracker.floor)[0], teacher.description, service
+            )
+        except DetectorError:
+            self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
+            return None
+        seen = above_threshold(found, service)
+        self._recall.look(tracker.update(taught, frame.time_s), [seen], tags.scene)
         if shadow is not None and shadow.incumbent_digest == self._digest:
             shadow.look(
                 self._camera,
@@ -194,19 +212,7 @@ class CameraPipeline:
                 teacher=taught,
                 tracking=self._sparse,
             )
-        return taught
-
-    def _ask_teacher(self, frame: Frame) -> Detections | None:
-        """The teacher's boxes, in the service bundle's classes; None when not asked or when it failed."""
-        teacher = self._parts.teacher
-        if teacher is None or (next(self._counter) % self._parts.teaching.every and not self._stills):
-            return None
-        try:
-            seen = teacher.detect([frame.image])[0]
-        except DetectorError:
-            self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
-            return None
-        return translated(seen, teacher.description, self._parts.detector.description)
+        return above_threshold(taught, heard_of(teacher.description, service))
 
     def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
         """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.

@@ -1,8 +1,9 @@
 """Tracks of a source of support x boxes of a model -> which tracks the model detected. Pure counting.
 
 A track counts as detected by a model when the model's own boxes of its class match it (IoU at least 0.3)
-in at least half of the frames in which the source saw it. Only tracks that the source confirmed count, and
-only when they are over, each once. Counts add up to `RecallTally`s; nothing here looks at images.
+in at least half of the frames from the source's first sight of it to the last; where the source lost it in
+between, its predicted box stands in. Only tracks that the source confirmed count, and only when they are
+over, each once. Counts add up to `RecallTally`s; nothing here looks at images.
 """
 
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ from messaging.reports import EvidenceSource, RecallTally
 from messaging.taxonomy import SceneCondition
 
 Key = tuple[str, SceneCondition]
+_Look = tuple[SceneCondition, tuple[bool, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class ClosedTrack:
     Attributes:
         class_id: index into the class names.
         scene: the condition of most of its frames.
-        frames: frames in which the source saw it.
+        frames: frames from the source's first sight of it to the last.
         hits: per model, frames in which the model's boxes matched it.
         rule: by which it was counted.
     """
@@ -53,8 +55,10 @@ class ClosedTrack:
 
 @dataclass
 class _OpenTrack:
-    scenes: Counter[SceneCondition] = field(default_factory=Counter)
-    hits: Counter[int] = field(default_factory=Counter)
+    """Scene and matches of the frames up to the last sight, and of those after it."""
+
+    known: list[_Look] = field(default_factory=list)
+    since: list[_Look] = field(default_factory=list)
 
 
 class RecallCounter:
@@ -77,11 +81,12 @@ class RecallCounter:
         """
         if len(seen) != self._models:
             raise ValueError(f"this counter judges {self._models} models; got boxes of {len(seen)}")
+        for track in (*update.active, *update.lost):
+            matches = tuple(_matches(track, boxes, self._rule.iou) for boxes in seen)
+            self._open[track.id].since.append((scene, matches))
         for track in update.active:
-            counted = self._open[track.id]
-            counted.scenes[scene] += 1
-            for model, boxes in enumerate(seen):
-                counted.hits[model] += _matches(track, boxes, self._rule.iou)
+            sighted = self._open[track.id]
+            sighted.known, sighted.since = [*sighted.known, *sighted.since], []
         self.close(update.ended)
 
     def close(self, tracks: Iterable[Track]) -> None:
@@ -89,10 +94,10 @@ class RecallCounter:
         for track in tracks:
             counted = self._open.pop(track.id, None)
             if counted is not None and track.state is not TrackState.TENTATIVE:
-                scene, _ = counted.scenes.most_common(1)[0]
-                hits = tuple(counted.hits[model] for model in range(self._models))
+                scene, _ = Counter(scene for scene, _ in counted.known).most_common(1)[0]
+                hits = tuple(map(sum, zip(*(matches for _, matches in counted.known), strict=True)))
                 self._closed.append(
-                    ClosedTrack(track.class_id, scene, counted.scenes.total(), hits, self._rule)
+                    ClosedTrack(track.class_id, scene, len(counted.known), hits, self._rule)
                 )
 
     def take(self) -> list[ClosedTrack]:

@@ -17,6 +17,7 @@ import numpy as np
 from edge.detections import Detections, non_maximum_suppression
 from edge.detector import Detector, Image
 from edge.errors import DetectorError
+from edge.evidence_sources import heard_of
 from edge.recall_counter import ClosedTrack, RecallCounter, above_threshold
 from edge.tracker import ByteTracker, TrackerSettings
 from messaging.errors import ConfigurationError
@@ -116,7 +117,8 @@ class ShadowRun:
             scene: the frame's condition.
             time_s: the frame's time in seconds.
             incumbent_ms: how long the model in service took.
-            teacher: what the teacher saw; a run with a teacher passes over frames without.
+            teacher: what the teacher saw, boxes below its thresholds allowed; a run with a teacher passes
+                over frames without.
             tracking: how this camera's boxes become tracks; the first frame's word counts.
         """
         if self._teacher is not None and teacher is None:
@@ -199,7 +201,8 @@ class _WithTeacher:
         teacher: BundleDescription,
         tracking: TrackerSettings,
     ) -> None:
-        self._teacher = ByteTracker(teacher, tracking)
+        self._description = heard_of(teacher, models[INCUMBENT])
+        self._teacher = ByteTracker(self._description, tracking)
         self._models = tuple(ByteTracker(model, tracking) for model in models)
         self._support = RecallCounter(models=2)
         self._own = (RecallCounter(), RecallCounter())
@@ -209,8 +212,9 @@ class _WithTeacher:
         if teacher is None:
             return
         self._support.look(self._teacher.update(teacher, moment.time_s), pair, moment.scene)
+        sure = [above_threshold(teacher, self._description)]
         for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
-            counter.look(tracker.update(boxes, moment.time_s), [teacher], moment.scene)
+            counter.look(tracker.update(boxes, moment.time_s), sure, moment.scene)
 
     def end(self) -> None:
         self._support.close(self._teacher.end())

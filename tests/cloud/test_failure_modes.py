@@ -151,6 +151,9 @@ def test_the_rate_is_misdetections_per_supported_track_of_the_same_model() -> No
     rows = [row(), row(), row(model_digest=NEW), row(scene=DAY)]
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 2 / 40
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
+    shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
+    assert misdetection_rate(rows, key, {NEW}, shadowed) is None  # in shadow nothing is reported as missed
+    assert closing_verdict(shadowed, target=0.5, rate=None, baseline_rate=0.5) is ModeStatus.WAITING
 
 
 @pytest.mark.parametrize(
