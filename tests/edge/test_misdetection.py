@@ -5,7 +5,7 @@ import pytest
 from edge.conditions import SceneTags
 from edge.detections import Detections, Floats
 from edge.errors import DetectorError
-from edge.evidence_sources import translated
+from edge.evidence_sources import heard_of, translated
 from edge.misdetection import (
     PROBABILITY,
     Evidence,
@@ -315,6 +315,9 @@ def test_a_teacher_of_other_classes_speaks_of_those_known_here_only() -> None:
     heard = translated(seen, teacher, describe())
     assert heard.class_id.tolist() == [SMOKE, FIRE]
     assert heard.xyxy[1].tolist() == list(FAR)
+    limits = heard_of(teacher, describe()).thresholds
+    assert limits == {name: teacher.thresholds.get(name, 1.0) for name in describe().class_names}
+    assert 1.0 in limits.values()
 
 
 class MirrorDetector:

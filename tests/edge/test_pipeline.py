@@ -85,6 +85,25 @@ def test_what_both_see_counts_as_detected(tmp_path: Path) -> None:
     assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
 
 
+def test_weak_boxes_of_the_teacher_carry_its_track_on_and_are_no_evidence_of_a_miss(tmp_path: Path) -> None:
+    """Sure of it three times, then hesitant; the detector sees it in seven of the hesitant frames."""
+    serving, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box())
+    pipeline = _pipeline(tmp_path, serving, teacher)
+
+    def misses(frames: list[Frame]) -> int:
+        reports = [report for frame in frames for report in pipeline.process(frame).reports]
+        return sum(isinstance(r, Misdetection) and r.kind is ErrorKind.MISSED for r in reports)
+
+    frames = list(_frames(13))
+    assert misses(frames[:3]) == 1
+    serving.boxes, teacher.boxes = _box(), _box(confidence=0.3)
+    assert misses(frames[3:10]) == 0
+    serving.boxes = Detections.empty(4)
+    assert misses(frames[10:]) == 0
+    tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
+    assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
+
+
 def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, FakeDetector(describe(), "a" * 64, kind="deaf"))
     for frame in _frames(3):

@@ -58,6 +58,18 @@ def test_a_track_that_the_source_never_confirmed_does_not_count() -> None:
     assert run([(seen(), NOTHING, DAY)] * 2).take() == []
 
 
+def test_frames_in_which_the_source_lost_a_track_count_and_those_after_it_do_not() -> None:
+    """Seen, lost for five frames, seen again, gone: the model saw it in seven of the first fifteen frames."""
+    there = [True] * 5 + [False] * 5 + [True] * 5 + [False] * 5
+    frames = [
+        (seen() if source else NOTHING, seen() if i < 7 or i > 14 else NOTHING, NIGHT)
+        for i, source in enumerate(there)
+    ]
+    (track,) = run(frames).take()
+    assert (track.frames, track.hits) == (15, (7,))
+    assert not track.detected()
+
+
 def test_a_track_counts_once_and_only_when_it_is_over() -> None:
     tracker, counter = ByteTracker(describe(), TrackerSettings()), RecallCounter()
     for number in range(10):
