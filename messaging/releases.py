@@ -29,9 +29,9 @@ class BundleDescription(BaseModel):
     Input: (n, 3, height, width) float32, RGB 0-1, letterboxed with grey 114. Outputs: `boxes_output`
     (n, 4 + classes, anchors): centre x, centre y, width, height in input pixels, then class scores,
     NMS outside; `features_output` (n, embedding_width, height/feature_stride, width/feature_stride):
-    feature maps of layers that fine-tuning keeps frozen, already projected on the public basis, from
-    which per-box embeddings are pooled (RoIAlign). The basis is part of the graph: pooling is linear,
-    so projecting the map is projecting the pooled vector.
+    feature maps of layers that no training touches, already projected on the public basis, from which
+    per-box embeddings are pooled (RoIAlign). The basis is part of the graph: pooling is linear, so
+    projecting the map is projecting the pooled vector.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -5,7 +5,7 @@ import pytest
 
 from cloud.calibration import best_threshold, choose_thresholds, ranked, thresholds_as_precise
 from cloud.detection_metrics import average_precision, match
-from cloud.evaluation import Evaluation, evaluate
+from cloud.evaluation import Evaluation, evaluate, evaluate_all
 from cloud.labelled_images import LabelledImage, TrueBox
 from edge.detections import Detections
 from messaging.taxonomy import SceneCondition
@@ -48,6 +48,16 @@ def test_hits_misses_and_false_alarms_are_counted_per_class_and_condition() -> N
     assert smoke is not None
     assert (smoke.recall, smoke.precision, smoke.images) == (1.0, 0.5, 2)
     assert found.tally("smoke", DAY) is None
+
+
+def test_several_detectors_look_at_every_image_that_is_opened_once() -> None:
+    images = [_image(TrueBox("fire", BOX)) for _ in range(11)]
+    sharp, blind = (ScriptedDetector([row] * 11) for row in (_seen((BOX, 0.9, 0)), _seen()))
+    first, second = (found.of_class("fire") for found in evaluate_all([sharp, blind], iter(images)))
+    assert first is not None
+    assert second is not None
+    assert (first.true_positives, first.missed) == (11, 0)
+    assert (second.true_positives, second.missed) == (0, 11)
 
 
 def test_an_evaluation_survives_the_way_through_json() -> None:
