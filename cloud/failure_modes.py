@@ -130,12 +130,14 @@ def misdetection_rate(
 ) -> float | None:
     """Misdetections of the mode by these models per supported track in service; None without such tracks.
 
-    A candidate in shadow reports no misdetections: its tracks there would make every rate nought.
+    Evidence counts with its probability, as it does in the frequency: the faint signs that a better detector
+    gives instead of clear misses are not as many misses. A candidate in shadow reports no misdetections: its tracks there would make every rate nought.
     """
     if not recall.supported_in_service:
         return None
     mine = (r for r in rows if ModeKey(r.class_name, r.scene, r.kind) == key)
-    return sum(1 for r in mine if not models or r.model_digest in models) / recall.supported_in_service
+    expected = sum(r.probability for r in mine if not models or r.model_digest in models)
+    return expected / recall.supported_in_service
 
 
 def closing_verdict(

@@ -148,8 +148,8 @@ def test_a_final_shadow_report_speaks_only_where_there_is_no_tally() -> None:
 
 def test_the_rate_is_misdetections_per_supported_track_of_the_same_model() -> None:
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
-    rows = [row(), row(), row(model_digest=NEW), row(scene=DAY)]
-    assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 2 / 40
+    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(scene=DAY)]
+    assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 1.25 / 40
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
     shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
     assert misdetection_rate(rows, key, {NEW}, shadowed) is None  # in shadow nothing is reported as missed
