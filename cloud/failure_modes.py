@@ -131,7 +131,8 @@ def misdetection_rate(
     """Misdetections of the mode by these models per supported track in service; None without such tracks.
 
     Evidence counts with its probability, as it does in the frequency: the faint signs that a better detector
-    gives instead of clear misses are not as many misses. A candidate in shadow reports no misdetections: its tracks there would make every rate nought.
+    gives instead of clear misses are not as many misses. A candidate in shadow reports no misdetections:
+    its tracks there would make every rate nought.
     """
     if not recall.supported_in_service:
         return None
