@@ -35,7 +35,7 @@ class Recipe:
     parent's statistics: what pictures of one condition would do to them, all the others would pay for. What
     comes out lies between the parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022,
     robust fine-tuning. Its thresholds are those of best F1 or, with a `precision_margin`, the parent's,
-    raised until every class is more precise by that.
+    moved so that every class is more precise by that (`cloud.calibration.thresholds_as_precise`).
     """
 
     epochs: int = 5
