@@ -128,7 +128,7 @@ class GeometryResource(Resource):
 
 
 class FailureModeResource(Resource):
-    """One failure mode. `rate` is misdetections per supported track of the models in service."""
+    """One failure mode. `rate`: expected misdetections per supported track of the models in service."""
 
     id: str
     class_name: str
