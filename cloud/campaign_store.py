@@ -205,6 +205,12 @@ class CampaignStore:
         with self._db.reading() as connection:
             return [_stage(row) for row in connection.execute(query)]
 
+    def outputs_of_done(self, stage: CampaignStage, *, newest: int) -> list[Mapping[str, Any]]:
+        """What a stage left in the newest campaigns that ended well, at most so many, the last one first."""
+        done = self.recent(states=(CampaignState.DONE,), limit=newest)
+        records = (record for campaign in done for record in self.stages(campaign.id))
+        return [r.output for r in records if r.stage is stage and r.state is StageState.DONE]
+
     # -- images and evaluations ----------------------------------------------------------------------
 
     def put_images(self, batch: Sequence[SyntheticImage]) -> None:

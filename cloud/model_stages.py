@@ -24,7 +24,10 @@ from messaging.manifest import ReleaseManifest
 
 
 def train(parts: Parts, work: StageWork) -> StageResult:
-    """Fine-tune the incumbent on replay and the synthetic sets. Raises `StageFailed` without replay."""
+    """Fine-tune the incumbent on replay and the synthetic sets, those of earlier campaigns among them.
+
+    Raises `StageFailed` without replay.
+    """
     incumbent = incumbent_of(work)
     replay = parts.datasets.folders(DataRole.BASE, DataRole.REPLAY)
     if not replay:
@@ -32,7 +35,10 @@ def train(parts: Parts, work: StageWork) -> StageResult:
             "there is no replay data, and training on new data alone destroys old classes; add some with "
             "`blindspot data add FOLDER --role replay`, then resume the campaign"
         )
-    sets = work.output(CampaignStage.FILTER, "sets")
+    earlier = parts.campaign_rows.outputs_of_done(
+        CampaignStage.FILTER, newest=parts.settings.training.earlier_campaigns
+    )
+    sets = [row for output in (work.inputs[CampaignStage.FILTER], *earlier) for row in output["sets"]]
     plan = TrainingPlan(
         parent=parts.models.weights(incumbent).absolute(),
         name=f"campaign-{work.campaign.id[-8:].lower()}",

@@ -70,7 +70,10 @@ class SynthesisSettings(_Section):
 
 
 class TrainingSettings(_Section):
-    """The fine-tuning recipe; see `cloud.training.Recipe` and `TrainingPlan`."""
+    """The fine-tuning recipe; see `cloud.training.Recipe` and `TrainingPlan`.
+
+    What was painted for so many `earlier_campaigns` is learned again, lest a campaign unteach the one before.
+    """
 
     epochs: int = Field(default=9, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0.0)
@@ -80,6 +83,7 @@ class TrainingSettings(_Section):
     keep: float = Field(default=0.3, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)
+    earlier_campaigns: int = Field(default=3, ge=0)
     precision_margin: UnitFloat = 0.03
     threads: int = Field(default=2, ge=1)
 

@@ -50,15 +50,20 @@ def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
 def outcome(
     work: Path, evidence: Evidence, measured: Measured, base_digest: str, *, drawn: bool
 ) -> DemoResult:
-    """Both models on the footage of the last round's verification, and everything else that is told.
+    """The first and the last model in service on the footage of the last verification, and all else.
 
     Footage that was not drawn has no truth: then the rows are the figures of the shadow runs.
     """
     last = evidence.campaigns[-1]
-    candidate = served_model(last)
-    notes = [] if candidate else [f"No model was put in service: {last.reason or last.state}."]
+    served = [(number, served_model(campaign)) for number, campaign in enumerate(evidence.campaigns)]
+    notes = [
+        f"Round {number + 1} put no model in service: {campaign.reason or campaign.state}."
+        for (number, digest), campaign in zip(served, evidence.campaigns, strict=True)
+        if digest is None
+    ]
     if drawn:
-        rows = _rows(work, evidence, base_digest, candidate or base_digest, len(evidence.campaigns) - 1)
+        verified = [(number, digest) for number, digest in served if digest] or [(0, base_digest)]
+        rows = _rows(work, evidence, base_digest, verified[-1][1], verified[-1][0])
     else:
         rows = shadow_rows(evidence.comparison, frozenset(last.modes))
         notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")

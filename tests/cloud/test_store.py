@@ -9,7 +9,14 @@ from alembic.migration import MigrationContext
 
 from cloud.campaign_store import CampaignStore
 from cloud.errors import StoreUnavailable
-from cloud.records import CampaignPlan, CampaignStage, LedgerTotal, StageState, SyntheticImage
+from cloud.records import (
+    CampaignPlan,
+    CampaignStage,
+    CampaignState,
+    LedgerTotal,
+    StageState,
+    SyntheticImage,
+)
 from cloud.report_store import ReportStore
 from cloud.store import open_database, sqlite_url
 from cloud.tables import metadata
@@ -122,6 +129,22 @@ def test_a_finished_stage_is_found_and_not_begun_again(tmp_path: Path) -> None:
     found = store.begin_stage("C1", CampaignStage.PLAN, "d")
     assert begun.state is StageState.RUNNING
     assert (found.state, found.output, found.runs) == (StageState.DONE, {"x": 1}, 1)
+
+
+def test_outputs_are_found_of_campaigns_that_ended_well_only(tmp_path: Path) -> None:
+    database, _ = open_store(tmp_path)
+    store = CampaignStore(database)
+    for number, state in enumerate((CampaignState.DONE, CampaignState.REJECTED, CampaignState.DONE)):
+        store.create(f"C{number}", CampaignPlan(("a.day-clear.missed",), 5), started_by="test")
+        for stage in (CampaignStage.PLAN, CampaignStage.FILTER):
+            store.begin_stage(f"C{number}", stage, "d")
+            output = {"of": f"{stage} {number}"}
+            store.end_stage(f"C{number}", stage, "d", state=StageState.DONE, output=output)
+        store.set_state(f"C{number}", state, ended=True)
+    found = store.outputs_of_done(CampaignStage.FILTER, newest=3)
+    assert found == [{"of": "filter 2"}, {"of": "filter 0"}]
+    assert store.outputs_of_done(CampaignStage.FILTER, newest=1) == [{"of": "filter 2"}]
+    assert store.outputs_of_done(CampaignStage.FILTER, newest=0) == []
 
 
 def test_an_idempotency_key_gives_the_campaign_that_it_made_before(tmp_path: Path) -> None:
