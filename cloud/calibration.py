@@ -79,8 +79,8 @@ def thresholds_as_precise(
 
     A threshold rises until its class is that precise, and falls while it stays so, but not below a precision
     of 0.8. What is chosen on some images looks better there than it is elsewhere: the margin is for that. It
-    ends at a precision of 0.95, or thresholds would rise from campaign to campaign. A class of which the
-    parent reports fewer than 30 boxes keeps its threshold: so few say nothing.
+    ends at a precision of 0.95. A class of which the parent reports fewer than 30 boxes keeps its threshold:
+    so few say nothing.
     """
     own, before = rankings([detector, parent], labelled)
     chosen = dict(parent.description.thresholds)

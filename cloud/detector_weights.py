@@ -61,7 +61,10 @@ class EmbeddingBasis:
 
 @dataclass(frozen=True)
 class WeightsCard:
-    """What a weights file says of itself. Class names are in output order; sizes in pixels."""
+    """What a weights file says of itself. Class names are in output order; sizes in pixels.
+
+    `calibrated_on` are the labelled folders that its thresholds were chosen on against its parent's.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -71,6 +74,7 @@ class WeightsCard:
     licence: str
     architecture: str = "yolo11n"
     parent_digest: str | None = None
+    calibrated_on: tuple[str, ...] = ()
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -162,7 +166,7 @@ def read_weights(path: Path) -> DetectorWeights:
         basis = EmbeddingBasis(
             stored[BASIS + "matrix"], stored[BASIS + "offset"], float(card.pop("clip_norm"))
         )
-        card["class_names"] = tuple(card["class_names"])
+        card |= {name: tuple(card[name]) for name in ("class_names", "calibrated_on") if name in card}
         network, embedder = (_with_prefix(stored, prefix) for prefix in (NETWORK, EMBEDDER))
         return DetectorWeights(network, basis, WeightsCard(**card), embedder)
     except FileNotFoundError:

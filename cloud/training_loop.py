@@ -248,15 +248,21 @@ def _opened(folders: Iterable[Path]) -> Iterator[LabelledImage]:
 def calibrated(
     weights: DetectorWeights, parent: DetectorWeights, folders: Sequence[Path], recipe: Recipe
 ) -> DetectorWeights:
-    """The same network with thresholds chosen on labelled folders; the parent's without any."""
+    """The same network with thresholds chosen on labelled folders; the parent's without any.
+
+    A parent whose thresholds were chosen on the very same folders looks better there than it is, as its child
+    does: then there is no margin, or thresholds would rise from campaign to campaign.
+    """
     if not folders:
         return weights
     own = OnnxDetector(bundle_bytes(weights))
     if recipe.precision_margin is None:
-        return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)))
+        return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)), calibrated_on=())
     before = OnnxDetector(bundle_bytes(parent))
-    chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin)
-    return weights.with_card(thresholds=chosen)
+    names = tuple(sorted(folder.name for folder in folders))
+    margin = 0.0 if parent.card.calibrated_on == names else recipe.precision_margin
+    chosen = thresholds_as_precise(own, before, _opened(folders), margin=margin)
+    return weights.with_card(thresholds=chosen, calibrated_on=names)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cloud import training_loop
 from cloud.detector_weights import EMBEDDING_LAYERS, layer_of, read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import Recipe
@@ -80,3 +81,24 @@ def test_kept_statistics_stay_while_kernels_learn(tmp_path: Path) -> None:
     assert len(statistics) > 100
     assert all((trained.tensors[n] == parent.tensors[n]).all() for n in statistics)
     assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
+
+
+def test_the_margin_of_thresholds_is_asked_for_once_on_the_same_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child of a parent that was calibrated on the same folders, or on others."""
+    margins = []
+
+    def thresholds(_own: object, _parent: object, _images: object, *, margin: float) -> dict[str, float]:
+        margins.append(margin)
+        return dict(read_weights(STARTING_WEIGHTS).card.thresholds)
+
+    monkeypatch.setattr(training_loop, "thresholds_as_precise", thresholds)
+    parent, recipe = read_weights(STARTING_WEIGHTS), replace(TINY, precision_margin=0.03)
+    here, there = (tmp_path / "here",), (tmp_path / "there",)
+    child = training_loop.calibrated(parent, parent, here, recipe)
+    child.write(tmp_path / "child.safetensors")
+    child = read_weights(tmp_path / "child.safetensors")
+    training_loop.calibrated(child, child, here, recipe)
+    training_loop.calibrated(child, child, there, recipe)
+    assert margins == [0.03, 0.0, 0.03]
