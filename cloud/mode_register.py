@@ -162,26 +162,28 @@ class ModeRegister:
         return changed
 
     def take_up(self, campaign: Campaign) -> None:
-        """Mark the campaign's modes, with the rate that must halve; repeating it changes nothing."""
+        """Mark the campaign's modes; repeating it changes nothing.
+
+        The rate that must halve is that of the first campaign that took a mode up: what several campaigns
+        mend together is mended.
+        """
         snapshot = self.snapshot(max_age_s=0.0)
         states = self._campaigns.mode_states()
         for mode in campaign.plan.modes:
             known = states.get(mode) or ModeState(mode, ModeStatus.OPEN, self._now())
             if known.campaign == campaign.id and known.status is ModeStatus.IN_CAMPAIGN:
                 continue
-            key = ModeKey.parse(mode)
-            models = _models(campaign.plan.incumbent_digest, snapshot.in_service)
-            recall = recall_of(snapshot.recall, key, models)
+            if known.baseline_rate is None:
+                known = self._with_baseline(known, campaign, snapshot)
             self._put(
-                replace(
-                    known,
-                    status=ModeStatus.IN_CAMPAIGN,
-                    since=self._now(),
-                    campaign=campaign.id,
-                    baseline_digest=campaign.plan.incumbent_digest,
-                    baseline_rate=misdetection_rate(snapshot.rows, key, models, recall),
-                )
+                replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id)
             )
+
+    def _with_baseline(self, state: ModeState, campaign: Campaign, snapshot: Snapshot) -> ModeState:
+        key = ModeKey.parse(state.mode)
+        models = _models(campaign.plan.incumbent_digest, snapshot.in_service)
+        rate = misdetection_rate(snapshot.rows, key, models, recall_of(snapshot.recall, key, models))
+        return replace(state, baseline_digest=campaign.plan.incumbent_digest, baseline_rate=rate)
 
     def set_status(self, mode: str, status: ModeStatus) -> None:
         """What a campaign's verify stage found."""

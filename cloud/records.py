@@ -143,7 +143,7 @@ class ModeState:
     """The remembered part of a failure mode; the rest is recomputed from evidence.
 
     `baseline_digest` and `baseline_rate` are the model and the misdetection rate (per supported track)
-    when a campaign took the mode up: "halved" is measured against them.
+    when a campaign first took the mode up: "halved" is measured against them.
     """
 
     mode: str

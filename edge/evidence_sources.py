@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge.detections import Detections, Floats, iou_matrix
 from edge.motion import MotionReading
+from edge.teacher import TeacherOpinion
 from edge.tracker import Sighting, Track, TrackState, TrackUpdate
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
@@ -115,22 +116,6 @@ def weakened(description: BundleDescription, rules: EvidenceRules) -> BundleDesc
     return description.model_copy(update={"thresholds": lower})
 
 
-def translated(seen: Detections, spoken: BundleDescription, heard: BundleDescription) -> Detections:
-    """Boxes of a detector with other classes or another order of them; classes unknown here are left out."""
-    if spoken.class_names == heard.class_names:
-        return seen
-    index = np.asarray([heard.class_names.index(n) if n in heard.class_names else -1
-                        for n in spoken.class_names])
-    known = seen[index[seen.class_id] >= 0]
-    return Detections(known.xyxy, known.confidence, index[known.class_id], known.runner_up, known.embedding)
-
-
-def heard_of(spoken: BundleDescription, heard: BundleDescription) -> BundleDescription:
-    """`heard` with the thresholds of the detector whose boxes were translated; 1 for classes it lacks."""
-    thresholds = {name: spoken.thresholds.get(name, 1.0) for name in heard.class_names}
-    return heard.model_copy(update={"thresholds": thresholds})
-
-
 def track_gaps(
     update: TrackUpdate, before: Judged, before_s: float, rules: EvidenceRules
 ) -> list[Suspicion]:
@@ -175,21 +160,26 @@ def view_disagreements(
     return found
 
 
-def teacher_disagreements(judged: Judged, teacher: Detections, rules: EvidenceRules) -> list[Suspicion]:
+def teacher_disagreements(
+    judged: Judged, teacher: TeacherOpinion, rules: EvidenceRules
+) -> list[Suspicion]:
     """A bigger detector in idle time. Supplies class and box: missed, false alarm, wrong class, poor box.
 
-    `teacher` are the boxes above the teacher's own thresholds.
+    Only what it is sure of counts; a miss in footage must be of a track that is missed most of the time.
     """
     found: list[Suspicion] = []
-    reported = judged.reported
-    overlap = iou_matrix(teacher.xyxy, reported.xyxy)
-    for row in range(len(teacher)):
-        class_id = int(teacher.class_id[row])
+    reported, sure = judged.reported, teacher.sure
+    overlap = iou_matrix(sure.xyxy, reported.xyxy)
+    for row in range(len(sure)):
+        class_id, track = int(sure.class_id[row]), None
         kind = _quarrel(overlap[row], reported.class_id, class_id, judged.same(class_id, rules),
                         shapeless=bool(judged.amorphous[class_id]))
+        if kind is ErrorKind.MISSED and teacher.missed is not None:
+            track = _track_at(sure.xyxy[row], class_id, teacher.missed)
+            kind = None if track is None else kind
         if kind is not None:
-            found.append(Suspicion(EvidenceSource.TEACHER, kind, class_id, teacher.xyxy[row]))
-    return found + _denied(judged, [teacher], rules, EvidenceSource.TEACHER)
+            found.append(Suspicion(EvidenceSource.TEACHER, kind, class_id, sure.xyxy[row], track=track))
+    return found + _denied(judged, [sure], rules, EvidenceSource.TEACHER)
 
 
 def unexplained_motion(
@@ -243,6 +233,12 @@ def low_margins_of_still(judged: Judged, rules: EvidenceRules) -> list[Suspicion
         for box, class_id in zip(doubtful.xyxy, doubtful.class_id, strict=True)
         if not _covered(box, int(class_id), judged, rules)
     ]
+
+
+def _track_at(xyxy: Floats, class_id: int, tracks: Sequence[Track]) -> int | None:
+    """Number of the track of this class whose newest box is this one."""
+    mine = (t for t in tracks if t.class_id == class_id and np.array_equal(t.xyxy, xyxy))
+    return next((t.id for t in mine), None)
 
 
 def _gap_that_ends_now(track: Track, rules: EvidenceRules) -> tuple[Sighting, Sighting] | None:

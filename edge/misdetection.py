@@ -32,6 +32,7 @@ from edge.evidence_sources import (
 from edge.motion import MotionReading
 from edge.privacy import geometry_of, minute_of
 from edge.sources import Frame
+from edge.teacher import TeacherOpinion
 from edge.tracker import ByteTracker, TrackerSettings, TrackUpdate
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import ErrorKind, EvidenceSource, Misdetection
@@ -95,12 +96,11 @@ class Moment:
 class SecondOpinions:
     """What else was seen on the frame, in its pixels and in the service bundle's class indices.
 
-    None: not asked, or asked and could not look. `views` come from `edge.second_views.look_again`,
-    `teacher` from another detector at its own thresholds (see `edge.evidence_sources.translated`).
+    None: not asked, or asked and could not look. `views` come from `edge.second_views.look_again`.
     """
 
     views: tuple[Detections, ...] | None = None
-    teacher: Detections | None = None
+    teacher: TeacherOpinion | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,14 +308,17 @@ class EvidenceCollector:
     def _key(self, suspicion: Suspicion, moment: Moment) -> str:
         """A track's own number, else the frame and the place: unique enough to count an object once."""
         if suspicion.track is not None:
-            return track_key(suspicion.track, weak=suspicion.source is EvidenceSource.LOW_MARGIN)
+            return track_key(suspicion.track, suspicion.source)
         where = "-".join(str(int(v)) for v in suspicion.xyxy)
         return f"{suspicion.source}-{moment.frame.index}-{where}"
 
 
-def track_key(number: int, *, weak: bool = False) -> str:
-    """Key of a track of the service tracker, or of the collector's own tracker of weak boxes."""
-    return f"{'weak' if weak else 'track'}-{number}"
+def track_key(number: int, source: EvidenceSource = EvidenceSource.TRACK_GAP) -> str:
+    """Key of a track: of the tracker of weak boxes, of the teacher's, or else of the service tracker."""
+    return f"{_TRACKERS.get(source, 'track')}-{number}"
+
+
+_TRACKERS = {EvidenceSource.LOW_MARGIN: "weak", EvidenceSource.TEACHER: "taught"}
 
 
 def _contains(outer: Floats, inner: Floats) -> bool:

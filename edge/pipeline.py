@@ -15,18 +15,18 @@ from edge.conditions import ConditionMemory, SceneTags
 from edge.detections import Detections
 from edge.detector import Detector
 from edge.errors import BudgetSpent, DetectorError
-from edge.evidence_sources import heard_of, translated
 from edge.hazard_rules import HazardRules, Scene, Zone
 from edge.metrics import NodeMetrics
 from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
 from edge.motion import MotionFilter
 from edge.privacy import PrivacyAccountant, release_prototype
 from edge.prototypes import PrototypeBook, PrototypeKey
-from edge.recall_counter import RecallCounter, above_threshold, recall_tallies
+from edge.recall_counter import above_threshold, recall_tallies
 from edge.second_views import look_again
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.shadow import SPARSE_FRAMES, ShadowRun
 from edge.sources import Frame
+from edge.teacher import Teacher, TeacherOpinion
 from edge.tracker import ONE_PICTURE, ByteTracker, TrackerSettings, TrackState, TrackUpdate
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
@@ -72,8 +72,7 @@ class CameraPipeline:
         self._rules = HazardRules(camera.name, bundle, parts.new_id, zones=zones)
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
-        self._teacher_tracker = self._track_teacher()
-        self._recall = RecallCounter()
+        self._teacher = Teacher(parts.teacher, bundle, self._sparse) if parts.teacher else None
         self._counter = itertools.count()
         self._lock = threading.Lock()
         self._last: tuple[float, Scene] | None = None
@@ -100,11 +99,11 @@ class CameraPipeline:
         scene = Scene(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, scene)
         reports: list[Report] = list(self._rules.observe(update, scene, self._digest))
-        taught = self._teach(frame, found, tags, taken_s, shadow)
+        opinion = self._teach(frame, found, tags, taken_s, shadow)
         watched = motion if self._parts.evidence.motion else None
         evidence = self._collector.observe(
             Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
-            SecondOpinions(self._second_views(frame), taught),
+            SecondOpinions(self._second_views(frame), opinion),
             embed=self._parts.detector.embed,
         )
         self._remember(update, evidence, tags)
@@ -115,8 +114,8 @@ class CameraPipeline:
         """The footage is over: close what is open, hand out what was counted."""
         with self._lock:
             self._tracker.end()
-            if self._teacher_tracker is not None:
-                self._recall.close(self._teacher_tracker.end())
+            if self._teacher is not None:
+                self._teacher.end()
             closed: list[Report] = []
             if self._last is not None:
                 closed = list(self._rules.close_all(*self._last, self._digest))
@@ -127,7 +126,7 @@ class CameraPipeline:
         with self._lock:
             return list(
                 recall_tallies(
-                    self._recall.take(),
+                    self._teacher.take() if self._teacher else (),
                     self._parts.detector.description.class_names,
                     camera=self._camera,
                     model_digest=self._digest,
@@ -169,38 +168,20 @@ class CameraPipeline:
         self._tracker.describe(detector.description)
         self._rules.description = detector.description
         self._collector.describe(detector.description)
-        self._recall = RecallCounter()
-        self._teacher_tracker = self._track_teacher()
-
-    def _track_teacher(self) -> ByteTracker | None:
-        """A tracker of the teacher's boxes in the service bundle's classes, if there is a teacher."""
-        if self._parts.teacher is None:
-            return None
-        heard = heard_of(self._parts.teacher.description, self._parts.detector.description)
-        return ByteTracker(heard, self._sparse)
+        if self._teacher is not None:
+            self._teacher.follow(detector.description)
 
     def _teach(
         self, frame: Frame, found: Detections, tags: SceneTags, taken_s: float, shadow: ShadowRun | None
-    ) -> Detections | None:
-        """What the teacher is sure of, if it is its turn: counts recall, feeds the shadow run.
-
-        Its tracker goes on with weaker boxes, as the detector's own does; nothing else sees them.
-        """
-        teacher, tracker = self._parts.teacher, self._teacher_tracker
-        if teacher is None or tracker is None:
+    ) -> TeacherOpinion | None:
+        """What the teacher says, if it is its turn and it could look; the shadow run is fed with it."""
+        if self._teacher is None or (next(self._counter) % self._parts.teaching.every and not self._stills):
             return None
-        if next(self._counter) % self._parts.teaching.every and not self._stills:
-            return None
-        service = self._parts.detector.description
         try:
-            taught = translated(
-                teacher.detect([frame.image], floor=tracker.floor)[0], teacher.description, service
-            )
+            opinion = self._teacher.look(frame, found, tags.scene)
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
             return None
-        seen = above_threshold(found, service)
-        self._recall.look(tracker.update(taught, frame.time_s), [seen], tags.scene)
         if shadow is not None and shadow.incumbent_digest == self._digest:
             shadow.look(
                 self._camera,
@@ -209,10 +190,10 @@ class CameraPipeline:
                 scene=tags.scene,
                 time_s=frame.time_s,
                 incumbent_ms=1000 * taken_s,
-                teacher=taught,
+                teacher=opinion.heard,
                 tracking=self._sparse,
             )
-        return above_threshold(taught, heard_of(teacher.description, service))
+        return opinion
 
     def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
         """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.

@@ -100,6 +100,16 @@ class RecallCounter:
                     ClosedTrack(track.class_id, scene, len(counted.known), hits, self._rule)
                 )
 
+    def missed(self, update: TrackUpdate, looks: int) -> list[Track]:
+        """Confirmed tracks in sight that the first model has not detected, after at least so many `looks`."""
+        return [
+            track
+            for track in update.active
+            if track.state is not TrackState.TENTATIVE
+            and len(known := self._open[track.id].known) >= looks
+            and sum(matches[0] for _, matches in known) < self._rule.share * len(known)
+        ]
+
     def take(self) -> list[ClosedTrack]:
         """The tracks that are over since the last call."""
         closed, self._closed = self._closed, []

@@ -17,8 +17,8 @@ import numpy as np
 from edge.detections import Detections, non_maximum_suppression
 from edge.detector import Detector, Image
 from edge.errors import DetectorError
-from edge.evidence_sources import heard_of
 from edge.recall_counter import ClosedTrack, RecallCounter, above_threshold
+from edge.teacher import heard_of
 from edge.tracker import ByteTracker, TrackerSettings
 from messaging.errors import ConfigurationError
 from messaging.releases import BundleDescription

@@ -21,12 +21,14 @@ import numpy as np
 from cloud.intervals import wilson
 from edge.conditions import ConditionMemory
 from edge.detections import Floats, iou_matrix
-from edge.evidence_sources import EvidenceRules, Judged, translated
+from edge.evidence_sources import EvidenceRules, Judged
 from edge.misdetection import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
 from edge.motion import MotionFilter
 from edge.onnx_detector import OnnxDetector
 from edge.second_views import look_again
+from edge.shadow import SPARSE_FRAMES
 from edge.sources import Frame
+from edge.teacher import Teacher
 from edge.tracker import ByteTracker, TrackerSettings
 from messaging.figures import Figure, write_figures
 from messaging.reports import ErrorKind, EvidenceSource
@@ -122,8 +124,8 @@ class Watch:
     """One drawn camera under one detector, all sources at once but each on its own."""
 
     def __init__(self, service: OnnxDetector, teacher: OnnxDetector | None, rules: EvidenceRules) -> None:
-        self.service, self.teacher = service, teacher
         bundle = service.description
+        self.service, self.teacher = service, Teacher(teacher, bundle, SPARSE_FRAMES) if teacher else None
         self.tracker = ByteTracker(bundle, TrackerSettings())
         self.motion, self.memory = MotionFilter(), ConditionMemory()
         self.collectors = {
@@ -138,7 +140,10 @@ class Watch:
         moment = Moment(frame, self.memory.observe(frame.image, frame.time_s), seen, self.service.digest,
                         self.tracker.update(seen, frame.time_s),
                         self.motion.observe(frame.image, frame.time_s))
-        opinions = self._opinions(frame)
+        opinions = SecondOpinions(
+            tuple(look_again(self.service, frame.image, self.floor)),
+            self.teacher.look(frame, seen, moment.tags.scene) if self.teacher else None,
+        )
         judged = Judged.of(seen, self.service.description)
         judge = Judge(truth, *self.before[:1], judged, self.before[1], self.service.description.class_names)
         for box in truth:
@@ -152,13 +157,6 @@ class Watch:
                 if evidence.report.kind is ErrorKind.MISSED:
                     watched.evidence[source] |= judge.missed_by(evidence)
         self.before = truth, judged
-
-    def _opinions(self, frame: Frame) -> SecondOpinions:
-        teacher = None
-        if self.teacher is not None:
-            seen = self.teacher.detect([frame.image])[0]
-            teacher = translated(seen, self.teacher.description, self.service.description)
-        return SecondOpinions(tuple(look_again(self.service, frame.image, self.floor)), teacher)
 
 
 def measure(

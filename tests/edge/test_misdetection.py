@@ -5,7 +5,6 @@ import pytest
 from edge.conditions import SceneTags
 from edge.detections import Detections, Floats
 from edge.errors import DetectorError
-from edge.evidence_sources import heard_of, translated
 from edge.misdetection import (
     PROBABILITY,
     Evidence,
@@ -18,6 +17,7 @@ from edge.misdetection import (
 from edge.motion import MotionReading
 from edge.second_views import look_again, mirror_back, stretch_contrast
 from edge.sources import Frame
+from edge.teacher import TeacherOpinion, heard_of, translated
 from edge.tracker import ByteTracker, TrackerSettings
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
@@ -41,6 +41,11 @@ def box(xyxy: tuple[float, ...] = BOX, confidence: float = 0.8, class_id: int = 
 def both(*parts: Detections) -> Detections:
     names = ("xyxy", "confidence", "class_id")
     return Detections.of(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+def taught(boxes: Detections) -> TeacherOpinion:
+    """A teacher sure of these boxes, as of a picture without a past."""
+    return TeacherOpinion(boxes, boxes, missed=None)
 
 
 def busy(*xyxy: tuple[float, ...]) -> MotionReading:
@@ -212,7 +217,17 @@ def test_views_of_a_frame_against_each_other(
 def test_the_teacher_against_the_detector_in_service(
     own: Detections | None, teacher: Detections, expected: list[tuple[str, str, str]], still: bool
 ) -> None:
-    assert said(Camera().see(own, opinions=SecondOpinions(teacher=teacher), still=still)) == expected
+    assert said(Camera().see(own, opinions=SecondOpinions(teacher=taught(teacher)), still=still)) == expected
+
+
+def test_in_footage_the_teacher_names_misses_only_of_tracks_that_are_missed_most_of_the_time() -> None:
+    tracker, camera = ByteTracker(describe(), TrackerSettings()), Camera()
+    tracks = next(u for n in range(4) if len((u := tracker.update(box(), n / 5)).active) and n == 3).active
+    for missed, expected in (((), []), (tracks, [("teacher", "missed", "fire")])):
+        opinion = TeacherOpinion(box(), box(), missed=missed)
+        found = camera.see(None, opinions=SecondOpinions(teacher=opinion))
+        assert said(found) == expected
+    assert found[0].track_key == track_key(tracks[0].id, EvidenceSource.TEACHER)
 
 
 def test_an_opinion_that_could_not_be_had_proves_nothing() -> None:
@@ -232,23 +247,24 @@ def test_stills_have_no_memory() -> None:
 
 def test_one_place_and_kind_is_told_once_whoever_says_it() -> None:
     camera = Camera()
-    opinions = SecondOpinions(views=(box(),), teacher=box((105, 105, 160, 180)))
+    opinions = SecondOpinions(views=(box(),), teacher=taught(box((105, 105, 160, 180))))
     found = camera.see(None, opinions=opinions, motion=busy(BOX))
     assert said(found) == [("teacher", "missed", "fire")]
     assert camera.see(None, opinions=opinions, motion=busy(BOX)) == []
-    elsewhere = camera.see(None, opinions=SecondOpinions(teacher=box(FAR)))
+    elsewhere = camera.see(None, opinions=SecondOpinions(teacher=taught(box(FAR))))
     assert said(elsewhere) == [("teacher", "missed", "fire")]
 
 
 def test_a_class_is_news_where_only_motion_was_known() -> None:
     camera = Camera()
     assert said(camera.see(None, motion=busy(BOX))) == [("motion", "missed", "unknown")]
-    assert said(camera.see(None, opinions=SecondOpinions(teacher=box()))) == [("teacher", "missed", "fire")]
+    found = camera.see(None, opinions=SecondOpinions(teacher=taught(box())))
+    assert said(found) == [("teacher", "missed", "fire")]
 
 
 def test_a_place_is_told_again_after_it_rested_or_after_a_long_time() -> None:
     camera = Camera(repetition=Repetition(cool_down_s=2.0, at_most_s=6.0))
-    opinions = SecondOpinions(teacher=box())
+    opinions = SecondOpinions(teacher=taught(box()))
     assert len(camera.see(None, opinions=opinions)) == 1
     told = [camera.frame for _ in range(40) if camera.see(None, opinions=opinions)]
     assert told == [32]  # 6.2 s after the first: the first frame that is more than 6 s later
@@ -258,13 +274,13 @@ def test_a_place_is_told_again_after_it_rested_or_after_a_long_time() -> None:
 
 def test_only_the_wanted_sources_speak() -> None:
     camera = Camera(sources=frozenset({EvidenceSource.MOTION}))
-    found = camera.see(None, opinions=SecondOpinions(teacher=box(), views=(box(),)), motion=busy(FAR))
+    found = camera.see(None, opinions=SecondOpinions(teacher=taught(box()), views=(box(),)), motion=busy(FAR))
     assert said(found) == [("motion", "missed", "unknown")]
 
 
 def test_another_bundle_starts_with_nothing_told() -> None:
     camera = Camera()
-    opinions = SecondOpinions(teacher=box())
+    opinions = SecondOpinions(teacher=taught(box()))
     camera.see(None, opinions=opinions)
     camera.collector.describe(describe({"fire": 0.3}))
     assert len(camera.see(None, opinions=opinions)) == 1
@@ -278,14 +294,14 @@ def test_an_embedding_that_fails_tells_nothing_and_the_next_frame_may() -> None:
 
     camera.embed = broken  # type: ignore[method-assign]  # a detector that fails
     with pytest.raises(DetectorError):
-        camera.see(None, opinions=SecondOpinions(teacher=box()), embed=True)
-    assert len(camera.see(None, opinions=SecondOpinions(teacher=box()))) == 1
+        camera.see(None, opinions=SecondOpinions(teacher=taught(box())), embed=True)
+    assert len(camera.see(None, opinions=SecondOpinions(teacher=taught(box())))) == 1
 
 
 @pytest.mark.parametrize(("changed", "share"), [(BOX, 1.0), (FAR, 0.4)], ids=["changed", "still"])
 def test_a_miss_where_nothing_changed_is_less_probable(changed: tuple[float, ...], share: float) -> None:
     motion = MotionReading(True, 0.1, False, np.asarray([changed], np.float32), NOTHING, NOTHING)
-    found = Camera().see(None, motion=motion, opinions=SecondOpinions(teacher=box()))
+    found = Camera().see(None, motion=motion, opinions=SecondOpinions(teacher=taught(box())))
     usual = PROBABILITY[EvidenceSource.TEACHER, ErrorKind.MISSED]
     assert found[0].report.probability == pytest.approx(share * usual, abs=0.006)
 
@@ -300,7 +316,7 @@ def test_what_is_reported_otherwise_is_not_missed(reported: Detections) -> None:
 
 
 def test_evidence_boxes_lie_inside_the_frame() -> None:
-    found = Camera().see(None, opinions=SecondOpinions(teacher=box((-50, -50, 700, 400))))
+    found = Camera().see(None, opinions=SecondOpinions(teacher=taught(box((-50, -50, 700, 400)))))
     assert found[0].xyxy.tolist() == [0, 0, 640, 360]
 
 

@@ -95,13 +95,23 @@ def test_weak_boxes_of_the_teacher_carry_its_track_on_and_are_no_evidence_of_a_m
         return sum(isinstance(r, Misdetection) and r.kind is ErrorKind.MISSED for r in reports)
 
     frames = list(_frames(13))
-    assert misses(frames[:3]) == 1
+    assert misses(frames[:3]) == 0
     serving.boxes, teacher.boxes = _box(), _box(confidence=0.3)
     assert misses(frames[3:10]) == 0
     serving.boxes = Detections.empty(4)
     assert misses(frames[10:]) == 0
     tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
     assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
+
+
+def test_what_flickers_is_no_miss_of_the_teachers_and_what_is_lost_for_long_is_one(tmp_path: Path) -> None:
+    serving, teacher = _always("a", "a", _box()), _always("t", "b", _box())
+    pipeline, told = _pipeline(tmp_path, serving, teacher), []
+    for number, frame in enumerate(_frames(30)):
+        serving.boxes = _box() if number < 12 and number % 3 else Detections.empty(4)
+        misses = [r for r in pipeline.process(frame).reports if isinstance(r, Misdetection)]
+        told += [number for miss in misses if miss.evidence is EvidenceSource.TEACHER]
+    assert told == [16]  # its 17th frame is the first by which it was seen in less than half, in 8
 
 
 def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -> None:
