@@ -4,7 +4,9 @@ Pure functions over rows; nothing here reads a store or a clock. harm = frequenc
 (1 - estimated recall), where frequency is the probability-weighted count against the models in service,
 per hour of the common observation window, and estimated recall is the centre of the Wilson interval (one
 half where nothing is known). The misdetection *rate* that must halve before a mode closes is counted per
-supported track of the same class, condition and model: per hour or frame it would follow the traffic.
+supported track of the same class, condition and model: per hour or frame it would follow the traffic. Only
+witnesses other than the detector count in it: gaps, weak boxes and contradicting views are seen of objects
+that it half sees, and grow when a blind detector begins to see.
 """
 
 from collections import Counter, defaultdict
@@ -14,10 +16,12 @@ from dataclasses import dataclass
 from cloud.estimated_recall import RecallEstimate, RecallKey
 from cloud.records import MisdetectionRow, ModeState, ModeStatus
 from messaging.errors import ConfigurationError
-from messaging.reports import ErrorKind
+from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SceneCondition, SizeBin, Taxonomy
 
 MIN_SUPPORTED_TRACKS = 30
+WITNESSES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
+PAINTING_MENDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
 _MIN_WINDOW_S = 3600
 
 
@@ -128,15 +132,15 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
 def misdetection_rate(
     rows: Iterable[MisdetectionRow], key: ModeKey, models: Set[str], recall: RecallEstimate
 ) -> float | None:
-    """Misdetections of the mode by these models per supported track in service; None without such tracks.
+    """What witnesses tell of the mode by these models per supported track in service; None without tracks.
 
-    Evidence counts with its probability, as it does in the frequency: the faint signs that a better detector
-    gives instead of clear misses are not as many misses. A candidate in shadow reports no misdetections:
-    its tracks there would make every rate nought.
+    Evidence counts with its probability, as it does in the frequency. A candidate in shadow reports no
+    misdetections: its tracks there would make every rate nought.
     """
     if not recall.supported_in_service:
         return None
-    mine = (r for r in rows if ModeKey(r.class_name, r.scene, r.kind) == key)
+    told = (r for r in rows if r.evidence in WITNESSES)
+    mine = (r for r in told if ModeKey(r.class_name, r.scene, r.kind) == key)
     expected = sum(r.probability for r in mine if not models or r.model_digest in models)
     return expected / recall.supported_in_service
 

@@ -14,6 +14,8 @@ from cloud.campaign_store import CampaignStore
 from cloud.errors import NotKnown, NotNow
 from cloud.estimated_recall import RecallEstimate, RecallKey, estimate_recall
 from cloud.failure_modes import (
+    MIN_SUPPORTED_TRACKS,
+    PAINTING_MENDS,
     FailureMode,
     ModeKey,
     closing_verdict,
@@ -233,8 +235,21 @@ class ModeRegister:
 
 
 def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
-    """Modes that a campaign may take up."""
+    """Modes that nobody is mending and that are not mended."""
     return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
+
+
+def to_mend(modes: Iterable[FailureMode]) -> list[FailureMode]:
+    """Open modes that painting can mend, in their order: what is taken up when nobody names a mode.
+
+    Those come first whose tracks are enough for the closing rule: the others could not be seen to close.
+    """
+    candidates = [
+        m
+        for m in open_modes(modes)
+        if m.key.class_name != UNKNOWN_CLASS and m.key.kind in PAINTING_MENDS
+    ]
+    return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
 
 
 def _models(incumbent: str | None, in_service: frozenset[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from cloud.campaign_store import CampaignStore
 from cloud.errors import CampaignRefused
 from cloud.failure_modes import FailureMode, GeometryBin
-from cloud.mode_register import ModeRegister, open_modes
+from cloud.mode_register import ModeRegister, to_mend
 from cloud.prototypes import FleetPrototype
 from cloud.records import ACTIVE_STATES, CampaignPlan
 from cloud.settings import SynthesisSettings
@@ -97,9 +97,11 @@ def class_to_paint(mode: FailureMode, suggested: str | None) -> str:
 def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[FailureMode]:
     if request.modes:
         return [register.mode(name) for name in dict.fromkeys(request.modes)]
-    candidates = [m for m in open_modes(register.modes()) if m.key.class_name != UNKNOWN_CLASS]
+    candidates = to_mend(register.modes())
     if not candidates:
-        raise CampaignRefused("there is no open failure mode of a known class; wait for evidence")
+        raise CampaignRefused(
+            "there is no open failure mode of a known class that painting could mend; wait for evidence"
+        )
     return candidates[: request.top]
 
 

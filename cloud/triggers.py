@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from cloud.campaign_store import CampaignStore
 from cloud.errors import CampaignRefused
 from cloud.failure_modes import FailureMode, ModeKey
-from cloud.mode_register import open_modes
+from cloud.mode_register import to_mend
 from cloud.planning import plan_campaign
 from cloud.records import Campaign, MisdetectionRow
 from cloud.services import Services
 from cloud.settings import TriggerRule
 from messaging.resources import CampaignRequest
-from messaging.taxonomy import UNKNOWN_CLASS
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ def decide(
     now_utc: float,
 ) -> list[Firing]:
     """Which rules fire now. A mode is given to the first rule that wants it; modes come ranked by harm."""
-    candidates = [mode for mode in open_modes(modes) if mode.key.class_name != UNKNOWN_CLASS]
+    candidates = to_mend(modes)
     firings: list[Firing] = []
     taken: set[str] = set()
     for rule in rules:

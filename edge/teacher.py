@@ -18,7 +18,7 @@ from edge.tracker import ONE_PICTURE, ByteTracker, Track, TrackerSettings
 from messaging.releases import BundleDescription
 from messaging.taxonomy import SceneCondition
 
-MISSED_LOOKS = 5
+MISSED_LOOKS = 3
 
 
 @dataclass(frozen=True, eq=False)

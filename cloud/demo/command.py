@@ -13,7 +13,9 @@ from cloud.demo.result import DemoResult, figures_of
 from messaging.figures import Figure
 
 Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row.")]
+Rounds = Annotated[
+    int, typer.Option("--rounds", min=1, help="Rounds of the loop in a row; of several, each takes longer.")
+]
 Source = Annotated[str | None, typer.Option("--source", help="Your own footage: FILE, FOLDER or RTSP.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder with hazards/ and clips/.")]
 Weights = Annotated[Path, typer.Option("--weights", help="Folder with the COCO weights.")]
@@ -39,12 +41,12 @@ def demo(
 ) -> None:
     """Watch a blind spot being found and closed on this machine: no camera, no GPU, no network."""
     from cloud.demo.run import run_demo
-    from cloud.demo.script import FULL, TINY
+    from cloud.demo.script import FULL, ROUNDS, TINY
 
     console = Console()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    profile = TINY if tiny else FULL
+    profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
     result = run_demo(
         out, profile, console, rounds=rounds, source=source, empty_photographs=empty_photographs
     )

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloud.demo.script import CAMERAS, FULL, SEGMENT_FRAMES, TINY, DemoProfile, Phase
+from cloud.demo.script import CAMERAS, PROFILES, SEGMENT_FRAMES, DemoProfile, Phase
 from synth.street import Truth, read_truth, write_footage
 
 
@@ -51,9 +51,9 @@ def main() -> None:
     parser.add_argument("--phase", type=Phase, required=True)
     parser.add_argument("--round", type=int, default=0)
     parser.add_argument("--cameras", nargs="+", required=True)
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--profile", choices=sorted(PROFILES), required=True)
     given = parser.parse_args()
-    profile = TINY if given.tiny else FULL
+    profile = PROFILES[given.profile]
     draw_phase(given.work, profile, given.phase, round_number=given.round, cameras=given.cameras)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cloud.demo.fleet import PYTHON
 from cloud.demo.footage import camera_folder
-from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, TINY, DemoProfile, Phase
+from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Phase
 from cloud.errors import DemoFailed
 from messaging.child_process import ChildProcess
 from messaging.resources import CameraResource
@@ -65,8 +65,8 @@ class DrawnPlayer:
     def begin(self, phase: Phase, round_number: int) -> None:
         """See `Player`."""
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.footage", "--work", self._work]
-        arguments += ["--phase", phase, "--round", str(round_number), "--cameras", *(c.name for c in CAMERAS)]
-        arguments += ["--tiny"] if self._profile is TINY else []
+        arguments += ["--profile", self._profile.name, "--phase", phase, "--round", str(round_number)]
+        arguments += ["--cameras", *(camera.name for camera in CAMERAS)]
         self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))
 
     def observed(self, cameras: list[CameraResource]) -> bool:

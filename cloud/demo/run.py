@@ -271,13 +271,12 @@ def running(
 def _programs(demo: Demo) -> Iterator[CloudProcess]:
     """The cloud and the page, until the block ends."""
     port = free_port()
-    verify_s = 20.0 if demo.profile.plumbing else 100.0
     settings = {
         "api": {"port": port},
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
-        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": verify_s, "poll_s": 1.0},
+        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": demo.profile.verify_s, "poll_s": 1.0},
         "promotion": PLUMBING if demo.profile.plumbing else {},
         "synthesis": {"images_per_mode": demo.profile.images_per_mode},
     }

@@ -1,11 +1,12 @@
 """What the demo plays: three cameras at two sites, the phases of their footage, and how much of everything.
 
 The night, rain and fog of these cameras are conditions that the shipped detector never saw. All numbers of
-a run are here; `TINY` turns the same wheels on so little that it proves plumbing and nothing else.
+a run are here; `TINY` turns the same wheels on so little that it proves plumbing and nothing else, `ROUNDS`
+takes its time to close one failure mode after another.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from messaging.taxonomy import SceneCondition
@@ -77,7 +78,7 @@ class DemoProfile:
     """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
 
     segments: dict[Phase, int] = field(
-        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 10), strict=True)),
+        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 14), strict=True)),
     )
     spawn_per_s: float = 1.2
     modes: int = 2
@@ -88,7 +89,9 @@ class DemoProfile:
     empty_pictures: int = 100
     epochs: int = 9
     best_of: int = 1
+    verify_s: float = 140.0
     plumbing: bool = False
+    name: str = "full"
 
     def start_of(self, phase: Phase, round_number: int) -> int:
         """First frame of a phase in a round; phases never share a frame."""
@@ -99,6 +102,15 @@ class DemoProfile:
 
 
 FULL = DemoProfile()
+ROUNDS = replace(
+    FULL,
+    segments=FULL.segments | {Phase.VERIFY: 20},
+    modes=1,
+    images_per_mode=120,
+    epochs=12,
+    verify_s=200.0,
+    name="rounds",
+)
 TINY = DemoProfile(
     segments=dict(zip(Phase, (3, 1, 2, 1, 2), strict=True)),
     modes=1,
@@ -108,5 +120,8 @@ TINY = DemoProfile(
     holdout_images=10,
     empty_pictures=6,
     epochs=1,
+    verify_s=20.0,
     plumbing=True,
+    name="tiny",
 )
+PROFILES = {profile.name: profile for profile in (FULL, ROUNDS, TINY)}

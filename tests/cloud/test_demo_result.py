@@ -9,7 +9,7 @@ import pytest
 
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
-from cloud.demo.script import FULL, TINY, DemoProfile, Phase
+from cloud.demo.script import PROFILES, DemoProfile, Phase
 
 NAMES = {
     "demo_minutes",
@@ -74,7 +74,7 @@ def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> 
     assert json.loads((tmp_path / "report.json").read_text())["images"]["kept"] == 80
 
 
-@pytest.mark.parametrize("profile", [FULL, TINY])
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_phases_of_all_rounds_share_no_frame(profile: DemoProfile) -> None:
     spans = [
         (profile.start_of(phase, n), profile.start_of(phase, n) + 50 * profile.segments[phase])

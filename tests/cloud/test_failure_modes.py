@@ -15,11 +15,20 @@ from cloud.failure_modes import (
     next_status,
     recall_of,
 )
+from cloud.mode_register import to_mend
 from cloud.records import MisdetectionRow, ModeState, ModeStatus, RecallCount
 from cloud.report_store import SiteShadow
 from messaging.errors import ConfigurationError
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import DEFAULT_TAXONOMY, Light, RegionBin, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import (
+    DEFAULT_TAXONOMY,
+    UNKNOWN_CLASS,
+    Light,
+    RegionBin,
+    SceneCondition,
+    SizeBin,
+    Weather,
+)
 from tests.cloud.words import MINUTE, NEW, OLD
 from tests.messaging.samples import SHADOW
 
@@ -146,14 +155,28 @@ def test_a_final_shadow_report_speaks_only_where_there_is_no_tally() -> None:
     assert estimate_recall([tally], shadows)[key].supported == 4
 
 
-def test_the_rate_is_misdetections_per_supported_track_of_the_same_model() -> None:
+def test_the_rate_is_what_witnesses_tell_per_supported_track_of_the_same_model() -> None:
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
-    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(scene=DAY)]
+    half_seen = [row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)]
+    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(scene=DAY), *half_seen]
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 1.25 / 40
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
     shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
     assert misdetection_rate(rows, key, {NEW}, shadowed) is None  # in shadow nothing is reported as missed
     assert closing_verdict(shadowed, target=0.5, rate=None, baseline_rate=0.5) is ModeStatus.WAITING
+
+
+def test_left_to_itself_a_campaign_takes_what_painting_mends_and_first_what_can_be_seen_to_close() -> None:
+    rows = [
+        *[row(class_name="fallen_person")] * 3,
+        *[row(kind=kind) for kind in (ErrorKind.MISSED, ErrorKind.WRONG_CLASS, ErrorKind.FALSE_ALARM)],
+        row(class_name=UNKNOWN_CLASS),
+    ]
+    ranked = modes(rows, [count(40, 10)])
+    assert ranked[0].key.class_name == "fallen_person"
+    assert [mode.key.id for mode in to_mend(ranked)] == [
+        "fire.night-clear.missed", "fire.night-clear.wrong_class", "fallen_person.night-clear.missed"
+    ]
 
 
 @pytest.mark.parametrize(
