@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.detector_weights import EmbeddingBasis
+from edge.prototypes import cosine_distance
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,8 +62,7 @@ def retrieval_accuracy(
     label = np.asarray([names.index(g) for g in reference_groups])
     projected = project(basis, reference)
     means = np.stack([projected[label == k].mean(axis=0) for k in range(len(names))])
-    cosine = _unit(project(basis, query)) @ _unit(means).T
-    found = np.asarray(names)[cosine.argmax(axis=1)]
+    found = np.asarray(names)[cosine_distance(project(basis, query), means).argmin(axis=1)]
     return float((found == np.asarray(query_groups)).mean())
 
 
@@ -73,7 +73,3 @@ def project(basis: EmbeddingBasis, vectors: Floats) -> Floats:
 
 def _covariance(rows: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return (rows * weight[:, None]).T @ rows
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

@@ -29,19 +29,19 @@ class Sample:
     Attributes:
         image: RGB uint8 (h, w, 3).
         boxes: (n, 5): class index, xyxy in its pixels.
-        painted: whether it shows the conditions of a campaign already, and needs no weather.
+        keeps_weather: whether it shows the conditions of a campaign already, and is not seen through others.
     """
 
     image: Bytes
     boxes: Floats
-    painted: bool = False
+    keeps_weather: bool = False
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far a sample may be bent. Shares of an image side, or factors around 1.
 
-    `weather` is how often a sample that is not painted is seen through weather.
+    `weather` is how often a sample that does not keep its own is seen through weather.
     """
 
     mosaic: float = 0.3
@@ -75,7 +75,7 @@ def load_samples(
     width: int,
     height: int,
     *,
-    painted: bool = False,
+    keeps_weather: bool = False,
 ) -> list[Sample]:
     """Labelled images, letterboxed to an input size. Raises `DataRefused` for a class not listed."""
     samples = []
@@ -91,7 +91,7 @@ def load_samples(
             corners = fit.to_input(np.asarray(box.xyxy, np.float32)[None])[0]
             rows.append([class_names.index(box.class_name), *corners])
         image = np.ascontiguousarray((blob * 255).round().astype(np.uint8).transpose(1, 2, 0))
-        samples.append(Sample(image, np.asarray(rows, np.float32).reshape(-1, 5), painted))
+        samples.append(Sample(image, np.asarray(rows, np.float32).reshape(-1, 5), keeps_weather))
     return samples
 
 
@@ -136,7 +136,7 @@ def augmented(
         boxes = boxes.copy()
         boxes[:, [1, 3]] = image.shape[1] - boxes[:, [3, 1]]
     image = _colour(image, how, rng)
-    if not sample.painted and rng.random() < how.weather:
+    if not sample.keeps_weather and rng.random() < how.weather:
         image = weathered(image, rng)
     return replace(sample, image=image, boxes=boxes)
 
@@ -180,7 +180,7 @@ def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
         moved = sample.boxes.copy()
         moved[:, 1:] = moved[:, 1:] * factor + np.asarray([move_x, move_y] * 2, np.float32)
         boxes.append(_clipped(moved, (left, top, right, bottom)))
-    return Sample(canvas, np.concatenate(boxes), four[0].painted)
+    return Sample(canvas, np.concatenate(boxes), four[0].keeps_weather)
 
 
 def _affine(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Bytes, Floats]:

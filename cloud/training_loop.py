@@ -231,14 +231,14 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
 def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample]]:
     """Real samples, and those made for the campaign: painted ones and hazard-free streets."""
 
-    def samples(labelled: Iterable[LabelledImage], *, painted: bool) -> list[Sample]:
+    def samples(labelled: Iterable[LabelledImage], *, keeps_weather: bool) -> list[Sample]:
         return load_samples(
-            labelled, card.class_names, card.input_width, card.input_height, painted=painted
+            labelled, card.class_names, card.input_width, card.input_height, keeps_weather=keeps_weather
         )
 
-    real = samples(_opened((*plan.replay, *plan.public)), painted=False)
+    real = samples(_opened((*plan.replay, *plan.public)), keeps_weather=False)
     made = itertools.chain(_opened(plan.synthetic), empty_streets(plan.streets, plan.backgrounds))
-    return real, samples(made, painted=True)
+    return real, samples(made, keeps_weather=True)
 
 
 def _opened(folders: Iterable[Path]) -> Iterator[LabelledImage]:

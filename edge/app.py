@@ -124,12 +124,19 @@ def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
     )
     health = CameraFigures()
     return CameraParts(
-        camera.name, health, account, lambda: _source(camera), lambda: CameraPipeline(camera, parts, health)
+        camera.name,
+        health,
+        account,
+        lambda: _source(camera, settings.data),
+        lambda: CameraPipeline(camera, parts, health),
     )
 
 
-def _source(camera: CameraSettings) -> FrameSource:
-    how = SourceSettings(speed=camera.speed, loop=camera.loop, segments=camera.segments)
+def _source(camera: CameraSettings, data: Path) -> FrameSource:
+    journal = data / "segments" / f"{camera.name}.txt"
+    how = SourceSettings(
+        speed=camera.speed, loop=camera.loop, segments=camera.segments, journal=journal
+    )
     return open_source(camera.source, how, camera=camera.name)
 
 

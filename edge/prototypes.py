@@ -37,7 +37,7 @@ def clip_length(vectors: Floats, clip_norm: float) -> Floats:
 
 def cosine_distance(a: Floats, b: Floats) -> Floats:
     """1 - cosine of every row of `a` (n, d) with every row of `b` (m, d); (n, m), 1 for a zero vector."""
-    return np.asarray(1.0 - _unit(np.atleast_2d(a)) @ _unit(np.atleast_2d(b)).T, np.float32)
+    return np.asarray(1.0 - unit_length(np.atleast_2d(a)) @ unit_length(np.atleast_2d(b)).T, np.float32)
 
 
 def nearest(vector: Floats, prototypes: Floats) -> tuple[int, float]:
@@ -144,5 +144,6 @@ def mean_vector(vectors: Iterable[Floats], clip_norm: float) -> Floats:
     return np.asarray(np.mean(rows, axis=0), np.float32)
 
 
-def _unit(rows: Floats) -> Floats:
+def unit_length(rows: Floats) -> Floats:
+    """Vectors (..., d) stretched to length 1; a zero vector stays."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)

@@ -1,16 +1,19 @@
 """A recorder's folder as a source: video segments or pictures that appear one after the other, in name order.
 
 A recorder renames a finished segment into the folder, so a segment is always whole; a picture is a segment
-of one frame. A segment is played once; at the end the feed waits for the next. What was played before the
-node started is played again, as with any file; removing old segments is the recorder's business.
+of one frame. A segment is played once; at the end the feed waits for the next. With a journal that holds
+over restarts: only a segment that was not played to its end is played again. Removing old segments is the
+recorder's business; a name that it uses again is another segment.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from edge.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
+from messaging.blobs import write_atomically
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
 
@@ -20,8 +23,15 @@ class SegmentFeed:
 
     live = False
 
-    def __init__(self, folder: Path, fps: float, *, wait: Callable[[float], None] = time.sleep) -> None:
-        """Follow `folder`, which may be empty yet.
+    def __init__(
+        self,
+        folder: Path,
+        fps: float,
+        *,
+        journal: Path | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Follow `folder`, which may be empty yet; `journal` is the file that remembers what was played.
 
         Raises:
             SourceError: the folder does not exist.
@@ -30,33 +40,46 @@ class SegmentFeed:
             raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
         self.fps: float | None = fps
         self.ended: str | None = None
-        self._folder, self._wait = folder, wait
-        self._played: set[str] = set()
+        self._folder, self._journal, self._wait = folder, journal, wait
+        known = journal.read_text().splitlines() if journal is not None and journal.exists() else []
+        self._played = set(known)
         self._segment: VideoFeed | FolderFeed | None = None
 
     def open(self) -> None:
         """Open the next segment that was not played; waits a moment when there is none."""
         self.close()
-        waiting = sorted(
-            path
-            for path in self._folder.iterdir()
-            if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) and path.name not in self._played
-        )
+        there = _segments(self._folder)
+        waiting = [key for key in there if key not in self._played]
+        self._played &= there.keys()
         if not waiting:
             self._wait(0.1)
             return
-        self._played.add(waiting[0].name)
-        picture = waiting[0].suffix.lower() in IMAGE_SUFFIXES
-        segment = FolderFeed(waiting[0], self.fps or 5.0) if picture else VideoFeed(waiting[0], self.fps)
+        key, path = waiting[0], there[waiting[0]]
+        self._played.add(key)
+        picture = path.suffix.lower() in IMAGE_SUFFIXES
+        segment = FolderFeed(path, self.fps or 5.0) if picture else VideoFeed(path, self.fps)
         segment.open()
         self._segment = segment
 
     def read(self) -> Image | None:
         """The next frame of the segment, None at its end or when none is waiting."""
-        return None if self._segment is None else self._segment.read()
+        image = None if self._segment is None else self._segment.read()
+        if image is None and self._segment is not None and self._journal is not None:
+            write_atomically(self._journal, "\n".join(sorted(self._played)).encode())
+        return image
 
     def close(self) -> None:
         """Close the segment."""
         if self._segment is not None:
             self._segment.close()
             self._segment = None
+
+
+def _segments(folder: Path) -> dict[str, Path]:
+    """Segments in name order by time and name: the same name written later is another segment."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES):
+            with contextlib.suppress(FileNotFoundError):  # the recorder has removed it meanwhile
+                found[f"{path.stat().st_mtime_ns} {path.name}"] = path
+    return found

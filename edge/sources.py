@@ -60,6 +60,7 @@ class SourceSettings:
         speed: pace of files as a multiple of real time; None gives every frame as fast as it is taken.
         loop: whether a file or folder starts again at its end.
         segments: a folder holds video segments that a recorder adds to, not images; it never ends.
+        journal: file that remembers over restarts which segments were played.
         timeout_s: a live camera silent for so long is reported as gone and opened again.
         backoff_first_s, backoff_max_s: wait before the first and the later attempts to open a camera.
         queue_size: frames kept for a slow consumer, 1 or 2.
@@ -69,6 +70,7 @@ class SourceSettings:
     speed: float | None = 1.0
     loop: bool = False
     segments: bool = False
+    journal: Path | None = None
     timeout_s: float = 5.0
     backoff_first_s: float = 0.5
     backoff_max_s: float = 30.0
@@ -136,7 +138,8 @@ def open_source(
             f"source {uri} does not exist; give a video file, a folder of images, rtsp://… or usb:N"
         )
     if settings.segments:
-        feed, settings = SegmentFeed(path, settings.fps or 5.0), replace(settings, loop=True)
+        feed = SegmentFeed(path, settings.fps or 5.0, journal=settings.journal)
+        settings = replace(settings, loop=True)
     else:
         feed = FolderFeed(path, settings.fps or 5.0) if path.is_dir() else VideoFeed(path, settings.fps)
     if settings.speed is None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.detections import Detections, Floats, iou_matrix
 from edge.detector import Detector
+from edge.prototypes import cosine_distance
 from synth.errors import OrderRefused
 from synth.filters import Confirmation
 from synth.generator import Box, Image
@@ -72,12 +73,12 @@ class PrototypeJudge:
                 f"{detector.description.embedding_width}; the order was damaged"
             )
         self._detector = detector
-        self._target = _unit(np.asarray([prototype.vector], np.float32))[0]
+        self._target = np.asarray([prototype.vector], np.float32)
 
     def distances(self, picture: Image, boxes: list[Box]) -> Floats:
         """Distance 0-2 of every box (pixels) of the picture, (n,)."""
         vectors = self._detector.embed(picture, np.asarray(boxes, np.float32).reshape(-1, 4))
-        return np.asarray(1 - _unit(vectors) @ self._target, np.float32)
+        return cosine_distance(vectors, self._target)[:, 0]
 
 
 def fingerprint(picture: Image, box: Box) -> NDArray[np.bool_]:
@@ -87,7 +88,3 @@ def fingerprint(picture: Image, box: Box) -> NDArray[np.bool_]:
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
     return np.asarray(small[:, 1:] > small[:, :-1], np.bool_).reshape(-1)
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

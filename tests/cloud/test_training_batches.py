@@ -101,7 +101,7 @@ def test_weather_changes_every_pixel_row_and_no_box(tmp_path: Path) -> None:
 
 
 def test_weather_passes_painted_samples_by() -> None:
-    painted = Sample(np.full((32, 32, 3), 90, np.uint8), np.zeros((0, 5), np.float32), painted=True)
+    painted = Sample(np.full((32, 32, 3), 90, np.uint8), np.zeros((0, 5), np.float32), keeps_weather=True)
     bent = augmented(painted, [], replace(CALM, weather=1.0), np.random.default_rng(0))
     assert (bent.image == painted.image).all()
 

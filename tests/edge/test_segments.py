@@ -36,6 +36,29 @@ def test_segments_are_played_once_in_order_and_time_goes_on(tmp_path: Path) -> N
     assert [at for _, at in seen] == [round(0.2 * i, 3) for i in range(9)]
 
 
+def test_over_a_restart_only_what_was_not_played_to_its_end_is_played_again(tmp_path: Path) -> None:
+    folder, journal = tmp_path / "bridge", tmp_path / "node" / "segments" / "bridge.txt"
+    folder.mkdir()
+
+    def play(frames: int) -> list[bool]:
+        how = SourceSettings(segments=True, speed=None, journal=journal)
+        source, stop, bright = open_source(str(folder), how, camera="bridge"), threading.Event(), []
+        for frame in source.frames(stop):
+            assert isinstance(frame, Frame)
+            bright.append(bool(frame.image.mean() > 100))
+            if len(bright) == frames:
+                stop.set()
+        return bright
+
+    _segment(folder / "a.mp4", 20)
+    _segment(folder / "b.mp4", 200)
+    assert play(5) == [False] * 3 + [True] * 2
+    _segment(folder / "c.mp4", 20)
+    assert play(6) == [True] * 3 + [False] * 3
+    _segment(folder / "a.mp4", 200)
+    assert play(6) == [True] * 3 + [False] * 3, "a name used again is another segment; c was cut off"
+
+
 def test_an_empty_folder_waits_until_it_is_told_to_stop(tmp_path: Path) -> None:
     source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="bridge")
     stop = threading.Event()

@@ -24,6 +24,7 @@ from cloud.intervals import wilson
 from edge.detections import Floats
 from edge.detector import Detector
 from edge.onnx_detector import OnnxDetector
+from edge.prototypes import unit_length
 from messaging.figures import Figure, write_figures
 from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
 from synth.backgrounds import DrawnBackgrounds
@@ -50,7 +51,7 @@ def embeddings(detector: Detector, class_name: str, scene: SceneCondition) -> Fl
                 detector.embed(frame.image, np.asarray([box.xyxy for box in frame.boxes], np.float32))
             )
         seed += 1
-    return _unit(np.concatenate(rows)[:HAZARDS])
+    return unit_length(np.concatenate(rows)[:HAZARDS])
 
 
 def two_kinds(vectors: Floats) -> Floats:
@@ -97,11 +98,7 @@ def painted(
 def _of_set(kept: LabelledSet, detector: Detector) -> Iterator[Floats]:
     for row, path in zip(kept.provenance(), kept.images, strict=True):
         boxes = np.asarray([hazard.tight for hazard in row.hazards], np.float32)
-        yield _unit(detector.embed(cv2.imread(str(path)), boxes))
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
+        yield unit_length(detector.embed(cv2.imread(str(path)), boxes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
                 for prototype in prototypes
             ]  # fmt: skip
-            cosines.append(_unit(np.stack(means)) @ _unit(prototypes).T)
+            cosines.append(unit_length(np.stack(means)) @ unit_length(prototypes).T)
             table = cosines[-1].round(3).tolist()
             sys.stdout.write(f"{class_name} {scene.key}, sets by prototypes: {table}\n")
     figures = [
