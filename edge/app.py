@@ -23,6 +23,7 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy import PrivacyAccountant, PrivacySettings
 from edge.settings import CameraSettings, NodeSettings
 from edge.sources import FrameSource, SourceSettings, open_source
+from edge.standing_hazards import StandingHazards
 from edge.weights import WeightsStore
 from messaging.bus import Bus, Link
 from messaging.errors import ConfigurationError
@@ -121,6 +122,7 @@ def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
         shared.new_id,
         settings.evidence,
         settings.teacher,
+        StandingHazards(settings.data / "hazards" / f"{camera.name}.json"),
     )
     health = CameraFigures()
     return CameraParts(

@@ -5,7 +5,7 @@ open, or was closed a moment ago, carries that event on. Opening takes confirmed
 closing takes a longer while without any. Nothing here looks at images or sends anything.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.conditions import SceneTags, box_tags
 from edge.detections import Floats, iou_matrix
-from edge.privacy import geometry_of
+from edge.privacy import box_in_pixels, geometry_of
 from edge.tracker import Track, TrackState, TrackUpdate
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import HazardEvent, HazardState
@@ -21,6 +21,7 @@ from messaging.taxonomy import taxonomy_of
 
 _SAME_PLACE_IOU = 0.2
 _HIGHEST_SEVERITY = 5
+_NO_TRACK = -1
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class HazardRules:
         new_id: maker of event ids (ULIDs).
         rules: by class name; a class without one gets `HazardRule()`.
         zones: polygons; none means the whole picture.
+        standing: events that were open when the node ended; its first frame counts as a sight of them.
     """
 
     camera: str
@@ -117,11 +119,13 @@ class HazardRules:
     new_id: Callable[[], str]
     rules: Mapping[str, HazardRule] = field(default_factory=lambda: DEFAULT_RULES)
     zones: tuple[Zone, ...] = ()
+    standing: Sequence[HazardEvent] = ()
     _events: list[_Event] = field(default_factory=list, init=False)
 
     def observe(self, update: TrackUpdate, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
         """Events that one frame opened, changed or closed, in that order of tracks."""
         told: list[HazardEvent] = []
+        self._take_up_standing(update.time_s, scene)
         for track in update.active:
             if track.state is TrackState.CONFIRMED:
                 told += self._follow(track, update.time_s, scene, model_digest)
@@ -134,6 +138,18 @@ class HazardRules:
         for event in still_open:
             event.closed_s = time_s
         return [self._tell(e, HazardState.CLOSED, scene, model_digest) for e in still_open]
+
+    def _take_up_standing(self, time_s: float, scene: Scene) -> None:
+        """Events of before, as far as their class is still known: tracks at their places carry them on."""
+        for told in self.standing:
+            if told.class_name in self.description.class_names:
+                class_id = self.description.class_names.index(told.class_name)
+                xyxy = box_in_pixels(told.box, scene.width, scene.height)
+                self._events.append(_Event(
+                    told.event, class_id, _NO_TRACK, xyxy, _area(xyxy), told.zone, told.severity,
+                    told.confidence, told.started_at_utc, time_s, time_s,
+                ))
+        self.standing = ()
 
     @property
     def open_events(self) -> int:

@@ -26,6 +26,7 @@ from edge.second_views import look_again
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.shadow import SPARSE_FRAMES, ShadowRun
 from edge.sources import Frame
+from edge.standing_hazards import StandingHazards
 from edge.teacher import Teacher, TeacherOpinion
 from edge.tracker import ONE_PICTURE, ByteTracker, TrackerSettings, TrackState, TrackUpdate
 from messaging.reports import EvidenceSource, Report
@@ -52,6 +53,7 @@ class PipelineParts:
     new_id: Callable[[], str]
     evidence: EvidenceSettings
     teaching: TeacherSettings
+    standing: StandingHazards
 
 
 class CameraPipeline:
@@ -69,7 +71,9 @@ class CameraPipeline:
         self._tracker = ByteTracker(bundle, ONE_PICTURE if camera.stills else TrackerSettings())
         self._sparse = ONE_PICTURE if camera.stills else SPARSE_FRAMES
         zones = tuple(Zone(name, corners) for name, corners in camera.zones.items())
-        self._rules = HazardRules(camera.name, bundle, parts.new_id, zones=zones)
+        self._rules = HazardRules(
+            camera.name, bundle, parts.new_id, zones=zones, standing=parts.standing.events
+        )
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
         self._teacher = Teacher(parts.teacher, bundle, self._sparse) if parts.teacher else None
@@ -98,7 +102,8 @@ class CameraPipeline:
         height, width = frame.image.shape[:2]
         scene = Scene(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, scene)
-        reports: list[Report] = list(self._rules.observe(update, scene, self._digest))
+        hazards = self._rules.observe(update, scene, self._digest)
+        self._parts.standing.note(hazards)
         opinion = self._teach(frame, found, tags, taken_s, shadow)
         watched = motion if self._parts.evidence.motion else None
         evidence = self._collector.observe(
@@ -108,7 +113,7 @@ class CameraPipeline:
         )
         self._remember(update, evidence, tags)
         self._count(found, evidence)
-        return Looked([*reports, *(e.report for e in evidence)], inference_s=taken_s)
+        return Looked([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
 
     def end(self, at_utc: float) -> list[Report]:
         """The footage is over: close what is open, hand out what was counted."""
@@ -116,9 +121,8 @@ class CameraPipeline:
             self._tracker.end()
             if self._teacher is not None:
                 self._teacher.end()
-            closed: list[Report] = []
-            if self._last is not None:
-                closed = list(self._rules.close_all(*self._last, self._digest))
+            closed = [] if self._last is None else self._rules.close_all(*self._last, self._digest)
+            self._parts.standing.note(closed)
         return [*closed, *self.tallies(at_utc)]
 
     def tallies(self, at_utc: float) -> list[Report]:

@@ -198,6 +198,12 @@ def minute_of(at_utc: float) -> int:
     return int(at_utc // 60) * 60
 
 
+def box_in_pixels(box: BoxGeometry, width: int, height: int) -> Floats:
+    """The box (4,) that `geometry_of` told of, as far as its rounding lets know."""
+    left, top = (box.cx - box.w / 2) * width, (box.cy - box.h / 2) * height
+    return np.asarray([left, top, left + box.w * width, top + box.h * height], np.float32)
+
+
 def geometry_of(xyxy: Floats, width: int, height: int) -> BoxGeometry:
     """A box (4,) in pixels as centre and size in shares of the frame, clipped to it, rounded to 0.01."""
     x1, x2 = np.clip([xyxy[0], xyxy[2]], 0, width) / width

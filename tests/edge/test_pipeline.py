@@ -16,6 +16,7 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy import PrivacyAccountant, PrivacySettings
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.sources import Frame
+from edge.standing_hazards import StandingHazards
 from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
 from tests.fake_detector import FakeDetector, describe
 
@@ -52,7 +53,8 @@ def _always(name: str, digest: str, boxes: Detections) -> Always:
 def _pipeline(tmp_path: Path, detector: FakeDetector, teacher: FakeDetector | None = None) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
-        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN, TeacherSettings(every=1)
+        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN, TeacherSettings(every=1),
+        StandingHazards(tmp_path / "hazards.json"),
     )
     return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraFigures())
 
@@ -63,6 +65,28 @@ def test_a_steady_box_opens_one_hazard_event(tmp_path: Path) -> None:
     opened = [r for r in reports if isinstance(r, HazardEvent) and r.state is HazardState.OPENED]
     assert [event.class_name for event in opened] == ["fire"]
     assert opened[0].model_digest == "a" * 64
+
+
+def test_after_a_kill_a_standing_hazard_is_the_same_event_and_not_opened_again(tmp_path: Path) -> None:
+    def told(pipeline: CameraPipeline, frames: int) -> list[HazardEvent]:
+        reports = [report for frame in _frames(frames) for report in pipeline.process(frame).reports]
+        return [r for r in reports if isinstance(r, HazardEvent)]
+
+    (opened,) = told(_pipeline(tmp_path, _always("a", "a", _box())), 20)
+    again = _pipeline(tmp_path, _always("a", "a", _box()))
+    assert told(again, 20) == []
+    (closed,) = [r for r in again.end(NOW) if isinstance(r, HazardEvent)]
+    assert (closed.event, closed.state) == (opened.event, HazardState.CLOSED)
+    assert len(told(_pipeline(tmp_path, _always("a", "a", _box())), 20)) == 1, "a closed event is over"
+
+
+def test_a_hazard_that_was_gone_after_a_kill_is_closed(tmp_path: Path) -> None:
+    killed = _pipeline(tmp_path, _always("a", "a", _box()))
+    for frame in _frames(20):
+        killed.process(frame)
+    again = _pipeline(tmp_path, _always("a", "a", Detections.empty(4)))
+    reports = [report for frame in _frames(40) for report in again.process(frame).reports]
+    assert [r.state for r in reports if isinstance(r, HazardEvent)] == [HazardState.CLOSED]
 
 
 def test_what_only_the_teacher_sees_is_a_miss_and_lowers_recall(tmp_path: Path) -> None:
@@ -148,7 +172,8 @@ def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector) -> Cam
     accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
-        serving, teacher, accountant, NodeMetrics(), lambda: str(ULID()), settings, TeacherSettings(every=7)
+        serving, teacher, accountant, NodeMetrics(), lambda: str(ULID()), settings, TeacherSettings(every=7),
+        StandingHazards(tmp_path / "hazards.json"),
     )
     return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraFigures())
 
