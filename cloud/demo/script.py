@@ -68,7 +68,7 @@ def _mostly(common: str, weight: float = 6.0) -> dict[str, float]:
 CAMERAS = (
     DemoCamera("bridge", "north", "night-rain", 11, _mostly("fallen_person")),
     DemoCamera("market", "north", "night-rain", 23, _mostly("garbage", 12.0)),
-    DemoCamera("harbour", "south", "dusk-fog", 37, _mostly("pothole")),
+    DemoCamera("harbour", "south", "dusk-fog", 37, _mostly("garbage")),
 )
 SITES = ("north", "south")
 
@@ -104,10 +104,10 @@ class DemoProfile:
 FULL = DemoProfile()
 ROUNDS = replace(
     FULL,
-    segments=FULL.segments | {Phase.VERIFY: 20},
+    segments=FULL.segments | {Phase.SHADOW: 14, Phase.VERIFY: 20},
     modes=1,
     images_per_mode=120,
-    epochs=12,
+    epochs=15,
     verify_s=200.0,
     name="rounds",
 )

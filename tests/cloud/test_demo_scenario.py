@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -80,6 +81,19 @@ def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: D
     drawn.stop()
     assert Child.started[0].killed
     assert (drawn.settings(), drawn.aims([])) == ({}, ())
+
+
+def test_a_campaign_aims_at_what_is_open_painted_well_and_has_tracks_enough(drawn: DrawnScenario) -> None:
+    def mode(name: str, *, kind: str = "missed", status: str = "open", tracks: int = 40) -> Any:
+        recall = SimpleNamespace(supported=tracks)
+        return SimpleNamespace(id=name, class_name=name, kind=kind, status=status, recall=recall)
+
+    others = [
+        mode("smoke"), mode("pothole"), mode("fire", kind="false_alarm"), mode("fire", status="closed"),
+        mode("fire", tracks=29),
+    ]
+    assert drawn.aims(others) == ()
+    assert drawn.aims([*others, mode("garbage", status="reopened"), mode("fallen_person")]) == ("garbage",)
 
 
 def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
