@@ -46,7 +46,6 @@ class TeacherSettings(_Section):
 
     bundle: Path | None = None
     every: int = Field(default=3, ge=1)
-    floor: float = Field(default=0.35, gt=0.0, lt=1.0)
 
 
 class EvidenceSettings(_Section):

@@ -128,7 +128,7 @@ class GeometryResource(Resource):
 
 
 class FailureModeResource(Resource):
-    """One failure mode. `rate`: expected misdetections per supported track of the models in service."""
+    """One failure mode. `rate`: misses that witnesses tell of the models in service, per supported track."""
 
     id: str
     class_name: str
