@@ -57,18 +57,18 @@ class DemoCamera:
         )
 
 
-def _mostly(common: str, weight: float = 6.0) -> dict[str, float]:
+def _mostly(common: str, weight: float = 6.0, *, absent: tuple[str, ...] = ("smoke",)) -> dict[str, float]:
     """A street where one hazard is common, so that a short film holds enough tracks of it.
 
     No smoke: the bundled generator paints it too faintly in the dark to mend anything.
     """
-    return {**dict.fromkeys(DRAWN_CLASSES, 1.0), common: weight, "smoke": 0.0}
+    return {**dict.fromkeys(DRAWN_CLASSES, 1.0), common: weight, **dict.fromkeys(absent, 0.0)}
 
 
 CAMERAS = (
     DemoCamera("bridge", "north", "night-rain", 11, _mostly("fallen_person")),
     DemoCamera("market", "north", "night-rain", 23, _mostly("garbage", 12.0)),
-    DemoCamera("harbour", "south", "dusk-fog", 37, _mostly("garbage")),
+    DemoCamera("harbour", "south", "dusk-fog", 37, _mostly("garbage", absent=("smoke", "fallen_person"))),
 )
 SITES = ("north", "south")
 
