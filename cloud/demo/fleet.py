@@ -103,12 +103,17 @@ class Site:
     def measure_lean_node(self, frames: int = 100, timeout_s: float = 240.0) -> tuple[float, float]:
         """Restart the node with one camera and no teacher; gives seconds to its first frame, resident MiB.
 
+        A recorder's folder was played already; its first segment is played over and over instead.
         Raises `DemoFailed` when it does not look at so many frames in time.
         """
         self.node.stop()
         document = yaml.safe_load(self._node_config.read_text())
         port = free_port()
-        document |= {"teacher": {}, "cameras": document["cameras"][:1], "page_port": port}
+        camera = document["cameras"][0]
+        if camera.get("segments"):
+            first = min(Path(camera["source"]).iterdir())
+            camera |= {"source": str(first), "segments": False, "loop": True}
+        document |= {"teacher": {}, "cameras": [camera], "page_port": port}
         self._node_config = _write(self.folder / "node-lean.yaml", document)
         self.node = self._start_node()
         deadline = time.monotonic() + timeout_s

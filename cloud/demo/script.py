@@ -78,7 +78,7 @@ class DemoProfile:
     """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
 
     segments: dict[Phase, int] = field(
-        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 14), strict=True)),
+        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 12), strict=True)),
     )
     spawn_per_s: float = 1.2
     modes: int = 2
@@ -89,7 +89,7 @@ class DemoProfile:
     empty_pictures: int = 100
     epochs: int = 9
     best_of: int = 1
-    verify_s: float = 140.0
+    verify_s: float = 120.0
     plumbing: bool = False
     name: str = "full"
 
