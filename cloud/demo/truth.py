@@ -15,6 +15,7 @@ from cloud.demo.result import Score
 from cloud.detection_metrics import iou_rule, match
 from edge.detections import Detections, Floats, iou_matrix
 from edge.detector import Detector, Image
+from edge.tracker import TrackerSettings
 from messaging.taxonomy import taxonomy_of
 from synth.street import TrueBox, Truth
 
@@ -28,7 +29,8 @@ class TrueFigures:
     """Boxes by class and condition, and the share of true tracks that were detected.
 
     A track is detected when a box of its class overlaps it (IoU 0.3) in at least half of the frames
-    looked at in which it stands: the rule of the edge's own recall counter.
+    looked at in which it stands: the rule of the edge's own recall counter. As there, what stands in fewer
+    frames than confirm a track is none.
     """
 
     boxes: Mapping[Key, Score]
@@ -90,8 +92,9 @@ class _Count:
         """What was counted."""
         tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
         for (name, scene, _, _), (looked, covered) in self._stood.items():
-            detected, count = tracks[name, scene]
-            tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
+            if looked >= TrackerSettings().confirm_hits:
+                detected, count = tracks[name, scene]
+                tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
         return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
 
 

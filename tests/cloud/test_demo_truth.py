@@ -43,6 +43,13 @@ def test_each_detector_is_counted_alone_and_in_order(film: tuple[Path, Truth]) -
     assert seeing.track_recall(("fire", "night-clear")) is None
 
 
+def test_what_stands_in_too_few_frames_to_be_confirmed_is_no_track(film: tuple[Path, Truth]) -> None:
+    (often,) = true_figures([FakeDetector(sees=("smoke",))], [film], every=4)
+    (seldom,) = true_figures([FakeDetector(sees=("smoke",))], [film], every=5)
+    assert (often.boxes[KEY], often.tracks[KEY]) == (Score(3, 3, 0), (1, 1))
+    assert (seldom.boxes[KEY], seldom.track_recall(KEY)) == (Score(2, 2, 0), None)
+
+
 def test_the_footage_is_decoded_once_for_all_detectors(
     film: tuple[Path, Truth], monkeypatch: pytest.MonkeyPatch
 ) -> None:
