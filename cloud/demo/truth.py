@@ -15,12 +15,12 @@ from cloud.demo.result import Score
 from cloud.detection_metrics import iou_rule, match
 from edge.detections import Detections, Floats, iou_matrix
 from edge.detector import Detector, Image
-from edge.tracker import TrackerSettings
 from messaging.taxonomy import taxonomy_of
 from synth.street import TrueBox, Truth
 
 Key = tuple[str, str]
 TRACK_IOU = 0.3
+TRACK_LOOKS = 3
 BATCH = 8
 
 
@@ -92,7 +92,7 @@ class _Count:
         """What was counted."""
         tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
         for (name, scene, _, _), (looked, covered) in self._stood.items():
-            if looked >= TrackerSettings().confirm_hits:
+            if looked >= TRACK_LOOKS:
                 detected, count = tracks[name, scene]
                 tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
         return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from cloud.demo.result import Score
-from cloud.demo.truth import true_figures
+from cloud.demo.truth import TRACK_IOU, TRACK_LOOKS, true_figures
+from edge.recall_counter import MatchRule
+from edge.tracker import TrackerSettings
 from messaging.taxonomy import SceneCondition
 from synth.street import TrueBox, Truth
 from tests.synth.fakes import COLOURS, FakeDetector
@@ -41,6 +43,10 @@ def test_each_detector_is_counted_alone_and_in_order(film: tuple[Path, Truth]) -
     assert seeing.boxes["fire", "night-clear"] == Score(0, 0, 5)
     assert (blind.track_recall(KEY), seeing.track_recall(KEY)) == (0.0, 1.0)
     assert seeing.track_recall(("fire", "night-clear")) is None
+
+
+def test_the_rule_is_that_of_the_edge() -> None:
+    assert (MatchRule().iou, TrackerSettings().confirm_hits) == (TRACK_IOU, TRACK_LOOKS)
 
 
 def test_what_stands_in_too_few_frames_to_be_confirmed_is_no_track(film: tuple[Path, Truth]) -> None:
