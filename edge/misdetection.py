@@ -62,6 +62,8 @@ PROBABILITY: Mapping[tuple[EvidenceSource, ErrorKind], float] = {
 }
 # A miss suspected where nothing changed lately was right less than half as often (0.2 against 0.5).
 STILL_PLACE = 0.4
+# Whose track numbers a source's evidence carries; the service tracker's otherwise.
+_TRACKERS = {EvidenceSource.LOW_MARGIN: "weak", EvidenceSource.TEACHER: "taught"}
 
 
 class Embed(Protocol):
@@ -316,9 +318,6 @@ class EvidenceCollector:
 def track_key(number: int, source: EvidenceSource = EvidenceSource.TRACK_GAP) -> str:
     """Key of a track: of the tracker of weak boxes, of the teacher's, or else of the service tracker."""
     return f"{_TRACKERS.get(source, 'track')}-{number}"
-
-
-_TRACKERS = {EvidenceSource.LOW_MARGIN: "weak", EvidenceSource.TEACHER: "taught"}
 
 
 def _contains(outer: Floats, inner: Floats) -> bool:

@@ -29,6 +29,10 @@ class MatchRule:
     iou: float = 0.3
     share: float = 0.5
 
+    def detects(self, hits: int, frames: int) -> bool:
+        """Whether a model whose boxes matched a track in so many of its frames has detected it."""
+        return hits >= self.share * frames
+
 
 @dataclass(frozen=True)
 class ClosedTrack:
@@ -50,7 +54,7 @@ class ClosedTrack:
 
     def detected(self, model: int = 0) -> bool:
         """Whether the model with this index detected the track."""
-        return self.hits[model] >= self.rule.share * self.frames
+        return self.rule.detects(self.hits[model], self.frames)
 
 
 @dataclass
@@ -100,15 +104,14 @@ class RecallCounter:
                     ClosedTrack(track.class_id, scene, len(counted.known), hits, self._rule)
                 )
 
-    def missed(self, update: TrackUpdate, looks: int) -> list[Track]:
-        """Confirmed tracks in sight that the first model has not detected, after at least so many `looks`."""
-        return [
-            track
-            for track in update.active
-            if track.state is not TrackState.TENTATIVE
-            and len(known := self._open[track.id].known) >= looks
-            and sum(matches[0] for _, matches in known) < self._rule.share * len(known)
-        ]
+    def missed(self, update: TrackUpdate) -> list[Track]:
+        """Confirmed tracks in sight that the first model has not detected so far."""
+        confirmed = [track for track in update.active if track.state is not TrackState.TENTATIVE]
+        return [track for track in confirmed if not self._detected_so_far(track)]
+
+    def _detected_so_far(self, track: Track) -> bool:
+        known = self._open[track.id].known
+        return self._rule.detects(sum(matches[0] for _, matches in known), len(known))
 
     def take(self) -> list[ClosedTrack]:
         """The tracks that are over since the last call."""

@@ -18,8 +18,6 @@ from edge.tracker import ONE_PICTURE, ByteTracker, Track, TrackerSettings
 from messaging.releases import BundleDescription
 from messaging.taxonomy import SceneCondition
 
-MISSED_LOOKS = 3
-
 
 @dataclass(frozen=True, eq=False)
 class TeacherOpinion:
@@ -62,7 +60,7 @@ class Teacher:
         heard = translated(seen, self._detector.description, self._service)
         update = self._tracker.update(heard, frame.time_s)
         self._recall.look(update, [above_threshold(found, self._service)], scene)
-        missed = None if self._stills else tuple(self._recall.missed(update, MISSED_LOOKS))
+        missed = None if self._stills else tuple(self._recall.missed(update))
         return TeacherOpinion(heard, above_threshold(heard, self._limits), missed)
 
     def end(self) -> None:

@@ -222,7 +222,7 @@ def test_the_teacher_against_the_detector_in_service(
 
 def test_in_footage_the_teacher_names_misses_only_of_tracks_that_are_missed_most_of_the_time() -> None:
     tracker, camera = ByteTracker(describe(), TrackerSettings()), Camera()
-    tracks = next(u for n in range(4) if len((u := tracker.update(box(), n / 5)).active) and n == 3).active
+    tracks = [tracker.update(box(), number / 5) for number in range(4)][-1].active
     for missed, expected in (((), []), (tracks, [("teacher", "missed", "fire")])):
         opinion = TeacherOpinion(box(), box(), missed=missed)
         found = camera.see(None, opinions=SecondOpinions(teacher=opinion))
