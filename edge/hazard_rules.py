@@ -124,8 +124,7 @@ class HazardRules:
 
     def observe(self, update: TrackUpdate, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
         """Events that one frame opened, changed or closed, in that order of tracks."""
-        told: list[HazardEvent] = []
-        self._take_up_standing(update.time_s, scene)
+        told = self._take_up_standing(update.time_s, scene, model_digest)
         for track in update.active:
             if track.state is TrackState.CONFIRMED:
                 told += self._follow(track, update.time_s, scene, model_digest)
@@ -139,17 +138,22 @@ class HazardRules:
             event.closed_s = time_s
         return [self._tell(e, HazardState.CLOSED, scene, model_digest) for e in still_open]
 
-    def _take_up_standing(self, time_s: float, scene: Scene) -> None:
-        """Events of before, as far as their class is still known: tracks at their places carry them on."""
-        for told in self.standing:
-            if told.class_name in self.description.class_names:
-                class_id = self.description.class_names.index(told.class_name)
-                xyxy = box_in_pixels(told.box, scene.width, scene.height)
-                self._events.append(_Event(
-                    told.event, class_id, _NO_TRACK, xyxy, _area(xyxy), told.zone, told.severity,
-                    told.confidence, told.started_at_utc, time_s, time_s,
-                ))
+    def _take_up_standing(self, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+        """Tracks at the places of these events carry them on; what the model has no name for is closed."""
+        closed: list[HazardEvent] = []
+        for before in self.standing:
+            if before.class_name not in self.description.class_names:
+                over = {"state": HazardState.CLOSED, "at_utc": int(scene.at_utc), "model_digest": digest}
+                closed.append(before.model_copy(update=over))
+                continue
+            class_id = self.description.class_names.index(before.class_name)
+            xyxy = box_in_pixels(before.box, scene.width, scene.height)
+            self._events.append(_Event(
+                before.event, class_id, _NO_TRACK, xyxy, _area(xyxy), before.zone, before.severity,
+                before.confidence, before.started_at_utc, time_s, time_s,
+            ))
         self.standing = ()
+        return closed
 
     @property
     def open_events(self) -> int:

@@ -24,11 +24,11 @@ from edge.prototypes import PrototypeBook, PrototypeKey
 from edge.recall_counter import above_threshold, recall_tallies
 from edge.second_views import look_again
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
-from edge.shadow import SPARSE_FRAMES, ShadowRun
+from edge.shadow import ShadowRun
 from edge.sources import Frame
 from edge.standing_hazards import StandingHazards
 from edge.teacher import Teacher, TeacherOpinion
-from edge.tracker import ONE_PICTURE, ByteTracker, TrackerSettings, TrackState, TrackUpdate
+from edge.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings, TrackState, TrackUpdate
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
 
@@ -106,10 +106,9 @@ class CameraPipeline:
         self._parts.standing.note(hazards)
         opinion = self._teach(frame, found, tags, taken_s, shadow)
         watched = motion if self._parts.evidence.motion else None
-        evidence = self._collector.observe(
+        evidence = self._doubt(
             Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
             SecondOpinions(self._second_views(frame), opinion),
-            embed=self._parts.detector.embed,
         )
         self._remember(update, evidence, tags)
         self._count(found, evidence)
@@ -211,6 +210,15 @@ class CameraPipeline:
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "second_view_failed").inc()
             return None
+
+    def _doubt(self, moment: Moment, opinions: SecondOpinions) -> list[Evidence]:
+        """What speaks against the detector; nothing of a frame whose misses could not be embedded."""
+        try:
+            return self._collector.observe(moment, opinions, embed=self._parts.detector.embed)
+        except DetectorError:
+            self._collector.could_not_look()
+            self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
+            return []
 
     def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: SceneTags) -> None:
         """One vector a track into the prototype sums: ended tracks, and misses whose class is known.

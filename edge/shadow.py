@@ -19,13 +19,12 @@ from edge.detector import Detector, Image
 from edge.errors import DetectorError
 from edge.recall_counter import ClosedTrack, RecallCounter, above_threshold
 from edge.teacher import heard_of
-from edge.tracker import ByteTracker, TrackerSettings
+from edge.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from messaging.errors import ConfigurationError
 from messaging.releases import BundleDescription
 from messaging.reports import ShadowReport, ShadowTally
 from messaging.taxonomy import SceneCondition
 
-SPARSE_FRAMES = TrackerSettings(tentative_s=1.5)
 CONFIRMING_FRAMES = 2
 MAX_TALLIES = 32
 INCUMBENT, CANDIDATE = 0, 1

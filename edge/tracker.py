@@ -62,6 +62,9 @@ class TrackerSettings:
             raise ValueError(f"tracker needs positive times, hits and history; got {self}")
 
 
+# For frames that are looked at now and then, as a teacher's: a second sighting may take a while.
+SPARSE_FRAMES = TrackerSettings(tentative_s=1.5)
+
 # For stills: every box above its threshold is a track of its own, over with the next picture.
 ONE_PICTURE = TrackerSettings(
     lost_s=1e-6, tentative_s=1e-6, confirm_hits=1, gate_strong=2.0, gate_weak=2.0, gate_tentative=2.0

@@ -26,10 +26,9 @@ from edge.misdetection import EDGE_SOURCES, Evidence, EvidenceCollector, Moment,
 from edge.motion import MotionFilter
 from edge.onnx_detector import OnnxDetector
 from edge.second_views import look_again
-from edge.shadow import SPARSE_FRAMES
 from edge.sources import Frame
 from edge.teacher import Teacher
-from edge.tracker import ByteTracker, TrackerSettings
+from edge.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from messaging.figures import Figure, write_figures
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import SceneCondition

@@ -8,7 +8,7 @@ import pytest
 from ulid import ULID
 
 from edge.camera_health import CameraFigures
-from edge.detections import Detections
+from edge.detections import Detections, Floats
 from edge.detector import Image
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
@@ -145,6 +145,39 @@ def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -
         with pytest.raises(DetectorError):
             pipeline.process(frame)
     assert pipeline.end(NOW) == []
+
+
+def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot_look(image: Image, xyxy: Floats) -> Floats:
+        raise DetectorError("time-out")
+
+    seen = _always("a", "a", _box())
+    both = Detections.of(
+        [[20, 20, 44, 44], [80, 20, 104, 44]], [0.9, 0.9], [0, 2], embedding=np.ones((2, 4))
+    )
+    pipeline = _pipeline(tmp_path, seen, _always("t", "b", both))
+    frames = list(_frames(20))
+    with monkeypatch.context() as broken:
+        broken.setattr(seen, "embed", cannot_look)
+        reports = [report for frame in frames[:16] for report in pipeline.process(frame).reports]
+    assert [type(report) for report in reports] == [HazardEvent]
+    later = [report for frame in frames[16:] for report in pipeline.process(frame).reports]
+    assert [(r.kind, r.class_name) for r in later if isinstance(r, Misdetection)] == [
+        (ErrorKind.MISSED, "pothole")
+    ]
+
+
+def test_a_standing_hazard_that_the_model_has_no_name_for_is_closed(tmp_path: Path) -> None:
+    before = _pipeline(tmp_path, _always("a", "a", _box()))
+    (opened,) = [report for frame in _frames(20) for report in before.process(frame).reports]
+    other = Always(describe("b", ("smoke", "pothole")), "b" * 64)
+    after = _pipeline(tmp_path, other)
+    told = [report for frame in _frames(20) for report in after.process(frame).reports]
+    assert [(r.event, r.state) for r in told if isinstance(r, HazardEvent)] == [
+        (opened.event, HazardState.CLOSED)
+    ]
 
 
 def test_a_swap_changes_the_digest_on_reports_and_starts_new_tallies(tmp_path: Path) -> None:
