@@ -95,12 +95,23 @@ def stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | Non
     return None if value is None else int(value)
 
 
-def closed_a_mode(campaign: CampaignResource) -> bool:
-    """Whether the edge itself saw a failure mode of the campaign close."""
+def rounds_in_a_row(campaigns: Iterable[CampaignResource]) -> int:
+    """The longest run of campaigns of which each closed a failure mode that none before it had closed."""
+    longest, running, closed = 0, 0, set[str]()
+    for campaign in campaigns:
+        another = _closed_by(campaign) - closed
+        closed |= another
+        running = running + 1 if another else 0
+        longest = max(longest, running)
+    return longest
+
+
+def _closed_by(campaign: CampaignResource) -> set[str]:
+    """The failure modes that the edge itself saw close in a campaign's verification."""
     verified = next((s.figures for s in campaign.stages if s.stage == "verify"), {})
-    return campaign.state == "done" and any(
-        isinstance(row, dict) and row.get("status") == "closed" for row in verified.values()
-    )
+    judged = {mode: row for mode, row in verified.items() if isinstance(row, dict)}
+    closed = {mode for mode, row in judged.items() if row.get("status") == "closed"}
+    return closed if campaign.state == "done" else set()
 
 
 def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:

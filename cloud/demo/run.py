@@ -16,7 +16,7 @@ from rich.console import Console
 
 from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
-from cloud.demo.outcome import Evidence, ask, closed_a_mode, outcome, served_model, stage_figure
+from cloud.demo.outcome import Evidence, ask, outcome, rounds_in_a_row, served_model, stage_figure
 from cloud.demo.painted_empty import AlarmCount
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
@@ -331,7 +331,7 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         node_resident_mb=resident_mb,
         first_frame_s=first_frame_s,
         frames_lost_in_swap=stage_figure(campaigns[-1], "roll_out", "frames_lost"),
-        rounds_ok=sum(closed_a_mode(campaign) for campaign in campaigns) if rounds > 1 else None,
+        rounds_ok=rounds_in_a_row(campaigns) if rounds > 1 else None,
         false_alarms=alarms,
     )
     result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cloud.demo.outcome import rounds_in_a_row
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
 from cloud.demo.script import PROFILES, DemoProfile, Phase
+from messaging.resources import CampaignResource, StageResource
 
 NAMES = {
     "demo_minutes",
@@ -64,6 +66,36 @@ def test_a_figure_is_computed_from_the_rows(name: str, value: float) -> None:
 def test_rounds_are_told_only_when_there_were_rounds() -> None:
     told = {f.name for f in figures_of(replace(RESULT, measured=replace(UNMEASURED, rounds_ok=3)))}
     assert told - NAMES == {"rounds_ok"}
+
+
+def _campaign(state: str, **status: str) -> CampaignResource:
+    figures = {mode: {"status": word} for mode, word in status.items()} | {"seconds": 90.0}
+    stages = (StageResource(stage="verify", state="done", figures=figures),)
+    return CampaignResource(
+        id="c", state=state, reason="", started_by="demo", modes=tuple(status), count=1, seed=1, attempt=1,
+        incumbent_digest=None, candidate_digest=None, created_at=0, updated_at=0, ended_at=0, stages=stages,
+        images_kept=0, images_refused={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "rounds"),
+    [
+        ([("done", "fire"), ("done", "garbage"), ("done", "smoke")], 3),
+        ([("done", "fire"), ("done", "fire"), ("done", "smoke")], 1),
+        ([("done", "fire"), ("rejected", "garbage"), ("done", "smoke"), ("done", "pothole")], 2),
+        ([("rejected", "fire")], 0),
+    ],
+    ids=["each another", "the same again", "one in between did not", "none"],
+)
+def test_rounds_count_in_a_row_each_with_another_mode(
+    campaigns: list[tuple[str, str]], rounds: int
+) -> None:
+    assert rounds_in_a_row(_campaign(state, **{mode: "closed"}) for state, mode in campaigns) == rounds
+
+
+def test_a_round_whose_mode_waits_is_none() -> None:
+    assert rounds_in_a_row([_campaign("done", fire="waiting")]) == 0
 
 
 def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> None:
