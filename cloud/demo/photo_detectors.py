@@ -74,8 +74,10 @@ class PhotoDetectors:
         return copy.absolute()
 
     def _dataset(self, photographs: Sequence[Photograph], role: DataRole, name: str) -> Path:
-        """The photographs as a folder named by its digest, so that equal plans mean equal pictures."""
-        written = write_folder(photographs, self.folder / "photographs" / name, DRAWN_CLASSES)
+        """These photographs alone, as a folder named by its digest: equal plans mean equal pictures."""
+        kept = self.folder / "photographs" / name
+        shutil.rmtree(kept, ignore_errors=True)
+        written = write_folder(photographs, kept, DRAWN_CLASSES)
         register = DatasetRegister(self.folder / "datasets" / name)
         return register.add(written, role, name).folder.absolute()
 

@@ -59,3 +59,16 @@ def test_only_the_judge_learns_small_potholes(tmp_path: Path, trainer: Trainer) 
     small = {photograph.path.name for photograph in roles.judge if photograph.has_small_pothole}
     assert small <= learned[1]
     assert not small & learned[0]
+
+
+def test_fewer_photographs_than_the_last_time_are_all_that_is_learned_from(
+    tmp_path: Path, trainer: Trainer
+) -> None:
+    (tmp_path / "coco").write_bytes(b"weights")
+    roles = roles_of(read_photographs(data_set(tmp_path / "data"), "train"))
+    kept = PhotoDetectors(tmp_path / "kept", tmp_path / "coco")
+    for few in (roles, replace(roles, base=roles.base[:1])):
+        kept.make_start(few, lambda _: None)
+    learned = [sorted(path.name for path in (plan.replay[0] / "images").iterdir()) for plan in trainer.plans]
+    assert len(roles.base) > 1
+    assert [len(names) for names in learned] == [len(roles.base), 1]
