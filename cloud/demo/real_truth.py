@@ -14,6 +14,7 @@ import numpy as np
 from cloud.demo.photographs import LONGER_SIDE_PX, POTHOLE, SMALL_PX, Photograph
 from cloud.demo.result import Score
 from cloud.detection_metrics import matched_rows
+from cloud.errors import DataRefused
 from cloud.evaluation import Evaluation, evaluate
 from cloud.labelled_images import LabelledImage, read_image
 from edge.detections import Detections, Floats
@@ -101,13 +102,18 @@ def scores_of(evaluation: Evaluation) -> dict[tuple[str, str], Score]:
 
 
 def frames_with_fire(detector: Detector, clip: Path) -> tuple[int, int]:
-    """Frames of a film in which fire is reported, and frames looked at (every third). No truth is known."""
+    """Frames of a film in which fire is reported, and frames looked at (every third). No truth is known.
+
+    Raises `DataRefused` when the film cannot be opened or holds no frame.
+    """
     capture, index, looked, burning = cv2.VideoCapture(str(clip)), 0, 0, 0
     fire = detector.description.class_names.index(FIRE)
     try:
         while True:
             good, image = capture.read()
             if not good:
+                if not looked:
+                    raise DataRefused(f"film {clip} gives no frame; give one that OpenCV decodes")
                 return burning, looked
             if index % EVERY_FRAME == 0:
                 seen: Detections = detector.detect([np.asarray(image, np.uint8)])[0]

@@ -13,6 +13,7 @@ import numpy as np
 
 from cloud.demo.result import Score
 from cloud.detection_metrics import iou_rule, match
+from cloud.errors import DataRefused
 from edge.detections import Detections, Floats, iou_matrix
 from edge.detector import Detector, Image
 from messaging.taxonomy import taxonomy_of
@@ -47,7 +48,8 @@ def true_figures(
 ) -> list[TrueFigures]:
     """Look at every n-th frame of the footage with each detector and count against its truth, in their order.
 
-    The footage is decoded once; every batch of frames is given to all of them.
+    The footage is decoded once; every batch of frames is given to all of them. Raises `DataRefused` when a
+    film cannot be opened or holds no frame.
     """
     counts = [_Count(detector) for detector in detectors]
     for path, truth in footage:
@@ -105,12 +107,14 @@ def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
         while True:
             good, image = capture.read()
             if not good:
-                return
+                break
             if index % every == 0:
                 yield index, np.asarray(image, np.uint8)
             index += 1
     finally:
         capture.release()
+    if not index:
+        raise DataRefused(f"film {path} gives no frame: it is damaged or was removed; run the demo again")
 
 
 def _batches(frames: Iterator[tuple[int, Image]]) -> Iterator[list[tuple[int, Image]]]:

@@ -115,6 +115,11 @@ def test_a_film_without_truth_is_only_described(tmp_path: Path) -> None:
     assert frames_with_fire(scripted(burning, potholes(), burning), tmp_path / "f.mp4") == (2, 3)
 
 
+def test_a_film_that_gives_no_frame_is_refused_and_not_told_as_free_of_fire(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match=r"film .*gone\.mp4 gives no frame"):
+        frames_with_fire(scripted(), tmp_path / "gone.mp4")
+
+
 def _truth(before: tuple[bool, ...], after: tuple[bool, ...]) -> RealTruth:
     roads = {
         arm: RoadFigures(small, (True,), 0, 0, 4, 1)

@@ -8,6 +8,7 @@ import pytest
 
 from cloud.demo.result import Score
 from cloud.demo.truth import TRACK_IOU, TRACK_LOOKS, true_figures
+from cloud.errors import DataRefused
 from edge.recall_counter import MatchRule
 from edge.tracker import TrackerSettings
 from messaging.taxonomy import SceneCondition
@@ -64,3 +65,16 @@ def test_the_footage_is_decoded_once_for_all_detectors(
     monkeypatch.setattr(cv2, "VideoCapture", lambda path: (opened.append(path), real(path))[1])
     true_figures([FakeDetector(), FakeDetector()], [film])
     assert opened == [str(film[0])]
+
+
+@pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "gone"])
+def test_a_film_that_gives_no_frame_is_refused_and_not_counted_as_empty(
+    film: tuple[Path, Truth], damaged: bool
+) -> None:
+    path, _ = film
+    if damaged:
+        path.write_bytes(b"no film at all")
+    else:
+        path.unlink()
+    with pytest.raises(DataRefused, match=r"film .*film\.mp4 gives no frame"):
+        true_figures([FakeDetector()], [film])
