@@ -104,7 +104,10 @@ class CameraPipeline:
         self._last = (frame.time_s, scene)
         hazards = self._rules.observe(update, scene, self._digest)
         self._parts.standing.note(hazards)
-        opinion = self._teach(frame, found, tags, taken_s, shadow)
+        turn = self._stills or next(self._counter) % self._parts.teaching.every == 0
+        opinion = self._teach(frame, found, tags) if turn else None
+        if turn and shadow is not None:
+            self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, opinion=opinion)
         watched = motion if self._parts.evidence.motion else None
         evidence = self._doubt(
             Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
@@ -174,29 +177,39 @@ class CameraPipeline:
         if self._teacher is not None:
             self._teacher.follow(detector.description)
 
-    def _teach(
-        self, frame: Frame, found: Detections, tags: SceneTags, taken_s: float, shadow: ShadowRun | None
-    ) -> TeacherOpinion | None:
-        """What the teacher says, if it is its turn and it could look; the shadow run is fed with it."""
-        if self._teacher is None or (next(self._counter) % self._parts.teaching.every and not self._stills):
+    def _teach(self, frame: Frame, found: Detections, tags: SceneTags) -> TeacherOpinion | None:
+        """What the teacher says, if there is one and it could look."""
+        if self._teacher is None:
             return None
         try:
-            opinion = self._teacher.look(frame, found, tags.scene)
+            return self._teacher.look(frame, found, tags.scene)
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
             return None
-        if shadow is not None and shadow.incumbent_digest == self._digest:
-            shadow.look(
-                self._camera,
-                frame.image,
-                found,
-                scene=tags.scene,
-                time_s=frame.time_s,
-                incumbent_ms=1000 * taken_s,
-                teacher=opinion.heard,
-                tracking=self._sparse,
-            )
-        return opinion
+
+    def _compare(
+        self,
+        shadow: ShadowRun,
+        frame: Frame,
+        *,
+        found: Detections,
+        tags: SceneTags,
+        taken_s: float,
+        opinion: TeacherOpinion | None,
+    ) -> None:
+        """Show the frame to the candidate, if the shadow run is about the model that serves."""
+        if shadow.incumbent_digest != self._digest:
+            return
+        shadow.look(
+            self._camera,
+            frame.image,
+            found,
+            scene=tags.scene,
+            time_s=frame.time_s,
+            incumbent_ms=1000 * taken_s,
+            teacher=opinion.heard if opinion else None,
+            tracking=self._sparse,
+        )
 
     def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
         """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.

@@ -42,7 +42,10 @@ class BrokerLink(_Section):
 
 
 class TeacherSettings(_Section):
-    """The idle-time teacher: a bigger detector bundle; looks at every n-th frame when there is time."""
+    """The idle-time teacher: a bigger detector bundle, if there is one.
+
+    It looks at every n-th frame, and with or without it so does a candidate in its shadow run.
+    """
 
     bundle: Path | None = None
     every: int = Field(default=3, ge=1)

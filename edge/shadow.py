@@ -2,8 +2,9 @@
 
 Where the teacher looked at the frame too, its tracks are the support, and a model's own track that the
 teacher does not confirm is unsupported. Without a teacher the tracks are those of both models' boxes
-together: supported when each model saw it in at least two frames, otherwise unsupported for the model that
-saw it. Figures add up over the run; only the last report, marked final, tells all of it.
+together: supported when each model saw it in at least two frames (in stills in its one picture), otherwise
+unsupported for the model that saw it. Figures add up over the run; only the last report, marked final,
+tells all of it.
 """
 
 import threading
@@ -19,7 +20,7 @@ from edge.detector import Detector, Image
 from edge.errors import DetectorError
 from edge.recall_counter import ClosedTrack, RecallCounter, above_threshold
 from edge.teacher import heard_of
-from edge.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
+from edge.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings
 from messaging.errors import ConfigurationError
 from messaging.releases import BundleDescription
 from messaging.reports import ShadowReport, ShadowTally
@@ -68,17 +69,15 @@ class ShadowRun:
             candidate: the loaded model under test; this run is its only user.
             incumbent: description of the model in service.
             incumbent_digest: its digest.
-            teacher: description of the teacher; with one, only frames that it looked at are counted.
+            teacher: description of the teacher, in the incumbent's classes or others; with one, only
+                frames that it looked at are counted.
             clock: seconds, for latencies.
 
         Raises:
             ConfigurationError: the models do not have the same classes.
         """
-        others = [candidate.description, *([teacher] if teacher else [])]
-        if any(other.taxonomy_digest != incumbent.taxonomy_digest for other in others):
-            raise ConfigurationError(
-                "a shadow run needs the same classes in incumbent, candidate and teacher"
-            )
+        if candidate.description.taxonomy_digest != incumbent.taxonomy_digest:
+            raise ConfigurationError("a shadow run needs the same classes in incumbent and candidate")
         self.candidate_digest = candidate.digest
         self.incumbent_digest = incumbent_digest
         self._candidate = candidate
@@ -238,6 +237,7 @@ class _TwoModels:
         self._nms_iou = first.nms_iou
         self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), tracking)
         self._support = RecallCounter(models=2)
+        self._confirming_frames = 1 if tracking is ONE_PICTURE else CONFIRMING_FRAMES
 
     def look(self, pair: Pair, moment: _Moment) -> None:
         update = self._tracker.update(_union(pair, self._nms_iou), moment.time_s)
@@ -248,12 +248,15 @@ class _TwoModels:
 
     def count(self, sums: Sums) -> None:
         closed = self._support.take()
-        _add_supported((track for track in closed if min(track.hits) >= CONFIRMING_FRAMES), sums)
+        _add_supported((track for track in closed if self._confirmed(track)), sums)
         for track in closed:
-            if min(track.hits) < CONFIRMING_FRAMES:
+            if not self._confirmed(track):
                 counts = sums[track.class_id, track.scene]
                 for model in (INCUMBENT, CANDIDATE):
                     counts.unsupported[model] += track.detected(model)
+
+    def _confirmed(self, track: ClosedTrack) -> bool:
+        return min(track.hits) >= self._confirming_frames
 
 
 def _add_supported(closed: Iterable[ClosedTrack], sums: Sums) -> None:

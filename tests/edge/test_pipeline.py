@@ -15,6 +15,7 @@ from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy import PrivacyAccountant, PrivacySettings
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
+from edge.shadow import ShadowRun
 from edge.sources import Frame
 from edge.standing_hazards import StandingHazards
 from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
@@ -50,11 +51,13 @@ def _always(name: str, digest: str, boxes: Detections) -> Always:
     return detector
 
 
-def _pipeline(tmp_path: Path, detector: FakeDetector, teacher: FakeDetector | None = None) -> CameraPipeline:
+def _pipeline(
+    tmp_path: Path, detector: FakeDetector, teacher: FakeDetector | None = None, *, every: int = 1
+) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
-        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN, TeacherSettings(every=1),
-        StandingHazards(tmp_path / "hazards.json"),
+        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN,
+        TeacherSettings(every=every), StandingHazards(tmp_path / "hazards.json"),
     )
     return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraFigures())
 
@@ -193,6 +196,25 @@ def test_a_swap_changes_the_digest_on_reports_and_starts_new_tallies(tmp_path: P
     assert {(t.model_digest[0], t.supported, t.detected) for t in tallies} == {("c", 1, 1)}
 
 
+def test_without_a_teacher_the_shadow_run_sees_every_nth_frame(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), every=3)
+    shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64)
+    for frame in _frames(30):
+        pipeline.process(frame, shadow)
+    report = shadow.report(0, final=True)
+    assert report.frames == 10
+    assert [(t.supported, t.incumbent_detected, t.candidate_detected) for t in report.tallies] == [(1, 1, 1)]
+
+
+def test_with_a_teacher_the_shadow_run_sees_no_frame_that_it_could_not_look_at(tmp_path: Path) -> None:
+    deaf = FakeDetector(describe("t"), "t" * 64, kind="deaf")
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), deaf)
+    shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64, teacher=deaf.description)
+    for frame in _frames(5):
+        pipeline.process(frame, shadow)
+    assert shadow.report(0, final=True).frames == 0
+
+
 def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()))
     for frame in _frames(30):
@@ -201,7 +223,7 @@ def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
     assert pipeline.prototypes(NOW) == []
 
 
-def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector) -> CameraPipeline:
+def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
@@ -224,6 +246,14 @@ def test_in_stills_a_miss_is_told_again_in_every_picture_and_no_source_needs_tim
     pipeline = _stills(tmp_path, blind, teacher)
     reports = [report for frame in _frames(5) for report in pipeline.process(frame).reports]
     assert [r.evidence for r in reports if isinstance(r, Misdetection)] == [EvidenceSource.TEACHER] * 5
+
+
+def test_in_stills_without_a_teacher_the_shadow_run_sees_every_picture(tmp_path: Path) -> None:
+    pipeline = _stills(tmp_path, _always("a", "a", _box()), None)
+    shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64)
+    for frame in _frames(6):
+        pipeline.process(frame, shadow)
+    assert shadow.report(0, final=True).frames == 6
 
 
 def test_in_stills_twenty_boxes_make_a_prototype(tmp_path: Path) -> None:

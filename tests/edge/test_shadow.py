@@ -100,6 +100,27 @@ def test_in_stills_every_box_of_the_teacher_counts_once_even_at_the_same_place()
     assert figures(shadow.report(120, final=True)) == (10, 0, 5, 0, 0)
 
 
+def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_picture_is_supported() -> None:
+    detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR, FAR)] * 4)
+    shadow = ShadowRun(detector, describe("old"), "a" * 64)
+    for number in range(4):
+        shadow.look(
+            "road", IMAGE, seen(NEAR), scene=NIGHT, time_s=number / 4, incumbent_ms=7.0, tracking=ONE_PICTURE
+        )
+    assert figures(shadow.report(120, final=True)) == (4, 4, 4, 0, 4)
+
+
+def test_a_teacher_may_know_other_classes() -> None:
+    detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 8)
+    teacher = describe("teacher", ("pothole", "fire"))
+    shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=teacher)
+    for number in range(8):
+        shadow.look(
+            "gate", IMAGE, NOTHING, scene=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=seen(NEAR)
+        )
+    assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
+
+
 def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, kind="deaf")
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
