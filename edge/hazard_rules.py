@@ -32,7 +32,8 @@ class HazardRule:
         persistence_s: seconds between first and last sighting before it opens.
         hits: sightings above the threshold before it opens.
         gone_s: seconds unseen before it closes.
-        cool_down_s: a track at the place of an event closed less than this ago opens nothing.
+        cool_down_s: a track at the place of an event closed less than this ago opens nothing; one that
+            stands there still when it is over opens another event.
         update_s: an open event that did not get worse is told again at most so often.
         growth: a box so many times its first area raises the severity by one.
     """
@@ -155,11 +156,6 @@ class HazardRules:
         self.standing = ()
         return closed
 
-    @property
-    def open_events(self) -> int:
-        """How many events are open."""
-        return sum(e.closed_s is None for e in self._events)
-
     def _rule(self, class_id: int) -> HazardRule:
         return self.rules.get(self.description.class_names[class_id], HazardRule())
 
@@ -169,8 +165,7 @@ class HazardRules:
             return self._open(track, time_s, scene, digest)
         rule = self._rule(track.class_id)
         if event.closed_s is not None:
-            # Cool-down: the place is known; the event stays closed, its rest period starts again.
-            event.closed_s, event.xyxy = time_s, track.xyxy
+            event.xyxy = track.xyxy
             return []
         event.track, event.xyxy, event.seen_s = track.id, track.xyxy, time_s
         event.confidence = max(event.confidence, track.confidence)

@@ -69,7 +69,7 @@ def test_a_short_gap_neither_closes_nor_opens_again() -> None:
     street = Street()
     told = street.show(3, BOX) + street.show(1.4) + street.show(3, BOX)
     assert states(told) == [HazardState.OPENED, HazardState.UPDATED]
-    assert street.rules.open_events == 1
+    assert len({e.event for e in told}) == 1
 
 
 def test_an_open_hazard_is_told_again_at_its_pace() -> None:
@@ -83,6 +83,24 @@ def test_the_place_of_a_closed_hazard_rests_for_the_cool_down() -> None:
     assert street.show(4, BOX) == []
     street.show(12)
     assert states(street.show(3, BOX)) == [HazardState.OPENED]
+
+
+def test_a_hazard_that_outlasts_the_cool_down_is_opened_as_another_event() -> None:
+    street = Street()
+    first = street.show(3, BOX)
+    closed = street.show(3)
+    assert states(closed) == [HazardState.CLOSED]
+    told = street.show(12, BOX)
+    assert states(told) == [HazardState.OPENED]
+    assert told[0].event != first[0].event
+    cooled_utc = closed[0].at_utc + RULE.cool_down_s
+    assert cooled_utc <= told[0].at_utc <= cooled_utc + 1
+
+
+def test_a_hazard_that_comes_and_goes_is_opened_once_in_a_cool_down() -> None:
+    street = Street()
+    told = [e for _ in range(6) for e in (*street.show(3, BOX), *street.show(3))]
+    assert states(told) == [HazardState.OPENED, HazardState.CLOSED] * 2
 
 
 def test_another_place_does_not_rest() -> None:
