@@ -40,16 +40,15 @@ def demo(
     empty_photographs: Photographs = None,
 ) -> None:
     """Watch a blind spot being found and closed on this machine: no camera, no GPU, no network."""
+    from cloud.demo.players import OwnPlayer
     from cloud.demo.run import run_demo
     from cloud.demo.script import FULL, ROUNDS, TINY
 
-    console = Console()
+    own, console = None if source is None else OwnPlayer(source), Console()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
-    result = run_demo(
-        out, profile, console, rounds=rounds, source=source, empty_photographs=empty_photographs
-    )
+    result = run_demo(out, profile, console, rounds=rounds, own=own, empty_photographs=empty_photographs)
     show(result, figures_of(result), console)
 
 

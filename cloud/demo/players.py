@@ -8,14 +8,19 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
+
 from cloud.demo.fleet import PYTHON
 from cloud.demo.footage import camera_folder
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Phase
-from cloud.errors import DemoFailed
+from cloud.errors import DataRefused, DemoFailed
 from messaging.child_process import ChildProcess
 from messaging.resources import CameraResource
 
 OWN_OBSERVATION_S = 90.0
+# as the edge reads them (edge.capture)
+CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class Player(Protocol):
@@ -91,6 +96,9 @@ class OwnPlayer:
     sites = (SITES[0],)
 
     def __init__(self, source: str) -> None:
+        """Raises `DataRefused` for a file or folder that shows nothing; a camera is left to the node."""
+        if not source.startswith(CAMERA_SCHEMES):
+            _refuse_without_footage(Path(source))
         self._source = source
         self._observing_since: float | None = None
 
@@ -112,3 +120,28 @@ class OwnPlayer:
 
     def stop(self) -> None:
         """See `Player`; nothing was started."""
+
+
+def _refuse_without_footage(path: Path) -> None:
+    """Raises `DataRefused` unless the folder holds an image, or the file a frame, that can be decoded."""
+    if not path.exists():
+        raise DataRefused(f"source {path} does not exist; give a video file, a folder of images or rtsp://…")
+    if path.is_dir() and not any(_is_picture(file) for file in path.iterdir()):
+        raise DataRefused(
+            f"folder {path} holds no image that can be decoded; expected {', '.join(IMAGE_SUFFIXES)}, "
+            "or name one video file"
+        )
+    if path.is_file() and not _is_film(path):
+        raise DataRefused(f"video {path} gives no frame; give an mp4, avi or mkv that OpenCV decodes")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and cv2.imread(str(path)) is not None
+
+
+def _is_film(path: Path) -> bool:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        return bool(capture.read()[0])
+    finally:
+        capture.release()

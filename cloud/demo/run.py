@@ -215,7 +215,7 @@ def run_demo(
     console: Console,
     *,
     rounds: int = 1,
-    source: str | None = None,
+    own: OwnPlayer | None = None,
     empty_photographs: Path | None = None,
 ) -> DemoResult:
     """Run the demonstration and write `report.html`, `report.json` and the figures below `out`.
@@ -225,14 +225,14 @@ def run_demo(
         profile: how much of everything.
         console: where the live view is drawn.
         rounds: campaigns in a row, the cloud restarted between them.
-        source: footage of the user's own instead of the drawn cameras.
+        own: footage of the user's own instead of the drawn cameras.
         empty_photographs: hazard-free pictures to count false alarms on, instead of drawn ones.
 
     Raises:
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
     """
     work = out / "work"
-    player: Player = DrawnPlayer(work, profile) if source is None else OwnPlayer(source)
+    player: Player = own or DrawnPlayer(work, profile)
     scenario = DrawnScenario(work, profile, player)
     with running(work, profile, scenario, console, empty_photographs) as (demo, process, cloud):
         result = _loop(demo, process, cloud, rounds)
