@@ -20,7 +20,7 @@ from edge.node import CameraParts, Node, NodeParts
 from edge.onnx_detector import OnnxDetector
 from edge.outbox import Outbox
 from edge.pipeline import CameraPipeline, PipelineParts
-from edge.privacy import PrivacyAccountant, PrivacySettings
+from edge.privacy import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
 from edge.sources import FrameSource, SourceSettings, open_source
 from edge.standing_hazards import StandingHazards
@@ -106,14 +106,8 @@ class _Shared:
 
 def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
     settings = shared.settings
-    promise = PrivacySettings(
-        epsilon=settings.privacy.epsilon_per_release,
-        budget_epsilon=settings.privacy.epsilon_per_camera,
-        delta=settings.privacy.delta,
-        window_days=settings.privacy.window_days,
-        tracks_wanted=settings.privacy.minimum_tracks,
-    )
-    account = PrivacyAccountant(settings.data / "privacy" / f"{camera.name}.json", promise, utc=time.time)
+    path = settings.data / "privacy" / f"{camera.name}.json"
+    account = PrivacyAccountant(path, settings.privacy, utc=time.time)
     parts = PipelineParts(
         shared.detector,
         shared.teacher,

@@ -8,13 +8,11 @@ closing takes a longer while without any. Nothing here looks at images or sends 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import cv2
-import numpy as np
-
 from edge.conditions import SceneTags, box_tags
 from edge.detections import Floats, iou_matrix
 from edge.privacy import box_in_pixels, geometry_of
 from edge.tracker import Track, TrackState, TrackUpdate
+from edge.zones import Zone
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import HazardEvent, HazardState
 from messaging.taxonomy import taxonomy_of
@@ -58,22 +56,6 @@ DEFAULT_RULES: Mapping[str, HazardRule] = {
     "garbage": HazardRule(persistence_s=3.0),
     "pothole": HazardRule(persistence_s=2.0),
 }
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A polygon in shares of the frame; a hazard counts where its box's foot (bottom centre) stands."""
-
-    name: str
-    corners: tuple[tuple[float, float], ...]
-
-    def __post_init__(self) -> None:
-        if len(self.corners) < 3 or not all(0 <= v <= 1 for corner in self.corners for v in corner):
-            raise ValueError(f"zone {self.name} needs at least three corners within 0..1; got {self.corners}")
-
-    def holds(self, x: float, y: float) -> bool:
-        """Whether a point, in shares of the frame, lies in the zone or on its edge."""
-        return cv2.pointPolygonTest(np.asarray(self.corners, np.float32), (x, y), False) >= 0
 
 
 @dataclass

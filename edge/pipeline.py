@@ -15,7 +15,7 @@ from edge.conditions import ConditionMemory, SceneTags
 from edge.detections import Detections
 from edge.detector import Detector
 from edge.errors import BudgetSpent, DetectorError
-from edge.hazard_rules import HazardRules, Scene, Zone
+from edge.hazard_rules import HazardRules, Scene
 from edge.metrics import NodeMetrics
 from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
 from edge.motion import MotionFilter
@@ -29,6 +29,7 @@ from edge.sources import Frame
 from edge.standing_hazards import StandingHazards
 from edge.teacher import Teacher, TeacherOpinion
 from edge.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings, TrackState, TrackUpdate
+from edge.zones import Zone
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
 
@@ -145,7 +146,7 @@ class CameraPipeline:
         """Prototypes with enough tracks, as far as the camera's budget goes."""
         released: list[Report] = []
         with self._lock:
-            for key in self._book.ready(self._parts.accountant.settings.tracks_wanted):
+            for key in self._book.ready(self._parts.accountant.settings.minimum_tracks):
                 try:
                     released.append(
                         release_prototype(

@@ -24,37 +24,14 @@ import numpy.typing as npt
 from edge.errors import BudgetSpent
 from edge.gaussian_privacy import compose, epsilon_of, mu_of
 from edge.prototypes import PrototypeBook, PrototypeKey, quantise
+from edge.settings import PrivacySettings
 from messaging.blobs import write_atomically
 from messaging.reports import BoxGeometry, ClassPrototype, ConditionTags
 
 Floats = npt.NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
-LEAST_TRACKS = 20
 _DAY_S = 86_400.0
-
-
-@dataclass(frozen=True)
-class PrivacySettings:
-    """The promise of a camera: `epsilon` a release, `budget_epsilon` in `window_days`, both at `delta`.
-
-    `tracks_wanted` is how many tracks a release waits for (more tracks, less noise); it may be more than
-    the 20 that are the least, never fewer.
-    """
-
-    epsilon: float = 1.0
-    budget_epsilon: float = 8.0
-    delta: float = 1e-5
-    window_days: float = 30.0
-    tracks_wanted: int = LEAST_TRACKS
-
-    def __post_init__(self) -> None:
-        if not 0 < self.epsilon <= self.budget_epsilon or not 0 < self.delta <= 0.01 or self.window_days <= 0:
-            raise ValueError(
-                f"privacy needs 0 < epsilon <= budget_epsilon, delta in (0, 0.01] and days > 0; got {self}"
-            )
-        if self.tracks_wanted < LEAST_TRACKS:
-            raise ValueError(f"a prototype needs at least {LEAST_TRACKS} tracks; got {self.tracks_wanted}")
 
 
 class Noise(Protocol):
@@ -88,8 +65,8 @@ class PrivacyAccountant:
     def __init__(self, path: Path, settings: PrivacySettings, *, utc: Callable[[], float]) -> None:
         self._path, self._settings, self._utc = path, settings, utc
         self._lock = threading.Lock()
-        self._release_mu = mu_of(settings.epsilon, settings.delta)
-        self._budget_mu = mu_of(settings.budget_epsilon, settings.delta)
+        self._release_mu = mu_of(settings.epsilon_per_release, settings.delta)
+        self._budget_mu = mu_of(settings.epsilon_per_camera, settings.delta)
 
     @property
     def settings(self) -> PrivacySettings:
@@ -97,16 +74,13 @@ class PrivacyAccountant:
         return self._settings
 
     def epsilon_spent(self) -> float:
-        """Epsilon of all releases in the window together. Raises `BudgetSpent` for an unreadable file."""
-        return epsilon_of(compose([s.mu for s in self._in_window()]), self._settings.delta)
-
-    def releases_left(self) -> int:
-        """How many more releases the budget allows now; 0 when the file cannot be read."""
+        """Epsilon of all releases in the window together; the whole budget when the file cannot be read."""
         try:
-            spent = compose([s.mu for s in self._in_window()])
-        except BudgetSpent:
-            return 0
-        return max(0, math.floor((self._budget_mu**2 - spent**2) / self._release_mu**2 + 1e-9))
+            entries = self._in_window()
+        except BudgetSpent as fault:
+            _log.warning("%s", fault)
+            return self._settings.epsilon_per_camera
+        return epsilon_of(compose([s.mu for s in entries]), self._settings.delta)
 
     def spend(self) -> tuple[float, float]:
         """Pay for one release, on disk when this returns; gives its mu and the epsilon spent in all.
@@ -121,7 +95,7 @@ class PrivacyAccountant:
                 raise BudgetSpent(
                     f"camera account {self._path.stem} has spent epsilon "
                     f"{epsilon_of(compose([s.mu for s in entries]), self._settings.delta):.2f} of "
-                    f"{self._settings.budget_epsilon:g} in {self._settings.window_days:g} days; wait, "
+                    f"{self._settings.epsilon_per_camera:g} in {self._settings.window_days:g} days; wait, "
                     "or raise it"
                 )
             self._write([*entries, Spending(self._utc(), self._release_mu)])
@@ -166,10 +140,10 @@ def release_prototype(
         BudgetSpent: too few tracks, or the camera's budget does not allow it; the sum stays in the book.
     """
     tracks = len(book.peek(key))
-    if tracks < accountant.settings.tracks_wanted:
+    if tracks < accountant.settings.minimum_tracks:
         raise BudgetSpent(
             f"prototype {key.class_name} {key.scene.key} of {camera} has {tracks} tracks; "
-            f"{accountant.settings.tracks_wanted} are needed"
+            f"{accountant.settings.minimum_tracks} are needed"
         )
     mu, spent = accountant.spend()
     total = book.take(key)
@@ -183,7 +157,7 @@ def release_prototype(
         camera=camera, class_name=key.class_name,
         tags=ConditionTags(light=key.scene.light, weather=key.scene.weather), vector=vector, scale=scale,
         embedding_digest=key.embedding_digest, tracks=counted, noise_sigma=sigma,
-        epsilon=accountant.settings.epsilon, epsilon_spent=spent, delta=accountant.settings.delta,
+        epsilon=accountant.settings.epsilon_per_release, epsilon_spent=spent, delta=accountant.settings.delta,
         minute_utc=minute_of(at_utc),
     )
 

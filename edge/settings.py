@@ -7,8 +7,9 @@ machine. Validation does no I/O.
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge.zones import Zone
 from messaging.releases import Slug
 
 
@@ -19,10 +20,11 @@ class _Section(BaseModel):
 class CameraSettings(_Section):
     """One camera: where its frames come from, and what differs from the node's defaults.
 
-    `source` is an RTSP address, a USB index, a video file, a folder of images, or a folder of video
+    `source` is an RTSP address, `usb:N`, a video file, a folder of images, or a folder of video
     segments or pictures (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time,
     empty means as fast as the node can look. `stills`: its pictures lie too far apart in time for motion
-    and tracks; every picture then speaks for itself.
+    and tracks; every picture then speaks for itself. `zones` are polygons by name, their corners in shares
+    of the frame; with zones, only what stands in one is a hazard.
     """
 
     name: Slug
@@ -32,6 +34,15 @@ class CameraSettings(_Section):
     stills: bool = False
     loop: bool = False
     zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
+
+    @field_validator("zones")
+    @classmethod
+    def _zones_are_polygons(
+        cls, zones: dict[str, tuple[tuple[float, float], ...]]
+    ) -> dict[str, tuple[tuple[float, float], ...]]:
+        for name, corners in zones.items():
+            Zone(name, corners)
+        return zones
 
 
 class BrokerLink(_Section):
@@ -60,13 +71,25 @@ class EvidenceSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """The privacy budget of each camera, and how many tracks a prototype needs (never below 20)."""
+    """The promise of each camera: epsilon of a release, and of all in `window_days`, both at `delta`.
+
+    `minimum_tracks` is how many tracks a release waits for (more tracks, less noise); 20 are the least.
+    """
 
     minimum_tracks: int = Field(default=20, ge=20)
     epsilon_per_release: float = Field(default=1.0, gt=0.0)
-    epsilon_per_camera: float = Field(default=8.0, gt=0.0)
+    epsilon_per_camera: float = Field(default=8.0, gt=0.0, le=60.0)
     window_days: int = Field(default=30, ge=1)
     delta: float = Field(default=1e-5, gt=0.0, lt=0.01)
+
+    @model_validator(mode="after")
+    def _a_release_fits_the_budget(self) -> Self:
+        if self.epsilon_per_release > self.epsilon_per_camera:
+            raise ValueError(
+                f"epsilon_per_release ({self.epsilon_per_release:g}) must not be above epsilon_per_camera "
+                f"({self.epsilon_per_camera:g}); no prototype would ever leave"
+            )
+        return self
 
 
 class ReportSettings(_Section):

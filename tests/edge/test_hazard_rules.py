@@ -5,8 +5,9 @@ import pytest
 
 from edge.conditions import SceneTags
 from edge.detections import Detections
-from edge.hazard_rules import HazardRule, HazardRules, Scene, Zone
+from edge.hazard_rules import HazardRule, HazardRules, Scene
 from edge.tracker import ByteTracker, TrackerSettings
+from edge.zones import Zone
 from messaging.reports import HazardEvent, HazardState
 from messaging.taxonomy import Light, Weather
 from tests.edge.bundles import describe

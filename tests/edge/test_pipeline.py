@@ -13,8 +13,8 @@ from edge.detector import Image
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
-from edge.privacy import PrivacyAccountant, PrivacySettings
-from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
+from edge.privacy import PrivacyAccountant
+from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
 from edge.shadow import ShadowRun
 from edge.sources import Frame
 from edge.standing_hazards import StandingHazards

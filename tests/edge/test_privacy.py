@@ -11,7 +11,6 @@ from edge.errors import BudgetSpent
 from edge.gaussian_privacy import compose, delta_of, epsilon_of, mu_of
 from edge.privacy import (
     PrivacyAccountant,
-    PrivacySettings,
     SystemNoise,
     geometry_of,
     minute_of,
@@ -19,6 +18,7 @@ from edge.privacy import (
     release_prototype,
 )
 from edge.prototypes import PrototypeBook, PrototypeKey, vector_of
+from edge.settings import PrivacySettings
 from messaging.taxonomy import SceneCondition
 
 KEY = PrototypeKey("fire", SceneCondition.parse("night-rain"), "e" * 64)
@@ -153,12 +153,9 @@ def test_every_spending_is_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_spent_budget_withholds_until_the_window_has_passed(tmp_path: Path) -> None:
     clock = Clock()
-    payer = account(tmp_path, clock, epsilon=1.0, budget_epsilon=2.0)
-    paid = 0
-    while payer.releases_left():
+    payer = account(tmp_path, clock, epsilon_per_release=1.0, epsilon_per_camera=2.0)
+    for _ in range(3):
         payer.spend()
-        paid += 1
-    assert paid >= 2
     assert 1.0 < payer.epsilon_spent() <= 2.0
     with pytest.raises(BudgetSpent, match=r"has spent epsilon .* of 2 in 30 days"):
         payer.spend()
@@ -168,7 +165,7 @@ def test_a_spent_budget_withholds_until_the_window_has_passed(tmp_path: Path) ->
 
 
 def test_a_withheld_prototype_stays_in_the_book(tmp_path: Path) -> None:
-    payer, book = account(tmp_path, epsilon=1.0, budget_epsilon=1.0), book_of(20)
+    payer, book = account(tmp_path, epsilon_per_release=1.0, epsilon_per_camera=1.0), book_of(20)
     payer.spend()
     with pytest.raises(BudgetSpent):
         release_prototype(book, KEY, payer, camera="cam", at_utc=START)
@@ -187,7 +184,7 @@ def test_the_account_survives_a_restart_and_a_clock_set_back(tmp_path: Path) -> 
 def test_an_account_that_cannot_be_read_counts_as_spent(tmp_path: Path, content: str) -> None:
     (tmp_path / "cam.json").write_text(content)
     payer = account(tmp_path)
-    assert payer.releases_left() == 0
+    assert payer.epsilon_spent() == 8.0
     with pytest.raises(BudgetSpent, match="privacy account"):
         payer.spend()
     assert (tmp_path / "cam.json").read_text() == content
@@ -209,8 +206,8 @@ def test_the_account_holds_times_and_costs_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "phrase"),
-    [({"epsilon": 9.0}, "epsilon <= budget_epsilon"), ({"delta": 0.5}, "delta in"),
-     ({"tracks_wanted": 19}, "at least 20 tracks")],
+    [({"epsilon_per_release": 9.0}, "must not be above epsilon_per_camera"),
+     ({"delta": 0.5}, "less than 0.01"), ({"minimum_tracks": 19}, "greater than or equal to 20")],
 )
 def test_promises_that_contradict_themselves_are_refused(changes: dict[str, float], phrase: str) -> None:
     with pytest.raises(ValueError, match=phrase):
