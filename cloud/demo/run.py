@@ -7,6 +7,7 @@ start a campaign, watch. Ground truth is opened after the last stage.
 import contextlib
 import datetime
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,36 @@ WATCH_LIMIT_S = 120.0
 OBSERVE_LIMIT_S = 900.0
 
 
+class PageProcess:
+    """The live page. The loop goes on without it; that it answers, or that it ended, is told once."""
+
+    def __init__(self, data: Path, log: Path, console: Console) -> None:
+        """Start it over the data folder of a running cloud."""
+        self._console, self._address = console, ("127.0.0.1", free_port())
+        arguments: list[str | Path] = [PYTHON, "-m", "dashboards.app", "--data", data]
+        self._child = ChildProcess([*arguments, "--port", str(self._address[1])], log=log)
+        self._answers = self._ended = False
+
+    def look(self) -> None:
+        """Tell what is new; returns at once."""
+        if not self._ended and self._child.poll() is not None:
+            self._ended = True
+            self._tell(
+                f"the dashboard ended and the run goes on without it; {self._child.log} says: "
+                f"{self._child.tail(1)}"
+            )
+        if not self._answers and not self._ended and _listens(self._address):
+            self._answers = True
+            self._tell(f"the dashboard is at http://{self._address[0]}:{self._address[1]}")
+
+    def stop(self) -> None:
+        """End it."""
+        self._child.stop()
+
+    def _tell(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 @dataclass
 class Demo:
     """One run in the folder `work`."""
@@ -68,6 +99,7 @@ class Demo:
     scenario: Scenario
     empty_photographs: Path | None = None
     counting: AlarmCount | None = None
+    page: PageProcess | None = None
     sites: list[Site] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -105,6 +137,8 @@ class Demo:
         """Look once: are all programs alive, what does the API say, how much memory is in use."""
         for site in self.sites:
             site.check()
+        if self.page is not None:
+            self.page.look()
         snapshot = self.view.refresh(cloud, campaign)
         self.peak_gb = max(self.peak_gb, memory_gb())
         time.sleep(TICK_S)
@@ -207,6 +241,8 @@ class Demo:
             self.counting.stop()
         for site in self.sites:
             site.stop()
+        if self.page is not None:
+            self.page.stop()
 
 
 def run_demo(
@@ -261,14 +297,14 @@ def running(
         demo = Demo(work, profile, view, scenario, empty_photographs)
         try:
             demo.prepare()
-            with _programs(demo) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
+            with _programs(demo, console) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
                 yield demo, process, cloud
         finally:
             demo.stop()
 
 
 @contextlib.contextmanager
-def _programs(demo: Demo) -> Iterator[CloudProcess]:
+def _programs(demo: Demo, console: Console) -> Iterator[CloudProcess]:
     """The cloud and the page, until the block ends."""
     port = free_port()
     settings = {
@@ -281,20 +317,21 @@ def _programs(demo: Demo) -> Iterator[CloudProcess]:
         "synthesis": {"images_per_mode": demo.profile.images_per_mode},
     }
     cloud = CloudProcess(demo.cloud_folder, settings | demo.scenario.settings())
-    page: ChildProcess | None = None
     try:
         cloud.wait_until_ready()
-        page_port = free_port()
-        arguments: list[str | Path] = [PYTHON, "-m", "dashboards.app", "--data", demo.cloud_folder]
-        arguments += ["--port", str(page_port)]
-        page = ChildProcess(arguments, log=demo.work / "page.log")
-        demo.view.say(f"the dashboard is at http://127.0.0.1:{page_port}")
+        demo.page = PageProcess(demo.cloud_folder, demo.work / "page.log", console)
         yield cloud
     finally:
         demo.stop()
-        if page is not None:
-            page.stop()
         cloud.stop()
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def work_off(
