@@ -2,11 +2,13 @@
 
 A recorder renames a finished segment into the folder, so a segment is always whole; a picture is a segment
 of one frame. A segment is played once; at the end the feed waits for the next. With a journal that holds
-over restarts: only a segment that was not played to its end is played again. Removing old segments is the
+over restarts: only a segment that was not played to its end is played again. One that cannot be decoded, or
+that the recorder has removed meanwhile, is logged and counts as played. Removing old segments is the
 recorder's business; a name that it uses again is another segment.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 from edge.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
 from messaging.blobs import write_atomically
+
+log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
 
@@ -56,16 +60,22 @@ class SegmentFeed:
             return
         key, path = waiting[0], there[waiting[0]]
         self._played.add(key)
-        picture = path.suffix.lower() in IMAGE_SUFFIXES
-        segment = FolderFeed(path, self.fps or 5.0) if picture else VideoFeed(path, self.fps)
-        segment.open()
-        self._segment = segment
+        try:
+            self._segment = self._opened(path)
+        except SourceError as error:
+            self._pass_over(error)
 
     def read(self) -> Image | None:
         """The next frame of the segment, None at its end or when none is waiting."""
-        image = None if self._segment is None else self._segment.read()
-        if image is None and self._segment is not None and self._journal is not None:
-            write_atomically(self._journal, "\n".join(sorted(self._played)).encode())
+        if self._segment is None:
+            return None
+        try:
+            image = self._segment.read()
+        except SourceError as error:
+            self._pass_over(error)
+            return None
+        if image is None:
+            self._note_played()
         return image
 
     def close(self) -> None:
@@ -73,6 +83,20 @@ class SegmentFeed:
         if self._segment is not None:
             self._segment.close()
             self._segment = None
+
+    def _opened(self, path: Path) -> VideoFeed | FolderFeed:
+        picture = path.suffix.lower() in IMAGE_SUFFIXES
+        segment = FolderFeed(path, self.fps or 5.0) if picture else VideoFeed(path, self.fps)
+        segment.open()
+        return segment
+
+    def _pass_over(self, error: SourceError) -> None:
+        log.warning("a segment is passed over: %s", error)
+        self._note_played()
+
+    def _note_played(self) -> None:
+        if self._journal is not None:
+            write_atomically(self._journal, "\n".join(sorted(self._played)).encode())
 
 
 def _segments(folder: Path) -> dict[str, Path]:

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from edge import segments
 from edge.errors import SourceError
+from edge.segments import SegmentFeed
 from edge.sources import Frame, SourceSettings, open_source
 
 
@@ -82,3 +84,36 @@ def test_pictures_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path)
         if len(seen) == 2:
             stop.set()
     assert seen == [(False, 0.0), (True, 0.2)]
+
+
+@pytest.mark.parametrize("speed", [None, 100.0])
+@pytest.mark.parametrize("name", ["a.mp4", "a.png"])
+def test_a_segment_that_cannot_be_decoded_is_passed_over_for_good(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, speed: float | None
+) -> None:
+    folder, journal = tmp_path / "bridge", tmp_path / "bridge.txt"
+    folder.mkdir()
+    (folder / name).write_bytes(b"cut off by a power failure")
+    _segment(folder / "b.mp4", 200)
+    how = SourceSettings(segments=True, speed=speed, journal=journal)
+    stop = threading.Event()
+    for frame in open_source(str(folder), how, camera="bridge").frames(stop):
+        assert isinstance(frame, Frame)
+        stop.set()
+    assert "passed over" in caplog.text
+    assert name in journal.read_text()
+
+
+def test_a_segment_that_is_removed_before_it_is_opened_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        _segment(tmp_path / name, 200)
+    feed, listed = SegmentFeed(tmp_path, 5.0), segments._segments(tmp_path)
+    (tmp_path / "a.mp4").unlink()
+    monkeypatch.setattr(segments, "_segments", lambda folder: listed)
+    feed.open()
+    assert feed.read() is None
+    feed.open()
+    assert feed.read() is not None
+    feed.close()
