@@ -6,6 +6,7 @@ and its output, whatever process did it. Nothing here decides; it remembers.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -32,6 +33,11 @@ class CampaignStore:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    @property
+    def database(self) -> Database:
+        """Where the campaigns are kept; releases are kept beside them."""
+        return self._db
 
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""
@@ -122,6 +128,17 @@ class CampaignStore:
                 .values(state=state, reason=reason, updated_at=self._db.now(), ended_at=None)
             )
         return bool(done.rowcount)
+
+    def set_incumbent(self, campaign: str, digest: str) -> Campaign:
+        """Write into the plan which model the campaign starts from. Raises `NotKnown`."""
+        plan = replace(self.get(campaign).plan, incumbent_digest=digest)
+        with self._db.writing() as connection:
+            connection.execute(
+                update(campaigns)
+                .where(campaigns.c.id == campaign)
+                .values(plan_json=_dump(_plan_values(plan)), updated_at=self._db.now())
+            )
+        return self.get(campaign)
 
     def next_attempt(self, campaign: str) -> int:
         """Count and return a new attempt at the campaign."""

@@ -4,7 +4,8 @@ DBOS owns progress (which step of which attempt comes next), the store owns fact
 said), folders own bytes. A stage that has finished is found by (campaign, stage, input digest) and never
 done twice, also by another attempt: resuming a cancelled or failed campaign is a new attempt, a workflow of
 its own, that passes over what is done. One process launches DBOS on SQLite; a file lock sees to that.
-Campaigns run one after another: each starts from the model that the one before has put into service.
+Campaigns run one after another: each starts from the model that the one before has put into service. Which
+that is stands in its plan from the moment when its work begins, and a restart keeps it.
 """
 
 import fcntl
@@ -34,6 +35,7 @@ from cloud.records import (
     CampaignState,
     StageState,
 )
+from cloud.release_store import ReleaseStore
 from cloud.settings import DataFolder
 from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
@@ -62,6 +64,7 @@ class Campaigns:
     ) -> None:
         """Args: `on_begin` hears of every attempt that begins, `on_end` of every end, good or bad."""
         self._store = store
+        self._releases = ReleaseStore(store.database)
         self._stages = stages
         self._folder = folder
         self._metrics = metrics
@@ -149,7 +152,7 @@ class Campaigns:
         return self._store.get(campaign)
 
     def resume(self, campaign: str) -> Campaign:
-        """Go on after the last finished stage. Raises `NotKnown`, `NotNow`."""
+        """Go on after the last finished stage, or anew from a newer model. Raises `NotKnown`, `NotNow`."""
         self._store.get(campaign)
         if not self._store.move(campaign, CampaignState.QUEUED, only_from=list(RESUMABLE_STATES)):
             raise NotNow(
@@ -190,7 +193,7 @@ class Campaigns:
     ) -> dict[str, Any]:
         """Run one stage, or find it finished. Sets the campaign's state before any error leaves it."""
         stage, campaign = CampaignStage(stage_name), self._store.get(campaign_id)
-        self._check_wanted(campaign, attempt)
+        campaign = self._begun(campaign, attempt)
         digest = input_digest(campaign, stage, outputs)
         record = self._store.begin_stage(campaign_id, stage, digest)
         if record.state in (StageState.DONE, StageState.STOPPED):
@@ -219,8 +222,8 @@ class Campaigns:
         )
         return _done(result.output, result.stop)
 
-    def _check_wanted(self, campaign: Campaign, attempt: int) -> None:
-        """Leave when the campaign was cancelled meanwhile, or another attempt has it."""
+    def _begun(self, campaign: Campaign, attempt: int) -> Campaign:
+        """The running campaign. Leaves when it was cancelled meanwhile, or another attempt has it."""
         if campaign.state is CampaignState.CANCELLING and campaign.attempt == attempt:
             self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
         wanted = (CampaignState.QUEUED, CampaignState.RUNNING)
@@ -228,8 +231,21 @@ class Campaigns:
         if current.attempt != attempt or current.state not in wanted or self._leaving.is_set():
             raise StageInterrupted(f"campaign {campaign.id} attempt {attempt} is not wanted any more")
         if current.state is CampaignState.QUEUED:
+            current = self._with_incumbent(current)
             self._on_begin(current)
         self._store.move(campaign.id, CampaignState.RUNNING, only_from=wanted)
+        return current
+
+    def _with_incumbent(self, campaign: Campaign) -> Campaign:
+        """The campaign, starting from the model in service now, unless its own is signed for service."""
+        stages = self._store.stages(campaign.id)
+        if any(row.stage is CampaignStage.SERVICE and row.state is StageState.DONE for row in stages):
+            return campaign
+        release = self._releases.current_service()
+        if release is None or release.digest == campaign.plan.incumbent_digest:
+            return campaign
+        log.info("campaign %s starts from model %s", campaign.id, release.digest[:12])
+        return self._store.set_incumbent(campaign.id, release.digest)
 
     def _work(
         self, campaign: Campaign, stage: CampaignStage, outputs: Mapping[str, Any], digest: str

@@ -28,7 +28,10 @@ DEFAULT_GEOMETRY = (
 def plan_campaign(
     request: CampaignRequest, register: ModeRegister, campaigns: CampaignStore, settings: SynthesisSettings
 ) -> CampaignPlan:
-    """What to do for a request. Raises `CampaignRefused`, `NotKnown`."""
+    """What to do for a request, from the model in service now; a campaign looks again when its work begins.
+
+    Raises `CampaignRefused`, `NotKnown`.
+    """
     unknown = sorted(set(request.options) - KNOWN_OPTIONS)
     if unknown:
         raise CampaignRefused(

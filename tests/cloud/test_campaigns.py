@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from cloud.campaign_store import CampaignStore
 from cloud.campaigns import Campaigns, sole_process
 from cloud.errors import AlreadyRunning, NotKnown, NotNow, StageFailed
 from cloud.metrics import CloudMetrics
-from cloud.records import Campaign, CampaignStage, CampaignState, StageState
+from cloud.records import Campaign, CampaignStage, CampaignState, Release, StageState
+from cloud.release_store import ReleaseStore
 from cloud.settings import DataFolder
 from cloud.store import open_database, sqlite_url
 from tests.cloud.scripted import PLAN, ScriptedStages, quick
+from tests.cloud.words import NEW, OLD
 
 EVERY_STAGE = [str(stage) for stage in CampaignStage]
 
@@ -169,6 +172,57 @@ def test_campaigns_run_one_after_another(house: House) -> None:
         assert campaigns.cancel(second).state is CampaignState.CANCELLED
         campaigns.cancel(first)
         house.ended_one(first)
+
+
+def put_into_service(house: House, digest: str, version: int) -> None:
+    release = Release(digest, "service", "model", version, 1, None, None, {}, 0)
+    ReleaseStore(house.store.database).put_release(release)
+
+
+def test_a_queued_campaign_starts_from_the_model_that_serves_when_its_work_begins(house: House) -> None:
+    put_into_service(house, OLD, 1)
+    plan = replace(PLAN, incumbent_digest=OLD)
+    with house.running(ScriptedStages(synthesise=slow)) as campaigns:
+        first, second = (campaigns.start(plan, started_by="test").id for _ in range(2))
+        house.in_stage(first, "synthesise")
+        put_into_service(house, NEW, 2)
+        campaigns.cancel(first)
+        house.in_stage(second, "synthesise")
+        assert house.store.get(second).plan.incumbent_digest == NEW
+        campaigns.cancel(second)
+        house.ended_one(second)
+    assert house.store.get(first).plan.incumbent_digest == OLD
+
+
+def test_a_restart_keeps_the_model_that_a_campaign_started_from(house: House) -> None:
+    put_into_service(house, OLD, 1)
+    with house.running(ScriptedStages(train=slow)) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="test").id
+        house.in_stage(campaign, "train")
+    put_into_service(house, NEW, 2)
+    with house.running(ScriptedStages()):
+        assert house.ended_one(campaign).plan.incumbent_digest == OLD
+
+
+@pytest.mark.parametrize(
+    ("cancelled_in", "incumbent", "first_again"),
+    [("train", NEW, "plan"), ("roll_out", OLD, "roll_out")],
+)
+def test_a_resumed_campaign_starts_anew_from_a_new_model_until_its_own_is_signed_for_service(
+    house: House, cancelled_in: str, incumbent: str, first_again: str
+) -> None:
+    put_into_service(house, OLD, 1)
+    with house.running(ScriptedStages(**{cancelled_in: slow})) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="test").id
+        house.in_stage(campaign, cancelled_in)
+        campaigns.cancel(campaign)
+        house.ended_one(campaign)
+    put_into_service(house, NEW, 2)
+    again = ScriptedStages()
+    with house.running(again) as campaigns:
+        campaigns.resume(campaign)
+        done = house.ended_one(campaign)
+    assert (done.plan.incumbent_digest, again.seen[0]) == (incumbent, first_again)
 
 
 def test_a_clean_stop_of_the_cloud_is_no_failure_and_the_next_start_goes_on(house: House) -> None:
