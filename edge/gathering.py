@@ -2,9 +2,13 @@
 
 An open message is a file from its first report on, a line a report, so that a killed process loses none;
 its id is made when it opens and its time is that moment, so that the same file always makes the same bytes.
-A closed one stays a file until the broker has it. What may wait how long is `Patience`'s word alone.
+A closed one stays a file until the broker has it. What the disk does not take gathers in memory alone. What
+may wait how long is `Patience`'s word alone.
 """
 
+import contextlib
+import io
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,6 +18,8 @@ from edge.spool import Spool, Waiting, waiting_message
 from messaging.codec import PAYLOADS, Message, encode, kind_of
 from messaging.errors import MessageRefused
 from messaging.reports import HazardEvent, HazardState, Report
+
+log = logging.getLogger(__name__)
 
 URGENT_SEVERITY = 3
 
@@ -54,10 +60,13 @@ class OpenMessage:
     reports: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
-        """Take a report in; it is in the file when this returns."""
-        self.file.write(report.model_dump_json().encode() + b"\n")
-        self.file.flush()
+        """Take a report in; it is in the file when this returns, unless the disk does not take it."""
         self.reports.append(report)
+        try:
+            self.file.write(report.model_dump_json().encode() + b"\n")
+            self.file.flush()
+        except OSError as error:
+            log.warning("a %s report waits in memory only: %s", self.kind, error)
 
     def takes(self, report: Report) -> bool:
         """Whether the message with this report would still be one: not too many, not too long."""
@@ -69,7 +78,8 @@ class OpenMessage:
 
     def closed(self) -> Waiting:
         """The message as it waits for the broker."""
-        self.file.close()
+        with contextlib.suppress(OSError):  # told of when the report was added; memory holds it whole
+            self.file.close()
         return waiting_message(self._message(self.reports))
 
     def _message(self, reports: list[Report]) -> Message:
@@ -97,12 +107,19 @@ class Gathering:
         if found is None:
             message_id = new_id()
             encode(Message(message_id, self._site, at_utc, report))
-            file = self._spool.open_message(message_id, self._site, at_utc, kind)
+            file = self._file(message_id, at_utc, kind)
             found = OpenMessage(message_id, self._site, kind, at_utc, now_s + wait_s, file, Future())
             self._open[kind] = found
         found.due_s = min(found.due_s, now_s + wait_s)
         found.add(report)
         return found.future
+
+    def _file(self, message_id: str, at_utc: int, kind: str) -> BinaryIO:
+        try:
+            return self._spool.open_message(message_id, self._site, at_utc, kind)
+        except OSError as error:
+            log.warning("%s reports gather in memory only: %s", kind, error)
+            return io.BytesIO()
 
     def take_due(self, *, everything: bool = False) -> list[OpenMessage]:
         """Messages that are full or have waited long enough; they are open no more."""

@@ -2,7 +2,8 @@
 
 `put` may be called from any thread and never waits for the network; accepted means the broker's word that
 it is stored. While the broker is gone, reports wait here: in memory up to a capacity, on disk those that
-may never be shed. At the capacity evidence is shed by the order of the payload table and counted exactly.
+may never be shed; a disk that takes nothing is logged and tried again, and they wait in memory meanwhile.
+At the capacity evidence is shed by the order of the payload table and counted exactly.
 Kinds that may wait for others of their kind gather in one message first (see `gathering`). Of heartbeats
 only the last one waits.
 """
@@ -138,7 +139,7 @@ class Outbox:
         with self._lock:
             left = [*self._flying.values(), *(m for queue in self._queues.values() for m in queue)]
         for message in left:
-            self._spool.write(message)
+            self._written(message)
 
     def _in_memory(self) -> set[str]:
         """Ids queued or under way. Called with the lock held."""
@@ -158,12 +159,12 @@ class Outbox:
                 self._shed[message.kind] += message.reports
                 self._on_disk.discard(message.id)
                 return [message]
-            else:
-                self._spool.write(message)
+            elif self._written(message):
                 self._on_disk.add(message.id)
                 return []
-            self._shed[dropped[0].kind] += dropped[0].reports
-            self._on_disk.discard(dropped[0].id)
+        for one in dropped:
+            self._shed[one.kind] += one.reports
+            self._on_disk.discard(one.id)
         self._queues[message.kind].append(message)
         return dropped
 
@@ -208,9 +209,8 @@ class Outbox:
                 await self._drain(bus)
                 failures = 0
                 await self._pause(self._until_due())
-            except WireError as error:
+            except (WireError, OSError) as error:
                 self._connected = False
-                self._close_gathered()
                 self._keep_precious()
                 pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
@@ -230,7 +230,7 @@ class Outbox:
         self._close_gathered(everything=True)
         try:
             await asyncio.wait_for(self._drain(bus), 3.0)
-        except (WireError, TimeoutError) as error:
+        except (WireError, OSError) as error:
             log.info("reports stay on disk: %s", error)
 
     async def _pause(self, limit_s: float) -> None:
@@ -309,12 +309,23 @@ class Outbox:
 
     def _keep_precious(self) -> None:
         """The broker is away: what may never be shed goes to disk as well."""
+        self._close_gathered()
         with self._lock:
             precious = [m for k in _NEVER_SHED for m in self._queues[k] if m.id not in self._on_disk]
         for message in precious:
-            self._spool.write(message)
+            if not self._written(message):
+                return
             with self._lock:
                 self._on_disk.add(message.id)
+
+    def _written(self, message: Waiting) -> bool:
+        """Whether the disk took the message."""
+        try:
+            self._spool.write(message)
+        except OSError as error:
+            log.warning("%s waits in memory only: %s", message.id, error)
+            return False
+        return True
 
     def _settle(self, message_id: str, *, accepted: bool) -> None:
         with self._lock:

@@ -1,11 +1,13 @@
 """Gathering: reports that may wait leave in one message, none is lost with its process, none comes twice."""
 
 import asyncio
+import errno
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -224,6 +226,29 @@ def test_a_line_that_was_cut_short_by_the_kill_is_not_a_report(tmp_path: Path) -
     waiting = spool.read(message_id)
     assert waiting is not None
     assert decode(waiting.data).reports == (MISDETECTION,)
+
+
+def _no_room(*_: object) -> BinaryIO:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _no_room_for_lines(*_: object) -> BinaryIO:
+    return Path("/dev/full").open("wb")
+
+
+@pytest.mark.parametrize("open_message", [_no_room, _no_room_for_lines])
+def test_on_a_full_disk_reports_gather_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_message: Callable[..., BinaryIO]
+) -> None:
+    monkeypatch.setattr(Spool, "open_message", open_message)
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus)
+    futures = [outbox.put(HAZARD) for _ in range(2)]
+    outbox.start()
+    assert all(future.result(8) for future in futures)
+    outbox.stop()
+    (message,) = _messages(bus, Lane.HAZARDS)
+    assert message.reports == (HAZARD, HAZARD)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b'{"site":"s1","at_utc":1,"kind":"hazard"}\n', b"\xff\n"])

@@ -1,6 +1,7 @@
 """The outbox: accepted means stored; nothing precious is lost; what is shed is counted exactly."""
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ import pytest
 from ulid import ULID
 
 from edge.outbox import Outbox
+from edge.spool import Spool, Waiting, waiting_message
 from messaging.bus import Accepted, Bus
-from messaging.codec import Lane, decode
+from messaging.codec import Lane, Message, decode
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
 from messaging.reports import Report
@@ -131,6 +133,48 @@ def test_what_waits_survives_the_process_and_keeps_its_ids(tmp_path: Path) -> No
         *asyncio.run(bus.pull("EVIDENCE", "test", timeout_s=0.0)),
     ]
     assert sorted(d.message_id for d in deliveries) == kept
+
+
+def test_a_full_disk_while_the_broker_is_away_is_waited_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(spool: Spool, message: Waiting) -> None:
+        tried.append(message.id)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bus, tried = _bus(), list[str]()
+    bus.away = True
+    monkeypatch.setattr(Spool, "write", full)
+    outbox = _outbox(tmp_path, bus, capacity=2)
+    outbox.start()
+    futures = [outbox.put(HAZARD) for _ in range(4)]
+    _wait_until(lambda: len(tried) > 3)
+    assert (outbox.counts.waiting, outbox.counts.connected) == (4, False)
+    assert "No space left on device" in caplog.text
+    bus.away = False
+    assert all(future.result(8) for future in futures)
+    outbox.stop()
+    assert len(_stored(bus, Lane.HAZARDS)) == 4
+
+
+def test_what_the_disk_does_not_give_back_for_a_while_is_sent_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(spool: Spool, message_id: str) -> Waiting:
+        tried.append(message_id)
+        raise OSError(errno.EIO, "Input/output error")
+
+    bus, tried = _bus(), list[str]()
+    Spool(tmp_path).write(waiting_message(Message(str(ULID()), "s1", 1_800_000_000, HAZARD)))
+    outbox = _outbox(tmp_path, bus)
+    with monkeypatch.context() as broken:
+        broken.setattr(Spool, "read", fails)
+        outbox.start()
+        _wait_until(lambda: len(tried) > 1)
+        assert not outbox.counts.connected
+    _wait_until(lambda: outbox.counts.waiting == 0)
+    outbox.stop()
+    assert len(_stored(bus, Lane.HAZARDS)) == 1
 
 
 def test_at_the_capacity_evidence_goes_in_the_order_of_the_table_and_is_counted(tmp_path: Path) -> None:
