@@ -39,6 +39,9 @@ class NodeMetrics:
         self.swaps = Counter(
             f"{prefix}_swaps", "Orders by outcome", ["outcome", "reason"], registry=self._registry
         )
+        self.failures = Counter(
+            f"{prefix}_thread_failures", "Threads that failed", ["thread"], registry=self._registry
+        )
         self.outbox = Gauge(
             f"{prefix}_outbox_messages", "Reports not yet with the broker", registry=self._registry
         )

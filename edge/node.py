@@ -1,7 +1,7 @@
 """The running node: one thread a camera, one for updates, one for reports that come on a schedule.
 
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
-camera thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
+thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
 knows how a frame is judged (`edge.pipeline`) or a release verified (`edge.weights`).
 """
 
@@ -110,12 +110,13 @@ class Node:
         thread.start()
 
     def _guard(self, name: str, work: Callable[[], None]) -> None:
-        """A thread's top: whatever `work` raises is logged, and it starts again."""
+        """A thread's top: whatever `work` raises is counted and logged, and it starts again."""
         while not self._stop.is_set():
             try:
                 work()
                 return
             except Exception:
+                self._parts.metrics.failures.labels(name).inc()
                 log.exception("%s failed; it starts again in %g s", name, RESTART_S)
                 self._stop.wait(RESTART_S)
 
@@ -141,7 +142,7 @@ class Node:
         camera.health.connected = False
         if source.ended:
             log.info("camera %s: %s", camera.name, source.ended)
-        self._send(pipeline.end(self._utc()))
+        self._send(pipeline.stop(self._utc()) if self._stop.is_set() else pipeline.end(self._utc()))
 
     def _look(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
         metrics = self._parts.metrics

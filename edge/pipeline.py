@@ -122,11 +122,16 @@ class CameraPipeline:
         """The footage is over: close what is open, hand out what was counted."""
         with self._lock:
             self._tracker.end()
-            if self._teacher is not None:
-                self._teacher.end()
             closed = [] if self._last is None else self._rules.close_all(*self._last, self._digest)
             self._parts.standing.note(closed)
-        return [*closed, *self.tallies(at_utc)]
+        return [*closed, *self.stop(at_utc)]
+
+    def stop(self, at_utc: float) -> list[Report]:
+        """The node stops: hand out what was counted; open events stand, the next start carries them on."""
+        with self._lock:
+            if self._teacher is not None:
+                self._teacher.end()
+        return self.tallies(at_utc)
 
     def tallies(self, at_utc: float) -> list[Report]:
         """Recall tallies of the teacher's tracks that ended since the last call."""

@@ -1,6 +1,8 @@
 """The node's own reports: a heartbeat when there is something to tell, and rarely when there is not."""
 
 import itertools
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
@@ -90,6 +92,50 @@ def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
     page = TestClient(health_app(lambda: Readiness(()), metrics)).get("/metrics").text
     assert 'blindspot_edge_first_frame_seconds{camera="bridge"} 2.5' in page
     assert 'blindspot_edge_frames_total{camera="bridge",result="looked"} 2.0' in page
+
+
+class _Source:
+    """Footage of no frames; while it is read the node may be told to stop."""
+
+    ended, dropped = "over", 0
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = meanwhile
+
+    def frames(self, stop: threading.Event) -> tuple[()]:
+        self._meanwhile()
+        return ()
+
+
+@pytest.mark.parametrize(("stopped", "expected"), [(True, "stop"), (False, "end")])
+def test_events_are_closed_by_the_end_of_the_footage_and_not_by_a_stop(stopped: bool, expected: str) -> None:
+    called: list[str] = []
+    pipeline = SimpleNamespace(
+        stop=lambda at_utc: called.append("stop") or [], end=lambda at_utc: called.append("end") or []
+    )
+    parts: Any = SimpleNamespace(
+        metrics=NodeMetrics(), outbox=Listening(), detector=SimpleNamespace(ready=True)
+    )
+    node = Node(cast(NodeParts, parts))
+    source = _Source(node._stop.set if stopped else lambda: None)
+    camera = SimpleNamespace(
+        name="bridge", health=CameraFigures(), open=lambda: source, make_pipeline=lambda: pipeline
+    )
+    node._watch(cast(CameraParts, camera))
+    assert called == [expected]
+
+
+def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "RESTART_S", 0.0)
+    metrics, tries = NodeMetrics(), iter([True, True, False])
+    parts: Any = SimpleNamespace(metrics=metrics)
+
+    def work() -> None:
+        if next(tries):
+            raise ValueError("broken")
+
+    Node(cast(NodeParts, parts))._guard("camera-bridge", work)
+    assert b'blindspot_edge_thread_failures_total{thread="camera-bridge"} 2.0' in metrics.exposition()
 
 
 def test_the_page_says_why_a_node_is_not_ready() -> None:

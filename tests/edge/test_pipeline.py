@@ -83,6 +83,15 @@ def test_after_a_kill_a_standing_hazard_is_the_same_event_and_not_opened_again(t
     assert len(told(_pipeline(tmp_path, _always("a", "a", _box())), 20)) == 1, "a closed event is over"
 
 
+def test_after_a_stop_a_standing_hazard_goes_on_and_what_was_counted_is_told(tmp_path: Path) -> None:
+    before = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
+    for frame in _frames(20):
+        before.process(frame)
+    assert [type(report) for report in before.stop(NOW)] == [RecallTally]
+    after = _pipeline(tmp_path, _always("a", "a", _box()))
+    assert [report for frame in _frames(20) for report in after.process(frame).reports] == []
+
+
 def test_a_hazard_that_was_gone_after_a_kill_is_closed(tmp_path: Path) -> None:
     killed = _pipeline(tmp_path, _always("a", "a", _box()))
     for frame in _frames(20):
