@@ -139,7 +139,11 @@ class ReleaseStore:
 
     def last_orders(self) -> Mapping[str, IssuedOrder]:
         """The newest order of each site."""
-        query = select(orders).order_by(orders.c.sequence)
+        newest = select(orders.c.site, func.max(orders.c.sequence).label("sequence")).group_by(orders.c.site)
+        last = newest.subquery()
+        query = select(orders).join(
+            last, (orders.c.site == last.c.site) & (orders.c.sequence == last.c.sequence)
+        )
         with self._db.reading() as connection:
             return {row.site: _order(row) for row in connection.execute(query)}
 

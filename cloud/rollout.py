@@ -131,7 +131,7 @@ def plan_rollout(
     Raises `NotNow` without sites.
     """
     if not sites:
-        raise NotNow(f"release {digest[:12]} has no site to go to; enrol one first")
+        raise NotNow(f"release {digest[:12]} has no site to go to; enrol one and start it first")
     canary = settings.canary_sites
     share = max(canary, math.ceil(settings.share * len(sites)))
     progress = tuple(
@@ -195,6 +195,34 @@ def roll_back(
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
     """The last order of every site that was sent one: sending them again does no harm."""
     return tuple(_order_for(state, settings, p) for p in state.sites if p.sequence)
+
+
+def needs_order(
+    last: RolloutOrder | None,
+    model: str,
+    *,
+    running: str | None,
+    newcomer: bool,
+    answered: bool,
+    now_utc: int,
+) -> bool:
+    """Whether a site outside every rollout is to be ordered the model in service.
+
+    Args:
+        last: the newest order that the site was sent.
+        model: digest of the model in service.
+        running: digest of what the site runs by its last heartbeat.
+        newcomer: whether the site was missing from the rollout that put the model into service.
+        answered: whether the site has answered `last`.
+        now_utc: seconds since 1970.
+    """
+    if last is None:
+        return True
+    if running == model or last.stage is Stage.TRIAL:
+        return False
+    if last.digest != model:
+        return newcomer
+    return now_utc >= last.expires_at_utc and (running is None or not answered)
 
 
 def _heard(state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int) -> RolloutState:

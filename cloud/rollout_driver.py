@@ -1,6 +1,7 @@
 """Drives rollouts: the pure state machine of `cloud.rollout`, fed from the store, its orders sent.
 
-State and orders are stored before anything is sent, so a crash sends an order again rather than never.
+State and orders are stored before anything is sent, so a crash sends an order again rather than never, and
+an order that the hub did not take is owed until it does.
 One rollout for service is under way at a time. Safe to call from several threads.
 """
 
@@ -16,7 +17,17 @@ from cloud.publisher import Publisher
 from cloud.records import IssuedOrder, Rollout
 from cloud.release_store import ReleaseStore
 from cloud.report_store import ReportStore
-from cloud.rollout import Advance, FleetWord, RolloutState, advance, orders_of, plan_rollout, roll_back
+from cloud.rollout import (
+    Advance,
+    FleetWord,
+    Phase,
+    RolloutState,
+    advance,
+    needs_order,
+    orders_of,
+    plan_rollout,
+    roll_back,
+)
 from cloud.settings import RolloutSettings
 from messaging.releases import RolloutOrder, Stage
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
@@ -36,6 +47,7 @@ class RolloutDriver:
         self._reports, self._releases, self._publisher = reports, releases, publisher
         self._settings, self._clock = settings, clock
         self._lock = threading.RLock()
+        self._owed: dict[str, RolloutOrder] = {}
 
     def begin(
         self,
@@ -76,20 +88,30 @@ class RolloutDriver:
                 self.step(row.id)
 
     def send_again(self) -> None:
-        """After a start: send the last orders of unfinished rollouts again; sites take each once."""
-        for row in self._releases.rollouts(limit=100):
-            state = RolloutState.from_json(row.state)
-            if not state.final:
-                for order in orders_of(state, self._settings):
-                    self._publisher.send(order)
+        """After a start: send again what may be lost; sites take each order once.
+
+        That is the last orders of unfinished rollouts, and those that a site has not answered yet.
+        """
+        with self._lock:
+            last = self._last_orders()
+            for order in (last[site] for site in self._enrolled() if site in last):
+                if self._now() < order.expires_at_utc and not self._answered(order):
+                    self._owed[order.site] = order
+            for state in self._under_way():
+                self._owed.update({order.site: order for order in orders_of(state, self._settings)})
+            self._send_owed()
 
     def welcome(self) -> None:
-        """Order the model in service for every site that was never sent an order."""
-        model = self._releases.current_service()
-        if model is None:
-            return
-        for site in self.sites():
-            if self._releases.last_sequence(site) == 0:
+        """Order the model in service for newcomers, and for sites whose order for it ran out.
+
+        What could not be sent before goes first. Sites in a rollout that is under way are left to it.
+        """
+        with self._lock:
+            self._send_owed()
+            model = self._releases.current_service()
+            if model is None:
+                return
+            for site in self._to_welcome(model.digest):
                 self.send_single(site, model.digest, Stage.SERVICE)
 
     # -- what people ask for -------------------------------------------------------------------------
@@ -137,10 +159,12 @@ class RolloutDriver:
             )
 
     def sites(self) -> list[str]:
-        """Sites that may be ordered, those heard most recently first, then by name."""
-        heard = {beat.site: beat.received_at for beat in self._reports.heartbeats()}
-        known = [site.site for site in self._reports.sites() if not site.revoked]
-        return sorted(known, key=lambda site: (site not in heard, site))
+        """Sites that take part in a rollout, by name: enrolled, and heard at least once.
+
+        One that is not installed yet could only be silent; it is welcomed when it comes up.
+        """
+        heard = {beat.site for beat in self._reports.heartbeats()}
+        return [site for site in self._enrolled() if site in heard]
 
     def send_single(self, site: str, digest: str, stage: Stage, *, downgrade: bool = False) -> RolloutOrder:
         """One order outside a rollout (to end a shadow run)."""
@@ -185,8 +209,57 @@ class RolloutDriver:
                     order.model_dump(mode="json"),
                 )
             )
-        for order in orders:
+            self._owed[order.site] = order
+        self._send_owed()
+
+    def _send_owed(self) -> None:
+        """Send what is stored and not yet sent. Raises `WireUnavailable`; the rest is owed still."""
+        for site, order in list(self._owed.items()):
             self._publisher.send(order)
+            del self._owed[site]
+
+    def _to_welcome(self, model: str) -> list[str]:
+        """Sites outside every rollout that are to be ordered the model in service."""
+        running = {beat.site: beat.heartbeat.model_digest for beat in self._reports.heartbeats()}
+        behind = [site for site in self._enrolled() if running.get(site) != model]
+        if not behind:
+            return []
+        left_alone = {progress.site for state in self._under_way() for progress in state.sites}
+        brought, last = self._brought_by_rollout(model), self._last_orders()
+        return [
+            site
+            for site in behind
+            if site not in left_alone
+            and needs_order(
+                order := last.get(site),
+                model,
+                running=running.get(site),
+                newcomer=site not in brought,
+                answered=order is not None and self._answered(order),
+                now_utc=self._now(),
+            )
+        ]
+
+    def _enrolled(self) -> list[str]:
+        return [site.site for site in self._reports.sites() if not site.revoked]
+
+    def _under_way(self) -> list[RolloutState]:
+        states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
+        return [state for state in states if not state.final]
+
+    def _brought_by_rollout(self, digest: str) -> set[str]:
+        """The sites of the rollouts that put a model into service."""
+        rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
+        states = [RolloutState.from_json(row.state) for row in rows]
+        done = [s for s in states if s.stage is Stage.SERVICE and s.phase is Phase.DONE]
+        return {progress.site for state in done for progress in state.sites}
+
+    def _last_orders(self) -> dict[str, RolloutOrder]:
+        rows = self._releases.last_orders()
+        return {site: RolloutOrder.model_validate(row.payload) for site, row in rows.items()}
+
+    def _answered(self, order: RolloutOrder) -> bool:
+        return any(row.sequence == order.sequence for row in self._reports.swaps(order.site))
 
     def _word(self) -> FleetWord:
         receipts: dict[str, list[SwapReceipt]] = defaultdict(list)

@@ -267,5 +267,5 @@ def test_orders_can_be_told_again_after_a_crash_between_storing_and_sending() ->
 
 
 def test_a_rollout_without_sites_is_refused() -> None:
-    with pytest.raises(NotNow, match="enrol one first"):
+    with pytest.raises(NotNow, match="enrol one and start it first"):
         plan_rollout(NEW, OLD, Stage.SERVICE, sites=[], settings=SETTINGS, now_utc=0)
