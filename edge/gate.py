@@ -22,7 +22,7 @@ from edge.gate_settings import GateSettings
 from edge.ledger import Ledger
 from edge.mirror import Mirror
 from edge.rate_cap import RateCap
-from edge.uplink import Uplink
+from edge.uplink import DURABLE, Uplink
 from messaging.blobs import write_atomically
 from messaging.bus import Link
 from messaging.codec import Lane
@@ -53,11 +53,12 @@ class LoopHealth:
 
 @dataclass
 class GateHealth:
-    """All loops of a gate."""
+    """All loops of a gate; `mirror` says what the mirror still lacks, empty when it is complete."""
 
     uplink: LoopHealth = field(default_factory=LoopHealth)
     receipts: LoopHealth = field(default_factory=LoopHealth)
     downlink: LoopHealth = field(default_factory=LoopHealth)
+    mirror: str = ""
 
 
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
@@ -156,6 +157,7 @@ class _Gate:
 
         while not stop.is_set():
             await _retried(self._mirror.refresh, self._health.downlink, stop)
+            self._health.mirror = self._mirror.lacks
             waiting = asyncio.ensure_future(_retried(heard, self._health.downlink, stop))
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -175,7 +177,8 @@ class _Gate:
         for stream in SITE_STREAMS.values():
             try:
                 state = await self._site.stream_state(stream)
-                queued[stream] = state.last_sequence - await self._site.acknowledged_through(stream, "fwd")
+                through = await self._site.acknowledged_through(stream, DURABLE)
+                queued[stream] = state.last_sequence - through
             except WireError:
                 queued[stream] = -1
         return {

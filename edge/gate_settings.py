@@ -1,13 +1,18 @@
 """What a site's gate is told: site, brokers, folders, how often it looks, how much may leave."""
 
+import math
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge.rate_cap import RESERVE
 from messaging.bus import Link
+from messaging.codec import MAX_MESSAGE_BYTES, Lane
 from messaging.releases import Slug
 from messaging.subjects import inbox_prefix
+
+LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE[Lane.EVIDENCE]))
 
 
 class GateSettings(BaseModel):
@@ -27,12 +32,22 @@ class GateSettings(BaseModel):
     heartbeat_s: float = Field(default=10.0, gt=0.0)
     status_s: float = Field(default=1.0, gt=0.0)
     receipt_s: float = Field(default=5.0, gt=0.0)
-    bytes_per_minute: int = Field(default=64 * 1024, ge=8 * 1024)
-    bytes_per_day: int = Field(default=4 * 2**20, ge=8 * 1024)
+    bytes_per_minute: int = Field(default=64 * 1024)
+    bytes_per_day: int = Field(default=4 * 2**20)
     site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
     max_target_bytes: int = Field(default=128 * 2**20, ge=1)
     timeout_s: float = Field(default=5.0, gt=0.0)
     ack_wait_s: float = Field(default=15.0, gt=0.0)
+
+    @field_validator("bytes_per_minute", "bytes_per_day")
+    @classmethod
+    def _evidence_can_leave(cls, cap_bytes: int) -> int:
+        if cap_bytes < LEAST_CAP_BYTES:
+            raise ValueError(
+                f"a cap of {cap_bytes} bytes would hold evidence back for ever: give at least "
+                f"{LEAST_CAP_BYTES}, room for one message above what is kept for hazards"
+            )
+        return cap_bytes
 
     @model_validator(mode="after")
     def _folders_differ(self) -> Self:

@@ -74,6 +74,7 @@ class IncomingOrders:
         self._place = place
         self.releases = TrustedReleases(place.folder / "trust", place.mirror, place.trust)
         self._judged = b""
+        self._unreadable = ""
         self._held: tuple[int, SwapReason, int] | None = None
 
     def next(self, state: WeightsState, now_utc: int) -> Accepted | Refused | None:
@@ -137,9 +138,16 @@ class IncomingOrders:
         path = self._place.mirror / "orders" / f"{self._place.site}.json"
         try:
             with path.open("rb") as file:
-                return file.read(MAX_ORDER_BYTES + 1)
-        except OSError:
+                envelope = file.read(MAX_ORDER_BYTES + 1)
+        except FileNotFoundError:
             return b""
+        except OSError as error:
+            if str(error) != self._unreadable:
+                logger.error("the rollout order cannot be read: %s", error)
+            self._unreadable = str(error)
+            return b""
+        self._unreadable = ""
+        return envelope
 
 
 def check_eligible(

@@ -16,12 +16,12 @@ from typing import Any
 from messaging.blobs import Blobs, NamedFiles, write_atomically
 from messaging.bus import Bus
 from messaging.errors import BlobError
+from messaging.orders import MAX_ORDER_BYTES
 from messaging.subjects import ORDERS
 
 log = logging.getLogger(__name__)
 
 MAX_METADATA_BYTES = 2 * 2**20
-MAX_ORDER_BYTES = 8 * 1024
 _KEPT_TARGETS = 6
 _KEPT_VERSIONS = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -30,7 +30,10 @@ _VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
 
 
 class Mirror:
-    """The folder: `metadata/`, `orders/<site>.json`, `targets/<sha256>`."""
+    """The folder: `metadata/`, `orders/<site>.json`, `targets/<sha256>`.
+
+    `lacks` says why the last refresh did not copy everything; empty when it did.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Mirror:
         self._metadata_folder = folder / "metadata"
         self._targets_folder = folder / "targets"
         self._order_path = folder / "orders" / f"{site}.json"
+        self.lacks = ""
         for place in (self._metadata_folder, self._targets_folder, self._order_path.parent):
             place.mkdir(parents=True, exist_ok=True)
 
@@ -60,8 +64,11 @@ class Mirror:
             changed |= await self._refresh_order()
             changed |= await self._refresh_target()
         except BlobError as error:
-            log.warning("mirror of %s is not complete yet: %s", self._site, error)
+            if str(error) != self.lacks:
+                log.warning("mirror of %s is not complete yet: %s", self._site, error)
+            self.lacks = str(error)
             return False
+        self.lacks = ""
         return changed
 
     @property

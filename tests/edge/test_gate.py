@@ -133,6 +133,9 @@ def test_reports_go_up_and_releases_come_down_through_one_process(
             }
             order = settings.mirror_folder / "orders" / "s1.json"
             assert order.read_bytes() == _order(digest)
+            await cloud.put_latest(ORDERS, "s1", _order("ab" * 32))
+            await cloud.hint(command_subject("s1", WAKE))
+            await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
             await cloud.put_latest(RECEIPTS, "s1", LedgerPosition(99, "00").to_bytes())
             site_bus = await NatsBus.connect(site.gate_link())
 

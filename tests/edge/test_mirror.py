@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from edge.mirror import MAX_ORDER_BYTES, Mirror
+from edge.mirror import Mirror
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
+from messaging.orders import MAX_ORDER_BYTES
 from messaging.subjects import ORDERS
 
 
@@ -73,6 +74,15 @@ def test_the_timestamp_is_not_replaced_before_its_parts_are_there(hub: Hub) -> N
     hub.put(timestamp__json=_announcing("snapshot.json", 2))
     assert not hub.refresh()
     assert (hub.folder / "metadata" / "timestamp.json").read_bytes() == before
+
+
+def test_a_mirror_says_what_it_lacks_until_it_is_complete(hub: Hub) -> None:
+    hub.put(timestamp__json=_announcing("snapshot.json", 1))
+    hub.refresh()
+    assert hub.mirror.lacks == "1.snapshot.json is announced but absent from the hub"
+    hub.publish(1)
+    hub.refresh()
+    assert hub.mirror.lacks == ""
 
 
 @pytest.mark.parametrize(

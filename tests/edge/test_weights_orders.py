@@ -52,6 +52,25 @@ def test_an_order_that_is_not_an_envelope_is_refused(fleet: Fleet, envelope: byt
     assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
 
 
+def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, _ = serving(fleet)
+    two = fleet.release("two")
+    order = fleet.order(two.digest)
+    path = fleet.place().mirror / "orders" / "harbour.json"
+    path.unlink()
+    assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert "cannot be read" not in caplog.text
+    path.mkdir()
+    for _ in range(3):
+        assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert caplog.text.count("the rollout order cannot be read: [Errno 21]") == 1
+    path.rmdir()
+    fleet.put_order(sign_order(order, fleet.repository.director))
+    assert store.poll(fleet.now).wish is Wish.INSTALL
+
+
 def test_an_order_without_end_is_not_parsed(fleet: Fleet) -> None:
     store, one = serving(fleet)
     fleet.put_order(b" " * 5_000_000)
