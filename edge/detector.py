@@ -86,7 +86,7 @@ def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float 
     scores = raw[4:]
     class_id = scores.argmax(axis=0)
     confidence = scores.max(axis=0)
-    limits = np.asarray([bundle.thresholds[name] for name in bundle.class_names], np.float32)
+    limits = thresholds_of(bundle)
     chosen = np.flatnonzero(confidence >= (limits[class_id] if floor is None else floor))
     centre, size = raw[:2, chosen].T, raw[2:4, chosen].T
     xyxy = fit.to_image(np.concatenate([centre - size / 2, centre + size / 2], axis=1))
@@ -96,6 +96,11 @@ def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float 
     rows = chosen[kept]
     second = np.sort(scores[:, rows], axis=0)[-2] if len(scores) > 1 else np.zeros(len(rows), np.float32)
     return Detections.of(xyxy[kept], confidence[rows], class_id[rows], runner_up=second)
+
+
+def thresholds_of(description: BundleDescription) -> Floats:
+    """(classes,) thresholds in the order of the class names."""
+    return np.asarray([description.thresholds[name] for name in description.class_names], np.float32)
 
 
 def roi_align(features: Floats, xyxy: Floats, stride: int, bins: int = POOL_BINS) -> Floats:

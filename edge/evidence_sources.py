@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.detections import Detections, Floats, iou_matrix
+from edge.detector import thresholds_of
 from edge.motion import MotionReading
 from edge.teacher import TeacherOpinion
 from edge.tracker import Sighting, Track, TrackState, TrackUpdate
@@ -103,11 +104,6 @@ class Judged:
     def same(self, class_id: int, rules: EvidenceRules) -> float:
         """IoU from which two boxes of a class are one object."""
         return rules.amorphous_iou if self.amorphous[class_id] else rules.same_iou
-
-
-def thresholds_of(description: BundleDescription) -> Floats:
-    """(classes,) thresholds in the order of the class names."""
-    return np.asarray([description.thresholds[n] for n in description.class_names], np.float32)
 
 
 def weakened(description: BundleDescription, rules: EvidenceRules) -> BundleDescription:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edge.conditions import SceneTags, box_tags
 from edge.detections import Detections, Floats, iou_matrix
+from edge.detector import thresholds_of
 from edge.evidence_sources import (
     EvidenceRules,
     Judged,
@@ -23,7 +24,6 @@ from edge.evidence_sources import (
     low_margins,
     low_margins_of_still,
     teacher_disagreements,
-    thresholds_of,
     track_gaps,
     unexplained_motion,
     view_disagreements,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from edge.detector import Detector
 from edge.errors import CandidateRefused
 from edge.hot_swap import SwappableDetector
+from edge.privacy import minute_of
 from edge.shadow import ShadowRun
 from edge.weights import WeightsStore, Wish
 from messaging.errors import TrustError
@@ -91,7 +92,7 @@ class ModelUpdates:
     def shadow_reports(self, now_utc: int) -> list[ShadowReport]:
         """Figures of the shadow run so far, then the final ones of runs that ended; from any thread."""
         shadow = self._shadow
-        reports = [shadow.report(_minute(now_utc))] if shadow else []
+        reports = [shadow.report(minute_of(now_utc))] if shadow else []
         while self._finals:
             reports.append(self._finals.popleft())
         return reports
@@ -161,8 +162,4 @@ class ModelUpdates:
     def _end_shadow(self, now_utc: int) -> None:
         if self._shadow is not None:
             shadow, self._shadow = self._shadow, None
-            self._finals.append(shadow.report(_minute(now_utc), final=True))
-
-
-def _minute(now_utc: int) -> int:
-    return now_utc - now_utc % 60
+            self._finals.append(shadow.report(minute_of(now_utc), final=True))

@@ -19,7 +19,7 @@ from edge.hazard_rules import HazardRules, Scene
 from edge.metrics import NodeMetrics
 from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
 from edge.motion import MotionFilter
-from edge.privacy import PrivacyAccountant, release_prototype
+from edge.privacy import PrivacyAccountant, minute_of, release_prototype
 from edge.prototypes import PrototypeBook, PrototypeKey
 from edge.recall_counter import above_threshold, recall_tallies
 from edge.second_views import look_again
@@ -142,7 +142,7 @@ class CameraPipeline:
                     self._parts.detector.description.class_names,
                     camera=self._camera,
                     model_digest=self._digest,
-                    minute_utc=_minute(at_utc),
+                    minute_utc=minute_of(at_utc),
                     source=EvidenceSource.TEACHER,
                 )
             )
@@ -266,7 +266,3 @@ class CameraPipeline:
             self.health.misdetections += 1
             report = item.report
             metrics.misdetections.labels(self._camera, report.class_name, report.evidence).inc()
-
-
-def _minute(at_utc: float) -> int:
-    return int(at_utc) - int(at_utc) % 60

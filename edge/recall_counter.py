@@ -10,9 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from edge.detections import Detections, iou_matrix
+from edge.detector import thresholds_of
 from edge.tracker import Track, TrackState, TrackUpdate
 from messaging.releases import BundleDescription
 from messaging.reports import EvidenceSource, RecallTally
@@ -121,7 +120,7 @@ class RecallCounter:
 
 def above_threshold(detections: Detections, description: BundleDescription) -> Detections:
     """The boxes above the bundle's threshold of their class."""
-    limits = np.asarray([description.thresholds[name] for name in description.class_names], np.float32)
+    limits = thresholds_of(description)
     return detections[detections.confidence >= limits[detections.class_id]]
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge.assignment import assign
 from edge.box_motion import BoxMotion
 from edge.detections import Detections, Floats, Ints, iou_matrix
+from edge.detector import thresholds_of
 from messaging.releases import BundleDescription
 
 Mask = npt.NDArray[np.bool_]
@@ -145,8 +146,7 @@ class ByteTracker:
 
     def describe(self, description: BundleDescription) -> None:
         """Follow another bundle of the same classes from the next frame on; tracks are kept."""
-        limits = [description.thresholds[name] for name in description.class_names]
-        self._high = np.asarray(limits, np.float32)
+        self._high = thresholds_of(description)
         low = np.maximum(self._high * self._settings.low_ratio, self._settings.low_floor)
         self._low = np.minimum(low, self._high).astype(np.float32)
 
