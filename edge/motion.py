@@ -60,13 +60,11 @@ class MotionSettings:
 class MotionReading:
     """What moved on one frame; boxes are (n, 4) float32 pixels of the frame.
 
-    `deserves_inference` is the motion filter's word; `changed_share` the share of the frame that moves or
-    is new; `whole_picture` says that nearly everything changed at once (camera moved, lights went out):
-    then nothing counts as evidence and the backgrounds start anew.
+    `deserves_inference` is the motion filter's word; `whole_picture` says that nearly everything changed at
+    once (camera moved, lights went out): then nothing counts as evidence and the backgrounds start anew.
     """
 
     deserves_inference: bool
-    changed_share: float
     whole_picture: bool
     moving: Floats
     new_static: Floats
@@ -90,7 +88,7 @@ class MotionFilter:
         small = self._small(image)
         if self._fast is None or self._slow is None or self._fast.shape != small.shape:
             self._start(small, time_s)
-            return self._reading(True, 1.0, False, time_s)
+            return self._reading(True, False, time_s)
         gap_s = max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         limit = np.maximum(self._flicker * self._settings.noise_factor, self._settings.least_step)
@@ -100,14 +98,14 @@ class MotionFilter:
         share = float(cv2.countNonZero(cv2.bitwise_or(moving, new))) / small.size
         if float(cv2.countNonZero(moving)) > 0.6 * small.size:
             self._start(small, time_s)
-            return self._reading(True, share, True, time_s)
+            return self._reading(True, True, time_s)
         self._learn(small, moving | new, foreign, gap_s)
         scale = image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]
         persistent = _NO_BOXES
         if time_s - self._started_s > self._settings.warm_up_s + self._settings.persist_s:
             persistent = self._regions((self._busy > 0.6).astype(np.uint8), scale)
         wakes = share >= self._settings.wake_share
-        return self._reading(wakes, share, False, time_s, self._regions(moving, scale),
+        return self._reading(wakes, False, time_s, self._regions(moving, scale),
                              self._regions(new, scale), persistent)
 
     def _small(self, image: npt.NDArray[np.uint8]) -> Plane:
@@ -161,13 +159,13 @@ class MotionFilter:
         return np.asarray(corners * np.asarray([*scale, *scale]), np.float32)
 
     def _reading(
-        self, wakes: bool, share: float, whole: bool, time_s: float, moving: Floats = _NO_BOXES,
+        self, wakes: bool, whole: bool, time_s: float, moving: Floats = _NO_BOXES,
         new: Floats = _NO_BOXES, persistent: Floats = _NO_BOXES,
     ) -> MotionReading:
         deserves = wakes or time_s - self._last_inference_s >= self._settings.floor_interval_s
         if deserves:
             self._last_inference_s = time_s
-        return MotionReading(deserves, share, whole, moving, new, persistent)
+        return MotionReading(deserves, whole, moving, new, persistent)
 
 
 def _rate(gap_s: float, time_constant_s: float) -> float:

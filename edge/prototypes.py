@@ -6,13 +6,12 @@ turns a sum into a noised `ClassPrototype`. A pure room: numpy only, no disk, no
 that synthesis and cloud compare prototypes with the very same functions.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from messaging.reports import ClassPrototype
 from messaging.taxonomy import SceneCondition
 
 Floats = npt.NDArray[np.float32]
@@ -38,24 +37,6 @@ def clip_length(vectors: Floats, clip_norm: float) -> Floats:
 def cosine_distance(a: Floats, b: Floats) -> Floats:
     """1 - cosine of every row of `a` (n, d) with every row of `b` (m, d); (n, m), 1 for a zero vector."""
     return np.asarray(1.0 - unit_length(np.atleast_2d(a)) @ unit_length(np.atleast_2d(b)).T, np.float32)
-
-
-def nearest(vector: Floats, prototypes: Floats) -> tuple[int, float]:
-    """Row of the nearest prototype by cosine and its margin: distance of the second minus the first.
-
-    With a single prototype the margin is infinite. Raises `ValueError` for none.
-    """
-    if not len(prototypes):
-        raise ValueError("there is no prototype to compare with; collect at least one")
-    distance = cosine_distance(vector, prototypes)[0]
-    best = int(distance.argmin())
-    others = np.delete(distance, best)
-    return best, float(others.min() - distance[best]) if len(others) else float("inf")
-
-
-def vector_of(prototype: ClassPrototype) -> Floats:
-    """The vector (d,) that a report carries as int8 steps."""
-    return np.asarray(prototype.vector, np.float32) * np.float32(prototype.scale)
 
 
 def quantise(vector: Floats) -> tuple[tuple[int, ...], float]:
@@ -134,14 +115,6 @@ class PrototypeBook:
     def take(self, key: PrototypeKey) -> PrototypeSum:
         """Remove and return a sum; its tracks are never counted again. Raises `KeyError`."""
         return self._sums.pop(key)
-
-
-def mean_vector(vectors: Iterable[Floats], clip_norm: float) -> Floats:
-    """Mean (d,) of clipped vectors. Raises `ValueError` for none."""
-    rows = [clip_length(v, clip_norm) for v in vectors]
-    if not rows:
-        raise ValueError("a mean needs at least one vector")
-    return np.asarray(np.mean(rows, axis=0), np.float32)
 
 
 def unit_length(rows: Floats) -> Floats:

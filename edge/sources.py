@@ -147,24 +147,6 @@ def open_source(
     return QueuedSource(camera, feed, settings, clock, jitter=jitter or random.Random())
 
 
-def pump(source: FrameSource, on_frame: Callable[[Frame], None], stop: threading.Event) -> int:
-    """Give every frame to a callback until the source ends; returns how often the callback raised.
-
-    A callback that raises loses that frame only: it is counted and logged, and reading goes on.
-    """
-    failures = 0
-    for item in source.frames(stop):
-        if isinstance(item, SourceError):
-            _log.warning("%s", item)
-            continue
-        try:
-            on_frame(item)
-        except Exception:  # noqa: BLE001 - the top of a camera's work; the next frame may be fine
-            failures += 1
-            _log.exception("camera %s: frame %d could not be processed", source.camera, item.index)
-    return failures
-
-
 class _FileTimeline:
     """Stamps the frames of one feed: index, media seconds that go on over a loop, UTC."""
 

@@ -40,7 +40,6 @@ class Decision:
 
     wish: Wish
     manifest: ReleaseManifest | None = None
-    sequence: int = 0
 
 
 NOTHING = Decision(Wish.NOTHING)
@@ -119,7 +118,7 @@ class WeightsStore:
         if staged is None:
             return NOTHING
         wish = Wish.SHADOW if staged.order.stage is Stage.TRIAL else Wish.INSTALL
-        return Decision(wish, staged.manifest, staged.order.sequence)
+        return Decision(wish, staged.manifest)
 
     def read(self, model: InstalledModel) -> bytes:
         """The model's bytes, length and digest checked again. Raises `TrustError` when damaged on disk."""

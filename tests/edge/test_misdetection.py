@@ -50,7 +50,7 @@ def taught(boxes: Detections) -> TeacherOpinion:
 
 def busy(*xyxy: tuple[float, ...]) -> MotionReading:
     regions = np.asarray(xyxy, np.float32).reshape(-1, 4)
-    return MotionReading(True, 0.1, False, NOTHING, NOTHING, regions)
+    return MotionReading(True, False, NOTHING, NOTHING, regions)
 
 
 class Camera:
@@ -174,7 +174,7 @@ def test_motion_is_explained_by_what_was_detected_there_lately() -> None:
 
 
 def test_a_change_of_the_whole_picture_is_no_evidence() -> None:
-    reading = MotionReading(True, 0.9, True, NOTHING, NOTHING, np.asarray([BOX], np.float32))
+    reading = MotionReading(True, True, NOTHING, NOTHING, np.asarray([BOX], np.float32))
     assert Camera().see(None, motion=reading) == []
 
 
@@ -300,7 +300,7 @@ def test_an_embedding_that_fails_tells_nothing_and_the_next_frame_may() -> None:
 
 @pytest.mark.parametrize(("changed", "share"), [(BOX, 1.0), (FAR, 0.4)], ids=["changed", "still"])
 def test_a_miss_where_nothing_changed_is_less_probable(changed: tuple[float, ...], share: float) -> None:
-    motion = MotionReading(True, 0.1, False, np.asarray([changed], np.float32), NOTHING, NOTHING)
+    motion = MotionReading(True, False, np.asarray([changed], np.float32), NOTHING, NOTHING)
     found = Camera().see(None, motion=motion, opinions=SecondOpinions(teacher=taught(box())))
     usual = PROBABILITY[EvidenceSource.TEACHER, ErrorKind.MISSED]
     assert found[0].report.probability == pytest.approx(share * usual, abs=0.006)

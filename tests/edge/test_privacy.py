@@ -17,7 +17,7 @@ from edge.privacy import (
     noise_sigma,
     release_prototype,
 )
-from edge.prototypes import PrototypeBook, PrototypeKey, vector_of
+from edge.prototypes import PrototypeBook, PrototypeKey
 from edge.settings import PrivacySettings
 from messaging.taxonomy import SceneCondition
 
@@ -105,7 +105,7 @@ def test_a_released_prototype_states_what_it_cost(tmp_path: Path) -> None:
 
 def test_the_noise_has_the_stated_size(tmp_path: Path) -> None:
     report = release_prototype(book_of(20, 64), KEY, account(tmp_path), camera="cam", at_utc=START)
-    off = vector_of(report) - 0.1875
+    off = np.asarray(report.vector) * report.scale - 0.1875
     assert 0.6 * report.noise_sigma < off.std() < 1.5 * report.noise_sigma
 
 
@@ -113,7 +113,7 @@ def test_without_noise_the_mean_of_the_clipped_tracks_would_stand_there(tmp_path
     report = release_prototype(
         book_of(20), KEY, account(tmp_path), camera="cam", at_utc=START, noise=Silence()
     )
-    assert vector_of(report).tolist() == pytest.approx([0.25] * 8, abs=0.002)
+    assert [step * report.scale for step in report.vector] == pytest.approx([0.25] * 8, abs=0.002)
 
 
 def test_system_noise_is_standard_normal_and_never_the_same() -> None:

@@ -10,8 +10,6 @@ from edge.prototypes import (
     PrototypeSum,
     clip_length,
     cosine_distance,
-    mean_vector,
-    nearest,
     quantise,
 )
 from messaging.taxonomy import SceneCondition
@@ -95,25 +93,9 @@ def test_cosine_distance_is_symmetric_bounded_and_blind_to_length(vectors: np.nd
     assert np.allclose(distance, cosine_distance(vectors * 3, vectors), atol=1e-3)
 
 
-def test_the_nearest_prototype_comes_with_its_margin() -> None:
-    prototypes = np.asarray([[1, 0], [0, 1], [-1, 0]], np.float32)
-    best, margin = nearest(np.asarray([0.1, 2.0], np.float32), prototypes)
-    assert best == 1
-    assert margin == pytest.approx(0.95, abs=0.01)
-    assert nearest(np.asarray([0.1, 2.0], np.float32), prototypes[:1]) == (0, float("inf"))
-    with pytest.raises(ValueError, match="no prototype"):
-        nearest(ones(), np.zeros((0, 4), np.float32))
-
-
 @given(vector=hnp.arrays(np.float32, 16, elements=st.floats(-100, 100, width=32)))
 @settings(max_examples=50, deadline=None)
 def test_int8_steps_are_within_half_a_step(vector: np.ndarray) -> None:
     steps, scale = quantise(vector)
     assert all(-127 <= s <= 127 for s in steps)
     assert np.abs(np.asarray(steps) * scale - vector).max() <= scale * 0.501
-
-
-def test_a_mean_of_clipped_vectors_needs_one() -> None:
-    assert mean_vector([ones(10.0), ones(-10.0)], 1.0).tolist() == [0, 0, 0, 0]
-    with pytest.raises(ValueError, match="at least one"):
-        mean_vector([], 1.0)

@@ -17,7 +17,6 @@ from edge.sources import (
     QueuedSource,
     SourceSettings,
     open_source,
-    pump,
 )
 
 Image = npt.NDArray[np.uint8]
@@ -216,19 +215,6 @@ def test_a_consumer_that_raises_leaves_no_reader_behind() -> None:
     with pytest.raises(RuntimeError):
         frames.throw(RuntimeError("the consumer broke"))  # type: ignore[attr-defined]  # a generator
     assert not [t for t in threading.enumerate() if t.name == "reader-cam"]
-
-
-def test_a_callback_that_raises_loses_that_frame_only(video: Path) -> None:
-    source = open_source(str(video), FAST, camera="cam")
-    seen: list[int] = []
-
-    def on_frame(frame: Frame) -> None:
-        if frame.index == 3:
-            raise RuntimeError("broken frame")
-        seen.append(frame.index)
-
-    assert pump(source, on_frame, threading.Event()) == 1
-    assert seen == [0, 1, 2, *range(4, 12)]
 
 
 def test_an_error_inside_the_reader_reaches_the_consumer_and_ends_the_frames() -> None:

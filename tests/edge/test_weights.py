@@ -23,7 +23,7 @@ def test_a_first_release_is_installed_and_committed(fleet: Fleet) -> None:
     assert store.active() is None
     order = fleet.order(manifest.digest)
     decision = store.poll(NOW)
-    assert (decision.wish, decision.sequence) == (Wish.INSTALL, order.sequence)
+    assert (decision.wish, decision.manifest) == (Wish.INSTALL, manifest)
     assert store.begin_load(NOW) == fleet.target(manifest).read_bytes()
     store.install(NOW)
     store.commit(NOW)
