@@ -136,7 +136,6 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
     for row in rows:
         text = f"{row['day']}  {row['kind']:<14} {row['messages']:>8} messages {row['bytes']:>10} bytes"
         _out.print(text, highlight=False)
-    _out.print("images: 0", highlight=False)
 
 
 @app.command()
