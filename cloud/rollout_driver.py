@@ -97,8 +97,9 @@ class RolloutDriver:
             for order in (last[site] for site in self._enrolled() if site in last):
                 if self._now() < order.expires_at_utc and not self._answered(order):
                     self._owed[order.site] = order
-            for state in self._under_way():
-                self._owed.update({order.site: order for order in orders_of(state, self._settings)})
+            for order in (o for state in self._under_way() for o in orders_of(state, self._settings)):
+                if order.site not in last or order.sequence >= last[order.site].sequence:
+                    self._owed[order.site] = order
             self._send_owed()
 
     def welcome(self) -> None:

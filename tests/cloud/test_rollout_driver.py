@@ -162,6 +162,16 @@ def test_an_order_that_was_answered_is_not_sent_again_after_a_restart(fleet: Fle
     assert fleet.hub.take() == []
 
 
+def test_an_older_order_of_a_rollout_does_not_take_the_place_of_a_newer_one(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    under_way = fleet.driver.begin("C-trial", NEW, Stage.TRIAL, previous=None, sites=["quay"])
+    fleet.driver.step(under_way.id)
+    fleet.driver.send_single("quay", OLD, Stage.SERVICE)
+    fleet.hub.take()
+    kill(fleet)
+    assert fleet.hub.take() == [("quay", 2, OLD)]
+
+
 def test_a_site_installed_on_the_eighth_day_finds_an_order_that_is_still_valid(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
     fleet.driver.welcome()
