@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloud.campaign_stages import StageResult, StageWork
+from cloud.errors import StageInterrupted
 from cloud.failure_modes import MIN_SUPPORTED_TRACKS
 from cloud.mode_register import Judgement
 from cloud.model_stages import incumbent_of, margins_of, remember_release, targets, verdict_figures
 from cloud.promotion import Outcome, service_verdict
-from cloud.records import CampaignStage, Evaluation, ModeStatus, Rollout
+from cloud.records import CampaignStage, CampaignState, Evaluation, ModeStatus, Rollout
 from cloud.rollout import FINAL, Phase, RolloutState
 from cloud.services import Parts
 from cloud.views import recall_view
@@ -22,14 +23,37 @@ from messaging.reports import ShadowReport
 
 
 def shadow(parts: Parts, work: StageWork) -> StageResult:
-    """Run the candidate beside the incumbent at the canary sites until the verdict is clear."""
+    """Run the candidate beside the incumbent at the canary sites until the verdict is clear.
+
+    The runs end with the stage unless the candidate passes, or the cloud only goes down for a while.
+    """
     candidate = work.output(CampaignStage.TRIAL, "digest")
-    sites = parts.rollouts.sites()[: parts.settings.rollout.canary_sites]
-    name = f"{work.campaign.id}-trial"
-    parts.rollouts.begin(name, candidate, Stage.TRIAL, previous=None, sites=sites, campaign=work.campaign.id)
+    campaign = work.campaign
+    rollout = parts.rollouts.begin(
+        f"{campaign.id}-trial-{campaign.attempt}",
+        candidate,
+        Stage.TRIAL,
+        previous=None,
+        sites=parts.rollouts.sites()[: parts.settings.rollout.canary_sites],
+        campaign=campaign.id,
+    )
+    runs_go_on = False
+    try:
+        result = _watch_shadow(parts, work, rollout, candidate)
+        runs_go_on = result.stop is None
+        return result
+    except StageInterrupted:
+        runs_go_on = parts.campaign_rows.get(campaign.id).state is CampaignState.RUNNING
+        raise
+    finally:
+        if not runs_go_on:
+            _back(parts, work, [site.site for site in RolloutState.from_json(rollout.state).sites])
+
+
+def _watch_shadow(parts: Parts, work: StageWork, rollout: Rollout, candidate: str) -> StageResult:
     wanted = targets(parts, work)
     for over in _until(parts, work, parts.settings.campaign.shadow_deadline_s):
-        rollout = parts.rollouts.step(name)
+        rollout = parts.rollouts.step(rollout.id)
         if rollout.phase in (Phase.HALTED, Phase.ROLLED_BACK):
             return StageResult(stop=f"the shadow run halted: {rollout.reason}", output={}, figures={})
         runs = _latest_runs(parts, candidate, incumbent_of(work))
@@ -45,7 +69,6 @@ def shadow(parts: Parts, work: StageWork) -> StageResult:
     figures = {**verdict_figures(verdict), "frames": sum(run.frames for run in runs.values())}
     if verdict.outcome is Outcome.PASS:
         return StageResult(output={"reports": reports}, figures=figures)
-    _back(parts, work, sites)
     why = verdict.reason if verdict.outcome is Outcome.FAIL else f"deadline: {verdict.reason}"
     return StageResult(output={"reports": reports}, figures=figures, stop=f"not for service: {why}")
 

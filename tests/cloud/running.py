@@ -36,11 +36,13 @@ FIRST = fake_bundle("first")
 
 @dataclass
 class SiteScript:
-    """How a site does what it is told: tracks detected of 40 in shadow, and tracks tallied after the swap."""
+    """How a site does what it is told: tracks in shadow and those detected, tracks tallied after the swap."""
 
+    tracks_in_shadow: int = 40
     incumbent_detected: int = 10
     candidate_detected: int = 38
     tracks_after: int = 40
+    shadow: SwapOutcome = SwapOutcome.SHADOWING
     install: SwapOutcome = SwapOutcome.INSTALLED
 
 
@@ -75,8 +77,9 @@ class ScriptedSite:
 
     async def _follow(self, order: RolloutOrder) -> None:
         if order.stage is Stage.TRIAL:
-            await self.say(swap(order.sequence, order.digest, SwapOutcome.SHADOWING, Stage.TRIAL))
-            await self.say(self._shadow(order.digest))
+            await self.say(swap(order.sequence, order.digest, self.script.shadow, Stage.TRIAL))
+            if self.script.shadow is SwapOutcome.SHADOWING:
+                await self.say(self._shadow(order.digest))
             return
         fresh = order.digest != self.model
         outcome = self.script.install if fresh and self.model is not None else SwapOutcome.INSTALLED
@@ -94,7 +97,7 @@ class ScriptedSite:
             class_name="pothole",
             light=Light.NIGHT,
             weather=Weather.RAIN,
-            supported=40,
+            supported=self.script.tracks_in_shadow,
             incumbent_detected=self.script.incumbent_detected,
             candidate_detected=self.script.candidate_detected,
             incumbent_unsupported=1,

@@ -7,6 +7,7 @@ from cloud import edge_stages
 from cloud.campaign_stages import StageResult, StageWork
 from cloud.model_stages import remember_release
 from cloud.records import CampaignStage
+from cloud.release_store import ReleaseStore
 from cloud.services import Parts
 from cloud.settings import (
     ApiSettings,
@@ -17,6 +18,7 @@ from cloud.settings import (
     TriggerRule,
 )
 from cloud.stages import CampaignWork
+from cloud.store import open_database, sqlite_url
 from messaging.blobs import digest_of
 from messaging.releases import Stage
 from messaging.reports import SwapOutcome
@@ -119,6 +121,54 @@ def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> Non
         until(lambda: cloud.sites["harbour"].orders[-1].digest == HERE)
         assert {site.model for site in cloud.sites.values()} == {HERE}
         assert mode_status(cloud) == "open"
+
+
+def orders_of(cloud: RunningCloud, site: str) -> list[tuple[Stage, str]]:
+    return [(order.stage, order.digest) for order in cloud.sites[site].orders]
+
+
+def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> None:
+    script = SiteScript(shadow=SwapOutcome.REFUSED)
+    canaries = RolloutSettings(canary_sites=2)
+    with running_cloud(
+        settings(tmp_path, rollout=canaries), edge_by_the_book, sites=SITES, script=script
+    ) as cloud:
+        with_evidence(cloud)
+        ended = run_campaign(cloud)
+        assert ended.reason.startswith("the shadow run halted")
+        for site in ("harbour", "quay"):
+            until(lambda site=site: orders_of(cloud, site)[-1] == (Stage.SERVICE, HERE))
+
+
+def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_another(tmp_path: Path) -> None:
+    script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        with cloud.client() as client:
+            request = CampaignRequest(modes=(MODE,), count=3)
+            started = client.send("POST", "campaigns", CampaignResource, request)
+            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+            client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
+            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.SERVICE, HERE))
+            *_, last = client.watch(started.id)
+            assert last.state == "cancelled"
+            script.tracks_in_shadow, script.incumbent_detected, script.candidate_detected = 40, 10, 38
+            client.send("POST", f"campaigns/{started.id}/resume", CampaignResource)
+            *_, last = client.watch(started.id)
+            assert (last.state, last.reason) == ("done", "")
+
+
+def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> None:
+    script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        with cloud.client() as client:
+            request = CampaignRequest(modes=(MODE,), count=3)
+            client.send("POST", "campaigns", CampaignResource, request)
+            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+    database = open_database(sqlite_url(cloud.settings.folder.store))
+    assert ReleaseStore(database).last_orders()["harbour"].stage == Stage.TRIAL
+    database.close()
 
 
 def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(tmp_path: Path) -> None:
