@@ -60,7 +60,7 @@ def add_site(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Enrol a site: makes its hub credentials and its trust file."""
-    from cloud.hub import enrol_site
+    from cloud.hub import enrol_site, hub_address
     from cloud.settings import DataFolder
 
     with RemoteCloud.of_folder(data) as cloud:
@@ -68,6 +68,8 @@ def add_site(
     enrolment = enrol_site(DataFolder(data), site)
     notes.print(f"site {site} is enrolled; copy these files to its gate and its node:")
     out.print(f"{enrolment.credentials}\n{enrolment.trust}", soft_wrap=True)
+    if (address := hub_address(DataFolder(data))) is not None:
+        notes.print(f"its gate's hub_url is {address}")
 
 
 @cameras.command("list")

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from cloud.settings import CloudSettings, DataFolder
+from cloud.settings import CloudSettings, DataFolder, HubSettings
 from messaging.blobs import Blobs, NamedFiles, write_atomically
 from messaging.broker import EmbeddedBroker
-from messaging.broker_config import hub_config
+from messaging.broker_config import BrokerConfig, hub_config
 from messaging.bus import Bus, Link
 from messaging.credentials import HubAuthority, write_secret
 from messaging.nats_blobs import NatsBlobs
@@ -23,6 +24,8 @@ from messaging.nats_bus import NatsBus
 from messaging.signing import Repository
 from messaging.streams import prepare_hub
 from messaging.subjects import MODELS_BUCKET, TUF_BUCKET
+
+_ADDRESS = "address.json"
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,29 @@ def enrol_site(folder: DataFolder, site: str) -> Enrolment:
     return Enrolment(site, credentials, trust)
 
 
+def broker_config(settings: CloudSettings, authority: HubAuthority) -> BrokerConfig:
+    """What the hub's broker is told: where it listens, and whom it lets in."""
+    config = hub_config(settings.folder.hub, authority)
+    return replace(config, host=settings.hub.host, port=settings.hub.port or None)
+
+
+def advertised_url(settings: HubSettings, broker_url: str) -> str:
+    """Where sites connect to a broker that this machine reaches at `broker_url`."""
+    return f"nats://{settings.advertised_host or settings.host}:{urlsplit(broker_url).port}"
+
+
+def hub_address(folder: DataFolder) -> str | None:
+    """The address that sites are given, as the hub's last start wrote it; None before the first."""
+    path = folder.hub / _ADDRESS
+    return str(json.loads(path.read_text(encoding="utf-8"))["url"]) if path.exists() else None
+
+
 @asynccontextmanager
 async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
     """Start the hub's broker and connect to it with the cloud's own credentials."""
     folder = settings.folder
     authority = hub_authority(folder)
-    config = replace(hub_config(folder.hub, authority), port=settings.hub.port or None)
-    broker = EmbeddedBroker(config)
+    broker = EmbeddedBroker(broker_config(settings, authority))
     await asyncio.to_thread(broker.start)
     try:
         link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()))
@@ -72,7 +91,8 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
             models = NatsBlobs(bus, MODELS_BUCKET)
             metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
             await prepare_hub(bus, models, metadata)
-            write_atomically(folder.hub / "address.json", json.dumps({"url": broker.url}).encode())
+            address = {"url": advertised_url(settings.hub, broker.url)}
+            write_atomically(folder.hub / _ADDRESS, json.dumps(address).encode())
             yield Hub(bus, models, metadata, broker.url)
         finally:
             await bus.close()

@@ -5,14 +5,16 @@ the data folder is said here and nowhere else.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from messaging.releases import Slug, UnitFloat
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
 
 Seconds = Annotated[float, Field(gt=0.0)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+_EVERY_INTERFACE = "0.0.0.0"
 
 
 class _Section(BaseModel):
@@ -27,10 +29,25 @@ class ApiSettings(_Section):
 
 
 class HubSettings(_Section):
-    """The embedded hub broker; port 0 takes a free one."""
+    """The embedded hub broker; port 0 takes a free one, which is kept.
 
-    host: str = "127.0.0.1"
+    It listens on this machine only, or with `host` 0.0.0.0 on every interface. Sites are told to connect to
+    `advertised_host`, a name or an IPv4 address; without one, to this machine's loopback. They prove who they
+    are, but the broker does not encrypt: between machines, let the link run through a tunnel that does.
+    """
+
+    host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
+    advertised_host: HostName | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.host == _EVERY_INTERFACE and self.advertised_host in (None, _EVERY_INTERFACE):
+            raise ValueError(
+                f"host {self.host} is no address to connect to; say in hub.advertised_host under which name "
+                "or address sites reach this machine"
+            )
+        return self
 
 
 class FailureModeSettings(_Section):

@@ -97,6 +97,17 @@ def test_a_campaign_by_hand_from_list_to_done(cloud: RunningCloud) -> None:
     assert (again.returncode, "cannot be resumed; it is done" in again.stderr) == (1, True)
 
 
+def test_an_enrolled_site_is_told_its_files_and_where_the_hub_is(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    address = cloud.settings.folder.hub / "address.json"
+    address.parent.mkdir(exist_ok=True)
+    address.write_text(json.dumps({"url": "nats://hub.example.org:4222"}))
+    added = blindspot("sites", "add", "attic", *data)
+    assert added.returncode == 0
+    assert "hub_url is nats://hub.example.org:4222" in added.stderr
+    assert all(Path(line).exists() for line in added.stdout.split())
+
+
 def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
     done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
     checks = json.loads(done.stdout)

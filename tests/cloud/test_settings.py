@@ -41,3 +41,17 @@ def test_a_class_may_have_a_target_of_its_own() -> None:
 def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"cloud\.yaml line 1"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("hub: {host: 0.0.0.0}", "say in hub.advertised_host under which name or address sites reach"),
+        ("hub: {host: 0.0.0.0, advertised_host: 0.0.0.0}", "is no address to connect to"),
+        ("hub: {host: 10.0.0.5}", "Input should be '127.0.0.1' or '0.0.0.0'"),
+        ("hub: {advertised_host: 'nats://hub:4222'}", "hub.advertised_host: String should match"),
+    ],
+)
+def test_a_hub_that_sites_could_not_reach_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        read(text)
