@@ -1,7 +1,7 @@
-"""`blindspot demo` and `blindspot demo-real`: their options, the table at the end, the exit code."""
+"""`blindspot demo` and `blindspot demo-real`: their options, the tables at the end, the exit code."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cloud.demo.result import DemoResult, figures_of
+from cloud.demo.result import DemoResult, Images, Row, SiteBytes, figures_of
 from messaging.figures import Figure
 
 Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
@@ -70,9 +70,20 @@ def demo_real(
 
 
 def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> None:
-    """The final table, and every figure against its target."""
+    """What came out, as tables and lines; every figure against its target."""
+    console.print(_before_after(result.rows))
+    if any(row.estimated_recall is not None for row in result.rows):
+        console.print(_estimates(result.rows))
+    if result.sites:
+        console.print(_left(result.sites))
+    console.print(_figures(figures))
+    for line in (_images(result.images), _stages(result.stages_s), *result.notes):
+        console.print(line, highlight=False, markup=False)
+
+
+def _before_after(rows: Sequence[Row]) -> Table:
     table = Table("class", "condition", "aimed at", "recall", "precision", "boxes", title="Before → after")
-    for row in result.rows:
+    for row in rows:
         table.add_row(
             row.class_name,
             row.condition,
@@ -81,15 +92,54 @@ def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> Non
             f"{_share(row.before.precision)} → {_share(row.after.precision)}",
             str(row.after.truth),
         )
-    console.print(table)
-    told = Table("figure", "value", "target", "holds", title="Figures")
+    return table
+
+
+def _estimates(rows: Sequence[Row]) -> Table:
+    """The edge's estimates, each of so many tracks, beside the truth."""
+    table = Table("class", "condition", "estimated", "of tracks", "true", title="Recall of tracks")
+    for row in rows:
+        if row.estimated_recall is not None:
+            table.add_row(
+                row.class_name,
+                row.condition,
+                _share(row.estimated_recall),
+                str(row.supported_tracks),
+                _share(row.true_track_recall),
+            )
+    return table
+
+
+def _left(sites: Sequence[SiteBytes]) -> Table:
+    """Messages and bytes by type, and all of a site's against its compressed footage."""
+    table = Table("site", "message type", "messages", "bytes", title="What left each site")
+    for site in sites:
+        for kind, count in sorted(site.by_kind.items()):
+            table.add_row(site.site, kind, str(site.messages.get(kind, 0)), str(count))
+        total = sum(site.by_kind.values())
+        against = "(footage: size unknown)" if site.share is None else f"of {site.footage_bytes} of footage"
+        table.add_row(site.site, "all", str(sum(site.messages.values())), f"{total} {against}")
+        table.add_section()
+    return table
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    table = Table("figure", "value", "target", "holds", title="Figures")
     for figure in figures:
         value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
         holds = "" if figure.holds is None else "yes" if figure.holds else "no"
-        told.add_row(figure.name, value, figure.target or "", holds)
-    console.print(told)
-    for note in result.notes:
-        console.print(note, highlight=False)
+        table.add_row(figure.name, value, figure.target or "", holds)
+    return table
+
+
+def _images(images: Images) -> str:
+    refused = ", ".join(f"{reason} {count}" for reason, count in sorted(images.refused.items())) or "none"
+    return f"Synthetic images: asked {images.asked}, kept {images.kept}, refused: {refused}."
+
+
+def _stages(stages_s: Mapping[str, float]) -> str:
+    times = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages_s.items())
+    return f"Time of each stage: {times or 'none was reached'}."
 
 
 def _share(value: float | None) -> str:

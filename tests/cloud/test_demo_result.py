@@ -1,12 +1,15 @@
 """The demo's figures: every one is there, each holds only by its value, and the report says so."""
 
+import io
 import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from cloud.demo.command import show
 from cloud.demo.outcome import rounds_in_a_row
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
@@ -104,6 +107,36 @@ def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> 
     assert "garbage" in page
     assert "http" not in page
     assert json.loads((tmp_path / "report.json").read_text())["images"]["kept"] == 80
+
+
+def _shown(result: DemoResult) -> str:
+    """What the terminal says at the end, without table borders and line breaks."""
+    console = Console(file=io.StringIO(), width=120, record=True)
+    show(result, figures_of(result), console)
+    return " ".join(console.export_text().replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "garbage night-rain 65 % 40 61 %",
+        "north hazard 2 900 north heartbeat 0 100 north all 2 1000 of 10000000 of footage",
+        "Synthetic images: asked 100, kept 80, refused: no_difference 5.",
+        "Time of each stage: train 90 s.",
+        "target_recall_gain_points 30 points >= 20 yes",
+    ],
+    ids=["estimated and true recall", "bytes by message type", "images", "stages", "figures"],
+)
+def test_the_terminal_tells_what_the_report_tells(told: str) -> None:
+    assert told in _shown(RESULT)
+
+
+def test_the_terminal_says_what_is_not_known() -> None:
+    bare = replace(RESULT, rows=(), stages_s={}, images=Images(0, 0, {}), notes=("No [truth].",))
+    shown = _shown(replace(bare, sites=(replace(RESULT.sites[0], footage_bytes=0),)))
+    assert "Recall of tracks" not in shown
+    assert "north all 2 1000 (footage: size unknown)" in shown
+    assert "refused: none. Time of each stage: none was reached. No [truth]." in shown
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
