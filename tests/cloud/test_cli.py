@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from cloud.campaign_stages import StageResult, StageWork
+from cloud.remote import RemoteCloud
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from messaging.resources import CampaignResource
 from tests.cloud.running import RunningCloud, running_cloud
-from tests.cloud.scripted import ScriptedStages
+from tests.cloud.scripted import ScriptedStages, quick
 from tests.cloud.test_api import until
 from tests.cloud.words import MODE, misdetection
 
@@ -28,13 +32,24 @@ def blindspot(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+def hold() -> Event:
+    """While it is set, training goes on and on."""
+    return Event()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[RunningCloud]:
+    def train(work: StageWork) -> StageResult:
+        while hold.is_set():
+            work.pause(0.1)
+        return quick(work)
+
     settings = CloudSettings(
         data=tmp_path_factory.mktemp("cloud"),
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(window_days=36500),
     )
-    with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up:
+    with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
         until(lambda: up.sites)
         up.say("harbour", *(misdetection() for _ in range(3)))
         yield up
@@ -95,6 +110,37 @@ def test_a_campaign_by_hand_from_list_to_done(cloud: RunningCloud) -> None:
     assert shown["state"] == "done"
     again = blindspot("campaign", "resume", started["id"], *data)
     assert (again.returncode, "cannot be resumed; it is done" in again.stderr) == (1, True)
+
+
+def test_a_failure_mode_is_shown_with_its_evidence(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    shown = json.loads(blindspot("failures", "show", MODE, "--json", *data).stdout)
+    assert (shown["id"], shown["count"], shown["sources"]) == (MODE, 3, {"teacher": 3})
+    table = blindspot("failures", "show", MODE, *data)
+    assert (table.returncode, "teacher 3" in table.stdout) == (0, True)
+    unknown = blindspot("failures", "show", "fire.day-clear.missed", *data)
+    assert (unknown.returncode, "is not known" in unknown.stderr) == (1, True)
+
+
+def test_a_campaign_is_cancelled_by_hand_and_resumed_to_its_end(cloud: RunningCloud, hold: Event) -> None:
+    data = ("--data", str(cloud.settings.data))
+    hold.set()
+    started = json.loads(blindspot("campaign", "start", MODE, "--json", *data).stdout)["id"]
+    with cloud.client() as client:
+        until(lambda: _stages(client, started).get("train") == "running")
+        cancelled = blindspot("campaign", "cancel", started, *data)
+        assert (cancelled.returncode, f"{started} is cancelling" in cancelled.stderr) == (0, True)
+        until(lambda: client.get(f"campaigns/{started}", CampaignResource).state == "cancelled")
+        hold.clear()
+        resumed = blindspot("campaign", "resume", started, *data)
+        assert (resumed.returncode, f"{started} is queued" in resumed.stderr) == (0, True)
+        *_, last = client.watch(started)
+    assert (last.state, last.attempt) == ("done", 2)
+    assert {stage.stage: stage.runs for stage in last.stages}["synthesise"] == 1
+
+
+def _stages(client: RemoteCloud, campaign: str) -> dict[str, str]:
+    return {s.stage: s.state for s in client.get(f"campaigns/{campaign}", CampaignResource).stages}
 
 
 def test_an_enrolled_site_is_told_its_files_and_where_the_hub_is(cloud: RunningCloud) -> None:

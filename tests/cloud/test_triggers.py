@@ -1,16 +1,27 @@
-"""Rules that start campaigns: a pure decision over evidence, history and the time."""
+"""Rules that start campaigns: a pure decision over evidence, history and the time; and in a running cloud."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud.campaign_stages import StageResult
 from cloud.failure_modes import find_failure_modes
 from cloud.records import Campaign, CampaignPlan, CampaignState, MisdetectionRow, ModeState, ModeStatus
-from cloud.settings import TriggerRule
+from cloud.remote import RemoteCloud
+from cloud.settings import CloudSettings, TriggerRule
 from cloud.triggers import decide, started_by
+from messaging.resources import CampaignResource
 from messaging.taxonomy import DEFAULT_TAXONOMY
+from messaging.yaml_config import parse_settings
+from tests.cloud.running import running_cloud
+from tests.cloud.scripted import ScriptedStages
+from tests.cloud.test_api import until
 from tests.cloud.test_failure_modes import row
-from tests.cloud.words import MINUTE
+from tests.cloud.words import MINUTE, misdetection
 
 NOW = MINUTE + 60
 RULE = TriggerRule(name="nights", min_count=4, min_sites=2, window_hours=1.0, cool_down_hours=2.0)
@@ -95,3 +106,54 @@ def test_the_most_harmful_modes_go_first_and_no_more_than_the_rule_allows() -> N
     evidence = rows() + rows(class_name="garbage")
     assert fired(evidence, max_modes=1) == [(MODE,)]
     assert fired(evidence) == [(MODE, "garbage.night-clear.missed")]
+
+
+YAML = """
+data: {folder}
+api: {{port: 0}}
+failure_modes: {{refresh_s: 0.1, window_days: 36500}}
+triggers:
+  - name: potholes
+    classes: [pothole]
+    min_count: 3
+    window_hours: 1000000
+    cool_down_hours: 0
+    needs_approval: {needs_approval}
+    monthly_budget: {budget}
+"""
+POTHOLES = "pothole.night-rain.missed"
+
+
+@contextmanager
+def cloud_with_rule(folder: Path, *, needs_approval: bool, budget: int) -> Iterator[RemoteCloud]:
+    """A running cloud whose rule comes from YAML; every campaign is rejected, so its mode is open again."""
+    text = YAML.format(folder=folder, needs_approval=str(needs_approval).lower(), budget=budget)
+    settings = parse_settings(CloudSettings, text, origin="cloud.yaml", environment={})
+    stages = ScriptedStages(trial=lambda work: StageResult(stop="not for trial"))
+    with running_cloud(settings, lambda _: stages, sites=("harbour",)) as cloud:
+        until(lambda: cloud.sites)
+        cloud.say("harbour", *(misdetection() for _ in range(3)))
+        with cloud.client() as client:
+            yield client
+
+
+def states(client: RemoteCloud) -> list[str]:
+    return [campaign.state for campaign in client.page("campaigns", CampaignResource)]
+
+
+def test_a_rule_in_yaml_starts_a_campaign_that_waits_for_approval(tmp_path: Path) -> None:
+    with cloud_with_rule(tmp_path, needs_approval=True, budget=1) as client:
+        until(lambda: states(client) == ["awaiting_approval"])
+        (campaign,) = client.page("campaigns", CampaignResource)
+        assert (campaign.started_by, campaign.modes) == ("rule:potholes", (POTHOLES,))
+        assert {stage.state for stage in campaign.stages} == {"pending"}
+        client.send("POST", f"campaigns/{campaign.id}/approve", CampaignResource)
+        until(lambda: states(client) == ["rejected"])
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+def test_a_rule_in_yaml_starts_no_campaign_beyond_its_budget(tmp_path: Path, budget: int) -> None:
+    with cloud_with_rule(tmp_path, needs_approval=False, budget=budget) as client:
+        until(lambda: states(client) == ["rejected"] * budget)
+        time.sleep(0.5)
+        assert states(client) == ["rejected"] * budget
