@@ -121,8 +121,8 @@ def image_statistics(image: Image) -> dict[str, float]:
 
 
 def light_features(values: dict[str, float]) -> npt.NDArray[np.float64]:
-    """(13,): nine statistics of brightness and colour, and the squares of four grey levels by 100."""
-    names = ("mean", "q10", "q50", "q90", "dark", "saturation", "bright", "top50", "top90")
+    """(14,): ten statistics of brightness and colour, and the squares of four grey levels by 100."""
+    names = ("mean", "q10", "q50", "q90", "dark", "saturation", "bright", "top50", "top90", "purple")
     plain = np.asarray([values[n] for n in names])
     return np.concatenate([plain, (plain[:4] / 100) ** 2])
 
@@ -150,9 +150,11 @@ def _shares(grey: Image) -> npt.NDArray[np.float32]:
 
 
 def _colour(small: Image) -> dict[str, float]:
+    """Mean saturation, and the share of pixels more red and more blue than green: the sky of dusk."""
     tiny = cv2.resize(small, (80, max(4, small.shape[0] // 4)), interpolation=cv2.INTER_AREA)
     most, least = tiny.max(axis=2).astype(np.float32), tiny.min(axis=2).astype(np.float32)
-    return {"saturation": float(((most - least) / (most + 8)).mean())}
+    purple = np.minimum(tiny[..., 0], tiny[..., 2]) > tiny[..., 1]
+    return {"saturation": float(((most - least) / (most + 8)).mean()), "purple": float(purple.mean())}
 
 
 def _edges(grey: Image) -> dict[str, float]:

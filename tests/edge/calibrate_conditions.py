@@ -112,7 +112,7 @@ def fit(folder: Path | None) -> str:
     light = fit_softmax(
         np.stack([light_features(v) for v in [*values, *(v for _, v in photos)]]),
         np.asarray([LIGHTS.index(k.split("-")[0]) for k in keys] + [0] * len(photos)),
-        weights(keys, 0.15, len(photos), 0.4), LIGHTS)
+        weights(keys, 0.15, len(photos), 0.05), LIGHTS)
     weather = fit_softmax(
         np.stack([weather_features(v) for v in [*values, *clear]]),
         np.asarray([WEATHERS.index(k.split("-")[1]) for k in keys] + [0] * len(clear)),

@@ -18,7 +18,7 @@ from messaging.taxonomy import Light, RegionBin, SceneCondition, Sharpness, Size
 from synth.street import WorldName, draw_still
 
 Image = npt.NDArray[np.uint8]
-DEMO_SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
+DEMO_SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear", "dusk-fog", "dusk-rain")
 
 
 def street(key: str, seed: int = 11) -> Image:
