@@ -73,14 +73,15 @@ def choose_thresholds(
 
 
 def thresholds_as_precise(
-    detector: Detector, parent: Detector, labelled: Iterable[LabelledImage], *, margin: float
+    detector: Detector, parent: Detector, labelled: Iterable[LabelledImage], *, margin: float, again: bool
 ) -> dict[str, float]:
     """The parent's thresholds, moved as far as needed, or allowed, to be more precise than it by `margin`.
 
     A threshold rises until its class is that precise, and falls while it stays so, but not below a precision
     of 0.8. What is chosen on some images looks better there than it is elsewhere: the margin is for that. It
-    ends at a precision of 0.95. A class of which the parent reports fewer than 30 boxes keeps its threshold:
-    so few say nothing.
+    ends at a precision of 0.95. `again`: the parent's thresholds were chosen on these very images and look
+    better there themselves, so that none has to rise for the margin. A class of which the parent reports
+    fewer than 30 boxes keeps its threshold: so few say nothing.
     """
     own, before = rankings([detector, parent], labelled)
     chosen = dict(parent.description.thresholds)
@@ -89,9 +90,9 @@ def thresholds_as_precise(
         if reported >= FEWEST_REPORTED:
             precision = float(before[name].precision[reported - 1])
             wanted = max(precision, min(precision + margin, PRECISE_ENOUGH))
-            needed = lowest_threshold(own[name], wanted)
+            needed = lowest_threshold(own[name], precision if again else wanted)
             allowed = lowest_threshold(own[name], max(wanted, PRECISION_FLOOR))
-            chosen[name] = min(max(threshold, needed), allowed)
+            chosen[name] = max(needed, min(threshold, allowed))
     return chosen
 
 

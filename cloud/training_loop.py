@@ -250,8 +250,8 @@ def calibrated(
 ) -> DetectorWeights:
     """The same network with thresholds chosen on labelled folders; the parent's without any.
 
-    A parent whose thresholds were chosen on the very same folders looks better there than it is, as its child
-    does: then there is no margin, or thresholds would rise from campaign to campaign.
+    Where the parent's were chosen on the very same folders, thresholds fall by the margin but need not rise for
+    it: they would rise from campaign to campaign.
     """
     if not folders:
         return weights
@@ -260,8 +260,10 @@ def calibrated(
         return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)), calibrated_on=())
     before = OnnxDetector(bundle_bytes(parent))
     names = tuple(sorted(folder.name for folder in folders))
-    margin = 0.0 if parent.card.calibrated_on == names else recipe.precision_margin
-    chosen = thresholds_as_precise(own, before, _opened(folders), margin=margin)
+    again = parent.card.calibrated_on == names
+    chosen = thresholds_as_precise(
+        own, before, _opened(folders), margin=recipe.precision_margin, again=again
+    )
     return weights.with_card(thresholds=chosen, calibrated_on=names)
 
 

@@ -129,7 +129,9 @@ def test_a_class_with_few_true_boxes_keeps_its_threshold() -> None:
 FAR = (60.0, 60.0, 90.0, 90.0)
 
 
-def _moved(wrong: int, *, images: int, margin: float, parent_wrong: int = 0) -> float:
+def _moved(
+    wrong: int, *, images: int = 40, margin: float = 0.02, parent_wrong: int = 0, again: bool = False
+) -> float:
     """Fire's threshold where the parent (at 0.5) and the child see ghosts in so many images.
 
     The child gives 0.8 to every fire and 0.6 to every ghost; the parent 0.9 to both.
@@ -138,7 +140,8 @@ def _moved(wrong: int, *, images: int, margin: float, parent_wrong: int = 0) -> 
     parent = [_seen((BOX, 0.9, 0), *ghost[:1] * (n < parent_wrong)) for n in range(images)]
     child = [_seen((BOX, 0.8, 0), *ghost[1:] * (n < wrong)) for n in range(images)]
     labelled = [_image(TrueBox("fire", BOX)) for _ in range(images)]
-    chosen = thresholds_as_precise(ScriptedDetector(child), ScriptedDetector(parent), labelled, margin=margin)
+    own, before = ScriptedDetector(child), ScriptedDetector(parent)
+    chosen = thresholds_as_precise(own, before, labelled, margin=margin, again=again)
     assert chosen["smoke"] == 0.5
     return chosen["fire"]
 
@@ -169,3 +172,9 @@ def test_a_threshold_moves_as_far_as_a_class_stays_as_precise_as_the_parents(
 ) -> None:
     found = _moved(wrong, images=images, margin=margin, parent_wrong=parent_wrong)
     assert found == pytest.approx(threshold)
+
+
+def test_a_threshold_falls_by_the_margin_only_and_need_not_rise_for_it_again() -> None:
+    assert _moved(4, parent_wrong=4, again=True) == 0.5
+    assert _moved(4, parent_wrong=8, again=True) == pytest.approx(0.35)
+    assert _moved(4, parent_wrong=0, again=True) == pytest.approx(0.7)

@@ -83,14 +83,16 @@ def test_kept_statistics_stay_while_kernels_learn(tmp_path: Path) -> None:
     assert any((trained.tensors[n] != v).any() for n, v in parent.tensors.items() if "model.23." in n)
 
 
-def test_the_margin_of_thresholds_is_asked_for_once_on_the_same_images(
+def test_thresholds_need_not_rise_for_the_margin_twice_on_the_same_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child of a parent that was calibrated on the same folders, or on others."""
-    margins = []
+    asked = []
 
-    def thresholds(_own: object, _parent: object, _images: object, *, margin: float) -> dict[str, float]:
-        margins.append(margin)
+    def thresholds(
+        _own: object, _parent: object, _images: object, *, margin: float, again: bool
+    ) -> dict[str, float]:
+        asked.append((margin, again))
         return dict(read_weights(STARTING_WEIGHTS).card.thresholds)
 
     monkeypatch.setattr(training_loop, "thresholds_as_precise", thresholds)
@@ -101,4 +103,4 @@ def test_the_margin_of_thresholds_is_asked_for_once_on_the_same_images(
     child = read_weights(tmp_path / "child.safetensors")
     training_loop.calibrated(child, child, here, recipe)
     training_loop.calibrated(child, child, there, recipe)
-    assert margins == [0.03, 0.0, 0.03]
+    assert asked == [(0.03, False), (0.03, True), (0.03, False)]
