@@ -39,6 +39,11 @@ class ModeKey:
         return f"{self.class_name}.{self.scene.key}.{self.kind}"
 
     @classmethod
+    def of(cls, row: MisdetectionRow) -> "ModeKey":
+        """The mode that a misdetection belongs to."""
+        return cls(row.class_name, row.scene, row.kind)
+
+    @classmethod
     def parse(cls, mode: str) -> "ModeKey":
         """Read an id back. Raises `ConfigurationError`."""
         parts = mode.split(".")
@@ -95,7 +100,7 @@ def find_failure_modes(
     """Group and rank by harm. An empty `in_service` means that every model counts as in service."""
     groups: dict[ModeKey, list[MisdetectionRow]] = defaultdict(list)
     for row in rows:
-        groups[ModeKey(row.class_name, row.scene, row.kind)].append(row)
+        groups[ModeKey.of(row)].append(row)
     every = [row for group in groups.values() for row in group]
     hours = _window_hours(every)
     modes = [
@@ -140,7 +145,7 @@ def misdetection_rate(
     if not recall.supported_in_service:
         return None
     told = (r for r in rows if r.evidence in WITNESSES)
-    mine = (r for r in told if ModeKey(r.class_name, r.scene, r.kind) == key)
+    mine = (r for r in told if ModeKey.of(r) == key)
     expected = sum(r.probability for r in mine if not models or r.model_digest in models)
     return expected / recall.supported_in_service
 
@@ -151,7 +156,7 @@ def closing_verdict(
     """The closing rule: CLOSED, WAITING (too few tracks to say) or OPEN (enough tracks, and not closed).
 
     Closed needs the lower bound of estimated recall above the target over at least 30 supported tracks,
-    and a misdetection rate at most half of the one before the campaign.
+    and a misdetection rate at most half of the one when the mode was found.
     """
     if recall.supported < MIN_SUPPORTED_TRACKS or rate is None or baseline_rate is None:
         return ModeStatus.WAITING
@@ -161,12 +166,12 @@ def closing_verdict(
 
 
 def next_status(now: ModeStatus, verdict: ModeStatus) -> ModeStatus:
-    """What a mode becomes by the rule outside a campaign; a closed mode that fails it is reopened."""
-    if now in (ModeStatus.OPEN, ModeStatus.IN_CAMPAIGN):
+    """What a mode becomes by the rule outside a campaign; one that was closed and fails it is reopened."""
+    if now is ModeStatus.IN_CAMPAIGN or verdict is ModeStatus.WAITING:
         return now
-    if verdict is ModeStatus.WAITING:
-        return now
-    return ModeStatus.CLOSED if verdict is ModeStatus.CLOSED else ModeStatus.REOPENED
+    if verdict is ModeStatus.CLOSED:
+        return ModeStatus.CLOSED
+    return ModeStatus.OPEN if now is ModeStatus.OPEN else ModeStatus.REOPENED
 
 
 def _mode(

@@ -96,7 +96,7 @@ class ModeRegister:
 
     def target(self, mode: FailureMode) -> float:
         """What the lower bound of the mode's estimated recall must exceed."""
-        return self._settings.target(mode.state.assigned_class or mode.key.class_name)
+        return self._settings.target(_class_of(mode.key, mode.state))
 
     def in_service(self) -> frozenset[str]:
         """Models that sites run by their last heartbeats; else the newest service release; else none."""
@@ -124,8 +124,8 @@ class ModeRegister:
         return fleet_prototypes(rows, digest) if digest else []
 
     def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
-        """The prototype of the mode's class and condition, if the fleet has one."""
-        wanted = (mode.key.class_name, mode.key.scene)
+        """The prototype of the mode's class (or the one assigned to it) and condition, if there is one."""
+        wanted = (_class_of(mode.key, mode.state), mode.key.scene)
         return next((p for p in self.prototypes() if (p.class_name, p.scene) == wanted), None)
 
     def suggested_class(self, mode: FailureMode) -> str | None:
@@ -138,27 +138,33 @@ class ModeRegister:
 
     def judge(self, mode: str, models: Set[str] | None = None) -> Judgement:
         """Apply the closing rule with these models (default: those in service)."""
-        snapshot = self.snapshot(max_age_s=0.0)
-        key = ModeKey.parse(mode)
         state = self._campaigns.mode_states().get(mode)
+        return self._judged(mode, state, self.snapshot(max_age_s=0.0), models)
+
+    def _judged(
+        self, mode: str, state: ModeState | None, snapshot: Snapshot, models: Set[str] | None = None
+    ) -> Judgement:
+        key = ModeKey.parse(mode)
         judged = snapshot.in_service if models is None else models
         recall = recall_of(snapshot.recall, key, judged)
         rate = misdetection_rate(snapshot.rows, key, judged, recall)
         baseline = state.baseline_rate if state else None
-        name = state.assigned_class if state and state.assigned_class else key.class_name
-        target = self._settings.target(name)
+        target = self._settings.target(_class_of(key, state))
         verdict = closing_verdict(recall, target=target, rate=rate, baseline_rate=baseline)
         return Judgement(verdict, recall, rate, baseline, target)
 
     # -- moving states -------------------------------------------------------------------------------
 
     def refresh(self) -> list[ModeState]:
-        """Apply the closing rule to every remembered mode outside a campaign; returns what changed."""
+        """Apply the closing rule to every mode outside a campaign; returns what changed.
+
+        What a campaign for another mode has mended is closed as well.
+        """
+        snapshot, states = self.snapshot(max_age_s=0.0), self._campaigns.mode_states()
         changed = []
-        for mode, state in self._campaigns.mode_states().items():
-            if state.status in (ModeStatus.OPEN, ModeStatus.IN_CAMPAIGN):
-                continue
-            status = next_status(state.status, self.judge(mode).status)
+        for mode in {m.key.id for m in snapshot.modes} | states.keys():
+            state = states.get(mode) or self._found(mode, snapshot)
+            status = next_status(state.status, self._judged(mode, state, snapshot).status)
             if status is not state.status:
                 changed.append(self._put(replace(state, status=status, since=self._now())))
         return changed
@@ -166,26 +172,40 @@ class ModeRegister:
     def take_up(self, campaign: Campaign) -> None:
         """Mark the campaign's modes; repeating it changes nothing.
 
-        The rate that must halve is that of the first campaign that took a mode up: what several campaigns
-        mend together is mended.
+        The rate that must halve is that of when the mode was found: what several campaigns mend together, or
+        one that aims at another mode mends beside, is mended.
         """
         snapshot = self.snapshot(max_age_s=0.0)
         states = self._campaigns.mode_states()
         for mode in campaign.plan.modes:
-            known = states.get(mode) or ModeState(mode, ModeStatus.OPEN, self._now())
+            known = states.get(mode) or self._found(mode, snapshot)
             if known.campaign == campaign.id and known.status is ModeStatus.IN_CAMPAIGN:
                 continue
             if known.baseline_rate is None:
-                known = self._with_baseline(known, campaign, snapshot)
+                known = self._with_rate_of(known, campaign.plan.incumbent_digest, snapshot)
             self._put(
                 replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id)
             )
 
-    def _with_baseline(self, state: ModeState, campaign: Campaign, snapshot: Snapshot) -> ModeState:
+    def _found(self, mode: str, snapshot: Snapshot) -> ModeState:
+        """The state of a mode that was not remembered yet: open, with the rate of when it was found.
+
+        The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
+        """
+        key, state = ModeKey.parse(mode), ModeState(mode, ModeStatus.OPEN, self._now())
+        first = min((row for row in snapshot.rows if ModeKey.of(row) == key), key=_minute, default=None)
+        if first is None or first.model_digest in snapshot.in_service:
+            return state
+        seen = recall_of(snapshot.recall, key, {first.model_digest})
+        if seen.supported_in_service < MIN_SUPPORTED_TRACKS:
+            return state
+        return self._with_rate_of(state, first.model_digest, snapshot)
+
+    def _with_rate_of(self, state: ModeState, model: str | None, snapshot: Snapshot) -> ModeState:
         key = ModeKey.parse(state.mode)
-        models = _models(campaign.plan.incumbent_digest, snapshot.in_service)
+        models = frozenset([model]) if model else snapshot.in_service
         rate = misdetection_rate(snapshot.rows, key, models, recall_of(snapshot.recall, key, models))
-        return replace(state, baseline_digest=campaign.plan.incumbent_digest, baseline_rate=rate)
+        return replace(state, baseline_digest=model, baseline_rate=rate)
 
     def set_status(self, mode: str, status: ModeStatus) -> None:
         """What a campaign's verify stage found."""
@@ -252,5 +272,10 @@ def to_mend(modes: Iterable[FailureMode]) -> list[FailureMode]:
     return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
 
 
-def _models(incumbent: str | None, in_service: frozenset[str]) -> frozenset[str]:
-    return frozenset([incumbent]) if incumbent else in_service
+def _class_of(key: ModeKey, state: ModeState | None) -> str:
+    """The class that an operator has assigned to a mode, else its own."""
+    return state.assigned_class if state and state.assigned_class else key.class_name
+
+
+def _minute(row: MisdetectionRow) -> int:
+    return row.minute_utc

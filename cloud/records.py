@@ -142,8 +142,8 @@ class ModeStatus(StrEnum):
 class ModeState:
     """The remembered part of a failure mode; the rest is recomputed from evidence.
 
-    `baseline_digest` and `baseline_rate` are the model and the misdetection rate (per supported track)
-    when a campaign first took the mode up: "halved" is measured against them.
+    `baseline_digest` and `baseline_rate` are the model and the misdetection rate (per supported track) when
+    the mode was found: "halved" is measured against them.
     """
 
     mode: str

@@ -250,8 +250,8 @@ def calibrated(
 ) -> DetectorWeights:
     """The same network with thresholds chosen on labelled folders; the parent's without any.
 
-    Where the parent's were chosen on the very same folders, thresholds fall by the margin but need not rise for
-    it: they would rise from campaign to campaign.
+    Where the parent's were chosen on the very same folders, thresholds fall by the margin but need not rise
+    for it: they would rise from campaign to campaign.
     """
     if not folders:
         return weights

@@ -73,7 +73,7 @@ def _allowed(rule: TriggerRule, history: Sequence[Campaign], now_utc: float) -> 
 def _enough(rule: TriggerRule, key: ModeKey, recent: Sequence[MisdetectionRow]) -> bool:
     if rule.classes and key.class_name not in rule.classes:
         return False
-    mine = [row for row in recent if ModeKey(row.class_name, row.scene, row.kind) == key]
+    mine = [row for row in recent if ModeKey.of(row) == key]
     return len(mine) >= rule.min_count and len({row.site for row in mine}) >= rule.min_sites
 
 

@@ -208,7 +208,9 @@ def test_the_closing_rule(
         (ModeStatus.CLOSED, ModeStatus.OPEN, ModeStatus.REOPENED),
         (ModeStatus.CLOSED, ModeStatus.WAITING, ModeStatus.CLOSED),
         (ModeStatus.REOPENED, ModeStatus.CLOSED, ModeStatus.CLOSED),
-        (ModeStatus.OPEN, ModeStatus.CLOSED, ModeStatus.OPEN),
+        (ModeStatus.OPEN, ModeStatus.CLOSED, ModeStatus.CLOSED),
+        (ModeStatus.OPEN, ModeStatus.OPEN, ModeStatus.OPEN),
+        (ModeStatus.OPEN, ModeStatus.WAITING, ModeStatus.OPEN),
         (ModeStatus.IN_CAMPAIGN, ModeStatus.CLOSED, ModeStatus.IN_CAMPAIGN),
     ],
 )
