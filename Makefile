@@ -8,7 +8,7 @@ REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test lint types faults browser evidence prototypes images clean
+.PHONY: help install demo demo-rounds demo-real test slow lint types faults browser evidence prototypes images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -34,6 +34,9 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
 	$(BIN)/python -m pytest
+
+slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
+	$(BIN)/python -m pytest -m slow -rs --ignore tests/faults
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
