@@ -310,7 +310,7 @@ def _programs(demo: Demo, console: Console) -> Iterator[CloudProcess]:
     settings = {
         "api": {"port": port},
         "classes": list(DRAWN_CLASSES),
-        "failure_modes": {"refresh_s": 2.0},
+        "failure_modes": {"refresh_s": 2.0, "targets": dict(demo.profile.targets)},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
         "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": demo.profile.verify_s, "poll_s": 1.0},
         "promotion": PLUMBING if demo.profile.plumbing else {},
