@@ -93,6 +93,7 @@ async def run_cloud(
             parts = _parts(settings, database, hub, asyncio.get_running_loop())
             campaigns = Campaigns(
                 parts.campaign_rows,
+                parts.releases,
                 stages(parts),
                 settings.folder,
                 parts.metrics,

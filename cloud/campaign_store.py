@@ -34,11 +34,6 @@ class CampaignStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    @property
-    def database(self) -> Database:
-        """Where the campaigns are kept; releases are kept beside them."""
-        return self._db
-
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""
         return self._db.now()

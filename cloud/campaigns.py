@@ -55,6 +55,7 @@ class Campaigns:
     def __init__(
         self,
         store: CampaignStore,
+        releases: ReleaseStore,
         stages: Stages,
         folder: DataFolder,
         metrics: CloudMetrics,
@@ -64,7 +65,7 @@ class Campaigns:
     ) -> None:
         """Args: `on_begin` hears of every attempt that begins, `on_end` of every end, good or bad."""
         self._store = store
-        self._releases = ReleaseStore(store.database)
+        self._releases = releases
         self._stages = stages
         self._folder = folder
         self._metrics = metrics

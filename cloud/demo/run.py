@@ -7,17 +7,18 @@ start a campaign, watch. Ground truth is opened after the last stage.
 import contextlib
 import datetime
 import json
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from cloud.demo.fleet import PYTHON, CloudProcess, Site, SiteFiles, memory_gb
+from cloud.demo.fleet import CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
 from cloud.demo.outcome import Evidence, ask, outcome, rounds_in_a_row, served_model, stage_figure
+from cloud.demo.page import PageProcess
 from cloud.demo.painted_empty import AlarmCount
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
@@ -30,7 +31,6 @@ from cloud.model_files import ModelFiles
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
 from messaging.broker import free_port
-from messaging.child_process import ChildProcess
 from messaging.figures import write_figures
 from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 from synth.street import DRAWN_CLASSES
@@ -57,36 +57,6 @@ TICK_S = 1.0
 SETTLE_S, SETTLE_LIMIT_S = 12.0, 40.0
 WATCH_LIMIT_S = 120.0
 OBSERVE_LIMIT_S = 900.0
-
-
-class PageProcess:
-    """The live page. The loop goes on without it; that it answers, or that it ended, is told once."""
-
-    def __init__(self, data: Path, log: Path, console: Console) -> None:
-        """Start it over the data folder of a running cloud."""
-        self._console, self._address = console, ("127.0.0.1", free_port())
-        arguments: list[str | Path] = [PYTHON, "-m", "dashboards.app", "--data", data]
-        self._child = ChildProcess([*arguments, "--port", str(self._address[1])], log=log)
-        self._answers = self._ended = False
-
-    def look(self) -> None:
-        """Tell what is new; returns at once."""
-        if not self._ended and self._child.poll() is not None:
-            self._ended = True
-            self._tell(
-                f"the dashboard ended and the run goes on without it; {self._child.log} says: "
-                f"{self._child.tail(1)}"
-            )
-        if not self._answers and not self._ended and _listens(self._address):
-            self._answers = True
-            self._tell(f"the dashboard is at http://{self._address[0]}:{self._address[1]}")
-
-    def stop(self) -> None:
-        """End it."""
-        self._child.stop()
-
-    def _tell(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass
@@ -235,8 +205,7 @@ class Demo:
             return None
 
     def stop(self) -> None:
-        """End everything that was started."""
-        self.scenario.stop()
+        """End the sites, the page and the count of false alarms."""
         if self.counting is not None:
             self.counting.stop()
         for site in self.sites:
@@ -293,45 +262,30 @@ def running(
     empty_photographs: Path | None = None,
 ) -> Iterator[tuple[Demo, CloudProcess, RemoteCloud]]:
     """Everything prepared, the cloud and the page up, sites not yet; all of it ends with the block."""
-    with LiveView(console) as view:
+    with LiveView(console) as view, contextlib.ExitStack() as ending:
         demo = Demo(work, profile, view, scenario, empty_photographs)
-        try:
-            demo.prepare()
-            with _programs(demo, console) as process, RemoteCloud.of_folder(demo.cloud_folder) as cloud:
-                yield demo, process, cloud
-        finally:
-            demo.stop()
+        ending.callback(scenario.stop)
+        demo.prepare()
+        process = CloudProcess(demo.cloud_folder, _settings(profile) | scenario.settings())
+        ending.callback(process.stop)
+        ending.callback(demo.stop)
+        process.wait_until_ready()
+        demo.page = PageProcess(demo.cloud_folder, work / "page.log", console)
+        with RemoteCloud.of_folder(demo.cloud_folder) as cloud:
+            yield demo, process, cloud
 
 
-@contextlib.contextmanager
-def _programs(demo: Demo, console: Console) -> Iterator[CloudProcess]:
-    """The cloud and the page, until the block ends."""
-    port = free_port()
-    settings = {
-        "api": {"port": port},
+def _settings(profile: DemoProfile) -> dict[str, Any]:
+    """What the cloud of a demo is told; a scenario may say otherwise."""
+    return {
+        "api": {"port": free_port()},
         "classes": list(DRAWN_CLASSES),
-        "failure_modes": {"refresh_s": 2.0, "targets": dict(demo.profile.targets)},
+        "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
-        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": demo.profile.verify_s, "poll_s": 1.0},
-        "promotion": PLUMBING if demo.profile.plumbing else {},
-        "synthesis": {"images_per_mode": demo.profile.images_per_mode},
+        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": profile.verify_s, "poll_s": 1.0},
+        "promotion": PLUMBING if profile.plumbing else {},
+        "synthesis": {"images_per_mode": profile.images_per_mode},
     }
-    cloud = CloudProcess(demo.cloud_folder, settings | demo.scenario.settings())
-    try:
-        cloud.wait_until_ready()
-        demo.page = PageProcess(demo.cloud_folder, demo.work / "page.log", console)
-        yield cloud
-    finally:
-        demo.stop()
-        cloud.stop()
-
-
-def _listens(address: tuple[str, int]) -> bool:
-    try:
-        with socket.create_connection(address, timeout=1.0):
-            return True
-    except OSError:
-        return False
 
 
 def work_off(

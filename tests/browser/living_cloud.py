@@ -59,7 +59,7 @@ class LivingCloud:
             campaign_rows=self.rows,
             releases=releases,
             register=register,
-            campaigns=Campaigns(self.rows, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
+            campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             datasets=DatasetRegister(self.folder.datasets),
             metrics=metrics,

@@ -15,6 +15,7 @@ from cloud.campaign_store import CampaignStore
 from cloud.campaigns import Campaigns, sole_process
 from cloud.metrics import CloudMetrics
 from cloud.records import CampaignPlan, SyntheticImage
+from cloud.release_store import ReleaseStore
 from cloud.settings import DataFolder
 from cloud.store import open_database, sqlite_url
 from cloud.workers import run_module
@@ -47,7 +48,8 @@ class ScriptedStages:
 
 def main(data: Path) -> None:
     folder = DataFolder(data)
-    store = CampaignStore(open_database(sqlite_url(folder.store)))
+    database = open_database(sqlite_url(folder.store))
+    store = CampaignStore(database)
 
     def heavy(work: StageWork) -> StageResult:
         run_module(
@@ -68,7 +70,9 @@ def main(data: Path) -> None:
     names = ("plan", "filter", "evaluate", "trial", "shadow", "service", "roll_out", "verify")
     scripts = {name: noted(quick) for name in names} | {n: noted(heavy) for n in ("synthesise", "train")}
     with sole_process(folder):
-        campaigns = Campaigns(store, ScriptedStages(**scripts), folder, CloudMetrics())
+        campaigns = Campaigns(
+            store, ReleaseStore(database), ScriptedStages(**scripts), folder, CloudMetrics()
+        )
         with campaigns.launched():
             known = store.recent()
             campaign = known[0] if known else campaigns.start(PLAN, started_by="test", idempotency_key="one")

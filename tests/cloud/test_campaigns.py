@@ -34,7 +34,8 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = DataFolder(folder)
-        self.store = CampaignStore(open_database(sqlite_url(self.folder.store)))
+        database = open_database(sqlite_url(self.folder.store))
+        self.store, self.releases = CampaignStore(database), ReleaseStore(database)
         self.begun: list[str] = []
         self.ended: list[CampaignState] = []
 
@@ -42,6 +43,7 @@ class House:
     def running(self, stages: ScriptedStages) -> Iterator[Campaigns]:
         campaigns = Campaigns(
             self.store,
+            self.releases,
             stages,
             self.folder,
             CloudMetrics(),
@@ -176,7 +178,7 @@ def test_campaigns_run_one_after_another(house: House) -> None:
 
 def put_into_service(house: House, digest: str, version: int) -> None:
     release = Release(digest, "service", "model", version, 1, None, None, {}, 0)
-    ReleaseStore(house.store.database).put_release(release)
+    house.releases.put_release(release)
 
 
 def test_a_queued_campaign_starts_from_the_model_that_serves_when_its_work_begins(house: House) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cloud.demo import run
-from cloud.demo.run import PageProcess
+from cloud.demo import page
+from cloud.demo.page import PageProcess
 
 
 def page_of(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch, console: Console) -> PageProcess:
@@ -17,7 +17,7 @@ def page_of(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch, console:
     program = folder / "program"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
-    monkeypatch.setattr(run, "PYTHON", str(program))
+    monkeypatch.setattr(page, "PYTHON", str(program))
     return PageProcess(folder / "data", folder / "page.log", console)
 
 
@@ -37,21 +37,21 @@ def test_a_page_that_ended_is_told_once_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console(file=io.StringIO())
-    page = page_of("echo 'No module named nicegui'; exit 1", tmp_path, monkeypatch, console)
-    assert told_within(page, console) == (
+    beside = page_of("echo 'No module named nicegui'; exit 1", tmp_path, monkeypatch, console)
+    assert told_within(beside, console) == (
         "the dashboard ended and the run goes on without it; "
         f"{tmp_path / 'page.log'} says: No module named nicegui\n"
     )
-    page.stop()
+    beside.stop()
 
 
 def test_the_address_is_told_once_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO())
     serve = f'exec {sys.executable} -m http.server --bind 127.0.0.1 "$6"'
-    page = page_of(serve, tmp_path, monkeypatch, console)
+    beside = page_of(serve, tmp_path, monkeypatch, console)
     try:
-        told = told_within(page, console)
+        told = told_within(beside, console)
     finally:
-        page.stop()
+        beside.stop()
     assert told.startswith("the dashboard is at http://127.0.0.1:")
     assert told.count("\n") == 1
