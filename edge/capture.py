@@ -17,6 +17,7 @@ Image = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
+PICTURE_FPS = 5.0
 _FALLBACK_FPS = 25.0
 
 

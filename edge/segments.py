@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
+from edge.capture import IMAGE_SUFFIXES, PICTURE_FPS, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
 from messaging.blobs import write_atomically
 
@@ -30,21 +30,23 @@ class SegmentFeed:
     def __init__(
         self,
         folder: Path,
-        fps: float,
+        fps: float | None = None,
         *,
         journal: Path | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Follow `folder`, which may be empty yet; `journal` is the file that remembers what was played.
 
+        Frames a second are those of each segment unless `fps` says otherwise; of pictures five.
+
         Raises:
             SourceError: the folder does not exist.
         """
         if not folder.is_dir():
             raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
-        self.fps: float | None = fps
+        self.fps: float | None = fps or PICTURE_FPS
         self.ended: str | None = None
-        self._folder, self._journal, self._wait = folder, journal, wait
+        self._folder, self._journal, self._wait, self._wanted_fps = folder, journal, wait, fps
         known = journal.read_text().splitlines() if journal is not None and journal.exists() else []
         self._played = set(known)
         self._segment: VideoFeed | FolderFeed | None = None
@@ -62,6 +64,7 @@ class SegmentFeed:
         self._played.add(key)
         try:
             self._segment = self._opened(path)
+            self.fps = self._segment.fps
         except SourceError as error:
             self._pass_over(error)
 
@@ -86,7 +89,8 @@ class SegmentFeed:
 
     def _opened(self, path: Path) -> VideoFeed | FolderFeed:
         picture = path.suffix.lower() in IMAGE_SUFFIXES
-        segment = FolderFeed(path, self.fps or 5.0) if picture else VideoFeed(path, self.fps)
+        fps = self._wanted_fps
+        segment = FolderFeed(path, fps or PICTURE_FPS) if picture else VideoFeed(path, fps)
         segment.open()
         return segment
 

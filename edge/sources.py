@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.capture import CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
+from edge.capture import PICTURE_FPS, CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
 from edge.errors import SourceError
 from edge.segments import SegmentFeed
 
@@ -56,7 +56,7 @@ class SourceSettings:
     """How a source is read.
 
     Attributes:
-        fps: frames a second of an image folder; for a video file it overrides the file's own.
+        fps: frames a second; None takes a video's own, and five for pictures.
         speed: pace of files as a multiple of real time; None gives every frame as fast as it is taken.
         loop: whether a file or folder starts again at its end.
         segments: a folder holds video segments that a recorder adds to, not images; it never ends.
@@ -138,22 +138,24 @@ def open_source(
             f"source {uri} does not exist; give a video file, a folder of images, rtsp://… or usb:N"
         )
     if settings.segments:
-        feed = SegmentFeed(path, settings.fps or 5.0, journal=settings.journal)
+        feed = SegmentFeed(path, settings.fps, journal=settings.journal)
         settings = replace(settings, loop=True)
     else:
-        feed = FolderFeed(path, settings.fps or 5.0) if path.is_dir() else VideoFeed(path, settings.fps)
+        fps = settings.fps
+        feed = FolderFeed(path, fps or PICTURE_FPS) if path.is_dir() else VideoFeed(path, fps)
     if settings.speed is None:
         return DirectSource(camera, feed, settings, clock)
     return QueuedSource(camera, feed, settings, clock, jitter=jitter or random.Random())
 
 
 class _FileTimeline:
-    """Stamps the frames of one feed: index, media seconds that go on over a loop, UTC."""
+    """Stamps the frames of one feed: index, media seconds that go on over a loop or segments, UTC."""
 
     def __init__(self, camera: str, feed: Feed, clock: Clock) -> None:
         self._camera, self._feed, self._clock = camera, feed, clock
         self._index = 0
         self._start_utc: float | None = None
+        self._fps, self._at_fps, self._since_s = feed.fps, 0, 0.0
 
     def stamp(self, image: npt.NDArray[np.uint8]) -> Frame:
         fps = self._feed.fps
@@ -162,11 +164,20 @@ class _FileTimeline:
         else:
             if self._start_utc is None:
                 self._start_utc = self._clock.utc()
-            at = self._index / fps
+            at = self._media_s(fps)
             utc = self._start_utc + at
         frame = Frame(self._camera, image, self._index, at, utc)
         self._index += 1
         return frame
+
+    def _media_s(self, fps: float) -> float:
+        """Seconds of the next frame; a segment of another rate goes on from where the one before ended."""
+        if fps != self._fps:
+            self._since_s += self._at_fps / (self._fps or fps)
+            self._fps, self._at_fps = fps, 0
+        at = self._since_s + self._at_fps / fps
+        self._at_fps += 1
+        return at
 
 
 class DirectSource:

@@ -13,9 +13,9 @@ from edge.segments import SegmentFeed
 from edge.sources import Frame, SourceSettings, open_source
 
 
-def _segment(path: Path, grey: int, frames: int = 3) -> None:
+def _segment(path: Path, grey: int, frames: int = 3, fps: float = 5.0) -> None:
     aside = path.with_name("aside.part.mp4")
-    writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 48))
+    writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*"mp4v"), fps, (64, 48))
     for _ in range(frames):
         writer.write(np.full((48, 64, 3), grey, np.uint8))
     writer.release()
@@ -36,6 +36,24 @@ def test_segments_are_played_once_in_order_and_time_goes_on(tmp_path: Path) -> N
             stop.set()
     assert [light for light, _ in seen] == [False] * 3 + [True] * 3 + [False] * 3
     assert [at for _, at in seen] == [round(0.2 * i, 3) for i in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "times"), [(None, [0.0, 0.2, 0.4, 0.5, 0.6, 0.8]), (10.0, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])]
+)
+def test_a_segment_plays_at_its_own_rate_unless_another_is_asked_for(
+    tmp_path: Path, wanted: float | None, times: list[float]
+) -> None:
+    for name, fps in (("a.mp4", 5.0), ("b.mp4", 10.0), ("c.mp4", 5.0)):
+        _segment(tmp_path / name, 20, frames=2, fps=fps)
+    how = SourceSettings(segments=True, speed=None, fps=wanted)
+    source, stop, seen = open_source(str(tmp_path), how, camera="bridge"), threading.Event(), []
+    for frame in source.frames(stop):
+        assert isinstance(frame, Frame)
+        seen.append(round(frame.time_s, 3))
+        if len(seen) == 6:
+            stop.set()
+    assert seen == times
 
 
 def test_over_a_restart_only_what_was_not_played_to_its_end_is_played_again(tmp_path: Path) -> None:
