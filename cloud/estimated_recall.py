@@ -1,8 +1,9 @@
 """Estimated recall: what the model in service sees of what others say is there, with an honest interval.
 
 Counts come from `RecallTally` (idle teacher, operator, the other model of a shadow run) and, for a class,
-condition and model without any tally, from final shadow reports. Sources are biased in known ways
-(`SOURCE_BIAS`); they are summed, and shown one by one beside the sum.
+condition and model without any tally, from final shadow reports. Sources are biased in known ways, so that
+they are summed, and shown one by one beside the sum: a teacher's and a shadow run's estimates are high (what
+the teacher, or both models, miss is not counted), operators' are low (they report misses more readily).
 """
 
 from collections import defaultdict
@@ -14,12 +15,6 @@ from cloud.records import RecallCount
 from cloud.report_store import SiteShadow
 from messaging.reports import EvidenceSource
 from messaging.taxonomy import Light, SceneCondition, Weather
-
-SOURCE_BIAS = {
-    EvidenceSource.TEACHER: "high: what the teacher misses too is not counted",
-    EvidenceSource.SHADOW: "high: what both models miss is not counted",
-    EvidenceSource.OPERATOR: "low: operators report misses more readily than hits",
-}
 
 
 @dataclass(frozen=True)

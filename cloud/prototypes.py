@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.records import PrototypeRow
+from edge.prototypes import cosine_distance
 from messaging.taxonomy import UNKNOWN_CLASS, SceneCondition
 
 Vector = npt.NDArray[np.float64]
@@ -64,7 +65,7 @@ def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> s
     for prototype in known:
         same_space = prototype.embedding_digest == unknown.embedding_digest
         if same_space and prototype.scene == unknown.scene and prototype.class_name != UNKNOWN_CLASS:
-            best[prototype.class_name] = _cosine(unknown.vector, prototype.vector)
+            best[prototype.class_name] = 1.0 - _distance(unknown, prototype)
     ranked = sorted(best, key=lambda name: -best[name])
     if len(ranked) < 2 or best[ranked[0]] - best[ranked[1]] < ASSIGN_MARGIN:
         return None
@@ -104,6 +105,5 @@ def _clipped_mean(votes: Vector) -> Vector:
     return np.asarray((votes * scale[:, None]).mean(axis=0), np.float64)
 
 
-def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
-    left, right = np.asarray(a), np.asarray(b)
-    return float(left @ right / max(float(np.linalg.norm(left) * np.linalg.norm(right)), 1e-12))
+def _distance(a: FleetPrototype, b: FleetPrototype) -> float:
+    return float(cosine_distance(np.asarray(a.vector), np.asarray(b.vector))[0, 0])

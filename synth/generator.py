@@ -19,7 +19,6 @@ Mask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
 
 PROTOTYPE_WIDTH = 64
-PATCH_PER_BOX = (1.5, 3.0)
 MIN_PATCH_SIDE_PX = 48
 MASK_GROWTH = 0.08
 

@@ -30,11 +30,6 @@ class ReferenceJudge:
         self._names = names
         self._wanted = names.index(class_name) if class_name in names else None
 
-    @property
-    def knows_class(self) -> bool:
-        """Whether the detector has the wanted class at all; if not, it has no opinion."""
-        return self._wanted is not None
-
     def confirm(self, picture: Image, boxes: list[Box]) -> list[Confirmation | None]:
         """One opinion a label (pixels); None where the detector does not know the class."""
         if self._wanted is None or not boxes:

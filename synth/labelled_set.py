@@ -144,11 +144,6 @@ class LabelledSet:
         """Image files, sorted by name."""
         return tuple(self.folder / n for n in sorted(self.manifest.files) if n.startswith("images/"))
 
-    @property
-    def label_files(self) -> tuple[Path, ...]:
-        """Label files, in the order of the images."""
-        return tuple(self.folder / "labels" / f"{path.stem}.txt" for path in self.images)
-
     def provenance(self) -> tuple[ImageRow, ...]:
         """One row an image."""
         return tuple(ImageRow.model_validate_json(line) for line in self._lines("provenance.jsonl"))

@@ -31,8 +31,8 @@ from synth.street import DRAWN_CLASSES
 
 COCO_FILE = "yolo11n_coco_int8derived.pt"
 LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
-START_RECIPE = Recipe(epochs=6, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
-JUDGE_RECIPE = Recipe(epochs=4, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11)
+START_RECIPE = Recipe(epochs=24, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
+JUDGE_RECIPE = Recipe(epochs=12, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ def test_a_reference_that_sees_nothing_has_a_low_opinion_and_one_without_the_cla
     assert opinion is not None
     assert (opinion.score, opinion.iou, opinion.rival_score) == (0.0, 0.0, 0.0)
     stranger = ReferenceJudge(FakeDetector(), "landslide")
-    assert not stranger.knows_class
     assert stranger.confirm(picture("pothole"), [BOX]) == [None]
 
 

@@ -65,7 +65,7 @@ def test_a_set_reads_back_what_was_written(sealed: LabelledSet) -> None:
     assert [row.reason for row in again.refused()] == [Refusal.DUPLICATE]
     assert again.facts() == facts()
     assert [path.name for path in again.images] == ["one.jpg"]
-    assert [path.name for path in again.label_files] == ["one.txt"]
+    assert [path.name for path in (again.folder / "labels").iterdir()] == ["one.txt"]
 
 
 def test_labels_are_yolo_lines_in_shares_of_the_picture() -> None:
@@ -102,7 +102,7 @@ def test_a_changed_file_is_found_and_named(sealed: LabelledSet, name: str) -> No
 
 
 def test_a_missing_file_is_found_and_named(sealed: LabelledSet) -> None:
-    sealed.label_files[0].unlink()
+    (sealed.folder / "labels" / "one.txt").unlink()
     with pytest.raises(LabelledSetBroken, match=r"labels/one\.txt .* is missing"):
         LabelledSet.open(sealed.folder)
 
