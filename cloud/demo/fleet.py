@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloud.errors import DemoFailed
 from cloud.hub import Enrolment
+from cloud.settings import DataFolder
 from messaging.broker import EmbeddedBroker, free_port
 from messaging.broker_config import site_config
 from messaging.child_process import ChildProcess
@@ -139,18 +140,19 @@ class CloudProcess:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         """Write the configuration and start `blindspot cloud run`."""
-        self.folder = folder
+        self.folder, self._address = folder, DataFolder(folder).address
         self._config = _write(folder.with_suffix(".yaml"), {"data": str(folder), **settings})
         self._child = self._start()
 
     def _start(self) -> ChildProcess:
+        self._address.unlink(missing_ok=True)  # a cloud that was killed leaves its own
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.cli", "cloud", "run", "--config", self._config]
         return ChildProcess(arguments, log=self.folder.with_suffix(".log"))
 
     def wait_until_ready(self, timeout_s: float = 240.0) -> None:
         """Returns once the API's address is there. Raises `DemoFailed`."""
         deadline = time.monotonic() + timeout_s
-        while not (self.folder / "api.json").exists():
+        while not self._address.exists():
             self.check()
             if time.monotonic() > deadline:
                 raise DemoFailed(f"the cloud did not start within {timeout_s:g} s: {self._child.tail(5)}")
@@ -161,6 +163,10 @@ class CloudProcess:
         self._child.stop()
         self._child = self._start()
         self.wait_until_ready()
+
+    def kill(self) -> None:
+        """End it without a word, as a power cut does."""
+        self._child.kill()
 
     def check(self) -> None:
         """Raises `DemoFailed` when the cloud has ended."""

@@ -1,0 +1,116 @@
+"""kill -9 of the cloud while it paints and while it trains: what was done stays done, nothing is lost."""
+
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sqlalchemy import create_engine, func, select
+
+from cloud.demo.fleet import CloudProcess
+from cloud.demo.players import DrawnPlayer
+from cloud.demo.run import ENDED, Demo, running
+from cloud.demo.scenario import DrawnScenario
+from cloud.demo.script import TINY, Phase
+from cloud.remote import RemoteCloud
+from cloud.settings import DataFolder
+from cloud.store import sqlite_url
+from cloud.tables import reports
+from edge.ledger import verify
+from messaging.resources import CampaignRequest, CampaignResource
+
+pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.timeout(1200)]
+
+ULID_LENGTH = 26
+KILLED_IN = ("synthesise", "train")
+DOWN_S = 5.0
+WITHIN_S = 300.0
+
+
+def test_a_cloud_killed_while_it_paints_and_trains_goes_on_and_loses_no_report(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    scenario = DrawnScenario(work, TINY, DrawnPlayer(work, TINY))
+    with running(work, TINY, scenario, Console(quiet=True)) as (demo, process, cloud):
+        demo.start_sites(cloud)
+        demo.observe(cloud, 0)
+        request = CampaignRequest(top=1, count=TINY.images_per_mode, seed=1, options={"epochs": TINY.epochs})
+        started = cloud.send("POST", "campaigns", CampaignResource, request)
+        runs = {}
+        for number, stage in enumerate(KILLED_IN):
+            before = _in_stage(demo, cloud, started.id, stage)
+            runs |= {s.stage: s.runs for s in before.stages if s.state == "done"}
+            _die(demo, process, number)
+        last = _ended(demo, cloud, started.id)
+        assert last.state in ("done", "rejected"), last.reason
+        stages = {s.stage: s for s in last.stages}
+        assert {stages[name].runs for name in KILLED_IN} == {2}
+        assert {name: stages[name].runs for name in runs} == runs, "what was done was done once more"
+        assert last.images_kept == TINY.images_per_mode
+        _watched_to_the_end(demo, cloud)
+        for site in demo.sites:
+            site.check()
+            site.node.stop()
+        _all_arrived(demo)
+
+
+def _in_stage(demo: Demo, cloud: RemoteCloud, campaign: str, stage: str) -> CampaignResource:
+    """The campaign once a stage of it is under way."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        found = demo.tick(cloud, campaign).campaign
+        assert found is not None
+        assert found.state not in ENDED, found.reason
+        if any(row.stage == stage and row.state == "running" and row.progress for row in found.stages):
+            return found
+    raise AssertionError(f"{stage} did not begin within {WITHIN_S:g} s")
+
+
+def _die(demo: Demo, process: CloudProcess, number: int) -> None:
+    """Kill the cloud, show the sites new footage while it is down, and start it again."""
+    process.kill()
+    demo.player.begin(Phase.FILLER, number)
+    time.sleep(DOWN_S)
+    process.restart()
+
+
+def _ended(demo: Demo, cloud: RemoteCloud, campaign: str) -> CampaignResource:
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        found = demo.tick(cloud, campaign).campaign
+        if found is not None and found.state in ENDED:
+            return found
+    raise AssertionError(f"the campaign did not end within {WITHIN_S:g} s")
+
+
+def _watched_to_the_end(demo: Demo, cloud: RemoteCloud) -> None:
+    """All nodes have looked at every frame, also at those that came while the cloud was down."""
+    deadline = time.monotonic() + WITHIN_S
+    while not demo.player.observed(demo.tick(cloud).cameras):
+        assert time.monotonic() < deadline, "the nodes did not look at all frames"
+
+
+def _all_arrived(demo: Demo) -> None:
+    """Every message that a gate entered in its ledger is in the store, and nothing else."""
+    deadline = time.monotonic() + 60
+    while (left := _left(demo)) != (stored := _stored(demo)) and time.monotonic() < deadline:
+        time.sleep(1.0)
+    assert left == stored
+
+
+def _left(demo: Demo) -> dict[tuple[str, str], int]:
+    return {
+        (site.name, kind): total.count
+        for site in demo.sites
+        for kind, total in verify(site.folder / "gate" / "ledger").by_kind.items()
+        if kind != "heartbeat"
+    }
+
+
+def _stored(demo: Demo) -> dict[tuple[str, str], int]:
+    """Messages by site and kind; a message of several reports is a row each, named by it and a number."""
+    message = func.substr(reports.c.message_id, 1, ULID_LENGTH)
+    query = select(reports.c.site, reports.c.kind, func.count(message.distinct())).group_by(
+        reports.c.site, reports.c.kind
+    )
+    with create_engine(sqlite_url(DataFolder(demo.cloud_folder).store)).connect() as connection:
+        return {(site, kind): count for site, kind, count in connection.execute(query)}
