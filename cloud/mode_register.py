@@ -191,10 +191,11 @@ class ModeRegister:
         """The state of a mode that was not remembered yet: open, with the rate of when it was found.
 
         The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
+        Recall says nothing about false alarms and poor boxes: they get none.
         """
         key, state = ModeKey.parse(mode), ModeState(mode, ModeStatus.OPEN, self._now())
         first = min((row for row in snapshot.rows if ModeKey.of(row) == key), key=_minute, default=None)
-        if first is None or first.model_digest in snapshot.in_service:
+        if key.kind not in PAINTING_MENDS or first is None or first.model_digest in snapshot.in_service:
             return state
         seen = recall_of(snapshot.recall, key, {first.model_digest})
         if seen.supported_in_service < MIN_SUPPORTED_TRACKS:

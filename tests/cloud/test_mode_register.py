@@ -11,6 +11,7 @@ from cloud.records import Campaign, CampaignPlan, ModeState, ModeStatus
 from cloud.release_store import ReleaseStore
 from cloud.report_store import ReportStore
 from cloud.settings import FailureModeSettings
+from messaging.reports import ErrorKind
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.cloud.words import (
     MINUTE,
@@ -108,6 +109,14 @@ def test_what_a_campaign_for_another_mode_has_mended_is_closed_and_reopened_by_t
     assert (fleet.state.baseline_digest, fleet.state.campaign) == (OLD, None)
     fleet.told(NEW, misses=40, detected=0)
     assert [s.status for s in fleet.register.refresh()] == [ModeStatus.REOPENED]
+
+
+def test_what_recall_says_nothing_about_is_not_closed_by_it(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=0, detected=10)
+    alarm = misdetection(model_digest=OLD, kind=ErrorKind.FALSE_ALARM, minute_utc=MINUTE)
+    fleet.reports.insert([received(alarm)])
+    fleet.told(NEW, misses=0, detected=38)
+    assert fleet.register.refresh() == []
 
 
 def test_a_mode_that_another_campaign_has_half_mended_stays_open(fleet: Fleet) -> None:
