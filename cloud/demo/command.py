@@ -116,9 +116,7 @@ def _left(sites: Sequence[SiteBytes]) -> Table:
     for site in sites:
         for kind, count in sorted(site.by_kind.items()):
             table.add_row(site.site, kind, str(site.messages.get(kind, 0)), str(count))
-        total = sum(site.by_kind.values())
-        against = "(footage: size unknown)" if site.share is None else f"of {site.footage_bytes} of footage"
-        table.add_row(site.site, "all", str(sum(site.messages.values())), f"{total} {against}")
+        table.add_row(site.site, "all", str(sum(site.messages.values())), site.against_footage)
         table.add_section()
     return table
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
-from cloud.demo.result import DemoResult, Row, SiteBytes, figures_of
+from cloud.demo.result import DemoResult, Row, figures_of
 from messaging.blobs import write_atomically
 from messaging.figures import Figure
 
@@ -126,15 +126,9 @@ def _bytes(result: DemoResult) -> str:
         for site in result.sites
         for kind, count in sorted(site.by_kind.items())
     ] + [
-        (site.site, "images", "0", _against_footage(site)) for site in result.sites
+        (site.site, "all", str(sum(site.messages.values())), site.against_footage) for site in result.sites
     ]
     return _table(("site", "message type", "messages", "bytes"), lines)
-
-
-def _against_footage(site: SiteBytes) -> str:
-    if site.share is None:
-        return "0 (how many bytes the footage has is not known)"
-    return f"0 of {site.footage_bytes} footage bytes (all messages: {site.share:.5f})"
 
 
 def _images(result: DemoResult) -> str:

@@ -67,6 +67,14 @@ class SiteBytes:
         """Bytes sent over bytes of footage; None where the footage's size is not known."""
         return sum(self.by_kind.values()) / self.footage_bytes if self.footage_bytes else None
 
+    @property
+    def against_footage(self) -> str:
+        """All bytes sent, and how that compares with the footage."""
+        sent = sum(self.by_kind.values())
+        if self.share is None:
+            return f"{sent} (footage: size unknown)"
+        return f"{sent} of {self.footage_bytes} of footage ({self.share:.5f})"
+
 
 @dataclass(frozen=True)
 class Images:
