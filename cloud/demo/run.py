@@ -205,7 +205,8 @@ class Demo:
             return None
 
     def stop(self) -> None:
-        """End the sites, the page and the count of false alarms."""
+        """End everything that was started, what draws and counts first."""
+        self.scenario.stop()
         if self.counting is not None:
             self.counting.stop()
         for site in self.sites:

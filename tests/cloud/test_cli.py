@@ -52,6 +52,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[Run
     with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
         until(lambda: up.sites)
         up.say("harbour", *(misdetection() for _ in range(3)))
+        until(lambda: up.parts is not None and up.parts.register.modes())
         yield up
 
 
