@@ -37,11 +37,10 @@ def test_a_cloud_killed_while_it_paints_and_trains_goes_on_and_loses_no_report(t
         started = cloud.send("POST", "campaigns", CampaignResource, request)
         runs = {}
         for number, stage in enumerate(KILLED_IN):
-            before = _in_stage(demo, cloud, started.id, stage)
+            before = _in_stage(demo, cloud, started.id, stage, progress=0.01)
             runs |= {s.stage: s.runs for s in before.stages if s.state == "done"}
             _die(demo, process, number)
-        last = _ended(demo, cloud, started.id)
-        assert last.state in ("done", "rejected"), last.reason
+        last = _in_stage(demo, cloud, started.id, "shadow")
         stages = {s.stage: s for s in last.stages}
         assert {stages[name].runs for name in KILLED_IN} == {2}
         assert {name: stages[name].runs for name in runs} == runs, "what was done was done once more"
@@ -53,14 +52,17 @@ def test_a_cloud_killed_while_it_paints_and_trains_goes_on_and_loses_no_report(t
         _all_arrived(demo)
 
 
-def _in_stage(demo: Demo, cloud: RemoteCloud, campaign: str, stage: str) -> CampaignResource:
-    """The campaign once a stage of it is under way."""
+def _in_stage(
+    demo: Demo, cloud: RemoteCloud, campaign: str, stage: str, *, progress: float = 0.0
+) -> CampaignResource:
+    """The campaign once a stage of it has come so far."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
         found = demo.tick(cloud, campaign).campaign
         assert found is not None
         assert found.state not in ENDED, found.reason
-        if any(row.stage == stage and row.state == "running" and row.progress for row in found.stages):
+        here = [row for row in found.stages if row.stage == stage and row.state == "running"]
+        if here and here[0].progress >= progress:
             return found
     raise AssertionError(f"{stage} did not begin within {WITHIN_S:g} s")
 
@@ -71,15 +73,6 @@ def _die(demo: Demo, process: CloudProcess, number: int) -> None:
     demo.player.begin(Phase.FILLER, number)
     time.sleep(DOWN_S)
     process.restart()
-
-
-def _ended(demo: Demo, cloud: RemoteCloud, campaign: str) -> CampaignResource:
-    deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
-        found = demo.tick(cloud, campaign).campaign
-        if found is not None and found.state in ENDED:
-            return found
-    raise AssertionError(f"the campaign did not end within {WITHIN_S:g} s")
 
 
 def _watched_to_the_end(demo: Demo, cloud: RemoteCloud) -> None:
