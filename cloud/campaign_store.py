@@ -4,13 +4,21 @@ Rows of a stage are unique by (campaign, stage, input digest): doing a finished 
 and its output, whatever process did it. Nothing here decides; it remembers.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 
+from cloud.campaign_rows import (
+    campaign_of,
+    dumped,
+    evaluation_of,
+    image_of,
+    mode_state_of,
+    plan_values,
+    stage_of,
+)
 from cloud.errors import NotKnown
 from cloud.records import (
     Campaign,
@@ -19,7 +27,6 @@ from cloud.records import (
     CampaignState,
     Evaluation,
     ModeState,
-    ModeStatus,
     StageRecord,
     StageState,
     SyntheticImage,
@@ -58,13 +65,13 @@ class CampaignStore:
                 ).scalar()
                 if known is not None:
                     row = connection.execute(select(campaigns).where(campaigns.c.id == known)).one()
-                    return _campaign(row)
+                    return campaign_of(row)
                 connection.execute(idempotency.insert().values(key=key, resource=campaign, at=self._db.now()))
             connection.execute(
                 campaigns.insert().values(
                     id=campaign,
                     state=state,
-                    plan_json=_dump(_plan_values(plan)),
+                    plan_json=dumped(plan_values(plan)),
                     started_by=started_by,
                     reason="",
                     attempt=0,
@@ -80,7 +87,7 @@ class CampaignStore:
             row = connection.execute(select(campaigns).where(campaigns.c.id == campaign)).first()
         if row is None:
             raise NotKnown(f"campaign {campaign[:40]!r} is not known; `blindspot campaign list` shows them")
-        return _campaign(row)
+        return campaign_of(row)
 
     def by_idempotency_key(self, key: str | None) -> Campaign | None:
         """The campaign that this key started before, if any."""
@@ -101,7 +108,7 @@ class CampaignStore:
         if after is not None:
             query = query.where(campaigns.c.id < after)
         with self._db.reading() as connection:
-            return [_campaign(row) for row in connection.execute(query)]
+            return [campaign_of(row) for row in connection.execute(query)]
 
     def set_state(
         self, campaign: str, state: CampaignState, *, reason: str = "", ended: bool = False
@@ -131,7 +138,7 @@ class CampaignStore:
             connection.execute(
                 update(campaigns)
                 .where(campaigns.c.id == campaign)
-                .values(plan_json=_dump(_plan_values(plan)), updated_at=self._db.now())
+                .values(plan_json=dumped(plan_values(plan)), updated_at=self._db.now())
             )
         return self.get(campaign)
 
@@ -174,7 +181,7 @@ class CampaignStore:
                     .where(where & stages.c.state.not_in([StageState.DONE, StageState.STOPPED]))
                     .values(state=StageState.RUNNING, runs=stages.c.runs + 1, note="", ended_at=None)
                 )
-            return _stage(connection.execute(select(stages).where(where)).one())
+            return stage_of(connection.execute(select(stages).where(where)).one())
 
     def report_progress(
         self, campaign: str, stage: CampaignStage, input_digest: str, *, progress: float, note: str
@@ -200,7 +207,7 @@ class CampaignStore:
     ) -> None:
         """Finish a stage; a finished one is not finished twice."""
         values: dict[str, Any] = {"state": state, "note": note[:500], "ended_at": self._db.now()}
-        values |= {"output_json": _dump(output or {}), "figures_json": _dump(figures or {})}
+        values |= {"output_json": dumped(output or {}), "figures_json": dumped(figures or {})}
         if state is StageState.DONE:
             values["progress"] = 1.0
         with self._db.writing() as connection:
@@ -215,7 +222,7 @@ class CampaignStore:
         """A campaign's stages in the order in which they began."""
         query = select(stages).where(stages.c.campaign == campaign).order_by(stages.c.id)
         with self._db.reading() as connection:
-            return [_stage(row) for row in connection.execute(query)]
+            return [stage_of(row) for row in connection.execute(query)]
 
     def outputs_of_done(self, stage: CampaignStage, *, newest: int) -> list[Mapping[str, Any]]:
         """What a stage left in the newest campaigns that ended well, at most so many, the last one first."""
@@ -236,7 +243,7 @@ class CampaignStore:
                     "kept": image.kept,
                     "reason": image.reason[:160],
                     "thumbnail": image.thumbnail,
-                    "provenance_json": _dump(image.provenance),
+                    "provenance_json": dumped(image.provenance),
                 }
                 connection.execute(
                     self._db.insert(images)
@@ -253,7 +260,7 @@ class CampaignStore:
             query = query.where(images.c.kept == kept)
         with self._db.reading() as connection:
             rows = connection.execute(query.order_by(images.c.id).limit(limit)).all()
-        return [(row.id, _image(row)) for row in rows]
+        return [(row.id, image_of(row)) for row in rows]
 
     def image_counts(self, campaign: str) -> dict[tuple[bool, str], int]:
         """How many images were kept, and refused for each reason."""
@@ -275,7 +282,7 @@ class CampaignStore:
                     "role": one.role,
                     "class_name": one.class_name,
                     "condition": one.condition,
-                    "figures_json": _dump(one.figures),
+                    "figures_json": dumped(one.figures),
                 }
                 keys = ["campaign", "model_digest", "role", "class_name", "condition"]
                 connection.execute(
@@ -290,24 +297,14 @@ class CampaignStore:
         if campaign is not None:
             query = query.where(evaluations.c.campaign == campaign)
         with self._db.reading() as connection:
-            return [
-                Evaluation(
-                    row.campaign,
-                    row.model_digest,
-                    row.role,
-                    row.class_name,
-                    row.condition,
-                    json.loads(row.figures_json),
-                )
-                for row in connection.execute(query)
-            ]
+            return [evaluation_of(row) for row in connection.execute(query)]
 
     # -- failure modes -------------------------------------------------------------------------------
 
     def mode_states(self) -> dict[str, ModeState]:
         """Remembered states by mode id."""
         with self._db.reading() as connection:
-            return {row.mode: _mode_state(row) for row in connection.execute(select(mode_states))}
+            return {row.mode: mode_state_of(row) for row in connection.execute(select(mode_states))}
 
     def put_mode_state(self, state: ModeState) -> None:
         """Remember a state."""
@@ -328,80 +325,7 @@ class CampaignStore:
             )
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _plan_values(plan: CampaignPlan) -> dict[str, Any]:
-    return {
-        "modes": list(plan.modes),
-        "count": plan.count,
-        "seed": plan.seed,
-        "incumbent_digest": plan.incumbent_digest,
-        "options": dict(plan.options),
-    }
-
-
-def _plan(text: str) -> CampaignPlan:
-    values = json.loads(text)
-    return CampaignPlan(**{**values, "modes": tuple(values["modes"])})
-
-
-def _campaign(row: Row[Any]) -> Campaign:
-    return Campaign(
-        id=row.id,
-        state=CampaignState(row.state),
-        plan=_plan(row.plan_json),
-        started_by=row.started_by,
-        reason=row.reason,
-        attempt=row.attempt,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        ended_at=row.ended_at,
-    )
-
-
 def _stage_where(campaign: str, stage: CampaignStage, input_digest: str) -> Any:
     return (
         (stages.c.campaign == campaign) & (stages.c.stage == stage) & (stages.c.input_digest == input_digest)
-    )
-
-
-def _stage(row: Row[Any]) -> StageRecord:
-    return StageRecord(
-        campaign=row.campaign,
-        stage=CampaignStage(row.stage),
-        input_digest=row.input_digest,
-        state=StageState(row.state),
-        progress=row.progress,
-        note=row.note,
-        output=json.loads(row.output_json),
-        figures=json.loads(row.figures_json),
-        runs=row.runs,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-    )
-
-
-def _image(row: Row[Any]) -> SyntheticImage:
-    return SyntheticImage(
-        campaign=row.campaign,
-        name=row.name,
-        mode=row.mode,
-        kept=bool(row.kept),
-        reason=row.reason,
-        thumbnail=row.thumbnail,
-        provenance=json.loads(row.provenance_json),
-    )
-
-
-def _mode_state(row: Row[Any]) -> ModeState:
-    return ModeState(
-        mode=row.mode,
-        status=ModeStatus(row.status),
-        since=row.since,
-        campaign=row.campaign,
-        baseline_digest=row.baseline_digest,
-        baseline_rate=row.baseline_rate,
-        assigned_class=row.assigned_class,
     )

@@ -66,7 +66,10 @@ class GeometryBin:
 
 @dataclass(frozen=True)
 class FailureMode:
-    """One ranked failure mode with its evidence. `count` is over all models, `rate` of those in service."""
+    """One ranked failure mode with its evidence. `count` is over all models, `rate` of those in service.
+
+    `first_model` is the digest of the model that erred first.
+    """
 
     key: ModeKey
     count: int
@@ -76,6 +79,7 @@ class FailureMode:
     sources: Mapping[str, int]
     geometry: tuple[GeometryBin, ...]
     first_seen_utc: int
+    first_model: str
     last_seen_utc: int
     frequency_per_hour: float
     severity: int
@@ -186,7 +190,7 @@ def _mode(
 ) -> FailureMode:
     serving = [row for row in rows if not in_service or row.model_digest in in_service]
     estimate = recall_of(recall, key, in_service)
-    first = min(row.minute_utc for row in rows)
+    first = min(rows, key=lambda row: row.minute_utc)
     return FailureMode(
         key=key,
         count=len(rows),
@@ -195,13 +199,14 @@ def _mode(
         cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
         sources=dict(Counter(str(row.evidence) for row in rows)),
         geometry=_geometry(rows),
-        first_seen_utc=first,
+        first_seen_utc=first.minute_utc,
+        first_model=first.model_digest,
         last_seen_utc=max(row.minute_utc for row in rows),
         frequency_per_hour=sum(row.probability for row in serving) / hours,
         severity=_severity(taxonomy, key.class_name),
         recall=estimate,
         rate=misdetection_rate(rows, key, in_service, estimate),
-        state=state or ModeState(key.id, ModeStatus.OPEN, first),
+        state=state or ModeState(key.id, ModeStatus.OPEN, first.minute_utc),
     )
 
 

@@ -164,6 +164,8 @@ class ModeRegister:
         changed = []
         for mode in {m.key.id for m in snapshot.modes} | states.keys():
             state = states.get(mode) or self._found(mode, snapshot)
+            if state.baseline_rate is None:
+                continue
             status = next_status(state.status, self._judged(mode, state, snapshot).status)
             if status is not state.status:
                 changed.append(self._put(replace(state, status=status, since=self._now())))
@@ -193,14 +195,16 @@ class ModeRegister:
         The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
         Recall says nothing about false alarms and poor boxes: they get none.
         """
-        key, state = ModeKey.parse(mode), ModeState(mode, ModeStatus.OPEN, self._now())
-        first = min((row for row in snapshot.rows if ModeKey.of(row) == key), key=_minute, default=None)
-        if key.kind not in PAINTING_MENDS or first is None or first.model_digest in snapshot.in_service:
-            return state
-        seen = recall_of(snapshot.recall, key, {first.model_digest})
+        found = next((m for m in snapshot.modes if m.key.id == mode), None)
+        if found is None:
+            return ModeState(mode, ModeStatus.OPEN, self._now())
+        first = found.first_model
+        if found.key.kind not in PAINTING_MENDS or first in snapshot.in_service:
+            return found.state
+        seen = recall_of(snapshot.recall, found.key, {first})
         if seen.supported_in_service < MIN_SUPPORTED_TRACKS:
-            return state
-        return self._with_rate_of(state, first.model_digest, snapshot)
+            return found.state
+        return self._with_rate_of(found.state, first, snapshot)
 
     def _with_rate_of(self, state: ModeState, model: str | None, snapshot: Snapshot) -> ModeState:
         key = ModeKey.parse(state.mode)
@@ -276,7 +280,3 @@ def to_mend(modes: Iterable[FailureMode]) -> list[FailureMode]:
 def _class_of(key: ModeKey, state: ModeState | None) -> str:
     """The class that an operator has assigned to a mode, else its own."""
     return state.assigned_class if state and state.assigned_class else key.class_name
-
-
-def _minute(row: MisdetectionRow) -> int:
-    return row.minute_utc

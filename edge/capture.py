@@ -17,7 +17,7 @@ Image = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
-PICTURE_FPS = 5.0
+_PICTURE_FPS = 5.0
 _FALLBACK_FPS = 25.0
 
 
@@ -145,8 +145,8 @@ class FolderFeed:
 
     live = False
 
-    def __init__(self, folder: Path, fps: float) -> None:
-        self.fps: float | None = fps
+    def __init__(self, folder: Path, fps: float | None = None) -> None:
+        self.fps: float | None = fps or _PICTURE_FPS
         self.ended: str | None = None
         self.unreadable = 0
         self._folder = folder

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.capture import IMAGE_SUFFIXES, PICTURE_FPS, FolderFeed, Image, VideoFeed
+from edge.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
 from messaging.blobs import write_atomically
 
@@ -44,7 +44,7 @@ class SegmentFeed:
         """
         if not folder.is_dir():
             raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
-        self.fps: float | None = fps or PICTURE_FPS
+        self.fps = fps
         self.ended: str | None = None
         self._folder, self._journal, self._wait, self._wanted_fps = folder, journal, wait, fps
         known = journal.read_text().splitlines() if journal is not None and journal.exists() else []
@@ -89,8 +89,7 @@ class SegmentFeed:
 
     def _opened(self, path: Path) -> VideoFeed | FolderFeed:
         picture = path.suffix.lower() in IMAGE_SUFFIXES
-        fps = self._wanted_fps
-        segment = FolderFeed(path, fps or PICTURE_FPS) if picture else VideoFeed(path, fps)
+        segment = (FolderFeed if picture else VideoFeed)(path, self._wanted_fps)
         segment.open()
         return segment
 

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.capture import PICTURE_FPS, CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
+from edge.capture import CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
 from edge.errors import SourceError
 from edge.segments import SegmentFeed
 
@@ -141,8 +141,7 @@ def open_source(
         feed = SegmentFeed(path, settings.fps, journal=settings.journal)
         settings = replace(settings, loop=True)
     else:
-        fps = settings.fps
-        feed = FolderFeed(path, fps or PICTURE_FPS) if path.is_dir() else VideoFeed(path, fps)
+        feed = FolderFeed(path, settings.fps) if path.is_dir() else VideoFeed(path, settings.fps)
     if settings.speed is None:
         return DirectSource(camera, feed, settings, clock)
     return QueuedSource(camera, feed, settings, clock, jitter=jitter or random.Random())

@@ -32,6 +32,11 @@ class Figure:
     interval: tuple[float, float] | None = None
 
     @property
+    def value_text(self) -> str:
+        """The value with its unit, or that there is none."""
+        return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}"
+
+    @property
     def holds(self) -> bool | None:
         """Whether the value meets the target; None where there is no target."""
         if self.target is None:

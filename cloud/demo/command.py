@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cloud.demo.result import DemoResult, Images, Row, SiteBytes, figures_of
+from cloud.demo.result import DemoResult, Row, SiteBytes, figures_of
 from messaging.figures import Figure
 
 Out = Annotated[Path, typer.Option("--out", help="Where report and working files go; emptied first.")]
@@ -77,7 +77,7 @@ def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> Non
     if result.sites:
         console.print(_left(result.sites))
     console.print(_figures(figures))
-    for line in (_images(result.images), _stages(result.stages_s), *result.notes):
+    for line in (f"Synthetic images: {result.images.summary}.", _stages(result.stages_s), *result.notes):
         console.print(line, highlight=False, markup=False)
 
 
@@ -124,15 +124,9 @@ def _left(sites: Sequence[SiteBytes]) -> Table:
 def _figures(figures: Sequence[Figure]) -> Table:
     table = Table("figure", "value", "target", "holds", title="Figures")
     for figure in figures:
-        value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
         holds = "" if figure.holds is None else "yes" if figure.holds else "no"
-        table.add_row(figure.name, value, figure.target or "", holds)
+        table.add_row(figure.name, figure.value_text, figure.target or "", holds)
     return table
-
-
-def _images(images: Images) -> str:
-    refused = ", ".join(f"{reason} {count}" for reason, count in sorted(images.refused.items())) or "none"
-    return f"Synthetic images: asked {images.asked}, kept {images.kept}, refused: {refused}."
 
 
 def _stages(stages_s: Mapping[str, float]) -> str:

@@ -111,10 +111,9 @@ def _rows(rows: Sequence[Row]) -> str:
 def _figures(figures: Sequence[Figure]) -> str:
     body = []
     for figure in figures:
-        value = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}"
         mark = '<span class="ok">holds</span>' if figure.holds else '<span class="no">does not hold</span>'
         body.append(
-            f"<tr><td>{escape(figure.name)}</td><td class=n>{escape(value)}</td>"
+            f"<tr><td>{escape(figure.name)}</td><td class=n>{escape(figure.value_text)}</td>"
             f"<td>{escape(figure.target or '')}</td><td>{mark if figure.target else ''}</td></tr>"
         )
     return _wrapped(("figure", "value", "target", ""), body)
@@ -132,11 +131,9 @@ def _bytes(result: DemoResult) -> str:
 
 
 def _images(result: DemoResult) -> str:
-    images = result.images
-    refused = ", ".join(f"{name} {count}" for name, count in sorted(images.refused.items())) or "none"
     pictures = "".join(f'<img alt="synthetic image" src="{source}">' for source in result.samples)
     return (
-        f"<p>Asked {images.asked}, kept {images.kept}, refused: {escape(refused)}.</p>"
+        f"<p>{escape(result.images.summary.capitalize())}.</p>"
         f'<div class="samples">{pictures}</div>'
     )
 

@@ -84,6 +84,12 @@ class Images:
     kept: int
     refused: dict[str, int]
 
+    @property
+    def summary(self) -> str:
+        """All three counts as one phrase."""
+        refused = ", ".join(f"{reason} {count}" for reason, count in sorted(self.refused.items())) or "none"
+        return f"asked {self.asked}, kept {self.kept}, refused: {refused}"
+
 
 @dataclass(frozen=True)
 class FalseAlarms:

@@ -6,7 +6,6 @@ start a campaign, watch. Ground truth is opened after the last stage.
 
 import contextlib
 import datetime
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
 from cloud.demo.scenario import DrawnScenario, Scenario
 from cloud.demo.script import DemoProfile, Phase
 from cloud.errors import DemoFailed
-from cloud.hub import enrol_site
+from cloud.hub import enrol_site, hub_address
 from cloud.model_files import ModelFiles
 from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
@@ -95,11 +94,13 @@ class Demo:
 
     def start_sites(self, cloud: RemoteCloud) -> None:
         """Enrol the sites as a person would, and start their programs."""
-        address = DataFolder(self.cloud_folder).hub / "address.json"
-        hub_url = str(json.loads(address.read_text())["url"])
+        folder = DataFolder(self.cloud_folder)
+        hub_url = hub_address(folder)
+        if hub_url is None:
+            raise DemoFailed("the cloud is up and has not written its hub address; see its log")
         for name in self.player.sites:
             cloud.send("PUT", f"sites/{name}", SiteResource)
-            enrolment = enrol_site(DataFolder(self.cloud_folder), name)
+            enrolment = enrol_site(folder, name)
             files = SiteFiles(enrolment, hub_url, self.teacher, self.player.cameras(name))
             self.sites.append(Site(name, self.work / "sites" / name, files))
 

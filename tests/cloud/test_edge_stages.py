@@ -8,6 +8,7 @@ from cloud.campaign_stages import StageResult, StageWork
 from cloud.model_stages import remember_release
 from cloud.records import CampaignStage
 from cloud.release_store import ReleaseStore
+from cloud.remote import RemoteCloud
 from cloud.services import Parts
 from cloud.settings import (
     ApiSettings,
@@ -78,11 +79,22 @@ def with_evidence(cloud: RunningCloud) -> None:
         until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
 
 
+def begun(client: RemoteCloud) -> CampaignResource:
+    request = CampaignRequest(modes=(MODE,), count=3)
+    return client.send("POST", "campaigns", CampaignResource, request)
+
+
 def run_campaign(cloud: RunningCloud) -> CampaignResource:
     with cloud.client() as client:
-        started = client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,), count=3))
-        *_, last = client.watch(started.id)
+        *_, last = client.watch(begun(client).id)
         return last
+
+
+def begun_to_shadow(cloud: RunningCloud, client: RemoteCloud) -> CampaignResource:
+    """A campaign whose candidate has been ordered to the canary."""
+    started = begun(client)
+    until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+    return started
 
 
 def mode_status(cloud: RunningCloud) -> str:
@@ -145,9 +157,7 @@ def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_anothe
     with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
-            request = CampaignRequest(modes=(MODE,), count=3)
-            started = client.send("POST", "campaigns", CampaignResource, request)
-            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+            started = begun_to_shadow(cloud, client)
             client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
             until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.SERVICE, HERE))
             *_, last = client.watch(started.id)
@@ -163,9 +173,7 @@ def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> Non
     with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
-            request = CampaignRequest(modes=(MODE,), count=3)
-            client.send("POST", "campaigns", CampaignResource, request)
-            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+            begun_to_shadow(cloud, client)
     database = open_database(sqlite_url(cloud.settings.folder.store))
     assert ReleaseStore(database).last_orders()["harbour"].stage == Stage.TRIAL
     database.close()
