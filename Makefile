@@ -56,7 +56,7 @@ $(STARTING): cloud/starting_detector/weights.safetensors | $(STAMP)
 $(REFERENCE): cloud/starting_detector/reference.safetensors | $(STAMP)
 $(STARTING) $(REFERENCE):
 	mkdir -p $(@D)
-	$(BIN)/python -m cloud.bundle_export $< $@
+	$(BIN)/python -m cloud.detector.bundle_export $< $@
 
 evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source is right, on drawn footage (about half an hour)
 	$(BIN)/python -m tests.edge.measure_evidence $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json

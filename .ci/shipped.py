@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import cloud
-from cloud.detector_weights import read_weights
+from cloud.detector.weights import read_weights
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from cloud.store import open_database
+from cloud.store.database import open_database
 from synth.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
 
 assert not Path(cloud.__file__).is_relative_to(sys.argv[1]), "this is the checkout, not the installed wheel"

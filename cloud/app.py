@@ -18,27 +18,27 @@ from typing import Any
 
 import uvicorn
 
-from cloud.api import build_api
-from cloud.auth import read_or_make_token
-from cloud.campaign_stages import Stages
-from cloud.campaign_store import CampaignStore
-from cloud.campaigns import Campaigns, sole_process
-from cloud.datasets import DatasetRegister
-from cloud.first_model import put_first_model
-from cloud.hub import Hub, embedded_hub
-from cloud.intake import Intake
+from cloud.api.app import build_api
+from cloud.api.auth import read_or_make_token
+from cloud.campaigns.services import Parts, Services
+from cloud.campaigns.stage import Stages
+from cloud.campaigns.triggers import Triggers
+from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.data.datasets import DatasetRegister
+from cloud.detector.model_files import ModelFiles
+from cloud.failure_modes.register import ModeRegister
+from cloud.fleet.first_model import put_first_model
+from cloud.fleet.hub import Hub, embedded_hub
+from cloud.fleet.intake import Intake
+from cloud.fleet.publisher import Publisher
+from cloud.fleet.releases import Releases
+from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.metrics import CloudMetrics
-from cloud.mode_register import ModeRegister
-from cloud.model_files import ModelFiles
-from cloud.publisher import Publisher
-from cloud.release_store import ReleaseStore
-from cloud.releases import Releases
-from cloud.report_store import ReportStore
-from cloud.rollout_driver import RolloutDriver
-from cloud.services import Parts, Services
 from cloud.settings import CloudSettings
-from cloud.store import Database, open_database, sqlite_url
-from cloud.triggers import Triggers
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
 from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError, ConfigurationError
 from messaging.signing import Repository

@@ -1,6 +1,6 @@
 """What the cloud is told: one YAML, every key with a default, so that `cloud run --data FOLDER` is enough.
 
-Built once in `cloud.app` or `cloud.cli` and passed as values. Validation does no I/O. Where files lie in
+Built once in `cloud.app` or `cloud.cli.main` and passed as values. Validation does no I/O. Where files lie in
 the data folder is said here and nowhere else.
 """
 
@@ -87,7 +87,7 @@ class SynthesisSettings(_Section):
 
 
 class TrainingSettings(_Section):
-    """The fine-tuning recipe; see `cloud.training.Recipe` and `TrainingPlan`.
+    """The fine-tuning recipe; see `cloud.training.plan.Recipe` and `TrainingPlan`.
 
     What was painted for so many `earlier_campaigns` is learned again, lest a campaign unteach the one before.
     """
@@ -106,7 +106,7 @@ class TrainingSettings(_Section):
 
 
 class PromotionSettings(_Section):
-    """What counts as worse and how much evidence is enough; shares, see `cloud.promotion.Margins`."""
+    """What counts as worse and how much evidence is enough; shares, see `cloud.evaluation.promotion.Margins`."""
 
     recall_drop: UnitFloat = 0.03
     precision_drop: UnitFloat = 0.05

@@ -60,8 +60,8 @@ def demo_real(
     tiny: Tiny = False,
 ) -> None:
     """The same loop on real photographs: potholes far away on highways that no training has seen."""
-    from cloud.demo.real import RealInput
-    from cloud.demo.real_run import run_real
+    from cloud.demo.photographs.run import run_real
+    from cloud.demo.photographs.scenario import RealInput
 
     given, console = RealInput(data, weights, detectors), Console()
     shutil.rmtree(out, ignore_errors=True)

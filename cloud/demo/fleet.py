@@ -18,7 +18,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from cloud.errors import DemoFailed
-from cloud.hub import Enrolment
+from cloud.fleet.hub import Enrolment
 from cloud.settings import DataFolder
 from messaging.broker import EmbeddedBroker, free_port
 from messaging.broker_config import site_config
@@ -146,7 +146,15 @@ class CloudProcess:
 
     def _start(self) -> ChildProcess:
         self._address.unlink(missing_ok=True)  # a cloud that was killed leaves its own
-        arguments: list[str | Path] = [PYTHON, "-m", "cloud.cli", "cloud", "run", "--config", self._config]
+        arguments: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "cloud.cli.main",
+            "cloud",
+            "run",
+            "--config",
+            self._config,
+        ]
         return ChildProcess(arguments, log=self.folder.with_suffix(".log"))
 
     def wait_until_ready(self, timeout_s: float = 240.0) -> None:

@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cloud.api.client import RemoteCloud
 from cloud.errors import CloudUnreachable
-from cloud.remote import RemoteCloud
 from messaging.resources import CameraResource, CampaignResource, FailureModeResource
 
 MODES_SHOWN = 8

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloud.demo.footage import camera_folder, truths
+from cloud.api.client import RemoteCloud
+from cloud.demo.drawn.footage import camera_folder, truths
+from cloud.demo.drawn.truth import Key, true_figures
 from cloud.demo.report import inlined
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
 from cloud.demo.script import CAMERAS, SITES, Phase
-from cloud.demo.truth import Key, true_figures
-from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
-from cloud.training import BUNDLE_FILE
+from cloud.training.plan import BUNDLE_FILE
 from edge.onnx_detector import OnnxDetector
 from messaging.resources import (
     CampaignResource,
@@ -166,9 +166,7 @@ def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:
 def site_bytes(work: Path, site: str, cameras: Sequence[str]) -> SiteBytes:
     """What the site's own gate entered in its ledger: every message that left, heartbeats included."""
     status = json.loads((work / "sites" / site / "gate" / "gate_status.json").read_text())
-    footage = sum(
-        path.stat().st_size for camera in cameras for path in camera_folder(work, camera).glob("*")
-    )
+    footage = sum(path.stat().st_size for camera in cameras for path in camera_folder(work, camera).glob("*"))
     return SiteBytes(site, status["bytes_by_kind"], status["forwarded"], footage)
 
 

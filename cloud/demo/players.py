@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import cv2
 
+from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.fleet import PYTHON
-from cloud.demo.footage import camera_folder
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Phase
 from cloud.errors import DataRefused, DemoFailed
 from messaging.child_process import ChildProcess
@@ -69,7 +69,7 @@ class DrawnPlayer:
 
     def begin(self, phase: Phase, round_number: int) -> None:
         """See `Player`."""
-        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.footage", "--work", self._work]
+        arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn.footage", "--work", self._work]
         arguments += ["--profile", self._profile.name, "--phase", phase, "--round", str(round_number)]
         arguments += ["--cameras", *(camera.name for camera in CAMERAS)]
         self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))

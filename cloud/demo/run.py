@@ -14,20 +14,20 @@ from typing import Any
 
 from rich.console import Console
 
+from cloud.api.client import RemoteCloud
+from cloud.demo.drawn.painted_empty import AlarmCount
+from cloud.demo.drawn.scenario import DrawnScenario, Scenario
 from cloud.demo.fleet import CloudProcess, Site, SiteFiles, memory_gb
 from cloud.demo.live import LiveView, Snapshot
 from cloud.demo.outcome import Evidence, ask, outcome, rounds_in_a_row, served_model, stage_figure
 from cloud.demo.page import PageProcess
-from cloud.demo.painted_empty import AlarmCount
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
-from cloud.demo.scenario import DrawnScenario, Scenario
 from cloud.demo.script import DemoProfile, Phase
+from cloud.detector.model_files import ModelFiles
 from cloud.errors import DemoFailed
-from cloud.hub import enrol_site, hub_address
-from cloud.model_files import ModelFiles
-from cloud.remote import RemoteCloud
+from cloud.fleet.hub import enrol_site, hub_address
 from cloud.settings import DataFolder
 from messaging.broker import free_port
 from messaging.figures import write_figures

@@ -1,1 +1,1 @@
-"""The schema's history, run by `cloud.store.migrate`."""
+"""The schema's history, run by `cloud.store.database.migrate`."""

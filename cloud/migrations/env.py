@@ -1,8 +1,8 @@
-"""Alembic's entry: runs the migrations on the connection that `cloud.store.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `cloud.store.database.migrate` hands over."""
 
 from alembic import context
 
-from cloud.tables import metadata
+from cloud.store.tables import metadata
 
 
 def run() -> None:

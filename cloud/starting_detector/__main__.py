@@ -15,10 +15,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloud.bundle_export import export_bundle
-from cloud.detector_weights import read_weights
-from cloud.evaluation import Evaluation, evaluate
-from cloud.labelled_images import open_labelled
+from cloud.data.labelled_images import open_labelled
+from cloud.detector.bundle_export import export_bundle
+from cloud.detector.weights import read_weights
+from cloud.evaluation.evaluate import Evaluation, evaluate
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
 from cloud.starting_detector.coco import coco_start
 from cloud.starting_detector.embedding import with_public_basis
@@ -32,7 +32,7 @@ from cloud.starting_detector.scenes import (
     SceneSet,
     draw_folder,
 )
-from cloud.training import Recipe, TrainingPlan, TrainingProgress, train
+from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, train
 from edge.onnx_detector import OnnxDetector
 
 log = logging.getLogger(__name__)

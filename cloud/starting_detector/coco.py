@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from cloud.detector_weights import WeightsCard, read_weights
+from cloud.detector.ultralytics_yolo import start_from_coco
+from cloud.detector.weights import WeightsCard, read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import STARTING_WEIGHTS
-from cloud.ultralytics_yolo import start_from_coco
 from synth.street import DRAWN_CLASSES
 
 THRESHOLD = 0.25

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cloud.detector_weights import FEATURE_STRIDE, DetectorWeights
-from cloud.embedding_basis import fit_basis
-from cloud.labelled_images import LabelledImage
+from cloud.data.labelled_images import LabelledImage
+from cloud.detector.embedding_basis import fit_basis
+from cloud.detector.ultralytics_yolo import EmbeddingDetector, stacked
+from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights
 from cloud.starting_detector.scenes import SceneSet, drawn
-from cloud.ultralytics_yolo import EmbeddingDetector, stacked
 from edge.detector import letterbox, roi_align
 from synth.street import DRAWN_CONDITIONS, WorldName
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from cloud.data.labelled_images import write_class_names
 from cloud.errors import DataRefused
-from cloud.labelled_images import write_class_names
 
 CERTAIN_SOURCES = frozenset({"dfire", "furg", "dnit", "intel"})
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
+from cloud.data.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
 from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.street import DRAWN_CLASSES, DRAWN_CONDITIONS, WorldName, draw_still
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from messaging.reports import EvidenceSource
-from tests.browser.living_cloud import LivingCloud
+from tests.support.cloud.filled_cloud import LivingCloud
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (

@@ -7,15 +7,15 @@ import pytest
 from rich.console import Console
 from sqlalchemy import create_engine, func, select
 
+from cloud.api.client import RemoteCloud
+from cloud.demo.drawn.scenario import DrawnScenario
 from cloud.demo.fleet import CloudProcess
 from cloud.demo.players import DrawnPlayer
 from cloud.demo.run import ENDED, Demo, running
-from cloud.demo.scenario import DrawnScenario
 from cloud.demo.script import TINY, Phase
-from cloud.remote import RemoteCloud
 from cloud.settings import DataFolder
-from cloud.store import sqlite_url
-from cloud.tables import reports
+from cloud.store.database import sqlite_url
+from cloud.store.tables import reports
 from edge.ledger import verify
 from messaging.resources import CampaignRequest, CampaignResource
 

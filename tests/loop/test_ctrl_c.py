@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S, DOWN_LIMIT_S = 90.0, 40.0
 WATCHED = "the cameras are watched"
-PROGRAMS = {"nats-server", "edge.gate", "edge.cli", "cloud.cli", "dashboards.app"}
+PROGRAMS = {"nats-server", "edge.gate", "edge.cli", "cloud.cli.main", "dashboards.app"}
 LISTENERS = 4
 
 pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The tiny demo, just started; it hears SIGINT even where these tests run in the background."""
-    command = [sys.executable, "-m", "cloud.cli", "demo", "--tiny", "--out", str(tmp_path / "demo")]
+    command = [sys.executable, "-m", "cloud.cli.main", "demo", "--tiny", "--out", str(tmp_path / "demo")]
     with (tmp_path / "log").open("wb") as log:
         started = subprocess.Popen(
             command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=_hear_sigint
@@ -69,9 +69,7 @@ def _is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_ctrl_c_leaves_no_process_and_no_port_behind(
-    demo: "subprocess.Popen[bytes]", tmp_path: Path
-) -> None:
+def test_ctrl_c_leaves_no_process_and_no_port_behind(demo: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     deadline = time.monotonic() + UP_LIMIT_S
     log = tmp_path / "log"
     while WATCHED not in log.read_text() and time.monotonic() < deadline:

@@ -39,7 +39,7 @@ pytestmark = [
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `blindspot demo --tiny` has left."""
     out = tmp_path_factory.mktemp("loop") / "demo"
-    command = [sys.executable, "-m", "cloud.cli", "demo", "--tiny", "--out", str(out)]
+    command = [sys.executable, "-m", "cloud.cli.main", "demo", "--tiny", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return out

@@ -26,8 +26,8 @@ DOORS = {
     "securesystemslib": {"messaging/keys.py"},
     "onnxruntime": {"edge/onnx_detector.py"},
     "diffusers": {"synth/stable_diffusion.py", "synth/small_sd"},
-    "ultralytics": {"cloud/ultralytics_yolo.py"},
-    "dbos": {"cloud/campaigns.py", "cloud/workers.py"},
+    "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
+    "dbos": {"cloud/campaigns/workflow.py", "cloud/module_runs.py"},
     "nicegui": {"dashboards/app.py", "dashboards/pages"},
 }
 EDGE_NEVER = {"torch", "ultralytics", "diffusers", "transformers"}

@@ -1,0 +1,210 @@
+"""API routes of campaigns: plan, start, list, show, approve, cancel, resume, live events, images."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from cloud.api.fleet import Cursor, Limit
+from cloud.api.paging import encode_cursor, integer_cursor, text_cursor
+from cloud.api.views import campaign_view, comparison_views, image_view
+from cloud.campaigns.planning import class_to_paint, plan_campaign, synthesis_order
+from cloud.campaigns.services import Services
+from cloud.data.datasets import DataRole
+from cloud.errors import NotKnown
+from cloud.store.records import Campaign, CampaignPlan, CampaignState
+from messaging.resources import (
+    CampaignPlanResource,
+    CampaignRequest,
+    CampaignResource,
+    ComparisonResource,
+    ImageResource,
+    Page,
+    PlannedOrderResource,
+    StageResource,
+)
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
+_EVENT_POLL_S = 0.5
+
+
+def campaign_routes(services: Services) -> APIRouter:
+    """Everything about campaigns."""
+    router = APIRouter(tags=["campaigns"])
+    _add_reading(router, services)
+    _add_moving(router, services)
+    _add_images(router, services)
+    return router
+
+
+def view_campaign(services: Services, campaign: Campaign) -> CampaignResource:
+    """One campaign as the API says it."""
+    rows = services.campaign_rows
+    return campaign_view(campaign, rows.stages(campaign.id), rows.image_counts(campaign.id), services.clock())
+
+
+def _add_reading(router: APIRouter, services: Services) -> None:
+    rows = services.campaign_rows
+
+    @router.get("/campaigns")
+    def campaigns(
+        state: CampaignState | None = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[CampaignResource]:
+        """Campaigns, newest first."""
+        states = [state] if state else []
+        found = rows.recent(states=states, after=text_cursor(cursor), limit=limit + 1)
+        after = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+        return Page(items=tuple(view_campaign(services, one) for one in found[:limit]), next=after)
+
+    @router.get("/campaigns/{campaign}")
+    def campaign(campaign: str) -> CampaignResource:
+        """One campaign with its stages."""
+        return view_campaign(services, rows.get(campaign))
+
+    @router.get("/campaigns/{campaign}/comparison")
+    def comparison(campaign: str) -> Page[ComparisonResource]:
+        """Before and after, class by condition."""
+        found = rows.get(campaign)
+        view = view_campaign(services, found)
+        cells = comparison_views(found, view.candidate_digest, rows.evaluations(campaign))
+        return Page(items=tuple(cells))
+
+    @router.get("/campaigns/{campaign}/events", response_class=StreamingResponse)
+    def events(campaign: str) -> StreamingResponse:
+        """Server-sent events: the campaign whenever it changes, until it has ended."""
+        rows.get(campaign)
+        return StreamingResponse(_events(services, campaign), media_type="text/event-stream")
+
+
+async def _events(services: Services, campaign: str) -> AsyncIterator[str]:
+    before = ""
+    while True:
+        found = await asyncio.to_thread(services.campaign_rows.get, campaign)
+        view = await asyncio.to_thread(view_campaign, services, found)
+        now = view.model_dump_json()
+        steady = view.model_copy(update={"stages": tuple(_without_guess(s) for s in view.stages)})
+        mark = steady.model_dump_json()
+        if mark != before:
+            yield f"event: campaign\ndata: {now}\n\n"
+            before = mark
+        if found.ended_at is not None:
+            return
+        await asyncio.sleep(_EVENT_POLL_S)
+
+
+def _without_guess(stage: StageResource) -> StageResource:
+    """The guess of the time left changes with every look; it alone is no event."""
+    return stage.model_copy(update={"seconds_left": None})
+
+
+def _add_moving(router: APIRouter, services: Services) -> None:
+    campaigns = services.campaigns
+
+    def planned(request: CampaignRequest) -> CampaignPlan:
+        return plan_campaign(request, services.register, services.campaign_rows, services.settings.synthesis)
+
+    @router.post("/campaigns/plan")
+    def plan(request: CampaignRequest) -> CampaignPlanResource:
+        """What a campaign would do; starts nothing."""
+        return _plan_view(services, planned(request))
+
+    @router.post("/campaigns", status_code=201)
+    def start(
+        request: CampaignRequest, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> CampaignResource:
+        """Start a campaign; the same idempotency key again gives the same campaign."""
+        known = services.campaign_rows.by_idempotency_key(idempotency_key)
+        if known is not None:
+            response.status_code = 200
+            return view_campaign(services, known)
+        started = campaigns.start(planned(request), started_by="operator", idempotency_key=idempotency_key)
+        return view_campaign(services, started)
+
+    @router.post("/campaigns/{campaign}/approve")
+    def approve(campaign: str) -> CampaignResource:
+        """Let a campaign go that waits for approval."""
+        return view_campaign(services, campaigns.approve(campaign))
+
+    @router.post("/campaigns/{campaign}/cancel")
+    def cancel(campaign: str) -> CampaignResource:
+        """Stop a campaign soon; finished stages stay."""
+        return view_campaign(services, campaigns.cancel(campaign))
+
+    @router.post("/campaigns/{campaign}/resume")
+    def resume(campaign: str) -> CampaignResource:
+        """Go on after the last finished stage."""
+        return view_campaign(services, campaigns.resume(campaign))
+
+
+def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
+    register, orders, warnings = services.register, [], []
+    for mode in (register.mode(name) for name in plan.modes):
+        prototype = register.prototype_for(mode)
+        order = synthesis_order(
+            mode,
+            class_name=class_to_paint(mode, register.suggested_class(mode)),
+            prototype=prototype,
+            plan=plan,
+            campaign="preview",
+            settings=services.settings.synthesis,
+        )
+        orders.append(
+            PlannedOrderResource(
+                mode=mode.key.id,
+                class_name=order.class_name,
+                condition=order.scene.key,
+                count=order.count,
+                prototype_sites=prototype.sites if prototype else 0,
+            )
+        )
+    replay = services.datasets.images(DataRole.REPLAY) + services.datasets.images(DataRole.BASE)
+    calibration = services.datasets.images(DataRole.CALIBRATION)
+    holdout = services.datasets.images(DataRole.HOLDOUT)
+    if not replay:
+        warnings.append("there is no replay data; add it with `blindspot data add FOLDER --role replay`")
+    if not calibration:
+        warnings.append(
+            "there is nothing to choose thresholds on, they stay the incumbent's; add labelled images of all "
+            "conditions with `blindspot data add FOLDER --role calibration`"
+        )
+    if not holdout:
+        warnings.append("there is no holdout; add one with `blindspot data add FOLDER --role holdout`")
+    return CampaignPlanResource(
+        modes=plan.modes,
+        count=plan.count,
+        seed=plan.seed,
+        incumbent_digest=plan.incumbent_digest,
+        orders=tuple(orders),
+        replay_images=replay,
+        calibration_images=calibration,
+        holdout_images=holdout,
+        warnings=tuple(warnings),
+    )
+
+
+def _add_images(router: APIRouter, services: Services) -> None:
+    rows = services.campaign_rows
+
+    @router.get("/campaigns/{campaign}/images")
+    def images(
+        campaign: str, kept: Annotated[bool | None, Query()] = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[ImageResource]:
+        """Synthetic images in the order in which they were painted."""
+        rows.get(campaign)
+        found = rows.images(campaign, kept=kept, after=integer_cursor(cursor), limit=limit + 1)
+        after = encode_cursor(found[limit - 1][0]) if len(found) > limit else None
+        return Page(items=tuple(image_view(row, image) for row, image in found[:limit]), next=after)
+
+    @router.get("/campaigns/{campaign}/images/{image}/thumbnail", response_class=FileResponse)
+    def thumbnail(campaign: str, image: int) -> FileResponse:
+        """The thumbnail of one synthetic image (JPEG)."""
+        found = rows.images(campaign, after=image - 1, limit=1)
+        root = services.settings.folder.campaigns.resolve()
+        if not found or found[0][0] != image or not found[0][1].thumbnail:
+            raise NotKnown(f"campaign {campaign[:40]} has no thumbnail {image}")
+        path = (services.settings.data / found[0][1].thumbnail).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise NotKnown(f"the thumbnail of image {image} is not in the campaign's folder any more")
+        return FileResponse(path, media_type="image/jpeg")

@@ -1,0 +1,116 @@
+"""The command line's view of a running cloud: its REST API over HTTP, answers as resources.
+
+The address and the token are found in the data folder. Every failure becomes one sentence of ours.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from cloud.api.auth import read_token
+from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
+from cloud.settings import DataFolder
+from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, CampaignResource, Page
+
+R = TypeVar("R", bound=BaseModel)
+_ERRORS: dict[int, type[CloudError]] = {400: BadRequest, 404: NotKnown, 409: NotNow, 422: BadRequest}
+
+
+class RemoteCloud:
+    """A client of one running cloud; use as a context manager."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
+        self.url = url
+        self._client = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout_s, trust_env=False
+        )
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "RemoteCloud":
+        """The cloud that runs on a data folder. Raises `CloudUnreachable`."""
+        layout = DataFolder(folder)
+        try:
+            url = str(json.loads(layout.address.read_text())["url"])
+        except (OSError, ValueError, KeyError):
+            raise CloudUnreachable(
+                f"no cloud runs on {folder}; start it with `blindspot cloud run --data {folder}`"
+            ) from None
+        return cls(url, read_token(layout.token))
+
+    def __enter__(self) -> "RemoteCloud":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, model: type[R], **query: Any) -> R:
+        """One resource. Raises `CloudUnreachable`, `NotKnown`, `NotNow`."""
+        return model.model_validate_json(self._request("GET", path, params=_given(query)).content)
+
+    def page(self, path: str, item: type[R], **query: Any) -> list[R]:
+        """All items of a list, page after page."""
+        items: list[R] = []
+        cursor: str | None = None
+        while True:
+            answer = self._request("GET", path, params=_given({**query, "cursor": cursor}))
+            page = Page[item].model_validate_json(answer.content)  # type: ignore[valid-type]  # made at run time
+            items += page.items
+            cursor = page.next
+            if cursor is None:
+                return items
+
+    def send(
+        self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None
+    ) -> R:
+        """Ask for a change; `key` makes repeating it harmless."""
+        headers = {IDEMPOTENCY_HEADER: key} if key else {}
+        content = body.model_dump_json(exclude_none=True) if body is not None else None
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        answer = self._request(method, path, content=content, headers=headers)
+        return model.model_validate_json(answer.content)
+
+    def watch(self, campaign: str) -> Iterator[CampaignResource]:
+        """The campaign whenever it changes, until it has ended."""
+        path = f"{API_PREFIX}/campaigns/{campaign}/events"
+        try:
+            with self._client.stream("GET", path, timeout=httpx.Timeout(30.0, read=None)) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise _refusal(answer)
+                for line in answer.iter_lines():
+                    if line.startswith("data: "):
+                        yield CampaignResource.model_validate_json(line.removeprefix("data: "))
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        whole = path if path.startswith("/") else f"{API_PREFIX}/{path}"
+        try:
+            answer = self._client.request(method, whole, **arguments)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.status_code >= 400:
+            raise _refusal(answer)
+        return answer
+
+    def _unreachable(self, error: httpx.HTTPError) -> CloudUnreachable:
+        return CloudUnreachable(
+            f"the cloud at {self.url} does not answer ({type(error).__name__}); is `blindspot cloud run` up?"
+        )
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
+
+
+def _refusal(answer: httpx.Response) -> CloudError:
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError):
+        detail = f"the cloud answered {answer.status_code} to {answer.request.url.path}"
+    return _ERRORS.get(answer.status_code, CloudUnreachable)(detail)

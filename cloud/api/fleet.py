@@ -1,0 +1,147 @@
+"""API routes of the fleet: overview, sites, cameras, hazards, failure modes, ledger totals, dead letters."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from cloud.api.paging import MAX_LIMIT, decode_cursor, encode_cursor, page_of
+from cloud.api.views import (
+    camera_views,
+    dead_letter_view,
+    hazard_view,
+    ledger_view,
+    mode_view,
+    site_view,
+)
+from cloud.campaigns.services import Services
+from cloud.errors import BadRequest
+from cloud.failure_modes.register import open_modes
+from cloud.settings import CloudSettings
+from cloud.store.records import ACTIVE_STATES
+from messaging.releases import Slug
+from messaging.resources import (
+    AssignRequest,
+    CameraResource,
+    DeadLetterResource,
+    FailureModeResource,
+    HazardResource,
+    LedgerResource,
+    OverviewResource,
+    Page,
+    SiteResource,
+)
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[str | None, Query(max_length=400)]
+_DAY_S = 86_400
+
+
+def fleet_routes(services: Services) -> APIRouter:
+    """Everything that is read of the fleet."""
+    router = APIRouter()
+    _add_sites(router, services)
+    _add_hazards(router, services)
+    _add_modes(router, services)
+    return router
+
+
+def _add_sites(router: APIRouter, services: Services) -> None:
+    def all_sites() -> list[SiteResource]:
+        beats = {beat.site: beat for beat in services.reports.heartbeats()}
+        now = services.clock()
+        return [site_view(site, beats.get(site.site), now) for site in services.reports.sites()]
+
+    @router.get("/overview", tags=["fleet"])
+    def overview() -> OverviewResource:
+        """The numbers of the first page."""
+        known = all_sites()
+        current = services.register.main_model()
+        since = services.clock() - _DAY_S
+        recent = services.reports.hazards(limit=MAX_LIMIT)
+        return OverviewResource(
+            sites=len(known),
+            sites_online=sum(site.online for site in known),
+            hazards_today=sum(row.started_at_utc >= since for row in recent),
+            open_failure_modes=len(open_modes(services.register.modes())),
+            campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
+            sites_on_current_model=sum(site.model_digest == current for site in known if current),
+            current_model=current,
+        )
+
+    @router.get("/sites", tags=["fleet"])
+    def sites(cursor: Cursor = None, limit: Limit = 100) -> Page[SiteResource]:
+        """Sites with what their last heartbeat says."""
+        return page_of(all_sites(), cursor, limit)
+
+    @router.put("/sites/{site}", tags=["fleet"])
+    def add_site(site: Slug) -> SiteResource:
+        """Make a site known before it reports."""
+        return site_view(services.reports.add_site(site), None, services.clock())
+
+    @router.get("/cameras", tags=["fleet"])
+    def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:
+        """Cameras with what their site's last heartbeat says."""
+        beats = [b for b in services.reports.heartbeats() if site is None or b.site == site]
+        return page_of([camera for beat in beats for camera in camera_views(beat)], cursor, limit)
+
+    @router.get("/ledger", tags=["fleet"])
+    def ledger(cursor: Cursor = None, limit: Limit = MAX_LIMIT) -> Page[LedgerResource]:
+        """What was received, by site and kind: count and bytes."""
+        return page_of([ledger_view(total) for total in services.reports.ledger_totals()], cursor, limit)
+
+    @router.get("/dead-letters", tags=["fleet"])
+    def dead_letters(limit: Limit = 100) -> Page[DeadLetterResource]:
+        """Messages that were refused and kept aside, latest first."""
+        letters = services.reports.dead_letters(limit)
+        return Page(items=tuple(dead_letter_view(letter) for letter in letters))
+
+    @router.get("/config/schema", tags=["health"])
+    def schema() -> dict[str, object]:
+        """JSON Schema of the configuration."""
+        return CloudSettings.model_json_schema()
+
+
+def _add_hazards(router: APIRouter, services: Services) -> None:
+    @router.get("/hazards", tags=["fleet"])
+    def hazards(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[HazardResource]:
+        """Hazard events in their latest state, latest start first."""
+        rows = services.reports.hazards(site=site, after=_hazard_place(cursor), limit=limit + 1)
+        shown = rows[:limit]
+        last = shown[-1] if len(rows) > limit else None
+        after = encode_cursor([last.started_at_utc, last.event]) if last else None
+        return Page(items=tuple(hazard_view(row) for row in shown), next=after)
+
+
+def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
+    place = decode_cursor(cursor)
+    if place is None:
+        return None
+    match place:
+        case [int(started), str(event)] if 0 <= started < 2**53:
+            return started, event
+    raise BadRequest("this cursor belongs to another list; begin without a cursor")
+
+
+def _add_modes(router: APIRouter, services: Services) -> None:
+    register = services.register
+
+    @router.get("/failure-modes", tags=["failure modes"])
+    def failure_modes(
+        status: str | None = None, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[FailureModeResource]:
+        """Failure modes ranked by harm."""
+        modes = [m for m in register.modes() if status is None or m.state.status == status]
+        views = [mode_view(m, register.target(m), register.suggested_class(m)) for m in modes]
+        return page_of(views, cursor, limit)
+
+    @router.get("/failure-modes/{mode}", tags=["failure modes"])
+    def failure_mode(mode: str) -> FailureModeResource:
+        """One failure mode."""
+        found = register.mode(mode)
+        return mode_view(found, register.target(found), register.suggested_class(found))
+
+    @router.post("/failure-modes/{mode}/assign", tags=["failure modes"])
+    def assign(mode: str, request: AssignRequest) -> FailureModeResource:
+        """Say what a failure mode of unknown class is."""
+        found = register.assign(mode, request.class_name)
+        return mode_view(found, register.target(found), register.suggested_class(found))

@@ -1,0 +1,1 @@
+"""Campaigns: the durable workflow, its stages, how one is planned, and the rules that start one."""

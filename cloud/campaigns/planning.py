@@ -1,0 +1,139 @@
+"""From failure modes to a campaign's plan and its synthesis orders; pure but for the register it reads.
+
+An order aims at one failure mode: its class, its condition, its box geometry, and the fleet's prototype
+where there is one. The same plan, campaign and prototypes give the same orders.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from cloud.errors import CampaignRefused
+from cloud.failure_modes.prototypes import FleetPrototype
+from cloud.failure_modes.register import ModeRegister, to_mend
+from cloud.failure_modes.rules import FailureMode, GeometryBin
+from cloud.settings import SynthesisSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import ACTIVE_STATES, CampaignPlan
+from messaging.resources import CampaignRequest
+from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SizeBin
+from synth.order import GeometryShare, PrototypeToMatch, SynthesisOrder
+
+KNOWN_OPTIONS = frozenset({"best_of", "budget_factor", "use_prototypes", "epochs", "learning_rate"})
+DEFAULT_GEOMETRY = (
+    GeometryShare(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
+    GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.BOTTOM, weight=1.0),
+)
+
+
+def plan_campaign(
+    request: CampaignRequest, register: ModeRegister, campaigns: CampaignStore, settings: SynthesisSettings
+) -> CampaignPlan:
+    """What to do for a request, from the model in service now; a campaign looks again when its work begins.
+
+    Raises `CampaignRefused`, `NotKnown`.
+    """
+    unknown = sorted(set(request.options) - KNOWN_OPTIONS)
+    if unknown:
+        raise CampaignRefused(
+            f"campaign option {unknown[0]!r} is unknown; known options: {', '.join(sorted(KNOWN_OPTIONS))}"
+        )
+    modes = _chosen(request, register)
+    _refuse_busy(modes, campaigns)
+    for mode in modes:
+        class_to_paint(mode, register.suggested_class(mode))
+    return CampaignPlan(
+        modes=tuple(mode.key.id for mode in modes),
+        count=request.count or settings.images_per_mode,
+        seed=request.seed,
+        incumbent_digest=register.main_model(),
+        options=request.options,
+    )
+
+
+def synthesis_order(
+    mode: FailureMode,
+    *,
+    class_name: str,
+    prototype: FleetPrototype | None,
+    plan: CampaignPlan,
+    campaign: str,
+    settings: SynthesisSettings,
+) -> SynthesisOrder:
+    """The order for one mode of a campaign."""
+    seed_text = f"{plan.seed if plan.seed is not None else campaign}:{mode.key.id}"
+    seed = int(hashlib.sha256(seed_text.encode()).hexdigest()[:7], 16)
+    best_of = int(plan.options.get("best_of", settings.best_of))
+    budget = float(plan.options.get("budget_factor", settings.budget_factor))
+    use_prototype = bool(plan.options.get("use_prototypes", settings.use_prototypes))
+    return SynthesisOrder(
+        order=_order_name(campaign, mode),
+        class_name=class_name,
+        light=mode.key.scene.light,
+        weather=mode.key.scene.weather,
+        geometry=_geometry(mode.geometry),
+        count=plan.count,
+        seed=seed,
+        budget_paintings=max(int(plan.count * budget * (best_of + 1) * _PAINTINGS_AN_IMAGE), plan.count),
+        best_of=best_of,
+        prototype=_to_match(prototype) if use_prototype else None,
+        image_width=settings.image_width,
+        image_height=settings.image_height,
+    )
+
+
+_PAINTINGS_AN_IMAGE = 1.4  # hazards an image on average, each painted `best_of` times and once empty
+
+
+def class_to_paint(mode: FailureMode, suggested: str | None) -> str:
+    """The class an order asks for. Raises `CampaignRefused` for an unknown class that nobody assigned."""
+    if mode.key.class_name != UNKNOWN_CLASS:
+        return mode.key.class_name
+    name = mode.state.assigned_class or suggested
+    if name is None:
+        raise CampaignRefused(
+            f"failure mode {mode.key.id} is of unknown class and no prototype is near enough; assign a class "
+            "to it first"
+        )
+    return name
+
+
+def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[FailureMode]:
+    if request.modes:
+        return [register.mode(name) for name in dict.fromkeys(request.modes)]
+    candidates = to_mend(register.modes())
+    if not candidates:
+        raise CampaignRefused(
+            "there is no open failure mode of a known class that painting could mend; wait for evidence"
+        )
+    return candidates[: request.top]
+
+
+def _refuse_busy(modes: Iterable[FailureMode], campaigns: CampaignStore) -> None:
+    wanted = {mode.key.id for mode in modes}
+    for campaign in campaigns.recent(states=ACTIVE_STATES, limit=100):
+        busy = sorted(wanted & set(campaign.plan.modes))
+        if busy:
+            raise CampaignRefused(
+                f"failure mode {busy[0]} is in campaign {campaign.id} already; wait for it or cancel it"
+            )
+
+
+def _geometry(bins: Iterable[GeometryBin]) -> tuple[GeometryShare, ...]:
+    known = [
+        GeometryShare(size=b.size, region=b.region, weight=b.weight)
+        for b in bins
+        if b.size is not SizeBin.UNKNOWN and b.region is not RegionBin.UNKNOWN and b.weight > 0
+    ]
+    return tuple(known[:64]) or DEFAULT_GEOMETRY
+
+
+def _to_match(prototype: FleetPrototype | None) -> PrototypeToMatch | None:
+    if prototype is None:
+        return None
+    return PrototypeToMatch(vector=prototype.vector, embedding_digest=prototype.embedding_digest)
+
+
+def _order_name(campaign: str, mode: FailureMode) -> str:
+    """A slug of at most 40 letters: the campaign's tail and the mode."""
+    plain = mode.key.id.replace(".", "-").lower()
+    return f"{campaign[-8:].lower()}-{plain}"[:40].rstrip("-")

@@ -1,0 +1,65 @@
+"""What requests, rules and stages work with: stores, register, campaigns, releases and rollouts."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloud.campaigns.workflow import Campaigns
+from cloud.data.datasets import DatasetRegister
+from cloud.detector.model_files import ModelFiles
+from cloud.failure_modes.register import ModeRegister
+from cloud.fleet.publisher import Publisher
+from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.metrics import CloudMetrics
+from cloud.settings import CloudSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import Rollout
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+
+
+class RolloutControl(Protocol):
+    """Starting, pausing and taking back rollouts."""
+
+    def start(self, digest: str) -> Rollout:
+        """Roll a released model out. Raises `NotKnown`, `NotNow`."""
+
+    def pause(self, rollout: str, paused: bool) -> Rollout:
+        """Pause or go on. Raises `NotKnown`, `NotNow`."""
+
+    def roll_back(self, rollout: str) -> Rollout:
+        """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the stages of a campaign are made of."""
+
+    settings: CloudSettings
+    reports: ReportStore
+    campaign_rows: CampaignStore
+    releases: ReleaseStore
+    register: ModeRegister
+    datasets: DatasetRegister
+    models: ModelFiles
+    publisher: Publisher
+    rollouts: RolloutDriver
+    metrics: CloudMetrics
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a request may touch. `readiness` gives the reasons why the cloud is not ready."""
+
+    settings: CloudSettings
+    reports: ReportStore
+    campaign_rows: CampaignStore
+    releases: ReleaseStore
+    register: ModeRegister
+    campaigns: Campaigns
+    rollouts: RolloutControl
+    datasets: DatasetRegister
+    metrics: CloudMetrics
+    readiness: Callable[[], tuple[str, ...]] = tuple
+    clock: Callable[[], float] = time.time

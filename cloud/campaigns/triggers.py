@@ -1,0 +1,130 @@
+"""Rules that start campaigns by themselves: a pure decision over evidence, history and the time.
+
+A rule fires when failure modes have enough evidence from enough sites within its window, its cool-down is
+over and its monthly budget is not spent. `Triggers.run` applies the rules to a running cloud and counts.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cloud.campaigns.planning import plan_campaign
+from cloud.campaigns.services import Services
+from cloud.errors import CampaignRefused
+from cloud.failure_modes.register import to_mend
+from cloud.failure_modes.rules import FailureMode, ModeKey
+from cloud.settings import TriggerRule
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import Campaign, MisdetectionRow
+from messaging.resources import CampaignRequest
+
+log = logging.getLogger(__name__)
+
+_HOUR_S, _MONTH_S = 3600.0, 30 * 86_400.0
+HISTORY = 1000
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A rule that fires, and for which failure modes."""
+
+    rule: TriggerRule
+    modes: tuple[str, ...]
+
+
+def decide(
+    rules: Sequence[TriggerRule],
+    modes: Iterable[FailureMode],
+    rows: Sequence[MisdetectionRow],
+    history: Sequence[Campaign],
+    *,
+    now_utc: float,
+) -> list[Firing]:
+    """Which rules fire now. A mode is given to the first rule that wants it; modes come ranked by harm."""
+    candidates = to_mend(modes)
+    firings: list[Firing] = []
+    taken: set[str] = set()
+    for rule in rules:
+        if not _allowed(rule, history, now_utc):
+            continue
+        recent = [row for row in rows if row.minute_utc >= now_utc - rule.window_hours * _HOUR_S]
+        wanted = [
+            mode.key.id for mode in candidates if mode.key.id not in taken and _enough(rule, mode.key, recent)
+        ][: rule.max_modes]
+        if wanted:
+            taken |= set(wanted)
+            firings.append(Firing(rule, tuple(wanted)))
+    return firings
+
+
+def _allowed(rule: TriggerRule, history: Sequence[Campaign], now_utc: float) -> bool:
+    """Cool-down over, and budget left."""
+    ours = [campaign for campaign in history if campaign.started_by == started_by(rule)]
+    month = [campaign for campaign in ours if campaign.created_at > now_utc - _MONTH_S]
+    if len(month) >= rule.monthly_budget:
+        return False
+    if any(campaign.ended_at is None for campaign in ours):
+        return False
+    last = max((max(c.created_at, c.ended_at or 0) for c in ours), default=None)
+    return last is None or now_utc - last >= rule.cool_down_hours * _HOUR_S
+
+
+def _enough(rule: TriggerRule, key: ModeKey, recent: Sequence[MisdetectionRow]) -> bool:
+    if rule.classes and key.class_name not in rule.classes:
+        return False
+    mine = [row for row in recent if ModeKey.of(row) == key]
+    return len(mine) >= rule.min_count and len({row.site for row in mine}) >= rule.min_sites
+
+
+def started_by(rule: TriggerRule) -> str:
+    """How a campaign says which rule started it."""
+    return f"rule:{rule.name}"
+
+
+class Triggers:
+    """Applies the rules to a running cloud."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._rules = services.settings.triggers
+
+    async def run(self, stop: asyncio.Event, *, every_s: float) -> None:
+        """Look now and then until told to stop."""
+        while not stop.is_set():
+            await asyncio.to_thread(self.look)
+            try:
+                await asyncio.wait_for(stop.wait(), every_s)
+            except TimeoutError:
+                continue
+
+    def look(self) -> list[Campaign]:
+        """Apply the rules once; returns the campaigns that were started."""
+        if not self._rules:
+            return []
+        services, store = self._services, self._services.campaign_rows
+        snapshot = services.register.snapshot()
+        firings = decide(self._rules, snapshot.modes, snapshot.rows, history(store), now_utc=services.clock())
+        return [campaign for firing in firings for campaign in self._start(firing)]
+
+    def _start(self, firing: Firing) -> list[Campaign]:
+        services = self._services
+        request = CampaignRequest(modes=firing.modes)
+        try:
+            plan = plan_campaign(
+                request, services.register, services.campaign_rows, services.settings.synthesis
+            )
+        except CampaignRefused as error:
+            log.info("rule %s does not start: %s", firing.rule.name, error)
+            return []
+        campaign = services.campaigns.start(
+            plan, started_by=started_by(firing.rule), needs_approval=firing.rule.needs_approval
+        )
+        services.metrics.trigger_starts.labels(rule=firing.rule.name).inc()
+        log.info("rule %s started campaign %s for %s", firing.rule.name, campaign.id, firing.modes)
+        return [campaign]
+
+
+def history(store: CampaignStore) -> list[Campaign]:
+    """The campaigns that cool-downs and budgets look at."""
+    return store.recent(limit=HISTORY)

@@ -1,0 +1,188 @@
+"""`blindspot campaign`: plan, start, watch, cancel, resume, approve, list, show; over the REST API."""
+
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from ulid import ULID
+
+from cloud.api.client import RemoteCloud
+from cloud.console import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    notes,
+    print_json,
+    print_table,
+    short,
+    show_list,
+    when,
+)
+from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource
+
+campaign = typer.Typer(help="Synthetic retraining campaigns.", no_args_is_help=True)
+
+ModesArgument = Annotated[
+    list[str] | None, typer.Argument(help="failure modes as `failures list` shows them; none: the worst ones")
+]
+TopOption = Annotated[int, typer.Option(help="without modes: how many of the most harmful ones")]
+CountOption = Annotated[int | None, typer.Option(help="images to keep a mode")]
+SeedOption = Annotated[int | None, typer.Option(help="seed of prompts and layouts")]
+CampaignArgument = Annotated[str, typer.Argument(help="the campaign's id")]
+
+
+@campaign.command("plan")
+def plan(
+    modes: ModesArgument = None,
+    top: TopOption = 1,
+    count: CountOption = None,
+    seed: SeedOption = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """What a campaign would do; nothing is started."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.send("POST", "campaigns/plan", CampaignPlanResource, _request(modes, top, count, seed))
+    if as_json:
+        print_json(found)
+        return
+    rows = [(o.mode, o.class_name, o.condition, o.count, o.prototype_sites) for o in found.orders]
+    print_table(
+        f"Plan (from {short(found.incumbent_digest) or 'no model'}, {found.replay_images} replay images, "
+        f"{found.calibration_images} to choose thresholds on, {found.holdout_images} in the holdout)",
+        ("failure mode", "class", "condition", "images", "prototype of sites"),
+        rows,
+        "",
+    )
+    for warning in found.warnings:
+        notes.print(f"[yellow]{warning}[/yellow]")
+
+
+@campaign.command("start")
+def start(
+    modes: ModesArgument = None,
+    top: TopOption = 1,
+    count: CountOption = None,
+    seed: SeedOption = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="plan only")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", help="stay and watch it")] = False,
+    key: Annotated[str | None, typer.Option(help="idempotency key; repeating it starts nothing new")] = None,
+) -> None:
+    """Start a campaign."""
+    if dry_run:
+        plan(modes, top, count, seed, data, as_json)
+        return
+    with RemoteCloud.of_folder(data) as cloud:
+        body = _request(modes, top, count, seed)
+        found = cloud.send("POST", "campaigns", CampaignResource, body, key=key or str(ULID()))
+        _say(found, as_json)
+        if watch_it:
+            _watch(cloud, found.id)
+
+
+@campaign.command("watch")
+def watch(identity: CampaignArgument, data: DataOption = DEFAULT_DATA) -> None:
+    """Watch a campaign until it ends; exit code 0 only when it is done."""
+    with RemoteCloud.of_folder(data) as cloud:
+        _watch(cloud, identity)
+
+
+@campaign.command("cancel")
+def cancel(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Stop a campaign; what is finished stays for a resume."""
+    _move(identity, "cancel", data, as_json)
+
+
+@campaign.command("resume")
+def resume(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Go on after the last finished stage."""
+    _move(identity, "resume", data, as_json)
+
+
+@campaign.command("approve")
+def approve(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Let a campaign go that a rule started and that waits for approval."""
+    _move(identity, "approve", data, as_json)
+
+
+@campaign.command("list")
+def list_campaigns(
+    state: Annotated[str | None, typer.Option(help="only this state")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Campaigns, newest first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("campaigns", CampaignResource, state=state)
+    show_list(
+        found,
+        as_json,
+        title="Campaigns",
+        columns=("campaign", "state", "stage", "failure modes", "images", "started by", "created"),
+        row=lambda c: (
+            c.id, c.state, _stage_now(c), c.modes, c.images_kept, c.started_by, when(c.created_at)
+        ),
+        empty="No campaign yet; start one with `blindspot campaign start`.",
+    )  # fmt: skip
+
+
+@campaign.command("show")
+def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """One campaign with its stages."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"campaigns/{identity}", CampaignResource)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (s.stage, s.state, f"{100 * s.progress:.0f} %", s.note, when(s.started_at), when(s.ended_at))
+        for s in found.stages
+    ]
+    title = f"Campaign {found.id}: {found.state} {found.reason}"
+    print_table(title, ("stage", "state", "progress", "note", "started", "ended"), rows, "")
+    refused = ", ".join(f"{reason} {n}" for reason, n in sorted(found.images_refused.items()))
+    notes.print(f"images kept {found.images_kept}; refused: {refused or 'none'}")
+
+
+def _request(modes: list[str] | None, top: int, count: int | None, seed: int | None) -> CampaignRequest:
+    return CampaignRequest(modes=tuple(modes or ()), top=top, count=count, seed=seed)
+
+
+def _move(identity: str, verb: str, data: "DataOption", as_json: bool) -> None:
+    with RemoteCloud.of_folder(data) as cloud:
+        _say(cloud.send("POST", f"campaigns/{identity}/{verb}", CampaignResource), as_json)
+
+
+def _say(found: CampaignResource, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        notes.print(f"campaign {found.id} is {found.state}")
+
+
+def _stage_now(found: CampaignResource) -> str:
+    begun = [stage for stage in found.stages if stage.state != "pending"]
+    return begun[-1].stage if begun else ""
+
+
+def _watch(cloud: RemoteCloud, identity: str) -> None:
+    columns = (TextColumn("{task.description:12}"), BarColumn(), TextColumn("{task.fields[note]}"))
+    last: CampaignResource | None = None
+    with Progress(*columns, TimeElapsedColumn(), console=notes) as progress:
+        bars: dict[str, TaskID] = {}
+        for last in cloud.watch(identity):
+            for stage in last.stages:
+                if stage.state == "pending":
+                    continue
+                if stage.stage not in bars:
+                    bars[stage.stage] = progress.add_task(stage.stage, total=1.0, note="")
+                left = f", {stage.seconds_left:.0f} s left" if stage.seconds_left else ""
+                progress.update(
+                    bars[stage.stage], completed=stage.progress, note=f"{stage.state} {stage.note}{left}"
+                )
+    if last is not None:
+        notes.print(f"campaign {last.id} is {last.state} {last.reason}")
+        if last.state != "done":
+            raise typer.Exit(1)

@@ -1,0 +1,212 @@
+"""`blindspot sites|cameras|failures|hazards|ledger`: what is read of the fleet, over the REST API."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud.api.client import RemoteCloud
+from cloud.console import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    notes,
+    out,
+    print_json,
+    print_table,
+    share,
+    short,
+    show_list,
+    when,
+)
+from messaging.resources import (
+    AssignRequest,
+    CameraResource,
+    FailureModeResource,
+    HazardResource,
+    LedgerResource,
+    SiteResource,
+)
+
+sites = typer.Typer(help="Sites of the fleet.", no_args_is_help=True)
+cameras = typer.Typer(help="Cameras of the fleet.", no_args_is_help=True)
+failures = typer.Typer(help="Failure modes, ranked by harm.", no_args_is_help=True)
+hazards = typer.Typer(help="Hazard events.", no_args_is_help=True)
+ledger = typer.Typer(help="What left the sites.", no_args_is_help=True)
+
+
+@sites.command("list")
+def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Sites, what they run, when they were last heard."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("sites", SiteResource)
+    show_list(
+        found,
+        as_json,
+        title="Sites",
+        columns=("site", "online", "model", "cameras", "unsent", "last seen"),
+        row=lambda s: (
+            s.site, s.online, short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
+        ),
+        empty="No site yet; add one with `blindspot sites add NAME`.",
+    )  # fmt: skip
+
+
+@sites.command("add")
+def add_site(
+    site: Annotated[str, typer.Argument(help="the site's name: small letters, digits, - and _")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Enrol a site: makes its hub credentials and its trust file."""
+    from cloud.fleet.hub import enrol_site, hub_address
+    from cloud.settings import DataFolder
+
+    with RemoteCloud.of_folder(data) as cloud:
+        cloud.send("PUT", f"sites/{site}", SiteResource)
+    enrolment = enrol_site(DataFolder(data), site)
+    notes.print(f"site {site} is enrolled; copy these files to its gate and its node:")
+    out.print(f"{enrolment.credentials}\n{enrolment.trust}", soft_wrap=True)
+    if (address := hub_address(DataFolder(data))) is not None:
+        notes.print(f"its gate's hub_url is {address}")
+
+
+@cameras.command("list")
+def list_cameras(
+    site: Annotated[str | None, typer.Option(help="only this site")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Cameras with their figures."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("cameras", CameraResource, site=site)
+    show_list(
+        found,
+        as_json,
+        title="Cameras",
+        columns=("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition"),
+        row=lambda c: (
+            c.site, c.camera, c.connected, c.fps, c.inference_p95_ms, c.frames, c.misdetections,
+            f"{c.light}-{c.weather}",
+        ),
+        empty="No camera has reported yet.",
+    )  # fmt: skip
+
+
+@failures.command("list")
+def list_failures(
+    status: Annotated[str | None, typer.Option(help="open, in_campaign, waiting, closed, reopened")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Failure modes, most harmful first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("failure-modes", FailureModeResource, status=status)
+    show_list(
+        found,
+        as_json,
+        title="Failure modes",
+        columns=(
+            "failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last seen"
+        ),
+        row=lambda m: (
+            m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported,
+            when(m.last_seen_at),
+        ),
+        empty="No failure mode yet; they grow from misdetections.",
+    )  # fmt: skip
+
+
+@failures.command("show")
+def show_failure(
+    mode: Annotated[str, typer.Argument(help="as `failures list` shows it: CLASS.CONDITION.KIND")],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """One failure mode with its evidence."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"failure-modes/{mode}", FailureModeResource)
+    if as_json:
+        print_json(found)
+        return
+    harm = f"{found.harm:.2f} = {found.frequency_per_hour:.2f}/h x severity {found.severity} x (1 - recall)"
+    recall = f"{_recall(found)} over {found.recall.supported} tracks, target {share(found.target)}"
+    rows = [
+        ("status", f"{found.status} since {when(found.status_since)}"),
+        ("harm", harm),
+        ("estimated recall", recall),
+        ("misdetections", f"{found.count}, of models in service {found.count_in_service}"),
+        ("evidence", ", ".join(f"{name} {n}" for name, n in found.sources.items())),
+        ("sites", found.sites),
+        ("cameras", found.cameras),
+        ("boxes", ", ".join(f"{g.size} {g.region} {g.weight:.0f}" for g in found.geometry)),
+        ("seen", f"{when(found.first_seen_at)} to {when(found.last_seen_at)}"),
+        ("campaign", found.campaign),
+    ]
+    print_table(found.id, ("", ""), rows, "")
+
+
+@failures.command("assign")
+def assign_failure(
+    mode: Annotated[str, typer.Argument(help="a failure mode of unknown class")],
+    class_name: Annotated[str, typer.Argument(help="the hazard class it is")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Say what a failure mode of unknown class is."""
+    with RemoteCloud.of_folder(data) as cloud:
+        body = AssignRequest(class_name=class_name)
+        found = cloud.send("POST", f"failure-modes/{mode}/assign", FailureModeResource, body)
+    notes.print(f"{found.id} counts as {found.assigned_class} now")
+
+
+@hazards.command("list")
+def list_hazards(
+    site: Annotated[str | None, typer.Option(help="only this site")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Hazard events, latest first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("hazards", HazardResource, site=site)
+    show_list(
+        found,
+        as_json,
+        title="Hazards",
+        columns=("started", "site", "camera", "class", "severity", "state", "confidence"),
+        row=lambda h: (
+            when(h.started_at), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
+        ),
+        empty="No hazard has been reported.",
+    )  # fmt: skip
+
+
+@ledger.command("show")
+def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """What was received from each site, by kind: count and bytes."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("ledger", LedgerResource)
+    show_list(
+        found,
+        as_json,
+        title="Ledger",
+        columns=("site", "kind", "count", "bytes", "images"),
+        row=lambda total: (total.site, total.kind, total.count, total.length_bytes, total.images),
+        empty="Nothing has left a site yet.",
+    )
+
+
+@ledger.command("verify")
+def verify_ledger(
+    folder: Annotated[Path, typer.Argument(help="a site's ledger: the gate's data folder, or a copy of it")],
+) -> None:
+    """Check a site's ledger from its first entry to its last (runs `blindspot-edge ledger verify`)."""
+    command = [sys.executable, "-m", "edge.cli", "ledger", "verify", str(folder)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def _recall(mode: FailureModeResource) -> str:
+    recall = mode.recall
+    if recall.value is None:
+        return "unknown"
+    return f"{share(recall.value)} ({100 * recall.low:.0f}-{100 * recall.high:.0f})"

@@ -1,0 +1,194 @@
+"""`blindspot init|doctor|cloud run|config|data|db|demo`: setting up and running the cloud on this machine."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from cloud.api.client import RemoteCloud
+from cloud.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, print_json, print_table
+from cloud.errors import CloudUnreachable
+from cloud.settings import CloudSettings, DataFolder
+from messaging.resources import ReadinessResource
+from messaging.yaml_config import load_settings, parse_settings
+
+cloud_app = typer.Typer(help="The cloud itself.", no_args_is_help=True)
+config = typer.Typer(help="The configuration file.", no_args_is_help=True)
+data_app = typer.Typer(help="Images that enter by hand, in roles.", no_args_is_help=True)
+db = typer.Typer(help="The store.", no_args_is_help=True)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; defaults hold without one")]
+_CONFIG_NAME = "cloud.yaml"
+_TEMPLATE = """# Blindspot cloud; `blindspot config schema` lists every key.
+data: {data}
+api:
+  port: 8750
+failure_modes:
+  target_recall: 0.5
+"""
+
+
+def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
+    """The settings of a file (or the defaults), overridden by the environment and by `--data`."""
+    if path is None:
+        settings = parse_settings(CloudSettings, "{}", origin="defaults", environment=os.environ)
+    else:
+        settings = load_settings(CloudSettings, path)
+    return settings if data is None else settings.model_copy(update={"data": data})
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="where to write the configuration")] = Path(),
+) -> None:
+    """Write a configuration to begin with; an existing one is left alone."""
+    path = folder / _CONFIG_NAME
+    if path.exists():
+        notes.print(f"{path} is there already; nothing was written")
+        raise typer.Exit(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(_TEMPLATE.format(data=(folder / "blindspot-data").as_posix()))
+    notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")
+
+
+def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Check what the cloud needs on this machine; exit code 3 when something is missing."""
+    checks = {
+        "python": _outcome(sys.version_info >= (3, 11), sys.version.split()[0]),
+        "broker": _broker(),
+        "disk": _disk(data),
+        "cloud": _running(data),
+    }
+    if as_json:
+        print_json({name: {"ok": ok, "detail": text} for name, (ok, text) in checks.items()})
+    else:
+        rows = [(name, "ok" if ok else "FAULT", text) for name, (ok, text) in checks.items()]
+        print_table("Doctor", ("check", "", "detail"), rows, "")
+    if not all(ok for ok, _ in checks.values()):
+        raise typer.Exit(3)
+
+
+@cloud_app.command("run")
+def run(
+    path: ConfigOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
+) -> None:
+    """Run the cloud: hub, intake, failure modes, campaigns, API. Ctrl-C ends it cleanly."""
+    from cloud.app import run_cloud
+    from cloud.campaigns.stages import CampaignWork
+
+    settings = settings_of(path, data)
+
+    async def whole() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await run_cloud(
+            settings,
+            stop,
+            stages=CampaignWork,
+            started=lambda url: notes.print(f"the cloud answers at {url}; data in {settings.data}"),
+        )
+
+    asyncio.run(whole())
+
+
+@config.command("validate")
+def validate(path: Annotated[Path, typer.Argument(help="the YAML file")]) -> None:
+    """Check a configuration file."""
+    load_settings(CloudSettings, path)
+    notes.print(f"{path} is valid")
+
+
+@config.command("schema")
+def schema() -> None:
+    """JSON Schema of the configuration."""
+    print_json(CloudSettings.model_json_schema())
+
+
+@config.command("show")
+def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """The configuration with every default and override filled in."""
+    values = settings_of(path, None).model_dump(mode="json")
+    if as_json:
+        print_json(values)
+    else:
+        out.print(yaml.safe_dump(values, sort_keys=False), end="")
+
+
+@data_app.command("add")
+def add_data(
+    folder: Annotated[Path, typer.Argument(help="images/, labels/, classes.json; or COCO; or backgrounds")],
+    role: Annotated[str, typer.Option(help="base, replay, holdout or background")],
+    name: Annotated[str | None, typer.Option(help="a name for people")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a folder of images in, in one role; named by its digest and never changed."""
+    from cloud.data.datasets import DatasetRegister, role_of
+
+    dataset = DatasetRegister(DataFolder(data).datasets).add(folder, role_of(role), name)
+    if as_json:
+        print_json({"digest": dataset.digest, "role": dataset.role, "images": dataset.images})
+    else:
+        said = f"{dataset.images} images, {dataset.boxes} boxes in role {dataset.role}"
+        notes.print(f"{said}: {dataset.digest}")
+
+
+@data_app.command("list")
+def list_data(data: DataOption = DEFAULT_DATA) -> None:
+    """Datasets by role."""
+    from cloud.data.datasets import DatasetRegister
+
+    rows = [
+        (d.role, d.name, d.images, d.boxes, len(d.scenes), d.digest[:12])
+        for d in DatasetRegister(DataFolder(data).datasets).all()
+    ]
+    columns = ("role", "name", "images", "boxes", "scenes", "digest")
+    empty = "No data yet; add some with `blindspot data add FOLDER --role ROLE`."
+    print_table("Datasets", columns, rows, empty)
+
+
+@db.command("migrate")
+def migrate(data: DataOption = DEFAULT_DATA) -> None:
+    """Bring the store to the newest schema (the cloud does so at its start)."""
+    from cloud.store.database import open_database, sqlite_url
+
+    open_database(sqlite_url(DataFolder(data).store)).close()
+    notes.print(f"{DataFolder(data).store} has the newest schema")
+
+
+def _outcome(ok: bool, text: str) -> tuple[bool, str]:
+    return ok, text
+
+
+def _broker() -> tuple[bool, str]:
+    from messaging.broker import find_server
+    from messaging.errors import ConfigurationError
+
+    try:
+        return True, str(find_server())
+    except ConfigurationError as error:
+        return False, str(error)
+
+
+def _disk(data: Path) -> tuple[bool, str]:
+    place = next(path for path in (data, *data.absolute().parents) if path.exists())
+    free_gb = shutil.disk_usage(place).free / 2**30
+    return free_gb >= 2.0, f"{free_gb:.1f} GB free at {place} (2 are needed)"
+
+
+def _running(data: Path) -> tuple[bool, str]:
+    try:
+        with RemoteCloud.of_folder(data) as cloud:
+            found = cloud.get("/readyz", ReadinessResource)
+    except CloudUnreachable as error:
+        return not DataFolder(data).address.exists(), f"not running: {error}"
+    return found.ready, f"{cloud.url} " + ("is ready" if found.ready else json.dumps(found.reasons))

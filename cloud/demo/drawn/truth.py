@@ -1,0 +1,132 @@
+"""Opens the drawn ground truth, once, after the loop has finished: recall and precision before and after.
+
+The same footage is given to both detectors with the edge's own code. Nothing computed here flows back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cloud.demo.result import Score
+from cloud.errors import DataRefused
+from cloud.evaluation.detection_metrics import iou_rule, match
+from edge.detections import Detections, Floats, iou_matrix
+from edge.detector import Detector, Image
+from messaging.taxonomy import taxonomy_of
+from synth.street import TrueBox, Truth
+
+Key = tuple[str, str]
+TRACK_IOU = 0.3
+TRACK_LOOKS = 3
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class TrueFigures:
+    """Boxes by class and condition, and the share of true tracks that were detected.
+
+    A track is detected when a box of its class overlaps it (IoU 0.3) in at least half of the frames
+    looked at in which it stands: the rule of the edge's own recall counter. As there, what stands in fewer
+    frames than confirm a track is none.
+    """
+
+    boxes: Mapping[Key, Score]
+    tracks: Mapping[Key, tuple[int, int]]
+
+    def track_recall(self, key: Key) -> float | None:
+        """Detected share of the true tracks; None without any."""
+        detected, count = self.tracks.get(key, (0, 0))
+        return detected / count if count else None
+
+
+def true_figures(
+    detectors: Sequence[Detector], footage: Iterable[tuple[Path, Truth]], *, every: int = 3
+) -> list[TrueFigures]:
+    """Look at every n-th frame of the footage with each detector and count against its truth, in their order.
+
+    The footage is decoded once; every batch of frames is given to all of them. Raises `DataRefused` when a
+    film cannot be opened or holds no frame.
+    """
+    counts = [_Count(detector) for detector in detectors]
+    for path, truth in footage:
+        for batch in _batches(_frames(path, every)):
+            for count in counts:
+                count.look(batch, truth, path.parent.name)
+    return [count.figures() for count in counts]
+
+
+class _Count:
+    """One detector's running counts."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._names = detector.description.class_names
+        self._taxonomy = taxonomy_of(self._names)
+        self._boxes: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._stood: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+
+    def look(self, batch: Sequence[tuple[int, Image]], truth: Truth, camera: str) -> None:
+        """Frames of one film of a camera, with their indices in it."""
+        seen = self._detector.detect([image for _, image in batch])
+        for (index, _), found in zip(batch, seen, strict=True):
+            for class_id, name in enumerate(self._names):
+                boxes = [box for box in truth.frames[index] if box.class_name == name]
+                self._compare(found[found.class_id == class_id], boxes, (name, truth.scene.key), camera)
+
+    def _compare(self, found: Detections, boxes: Sequence[TrueBox], key: Key, camera: str) -> None:
+        true_xyxy = _stacked([box.xyxy for box in boxes])
+        hits = int(match(found, true_xyxy, iou_rule(self._taxonomy, key[0])).sum())
+        tally = self._boxes[key]
+        tally[0] += len(boxes)
+        tally[1] += hits
+        tally[2] += len(found) - hits
+        near = iou_matrix(true_xyxy, found.xyxy).max(axis=1, initial=0.0) >= TRACK_IOU
+        for box, covered in zip(boxes, near, strict=True):
+            frames = self._stood[*key, camera, box.track]
+            frames[0] += 1
+            frames[1] += int(covered)
+
+    def figures(self) -> TrueFigures:
+        """What was counted."""
+        tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        for (name, scene, _, _), (looked, covered) in self._stood.items():
+            if looked >= TRACK_LOOKS:
+                detected, count = tracks[name, scene]
+                tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
+        return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
+
+
+def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        index = 0
+        while True:
+            good, image = capture.read()
+            if not good:
+                break
+            if index % every == 0:
+                yield index, np.asarray(image, np.uint8)
+            index += 1
+    finally:
+        capture.release()
+    if not index:
+        raise DataRefused(f"film {path} gives no frame: it is damaged or was removed; run the demo again")
+
+
+def _batches(frames: Iterator[tuple[int, Image]]) -> Iterator[list[tuple[int, Image]]]:
+    batch: list[tuple[int, Image]] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _stacked(boxes: Sequence[tuple[float, float, float, float]]) -> Floats:
+    return np.asarray(boxes, np.float32).reshape(-1, 4)

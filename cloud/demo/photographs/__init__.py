@@ -1,0 +1,1 @@
+"""The demo on real photographs: roles of the photographs, detectors, outcome, ground truth."""

@@ -1,0 +1,88 @@
+"""The two detectors of the real loop, trained before it starts: the one to be healed, and its judge.
+
+The starting detector comes from COCO weights with the public embedding basis that ships, so that its
+embeddings lie in the very space that the generator's prototypes were made in. The judge goes on from the
+shipped reference detector; it has seen small potholes on other highways, confirms painted ones and is the
+idle-time teacher of the sites. Neither has seen a photograph of the cameras' roads or of the split `val`.
+A detector that is there already, made by the very same plan, is not made again.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.demo.photographs.roles import Photograph, Roles, write_folder
+from cloud.starting_detector import REFERENCE_WEIGHTS
+from cloud.starting_detector.coco import coco_start
+from cloud.training.plan import (
+    PLAN_FILE,
+    RESULT_FILE,
+    Recipe,
+    TrainedWeights,
+    TrainingPlan,
+    TrainingProgress,
+    read_result,
+    train,
+)
+from messaging.blobs import digest_of
+from synth.street import DRAWN_CLASSES
+
+COCO_FILE = "yolo11n_coco_int8derived.pt"
+LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
+START_RECIPE = Recipe(epochs=24, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
+JUDGE_RECIPE = Recipe(epochs=12, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11)
+
+
+@dataclass(frozen=True)
+class PhotoDetectors:
+    """Where the detectors are kept, and how they are trained. The folder may hold those of an earlier run."""
+
+    folder: Path
+    coco: Path
+    start: Recipe = START_RECIPE
+    judge: Recipe = JUDGE_RECIPE
+
+    def make_start(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+        """The detector of the cameras: frozen embedding layers, no pothole under 32 px ever seen."""
+        plan = TrainingPlan(
+            parent=self._parent(coco_start(self.coco, self.folder / "coco.safetensors", licence=LICENCE)),
+            name="photo-start",
+            replay=(self._dataset(roles.base, DataRole.BASE, "start"),),
+            calibration=(self._dataset(roles.calibration, DataRole.HOLDOUT, "start-calibration"),),
+            recipe=self.start,
+        )
+        return _made(plan, (self.folder / "start").absolute(), progress)
+
+    def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+        """The judge and teacher: potholes of every size."""
+        plan = TrainingPlan(
+            parent=self._parent(REFERENCE_WEIGHTS),
+            name="photo-judge",
+            replay=(self._dataset((*roles.judge, *roles.base[::8]), DataRole.BASE, "judge"),),
+            calibration=(self._dataset(roles.judge_calibration, DataRole.HOLDOUT, "judge-calibration"),),
+            recipe=self.judge,
+        )
+        return _made(plan, (self.folder / "judge").absolute(), progress)
+
+    def _parent(self, weights: Path) -> Path:
+        """A copy named by its digest, so that equal plans mean equal parents."""
+        copy = self.folder / "parents" / f"{digest_of(weights.read_bytes())}.safetensors"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, copy)
+        return copy.absolute()
+
+    def _dataset(self, photographs: Sequence[Photograph], role: DataRole, name: str) -> Path:
+        """These photographs alone, as a folder named by its digest: equal plans mean equal pictures."""
+        kept = self.folder / "photographs" / name
+        shutil.rmtree(kept, ignore_errors=True)
+        written = write_folder(photographs, kept, DRAWN_CLASSES)
+        register = DatasetRegister(self.folder / "datasets" / name)
+        return register.add(written, role, name).folder.absolute()
+
+
+def _made(plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
+    if (out / RESULT_FILE).exists() and TrainingPlan.from_json((out / PLAN_FILE).read_text()) == plan:
+        return read_result(out)
+    return train(plan, out, progress=progress)

@@ -1,0 +1,195 @@
+"""What one run of the real loop found out: rows, figures with intervals, and the words that go with them.
+
+A null is told as a null: when the campaign was stopped, its candidate is measured all the same and the
+report says where and why it was stopped. The control arm trained on the same replay images without any
+painted one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cloud.demo.outcome import Evidence, images_of, samples_of, served_model, site_bytes, stage_times
+from cloud.demo.photographs.roles import POTHOLE, of_highways, read_photographs
+from cloud.demo.photographs.scenario import RealInput
+from cloud.demo.photographs.truth import (
+    LOOSE_IOU,
+    RoadFigures,
+    frames_with_fire,
+    other_figures,
+    road_ap50,
+    road_figures,
+    scores_of,
+)
+from cloud.demo.result import DemoResult, Measured, Row, Score
+from cloud.intervals import newcombe_difference, sign_test, wilson
+from cloud.settings import DataFolder
+from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, train
+from edge.detector import Detector
+from edge.onnx_detector import OnnxDetector
+from messaging.figures import Figure
+
+ROADS, OTHERS = "val roads", "other val"
+NOTHING = Score(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The bundles that are compared. `candidate` is the campaign's, whether it was put in service or not."""
+
+    before: Path
+    candidate: Path | None
+    control: Path | None
+
+
+@dataclass(frozen=True)
+class RealTruth:
+    """Everything that was counted with labels, by arm, and the fire film's frames."""
+
+    roads: Mapping[str, RoadFigures]
+    loose: Mapping[str, RoadFigures]
+    others: Mapping[str, Mapping[tuple[str, str], Score]]
+    fire_frames: Mapping[str, tuple[int, int]]
+    ap50: Mapping[str, float | None]
+
+
+def train_control(work: Path, campaign: str) -> TrainedWeights | None:
+    """The campaign's own training without its painted images, about as many steps; None if it has none."""
+    folder = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
+    if folder is None:
+        return None
+    plan = TrainingPlan.from_json(folder.read_text())
+    recipe = replace(plan.recipe, epochs=plan.recipe.epochs + 1)
+    control = replace(plan, name="control", synthetic=(), recipe=recipe)
+    return train(control, (work / "detectors" / "control").absolute())
+
+
+def open_truth(arms: Arms, given: RealInput) -> RealTruth:
+    """Read the labels of val and look at its photographs with every arm, once."""
+    val = read_photographs(given.photographs, "val")
+    roads = [photograph for photograph in val if of_highways(photograph)]
+    others = [photograph for photograph in val if not of_highways(photograph)]
+    detectors: dict[str, Detector] = {
+        name: OnnxDetector(path, threads=2) for name, path in vars(arms).items() if path is not None
+    }
+    return RealTruth(
+        roads={n: road_figures(d, roads) for n, d in detectors.items()},
+        loose={n: road_figures(d, roads, LOOSE_IOU) for n, d in detectors.items()},
+        others={n: scores_of(other_figures(d, others)) for n, d in detectors.items()},
+        fire_frames={n: frames_with_fire(d, given.clip) for n, d in detectors.items()},
+        ap50={n: road_ap50(d, roads) for n, d in detectors.items()},
+    )
+
+
+def real_outcome(
+    work: Path, evidence: Evidence, measured: Measured, truth: RealTruth, cameras: Mapping[str, list[str]]
+) -> DemoResult:
+    """Put the result together; `cameras` are the names of each site's."""
+    last = evidence.campaigns[-1]
+    return DemoResult(
+        rows=tuple(_rows(truth)),
+        sites=tuple(site_bytes(work, site, names) for site, names in cameras.items()),
+        images=images_of(evidence),
+        stages_s=stage_times(last),
+        measured=measured,
+        failure_modes=tuple(mode.model_dump(mode="json") for mode in evidence.modes),
+        samples=samples_of(DataFolder(work / "cloud").campaign(last.id)),
+        notes=tuple(_notes(evidence, truth)),
+    )
+
+
+def figures_of_real(result: DemoResult, truth: RealTruth) -> list[Figure]:
+    """Counts and 95 % intervals; only time has a target, what comes out is recorded whatever it is."""
+    figures = [Figure("real_minutes", result.measured.minutes, "min", "<= 15")]
+    for arm, roads in truth.roads.items():
+        figures += [
+            _share(f"small_pothole_recall_{arm}", roads.small_score.found, roads.small_score.truth),
+            _share(f"small_pothole_recall_iou30_{arm}", *_found(truth.loose[arm].small_score)),
+            _share(f"small_pothole_precision_{arm}", *_reported(roads.small_score)),
+            _share(f"large_pothole_recall_{arm}", *_found(roads.large_score)),
+            _share(f"large_pothole_precision_{arm}", *_reported(roads.large_score)),
+            Figure(
+                f"false_potholes_on_empty_roads_{arm}",
+                roads.false_on_empty,
+                "boxes",
+                n=roads.empty_photographs,
+            ),
+            Figure(f"pothole_ap50_{arm}", truth.ap50[arm], "ratio", n=len(roads.small) + len(roads.large)),
+            _share(f"night_fire_frames_{arm}", *truth.fire_frames[arm]),
+        ]
+    for arm in ("candidate", "control"):
+        if arm in truth.roads:
+            figures += _gain("small_pothole_gain", "before", arm, truth.roads)
+            figures += _gain("small_pothole_gain_iou30", "before", arm, truth.loose)
+    if {"candidate", "control"} <= set(truth.roads):
+        figures += _gain("small_pothole_gain", "control", "candidate", truth.roads)
+        figures += _gain("small_pothole_gain_iou30", "control", "candidate", truth.loose)
+    return figures
+
+
+def _share(name: str, part: int, whole: int) -> Figure:
+    if not whole:
+        return Figure(name, None, "%", n=0)
+    low, high = wilson(part, whole)
+    return Figure(name, 100 * part / whole, "%", n=whole, interval=(100 * low, 100 * high))
+
+
+def _found(score: Score) -> tuple[int, int]:
+    return score.found, score.truth
+
+
+def _reported(score: Score) -> tuple[int, int]:
+    return score.found, score.found + score.false
+
+
+def _gain(name: str, one: str, other: str, roads: Mapping[str, RoadFigures]) -> list[Figure]:
+    """Points of recall on small potholes from one arm to another, and the paired one-sided p-value."""
+    before, after = roads[one].small, roads[other].small
+    if not before:
+        return []
+    low, high = newcombe_difference((sum(before), len(before)), (sum(after), len(after)))
+    gained = sum(b > a for a, b in zip(before, after, strict=True))
+    lost = sum(a > b for a, b in zip(before, after, strict=True))
+    label = f"{name}_{one}_to_{other}"
+    return [
+        Figure(
+            f"{label}_points",
+            100 * (sum(after) - sum(before)) / len(before),
+            "points",
+            n=len(before),
+            interval=(100 * low, 100 * high),
+        ),
+        Figure(f"{label}_p", sign_test(gained, lost), "one-sided sign test", n=gained + lost),
+    ]
+
+
+def _rows(truth: RealTruth) -> Iterator[Row]:
+    after = "candidate" if "candidate" in truth.roads else "before"
+    old, new = truth.roads["before"], truth.roads[after]
+    yield Row(POTHOLE, f"{ROADS}, under 32 px", True, old.small_score, new.small_score)
+    yield Row(POTHOLE, f"{ROADS}, 32 px and more", False, old.large_score, new.large_score)
+    before, behind = truth.others["before"], truth.others[after]
+    for key in sorted({*before, *behind}):
+        pair = before.get(key, NOTHING), behind.get(key, NOTHING)
+        if pair[0].truth:
+            yield Row(key[0], f"{OTHERS}, {key[1]}", False, *pair)
+
+
+def _notes(evidence: Evidence, truth: RealTruth) -> Iterator[str]:
+    last = evidence.campaigns[-1]
+    aimed = ", ".join(last.modes)
+    if served_model(last):
+        yield f"The campaign for {aimed} ended with its candidate in service."
+    else:
+        ended = f"The campaign for {aimed} ended {last.state}"
+        yield f"{ended}: {last.reason or 'no reason given'}. No other model was put in service."
+        if last.candidate_digest:
+            yield "The figures called after are those of its candidate all the same."
+    verified = next((s.figures for s in last.stages if s.stage == "verify"), {})
+    for mode, row in verified.items():
+        if isinstance(row, dict):
+            yield f"At the edge {mode} is {row['status']}."
+    for arm, (burning, looked) in truth.fire_frames.items():
+        yield (
+            f"Night fire film, descriptive (no truth is known), {arm}: fire in {burning} of {looked} frames."
+        )

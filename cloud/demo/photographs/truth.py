@@ -1,0 +1,139 @@
+"""Opens the labels of the split `val`, once, after the real loop has ended: potholes by size, and the rest.
+
+Detectors look with the edge's own code at their bundle's thresholds. Nothing computed here flows back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cloud.data.labelled_images import LabelledImage, read_image
+from cloud.demo.photographs.roles import LONGER_SIDE_PX, POTHOLE, SMALL_PX, Photograph
+from cloud.demo.result import Score
+from cloud.errors import DataRefused
+from cloud.evaluation.detection_metrics import matched_rows
+from cloud.evaluation.evaluate import Evaluation, evaluate
+from edge.detections import Detections, Floats
+from edge.detector import Detector
+from messaging.taxonomy import Light, SceneCondition
+
+FULL_IOU, LOOSE_IOU = 0.5, 0.3
+FIRE = "fire"
+EVERY_FRAME = 3
+
+
+@dataclass(frozen=True)
+class RoadFigures:
+    """What one detector found of the potholes on the val roads, at one IoU.
+
+    Attributes:
+        small, large: of every true pothole under 32 px, and of the others, whether it was found; in a
+            fixed order, so that two detectors can be compared pair by pair.
+        false_small, false_large: reported potholes that are none, by their own size.
+        empty_photographs: photographs without any pothole; `false_on_empty` the potholes reported there.
+    """
+
+    small: tuple[bool, ...]
+    large: tuple[bool, ...]
+    false_small: int
+    false_large: int
+    empty_photographs: int
+    false_on_empty: int
+
+    @property
+    def small_score(self) -> Score:
+        """Potholes under 32 px."""
+        return Score(len(self.small), sum(self.small), self.false_small)
+
+    @property
+    def large_score(self) -> Score:
+        """Potholes of 32 px and more."""
+        return Score(len(self.large), sum(self.large), self.false_large)
+
+
+def road_figures(detector: Detector, photographs: Iterable[Photograph], iou: float = FULL_IOU) -> RoadFigures:
+    """Look at every photograph and count; a hit overlaps its pothole by at least `iou`."""
+    found: dict[bool, list[bool]] = {True: [], False: []}
+    wrong = {True: 0, False: 0}
+    empty = on_empty = 0
+    pothole = detector.description.class_names.index(POTHOLE)
+    for photograph in photographs:
+        labelled = _opened(photograph)
+        seen = detector.detect([labelled.image])[0]
+        seen = seen[seen.class_id == pothole]
+        truth = _stacked([box.xyxy for box in labelled.boxes if box.class_name == POTHOLE])
+        scale = LONGER_SIDE_PX / max(labelled.image.shape[:2])
+        rows = matched_rows(seen, truth, iou)
+        hit = set(rows[rows >= 0].tolist())
+        for index, is_small in enumerate(_small(truth, scale)):
+            found[is_small].append(index in hit)
+        for is_small in _small(seen.xyxy[rows < 0], scale):
+            wrong[is_small] += 1
+        empty += not len(truth)
+        on_empty += 0 if len(truth) else len(seen)
+    return RoadFigures(tuple(found[True]), tuple(found[False]), wrong[True], wrong[False], empty, on_empty)
+
+
+def road_ap50(detector: Detector, photographs: Iterable[Photograph]) -> float | None:
+    """Average precision at IoU 0.5 of potholes of every size: a figure that no threshold enters."""
+    tally = evaluate(detector, (_opened(photograph) for photograph in photographs)).of_class(POTHOLE)
+    return None if tally is None else tally.ap50
+
+
+def other_figures(detector: Detector, photographs: Iterable[Photograph]) -> Evaluation:
+    """The rest of `val`: fire, smoke, near potholes, garbage, by light."""
+    return evaluate(detector, (_opened(photograph) for photograph in photographs))
+
+
+def scores_of(evaluation: Evaluation) -> dict[tuple[str, str], Score]:
+    """Counts by class and light."""
+    scores: dict[tuple[str, str], Score] = defaultdict(lambda: Score(0, 0, 0))
+    for tally in evaluation.tallies:
+        scores[tally.class_name, tally.scene] = Score(
+            tally.truths, tally.true_positives, tally.false_positives
+        )
+    return dict(scores)
+
+
+def frames_with_fire(detector: Detector, clip: Path) -> tuple[int, int]:
+    """Frames of a film in which fire is reported, and frames looked at (every third). No truth is known.
+
+    Raises `DataRefused` when the film cannot be opened or holds no frame.
+    """
+    capture, index, looked, burning = cv2.VideoCapture(str(clip)), 0, 0, 0
+    fire = detector.description.class_names.index(FIRE)
+    try:
+        while True:
+            good, image = capture.read()
+            if not good:
+                if not looked:
+                    raise DataRefused(f"film {clip} gives no frame; give one that OpenCV decodes")
+                return burning, looked
+            if index % EVERY_FRAME == 0:
+                seen: Detections = detector.detect([np.asarray(image, np.uint8)])[0]
+                burning += bool((seen.class_id == fire).any())
+                looked += 1
+            index += 1
+    finally:
+        capture.release()
+
+
+def _opened(photograph: Photograph) -> LabelledImage:
+    image = read_image(photograph.path)
+    height, width = image.shape[:2]
+    light = photograph.condition if photograph.condition in set(Light) else Light.UNKNOWN
+    boxes = tuple(box.pixels(width, height) for box in photograph.boxes)
+    return LabelledImage(photograph.path.stem, image, boxes, SceneCondition(light=Light(light)))
+
+
+def _small(xyxy: Floats, scale: float) -> Sequence[bool]:
+    sides = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) * scale
+    return [bool(side < SMALL_PX) for side in sides]
+
+
+def _stacked(boxes: Sequence[tuple[float, float, float, float]]) -> Floats:
+    return np.asarray(boxes, np.float32).reshape(-1, 4)

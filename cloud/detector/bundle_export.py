@@ -1,0 +1,109 @@
+"""From a weights file to a detector bundle: one ONNX file that describes itself.
+
+The graph has two outputs, raw boxes and projected frozen features; the description travels in its
+metadata. It assumes weights that `cloud.detector.weights` has read; it never changes them.
+"""
+
+import hashlib
+import io
+import sys
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from cloud.detector.ultralytics_yolo import EmbeddingDetector, doubled
+from cloud.detector.weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
+from messaging.releases import METADATA_KEY, BundleDescription
+
+OPSET = 17
+FINE_CHANNELS = TAP_CHANNELS // 2
+
+
+class ExportedDetector(nn.Module):
+    """The network as the edge sees it: images -> (raw boxes, projected frozen features)."""
+
+    def __init__(self, weights: DetectorWeights) -> None:
+        super().__init__()
+        self.detector = EmbeddingDetector(weights)
+        head = self.detector.network.model[-1]
+        head.export, head.format = True, "onnx"
+        matrix = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
+        self.fine, self.coarse = (
+            nn.Parameter(matrix[:, :FINE_CHANNELS]),
+            nn.Parameter(matrix[:, FINE_CHANNELS:]),
+        )
+        self.offset = nn.Parameter(torch.from_numpy(weights.basis.offset).clone())
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, h, w) RGB 0-1 -> (n, 4 + classes, anchors), (n, d, h/8, w/8).
+
+        Projection and upsampling are both linear and commute; projecting first is cheaper.
+        """
+        boxes, fine, coarse = self.detector(images)
+        features = nn.functional.conv2d(fine, self.fine, self.offset)
+        return boxes, features + doubled(nn.functional.conv2d(coarse, self.coarse))
+
+
+def describe_bundle(weights: DetectorWeights) -> BundleDescription:
+    """The description of the bundle that `export_bundle` makes of these weights."""
+    card = weights.card
+    return BundleDescription(
+        name=card.name,
+        class_names=card.class_names,
+        taxonomy_digest=card.taxonomy.digest,
+        input_width=card.input_width,
+        input_height=card.input_height,
+        thresholds=dict(card.thresholds),
+        feature_stride=FEATURE_STRIDE,
+        embedding_width=len(weights.basis.matrix),
+        embedding_digest=weights.embedding_digest,
+        clip_norm=weights.basis.clip_norm,
+        parent_digest=card.parent_digest,
+        licence=card.licence,
+    )
+
+
+def bundle_bytes(weights: DetectorWeights) -> bytes:
+    """The detector bundle of a weights file; its sha256 is the release's digest."""
+    description = describe_bundle(weights)
+    card = weights.card
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            ExportedDetector(weights),
+            (torch.zeros(1, 3, card.input_height, card.input_width),),
+            buffer,  # type: ignore[arg-type]  # the exporter in use writes to files, the signature omits it
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=[description.boxes_output, description.features_output],
+            dynamic_axes={
+                name: {0: "batch"}
+                for name in ("images", description.boxes_output, description.features_output)
+            },
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, description.model_dump_json()
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def export_bundle(weights: DetectorWeights, path: Path) -> str:
+    """Write the bundle to a file, by temporary name and rename. Returns its digest."""
+    content = bundle_bytes(weights)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(content)
+    draft.replace(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+if __name__ == "__main__":
+    export_bundle(read_weights(Path(sys.argv[1])), Path(sys.argv[2]))

@@ -1,0 +1,202 @@
+"""The only door to ultralytics: weights become a torch network and come back, and its loss.
+
+Networks are built from the architecture descriptions that ultralytics ships; tensors come from our own
+safetensors files. Telemetry, auto-install and downloads are off before the library is imported. Nothing
+here judges, signs or promotes.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("YOLO_OFFLINE", "true")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+os.environ.setdefault("YOLO_VERBOSE", "false")
+os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "blindspot-ultralytics"))
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from ultralytics.nn.tasks import DetectionModel
+
+from cloud.detector.weights import (
+    EMBEDDING_LAYERS,
+    FEATURE_TAPS,
+    DetectorWeights,
+    EmbeddingBasis,
+    WeightsCard,
+    half_exact,
+    layer_of,
+)
+from cloud.errors import WeightsRefused
+
+Floats = npt.NDArray[np.float32]
+LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
+BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
+IGNORED = ".num_batches_tracked"
+COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
+
+
+class YoloNetwork:
+    """A trainable detector: ultralytics' network, some first layers frozen with their statistics."""
+
+    def __init__(
+        self, architecture: str, classes: int, *, frozen_layers: int = 0, keep_statistics: bool = False
+    ) -> None:
+        self._frozen, self._keep_statistics = frozen_layers, keep_statistics
+        self.module = DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
+        self.module.args = LOSS_GAINS
+        for layer in self._frozen_layers():
+            layer.requires_grad_(False)
+        self.module.to(memory_format=torch.channels_last)
+
+    def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
+        """Take tensors over by name; with `partial`, those that fit. Raises `WeightsRefused`."""
+        own = {name: value for name, value in self.module.state_dict().items() if IGNORED not in name}
+        fitting = {
+            name: torch.from_numpy(np.array(value))
+            for name, value in tensors.items()
+            if name in own and own[name].shape == value.shape
+        }
+        if not partial and (len(fitting) != len(own) or len(tensors) != len(own)):
+            odd = sorted(set(own).symmetric_difference(fitting) | set(tensors).difference(fitting))
+            raise WeightsRefused(
+                f"weights do not fit the architecture: {len(odd)} tensors differ, the first is {odd[0]!r}; "
+                "train from a file of the same architecture and classes"
+            )
+        self.module.load_state_dict(fitting, strict=False)
+
+    def tensors(self) -> dict[str, Floats]:
+        """All tensors by name, kernels rounded to half precision."""
+        return {
+            name: half_exact(value.detach().to(torch.float32).cpu().numpy().copy())
+            for name, value in self.module.state_dict().items()
+            if IGNORED not in name
+        }
+
+    def train_mode(self) -> None:
+        """Dropout and batch statistics on, the frozen layers' statistics off, or all of them."""
+        self.module.train()
+        for layer in self._frozen_layers():
+            layer.eval()
+        if self._keep_statistics:
+            for layer in self.module.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+
+    def loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Summed loss of a batch.
+
+        Args:
+            images: (n, 3, h, w) float32 RGB 0-1.
+            targets: (m, 6) image index, class, centre x, centre y, width, height, normalised.
+        """
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            seen = self.module(images)
+        seen = {name: value.float() if isinstance(value, Tensor) else value for name, value in seen.items()}
+        batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
+        total, _ = self.module.loss(batch, seen)
+        return cast(Tensor, total.sum())
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What an optimiser may change."""
+        return [p for p in self.module.parameters() if p.requires_grad]
+
+    def _frozen_layers(self) -> list[nn.Module]:
+        return list(self.module.model[: self._frozen])
+
+
+class EmbeddingDetector(nn.Module):
+    """A detector and the layers that embeddings are pooled from; what they have in common is run once."""
+
+    def __init__(self, weights: DetectorWeights) -> None:
+        super().__init__()
+        embedder = replace(weights, tensors={**weights.tensors, **weights.embedding_layers})
+        self.network = _fused(weights)
+        self.common = _layers_in_common(weights, embedder)
+        self.further_layers = _fused(embedder).model[self.common : EMBEDDING_LAYERS]
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(n, 3, h, w) RGB 0-1 -> boxes, and the tapped maps (n, 128, h/8, w/8), (n, 128, h/16, w/16)."""
+        with _first_outputs(self.network) as seen:
+            boxes = self.network(images)
+        maps = seen[: self.common]
+        for layer in self.further_layers:
+            maps.append(layer(maps[-1] if maps else images))
+        fine, coarse = (maps[index] for index in FEATURE_TAPS)
+        return boxes, fine, coarse
+
+
+def _layers_in_common(one: DetectorWeights, other: DetectorWeights) -> int:
+    """How many first layers of an embedder two networks share."""
+    own = one.first_layers(EMBEDDING_LAYERS)
+    changed = (layer_of(name) for name, value in own.items() if (other.tensors[name] != value).any())
+    return min(changed, default=EMBEDDING_LAYERS)
+
+
+def _fused(weights: DetectorWeights) -> DetectionModel:
+    return network_of(weights).module.eval().fuse(verbose=False)
+
+
+@contextmanager
+def _first_outputs(module: DetectionModel) -> Iterator[list[Tensor]]:
+    """While open, a forward pass leaves the outputs of the first layers in the list, in their order."""
+    seen: list[Tensor] = []
+
+    def keep(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        seen.append(output)
+
+    handles = [layer.register_forward_hook(keep) for layer in module.model[:EMBEDDING_LAYERS]]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def stacked(fine: Tensor, coarse: Tensor) -> Tensor:
+    """Tapped maps on one grid of stride 8, (n, 256, h/8, w/8): the coarser one is upsampled bilinearly."""
+    return torch.cat([fine, doubled(coarse)], dim=1)
+
+
+def doubled(coarse: Tensor) -> Tensor:
+    """A feature map at twice its resolution."""
+    return nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
+
+
+def network_of(
+    weights: DetectorWeights, *, frozen_layers: int = 0, keep_statistics: bool = False
+) -> YoloNetwork:
+    """The trainable network that a weights file describes."""
+    card = weights.card
+    network = YoloNetwork(
+        card.architecture, len(card.class_names), frozen_layers=frozen_layers, keep_statistics=keep_statistics
+    )
+    network.load(weights.tensors)
+    return network
+
+
+def start_from_coco(pickle: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:
+    """COCO weights in ultralytics' own format, given a new head for our classes (always the same one).
+
+    The file is a pickle and runs code when opened, so only the known one is. Raises `WeightsRefused`.
+    """
+    found = hashlib.sha256(pickle.read_bytes()).hexdigest()
+    if found != COCO_SHA256:
+        raise WeightsRefused(f"{pickle} has sha256 {found}; expected {COCO_SHA256} (a pickle: not opened)")
+    torch.manual_seed(0)
+    checkpoint = torch.load(pickle, map_location="cpu", weights_only=False)
+    coco = checkpoint["model"].float().state_dict()
+    network = YoloNetwork(card.architecture, len(card.class_names))
+    network.load({name: value.numpy() for name, value in coco.items()}, partial=True)
+    return DetectorWeights(network.tensors(), basis, card)

@@ -1,0 +1,1 @@
+"""How well a detector does on labelled images, and whether a candidate may be promoted."""

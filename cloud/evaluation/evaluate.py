@@ -1,0 +1,242 @@
+"""How well a detector does on labelled images: counts per class and scene condition, with intervals.
+
+Uses the edge's own detector code, so that what is judged is what ships. It may assume labels in the
+detector's class names; it never decides anything (that is `cloud.evaluation.promotion`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from cloud.data.labelled_images import LabelledImage
+from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou_rule, match
+from cloud.intervals import wilson
+from edge.detections import Detections, Floats
+from edge.detector import Detector
+from messaging.taxonomy import SceneCondition, taxonomy_of
+
+SCORE_FLOOR = 0.02
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of one class under one scene condition, at the bundle's thresholds.
+
+    `true_positives` + `missed` are all true boxes. Average precisions use all scores above 0.02.
+    """
+
+    class_name: str
+    scene: str
+    images: int
+    true_positives: int
+    false_positives: int
+    missed: int
+    ap50: float
+    ap50_95: float
+
+    def __post_init__(self) -> None:
+        if min(self.images, self.true_positives, self.false_positives, self.missed) < 0:
+            raise ValueError(f"counts must not be negative; got {self}")
+
+    @property
+    def truths(self) -> int:
+        """True boxes."""
+        return self.true_positives + self.missed
+
+    @property
+    def reported(self) -> int:
+        """Boxes the detector reported."""
+        return self.true_positives + self.false_positives
+
+    @property
+    def recall(self) -> float | None:
+        """Share of true boxes found; None without true boxes."""
+        return self.true_positives / self.truths if self.truths else None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of reported boxes that are true; None when nothing was reported."""
+        return self.true_positives / self.reported if self.reported else None
+
+    @property
+    def recall_interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the recall."""
+        return wilson(self.true_positives, self.truths)
+
+    @property
+    def precision_interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the precision."""
+        return wilson(self.true_positives, self.reported)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one detector did on one set of labelled images."""
+
+    detector: str
+    digest: str
+    images: int
+    tallies: tuple[Tally, ...]
+
+    def tally(self, class_name: str, scene: str | SceneCondition) -> Tally | None:
+        """The counts of a class under a condition; None when there was neither truth nor report."""
+        key = scene.key if isinstance(scene, SceneCondition) else scene
+        found = [t for t in self.tallies if (t.class_name, t.scene) == (class_name, key)]
+        return found[0] if found else None
+
+    def of_class(self, class_name: str) -> Tally | None:
+        """Counts of a class over all conditions (average precisions are means weighted by truths)."""
+        return _merged([t for t in self.tallies if t.class_name == class_name], scene="all")
+
+    def of_scene(self, scene: str) -> Tally | None:
+        """Counts over all classes under a condition."""
+        return _merged([t for t in self.tallies if t.scene == scene], class_name="all")
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Condition keys that occur."""
+        return tuple(sorted({t.scene for t in self.tallies}))
+
+    def to_json(self) -> str:
+        """As JSON; `from_json` reads it back."""
+        return _EVALUATIONS.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Evaluation":
+        """Read an evaluation back."""
+        return _EVALUATIONS.validate_json(text)
+
+
+_EVALUATIONS = TypeAdapter(Evaluation)
+
+
+@dataclass(eq=False)
+class _Scores:
+    """What was gathered for one class under one condition."""
+
+    confidence: list[Floats] = field(default_factory=list)
+    hits: list[np.ndarray] = field(default_factory=list)
+    counted: list[np.ndarray] = field(default_factory=list)
+    reported: list[np.ndarray] = field(default_factory=list)
+    truths: int = 0
+
+
+def evaluate(detector: Detector, holdout: Iterable[LabelledImage]) -> Evaluation:
+    """Run a detector over labelled images and count; see `evaluate_all`."""
+    return evaluate_all([detector], holdout)[0]
+
+
+def evaluate_all(detectors: Sequence[Detector], holdout: Iterable[LabelledImage]) -> list[Evaluation]:
+    """Run detectors over the same labelled images and count, in their order.
+
+    A hit needs IoU 0.5 within the class, 0.3 for amorphous classes; AP50 and AP50-95 use their own IoU.
+    Labels of classes that a detector does not know are left out. Raises `DetectorError` when one of them
+    could not look: a failed image is never counted as an empty one.
+    """
+    counts = [_Count(detector) for detector in detectors]
+    for labelled, seen in seen_by(detectors, holdout):
+        for count, found in zip(counts, seen, strict=True):
+            count.add(labelled, found)
+    return [count.evaluation() for count in counts]
+
+
+def seen_by(
+    detectors: Sequence[Detector], images: Iterable[LabelledImage]
+) -> Iterator[tuple[LabelledImage, tuple[Detections, ...]]]:
+    """Every image, opened once, with what each detector sees from score 0.02 up; they look side by side."""
+    with ThreadPoolExecutor(len(detectors)) as pool:
+        for batch in _batches(iter(images)):
+            pictures = [labelled.image for labelled in batch]
+            looks = [pool.submit(detector.detect, pictures, floor=SCORE_FLOOR) for detector in detectors]
+            yield from zip(batch, zip(*(look.result() for look in looks), strict=True), strict=True)
+
+
+class _Count:
+    """One detector's counts so far."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._bundle, self._digest = detector.description, detector.digest
+        self._taxonomy = taxonomy_of(self._bundle.class_names)
+        self._scores: dict[tuple[str, str], _Scores] = defaultdict(_Scores)
+        self._images: dict[str, int] = defaultdict(int)
+
+    def add(self, labelled: LabelledImage, found: Detections) -> None:
+        """One image and what the detector saw on it."""
+        self._images[labelled.scene.key] += 1
+        for index, name in enumerate(self._bundle.class_names):
+            _gather(
+                self._scores[name, labelled.scene.key],
+                found[found.class_id == index],
+                true_boxes(labelled, name),
+                threshold=self._bundle.thresholds[name],
+                rule=iou_rule(self._taxonomy, name),
+            )
+
+    def evaluation(self) -> Evaluation:
+        """What was counted."""
+        rows = sorted(self._scores.items())
+        tallies = [_tally(key, scores, self._images[key[1]]) for key, scores in rows]
+        real = tuple(t for t in tallies if t.truths or t.reported)
+        return Evaluation(self._bundle.name, self._digest, sum(self._images.values()), real)
+
+
+def true_boxes(labelled: LabelledImage, class_name: str) -> Floats:
+    """The true boxes (m, 4) of one class, pixels."""
+    rows = [box.xyxy for box in labelled.boxes if box.class_name == class_name]
+    return np.asarray(rows, np.float32).reshape(-1, 4)
+
+
+def _gather(into: _Scores, found: Detections, truth: Floats, *, threshold: float, rule: float) -> None:
+    served = found.confidence >= threshold
+    counted = np.zeros(len(found), np.bool_)
+    counted[served] = match(found[served], truth, rule)
+    into.confidence.append(found.confidence)
+    into.hits.append(np.stack([match(found, truth, iou) for iou in IOU_STEPS], axis=1))
+    into.counted.append(counted)
+    into.reported.append(served)
+    into.truths += len(truth)
+
+
+def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
+    confidence, hits = np.concatenate(scores.confidence), np.concatenate(scores.hits)
+    caught = int(np.concatenate(scores.counted).sum())
+    precisions = [average_precision(confidence, hits[:, i], scores.truths) for i in range(len(IOU_STEPS))]
+    return Tally(
+        class_name=key[0],
+        scene=key[1],
+        images=images,
+        true_positives=caught,
+        false_positives=int(np.concatenate(scores.reported).sum()) - caught,
+        missed=scores.truths - caught,
+        ap50=round(precisions[0], 4),
+        ap50_95=round(float(np.mean(precisions)), 4),
+    )
+
+
+def _merged(
+    tallies: Sequence[Tally], *, class_name: str | None = None, scene: str | None = None
+) -> Tally | None:
+    if not tallies:
+        return None
+    weights = [max(t.truths, 1e-9) for t in tallies]
+    return Tally(
+        class_name=class_name or tallies[0].class_name,
+        scene=scene or tallies[0].scene,
+        images=max(t.images for t in tallies) if class_name else sum(t.images for t in tallies),
+        true_positives=sum(t.true_positives for t in tallies),
+        false_positives=sum(t.false_positives for t in tallies),
+        missed=sum(t.missed for t in tallies),
+        ap50=round(float(np.average([t.ap50 for t in tallies], weights=weights)), 4),
+        ap50_95=round(float(np.average([t.ap50_95 for t in tallies], weights=weights)), 4),
+    )
+
+
+def _batches(images: Iterator[LabelledImage]) -> Iterator[list[LabelledImage]]:
+    while batch := list(islice(images, BATCH)):
+        yield batch

@@ -1,0 +1,109 @@
+"""Many sites' prototypes -> one per class and condition, so that no single site can steer it.
+
+Only prototypes of one `embedding_digest` are ever averaged or compared. The newest of each camera counts,
+a site is the mean of its cameras (quota: one vote a site), and sites are combined by a coordinate-wise
+trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning") from five sites on. Fewer sites
+cannot outvote a liar: there vectors are clipped to the median norm and averaged, and the result says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud.store.records import PrototypeRow
+from edge.prototypes import cosine_distance
+from messaging.taxonomy import UNKNOWN_CLASS, SceneCondition
+
+Vector = npt.NDArray[np.float64]
+MIN_SITES_TO_TRIM = 5
+TRIM_SHARE = 0.2
+ASSIGN_MARGIN = 0.1
+
+
+class Combination(StrEnum):
+    """How sites were combined: robust, or only bounded."""
+
+    TRIMMED_MEAN = "trimmed_mean"
+    CLIPPED_MEAN = "clipped_mean"
+
+
+@dataclass(frozen=True)
+class FleetPrototype:
+    """One class-by-condition prototype of the fleet, in the space named by `embedding_digest`."""
+
+    class_name: str
+    scene: SceneCondition
+    vector: tuple[float, ...]
+    embedding_digest: str
+    sites: int
+    tracks: int
+    combination: Combination
+
+
+def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
+    """Combine the rows made with this embedding, one result per class and condition, sorted."""
+    groups: dict[tuple[str, SceneCondition], dict[tuple[str, str], PrototypeRow]] = defaultdict(dict)
+    for row in rows:
+        if row.embedding_digest == embedding_digest:
+            groups[row.class_name, row.scene][row.site, row.camera] = row
+    return [
+        _combined(class_name, scene, list(cameras.values()))
+        for (class_name, scene), cameras in sorted(groups.items())
+    ]
+
+
+def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> str | None:
+    """The class whose prototype is nearest by cosine, if it leads by `ASSIGN_MARGIN`; else None.
+
+    Prototypes of the same light and weather are compared; one class alone cannot lead over another.
+    """
+    best: dict[str, float] = {}
+    for prototype in known:
+        same_space = prototype.embedding_digest == unknown.embedding_digest
+        if same_space and prototype.scene == unknown.scene and prototype.class_name != UNKNOWN_CLASS:
+            best[prototype.class_name] = 1.0 - _distance(unknown, prototype)
+    ranked = sorted(best, key=lambda name: -best[name])
+    if len(ranked) < 2 or best[ranked[0]] - best[ranked[1]] < ASSIGN_MARGIN:
+        return None
+    return ranked[0]
+
+
+def _combined(class_name: str, scene: SceneCondition, rows: list[PrototypeRow]) -> FleetPrototype:
+    by_site: dict[str, list[Vector]] = defaultdict(list)
+    for row in rows:
+        by_site[row.site].append(np.asarray(row.vector))
+    votes = np.stack([np.mean(vectors, axis=0) for _, vectors in sorted(by_site.items())])
+    robust = len(votes) >= MIN_SITES_TO_TRIM
+    vector = _trimmed_mean(votes) if robust else _clipped_mean(votes)
+    return FleetPrototype(
+        class_name=class_name,
+        scene=scene,
+        vector=tuple(float(value) for value in vector),
+        embedding_digest=rows[0].embedding_digest,
+        sites=len(votes),
+        tracks=sum(row.tracks for row in rows),
+        combination=Combination.TRIMMED_MEAN if robust else Combination.CLIPPED_MEAN,
+    )
+
+
+def _trimmed_mean(votes: Vector) -> Vector:
+    """Mean of each coordinate without its lowest and highest fifth (at least one each). (sites, d) -> (d,)"""
+    cut = max(1, int(len(votes) * TRIM_SHARE))
+    kept = np.sort(votes, axis=0)[cut : len(votes) - cut]
+    return np.asarray(kept.mean(axis=0), np.float64)
+
+
+def _clipped_mean(votes: Vector) -> Vector:
+    """Mean of vectors no longer than the median length. (sites, d) -> (d,)"""
+    norms = np.linalg.norm(votes, axis=1)
+    bound = float(np.median(norms))
+    scale = np.minimum(1.0, bound / np.maximum(norms, 1e-12))
+    return np.asarray((votes * scale[:, None]).mean(axis=0), np.float64)
+
+
+def _distance(a: FleetPrototype, b: FleetPrototype) -> float:
+    return float(cosine_distance(np.asarray(a.vector), np.asarray(b.vector))[0, 0])

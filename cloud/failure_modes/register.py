@@ -1,0 +1,278 @@
+"""The register of failure modes: evidence of the store, judged by the rules of `cloud.failure_modes.rules`.
+
+It recomputes modes from rows (a short-lived snapshot is kept), remembers their states, and moves those
+states: taken up by a campaign, judged after it, closed, reopened. It never starts a campaign.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+
+from cloud.errors import NotKnown, NotNow
+from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes.prototypes import FleetPrototype, fleet_prototypes, nearest_class
+from cloud.failure_modes.rules import (
+    MIN_SUPPORTED_TRACKS,
+    PAINTING_MENDS,
+    FailureMode,
+    ModeKey,
+    closing_verdict,
+    find_failure_modes,
+    misdetection_rate,
+    next_status,
+    recall_of,
+)
+from cloud.settings import FailureModeSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import Campaign, CampaignState, MisdetectionRow, ModeState, ModeStatus
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+from messaging.taxonomy import UNKNOWN_CLASS, Taxonomy
+
+SNAPSHOT_S = 1.0
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Failure modes and what they were computed from."""
+
+    modes: tuple[FailureMode, ...]
+    rows: tuple[MisdetectionRow, ...]
+    recall: Mapping[RecallKey, RecallEstimate]
+    in_service: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The closing rule applied to one mode and one model."""
+
+    status: ModeStatus
+    recall: RecallEstimate
+    rate: float | None
+    baseline_rate: float | None
+    target: float
+
+
+class ModeRegister:
+    """Failure modes of the fleet. Safe to share between threads."""
+
+    def __init__(
+        self,
+        reports: ReportStore,
+        campaigns: CampaignStore,
+        releases: ReleaseStore,
+        settings: FailureModeSettings,
+        taxonomy: Taxonomy,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reports, self._campaigns, self._releases = reports, campaigns, releases
+        self._settings, self._taxonomy, self._clock = settings, taxonomy, clock
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._taken_at = 0.0
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def snapshot(self, *, max_age_s: float = SNAPSHOT_S) -> Snapshot:
+        """All modes ranked by harm, at most `max_age_s` old."""
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._taken_at > max_age_s:
+                self._snapshot, self._taken_at = self._compute(), time.monotonic()
+            return self._snapshot
+
+    def modes(self) -> list[FailureMode]:
+        """All modes ranked by harm."""
+        return list(self.snapshot().modes)
+
+    def mode(self, mode: str) -> FailureMode:
+        """One mode. Raises `NotKnown`."""
+        for found in self.snapshot().modes:
+            if found.key.id == mode:
+                return found
+        raise NotKnown(f"failure mode {mode[:80]!r} is not known; `blindspot failures list` shows them")
+
+    def target(self, mode: FailureMode) -> float:
+        """What the lower bound of the mode's estimated recall must exceed."""
+        return self._settings.target(_class_of(mode.key, mode.state))
+
+    def in_service(self) -> frozenset[str]:
+        """Models that sites run by their last heartbeats; else the newest service release; else none."""
+        running = {h.heartbeat.model_digest for h in self._reports.heartbeats()} - {None}
+        if running:
+            return frozenset(digest for digest in running if digest)
+        latest = self._releases.current_service()
+        return frozenset([latest.digest] if latest else [])
+
+    def main_model(self) -> str | None:
+        """The newest service release; without one, the model that most sites run; else None."""
+        latest = self._releases.current_service()
+        if latest is not None:
+            return latest.digest
+        running = Counter(h.heartbeat.model_digest for h in self._reports.heartbeats())
+        return next((digest for digest, _ in running.most_common() if digest), None)
+
+    def prototypes(self) -> list[FleetPrototype]:
+        """Fleet prototypes in the embedding of the newest release (or of the newest prototype)."""
+        rows = self._reports.prototypes()
+        latest = self._releases.current_service()
+        digest = latest.description.get("embedding_digest") if latest else None
+        if digest is None and rows:
+            digest = rows[-1].embedding_digest
+        return fleet_prototypes(rows, digest) if digest else []
+
+    def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
+        """The prototype of the mode's class (or the one assigned to it) and condition, if there is one."""
+        wanted = (_class_of(mode.key, mode.state), mode.key.scene)
+        return next((p for p in self.prototypes() if (p.class_name, p.scene) == wanted), None)
+
+    def suggested_class(self, mode: FailureMode) -> str | None:
+        """For a mode of unknown class: what the nearest prototype says, if it leads by the margin."""
+        if mode.key.class_name != UNKNOWN_CLASS:
+            return None
+        every = self.prototypes()
+        mine = [p for p in every if (p.class_name, p.scene) == (UNKNOWN_CLASS, mode.key.scene)]
+        return nearest_class(mine[0], every) if mine else None
+
+    def judge(self, mode: str, models: Set[str] | None = None) -> Judgement:
+        """Apply the closing rule with these models (default: those in service)."""
+        state = self._campaigns.mode_states().get(mode)
+        return self._judged(mode, state, self.snapshot(max_age_s=0.0), models)
+
+    def _judged(
+        self, mode: str, state: ModeState | None, snapshot: Snapshot, models: Set[str] | None = None
+    ) -> Judgement:
+        key = ModeKey.parse(mode)
+        judged = snapshot.in_service if models is None else models
+        recall = recall_of(snapshot.recall, key, judged)
+        rate = misdetection_rate(snapshot.rows, key, judged, recall)
+        baseline = state.baseline_rate if state else None
+        target = self._settings.target(_class_of(key, state))
+        verdict = closing_verdict(recall, target=target, rate=rate, baseline_rate=baseline)
+        return Judgement(verdict, recall, rate, baseline, target)
+
+    # -- moving states -------------------------------------------------------------------------------
+
+    def refresh(self) -> list[ModeState]:
+        """Apply the closing rule to every mode outside a campaign; returns what changed.
+
+        What a campaign for another mode has mended is closed as well.
+        """
+        snapshot, states = self.snapshot(max_age_s=0.0), self._campaigns.mode_states()
+        changed = []
+        for mode in {m.key.id for m in snapshot.modes} | states.keys():
+            state = states.get(mode) or self._found(mode, snapshot)
+            if state.baseline_rate is None:
+                continue
+            status = next_status(state.status, self._judged(mode, state, snapshot).status)
+            if status is not state.status:
+                changed.append(self._put(replace(state, status=status, since=self._now())))
+        return changed
+
+    def take_up(self, campaign: Campaign) -> None:
+        """Mark the campaign's modes; repeating it changes nothing.
+
+        The rate that must halve is that of when the mode was found: what several campaigns mend together, or
+        one that aims at another mode mends beside, is mended.
+        """
+        snapshot = self.snapshot(max_age_s=0.0)
+        states = self._campaigns.mode_states()
+        for mode in campaign.plan.modes:
+            known = states.get(mode) or self._found(mode, snapshot)
+            if known.campaign == campaign.id and known.status is ModeStatus.IN_CAMPAIGN:
+                continue
+            if known.baseline_rate is None:
+                known = self._with_rate_of(known, campaign.plan.incumbent_digest, snapshot)
+            self._put(replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id))
+
+    def _found(self, mode: str, snapshot: Snapshot) -> ModeState:
+        """The state of a mode that was not remembered yet: open, with the rate of when it was found.
+
+        The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
+        Recall says nothing about false alarms and poor boxes: they get none.
+        """
+        found = next((m for m in snapshot.modes if m.key.id == mode), None)
+        if found is None:
+            return ModeState(mode, ModeStatus.OPEN, self._now())
+        first = found.first_model
+        if found.key.kind not in PAINTING_MENDS or first in snapshot.in_service:
+            return found.state
+        seen = recall_of(snapshot.recall, found.key, {first})
+        if seen.supported_in_service < MIN_SUPPORTED_TRACKS:
+            return found.state
+        return self._with_rate_of(found.state, first, snapshot)
+
+    def _with_rate_of(self, state: ModeState, model: str | None, snapshot: Snapshot) -> ModeState:
+        key = ModeKey.parse(state.mode)
+        models = frozenset([model]) if model else snapshot.in_service
+        rate = misdetection_rate(snapshot.rows, key, models, recall_of(snapshot.recall, key, models))
+        return replace(state, baseline_digest=model, baseline_rate=rate)
+
+    def set_status(self, mode: str, status: ModeStatus) -> None:
+        """What a campaign's verify stage found."""
+        state = self._campaigns.mode_states().get(mode) or ModeState(mode, status, self._now())
+        self._put(replace(state, status=status, since=self._now()))
+
+    def campaign_ended(self, campaign: Campaign) -> None:
+        """Modes still marked as in this campaign go back to open, or wait for tracks if it was done."""
+        after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
+        for state in self._campaigns.mode_states().values():
+            if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
+                self._put(replace(state, status=after, since=self._now()))
+
+    def assign(self, mode: str, class_name: str) -> FailureMode:
+        """An operator's word on what a mode of unknown class is. Raises `NotKnown`, `NotNow`."""
+        found = self.mode(mode)
+        if found.key.class_name != UNKNOWN_CLASS:
+            raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
+        self._taxonomy.index(class_name)
+        state = self._campaigns.mode_states().get(mode) or found.state
+        self._put(replace(state, assigned_class=class_name))
+        return self.mode(mode)
+
+    def _put(self, state: ModeState) -> ModeState:
+        self._campaigns.put_mode_state(state)
+        with self._lock:
+            self._snapshot = None
+        return state
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    def _compute(self) -> Snapshot:
+        since = self._now() - self._settings.window_days * _DAY_S
+        rows = tuple(self._reports.misdetections(since_utc=since))
+        counts = self._reports.recall_counts(since_utc=since)
+        recall = estimate_recall(counts, self._reports.shadow_reports())
+        in_service = self.in_service()
+        modes = find_failure_modes(
+            rows,
+            recall,
+            taxonomy=self._taxonomy,
+            in_service=in_service,
+            states=self._campaigns.mode_states(),
+        )
+        return Snapshot(tuple(modes), rows, recall, in_service)
+
+
+def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
+    """Modes that nobody is mending and that are not mended."""
+    return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
+
+
+def to_mend(modes: Iterable[FailureMode]) -> list[FailureMode]:
+    """Open modes that painting can mend, in their order: what is taken up when nobody names a mode.
+
+    Those come first whose tracks are enough for the closing rule: the others could not be seen to close.
+    """
+    candidates = [
+        m for m in open_modes(modes) if m.key.class_name != UNKNOWN_CLASS and m.key.kind in PAINTING_MENDS
+    ]
+    return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
+
+
+def _class_of(key: ModeKey, state: ModeState | None) -> str:
+    """The class that an operator has assigned to a mode, else its own."""
+    return state.assigned_class if state and state.assigned_class else key.class_name

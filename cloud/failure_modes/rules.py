@@ -1,0 +1,229 @@
+"""Failure modes: the fleet's misdetections grouped by class x condition x kind and ranked by harm.
+
+Pure functions over rows; nothing here reads a store or a clock. harm = frequency x severity x
+(1 - estimated recall), where frequency is the probability-weighted count against the models in service,
+per hour of the common observation window, and estimated recall is the centre of the Wilson interval (one
+half where nothing is known). The misdetection *rate* that must halve before a mode closes is counted per
+supported track of the same class, condition and model: per hour or frame it would follow the traffic. Only
+witnesses other than the detector count in it: gaps, weak boxes and contradicting views are seen of objects
+that it half sees, and grow when a blind detector begins to see.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
+from cloud.store.records import MisdetectionRow, ModeState, ModeStatus
+from messaging.errors import ConfigurationError
+from messaging.reports import ErrorKind, EvidenceSource
+from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SceneCondition, SizeBin, Taxonomy
+
+MIN_SUPPORTED_TRACKS = 30
+WITNESSES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
+PAINTING_MENDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
+_MIN_WINDOW_S = 3600
+
+
+@dataclass(frozen=True, order=True)
+class ModeKey:
+    """Class x condition x kind; written `pothole.night-rain.missed` everywhere."""
+
+    class_name: str
+    scene: SceneCondition
+    kind: ErrorKind
+
+    @property
+    def id(self) -> str:
+        """The name in URLs, tables and orders."""
+        return f"{self.class_name}.{self.scene.key}.{self.kind}"
+
+    @classmethod
+    def of(cls, row: MisdetectionRow) -> "ModeKey":
+        """The mode that a misdetection belongs to."""
+        return cls(row.class_name, row.scene, row.kind)
+
+    @classmethod
+    def parse(cls, mode: str) -> "ModeKey":
+        """Read an id back. Raises `ConfigurationError`."""
+        parts = mode.split(".")
+        if len(parts) != 3 or not parts[0] or parts[2] not in set(ErrorKind):
+            raise ConfigurationError(
+                f"failure mode {mode[:80]!r} is not CLASS.LIGHT-WEATHER.KIND; "
+                f"kind is one of {', '.join(ErrorKind)}"
+            )
+        return cls(parts[0], SceneCondition.parse(parts[1]), ErrorKind(parts[2]))
+
+
+@dataclass(frozen=True)
+class GeometryBin:
+    """Probability-weighted count of boxes of one size in one region of the frame."""
+
+    size: SizeBin
+    region: RegionBin
+    weight: float
+
+
+@dataclass(frozen=True)
+class FailureMode:
+    """One ranked failure mode with its evidence. `count` is over all models, `rate` of those in service.
+
+    `first_model` is the digest of the model that erred first.
+    """
+
+    key: ModeKey
+    count: int
+    count_in_service: int
+    sites: tuple[str, ...]
+    cameras: tuple[str, ...]
+    sources: Mapping[str, int]
+    geometry: tuple[GeometryBin, ...]
+    first_seen_utc: int
+    first_model: str
+    last_seen_utc: int
+    frequency_per_hour: float
+    severity: int
+    recall: RecallEstimate
+    rate: float | None
+    state: ModeState
+
+    @property
+    def harm(self) -> float:
+        """frequency x severity x (1 - estimated recall)."""
+        return self.frequency_per_hour * self.severity * (1.0 - self.recall.centre)
+
+
+def find_failure_modes(
+    rows: Iterable[MisdetectionRow],
+    recall: Mapping[RecallKey, RecallEstimate],
+    *,
+    taxonomy: Taxonomy,
+    in_service: Set[str],
+    states: Mapping[str, ModeState],
+) -> list[FailureMode]:
+    """Group and rank by harm. An empty `in_service` means that every model counts as in service."""
+    groups: dict[ModeKey, list[MisdetectionRow]] = defaultdict(list)
+    for row in rows:
+        groups[ModeKey.of(row)].append(row)
+    every = [row for group in groups.values() for row in group]
+    hours = _window_hours(every)
+    modes = [
+        _mode(
+            key,
+            group,
+            recall,
+            taxonomy=taxonomy,
+            in_service=in_service,
+            hours=hours,
+            state=states.get(key.id),
+        )
+        for key, group in groups.items()
+    ]
+    return sorted(modes, key=lambda mode: (-mode.harm, mode.key))
+
+
+def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: Set[str]) -> RecallEstimate:
+    """Summed estimate of the given models (all, if none is given) for a mode's class and condition."""
+    supported = detected = 0
+    by_source: dict[str, tuple[int, int]] = {}
+    for where, estimate in recall.items():
+        if (where.class_name, where.scene) != (key.class_name, key.scene):
+            continue
+        if models and where.model_digest not in models:
+            continue
+        supported, detected = supported + estimate.supported, detected + estimate.detected
+        for source, (s, d) in estimate.by_source.items():
+            before = by_source.get(source, (0, 0))
+            by_source[source] = (before[0] + s, before[1] + d)
+    return RecallEstimate(supported, detected, by_source)
+
+
+def misdetection_rate(
+    rows: Iterable[MisdetectionRow], key: ModeKey, models: Set[str], recall: RecallEstimate
+) -> float | None:
+    """What witnesses tell of the mode by these models per supported track in service; None without tracks.
+
+    Evidence counts with its probability, as it does in the frequency. A candidate in shadow reports no
+    misdetections: its tracks there would make every rate nought.
+    """
+    if not recall.supported_in_service:
+        return None
+    told = (r for r in rows if r.evidence in WITNESSES)
+    mine = (r for r in told if ModeKey.of(r) == key)
+    expected = sum(r.probability for r in mine if not models or r.model_digest in models)
+    return expected / recall.supported_in_service
+
+
+def closing_verdict(
+    recall: RecallEstimate, *, target: float, rate: float | None, baseline_rate: float | None
+) -> ModeStatus:
+    """The closing rule: CLOSED, WAITING (too few tracks to say) or OPEN (enough tracks, and not closed).
+
+    Closed needs the lower bound of estimated recall above the target over at least 30 supported tracks,
+    and a misdetection rate at most half of the one when the mode was found.
+    """
+    if recall.supported < MIN_SUPPORTED_TRACKS or rate is None or baseline_rate is None:
+        return ModeStatus.WAITING
+    if recall.interval[0] > target and rate <= baseline_rate / 2:
+        return ModeStatus.CLOSED
+    return ModeStatus.OPEN
+
+
+def next_status(now: ModeStatus, verdict: ModeStatus) -> ModeStatus:
+    """What a mode becomes by the rule outside a campaign; one that was closed and fails it is reopened."""
+    if now is ModeStatus.IN_CAMPAIGN or verdict is ModeStatus.WAITING:
+        return now
+    if verdict is ModeStatus.CLOSED:
+        return ModeStatus.CLOSED
+    return ModeStatus.OPEN if now is ModeStatus.OPEN else ModeStatus.REOPENED
+
+
+def _mode(
+    key: ModeKey,
+    rows: Sequence[MisdetectionRow],
+    recall: Mapping[RecallKey, RecallEstimate],
+    *,
+    taxonomy: Taxonomy,
+    in_service: Set[str],
+    hours: float,
+    state: ModeState | None,
+) -> FailureMode:
+    serving = [row for row in rows if not in_service or row.model_digest in in_service]
+    estimate = recall_of(recall, key, in_service)
+    first = min(rows, key=lambda row: row.minute_utc)
+    return FailureMode(
+        key=key,
+        count=len(rows),
+        count_in_service=len(serving),
+        sites=tuple(sorted({row.site for row in rows})),
+        cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
+        sources=dict(Counter(str(row.evidence) for row in rows)),
+        geometry=_geometry(rows),
+        first_seen_utc=first.minute_utc,
+        first_model=first.model_digest,
+        last_seen_utc=max(row.minute_utc for row in rows),
+        frequency_per_hour=sum(row.probability for row in serving) / hours,
+        severity=_severity(taxonomy, key.class_name),
+        recall=estimate,
+        rate=misdetection_rate(rows, key, in_service, estimate),
+        state=state or ModeState(key.id, ModeStatus.OPEN, first.minute_utc),
+    )
+
+
+def _severity(taxonomy: Taxonomy, class_name: str) -> int:
+    """Classes of another taxonomy (an old report) count as the unknown class does."""
+    return taxonomy.severity(class_name if class_name in taxonomy.names else UNKNOWN_CLASS)
+
+
+def _geometry(rows: Iterable[MisdetectionRow]) -> tuple[GeometryBin, ...]:
+    weights: dict[tuple[SizeBin, RegionBin], float] = defaultdict(float)
+    for row in rows:
+        weights[row.size, row.region] += row.probability
+    return tuple(GeometryBin(size, region, round(w, 4)) for (size, region), w in sorted(weights.items()))
+
+
+def _window_hours(rows: Sequence[MisdetectionRow]) -> float:
+    if not rows:
+        return 1.0
+    minutes = [row.minute_utc for row in rows]
+    return max(max(minutes) - min(minutes) + 60, _MIN_WINDOW_S) / 3600

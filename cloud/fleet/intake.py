@@ -1,0 +1,153 @@
+"""Bus -> store: every report of the fleet exactly once, every refused message kept aside and counted.
+
+A durable pull on the fleet's stream; a message is acknowledged after its transaction is committed, so a
+kill at any point repeats it and the unique key (site, message id) counts it once. The subject's site must
+be the envelope's: who may publish on a subject is the broker's word, what an envelope says is not.
+Heartbeats are read from their last-value bucket. Receipts tell the highest ledger entry committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cloud.metrics import CloudMetrics
+from cloud.store.report_store import Received, ReportStore
+from messaging.bus import Bus, Delivery
+from messaging.codec import PAYLOADS, Lane, Message, decode
+from messaging.errors import MessageRefused, WireError
+from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
+
+log = logging.getLogger(__name__)
+
+DURABLE = "ingest"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one round of intake did, in messages."""
+
+    new: int = 0
+    duplicates: int = 0
+    refused: int = 0
+
+
+@dataclass
+class Intake:
+    """Moves reports from the hub into the store; one instance a process."""
+
+    bus: Bus
+    store: ReportStore
+    metrics: CloudMetrics
+    batch: int = 200
+    _receipts: dict[str, int] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take until told to stop; an unreachable broker is waited for with back-off (0.2 s to 10 s)."""
+        delay_s = 0.2
+        while not stop.is_set():
+            try:
+                await self.take(timeout_s=1.0)
+                await self.take_heartbeats()
+                delay_s = 0.2
+            except WireError as error:
+                log.warning("intake waits for the hub: %s", error)
+                self.metrics.intake_failures.inc()
+                await _pause(stop, delay_s)
+                delay_s = min(10.0, delay_s * 2)
+
+    async def take(self, *, timeout_s: float = 1.0) -> Taken:
+        """One batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
+        deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
+        if not deliveries:
+            return Taken()
+        good: list[Received] = []
+        bad: list[tuple[Delivery, MessageRefused]] = []
+        for delivery in deliveries:
+            try:
+                good.append(_received(delivery))
+            except MessageRefused as error:
+                bad.append((delivery, error))
+        inserted = await asyncio.to_thread(self.store.insert, good)
+        for refused, reason in bad:
+            await asyncio.to_thread(self._keep_aside, refused, reason)
+        await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
+        await self._write_receipts()
+        self._count(good, inserted.duplicates, len(bad))
+        return Taken(inserted.new, inserted.duplicates, len(bad))
+
+    async def take_heartbeats(self) -> int:
+        """Read the last-value bucket; returns how many sites had something new."""
+        new = 0
+        for site, value in (await self.bus.all_latest(HEARTBEATS)).items():
+            try:
+                message = decode(value)
+                _check_heartbeat(message, site)
+            except MessageRefused as error:
+                self.metrics.reports_refused.labels(kind="heartbeat").inc()
+                log.warning("heartbeat of site %s refused: %s", site, error)
+                continue
+            new += await asyncio.to_thread(self.store.put_heartbeat, message, len(value))
+        return new
+
+    def _keep_aside(self, delivery: Delivery, error: MessageRefused) -> None:
+        log.warning("message refused and kept aside: %s", error)
+        self.store.keep_aside(
+            subject=delivery.subject,
+            message_id=delivery.message_id,
+            reason=str(error),
+            data=delivery.data,
+        )
+        try:
+            site = parse_report_subject(delivery.subject).site
+        except MessageRefused:
+            return
+        self.store.note_ledger(site, position_in_headers(delivery.headers))
+
+    async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
+        for delivery in deliveries:
+            if id(delivery) in refused:
+                await delivery.refuse()
+            else:
+                await delivery.acknowledge()
+
+    async def _write_receipts(self) -> None:
+        for site in await asyncio.to_thread(self.store.sites):
+            if site.ledger_n and self._receipts.get(site.site) != site.ledger_n:
+                receipt = LedgerPosition(site.ledger_n, site.ledger_hash)
+                await self.bus.put_latest(RECEIPTS, site.site, receipt.to_bytes())
+                self._receipts[site.site] = site.ledger_n
+
+    def _count(self, good: Sequence[Received], duplicates: int, refused: int) -> None:
+        for received in good:
+            self.metrics.reports.labels(kind=received.message.kind).inc(len(received.message.reports))
+        self.metrics.report_duplicates.inc(duplicates)
+        self.metrics.reports_refused.labels(kind="report").inc(refused)
+
+
+def _received(delivery: Delivery) -> Received:
+    """Decode one delivery. Raises `MessageRefused`: bad bytes, or subject and envelope disagree."""
+    subject = parse_report_subject(delivery.subject)
+    message = decode(delivery.data)
+    said = (message.site, message.kind, message.id)
+    if said != (subject.site, subject.kind, subject.id):
+        raise MessageRefused(
+            f"envelope says site {message.site}, kind {message.kind}, id {message.id}; "
+            f"it came on the subject {delivery.subject[:120]}"
+        )
+    if PAYLOADS[message.kind].lane is Lane.LATEST:
+        raise MessageRefused(f"{message.kind} is a last-value message and has no place in the stream")
+    return Received(message, len(delivery.data), position_in_headers(delivery.headers))
+
+
+def _check_heartbeat(message: Message, site: str) -> None:
+    if message.kind != "heartbeat" or message.site != site:
+        raise MessageRefused(f"key {site} holds a {message.kind} of site {message.site}")
+
+
+async def _pause(stop: asyncio.Event, delay_s: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), delay_s)
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""The database: tables, records, and one repository for each subject. The only package that holds SQL."""

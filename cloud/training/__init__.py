@@ -1,0 +1,1 @@
+"""Fine-tuning of a detector: plan, batches, augmentation, training loop, choice of thresholds."""

@@ -1,0 +1,228 @@
+"""The stages that rest on the edge's word, with sites by script: promoted, refused, rolled back, closed."""
+
+import time
+from pathlib import Path
+
+from cloud.api.client import RemoteCloud
+from cloud.campaigns import edge_stages
+from cloud.campaigns.model_stages import remember_release
+from cloud.campaigns.services import Parts
+from cloud.campaigns.stage import StageResult, StageWork
+from cloud.campaigns.stages import CampaignWork
+from cloud.settings import (
+    ApiSettings,
+    CampaignSettings,
+    CloudSettings,
+    FailureModeSettings,
+    RolloutSettings,
+    TriggerRule,
+)
+from cloud.store.database import open_database, sqlite_url
+from cloud.store.records import CampaignStage
+from cloud.store.release_store import ReleaseStore
+from messaging.blobs import digest_of
+from messaging.releases import Stage
+from messaging.reports import SwapOutcome
+from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
+from tests.cloud.api.test_app import until
+from tests.fake_detector import describe, fake_bundle
+from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
+from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.scripted_stages import ScriptedStages
+
+HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
+SITES = ("harbour", "quay", "tunnel")
+
+
+def edge_by_the_book(parts: Parts) -> ScriptedStages:
+    """Images and training by script; everything that concerns the edge is the real thing."""
+
+    def plan(work: StageWork) -> StageResult:
+        order = {"class_name": "pothole", "light": "night", "weather": "rain"}
+        return StageResult(output={"orders": [{"mode": MODE, "order": order}]})
+
+    def trial(work: StageWork) -> StageResult:
+        description = describe("candidate")
+        manifest = parts.publisher.publish_trial(CANDIDATE, description, evaluation=b"{}")
+        fields = description.model_dump(mode="json")
+        remember_release(parts, manifest, fields, campaign=work.campaign.id)
+        return StageResult(output={"digest": manifest.digest})
+
+    return ScriptedStages(
+        plan=plan,
+        trial=trial,
+        shadow=lambda work: edge_stages.shadow(parts, work),
+        service=lambda work: edge_stages.service(parts, work),
+        roll_out=lambda work: edge_stages.roll_out(parts, work),
+        verify=lambda work: edge_stages.verify(parts, work),
+    )
+
+
+def settings(folder: Path, **changes: object) -> CloudSettings:
+    values: dict[str, object] = {
+        "data": folder,
+        "api": ApiSettings(port=0),
+        "failure_modes": FailureModeSettings(refresh_s=0.2, window_days=36500),
+        "rollout": RolloutSettings(hold_s=0.0, phase_deadline_s=20.0),
+        "campaign": CampaignSettings(shadow_deadline_s=15.0, verify_deadline_s=15.0, poll_s=0.1),
+    }
+    return CloudSettings.model_validate({**values, **changes})
+
+
+def with_evidence(cloud: RunningCloud) -> None:
+    until(lambda: len(cloud.sites) == 3)
+    until(lambda: all(site.model == HERE for site in cloud.sites.values()))
+    for name in SITES:
+        evidence = [misdetection(model_digest=HERE) for _ in range(10)]
+        cloud.say(name, *evidence, tally(model_digest=HERE))
+    with cloud.client() as client:
+        until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
+
+
+def begun(client: RemoteCloud) -> CampaignResource:
+    request = CampaignRequest(modes=(MODE,), count=3)
+    return client.send("POST", "campaigns", CampaignResource, request)
+
+
+def run_campaign(cloud: RunningCloud) -> CampaignResource:
+    with cloud.client() as client:
+        *_, last = client.watch(begun(client).id)
+        return last
+
+
+def begun_to_shadow(cloud: RunningCloud, client: RemoteCloud) -> CampaignResource:
+    """A campaign whose candidate has been ordered to the canary."""
+    started = begun(client)
+    until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+    return started
+
+
+def mode_status(cloud: RunningCloud) -> str:
+    with cloud.client() as client:
+        return client.get(f"failure-modes/{MODE}", FailureModeResource).status
+
+
+def rollout(cloud: RunningCloud, campaign: str) -> RolloutResource:
+    with cloud.client() as client:
+        return client.get(f"rollouts/{campaign}-service", RolloutResource)
+
+
+def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes(tmp_path: Path) -> None:
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES) as cloud:
+        with_evidence(cloud)
+        done = run_campaign(cloud)
+        assert (done.state, done.reason) == ("done", "")
+        assert {site.model for site in cloud.sites.values()} == {digest_of(CANDIDATE)}
+        trials = [n for n, s in cloud.sites.items() if any(o.stage is Stage.TRIAL for o in s.orders)]
+        assert trials == ["harbour"], "only the canary runs it in shadow"
+        assert rollout(cloud, done.id).phase == "done"
+        figures = {stage.stage: stage.figures for stage in done.stages}
+        assert figures["verify"][MODE]["status"] == "closed"
+        assert figures["verify"][MODE]["recall"]["supported"] == 120
+        assert figures["shadow"]["outcome"] == "pass"
+        assert mode_status(cloud) == "closed"
+
+
+def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> None:
+    script = SiteScript(incumbent_detected=30, candidate_detected=2)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        ended = run_campaign(cloud)
+        assert ended.state == "rejected"
+        assert "worse in shadow" in ended.reason
+        until(lambda: cloud.sites["harbour"].orders[-1].digest == HERE)
+        assert {site.model for site in cloud.sites.values()} == {HERE}
+        assert mode_status(cloud) == "open"
+
+
+def orders_of(cloud: RunningCloud, site: str) -> list[tuple[Stage, str]]:
+    return [(order.stage, order.digest) for order in cloud.sites[site].orders]
+
+
+def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> None:
+    script = SiteScript(shadow=SwapOutcome.REFUSED)
+    canaries = RolloutSettings(canary_sites=2)
+    with running_cloud(
+        settings(tmp_path, rollout=canaries), edge_by_the_book, sites=SITES, script=script
+    ) as cloud:
+        with_evidence(cloud)
+        ended = run_campaign(cloud)
+        assert ended.reason.startswith("the shadow run halted")
+        for site in ("harbour", "quay"):
+            until(lambda site=site: orders_of(cloud, site)[-1] == (Stage.SERVICE, HERE))
+
+
+def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_another(tmp_path: Path) -> None:
+    script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        with cloud.client() as client:
+            started = begun_to_shadow(cloud, client)
+            client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
+            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.SERVICE, HERE))
+            *_, last = client.watch(started.id)
+            assert last.state == "cancelled"
+            script.tracks_in_shadow, script.incumbent_detected, script.candidate_detected = 40, 10, 38
+            client.send("POST", f"campaigns/{started.id}/resume", CampaignResource)
+            *_, last = client.watch(started.id)
+            assert (last.state, last.reason) == ("done", "")
+
+
+def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> None:
+    script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        with cloud.client() as client:
+            begun_to_shadow(cloud, client)
+    database = open_database(sqlite_url(cloud.settings.folder.store))
+    assert ReleaseStore(database).last_orders()["harbour"].stage == Stage.TRIAL
+    database.close()
+
+
+def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(tmp_path: Path) -> None:
+    script = SiteScript(install=SwapOutcome.ROLLED_BACK)
+    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+        with_evidence(cloud)
+        ended = run_campaign(cloud)
+        assert ended.state == "rejected"
+        assert "rolled_back" in ended.reason
+        assert {site.model for site in cloud.sites.values()} == {HERE}
+        asked = [n for n, s in cloud.sites.items() if digest_of(CANDIDATE) in {o.digest for o in s.orders}]
+        assert asked == ["harbour"]
+        assert cloud.parts is not None
+        assert cloud.parts.register.main_model() == HERE, "a model that went back is nobody's incumbent"
+
+
+def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) -> None:
+    told = settings(tmp_path, campaign=CampaignSettings(verify_deadline_s=0.5, poll_s=0.1))
+    with running_cloud(told, edge_by_the_book, sites=SITES, script=SiteScript(tracks_after=2)) as cloud:
+        with_evidence(cloud)
+        done = run_campaign(cloud)
+        assert done.state == "done"
+        assert mode_status(cloud) == "waiting"
+        cloud.say("quay", tally(model_digest=digest_of(CANDIDATE), supported=50, detected=49))
+        until(lambda: mode_status(cloud) == "closed")
+        bad = [misdetection(model_digest=digest_of(CANDIDATE)) for _ in range(60)]
+        cloud.say("quay", *bad, tally(model_digest=digest_of(CANDIDATE), supported=60, detected=0))
+        until(lambda: mode_status(cloud) == "reopened")
+
+
+def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
+    rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6, needs_approval=False)
+    told = settings(tmp_path, triggers=(rule,))
+    with running_cloud(told, edge_by_the_book, sites=SITES) as cloud:
+        with_evidence(cloud)
+        with cloud.client() as client:
+            until(lambda: len(client.page("campaigns", CampaignResource)) == 1)
+            (campaign,) = client.page("campaigns", CampaignResource)
+            assert (campaign.started_by, campaign.modes) == ("rule:potholes", (MODE,))
+            *_, last = client.watch(campaign.id)
+            assert last.state == "done"
+            time.sleep(0.5)
+            assert len(client.page("campaigns", CampaignResource)) == 1, (
+                "the mode is closed, and it cools down"
+            )
+
+
+def test_the_stages_of_a_campaign_are_those_of_the_seam() -> None:
+    assert all(callable(getattr(CampaignWork, stage)) for stage in CampaignStage)

@@ -1,0 +1,79 @@
+"""From failure modes to orders: aimed, repeatable, and never an image in them."""
+
+import pytest
+
+from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_paint, synthesis_order
+from cloud.errors import CampaignRefused
+from cloud.failure_modes.prototypes import Combination, FleetPrototype
+from cloud.failure_modes.rules import FailureMode, find_failure_modes
+from cloud.settings import SynthesisSettings
+from cloud.store.records import CampaignPlan, MisdetectionRow
+from messaging.taxonomy import DEFAULT_TAXONOMY, RegionBin, SizeBin
+from synth.order import SynthesisOrder
+from tests.cloud.failure_modes.test_rules import NIGHT, row
+from tests.support.cloud.sample_reports import EMBEDDING
+
+PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
+ULID_A, ULID_B = "01JAZ5Y9T4X3Q6M2K8B7C9D0EF", "01JAZ5Y9T4X3Q6M2K8B7C9D0EG"
+
+
+def mode(*rows: MisdetectionRow) -> FailureMode:
+    (found,) = find_failure_modes(
+        rows or (row(),), {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={}
+    )
+    return found
+
+
+def order(
+    found: FailureMode,
+    plan: CampaignPlan | None = None,
+    campaign: str = ULID_A,
+    prototype: FleetPrototype | None = PROTOTYPE,
+) -> SynthesisOrder:
+    return synthesis_order(
+        found,
+        class_name="fire",
+        prototype=prototype,
+        plan=plan or CampaignPlan((found.key.id,), 20),
+        campaign=campaign,
+        settings=SynthesisSettings(),
+    )
+
+
+def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() -> None:
+    asked = order(mode(row(), row(), row(size=SizeBin.TINY, region=RegionBin.TOP)))
+    assert (asked.class_name, asked.scene, asked.count) == ("fire", NIGHT, 20)
+    assert {(g.size, g.region, g.weight) for g in asked.geometry} == {
+        (SizeBin.SMALL, RegionBin.MIDDLE, 2.0),
+        (SizeBin.TINY, RegionBin.TOP, 1.0),
+    }
+    assert asked.prototype is not None
+    assert asked.prototype.vector == (0.1, 0.2)
+    assert asked.budget_paintings >= asked.count
+
+
+def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_seed() -> None:
+    found = mode()
+    assert order(found).digest == order(found).digest
+    assert order(found).seed != order(found, campaign=ULID_B).seed
+    seeded = CampaignPlan((found.key.id,), 20, seed=5)
+    assert order(found, seeded).seed == order(found, seeded, campaign=ULID_B).seed
+
+
+def test_options_of_the_plan_go_before_the_settings() -> None:
+    found = mode()
+    plan = CampaignPlan((found.key.id,), 20, options={"use_prototypes": False, "best_of": 4})
+    asked = order(found, plan)
+    assert (asked.prototype, asked.best_of) == (None, 4)
+
+
+def test_without_known_geometry_an_order_takes_the_usual_places() -> None:
+    asked = order(mode(row(size=SizeBin.UNKNOWN, region=RegionBin.UNKNOWN)))
+    assert asked.geometry == DEFAULT_GEOMETRY
+
+
+def test_a_mode_of_unknown_class_needs_a_class_first() -> None:
+    unknown = mode(row(class_name="unknown"))
+    assert class_to_paint(unknown, "smoke") == "smoke"
+    with pytest.raises(CampaignRefused, match="assign a class to it first"):
+        class_to_paint(unknown, None)

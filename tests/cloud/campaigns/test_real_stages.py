@@ -1,0 +1,76 @@
+"""One campaign through the real stages, tiny: drawn data, a generator of ellipses, one epoch of training."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from cloud.campaigns import image_stages
+from cloud.campaigns.stages import CampaignWork
+from cloud.data.datasets import DataRole
+from cloud.fleet.first_model import put_first_model
+from cloud.settings import (
+    ApiSettings,
+    CampaignSettings,
+    CloudSettings,
+    FailureModeSettings,
+    RolloutSettings,
+    SynthesisSettings,
+    TrainingSettings,
+)
+from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folder
+from messaging.resources import CampaignRequest, CampaignResource, ComparisonResource, ImageResource
+from synth.street import WorldName
+from tests.cloud.api.test_app import until
+from tests.support.cloud.running_cloud import running_cloud
+from tests.support.cloud.sample_reports import MODE, misdetection, tally
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_stages, "SYNTHESIS", "tests.support.cloud.fake_synth")
+    settings = CloudSettings(
+        data=tmp_path / "cloud",
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
+        synthesis=SynthesisSettings(images_per_mode=6, image_width=320, image_height=192),
+        training=TrainingSettings(epochs=1, batch=4),
+        rollout=RolloutSettings(hold_s=0.0),
+        campaign=CampaignSettings(shadow_deadline_s=20, verify_deadline_s=20, poll_s=0.2),
+    )
+    drawn = {
+        DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 8, 500_000),
+        DataRole.HOLDOUT: SceneSet(WorldName.HOLDOUT, BASE_CONDITIONS, 6, 500_000),
+    }
+    with running_cloud(settings, CampaignWork, sites=("harbour",), first_model=put_first_model) as cloud:
+        assert cloud.parts is not None
+        for role, scenes in drawn.items():
+            cloud.parts.datasets.add(draw_folder(scenes, tmp_path / role), role)
+        until(lambda: "harbour" in cloud.sites and cloud.sites["harbour"].model, timeout_s=120)
+        here = cloud.sites["harbour"].model
+        assert here is not None
+        cloud.say(
+            "harbour",
+            *(misdetection(model_digest=here) for _ in range(12)),
+            tally(model_digest=here),
+        )
+        with cloud.client() as client:
+            until(lambda: cloud.parts is not None and cloud.parts.register.modes())
+            request = CampaignRequest(modes=(MODE,), count=6)
+            started = client.send("POST", "campaigns", CampaignResource, request)
+            *_, last = client.watch(started.id)
+            figures = {stage.stage: stage.figures for stage in last.stages if stage.state != "pending"}
+            assert figures["filter"]["kept"] >= 2, last.reason
+            assert figures["train"]["images"] > 8
+            assert all(math.isfinite(loss) for loss in figures["train"]["losses"])
+            assert figures["evaluate"]["images"] == 6
+            assert figures["trial"]["outcome"] in ("pass", "fail")
+            assert last.state in ("done", "rejected")
+            assert last.candidate_digest not in (None, here)
+            images = client.page(f"campaigns/{started.id}/images", ImageResource, kept=True)
+            assert all(image.thumbnail for image in images)
+            cells = client.page(f"campaigns/{started.id}/comparison", ComparisonResource)
+            assert {cell.role for cell in cells} >= {"holdout"}

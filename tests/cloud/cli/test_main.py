@@ -1,0 +1,161 @@
+"""The command line: light, one sentence an error, documented exit codes, JSON for programs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from cloud.api.client import RemoteCloud
+from cloud.campaigns.stage import StageResult, StageWork
+from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from messaging.resources import CampaignResource
+from tests.cloud.api.test_app import until
+from tests.support.cloud.running_cloud import RunningCloud, running_cloud
+from tests.support.cloud.sample_reports import MODE, misdetection
+from tests.support.cloud.scripted_stages import ScriptedStages, quick
+
+HEAVY = {"torch", "dbos", "diffusers", "transformers", "ultralytics", "onnxruntime", "sqlalchemy", "fastapi"}
+
+
+def blindspot(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cloud.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def hold() -> Event:
+    """While it is set, training goes on and on."""
+    return Event()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[RunningCloud]:
+    def train(work: StageWork) -> StageResult:
+        while hold.is_set():
+            work.pause(0.1)
+        return quick(work)
+
+    settings = CloudSettings(
+        data=tmp_path_factory.mktemp("cloud"),
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(window_days=36500),
+    )
+    with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
+        until(lambda: up.sites)
+        up.say("harbour", *(misdetection() for _ in range(3)))
+        until(lambda: up.parts is not None and up.parts.register.modes())
+        yield up
+
+
+def test_starting_the_command_line_imports_no_heavy_library() -> None:
+    script = f"import sys, cloud.cli.main; print(sorted(set(sys.modules) & set({sorted(HEAVY)!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("sites", "list", "--data", "nowhere"), 3, "no cloud runs on nowhere; start it with"),
+        (("config", "validate", "nowhere.yaml"), 1, "nowhere.yaml cannot be read"),
+        (("nonsense",), 2, "No such command"),
+        (("data", "add", "nowhere", "--role", "training"), 1, "role 'training' is not one of"),
+    ],
+)
+def test_an_error_is_one_sentence_and_an_exit_code(
+    arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = blindspot(*arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_configuration_is_valid_and_is_not_overwritten(tmp_path: Path) -> None:
+    assert blindspot("init", str(tmp_path)).returncode == 0
+    path = tmp_path / "cloud.yaml"
+    assert blindspot("config", "validate", str(path)).returncode == 0
+    path.write_text("dta: x\n")
+    wrong = blindspot("config", "validate", str(path))
+    assert (wrong.returncode, "did you mean 'data'" in wrong.stderr) == (1, True)
+    assert blindspot("init", str(tmp_path)).returncode == 1
+    assert path.read_text() == "dta: x\n"
+
+
+def test_the_store_is_migrated_by_hand(tmp_path: Path) -> None:
+    assert blindspot("db", "migrate", "--data", str(tmp_path)).returncode == 0
+    assert (tmp_path / "store.sqlite").exists()
+
+
+def test_a_campaign_by_hand_from_list_to_done(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    listed = json.loads(blindspot("failures", "list", "--json", *data).stdout)
+    assert [row["id"] for row in listed] == [MODE]
+    plan = json.loads(blindspot("campaign", "plan", MODE, "--count", "4", "--json", *data).stdout)
+    assert plan["orders"][0]["count"] == 4
+    started = json.loads(blindspot("campaign", "start", MODE, "--json", *data).stdout)
+    watched = blindspot("campaign", "watch", started["id"], *data)
+    assert (watched.returncode, "is done" in watched.stderr) == (0, True)
+    shown = json.loads(blindspot("campaign", "show", started["id"], "--json", *data).stdout)
+    assert shown["state"] == "done"
+    again = blindspot("campaign", "resume", started["id"], *data)
+    assert (again.returncode, "cannot be resumed; it is done" in again.stderr) == (1, True)
+
+
+def test_a_failure_mode_is_shown_with_its_evidence(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    shown = json.loads(blindspot("failures", "show", MODE, "--json", *data).stdout)
+    assert (shown["id"], shown["count"], shown["sources"]) == (MODE, 3, {"teacher": 3})
+    table = blindspot("failures", "show", MODE, *data)
+    assert (table.returncode, "teacher 3" in table.stdout) == (0, True)
+    unknown = blindspot("failures", "show", "fire.day-clear.missed", *data)
+    assert (unknown.returncode, "is not known" in unknown.stderr) == (1, True)
+
+
+def test_a_campaign_is_cancelled_by_hand_and_resumed_to_its_end(cloud: RunningCloud, hold: Event) -> None:
+    data = ("--data", str(cloud.settings.data))
+    hold.set()
+    started = json.loads(blindspot("campaign", "start", MODE, "--json", *data).stdout)["id"]
+    with cloud.client() as client:
+        until(lambda: _stages(client, started).get("train") == "running")
+        cancelled = blindspot("campaign", "cancel", started, *data)
+        assert (cancelled.returncode, f"{started} is cancelling" in cancelled.stderr) == (0, True)
+        until(lambda: client.get(f"campaigns/{started}", CampaignResource).state == "cancelled")
+        hold.clear()
+        resumed = blindspot("campaign", "resume", started, *data)
+        assert (resumed.returncode, f"{started} is queued" in resumed.stderr) == (0, True)
+        *_, last = client.watch(started)
+    assert (last.state, last.attempt) == ("done", 2)
+    assert {stage.stage: stage.runs for stage in last.stages}["synthesise"] == 1
+
+
+def _stages(client: RemoteCloud, campaign: str) -> dict[str, str]:
+    return {s.stage: s.state for s in client.get(f"campaigns/{campaign}", CampaignResource).stages}
+
+
+def test_an_enrolled_site_is_told_its_files_and_where_the_hub_is(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    address = cloud.settings.folder.hub / "address.json"
+    address.parent.mkdir(exist_ok=True)
+    address.write_text(json.dumps({"url": "nats://hub.example.org:4222"}))
+    added = blindspot("sites", "add", "attic", *data)
+    assert added.returncode == 0
+    assert "hub_url is nats://hub.example.org:4222" in added.stderr
+    assert all(Path(line).exists() for line in added.stdout.split())
+
+
+def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
+    done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
+    checks = json.loads(done.stdout)
+    assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True)

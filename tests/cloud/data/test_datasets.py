@@ -1,0 +1,66 @@
+"""Images that enter by hand: immutable, in one role, refused in a sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud.data.datasets import DataRole, DatasetRegister, role_of
+from cloud.data.labelled_images import TrueBox, write_index, write_labelled
+from cloud.errors import DataRefused
+from messaging.taxonomy import SceneCondition
+
+GREY = np.full((32, 32, 3), 90, np.uint8)
+
+
+def folder_of(path: Path, names: tuple[str, ...], *, place: str | None = None) -> Path:
+    for name in names:
+        write_labelled(path, name, GREY, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
+    if place is not None:
+        write_index(path, [(name, place, SceneCondition()) for name in names])
+    return path
+
+
+def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_nothing(tmp_path: Path) -> None:
+    register = DatasetRegister(tmp_path / "datasets")
+    folder = folder_of(tmp_path / "in", ("road_1", "road_2"))
+    first = register.add(folder, DataRole.REPLAY)
+    assert register.add(folder, DataRole.REPLAY) == first
+    assert (first.images, first.boxes, first.scenes) == (2, 2, ("road",))
+    assert first.folder.name == first.digest
+    assert register.folders(DataRole.REPLAY) == (first.folder,)
+    assert register.images(DataRole.HOLDOUT) == 0
+
+
+@pytest.mark.parametrize("second", [DataRole.HOLDOUT, DataRole.BACKGROUND])
+def test_a_scene_may_not_be_learned_from_and_judged_on(second: DataRole, tmp_path: Path) -> None:
+    register = DatasetRegister(tmp_path / "datasets")
+    register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.REPLAY)
+    with pytest.raises(DataRefused, match=r"scene 'bridge' of .* is in role replay already"):
+        register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), second)
+    assert len(register.all()) == 1
+
+
+def test_a_scene_may_be_learned_from_twice(tmp_path: Path) -> None:
+    register = DatasetRegister(tmp_path / "datasets")
+    register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.BASE)
+    register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), DataRole.REPLAY)
+    assert len(register.all()) == 2
+
+
+def test_a_folder_without_images_or_with_a_broken_one_leaves_nothing_behind(tmp_path: Path) -> None:
+    register = DatasetRegister(tmp_path / "datasets")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataRefused, match="holds no images"):
+        register.add(empty, DataRole.BACKGROUND)
+    broken = folder_of(tmp_path / "broken", ("x_1",))
+    (broken / "images" / "x_1.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataRefused, match="cannot be decoded"):
+        register.add(broken, DataRole.REPLAY)
+    assert register.all() == []
+
+
+def test_a_role_that_is_none_is_refused() -> None:
+    with pytest.raises(DataRefused, match="'training' is not one of base, replay"):
+        role_of("training")

@@ -1,0 +1,99 @@
+"""Hazard-free pictures with patches painted empty: what is counted there, and who passes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cloud.demo.drawn.painted_empty import AlarmCount, count_alarms, pairs
+from cloud.demo.result import DemoResult, FalseAlarms, Images, Measured, figures_of
+from cloud.errors import DemoFailed
+from messaging.taxonomy import SceneCondition
+from synth.backgrounds import DrawnBackgrounds, FolderBackgrounds
+from synth.generator import Image
+from synth.street import WorldName
+from tests.synth.fakes import COLOURS, FakeDetector, FakeGenerator
+
+NIGHT, DAY = SceneCondition.parse("night-rain"), SceneCondition.parse("day-clear")
+STREETS = DrawnBackgrounds(WorldName.HOLDOUT)
+FIGURE = "false_alarms_on_painted_empty_per_100"
+
+
+class TellTale(FakeGenerator):
+    """A generator that leaves its own colour behind wherever it paints nothing."""
+
+    def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
+        return [np.full_like(patch, COLOURS["smoke"]) for patch in patches]
+
+
+def test_pictures_differ_by_their_patches_alone() -> None:
+    for pair in pairs(TellTale(), STREETS, (NIGHT, DAY), 2):
+        changed = np.abs(pair.plain.astype(int) - pair.patched.astype(int)).max(axis=2) > 3
+        assert 0.001 < changed.mean() < 0.3
+
+
+def test_every_other_picture_has_an_empty_painting_and_no_hazard_is_ever_asked_for() -> None:
+    generator = FakeGenerator()
+    asked = []
+    paint = generator.paint
+    generator.paint = lambda requests: (asked.extend(requests), paint(requests))[1]  # type: ignore[method-assign]
+    assert len(list(pairs(generator, STREETS, (NIGHT,), 4))) == 4
+    assert len(asked) == 2
+    assert all("empty" in request.prompt and not request.guided for request in asked)
+
+
+def test_the_same_pictures_come_again() -> None:
+    first, again = (list(pairs(FakeGenerator(), STREETS, (NIGHT,), 1)) for _ in range(2))
+    assert all(np.array_equal(a.patched, b.patched) for a, b in zip(first, again, strict=True))
+
+
+def test_a_detector_that_takes_patches_for_hazards_is_counted() -> None:
+    blind, learnt_patches = FakeDetector(sees=()), FakeDetector(sees=("smoke",))
+    found = pairs(TellTale(), STREETS, (NIGHT, DAY), 2)
+    alarms = count_alarms(found, blind, learnt_patches, drawn=True)
+    assert alarms.pictures == 2
+    assert (alarms.base_plain, alarms.base_patched, alarms.promoted_plain) == (0, 0, 0)
+    assert alarms.promoted_patched >= 4
+
+
+def test_photographs_serve_in_place_of_drawn_streets(tmp_path: Path) -> None:
+    grey = np.full((300, 500, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "road.png"), grey)
+    alarms = count_alarms(
+        pairs(TellTale(), FolderBackgrounds(tmp_path), (SceneCondition(),), 2),
+        FakeDetector(sees=()),
+        FakeDetector(sees=("smoke",)),
+        drawn=False,
+    )
+    assert alarms.promoted_patched > alarms.promoted_plain == 0
+    assert "photographs" in alarms.note
+
+
+@pytest.mark.parametrize(
+    ("counts", "target", "holds"),
+    [
+        ((4, 6, 0, 7), "<= 7.00", True),
+        ((4, 6, 0, 8), "<= 7.00", False),
+        ((6, 4, 0, 6), "<= 5.00", False),  # alarms of the base that patches cover excuse nothing
+        ((0, 0, 0, 1), "<= 1.00", True),
+    ],
+)
+def test_the_promoted_model_may_exceed_the_base_by_one_in_a_hundred(
+    counts: tuple[int, int, int, int], target: str, holds: bool
+) -> None:
+    alarms = FalseAlarms(100, True, *counts)
+    measured = replace(Measured(1.0, None, None, None, None), false_alarms=alarms)
+    result = DemoResult((), (), Images(0, 0, {}), {}, measured)
+    figure = next(f for f in figures_of(result) if f.name == FIGURE)
+    assert (figure.target, figure.holds, figure.n) == (target, holds, 100)
+
+
+def test_a_count_that_fails_says_why(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.onnx"
+    count = AlarmCount(absent, absent, tmp_path / "out.json", pictures=1, photographs=None)
+    with pytest.raises(DemoFailed, match=r"were not counted: \S*absent\.onnx cannot be read"):
+        count.result(lambda: time.sleep(0.05))

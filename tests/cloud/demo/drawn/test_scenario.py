@@ -1,0 +1,115 @@
+"""The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be had."""
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from cloud.demo.drawn import scenario as scenario_room
+from cloud.demo.drawn.scenario import DrawnScenario
+from cloud.demo.script import TINY, Phase
+from cloud.errors import DemoFailed
+from cloud.settings import DataFolder
+from messaging.resources import CameraResource
+
+
+class Silent:
+    """A player that only remembers what was begun."""
+
+    sites = ("north",)
+
+    def __init__(self) -> None:
+        self.begun: list[Phase] = []
+
+    def cameras(self, site: str) -> list[dict[str, Any]]:
+        return []
+
+    def begin(self, phase: Phase, round_number: int) -> None:
+        self.begun.append(phase)
+
+    def observed(self, cameras: list[CameraResource]) -> bool:
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
+class Child:
+    """Stands where a child process does; ends with the code that the test gives its program."""
+
+    codes: ClassVar[dict[str, int]] = {}
+    started: ClassVar[list["Child"]] = []
+
+    def __init__(self, arguments: list[object], *, log: Path) -> None:
+        self.program, self.arguments, self.killed = str(arguments[2]), arguments, False
+        self.started.append(self)
+
+    def wait(self, timeout_s: float) -> int:
+        return self.codes.get(self.program, 0)
+
+    def tail(self, lines: int) -> str:
+        return "its last words"
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawnScenario:
+    monkeypatch.setattr(scenario_room, "ChildProcess", Child)
+    monkeypatch.setattr(Child, "codes", {})
+    monkeypatch.setattr(Child, "started", [])
+    return DrawnScenario(tmp_path, TINY, Silent())
+
+
+def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
+    drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", lambda _: None)
+
+
+def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: DrawnScenario) -> None:
+    prepare(drawn, tmp_path)
+    assert isinstance(drawn.player, Silent)
+    assert drawn.player.begun == [Phase.OBSERVE]
+    assert [child.program for child in Child.started] == [
+        "cloud.demo.drawn.sets",
+        "cloud.detector.bundle_export",
+    ]
+    given = dict(itertools.pairwise(Child.started[0].arguments))
+    assert given["--replay"] == str(TINY.replay_images)
+    assert given["--calibration"] == str(TINY.calibration_images)
+    assert given["--holdout"] == str(TINY.holdout_images)
+    drawn.complete(1.0)
+    drawn.stop()
+    assert Child.started[0].killed
+    assert (drawn.settings(), drawn.aims([])) == ({}, ())
+
+
+def test_a_campaign_aims_at_what_is_open_painted_well_and_has_tracks_enough(drawn: DrawnScenario) -> None:
+    def mode(name: str, *, kind: str = "missed", status: str = "open", tracks: int = 40) -> Any:
+        recall = SimpleNamespace(supported=tracks)
+        return SimpleNamespace(id=name, class_name=name, kind=kind, status=status, recall=recall)
+
+    others = [
+        mode("smoke"),
+        mode("pothole"),
+        mode("fire", kind="false_alarm"),
+        mode("fire", status="closed"),
+        mode("fire", tracks=29),
+    ]
+    assert drawn.aims(others) == ()
+    assert drawn.aims([*others, mode("garbage", status="reopened"), mode("fallen_person")]) == ("garbage",)
+
+
+def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
+    Child.codes["cloud.detector.bundle_export"] = 1
+    with pytest.raises(DemoFailed, match="was not exported: its last words"):
+        prepare(drawn, tmp_path)
+
+
+def test_sets_that_cannot_be_drawn_are_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
+    Child.codes["cloud.demo.drawn.sets"] = 1
+    prepare(drawn, tmp_path)
+    with pytest.raises(DemoFailed, match="were not drawn: its last words"):
+        drawn.complete(1.0)

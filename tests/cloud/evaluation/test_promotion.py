@@ -1,0 +1,159 @@
+"""Who may be tried in shadow and who may serve, in tables of cases."""
+
+import pytest
+
+from cloud.evaluation.evaluate import Evaluation, Tally
+from cloud.evaluation.promotion import Judgement, Margins, Outcome, Target, service_verdict, trial_verdict
+from messaging.releases import Stage
+from messaging.reports import ShadowReport, ShadowTally
+from messaging.taxonomy import Light, SceneCondition, Weather
+
+NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
+TARGET = Target("smoke", NIGHT)
+
+
+def _evaluation(*cells: tuple[str, str, int, int, int]) -> Evaluation:
+    """Cells: class, condition, hits, true boxes, false alarms."""
+    tallies = [Tally(c, s, 50, hits, false, truths - hits, 0.5, 0.3) for c, s, hits, truths, false in cells]
+    return Evaluation("x", "d" * 64, 100, tuple(tallies))
+
+
+BEFORE = _evaluation(("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 10, 40, 5))
+
+
+@pytest.mark.parametrize(
+    ("cells", "outcome", "words"),
+    [
+        ([("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 30, 40, 5)], Outcome.PASS, "no worse"),
+        ([("fire", "day-clear", 78, 100, 5), ("smoke", "night-clear", 10, 40, 5)], Outcome.PASS, "no worse"),
+        (
+            [("fire", "day-clear", 75, 100, 5), ("smoke", "night-clear", 30, 40, 5)],
+            Outcome.FAIL,
+            "80/100 -> 75/100",
+        ),
+        (
+            [("fire", "day-clear", 80, 100, 25), ("smoke", "night-clear", 30, 40, 5)],
+            Outcome.FAIL,
+            "precision",
+        ),
+        ([("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 0, 40, 0)], Outcome.FAIL, "smoke"),
+    ],
+    ids=["gain", "within the margin", "class lost recall", "class lost precision", "target destroyed"],
+)
+def test_a_candidate_is_tried_unless_the_holdout_shows_harm(
+    cells: list[tuple[str, str, int, int, int]], outcome: Outcome, words: str
+) -> None:
+    verdict = trial_verdict(BEFORE, _evaluation(*cells), {TARGET})
+    assert (verdict.stage, verdict.outcome) == (Stage.TRIAL, outcome)
+    assert words in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("hits", "truths", "outcome"),
+    [(54, 60, Outcome.PASS), (45, 60, Outcome.FAIL), (108, 120, Outcome.FAIL)],
+    ids=["few boxes: may be chance", "few boxes: beyond chance", "many boxes: beyond the margin"],
+)
+def test_a_class_with_few_boxes_is_judged_by_its_interval(hits: int, truths: int, outcome: Outcome) -> None:
+    before = _evaluation(("fire", "day-clear", truths * 19 // 20, truths, 0))
+    verdict = trial_verdict(before, _evaluation(("fire", "day-clear", hits, truths, 0)), set())
+    assert verdict.outcome is outcome
+
+
+def test_one_condition_that_falls_far_is_enough_to_fail_even_if_the_class_holds() -> None:
+    before = _evaluation(("fire", "day-clear", 400, 500, 0), ("fire", "day-fog", 20, 25, 0))
+    after = _evaluation(("fire", "day-clear", 410, 500, 0), ("fire", "day-fog", 12, 25, 0))
+    verdict = trial_verdict(before, after, set())
+    assert verdict.outcome is Outcome.FAIL
+    assert "day-fog" in verdict.reason
+
+
+def test_a_mode_that_the_holdout_lacks_is_marked_and_left_to_the_edge() -> None:
+    blank = Target("smoke", SceneCondition(Light.NIGHT, Weather.FOG))
+    verdict = trial_verdict(BEFORE, BEFORE, {blank})
+    assert verdict.passed
+    assert "no cloud evidence for smoke night-fog" in verdict.reason
+    assert [f.judgement for f in verdict.findings if f.scene == "night-fog"] == [Judgement.NO_CLOUD_EVIDENCE]
+
+
+def _shadow(*cells: tuple[str, SceneCondition, int, int, int, int, int], **changes: float) -> ShadowReport:
+    """Cells: class, condition, supported, incumbent, candidate, then unsupported of both."""
+    tallies = tuple(
+        ShadowTally(
+            class_name=c,
+            light=s.light,
+            weather=s.weather,
+            supported=n,
+            incumbent_detected=i,
+            candidate_detected=k,
+            incumbent_unsupported=a,
+            candidate_unsupported=b,
+        )
+        for c, s, n, i, k, a, b in cells
+    )
+    fields: dict[str, object] = {
+        "incumbent_digest": "a" * 64,
+        "candidate_digest": "b" * 64,
+        "frames": 1000,
+        "candidate_p95_ms": 10,
+        "incumbent_p95_ms": 10,
+        "candidate_failures": 0,
+        "tallies": tallies,
+        "final": True,
+        "minute_utc": 1_800_000_000,
+        **changes,
+    }
+    return ShadowReport.model_validate(fields)
+
+
+DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+
+
+@pytest.mark.parametrize(
+    ("reports", "outcome", "words"),
+    [
+        ([_shadow(("smoke", NIGHT, 60, 15, 40, 2, 2))], Outcome.PASS, "gained"),
+        ([_shadow(("smoke", NIGHT, 30, 8, 20, 1, 1))] * 2, Outcome.PASS, "gained"),
+        ([_shadow(("smoke", NIGHT, 20, 2, 18, 0, 0))], Outcome.WAIT, "not enough"),
+        ([_shadow(("smoke", NIGHT, 60, 30, 33, 0, 0))], Outcome.WAIT, "not enough"),
+        ([], Outcome.WAIT, "smoke night-clear"),
+        ([_shadow(("smoke", NIGHT, 400, 200, 204, 0, 0))], Outcome.FAIL, "no gain"),
+        (
+            [_shadow(("smoke", NIGHT, 60, 15, 40, 2, 2), ("fire", DAY, 80, 70, 40, 0, 0))],
+            Outcome.FAIL,
+            "fire day-clear recall 70/80 -> 40/80",
+        ),
+        ([_shadow(("smoke", NIGHT, 60, 15, 40, 3, 40))], Outcome.FAIL, "unsupported"),
+        ([_shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), candidate_failures=3)], Outcome.FAIL, "3 frames"),
+        ([_shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), candidate_p95_ms=50)], Outcome.FAIL, "too slow"),
+    ],
+    ids=[
+        "clear gain",
+        "gain summed over two sites",
+        "too few tracks",
+        "gain not sure",
+        "no report",
+        "enough tracks and no gain",
+        "another class lost",
+        "many more false alarms",
+        "could not look",
+        "slow",
+    ],
+)
+def test_a_candidate_serves_only_after_a_sure_gain_and_no_loss(
+    reports: list[ShadowReport], outcome: Outcome, words: str
+) -> None:
+    verdict = service_verdict(reports, {TARGET})
+    assert (verdict.stage, verdict.outcome) == (Stage.SERVICE, outcome)
+    assert words in verdict.reason
+
+
+def test_every_target_must_gain() -> None:
+    other = Target("fire", DAY)
+    report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 60, 30, 30, 0, 0))
+    assert service_verdict([report], {TARGET, other}).outcome is Outcome.WAIT
+    assert service_verdict([report], {TARGET}).outcome is Outcome.PASS
+
+
+def test_a_small_wobble_elsewhere_is_no_harm() -> None:
+    report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 50, 45, 42, 1, 2))
+    assert service_verdict([report], {TARGET}, Margins()).outcome is Outcome.PASS

@@ -1,0 +1,134 @@
+"""The register moves modes: what "halved" is measured against, over one campaign, several, or another's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cloud.failure_modes.register import ModeRegister
+from cloud.settings import FailureModeSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import Campaign, CampaignPlan, ModeState, ModeStatus
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+from messaging.reports import ErrorKind
+from messaging.taxonomy import DEFAULT_TAXONOMY
+from tests.support.cloud.sample_reports import (
+    MINUTE,
+    MODE,
+    NEW,
+    OLD,
+    heartbeat,
+    message,
+    misdetection,
+    new_id,
+    open_store,
+    prototype,
+    received,
+    tally,
+)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A register over a store that tests write reports into."""
+
+    reports: ReportStore
+    campaigns: CampaignStore
+    register: ModeRegister
+
+    def told(self, model: str, *, misses: int, detected: int, supported: int = 40) -> None:
+        """What a site tells of the mode while it runs the model; the new model's words come later."""
+        minute = MINUTE + 3600 * (model == NEW)
+        told = [misdetection(model_digest=model, probability=1.0, minute_utc=minute) for _ in range(misses)]
+        counted = tally(model_digest=model, supported=supported, detected=detected, minute_utc=minute)
+        self.reports.insert([received(report) for report in (*told, counted)])
+        self.reports.put_heartbeat(message(heartbeat(model, at_utc=minute)), 100)
+
+    def taken_up(self, model: str) -> Campaign:
+        """A campaign that has taken the mode up."""
+        plan = CampaignPlan((MODE,), 20, incumbent_digest=model)
+        campaign = self.campaigns.create(new_id(), plan, started_by="a test")
+        self.register.take_up(campaign)
+        return campaign
+
+    @property
+    def state(self) -> ModeState:
+        """What is remembered of the mode."""
+        return self.campaigns.mode_states()[MODE]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    database, reports = open_store(tmp_path)
+    campaigns = CampaignStore(database)
+    releases, settings = ReleaseStore(database), FailureModeSettings()
+    register = ModeRegister(
+        reports, campaigns, releases, settings, DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200
+    )
+    return Fleet(reports, campaigns, register)
+
+
+def test_the_rate_that_must_halve_is_that_of_the_first_campaign(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=20, detected=10)
+    first = fleet.taken_up(OLD)
+    assert fleet.state.baseline_rate == pytest.approx(0.5)
+    fleet.told(NEW, misses=12, detected=36)
+    fleet.register.set_status(MODE, fleet.register.judge(MODE, frozenset([NEW])).status)
+    assert fleet.state.status is ModeStatus.OPEN
+
+    second = fleet.taken_up(NEW)
+    assert (fleet.state.status, fleet.state.campaign) == (ModeStatus.IN_CAMPAIGN, second.id)
+    assert second.id != first.id
+    assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (OLD, pytest.approx(0.5))
+
+
+def test_a_mode_taken_up_late_is_measured_against_the_model_it_was_found_with(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=20, detected=10)
+    fleet.told(NEW, misses=12, detected=20)
+    fleet.taken_up(NEW)
+    assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (OLD, pytest.approx(0.5))
+
+
+def test_with_too_few_tracks_of_then_it_is_measured_against_the_model_of_now(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=10, detected=10, supported=20)
+    fleet.told(NEW, misses=12, detected=20)
+    fleet.taken_up(NEW)
+    assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (NEW, pytest.approx(0.3))
+
+
+def test_what_a_campaign_for_another_mode_has_mended_is_closed_and_reopened_by_the_same_rule(
+    fleet: Fleet,
+) -> None:
+    fleet.told(OLD, misses=20, detected=10)
+    assert fleet.register.refresh() == []
+    fleet.told(NEW, misses=4, detected=36)
+    assert [(s.mode, s.status) for s in fleet.register.refresh()] == [(MODE, ModeStatus.CLOSED)]
+    assert (fleet.state.baseline_digest, fleet.state.campaign) == (OLD, None)
+    fleet.told(NEW, misses=40, detected=0)
+    assert [s.status for s in fleet.register.refresh()] == [ModeStatus.REOPENED]
+
+
+def test_what_recall_says_nothing_about_is_not_closed_by_it(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=0, detected=10)
+    alarm = misdetection(model_digest=OLD, kind=ErrorKind.FALSE_ALARM, minute_utc=MINUTE)
+    fleet.reports.insert([received(alarm)])
+    fleet.told(NEW, misses=0, detected=38)
+    assert fleet.register.refresh() == []
+
+
+def test_a_mode_that_another_campaign_has_half_mended_stays_open(fleet: Fleet) -> None:
+    fleet.told(OLD, misses=20, detected=10)
+    fleet.told(NEW, misses=12, detected=36)
+    assert fleet.register.refresh() == []
+    assert fleet.register.mode(MODE).state.status is ModeStatus.OPEN
+
+
+def test_the_prototype_of_a_mode_of_unknown_class_is_that_of_the_class_assigned_to_it(fleet: Fleet) -> None:
+    fleet.reports.insert([received(misdetection(class_name="unknown"))])
+    unknown = MODE.replace("pothole", "unknown")
+    assert fleet.register.prototype_for(fleet.register.mode(unknown)) is None
+    fleet.reports.insert([received(prototype((100, *[0] * 63)))])
+    found = fleet.register.prototype_for(fleet.register.assign(unknown, "pothole"))
+    assert found is not None
+    assert found.class_name == "pothole"

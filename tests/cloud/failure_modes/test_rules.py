@@ -1,0 +1,243 @@
+"""Failure modes: grouping, ranking by harm, and the rule that closes them; all pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes.register import to_mend
+from cloud.failure_modes.rules import (
+    FailureMode,
+    ModeKey,
+    closing_verdict,
+    find_failure_modes,
+    misdetection_rate,
+    next_status,
+    recall_of,
+)
+from cloud.store.records import MisdetectionRow, ModeState, ModeStatus, RecallCount
+from cloud.store.report_store import SiteShadow
+from messaging.errors import ConfigurationError
+from messaging.reports import ErrorKind, EvidenceSource
+from messaging.taxonomy import (
+    DEFAULT_TAXONOMY,
+    UNKNOWN_CLASS,
+    Light,
+    RegionBin,
+    SceneCondition,
+    SizeBin,
+    Weather,
+)
+from tests.messaging.samples import SHADOW
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
+
+NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
+DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+
+
+def row(**changes: Any) -> MisdetectionRow:
+    values: dict[str, Any] = {
+        "site": "harbour",
+        "camera": "north",
+        "kind": ErrorKind.MISSED,
+        "class_name": "fire",
+        "scene": NIGHT,
+        "size": SizeBin.SMALL,
+        "region": RegionBin.MIDDLE,
+        "evidence": EvidenceSource.TEACHER,
+        "probability": 1.0,
+        "minute_utc": MINUTE,
+        "model_digest": OLD,
+    }
+    return MisdetectionRow(**{**values, **changes})
+
+
+def count(supported: int, detected: int, **changes: Any) -> RecallCount:
+    values: dict[str, Any] = {
+        "site": "harbour",
+        "class_name": "fire",
+        "scene": NIGHT,
+        "source": EvidenceSource.TEACHER,
+        "model_digest": OLD,
+    }
+    return RecallCount(**{**values, **changes}, supported=supported, detected=detected)
+
+
+def modes(
+    rows: Sequence[MisdetectionRow],
+    counts: Sequence[RecallCount] = (),
+    in_service: frozenset[str] = frozenset(),
+) -> list[FailureMode]:
+    return find_failure_modes(
+        rows, estimate_recall(counts), taxonomy=DEFAULT_TAXONOMY, in_service=in_service, states={}
+    )
+
+
+def test_misdetections_are_grouped_by_class_condition_and_kind() -> None:
+    rows = [row(), row(scene=DAY), row(kind=ErrorKind.FALSE_ALARM), row(class_name="unknown"), row()]
+    assert {mode.key.id: mode.count for mode in modes(rows)} == {
+        "fire.night-clear.missed": 2,
+        "fire.day-clear.missed": 1,
+        "fire.night-clear.false_alarm": 1,
+        "unknown.night-clear.missed": 1,
+    }
+
+
+def test_a_mode_says_where_when_and_by_what_it_was_seen() -> None:
+    rows = [
+        row(minute_utc=MINUTE - 600),
+        row(site="tunnel", evidence=EvidenceSource.MOTION, size=SizeBin.TINY, probability=0.5),
+        row(camera="south"),
+    ]
+    (mode,) = modes(rows)
+    assert mode.sites == ("harbour", "tunnel")
+    assert mode.cameras == ("harbour/north", "harbour/south", "tunnel/north")
+    assert mode.sources == {"teacher": 2, "motion": 1}
+    assert {(b.size, b.weight) for b in mode.geometry} == {(SizeBin.SMALL, 2.0), (SizeBin.TINY, 0.5)}
+    assert (mode.first_seen_utc, mode.last_seen_utc) == (MINUTE - 600, MINUTE)
+
+
+def test_harm_is_frequency_times_severity_times_what_is_not_seen() -> None:
+    (mode,) = modes([row(), row()], [count(100, 20)])
+    low, high = mode.recall.interval
+    assert mode.frequency_per_hour == 2.0
+    assert mode.severity == 5
+    assert mode.harm == pytest.approx(2.0 * 5 * (1 - (low + high) / 2))
+
+
+@pytest.mark.parametrize(
+    ("why", "worse", "better"),
+    [
+        ("more severe", row(class_name="fire"), row(class_name="garbage")),
+        ("more probable", row(probability=1.0), row(probability=0.2, class_name="fallen_person")),
+    ],
+)
+def test_the_more_harmful_mode_comes_first(why: str, worse: MisdetectionRow, better: MisdetectionRow) -> None:
+    ranked = modes([better, worse])
+    assert ranked[0].key.class_name == worse.class_name, why
+
+
+def test_a_mode_that_the_model_in_service_sees_better_ranks_lower() -> None:
+    rows = [row(), row(class_name="fallen_person")]
+    ranked = modes(rows, [count(100, 95)])
+    assert [mode.key.class_name for mode in ranked] == ["fallen_person", "fire"]
+
+
+def test_harm_counts_only_models_in_service_but_the_evidence_of_all_is_shown() -> None:
+    (mode,) = modes([row(), row(), row(model_digest=NEW)], in_service=frozenset([NEW]))
+    assert (mode.count, mode.count_in_service, mode.frequency_per_hour) == (3, 1, 1.0)
+
+
+def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
+    recall = estimate_recall([count(40, 10), count(60, 54, model_digest=NEW), count(9, 9, scene=DAY)])
+    key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
+    assert recall_of(recall, key, {OLD}).value == 0.25
+    assert recall_of(recall, key, {NEW}).value == 0.9
+    assert recall_of(recall, key, set()).supported == 100
+
+
+def test_tallies_of_sites_and_sources_add_up_and_stay_apart_in_the_breakdown() -> None:
+    counts = [count(10, 4), count(10, 6, site="tunnel"), count(5, 1, source=EvidenceSource.OPERATOR)]
+    (estimate,) = estimate_recall(counts).values()
+    assert (estimate.supported, estimate.detected) == (25, 11)
+    assert estimate.by_source == {"teacher": (20, 10), "operator": (5, 1)}
+
+
+def test_a_final_shadow_report_speaks_only_where_there_is_no_tally() -> None:
+    scene = SceneCondition(Light.NIGHT, Weather.RAIN)
+    shadows = [SiteShadow("harbour", SHADOW)]
+    running = [SiteShadow("harbour", SHADOW.model_copy(update={"final": False}))]
+    key = RecallKey(SHADOW.candidate_digest, "fire", scene)
+    assert estimate_recall([], shadows)[key].detected == 18
+    assert estimate_recall([], running) == {}
+    tally = count(4, 1, scene=scene, model_digest=SHADOW.candidate_digest)
+    assert estimate_recall([tally], shadows)[key].supported == 4
+
+
+def test_the_rate_is_what_witnesses_tell_per_supported_track_of_the_same_model() -> None:
+    key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
+    half_seen = [row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)]
+    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(scene=DAY), *half_seen]
+    assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 1.25 / 40
+    assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
+    shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
+    assert misdetection_rate(rows, key, {NEW}, shadowed) is None  # in shadow nothing is reported as missed
+    assert closing_verdict(shadowed, target=0.5, rate=None, baseline_rate=0.5) is ModeStatus.WAITING
+
+
+def test_left_to_itself_a_campaign_takes_what_painting_mends_and_first_what_can_be_seen_to_close() -> None:
+    rows = [
+        *[row(class_name="fallen_person")] * 3,
+        *[row(kind=kind) for kind in (ErrorKind.MISSED, ErrorKind.WRONG_CLASS, ErrorKind.FALSE_ALARM)],
+        row(class_name=UNKNOWN_CLASS),
+    ]
+    ranked = modes(rows, [count(40, 10)])
+    assert ranked[0].key.class_name == "fallen_person"
+    assert [mode.key.id for mode in to_mend(ranked)] == [
+        "fire.night-clear.missed",
+        "fire.night-clear.wrong_class",
+        "fallen_person.night-clear.missed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("why", "tracks", "seen", "rate", "baseline", "verdict"),
+    [
+        ("seen well, rate halved", 60, 57, 0.05, 0.6, ModeStatus.CLOSED),
+        ("exactly half is halved", 60, 57, 0.3, 0.6, ModeStatus.CLOSED),
+        ("29 tracks are too few", 29, 29, 0.0, 0.6, ModeStatus.WAITING),
+        ("30 tracks are enough", 30, 30, 0.0, 0.6, ModeStatus.CLOSED),
+        ("share above, lower bound below the target", 30, 18, 0.1, 0.6, ModeStatus.OPEN),
+        ("rate has not halved", 60, 57, 0.31, 0.6, ModeStatus.OPEN),
+        ("no rate from before to compare with", 60, 57, 0.0, None, ModeStatus.WAITING),
+        ("nothing supported yet", 0, 0, None, 0.6, ModeStatus.WAITING),
+    ],
+)
+def test_the_closing_rule(
+    why: str, tracks: int, seen: int, rate: float | None, baseline: float | None, verdict: ModeStatus
+) -> None:
+    found = closing_verdict(RecallEstimate(tracks, seen), target=0.5, rate=rate, baseline_rate=baseline)
+    assert found is verdict, why
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "then"),
+    [
+        (ModeStatus.WAITING, ModeStatus.CLOSED, ModeStatus.CLOSED),
+        (ModeStatus.WAITING, ModeStatus.WAITING, ModeStatus.WAITING),
+        (ModeStatus.WAITING, ModeStatus.OPEN, ModeStatus.REOPENED),
+        (ModeStatus.CLOSED, ModeStatus.OPEN, ModeStatus.REOPENED),
+        (ModeStatus.CLOSED, ModeStatus.WAITING, ModeStatus.CLOSED),
+        (ModeStatus.REOPENED, ModeStatus.CLOSED, ModeStatus.CLOSED),
+        (ModeStatus.OPEN, ModeStatus.CLOSED, ModeStatus.CLOSED),
+        (ModeStatus.OPEN, ModeStatus.OPEN, ModeStatus.OPEN),
+        (ModeStatus.OPEN, ModeStatus.WAITING, ModeStatus.OPEN),
+        (ModeStatus.IN_CAMPAIGN, ModeStatus.CLOSED, ModeStatus.IN_CAMPAIGN),
+    ],
+)
+def test_too_few_tracks_change_nothing_and_a_closed_mode_is_reopened_by_the_same_rule(
+    now: ModeStatus, verdict: ModeStatus, then: ModeStatus
+) -> None:
+    assert next_status(now, verdict) is then
+
+
+def test_a_mode_shows_the_state_that_is_remembered_of_it() -> None:
+    state = ModeState("fire.night-clear.missed", ModeStatus.CLOSED, MINUTE, baseline_rate=0.4)
+    (mode,) = find_failure_modes(
+        [row()], {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={state.mode: state}
+    )
+    assert mode.state is state
+
+
+@pytest.mark.parametrize(
+    "text", ["fire", "fire.night.missed", "fire.night-clear.lost", ".night-clear.missed"]
+)
+def test_a_mode_id_of_another_form_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not"):
+        ModeKey.parse(text)
+
+
+def test_a_mode_id_reads_back_as_it_was_written() -> None:
+    key = ModeKey("fallen_person", SceneCondition(Light.DUSK, Weather.FOG), ErrorKind.WRONG_CLASS)
+    assert ModeKey.parse(key.id) == key

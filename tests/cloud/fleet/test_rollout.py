@@ -1,0 +1,271 @@
+"""Canary, share, all; halt and roll back; over every kind of silence."""
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from cloud.errors import NotNow
+from cloud.fleet.rollout import (
+    FleetWord,
+    Phase,
+    RolloutState,
+    SiteState,
+    advance,
+    orders_of,
+    pause,
+    plan_rollout,
+    resume,
+    roll_back,
+)
+from cloud.settings import RolloutSettings
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+
+NEW, OLD = "b" * 64, "a" * 64
+SETTINGS = RolloutSettings(
+    canary_sites=1, share=0.5, hold_s=100, stop_share=0.05, phase_deadline_s=1000, heartbeat_missing_s=300
+)
+
+
+class World:
+    """Sites that answer orders as they are told to, and a clock."""
+
+    def __init__(
+        self, count: int, *, stage: Stage = Stage.SERVICE, previous: str | None = OLD, **settings: float
+    ) -> None:
+        self.now = 10_000
+        self.settings = SETTINGS.model_copy(update=settings)
+        self.names = [f"site{n}" for n in range(count)]
+        self.state = plan_rollout(
+            NEW, previous, stage, sites=self.names, settings=self.settings, now_utc=self.now
+        )
+        self.receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
+        self.silent: set[str] = set()
+        self.heard: dict[str, int] = {}
+        self.sequences: dict[str, int] = {}
+        self.sent: list[RolloutOrder] = []
+
+    def word(self) -> FleetWord:
+        self.heard |= {name: self.now for name in self.names if name not in self.silent}
+        return FleetWord(self.receipts, self.heard, self.sequences)
+
+    def step(self, seconds: int = 10) -> list[str]:
+        """Advance once; the state goes through JSON as it would through the store."""
+        self.now += seconds
+        self.state = RolloutState.from_json(json.loads(json.dumps(self.state.to_json())))
+        result = advance(self.state, self.settings, self.word(), self.now)
+        return self.take(result.state, result.orders)
+
+    def take(self, state: RolloutState, orders: tuple[RolloutOrder, ...]) -> list[str]:
+        self.state = state
+        for order in orders:
+            assert order.sequence > self.sequences.get(order.site, 0)
+            self.sequences[order.site] = order.sequence
+        self.sent += orders
+        return [order.site for order in orders]
+
+    def answer(
+        self, site: str, outcome: SwapOutcome, reason: SwapReason = SwapReason.NONE, sequence: int = 0
+    ) -> None:
+        self.receipts[site].append(
+            SwapReceipt(
+                sequence=sequence or self.sequences[site],
+                digest=NEW,
+                previous_digest=OLD,
+                stage=self.state.stage,
+                outcome=outcome,
+                reason=reason,
+                frames_lost=0,
+                at_utc=self.now,
+            )
+        )
+
+    def site(self, name: str) -> SiteState:
+        return next(p.state for p in self.state.sites if p.site == name)
+
+
+def test_a_rollout_goes_to_canary_then_share_then_all() -> None:
+    world, groups = World(6), []
+    for _ in range(60):
+        ordered = world.step()
+        for site in ordered:
+            world.answer(site, SwapOutcome.INSTALLED)
+        groups += [ordered] if ordered else []
+        if world.state.final:
+            break
+    assert world.state.phase is Phase.DONE
+    assert groups == [["site0"], ["site1", "site2"], ["site3", "site4", "site5"]]
+    assert {(o.digest, o.stage, o.downgrade) for o in world.sent} == {(NEW, Stage.SERVICE, False)}
+
+
+def test_a_group_is_held_before_the_next_is_ordered() -> None:
+    world = World(2)
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED)
+    assert world.step() == []
+    assert world.step(99) == []
+    assert world.step(1) == ["site1"]
+
+
+def test_a_single_site_is_a_whole_rollout() -> None:
+    world = World(1)
+    assert world.step() == ["site0"]
+    world.answer("site0", SwapOutcome.INSTALLED)
+    world.step()
+    assert world.state.phase is Phase.DONE
+
+
+def test_a_trial_is_held_when_the_shadow_run_has_begun() -> None:
+    world = World(1, stage=Stage.TRIAL)
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED, sequence=99)
+    assert world.step() == []
+    assert world.state.phase is Phase.CANARY
+    world.answer("site0", SwapOutcome.SHADOWING)
+    world.step()
+    assert world.state.phase is Phase.DONE
+
+
+@pytest.mark.parametrize("outcome", [SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK])
+def test_a_canary_that_fails_halts_and_no_other_site_is_touched(outcome: SwapOutcome) -> None:
+    world = World(10)
+    world.step()
+    world.answer("site0", outcome, SwapReason.CRASHED)
+    assert world.step() == []
+    assert world.state.phase is Phase.ROLLED_BACK
+    assert world.state.reason == "1 of 1 sites of group canary failed: crashed"
+    assert {o.site for o in world.sent} == {"site0"}
+
+
+def fill(world: World, phase: Phase) -> None:
+    """Install everywhere until the orders of `phase` are out, and answer none of those."""
+    while True:
+        ordered = world.step(110)
+        if world.state.phase is phase and ordered:
+            return
+        for site in ordered:
+            world.answer(site, SwapOutcome.INSTALLED)
+
+
+def test_a_failure_in_a_later_group_brings_every_touched_site_back() -> None:
+    world = World(8)
+    fill(world, Phase.SHARE)
+    world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
+    world.answer("site2", SwapOutcome.INSTALLED)
+    assert world.step() == ["site0", "site2", "site3"]
+    assert world.state.phase is Phase.ROLLING_BACK
+    back = world.sent[-3:]
+    assert {(o.digest, o.stage, o.downgrade) for o in back} == {(OLD, Stage.SERVICE, True)}
+    for site in ("site0", "site2", "site3"):
+        world.answer(site, SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)
+    world.step()
+    assert world.state.phase is Phase.ROLLED_BACK
+    assert world.site("site4") is SiteState.WAITING
+
+
+def test_few_failures_in_a_large_group_do_not_halt_and_more_do() -> None:
+    world = World(100, canary_sites=1, share=0.41)
+    fill(world, Phase.SHARE)
+    members = [p.site for p in world.state.sites if p.group is Phase.SHARE]
+    assert len(members) == 40
+    for site in members[2:]:
+        world.answer(site, SwapOutcome.INSTALLED)
+    for site in members[:2]:
+        world.answer(site, SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
+    world.step()
+    assert world.state.phase is Phase.SHARE
+    world.answer(members[2], SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
+    world.step()
+    assert world.state.phase is Phase.ROLLING_BACK
+    assert world.state.reason == "3 of 40 sites of group share failed: crashed, too_slow"
+
+
+def test_a_site_that_goes_silent_after_its_order_halts_the_rollout() -> None:
+    world = World(4)
+    world.step()
+    world.silent.add("site0")
+    world.step(290)
+    assert world.state.phase is Phase.CANARY
+    assert world.step(20) == ["site0"]
+    assert world.state.reason == "1 of 1 sites of group canary failed: no heartbeat"
+    assert world.sent[-1].downgrade
+
+
+def test_a_site_that_never_answers_halts_the_rollout_at_the_deadline() -> None:
+    world = World(4)
+    world.step()
+    for _ in range(10):
+        assert world.step(100) == []
+    assert world.step(100) == ["site0"]
+    assert world.state.reason == "1 of 1 sites of group canary failed: no receipt"
+
+
+def test_a_rollback_that_nobody_answers_ends_at_the_deadline() -> None:
+    world = World(2)
+    world.step()
+    world.silent.add("site0")
+    world.step(400)
+    assert world.state.phase is Phase.ROLLING_BACK
+    world.step(1001)
+    assert world.state.phase is Phase.ROLLED_BACK
+
+
+def test_without_a_previous_release_a_failure_only_halts() -> None:
+    world = World(2, previous=None)
+    world.step()
+    world.answer("site0", SwapOutcome.REFUSED, SwapReason.BAD_BUNDLE)
+    assert world.step() == []
+    assert world.state.phase is Phase.HALTED
+
+
+def test_receipts_of_other_orders_are_not_taken_for_this_one() -> None:
+    world = World(1)
+    world.sequences["site0"] = 41
+    world.step()
+    assert world.sent[-1].sequence == 42
+    world.answer("site0", SwapOutcome.ROLLED_BACK, SwapReason.CRASHED, sequence=41)
+    world.step()
+    assert world.state.phase is Phase.CANARY
+
+
+def test_a_paused_rollout_orders_no_further_group_but_still_halts() -> None:
+    world = World(4)
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED)
+    world.state = pause(world.state)
+    for _ in range(5):
+        assert world.step(100) == []
+    world.state = resume(world.state)
+    assert world.step() == ["site1"]
+    world.state = pause(world.state)
+    world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
+    assert world.step() == ["site0"]
+    assert world.state.phase is Phase.ROLLING_BACK
+
+
+def test_an_operator_rolls_back_a_finished_rollout_once() -> None:
+    world = World(2)
+    while not world.state.final:
+        for site in world.step(110):
+            world.answer(site, SwapOutcome.INSTALLED)
+    result = roll_back(world.state, world.settings, world.word(), world.now, reason="operator")
+    assert world.take(result.state, result.orders) == ["site0", "site1"]
+    with pytest.raises(NotNow, match="rolling_back already"):
+        roll_back(world.state, world.settings, world.word(), world.now, reason="again")
+
+
+def test_orders_can_be_told_again_after_a_crash_between_storing_and_sending() -> None:
+    world = World(4)
+    fill(world, Phase.SHARE)
+    assert {o.site: o for o in orders_of(world.state, world.settings)} == {o.site: o for o in world.sent}
+    world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
+    world.step()
+    again = {o.site: o for o in orders_of(world.state, world.settings)}
+    assert again["site0"] == world.sent[-1]
+    assert again["site0"].downgrade
+
+
+def test_a_rollout_without_sites_is_refused() -> None:
+    with pytest.raises(NotNow, match="enrol one and start it first"):
+        plan_rollout(NEW, OLD, Stage.SERVICE, sites=[], settings=SETTINGS, now_utc=0)

@@ -1,0 +1,222 @@
+"""Who is ordered what: newcomers, sites that are not installed yet, orders that were lost or ran out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from cloud.errors import NotNow
+from cloud.fleet.publisher import Publisher
+from cloud.fleet.rollout import needs_order
+from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.settings import RolloutSettings
+from cloud.store.database import open_database, sqlite_url
+from cloud.store.records import Release
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+from messaging.errors import WireUnavailable
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import SwapOutcome
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, heartbeat, message, received, swap
+
+WEEK_S = 7 * 86400
+DAY_S = 86400
+
+
+class DeafHub:
+    """Takes orders; while it is `away` it takes none."""
+
+    def __init__(self) -> None:
+        self.sent: list[RolloutOrder] = []
+        self.away = False
+
+    def send(self, order: RolloutOrder) -> None:
+        if self.away:
+            raise WireUnavailable("the hub did not answer")
+        self.sent.append(order)
+
+    def take(self) -> list[tuple[str, int, str]]:
+        found, self.sent = [(o.site, o.sequence, o.digest) for o in self.sent], []
+        return found
+
+
+class Fleet:
+    """A store with sites, a driver, and a clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = MINUTE
+        self.database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: self.now)
+        self.reports, self.releases = ReportStore(self.database), ReleaseStore(self.database)
+        self.hub = DeafHub()
+        self.restart()
+
+    def restart(self) -> None:
+        settings = RolloutSettings(hold_s=0.0, heartbeat_missing_s=300.0, order_expiry_s=WEEK_S)
+        publisher = cast(Publisher, self.hub)
+        self.driver = RolloutDriver(self.reports, self.releases, publisher, settings, lambda: self.now)
+
+    def release(self, digest: str, version: int, campaign: str | None = None) -> None:
+        self.releases.put_release(Release(digest, "service", "model", version, 1, None, campaign, {}, MINUTE))
+
+    def beat(self, site: str, digest: str | None) -> None:
+        self.reports.put_heartbeat(message(heartbeat(digest), site), 100)
+
+    def install(self, site: str, sequence: int, digest: str) -> None:
+        self.reports.insert([received(swap(sequence, digest, SwapOutcome.INSTALLED), site)])
+        self.beat(site, digest)
+
+    def roll_out(self, digest: str) -> str:
+        """To the end, every ordered site installing it."""
+        row = self.driver.start(digest)
+        for _ in range(20):
+            for site, sequence, wanted in self.hub.take():
+                self.install(site, sequence, wanted)
+            row = self.driver.step(row.id)
+        return row.phase
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    made = Fleet(tmp_path)
+    made.release(OLD, 1)
+    yield made
+    made.database.close()
+
+
+def test_a_site_that_was_never_heard_takes_no_part_and_rolls_nobody_back(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2)
+    assert fleet.driver.sites() == ["quay"]
+    assert fleet.roll_out(NEW) == "done"
+
+
+def test_a_rollout_with_no_site_that_was_ever_heard_is_refused(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    with pytest.raises(NotNow, match="enrol one and start it first"):
+        fleet.driver.start(OLD)
+
+
+def test_a_site_that_comes_up_after_a_rollout_finds_an_order_for_the_new_model(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    fleet.beat("quay", OLD)
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 1, OLD)]
+    fleet.release(NEW, 2)
+    assert fleet.roll_out(NEW) == "done"
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 2, NEW)]
+    fleet.driver.welcome()
+    assert fleet.hub.take() == []
+
+
+def test_a_site_that_comes_up_during_a_rollout_gets_the_new_model_after_it(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2, campaign="C")
+    under_way = fleet.driver.begin("C", NEW, Stage.SERVICE, previous=OLD, sites=["quay"])
+    fleet.driver.step(under_way.id)
+    (ordered,) = fleet.hub.take()
+    fleet.beat("attic", None)
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 1, OLD)]
+    fleet.install("attic", 1, OLD)
+    fleet.install(*ordered)
+    fleet.driver.step(under_way.id)
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 2, NEW)]
+
+
+def time_out(fleet: Fleet) -> None:
+    """The hub answers again; the same process goes on."""
+
+
+def kill(fleet: Fleet) -> None:
+    fleet.restart()
+    fleet.driver.send_again()
+
+
+@pytest.mark.parametrize("loss", [time_out, kill])
+def test_a_first_order_that_was_stored_but_not_sent_is_sent(
+    fleet: Fleet, loss: Callable[[Fleet], None]
+) -> None:
+    fleet.reports.add_site("attic")
+    fleet.hub.away = True
+    with suppress(WireUnavailable):
+        fleet.driver.welcome()
+    fleet.hub.away = False
+    loss(fleet)
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 1, OLD)]
+
+
+def test_an_order_that_was_answered_is_not_sent_again_after_a_restart(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    fleet.driver.welcome()
+    fleet.install("attic", 1, OLD)
+    fleet.hub.take()
+    kill(fleet)
+    assert fleet.hub.take() == []
+
+
+def test_an_older_order_of_a_rollout_does_not_take_the_place_of_a_newer_one(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    under_way = fleet.driver.begin("C-trial", NEW, Stage.TRIAL, previous=None, sites=["quay"])
+    fleet.driver.step(under_way.id)
+    fleet.driver.send_single("quay", OLD, Stage.SERVICE)
+    fleet.hub.take()
+    kill(fleet)
+    assert fleet.hub.take() == [("quay", 2, OLD)]
+
+
+def test_a_site_installed_on_the_eighth_day_finds_an_order_that_is_still_valid(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    fleet.driver.welcome()
+    fleet.now += 6 * DAY_S
+    fleet.driver.welcome()
+    assert fleet.hub.take() == [("attic", 1, OLD)]
+    fleet.now += 2 * DAY_S
+    fleet.driver.welcome()
+    (order,) = fleet.hub.sent
+    assert (order.sequence, order.digest) == (2, OLD)
+    assert order.expires_at_utc == fleet.now + WEEK_S
+
+
+@pytest.mark.parametrize(
+    ("why", "last", "said", "expected"),
+    [
+        ("it was never ordered anything", None, {}, True),
+        ("it runs the model", (NEW, 0), {"running": NEW, "newcomer": True}, False),
+        ("it runs nothing and its order is valid", (NEW, 0), {"newcomer": True}, False),
+        ("it runs nothing and its order ran out", (NEW, WEEK_S), {"answered": True}, True),
+        ("it has not answered and its order ran out", (NEW, WEEK_S), {"running": OLD}, True),
+        ("it refused, and its order ran out", (NEW, WEEK_S), {"running": OLD, "answered": True}, False),
+        ("a newcomer was ordered the model before", (OLD, 0), {"running": OLD, "newcomer": True}, True),
+        ("it failed in the rollout and was left behind", (OLD, 0), {"running": OLD}, False),
+    ],
+)
+def test_a_site_is_ordered_the_model_in_service_only_where_it_is_due(
+    why: str, last: tuple[str, int] | None, said: dict[str, object], expected: bool
+) -> None:
+    order = last and order_for(last[0], age_s=last[1])
+    facts = {"running": None, "newcomer": False, "answered": False, **said}
+    assert needs_order(order, NEW, **facts, now_utc=MINUTE) is expected, why  # type: ignore[arg-type]
+
+
+def test_a_site_with_a_shadow_run_is_left_to_it() -> None:
+    order = order_for(NEW, age_s=0, stage=Stage.TRIAL)
+    assert not needs_order(order, OLD, running=None, newcomer=True, answered=False, now_utc=MINUTE)
+
+
+def order_for(digest: str, *, age_s: int, stage: Stage = Stage.SERVICE) -> RolloutOrder:
+    at = MINUTE - age_s
+    return RolloutOrder(
+        site="attic",
+        sequence=1,
+        digest=digest,
+        stage=stage,
+        issued_at_utc=at,
+        expires_at_utc=at + WEEK_S,
+        downgrade=False,
+    )

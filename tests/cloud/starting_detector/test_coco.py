@@ -1,0 +1,27 @@
+"""Every detector of ours starts from the known COCO weights, in the embedding space that ships."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud.detector.weights import read_weights
+from cloud.errors import WeightsRefused
+from cloud.starting_detector import STARTING_WEIGHTS
+from cloud.starting_detector.coco import coco_start
+
+COCO = Path(__file__).parents[4] / "shared" / "weights" / "yolo11n_coco_int8derived.pt"
+
+
+def test_another_pickle_than_the_known_one_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "coco.pt").write_bytes(b"not a pickle of ours")
+    with pytest.raises(WeightsRefused, match="not opened"):
+        coco_start(tmp_path / "coco.pt", tmp_path / "out.safetensors", licence="AGPL-3.0-or-later")
+
+
+@pytest.mark.skipif(not COCO.is_file(), reason="the COCO weights are not here")
+def test_the_start_keeps_the_embedding_that_the_generator_was_trained_with(tmp_path: Path) -> None:
+    start = read_weights(coco_start(COCO, tmp_path / "start.safetensors", licence="AGPL-3.0-or-later"))
+    shipped = read_weights(STARTING_WEIGHTS)
+    assert start.embedding_digest == shipped.embedding_digest
+    assert np.array_equal(start.basis.matrix, shipped.basis.matrix)

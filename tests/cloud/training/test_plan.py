@@ -1,0 +1,105 @@
+"""A training changes what it may and nothing else, tells its progress, and stops when told."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloud.detector.weights import read_weights
+from cloud.errors import TrainingFailed, TrainingStopped
+from cloud.starting_detector import STARTING_WEIGHTS
+from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, read_result, train
+from edge.onnx_detector import OnnxDetector
+from tests.support.cloud.labelled_images import square_images
+
+TINY = Recipe(epochs=2, batch=4, real_only_epochs=1, threads=1)
+
+
+def _parent(folder: Path) -> Path:
+    """The starting detector with a small input, so that a step takes little time."""
+    small = read_weights(STARTING_WEIGHTS).with_card(input_width=96, input_height=64)
+    small.write(folder / "parent.safetensors")
+    return folder / "parent.safetensors"
+
+
+def _plan(folder: Path, **changes: object) -> TrainingPlan:
+    fields: dict[str, object] = {
+        "parent": _parent(folder),
+        "name": "tiny",
+        "replay": (square_images(folder / "real", 6),),
+        "synthetic": (square_images(folder / "painted", 4, seed=1),),
+        "recipe": TINY,
+        **changes,
+    }
+    return TrainingPlan(**fields)  # type: ignore[arg-type]  # the test names the fields
+
+
+@pytest.mark.slow
+def test_a_training_leaves_a_bundle_and_the_embedding_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
+    told: list[TrainingProgress] = []
+    recipe = replace(TINY, weather=0.5, precision_margin=0.0)
+    own = square_images(tmp_path / "own", 4, seed=2)
+    plan = _plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
+    result = train(plan, tmp_path / "out", progress=told.append)
+    before, after = read_weights(tmp_path / "parent.safetensors"), read_weights(result.weights)
+    assert (after.card.input_width, after.card.input_height) == (96, 64)
+    kept = before.embedding_layers
+    assert set(kept) == set(after.embedding_layers)
+    assert all(after.embedding_layers[name].tobytes() == value.tobytes() for name, value in kept.items())
+    changed = [name for name, value in before.tensors.items() if (after.tensors[name] != value).any()]
+    assert changed
+    assert not set(changed) & set(kept)
+    assert (told[-1].epoch, told[-1].seconds_left) == (2, 0.0)
+    detector = OnnxDetector(result.bundle)
+    assert detector.digest == result.bundle_digest
+    assert detector.description.parent_digest == before.digest
+    assert detector.description.embedding_digest == result.embedding_digest
+    assert read_result(tmp_path / "out") == result
+    assert len(result.losses) == 2
+    assert result.images == 6 + 4 + 2
+    assert all(t >= before.card.thresholds[name] for name, t in after.card.thresholds.items())
+
+
+def test_a_training_that_is_told_to_stop_leaves_no_process_and_no_result(tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped, match="stopped as asked"):
+        train(_plan(tmp_path), tmp_path / "out", should_stop=lambda: True)
+    with pytest.raises(TrainingFailed, match="no finished training"):
+        read_result(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_failure_in_the_process_is_told_with_its_last_words(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, parent=tmp_path / "gone.safetensors")
+    with pytest.raises(TrainingFailed, match=r"there is no weights file .*gone\.safetensors"):
+        train(plan, tmp_path / "out")
+
+
+def test_a_plan_without_replay_is_refused() -> None:
+    with pytest.raises(ValueError, match="destroys old classes"):
+        TrainingPlan(parent=STARTING_WEIGHTS, name="x", replay=())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 0},
+        {"synthetic_share": 0.6},
+        {"real_only_epochs": 5},
+        {"learning_rate": 0},
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="got"):
+        Recipe(**changes)  # type: ignore[arg-type]  # the test names the fields
+
+
+def test_a_plan_survives_the_way_through_json(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, calibration=(tmp_path,))
+    assert TrainingPlan.from_json(plan.to_json()) == plan
+
+
+def test_the_parent_process_needs_no_torch() -> None:
+    script = "import cloud.training.plan, cloud.evaluation.promotion, cloud.evaluation.evaluate, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -1,0 +1,283 @@
+"""A cloud's real REST API over real stores in SQLite, filled through the stores, on a free port."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import uvicorn
+from ulid import ULID
+
+from cloud.api.app import build_api
+from cloud.api.auth import read_or_make_token
+from cloud.campaigns.services import Services
+from cloud.campaigns.workflow import Campaigns
+from cloud.data.datasets import DatasetRegister
+from cloud.failure_modes.register import ModeRegister
+from cloud.metrics import CloudMetrics
+from cloud.settings import CloudSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.database import open_database, sqlite_url
+from cloud.store.records import (
+    CampaignPlan,
+    CampaignStage,
+    CampaignState,
+    Evaluation,
+    StageState,
+    SyntheticImage,
+)
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+from messaging.codec import Message, encode
+from messaging.reports import (
+    BoxGeometry,
+    CameraHealth,
+    ConditionTags,
+    EvidenceSource,
+    HazardEvent,
+    HazardState,
+)
+from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
+
+NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)
+RAIN = ConditionTags(light=Light.DAY, weather=Weather.RAIN, size=SizeBin.MEDIUM, region=RegionBin.MIDDLE)
+FOG = ConditionTags(light=Light.DAY, weather=Weather.FOG, size=SizeBin.TINY, region=RegionBin.TOP)
+CAMERAS = (("north", "bridge", NIGHT), ("north", "market", RAIN), ("south", "harbour", FOG))
+REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content")
+
+
+class LivingCloud:
+    """The API of one data folder; `fill` gives it a past, the small methods let something happen."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = CloudSettings(data=folder)
+        self.folder = settings.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = open_database(sqlite_url(self.folder.store))
+        self.reports, self.rows = ReportStore(self._database), CampaignStore(self._database)
+        releases, metrics = ReleaseStore(self._database), CloudMetrics()
+        register = ModeRegister(self.reports, self.rows, releases, settings.failure_modes, settings.taxonomy)
+        services = Services(
+            settings=settings,
+            reports=self.reports,
+            campaign_rows=self.rows,
+            releases=releases,
+            register=register,
+            campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
+            rollouts=None,  # type: ignore[arg-type]  # the page only reads
+            datasets=DatasetRegister(self.folder.datasets),
+            metrics=metrics,
+        )
+        token = read_or_make_token(self.folder.token)
+        config = uvicorn.Config(
+            build_api(services, token), port=0, log_config=None, lifespan="off", ws="none"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.campaign = ""
+
+    def start(self) -> None:
+        """Serve, and write the address where clients look for it."""
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.folder.address.write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
+
+    def stop(self) -> None:
+        """End like a cloud that was killed: the address stays behind."""
+        self._server.should_exit = True
+        self._thread.join(10.0)
+
+    def close(self) -> None:
+        """Stop and give the database back."""
+        self.stop()
+        self._database.close()
+
+    # -- what happens --------------------------------------------------------------------------------
+
+    def beat(self, *, unsent: int = 0) -> None:
+        """Both sites are heard."""
+        for site in ("north", "south"):
+            cameras = tuple(_camera(name, tags) for s, name, tags in CAMERAS if s == site)
+            beat = heartbeat(
+                OLD,
+                candidate_digest=NEW if site == "north" else None,
+                cameras=cameras,
+                outbox_messages=unsent,
+                epsilon_spent=2.0,
+                at_utc=int(time.time()),
+            )
+            told = Message(str(ULID()), site, int(time.time()), beat)
+            self.reports.put_heartbeat(told, len(encode(told)))
+
+    def hazard(self, class_name: str, severity: int, *, began_s: float, closed: bool = False) -> None:
+        """A hazard at the harbour or the market."""
+        site, camera, tags = CAMERAS[severity % 3]
+        started = int(time.time() - began_s)
+        event = HazardEvent(
+            event=str(ULID()),
+            camera=camera,
+            class_name=class_name,
+            state=HazardState.CLOSED if closed else HazardState.OPENED,
+            severity=severity,
+            confidence=0.5 + severity / 12,
+            box=BoxGeometry(cx=0.4, cy=0.6, w=0.2, h=0.1),
+            tags=tags,
+            zone="quay-2" if camera == "harbour" else None,
+            started_at_utc=started,
+            at_utc=started + 5,
+            model_digest=OLD,
+        )
+        self.reports.insert([received(event, site)])
+
+    def misses(self, class_name: str, place: int, counts: dict[EvidenceSource, int]) -> None:
+        """Misdetections of one class by one camera."""
+        site, camera, tags = CAMERAS[place]
+        minute = int(time.time()) // 60 * 60
+        self.reports.insert(
+            [
+                received(
+                    misdetection(
+                        camera=camera,
+                        class_name=class_name,
+                        tags=tags,
+                        evidence=source,
+                        minute_utc=minute - 60 * (n % 40),
+                    ),
+                    site,
+                )
+                for source, count in counts.items()
+                for n in range(count)
+            ]
+        )
+
+    def recall(self, class_name: str, place: int, detected: int, supported: int) -> None:
+        """What the teacher supports, and how much of it the detector saw."""
+        site, camera, tags = CAMERAS[place]
+        told = tally(
+            camera=camera,
+            class_name=class_name,
+            light=tags.light,
+            weather=tags.weather,
+            supported=supported,
+            detected=detected,
+            minute_utc=int(time.time()) // 60 * 60,
+        )
+        self.reports.insert([received(told, site)])
+
+    # -- a past --------------------------------------------------------------------------------------
+
+    def fill(self) -> None:
+        """Two sites, three cameras, five failure modes, a campaign in its training."""
+        self.beat()
+        for n, (class_name, severity, closed) in enumerate(
+            (("fire", 5, False), ("flood", 4, False), ("pothole", 2, True), ("fallen_person", 5, True),
+             ("garbage", 1, True), ("smoke", 4, True), ("stopped_vehicle", 3, True))
+        ):  # fmt: skip
+            self.hazard(class_name, severity, began_s=40 + 400 * n, closed=closed)
+        source = EvidenceSource
+        self.misses("fire", 0, {source.TEACHER: 61, source.TRACK_GAP: 22, source.MOTION: 9})
+        self.misses("pothole", 0, {source.TEACHER: 74, source.VIEW_DISAGREEMENT: 18})
+        self.misses("garbage", 1, {source.TEACHER: 33, source.LOW_MARGIN: 12})
+        self.misses("smoke", 2, {source.TEACHER: 41, source.TRACK_GAP: 8})
+        self.misses("unknown", 2, {source.MOTION: 17})
+        for class_name, place, detected, supported in (
+            ("fire", 0, 31, 92), ("pothole", 0, 12, 88), ("garbage", 1, 41, 64), ("smoke", 2, 58, 71)
+        ):  # fmt: skip
+            self.recall(class_name, place, detected, supported)
+        vector = tuple(range(-32, 32))
+        for site, camera, tags in CAMERAS:
+            self.reports.insert(
+                [received(prototype(vector, camera=camera, tags=tags, class_name="fire"), site)]
+            )
+        self._campaign()
+
+    def _campaign(self) -> None:
+        self.campaign = str(ULID())
+        modes = ("fire.night-clear.missed", "pothole.night-clear.missed")
+        self.rows.create(self.campaign, CampaignPlan(modes, 60, 7, OLD), started_by="operator")
+        self.rows.set_state(self.campaign, CampaignState.RUNNING)
+        for stage in (CampaignStage.PLAN, CampaignStage.SYNTHESISE, CampaignStage.FILTER):
+            self.rows.begin_stage(self.campaign, stage, "a")
+            self.rows.end_stage(self.campaign, stage, "a", state=StageState.DONE)
+        self.paint(60)
+        self.rows.begin_stage(self.campaign, CampaignStage.TRAIN, "a")
+        self.progress(0.4, "epoch 2 of 5, loss 1.31")
+
+    def paint(self, number: int, *, offset: int = 0) -> None:
+        """Synthetic images, every fourth refused, each with a thumbnail."""
+        folder = self.folder.campaign(self.campaign) / "thumbnails"
+        folder.mkdir(parents=True, exist_ok=True)
+        images = []
+        for n in range(offset, offset + number):
+            path = folder / f"{n:04d}.jpg"
+            cv2.imwrite(str(path), _picture(n))
+            images.append(
+                SyntheticImage(
+                    self.campaign,
+                    path.stem,
+                    "fire.night-clear.missed",
+                    kept=n % 4 != 3,
+                    reason=REASONS[n // 4 % 4] if n % 4 == 3 else "",
+                    thumbnail=path.relative_to(self.folder.root).as_posix(),
+                )
+            )
+        self.rows.put_images(images)
+
+    def progress(self, share: float, note: str) -> None:
+        """The training goes on."""
+        self.rows.report_progress(self.campaign, CampaignStage.TRAIN, "a", progress=share, note=note)
+
+    def trained(self) -> None:
+        """The training has ended and the candidate was compared."""
+        self.rows.end_stage(
+            self.campaign, CampaignStage.TRAIN, "a", state=StageState.DONE, output={"bundle_digest": NEW}
+        )
+        self.rows.begin_stage(self.campaign, CampaignStage.EVALUATE, "a")
+        cells = (
+            ("fire", "day-clear", 0.95, 0.96, 0.91), ("pothole", "day-clear", 0.81, 0.80, 0.86),
+            ("garbage", "day-clear", 0.88, 0.83, 0.90), ("smoke", "day-clear", 0.90, 0.91, 0.89),
+        )  # fmt: skip
+        for class_name, condition, before, after, precision in cells:
+            self._compared("holdout", class_name, condition, (before, after), precision)
+        self._compared("shadow:north", "fire", "night-clear", (0.34, 0.71), None)
+        self._compared("shadow:north", "pothole", "night-clear", (0.14, 0.43), None)
+
+    def _compared(
+        self, role: str, class_name: str, condition: str, recall: tuple[float, float], precision: float | None
+    ) -> None:
+        self.rows.put_evaluations(
+            [
+                Evaluation(
+                    self.campaign,
+                    digest,
+                    role,
+                    class_name,
+                    condition,
+                    {"recall": value, "precision": precision, "truths": 84},
+                )
+                for digest, value in zip((OLD, NEW), recall, strict=True)
+            ]
+        )
+
+
+def _camera(name: str, tags: ConditionTags) -> CameraHealth:
+    return CameraHealth(
+        camera=name, frames=18_240, skipped=2_110, dropped=0, failures=0, detections=912, misdetections=157,
+        fps=5.0, inference_p50_ms=11.2, inference_p95_ms=17.9, frame_age_s=0.2, connected=True,
+        light=tags.light, weather=tags.weather,
+    )  # fmt: skip
+
+
+def _picture(seed: int) -> np.ndarray:
+    """A small picture with a sky, a road and something on it, BGR (90, 160, 3)."""
+    random = np.random.default_rng(seed)
+    picture = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
+    picture[50:] = random.integers(40, 90)
+    x, y = int(random.integers(20, 140)), int(random.integers(52, 80))
+    cv2.ellipse(picture, (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
+    return cv2.add(picture, random.integers(0, 20, picture.shape, np.uint8))

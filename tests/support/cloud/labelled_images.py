@@ -1,0 +1,46 @@
+"""Small labelled folders and scripted detectors for tests of the learning loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cloud.data.labelled_images import TrueBox, write_index, write_labelled
+from edge.detections import Detections, Floats
+from edge.detector import Image
+from messaging.releases import BundleDescription
+from messaging.taxonomy import SceneCondition
+from tests.edge.tiny_bundles import NAMES, tiny_description
+
+
+def square_images(
+    folder: Path, count: int, *, seed: int = 0, place: str = "yard", scene: str = "day-clear"
+) -> Path:
+    """Grey noise with one red square of class `fire` each; the square is exactly the box."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        image = rng.integers(90, 130, (96, 96, 3), dtype=np.uint8)
+        x, y, side = (int(v) for v in rng.integers((5, 5, 20), (50, 50, 40)))
+        image[y : y + side, x : x + side] = (30, 30, 230)
+        name = f"{place}_{number:03d}"
+        write_labelled(folder, name, image, [TrueBox("fire", (x, y, x + side, y + side))], NAMES)
+        rows.append((name, place, SceneCondition.parse(scene)))
+    write_index(folder, rows)
+    return folder
+
+
+@dataclass
+class ScriptedDetector:
+    """Says what it was told to say, image after image."""
+
+    script: list[Detections]
+    description: BundleDescription = field(default_factory=tiny_description)
+    digest: str = "d" * 64
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        return [self.script.pop(0) for _ in images]
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        return np.zeros((len(xyxy), 3), np.float32)

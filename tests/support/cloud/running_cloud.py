@@ -1,0 +1,216 @@
+"""A running cloud for tests: real store, real workflows, real API; the hub and its sites in memory.
+
+Sites follow orders by script: they answer with receipts, heartbeats, shadow reports and tallies.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloud.api.client import RemoteCloud
+from cloud.app import run_cloud
+from cloud.campaigns.model_stages import remember_release
+from cloud.campaigns.services import Parts
+from cloud.campaigns.stage import Stages
+from cloud.fleet.hub import Hub
+from cloud.settings import CloudSettings
+from messaging.blobs import MemoryBlobs, MemoryFiles
+from messaging.codec import encode
+from messaging.keys import PublicKey
+from messaging.memory_bus import MemoryBus
+from messaging.orders import verify_order
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import Report, ShadowReport, ShadowTally, SwapOutcome
+from messaging.signing import Repository
+from messaging.streams import prepare_hub
+from messaging.subjects import HEARTBEATS, ORDERS, report_subject
+from messaging.taxonomy import Light, Weather
+from tests.fake_detector import describe, fake_bundle
+from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, swap, tally
+
+FIRST = fake_bundle("first")
+
+
+@dataclass
+class SiteScript:
+    """How a site does what it is told: tracks in shadow and those detected, tracks tallied after the swap."""
+
+    tracks_in_shadow: int = 40
+    incumbent_detected: int = 10
+    candidate_detected: int = 38
+    tracks_after: int = 40
+    shadow: SwapOutcome = SwapOutcome.SHADOWING
+    install: SwapOutcome = SwapOutcome.INSTALLED
+
+
+@dataclass
+class ScriptedSite:
+    """One site that follows orders."""
+
+    name: str
+    bus: MemoryBus
+    director: PublicKey
+    script: SiteScript = field(default_factory=SiteScript)
+    model: str | None = None
+    last_sequence: int = 0
+    orders: list[RolloutOrder] = field(default_factory=list)
+
+    async def say(self, report: Report) -> None:
+        told = message(report, self.name)
+        await self.bus.publish(
+            report_subject(self.name, told.kind, told.id), encode(told), message_id=told.id
+        )
+
+    async def step(self) -> None:
+        envelope = await self.bus.get_latest(ORDERS, self.name)
+        if envelope is not None:
+            order = verify_order(envelope, self.director)
+            if order.sequence > self.last_sequence:
+                self.last_sequence = order.sequence
+                self.orders.append(order)
+                await self._follow(order)
+        beat = message(heartbeat(self.model), self.name)
+        await self.bus.put_latest(HEARTBEATS, self.name, encode(beat))
+
+    async def _follow(self, order: RolloutOrder) -> None:
+        if order.stage is Stage.TRIAL:
+            await self.say(swap(order.sequence, order.digest, self.script.shadow, Stage.TRIAL))
+            if self.script.shadow is SwapOutcome.SHADOWING:
+                await self.say(self._shadow(order.digest))
+            return
+        fresh = order.digest != self.model
+        outcome = self.script.install if fresh and self.model is not None else SwapOutcome.INSTALLED
+        await self.say(swap(order.sequence, order.digest, outcome))
+        if outcome is SwapOutcome.INSTALLED:
+            if fresh and self.model is not None and not order.downgrade:
+                tracks = self.script.tracks_after
+                await self.say(
+                    tally(model_digest=order.digest, supported=tracks, detected=tracks - tracks // 20)
+                )
+            self.model = order.digest
+
+    def _shadow(self, candidate: str) -> ShadowReport:
+        cell = ShadowTally(
+            class_name="pothole",
+            light=Light.NIGHT,
+            weather=Weather.RAIN,
+            supported=self.script.tracks_in_shadow,
+            incumbent_detected=self.script.incumbent_detected,
+            candidate_detected=self.script.candidate_detected,
+            incumbent_unsupported=1,
+            candidate_unsupported=1,
+        )
+        return ShadowReport(
+            incumbent_digest=self.model or "0" * 64,
+            candidate_digest=candidate,
+            frames=500,
+            candidate_p95_ms=10.0,
+            incumbent_p95_ms=10.0,
+            candidate_failures=0,
+            tallies=(cell,),
+            final=False,
+            minute_utc=MINUTE,
+        )
+
+
+def release_first(parts: Parts) -> None:
+    """The fleet begins with a fake bundle."""
+    if parts.releases.current_service() is None:
+        manifest = parts.publisher.publish_first(FIRST, describe("first"))
+        remember_release(parts, manifest, describe("first").model_dump(mode="json"), campaign=None)
+
+
+class RunningCloud:
+    """What a test holds of the cloud that runs in another thread."""
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self.settings = settings
+        self.bus = MemoryBus()
+        self.parts: Parts | None = None
+        self.sites: dict[str, ScriptedSite] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def call(self, make: Callable[[], Any]) -> Any:
+        """Run a coroutine on the cloud's loop."""
+        assert self.loop is not None
+        return asyncio.run_coroutine_threadsafe(make(), self.loop).result(20)
+
+    def say(self, site: str, *reports: Report) -> None:
+        """Let a site report."""
+
+        async def told() -> None:
+            for report in reports:
+                await self.sites[site].say(report)
+
+        self.call(told)
+
+    def client(self) -> RemoteCloud:
+        return RemoteCloud.of_folder(self.settings.data)
+
+
+@contextmanager
+def running_cloud(
+    settings: CloudSettings,
+    stages: Callable[[Parts], Stages],
+    *,
+    sites: tuple[str, ...] = (),
+    script: SiteScript | None = None,
+    first_model: Callable[[Parts], object] = release_first,
+) -> Iterator[RunningCloud]:
+    """The cloud in a thread of its own, until the context ends; errors of the cloud come out here."""
+    cloud, up, failures = RunningCloud(settings), threading.Event(), []
+    ending: list[Callable[[], None]] = []
+
+    async def whole() -> None:
+        cloud.loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        ending.append(lambda: cloud.loop.call_soon_threadsafe(stop.set))  # type: ignore[union-attr]
+        await prepare_hub(cloud.bus)
+        hub = Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
+
+        def made(parts: Parts) -> Stages:
+            cloud.parts = parts
+            return stages(parts)
+
+        play = asyncio.create_task(_play(cloud, sites, script))
+        try:
+            await run_cloud(
+                settings, stop, stages=made, hub=hub, first_model=first_model, started=lambda _: up.set()
+            )
+        finally:
+            play.cancel()
+
+    def thread() -> None:
+        try:
+            asyncio.run(whole())
+        except Exception as error:  # noqa: BLE001  # a thread's top; raised again below
+            failures.append(error)
+        finally:
+            up.set()
+
+    running = threading.Thread(target=thread, name="cloud")
+    running.start()
+    try:
+        assert up.wait(60), "the cloud did not come up"
+        if failures:
+            raise failures[0]
+        yield cloud
+    finally:
+        for end in ending:
+            end()
+        running.join(60)
+    if failures:
+        raise failures[0]
+
+
+async def _play(cloud: RunningCloud, names: tuple[str, ...], script: SiteScript | None) -> None:
+    while cloud.parts is None or not cloud.parts.settings.folder.releases.exists():
+        await asyncio.sleep(0.02)
+    director = Repository(cloud.parts.settings.folder.releases).site_trust.director
+    cloud.sites = {name: ScriptedSite(name, cloud.bus, director, script or SiteScript()) for name in names}
+    while True:
+        for site in cloud.sites.values():
+            await site.step()
+        await asyncio.sleep(0.05)

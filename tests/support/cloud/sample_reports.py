@@ -1,0 +1,130 @@
+"""What sites say, for the cloud's tests: reports with ids, and a store to put them into."""
+
+from pathlib import Path
+from typing import Any
+
+from ulid import ULID
+
+from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.report_store import Received, ReportStore
+from messaging.codec import Message, encode
+from messaging.releases import Stage
+from messaging.reports import (
+    BoxGeometry,
+    ClassPrototype,
+    ConditionTags,
+    ErrorKind,
+    EvidenceSource,
+    Heartbeat,
+    Misdetection,
+    RecallTally,
+    Report,
+    SwapOutcome,
+    SwapReason,
+    SwapReceipt,
+)
+from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+
+OLD, NEW = "0a" * 32, "0b" * 32
+EMBEDDING = "e" * 64
+MINUTE = 1_799_999_940
+NIGHT_RAIN = ConditionTags(
+    light=Light.NIGHT, weather=Weather.RAIN, size=SizeBin.SMALL, region=RegionBin.BOTTOM
+)
+MODE = "pothole.night-rain.missed"
+
+
+def new_id() -> str:
+    return str(ULID())
+
+
+def message(report: Report, site: str = "harbour", *, at: int = MINUTE) -> Message:
+    return Message(new_id(), site, at, report)
+
+
+def received(report: Report, site: str = "harbour") -> Received:
+    told = message(report, site)
+    return Received(told, len(encode(told)))
+
+
+def misdetection(**changes: Any) -> Misdetection:
+    values: dict[str, Any] = {
+        "camera": "north",
+        "kind": ErrorKind.MISSED,
+        "class_name": "pothole",
+        "tags": NIGHT_RAIN,
+        "box": BoxGeometry(cx=0.5, cy=0.8, w=0.1, h=0.05),
+        "evidence": EvidenceSource.TEACHER,
+        "probability": 0.9,
+        "minute_utc": MINUTE,
+        "model_digest": OLD,
+    }
+    return Misdetection(**{**values, **changes})
+
+
+def tally(**changes: Any) -> RecallTally:
+    values: dict[str, Any] = {
+        "camera": "north",
+        "class_name": "pothole",
+        "light": Light.NIGHT,
+        "weather": Weather.RAIN,
+        "source": EvidenceSource.TEACHER,
+        "model_digest": OLD,
+        "supported": 40,
+        "detected": 10,
+        "minute_utc": MINUTE,
+    }
+    return RecallTally(**{**values, **changes})
+
+
+def prototype(vector: tuple[int, ...], **changes: Any) -> ClassPrototype:
+    values: dict[str, Any] = {
+        "camera": "north",
+        "class_name": "pothole",
+        "tags": NIGHT_RAIN,
+        "vector": vector,
+        "scale": 0.1,
+        "embedding_digest": EMBEDDING,
+        "tracks": 20,
+        "noise_sigma": 0.1,
+        "epsilon": 1.0,
+        "epsilon_spent": 1.0,
+        "delta": 1e-5,
+        "minute_utc": MINUTE,
+    }
+    return ClassPrototype(**{**values, **changes})
+
+
+def heartbeat(digest: str | None = OLD, **changes: Any) -> Heartbeat:
+    values: dict[str, Any] = {
+        "model_digest": digest,
+        "previous_digest": None,
+        "candidate_digest": None,
+        "stage": None,
+        "uptime_s": 10,
+        "resident_mb": 200.0,
+        "outbox_messages": 0,
+        "shed": 0,
+        "epsilon_spent": 0.0,
+        "cameras": (),
+        "at_utc": MINUTE,
+    }
+    return Heartbeat(**{**values, **changes})
+
+
+def swap(sequence: int, digest: str, outcome: SwapOutcome, stage: Stage = Stage.SERVICE) -> SwapReceipt:
+    return SwapReceipt(
+        sequence=sequence,
+        digest=digest,
+        previous_digest=None,
+        stage=stage,
+        outcome=outcome,
+        reason=SwapReason.NONE,
+        frames_lost=0,
+        at_utc=MINUTE,
+    )
+
+
+def open_store(folder: Path) -> tuple[Database, ReportStore]:
+    database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: MINUTE)
+    return database, ReportStore(database)

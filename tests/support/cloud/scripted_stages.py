@@ -1,0 +1,87 @@
+"""Stages by script, and a program that runs one campaign with them: what the campaign tests kill.
+
+`python -m tests.support.cloud.scripted_stages DATA` starts a campaign (or takes up the one that is there) and leaves when
+it has ended. Each stage appends its name to `DATA/steps.txt`; `synthesise` and `train` work in a child
+process that notes its id in `DATA/child.pid`.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cloud.campaigns.stage import StageResult, StageWork
+from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.metrics import CloudMetrics
+from cloud.module_runs import run_module
+from cloud.settings import DataFolder
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.database import open_database, sqlite_url
+from cloud.store.records import CampaignPlan, SyntheticImage
+from cloud.store.release_store import ReleaseStore
+from tests.support.cloud.sample_reports import MODE
+
+PLAN = CampaignPlan((MODE,), 3, 7)
+Script = Callable[[StageWork], StageResult]
+
+
+def quick(work: StageWork) -> StageResult:
+    """A stage that is done at once; its output follows from its inputs."""
+    work.progress(0.5, "half way")
+    work.check()
+    return StageResult(output={"said": f"{work.stage}:{len(work.inputs)}"}, figures={"n": len(work.inputs)})
+
+
+class ScriptedStages:
+    """Every stage is `quick` unless the script says otherwise."""
+
+    def __init__(self, **scripts: Script) -> None:
+        self._scripts = scripts
+        self.seen: list[str] = []
+
+    def _run(self, work: StageWork) -> StageResult:
+        self.seen.append(str(work.stage))
+        return self._scripts.get(str(work.stage), quick)(work)
+
+    plan = synthesise = filter = train = evaluate = trial = shadow = service = roll_out = verify = _run
+
+
+def main(data: Path) -> None:
+    folder = DataFolder(data)
+    database = open_database(sqlite_url(folder.store))
+    store = CampaignStore(database)
+
+    def heavy(work: StageWork) -> StageResult:
+        run_module(
+            "tests.support.cloud.slow_work",
+            [str(data), "1.2"],
+            log_path=data / "work.log",
+            stopping=work.stopping,
+        )
+        names = [f"{work.stage}-{i}" for i in range(3)]
+        store.put_images([SyntheticImage(work.campaign.id, name, MODE, True) for name in names])
+        return quick(work)
+
+    def noted(script: Script) -> Script:
+        def run(work: StageWork) -> StageResult:
+            with (data / "steps.txt").open("a") as file:
+                file.write(f"{work.stage}\n")
+            return script(work)
+
+        return run
+
+    names = ("plan", "filter", "evaluate", "trial", "shadow", "service", "roll_out", "verify")
+    scripts = {name: noted(quick) for name in names} | {n: noted(heavy) for n in ("synthesise", "train")}
+    with sole_process(folder):
+        campaigns = Campaigns(
+            store, ReleaseStore(database), ScriptedStages(**scripts), folder, CloudMetrics()
+        )
+        with campaigns.launched():
+            known = store.recent()
+            campaign = known[0] if known else campaigns.start(PLAN, started_by="test", idempotency_key="one")
+            while store.get(campaign.id).ended_at is None:
+                time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
