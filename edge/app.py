@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.camera_health import CameraFigures
-from edge.detector import Detector
-from edge.gathering import Patience
-from edge.hot_swap import SwappableDetector, SwapPolicy
+from edge.camera.health import CameraFigures
+from edge.camera.sources import FrameSource, SourceSettings, open_source
 from edge.ids import ids_of_a_run
-from edge.incoming_orders import WeightsPlace
 from edge.metrics import NodeMetrics
-from edge.model_updates import ModelUpdates, TrialPolicy
 from edge.node import CameraParts, Node, NodeParts
-from edge.onnx_detector import OnnxDetector
-from edge.outbox import Outbox
+from edge.outbox.batching import Patience
+from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline, PipelineParts
-from edge.privacy import PrivacyAccountant
+from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
-from edge.sources import FrameSource, SourceSettings, open_source
-from edge.standing_hazards import StandingHazards
-from edge.weights import WeightsStore
+from edge.tracking.standing_hazards import StandingHazards
+from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.updates.incoming_orders import WeightsPlace
+from edge.updates.model_updates import ModelUpdates, TrialPolicy
+from edge.updates.weights_store import WeightsStore
+from edge.vision.detector import Detector
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.bus import Bus, Link
 from messaging.errors import ConfigurationError
 from messaging.nats_bus import NatsBus
@@ -86,9 +86,7 @@ def _page(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "HealthSe
         return None
     from edge.health_page import HealthServer, health_app
 
-    page = HealthServer(
-        health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port
-    )
+    page = HealthServer(health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port)
     page.start()
     return page
 
@@ -130,9 +128,7 @@ def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
 
 def _source(camera: CameraSettings, data: Path) -> FrameSource:
     journal = data / "segments" / f"{camera.name}.txt"
-    how = SourceSettings(
-        speed=camera.speed, loop=camera.loop, segments=camera.segments, journal=journal
-    )
+    how = SourceSettings(speed=camera.speed, loop=camera.loop, segments=camera.segments, journal=journal)
     return open_source(camera.source, how, camera=camera.name)
 
 

@@ -115,7 +115,7 @@ def config_show(config: ConfigPath = Path("node.yaml")) -> None:
 @ledger_app.command("verify")
 def ledger_verify(ledger: LedgerPath) -> None:
     """Recompute the chain; exit code 1 and the first broken entry when it does not hold."""
-    from edge.ledger import verify
+    from edge.gate.ledger import verify
 
     summary = verify(ledger)
     _out.print(f"{ledger}: {summary.head.n} entries, the chain holds", highlight=False)
@@ -124,7 +124,7 @@ def ledger_verify(ledger: LedgerPath) -> None:
 @ledger_app.command("show")
 def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
     """Totals by message type and day."""
-    from edge.ledger import verify
+    from edge.gate.ledger import verify
 
     rows = [
         {"day": day, "kind": kind, "messages": total.count, "bytes": total.bytes}

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.onnx_detector import available_providers
 from edge.settings import NodeSettings
+from edge.vision.onnx_detector import available_providers
 from messaging.broker import find_server
 from messaging.errors import BlindspotError
 from messaging.yaml_config import load_settings

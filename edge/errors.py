@@ -27,7 +27,7 @@ class DetectorError(EdgeError):
 
 
 class BundleRefused(EdgeError):
-    """A detector bundle that does not honour the contract of `edge.detector`."""
+    """A detector bundle that does not honour the contract of `edge.vision.detector`."""
 
 
 class UnsafeGraph(BundleRefused):

@@ -2,7 +2,7 @@
 
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
 thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
-knows how a frame is judged (`edge.pipeline`) or a release verified (`edge.weights`).
+knows how a frame is judged (`edge.pipeline`) or a release verified (`edge.updates.weights_store`).
 """
 
 import logging
@@ -13,18 +13,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from edge.camera_health import CameraFigures
+from edge.camera.health import CameraFigures
+from edge.camera.sources import Frame, FrameSource
 from edge.errors import DetectorError, SourceError
 from edge.health import Readiness, resident_mb, running_s
-from edge.hot_swap import SwappableDetector
 from edge.metrics import NodeMetrics
-from edge.model_updates import ModelUpdates
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline
-from edge.privacy import PrivacyAccountant
+from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import NodeSettings
-from edge.sources import Frame, FrameSource
-from edge.weights import WeightsStore
+from edge.updates.hot_swap import SwappableDetector
+from edge.updates.model_updates import ModelUpdates
+from edge.updates.weights_store import WeightsStore
 from messaging.codec import kind_of
 from messaging.releases import Stage
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt

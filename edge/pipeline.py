@@ -10,25 +10,32 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.camera_health import CameraFigures
-from edge.conditions import ConditionMemory, SceneTags
-from edge.detections import Detections
-from edge.detector import Detector
+from edge.camera.health import CameraFigures
+from edge.camera.motion_filter import MotionFilter
+from edge.camera.sources import Frame
 from edge.errors import BudgetSpent, DetectorError
-from edge.hazard_rules import HazardRules, Scene
+from edge.evidence.collector import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
+from edge.evidence.recall_counter import above_threshold, recall_tallies
+from edge.evidence.second_views import look_again
+from edge.evidence.teacher import Teacher, TeacherOpinion
 from edge.metrics import NodeMetrics
-from edge.misdetection import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
-from edge.motion import MotionFilter
-from edge.privacy import PrivacyAccountant, minute_of, release_prototype
-from edge.prototypes import PrototypeBook, PrototypeKey
-from edge.recall_counter import above_threshold, recall_tallies
-from edge.second_views import look_again
+from edge.privacy.accountant import PrivacyAccountant, minute_of, release_prototype
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
-from edge.shadow import ShadowRun
-from edge.sources import Frame
-from edge.standing_hazards import StandingHazards
-from edge.teacher import Teacher, TeacherOpinion
-from edge.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings, TrackState, TrackUpdate
+from edge.tracking.hazard_rules import HazardRules, Scene
+from edge.tracking.standing_hazards import StandingHazards
+from edge.tracking.tracker import (
+    ONE_PICTURE,
+    SPARSE_FRAMES,
+    ByteTracker,
+    TrackerSettings,
+    TrackState,
+    TrackUpdate,
+)
+from edge.updates.shadow import ShadowRun
+from edge.vision.conditions import ConditionMemory, SceneTags
+from edge.vision.detections import Detections
+from edge.vision.detector import Detector
+from edge.vision.prototypes import PrototypeBook, PrototypeKey
 from edge.zones import Zone
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS

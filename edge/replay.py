@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.camera.sources import SourceSettings, open_source
 from edge.errors import SourceError
 from edge.health import resident_mb
-from edge.onnx_detector import OnnxDetector
-from edge.sources import SourceSettings, open_source
-from edge.tracker import ByteTracker, TrackerSettings
+from edge.tracking.tracker import ByteTracker, TrackerSettings
+from edge.vision.onnx_detector import OnnxDetector
 
 
 @dataclass(frozen=True)

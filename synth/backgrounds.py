@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.conditions import scene_tags
+from edge.vision.conditions import scene_tags
 from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.errors import BackgroundsMissing
 from synth.generator import Image

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detections import Detections, Floats, iou_matrix
-from edge.detector import Detector
-from edge.prototypes import cosine_distance
+from edge.vision.detections import Detections, Floats, iou_matrix
+from edge.vision.detector import Detector
+from edge.vision.prototypes import cosine_distance
 from synth.errors import OrderRefused
 from synth.filters import Confirmation
 from synth.generator import Box, Image

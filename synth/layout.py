@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from edge.conditions import size_bin
+from edge.vision.conditions import size_bin
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.generator import MASK_GROWTH, Box, Mask, PatchWindow, paint_mask, patch_window

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge.detections import Floats
+from edge.vision.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.backgrounds import Background
 from synth.compositing import Pasting, cut, develop, paste

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.detector import Detector
+from edge.vision.detector import Detector
 from messaging.errors import BlindspotError
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
@@ -289,7 +289,7 @@ def _open_generator(name: str | None, licence: str) -> Generator:
 
 
 def _open_detector(bundle: Path | None) -> Detector | None:
-    from edge.onnx_detector import OnnxDetector
+    from edge.vision.onnx_detector import OnnxDetector
 
     return None if bundle is None else OnnxDetector(bundle)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edge.detections import iou_matrix
+from edge.vision.detections import iou_matrix
 from messaging.taxonomy import Taxonomy
 from synth.compositing import develop, paste
 from synth.filters import Confirmation, FilterLimits, Findings, Refusal, SeenBefore, refusal

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from cloud.errors import DataRefused
-from edge.detector import Image
+from edge.vision.detector import Image
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import Light, SceneCondition, taxonomy_of
 

@@ -88,7 +88,7 @@ class Site:
         self.node = self._start_node()
 
     def _start_gate(self) -> ChildProcess:
-        arguments: list[str | Path] = [PYTHON, "-m", "edge.gate", "--config", self._gate_config]
+        arguments: list[str | Path] = [PYTHON, "-m", "edge.gate.program", "--config", self._gate_config]
         return ChildProcess(arguments, log=self.folder / "gate.log", environment=ONE_THREAD)
 
     def _start_node(self) -> ChildProcess:

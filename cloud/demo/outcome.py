@@ -17,7 +17,7 @@ from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteByte
 from cloud.demo.script import CAMERAS, SITES, Phase
 from cloud.settings import DataFolder
 from cloud.training.plan import BUNDLE_FILE
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.resources import (
     CampaignResource,
     ComparisonResource,

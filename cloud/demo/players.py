@@ -18,7 +18,7 @@ from messaging.child_process import ChildProcess
 from messaging.resources import CameraResource
 
 OWN_OBSERVATION_S = 90.0
-# as the edge reads them (edge.capture)
+# as the edge reads them (edge.camera.capture)
 CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.detector.weights import EmbeddingBasis
-from edge.prototypes import cosine_distance
+from edge.vision.prototypes import cosine_distance
 
 Floats = npt.NDArray[np.float32]
 

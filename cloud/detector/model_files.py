@@ -11,7 +11,7 @@ from pathlib import Path
 from cloud.errors import NotKnown, WeightsRefused
 from cloud.module_runs import run_module
 from cloud.training.plan import BUNDLE_FILE
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
 
 WEIGHTS_FILE = "weights.safetensors"

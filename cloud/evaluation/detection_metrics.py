@@ -7,7 +7,7 @@ is a hit; each truth is hit once, by the most confident detection that wants it.
 import numpy as np
 import numpy.typing as npt
 
-from edge.detections import Detections, Floats, Ints, iou_matrix
+from edge.vision.detections import Detections, Floats, Ints, iou_matrix
 from messaging.taxonomy import Taxonomy
 
 Bools = npt.NDArray[np.bool_]

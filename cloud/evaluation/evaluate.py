@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from cloud.data.labelled_images import LabelledImage
 from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou_rule, match
 from cloud.intervals import wilson
-from edge.detections import Detections, Floats
-from edge.detector import Detector
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Detector
 from messaging.taxonomy import SceneCondition, taxonomy_of
 
 SCORE_FLOOR = 0.02

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.store.records import PrototypeRow
-from edge.prototypes import cosine_distance
+from edge.vision.prototypes import cosine_distance
 from messaging.taxonomy import UNKNOWN_CLASS, SceneCondition
 
 Vector = npt.NDArray[np.float64]

@@ -33,7 +33,7 @@ from cloud.starting_detector.scenes import (
     draw_folder,
 )
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, train
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 
 log = logging.getLogger(__name__)
 

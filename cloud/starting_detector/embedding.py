@@ -16,7 +16,7 @@ from cloud.detector.embedding_basis import fit_basis
 from cloud.detector.ultralytics_yolo import EmbeddingDetector, stacked
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights
 from cloud.starting_detector.scenes import SceneSet, drawn
-from edge.detector import letterbox, roi_align
+from edge.vision.detector import letterbox, roi_align
 from synth.street import DRAWN_CONDITIONS, WorldName
 
 Floats = npt.NDArray[np.float32]

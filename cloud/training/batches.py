@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cloud.data.labelled_images import LabelledImage
 from cloud.errors import DataRefused
 from cloud.training.weather_augmentation import weathered
-from edge.detector import GREY, letterbox
+from edge.vision.detector import GREY, letterbox
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

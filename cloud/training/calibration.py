@@ -11,8 +11,8 @@ import numpy as np
 from cloud.data.labelled_images import LabelledImage
 from cloud.evaluation.detection_metrics import Bools, iou_rule, match
 from cloud.evaluation.evaluate import seen_by, true_boxes
-from edge.detections import Detections, Floats
-from edge.detector import Detector
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Detector
 from messaging.taxonomy import taxonomy_of
 
 PRECISION_FLOOR = 0.8

@@ -52,7 +52,7 @@ from cloud.training.plan import (
     TrainingProgress,
     write_result,
 )
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 
 WEIGHT_DECAY = 5e-4
 WARM_UP_SHARE = 0.05

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 from synth.exposure import exposures_of
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet

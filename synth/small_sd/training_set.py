@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detector import Detector
+from edge.vision.detector import Detector
 from synth.generator import PROTOTYPE_WIDTH, Box, Image
 from synth.sensor import SensorModel
 from synth.small_sd.crops import Crop, CropSet, crops_of_pair, stack

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from edge.gate_settings import GateSettings
+from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
 from messaging.yaml_config import load_settings
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from edge.gate import STATUS_FILE
+from edge.gate.program import STATUS_FILE
 from messaging.signing import Repository
 
 IMAGE = os.environ.get("BLINDSPOT_EDGE_IMAGE", "localhost/blindspot-edge")
@@ -157,7 +157,7 @@ def test_broker_gate_and_node_of_one_image_find_each_other_and_wait_for_the_hub(
     site.start(
         "gate",
         entrypoint="python",
-        arguments=["-m", "edge.gate", "--config", "/gate.yaml"],
+        arguments=["-m", "edge.gate.program", "--config", "/gate.yaml"],
         mounts={"gate": "/data", "mirror": "/mirror", "gate.yaml": "/gate.yaml:ro", "broker": "/keys:ro"},
     )
     status = site.folder / "gate" / STATUS_FILE

@@ -1,6 +1,6 @@
-"""Makes `edge/condition_tables.py`: draws streets of four worlds, fits, prints the module.
+"""Makes `edge/vision/condition_tables.py`: draws streets of four worlds, fits, prints the module.
 
-    python -m tests.edge.calibrate_conditions fit [PHOTOGRAPHS] > edge/condition_tables.py
+    python -m tests.edge.calibrate_conditions fit [PHOTOGRAPHS] > edge/vision/condition_tables.py
     python -m tests.edge.calibrate_conditions check footage holdout
 
 FOOTAGE and HOLDOUT take no part. Every other picture went through mp4v. PHOTOGRAPHS is a folder with
@@ -17,16 +17,33 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.condition_tables import LinearTable
-from edge.conditions import ConditionMemory, image_statistics, light_features, scene_tags, weather_features
+from edge.vision.condition_tables import LinearTable
+from edge.vision.conditions import (
+    ConditionMemory,
+    image_statistics,
+    light_features,
+    scene_tags,
+    weather_features,
+)
 from messaging.taxonomy import Light, SceneCondition, Weather
 from synth.street import StreetCamera, WorldName, draw_still
 
 Rows = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
-SCENES = ("day-clear", "night-clear", "day-rain", "night-rain", "day-fog", "night-fog", "dusk-clear",
-          "dusk-rain", "dusk-fog", "day-snow", "night-snow")
+SCENES = (
+    "day-clear",
+    "night-clear",
+    "day-rain",
+    "night-rain",
+    "day-fog",
+    "night-fog",
+    "dusk-clear",
+    "dusk-rain",
+    "dusk-fog",
+    "day-snow",
+    "night-snow",
+)
 LIGHTS, WEATHERS = ("day", "dusk", "night"), ("clear", "rain", "fog", "snow")
 CERTAIN = {"dfire", "furg", "dnit", "intel"}
 
@@ -87,13 +104,10 @@ def fit_softmax(
         pull = 0.9 * pull + inputs.T @ ((chance - target) * weight[:, None]) / len(rows) + decay * answer
         answer -= 0.3 * pull
     table = np.round(answer, 3)
-    return LinearTable(tags, tuple(centre), tuple(spread),
-                       tuple(map(tuple, table[:-1].T)), tuple(table[-1]))
+    return LinearTable(tags, tuple(centre), tuple(spread), tuple(map(tuple, table[:-1].T)), tuple(table[-1]))
 
 
-def weights(
-    keys: list[str], dusk: float, photos: int, photo_share: float, *, snow: float = 1.0
-) -> Rows:
+def weights(keys: list[str], dusk: float, photos: int, photo_share: float, *, snow: float = 1.0) -> Rows:
     """Every scene weighs the same; dusk and snow less, they are mistaken for what is frequent."""
     rare = [(dusk if k.startswith("dusk") else 1.0) * (snow if k.endswith("snow") else 1.0) for k in keys]
     each = np.asarray([r / keys.count(k) for r, k in zip(rare, keys, strict=True)])
@@ -112,17 +126,22 @@ def fit(folder: Path | None) -> str:
     light = fit_softmax(
         np.stack([light_features(v) for v in [*values, *(v for _, v in photos)]]),
         np.asarray([LIGHTS.index(k.split("-")[0]) for k in keys] + [0] * len(photos)),
-        weights(keys, 0.15, len(photos), 0.05), LIGHTS)
+        weights(keys, 0.15, len(photos), 0.05),
+        LIGHTS,
+    )
     weather = fit_softmax(
         np.stack([weather_features(v) for v in [*values, *clear]]),
         np.asarray([WEATHERS.index(k.split("-")[1]) for k in keys] + [0] * len(clear)),
-        weights(keys, 0.4, len(clear), 0.3, snow=0.1), WEATHERS)
-    head = Path("edge/condition_tables.py").read_text().split("LIGHT_TABLE =")[0]
+        weights(keys, 0.4, len(clear), 0.3, snow=0.1),
+        WEATHERS,
+    )
+    head = Path("edge/vision/condition_tables.py").read_text().split("LIGHT_TABLE =")[0]
     return head + f"LIGHT_TABLE = {written(light)}\nWEATHER_TABLE = {written(weather)}"
 
 
 def written(table: LinearTable) -> str:
     """Source text of a table."""
+
     def numbers(row: tuple[float, ...], indent: str) -> str:
         lines, line = [], indent
         for value in row:
@@ -135,10 +154,12 @@ def written(table: LinearTable) -> str:
 
     rows = "\n".join(f"        (\n{numbers(r, ' ' * 12)}\n        )," for r in table.weights)
     tags = ", ".join(f'"{tag}"' for tag in table.tags)
-    return (f"LinearTable(\n    tags=({tags}),\n"
-            f"    centre=(\n{numbers(table.centre, ' ' * 8)}\n    ),\n    spread=(\n"
-            f"{numbers(table.spread, ' ' * 8)}\n    ),\n    weights=(\n{rows}\n    ),\n"
-            f"    offset=({', '.join(f'{float(v):g}' for v in table.offset)}),\n)\n")
+    return (
+        f"LinearTable(\n    tags=({tags}),\n"
+        f"    centre=(\n{numbers(table.centre, ' ' * 8)}\n    ),\n    spread=(\n"
+        f"{numbers(table.spread, ' ' * 8)}\n    ),\n    weights=(\n{rows}\n    ),\n"
+        f"    offset=({', '.join(f'{float(v):g}' for v in table.offset)}),\n)\n"
+    )
 
 
 def check(world: WorldName, seeds: int = 4) -> None:

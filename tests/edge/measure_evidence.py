@@ -19,16 +19,16 @@ import cv2
 import numpy as np
 
 from cloud.intervals import wilson
-from edge.conditions import ConditionMemory
-from edge.detections import Floats, iou_matrix
-from edge.evidence_sources import EvidenceRules, Judged
-from edge.misdetection import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
-from edge.motion import MotionFilter
-from edge.onnx_detector import OnnxDetector
-from edge.second_views import look_again
-from edge.sources import Frame
-from edge.teacher import Teacher
-from edge.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
+from edge.camera.motion_filter import MotionFilter
+from edge.camera.sources import Frame
+from edge.evidence.collector import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
+from edge.evidence.second_views import look_again
+from edge.evidence.sources import EvidenceRules, Judged
+from edge.evidence.teacher import Teacher
+from edge.tracking.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
+from edge.vision.conditions import ConditionMemory
+from edge.vision.detections import Floats, iou_matrix
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import SceneCondition
@@ -136,9 +136,14 @@ class Watch:
     def look(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
         """One frame through detector, tracker, motion, second looks and every source."""
         seen = self.service.detect([frame.image], floor=self.floor)[0]
-        moment = Moment(frame, self.memory.observe(frame.image, frame.time_s), seen, self.service.digest,
-                        self.tracker.update(seen, frame.time_s),
-                        self.motion.observe(frame.image, frame.time_s))
+        moment = Moment(
+            frame,
+            self.memory.observe(frame.image, frame.time_s),
+            seen,
+            self.service.digest,
+            self.tracker.update(seen, frame.time_s),
+            self.motion.observe(frame.image, frame.time_s),
+        )
         opinions = SecondOpinions(
             tuple(look_again(self.service, frame.image, self.floor)),
             self.teacher.look(frame, seen, moment.tags.scene) if self.teacher else None,
@@ -159,7 +164,12 @@ class Watch:
 
 
 def measure(
-    service: OnnxDetector, teacher: OnnxDetector | None, *, world: WorldName, cameras: int, frames: int,
+    service: OnnxDetector,
+    teacher: OnnxDetector | None,
+    *,
+    world: WorldName,
+    cameras: int,
+    frames: int,
     rules: EvidenceRules | None = None,
 ) -> Tally:
     """Watch `cameras` drawn cameras of every scene for so many frames each."""
@@ -181,13 +191,22 @@ def figures_of(tally: Tally) -> list[Figure]:
     figures = []
     for (source, kind), said in sorted(tally.said.items()):
         right = tally.right[source, kind]
-        figures.append(Figure(f"{source}_{kind}_precision", right / said, "share", None, said,
-                              wilson(right, said)))
+        figures.append(
+            Figure(f"{source}_{kind}_precision", right / said, "share", None, said, wilson(right, said))
+        )
     for source in sorted(EDGE_SOURCES):
         if tally.missed_tracks:
             found = tally.found[source]
-            figures.append(Figure(f"{source}_missed_recall", found / tally.missed_tracks, "share", None,
-                                  tally.missed_tracks, wilson(found, tally.missed_tracks)))
+            figures.append(
+                Figure(
+                    f"{source}_missed_recall",
+                    found / tally.missed_tracks,
+                    "share",
+                    None,
+                    tally.missed_tracks,
+                    wilson(found, tally.missed_tracks),
+                )
+            )
     return figures
 
 
@@ -207,8 +226,13 @@ def main() -> None:
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     teacher = OnnxDetector(wanted.teacher) if wanted.teacher else None
-    tally = measure(OnnxDetector(wanted.service), teacher, world=wanted.world, cameras=wanted.cameras,
-                    frames=wanted.frames)
+    tally = measure(
+        OnnxDetector(wanted.service),
+        teacher,
+        world=wanted.world,
+        cameras=wanted.cameras,
+        frames=wanted.frames,
+    )
     figures = figures_of(tally)
     for f in figures:
         low, high = f.interval or (0.0, 0.0)

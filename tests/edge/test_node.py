@@ -11,12 +11,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from edge import node as room
-from edge.camera_health import CameraFigures
+from edge.camera.health import CameraFigures
 from edge.health import Readiness
 from edge.health_page import health_app
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
-from edge.outbox import OutboxCounts
+from edge.outbox.outbox import OutboxCounts
 from messaging.reports import Heartbeat, Report
 
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from ulid import ULID
 
-from edge.camera_health import CameraFigures
-from edge.detections import Detections, Floats
-from edge.detector import Image
+from edge.camera.health import CameraFigures
+from edge.camera.sources import Frame
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
-from edge.privacy import PrivacyAccountant
+from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
-from edge.shadow import ShadowRun
-from edge.sources import Frame
-from edge.standing_hazards import StandingHazards
+from edge.tracking.standing_hazards import StandingHazards
+from edge.updates.shadow import ShadowRun
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Image
 from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
-from tests.fake_detector import FakeDetector, describe
+from tests.support.fake_detector import FakeDetector, describe
 
 NOW = 1_700_000_000.0
 PLAIN = EvidenceSettings(second_view_every=1000, motion=False, motion_filter=False)
@@ -56,8 +56,14 @@ def _pipeline(
 ) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
-        detector, teacher, accountant, NodeMetrics(), lambda: str(ULID()), PLAIN,
-        TeacherSettings(every=every), StandingHazards(tmp_path / "hazards.json"),
+        detector,
+        teacher,
+        accountant,
+        NodeMetrics(),
+        lambda: str(ULID()),
+        PLAIN,
+        TeacherSettings(every=every),
+        StandingHazards(tmp_path / "hazards.json"),
     )
     return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraFigures())
 
@@ -166,9 +172,7 @@ def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_told_later(
         raise DetectorError("time-out")
 
     seen = _always("a", "a", _box())
-    both = Detections.of(
-        [[20, 20, 44, 44], [80, 20, 104, 44]], [0.9, 0.9], [0, 2], embedding=np.ones((2, 4))
-    )
+    both = Detections.of([[20, 20, 44, 44], [80, 20, 104, 44]], [0.9, 0.9], [0, 2], embedding=np.ones((2, 4)))
     pipeline = _pipeline(tmp_path, seen, _always("t", "b", both))
     frames = list(_frames(20))
     with monkeypatch.context() as broken:
@@ -236,7 +240,13 @@ def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None)
     accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
-        serving, teacher, accountant, NodeMetrics(), lambda: str(ULID()), settings, TeacherSettings(every=7),
+        serving,
+        teacher,
+        accountant,
+        NodeMetrics(),
+        lambda: str(ULID()),
+        settings,
+        TeacherSettings(every=7),
         StandingHazards(tmp_path / "hazards.json"),
     )
     return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraFigures())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ulid import ULID
 
-from edge.gate_settings import GateSettings
-from edge.outbox import Outbox
+from edge.gate.settings import GateSettings
+from edge.outbox.outbox import Outbox
 from messaging.bus import Bus
 from messaging.errors import WireError
 from messaging.nats_bus import NatsBus
@@ -22,8 +22,8 @@ from messaging.reports import Report
 from messaging.streams import prepare_hub
 from messaging.subjects import FLEET_REPORTS, RECEIPTS
 from tests.contracts.brokers import Hub, Site
-from tests.edge.gates import start_gate, status_of
 from tests.messaging.samples import HAZARD, MISDETECTION
+from tests.support.edge.gates import start_gate, status_of
 
 
 class Consumer:

@@ -16,7 +16,7 @@ from cloud.demo.script import TINY, Phase
 from cloud.settings import DataFolder
 from cloud.store.database import sqlite_url
 from cloud.store.tables import reports
-from edge.ledger import verify
+from edge.gate.ledger import verify
 from messaging.resources import CampaignRequest, CampaignResource
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.timeout(1200)]

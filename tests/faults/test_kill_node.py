@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.ledger import verify
+from edge.gate.ledger import verify
 from tests.contracts.brokers import Site, running_hub, running_site
-from tests.edge.gates import gate_settings
 from tests.faults.fleet import Consumer, Nemesis
 from tests.faults.two_sites import RealNode, accepted, prepare, until, write_film
+from tests.support.edge.gates import gate_settings
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
 

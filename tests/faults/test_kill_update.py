@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.weights import WeightsStore
+from edge.updates.weights_store import WeightsStore
 from messaging.blobs import digest_of
-from tests.fleet import NOW, Fleet
+from tests.support.release_fleet import NOW, Fleet
 
 ROOT = Path(__file__).parents[2]
 KILLS = 8

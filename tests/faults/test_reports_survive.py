@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.ledger import verify
+from edge.gate.ledger import verify
 from tests.contracts.brokers import running_hub, running_site
-from tests.edge.gates import gate_settings
 from tests.faults.fleet import Consumer, Nemesis, run_faults
+from tests.support.edge.gates import gate_settings
 
 pytestmark = pytest.mark.broker
 

@@ -21,8 +21,8 @@ from messaging.releases import Stage
 from messaging.streams import prepare_hub, prepare_site
 from messaging.subjects import SITE_STREAMS
 from tests.contracts.brokers import Hub, Site
-from tests.edge.tiny_bundles import tiny_bundle, tiny_description
-from tests.fleet import Fleet
+from tests.support.edge.tiny_bundles import tiny_bundle, tiny_description
+from tests.support.release_fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
 SIDE, CELL, FPS, STAY = 128, 32, 5.0, 12

@@ -4,12 +4,12 @@ import itertools
 import sys
 from pathlib import Path
 
-from edge.weights import WeightsStore, Wish
+from edge.updates.weights_store import WeightsStore, Wish
 from messaging.orders import sign_order
 from messaging.releases import RolloutOrder, Stage
 from messaging.reports import SwapReason
 from messaging.signing import Repository
-from tests.fleet import NOW, SITE, place_in
+from tests.support.release_fleet import NOW, SITE, place_in
 
 
 def main(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from edge.ledger import verify
+from edge.gate.ledger import verify
 from messaging.figures import Figure
 
 ROOT = Path(__file__).parents[2]

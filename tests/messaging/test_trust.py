@@ -12,8 +12,8 @@ from messaging.manifest import ReleaseManifest
 from messaging.releases import Stage
 from messaging.signing import Lifetimes, Repository
 from messaging.trust import SiteTrust, TrustedReleases
-from tests.fake_detector import describe
-from tests.fleet import NOW, Fleet
+from tests.support.fake_detector import describe
+from tests.support.release_fleet import NOW, Fleet
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ DOORS = {
     "nkeys": {"messaging/credentials.py"},
     "tuf": {"messaging/trust.py", "messaging/signing.py"},
     "securesystemslib": {"messaging/keys.py"},
-    "onnxruntime": {"edge/onnx_detector.py"},
+    "onnxruntime": {"edge/vision/onnx_detector.py"},
     "diffusers": {"synth/stable_diffusion.py", "synth/small_sd"},
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
     "dbos": {"cloud/campaigns/workflow.py", "cloud/module_runs.py"},

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.admission import admitted
+from edge.gate.admission import admitted
 from messaging.codec import PAYLOADS, SCHEMA_VERSION, Message, decode, encode
 from messaging.errors import MessageRefused
 from messaging.reports import Report

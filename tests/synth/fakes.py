@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detections import Detections, Floats
+from edge.vision.detections import Detections, Floats
 from messaging.releases import BundleDescription
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.generator import GeneratorCard, Image, PaintedPatch, PatchRequest, Provenance

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.intervals import wilson
-from edge.detections import Floats
-from edge.detector import Detector
-from edge.onnx_detector import OnnxDetector
-from edge.prototypes import unit_length
+from edge.vision.detections import Floats
+from edge.vision.detector import Detector
+from edge.vision.onnx_detector import OnnxDetector
+from edge.vision.prototypes import unit_length
 from messaging.figures import Figure, write_figures
 from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
 from synth.backgrounds import DrawnBackgrounds

@@ -92,7 +92,7 @@ def test_an_empty_painting_with_something_in_it_is_not_empty(side: int, empty: b
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["day-clear", "night-rain"])
 def test_boxes_read_off_drawn_pairs_match_their_drawn_boxes(key: str) -> None:
-    from edge.detections import iou_matrix
+    from edge.vision.detections import iou_matrix
     from synth.generator import patch_window
     from synth.street import WorldName, draw_pair
 

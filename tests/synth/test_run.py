@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.detections import iou_matrix
+from edge.vision.detections import iou_matrix
 from synth.backgrounds import DrawnBackgrounds
 from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
 from synth.filters import FilterLimits, Refusal

@@ -22,8 +22,8 @@ import numpy as np
 from cloud.demo.result import FalseAlarms
 from cloud.demo.script import CAMERAS
 from cloud.errors import DemoFailed
-from edge.detector import Detector, Image
-from edge.onnx_detector import OnnxDetector
+from edge.vision.detector import Detector, Image
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import write_atomically
 from messaging.child_process import ChildProcess
 from messaging.errors import BlindspotError

@@ -14,8 +14,8 @@ import numpy as np
 from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from cloud.evaluation.detection_metrics import iou_rule, match
-from edge.detections import Detections, Floats, iou_matrix
-from edge.detector import Detector, Image
+from edge.vision.detections import Detections, Floats, iou_matrix
+from edge.vision.detector import Detector, Image
 from messaging.taxonomy import taxonomy_of
 from synth.street import TrueBox, Truth
 

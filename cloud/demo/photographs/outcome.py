@@ -25,8 +25,8 @@ from cloud.demo.result import DemoResult, Measured, Row, Score
 from cloud.intervals import newcombe_difference, sign_test, wilson
 from cloud.settings import DataFolder
 from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, train
-from edge.detector import Detector
-from edge.onnx_detector import OnnxDetector
+from edge.vision.detector import Detector
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure
 
 ROADS, OTHERS = "val roads", "other val"

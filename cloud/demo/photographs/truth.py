@@ -17,8 +17,8 @@ from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from cloud.evaluation.detection_metrics import matched_rows
 from cloud.evaluation.evaluate import Evaluation, evaluate
-from edge.detections import Detections, Floats
-from edge.detector import Detector
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Detector
 from messaging.taxonomy import Light, SceneCondition
 
 FULL_IOU, LOOSE_IOU = 0.5, 0.3

@@ -25,10 +25,10 @@ from messaging.releases import Stage
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
 from tests.cloud.api.test_app import until
-from tests.fake_detector import describe, fake_bundle
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.fake_detector import describe, fake_bundle
 
 HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
 SITES = ("harbour", "quay", "tunnel")

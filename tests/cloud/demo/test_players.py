@@ -11,7 +11,7 @@ import pytest
 
 from cloud.demo.players import CAMERA_SCHEMES, IMAGE_SUFFIXES, OwnPlayer
 from cloud.errors import DataRefused
-from edge import capture
+from edge.camera import capture
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 

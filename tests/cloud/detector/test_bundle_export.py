@@ -13,8 +13,8 @@ from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of, stack
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, half_exact, read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from edge.detector import letterbox, roi_align
-from edge.onnx_detector import OnnxDetector
+from edge.vision.detector import letterbox, roi_align
+from edge.vision.onnx_detector import OnnxDetector
 from synth.street import DRAWN_CLASSES
 
 

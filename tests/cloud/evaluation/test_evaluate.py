@@ -7,7 +7,7 @@ from cloud.data.labelled_images import LabelledImage, TrueBox
 from cloud.evaluation.detection_metrics import average_precision, match
 from cloud.evaluation.evaluate import Evaluation, evaluate, evaluate_all
 from cloud.training.calibration import best_threshold, choose_thresholds, ranked, thresholds_as_precise
-from edge.detections import Detections
+from edge.vision.detections import Detections
 from messaging.taxonomy import SceneCondition
 from tests.support.cloud.labelled_images import ScriptedDetector
 

@@ -12,7 +12,7 @@ from messaging.orders import verify_order
 from messaging.releases import RolloutOrder, Stage
 from messaging.signing import Repository
 from messaging.trust import TrustedReleases
-from tests.fake_detector import describe, fake_bundle
+from tests.support.fake_detector import describe, fake_bundle
 
 NOW = 1_900_000_000
 

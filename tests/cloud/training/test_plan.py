@@ -11,7 +11,7 @@ from cloud.detector.weights import read_weights
 from cloud.errors import TrainingFailed, TrainingStopped
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, read_result, train
-from edge.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector
 from tests.support.cloud.labelled_images import square_images
 
 TINY = Recipe(epochs=2, batch=4, real_only_epochs=1, threads=1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from cloud.data.labelled_images import TrueBox, write_index, write_labelled
-from edge.detections import Detections, Floats
-from edge.detector import Image
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Image
 from messaging.releases import BundleDescription
 from messaging.taxonomy import SceneCondition
-from tests.edge.tiny_bundles import NAMES, tiny_description
+from tests.support.edge.tiny_bundles import NAMES, tiny_description
 
 
 def square_images(

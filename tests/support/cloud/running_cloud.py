@@ -28,8 +28,8 @@ from messaging.signing import Repository
 from messaging.streams import prepare_hub
 from messaging.subjects import HEARTBEATS, ORDERS, report_subject
 from messaging.taxonomy import Light, Weather
-from tests.fake_detector import describe, fake_bundle
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, swap, tally
+from tests.support.fake_detector import describe, fake_bundle
 
 FIRST = fake_bundle("first")
 

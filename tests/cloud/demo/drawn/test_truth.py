@@ -9,8 +9,8 @@ import pytest
 from cloud.demo.drawn.truth import TRACK_IOU, TRACK_LOOKS, true_figures
 from cloud.demo.result import Score
 from cloud.errors import DataRefused
-from edge.recall_counter import MatchRule
-from edge.tracker import TrackerSettings
+from edge.evidence.recall_counter import MatchRule
+from edge.tracking.tracker import TrackerSettings
 from messaging.taxonomy import SceneCondition
 from synth.street import TrueBox, Truth
 from tests.synth.fakes import COLOURS, FakeDetector

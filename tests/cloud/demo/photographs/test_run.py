@@ -26,10 +26,10 @@ from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Score
 from cloud.demo.script import Phase
 from cloud.errors import DataRefused
-from edge.detections import Detections
+from edge.vision.detections import Detections
 from messaging.resources import CameraResource, CampaignResource
 from tests.cloud.demo.photographs.test_roles import data_set
-from tests.fake_detector import FakeDetector, describe
+from tests.support.fake_detector import FakeDetector, describe
 
 FIRE, POTHOLE = 0, 2
 

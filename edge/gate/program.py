@@ -1,0 +1,284 @@
+"""The gate: the one process of a site that holds the hub credential, and the only way out.
+
+Reads two brokers and two folders, nothing else: it has no camera, no model and no picture. Everything up
+is admitted, capped, listed in the ledger and only then sent; everything down is copied into the mirror.
+Run it with `python -m edge.gate.program --config gate.yaml`.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from edge.gate.ledger import Ledger
+from edge.gate.mirror import Mirror
+from edge.gate.rate_cap import RateCap
+from edge.gate.settings import GateSettings
+from edge.gate.uplink import DURABLE, Uplink
+from messaging.blobs import write_atomically
+from messaging.bus import Link
+from messaging.codec import Lane
+from messaging.errors import BlindspotError, WireError
+from messaging.nats_blobs import NatsBlobs
+from messaging.nats_bus import NatsBus
+from messaging.streams import prepare_site
+from messaging.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
+from messaging.yaml_config import load_settings
+
+log = logging.getLogger(__name__)
+
+STATUS_FILE = "gate_status.json"
+_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_LINGER_S = 0.25
+_DAY_S = 86_400
+Result = TypeVar("Result")
+
+
+@dataclass
+class LoopHealth:
+    """How one of the gate's loops fares."""
+
+    last_success_utc: float = 0.0
+    failures_in_a_row: int = 0
+    error: str = ""
+
+
+@dataclass
+class GateHealth:
+    """All loops of a gate; `mirror` says what the mirror still lacks, empty when it is complete."""
+
+    uplink: LoopHealth = field(default_factory=LoopHealth)
+    receipts: LoopHealth = field(default_factory=LoopHealth)
+    downlink: LoopHealth = field(default_factory=LoopHealth)
+    mirror: str = ""
+
+
+async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set. Raises `LedgerBroken`, `ConfigurationError`; outages are waited out."""
+    ledger = Ledger(settings.data_folder / "ledger")
+    site: NatsBus | None = None
+    hub: NatsBus | None = None
+    try:
+        site = await _connected(settings.site_link(), settings, stop)
+        if site is not None:
+            await _retried(
+                lambda: prepare_site(site, settings.site, max_bytes=settings.site_stream_bytes),
+                LoopHealth(),
+                stop,
+            )
+            hub = await _connected_to_hub(settings, ledger, stop)
+        if site is not None and hub is not None:
+            await _Gate(settings, site, hub, ledger).run(stop)
+    finally:
+        for bus in (site, hub):
+            if bus is not None:
+                await bus.close()
+        ledger.close()
+
+
+class _Gate:
+    """The loops of one gate, over two connections that heal by themselves."""
+
+    def __init__(self, settings: GateSettings, site: NatsBus, hub: NatsBus, ledger: Ledger) -> None:
+        self._settings = settings
+        self._site = site
+        self._hub = hub
+        self._ledger = ledger
+        self._health = GateHealth()
+        now_utc = int(time.time())
+        cap = RateCap(
+            bytes_per_minute=settings.bytes_per_minute,
+            bytes_per_day=settings.bytes_per_day,
+            spent_today_bytes=ledger.bytes_since(now_utc - _DAY_S),
+            now_s=time.monotonic(),
+        )
+        self._uplink = Uplink(
+            settings.site,
+            (site, hub),
+            ledger=ledger,
+            cap=cap,
+            quarantine=settings.data_folder / "quarantine",
+            clock=time.monotonic,
+            now_utc=time.time,
+        )
+        self._mirror = Mirror(
+            settings.site,
+            settings.mirror_folder,
+            hub,
+            metadata=NatsBlobs(hub, TUF_BUCKET, prefix=""),
+            targets=NatsBlobs(hub),
+            max_target_bytes=settings.max_target_bytes,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """All loops until `stop`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send_up(stop))
+            tasks.create_task(self._care_for_receipts(stop))
+            tasks.create_task(self._fetch_down(stop))
+            tasks.create_task(self._tell_status(stop))
+
+    async def _send_up(self, stop: asyncio.Event) -> None:
+        heartbeat_due_s = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= heartbeat_due_s:
+                await _retried(self._uplink.forward_heartbeat, self._health.uplink, stop)
+                heartbeat_due_s = time.monotonic() + self._settings.heartbeat_s
+            if not await _retried(self._one_round, self._health.uplink, stop):
+                await _pause(stop, _LINGER_S / 2)
+
+    async def _one_round(self) -> int:
+        """Hazards, then one batch of evidence; lingers for hazards when there is nothing at all."""
+        if count := await self._uplink.forward(Lane.HAZARDS):
+            return count
+        if count := await self._uplink.forward(Lane.EVIDENCE):
+            return count
+        return await self._uplink.forward(Lane.HAZARDS, timeout_s=_LINGER_S)
+
+    async def _care_for_receipts(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _retried(self._uplink.take_receipt, self._health.receipts, stop)
+            await _retried(self._uplink.send_checkpoint, self._health.receipts, stop)
+            await _pause(stop, self._settings.receipt_s)
+
+    async def _fetch_down(self, stop: asyncio.Event) -> None:
+        subject = command_subject(self._settings.site, WAKE)
+
+        async def heard() -> bool:
+            return await self._hub.wait_hint(subject, self._settings.poll_s)
+
+        while not stop.is_set():
+            await _retried(self._mirror.refresh, self._health.downlink, stop)
+            self._health.mirror = self._mirror.lacks
+            waiting = asyncio.ensure_future(_retried(heard, self._health.downlink, stop))
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (waiting, stopping):
+                task.cancel()
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+    async def _tell_status(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            _write_status(self._settings, await self._status())
+            await _pause(stop, self._settings.status_s)
+        _write_status(self._settings, await self._status())
+
+    async def _status(self) -> dict[str, object]:
+        counts = self._uplink.counts
+        queued: dict[str, int] = {}
+        for stream in SITE_STREAMS.values():
+            try:
+                state = await self._site.stream_state(stream)
+                through = await self._site.acknowledged_through(stream, DURABLE)
+                queued[stream] = state.last_sequence - through
+            except WireError:
+                queued[stream] = -1
+        return {
+            "link": "up" if self._hub.connected and not self._health.uplink.failures_in_a_row else "down",
+            "health": asdict(self._health),
+            "forwarded": dict(counts.forwarded),
+            "duplicates": counts.duplicates,
+            "refused": counts.refused,
+            "held_back": counts.held_back,
+            "queued": queued,
+            "receipt_n": counts.receipt_n,
+            "purged_through": counts.purged_through,
+            "targets": self._mirror.target_count,
+            **_ledger_status(self._ledger),
+        }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry of the process: 0 after a stop signal, 1 for a refusal that is explained in one sentence."""
+    parser = argparse.ArgumentParser(
+        prog="python -m edge.gate.program", description="the one way out of a site"
+    )
+    parser.add_argument("--config", type=Path, required=True, help="gate.yaml")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        asyncio.run(_until_signalled(load_settings(GateSettings, chosen.config)))
+    except BlindspotError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def _until_signalled(settings: GateSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_gate(settings, stop)
+
+
+async def _connected(link: Link, settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:
+    """A connection, however long it takes; None when the gate was stopped before."""
+    return await _retried(
+        lambda: NatsBus.connect(link, timeout_s=settings.timeout_s, ack_wait_s=settings.ack_wait_s),
+        LoopHealth(),
+        stop,
+    )
+
+
+async def _connected_to_hub(settings: GateSettings, ledger: Ledger, stop: asyncio.Event) -> NatsBus | None:
+    status: dict[str, object] = {"link": "down", **_ledger_status(ledger)}
+    _write_status(settings, status)
+    return await _connected(settings.hub_link(), settings, stop)
+
+
+async def _retried(
+    work: Callable[[], Awaitable[Result]], health: LoopHealth, stop: asyncio.Event
+) -> Result | None:
+    """Do the work; on a failing wire back off, jittered, and do it again until it works or `stop`."""
+    while not stop.is_set():
+        try:
+            result = await work()
+            health.last_success_utc, health.failures_in_a_row, health.error = time.time(), 0, ""
+            return result
+        except WireError as error:
+            pause_s = _BACKOFF_S[min(health.failures_in_a_row, len(_BACKOFF_S) - 1)]
+            health.failures_in_a_row += 1
+            health.error = str(error)
+            level = logging.WARNING if health.failures_in_a_row == 1 else logging.DEBUG
+            log.log(level, "%s; again in about %.1f s", error, pause_s)
+            await _pause(stop, pause_s * random.uniform(0.6, 1.4))
+    return None
+
+
+async def _pause(stop: asyncio.Event, limit_s: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), limit_s)
+    except TimeoutError:
+        return
+
+
+def _ledger_status(ledger: Ledger) -> dict[str, object]:
+    totals = ledger.by_kind
+    return {
+        "ledger_n": ledger.head.n,
+        "ledger_hash": ledger.head.hash,
+        "messages_by_kind": {kind: total.count for kind, total in totals.items()},
+        "bytes_by_kind": {kind: total.bytes for kind, total in totals.items()},
+    }
+
+
+def _write_status(settings: GateSettings, status: dict[str, object]) -> None:
+    whole = {"site": settings.site, "at_utc": time.time(), **status}
+    write_atomically(
+        settings.data_folder / STATUS_FILE, json.dumps(whole, sort_keys=True, indent=1).encode("ascii")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

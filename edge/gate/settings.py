@@ -1,0 +1,70 @@
+"""What a site's gate is told: site, brokers, folders, how often it looks, how much may leave."""
+
+import math
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edge.gate.rate_cap import RESERVE
+from messaging.bus import Link
+from messaging.codec import MAX_MESSAGE_BYTES, Lane
+from messaging.releases import Slug
+from messaging.subjects import inbox_prefix
+
+LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE[Lane.EVIDENCE]))
+
+
+class GateSettings(BaseModel):
+    """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site: Slug
+    site_url: str
+    site_credentials: Path
+    hub_url: str
+    hub_credentials: Path
+    hub_ca: Path | None = None
+    data_folder: Path
+    mirror_folder: Path
+    poll_s: float = Field(default=5.0, gt=0.0, le=3600.0)
+    heartbeat_s: float = Field(default=10.0, gt=0.0)
+    status_s: float = Field(default=1.0, gt=0.0)
+    receipt_s: float = Field(default=5.0, gt=0.0)
+    bytes_per_minute: int = Field(default=64 * 1024)
+    bytes_per_day: int = Field(default=4 * 2**20)
+    site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
+    max_target_bytes: int = Field(default=128 * 2**20, ge=1)
+    timeout_s: float = Field(default=5.0, gt=0.0)
+    ack_wait_s: float = Field(default=15.0, gt=0.0)
+
+    @field_validator("bytes_per_minute", "bytes_per_day")
+    @classmethod
+    def _evidence_can_leave(cls, cap_bytes: int) -> int:
+        if cap_bytes < LEAST_CAP_BYTES:
+            raise ValueError(
+                f"a cap of {cap_bytes} bytes would hold evidence back for ever: give at least "
+                f"{LEAST_CAP_BYTES}, room for one message above what is kept for hazards"
+            )
+        return cap_bytes
+
+    @model_validator(mode="after")
+    def _folders_differ(self) -> Self:
+        if self.mirror_folder == self.data_folder:
+            raise ValueError("mirror_folder must not be data_folder: the node may read the mirror only")
+        return self
+
+    def site_link(self) -> Link:
+        """How the gate reaches its own site's broker: the seed of its user."""
+        return Link(self.site_url, f"gate-{self.site}", nkey_seed_path=str(self.site_credentials))
+
+    def hub_link(self) -> Link:
+        """How the gate reaches the hub: JWT credentials and an inbox of the site's own."""
+        return Link(
+            self.hub_url,
+            f"gate-{self.site}",
+            credentials_path=str(self.hub_credentials),
+            ca_path=str(self.hub_ca) if self.hub_ca else None,
+            inbox_prefix=inbox_prefix(self.site),
+        )

@@ -1,0 +1,1 @@
+"""The privacy budget of prototypes and the Gaussian mechanism that spends it."""

@@ -1,0 +1,202 @@
+"""What may leave a site: noised prototypes within a budget, coarse times and coarse places.
+
+A prototype is released as: mean of at least 20 tracks, each one vector of bounded length; Gaussian noise
+from the system's random source, always; int8. Neighbours differ in one track of the sum (one replaced):
+sensitivity 2 x clip / n, with n rounded down to tens so that neither count nor noise tells the exact n.
+The accountant of a camera adds up every release of the last 30 days (Gaussian composition, no credit for
+sub-sampling or for tracks being disjoint) and writes the spending to disk *before* the vector exists: a
+crash may waste budget, never overdraw it. A budget file that cannot be read counts as spent.
+"""
+
+import json
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import BudgetSpent
+from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
+from edge.settings import PrivacySettings
+from edge.vision.prototypes import PrototypeBook, PrototypeKey, quantise
+from messaging.blobs import write_atomically
+from messaging.reports import BoxGeometry, ClassPrototype, ConditionTags
+
+Floats = npt.NDArray[np.float32]
+_log = logging.getLogger(__name__)
+
+_DAY_S = 86_400.0
+
+
+class Noise(Protocol):
+    """Standard normal numbers."""
+
+    def normal(self, count: int) -> npt.NDArray[np.float64]:
+        """(count,) independent draws."""
+
+
+class SystemNoise:
+    """Normal numbers made of the operating system's random bytes (Box and Muller 1958)."""
+
+    def normal(self, count: int) -> npt.NDArray[np.float64]:
+        """(count,) independent draws."""
+        words = np.frombuffer(secrets.token_bytes(16 * count), np.uint64).reshape(2, count)
+        radius, angle = (np.asarray(words >> 11, np.float64) + 0.5) / 2.0**53
+        return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * math.pi * angle), np.float64)
+
+
+@dataclass(frozen=True)
+class Spending:
+    """One entry of a camera's account: when (seconds since 1970), and the mu of the release."""
+
+    at_utc: float
+    mu: float
+
+
+class PrivacyAccountant:
+    """The account of one camera, in one small JSON file. Thread-safe; one process owns the file."""
+
+    def __init__(self, path: Path, settings: PrivacySettings, *, utc: Callable[[], float]) -> None:
+        self._path, self._settings, self._utc = path, settings, utc
+        self._lock = threading.Lock()
+        self._release_mu = mu_of(settings.epsilon_per_release, settings.delta)
+        self._budget_mu = mu_of(settings.epsilon_per_camera, settings.delta)
+
+    @property
+    def settings(self) -> PrivacySettings:
+        """The promise that this account keeps."""
+        return self._settings
+
+    def epsilon_spent(self) -> float:
+        """Epsilon of all releases in the window together; the whole budget when the file cannot be read."""
+        try:
+            entries = self._in_window()
+        except BudgetSpent as fault:
+            _log.warning("%s", fault)
+            return self._settings.epsilon_per_camera
+        return epsilon_of(compose([s.mu for s in entries]), self._settings.delta)
+
+    def spend(self) -> tuple[float, float]:
+        """Pay for one release, on disk when this returns; gives its mu and the epsilon spent in all.
+
+        Raises:
+            BudgetSpent: the budget does not allow it, or the file cannot be read or written.
+        """
+        with self._lock:
+            entries = self._in_window()
+            total = compose([*(s.mu for s in entries), self._release_mu])
+            if total > self._budget_mu * (1 + 1e-9):
+                raise BudgetSpent(
+                    f"camera account {self._path.stem} has spent epsilon "
+                    f"{epsilon_of(compose([s.mu for s in entries]), self._settings.delta):.2f} of "
+                    f"{self._settings.epsilon_per_camera:g} in {self._settings.window_days:g} days; wait, "
+                    "or raise it"
+                )
+            self._write([*entries, Spending(self._utc(), self._release_mu)])
+            return self._release_mu, epsilon_of(total, self._settings.delta)
+
+    def _in_window(self) -> list[Spending]:
+        since = self._utc() - self._settings.window_days * _DAY_S
+        return [s for s in self._read() if s.at_utc > since]
+
+    def _read(self) -> list[Spending]:
+        try:
+            raw = json.loads(self._path.read_text())
+            entries = [Spending(float(e["at_utc"]), float(e["mu"])) for e in raw["spendings"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise BudgetSpent(
+                f"privacy account {self._path} cannot be read, so its budget counts as spent; restore it "
+                "from a copy, or wait for the window to pass and remove it"
+            ) from fault
+        if any(not math.isfinite(s.mu) or s.mu <= 0 for s in entries):
+            raise BudgetSpent(f"privacy account {self._path} holds a spending that is no positive number")
+        return entries
+
+    def _write(self, entries: list[Spending]) -> None:
+        document = {"version": 1, "spendings": [{"at_utc": s.at_utc, "mu": s.mu} for s in entries]}
+        try:
+            write_atomically(self._path, json.dumps(document).encode())
+        except OSError as fault:
+            raise BudgetSpent(
+                f"privacy account {self._path} cannot be written ({fault.strerror}), so nothing is released"
+            ) from fault
+
+
+def release_prototype(
+    book: PrototypeBook,
+    key: PrototypeKey,
+    accountant: PrivacyAccountant,
+    *,
+    camera: str,
+    at_utc: float,
+    noise: Noise | None = None,
+) -> ClassPrototype:
+    """Pay, take the sum out of the book, noise its mean, and only then have something to send.
+
+    Raises:
+        BudgetSpent: too few tracks, or the camera's budget does not allow it; the sum stays in the book.
+    """
+    tracks = len(book.peek(key))
+    if tracks < accountant.settings.minimum_tracks:
+        raise BudgetSpent(
+            f"prototype {key.class_name} {key.scene.key} of {camera} has {tracks} tracks; "
+            f"{accountant.settings.minimum_tracks} are needed"
+        )
+    mu, spent = accountant.spend()
+    total = book.take(key)
+    counted = tracks - tracks % 10
+    sigma = noise_sigma(total.clip_norm, counted, mu)
+    noised = total.mean + sigma * (noise or SystemNoise()).normal(len(total.mean))
+    vector, scale = quantise(np.asarray(noised, np.float32))
+    _log.info(
+        "camera %s: prototype %s %s released, epsilon %.2f spent",
+        camera,
+        key.class_name,
+        key.scene.key,
+        spent,
+    )
+    return ClassPrototype(
+        camera=camera,
+        class_name=key.class_name,
+        tags=ConditionTags(light=key.scene.light, weather=key.scene.weather),
+        vector=vector,
+        scale=scale,
+        embedding_digest=key.embedding_digest,
+        tracks=counted,
+        noise_sigma=sigma,
+        epsilon=accountant.settings.epsilon_per_release,
+        epsilon_spent=spent,
+        delta=accountant.settings.delta,
+        minute_utc=minute_of(at_utc),
+    )
+
+
+def noise_sigma(clip_norm: float, tracks: int, mu: float) -> float:
+    """Standard deviation per coordinate that makes the mean of `tracks` clipped vectors mu-GDP."""
+    return 2 * clip_norm / tracks / mu
+
+
+def minute_of(at_utc: float) -> int:
+    """Seconds since 1970 rounded down to the minute."""
+    return int(at_utc // 60) * 60
+
+
+def box_in_pixels(box: BoxGeometry, width: int, height: int) -> Floats:
+    """The box (4,) that `geometry_of` told of, as far as its rounding lets know."""
+    left, top = (box.cx - box.w / 2) * width, (box.cy - box.h / 2) * height
+    return np.asarray([left, top, left + box.w * width, top + box.h * height], np.float32)
+
+
+def geometry_of(xyxy: Floats, width: int, height: int) -> BoxGeometry:
+    """A box (4,) in pixels as centre and size in shares of the frame, clipped to it, rounded to 0.01."""
+    x1, x2 = np.clip([xyxy[0], xyxy[2]], 0, width) / width
+    y1, y2 = np.clip([xyxy[1], xyxy[3]], 0, height) / height
+    return BoxGeometry(cx=float(x1 + x2) / 2, cy=float(y1 + y2) / 2, w=float(x2 - x1), h=float(y2 - y1))

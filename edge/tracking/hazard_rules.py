@@ -1,0 +1,250 @@
+"""Tracks -> HazardEvents: persistence, zones, severity, cool-down, and hysteresis between open and closed.
+
+An event belongs to a place, not to a track number: a track that comes up where an event of its class is
+open, or was closed a moment ago, carries that event on. Opening takes confirmed sightings over a while;
+closing takes a longer while without any. Nothing here looks at images or sends anything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge.privacy.accountant import box_in_pixels, geometry_of
+from edge.tracking.tracker import Track, TrackState, TrackUpdate
+from edge.vision.conditions import SceneTags, box_tags
+from edge.vision.detections import Floats, iou_matrix
+from edge.zones import Zone
+from messaging.releases import BundleDescription, Digest
+from messaging.reports import HazardEvent, HazardState
+from messaging.taxonomy import taxonomy_of
+
+_SAME_PLACE_IOU = 0.2
+_HIGHEST_SEVERITY = 5
+_NO_TRACK = -1
+
+
+@dataclass(frozen=True)
+class HazardRule:
+    """When a track of a class is a hazard.
+
+    Attributes:
+        persistence_s: seconds between first and last sighting before it opens.
+        hits: sightings above the threshold before it opens.
+        gone_s: seconds unseen before it closes.
+        cool_down_s: a track at the place of an event closed less than this ago opens nothing; one that
+            stands there still when it is over opens another event.
+        update_s: an open event that did not get worse is told again at most so often.
+        growth: a box so many times its first area raises the severity by one.
+    """
+
+    persistence_s: float = 1.0
+    hits: int = 3
+    gone_s: float = 5.0
+    cool_down_s: float = 60.0
+    update_s: float = 300.0
+    growth: float = 2.5
+
+    def __post_init__(self) -> None:
+        if min(self.persistence_s, self.cool_down_s, self.update_s) < 0 or self.gone_s <= 0 or self.hits < 1:
+            raise ValueError(f"a hazard rule needs times >= 0, gone_s > 0 and hits >= 1; got {self}")
+        if self.growth <= 1:
+            raise ValueError(f"growth of a hazard rule must be above 1; got {self.growth}")
+
+
+DEFAULT_RULES: Mapping[str, HazardRule] = {
+    "stopped_vehicle": HazardRule(persistence_s=20.0, hits=8),
+    "fallen_person": HazardRule(persistence_s=2.0),
+    "garbage": HazardRule(persistence_s=3.0),
+    "pothole": HazardRule(persistence_s=2.0),
+}
+
+
+@dataclass
+class _Event:
+    id: str
+    class_id: int
+    track: int
+    xyxy: Floats
+    first_area: float
+    zone: str | None
+    severity: int
+    confidence: float
+    started_utc: float
+    seen_s: float
+    told_s: float
+    closed_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the rules must know of a frame beside its tracks: size in pixels, condition, UTC seconds."""
+
+    width: int
+    height: int
+    tags: SceneTags
+    at_utc: float
+
+
+@dataclass
+class HazardRules:
+    """The hazard events of one camera. With zones, what stands in none of them is no hazard.
+
+    Attributes:
+        camera: slug.
+        description: the bundle whose class indices the tracks carry.
+        new_id: maker of event ids (ULIDs).
+        rules: by class name; a class without one gets `HazardRule()`.
+        zones: polygons; none means the whole picture.
+        standing: events that were open when the node ended; its first frame counts as a sight of them.
+    """
+
+    camera: str
+    description: BundleDescription
+    new_id: Callable[[], str]
+    rules: Mapping[str, HazardRule] = field(default_factory=lambda: DEFAULT_RULES)
+    zones: tuple[Zone, ...] = ()
+    standing: Sequence[HazardEvent] = ()
+    _events: list[_Event] = field(default_factory=list, init=False)
+
+    def observe(self, update: TrackUpdate, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
+        """Events that one frame opened, changed or closed, in that order of tracks."""
+        told = self._take_up_standing(update.time_s, scene, model_digest)
+        for track in update.active:
+            if track.state is TrackState.CONFIRMED:
+                told += self._follow(track, update.time_s, scene, model_digest)
+        told += self._close_gone(update.time_s, scene, model_digest)
+        return told
+
+    def close_all(self, time_s: float, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
+        """Close what is open: the footage is over or the camera is gone."""
+        still_open = [e for e in self._events if e.closed_s is None]
+        for event in still_open:
+            event.closed_s = time_s
+        return [self._tell(e, HazardState.CLOSED, scene, model_digest) for e in still_open]
+
+    def _take_up_standing(self, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+        """Tracks at the places of these events carry them on; what the model has no name for is closed."""
+        closed: list[HazardEvent] = []
+        for before in self.standing:
+            if before.class_name not in self.description.class_names:
+                over = {"state": HazardState.CLOSED, "at_utc": int(scene.at_utc), "model_digest": digest}
+                closed.append(before.model_copy(update=over))
+                continue
+            class_id = self.description.class_names.index(before.class_name)
+            xyxy = box_in_pixels(before.box, scene.width, scene.height)
+            self._events.append(
+                _Event(
+                    before.event,
+                    class_id,
+                    _NO_TRACK,
+                    xyxy,
+                    _area(xyxy),
+                    before.zone,
+                    before.severity,
+                    before.confidence,
+                    before.started_at_utc,
+                    time_s,
+                    time_s,
+                )
+            )
+        self.standing = ()
+        return closed
+
+    def _rule(self, class_id: int) -> HazardRule:
+        return self.rules.get(self.description.class_names[class_id], HazardRule())
+
+    def _follow(self, track: Track, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+        event = self._event_of(track)
+        if event is None:
+            return self._open(track, time_s, scene, digest)
+        rule = self._rule(track.class_id)
+        if event.closed_s is not None:
+            event.xyxy = track.xyxy
+            return []
+        event.track, event.xyxy, event.seen_s = track.id, track.xyxy, time_s
+        event.confidence = max(event.confidence, track.confidence)
+        severity = self._severity(track, event.first_area)
+        worse = severity > event.severity
+        event.severity = max(event.severity, severity)
+        if not worse and time_s - event.told_s < rule.update_s:
+            return []
+        event.told_s = time_s
+        return [self._tell(event, HazardState.UPDATED, scene, digest)]
+
+    def _event_of(self, track: Track) -> _Event | None:
+        """The event that carries this track, else one of its class at its place, open ones first."""
+        same_class = [e for e in self._events if e.class_id == track.class_id]
+        for event in same_class:
+            if event.track == track.id:
+                return event
+        for event in sorted(same_class, key=lambda e: e.closed_s is not None):
+            if iou_matrix(event.xyxy[None], track.xyxy[None])[0, 0] >= _SAME_PLACE_IOU:
+                return event
+        return None
+
+    def _open(self, track: Track, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+        rule = self._rule(track.class_id)
+        zone = self._zone_of(track, scene)
+        outside = bool(self.zones) and zone is None
+        if outside or track.age_s < rule.persistence_s or track.strong_hits < rule.hits:
+            return []
+        event = _Event(
+            self.new_id(),
+            track.class_id,
+            track.id,
+            track.xyxy,
+            _area(track.xyxy),
+            zone,
+            self._severity(track, _area(track.xyxy)),
+            track.confidence,
+            scene.at_utc - (time_s - track.first_seen_s),
+            time_s,
+            time_s,
+        )
+        self._events.append(event)
+        return [self._tell(event, HazardState.OPENED, scene, digest)]
+
+    def _close_gone(self, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+        gone = [
+            e
+            for e in self._events
+            if e.closed_s is None and time_s - e.seen_s > self._rule(e.class_id).gone_s
+        ]
+        for event in gone:
+            event.closed_s = time_s
+        self._events = [
+            e
+            for e in self._events
+            if e.closed_s is None or time_s - e.closed_s <= self._rule(e.class_id).cool_down_s
+        ]
+        return [self._tell(e, HazardState.CLOSED, scene, digest) for e in gone]
+
+    def _severity(self, track: Track, first_area: float) -> int:
+        name = self.description.class_names[track.class_id]
+        usual = taxonomy_of(self.description.class_names).severity(name)
+        grown = _area(track.xyxy) >= self._rule(track.class_id).growth * first_area
+        return min(usual + grown, _HIGHEST_SEVERITY)
+
+    def _zone_of(self, track: Track, scene: Scene) -> str | None:
+        x = float(track.xyxy[0] + track.xyxy[2]) / 2 / scene.width
+        y = min(float(track.xyxy[3]) / scene.height, 1.0)
+        return next((z.name for z in self.zones if z.holds(x, y)), None)
+
+    def _tell(self, event: _Event, state: HazardState, scene: Scene, digest: Digest) -> HazardEvent:
+        return HazardEvent(
+            event=event.id,
+            camera=self.camera,
+            class_name=self.description.class_names[event.class_id],
+            state=state,
+            severity=event.severity,
+            confidence=event.confidence,
+            box=geometry_of(event.xyxy, scene.width, scene.height),
+            tags=box_tags(scene.tags, event.xyxy, scene.width, scene.height),
+            zone=event.zone,
+            started_at_utc=max(int(event.started_utc), 0),
+            at_utc=int(scene.at_utc),
+            model_digest=digest,
+        )
+
+
+def _area(xyxy: Floats) -> float:
+    return float(max(xyxy[2] - xyxy[0], 1) * max(xyxy[3] - xyxy[1], 1))

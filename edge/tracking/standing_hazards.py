@@ -1,0 +1,57 @@
+"""The open hazard events of one camera on disk, so that a node that was killed goes on with them.
+
+Kept is what was last told of each: a restarted node carries the event on under its own id, or closes it.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from messaging.blobs import write_atomically
+from messaging.reports import HazardEvent, HazardState
+
+log = logging.getLogger(__name__)
+
+_EVENTS = TypeAdapter(tuple[HazardEvent, ...])
+
+
+class StandingHazards:
+    """One file; written only when an event opens, changes or closes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what stood when the node ended. A damaged file is kept beside and counts as none."""
+        self._path = path
+        self._open = {event.event: event for event in self._read()}
+
+    @property
+    def events(self) -> tuple[HazardEvent, ...]:
+        """The open events, each as it was last told."""
+        return tuple(self._open.values())
+
+    def note(self, told: Sequence[HazardEvent]) -> None:
+        """Follow what was told of events."""
+        if not told:
+            return
+        for event in told:
+            self._open.pop(event.event, None)
+            if event.state is not HazardState.CLOSED:
+                self._open[event.event] = event
+        write_atomically(self._path, _EVENTS.dump_json(self.events))
+
+    def _read(self) -> tuple[HazardEvent, ...]:
+        if not self._path.exists():
+            return ()
+        try:
+            return _EVENTS.validate_json(self._path.read_bytes())
+        except ValidationError as error:
+            aside = self._path.with_suffix(".damaged")
+            self._path.replace(aside)
+            log.warning(
+                "open hazards in %s cannot be read (%d faults); kept as %s",
+                self._path,
+                error.error_count(),
+                aside.name,
+            )
+            return ()

@@ -1,0 +1,1 @@
+"""Model updates: verified weights on disk, rollout orders, hot swap, shadow runs."""

@@ -1,0 +1,292 @@
+"""Candidate -> warm-up -> self-test -> swap between two frames -> or back.
+
+`SwappableDetector` is the detector that the cameras see. A candidate is loaded and tested beside it, in
+the caller's thread, while frames keep flowing; the swap changes one reference between two calls. In its
+probation a frame on which the new model fails is looked at by the old one, so no frame is lost, and a model
+that fails several times in a row is put out of service at once. Nothing here reads disk or wire.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.errors import BundleRefused, CandidateRefused, DetectorError, UnsafeGraph
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Detector, Image
+from messaging.manifest import ReleaseManifest
+from messaging.releases import BundleDescription
+from messaging.reports import SwapReason
+
+logger = logging.getLogger(__name__)
+
+Loader = Callable[[bytes], Detector]
+DRAWN_SIZE = (360, 640, 3)
+_FREE: AbstractContextManager[object] = nullcontext()
+
+
+@dataclass(frozen=True)
+class SwapPolicy:
+    """What a candidate must do to be put in service, and when it is put out again.
+
+    Attributes:
+        latency_factor: how much slower than the incumbent, on the same frames, it may be.
+        latency_always_fine_ms: a frame that takes no longer is never too slow.
+        latency_budget_ms: what it may take at most where there is no incumbent.
+        repeats: how often the test frames are looked at; the fastest look counts, others may have waited.
+        failures_in_a_row: failed calls in probation that send it back.
+        golden_frames, golden_every_s: how many recent frames are kept for the test, and how far apart.
+    """
+
+    latency_factor: float = 2.5
+    latency_always_fine_ms: float = 40.0
+    latency_budget_ms: float = 2000.0
+    repeats: int = 3
+    failures_in_a_row: int = 3
+    golden_frames: int = 4
+    golden_every_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if min(self.latency_factor, self.latency_budget_ms) <= 0 or self.golden_every_s < 0:
+            raise ValueError(f"latency limits must be positive; got {self}")
+        if min(self.repeats, self.failures_in_a_row, self.golden_frames) < 1:
+            raise ValueError(f"repeats, failures in a row and golden frames must be at least 1; got {self}")
+
+
+class SwappableDetector:
+    """A `Detector` whose model can be changed while it is in use; safe to call from several threads."""
+
+    def __init__(
+        self, load: Loader, policy: SwapPolicy | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Args: how bundle bytes become a detector, the limits, a monotonic clock in seconds."""
+        self._load = load
+        self._policy = policy or SwapPolicy()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._current: Detector | None = None
+        self._fallback: Detector | None = None
+        self._probation_since: float | None = None
+        self._failures_in_a_row = 0
+        self._failed: SwapReason | None = None
+        self._good_frames = 0
+        self._frames_lost = 0
+        self._golden: deque[Image] = deque(maxlen=self._policy.golden_frames)
+        self._golden_at = float("-inf")
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a model at all; a node starts without one."""
+        return self._current is not None
+
+    @property
+    def description(self) -> BundleDescription:
+        """The description of the model in service. Raises `DetectorError` before the first one."""
+        return self._present().description
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model in service. Raises `DetectorError` before the first one."""
+        return self._present().digest
+
+    @property
+    def probation_s(self) -> float | None:
+        """For how long the model in service has been on probation; None when it is not."""
+        return None if self._probation_since is None else self._clock() - self._probation_since
+
+    @property
+    def good_frames(self) -> int:
+        """Frames that the model on probation has looked at since the swap."""
+        return self._good_frames
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames since the last swap that neither the new nor the old model could look at."""
+        return self._frames_lost
+
+    @property
+    def failed(self) -> SwapReason | None:
+        """Why the model on probation was put out of service by itself; None while it holds."""
+        return self._failed
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        """See `edge.vision.detector.Detector`; in probation the old model steps in where the new one fails."""
+        with self._lock:
+            current = self._present()
+            self._remember(images)
+            try:
+                found = current.detect(images, floor=floor)
+                if self._probation_since is not None:
+                    _check_sound(found, current.description)
+            except DetectorError as error:
+                return self._look_again(images, floor, error)
+            self._failures_in_a_row = 0
+            self._good_frames += len(images)
+            return found
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        """See `edge.vision.detector.Detector`."""
+        with self._lock:
+            return self._present().embed(image, xyxy)
+
+    def prepare(self, data: bytes, manifest: ReleaseManifest) -> Detector:
+        """Load a candidate, warm it up and test it; frames keep flowing meanwhile.
+
+        Raises `CandidateRefused` with the reason that the receipt states.
+        """
+        candidate = self.load(data, manifest)
+        frames = list(self._golden) or [_drawn_frame()]
+        try:
+            taken_s = self._fastest_look(candidate, frames)
+        except DetectorError as error:
+            raise CandidateRefused(
+                f"candidate failed its self-test: {error}", SwapReason.SELF_TEST_FAILED
+            ) from error
+        allowed_s = self._allowed_s(frames)
+        if taken_s > allowed_s:
+            raise CandidateRefused(
+                f"candidate took {1000 * taken_s:.0f} ms for {len(frames)} test frames, "
+                f"{1000 * allowed_s:.0f} ms are allowed",
+                SwapReason.TOO_SLOW,
+            )
+        return candidate
+
+    def load(self, data: bytes, manifest: ReleaseManifest) -> Detector:
+        """Load a model and compare it with what was signed. Raises `CandidateRefused`."""
+        try:
+            candidate = self._load(data)
+        except UnsafeGraph as error:
+            raise CandidateRefused(str(error), SwapReason.UNSAFE_GRAPH) from error
+        except BundleRefused as error:
+            raise CandidateRefused(str(error), SwapReason.BAD_BUNDLE) from error
+        if candidate.description.class_names != manifest.class_names:
+            raise CandidateRefused(
+                f"bundle {manifest.digest[:12]} knows {', '.join(candidate.description.class_names)}; signed "
+                f"was {', '.join(manifest.class_names)}",
+                SwapReason.WRONG_CLASSES,
+            )
+        if candidate.digest != manifest.digest or not manifest.agrees_with(candidate.description):
+            raise CandidateRefused(
+                f"bundle {manifest.digest[:12]} does not describe itself as it was signed",
+                SwapReason.BAD_BUNDLE,
+            )
+        return candidate
+
+    def serve(self, detector: Detector) -> None:
+        """Put a model in service without probation: the one that served before a restart."""
+        with self._lock:
+            self._current, self._fallback, self._probation_since = detector, None, None
+
+    def swap(self, candidate: Detector) -> None:
+        """Put a candidate in service between two calls, on probation; the old model stays in memory."""
+        with self._lock:
+            fallback = self._fallback if self._probation_since is not None else self._current
+            same = fallback is not None and fallback.digest == candidate.digest
+            self._current, self._fallback = candidate, None if same else fallback
+            self._probation_since = self._clock()
+            self._failures_in_a_row = self._good_frames = self._frames_lost = 0
+            self._failed = None
+
+    def settle(self) -> None:
+        """The model has held its probation; the old one is let go."""
+        with self._lock:
+            self._fallback, self._probation_since = None, None
+
+    def roll_back(self, reason: SwapReason) -> None:
+        """Put the old model back in service; without one there is none until the next release."""
+        with self._lock:
+            self._revert(reason)
+
+    def accept_failure(self) -> None:
+        """The failure was written down; a next candidate starts with a clean slate."""
+        self._failed = None
+
+    def _present(self) -> Detector:
+        current = self._current
+        if current is None:
+            raise DetectorError("this node has no model yet; it waits for its first release")
+        return current
+
+    def _look_again(
+        self, images: Sequence[Image], floor: float | None, error: DetectorError
+    ) -> list[Detections]:
+        """After a failed call: the old model looks instead; without one, or if it fails too, raise."""
+        if self._probation_since is None:
+            raise error
+        self._failures_in_a_row += 1
+        logger.warning("model on probation failed (%d in a row): %s", self._failures_in_a_row, error)
+        fallback = self._fallback
+        if self._failures_in_a_row >= self._policy.failures_in_a_row:
+            self._revert(SwapReason.CRASHED)
+        try:
+            if fallback is None:
+                raise error
+            return fallback.detect(images, floor=floor)
+        except DetectorError:
+            self._frames_lost += len(images)
+            raise
+
+    def _revert(self, reason: SwapReason) -> None:
+        self._current, self._fallback, self._probation_since = self._fallback, None, None
+        self._failed = reason
+
+    def _remember(self, images: Sequence[Image]) -> None:
+        now = self._clock()
+        if images and now - self._golden_at >= self._policy.golden_every_s:
+            self._golden.append(images[0])
+            self._golden_at = now
+
+    def _allowed_s(self, frames: Sequence[Image]) -> float:
+        """Seconds that a candidate may take for the test frames."""
+        policy = self._policy
+        if self._current is None:
+            return len(frames) * policy.latency_budget_ms / 1000
+        least_s = len(frames) * policy.latency_always_fine_ms / 1000
+        try:
+            return max(least_s, policy.latency_factor * self._fastest_look(self._current, frames, self._lock))
+        except DetectorError:
+            return len(frames) * policy.latency_budget_ms / 1000
+
+    def _fastest_look(
+        self, detector: Detector, frames: Sequence[Image], lock: AbstractContextManager[object] = _FREE
+    ) -> float:
+        """Seconds for all frames, each at its fastest; `lock` is held for one look at a time.
+
+        The first round only warms up. Raises `DetectorError`.
+        """
+        fastest = [float("inf")] * len(frames)
+        for turn in range(self._policy.repeats + 1):
+            for index, frame in enumerate(frames):
+                with lock:
+                    started = time.perf_counter()
+                    found = detector.detect([frame])
+                    taken = time.perf_counter() - started
+                _check_sound(found, detector.description)
+                if turn:
+                    fastest[index] = min(fastest[index], taken)
+        return sum(fastest)
+
+
+def _check_sound(found: Sequence[Detections], description: BundleDescription) -> None:
+    """Raise `DetectorError` unless boxes, confidences and classes are what detections can be."""
+    for seen in found:
+        numbers = (seen.xyxy, seen.confidence, seen.embedding)
+        if not all(np.isfinite(values).all() for values in numbers):
+            raise DetectorError("detections hold numbers that are not finite")
+        if len(seen) and not 0 <= seen.class_id.min() <= seen.class_id.max() < len(description.class_names):
+            raise DetectorError(
+                f"detections name class {seen.class_id.max()} of {len(description.class_names)}"
+            )
+
+
+def _drawn_frame() -> Image:
+    """A frame for the test of a first model: soft shapes, the same on every machine."""
+    height, width, _ = DRAWN_SIZE
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [127 + 80 * np.sin(x / a) * np.cos(y / b) for a, b in ((17, 29), (31, 23), (41, 13))]
+    return np.stack(waves, axis=2).astype(np.uint8)

@@ -1,0 +1,186 @@
+"""What the mirror's rollout order asks for, judged: accepted with its release and weights, or refused.
+
+Reads the untrusted mirror, writes nothing. An order is judged before anything that it names is read; then
+release metadata by the TUF client workflow; then stage, version floor and classes; then length and digest
+of the weights. The same envelope is judged once.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.updates.weights_state import WeightsState
+from messaging.errors import BlobError, TrustError
+from messaging.manifest import ReleaseManifest
+from messaging.orders import MAX_ORDER_BYTES, judge_order, verify_order
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import SwapReason
+from messaging.trust import SiteTrust, TrustedReleases, checked_weights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WeightsPlace:
+    """Where a node's models live and whom it believes.
+
+    Attributes:
+        folder: the node's own folder; nobody else writes there.
+        mirror: filled by the gate: `metadata/`, `targets/<sha256>`, `orders/<site>.json`.
+        site: this site's name.
+        trust: what the site was given when it was enrolled.
+        taxonomy_digest: the classes that a model must have; None takes those of the first model.
+        patience_s: an order and the metadata that it needs travel separately, so a refusal that rests
+            on the mirror becomes final only when it has held for so long.
+    """
+
+    folder: Path
+    mirror: Path
+    site: str
+    trust: SiteTrust
+    taxonomy_digest: str | None = None
+    patience_s: float = 30.0
+
+    def model_path(self, manifest: ReleaseManifest) -> Path:
+        """Where a model's bytes lie in the node's own folder, present or not."""
+        return self.folder / "models" / f"{manifest.digest}.onnx"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A genuine order and its release. `data` are verified bytes, None when they are on disk already."""
+
+    order: RolloutOrder
+    manifest: ReleaseManifest
+    data: bytes | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An order that is not carried out.
+
+    `order` is None when nobody signed it. `used_up`: its sequence counts as taken.
+    """
+
+    order: RolloutOrder | None
+    reason: SwapReason
+    used_up: bool
+
+
+class IncomingOrders:
+    """The orders of one site, as its mirror shows them."""
+
+    def __init__(self, place: WeightsPlace) -> None:
+        self._place = place
+        self.releases = TrustedReleases(place.folder / "trust", place.mirror, place.trust)
+        self._judged = b""
+        self._unreadable = ""
+        self._held: tuple[int, SwapReason, int] | None = None
+
+    def next(self, state: WeightsState, now_utc: int) -> Accepted | Refused | None:
+        """The verdict on an order not judged yet; None when there is none, or not all of it is there."""
+        envelope = self._envelope()
+        if not envelope or envelope == self._judged:
+            return None
+        try:
+            order = verify_order(envelope, self._place.trust.director)
+        except TrustError as error:
+            self._judged = envelope
+            logger.warning("%s", error)
+            return Refused(None, SwapReason(error.reason), used_up=False)
+        if order.site == self._place.site and order.sequence == state.last_sequence:
+            self._judged = envelope
+            return None
+        reason = judge_order(order, self._place.site, state.seen, now_utc)
+        if reason is SwapReason.CLOCK_NOT_SANE:
+            return self._told_once(order, reason, now_utc)
+        if reason is not SwapReason.NONE:
+            self._judged = envelope
+            return Refused(order, reason, used_up=reason is SwapReason.EXPIRED)
+        verdict = self._follow(order, state, now_utc)
+        if verdict is not None:
+            self._judged, self._held = envelope, None
+        return verdict
+
+    def _follow(self, order: RolloutOrder, state: WeightsState, now_utc: int) -> Accepted | Refused | None:
+        try:
+            manifest = self.releases.manifest(order.digest, now_utc)
+            check_eligible(order, manifest, state, self._place.taxonomy_digest)
+            return Accepted(order, manifest, self._data(manifest))
+        except BlobError as error:
+            logger.debug("order %d waits: %s", order.sequence, error)
+            return None
+        except TrustError as error:
+            reason = SwapReason(error.reason)
+            if self._since(order, reason, now_utc) < self._place.patience_s:
+                return None
+            logger.warning("order %d refused: %s", order.sequence, error)
+            return Refused(order, reason, used_up=True)
+
+    def _data(self, manifest: ReleaseManifest) -> bytes | None:
+        path = self._place.model_path(manifest)
+        return None if is_whole(path, manifest) else self.releases.weights(manifest)
+
+    def _since(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> int:
+        """Seconds for which this order has had this reason against it."""
+        if self._held is None or self._held[:2] != (order.sequence, reason):
+            self._held = (order.sequence, reason, now_utc)
+        return now_utc - self._held[2]
+
+    def _told_once(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> Refused | None:
+        """Tell of a wrong clock once, but judge the order again when the clock is right."""
+        if self._held is not None and self._held[:2] == (order.sequence, reason):
+            return None
+        self._held = (order.sequence, reason, now_utc)
+        return Refused(order, reason, used_up=False)
+
+    def _envelope(self) -> bytes:
+        path = self._place.mirror / "orders" / f"{self._place.site}.json"
+        try:
+            with path.open("rb") as file:
+                envelope = file.read(MAX_ORDER_BYTES + 1)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            if str(error) != self._unreadable:
+                logger.error("the rollout order cannot be read: %s", error)
+            self._unreadable = str(error)
+            return b""
+        self._unreadable = ""
+        return envelope
+
+
+def check_eligible(
+    order: RolloutOrder, manifest: ReleaseManifest, state: WeightsState, taxonomy_digest: str | None
+) -> None:
+    """Raise `TrustError` unless this signed release may do at this site what the order asks."""
+    short = manifest.digest[:12]
+    if order.stage is Stage.SERVICE and manifest.stage is not Stage.SERVICE:
+        raise TrustError(f"release {short} is for trial only", SwapReason.NOT_FOR_SERVICE)
+    if manifest.version < state.version_floor and not order.downgrade:
+        raise TrustError(
+            f"release {short} has version {manifest.version}, below {state.version_floor}; "
+            "going back needs an order that says so",
+            SwapReason.OLDER_VERSION,
+        )
+    wanted = taxonomy_digest or (state.active.taxonomy_digest if state.active else None)
+    if wanted not in (None, manifest.taxonomy_digest):
+        raise TrustError(f"release {short} knows other classes than this site", SwapReason.WRONG_CLASSES)
+
+
+def read_checked(path: Path, manifest: ReleaseManifest) -> bytes:
+    """A model file's bytes. Raises `TrustError` when absent, or of another length or digest than signed."""
+    try:
+        with path.open("rb") as file:
+            return checked_weights(file.read(manifest.length_bytes + 1), manifest)
+    except OSError as error:
+        raise TrustError(f"model file {path} cannot be read: {error.strerror}", "wrong_length") from None
+
+
+def is_whole(path: Path, manifest: ReleaseManifest) -> bool:
+    """Whether the file is there and is what was signed."""
+    try:
+        read_checked(path, manifest)
+    except TrustError:
+        return False
+    return True

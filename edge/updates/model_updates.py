@@ -1,0 +1,165 @@
+"""One tick of a node's updates: what the orders say, done to the weights, the detector and the shadow run.
+
+The node calls `start` once and `tick` every second or two, in a thread that may wait; frames keep flowing
+meanwhile. Receipts wait in the store until they are sent. Nothing here judges an order or looks at a frame.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.errors import CandidateRefused
+from edge.privacy.accountant import minute_of
+from edge.updates.hot_swap import SwappableDetector
+from edge.updates.shadow import ShadowRun
+from edge.updates.weights_store import WeightsStore, Wish
+from edge.vision.detector import Detector
+from messaging.errors import TrustError
+from messaging.manifest import ReleaseManifest
+from messaging.releases import BundleDescription
+from messaging.reports import ShadowReport, SwapReason
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrialPolicy:
+    """When a model that was just swapped in has held.
+
+    Attributes:
+        trial_s: so long in service without being put out.
+        frames: so many frames looked at; a still street may give none, then `quiet_factor` times as long.
+    """
+
+    trial_s: float = 120.0
+    frames: int = 3
+    quiet_factor: float = 10.0
+
+    def held(self, age_s: float, good_frames: int) -> bool:
+        """Whether a model that served `age_s` and looked at so many frames has held its trial."""
+        needed_s = self.trial_s if good_frames >= self.frames else self.trial_s * self.quiet_factor
+        return age_s >= needed_s
+
+
+class ModelUpdates:
+    """Store, detector and shadow run of one node, moved together."""
+
+    def __init__(
+        self,
+        store: WeightsStore,
+        detector: SwappableDetector,
+        *,
+        policy: TrialPolicy | None = None,
+        teacher: Callable[[], BundleDescription | None] = lambda: None,
+    ) -> None:
+        """Args: the node's weights and detector, when a trial has held, and the teacher if there is one."""
+        self._store = store
+        self._detector = detector
+        self._policy = policy or TrialPolicy()
+        self._teacher = teacher
+        self._shadow: ShadowRun | None = None
+        self._finals: deque[ShadowReport] = deque()
+
+    @property
+    def shadow(self) -> ShadowRun | None:
+        """The shadow run to show frames to, while there is one."""
+        return self._shadow
+
+    def start(self, now_utc: int) -> None:
+        """Load the model that served before the restart; if it does not load, the one before it."""
+        while (active := self._store.active()) is not None:
+            try:
+                detector = self._detector.load(self._store.read(active), active.manifest)
+            except (CandidateRefused, TrustError) as error:
+                logger.error("model %s is put out of service: %s", active.digest[:12], error)
+                self._store.roll_back(SwapReason(error.reason), now_utc)
+                continue
+            self._put_in_service(detector)
+            return
+
+    def tick(self, now_utc: int) -> None:
+        """Take note of how the model on trial does, look for orders, and carry them out."""
+        self._watch_trial(now_utc)
+        decision = self._store.poll(now_utc)
+        if decision.wish is not Wish.SHADOW or self._outdated(decision.manifest):
+            self._end_shadow(now_utc)
+        if decision.wish is Wish.INSTALL:
+            self._install(now_utc)
+        elif decision.wish is Wish.SHADOW and self._shadow is None and self._detector.ready:
+            self._begin_shadow(now_utc)
+
+    def shadow_reports(self, now_utc: int) -> list[ShadowReport]:
+        """Figures of the shadow run so far, then the final ones of runs that ended; from any thread."""
+        shadow = self._shadow
+        reports = [shadow.report(minute_of(now_utc))] if shadow else []
+        while self._finals:
+            reports.append(self._finals.popleft())
+        return reports
+
+    def _watch_trial(self, now_utc: int) -> None:
+        detector = self._detector
+        if self._store.state.trial is None:
+            return
+        if detector.failed is not None:
+            self._store.roll_back(detector.failed, now_utc, frames_lost=detector.frames_lost)
+            detector.accept_failure()
+        elif self._policy.held(detector.probation_s or 0.0, detector.good_frames):
+            self._store.commit(now_utc, frames_lost=detector.frames_lost)
+            detector.settle()
+
+    def _install(self, now_utc: int) -> None:
+        candidate = self._prepared(now_utc)
+        if candidate is not None:
+            self._store.install(now_utc)
+            self._detector.swap(candidate)
+
+    def _begin_shadow(self, now_utc: int) -> None:
+        candidate = self._prepared(now_utc)
+        if candidate is None:
+            return
+        self._shadow = ShadowRun(
+            candidate, self._detector.description, self._detector.digest, teacher=self._teacher()
+        )
+        self._store.shadow_begun(now_utc)
+
+    def _prepared(self, now_utc: int) -> Detector | None:
+        """The staged model, loaded and tested; None when it was refused, which the store has noted."""
+        staged = self._store.staged()
+        data = self._store.begin_load(now_utc)
+        if staged is None or data is None:
+            return None
+        try:
+            return self._detector.prepare(data, staged.manifest)
+        except CandidateRefused as error:
+            logger.warning("candidate %s refused: %s", staged.digest[:12], error)
+            self._store.refuse(SwapReason(error.reason), now_utc)
+            return None
+
+    def _put_in_service(self, detector: Detector) -> None:
+        """After a restart: as it was, on probation again if its trial was not over."""
+        if self._store.state.trial is None:
+            self._detector.serve(detector)
+            return
+        previous = self._store.previous()
+        if previous is not None:
+            try:
+                self._detector.serve(self._detector.load(self._store.read(previous), previous.manifest))
+            except (CandidateRefused, TrustError) as error:
+                logger.error("model %s cannot be fallen back to: %s", previous.digest[:12], error)
+        self._detector.swap(detector)
+
+    def _outdated(self, manifest: ReleaseManifest | None) -> bool:
+        """Whether the shadow run is about another candidate or another incumbent than now."""
+        run = self._shadow
+        return run is not None and (
+            manifest is None
+            or run.candidate_digest != manifest.digest
+            or not self._detector.ready
+            or run.incumbent_digest != self._detector.digest
+        )
+
+    def _end_shadow(self, now_utc: int) -> None:
+        if self._shadow is not None:
+            shadow, self._shadow = self._shadow, None
+            self._finals.append(shadow.report(minute_of(now_utc), final=True))

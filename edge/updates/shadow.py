@@ -1,0 +1,282 @@
+"""Candidate beside incumbent on live frames: agreement and recall figures, nothing else.
+
+Where the teacher looked at the frame too, its tracks are the support, and a model's own track that the
+teacher does not confirm is unsupported. Without a teacher the tracks are those of both models' boxes
+together: supported when each model saw it in at least two frames (in stills in its one picture), otherwise
+unsupported for the model that saw it. Figures add up over the run; only the last report, marked final,
+tells all of it.
+"""
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.errors import DetectorError
+from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
+from edge.evidence.teacher import heard_of
+from edge.tracking.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings
+from edge.vision.detections import Detections, non_maximum_suppression
+from edge.vision.detector import Detector, Image
+from messaging.errors import ConfigurationError
+from messaging.releases import BundleDescription
+from messaging.reports import ShadowReport, ShadowTally
+from messaging.taxonomy import SceneCondition
+
+CONFIRMING_FRAMES = 2
+MAX_TALLIES = 32
+INCUMBENT, CANDIDATE = 0, 1
+LATENCIES_KEPT = 2000
+
+
+@dataclass
+class _Counts:
+    supported: int = 0
+    detected: list[int] = field(default_factory=lambda: [0, 0])
+    unsupported: list[int] = field(default_factory=lambda: [0, 0])
+
+    @property
+    def total(self) -> int:
+        return self.supported + sum(self.unsupported)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    scene: SceneCondition
+    time_s: float
+    incumbent_ms: float
+    teacher: Detections | None
+
+
+class ShadowRun:
+    """One candidate beside the model in service, over all cameras of a site; safe from several threads."""
+
+    def __init__(
+        self,
+        candidate: Detector,
+        incumbent: BundleDescription,
+        incumbent_digest: str,
+        *,
+        teacher: BundleDescription | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Start with empty counts.
+
+        Args:
+            candidate: the loaded model under test; this run is its only user.
+            incumbent: description of the model in service.
+            incumbent_digest: its digest.
+            teacher: description of the teacher, in the incumbent's classes or others; with one, only
+                frames that it looked at are counted.
+            clock: seconds, for latencies.
+
+        Raises:
+            ConfigurationError: the models do not have the same classes.
+        """
+        if candidate.description.taxonomy_digest != incumbent.taxonomy_digest:
+            raise ConfigurationError("a shadow run needs the same classes in incumbent and candidate")
+        self.candidate_digest = candidate.digest
+        self.incumbent_digest = incumbent_digest
+        self._candidate = candidate
+        self._descriptions = (incumbent, candidate.description)
+        self._class_names = incumbent.class_names
+        self._teacher = teacher
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cameras: dict[str, _WithTeacher | _TwoModels] = {}
+        self._counts: defaultdict[tuple[int, SceneCondition], _Counts] = defaultdict(_Counts)
+        self._frames = self._failures = 0
+        self._latencies_ms: tuple[deque[float], deque[float]] = (
+            deque(maxlen=LATENCIES_KEPT),
+            deque(maxlen=LATENCIES_KEPT),
+        )
+
+    def look(
+        self,
+        camera: str,
+        image: Image,
+        incumbent: Detections,
+        *,
+        scene: SceneCondition,
+        time_s: float,
+        incumbent_ms: float,
+        teacher: Detections | None = None,
+        tracking: TrackerSettings = SPARSE_FRAMES,
+    ) -> None:
+        """Let the candidate look at a frame that the incumbent has looked at.
+
+        Args:
+            camera: the camera's name; each has trackers of its own, so its times only go forward.
+            image: (h, w, 3) uint8 BGR.
+            incumbent: what the model in service saw, boxes below its thresholds allowed.
+            scene: the frame's condition.
+            time_s: the frame's time in seconds.
+            incumbent_ms: how long the model in service took.
+            teacher: what the teacher saw, boxes below its thresholds allowed; a run with a teacher passes
+                over frames without.
+            tracking: how this camera's boxes become tracks; the first frame's word counts.
+        """
+        if self._teacher is not None and teacher is None:
+            return
+        with self._lock:
+            moment = _Moment(scene, time_s, incumbent_ms, teacher)
+            self._look(self._camera(camera, tracking), image, incumbent, moment)
+
+    def _look(
+        self, side: "_WithTeacher | _TwoModels", image: Image, incumbent: Detections, moment: _Moment
+    ) -> None:
+        started = self._clock()
+        try:
+            candidate = self._candidate.detect([image])[0]
+        except DetectorError:
+            self._failures += 1
+            return
+        self._latencies_ms[CANDIDATE].append(1000 * (self._clock() - started))
+        self._latencies_ms[INCUMBENT].append(moment.incumbent_ms)
+        self._frames += 1
+        pair = (above_threshold(incumbent, self._descriptions[INCUMBENT]), candidate)
+        side.look(pair, moment)
+        side.count(self._counts)
+
+    def report(self, minute_utc: int, *, final: bool = False) -> ShadowReport:
+        """Figures since the run began; `final` closes the tracks still open. `minute_utc`: whole minutes."""
+        with self._lock:
+            return self._report(minute_utc, final)
+
+    def _report(self, minute_utc: int, final: bool) -> ShadowReport:
+        if final:
+            for side in self._cameras.values():
+                side.end()
+                side.count(self._counts)
+        rows = sorted(self._counts.items(), key=lambda row: -row[1].total)[:MAX_TALLIES]
+        return ShadowReport(
+            incumbent_digest=self.incumbent_digest,
+            candidate_digest=self.candidate_digest,
+            frames=self._frames,
+            candidate_p95_ms=_p95(self._latencies_ms[CANDIDATE]),
+            incumbent_p95_ms=_p95(self._latencies_ms[INCUMBENT]),
+            candidate_failures=self._failures,
+            tallies=tuple(self._tally(*key, counts) for key, counts in rows),
+            final=final,
+            minute_utc=minute_utc,
+        )
+
+    def _camera(self, camera: str, tracking: TrackerSettings) -> "_WithTeacher | _TwoModels":
+        if camera not in self._cameras:
+            self._cameras[camera] = (
+                _TwoModels(self._descriptions, tracking)
+                if self._teacher is None
+                else _WithTeacher(self._descriptions, self._teacher, tracking)
+            )
+        return self._cameras[camera]
+
+    def _tally(self, class_id: int, scene: SceneCondition, counts: _Counts) -> ShadowTally:
+        return ShadowTally(
+            class_name=self._class_names[class_id],
+            light=scene.light,
+            weather=scene.weather,
+            supported=counts.supported,
+            incumbent_detected=counts.detected[INCUMBENT],
+            candidate_detected=counts.detected[CANDIDATE],
+            incumbent_unsupported=counts.unsupported[INCUMBENT],
+            candidate_unsupported=counts.unsupported[CANDIDATE],
+        )
+
+
+Pair = tuple[Detections, Detections]
+Sums = defaultdict[tuple[int, SceneCondition], _Counts]
+
+
+class _WithTeacher:
+    """One camera: the teacher's tracks against both models, and each model's own tracks against it."""
+
+    def __init__(
+        self,
+        models: tuple[BundleDescription, BundleDescription],
+        teacher: BundleDescription,
+        tracking: TrackerSettings,
+    ) -> None:
+        self._description = heard_of(teacher, models[INCUMBENT])
+        self._teacher = ByteTracker(self._description, tracking)
+        self._models = tuple(ByteTracker(model, tracking) for model in models)
+        self._support = RecallCounter(models=2)
+        self._own = (RecallCounter(), RecallCounter())
+
+    def look(self, pair: Pair, moment: _Moment) -> None:
+        teacher = moment.teacher
+        if teacher is None:
+            return
+        self._support.look(self._teacher.update(teacher, moment.time_s), pair, moment.scene)
+        sure = [above_threshold(teacher, self._description)]
+        for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
+            counter.look(tracker.update(boxes, moment.time_s), sure, moment.scene)
+
+    def end(self) -> None:
+        self._support.close(self._teacher.end())
+        for tracker, counter in zip(self._models, self._own, strict=True):
+            counter.close(tracker.end())
+
+    def count(self, sums: Sums) -> None:
+        _add_supported(self._support.take(), sums)
+        for model, counter in enumerate(self._own):
+            for track in counter.take():
+                sums[track.class_id, track.scene].unsupported[model] += not track.detected()
+
+
+class _TwoModels:
+    """One camera without a teacher: the tracks of both models' boxes together, against each."""
+
+    def __init__(
+        self, models: tuple[BundleDescription, BundleDescription], tracking: TrackerSettings
+    ) -> None:
+        first, second = models
+        lower = {name: min(first.thresholds[name], second.thresholds[name]) for name in first.class_names}
+        self._nms_iou = first.nms_iou
+        self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), tracking)
+        self._support = RecallCounter(models=2)
+        self._confirming_frames = 1 if tracking is ONE_PICTURE else CONFIRMING_FRAMES
+
+    def look(self, pair: Pair, moment: _Moment) -> None:
+        update = self._tracker.update(_union(pair, self._nms_iou), moment.time_s)
+        self._support.look(update, pair, moment.scene)
+
+    def end(self) -> None:
+        self._support.close(self._tracker.end())
+
+    def count(self, sums: Sums) -> None:
+        closed = self._support.take()
+        _add_supported((track for track in closed if self._confirmed(track)), sums)
+        for track in closed:
+            if not self._confirmed(track):
+                counts = sums[track.class_id, track.scene]
+                for model in (INCUMBENT, CANDIDATE):
+                    counts.unsupported[model] += track.detected(model)
+
+    def _confirmed(self, track: ClosedTrack) -> bool:
+        return min(track.hits) >= self._confirming_frames
+
+
+def _add_supported(closed: Iterable[ClosedTrack], sums: Sums) -> None:
+    for track in closed:
+        counts = sums[track.class_id, track.scene]
+        counts.supported += 1
+        for model in (INCUMBENT, CANDIDATE):
+            counts.detected[model] += track.detected(model)
+
+
+def _union(pair: Pair, nms_iou: float) -> Detections:
+    """Both models' boxes without doubles, without embeddings."""
+    xyxy = np.concatenate([boxes.xyxy for boxes in pair])
+    confidence = np.concatenate([boxes.confidence for boxes in pair])
+    class_id = np.concatenate([boxes.class_id for boxes in pair])
+    return Detections.of(xyxy, confidence, class_id)[
+        non_maximum_suppression(xyxy, confidence, class_id, nms_iou)
+    ]
+
+
+def _p95(values_ms: Iterable[float]) -> float:
+    values = list(values_ms)
+    return float(np.percentile(values, 95)) if values else 0.0

@@ -1,0 +1,325 @@
+"""Mirror folder -> verified weights on disk: current, previous and staged, atomic and journalled.
+
+The active model is whatever the state file says, and every model that it names was verified before the
+file named it, so a crash anywhere leaves exactly one valid model. Each refusal becomes a receipt, kept on
+disk until it is sent. Nothing here opens a model, judges an order or talks to anyone.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from edge.updates.incoming_orders import (
+    Accepted,
+    IncomingOrders,
+    Refused,
+    WeightsPlace,
+    is_whole,
+    read_checked,
+)
+from edge.updates.weights_state import Journal, Staged, Step, WeightsState, read_state, write_state
+from messaging.blobs import write_atomically
+from messaging.errors import BlobError, TrustError
+from messaging.manifest import ReleaseManifest
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+
+logger = logging.getLogger(__name__)
+
+MAX_LOADS = 5
+MAX_STARTS_IN_TRIAL = 3
+NO_DIGEST = "0" * 64
+
+
+class Wish(StrEnum):
+    """What the staged model is there for."""
+
+    NOTHING = "nothing"
+    SHADOW = "shadow"
+    INSTALL = "install"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What `WeightsStore.poll` asks of the node: run the staged model in shadow, install it, or nothing."""
+
+    wish: Wish
+    manifest: ReleaseManifest | None = None
+
+
+NOTHING = Decision(Wish.NOTHING)
+
+
+@dataclass(frozen=True)
+class InstalledModel:
+    """A model on disk whose bytes were verified when it was staged."""
+
+    manifest: ReleaseManifest
+    path: Path
+
+    @property
+    def digest(self) -> str:
+        """sha256 hex of the file."""
+        return self.manifest.digest
+
+
+class WeightsStore:
+    """The node's models. One instance a folder; not thread-safe: one thread polls and reports back."""
+
+    def __init__(
+        self, place: WeightsPlace, *, now_utc: int, reached: Callable[[Step], None] = lambda step: None
+    ) -> None:
+        """Open the store and finish what a crash cut short.
+
+        Args:
+            place: folders, site and trust.
+            now_utc: seconds since 1970, for receipts.
+            reached: called after each step is on disk; tests crash here.
+
+        Raises:
+            EdgeError: the state file is damaged.
+        """
+        self._place = place
+        self._reached = reached
+        self._state_path = place.folder / "state.json"
+        self.journal = Journal(place.folder / "journal.jsonl")
+        self._orders = IncomingOrders(place)
+        self._state = read_state(self._state_path)
+        self._recover(now_utc)
+
+    @property
+    def state(self) -> WeightsState:
+        """A snapshot of what is on disk."""
+        return self._state
+
+    def active(self) -> InstalledModel | None:
+        """The model that the node runs, or None before the first one."""
+        return self._installed(self._state.active)
+
+    def previous(self) -> InstalledModel | None:
+        """The model before, kept to roll back to."""
+        return self._installed(self._state.previous)
+
+    def staged(self) -> InstalledModel | None:
+        """The candidate on disk."""
+        return self._installed(self._state.staged.manifest if self._state.staged else None)
+
+    def receipts(self) -> tuple[SwapReceipt, ...]:
+        """Receipts not sent yet, oldest first; they survive restarts until `sent`."""
+        return self._state.receipts
+
+    def sent(self, receipt: SwapReceipt) -> None:
+        """The outbox has this receipt durably; forget it."""
+        self._save(self._state.but(receipts=tuple(r for r in self._state.receipts if r != receipt)))
+
+    def poll(self, now_utc: int) -> Decision:
+        """Look at the mirror, take what is new, and say what is to be done; cheap when nothing changed."""
+        verdict = self._orders.next(self._state, now_utc)
+        if isinstance(verdict, Accepted):
+            self._take(verdict, now_utc)
+        elif verdict is not None:
+            self._note_refusal(verdict, now_utc)
+        staged = self._state.staged
+        if staged is None:
+            return NOTHING
+        wish = Wish.SHADOW if staged.order.stage is Stage.TRIAL else Wish.INSTALL
+        return Decision(wish, staged.manifest)
+
+    def read(self, model: InstalledModel) -> bytes:
+        """The model's bytes, length and digest checked again. Raises `TrustError` when damaged on disk."""
+        return read_checked(model.path, model.manifest)
+
+    def begin_load(self, now_utc: int) -> bytes | None:
+        """Bytes of the staged model, the attempt written down first; None when it was refused for good.
+
+        A model whose loading has ended the process too often is refused as `CRASHED`.
+        """
+        staged = self._state.staged
+        if staged is None:
+            return None
+        if staged.loads >= MAX_LOADS:
+            self.refuse(SwapReason.CRASHED, now_utc)
+            return None
+        self._save(self._state.but(staged=staged.model_copy(update={"loads": staged.loads + 1})))
+        try:
+            return read_checked(self._place.model_path(staged.manifest), staged.manifest)
+        except TrustError as error:
+            self.refuse(SwapReason(error.reason), now_utc)
+            return None
+
+    def shadow_begun(self, now_utc: int) -> None:
+        """The staged model runs beside the active one; tells so once."""
+        staged = self._state.staged
+        if staged is None or staged.announced:
+            return
+        receipt = self._receipt(staged.order, SwapOutcome.SHADOWING, SwapReason.NONE, now_utc)
+        state = self._state.but(staged=staged.model_copy(update={"announced": True}))
+        self._go(Step.SHADOW, state.telling(receipt), staged.order, now_utc)
+
+    def install(self, now_utc: int) -> None:
+        """Make the staged model the active one, on trial; the last one that held its trial stays behind."""
+        staged = self._state.staged
+        if staged is None:
+            return
+        fallback = self._state.previous if self._state.trial else self._state.active
+        if fallback is not None and fallback.digest == staged.manifest.digest:
+            fallback = None
+        state = self._state.but(
+            active=staged.manifest, previous=fallback, staged=None, trial=staged.order, starts_in_trial=0
+        )
+        self._go(Step.TRIAL, state, staged.order, now_utc)
+
+    def commit(self, now_utc: int, *, frames_lost: int = 0) -> None:
+        """The model on trial has held: it serves. The version floor rises to it."""
+        order, active = self._state.trial, self._state.active
+        if order is None or active is None:
+            return
+        reason = SwapReason.ORDERED_BACK if order.downgrade else SwapReason.NONE
+        receipt = self._receipt(order, SwapOutcome.INSTALLED, reason, now_utc, frames_lost)
+        state = self._state.but(
+            trial=None, starts_in_trial=0, version_floor=max(self._state.version_floor, active.version)
+        )
+        self._go(Step.COMMITTED, state.telling(receipt), order, now_utc)
+
+    def roll_back(self, reason: SwapReason, now_utc: int, *, frames_lost: int = 0) -> None:
+        """The active model has failed: the one before is active again, if it is whole."""
+        state, active = self._state, self._state.active
+        if active is None:
+            return
+        order = state.trial or RolloutOrder(
+            site=self._place.site,
+            sequence=max(1, state.last_sequence),
+            digest=active.digest,
+            stage=Stage.SERVICE,
+            issued_at_utc=state.last_issued_at_utc,
+            expires_at_utc=state.last_issued_at_utc,
+        )
+        back = state.previous if state.previous and self._mended(state.previous) else None
+        receipt = self._receipt(order, SwapOutcome.ROLLED_BACK, reason, now_utc, frames_lost)
+        receipt = receipt.model_copy(update={"previous_digest": back.digest if back else None})
+        after = state.but(active=back, previous=None, trial=None, starts_in_trial=0).telling(receipt)
+        self._go(Step.ROLLED_BACK, after, order, now_utc)
+
+    def refuse(self, reason: SwapReason, now_utc: int) -> None:
+        """The staged model did not load or failed its self-test: forget it; the active one stays."""
+        staged = self._state.staged
+        if staged is None:
+            return
+        receipt = self._receipt(staged.order, SwapOutcome.REFUSED, reason, now_utc)
+        self._go(Step.REFUSED, self._state.but(staged=None).telling(receipt), staged.order, now_utc)
+
+    def _take(self, accepted: Accepted, now_utc: int) -> None:
+        order, manifest, active = accepted.order, accepted.manifest, self._state.active
+        if active is not None and active.digest == manifest.digest:
+            self._confirm(order, manifest, now_utc)
+            return
+        if accepted.data is not None:
+            self._step(Step.FETCHED, order, now_utc)
+            write_atomically(self._place.model_path(manifest), accepted.data)
+            self._step(Step.VERIFIED, order, now_utc)
+        state = self._state.taking(order).but(staged=Staged(order=order, manifest=manifest))
+        self._go(Step.STAGED, state, order, now_utc)
+
+    def _confirm(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:
+        """The order names what already runs: drop any candidate; a trial goes on under the new order."""
+        state = self._state.taking(order).but(staged=None, active=manifest)
+        if self._state.trial is not None:
+            self._save(state.but(trial=order))
+            return
+        reason = SwapReason.ORDERED_BACK if order.downgrade else SwapReason.NONE
+        receipt = self._receipt(order, SwapOutcome.INSTALLED, reason, now_utc)
+        self._go(Step.COMMITTED, state.telling(receipt), order, now_utc)
+
+    def _note_refusal(self, refused: Refused, now_utc: int) -> None:
+        if refused.order is None:
+            self._save(self._state.telling(self._forged_receipt(refused.reason, now_utc)))
+            return
+        state = self._state.taking(refused.order) if refused.used_up else self._state
+        receipt = self._receipt(refused.order, SwapOutcome.REFUSED, refused.reason, now_utc)
+        self._go(Step.REFUSED, state.telling(receipt), refused.order, now_utc)
+
+    def _recover(self, now_utc: int) -> None:
+        """Bring the store to exactly one valid active model, counting starts of a model on trial."""
+        state = self._state
+        if state.trial is not None and state.starts_in_trial >= MAX_STARTS_IN_TRIAL:
+            self.roll_back(SwapReason.CRASHED, now_utc)
+        elif state.trial is not None:
+            self._save(state.but(starts_in_trial=state.starts_in_trial + 1))
+        active = self._state.active
+        if active is not None and not self._mended(active):
+            logger.error("active model %s is damaged on disk; going back", active.digest[:12])
+            self.roll_back(SwapReason.WRONG_DIGEST, now_utc)
+        self._sweep()
+
+    def _mended(self, manifest: ReleaseManifest) -> bool:
+        """Whether a model is whole on disk, or could be made so again from the mirror."""
+        path = self._place.model_path(manifest)
+        if is_whole(path, manifest):
+            return True
+        try:
+            write_atomically(path, self._orders.releases.weights(manifest))
+        except (BlobError, TrustError):
+            return False
+        return True
+
+    def _forged_receipt(self, reason: SwapReason, now_utc: int) -> SwapReceipt:
+        """A receipt for an order that nobody signed: nothing that it claims is repeated."""
+        active = self._state.active
+        return SwapReceipt(
+            sequence=0,
+            digest=NO_DIGEST,
+            previous_digest=active.digest if active else None,
+            stage=Stage.SERVICE,
+            outcome=SwapOutcome.REFUSED,
+            reason=reason,
+            frames_lost=0,
+            at_utc=now_utc,
+        )
+
+    def _receipt(
+        self,
+        order: RolloutOrder,
+        outcome: SwapOutcome,
+        reason: SwapReason,
+        now_utc: int,
+        frames_lost: int = 0,
+    ) -> SwapReceipt:
+        """`previous_digest` is the other model of the story: what ran before, or what runs on."""
+        in_trial = self._state.trial is not None and self._state.trial.sequence == order.sequence
+        other = self._state.previous if in_trial else self._state.active
+        return SwapReceipt(
+            sequence=order.sequence,
+            digest=order.digest,
+            previous_digest=other.digest if other else None,
+            stage=order.stage,
+            outcome=outcome,
+            reason=reason,
+            frames_lost=frames_lost,
+            at_utc=now_utc,
+        )
+
+    def _go(self, step: Step, state: WeightsState, order: RolloutOrder, now_utc: int) -> None:
+        self._save(state)
+        self._step(step, order, now_utc)
+        self._sweep()
+
+    def _step(self, step: Step, order: RolloutOrder, now_utc: int) -> None:
+        self.journal.append(step, sequence=order.sequence, digest=order.digest, at_utc=now_utc)
+        logger.info("order %d: %s %s", order.sequence, step, order.digest[:12])
+        self._reached(step)
+
+    def _save(self, state: WeightsState) -> None:
+        write_state(self._state_path, state)
+        self._state = state
+
+    def _sweep(self) -> None:
+        """Remove models that nothing names any more."""
+        kept = {f"{digest}.onnx" for digest in self._state.digests}
+        for path in (self._place.folder / "models").glob("*"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+    def _installed(self, manifest: ReleaseManifest | None) -> InstalledModel | None:
+        return None if manifest is None else InstalledModel(manifest, self._place.model_path(manifest))

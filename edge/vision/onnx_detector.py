@@ -1,0 +1,188 @@
+"""The detector seam on ONNX Runtime, and the only door to it.
+
+A bundle is read whole, looked into, checked against its own description and tried once on a grey image
+before it counts as loaded. It may be used by one thread at a time; it never touches disk or network.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from edge.errors import BundleRefused, DetectorError
+from edge.vision.detections import Detections, Floats
+from edge.vision.detector import Image, Letterbox, decode, describe, letterbox, roi_align
+from edge.vision.onnx_file import refuse_unsafe
+from messaging.releases import BundleDescription
+
+CPU = "CPUExecutionProvider"
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+
+
+class OnnxDetector:
+    """A detector bundle on ONNX Runtime; implements `edge.vision.detector.Detector`."""
+
+    def __init__(self, bundle: Path | bytes, *, providers: Sequence[str] = (CPU,), threads: int = 1) -> None:
+        """Load a bundle.
+
+        Args:
+            bundle: the file, or its bytes.
+            providers: execution providers, the first wanted one first; the first must be granted.
+            threads: threads of one inference.
+
+        Raises:
+            BundleRefused: the file is unreadable, not self-contained, breaks the contract, or the wanted
+                provider is not available.
+        """
+        origin = str(bundle) if isinstance(bundle, Path) else f"bundle of {len(bundle)} bytes"
+        content = _read(bundle, origin)
+        refuse_unsafe(content, origin)
+        self._digest = hashlib.sha256(content).hexdigest()
+        self._session = _session(content, origin, providers, threads)
+        self._description = describe(self._session.get_modelmeta().custom_metadata_map, origin)
+        self._input = self._session.get_inputs()[0].name
+        _check_contract(self._session, self._description, origin)
+        self._try_once(origin)
+
+    @property
+    def description(self) -> BundleDescription:
+        """The bundle's own description."""
+        return self._description
+
+    @property
+    def digest(self) -> str:
+        """sha256 hex of the bundle file."""
+        return self._digest
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that was granted."""
+        return str(self._session.get_providers()[0])
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        """One `Detections` an image, in its own pixels; see `edge.vision.detector.Detector`."""
+        seen = []
+        for look in self._look(images):
+            found = decode(look.boxes, look.fit, self._description, floor)
+            seen.append(
+                Detections.of(
+                    found.xyxy,
+                    found.confidence,
+                    found.class_id,
+                    runner_up=found.runner_up,
+                    embedding=self._pool(look, found.xyxy),
+                )
+            )
+        return seen
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        """Embeddings (n, d) pooled at given boxes (n, 4) in pixels of the image."""
+        return self._pool(self._look([image])[0], xyxy)
+
+    def _pool(self, look: "_Look", xyxy: Floats) -> Floats:
+        return roi_align(look.features, look.fit.to_input(xyxy), self._description.feature_stride)
+
+    def _look(self, images: Sequence[Image]) -> list["_Look"]:
+        if not images:
+            return []
+        fitted = [letterbox(i, self._description.input_width, self._description.input_height) for i in images]
+        boxes, features = self._run(np.stack([blob for blob, _ in fitted]))
+        return [_Look(b, f, fit) for b, f, (_, fit) in zip(boxes, features, fitted, strict=True)]
+
+    def _run(self, blob: Floats) -> tuple[Floats, Floats]:
+        wanted = [self._description.boxes_output, self._description.features_output]
+        try:
+            boxes, features = self._session.run(wanted, {self._input: blob})
+        except Exception as error:  # onnxruntime's errors share no root but Exception
+            raise DetectorError(
+                f"detector {self._description.name} ({self._digest[:12]}) could not look: {error}"
+            ) from error
+        if not (np.isfinite(boxes).all() and np.isfinite(features).all()):
+            raise DetectorError(
+                f"detector {self._description.name} ({self._digest[:12]}) gave numbers that are not finite"
+            )
+        return boxes, features
+
+    def _try_once(self, origin: str) -> None:
+        bundle = self._description
+        blob = np.full((1, 3, bundle.input_height, bundle.input_width), 0.5, np.float32)
+        try:
+            boxes, features = self._run(blob)
+        except DetectorError as error:
+            raise BundleRefused(f"{origin} loads but does not run: {error}") from error
+        grid = (bundle.input_height // bundle.feature_stride, bundle.input_width // bundle.feature_stride)
+        if boxes.shape[:2] != (1, 4 + len(bundle.class_names)) or boxes.ndim != 3:
+            raise BundleRefused(
+                f"{origin}: output {bundle.boxes_output!r} has shape {boxes.shape}; the description "
+                f"promises (1, {4 + len(bundle.class_names)}, anchors)"
+            )
+        if features.shape != (1, bundle.embedding_width, *grid):
+            raise BundleRefused(
+                f"{origin}: output {bundle.features_output!r} has shape {features.shape}; the description "
+                f"promises {(1, bundle.embedding_width, *grid)}"
+            )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One image's raw outputs and how it was fitted."""
+
+    boxes: Floats
+    features: Floats
+    fit: Letterbox
+
+
+def _read(bundle: Path | bytes, origin: str) -> bytes:
+    if isinstance(bundle, bytes):
+        return bundle
+    try:
+        length = bundle.stat().st_size
+        if length > MAX_BUNDLE_BYTES:
+            raise BundleRefused(f"{origin} has {length} bytes; at most {MAX_BUNDLE_BYTES} are allowed")
+        return bundle.read_bytes()
+    except OSError as error:
+        raise BundleRefused(f"{origin} cannot be read: {error.strerror}") from error
+
+
+def available_providers() -> tuple[str, ...]:
+    """Execution providers of the installed runtime, best first."""
+    return tuple(ort.get_available_providers())
+
+
+def _session(content: bytes, origin: str, providers: Sequence[str], threads: int) -> ort.InferenceSession:
+    missing = [p for p in providers if p not in ort.get_available_providers()]
+    if missing or not providers:
+        raise BundleRefused(
+            f"execution provider {', '.join(missing) or '(none named)'} is not installed; this machine has "
+            f"{', '.join(ort.get_available_providers())}"
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(content, options, providers=list(providers))
+    except Exception as error:  # onnxruntime's errors share no root but Exception
+        raise BundleRefused(f"{origin} is refused by ONNX Runtime: {error}") from error
+    if session.get_providers()[0] != providers[0]:
+        raise BundleRefused(
+            f"execution provider {providers[0]} was asked for but {session.get_providers()[0]} was granted; "
+            "check its driver and options"
+        )
+    return session
+
+
+def _check_contract(session: ort.InferenceSession, bundle: BundleDescription, origin: str) -> None:
+    inputs, outputs = session.get_inputs(), [o.name for o in session.get_outputs()]
+    wanted = [3, bundle.input_height, bundle.input_width]
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or list(inputs[0].shape[1:]) != wanted:
+        raise BundleRefused(
+            f"{origin}: its input is {[(i.name, i.type, i.shape) for i in inputs]}; the description promises "
+            f"one float input of shape (n, {', '.join(map(str, wanted))})"
+        )
+    for name in (bundle.boxes_output, bundle.features_output):
+        if name not in outputs:
+            raise BundleRefused(f"{origin} has no output {name!r}; its outputs are {', '.join(outputs)}")

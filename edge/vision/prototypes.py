@@ -1,0 +1,122 @@
+"""Sums of track embeddings by class and condition, and the geometry of prototypes.
+
+One clipped vector a track: the track is the unit of privacy, whoever stays in the picture for an hour
+weighs as much as who passes in a second. What is summed here is *not* fit to leave a site; `edge.privacy.accountant`
+turns a sum into a noised `ClassPrototype`. A pure room: numpy only, no disk, no clock, no randomness, so
+that synthesis and cloud compare prototypes with the very same functions.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from messaging.taxonomy import SceneCondition
+
+Floats = npt.NDArray[np.float32]
+INT8_STEPS = 127
+
+
+@dataclass(frozen=True)
+class PrototypeKey:
+    """What a prototype is a mean of: a class under a condition, in one embedding space."""
+
+    class_name: str
+    scene: SceneCondition
+    embedding_digest: str
+
+
+def clip_length(vectors: Floats, clip_norm: float) -> Floats:
+    """Vectors (..., d), those longer than `clip_norm` (L2) shortened to it. NaN and infinity become 0."""
+    finite = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
+    length = np.linalg.norm(finite, axis=-1, keepdims=True)
+    return np.asarray(finite * np.minimum(1.0, clip_norm / np.maximum(length, 1e-12)), np.float32)
+
+
+def cosine_distance(a: Floats, b: Floats) -> Floats:
+    """1 - cosine of every row of `a` (n, d) with every row of `b` (m, d); (n, m), 1 for a zero vector."""
+    return np.asarray(1.0 - unit_length(np.atleast_2d(a)) @ unit_length(np.atleast_2d(b)).T, np.float32)
+
+
+def quantise(vector: Floats) -> tuple[tuple[int, ...], float]:
+    """int8 steps and their scale; the largest coordinate takes all 127 steps."""
+    scale = max(float(np.abs(vector).max()) / INT8_STEPS, 1e-9)
+    return tuple(int(v) for v in np.clip(np.rint(vector / scale), -INT8_STEPS, INT8_STEPS)), scale
+
+
+class PrototypeSum:
+    """Running sum of one clipped vector a track; a track that comes again is ignored."""
+
+    def __init__(self, clip_norm: float, width: int) -> None:
+        self.clip_norm = clip_norm
+        self._sum = np.zeros(width, np.float64)
+        self._tracks: set[Hashable] = set()
+
+    def add(self, track: Hashable, mean_embedding: Floats) -> bool:
+        """Count a track once; says whether it was new.
+
+        Raises:
+            ValueError: the vector has another width than the sum.
+        """
+        if mean_embedding.shape != self._sum.shape:
+            raise ValueError(f"embedding must have shape {self._sum.shape}; got {mean_embedding.shape}")
+        if track in self._tracks:
+            return False
+        self._tracks.add(track)
+        self._sum += clip_length(mean_embedding, self.clip_norm)
+        return True
+
+    def __len__(self) -> int:
+        """Tracks counted."""
+        return len(self._tracks)
+
+    @property
+    def mean(self) -> Floats:
+        """(d,) mean of the clipped vectors, zero for no track. Not noised: never leaves the site."""
+        return np.asarray(self._sum / max(len(self._tracks), 1), np.float32)
+
+
+class PrototypeBook:
+    """The sums of one camera. A track counts in one sum only, and never again after that sum was taken out.
+
+    `remember` track numbers at most are kept to recognise one that comes back; the oldest are forgotten.
+    """
+
+    def __init__(self, clip_norm: float, width: int, *, remember: int = 100_000) -> None:
+        self._clip_norm, self._width, self._remember = clip_norm, width, remember
+        self._sums: dict[PrototypeKey, PrototypeSum] = {}
+        self._counted: dict[Hashable, None] = {}
+
+    def add(self, key: PrototypeKey, track: Hashable, mean_embedding: Floats) -> bool:
+        """Count a track under a key, unless it was ever counted; says whether it was new."""
+        if track in self._counted:
+            return False
+        into = self._sums.setdefault(key, PrototypeSum(self._clip_norm, self._width))
+        into.add(track, mean_embedding)
+        self._counted[track] = None
+        while len(self._counted) > self._remember:
+            self._counted.pop(next(iter(self._counted)))
+        return True
+
+    def counts(self) -> dict[PrototypeKey, int]:
+        """Tracks in each sum."""
+        return {key: len(total) for key, total in self._sums.items()}
+
+    def ready(self, least_tracks: int) -> list[PrototypeKey]:
+        """Keys with enough tracks, fullest first."""
+        enough = [key for key, total in self._sums.items() if len(total) >= least_tracks]
+        return sorted(enough, key=lambda key: -len(self._sums[key]))
+
+    def peek(self, key: PrototypeKey) -> PrototypeSum:
+        """A sum that stays in the book. Raises `KeyError` for a key without tracks."""
+        return self._sums[key]
+
+    def take(self, key: PrototypeKey) -> PrototypeSum:
+        """Remove and return a sum; its tracks are never counted again. Raises `KeyError`."""
+        return self._sums.pop(key)
+
+
+def unit_length(rows: Floats) -> Floats:
+    """Vectors (..., d) stretched to length 1; a zero vector stays."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)

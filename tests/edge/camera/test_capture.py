@@ -1,0 +1,131 @@
+"""A live camera through OpenCV for real: MJPEG over HTTP that comes, goes away and comes back."""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.camera.capture import CameraFeed
+from edge.camera.sources import Frame, FrameSource, SourceSettings, open_source
+from edge.errors import SourceError
+from messaging.broker import free_port
+
+FAST = SourceSettings(backoff_first_s=0.1, backoff_max_s=0.2, timeout_s=3.0)
+LIMIT_S = 20.0
+
+
+class Viewer(BaseHTTPRequestHandler):
+    """Sends one grey picture over and over until the camera is switched off."""
+
+    server: "SwitchedOn"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(self.server.jpeg)}\r\n\r\n"
+        with contextlib.suppress(OSError):
+            while not self.server.off.wait(0.02):
+                self.wfile.write(head.encode() + self.server.jpeg + b"\r\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
+class SwitchedOn(ThreadingHTTPServer):
+    """A camera that is on."""
+
+    def __init__(self, port: int, grey: int) -> None:
+        super().__init__(("127.0.0.1", port), Viewer)
+        self.off = threading.Event()
+        self.jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), grey, np.uint8))[1].tobytes()
+
+
+@contextlib.contextmanager
+def camera(port: int, grey: int) -> Iterator[None]:
+    """A camera at a port that shows one shade, until the block ends."""
+    server = SwitchedOn(port, grey)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.off.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def opened(port: int) -> FrameSource:
+    uri = f"http://127.0.0.1:{port}/street.mjpg"
+    return open_source(uri, FAST, camera="bridge", jitter=random.Random(0))
+
+
+def next_frame(items: Iterator[Frame | SourceError]) -> tuple[Frame, list[str]]:
+    """The next frame, and what was said before it."""
+    said: list[str] = []
+    deadline = time.monotonic() + LIMIT_S
+    for item in items:
+        if isinstance(item, Frame):
+            return item, said
+        said.append(str(item))
+        assert time.monotonic() < deadline, said
+    raise AssertionError(f"the frames ended: {said}")
+
+
+def next_sentence(items: Iterator[Frame | SourceError]) -> str:
+    return next(str(item) for item in items if isinstance(item, SourceError))
+
+
+def shade(frame: Frame) -> int:
+    assert frame.image.shape == (48, 64, 3)
+    return int(frame.image.mean())
+
+
+def test_a_camera_that_goes_away_is_told_and_its_frames_go_on_when_it_is_back() -> None:
+    port = free_port()
+    source = opened(port)
+    items = source.frames(threading.Event())
+    with contextlib.closing(items):  # type: ignore[type-var]  # a generator
+        with camera(port, grey=90):
+            first, said = next_frame(items)
+            second, _ = next_frame(items)
+        assert (abs(shade(first) - 90) <= 2, said) == (True, [])
+        assert second.index > first.index
+        assert next_sentence(items) == "camera bridge stopped sending; trying again"
+        assert source.reconnects == 0
+        with camera(port, grey=200):
+            back, _ = next_frame(items)
+        assert abs(shade(back) - 200) <= 2
+        assert back.index > second.index
+        assert back.time_s > second.time_s
+        assert source.reconnects == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader-bridge"]
+
+
+def test_a_camera_that_does_not_answer_is_named_without_its_password() -> None:
+    port = free_port()
+    feed = CameraFeed(f"http://viewer:secret@127.0.0.1:{port}/street.mjpg", timeout_s=1.0)
+    with pytest.raises(SourceError) as caught:
+        feed.open()
+    assert str(caught.value) == (
+        f"camera http://127.0.0.1:{port}/street.mjpg does not answer; check its address and credential"
+    )
+    with pytest.raises(SourceError, match="the feed is closed"):
+        feed.read()
+
+
+def test_a_camera_that_answers_later_is_waited_for() -> None:
+    port = free_port()
+    items = opened(port).frames(threading.Event())
+    with contextlib.closing(items):  # type: ignore[type-var]  # a generator
+        assert "does not answer" in next_sentence(items)
+        with camera(port, grey=120):
+            frame, _ = next_frame(items)
+    assert abs(shade(frame) - 120) <= 2

@@ -1,0 +1,167 @@
+"""The ledger lists everything once, survives crashes, and shows every tampering with the entry's number."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.errors import LedgerBroken
+from edge.gate.ledger import HEAD_FILE, LEDGER_FILE, START, Ledger, Outgoing, Total, verify
+from messaging.errors import ConfigurationError, MessageRefused
+from messaging.receipts import LedgerPosition
+
+NOON = 1_800_014_400
+
+
+def _message(n: int, kind: str = "hazard") -> Outgoing:
+    return Outgoing(f"ID{n:024d}", f"site.s1.report.{kind}.ID{n:024d}", kind, b"x" * (100 + n))
+
+
+def _filled(folder: Path, count: int = 20) -> Path:
+    ledger = Ledger(folder)
+    ledger.append([_message(n) for n in range(count)], NOON)
+    ledger.close()
+    return folder / LEDGER_FILE
+
+
+def test_entries_follow_one_another_and_totals_add_up(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = ledger.append([_message(0), _message(1, "misdetection")], NOON)
+    (third,) = ledger.append([_message(2)], NOON + 86_400)
+    assert [entry.n for entry in first] == [1, 2]
+    assert first[0].prev == START.hash
+    assert third.prev == first[1].position.hash
+    assert ledger.head == third.position
+    assert ledger.by_kind == {"hazard": Total(2, 202), "misdetection": Total(1, 101)}
+    ledger.close()
+    summary = verify(tmp_path)
+    assert summary.head == third.position
+    assert summary.by_kind == {"hazard": Total(2, 202), "misdetection": Total(1, 101)}
+    assert summary.by_kind_and_day[("hazard", "2027-01-15")] == Total(1, 100)
+    assert summary.by_kind_and_day[("hazard", "2027-01-16")] == Total(1, 102)
+
+
+def test_a_message_listed_before_keeps_its_entry_also_after_a_restart(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    (entry,) = ledger.append([_message(0)], NOON)
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert again.append([_message(0), _message(1), _message(1)], NOON + 5)[0] == entry
+    assert again.head.n == 2
+    again.close()
+
+
+def test_an_id_cannot_be_used_again_for_other_bytes(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append([_message(0)], NOON)
+    with pytest.raises(MessageRefused, match="other bytes"):
+        ledger.append([Outgoing(_message(0).message_id, "s", "hazard", b"other")], NOON)
+    assert ledger.head.n == 1
+    ledger.close()
+
+
+def test_two_processes_cannot_write_one_ledger(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with pytest.raises(ConfigurationError, match="in use"):
+        Ledger(tmp_path)
+    ledger.close()
+    ledger.close()
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"n":21,"prev":"00', b"\x00" * 40])
+def test_an_entry_that_was_being_written_at_a_crash_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    path = _filled(tmp_path)
+    with path.open("ab") as file:
+        file.write(torn)
+    ledger = Ledger(tmp_path)
+    assert ledger.head.n == 20
+    ledger.append([_message(20)], NOON)
+    ledger.close()
+    assert verify(tmp_path).head.n == 21
+
+
+def _flip(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:9], lines[9].replace(b'"length_bytes":109', b'"length_bytes":108'), *lines[10:]]
+
+
+def _forged_kind(lines: list[bytes]) -> list[bytes]:
+    values = json.loads(lines[9])
+    values["kind"] = "nothing"
+    forged = json.dumps(values, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return [*lines[:9], forged, *lines[10:]]
+
+
+TAMPERINGS: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
+    ("a figure was changed", _flip, "entry 11"),
+    ("a kind was forged", _forged_kind, "entry 11"),
+    ("an entry was dropped", lambda lines: lines[:9] + lines[10:], "entry 10"),
+    ("an entry was inserted", lambda lines: [*lines[:9], lines[3], *lines[9:]], "entry 10"),
+    ("two entries were exchanged", lambda x: [*x[:9], x[10], x[9], *x[11:]], "entry 10"),
+    ("the first was dropped", lambda lines: lines[1:], "entry 1 "),
+    ("spaces were added", lambda x: [*x[:9], x[9].replace(b",", b", "), *x[10:]], "entry 10"),
+    ("a field was added", lambda x: [*x[:9], x[9].replace(b"{", b'{"a":1,'), *x[10:]], "entry 10"),
+    ("a line is no entry", lambda x: [*x[:9], b"[1]\n", *x[10:]], "entry 10"),
+    ("the last was changed", lambda x: [*x[:-1], x[-1].replace(b"hazard", b"shadow")], "head"),
+    ("the end was cut off", lambda lines: lines[:-3], "head says 20"),
+    ("all was removed", lambda lines: [], "head says 20"),
+]
+
+
+@pytest.mark.parametrize(("attack", "tampering", "named"), TAMPERINGS, ids=[row[0] for row in TAMPERINGS])
+def test_tampering_is_seen(
+    tmp_path: Path, attack: str, tampering: Callable[[list[bytes]], list[bytes]], named: str
+) -> None:
+    path = _filled(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    changed = tampering(lines)
+    assert changed != lines, attack
+    path.write_bytes(b"".join(changed))
+    with pytest.raises(LedgerBroken, match=named):
+        verify(tmp_path)
+    with pytest.raises(LedgerBroken, match=named):
+        Ledger(tmp_path)
+
+
+def test_a_rewritten_ledger_does_not_match_the_receipt(tmp_path: Path) -> None:
+    path = _filled(tmp_path)
+    receipt = verify(tmp_path).head
+    path.unlink()
+    (tmp_path / HEAD_FILE).unlink()
+    ledger = Ledger(tmp_path)
+    ledger.append([_message(n, "shadow") for n in range(20)], NOON)
+    ledger.close()
+    verify(tmp_path)
+    with pytest.raises(LedgerBroken, match="entry 20"):
+        verify(tmp_path, receipt)
+    with pytest.raises(LedgerBroken, match="ends at 20"):
+        verify(tmp_path, LedgerPosition(25, "ab" * 32))
+
+
+def test_a_receipt_in_the_middle_is_checked(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    entries = ledger.append([_message(n) for n in range(20)], NOON)
+    ledger.close()
+    verify(tmp_path, entries[6].position)
+    with pytest.raises(LedgerBroken, match="entry 7"):
+        verify(tmp_path, LedgerPosition(7, entries[7].position.hash))
+
+
+def test_bytes_of_the_last_day_are_known(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append([_message(0)], NOON)
+    ledger.append([_message(1)], NOON + 100)
+    assert ledger.bytes_since(NOON + 50) == 101
+    assert ledger.bytes_since(NOON) == 201
+    ledger.close()
+
+
+def test_twenty_thousand_entries_are_verified_within_a_second(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for start in range(0, 20_000, 10_000):
+        ledger.append([_message(n) for n in range(start, start + 10_000)], NOON)
+    ledger.close()
+    started = time.process_time()
+    assert verify(tmp_path).head.n == 20_000
+    assert time.process_time() - started < 1.0

@@ -1,0 +1,140 @@
+"""The mirror copies what is announced, timestamp last, and lets a hostile hub write nowhere else."""
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.gate.mirror import Mirror
+from messaging.blobs import MemoryBlobs, MemoryFiles
+from messaging.memory_bus import MemoryBus
+from messaging.orders import MAX_ORDER_BYTES
+from messaging.subjects import ORDERS
+
+
+class Hub:
+    """What the cloud offers, in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bus, self.files, self.blobs = MemoryBus(), MemoryFiles(), MemoryBlobs()
+        self.folder = folder
+        self.mirror = Mirror(
+            "s1", folder, self.bus, metadata=self.files, targets=self.blobs, max_target_bytes=1000
+        )
+        asyncio.run(self.bus.ensure_latest(ORDERS))
+
+    def put(self, **files: bytes) -> None:
+        for name, data in files.items():
+            asyncio.run(self.files.put_named(name.replace("__", "."), data))
+
+    def publish(self, version: int) -> None:
+        self.put(timestamp__json=_announcing("snapshot.json", version))
+        asyncio.run(self.files.put_named(f"{version}.snapshot.json", _announcing("targets.json", version)))
+        asyncio.run(self.files.put_named(f"{version}.targets.json", b"targets"))
+
+    def order(self, data: bytes) -> None:
+        asyncio.run(self.bus.put_latest(ORDERS, "s1", data))
+
+    def refresh(self) -> bool:
+        return asyncio.run(self.mirror.refresh())
+
+    def names(self, folder: str) -> set[str]:
+        return {path.name for path in (self.folder / folder).iterdir()}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub(tmp_path / "mirror")
+
+
+def _announcing(name: str, version: Any) -> bytes:
+    return json.dumps({"signed": {"meta": {name: {"version": version}}}}).encode()
+
+
+def _order(digest: str) -> bytes:
+    payload = base64.b64encode(json.dumps({"digest": digest}).encode()).decode()
+    return json.dumps({"payload": payload}).encode()
+
+
+def test_all_that_is_announced_is_copied_and_a_second_look_changes_nothing(hub: Hub) -> None:
+    asyncio.run(hub.files.put_named("1.root.json", b"root"))
+    hub.publish(1)
+    assert hub.refresh()
+    assert hub.names("metadata") == {"1.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"}
+    assert not hub.refresh()
+
+
+def test_the_timestamp_is_not_replaced_before_its_parts_are_there(hub: Hub) -> None:
+    hub.publish(1)
+    hub.refresh()
+    before = (hub.folder / "metadata" / "timestamp.json").read_bytes()
+    hub.put(timestamp__json=_announcing("snapshot.json", 2))
+    assert not hub.refresh()
+    assert (hub.folder / "metadata" / "timestamp.json").read_bytes() == before
+
+
+def test_a_mirror_says_what_it_lacks_until_it_is_complete(hub: Hub) -> None:
+    hub.put(timestamp__json=_announcing("snapshot.json", 1))
+    hub.refresh()
+    assert hub.mirror.lacks == "1.snapshot.json is announced but absent from the hub"
+    hub.publish(1)
+    hub.refresh()
+    assert hub.mirror.lacks == ""
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"signed":{"meta":7}}',
+        _announcing("../../escape.json", 1),
+        _announcing("/etc/escape.json", 1),
+        _announcing("snapshot.json", -1),
+        _announcing("snapshot.json", "x"),
+    ],
+)
+def test_a_hostile_timestamp_writes_nothing_outside_the_mirror(hub: Hub, timestamp: bytes) -> None:
+    asyncio.run(hub.files.put_named("1.../../escape.json", b"poison"))
+    hub.put(timestamp__json=timestamp)
+    hub.refresh()
+    assert hub.names("metadata") <= {"timestamp.json"}
+    assert {path.name for path in hub.folder.parent.iterdir()} == {"mirror"}
+
+
+@pytest.mark.parametrize("digest", ["../../escape", "AB" * 32, "ab" * 31, ""])
+def test_an_order_that_names_no_digest_fetches_nothing(hub: Hub, digest: str) -> None:
+    hub.order(_order(digest))
+    assert hub.refresh()
+    assert hub.names("targets") == set()
+
+
+def test_an_order_of_any_form_is_mirrored_as_it_is_but_not_over_its_cap(hub: Hub) -> None:
+    hub.order(b"not even JSON")
+    assert hub.refresh()
+    hub.order(b"x" * (MAX_ORDER_BYTES + 1))
+    assert not hub.refresh()
+    assert (hub.folder / "orders" / "s1.json").read_bytes() == b"not even JSON"
+
+
+def test_weights_longer_than_allowed_stay_where_they_are(hub: Hub) -> None:
+    digest = asyncio.run(hub.blobs.put(b"x" * 1001))
+    hub.order(_order(digest))
+    hub.refresh()
+    assert hub.names("targets") == set()
+
+
+def test_the_last_few_weights_and_versions_are_kept(hub: Hub) -> None:
+    digests = []
+    for version in range(1, 10):
+        hub.publish(version)
+        digests.append(asyncio.run(hub.blobs.put(b"weights %d" % version)))
+        hub.order(_order(digests[-1]))
+        assert hub.refresh()
+    assert digests[-1] in hub.names("targets")
+    assert len(hub.names("targets")) == hub.mirror.target_count == 6
+    assert {n for n in hub.names("metadata") if "targets" in n} == {f"{v}.targets.json" for v in (7, 8, 9)}

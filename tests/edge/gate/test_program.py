@@ -1,0 +1,217 @@
+"""The gate as a process between a real site's broker and a real hub."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ulid import ULID
+
+from edge.gate.ledger import verify
+from edge.gate.program import main, run_gate
+from messaging.codec import Message, decode, encode
+from messaging.nats_blobs import NatsBlobs
+from messaging.nats_bus import NatsBus
+from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.reports import Report
+from messaging.streams import prepare_hub
+from messaging.subjects import (
+    FLEET_REPORTS,
+    HEARTBEATS,
+    ORDERS,
+    RECEIPTS,
+    TUF_BUCKET,
+    WAKE,
+    command_subject,
+    report_subject,
+)
+from tests.contracts.brokers import Hub, Site, running_hub, running_site
+from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION
+from tests.support.edge.gates import gate_settings, start_gate, status_of
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, Site]]:
+    folder = tmp_path_factory.mktemp("gate")
+    with running_hub(folder) as hub, running_site(folder, "s1") as site:
+        yield hub, site
+
+
+async def _prepared(hub: Hub) -> tuple[NatsBus, NatsBlobs, NatsBlobs]:
+    cloud = await NatsBus.connect(hub.cloud_link())
+    models, tuf = NatsBlobs(cloud), NatsBlobs(cloud, TUF_BUCKET, prefix="", max_bytes=2**24)
+    await prepare_hub(cloud, models, tuf)
+    return cloud, models, tuf
+
+
+async def _report(node: NatsBus, report: Report, site: str = "s1") -> str:
+    message = Message(str(ULID()), site, int(time.time()), report)
+    subject = report_subject(site, message.kind, message.id)
+    await node.publish(subject, encode(message), message_id=message.id)
+    return message.id
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], limit_s: float = 15.0) -> None:
+    end = time.monotonic() + limit_s
+    while not await condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _timed(limit_s: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < limit_s
+
+
+def _order(digest: str) -> bytes:
+    payload = base64.b64encode(json.dumps({"digest": digest}).encode()).decode()
+    return json.dumps({"key": "k", "payload": payload, "signature": "00"}).encode()
+
+
+def test_reports_go_up_and_releases_come_down_through_one_process(
+    places: tuple[Hub, Site], tmp_path: Path
+) -> None:
+    hub, site = places
+    settings = gate_settings(hub, site, tmp_path, poll_s=30.0)
+
+    async def scenario() -> None:
+        cloud, models, tuf = await _prepared(hub)
+        await tuf.put_named("1.root.json", b"root one")
+        await tuf.put_named("2.root.json", b"root two")
+        gate = start_gate(settings, tmp_path)
+        try:
+            await _until(lambda: _is(lambda: status_of(settings).get("link") == "up"))
+            node = await NatsBus.connect(site.node_link())
+            sent = [await _report(node, report) for report in (HAZARD, MISDETECTION)]
+            beat = Message(str(ULID()), "s1", 1_800_000_000, HEARTBEAT)
+            await node.put_latest(HEARTBEATS, "s1", encode(beat))
+            got: list[str] = []
+
+            async def both_arrived() -> bool:
+                for delivery in await cloud.pull(FLEET_REPORTS, "intake", timeout_s=0.2):
+                    assert decode(delivery.data).site == "s1"
+                    assert position_in_headers(delivery.headers) is not None
+                    await delivery.acknowledge()
+                    got.append(delivery.message_id)
+                return len(got) == 2
+
+            await _until(both_arrived)
+            assert sorted(got) == sorted(sent)
+
+            async def beat_arrived() -> bool:
+                data = await cloud.get_latest(HEARTBEATS, "s1")
+                return data is not None and decode(data).report == HEARTBEAT
+
+            await _until(beat_arrived)
+            weights = os.urandom(300_000)
+            digest = await models.put(weights)
+            for name, data in _metadata(7).items():
+                await tuf.put_named(name, data)
+            await cloud.put_latest(ORDERS, "s1", _order(digest))
+            await cloud.hint(command_subject("s1", WAKE))
+            target = settings.mirror_folder / "targets" / digest
+            with _timed(10.0):
+                await _until(lambda: _is(target.exists))
+            assert target.read_bytes() == weights
+            names = {path.name for path in (settings.mirror_folder / "metadata").iterdir()}
+            assert names == {
+                "1.root.json",
+                "2.root.json",
+                "7.snapshot.json",
+                "7.targets.json",
+                "timestamp.json",
+            }
+            order = settings.mirror_folder / "orders" / "s1.json"
+            assert order.read_bytes() == _order(digest)
+            await cloud.put_latest(ORDERS, "s1", _order("ab" * 32))
+            await cloud.hint(command_subject("s1", WAKE))
+            await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
+            await cloud.put_latest(RECEIPTS, "s1", LedgerPosition(99, "00").to_bytes())
+            site_bus = await NatsBus.connect(site.gate_link())
+
+            async def forgotten() -> bool:
+                return (await site_bus.stream_state("HAZARDS")).messages == 0
+
+            await _until(forgotten)
+            for bus in (cloud, node, site_bus):
+                await bus.close()
+        finally:
+            gate.send_signal(signal.SIGTERM)
+            assert gate.wait(10) == 0, (tmp_path / "gate.log").read_text()
+        status = status_of(settings)
+        assert status["forwarded"] == {"hazard": 1, "misdetection": 1, "heartbeat": 1}
+        assert status["bytes_by_kind"].keys() == {"hazard", "misdetection", "heartbeat"}
+
+    asyncio.run(scenario())
+    assert verify(settings.data_folder / "ledger").head.n == 3
+
+
+async def _is(condition: Callable[[], bool]) -> bool:
+    return condition()
+
+
+def _metadata(version: int) -> dict[str, bytes]:
+    def naming(name: str) -> bytes:
+        return json.dumps({"signed": {"meta": {name: {"version": version}}}}).encode()
+
+    return {
+        f"{version}.targets.json": b"targets",
+        f"{version}.snapshot.json": naming("targets.json"),
+        "timestamp.json": naming("snapshot.json"),
+    }
+
+
+def test_a_gate_starts_without_a_hub_and_delivers_when_it_comes(tmp_path: Path) -> None:
+    async def scenario(hub: Hub, site: Site) -> None:
+        cloud, _, _ = await _prepared(hub)
+        settings = gate_settings(hub, site, tmp_path, timeout_s=1.0)
+        hub.broker.stop()
+        stop = asyncio.Event()
+        gate = asyncio.create_task(run_gate(settings, stop))
+        node = await NatsBus.connect(site.node_link())
+
+        async def accepted_by_site() -> bool:
+            site_bus = await NatsBus.connect(site.gate_link())
+            try:
+                return (await site_bus.stream_state("HAZARDS")).messages >= 0
+            finally:
+                await site_bus.close()
+
+        await asyncio.sleep(1.0)
+        await _until(accepted_by_site)
+        sent = await _report(node, HAZARD)
+        assert status_of(settings)["link"] == "down"
+        hub.broker.start()
+        arrived: list[str] = []
+
+        async def it_arrived() -> bool:
+            arrived.extend(d.message_id for d in await cloud.pull(FLEET_REPORTS, "x", timeout_s=0.2))
+            return arrived == [sent]
+
+        await _until(it_arrived, limit_s=25.0)
+        stop.set()
+        await asyncio.wait_for(gate, 10.0)
+        await node.close()
+        await cloud.close()
+
+    with running_hub(tmp_path) as hub, running_site(tmp_path, "s1") as site:
+        asyncio.run(scenario(hub, site))
+
+
+def test_a_wrong_configuration_ends_with_one_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = tmp_path / "gate.yaml"
+    config.write_text("site: s1\nhub_adress: nats://hub\n")
+    assert main(["--config", str(config)]) == 1
+    assert "site_url" in caplog.text

@@ -1,0 +1,37 @@
+"""What a gate is told is judged when it is read: no setting may silence a site for ever."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from edge.gate.rate_cap import RateCap
+from edge.gate.settings import LEAST_CAP_BYTES, GateSettings
+from messaging.codec import MAX_MESSAGE_BYTES, Lane
+
+
+def _settings(**changes: Any) -> GateSettings:
+    values = {
+        "site": "s1",
+        "site_url": "nats://site",
+        "site_credentials": "gate.nk",
+        "hub_url": "tls://hub",
+        "hub_credentials": "s1.creds",
+        "data_folder": "gate",
+        "mirror_folder": "mirror",
+    }
+    return GateSettings.model_validate({**values, **changes})
+
+
+@pytest.mark.parametrize("name", ["bytes_per_minute", "bytes_per_day"])
+def test_a_cap_under_which_evidence_would_never_leave_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"a cap of {LEAST_CAP_BYTES - 1} bytes would hold evidence"):
+        _settings(**{name: LEAST_CAP_BYTES - 1})
+    _settings(**{name: LEAST_CAP_BYTES})
+
+
+def test_under_the_least_cap_there_is_room_for_one_message_of_evidence() -> None:
+    cap = RateCap(
+        bytes_per_minute=LEAST_CAP_BYTES, bytes_per_day=LEAST_CAP_BYTES, spent_today_bytes=0, now_s=0.0
+    )
+    assert MAX_MESSAGE_BYTES <= cap.room(Lane.EVIDENCE, 0.0) < MAX_MESSAGE_BYTES + 1

@@ -1,0 +1,243 @@
+"""The outbox: accepted means stored; nothing precious is lost; what is shed is counted exactly."""
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ulid import ULID
+
+from edge.outbox.outbox import Outbox
+from edge.outbox.spool import Spool, Waiting, waiting_message
+from messaging.bus import Accepted, Bus
+from messaging.codec import Lane, Message, decode
+from messaging.errors import MessageRefused, WireUnavailable
+from messaging.memory_bus import MemoryBus
+from messaging.reports import Report
+from messaging.streams import prepare_site
+from messaging.subjects import HEARTBEATS, SITE_STREAMS
+from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
+
+
+class FlakyBus(MemoryBus):
+    """A bus whose broker can go away and come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> Accepted:
+        if self.away:
+            raise WireUnavailable("the broker is away")
+        return await super().publish(subject, data, message_id=message_id, headers=headers)
+
+
+def _bus(*, max_bytes: int = 2**20) -> FlakyBus:
+    bus = FlakyBus()
+    asyncio.run(prepare_site(bus, "s1", max_bytes=max_bytes))
+    return bus
+
+
+def _outbox(folder: Path, bus: FlakyBus, capacity: int = 100) -> Outbox:
+    async def connect() -> Bus:
+        if bus.away:
+            raise WireUnavailable("the broker is away")
+        return bus
+
+    return Outbox("s1", folder, connect, now_utc=lambda: 1_800_000_000.0, new_id=_ids(), capacity=capacity)
+
+
+def _ids() -> Callable[[], str]:
+    return lambda: str(ULID())
+
+
+def _stored(bus: FlakyBus, lane: Lane) -> list[Report]:
+    deliveries = asyncio.run(bus.pull(SITE_STREAMS[lane], "test", batch=1000, timeout_s=0.0))
+    return [decode(d.data).report for d in deliveries]
+
+
+def _wait_until(condition: Callable[[], bool], limit_s: float = 8.0) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_report_is_accepted_once_the_broker_has_it(tmp_path: Path) -> None:
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus)
+    outbox.start()
+    hazard = outbox.put(HAZARD)
+    evidence = outbox.put(MISDETECTION)
+    assert hazard.result(5)
+    assert evidence.result(5)
+    outbox.stop()
+    assert outbox.counts.accepted == {"hazard": 1, "misdetection": 1}
+    assert _stored(bus, Lane.HAZARDS) == [HAZARD]
+    assert _stored(bus, Lane.EVIDENCE) == [MISDETECTION]
+
+
+def test_only_the_last_heartbeat_waits_and_becomes_the_last_value(tmp_path: Path) -> None:
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus)
+    first = outbox.put(HEARTBEAT)
+    second = outbox.put(HEARTBEAT.model_copy(update={"uptime_s": 99}))
+    assert first.result(0) is False
+    outbox.start()
+    assert second.result(5)
+    outbox.stop()
+    data = asyncio.run(bus.get_latest(HEARTBEATS, "s1"))
+    assert data is not None
+    assert decode(data).report.model_dump()["uptime_s"] == 99
+
+
+def test_reports_wait_while_the_broker_is_away_and_arrive_when_it_is_back(tmp_path: Path) -> None:
+    bus = _bus()
+    bus.away = True
+    outbox = _outbox(tmp_path, bus)
+    outbox.start()
+    futures = [outbox.put(HAZARD) for _ in range(5)]
+    _wait_until(lambda: len(list(tmp_path.glob("*.json"))) == 5)
+    assert outbox.counts.waiting == 5
+    assert not outbox.counts.connected
+    bus.away = False
+    assert all(future.result(8) for future in futures)
+    outbox.stop()
+    assert outbox.counts.waiting == 0
+    assert not list(tmp_path.glob("*.json"))
+    assert len(_stored(bus, Lane.HAZARDS)) == 5
+
+
+def test_what_waits_survives_the_process_and_keeps_its_ids(tmp_path: Path) -> None:
+    bus = _bus()
+    bus.away = True
+    before = _outbox(tmp_path, bus)
+    before.start()
+    for report in (HAZARD, MISDETECTION):
+        before.put(report)
+    before.stop()
+    kept = sorted(path.stem for path in tmp_path.glob("*.json"))
+    assert len(kept) == 2
+    bus.away = False
+    after = _outbox(tmp_path, bus)
+    after.start()
+    _wait_until(lambda: after.counts.waiting == 0)
+    after.stop()
+    deliveries = [
+        *asyncio.run(bus.pull("HAZARDS", "test", timeout_s=0.0)),
+        *asyncio.run(bus.pull("EVIDENCE", "test", timeout_s=0.0)),
+    ]
+    assert sorted(d.message_id for d in deliveries) == kept
+
+
+def test_a_full_disk_while_the_broker_is_away_is_waited_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(spool: Spool, message: Waiting) -> None:
+        tried.append(message.id)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bus, tried = _bus(), list[str]()
+    bus.away = True
+    monkeypatch.setattr(Spool, "write", full)
+    outbox = _outbox(tmp_path, bus, capacity=2)
+    outbox.start()
+    futures = [outbox.put(HAZARD) for _ in range(4)]
+    _wait_until(lambda: len(tried) > 3)
+    assert (outbox.counts.waiting, outbox.counts.connected) == (4, False)
+    assert "No space left on device" in caplog.text
+    bus.away = False
+    assert all(future.result(8) for future in futures)
+    outbox.stop()
+    assert len(_stored(bus, Lane.HAZARDS)) == 4
+
+
+def test_what_the_disk_does_not_give_back_for_a_while_is_sent_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(spool: Spool, message_id: str) -> Waiting:
+        tried.append(message_id)
+        raise OSError(errno.EIO, "Input/output error")
+
+    bus, tried = _bus(), list[str]()
+    Spool(tmp_path).write(waiting_message(Message(str(ULID()), "s1", 1_800_000_000, HAZARD)))
+    outbox = _outbox(tmp_path, bus)
+    with monkeypatch.context() as broken:
+        broken.setattr(Spool, "read", fails)
+        outbox.start()
+        _wait_until(lambda: len(tried) > 1)
+        assert not outbox.counts.connected
+    _wait_until(lambda: outbox.counts.waiting == 0)
+    outbox.stop()
+    assert len(_stored(bus, Lane.HAZARDS)) == 1
+
+
+def test_at_the_capacity_evidence_goes_in_the_order_of_the_table_and_is_counted(tmp_path: Path) -> None:
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus, capacity=4)
+    shed_first = outbox.put(MISDETECTION)
+    outbox.put(PROTOTYPE)
+    outbox.put(MISDETECTION)
+    outbox.put(HAZARD)
+    outbox.put(HAZARD)
+    assert shed_first.result(0) is False
+    outbox.put(HAZARD)
+    assert outbox.counts.shed == {"misdetection": 2}
+    assert outbox.put(MISDETECTION).result(0) is False
+    outbox.put(HAZARD)
+    outbox.put(HAZARD)
+    assert outbox.counts.shed == {"misdetection": 3, "prototype": 1}
+    outbox.start()
+    _wait_until(lambda: outbox.counts.waiting == 0)
+    outbox.stop()
+    assert outbox.counts.accepted == {"hazard": 5}
+    assert len(_stored(bus, Lane.HAZARDS)) == 5
+
+
+def test_a_full_evidence_stream_does_not_hold_up_hazards(tmp_path: Path) -> None:
+    bus = _bus(max_bytes=300)
+    outbox = _outbox(tmp_path, bus)
+    outbox.start()
+    for _ in range(10):
+        outbox.put(MISDETECTION)
+    _wait_until(lambda: outbox.counts.accepted.get("misdetection", 0) >= 2)
+    assert outbox.put(HAZARD).result(5)
+    assert outbox.counts.waiting > 0
+    outbox.stop()
+    counts = outbox.counts
+    assert counts.accepted["misdetection"] + len(list(tmp_path.glob("*.json"))) == 10
+
+
+def test_the_same_id_handed_over_twice_is_stored_once(tmp_path: Path) -> None:
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus)
+    outbox.start()
+    same = str(ULID())
+    assert outbox.put(HAZARD, message_id=same).result(5)
+    assert outbox.put(HAZARD, message_id=same).result(5)
+    outbox.stop()
+    assert len(_stored(bus, Lane.HAZARDS)) == 1
+
+
+def test_what_is_not_on_the_allow_list_is_refused_at_once(tmp_path: Path) -> None:
+    class Snapshot(Report):
+        pixels: tuple[int, ...] = (1, 2, 3)
+
+    with pytest.raises(MessageRefused, match="allow-list"):
+        _outbox(tmp_path, _bus()).put(Snapshot())
+
+
+def test_many_threads_hand_over_and_nothing_is_lost(tmp_path: Path) -> None:
+    bus = _bus()
+    outbox = _outbox(tmp_path, bus, capacity=1000)
+    outbox.start()
+    with ThreadPoolExecutor(8) as pool:
+        futures = list(pool.map(lambda _: outbox.put(MISDETECTION), range(400)))
+    assert all(future.result(8) for future in futures)
+    outbox.stop()
+    assert len(_stored(bus, Lane.EVIDENCE)) == 400

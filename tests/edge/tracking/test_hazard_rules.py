@@ -1,0 +1,154 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from edge.tracking.hazard_rules import HazardRule, HazardRules, Scene
+from edge.tracking.tracker import ByteTracker, TrackerSettings
+from edge.vision.conditions import SceneTags
+from edge.vision.detections import Detections
+from edge.zones import Zone
+from messaging.reports import HazardEvent, HazardState
+from messaging.taxonomy import Light, Weather
+from tests.support.edge.model_bundles import describe
+
+BOX = (100.0, 100.0, 160.0, 180.0)
+FAR = (400.0, 100.0, 460.0, 180.0)
+RULE = HazardRule(persistence_s=1.0, hits=3, gone_s=2.0, cool_down_s=10.0, update_s=5.0)
+START_UTC = 1_800_000_000.0
+
+
+class Street:
+    """Tracks and rules of one camera at 5 frames a second; `show` runs some seconds with these boxes."""
+
+    def __init__(self, rule: HazardRule = RULE, *zones: Zone, class_name: str = "fire") -> None:
+        numbers = itertools.count()
+        bundle = describe()
+        self.class_id = bundle.class_names.index(class_name)
+        self.tracker = ByteTracker(bundle, TrackerSettings(lost_s=1.0))
+        self.rules = HazardRules("cam", bundle, lambda: f"{next(numbers):026d}", {class_name: rule}, zones)
+        self.frame = 0
+
+    def show(self, seconds: float, *boxes: tuple[float, ...]) -> list[HazardEvent]:
+        told = []
+        for _ in range(round(5 * seconds)):
+            time_s = self.frame / 5
+            found = Detections.of(boxes, [0.8] * len(boxes), [self.class_id] * len(boxes))
+            told += self.rules.observe(self.tracker.update(found, time_s), self.scene(time_s), "d" * 64)
+            self.frame += 1
+        return told
+
+    def scene(self, time_s: float) -> Scene:
+        return Scene(640, 360, SceneTags(Light.NIGHT, Weather.RAIN), START_UTC + time_s)
+
+
+def states(events: list[HazardEvent]) -> list[HazardState]:
+    return [e.state for e in events]
+
+
+def test_a_hazard_opens_after_its_persistence_and_closes_after_its_absence() -> None:
+    street = Street()
+    opened = street.show(3, BOX)
+    closed = street.show(4)
+    assert states(opened) == [HazardState.OPENED]
+    assert states(closed) == [HazardState.CLOSED]
+    assert opened[0].event == closed[0].event == f"{0:026d}"
+    assert opened[0].started_at_utc == START_UTC
+    assert opened[0].at_utc == START_UTC + 1
+    assert (opened[0].class_name, opened[0].severity, opened[0].confidence) == ("fire", 5, 0.8)
+    assert (opened[0].tags.light, opened[0].tags.weather) == (Light.NIGHT, Weather.RAIN)
+    assert (opened[0].box.cx, opened[0].box.w) == (0.2, 0.09)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.8])
+def test_a_flash_is_no_hazard(seconds: float) -> None:
+    street = Street()
+    assert street.show(seconds, BOX) + street.show(5) == []
+
+
+def test_a_short_gap_neither_closes_nor_opens_again() -> None:
+    street = Street()
+    told = street.show(3, BOX) + street.show(1.4) + street.show(3, BOX)
+    assert states(told) == [HazardState.OPENED, HazardState.UPDATED]
+    assert len({e.event for e in told}) == 1
+
+
+def test_an_open_hazard_is_told_again_at_its_pace() -> None:
+    assert states(Street().show(13, BOX)) == [HazardState.OPENED, HazardState.UPDATED, HazardState.UPDATED]
+
+
+def test_the_place_of_a_closed_hazard_rests_for_the_cool_down() -> None:
+    street = Street()
+    street.show(3, BOX)
+    street.show(4)
+    assert street.show(4, BOX) == []
+    street.show(12)
+    assert states(street.show(3, BOX)) == [HazardState.OPENED]
+
+
+def test_a_hazard_that_outlasts_the_cool_down_is_opened_as_another_event() -> None:
+    street = Street()
+    first = street.show(3, BOX)
+    closed = street.show(3)
+    assert states(closed) == [HazardState.CLOSED]
+    told = street.show(12, BOX)
+    assert states(told) == [HazardState.OPENED]
+    assert told[0].event != first[0].event
+    cooled_utc = closed[0].at_utc + RULE.cool_down_s
+    assert cooled_utc <= told[0].at_utc <= cooled_utc + 1
+
+
+def test_a_hazard_that_comes_and_goes_is_opened_once_in_a_cool_down() -> None:
+    street = Street()
+    told = [e for _ in range(6) for e in (*street.show(3, BOX), *street.show(3))]
+    assert states(told) == [HazardState.OPENED, HazardState.CLOSED] * 2
+
+
+def test_another_place_does_not_rest() -> None:
+    street = Street()
+    street.show(3, BOX)
+    street.show(4)
+    assert states(street.show(3, FAR)) == [HazardState.OPENED]
+
+
+def test_two_hazards_are_two_events() -> None:
+    told = Street().show(3, BOX, FAR)
+    assert len({e.event for e in told}) == 2
+
+
+def test_a_hazard_that_grows_becomes_more_severe_once() -> None:
+    street = Street(class_name="garbage")
+    street.show(2, BOX)
+    sizes = [(100.0 - 4 * i, 100.0 - 4 * i, 160.0 + 4 * i, 180.0 + 4 * i) for i in range(1, 12)]
+    grown = [e for box in sizes for e in street.show(0.4, box)]
+    assert [e.severity for e in grown] == [2]
+
+
+@pytest.mark.parametrize(
+    ("corners", "zone"),
+    [(((0, 0), (0.5, 0), (0.5, 1), (0, 1)), "road"), (((0.5, 0), (1, 0), (1, 1), (0.5, 1)), None)],
+    ids=["inside", "outside"],
+)
+def test_with_zones_only_what_stands_in_one_is_a_hazard(
+    corners: tuple[tuple[float, float], ...], zone: str | None
+) -> None:
+    told = Street(RULE, Zone("road", corners)).show(3, BOX)
+    assert [e.zone for e in told] == ([zone] if zone else [])
+
+
+def test_the_end_of_the_footage_closes_what_is_open() -> None:
+    street = Street()
+    street.show(3, BOX)
+    closed = street.rules.close_all(3.0, street.scene(3.0), "d" * 64)
+    assert states(closed) == [HazardState.CLOSED]
+    assert street.rules.close_all(3.0, street.scene(3.0), "d" * 64) == []
+
+
+def test_a_zone_needs_three_corners_inside_the_frame() -> None:
+    with pytest.raises(ValueError, match="three corners"):
+        Zone("road", ((0, 0), (1, 1)))
+    with pytest.raises(ValueError, match="three corners"):
+        Zone("road", ((0, 0), (1, 1), (2, 0)))
+    with pytest.raises(ValueError, match="gone_s > 0"):
+        HazardRule(gone_s=0)
+    assert Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1))).holds(0.5, 1.0) == np.True_

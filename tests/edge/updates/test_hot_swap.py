@@ -1,0 +1,184 @@
+"""A candidate is tested beside the incumbent, swapped in between frames, and put out again when it fails."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge.errors import CandidateRefused, DetectorError
+from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from messaging.blobs import digest_of
+from messaging.manifest import ReleaseManifest
+from messaging.releases import Stage
+from messaging.reports import SwapReason
+from tests.support.fake_detector import CLASSES, FakeDetector, describe, fake_bundle, load_fake
+
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+POLICY = SwapPolicy(repeats=1, failures_in_a_row=3, golden_every_s=0.0)
+
+
+def manifest_of(data: bytes, name: str = "fake", class_names: tuple[str, ...] = CLASSES) -> ReleaseManifest:
+    return ReleaseManifest.of(
+        describe(name, class_names),
+        digest=digest_of(data),
+        length_bytes=len(data),
+        stage=Stage.SERVICE,
+        version=1,
+    )
+
+
+def serving(name: str = "old", load: Callable[[bytes], FakeDetector] = load_fake) -> SwappableDetector:
+    detector = SwappableDetector(load, POLICY)
+    detector.serve(load_fake(fake_bundle(name)))
+    return detector
+
+
+def prepared(detector: SwappableDetector, name: str, kind: str = "good") -> FakeDetector:
+    data = fake_bundle(name, kind=kind)
+    candidate = detector.prepare(data, manifest_of(data, name))
+    assert isinstance(candidate, FakeDetector)
+    return candidate
+
+
+def test_before_the_first_release_a_node_cannot_look_and_says_so() -> None:
+    detector = SwappableDetector(load_fake)
+    assert not detector.ready
+    with pytest.raises(DetectorError, match="waits for its first release"):
+        detector.detect([IMAGE])
+    with pytest.raises(DetectorError):
+        _ = detector.digest
+
+
+def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
+    detector = serving()
+    detector.detect([IMAGE])
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    assert detector.digest == candidate.digest
+    assert detector.description.name == "new"
+    assert len(detector.detect([IMAGE, IMAGE])) == 2
+    assert (detector.good_frames, detector.frames_lost) == (2, 0)
+    detector.settle()
+    assert detector.probation_s is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("broken", SwapReason.BAD_BUNDLE),
+        ("unsafe", SwapReason.UNSAFE_GRAPH),
+        ("nan", SwapReason.SELF_TEST_FAILED),
+        ("deaf", SwapReason.SELF_TEST_FAILED),
+        ("slow", SwapReason.TOO_SLOW),
+    ],
+)
+def test_a_candidate_that_fails_its_test_never_serves(kind: str, reason: SwapReason) -> None:
+    detector = serving()
+    detector.detect([IMAGE])
+    with pytest.raises(CandidateRefused) as refused:
+        prepared(detector, "new", kind)
+    assert refused.value.reason is reason
+    assert detector.description.name == "old"
+    assert detector.probation_s is None
+
+
+def test_a_bundle_with_other_classes_than_signed_is_refused() -> None:
+    data = fake_bundle("new", class_names=["cat", "dog"])
+    with pytest.raises(CandidateRefused, match="knows cat, dog") as refused:
+        serving().prepare(data, manifest_of(data, "new"))
+    assert refused.value.reason is SwapReason.WRONG_CLASSES
+
+
+def test_a_bundle_that_describes_itself_otherwise_than_signed_is_refused() -> None:
+    data = fake_bundle("new")
+    with pytest.raises(CandidateRefused, match="as it was signed") as refused:
+        serving().prepare(data, manifest_of(data, "another"))
+    assert refused.value.reason is SwapReason.BAD_BUNDLE
+
+
+def test_a_candidate_that_fails_in_service_goes_back_by_itself_and_no_frame_is_lost() -> None:
+    detector = serving()
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    candidate.kind = "deaf"
+    answers = [detector.detect([IMAGE]) for _ in range(5)]
+    assert all(len(answer) == 1 for answer in answers)
+    assert detector.failed is SwapReason.CRASHED
+    assert detector.description.name == "old"
+    assert detector.frames_lost == 0
+
+
+def test_a_single_failure_in_probation_is_forgiven() -> None:
+    detector = serving()
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    for kind in ("deaf", "nan", "good", "deaf", "deaf", "good"):
+        candidate.kind = kind
+        assert len(detector.detect([IMAGE])) == 1
+    assert detector.failed is None
+    assert detector.description.name == "new"
+
+
+def test_after_probation_a_failure_is_a_failure_and_not_an_empty_street() -> None:
+    detector = serving()
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    detector.settle()
+    candidate.kind = "deaf"
+    with pytest.raises(DetectorError):
+        detector.detect([IMAGE])
+
+
+def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
+    detector = SwappableDetector(load_fake, POLICY)
+    candidate = prepared(detector, "first")
+    detector.swap(candidate)
+    candidate.kind = "deaf"
+    for _ in range(3):
+        with pytest.raises(DetectorError):
+            detector.detect([IMAGE])
+    assert not detector.ready
+    assert detector.failed is SwapReason.CRASHED
+
+
+def test_a_second_swap_in_probation_still_falls_back_to_the_model_that_held() -> None:
+    detector = serving()
+    detector.swap(prepared(detector, "new"))
+    detector.swap(prepared(detector, "newer"))
+    detector.roll_back(SwapReason.ORDERED_BACK)
+    assert detector.description.name == "old"
+
+
+def test_frames_flow_while_a_candidate_is_tested_and_swapped() -> None:
+    detector = serving()
+    stop, failures, looked = threading.Event(), [], [0]
+
+    def camera() -> None:
+        while not stop.is_set():
+            try:
+                looked[0] += len(detector.detect([IMAGE]))
+            except DetectorError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=camera) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(20):
+        detector.swap(prepared(detector, f"model{number}"))
+        if number % 3 == 0:
+            detector.roll_back(SwapReason.ORDERED_BACK)
+        else:
+            detector.settle()
+    stop.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert not failures
+    assert looked[0] > 20
+    assert detector.frames_lost == 0
+
+
+@pytest.mark.parametrize("wrong", [{"latency_factor": 0.0}, {"repeats": 0}, {"golden_frames": 0}])
+def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        SwapPolicy(**wrong)  # type: ignore[arg-type]  # one wrong value a case

@@ -1,0 +1,235 @@
+"""Orders carried out: weights, detector and shadow run moved together, over restarts."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edge.errors import DetectorError
+from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.updates.model_updates import ModelUpdates, TrialPolicy
+from edge.updates.weights_store import WeightsStore
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.blobs import digest_of
+from messaging.manifest import ReleaseManifest
+from messaging.releases import Stage
+from messaging.reports import SwapOutcome, SwapReason
+from messaging.taxonomy import SceneCondition
+from tests.support.fake_detector import FakeDetector, describe, load_fake
+from tests.support.release_fleet import NOW, Fleet
+
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+
+
+class Node:
+    """What a node's main loop does, with a clock of its own."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.time_s = 0.0
+        self.fleet = fleet
+        self.loaded: list[FakeDetector] = []
+        policy = SwapPolicy(repeats=1, golden_every_s=0.0)
+        self.store = WeightsStore(fleet.place(), now_utc=NOW)
+        self.detector = SwappableDetector(lambda data: self.load(data), policy, clock=lambda: self.time_s)
+        self.updates = ModelUpdates(self.store, self.detector, policy=TrialPolicy(trial_s=60, frames=3))
+        self.updates.start(NOW)
+
+    def load(self, data: bytes) -> FakeDetector:
+        self.loaded.append(load_fake(data))
+        return self.loaded[-1]
+
+    def run(self, seconds: int = 70) -> None:
+        """A tick and a frame every ten seconds."""
+        for _ in range(seconds // 10):
+            self.updates.tick(NOW)
+            if self.detector.ready:
+                self.detector.detect([IMAGE])
+            self.time_s += 10
+        self.updates.tick(NOW)
+
+    def told(self) -> list[tuple[SwapOutcome, SwapReason]]:
+        receipts = self.store.receipts()
+        for receipt in receipts:
+            assert receipt.frames_lost == 0
+            self.store.sent(receipt)
+        return [(receipt.outcome, receipt.reason) for receipt in receipts]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """A node whose first release serves."""
+    fleet = Fleet(tmp_path)
+    node = Node(fleet)
+    fleet.order(fleet.release("one").digest)
+    node.run()
+    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
+    return node
+
+
+def test_a_node_starts_without_a_model_and_gets_its_first_as_a_release(node: Node) -> None:
+    assert node.detector.description.name == "one"
+    assert Node(node.fleet).detector.description.name == "one"
+
+
+def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
+    two = node.fleet.release("two", Stage.TRIAL)
+    node.fleet.order(two.digest, Stage.TRIAL)
+    node.run(20)
+    shadow = node.updates.shadow
+    assert shadow is not None
+    found = node.detector.detect([IMAGE])[0]
+    for second in range(4):
+        shadow.look("gate", IMAGE, found, scene=SceneCondition(), time_s=second, incumbent_ms=1.0)
+    (so_far,) = node.updates.shadow_reports(NOW)
+    assert (so_far.frames, so_far.final) == (4, False)
+    node.fleet.promote(two)
+    node.fleet.order(two.digest)
+    node.run()
+    (final,) = node.updates.shadow_reports(NOW)
+    assert (final.final, final.candidate_digest) == (True, two.digest)
+    assert final.tallies[0].supported == 1
+    assert node.updates.shadow is None
+    assert node.detector.description.name == "two"
+    assert node.told() == [(SwapOutcome.SHADOWING, SwapReason.NONE), (SwapOutcome.INSTALLED, SwapReason.NONE)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("broken", SwapReason.BAD_BUNDLE),
+        ("unsafe", SwapReason.UNSAFE_GRAPH),
+        ("nan", SwapReason.SELF_TEST_FAILED),
+        ("slow", SwapReason.TOO_SLOW),
+    ],
+)
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_bad_candidate_is_refused_and_the_incumbent_stays(
+    node: Node, kind: str, reason: SwapReason, stage: Stage
+) -> None:
+    node.fleet.order(node.fleet.release("two", stage, kind=kind).digest, stage)
+    node.run()
+    assert node.told() == [(SwapOutcome.REFUSED, reason)]
+    assert node.detector.description.name == "one"
+    assert Node(node.fleet).detector.description.name == "one"
+
+
+def test_a_model_that_fails_in_its_first_minutes_goes_back_by_itself(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run(20)
+    assert node.detector.description.name == "two"
+    node.loaded[-1].kind = "deaf"
+    for _ in range(3):
+        assert len(node.detector.detect([IMAGE])) == 1
+    node.updates.tick(NOW)
+    assert node.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+    assert node.detector.description.name == "one"
+    assert Node(node.fleet).detector.description.name == "one"
+
+
+def test_a_model_that_saw_no_frame_is_on_trial_for_longer(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    node.updates.tick(NOW)
+    node.time_s += 599
+    node.updates.tick(NOW)
+    assert node.told() == []
+    node.time_s += 1
+    node.updates.tick(NOW)
+    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
+
+
+def test_a_restart_in_the_middle_of_a_trial_keeps_the_trial_and_the_way_back(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run(20)
+    again = Node(node.fleet)
+    assert again.detector.description.name == "two"
+    assert again.detector.probation_s == 0.0
+    again.detector.roll_back(SwapReason.CRASHED)
+    again.updates.tick(NOW)
+    assert again.detector.description.name == "one"
+    assert again.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+
+
+def test_a_restart_in_the_middle_of_a_shadow_run_goes_on_with_it(node: Node) -> None:
+    two = node.fleet.release("two", Stage.TRIAL)
+    node.fleet.order(two.digest, Stage.TRIAL)
+    node.run(20)
+    again = Node(node.fleet)
+    again.run(20)
+    assert again.updates.shadow is not None
+    assert again.updates.shadow.candidate_digest == two.digest
+    assert again.told() == [(SwapOutcome.SHADOWING, SwapReason.NONE)]
+
+
+def test_a_served_model_that_no_longer_loads_gives_way_to_the_one_before(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run()
+    node.told()
+
+    class Picky(Node):
+        def load(self, data: bytes) -> FakeDetector:
+            return super().load(data.replace(b'"good"', b'"broken"') if b"two" in data else data)
+
+    again = Picky(node.fleet)
+    assert again.detector.description.name == "one"
+    assert again.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.BAD_BUNDLE)]
+
+
+def test_an_operator_orders_back_and_the_older_model_serves(node: Node) -> None:
+    one = node.detector.digest
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run()
+    node.told()
+    node.fleet.order(one, downgrade=True)
+    node.run()
+    assert node.detector.digest == one
+    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)]
+
+
+@pytest.mark.parametrize("attack", ["external data", "sparse tensors", "foreign operators"])
+def test_a_signed_onnx_graph_that_reaches_outside_itself_is_refused_before_it_is_opened(
+    node: Node, attack: str
+) -> None:
+    data = _hostile_onnx(attack)
+    manifest = ReleaseManifest.of(
+        describe("hostile"), digest=digest_of(data), length_bytes=len(data), stage=Stage.SERVICE, version=9
+    )
+    node.fleet.repository.publish(manifest)
+    node.fleet.target(manifest).write_bytes(data)
+    node.fleet.mirror_metadata()
+    node.fleet.order(manifest.digest)
+    node.load = OnnxDetector
+    node.run(10)
+    assert node.told() == [(SwapOutcome.REFUSED, SwapReason.UNSAFE_GRAPH)]
+    assert node.detector.description.name == "one"
+
+
+def _hostile_onnx(attack: str) -> bytes:
+    weights = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [1.0])
+    domain = "evil" if attack == "foreign operators" else ""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "w"], ["y"], domain=domain)],
+        "hostile",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])],
+        initializer=[weights],
+    )
+    if attack == "external data":
+        tensor = graph.initializer[0]
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../../../etc/passwd")
+    if attack == "sparse tensors":
+        index = onnx.helper.make_tensor("i", onnx.TensorProto.INT64, [1], [0])
+        graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(weights, index, [1]))
+    return bytes(onnx.helper.make_model(graph).SerializeToString())
+
+
+def test_a_shadow_run_waits_for_an_incumbent(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    node = Node(fleet)
+    fleet.order(fleet.release("one", Stage.TRIAL).digest, Stage.TRIAL)
+    node.run(20)
+    assert node.updates.shadow is None
+    with pytest.raises(DetectorError):
+        node.detector.detect([IMAGE])
+    assert node.told() == []

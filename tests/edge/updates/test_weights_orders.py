@@ -1,0 +1,142 @@
+"""Attacks on orders: named after what is tried, with what is left on disk after the refusal."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.updates.weights_store import Wish
+from messaging.keys import SigningKey
+from messaging.orders import sign_order
+from messaging.reports import SwapOutcome, SwapReason
+from tests.support.edge.weights_site import assert_refused, drain, serving
+from tests.support.release_fleet import NOW, Fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def test_arbitrary_weights_that_nobody_released_are_refused(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    fleet.order("ab" * 32)
+    assert_refused(fleet, store, one, SwapReason.UNKNOWN_RELEASE)
+
+
+def test_an_order_signed_by_another_key_is_refused(fleet: Fleet, tmp_path: Path) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    order = fleet.order(two.digest)
+    fleet.put_order(sign_order(order, SigningKey.read_or_make(tmp_path / "thief.pem")))
+    receipt = assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
+    assert (receipt.sequence, receipt.digest) == (0, "0" * 64)
+
+
+def test_an_order_changed_after_signing_is_refused(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    order = fleet.order(one.digest)
+    envelope = json.loads(sign_order(order, fleet.repository.director))
+    forged = order.model_copy(update={"digest": two.digest}).model_dump_json()
+    envelope["payload"] = base64.b64encode(forged.encode()).decode()
+    fleet.put_order(json.dumps(envelope).encode())
+    assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
+
+
+@pytest.mark.parametrize("envelope", [b"{", b"[]", b'{"payload": 3}', b"\xff\xfe", b"[" * 5000])
+def test_an_order_that_is_not_an_envelope_is_refused(fleet: Fleet, envelope: bytes) -> None:
+    store, one = serving(fleet)
+    fleet.put_order(envelope)
+    assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
+
+
+def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, _ = serving(fleet)
+    two = fleet.release("two")
+    order = fleet.order(two.digest)
+    path = fleet.place().mirror / "orders" / "harbour.json"
+    path.unlink()
+    assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert "cannot be read" not in caplog.text
+    path.mkdir()
+    for _ in range(3):
+        assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert caplog.text.count("the rollout order cannot be read: [Errno 21]") == 1
+    path.rmdir()
+    fleet.put_order(sign_order(order, fleet.repository.director))
+    assert store.poll(fleet.now).wish is Wish.INSTALL
+
+
+def test_an_order_without_end_is_not_parsed(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    fleet.put_order(b" " * 5_000_000)
+    assert_refused(fleet, store, one, SwapReason.WRONG_LENGTH)
+
+
+def test_an_order_for_another_site_is_refused(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest, site="airport", sequence=900)
+    assert_refused(fleet, store, one, SwapReason.WRONG_SITE)
+    assert store.state.last_sequence < 900
+
+
+def test_a_replayed_order_is_refused(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    old = fleet.order(two.digest, downgrade=True)
+    fleet.order(one.digest)
+    store.poll(NOW)
+    drain(store)
+    fleet.put_order(sign_order(old, fleet.repository.director))
+    assert_refused(fleet, store, one, SwapReason.OLDER_VERSION)
+
+
+def test_an_expired_order_is_refused(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest, expires_at_utc=NOW)
+    assert_refused(fleet, store, one, SwapReason.EXPIRED)
+
+
+def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> None:
+    store, _ = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.install(NOW)
+    store.commit(NOW)
+    three = fleet.release("three")
+    fleet.order(three.digest)
+    store.poll(NOW)
+    store.install(NOW)
+    store.commit(NOW)
+    drain(store)
+    fleet.order(two.digest)
+    assert store.poll(NOW).wish is Wish.NOTHING
+    assert drain(store)[-1].reason is SwapReason.OLDER_VERSION
+    assert store.active() is not None
+    fleet.order(two.digest, downgrade=True)
+    assert store.poll(NOW).wish is Wish.INSTALL
+
+
+def test_an_operator_goes_back_with_a_signed_downgrade(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.install(NOW)
+    store.commit(NOW)
+    drain(store)
+    fleet.order(one.digest, downgrade=True)
+    assert store.poll(NOW).wish is Wish.INSTALL
+    store.install(NOW)
+    store.commit(NOW)
+    receipt = drain(store)[-1]
+    assert (receipt.outcome, receipt.reason) == (SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)
+    assert receipt.previous_digest == two.digest
+    assert store.state.version_floor == two.version

@@ -1,0 +1,163 @@
+"""Crashes, kills at any step and damage on disk: one valid model stays, and the next order works."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.errors import EdgeError
+from edge.updates.weights_state import Step
+from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, WeightsStore, Wish
+from messaging.releases import Stage
+from messaging.reports import SwapOutcome, SwapReason
+from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
+from tests.support.release_fleet import NOW, Fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def test_a_model_on_trial_goes_back_and_its_order_is_not_tried_again(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.install(NOW)
+    store.roll_back(SwapReason.CRASHED, NOW)
+    receipt = drain(store)[-1]
+    assert (receipt.outcome, receipt.reason) == (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
+    assert (receipt.digest, receipt.previous_digest) == (two.digest, one.digest)
+    reopened = opened(fleet)
+    assert reopened.poll(NOW).wish is Wish.NOTHING
+    assert models_on_disk(fleet) == {one.digest}
+
+
+def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(fleet: Fleet) -> None:
+    _, one = serving(fleet)
+    fleet.order(fleet.release("two").digest)
+    for _ in range(MAX_LOADS):
+        store = opened(fleet)
+        assert store.poll(NOW).wish is Wish.INSTALL
+        assert store.begin_load(NOW) is not None
+    store = opened(fleet)
+    store.poll(NOW)
+    assert store.begin_load(NOW) is None
+    assert_refused(fleet, store, one, SwapReason.CRASHED)
+
+
+def test_a_model_on_trial_that_keeps_killing_the_node_goes_back(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    fleet.order(fleet.release("two").digest)
+    store.poll(NOW)
+    store.install(NOW)
+    for _ in range(MAX_STARTS_IN_TRIAL + 1):
+        store = opened(fleet)
+    active = store.active()
+    assert active is not None
+    assert active.digest == one.digest
+    assert store.receipts()[-1].reason is SwapReason.CRASHED
+
+
+def test_an_active_model_damaged_on_disk_is_mended_from_the_mirror(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    active = store.active()
+    assert active is not None
+    active.path.write_bytes(b"damaged")
+    again = opened(fleet)
+    assert again.read(active) == fleet.target(one).read_bytes()
+    assert not again.receipts()
+
+
+def test_an_active_model_damaged_beyond_mending_gives_way_to_the_previous(fleet: Fleet) -> None:
+    store, one = serving(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.install(NOW)
+    store.commit(NOW)
+    drain(store)
+    active = store.active()
+    assert active is not None
+    active.path.write_bytes(b"damaged")
+    fleet.target(two).unlink()
+    again = opened(fleet).active()
+    assert again is not None
+    assert again.digest == one.digest
+    assert opened(fleet).receipts()[-1].reason is SwapReason.WRONG_DIGEST
+
+
+def test_a_damaged_state_file_is_named_with_its_remedy(fleet: Fleet) -> None:
+    serving(fleet)
+    path = fleet.folder / "node" / "state.json"
+    path.write_text("{")
+    with pytest.raises(EdgeError, match="restore it, or remove the folder"):
+        opened(fleet)
+
+
+class Killed(BaseException):
+    """The power was cut."""
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
+    fleet: Fleet, step: Step
+) -> None:
+    _, one = serving(fleet)
+    two = fleet.release("two", Stage.TRIAL)
+    three = fleet.release("three")
+    killed = 0
+
+    def cut(reached: Step) -> None:
+        if reached is step:
+            raise Killed
+
+    for digest, stage in (
+        (two.digest, Stage.TRIAL),
+        (two.digest, Stage.SERVICE),
+        (three.digest, Stage.SERVICE),
+        ("cd" * 32, Stage.SERVICE),
+    ):
+        if stage is Stage.SERVICE and digest == two.digest:
+            fleet.promote(two)
+        fleet.order(digest, stage)
+        for reached in (cut, cut, lambda step: None):
+            try:
+                _carry_out(WeightsStore(fleet.place(), now_utc=NOW, reached=reached))
+            except Killed:
+                killed += 1
+            store = opened(fleet)
+            active = store.active()
+            assert active is not None
+            assert active.digest in {one.digest, two.digest, three.digest}
+            assert store.read(active) == fleet.target(active.manifest).read_bytes()
+    final = opened(fleet)
+    active = final.active()
+    assert killed
+    assert active is not None
+    assert active.digest == two.digest
+    assert models_on_disk(fleet) == {two.digest}
+    assert final.state.trial is None
+    assert [(r.outcome, r.reason) for r in final.receipts()] == [
+        (SwapOutcome.SHADOWING, SwapReason.NONE),
+        (SwapOutcome.INSTALLED, SwapReason.NONE),
+        (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED),
+        (SwapOutcome.REFUSED, SwapReason.UNKNOWN_RELEASE),
+    ]
+
+
+def _carry_out(store: WeightsStore) -> None:
+    """What a node would do; a model named three fails on trial."""
+    decision = store.poll(NOW)
+    if decision.wish is Wish.SHADOW:
+        store.begin_load(NOW)
+        store.shadow_begun(NOW)
+    elif decision.wish is Wish.INSTALL:
+        store.begin_load(NOW)
+        store.install(NOW)
+    active = store.active()
+    if store.state.trial is not None and active is not None:
+        if active.manifest.name == "three":
+            store.roll_back(SwapReason.CRASHED, NOW)
+        else:
+            store.commit(NOW)

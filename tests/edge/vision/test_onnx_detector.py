@@ -1,0 +1,183 @@
+"""A bundle is looked into, checked against its description and tried before it counts as a detector."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from edge.errors import BundleRefused, DetectorError, UnsafeGraph
+from edge.vision.detector import Detector
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.releases import METADATA_KEY
+from tests.support.edge.tiny_bundles import tiny_bundle, tiny_description
+
+
+def _red_square(width: int = 128, height: int = 64) -> np.ndarray:
+    """Black but for a red square that covers one cell of the letterboxed input."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[0:32, 0:32, 2] = 255
+    return image
+
+
+def test_a_bundle_sees_boxes_in_the_pixels_of_the_frame_with_embeddings() -> None:
+    detector: Detector = OnnxDetector(tiny_bundle())
+    [seen] = detector.detect([_red_square()])
+    assert seen.xyxy.tolist() == [[0.0, 0.0, 32.0, 32.0]]
+    assert seen.class_id.tolist() == [0]
+    assert seen.confidence[0] == pytest.approx(1.0)
+    assert seen.embedding.shape == (1, 3)
+    np.testing.assert_allclose(seen.embedding, detector.embed(_red_square(), seen.xyxy), atol=1e-6)
+
+
+def test_images_of_different_sizes_share_a_batch_and_keep_their_order() -> None:
+    images = [np.zeros((40, 80, 3), np.uint8), _red_square(), np.zeros((64, 64, 3), np.uint8)]
+    assert [len(seen) for seen in OnnxDetector(tiny_bundle()).detect(images)] == [0, 1, 0]
+
+
+def test_no_images_give_no_results() -> None:
+    assert OnnxDetector(tiny_bundle()).detect([]) == []
+
+
+def test_a_floor_replaces_the_thresholds() -> None:
+    image = (_red_square() * 0.4).astype(np.uint8)
+    detector = OnnxDetector(tiny_bundle())
+    assert len(detector.detect([image])[0]) == 0
+    assert len(detector.detect([image], floor=0.3)[0]) == 1
+
+
+def test_the_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
+    content = tiny_bundle()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    detector = OnnxDetector(path)
+    assert detector.digest == hashlib.sha256(content).hexdigest()
+    assert detector.description == tiny_description()
+    assert detector.provider == "CPUExecutionProvider"
+
+
+def _external(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../secret.bin"
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+
+
+def _hidden_external(model: onnx.ModelProto) -> None:
+    constant = helper.make_tensor("v", onnx.TensorProto.FLOAT, [1], [0.0])
+    constant.data_location = onnx.TensorProto.EXTERNAL
+    model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=constant))
+
+
+def _sparse(model: onnx.ModelProto) -> None:
+    model.graph.sparse_initializer.add()
+
+
+def _foreign_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[0].domain = "com.evil"
+
+
+def _foreign_opset(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("com.evil", 1))
+
+
+def _own_function(model: onnx.ModelProto) -> None:
+    model.functions.add().name = "f"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_external, "other files"),
+        (_hidden_external, "other files"),
+        (_sparse, "sparse"),
+        (_foreign_operator, "com.evil"),
+        (_foreign_opset, "com.evil"),
+        (_own_function, "functions"),
+    ],
+)
+def test_a_graph_that_is_not_self_contained_is_refused_before_any_runtime_opens_it(
+    change: Callable[[onnx.ModelProto], None], words: str
+) -> None:
+    with pytest.raises(UnsafeGraph, match=words):
+        OnnxDetector(tiny_bundle(change=change))
+
+
+def _nameless(model: onnx.ModelProto) -> None:
+    del model.metadata_props[:]
+
+
+def _other_metadata(model: onnx.ModelProto) -> None:
+    helper.set_model_props(model, {METADATA_KEY: "{}"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "0 graphs"),
+        (b"\xff" * 100, "cut short"),
+        (b"not a model at all", "ONNX"),
+        (tiny_bundle()[:-200], "cut short"),
+        (tiny_bundle(change=_nameless), "not a detector bundle"),
+        (tiny_bundle(change=_other_metadata), "breaks the bundle contract"),
+        (tiny_bundle(tiny_description(input_width=96)), "description promises"),
+        (tiny_bundle(tiny_description(embedding_width=4)), "features"),
+        (tiny_bundle(tiny_description(feature_stride=8)), "features"),
+        (tiny_bundle(tiny_description(boxes_output="other")), "no output 'other'"),
+    ],
+    ids=[
+        "empty",
+        "noise",
+        "text",
+        "truncated",
+        "no-metadata",
+        "bad-metadata",
+        "size",
+        "width",
+        "stride",
+        "name",
+    ],
+)
+def test_a_file_that_breaks_the_contract_is_refused_with_the_reason(content: bytes, words: str) -> None:
+    with pytest.raises(BundleRefused, match=words):
+        OnnxDetector(content)
+
+
+def test_a_class_list_that_does_not_fit_the_output_is_refused() -> None:
+    names = ("fire", "smoke", "pothole")
+    wrong = tiny_description(
+        class_names=names,
+        taxonomy_digest=hashlib.sha256(b'["fire", "smoke", "pothole"]').hexdigest(),
+        thresholds=dict.fromkeys(names, 0.5),
+    )
+    with pytest.raises(BundleRefused, match="boxes"):
+        OnnxDetector(tiny_bundle(wrong))
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match=r"gone\.onnx cannot be read"):
+        OnnxDetector(tmp_path / "gone.onnx")
+
+
+def test_a_provider_that_is_not_there_is_refused_and_never_replaced_in_silence() -> None:
+    with pytest.raises(BundleRefused, match="CUDAExecutionProvider is not installed"):
+        OnnxDetector(tiny_bundle(), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_a_detector_that_cannot_look_says_so_and_never_reports_an_empty_street() -> None:
+    detector = OnnxDetector(tiny_bundle())
+    detector._description = tiny_description(input_width=96)  # the runtime now refuses the shape
+    with pytest.raises(DetectorError, match="could not look"):
+        detector.detect([_red_square()])
+
+
+def test_numbers_that_are_not_finite_are_a_failure() -> None:
+    def poison(model: onnx.ModelProto) -> None:
+        grid = next(t for t in model.graph.initializer if t.name == "grid")
+        grid.raw_data = np.full(4 * 16, np.nan, np.float32).tobytes()
+
+    with pytest.raises(BundleRefused, match="not finite"):
+        OnnxDetector(tiny_bundle(change=poison))

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from edge.vision.prototypes import (
+    PrototypeBook,
+    PrototypeKey,
+    PrototypeSum,
+    clip_length,
+    cosine_distance,
+    quantise,
+)
+from messaging.taxonomy import SceneCondition
+
+KEY = PrototypeKey("fire", SceneCondition.parse("night-rain"), "e" * 64)
+OTHER = PrototypeKey("fire", SceneCondition.parse("day-clear"), "e" * 64)
+_NUMBERS = st.sampled_from([0.0, 1e-3, 0.25, -0.25, 3.0, -40.0, 1e3]) | st.floats(0.5, 100.0, width=32)
+VECTORS = hnp.arrays(np.float32, (5, 8), elements=_NUMBERS)
+
+
+def ones(value: float = 1.0, width: int = 4) -> np.ndarray:
+    return np.full(width, value, np.float32)
+
+
+@given(vectors=VECTORS, norm=st.floats(0.1, 10))
+@settings(max_examples=50, deadline=None)
+def test_no_track_weighs_more_than_the_clip_norm(vectors: np.ndarray, norm: float) -> None:
+    clipped = clip_length(vectors, norm)
+    assert (np.linalg.norm(clipped, axis=1) <= norm * 1.0001).all()
+    short = np.linalg.norm(vectors, axis=1) <= norm * 0.999
+    assert np.allclose(clipped[short], vectors[short])
+
+
+def test_a_broken_embedding_weighs_nothing() -> None:
+    assert clip_length(np.asarray([np.nan, np.inf, 0, 0], np.float32), 1.0).tolist() == [0, 0, 0, 0]
+
+
+def test_one_track_moves_a_sum_by_the_clip_norm_at_most() -> None:
+    total = PrototypeSum(1.5, 4)
+    for i in range(20):
+        total.add(i, ones(0.1))
+    before = total.mean * 20
+    total.add("giant", ones(1e6))
+    assert np.linalg.norm(total.mean * 21 - before) == pytest.approx(1.5, rel=1e-4)
+
+
+def test_a_track_counts_once_however_often_it_is_added() -> None:
+    total = PrototypeSum(1.5, 4)
+    assert [total.add(7, ones(0.5)), total.add(7, ones(-0.5))] == [True, False]
+    assert len(total) == 1
+    assert total.mean.tolist() == [0.5] * 4
+
+
+def test_an_embedding_of_another_width_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(4,\); got \(3,\)"):
+        PrototypeSum(1.0, 4).add(1, ones(width=3))
+
+
+def test_a_track_never_counts_in_two_sums_nor_after_its_sum_was_taken() -> None:
+    book = PrototypeBook(1.5, 4)
+    assert book.add(KEY, 1, ones())
+    assert not book.add(OTHER, 1, ones())
+    assert len(book.take(KEY)) == 1
+    assert not book.add(KEY, 1, ones())
+    assert book.counts() == {}
+
+
+def test_the_fullest_sums_are_ready_first() -> None:
+    book = PrototypeBook(1.5, 4)
+    for i in range(25):
+        book.add(KEY, i, ones())
+    for i in range(100, 120):
+        book.add(OTHER, i, ones())
+    assert book.ready(20) == [KEY, OTHER]
+    assert book.ready(21) == [KEY]
+
+
+def test_old_track_numbers_are_forgotten_to_keep_the_book_small() -> None:
+    book = PrototypeBook(1.5, 4, remember=10)
+    for i in range(30):
+        book.add(KEY, i, ones())
+    assert book.add(KEY, 0, ones())
+
+
+@given(vectors=VECTORS)
+@settings(max_examples=50, deadline=None)
+def test_cosine_distance_is_symmetric_bounded_and_blind_to_length(vectors: np.ndarray) -> None:
+    distance = cosine_distance(vectors, vectors)
+    assert np.allclose(distance, distance.T, atol=1e-4)
+    assert ((distance > -1e-4) & (distance < 2.0001)).all()
+    assert np.allclose(distance, cosine_distance(vectors * 3, vectors), atol=1e-3)
+
+
+@given(vector=hnp.arrays(np.float32, 16, elements=st.floats(-100, 100, width=32)))
+@settings(max_examples=50, deadline=None)
+def test_int8_steps_are_within_half_a_step(vector: np.ndarray) -> None:
+    steps, scale = quantise(vector)
+    assert all(-127 <= s <= 127 for s in steps)
+    assert np.abs(np.asarray(steps) * scale - vector).max() <= scale * 0.501

@@ -1,0 +1,56 @@
+"""A hub, a site and its gate for tests, over real brokers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edge.gate.program import STATUS_FILE
+from edge.gate.settings import GateSettings
+from tests.contracts.brokers import Hub, Site
+
+ROOT = Path(__file__).parents[3]
+
+
+def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSettings:
+    values: dict[str, Any] = {
+        "site": site.name,
+        "site_url": site.broker.url,
+        "site_credentials": site.keys.gate,
+        "hub_url": hub.broker.url,
+        "hub_credentials": hub.authority.enrol_site(site.name),
+        "data_folder": folder / "gate",
+        "mirror_folder": folder / "mirror",
+        "poll_s": 0.5,
+        "heartbeat_s": 0.3,
+        "status_s": 0.2,
+        "receipt_s": 0.2,
+        "bytes_per_minute": 2**26,
+        "bytes_per_day": 2**30,
+        **changes,
+    }
+    return GateSettings.model_validate(values)
+
+
+def start_gate(settings: GateSettings, folder: Path) -> "subprocess.Popen[bytes]":
+    """The gate as a process of its own, as in production."""
+    config = folder / "gate.yaml"
+    config.write_text(yaml.safe_dump(json.loads(settings.model_dump_json())))
+    with (folder / "gate.log").open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "edge.gate.program", "--config", str(config)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
+        )
+
+
+def status_of(settings: GateSettings) -> dict[str, Any]:
+    path = settings.data_folder / STATUS_FILE
+    if not path.exists():
+        return {}
+    status: dict[str, Any] = json.loads(path.read_text())
+    return status

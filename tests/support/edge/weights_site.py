@@ -1,0 +1,49 @@
+"""A site's weights for tests: opened, serving, drained, and what must hold after a refusal."""
+
+from edge.updates.weights_store import WeightsStore, Wish
+from messaging.manifest import ReleaseManifest
+from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from tests.support.release_fleet import Fleet
+
+
+def opened(fleet: Fleet, **place: float) -> WeightsStore:
+    return WeightsStore(fleet.place(**place), now_utc=fleet.now)
+
+
+def serving(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManifest]:
+    """A store whose active model came as an order, and its receipts sent."""
+    store, manifest = opened(fleet), fleet.release(name)
+    fleet.order(manifest.digest)
+    assert store.poll(fleet.now).wish is Wish.INSTALL
+    store.install(fleet.now)
+    store.commit(fleet.now)
+    drain(store)
+    return store, manifest
+
+
+def drain(store: WeightsStore) -> list[SwapReceipt]:
+    told = list(store.receipts())
+    for receipt in told:
+        store.sent(receipt)
+    return told
+
+
+def models_on_disk(fleet: Fleet) -> set[str]:
+    return {path.stem for path in (fleet.folder / "node" / "models").glob("*")}
+
+
+def assert_refused(
+    fleet: Fleet, store: WeightsStore, incumbent: ReleaseManifest, reason: SwapReason
+) -> SwapReceipt:
+    """Nothing is staged, the incumbent is untouched, also after a restart, and the receipt says why."""
+    assert store.poll(fleet.now).wish is Wish.NOTHING
+    receipt = drain(store)[-1]
+    assert (receipt.outcome, receipt.reason) == (SwapOutcome.REFUSED, reason)
+    for seen in (store, opened(fleet)):
+        active = seen.active()
+        assert active is not None
+        assert active.digest == incumbent.digest
+        assert seen.read(active) == fleet.target(incumbent).read_bytes()
+        assert seen.staged() is None
+    assert models_on_disk(fleet) == {incumbent.digest}
+    return receipt

@@ -1,0 +1,94 @@
+"""A cloud that signs and a mirror that a gate would fill, in one folder: what the edge's tests attack."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from edge.updates.incoming_orders import WeightsPlace
+from messaging.blobs import digest_of
+from messaging.manifest import ReleaseManifest
+from messaging.orders import sign_order
+from messaging.releases import RolloutOrder, Stage
+from messaging.signing import Repository
+from messaging.trust import SiteTrust
+from tests.support.fake_detector import CLASSES, describe, fake_bundle
+
+NOW = 1_900_000_000
+SITE = "harbour"
+
+
+def place_in(folder: Path, trust: SiteTrust) -> WeightsPlace:
+    """The site's folders under the fleet's."""
+    return WeightsPlace(folder / "node", folder / "mirror", SITE, trust, patience_s=0.0)
+
+
+class Fleet:
+    """Repository, mirror and one site's folder."""
+
+    def __init__(self, folder: Path, *, now: int = NOW) -> None:
+        self.folder = folder
+        self.now = now
+        self.mirror = folder / "mirror"
+        for name in ("metadata", "targets", "orders"):
+            (self.mirror / name).mkdir(parents=True)
+        self.repository = Repository.create(folder / "releases", clock=lambda: self.now)
+        self.sequences = itertools.count(1)
+        self.versions = itertools.count(1)
+
+    def place(self, *, patience_s: float = 0.0, taxonomy_digest: str | None = None) -> WeightsPlace:
+        place = place_in(self.folder, self.repository.site_trust)
+        return replace(place, patience_s=patience_s, taxonomy_digest=taxonomy_digest)
+
+    def release(
+        self,
+        name: str = "one",
+        stage: Stage = Stage.SERVICE,
+        *,
+        kind: str = "good",
+        class_names: tuple[str, ...] = CLASSES,
+        version: int | None = None,
+    ) -> ReleaseManifest:
+        """Sign a fake bundle and mirror it."""
+        data = fake_bundle(name, kind=kind, class_names=class_names)
+        manifest = ReleaseManifest.of(
+            describe(name, class_names),
+            digest=digest_of(data),
+            length_bytes=len(data),
+            stage=stage,
+            version=version or next(self.versions),
+        )
+        self.repository.publish(manifest)
+        (self.mirror / "targets" / manifest.digest).write_bytes(data)
+        self.mirror_metadata()
+        return manifest
+
+    def promote(self, manifest: ReleaseManifest) -> None:
+        self.repository.publish(manifest.model_copy(update={"stage": Stage.SERVICE}))
+        self.mirror_metadata()
+
+    def mirror_metadata(self) -> None:
+        for name, data in self.repository.metadata_files().items():
+            (self.mirror / "metadata" / name).write_bytes(data)
+
+    def order(self, digest: str, stage: Stage = Stage.SERVICE, **changes: object) -> RolloutOrder:
+        """Sign an order and mirror it for the site."""
+        fields = {
+            "site": SITE,
+            "sequence": next(self.sequences),
+            "digest": digest,
+            "stage": stage,
+            "issued_at_utc": self.now,
+            "expires_at_utc": self.now + 3600,
+        }
+        order = RolloutOrder.model_validate({**fields, **changes})
+        self.put_order(sign_order(order, self.repository.director))
+        return order
+
+    def put_order(self, envelope: bytes) -> None:
+        (self.mirror / "orders" / f"{SITE}.json").write_bytes(envelope)
+
+    def target(self, manifest: ReleaseManifest) -> Path:
+        return self.mirror / "targets" / manifest.digest
+
+    def metadata(self, name: str) -> Path:
+        return self.mirror / "metadata" / name
