@@ -41,8 +41,8 @@ from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError, ConfigurationError
-from messaging.signing import Repository
-from messaging.subjects import ORDERS
+from messaging.nats.subjects import ORDERS
+from messaging.trust.signing import Repository
 
 log = logging.getLogger(__name__)
 

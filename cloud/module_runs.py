@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.errors import StageFailed, StageInterrupted
-from messaging.child_process import ChildProcess
+from messaging.runtime.child_process import ChildProcess
 
 log = logging.getLogger(__name__)
 

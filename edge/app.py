@@ -27,9 +27,9 @@ from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.bus import Bus, Link
 from messaging.errors import ConfigurationError
-from messaging.nats_bus import NatsBus
-from messaging.subjects import inbox_prefix
-from messaging.trust import SiteTrust
+from messaging.nats.bus import NatsBus
+from messaging.nats.subjects import inbox_prefix
+from messaging.trust.site_trust import SiteTrust
 
 if TYPE_CHECKING:
     from edge.health_page import HealthServer

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from messaging.errors import BlindspotError
-from messaging.yaml_config import load_settings
+from messaging.runtime.yaml_config import load_settings
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -141,7 +141,7 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
 @app.command()
 def message(file: Annotated[Path, typer.Argument(help="The bytes of one message, as it left.")]) -> None:
     """A packed message as the CloudEvent it is, in JSON."""
-    from messaging.codec import cloud_event, decode
+    from messaging.wire_format.codec import cloud_event, decode
 
     _out.print_json(json.dumps(cloud_event(decode(file.read_bytes()))))
 

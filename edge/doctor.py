@@ -10,9 +10,9 @@ import numpy as np
 
 from edge.settings import NodeSettings
 from edge.vision.onnx_detector import available_providers
-from messaging.broker import find_server
 from messaging.errors import BlindspotError
-from messaging.yaml_config import load_settings
+from messaging.nats.broker import find_server
+from messaging.runtime.yaml_config import load_settings
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
 

@@ -25,9 +25,9 @@ from edge.settings import NodeSettings
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.model_updates import ModelUpdates
 from edge.updates.weights_store import WeightsStore
-from messaging.codec import kind_of
 from messaging.releases import Stage
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
+from messaging.wire_format.codec import kind_of
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from cloud.store.records import Evaluation as EvaluationRow
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
 from messaging.blobs import write_atomically
-from messaging.manifest import ReleaseManifest
+from messaging.trust.manifest import ReleaseManifest
 
 
 def train(parts: Parts, work: StageWork) -> StageResult:

@@ -65,8 +65,8 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
     """Check every release's signatures as a site would, and the bytes of the bundles kept here."""
     from cloud.settings import DataFolder
     from messaging.blobs import digest_of
-    from messaging.signing import Repository
-    from messaging.trust import TrustedReleases
+    from messaging.trust.signing import Repository
+    from messaging.trust.site_trust import TrustedReleases
 
     folder = DataFolder(data)
     repository = Repository.open(folder.releases)

@@ -17,7 +17,7 @@ from cloud.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, prin
 from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
-from messaging.yaml_config import load_settings, parse_settings
+from messaging.runtime.yaml_config import load_settings, parse_settings
 
 cloud_app = typer.Typer(help="The cloud itself.", no_args_is_help=True)
 config = typer.Typer(help="The configuration file.", no_args_is_help=True)
@@ -170,8 +170,8 @@ def _outcome(ok: bool, text: str) -> tuple[bool, str]:
 
 
 def _broker() -> tuple[bool, str]:
-    from messaging.broker import find_server
     from messaging.errors import ConfigurationError
+    from messaging.nats.broker import find_server
 
     try:
         return True, str(find_server())

@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from cloud.errors import DemoFailed
 from cloud.fleet.hub import Enrolment
 from cloud.settings import DataFolder
-from messaging.broker import EmbeddedBroker, free_port
-from messaging.broker_config import site_config
-from messaging.child_process import ChildProcess
+from messaging.nats.broker import EmbeddedBroker, free_port
+from messaging.nats.broker_config import site_config
+from messaging.runtime.child_process import ChildProcess
 
 PYTHON = sys.executable
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}

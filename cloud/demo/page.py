@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from cloud.demo.fleet import PYTHON
-from messaging.broker import free_port
-from messaging.child_process import ChildProcess
+from messaging.nats.broker import free_port
+from messaging.runtime.child_process import ChildProcess
 
 
 class PageProcess:

@@ -14,8 +14,8 @@ from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.fleet import PYTHON
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Phase
 from cloud.errors import DataRefused, DemoFailed
-from messaging.child_process import ChildProcess
 from messaging.resources import CameraResource
+from messaging.runtime.child_process import ChildProcess
 
 OWN_OBSERVATION_S = 90.0
 # as the edge reads them (edge.camera.capture)

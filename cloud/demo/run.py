@@ -29,8 +29,8 @@ from cloud.detector.model_files import ModelFiles
 from cloud.errors import DemoFailed
 from cloud.fleet.hub import enrol_site, hub_address
 from cloud.settings import DataFolder
-from messaging.broker import free_port
 from messaging.figures import write_figures
+from messaging.nats.broker import free_port
 from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 from synth.street import DRAWN_CLASSES
 

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 from cloud.settings import CloudSettings, DataFolder, HubSettings
 from messaging.blobs import Blobs, NamedFiles, write_atomically
-from messaging.broker import EmbeddedBroker
-from messaging.broker_config import BrokerConfig, hub_config
 from messaging.bus import Bus, Link
-from messaging.credentials import HubAuthority, write_secret
-from messaging.nats_blobs import NatsBlobs
-from messaging.nats_bus import NatsBus
-from messaging.signing import Repository
-from messaging.streams import prepare_hub
-from messaging.subjects import MODELS_BUCKET, TUF_BUCKET
+from messaging.nats.blobs import NatsBlobs
+from messaging.nats.broker import EmbeddedBroker
+from messaging.nats.broker_config import BrokerConfig, hub_config
+from messaging.nats.bus import NatsBus
+from messaging.nats.credentials import HubAuthority, write_secret
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import MODELS_BUCKET, TUF_BUCKET
+from messaging.trust.signing import Repository
 
 _ADDRESS = "address.json"
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
-from messaging.codec import PAYLOADS, Lane, Message, decode
 from messaging.errors import MessageRefused, WireError
+from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
-from messaging.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
+from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
 log = logging.getLogger(__name__)
 

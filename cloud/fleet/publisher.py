@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from cloud.fleet.releases import Releases
 from messaging.bus import Bus
 from messaging.errors import WireUnavailable
-from messaging.manifest import ReleaseManifest
+from messaging.nats.subjects import WAKE, command_subject
 from messaging.releases import BundleDescription, RolloutOrder
-from messaging.subjects import WAKE, command_subject
+from messaging.trust.manifest import ReleaseManifest
 
 T = TypeVar("T")
 PATIENCE_S = 60.0

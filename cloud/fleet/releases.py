@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from messaging.blobs import Blobs, digest_of
-from messaging.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
-from messaging.orders import sign_order
 from messaging.releases import BundleDescription, RolloutOrder, Stage
-from messaging.signing import Repository
+from messaging.trust.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
+from messaging.trust.orders import sign_order
+from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
 

@@ -42,7 +42,6 @@ from cloud.store.tables import (
     sites,
     swap_receipts,
 )
-from messaging.codec import Message
 from messaging.receipts import LedgerPosition
 from messaging.reports import (
     EvidenceSource,
@@ -50,6 +49,7 @@ from messaging.reports import (
     Heartbeat,
     ShadowReport,
 )
+from messaging.wire_format.codec import Message
 
 
 @dataclass(frozen=True)

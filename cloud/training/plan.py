@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cloud.detector.weights import EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
-from messaging.child_process import ChildProcess
+from messaging.runtime.child_process import ChildProcess
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
 BUNDLE_FILE = "model.onnx"

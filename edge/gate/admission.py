@@ -8,9 +8,9 @@ sender's choosing survives.
 import re
 
 from edge.gate.ledger import Outgoing
-from messaging.codec import PAYLOADS, Lane, Message, decode, encode
 from messaging.errors import MessageRefused
-from messaging.subjects import HEARTBEATS, parse_report_subject
+from messaging.nats.subjects import HEARTBEATS, parse_report_subject
+from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode, encode
 
 
 def admitted(site: str, subject: str, message_id: str, data: bytes) -> Outgoing:

@@ -20,9 +20,9 @@ from typing import Any
 
 from edge.errors import LedgerBroken
 from messaging.blobs import digest_of, write_atomically
-from messaging.codec import SCHEMA_VERSION
 from messaging.errors import ConfigurationError, MessageRefused
 from messaging.receipts import LedgerPosition
+from messaging.wire_format.codec import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from typing import Any
 from messaging.blobs import Blobs, NamedFiles, write_atomically
 from messaging.bus import Bus
 from messaging.errors import BlobError
-from messaging.orders import MAX_ORDER_BYTES
-from messaging.subjects import ORDERS
+from messaging.nats.subjects import ORDERS
+from messaging.trust.orders import MAX_ORDER_BYTES
 
 log = logging.getLogger(__name__)
 

@@ -25,13 +25,13 @@ from edge.gate.settings import GateSettings
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.blobs import write_atomically
 from messaging.bus import Link
-from messaging.codec import Lane
 from messaging.errors import BlindspotError, WireError
-from messaging.nats_blobs import NatsBlobs
-from messaging.nats_bus import NatsBus
-from messaging.streams import prepare_site
-from messaging.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
-from messaging.yaml_config import load_settings
+from messaging.nats.blobs import NatsBlobs
+from messaging.nats.bus import NatsBus
+from messaging.nats.streams import prepare_site
+from messaging.nats.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
+from messaging.runtime.yaml_config import load_settings
+from messaging.wire_format.codec import Lane
 
 log = logging.getLogger(__name__)
 

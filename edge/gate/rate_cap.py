@@ -4,7 +4,7 @@ A leak of pictures would show here first: one picture is worth hundreds of repor
 for those that matter more: evidence leaves a quarter of each bucket to hazards, heartbeats a tenth.
 """
 
-from messaging.codec import Lane
+from messaging.wire_format.codec import Lane
 
 RESERVE = {Lane.HAZARDS: 0.0, Lane.LATEST: 0.1, Lane.EVIDENCE: 0.25}
 

@@ -17,10 +17,10 @@ from edge.gate.ledger import CHECKPOINT_EVERY, Ledger, LedgerEntry, Outgoing
 from edge.gate.rate_cap import RateCap
 from messaging.blobs import digest_of, write_atomically
 from messaging.bus import Bus, Delivery
-from messaging.codec import MAX_MESSAGE_BYTES, Lane
 from messaging.errors import MessageRefused, WireFull
+from messaging.nats.subjects import HEARTBEATS, RECEIPTS, SITE_STREAMS, checkpoint_subject
 from messaging.receipts import receipt_of
-from messaging.subjects import HEARTBEATS, RECEIPTS, SITE_STREAMS, checkpoint_subject
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from edge.outbox.spool import Spool, Waiting, waiting_message
-from messaging.codec import PAYLOADS, Message, encode, kind_of
 from messaging.errors import MessageRefused
 from messaging.reports import HazardEvent, HazardState, Report
+from messaging.wire_format.codec import PAYLOADS, Message, encode, kind_of
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from edge.outbox.batching import Gathering, OpenMessage, Patience
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.bus import Bus
-from messaging.codec import PAYLOADS, Lane, Message
 from messaging.errors import MessageRefused, WireError, WireFull
+from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import Report
-from messaging.subjects import HEARTBEATS
+from messaging.wire_format.codec import PAYLOADS, Lane, Message
 
 log = logging.getLogger(__name__)
 

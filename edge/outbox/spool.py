@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from messaging.blobs import write_atomically
-from messaging.codec import PAYLOADS, Message, encode
 from messaging.errors import MessageRefused
-from messaging.subjects import report_subject
+from messaging.nats.subjects import report_subject
+from messaging.wire_format.codec import PAYLOADS, Message, encode
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ import numpy as np
 from edge.errors import BundleRefused, CandidateRefused, DetectorError, UnsafeGraph
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector, Image
-from messaging.manifest import ReleaseManifest
 from messaging.releases import BundleDescription
 from messaging.reports import SwapReason
+from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from edge.updates.weights_state import WeightsState
 from messaging.errors import BlobError, TrustError
-from messaging.manifest import ReleaseManifest
-from messaging.orders import MAX_ORDER_BYTES, judge_order, verify_order
 from messaging.releases import RolloutOrder, Stage
 from messaging.reports import SwapReason
-from messaging.trust import SiteTrust, TrustedReleases, checked_weights
+from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.orders import MAX_ORDER_BYTES, judge_order, verify_order
+from messaging.trust.site_trust import SiteTrust, TrustedReleases, checked_weights
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from edge.updates.shadow import ShadowRun
 from edge.updates.weights_store import WeightsStore, Wish
 from edge.vision.detector import Detector
 from messaging.errors import TrustError
-from messaging.manifest import ReleaseManifest
 from messaging.releases import BundleDescription
 from messaging.reports import ShadowReport, SwapReason
+from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)
 

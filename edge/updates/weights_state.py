@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.errors import EdgeError
 from messaging.blobs import write_atomically
-from messaging.manifest import ReleaseManifest
-from messaging.orders import OrdersSeen
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapReceipt
+from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.orders import OrdersSeen
 
 
 class Step(StrEnum):

@@ -22,9 +22,9 @@ from edge.updates.incoming_orders import (
 from edge.updates.weights_state import Journal, Staged, Step, WeightsState, read_state, write_state
 from messaging.blobs import write_atomically
 from messaging.errors import BlobError, TrustError
-from messaging.manifest import ReleaseManifest
 from messaging.releases import RolloutOrder, Stage
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ import pytest
 
 from messaging.blobs import Blobs, FolderBlobs, MemoryBlobs, MemoryFiles, NamedFiles, digest_of
 from messaging.errors import BlobError, WireForbidden, WireUnavailable
-from messaging.nats_blobs import CHUNK_BYTES, NatsBlobs
-from messaging.nats_bus import NatsBus
-from messaging.nats_wire import Reply
-from messaging.streams import prepare_hub
-from messaging.subjects import TUF_BUCKET
-from tests.contracts.brokers import Hub, running_hub
+from messaging.nats.blobs import CHUNK_BYTES, NatsBlobs
+from messaging.nats.bus import NatsBus
+from messaging.nats.connection import Reply
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import TUF_BUCKET
+from tests.support.brokers import Hub, running_hub
 
 BlobScenario = Callable[[Blobs], Awaitable[None]]
 FileScenario = Callable[[NamedFiles], Awaitable[None]]

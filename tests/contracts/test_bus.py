@@ -18,8 +18,8 @@ from messaging.errors import (
     WireUnavailable,
 )
 from messaging.memory_bus import MemoryBus, subject_matches
-from messaging.nats_bus import NatsBus
-from tests.contracts.brokers import Hub, running_hub
+from messaging.nats.bus import NatsBus
+from tests.support.brokers import Hub, running_hub
 
 SPEC = StreamSpec("THINGS", ("things.>",), max_bytes=20_000, max_message_bytes=4_000)
 ACK_WAIT_S = 0.4

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from edge.gate.program import STATUS_FILE
-from messaging.signing import Repository
+from messaging.trust.signing import Repository
 
 IMAGE = os.environ.get("BLINDSPOT_EDGE_IMAGE", "localhost/blindspot-edge")
 UID = 10001
@@ -142,7 +142,7 @@ def eventually(holds: Callable[[], bool], within_s: float = 40.0) -> bool:
 def test_broker_gate_and_node_of_one_image_find_each_other_and_wait_for_the_hub(
     site: SiteOfContainers,
 ) -> None:
-    module = ["-m", "messaging.site_broker", "--site", "harbour", "--folder", "/data"]
+    module = ["-m", "messaging.nats.site_broker", "--site", "harbour", "--folder", "/data"]
     site.start("broker", entrypoint="python", arguments=module, mounts={"broker": "/data"})
     assert eventually(lambda: "listens on 127.0.0.1:4222" in site.said("broker")), site.said("broker")
     seed = site.folder / "broker" / "gate.nk"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from edge.cli import app
-from messaging.codec import Message, encode
-from tests.messaging.samples import HAZARD, ULID_SAMPLE
+from messaging.wire_format.codec import Message, encode
+from tests.support.messaging.samples import HAZARD, ULID_SAMPLE
 
 
 def test_a_captured_message_can_be_read_by_people(tmp_path: Path) -> None:

@@ -7,12 +7,17 @@ from pydantic import ValidationError
 
 from edge.settings import CameraSettings, NodeSettings
 from messaging.reports import Heartbeat
-from tests.messaging.samples import HEARTBEAT
+from tests.support.messaging.samples import HEARTBEAT
 
 
 def _node(**changes: Any) -> NodeSettings:
-    values = {"site": "s1", "data": "data", "mirror": "mirror", "trust": "trust.json",
-              "cameras": [{"name": "bridge", "source": "usb:0"}]}
+    values = {
+        "site": "s1",
+        "data": "data",
+        "mirror": "mirror",
+        "trust": "trust.json",
+        "cameras": [{"name": "bridge", "source": "usb:0"}],
+    }
     return NodeSettings.model_validate({**values, **changes})
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from edge.gate.ledger import verify
-from tests.contracts.brokers import Site, running_hub, running_site
-from tests.faults.fleet import Consumer, Nemesis
-from tests.faults.two_sites import RealNode, accepted, prepare, until, write_film
+from tests.support.brokers import Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings
+from tests.support.faults.fleet import Consumer, Nemesis
+from tests.support.faults.two_sites import RealNode, accepted, prepare, until, write_film
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
 

@@ -27,7 +27,7 @@ def check_kills(folder: Path, kills: int, chance: random.Random) -> None:
     valid = {fleet.release(name).digest for name in ("one", "two", "three", "four")}
     last_sequence = 0
     for _ in range(kills):
-        command = [sys.executable, "-m", "tests.faults.update_loop", str(folder)]
+        command = [sys.executable, "-m", "tests.support.faults.update_loop", str(folder)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as node:
             assert node.stdout is not None
             assert node.stdout.readline() == "ready\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.gate.ledger import verify
-from tests.contracts.brokers import running_hub, running_site
-from tests.faults.fleet import Consumer, Nemesis, run_faults
+from tests.support.brokers import running_hub, running_site
 from tests.support.edge.gates import gate_settings
+from tests.support.faults.fleet import Consumer, Nemesis, run_faults
 
 pytestmark = pytest.mark.broker
 

@@ -20,10 +20,10 @@ MAY_IMPORT = {
 }
 PURE_EDGE_ROOMS = {"detections", "detector", "onnx_detector", "conditions", "prototypes", "errors"}
 DOORS = {
-    "nats": {"messaging/nats_wire.py"},
-    "nkeys": {"messaging/credentials.py"},
-    "tuf": {"messaging/trust.py", "messaging/signing.py"},
-    "securesystemslib": {"messaging/keys.py"},
+    "nats": {"messaging/nats/connection.py"},
+    "nkeys": {"messaging/nats/credentials.py"},
+    "tuf": {"messaging/trust/site_trust.py", "messaging/trust/signing.py"},
+    "securesystemslib": {"messaging/trust/keys.py"},
     "onnxruntime": {"edge/vision/onnx_detector.py"},
     "diffusers": {"synth/stable_diffusion.py", "synth/small_sd"},
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},

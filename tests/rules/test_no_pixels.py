@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.gate.admission import admitted
-from messaging.codec import PAYLOADS, SCHEMA_VERSION, Message, decode, encode
 from messaging.errors import MessageRefused
+from messaging.nats.subjects import report_subject
 from messaging.reports import Report
-from messaging.subjects import report_subject
-from tests.messaging.samples import SAMPLES, ULID_SAMPLE
+from messaging.wire_format.codec import PAYLOADS, SCHEMA_VERSION, Message, decode, encode
+from tests.support.messaging.samples import SAMPLES, ULID_SAMPLE
 
 Path = tuple[str | int, ...]
 ROUNDS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

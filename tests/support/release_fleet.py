@@ -6,11 +6,11 @@ from pathlib import Path
 
 from edge.updates.incoming_orders import WeightsPlace
 from messaging.blobs import digest_of
-from messaging.manifest import ReleaseManifest
-from messaging.orders import sign_order
 from messaging.releases import RolloutOrder, Stage
-from messaging.signing import Repository
-from messaging.trust import SiteTrust
+from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.orders import sign_order
+from messaging.trust.signing import Repository
+from messaging.trust.site_trust import SiteTrust
 from tests.support.fake_detector import CLASSES, describe, fake_bundle
 
 NOW = 1_900_000_000

@@ -5,7 +5,7 @@ import pytest
 from synth.errors import OrderRefused
 from synth.judges import PrototypeJudge, ReferenceJudge, fingerprint
 from synth.order import PrototypeToMatch
-from tests.synth.fakes import COLOURS, EMBEDDING, FakeDetector
+from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector
 
 BOX = (60.0, 50.0, 120.0, 80.0)
 

@@ -6,7 +6,7 @@ import pytest
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.layout import Ground, ScenePlan, plan_scene
-from tests.synth.orders import order, share
+from tests.support.synth.orders import order, share
 
 GROUND = Ground(horizon=0.3)
 

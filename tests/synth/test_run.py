@@ -19,8 +19,8 @@ from synth.labelled_set import LabelledSet
 from synth.order import PrototypeToMatch, SynthesisOrder
 from synth.progress import Progress, read_progress
 from synth.run import Judges, Watch, main, run_order
-from tests.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
-from tests.synth.orders import order, share
+from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
+from tests.support.synth.orders import order, share
 
 
 def run(out: Path, wanted: SynthesisOrder | None = None, **changes: object) -> LabelledSet:

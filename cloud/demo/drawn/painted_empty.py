@@ -25,8 +25,8 @@ from cloud.errors import DemoFailed
 from edge.vision.detector import Detector, Image
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import write_atomically
-from messaging.child_process import ChildProcess
 from messaging.errors import BlindspotError
+from messaging.runtime.child_process import ChildProcess
 from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather, taxonomy_of
 from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.compositing import Pasting, develop, paste

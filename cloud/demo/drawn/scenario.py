@@ -15,8 +15,8 @@ from cloud.errors import DemoFailed
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
 from cloud.settings import DataFolder
 from cloud.starting_detector import REFERENCE_WEIGHTS
-from messaging.child_process import ChildProcess
 from messaging.resources import FailureModeResource
+from messaging.runtime.child_process import ChildProcess
 
 EXPORT_LIMIT_S = 300.0
 PAINTED_WELL = frozenset({"fire", "garbage", "fallen_person"})

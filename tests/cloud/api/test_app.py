@@ -29,10 +29,10 @@ from messaging.resources import (
     OverviewResource,
     SiteResource,
 )
-from tests.messaging.samples import HAZARD
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
+from tests.support.messaging.samples import HAZARD
 
 HERE = digest_of(FIRST)
 

@@ -15,8 +15,8 @@ from cloud.failure_modes.rules import find_failure_modes
 from cloud.settings import CloudSettings, TriggerRule
 from cloud.store.records import Campaign, CampaignPlan, CampaignState, MisdetectionRow, ModeState, ModeStatus
 from messaging.resources import CampaignResource
+from messaging.runtime.yaml_config import parse_settings
 from messaging.taxonomy import DEFAULT_TAXONOMY
-from messaging.yaml_config import parse_settings
 from tests.cloud.api.test_app import until
 from tests.cloud.failure_modes.test_rules import row
 from tests.support.cloud.running_cloud import running_cloud

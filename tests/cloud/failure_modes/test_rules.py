@@ -29,8 +29,8 @@ from messaging.taxonomy import (
     SizeBin,
     Weather,
 )
-from tests.messaging.samples import SHADOW
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
+from tests.support.messaging.samples import SHADOW
 
 NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
 DAY = SceneCondition(Light.DAY, Weather.CLEAR)

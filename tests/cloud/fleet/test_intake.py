@@ -11,11 +11,11 @@ import pytest
 from cloud.fleet.intake import Intake, Taken
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
-from messaging.codec import Message, encode
 from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import HEARTBEATS, RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, receipt_of
-from messaging.streams import prepare_hub
-from messaging.subjects import HEARTBEATS, RECEIPTS, report_subject
+from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import heartbeat, message, misdetection, new_id, open_store, tally
 
 

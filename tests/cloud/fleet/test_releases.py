@@ -8,10 +8,10 @@ import pytest
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from cloud.fleet.releases import Releases
 from messaging.blobs import MemoryBlobs, digest_of
-from messaging.orders import verify_order
 from messaging.releases import RolloutOrder, Stage
-from messaging.signing import Repository
-from messaging.trust import TrustedReleases
+from messaging.trust.orders import verify_order
+from messaging.trust.signing import Repository
+from messaging.trust.site_trust import TrustedReleases
 from tests.support.fake_detector import describe, fake_bundle
 
 NOW = 1_900_000_000

@@ -21,8 +21,8 @@ from cloud.store.records import (
 from cloud.store.report_store import ReportStore
 from cloud.store.tables import metadata
 from messaging.reports import HazardState
-from tests.messaging.samples import HAZARD, SAMPLES
 from tests.support.cloud.sample_reports import heartbeat, message, misdetection, open_store, received, tally
+from tests.support.messaging.samples import HAZARD, SAMPLES
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(tmp_path: Path) -> None:

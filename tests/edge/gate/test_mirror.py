@@ -11,8 +11,8 @@ import pytest
 from edge.gate.mirror import Mirror
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
-from messaging.orders import MAX_ORDER_BYTES
-from messaging.subjects import ORDERS
+from messaging.nats.subjects import ORDERS
+from messaging.trust.orders import MAX_ORDER_BYTES
 
 
 class Hub:

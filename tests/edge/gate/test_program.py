@@ -15,13 +15,10 @@ from ulid import ULID
 
 from edge.gate.ledger import verify
 from edge.gate.program import main, run_gate
-from messaging.codec import Message, decode, encode
-from messaging.nats_blobs import NatsBlobs
-from messaging.nats_bus import NatsBus
-from messaging.receipts import LedgerPosition, position_in_headers
-from messaging.reports import Report
-from messaging.streams import prepare_hub
-from messaging.subjects import (
+from messaging.nats.blobs import NatsBlobs
+from messaging.nats.bus import NatsBus
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import (
     FLEET_REPORTS,
     HEARTBEATS,
     ORDERS,
@@ -31,9 +28,12 @@ from messaging.subjects import (
     command_subject,
     report_subject,
 )
-from tests.contracts.brokers import Hub, Site, running_hub, running_site
-from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION
+from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.reports import Report
+from messaging.wire_format.codec import Message, decode, encode
+from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, start_gate, status_of
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION
 
 pytestmark = pytest.mark.broker
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from edge.gate.rate_cap import RateCap
 from edge.gate.settings import LEAST_CAP_BYTES, GateSettings
-from messaging.codec import MAX_MESSAGE_BYTES, Lane
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
 
 
 def _settings(**changes: Any) -> GateSettings:

@@ -11,14 +11,14 @@ from edge.gate.ledger import Ledger, verify
 from edge.gate.rate_cap import RateCap
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Accepted, Bus
-from messaging.codec import MAX_MESSAGE_BYTES, Lane, Message, encode
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_hub, prepare_site
+from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
 from messaging.reports import Report
-from messaging.streams import prepare_hub, prepare_site
-from messaging.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, report_subject
-from tests.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE, SAMPLES
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane, Message, encode
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE, SAMPLES
 
 NOW_UTC = 1_800_000_000.0
 

@@ -16,14 +16,14 @@ from edge.outbox.batching import Patience
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool
 from messaging.bus import Accepted, Bus
-from messaging.codec import PAYLOADS, Lane, Message, decode
 from messaging.errors import MessageRefused, WireUnavailable
-from messaging.forms import ulid_number
 from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_site
+from messaging.nats.subjects import SITE_STREAMS
 from messaging.reports import HazardState, Report
-from messaging.streams import prepare_site
-from messaging.subjects import SITE_STREAMS
-from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE, RECALL, SHADOW, SWAP
+from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
+from messaging.wire_format.forms import ulid_number
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE, RECALL, SHADOW, SWAP
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = Patience(urgent_s=0.05, hazard_s=0.2, evidence_s=60.0)
@@ -186,7 +186,7 @@ from pathlib import Path
 from edge.ids import ids_of_a_run
 from edge.outbox.batching import Patience
 from edge.outbox.outbox import Outbox
-from tests.messaging.samples import HAZARD, MISDETECTION
+from tests.support.messaging.samples import HAZARD, MISDETECTION
 
 async def never():
     await asyncio.sleep(60)

@@ -13,13 +13,13 @@ from ulid import ULID
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.bus import Accepted, Bus
-from messaging.codec import Lane, Message, decode
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_site
+from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS
 from messaging.reports import Report
-from messaging.streams import prepare_site
-from messaging.subjects import HEARTBEATS, SITE_STREAMS
-from tests.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
+from messaging.wire_format.codec import Lane, Message, decode
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
 
 
 class FlakyBus(MemoryBus):

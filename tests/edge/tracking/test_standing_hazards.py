@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edge.tracking.standing_hazards import StandingHazards
 from messaging.reports import HazardState
-from tests.messaging.samples import HAZARD
+from tests.support.messaging.samples import HAZARD
 
 
 def test_what_stands_is_kept_as_it_was_last_told_and_what_closed_is_not(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 from edge.errors import CandidateRefused, DetectorError
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from messaging.blobs import digest_of
-from messaging.manifest import ReleaseManifest
 from messaging.releases import Stage
 from messaging.reports import SwapReason
+from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import CLASSES, FakeDetector, describe, fake_bundle, load_fake
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)

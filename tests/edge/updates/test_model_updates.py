@@ -12,10 +12,10 @@ from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.weights_store import WeightsStore
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
-from messaging.manifest import ReleaseManifest
 from messaging.releases import Stage
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import SceneCondition
+from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import FakeDetector, describe, load_fake
 from tests.support.release_fleet import NOW, Fleet
 

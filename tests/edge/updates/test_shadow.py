@@ -8,10 +8,10 @@ import pytest
 from edge.tracking.tracker import ONE_PICTURE
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections
-from messaging.codec import MAX_MESSAGE_BYTES, Message, encode
 from messaging.errors import ConfigurationError
 from messaging.reports import ShadowReport, ShadowTally
 from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Message, encode
 from tests.support.fake_detector import FakeDetector, describe
 
 NIGHT = SceneCondition(Light.NIGHT, Weather.FOG)

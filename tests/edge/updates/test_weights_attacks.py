@@ -9,7 +9,7 @@ import pytest
 
 from edge.updates.weights_store import Wish
 from messaging.reports import SwapReason
-from messaging.signing import Repository
+from messaging.trust.signing import Repository
 from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, serving
 from tests.support.release_fleet import NOW, Fleet
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.updates.weights_store import Wish
-from messaging.keys import SigningKey
-from messaging.orders import sign_order
 from messaging.reports import SwapOutcome, SwapReason
+from messaging.trust.keys import SigningKey
+from messaging.trust.orders import sign_order
 from tests.support.edge.weights_site import assert_refused, drain, serving
 from tests.support.release_fleet import NOW, Fleet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from synth.backgrounds import DrawnBackgrounds
 from synth.order import SynthesisOrder
 from synth.run import Judges, run_order
-from tests.synth.fakes import FakeGenerator
+from tests.support.synth.fakes import FakeGenerator
 
 if __name__ == "__main__":
     run_order(

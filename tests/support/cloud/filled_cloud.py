@@ -30,7 +30,6 @@ from cloud.store.records import (
 )
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from messaging.codec import Message, encode
 from messaging.reports import (
     BoxGeometry,
     CameraHealth,
@@ -40,6 +39,7 @@ from messaging.reports import (
     HazardState,
 )
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
 
 NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)

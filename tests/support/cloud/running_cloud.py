@@ -18,16 +18,16 @@ from cloud.campaigns.stage import Stages
 from cloud.fleet.hub import Hub
 from cloud.settings import CloudSettings
 from messaging.blobs import MemoryBlobs, MemoryFiles
-from messaging.codec import encode
-from messaging.keys import PublicKey
 from messaging.memory_bus import MemoryBus
-from messaging.orders import verify_order
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import HEARTBEATS, ORDERS, report_subject
 from messaging.releases import RolloutOrder, Stage
 from messaging.reports import Report, ShadowReport, ShadowTally, SwapOutcome
-from messaging.signing import Repository
-from messaging.streams import prepare_hub
-from messaging.subjects import HEARTBEATS, ORDERS, report_subject
 from messaging.taxonomy import Light, Weather
+from messaging.trust.keys import PublicKey
+from messaging.trust.orders import verify_order
+from messaging.trust.signing import Repository
+from messaging.wire_format.codec import encode
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, swap, tally
 from tests.support.fake_detector import describe, fake_bundle
 

@@ -7,7 +7,6 @@ from ulid import ULID
 
 from cloud.store.database import Database, open_database, sqlite_url
 from cloud.store.report_store import Received, ReportStore
-from messaging.codec import Message, encode
 from messaging.releases import Stage
 from messaging.reports import (
     BoxGeometry,
@@ -24,6 +23,7 @@ from messaging.reports import (
     SwapReceipt,
 )
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from messaging.wire_format.codec import Message, encode
 
 OLD, NEW = "0a" * 32, "0b" * 32
 EMBEDDING = "e" * 64

@@ -10,7 +10,7 @@ import yaml
 
 from edge.gate.program import STATUS_FILE
 from edge.gate.settings import GateSettings
-from tests.contracts.brokers import Hub, Site
+from tests.support.brokers import Hub, Site
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,8 +1,8 @@
 """A site's weights for tests: opened, serving, drained, and what must hold after a refusal."""
 
 from edge.updates.weights_store import WeightsStore, Wish
-from messaging.manifest import ReleaseManifest
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from messaging.trust.manifest import ReleaseManifest
 from tests.support.release_fleet import Fleet
 
 

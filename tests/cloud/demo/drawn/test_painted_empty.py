@@ -16,7 +16,7 @@ from messaging.taxonomy import SceneCondition
 from synth.backgrounds import DrawnBackgrounds, FolderBackgrounds
 from synth.generator import Image
 from synth.street import WorldName
-from tests.synth.fakes import COLOURS, FakeDetector, FakeGenerator
+from tests.support.synth.fakes import COLOURS, FakeDetector, FakeGenerator
 
 NIGHT, DAY = SceneCondition.parse("night-rain"), SceneCondition.parse("day-clear")
 STREETS = DrawnBackgrounds(WorldName.HOLDOUT)

@@ -13,7 +13,7 @@ from edge.evidence.recall_counter import MatchRule
 from edge.tracking.tracker import TrackerSettings
 from messaging.taxonomy import SceneCondition
 from synth.street import TrueBox, Truth
-from tests.synth.fakes import COLOURS, FakeDetector
+from tests.support.synth.fakes import COLOURS, FakeDetector
 
 FRAMES = 10
 BOX = (40.0, 30.0, 80.0, 60.0)

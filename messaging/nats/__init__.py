@@ -1,0 +1,1 @@
+"""NATS: connections, JetStream streams, object buckets, permissions, and the embedded nats-server."""

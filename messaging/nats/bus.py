@@ -1,0 +1,321 @@
+"""The bus over JetStream: streams, durable pull consumers and last-value buckets.
+
+Speaks the JetStream API in JSON over `nats_wire` directly, so that each call is one bounded request whose
+subject a permission can name. Reads of last values are Direct Gets by subject: a site may be allowed its
+own key and no other. A consumer is looked up again after any error, so that a broker whose store was
+lost, or that was restarted, is survived.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from messaging.bus import Accepted, Delivery, Link, StreamSpec, StreamState
+from messaging.errors import (
+    ConfigurationError,
+    MessageRefused,
+    WireError,
+    WireForbidden,
+    WireFull,
+    WireUnavailable,
+)
+from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsWire, Reply
+
+log = logging.getLogger(__name__)
+
+API = "$JS.API"
+_NANOSECONDS = 1_000_000_000
+_ERR_MESSAGE_TOO_BIG = 10054
+_ERR_STORE_FAILED = 10077
+_ERR_NO_ROOM = {10023, 10047, 10122}
+_ERR_NAME_IN_USE = 10058
+_NOT_FOUND = 404
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class NatsDelivery:
+    """One message of a durable consumer, acknowledged on its reply subject."""
+
+    subject: str
+    data: bytes
+    message_id: str
+    headers: Mapping[str, str]
+    sequence: int
+    attempt: int
+    wire: NatsWire
+    reply_to: str
+
+    async def acknowledge(self) -> None:
+        """Done with it; returns once the broker has taken note."""
+        await self.wire.request(self.reply_to, b"+ACK")
+
+    async def retry_later(self, delay_s: float = 1.0) -> None:
+        """Not now: deliver again after the delay."""
+        delay = json.dumps({"delay": int(delay_s * _NANOSECONDS)}).encode()
+        await self.wire.send(self.reply_to, b"-NAK " + delay)
+
+    async def refuse(self) -> None:
+        """Never deliver again."""
+        await self.wire.request(self.reply_to, b"+TERM")
+
+
+class NatsBus:
+    """A connection to one broker. `ack_wait_s`: how long a delivery may stay unacknowledged."""
+
+    def __init__(self, wire: NatsWire, *, ack_wait_s: float = 15.0) -> None:
+        self._wire = wire
+        self._ack_wait_s = ack_wait_s
+        self._consumers: set[tuple[str, str]] = set()
+
+    @classmethod
+    async def connect(
+        cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S, ack_wait_s: float = 15.0
+    ) -> "NatsBus":
+        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
+        return cls(await NatsWire.connect(link, timeout_s=timeout_s), ack_wait_s=ack_wait_s)
+
+    @property
+    def wire(self) -> NatsWire:
+        """The connection, for the blobs of the same broker."""
+        return self._wire
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands right now."""
+        return self._wire.connected
+
+    async def ensure_stream(self, spec: StreamSpec) -> None:
+        """Create the stream or update it to the spec; keeps what it holds."""
+        await self.ensure_raw_stream(
+            {
+                "name": spec.name,
+                "subjects": list(spec.subjects),
+                "max_bytes": spec.max_bytes,
+                "max_msg_size": spec.max_message_bytes,
+                "max_age": int(spec.max_age_s * _NANOSECONDS),
+                "duplicate_window": int(spec.duplicate_window_s * _NANOSECONDS),
+                "deny_delete": True,
+                "allow_direct": True,
+            }
+        )
+
+    async def ensure_raw_stream(self, config: Mapping[str, Any]) -> None:
+        """Create or update a stream from its JetStream configuration (file store, discard new)."""
+        whole = {"retention": "limits", "storage": "file", "discard": "new", "num_replicas": 1, **config}
+        body = json.dumps(whole).encode()
+        try:
+            await self.api(f"STREAM.CREATE.{config['name']}", body)
+        except _ApiError as error:
+            if error.code != _ERR_NAME_IN_USE:
+                raise error.translated(config["name"]) from error
+            await self._update_stream(str(config["name"]), body)
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> Accepted:
+        """Store one message and await the broker's word.
+
+        Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`
+        (bigger than the stream or the server takes).
+        """
+        sent = {**(headers or {}), **({"Nats-Msg-Id": message_id} if message_id else {})}
+        reply = await self._wire.request(subject, data, headers=sent or None)
+        answer = _parsed(reply, subject)
+        if "error" in answer:
+            raise _ApiError(answer["error"]).translated(subject)
+        return Accepted(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate", False)))
+
+    async def pull(
+        self, stream: str, durable: str, *, batch: int = 100, timeout_s: float = 1.0
+    ) -> Sequence[Delivery]:
+        """Next messages for a durable consumer, at most `batch`; empty when none came in time."""
+        try:
+            await self._ensure_consumer(stream, durable)
+            waiting = await self._next(stream, durable, {"batch": batch, "no_wait": True}, batch, timeout_s)
+            if waiting or timeout_s <= 0:
+                return waiting
+            linger = {"batch": 1, "expires": int(timeout_s * _NANOSECONDS)}
+            return await self._next(stream, durable, linger, 1, timeout_s)
+        except WireError:
+            self._consumers.discard((stream, durable))
+            raise
+
+    async def purge_through(self, stream: str, sequence: int) -> None:
+        """Forget messages up to and including `sequence`."""
+        await self._asked(f"STREAM.PURGE.{stream}", {"seq": sequence + 1})
+
+    async def purge_subject(self, stream: str, subject: str) -> None:
+        """Forget the messages of one subject."""
+        await self._asked(f"STREAM.PURGE.{stream}", {"filter": subject})
+
+    async def stream_state(self, stream: str) -> StreamState:
+        """How full a stream is."""
+        state = (await self._asked(f"STREAM.INFO.{stream}"))["state"]
+        return StreamState(state["messages"], state["bytes"], state["first_seq"], state["last_seq"])
+
+    async def acknowledged_through(self, stream: str, durable: str) -> int:
+        """Highest sequence up to which the consumer has acknowledged everything."""
+        await self._ensure_consumer(stream, durable)
+        info = await self._asked(f"CONSUMER.INFO.{stream}.{durable}")
+        return int(info["ack_floor"]["stream_seq"])
+
+    async def ensure_latest(self, bucket: str) -> None:
+        """Create a last-value bucket if absent."""
+        await self.ensure_raw_stream(
+            {
+                "name": f"KV_{bucket}",
+                "subjects": [f"$KV.{bucket}.>"],
+                "max_msgs_per_subject": 1,
+                "allow_rollup_hdrs": True,
+                "deny_delete": True,
+                "allow_direct": True,
+            }
+        )
+
+    async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
+        """Set the last value of a key."""
+        await self.publish(f"$KV.{bucket}.{key}", value, message_id="")
+
+    async def get_latest(self, bucket: str, key: str) -> bytes | None:
+        """The last value of a key, or None."""
+        reply = await self.direct_get(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+        return None if reply is None else reply.data
+
+    async def direct_get(
+        self, stream: str, subject: str = "", *, query: Mapping[str, Any] | None = None
+    ) -> Reply | None:
+        """One stored message, by last of `subject` or by `query`; None when there is none."""
+        address = f"{API}.DIRECT.GET.{stream}" + (f".{subject}" if subject else "")
+        reply = await self._wire.request(address, json.dumps(query).encode() if query else b"")
+        if reply.status == str(_NOT_FOUND):
+            return None
+        if reply.status:
+            raise WireError(f"reading {subject or query} of {stream}: {reply.headers.get('Description')}")
+        return reply
+
+    async def all_latest(self, bucket: str) -> Mapping[str, bytes]:
+        """Every key's last value, read in pages."""
+        prefix = f"$KV.{bucket}."
+        values: dict[str, bytes] = {}
+        sequence = 1
+        while True:
+            query = {"seq": sequence, "batch": _BATCH, "next_by_subj": f"{prefix}>"}
+            page = await self._wire.collect(
+                f"{API}.DIRECT.GET.KV_{bucket}", json.dumps(query).encode(), limit=_BATCH + 1, timeout_s=5.0
+            )
+            if not page or not page[-1].status:
+                raise WireUnavailable(f"bucket {bucket} broke off after {len(values)} keys")
+            for reply in page[:-1]:
+                values[reply.headers["Nats-Subject"].removeprefix(prefix)] = reply.data
+                sequence = int(reply.headers["Nats-Sequence"]) + 1
+            if len(page) <= _BATCH:
+                return values
+
+    async def hint(self, subject: str) -> None:
+        """Send a wake-up without payload or guarantee."""
+        await self._wire.send(subject)
+
+    async def wait_hint(self, subject: str, timeout_s: float) -> bool:
+        """Whether a hint came since the last call, or comes within `timeout_s`."""
+        return await self._wire.wait_hint(subject, timeout_s)
+
+    async def close(self) -> None:
+        """Close; safe to call twice."""
+        await self._wire.close()
+
+    async def api(self, method: str, body: bytes = b"") -> dict[str, Any]:
+        """One JetStream API call; raises a private error with the server's code."""
+        answer = _parsed(await self._wire.request(f"{API}.{method}", body), method)
+        if "error" in answer:
+            raise _ApiError(answer["error"])
+        return answer
+
+    async def _asked(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            return await self.api(method, json.dumps(body).encode() if body else b"")
+        except _ApiError as error:
+            raise error.translated(method) from error
+
+    async def _update_stream(self, name: str, body: bytes) -> None:
+        try:
+            await self.api(f"STREAM.UPDATE.{name}", body)
+        except _ApiError as error:
+            raise ConfigurationError(f"stream {name} cannot take its new settings: {error}") from error
+
+    async def _ensure_consumer(self, stream: str, durable: str) -> None:
+        if (stream, durable) in self._consumers:
+            return
+        config = {
+            "durable_name": durable,
+            "ack_policy": "explicit",
+            "deliver_policy": "all",
+            "ack_wait": int(self._ack_wait_s * _NANOSECONDS),
+            "max_ack_pending": 1000,
+            "max_deliver": -1,
+        }
+        body = {"stream_name": stream, "config": config}
+        await self._asked(f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", body)
+        self._consumers.add((stream, durable))
+
+    async def _next(
+        self, stream: str, durable: str, query: Mapping[str, Any], limit: int, timeout_s: float
+    ) -> list[NatsDelivery]:
+        replies = await self._wire.collect(
+            f"{API}.CONSUMER.MSG.NEXT.{stream}.{durable}",
+            json.dumps(query).encode(),
+            limit=limit,
+            timeout_s=timeout_s + 1.0,
+        )
+        deliveries = [self._delivery(reply) for reply in replies if not reply.status]
+        status = replies[-1].status if replies else ""
+        if not deliveries and status not in ("404", "408"):
+            raise WireUnavailable(
+                f"consumer {durable} of {stream} does not answer (status {status or 'none'})"
+            )
+        return deliveries
+
+    def _delivery(self, reply: Reply) -> NatsDelivery:
+        tokens = reply.reply_to.split(".")
+        ahead = 4 if len(tokens) < 12 else 6
+        return NatsDelivery(
+            subject=reply.subject,
+            data=reply.data,
+            message_id=reply.headers.get("Nats-Msg-Id", ""),
+            headers=reply.headers,
+            sequence=int(tokens[ahead + 1]),
+            attempt=int(tokens[ahead]),
+            wire=self._wire,
+            reply_to=reply.reply_to,
+        )
+
+
+class _ApiError(WireError):
+    """The JetStream API's own words, before they are translated."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.code = int(error.get("err_code", 0))
+        self.http = int(error.get("code", 0))
+        self.text = str(error.get("description", ""))
+        super().__init__(f"{self.text} ({self.http}/{self.code})")
+
+    def translated(self, what: str) -> WireError | MessageRefused:
+        if self.code == _ERR_MESSAGE_TOO_BIG:
+            return MessageRefused(f"message on {what} is over the stream's maximum size")
+        if self.code in _ERR_NO_ROOM or (self.code == _ERR_STORE_FAILED and "maximum" in self.text):
+            return WireFull(f"{what}: {self.text}; shed or purge before sending more")
+        if self.http in (401, 403):
+            return WireForbidden(f"{what}: {self.text}")
+        if self.http in (_NOT_FOUND, 503) or self.code == _ERR_STORE_FAILED:
+            return WireUnavailable(f"{what}: {self}")
+        return WireError(f"{what}: {self}")
+
+
+def _parsed(reply: Reply, what: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(reply.data)
+    except ValueError:
+        raise WireError(f"{what}: the broker's answer is not JSON ({reply.data[:40]!r})") from None
+    return answer

@@ -1,0 +1,212 @@
+"""Keys and credentials of brokers: nkeys, and operator, account and user JWTs minted here.
+
+The only door to `nkeys`. Seeds come from the system's random source and lie in files of mode 0600. The
+hub runs in operator mode: a site is enrolled by signing a user JWT with the account key, without touching
+the hub's configuration; it is revoked by a list inside the account's JWT.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nkeys
+
+from messaging.blobs import write_atomically
+from messaging.errors import ConfigurationError
+from messaging.nats.permissions import EVERYTHING, Permissions, gate_at_hub
+
+_HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
+_NO_LIMIT = -1
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An nkey: the public key as NATS writes it, and the seed."""
+
+    public: str
+    seed: str
+
+    def sign(self, data: bytes) -> bytes:
+        """Ed25519 signature over the bytes."""
+        return bytes(nkeys.from_seed(bytearray(self.seed.encode())).sign(data))
+
+
+def new_key(prefix: int) -> KeyPair:
+    """A fresh key pair from the system's random source."""
+    return key_of(nkeys.encode_seed(secrets.token_bytes(32), prefix).decode())
+
+
+def new_user_key() -> KeyPair:
+    """A fresh user key pair."""
+    return new_key(nkeys.PREFIX_BYTE_USER)
+
+
+def key_of(seed: str) -> KeyPair:
+    """The pair of a seed. Raises `ConfigurationError` for a text that is not one."""
+    try:
+        return KeyPair(nkeys.from_seed(bytearray(seed.encode())).public_key.decode(), seed)
+    except (nkeys.NkeysError, ValueError) as error:
+        raise ConfigurationError(f"this is not an nkey seed ({type(error).__name__})") from None
+
+
+def key_in_file(path: Path, prefix: int = nkeys.PREFIX_BYTE_USER) -> KeyPair:
+    """The key pair of a seed file, made at first use (mode 0600)."""
+    if not path.exists():
+        write_secret(path, new_key(prefix).seed.encode())
+    return key_of(path.read_text().strip())
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(path, data)
+    os.chmod(path, 0o600)
+
+
+def signed_jwt(claims: Mapping[str, Any], signer: KeyPair) -> str:
+    """A NATS JWT (v2): header.claims.signature, `jti` being the hash of the claims."""
+    whole = {**claims, "iss": signer.public}
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).digest()
+    whole["jti"] = base64.b32encode(digest).decode().rstrip("=")
+    text = f"{_part(_HEADER)}.{_part(whole)}"
+    return f"{text}.{_base64(signer.sign(text.encode()))}"
+
+
+class HubAuthority:
+    """The hub's operator and account, and who may connect to it. State: a folder of seeds and a list."""
+
+    def __init__(self, folder: Path, *, now_utc: int) -> None:
+        self._folder = folder
+        self._now_utc = now_utc
+        self._operator = key_in_file(folder / "operator.seed", nkeys.PREFIX_BYTE_OPERATOR)
+        self._account = key_in_file(folder / "account.seed", nkeys.PREFIX_BYTE_ACCOUNT)
+        self._system = key_in_file(folder / "system.seed", nkeys.PREFIX_BYTE_ACCOUNT)
+
+    def settings(self) -> str:
+        """The part of the hub's configuration that names operator, accounts and revocations."""
+        return (
+            f"operator: {self._operator_jwt()}\n"
+            f"system_account: {self._system.public}\n"
+            "resolver: MEMORY\n"
+            "resolver_preload: {\n"
+            f"  {self._account.public}: {self._account_jwt()}\n"
+            f"  {self._system.public}: {self._system_jwt()}\n"
+            "}\n"
+        )
+
+    def enrol_cloud(self) -> Path:
+        """Credentials with full rights on the account; the file is made once."""
+        return self._enrol("cloud", EVERYTHING)
+
+    def enrol_site(self, site: str) -> Path:
+        """Credentials of a site's gate, with exactly its subjects; the file is made once."""
+        return self._enrol(f"site-{site}", gate_at_hub(site))
+
+    def revoke_site(self, site: str) -> None:
+        """Take a site's credentials back; takes effect when the hub reloads its configuration."""
+        path = self._path(f"site-{site}")
+        if not path.exists():
+            raise ConfigurationError(f"site {site!r} was never enrolled; there is nothing to revoke")
+        public = _subject_of(path)
+        revoked = {**self._revoked(), public: self._now_utc}
+        write_secret(self._folder / "revoked.json", json.dumps(revoked, sort_keys=True).encode())
+        path.unlink()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.creds"
+
+    def _enrol(self, name: str, permissions: Permissions) -> Path:
+        path = self._path(name)
+        if path.exists() and _permissions_of(path) == permissions:
+            return path
+        user = new_user_key()
+        token = signed_jwt(self._user_claims(name, user, permissions), self._account)
+        write_secret(path, _credentials_text(token, user.seed).encode())
+        return path
+
+    def _revoked(self) -> dict[str, int]:
+        path = self._folder / "revoked.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def _user_claims(self, name: str, user: KeyPair, permissions: Permissions) -> dict[str, Any]:
+        return {
+            "name": name,
+            "sub": user.public,
+            "iat": self._now_utc,
+            "nats": {
+                "type": "user",
+                "version": 2,
+                "pub": {"allow": list(permissions.publish)},
+                "sub": {"allow": list(permissions.subscribe)},
+                "subs": _NO_LIMIT,
+                "data": _NO_LIMIT,
+                "payload": _NO_LIMIT,
+            },
+        }
+
+    def _operator_jwt(self) -> str:
+        claims = {
+            "name": "blindspot",
+            "sub": self._operator.public,
+            "iat": 0,
+            "nats": {"type": "operator", "version": 2, "system_account": self._system.public},
+        }
+        return signed_jwt(claims, self._operator)
+
+    def _account_jwt(self) -> str:
+        storage = ("mem_storage", "disk_storage", "streams", "consumer")
+        nats = {"limits": _open_limits(dict.fromkeys(storage, _NO_LIMIT)), "revocations": self._revoked()}
+        return self._signed_account("fleet", self._account, nats)
+
+    def _system_jwt(self) -> str:
+        return self._signed_account("system", self._system, {"limits": _open_limits({})})
+
+    def _signed_account(self, name: str, account: KeyPair, nats: dict[str, Any]) -> str:
+        claims = {
+            "name": name,
+            "sub": account.public,
+            "iat": self._now_utc,
+            "nats": {"type": "account", "version": 2, **nats},
+        }
+        return signed_jwt(claims, self._operator)
+
+
+def _open_limits(storage: Mapping[str, int]) -> dict[str, Any]:
+    names = ("subs", "data", "payload", "imports", "exports", "conn", "leaf")
+    return {**dict.fromkeys(names, _NO_LIMIT), "wildcards": True, **storage}
+
+
+def _credentials_text(token: str, seed: str) -> str:
+    return (
+        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
+
+
+def _claims_in(path: Path) -> dict[str, Any]:
+    part = path.read_text().splitlines()[1].split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+def _subject_of(path: Path) -> str:
+    return str(_claims_in(path)["sub"])
+
+
+def _permissions_of(path: Path) -> Permissions:
+    nats = _claims_in(path)["nats"]
+    return Permissions(tuple(nats["pub"]["allow"]), tuple(nats["sub"]["allow"]))
+
+
+def _part(value: Mapping[str, Any]) -> str:
+    return _base64(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

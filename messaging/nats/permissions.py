@@ -1,0 +1,59 @@
+"""Who may publish and hear what, generated from the payload table and the subject names.
+
+Allow-lists only, no deny-lists: a subject that is not named here is forbidden. A site's gate has no
+JetStream administration at the hub; it reads its own last values by Direct Get on a subject that names
+its own key, and the two public buckets as a whole.
+"""
+
+from dataclasses import dataclass
+
+from messaging.nats.subjects import (
+    HEARTBEATS,
+    MODELS_BUCKET,
+    ORDERS,
+    RECEIPTS,
+    TUF_BUCKET,
+    checkpoint_subject,
+    command_subject,
+    inbox_prefix,
+    lane_subjects,
+)
+from messaging.wire_format.codec import PAYLOADS, Lane
+
+_DIRECT_GET = "$JS.API.DIRECT.GET"
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Allow-lists of subjects, with NATS wildcards."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def gate_at_hub(site: str) -> Permissions:
+    """What a site's gate may do at the hub."""
+    reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
+    heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
+    own_values = tuple(f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{site}" for bucket in (ORDERS, RECEIPTS))
+    objects = tuple(
+        f"{_DIRECT_GET}.OBJ_{bucket}{rest}" for bucket in (MODELS_BUCKET, TUF_BUCKET) for rest in ("", ".>")
+    )
+    return Permissions(
+        publish=(*reports, checkpoint_subject(site), *heartbeat, *own_values, *objects),
+        subscribe=(f"{inbox_prefix(site)}.>", command_subject(site, ">")),
+    )
+
+
+def node_at_site(site: str) -> Permissions:
+    """What a node may do at its site's broker: put reports, hear the replies."""
+    reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
+    heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
+    return Permissions(publish=(*reports, *heartbeat), subscribe=(f"{inbox_prefix(site)}.>",))
+
+
+EVERYTHING = Permissions(publish=(">",), subscribe=(">",))
+
+
+def _has_latest() -> bool:
+    return any(row.lane is Lane.LATEST for row in PAYLOADS.values())

@@ -1,0 +1,58 @@
+"""The streams and buckets of a site's broker and of the hub, generated from the payload table.
+
+Both are set up idempotently by whoever owns the broker: a site's by its gate, the hub's by the cloud.
+"""
+
+from messaging.blobs import NamedFiles
+from messaging.bus import Bus, StreamSpec
+from messaging.nats.subjects import (
+    DEAD_LETTERS,
+    FLEET_REPORTS,
+    HEARTBEATS,
+    ORDERS,
+    RECEIPTS,
+    SITE_STREAMS,
+    lane_subjects,
+)
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
+
+CHECKPOINTS = "CHECKPOINTS"
+_DAY_S = 86_400.0
+_MIB = 2**20
+
+
+def site_streams(site: str, *, max_bytes: int = 512 * _MIB) -> tuple[StreamSpec, ...]:
+    """One stream a lane; full means refuse, so that the outbox sheds by the table's order."""
+    return tuple(
+        StreamSpec(name, lane_subjects(site, lane), max_bytes, MAX_MESSAGE_BYTES)
+        for lane, name in SITE_STREAMS.items()
+    )
+
+
+def hub_streams(*, max_bytes: int = 4096 * _MIB) -> tuple[StreamSpec, ...]:
+    """What all sites' gates publish into, the ledgers' checkpoints, and what intake sets aside."""
+    kinds = [row for row in PAYLOADS.values() if row.lane is not Lane.LATEST]
+    age_s = max(row.retention_days for row in kinds) * _DAY_S
+    reports = tuple(f"site.*.report.{row.kind}.>" for row in kinds)
+    return (
+        StreamSpec(FLEET_REPORTS, reports, max_bytes, MAX_MESSAGE_BYTES, max_age_s=age_s),
+        StreamSpec(CHECKPOINTS, ("site.*.ledger.checkpoint",), 64 * _MIB, 1024, max_age_s=age_s),
+        StreamSpec(DEAD_LETTERS, ("dead.>",), 256 * _MIB, 2 * MAX_MESSAGE_BYTES, max_age_s=age_s),
+    )
+
+
+async def prepare_site(bus: Bus, site: str, *, max_bytes: int = 512 * _MIB) -> None:
+    """Set up a site's streams and its heartbeat; safe to repeat."""
+    for spec in site_streams(site, max_bytes=max_bytes):
+        await bus.ensure_stream(spec)
+    await bus.ensure_latest(HEARTBEATS)
+
+
+async def prepare_hub(bus: Bus, *files: NamedFiles, max_bytes: int = 4096 * _MIB) -> None:
+    """Set up the hub's streams, last values and the given object buckets; safe to repeat."""
+    for spec in hub_streams(max_bytes=max_bytes):
+        await bus.ensure_stream(spec)
+    for bucket in (HEARTBEATS, RECEIPTS, ORDERS):
+        await bus.ensure_latest(bucket)
+    for bucket_files in files:
+        await bucket_files.ensure()

@@ -1,0 +1,1 @@
+"""Signatures: keys, the TUF repository and client, release manifests, rollout orders."""

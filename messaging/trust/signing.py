@@ -1,0 +1,227 @@
+"""The cloud's TUF repository: who signs what, and the metadata that sites fetch.
+
+Roles: root (2 of 3 keys), targets (releases), snapshot and timestamp (freshness). The director key, which
+signs rollout orders, lies beside them and is no TUF role. All keys are made at first start in one folder,
+which gives integrity against the network, not against whoever holds the folder; the ceremony that moves
+root and targets keys off-line changes only where key files lie. Metadata is written targets first and
+timestamp last, so that a crash leaves the old or the new state, never half of one.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self, TypeVar
+
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+
+from messaging.blobs import write_atomically
+from messaging.errors import ConfigurationError
+from messaging.releases import Stage
+from messaging.trust.keys import SigningKey
+from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.site_trust import SiteTrust
+
+ROOT_KEYS = ("root-1", "root-2", "root-3")
+ROOT_THRESHOLD = 2
+ONE_KEY_ROLES = ("targets", "snapshot", "timestamp")
+DIRECTOR = "director"
+T = TypeVar("T", Root, Targets, Snapshot, Timestamp)
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long each role's metadata holds, in seconds. Sites keep what they run when it has expired."""
+
+    root_s: int = 3 * 365 * 86400
+    targets_s: int = 365 * 86400
+    snapshot_s: int = 14 * 86400
+    timestamp_s: int = 86400
+
+
+class Repository:
+    """The signed list of releases, in one folder: `keys/` (0600) and `metadata/`."""
+
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], float] = time.time, lifetimes: Lifetimes | None = None
+    ) -> None:
+        """Open the repository in `folder`, or make its keys and first metadata where there is none."""
+        self._metadata = folder / "metadata"
+        self._keys = folder / "keys"
+        self._clock = clock
+        self._lifetimes = lifetimes or Lifetimes()
+        self.director = SigningKey.read_or_make(self._key_path(DIRECTOR))
+        if not self._path("timestamp.json").exists():
+            self._make()
+        self._root = self._read(Root, self._newest_root())
+        self._timestamp = self._read(Timestamp, "timestamp.json")
+        self._snapshot = self._read(Snapshot, f"{self._timestamp.snapshot_meta.version}.snapshot.json")
+        self._targets = self._read(Targets, f"{self._snapshot.meta['targets.json'].version}.targets.json")
+        self._admit_new_keys()
+
+    @classmethod
+    def create(cls, folder: Path, *, clock: Callable[[], float] = time.time) -> Self:
+        """Make a repository. Raises `ConfigurationError` where one already is."""
+        if (folder / "metadata" / "timestamp.json").exists():
+            raise ConfigurationError(f"{folder} already holds a release repository; open it instead")
+        return cls(folder, clock=clock)
+
+    @classmethod
+    def open(cls, folder: Path, *, clock: Callable[[], float] = time.time) -> Self:
+        """Open a repository. Raises `ConfigurationError` where there is none."""
+        if not (folder / "metadata" / "timestamp.json").exists():
+            raise ConfigurationError(f"{folder} holds no release repository; start the cloud once to make it")
+        return cls(folder, clock=clock)
+
+    @property
+    def root_bytes(self) -> bytes:
+        """The newest root metadata: what a site is given when it is enrolled."""
+        return self._path(self._newest_root()).read_bytes()
+
+    @property
+    def site_trust(self) -> SiteTrust:
+        """What a site believes from its first day: the root and the director's public key."""
+        return SiteTrust(self.root_bytes, self.director.public)
+
+    def releases(self) -> dict[str, ReleaseManifest]:
+        """Every release by its digest."""
+        return {
+            digest: ReleaseManifest.from_target(digest, target.length, target.custom)
+            for digest, target in self._targets.targets.items()
+        }
+
+    def publish(self, manifest: ReleaseManifest) -> None:
+        """Sign a release, or the change of its stage from trial to service.
+
+        Signing what is already signed changes nothing. Raises `ConfigurationError` for a version that does
+        not go up and for any other change of a signed release.
+        """
+        releases = self.releases()
+        known = releases.get(manifest.digest)
+        if known == manifest:
+            return
+        if known is not None:
+            _check_promotion(known, manifest)
+        elif manifest.version <= (newest := max((r.version for r in releases.values()), default=0)):
+            raise ConfigurationError(
+                f"release {manifest.digest[:12]} has version {manifest.version}, the newest is {newest}; "
+                "versions only go up"
+            )
+        self._targets.targets[manifest.digest] = TargetFile(
+            manifest.length_bytes,
+            {"sha256": manifest.digest},
+            manifest.digest,
+            {"custom": manifest.custom()},
+        )
+        self._renew_targets()
+
+    def refresh_timestamp(self) -> None:
+        """Sign a new timestamp; snapshot and targets too when less than half of their life is left."""
+        if self._left(self._targets) < self._lifetimes.targets_s / 2:
+            self._renew_targets()
+        elif self._left(self._snapshot) < self._lifetimes.snapshot_s / 2:
+            self._renew_snapshot()
+        else:
+            self._renew_timestamp()
+
+    def rotate_key(self, role: str) -> None:
+        """Replace the key of `targets`, `snapshot` or `timestamp`: a new root revokes the old one."""
+        if role not in ONE_KEY_ROLES:
+            raise ConfigurationError(f"role {role!r} has no key to rotate; name one of {ONE_KEY_ROLES}")
+        self._key_path(role).unlink()
+        self._admit_new_keys()
+
+    def metadata_files(self) -> Mapping[str, bytes]:
+        """File name -> bytes, in the order in which they must be made public (timestamp last)."""
+        roots = sorted(self._metadata.glob("*.root.json"), key=_root_version)
+        names = [path.name for path in roots]
+        names += [f"{self._targets.version}.targets.json", f"{self._snapshot.version}.snapshot.json"]
+        return {name: self._path(name).read_bytes() for name in [*names, "timestamp.json"]}
+
+    def _make(self) -> None:
+        self._root = Root(expires=self._in(self._lifetimes.root_s), consistent_snapshot=True)
+        for key_name in ROOT_KEYS:
+            self._root.add_key(self._key(key_name).public.tuf_key, "root")
+        self._root.roles["root"].threshold = ROOT_THRESHOLD
+        for role in ONE_KEY_ROLES:
+            self._root.add_key(self._key(role).public.tuf_key, role)
+        self._write_root()
+        self._targets, self._snapshot, self._timestamp = Targets(), Snapshot(), Timestamp()
+        for part in (self._targets, self._snapshot, self._timestamp):
+            part.version = 0  # writing counts up
+        self._renew_targets()
+
+    def _admit_new_keys(self) -> None:
+        """Bring root in line with the key files: also finishes a rotation that a crash cut short."""
+        changed = [r for r in ONE_KEY_ROLES if self._key(r).public.key_id not in self._root.roles[r].keyids]
+        if not changed:
+            return
+        for role in changed:
+            self._root.revoke_key(self._root.roles[role].keyids[0], role)
+            self._root.add_key(self._key(role).public.tuf_key, role)
+        self._root.version += 1
+        self._write_root()
+        self._renew_targets()
+
+    def _write_root(self) -> None:
+        self._root.expires = self._in(self._lifetimes.root_s)
+        self._write(self._root, f"{self._root.version}.root.json", ROOT_KEYS)
+
+    def _renew_targets(self) -> None:
+        self._targets.version += 1
+        self._targets.expires = self._in(self._lifetimes.targets_s)
+        self._write(self._targets, f"{self._targets.version}.targets.json", ("targets",))
+        self._renew_snapshot()
+
+    def _renew_snapshot(self) -> None:
+        self._snapshot.version += 1
+        self._snapshot.expires = self._in(self._lifetimes.snapshot_s)
+        self._snapshot.meta["targets.json"] = MetaFile(self._targets.version)
+        self._write(self._snapshot, f"{self._snapshot.version}.snapshot.json", ("snapshot",))
+        self._renew_timestamp()
+
+    def _renew_timestamp(self) -> None:
+        self._timestamp.version += 1
+        self._timestamp.expires = self._in(self._lifetimes.timestamp_s)
+        self._timestamp.snapshot_meta = MetaFile(self._snapshot.version)
+        self._write(self._timestamp, "timestamp.json", ("timestamp",))
+
+    def _write(self, signed: T, name: str, key_names: tuple[str, ...]) -> None:
+        metadata = Metadata(signed)
+        for key_name in key_names:
+            metadata.sign(self._key(key_name).signer, append=True)
+        write_atomically(self._path(name), metadata.to_bytes())
+
+    def _read(self, kind: type[T], name: str) -> T:
+        return Metadata[T].from_file(str(self._path(name))).signed
+
+    def _key(self, name: str) -> SigningKey:
+        return SigningKey.read_or_make(self._key_path(name))
+
+    def _key_path(self, name: str) -> Path:
+        return self._keys / f"{name}.pem"
+
+    def _path(self, name: str) -> Path:
+        return self._metadata / name
+
+    def _newest_root(self) -> str:
+        return max(self._metadata.glob("*.root.json"), key=_root_version).name
+
+    def _in(self, seconds: int) -> datetime:
+        return datetime.fromtimestamp(int(self._clock()), UTC) + timedelta(seconds=seconds)
+
+    def _left(self, signed: Signed) -> float:
+        return signed.expires.timestamp() - self._clock()
+
+
+def _root_version(path: Path) -> int:
+    return int(path.name.split(".")[0])
+
+
+def _check_promotion(known: ReleaseManifest, wanted: ReleaseManifest) -> None:
+    if known.stage is Stage.SERVICE or known.model_copy(update={"stage": Stage.SERVICE}) != wanted:
+        raise ConfigurationError(
+            f"release {known.digest[:12]} is signed as {known.stage} with version {known.version}; "
+            "only its stage may change, from trial to service"
+        )

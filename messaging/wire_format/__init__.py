@@ -1,0 +1,1 @@
+"""Payload <-> bytes: the packed encoding of reports and the one table of payload types."""

@@ -1,0 +1,222 @@
+"""Payload <-> bytes, and the one table of payload types.
+
+A message is a CloudEvent around one report, or around several of one kind where the kind gathers: id (a
+ULID), source (the site), type (kind and schema version), time, and the reports, packed by the payload's
+public schema (see `packing`; `cloud_event` shows it as the JSON that CloudEvents defines). The table
+`PAYLOADS` says of each kind: its model, lane, size cap, how many a message may hold, shedding priority and
+retention; subjects, permissions, streams, caps and the gate's allow-list are generated from it and written
+nowhere else. Packed bytes have one reading and one writing: `decode` takes only what `encode` would write.
+"""
+
+import binascii
+import re
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+
+from messaging.errors import MessageRefused
+from messaging.releases import SLUG_PATTERN
+from messaging.reports import (
+    LAST_UTC,
+    ULID_PATTERN,
+    ClassPrototype,
+    HazardEvent,
+    Heartbeat,
+    Misdetection,
+    OperatorVerdict,
+    RecallTally,
+    Report,
+    ShadowReport,
+    SwapReceipt,
+)
+from messaging.wire_format.digits import DigitReader, DigitWriter
+from messaging.wire_format.forms import Origin, Record, Word, ulid_number, ulid_text
+from messaging.wire_format.packing import record_of
+
+SCHEMA_VERSION = 2
+MAX_MESSAGE_BYTES = 8 * 1024
+
+
+class Lane(StrEnum):
+    """Hazards are forwarded first and never shed; evidence after; latest keeps only the last value."""
+
+    HAZARDS = "hazards"
+    EVIDENCE = "evidence"
+    LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class PayloadType:
+    """One row of the table. `shed_order` None means never shed; else lower numbers go first.
+
+    `most` is how many reports of the kind one message may hold; more than one: the kind gathers.
+    """
+
+    kind: str
+    model: type[Report]
+    lane: Lane
+    cap_bytes: int
+    shed_order: int | None
+    retention_days: int
+    most: int = 1
+
+
+PAYLOADS: dict[str, PayloadType] = {
+    row.kind: row
+    for row in (
+        PayloadType("hazard", HazardEvent, Lane.HAZARDS, 4096, None, 30, most=64),
+        PayloadType("swap", SwapReceipt, Lane.HAZARDS, 512, None, 30),
+        PayloadType("verdict", OperatorVerdict, Lane.HAZARDS, 512, None, 30),
+        PayloadType("misdetection", Misdetection, Lane.EVIDENCE, 4096, 0, 30, most=64),
+        PayloadType("prototype", ClassPrototype, Lane.EVIDENCE, 4096, 1, 30, most=16),
+        PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, most=64),
+        PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
+        PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1),
+    )
+}
+_KINDS = {row.model: row.kind for row in PAYLOADS.values()}
+_ORDER = tuple(PAYLOADS)
+_FORMS: dict[str, Record] = {row.kind: record_of(row.model) for row in PAYLOADS.values()}
+_MOST_KINDS = 32
+_HEAD_BYTES = 3
+_ULIDS = 1 << 128
+
+
+@dataclass(frozen=True)
+class Message:
+    """A report with its envelope, and `more` of the same kind. `id` is a ULID, made once at its birth."""
+
+    id: str
+    site: str
+    at_utc: int
+    report: Report
+    more: tuple[Report, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The payload type's name in the table."""
+        return kind_of(self.report)
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """All reports of the message, at least one."""
+        return (self.report, *self.more)
+
+
+def kind_of(report: Report) -> str:
+    """The table's name for a report. Raises `MessageRefused` for a type that is not on the allow-list."""
+    try:
+        return _KINDS[type(report)]
+    except KeyError:
+        raise MessageRefused(
+            f"{type(report).__name__} is not on the allow-list of payload types ({', '.join(PAYLOADS)})"
+        ) from None
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of a message. Raises `MessageRefused`: over the cap of its kind, or a value does not fit."""
+    row = PAYLOADS[message.kind]
+    if {kind_of(report) for report in message.more} - {row.kind} or len(message.reports) > row.most:
+        raise MessageRefused(
+            f"{row.kind} message {message.id} holds {len(message.reports)} reports; at most {row.most} of "
+            "this one kind fit"
+        )
+    try:
+        data = _framed(_packed(message, row))
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise MessageRefused(
+            f"{row.kind} message {str(message.id)[:26]} does not fit its schema: {str(error)[:80]}"
+        ) from None
+    if len(data) > row.cap_bytes:
+        raise MessageRefused(
+            f"{row.kind} message {message.id} has {len(data)} bytes, its cap is {row.cap_bytes}; "
+            "split the report"
+        )
+    return data
+
+
+def decode(data: bytes) -> Message:
+    """Unpack and validate bytes. Raises `MessageRefused`: over the cap, unknown version or kind, bad schema,
+    or another writing of a message than `encode`'s."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MessageRefused(f"message of {len(data)} bytes was not read; the cap is {MAX_MESSAGE_BYTES}")
+    if not data or data[0] != SCHEMA_VERSION:
+        found = data[0] if data else "none"
+        raise MessageRefused(f"schema version {found}, this program reads {SCHEMA_VERSION}")
+    if data != _framed(data[_HEAD_BYTES:]):
+        raise MessageRefused(f"not a Blindspot message, or damaged: the check of its {len(data)} bytes fails")
+    try:
+        message = _unpacked(DigitReader(data[_HEAD_BYTES:]), len(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MessageRefused(f"{error.title}: field {where!r}: {first['msg']}") from None
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise MessageRefused(f"not a Blindspot message: {type(error).__name__}: {str(error)[:80]}") from None
+    if encode(message) != data:
+        raise MessageRefused(f"{message.kind} message {message.id} is not written canonically")
+    return message
+
+
+def cloud_event(message: Message) -> dict[str, Any]:
+    """The message as a CloudEvent in JSON values, for people who look at one; `data` lists its reports."""
+    return {
+        "specversion": "1.0",
+        "id": message.id,
+        "source": f"site/{message.site}",
+        "type": f"blindspot.{message.kind}.v{SCHEMA_VERSION}",
+        "time": message.at_utc,
+        "datacontenttype": "application/json",
+        "data": [report.model_dump(mode="json") for report in message.reports],
+    }
+
+
+def _framed(body: bytes) -> bytes:
+    """Version, a check against damage (packed bytes have no redundancy of their own), and the body."""
+    return struct.pack("<BH", SCHEMA_VERSION, binascii.crc_hqx(body, 0)) + body
+
+
+def _packed(message: Message, row: PayloadType) -> bytes:
+    out, origin = DigitWriter(), Origin(_seconds(message.at_utc), _ulid(message.id))
+    out.put(_ORDER.index(row.kind), _MOST_KINDS)
+    out.put(ulid_number(origin.id), _ULIDS)
+    out.put(origin.at_utc, LAST_UTC + 1)
+    Word().write(out, [_site(message.site)], origin)
+    out.put(len(message.reports) - 1, row.most)
+    _FORMS[row.kind].write(out, message.reports, origin)
+    return out.to_bytes()
+
+
+def _unpacked(source: DigitReader, length_bytes: int) -> Message:
+    number = source.take(_MOST_KINDS)
+    if number >= len(_ORDER):
+        raise MessageRefused(f"payload type {number} is not on the allow-list")
+    row = PAYLOADS[_ORDER[number]]
+    if length_bytes > row.cap_bytes:
+        raise MessageRefused(f"{row.kind} message has {length_bytes} bytes, its cap is {row.cap_bytes}")
+    origin = Origin(id=ulid_text(source.take(_ULIDS)), at_utc=source.take(LAST_UTC + 1))
+    (site,) = Word().read(source, 1, origin)
+    reports = _FORMS[row.kind].read(source, source.take(row.most) + 1, origin)
+    source.end()
+    return Message(origin.id, _site(site), origin.at_utc, reports[0], tuple(reports[1:]))
+
+
+def _ulid(value: str) -> str:
+    if re.fullmatch(ULID_PATTERN, value) is None:
+        raise ValueError("id is not a ULID")
+    return value
+
+
+def _site(value: str) -> str:
+    if re.fullmatch(SLUG_PATTERN, value) is None:
+        raise ValueError("site is not a slug")
+    return value
+
+
+def _seconds(value: int) -> int:
+    if type(value) is not int or not 0 <= value <= LAST_UTC:
+        raise ValueError("time is not whole seconds since 1970")
+    return value

@@ -1,0 +1,151 @@
+"""The embedded broker: loopback, fsync, one owner a store, restarted when it dies, gone with its parent."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from messaging.errors import ConfigurationError, WireUnavailable
+from messaging.nats.broker import EmbeddedBroker, find_server
+from messaging.nats.broker_config import BrokerConfig, refuse_forgetful_store, site_config
+
+ROOT = Path(__file__).parents[3]
+
+
+def _until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _port(broker: EmbeddedBroker) -> int:
+    return int(broker.url.rsplit(":", 1)[1])
+
+
+def test_the_configuration_binds_to_loopback_and_syncs_every_message(tmp_path: Path) -> None:
+    config, keys = site_config(tmp_path, "s1")
+    text = config.rendered(4333)
+    assert "listen: 127.0.0.1:4333\n" in text
+    assert "sync_interval: always" in text
+    assert "max_payload: 262144" in text
+    assert 'domain: "s1"' in text
+    assert "no_auth_user" not in text
+    assert keys.node.read_text().strip() not in text
+    assert "sync_interval" not in site_config(tmp_path, "s1", unsafe_fast=True)[0].rendered(1)
+
+
+@pytest.mark.broker
+def test_a_broker_keeps_its_port_and_leaves_none_open(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with EmbeddedBroker(config) as broker:
+        port = _port(broker)
+        assert _listens(port)
+        assert stat.S_IMODE((tmp_path / "server.conf").stat().st_mode) == 0o600
+        pid = broker.pid
+    assert not _listens(port)
+    assert pid is not None
+    assert not Path(f"/proc/{pid}").exists()
+    with EmbeddedBroker(config) as broker:
+        assert _port(broker) == port
+        assert "Server is ready" in broker.log_tail(100)
+    broker.stop()
+
+
+@pytest.mark.broker
+def test_a_port_that_is_taken_is_exchanged_for_a_free_one(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        taken = squatter.getsockname()[1]
+        (tmp_path / "port").write_text(str(taken))
+        with EmbeddedBroker(config) as broker:
+            assert _port(broker) != taken
+
+
+@pytest.mark.broker
+def test_a_killed_broker_is_started_again_on_the_same_port(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with EmbeddedBroker(config) as broker:
+        port, first = _port(broker), broker.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        _until(lambda: broker.pid not in (None, first) and _listens(port))
+        assert broker.restarts == 1
+
+
+@pytest.mark.broker
+def test_two_brokers_never_share_a_store(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with EmbeddedBroker(config), pytest.raises(ConfigurationError, match="another broker runs"):
+        EmbeddedBroker(config).start()
+
+
+@pytest.mark.broker
+def test_kill_9_of_the_parent_leaves_no_broker_behind(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from messaging.nats.broker import EmbeddedBroker\n"
+        "from messaging.nats.broker_config import site_config\n"
+        "broker = EmbeddedBroker(site_config(Path(sys.argv[1]), 's1')[0])\n"
+        "broker.start()\n"
+        "print(broker.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    assert Path(f"/proc/{pid}").exists()
+    parent.kill()
+    parent.wait(5)
+    parent.stdout.close()
+    _until(lambda: not _runs(pid))
+    with EmbeddedBroker(site_config(tmp_path, "s1")[0]):
+        pass
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.broker
+def test_a_broker_that_cannot_run_says_where_to_look(tmp_path: Path) -> None:
+    config = BrokerConfig("broken", tmp_path, "this is { no configuration")
+    started = time.monotonic()
+    with pytest.raises(WireUnavailable, match=r"server\.log"):
+        EmbeddedBroker(config, start_timeout_s=1.5).start()
+    assert time.monotonic() - started < 10
+
+
+def test_a_server_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not a nats-server"):
+        find_server(tmp_path / "nats-server")
+    assert find_server().name.startswith("nats-server")
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no tmpfs here")
+def test_a_store_that_forgets_is_refused() -> None:
+    kind = [line.split()[2] for line in Path("/proc/mounts").read_text().splitlines() if " /dev/shm " in line]
+    if kind != ["tmpfs"]:
+        pytest.skip("/dev/shm is not a tmpfs here")
+    with pytest.raises(ConfigurationError, match="power cut"):
+        refuse_forgetful_store(Path("/dev/shm"))

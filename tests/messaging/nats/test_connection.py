@@ -1,0 +1,47 @@
+"""No error of nats-py passes the door untranslated; a link's files are looked for before it is tried."""
+
+import inspect
+
+import nats.errors
+import pytest
+
+from messaging.bus import Link
+from messaging.errors import MessageRefused, WireError, WireForbidden, WireFull, WireUnavailable
+from messaging.nats.bus import _ApiError
+from messaging.nats.connection import NatsWire
+
+FOREIGN = sorted(
+    {
+        kind
+        for _, kind in inspect.getmembers(nats.errors, inspect.isclass)
+        if issubclass(kind, Exception) and kind.__module__.startswith("nats.")
+    },
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=[kind.__name__ for kind in FOREIGN])
+def test_every_error_of_the_library_is_caught_and_becomes_one_of_ours(kind: type[Exception]) -> None:
+    assert issubclass(kind, nats.errors.Error | OSError | ValueError), "the door does not catch it"
+    bare = type(kind.__name__, (kind,), {"__init__": lambda self: None, "__str__": lambda self: "why"})
+    error = bare()
+    ours = NatsWire(Link("nats://127.0.0.1:1", "x"), 1.0)._translated(error, "a.subject")
+    assert isinstance(ours, WireError | MessageRefused)
+    assert "a.subject" in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("answer", "ours"),
+    [
+        ({"code": 400, "err_code": 10054, "description": "message size exceeds maximum"}, MessageRefused),
+        ({"code": 503, "err_code": 10077, "description": "maximum bytes exceeded"}, WireFull),
+        ({"code": 500, "err_code": 10047, "description": "insufficient storage"}, WireFull),
+        ({"code": 404, "err_code": 10059, "description": "stream not found"}, WireUnavailable),
+        ({"code": 503, "err_code": 10008, "description": "system unavailable"}, WireUnavailable),
+        ({"code": 500, "err_code": 10077, "description": "disk error"}, WireUnavailable),
+        ({"code": 403, "err_code": 1, "description": "not allowed"}, WireForbidden),
+        ({"code": 400, "err_code": 10003, "description": "bad request"}, WireError),
+    ],
+)
+def test_the_servers_codes_become_our_errors(answer: dict[str, object], ours: type[Exception]) -> None:
+    assert type(_ApiError(answer).translated("THINGS")) is ours

@@ -1,0 +1,72 @@
+"""Subjects are built and parsed in one place, and fall under the streams made from the same table."""
+
+import pytest
+
+from messaging.errors import MessageRefused
+from messaging.memory_bus import subject_matches
+from messaging.nats.streams import hub_streams, site_streams
+from messaging.nats.subjects import checkpoint_subject, lane_subjects, parse_report_subject, report_subject
+from messaging.receipts import LedgerPosition, position_in_headers, receipt_of
+from messaging.wire_format.codec import PAYLOADS, Lane
+
+
+@pytest.mark.parametrize("kind", sorted(PAYLOADS))
+def test_a_report_subject_is_taken_apart_again(kind: str) -> None:
+    parts = parse_report_subject(report_subject("s1", kind, "ID"))
+    assert (parts.site, parts.kind, parts.id) == ("s1", kind, "ID")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        "site",
+        "site.s1.report.hazard",
+        "site.s1.report.snapshot.ID",
+        "site.s1.report.hazard.ID.more",
+        "house.s1.report.hazard.ID",
+        "site.s1.cmd.wake.ID",
+    ],
+)
+def test_what_is_no_report_subject_is_refused(subject: str) -> None:
+    with pytest.raises(MessageRefused):
+        parse_report_subject(subject)
+
+
+@pytest.mark.parametrize("kind", sorted(PAYLOADS))
+def test_each_kind_has_exactly_one_stream_at_the_site_and_one_at_the_hub(kind: str) -> None:
+    subject = report_subject("s1", kind, "ID")
+    expected = 0 if PAYLOADS[kind].lane is Lane.LATEST else 1
+    for streams in (site_streams("s1"), hub_streams()):
+        assert sum(subject_matches(p, subject) for s in streams for p in s.subjects) == expected
+
+
+def test_a_sites_streams_take_nothing_of_another_site() -> None:
+    foreign = report_subject("s2", "hazard", "ID")
+    assert not [p for s in site_streams("s1") for p in s.subjects if subject_matches(p, foreign)]
+    assert set(lane_subjects("s1", Lane.HAZARDS)).isdisjoint(lane_subjects("s1", Lane.EVIDENCE))
+
+
+def test_every_stream_is_bounded_and_remembers_ids_for_two_hours() -> None:
+    for spec in (*site_streams("s1"), *hub_streams()):
+        assert spec.max_bytes > 0
+        assert spec.max_message_bytes <= 16 * 1024
+        assert spec.duplicate_window_s == 7200.0
+    assert any(subject_matches(p, checkpoint_subject("s1")) for s in hub_streams() for p in s.subjects)
+
+
+def test_a_ledger_position_travels_as_headers_and_as_a_receipt() -> None:
+    position = LedgerPosition(17, "ab" * 32)
+    assert position_in_headers(position.headers()) == position
+    assert receipt_of(position.to_bytes()) == position
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "9" * 20, "٣"])
+def test_a_header_that_is_no_number_is_no_position(number: str) -> None:
+    assert position_in_headers({"Blindspot-Ledger-N": number}) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"n":"x","hash":""}', b"\xff"])
+def test_what_is_no_receipt_is_refused(data: bytes) -> None:
+    with pytest.raises(MessageRefused):
+        receipt_of(data)

@@ -1,0 +1,60 @@
+"""Real brokers for tests: one hub and two sites, on free loopback ports, in temporary folders."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from messaging.bus import Link
+from messaging.nats.broker import EmbeddedBroker
+from messaging.nats.broker_config import SiteKeys, hub_config, site_config
+from messaging.nats.credentials import HubAuthority
+from messaging.nats.subjects import inbox_prefix
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hub that runs, and who may enrol sites at it."""
+
+    broker: EmbeddedBroker
+    authority: HubAuthority
+    folder: Path
+
+    def cloud_link(self) -> Link:
+        return Link(self.broker.url, "cloud", credentials_path=str(self.authority.enrol_cloud()))
+
+    def gate_link(self, site: str) -> Link:
+        path = str(self.authority.enrol_site(site))
+        return Link(self.broker.url, f"gate-{site}", credentials_path=path, inbox_prefix=inbox_prefix(site))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site's broker that runs, and its two users."""
+
+    broker: EmbeddedBroker
+    keys: SiteKeys
+    name: str
+
+    def node_link(self) -> Link:
+        return Link(
+            self.broker.url, "node", nkey_seed_path=str(self.keys.node), inbox_prefix=inbox_prefix(self.name)
+        )
+
+    def gate_link(self) -> Link:
+        return Link(self.broker.url, "gate", nkey_seed_path=str(self.keys.gate))
+
+
+@contextmanager
+def running_hub(folder: Path) -> Iterator[Hub]:
+    authority = HubAuthority(folder / "keys", now_utc=int(time.time()))
+    with EmbeddedBroker(hub_config(folder / "hub", authority)) as broker:
+        yield Hub(broker, authority, folder)
+
+
+@contextmanager
+def running_site(folder: Path, name: str) -> Iterator[Site]:
+    config, keys = site_config(folder / name, name)
+    with EmbeddedBroker(config) as broker:
+        yield Site(broker, keys, name)

@@ -1,0 +1,49 @@
+"""A node that does nothing but updates, one after the other, until it is killed: `python -m ... FOLDER`."""
+
+import itertools
+import sys
+from pathlib import Path
+
+from edge.updates.weights_store import WeightsStore, Wish
+from messaging.releases import RolloutOrder, Stage
+from messaging.reports import SwapReason
+from messaging.trust.orders import sign_order
+from messaging.trust.signing import Repository
+from tests.support.release_fleet import NOW, SITE, place_in
+
+
+def main(folder: Path) -> None:
+    """Order every release in turn, in shadow and in service, and carry the orders out; every third fails."""
+    repository = Repository.open(folder / "releases", clock=lambda: NOW)
+    store = WeightsStore(place_in(folder, repository.site_trust), now_utc=NOW)
+    digests = sorted(repository.releases())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for turn in itertools.count():
+        order = RolloutOrder(
+            site=SITE,
+            sequence=store.state.last_sequence + 1,
+            digest=digests[(store.state.last_sequence // 2) % len(digests)],
+            stage=Stage.TRIAL if turn % 2 == 0 else Stage.SERVICE,
+            issued_at_utc=NOW,
+            expires_at_utc=NOW + 60,
+            downgrade=True,
+        )
+        (folder / "mirror" / "orders" / f"{SITE}.json").write_bytes(sign_order(order, repository.director))
+        decision = store.poll(NOW)
+        if decision.wish is Wish.SHADOW:
+            store.begin_load(NOW)
+            store.shadow_begun(NOW)
+        elif decision.wish is Wish.INSTALL:
+            store.begin_load(NOW)
+            store.install(NOW)
+        if store.state.trial is not None and turn % 3 == 0:
+            store.roll_back(SwapReason.CRASHED, NOW)
+        elif store.state.trial is not None:
+            store.commit(NOW)
+        for receipt in store.receipts():
+            store.sent(receipt)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
