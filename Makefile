@@ -40,6 +40,7 @@ slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped on
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy

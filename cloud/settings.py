@@ -106,7 +106,7 @@ class TrainingSettings(_Section):
 
 
 class PromotionSettings(_Section):
-    """What counts as worse and how much evidence is enough; shares, see `cloud.evaluation.promotion.Margins`."""
+    """What counts as worse and how much evidence is enough, as fractions; see `Margins` in promotion."""
 
     recall_drop: UnitFloat = 0.03
     precision_drop: UnitFloat = 0.05

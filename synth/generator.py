@@ -154,9 +154,7 @@ def patch_window(
     room_x, room_y = max(side - (x2 - x1), 0.0), max(side - (y2 - y1), 0.0)
     left = (x1 + x2 - side) / 2 + shift[0] * room_x
     top = (y1 + y2 - side) / 2 + shift[1] * room_y
-    return PatchWindow(
-        round(min(max(left, 0), width - side)), round(min(max(top, 0), height - side)), side
-    )
+    return PatchWindow(round(min(max(left, 0), width - side)), round(min(max(top, 0), height - side)), side)
 
 
 def paint_mask(xyxy: Box, patch_px: int, *, growth: float = MASK_GROWTH) -> Mask:

@@ -108,7 +108,12 @@ class DiffusionGenerator:
 
     @classmethod
     def from_hub(
-        cls, model_id: str, revision: str, *, licence: str, sampling: Sampling = Sampling(),
+        cls,
+        model_id: str,
+        revision: str,
+        *,
+        licence: str,
+        sampling: Sampling = Sampling(),
         device: str = "cpu",
     ) -> "DiffusionGenerator":
         """Open a configured hub model at a pinned revision. Raises `GeneratorUnavailable`."""

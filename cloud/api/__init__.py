@@ -1,1 +1,1 @@
-"""The REST API `/api/v1`: routes, resources made of records, authentication, and the client of the command line."""
+"""The REST API `/api/v1`: routes, views of records, authentication, and the command line's client."""

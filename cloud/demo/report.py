@@ -124,18 +124,13 @@ def _bytes(result: DemoResult) -> str:
         (site.site, kind, str(site.messages.get(kind, 0)), str(count))
         for site in result.sites
         for kind, count in sorted(site.by_kind.items())
-    ] + [
-        (site.site, "all", str(sum(site.messages.values())), site.against_footage) for site in result.sites
-    ]
+    ] + [(site.site, "all", str(sum(site.messages.values())), site.against_footage) for site in result.sites]
     return _table(("site", "message type", "messages", "bytes"), lines)
 
 
 def _images(result: DemoResult) -> str:
     pictures = "".join(f'<img alt="synthetic image" src="{source}">' for source in result.samples)
-    return (
-        f"<p>{escape(result.images.summary.capitalize())}.</p>"
-        f'<div class="samples">{pictures}</div>'
-    )
+    return f'<p>{escape(result.images.summary.capitalize())}.</p><div class="samples">{pictures}</div>'
 
 
 def inlined(path: Path) -> str:

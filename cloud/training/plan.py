@@ -29,7 +29,7 @@ class Recipe:
     """How to train: AdamW with a cosine schedule, batches of `batch`, at the parent's input size.
 
     At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
-    images only, through `weather` so often (`cloud.training.weather_augmentation`). `mosaic` is how often four samples
+    images only, through `weather` so often (`weather_augmentation`). `mosaic` is how often four samples
     are shown as one. The first `frozen_layers` stay as they came; embeddings are pooled from the layers they
     were always pooled from, whatever is trained. With `keep_statistics` batch normalisation goes on with the
     parent's statistics: what pictures of one condition would do to them, all the others would pay for. What

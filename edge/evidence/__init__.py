@@ -1,1 +1,1 @@
-"""Evidence that the detector erred: its sources, the idle-time teacher, and the collector of misdetections."""
+"""Evidence that the detector erred: its sources, the idle-time teacher, the collector of misdetections."""

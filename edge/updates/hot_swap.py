@@ -115,7 +115,7 @@ class SwappableDetector:
         return self._failed
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        """See `edge.vision.detector.Detector`; in probation the old model steps in where the new one fails."""
+        """See `Detector.detect`; during probation the old model answers where the new one fails."""
         with self._lock:
             current = self._present()
             self._remember(images)

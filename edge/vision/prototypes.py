@@ -1,7 +1,7 @@
 """Sums of track embeddings by class and condition, and the geometry of prototypes.
 
 One clipped vector a track: the track is the unit of privacy, whoever stays in the picture for an hour
-weighs as much as who passes in a second. What is summed here is *not* fit to leave a site; `edge.privacy.accountant`
+weighs as much as who passes in a second. What is summed here is *not* fit to leave a site; `edge.privacy`
 turns a sum into a noised `ClassPrototype`. A pure room: numpy only, no disk, no clock, no randomness, so
 that synthesis and cloud compare prototypes with the very same functions.
 """

@@ -1,4 +1,4 @@
-"""A site's broker as a program of its own: `python -m messaging.nats.site_broker --site NAME --folder FOLDER`.
+"""A site's broker as a program: `python -m messaging.nats.site_broker --site NAME --folder FOLDER`.
 
 Makes the seeds of the site's two users at the first start (`node.nk`, `gate.nk` in the folder), then keeps
 the nats-server running until a stop signal. On loopback; in a container, on the site's internal network.

@@ -67,8 +67,6 @@ def _blank(crops: CropSet) -> NDArray[np.uint8]:
 
 
 def _framed(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    bordered = [
-        cv2.copyMakeBorder(image, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT) for image in images
-    ]
+    bordered = [cv2.copyMakeBorder(image, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT) for image in images]
     bordered[-1] = cv2.copyMakeBorder(bordered[-1], 0, 0, 0, 2 * _GAP_PX, cv2.BORDER_CONSTANT)
     return np.asarray(np.hstack(bordered), np.uint8)

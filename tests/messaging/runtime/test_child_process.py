@@ -45,7 +45,8 @@ def test_stop_ends_a_child_that_ignores_the_first_signal(tmp_path: Path) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from messaging.runtime.child_process import ChildProcess\n"
+        "import sys, time; from pathlib import Path\n"
+        "from messaging.runtime.child_process import ChildProcess\n"
         f"log = Path({str(tmp_path / 'c.log')!r})\n"
         "c = ChildProcess([sys.executable, '-c', 'import time; time.sleep(60)'], log=log)\n"
         "print(c.pid, flush=True); time.sleep(60)\n"
