@@ -1,7 +1,8 @@
 """Draws the demo's footage as video segments, the way a recorder leaves them in a camera's folder.
 
 Runs as a process of its own (`python -m cloud.demo.drawn.footage`), so that drawing never slows the loop's
-own threads. A segment appears whole (written aside, then renamed); its truth goes to a folder that no node sees.
+own threads. A segment appears whole (written aside, then renamed); its truth goes to a folder that no node
+reads.
 """
 
 import argparse

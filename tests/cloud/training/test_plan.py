@@ -101,6 +101,8 @@ def test_a_plan_survives_the_way_through_json(tmp_path: Path) -> None:
 
 
 def test_the_parent_process_needs_no_torch() -> None:
-    script = "import cloud.training.plan, cloud.evaluation.promotion, cloud.evaluation.evaluate, sys; "
+    script = (
+        "import cloud.training.plan, cloud.evaluation.promotion, cloud.evaluation.evaluate, sys\n"
         "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -1,8 +1,8 @@
 """Stages by script, and a program that runs one campaign with them: what the campaign tests kill.
 
-`python -m tests.support.cloud.scripted_stages DATA` starts a campaign (or takes up the one that
-is there) and leaves when it has ended. Each stage appends its name to `DATA/steps.txt`; `synthesise` and `train` work in a child
-process that notes its id in `DATA/child.pid`.
+`python -m tests.support.cloud.scripted_stages DATA` starts a campaign, or continues the one that is there,
+and exits when it has ended. Each stage appends its name to `DATA/steps.txt`. `synthesise` and `train` work in
+a child process that writes its id to `DATA/child.pid`.
 """
 
 import sys
