@@ -18,7 +18,7 @@ NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. `says` is a version, a path, or what to do."""
 
     what: str
@@ -26,7 +26,7 @@ class Finding:
     says: str
 
 
-def examine(config: Path | None) -> list[Finding]:
+def examine(config: Path | None) -> list[CheckResult]:
     """Look at the programs a node needs and, with a configuration, at the files that it names."""
     findings = [_runtime(), _video(), _broker(), _lean()]
     if config is not None:
@@ -34,11 +34,11 @@ def examine(config: Path | None) -> list[Finding]:
     return findings
 
 
-def _runtime() -> Finding:
-    return Finding("onnxruntime", True, ", ".join(available_providers()))
+def _runtime() -> CheckResult:
+    return CheckResult("onnxruntime", True, ", ".join(available_providers()))
 
 
-def _video() -> Finding:
+def _video() -> CheckResult:
     """Writes and reads a short video, because OpenCV without its codecs imports fine."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "probe.mp4")
@@ -51,28 +51,28 @@ def _video() -> Finding:
     says = (
         f"OpenCV {cv2.__version__} reads video" if good else "OpenCV reads no video; reinstall opencv-python"
     )
-    return Finding("video", good, says)
+    return CheckResult("video", good, says)
 
 
-def _broker() -> Finding:
+def _broker() -> CheckResult:
     try:
-        return Finding("nats-server", True, str(find_server()))
+        return CheckResult("nats-server", True, str(find_server()))
     except BlindspotError as error:
-        return Finding("nats-server", False, str(error))
+        return CheckResult("nats-server", False, str(error))
 
 
-def _lean() -> Finding:
+def _lean() -> CheckResult:
     found = [name for name in NOT_AT_THE_EDGE if importlib.util.find_spec(name)]
     says = f"also installed here: {', '.join(found)} (a site needs none)" if found else "no training library"
-    return Finding("lean", True, says)
+    return CheckResult("lean", True, says)
 
 
-def _files(config: Path) -> list[Finding]:
+def _files(config: Path) -> list[CheckResult]:
     try:
         settings = load_settings(NodeSettings, config)
     except BlindspotError as error:
-        return [Finding("configuration", False, str(error))]
-    findings = [Finding("configuration", True, str(config))]
+        return [CheckResult("configuration", False, str(error))]
+    findings = [CheckResult("configuration", True, str(config))]
     wanted = {
         "trust file": settings.trust,
         "mirror folder": settings.mirror,
@@ -82,5 +82,5 @@ def _files(config: Path) -> list[Finding]:
     for what, path in wanted.items():
         if path is not None:
             there = path.exists()
-            findings.append(Finding(what, there, str(path) if there else f"{path} does not exist"))
+            findings.append(CheckResult(what, there, str(path) if there else f"{path} does not exist"))
     return findings

@@ -25,7 +25,7 @@ from edge.settings import NodeSettings
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.model_updates import ModelUpdates
 from edge.updates.weights_store import WeightsStore
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 from messaging.wire_format.codec import kind_of
 
@@ -227,7 +227,7 @@ class Node:
                     model_digest=active.digest if active else None,
                     previous_digest=previous.digest if previous else None,
                     candidate_digest=staged.digest if staged else None,
-                    stage=Stage.TRIAL if staged else Stage.SERVICE if active else None,
+                    channel=Channel.TRIAL if staged else Channel.SERVICE if active else None,
                     uptime_s=int(time.monotonic() - self._started),
                     resident_mb=round(resident_mb(), 1),
                     outbox_messages=counts.waiting,

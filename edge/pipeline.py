@@ -21,7 +21,7 @@ from edge.evidence.teacher import Teacher, TeacherOpinion
 from edge.metrics import NodeMetrics
 from edge.privacy.accountant import PrivacyAccountant, minute_of, release_prototype
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
-from edge.tracking.hazard_rules import HazardRules, Scene
+from edge.tracking.hazard_rules import CameraView, HazardRules
 from edge.tracking.standing_hazards import StandingHazards
 from edge.tracking.tracker import (
     ONE_PICTURE,
@@ -32,7 +32,7 @@ from edge.tracking.tracker import (
     TrackUpdate,
 )
 from edge.updates.shadow import ShadowRun
-from edge.vision.conditions import ConditionMemory, SceneTags
+from edge.vision.conditions import ConditionMemory, FrameConditions
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
@@ -87,7 +87,7 @@ class CameraPipeline:
         self._teacher = Teacher(parts.teacher, bundle, self._sparse) if parts.teacher else None
         self._counter = itertools.count()
         self._lock = threading.Lock()
-        self._last: tuple[float, Scene] | None = None
+        self._last: tuple[float, CameraView] | None = None
 
     def process(self, frame: Frame, shadow: ShadowRun | None = None) -> Looked:
         """Take one frame. Raises `DetectorError` when it could not be looked at: never an empty street."""
@@ -97,7 +97,7 @@ class CameraPipeline:
     def _process(self, frame: Frame, shadow: ShadowRun | None) -> Looked:
         self.health.arrived()
         tags = self._tags.observe(frame.image, frame.time_s)
-        self.health.scene = tags.scene
+        self.health.condition = tags.condition
         motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
         if motion and self._parts.evidence.motion_filter and not motion.deserves_inference:
             self.health.skipped += 1
@@ -108,9 +108,9 @@ class CameraPipeline:
         self.health.looked(taken_s)
         update = self._tracker.update(found, frame.time_s)
         height, width = frame.image.shape[:2]
-        scene = Scene(width, height, tags, frame.captured_at_utc)
-        self._last = (frame.time_s, scene)
-        hazards = self._rules.observe(update, scene, self._digest)
+        view = CameraView(width, height, tags, frame.captured_at_utc)
+        self._last = (frame.time_s, view)
+        hazards = self._rules.observe(update, view, self._digest)
         self._parts.standing.note(hazards)
         turn = self._stills or next(self._counter) % self._parts.teaching.every == 0
         opinion = self._teach(frame, found, tags) if turn else None
@@ -190,12 +190,12 @@ class CameraPipeline:
         if self._teacher is not None:
             self._teacher.follow(detector.description)
 
-    def _teach(self, frame: Frame, found: Detections, tags: SceneTags) -> TeacherOpinion | None:
+    def _teach(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherOpinion | None:
         """What the teacher says, if there is one and it could look."""
         if self._teacher is None:
             return None
         try:
-            return self._teacher.look(frame, found, tags.scene)
+            return self._teacher.look(frame, found, tags.condition)
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
             return None
@@ -206,7 +206,7 @@ class CameraPipeline:
         frame: Frame,
         *,
         found: Detections,
-        tags: SceneTags,
+        tags: FrameConditions,
         taken_s: float,
         opinion: TeacherOpinion | None,
     ) -> None:
@@ -217,7 +217,7 @@ class CameraPipeline:
             self._camera,
             frame.image,
             found,
-            scene=tags.scene,
+            condition=tags.condition,
             time_s=frame.time_s,
             incumbent_ms=1000 * taken_s,
             teacher=opinion.heard if opinion else None,
@@ -246,7 +246,7 @@ class CameraPipeline:
             self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
             return []
 
-    def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: SceneTags) -> None:
+    def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: FrameConditions) -> None:
         """One vector a track into the prototype sums: ended tracks, and misses whose class is known.
 
         In stills a track ends with its picture.
@@ -261,8 +261,8 @@ class CameraPipeline:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
                 self._book.add(self._key(item.report.class_name, tags), item.track_key, item.embedding)
 
-    def _key(self, class_name: str, tags: SceneTags) -> PrototypeKey:
-        return PrototypeKey(class_name, tags.scene, self._parts.detector.description.embedding_digest)
+    def _key(self, class_name: str, tags: FrameConditions) -> PrototypeKey:
+        return PrototypeKey(class_name, tags.condition, self._parts.detector.description.embedding_digest)
 
     def _count(self, found: Detections, evidence: list[Evidence]) -> None:
         metrics, bundle = self._parts.metrics, self._parts.detector.description

@@ -23,7 +23,7 @@ class StreamSpec:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class PublishAck:
     """The broker's word that it has the message. `duplicate`: it had it already."""
 
     stream: str
@@ -86,7 +86,7 @@ class Bus(Protocol):
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         """Store one message.
 
         Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`

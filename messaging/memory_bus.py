@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from messaging.bus import Accepted, Delivery, StreamSpec, StreamState
+from messaging.bus import Delivery, PublishAck, StreamSpec, StreamState
 from messaging.errors import MessageRefused, WireFull, WireUnavailable
 
 _POLL_S = 0.005
@@ -91,7 +91,7 @@ class MemoryBus:
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         """Store one message; duplicate ids within the window are accepted once."""
         stream = self._capturing(subject)
         spec, now_s = stream.spec, self._clock()
@@ -101,7 +101,7 @@ class MemoryBus:
             )
         seen = stream.ids.get(message_id) if message_id else None
         if seen is not None and now_s - seen[1] < spec.duplicate_window_s:
-            return Accepted(spec.name, seen[0], duplicate=True)
+            return PublishAck(spec.name, seen[0], duplicate=True)
         if stream.bytes + len(data) > spec.max_bytes:
             raise WireFull(f"{spec.name} holds {stream.bytes} of {spec.max_bytes} bytes; shed or purge first")
         stream.last_sequence += 1
@@ -109,7 +109,7 @@ class MemoryBus:
         stream.messages.append(_Stored(stream.last_sequence, subject, data, message_id, whole, now_s))
         if message_id:
             stream.ids[message_id] = (stream.last_sequence, now_s)
-        return Accepted(spec.name, stream.last_sequence, duplicate=False)
+        return PublishAck(spec.name, stream.last_sequence, duplicate=False)
 
     async def pull(
         self, stream: str, durable: str, *, batch: int = 100, timeout_s: float = 1.0

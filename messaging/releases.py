@@ -62,7 +62,7 @@ class BundleDescription(BaseModel):
         return self
 
 
-class Stage(StrEnum):
+class Channel(StrEnum):
     """What a release may do: `trial` runs in shadow only, `service` may serve."""
 
     TRIAL = "trial"
@@ -80,7 +80,7 @@ class RolloutOrder(BaseModel):
     site: Slug
     sequence: int = Field(ge=1)
     digest: Digest
-    stage: Stage
+    channel: Channel
     issued_at_utc: int = Field(ge=0, description="seconds since 1970")
     expires_at_utc: int = Field(ge=0, description="seconds since 1970")
     downgrade: bool = False

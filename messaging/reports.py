@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from messaging.releases import MAX_EMBEDDING, Digest, Slug, Stage
-from messaging.taxonomy import Light, Occlusion, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
+from messaging.releases import MAX_EMBEDDING, Channel, Digest, Slug
+from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
 
@@ -86,9 +86,9 @@ class ConditionTags(Report):
     occlusion: Occlusion = Occlusion.UNKNOWN
 
     @property
-    def scene(self) -> SceneCondition:
+    def condition(self) -> Condition:
         """The part that names a failure mode."""
-        return SceneCondition(self.light, self.weather)
+        return Condition(self.light, self.weather)
 
 
 class HazardState(StrEnum):
@@ -280,7 +280,7 @@ class SwapReceipt(Report):
     sequence: int = Field(ge=0, le=2**53)
     digest: Digest
     previous_digest: Digest | None
-    stage: Stage
+    channel: Channel
     outcome: SwapOutcome
     reason: SwapReason
     frames_lost: Count
@@ -312,7 +312,7 @@ class Heartbeat(Report):
     model_digest: Digest | None
     previous_digest: Digest | None
     candidate_digest: Digest | None
-    stage: Stage | None
+    channel: Channel | None
     uptime_s: Count
     resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), Grid(0.1)]
     outbox_messages: Count

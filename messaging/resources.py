@@ -80,7 +80,7 @@ class SiteResource(Resource):
     last_seen_at: int | None = None
     model_digest: str | None = None
     candidate_digest: str | None = None
-    stage: str | None = None
+    channel: str | None = None
     uptime_s: int | None = None
     resident_mb: float | None = None
     outbox_messages: int | None = None
@@ -248,7 +248,7 @@ class ModelResource(Resource):
     """One released detector."""
 
     digest: str
-    stage: str
+    channel: str
     name: str
     version: int
     length_bytes: int

@@ -77,7 +77,7 @@ class Occlusion(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
-class SceneCondition:
+class Condition:
     """The condition of a whole frame; with a class and a kind it names a failure mode."""
 
     light: Light = Light.UNKNOWN
@@ -89,7 +89,7 @@ class SceneCondition:
         return f"{self.light}-{self.weather}"
 
     @classmethod
-    def parse(cls, key: str) -> "SceneCondition":
+    def parse(cls, key: str) -> "Condition":
         """Read `night-rain` back. Raises `ConfigurationError` for a tag outside the vocabulary."""
         light, _, weather = key.partition("-")
         try:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.conditions import scene_tags
-from messaging.taxonomy import Light, SceneCondition, Weather
+from edge.vision.conditions import frame_conditions
+from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import BackgroundsMissing
 from synth.generator import Image
 from synth.layout import Ground
@@ -59,7 +59,7 @@ class Backgrounds(Protocol):
     def identity(self) -> str:
         """Names the collection in provenance."""
 
-    def get(self, seed: int, index: int, *, scene: SceneCondition, width: int, height: int) -> Background:
+    def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
         """Background `index` of a run in pixels of this size; the same arguments give the same scene.
 
         Raises `BackgroundsMissing` when there is none for the condition.
@@ -77,13 +77,13 @@ class DrawnBackgrounds:
         """Names the world."""
         return f"drawn:{self._world.name}"
 
-    def get(self, seed: int, index: int, *, scene: SceneCondition, width: int, height: int) -> Background:
+    def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
         """A street of its own for every seed and index."""
         rng = np.random.default_rng([seed, index, 2])
         layout = int(rng.integers(2**31 - 1))
-        known = SceneCondition(
-            Light.DAY if scene.light is Light.UNKNOWN else scene.light,
-            Weather.CLEAR if scene.weather is Weather.UNKNOWN else scene.weather,
+        known = Condition(
+            Light.DAY if condition.light is Light.UNKNOWN else condition.light,
+            Weather.CLEAR if condition.weather is Weather.UNKNOWN else condition.weather,
         )
         street = Street(self._world, layout, known, (width, height))
         canvas, _ = street.compose(float(rng.uniform(0, 20)), ())
@@ -119,12 +119,12 @@ class FolderBackgrounds:
         """Names the folder by its file names and sizes."""
         return f"folder:{self._digest[:16]}"
 
-    def get(self, seed: int, index: int, *, scene: SceneCondition, width: int, height: int) -> Background:
+    def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
         """Every photograph of the wanted light once before any comes again; the weather is as it comes.
 
         Where no photograph shows the wanted light for certain, those of uncertain light serve.
         """
-        paths = self._paths_of(scene.light)
+        paths = self._paths_of(condition.light)
         turn, position = divmod(index, len(paths))
         order = np.random.default_rng([seed, turn, 3]).permutation(len(paths))
         path = paths[int(order[position])]
@@ -142,7 +142,7 @@ class FolderBackgrounds:
         if light is Light.UNKNOWN:
             return self._paths
         if not self._lights:
-            self._lights = {path: scene_tags(_read(path)).light for path in self._paths}
+            self._lights = {path: frame_conditions(_read(path)).light for path in self._paths}
         for accepted in (light, Light.UNKNOWN):
             if chosen := [path for path in self._paths if self._lights[path] is accepted]:
                 return chosen

@@ -33,14 +33,14 @@ class Group(BaseModel):
 
 
 @dataclass
-class Journal:
+class RunJournal:
     """The groups of one run, in order."""
 
     folder: Path
     groups: list[Group] = field(default_factory=list)
 
     @classmethod
-    def read(cls, folder: Path) -> "Journal":
+    def read(cls, folder: Path) -> "RunJournal":
         """The journal of the run in `folder`, empty before its first group."""
         paths = sorted((folder / _FOLDER).glob("*.json"))
         return cls(folder, [Group.model_validate_json(path.read_text()) for path in paths])

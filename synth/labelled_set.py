@@ -50,7 +50,7 @@ class Scores(_Row):
     empty_distance: float | None = None
 
 
-class HazardRow(_Row):
+class LabelledHazard(_Row):
     """One painted hazard: its label, how it was painted, what was measured. Boxes are picture pixels."""
 
     class_name: str
@@ -76,7 +76,7 @@ class ImageRow(_Row):
     condition: str
     width: int
     height: int
-    hazards: tuple[HazardRow, ...]
+    hazards: tuple[LabelledHazard, ...]
     empty_paintings: tuple[Box, ...]
     reconstructions: tuple[Box, ...]
 

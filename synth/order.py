@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from messaging.releases import MAX_EMBEDDING, Digest, Slug
-from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 
 
 class GeometryShare(BaseModel):
@@ -33,7 +33,7 @@ class PrototypeToMatch(BaseModel):
 
 
 class SynthesisOrder(BaseModel):
-    """Paint `count` accepted images of `class_name` under a scene condition.
+    """Paint `count` accepted images of `class_name` under a condition.
 
     `budget_paintings` bounds how many patches the generator may paint in all (best-of-n and refusals
     included): the order stops there and keeps what it has.
@@ -64,9 +64,9 @@ class SynthesisOrder(BaseModel):
         return self
 
     @property
-    def scene(self) -> SceneCondition:
+    def condition(self) -> Condition:
         """The condition asked for."""
-        return SceneCondition(self.light, self.weather)
+        return Condition(self.light, self.weather)
 
     @property
     def digest(self) -> str:

@@ -66,7 +66,7 @@ class PaintedScene:
 
 
 @dataclass(frozen=True, eq=False)
-class Painter:
+class Inpainter:
     """Paints the scenes of one order."""
 
     order: SynthesisOrder
@@ -143,7 +143,7 @@ class Painter:
         height, width = background.image.shape[:2]
         prompt = prompt_for(
             None if empty else self.order.class_name,
-            self.order.scene,
+            self.order.condition,
             rng=rng,
             size=place.size(width, height),
             medium=background.medium,

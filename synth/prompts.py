@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from messaging.taxonomy import Light, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, SizeBin, Weather
 
 
 class Medium(StrEnum):
@@ -43,7 +43,7 @@ _VIEWPOINT = ("surveillance camera", "traffic camera", "security camera")
 
 def prompt_for(
     class_name: str | None,
-    scene: SceneCondition,
+    condition: Condition,
     *,
     rng: np.random.Generator,
     size: SizeBin = SizeBin.UNKNOWN,
@@ -54,7 +54,7 @@ def prompt_for(
     Args:
         class_name: a hazard class, or None for a street without hazards. A class outside the default
             taxonomy is spelt out as its own name.
-        scene: light and weather.
+        condition: light and weather.
         rng: chooses among synonyms and viewpoints.
         size: of the planned box in its frame.
         medium: what the picture should look like.
@@ -62,10 +62,10 @@ def prompt_for(
     things = EMPTY if class_name is None else THINGS.get(class_name, (class_name.replace("_", " "),))
     thing = things[int(rng.integers(len(things)))]
     viewpoint = _VIEWPOINT[int(rng.integers(len(_VIEWPOINT)))]
-    street = "street" if scene.light is Light.UNKNOWN else f"street {_LIGHT[scene.light]}"
+    street = "street" if condition.light is Light.UNKNOWN else f"street {_LIGHT[condition.light]}"
     parts = [f"a {medium} of {thing}", street]
-    if scene.weather is not Weather.UNKNOWN:
-        parts.append(_WEATHER[scene.weather])
+    if condition.weather is not Weather.UNKNOWN:
+        parts.append(_WEATHER[condition.weather])
     if size is not SizeBin.UNKNOWN:
         parts.append(_SIZE[size])
     if medium is Medium.PHOTO:

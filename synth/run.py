@@ -20,12 +20,12 @@ from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderB
 from synth.errors import OrderRefused
 from synth.filters import FilterLimits, Refusal, SeenBefore
 from synth.generator import Generator
-from synth.journal import Group, Journal, claim
+from synth.journal import Group, RunJournal, claim
 from synth.judges import PrototypeJudge, ReferenceJudge
 from synth.labelled_set import MANIFEST, LabelledSet, RefusedRow, RunFacts, seal, write_image
 from synth.layout import ScenePlan, plan_scene
 from synth.order import SynthesisOrder
-from synth.painting import Painter
+from synth.painting import Inpainter
 from synth.progress import Progress, append_progress, write_thumbnail
 from synth.selection import KeptPicture, Selection, remember
 
@@ -84,7 +84,7 @@ def run_order(
     if (out / MANIFEST).exists():
         return LabelledSet.open(out)
     run = _Run(
-        order, Journal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, watch=watch
+        order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, watch=watch
     )
     journal = run.work_off()
     done = seal(
@@ -109,7 +109,7 @@ class _Run:
     def __init__(
         self,
         order: SynthesisOrder,
-        journal: Journal,
+        journal: RunJournal,
         generator: Generator,
         backgrounds: Backgrounds,
         *,
@@ -121,13 +121,13 @@ class _Run:
         prototype = _prototype_judge(order, judges)
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
         self._class_names = taxonomy.names
-        self._painter = Painter(order, generator, taxonomy, prototype, watch.should_stop)
+        self._painter = Inpainter(order, generator, taxonomy, prototype, watch.should_stop)
         self._selection = Selection(order, taxonomy, generator.card, reference, prototype, judges.limits)
         self._seen = SeenBefore()
         remember(journal.kept, self._seen)
         self._started, self._kept_before = watch.clock(), len(journal.kept)
 
-    def work_off(self) -> Journal:
+    def work_off(self) -> RunJournal:
         """Group after group until the count is reached or the budget spent."""
         while len(self._journal.kept) < self._order.count and not self._journal.budget_spent:
             scenes, unaffordable = self._next_scenes()
@@ -142,7 +142,11 @@ class _Run:
         scenes: Scenes = []
         for index in range(first, first + self._group_size()):
             background = self._backgrounds.get(
-                order.seed, index, scene=order.scene, width=order.image_width, height=order.image_height
+                order.seed,
+                index,
+                condition=order.condition,
+                width=order.image_width,
+                height=order.image_height,
             )
             height, width = background.image.shape[:2]
             plan = plan_scene(order, index, width=width, height=height, ground=background.ground)

@@ -16,7 +16,7 @@ from synth.compositing import develop, paste
 from synth.filters import Confirmation, FilterLimits, Findings, Refusal, SeenBefore, refusal
 from synth.generator import Box, GeneratorCard, Image
 from synth.judges import PrototypeJudge, ReferenceJudge, fingerprint
-from synth.labelled_set import HazardRow, ImageRow, RefusedRow, Scores
+from synth.labelled_set import ImageRow, LabelledHazard, RefusedRow, Scores
 from synth.order import SynthesisOrder
 from synth.painting import PaintedPlace, PaintedScene
 
@@ -131,9 +131,9 @@ class Selection:
         amorphous = self.taxonomy.classes[self.taxonomy.index(self.order.class_name)].amorphous
         return refusal(found, self.limits, amorphous=amorphous)
 
-    def _hazard_row(self, image: Image, painted: PaintedPlace, tight: Box, found: Findings) -> HazardRow:
+    def _hazard_row(self, image: Image, painted: PaintedPlace, tight: Box, found: Findings) -> LabelledHazard:
         made = painted.hazard.provenance
-        return HazardRow(
+        return LabelledHazard(
             class_name=self.order.class_name,
             planned=_rounded(painted.place.box),
             tight=_rounded(tight),
@@ -152,7 +152,7 @@ class Selection:
         scene: PaintedScene,
         image: Image,
         accepted: Sequence[int],
-        hazards: tuple[HazardRow, ...],
+        hazards: tuple[LabelledHazard, ...],
     ) -> ImageRow:
         empty = [p.place.box for k, p in enumerate(scene.places) if k not in accepted]
         return ImageRow(
@@ -161,7 +161,7 @@ class Selection:
             generator=self.card.name,
             generator_digest=self.card.digest,
             background=scene.background.identity,
-            condition=self.order.scene.key,
+            condition=self.order.condition.key,
             width=image.shape[1],
             height=image.shape[0],
             hazards=hazards,

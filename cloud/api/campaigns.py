@@ -154,7 +154,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
             PlannedOrderResource(
                 mode=mode.key.id,
                 class_name=order.class_name,
-                condition=order.scene.key,
+                condition=order.condition.key,
                 count=order.count,
                 prototype_sites=prototype.sites if prototype else 0,
             )

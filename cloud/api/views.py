@@ -8,7 +8,7 @@ from cloud.store.records import (
     Campaign,
     CampaignStage,
     DeadLetter,
-    Evaluation,
+    EvaluationRow,
     HazardRow,
     LedgerTotal,
     Release,
@@ -54,7 +54,7 @@ def site_view(site: Site, beat: SiteHeartbeat | None, now: float) -> SiteResourc
         last_seen_at=beat.received_at,
         model_digest=state.model_digest,
         candidate_digest=state.candidate_digest,
-        stage=state.stage,
+        channel=state.channel,
         uptime_s=state.uptime_s,
         resident_mb=state.resident_mb,
         outbox_messages=state.outbox_messages,
@@ -82,7 +82,7 @@ def hazard_view(row: HazardRow) -> HazardResource:
         state=row.state,
         severity=row.severity,
         confidence=row.confidence,
-        condition=row.scene.key,
+        condition=row.condition.key,
         zone=row.zone,
         box=row.box,
         started_at=row.started_at_utc,
@@ -109,7 +109,7 @@ def mode_view(mode: FailureMode, target: float, suggested: str | None) -> Failur
     return FailureModeResource(
         id=mode.key.id,
         class_name=mode.key.class_name,
-        condition=mode.key.scene.key,
+        condition=mode.key.condition.key,
         kind=mode.key.kind,
         status=mode.state.status,
         status_since=mode.state.since,
@@ -202,7 +202,7 @@ def model_view(release: Release, beats: Iterable[SiteHeartbeat]) -> ModelResourc
     """One release with the sites that run it."""
     return ModelResource(
         digest=release.digest,
-        stage=release.stage,
+        channel=release.channel,
         name=release.name,
         version=release.version,
         length_bytes=release.length_bytes,
@@ -236,7 +236,7 @@ def rollout_view(rollout: Rollout) -> RolloutResource:
     )
 
 
-def evaluation_view(one: Evaluation) -> EvaluationResource:
+def evaluation_view(one: EvaluationRow) -> EvaluationResource:
     """Figures of one model, class and condition."""
     return EvaluationResource(
         campaign=one.campaign,
@@ -249,10 +249,10 @@ def evaluation_view(one: Evaluation) -> EvaluationResource:
 
 
 def comparison_views(
-    campaign: Campaign, candidate: str | None, evaluations: Iterable[Evaluation]
+    campaign: Campaign, candidate: str | None, evaluations: Iterable[EvaluationRow]
 ) -> list[ComparisonResource]:
     """Before and after side by side, class by condition by role."""
-    cells: dict[tuple[str, str, str], dict[str, Evaluation]] = {}
+    cells: dict[tuple[str, str, str], dict[str, EvaluationRow]] = {}
     for one in evaluations:
         cells.setdefault((one.role, one.class_name, one.condition), {})[one.model_digest] = one
     incumbent = campaign.plan.incumbent_digest
@@ -271,7 +271,7 @@ def comparison_views(
     ]
 
 
-def _figures(models: Mapping[str, Evaluation], digest: str | None) -> dict[str, object] | None:
+def _figures(models: Mapping[str, EvaluationRow], digest: str | None) -> dict[str, object] | None:
     found = models.get(digest or "")
     return dict(found.figures) if found else None
 

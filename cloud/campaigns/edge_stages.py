@@ -14,11 +14,11 @@ from cloud.campaigns.services import Parts
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import StageInterrupted
 from cloud.evaluation.promotion import Outcome, service_verdict
-from cloud.failure_modes.register import Judgement
+from cloud.failure_modes.register import ModeAssessment
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
-from cloud.fleet.rollout import FINAL, Phase, RolloutState
-from cloud.store.records import CampaignStage, CampaignState, Evaluation, ModeStatus, Rollout
-from messaging.releases import Stage
+from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState
+from cloud.store.records import CampaignStage, CampaignState, EvaluationRow, ModeStatus, Rollout
+from messaging.releases import Channel
 from messaging.reports import ShadowReport
 
 
@@ -32,7 +32,7 @@ def shadow(parts: Parts, work: StageWork) -> StageResult:
     rollout = parts.rollouts.begin(
         f"{campaign.id}-trial-{campaign.attempt}",
         candidate,
-        Stage.TRIAL,
+        Channel.TRIAL,
         previous=None,
         sites=parts.rollouts.sites()[: parts.settings.rollout.canary_sites],
         campaign=campaign.id,
@@ -54,11 +54,11 @@ def _watch_shadow(parts: Parts, work: StageWork, rollout: Rollout, candidate: st
     wanted = targets(parts, work)
     for over in _until(parts, work, parts.settings.campaign.shadow_deadline_s):
         rollout = parts.rollouts.step(rollout.id)
-        if rollout.phase in (Phase.HALTED, Phase.ROLLED_BACK):
+        if rollout.phase in (RolloutPhase.HALTED, RolloutPhase.ROLLED_BACK):
             return StageResult(stop=f"the shadow run halted: {rollout.reason}", output={}, figures={})
         runs = _latest_runs(parts, candidate, incumbent_of(work))
         verdict = service_verdict(runs.values(), wanted, margins_of(parts))
-        tracks = min((_supported(runs, t.class_name, t.scene.key) for t in wanted), default=0)
+        tracks = min((_supported(runs, t.class_name, t.condition.key) for t in wanted), default=0)
         work.progress(
             min(tracks / MIN_SUPPORTED_TRACKS, 0.99), f"{tracks} tracks of the target; {verdict.outcome}"
         )
@@ -93,7 +93,7 @@ def roll_out(parts: Parts, work: StageWork) -> StageResult:
     parts.rollouts.begin(
         name,
         digest,
-        Stage.SERVICE,
+        Channel.SERVICE,
         previous=incumbent_of(work),
         sites=parts.rollouts.sites(),
         campaign=work.campaign.id,
@@ -109,7 +109,9 @@ def roll_out(parts: Parts, work: StageWork) -> StageResult:
             break
     lost = sum(row.frames_lost for row in parts.reports.swaps() if row.digest == digest)
     figures = {"phase": rollout.phase, "sites": states, "frames_lost": lost}
-    stop = None if rollout.phase == Phase.DONE else f"the rollout was {rollout.phase}: {rollout.reason}"
+    stop = (
+        None if rollout.phase == RolloutPhase.DONE else f"the rollout was {rollout.phase}: {rollout.reason}"
+    )
     return StageResult(output={"digest": digest, "rollout": name}, figures=figures, stop=stop)
 
 
@@ -135,14 +137,14 @@ def verify(parts: Parts, work: StageWork) -> StageResult:
     )
 
 
-def _settled(judged: Judgement) -> bool:
+def _settled(judged: ModeAssessment) -> bool:
     """Closed, or so far below the target that more tracks would not change it."""
     if judged.status is ModeStatus.CLOSED:
         return True
     return judged.status is ModeStatus.OPEN and judged.recall.interval[1] < judged.target
 
 
-def _judgement(judged: Judgement) -> dict[str, Any]:
+def _judgement(judged: ModeAssessment) -> dict[str, Any]:
     return {
         "status": str(judged.status),
         "recall": recall_view(judged.recall).model_dump(),
@@ -172,12 +174,12 @@ def _latest_runs(parts: Parts, candidate: str, incumbent: str) -> dict[str, Shad
     }
 
 
-def _supported(runs: dict[str, ShadowReport], class_name: str, scene: str) -> int:
+def _supported(runs: dict[str, ShadowReport], class_name: str, condition: str) -> int:
     return sum(
         tally.supported
         for run in runs.values()
         for tally in run.tallies
-        if tally.class_name == class_name and f"{tally.light}-{tally.weather}" == scene
+        if tally.class_name == class_name and f"{tally.light}-{tally.weather}" == condition
     )
 
 
@@ -197,7 +199,7 @@ def _enter_shadow(parts: Parts, work: StageWork, runs: dict[str, ShadowReport]) 
                 }
                 condition = f"{tally.light}-{tally.weather}"
                 rows.append(
-                    Evaluation(
+                    EvaluationRow(
                         work.campaign.id, digest, f"shadow:{site}", tally.class_name, condition, figures
                     )
                 )
@@ -207,7 +209,7 @@ def _enter_shadow(parts: Parts, work: StageWork, runs: dict[str, ShadowReport]) 
 def _back(parts: Parts, work: StageWork, sites: list[str]) -> None:
     """End the shadow runs: order what serves already."""
     for site in sites:
-        parts.rollouts.send_single(site, incumbent_of(work), Stage.SERVICE)
+        parts.rollouts.send_single(site, incumbent_of(work), Channel.SERVICE)
 
 
 def _site_states(rollout: Rollout) -> dict[str, int]:

@@ -13,10 +13,9 @@ from cloud.data.datasets import DataRole
 from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
 from cloud.evaluation.evaluate import Evaluation, Tally, evaluate_all
-from cloud.evaluation.promotion import Finding, Margins, PromotionVerdict, Target, trial_verdict
+from cloud.evaluation.promotion import Margins, MetricComparison, PromotionVerdict, Target, trial_verdict
 from cloud.failure_modes.rules import ModeKey
-from cloud.store.records import CampaignStage, Release
-from cloud.store.records import Evaluation as EvaluationRow
+from cloud.store.records import CampaignStage, EvaluationRow, Release
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
 from messaging.blobs import write_atomically
@@ -149,7 +148,7 @@ def incumbent_of(work: StageWork) -> str:
 def targets(parts: Parts, work: StageWork) -> list[Target]:
     """What the campaign set out to mend."""
     rows = work.output(CampaignStage.PLAN, "orders")
-    return [Target(row["order"]["class_name"], ModeKey.parse(row["mode"]).scene) for row in rows]
+    return [Target(row["order"]["class_name"], ModeKey.parse(row["mode"]).condition) for row in rows]
 
 
 def remember_release(
@@ -159,7 +158,7 @@ def remember_release(
     parts.releases.put_release(
         Release(
             digest=manifest.digest,
-            stage=manifest.stage,
+            channel=manifest.channel,
             name=manifest.name,
             version=manifest.version,
             length_bytes=manifest.length_bytes,
@@ -186,10 +185,10 @@ def read_evaluation(parts: Parts, work: StageWork, digest: str) -> Evaluation:
     return Evaluation.from_json(path.read_bytes())
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def _finding(finding: MetricComparison) -> dict[str, object]:
     return {
         "class": finding.class_name,
-        "scene": finding.scene,
+        "condition": finding.condition,
         "measure": finding.measure,
         "incumbent": list(finding.incumbent),
         "candidate": list(finding.candidate),
@@ -227,7 +226,7 @@ def _row(campaign: str, digest: str, tally: Tally) -> EvaluationRow:
         "ap50": tally.ap50,
         "ap50_95": tally.ap50_95,
     }
-    return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.scene, figures)
+    return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.condition, figures)
 
 
 def _summary(found: Evaluation) -> dict[str, object]:
@@ -243,4 +242,4 @@ def _set_gauges(parts: Parts, work: StageWork, files: dict[str, str]) -> None:
     candidate = Evaluation.from_json((parts.settings.data / files[list(files)[-1]]).read_bytes())
     for tally in candidate.tallies:
         if tally.recall is not None:
-            parts.metrics.eval_recall.labels(tally.class_name, tally.scene, "holdout").set(tally.recall)
+            parts.metrics.eval_recall.labels(tally.class_name, tally.condition, "holdout").set(tally.recall)

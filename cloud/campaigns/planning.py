@@ -68,8 +68,8 @@ def synthesis_order(
     return SynthesisOrder(
         order=_order_name(campaign, mode),
         class_name=class_name,
-        light=mode.key.scene.light,
-        weather=mode.key.scene.weather,
+        light=mode.key.condition.light,
+        weather=mode.key.condition.weather,
         geometry=_geometry(mode.geometry),
         count=plan.count,
         seed=seed,

@@ -37,9 +37,9 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
         found,
         as_json,
         title="Models",
-        columns=("model", "version", "stage", "parent", "campaign", "sites", "signed"),
+        columns=("model", "version", "channel", "parent", "campaign", "sites", "signed"),
         row=lambda m: (
-            short(m.digest), m.version, m.stage, short(m.parent_digest), m.campaign, m.sites,
+            short(m.digest), m.version, m.channel, short(m.parent_digest), m.campaign, m.sites,
             when(m.signed_at),
         ),
         empty="No model is released yet.",
@@ -54,7 +54,7 @@ def card(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonO
     if as_json:
         print_json(found)
         return
-    rows = [("digest", found.digest), ("stage", found.stage), ("version", found.version)]
+    rows = [("digest", found.digest), ("channel", found.channel), ("version", found.version)]
     rows += [("parent", found.parent_digest or ""), ("campaign", found.campaign or "")]
     rows += [(name, value) for name, value in found.description.items()]
     print_table(found.name, ("", ""), rows, "")
@@ -78,7 +78,7 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
             if bundle.exists() and digest_of(bundle.read_bytes()) != digest:
                 notes.print(f"[red]{bundle} is not the bundle that was signed[/red]")
                 raise typer.Exit(1)
-            notes.print(f"{short(digest)} version {manifest.version} {manifest.stage}: signatures hold")
+            notes.print(f"{short(digest)} version {manifest.version} {manifest.channel}: signatures hold")
 
 
 @rollout.command("start")

@@ -18,10 +18,10 @@ from pathlib import Path
 from cloud.data.labelled_images import IMAGE_SUFFIXES, LabelledFile, list_labelled, place_of, read_image
 from cloud.errors import DataRefused
 from messaging.blobs import write_atomically
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 _CARD = "dataset.json"
-_UNKNOWN = SceneCondition()
+_UNKNOWN = Condition()
 
 
 class DataRole(StrEnum):

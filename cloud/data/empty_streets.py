@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from cloud.data.labelled_images import LabelledImage
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.backgrounds import Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.compositing import develop
 from synth.street import DRAWN_CONDITIONS
 
 SIZE = (640, 360)
 SEED = 77
-AS_THEY_COME = (SceneCondition(),)
+AS_THEY_COME = (Condition(),)
 
 
 def empty_streets(count: int, folder: Path | None) -> Iterator[LabelledImage]:
@@ -30,7 +30,7 @@ def empty_streets(count: int, folder: Path | None) -> Iterator[LabelledImage]:
     conditions = DRAWN_CONDITIONS if folder is None else AS_THEY_COME
     width, height = SIZE
     for index in range(count):
-        scene = conditions[index % len(conditions)]
-        street = backgrounds.get(SEED, index, scene=scene, width=width, height=height)
+        condition = conditions[index % len(conditions)]
+        street = backgrounds.get(SEED, index, condition=condition, width=width, height=height)
         seen = develop(street.image, street, np.random.default_rng([SEED, index]))
-        yield LabelledImage(f"street-{index:04d}", seen, (), scene)
+        yield LabelledImage(f"street-{index:04d}", seen, (), condition)

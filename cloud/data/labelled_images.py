@@ -22,7 +22,7 @@ import numpy as np
 from cloud.errors import DataRefused
 from edge.vision.detector import Image
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Light, SceneCondition, taxonomy_of
+from messaging.taxonomy import Condition, Light, taxonomy_of
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 SLACK = 0.02
@@ -43,7 +43,7 @@ class LabelledImage:
     name: str
     image: Image
     boxes: tuple[TrueBox, ...]
-    scene: SceneCondition
+    condition: Condition
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LabelledFile:
 
     path: Path
     boxes: tuple[NormalisedBox, ...]
-    scene: SceneCondition
+    condition: Condition
     place: str
 
     def open(self) -> LabelledImage:
@@ -79,7 +79,7 @@ class LabelledFile:
         image = read_image(self.path)
         height, width = image.shape[:2]
         return LabelledImage(
-            self.path.stem, image, tuple(box.pixels(width, height) for box in self.boxes), self.scene
+            self.path.stem, image, tuple(box.pixels(width, height) for box in self.boxes), self.condition
         )
 
 
@@ -159,12 +159,12 @@ def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
     (folder / "classes.json").write_text(json.dumps(list(class_names)))
 
 
-def write_index(folder: Path, rows: Sequence[tuple[str, str, SceneCondition]]) -> None:
+def write_index(folder: Path, rows: Sequence[tuple[str, str, Condition]]) -> None:
     """Write `index.csv` from rows (image name without suffix, place, condition)."""
     with (folder / "index.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "scene", "condition"])
-        writer.writerows([f"images/{name}.jpg", place, scene.key] for name, place, scene in rows)
+        writer.writerows([f"images/{name}.jpg", place, condition.key] for name, place, condition in rows)
 
 
 def place_of(stem: str) -> str:
@@ -178,11 +178,11 @@ def _labelled_file(folder: Path, path: Path, names: Sequence[str], row: dict[str
     return LabelledFile(path, boxes, _condition(row.get("condition", "")), place)
 
 
-def _condition(text: str) -> SceneCondition:
+def _condition(text: str) -> Condition:
     """`night-rain`, or a light alone; anything else is unknown (indexes of others use their own words)."""
     if "-" in text:
-        return SceneCondition.parse(text)
-    return SceneCondition(light=Light(text)) if text in set(Light) else SceneCondition()
+        return Condition.parse(text)
+    return Condition(light=Light(text)) if text in set(Light) else Condition()
 
 
 def _read_index(path: Path) -> dict[str, dict[str, str]]:

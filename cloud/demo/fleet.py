@@ -38,7 +38,7 @@ class SiteFiles:
     cameras: Sequence[Mapping[str, Any]]
 
 
-class Site:
+class SiteProcesses:
     """One running site: its own broker, its gate, its node."""
 
     def __init__(self, name: str, folder: Path, files: SiteFiles) -> None:

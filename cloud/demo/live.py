@@ -17,7 +17,7 @@ STAGE_MARKS = {"done": "[green]done[/]", "running": "[yellow]running[/]", "faile
 
 
 @dataclass
-class Snapshot:
+class DemoSnapshot:
     """The last that was heard."""
 
     cameras: list[CameraResource] = field(default_factory=list)
@@ -32,7 +32,7 @@ class LiveView:
         self._console = console
         self._began = time.monotonic()
         self._say = ""
-        self._last = Snapshot()
+        self._last = DemoSnapshot()
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._drawn, transient=False)
 
     def __enter__(self) -> "LiveView":
@@ -50,10 +50,10 @@ class LiveView:
         if not self._console.is_terminal:
             self._console.print(f"{self._clock()}  {text}", highlight=False)
 
-    def refresh(self, cloud: RemoteCloud, campaign: str | None) -> Snapshot:
+    def refresh(self, cloud: RemoteCloud, campaign: str | None) -> DemoSnapshot:
         """Ask the API; keeps the last answer when the cloud is just restarting."""
         try:
-            self._last = Snapshot(
+            self._last = DemoSnapshot(
                 cloud.page("cameras", CameraResource),
                 cloud.page("failure-modes", FailureModeResource),
                 cloud.get(f"campaigns/{campaign}", CampaignResource) if campaign else None,

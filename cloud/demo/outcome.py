@@ -14,7 +14,7 @@ from cloud.demo.drawn.footage import camera_folder, truths
 from cloud.demo.drawn.truth import Key, true_figures
 from cloud.demo.report import inlined
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
-from cloud.demo.script import CAMERAS, SITES, Phase
+from cloud.demo.script import CAMERAS, SITES, FootagePhase
 from cloud.settings import DataFolder
 from cloud.training.plan import BUNDLE_FILE
 from edge.vision.onnx_detector import OnnxDetector
@@ -30,7 +30,7 @@ NO_BOXES = Score(0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CloudState:
     """What the running system said before it was stopped."""
 
     campaigns: tuple[CampaignResource, ...]
@@ -38,9 +38,9 @@ class Evidence:
     comparison: tuple[ComparisonResource, ...]
 
 
-def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
+def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> CloudState:
     """The last words of the API."""
-    return Evidence(
+    return CloudState(
         tuple(cloud.get(f"campaigns/{name}", CampaignResource) for name in campaigns),
         tuple(cloud.page("failure-modes", FailureModeResource)),
         tuple(cloud.page(f"campaigns/{campaigns[-1]}/comparison", ComparisonResource)),
@@ -48,7 +48,7 @@ def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> Evidence:
 
 
 def outcome(
-    work: Path, evidence: Evidence, measured: Measured, base_digest: str, *, drawn: bool
+    work: Path, evidence: CloudState, measured: Measured, base_digest: str, *, drawn: bool
 ) -> DemoResult:
     """The first and the last model in service on the footage of the last verification, and all else.
 
@@ -114,9 +114,11 @@ def _closed_by(campaign: CampaignResource) -> set[str]:
     return closed if campaign.state == "done" else set()
 
 
-def _rows(work: Path, evidence: Evidence, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:
+def _rows(work: Path, evidence: CloudState, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:
     models = DataFolder(work / "cloud").models
-    footage = [pair for camera in CAMERAS for pair in truths(work, camera.name, Phase.VERIFY, round_number)]
+    footage = [
+        pair for camera in CAMERAS for pair in truths(work, camera.name, FootagePhase.VERIFY, round_number)
+    ]
     detectors = [OnnxDetector(models / digest / BUNDLE_FILE, threads=2) for digest in (base, candidate)]
     before, after = true_figures(detectors, footage)
     targets = {name for campaign in evidence.campaigns for name in campaign.modes}
@@ -159,7 +161,7 @@ def _shadow_score(figures: dict[str, Any] | None) -> Score:
     return Score(int(figures["supported"]), int(figures["detected"]), int(figures["unsupported"]))
 
 
-def _estimates(evidence: Evidence) -> dict[Key, tuple[float | None, int]]:
+def _estimates(evidence: CloudState) -> dict[Key, tuple[float | None, int]]:
     return {(m.class_name, m.condition): (m.recall.value, m.recall.supported) for m in evidence.modes}
 
 
@@ -170,7 +172,7 @@ def site_bytes(work: Path, site: str, cameras: Sequence[str]) -> SiteBytes:
     return SiteBytes(site, status["bytes_by_kind"], status["forwarded"], footage)
 
 
-def images_of(evidence: Evidence) -> Images:
+def images_of(evidence: CloudState) -> Images:
     """Images of all campaigns: asked, kept, refused."""
     refused: Counter[str] = Counter()
     for campaign in evidence.campaigns:

@@ -12,7 +12,7 @@ import cv2
 
 from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.fleet import PYTHON
-from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Phase
+from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, FootagePhase
 from cloud.errors import DataRefused, DemoFailed
 from messaging.resources import CameraResource
 from messaging.runtime.child_process import ChildProcess
@@ -33,7 +33,7 @@ class Player(Protocol):
     def cameras(self, site: str) -> list[dict[str, Any]]:
         """The camera part of a site's configuration."""
 
-    def begin(self, phase: Phase, round_number: int) -> None:
+    def begin(self, phase: FootagePhase, round_number: int) -> None:
         """Start a phase; returns at once."""
 
     def observed(self, cameras: list[CameraResource]) -> bool:
@@ -67,7 +67,7 @@ class DrawnPlayer:
             if c.site == site
         ]
 
-    def begin(self, phase: Phase, round_number: int) -> None:
+    def begin(self, phase: FootagePhase, round_number: int) -> None:
         """See `Player`."""
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn.footage", "--work", self._work]
         arguments += ["--profile", self._profile.name, "--phase", phase, "--round", str(round_number)]
@@ -106,9 +106,9 @@ class OwnPlayer:
         """See `Player`."""
         return [{"name": "own", "source": self._source, "speed": 1.0, "loop": True}]
 
-    def begin(self, phase: Phase, round_number: int) -> None:
+    def begin(self, phase: FootagePhase, round_number: int) -> None:
         """See `Player`; own footage simply goes on."""
-        if phase is Phase.OBSERVE:
+        if phase is FootagePhase.OBSERVE:
             self._observing_since = None
 
     def observed(self, cameras: list[CameraResource]) -> bool:

@@ -17,14 +17,14 @@ from rich.console import Console
 from cloud.api.client import RemoteCloud
 from cloud.demo.drawn.painted_empty import AlarmCount
 from cloud.demo.drawn.scenario import DrawnScenario, Scenario
-from cloud.demo.fleet import CloudProcess, Site, SiteFiles, memory_gb
-from cloud.demo.live import LiveView, Snapshot
-from cloud.demo.outcome import Evidence, ask, outcome, rounds_in_a_row, served_model, stage_figure
+from cloud.demo.fleet import CloudProcess, SiteFiles, SiteProcesses, memory_gb
+from cloud.demo.live import DemoSnapshot, LiveView
+from cloud.demo.outcome import CloudState, ask, outcome, rounds_in_a_row, served_model, stage_figure
 from cloud.demo.page import PageProcess
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
-from cloud.demo.script import DemoProfile, Phase
+from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import DemoFailed
 from cloud.fleet.hub import enrol_site, hub_address
@@ -36,10 +36,10 @@ from synth.street import DRAWN_CLASSES
 
 ENDED = ("done", "rejected", "failed", "cancelled")
 PLAYED = {
-    "train": Phase.FILLER,
-    "shadow": Phase.SHADOW,
-    "roll_out": Phase.SWAP,
-    "verify": Phase.VERIFY,
+    "train": FootagePhase.FILLER,
+    "shadow": FootagePhase.SHADOW,
+    "roll_out": FootagePhase.SWAP,
+    "verify": FootagePhase.VERIFY,
 }
 PLUMBING = {
     "recall_drop": 1.0,
@@ -69,7 +69,7 @@ class Demo:
     empty_photographs: Path | None = None
     counting: AlarmCount | None = None
     page: PageProcess | None = None
-    sites: list[Site] = field(default_factory=list)
+    sites: list[SiteProcesses] = field(default_factory=list)
     peak_gb: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
@@ -102,9 +102,9 @@ class Demo:
             cloud.send("PUT", f"sites/{name}", SiteResource)
             enrolment = enrol_site(folder, name)
             files = SiteFiles(enrolment, hub_url, self.teacher, self.player.cameras(name))
-            self.sites.append(Site(name, self.work / "sites" / name, files))
+            self.sites.append(SiteProcesses(name, self.work / "sites" / name, files))
 
-    def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> Snapshot:
+    def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> DemoSnapshot:
         """Look once: are all programs alive, what does the API say, how much memory is in use."""
         for site in self.sites:
             site.check()
@@ -119,7 +119,7 @@ class Demo:
         """Play a round's observation; wait until all of it was looked at and the evidence stops growing."""
         self.view.say(f"round {number + 1}: the cameras are watched; misdetections are collected")
         if number:
-            self.player.begin(Phase.OBSERVE, number)
+            self.player.begin(FootagePhase.OBSERVE, number)
         deadline = time.monotonic() + OBSERVE_LIMIT_S
         while not self.player.observed(self.tick(cloud).cameras):
             if time.monotonic() > deadline:
@@ -152,7 +152,7 @@ class Demo:
         )
         campaign = cloud.send("POST", "campaigns", CampaignResource, request, key=f"demo-round-{number}")
         self.view.say(f"campaign {campaign.id} aims at {', '.join(campaign.modes)}")
-        played: set[Phase] = set()
+        played: set[FootagePhase] = set()
         while campaign.state not in ENDED:
             campaign = self.tick(cloud, campaign.id).campaign or campaign
             promoted = served_model(campaign)
@@ -165,7 +165,7 @@ class Demo:
                     self.view.say(f"{stage}: the cameras go on ({phase} footage)")
                     self.player.begin(phase, number)
         self.view.say(f"campaign {campaign.id} is {campaign.state} {campaign.reason}".rstrip())
-        if Phase.VERIFY in played:
+        if FootagePhase.VERIFY in played:
             self._watch_to_the_end(cloud)
         return campaign
 
@@ -292,7 +292,7 @@ def _settings(profile: DemoProfile) -> dict[str, Any]:
 
 def work_off(
     demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int, *, count_alarms: bool = False
-) -> tuple[str, Evidence]:
+) -> tuple[str, CloudState]:
     """Start the sites and run the rounds; the digest that served first, and the cloud's last words.
 
     With `count_alarms` the last round's model is counted against the first one while it is verified.

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street import DRAWN_CLASSES, StreetCamera, WorldName
 
 FPS = 5.0
 SEGMENT_FRAMES = 50
 
 
-class Phase(StrEnum):
+class FootagePhase(StrEnum):
     """What a stretch of footage is for. `filler` keeps frames flowing while the cloud works.
 
     A model that was swapped in has to look at frames before it counts as held: `swap`.
@@ -36,21 +36,21 @@ class DemoCamera:
 
     name: str
     site: str
-    condition: str
+    condition_key: str
     seed: int
     weights: Mapping[str, float]
 
     @property
-    def scene(self) -> SceneCondition:
+    def condition(self) -> Condition:
         """Its light and weather."""
-        return SceneCondition.parse(self.condition)
+        return Condition.parse(self.condition_key)
 
     def open(self, spawn_per_s: float) -> StreetCamera:
         """The camera itself; any stretch of frames can be drawn."""
         return StreetCamera(
             world=WorldName.FOOTAGE,
             seed=self.seed,
-            scene=self.scene,
+            condition=self.condition,
             fps=FPS,
             classes=DRAWN_CLASSES,
             hazard_weights=self.weights,
@@ -78,8 +78,8 @@ SITES = ("north", "south")
 class DemoProfile:
     """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
 
-    segments: dict[Phase, int] = field(
-        default_factory=lambda: dict(zip(Phase, (10, 2, 10, 1, 12), strict=True)),
+    segments: dict[FootagePhase, int] = field(
+        default_factory=lambda: dict(zip(FootagePhase, (10, 2, 10, 1, 12), strict=True)),
     )
     spawn_per_s: float = 1.2
     modes: int = 2
@@ -95,9 +95,9 @@ class DemoProfile:
     plumbing: bool = False
     name: str = "full"
 
-    def start_of(self, phase: Phase, round_number: int) -> int:
+    def start_of(self, phase: FootagePhase, round_number: int) -> int:
         """First frame of a phase in a round; phases never share a frame."""
-        order = list(Phase)
+        order = list(FootagePhase)
         before = sum(self.segments[p] for p in order[: order.index(phase)])
         whole = sum(self.segments.values())
         return (before + whole * round_number) * SEGMENT_FRAMES
@@ -106,7 +106,7 @@ class DemoProfile:
 FULL = DemoProfile()
 ROUNDS = replace(
     FULL,
-    segments=FULL.segments | {Phase.SHADOW: 14, Phase.VERIFY: 20},
+    segments=FULL.segments | {FootagePhase.SHADOW: 14, FootagePhase.VERIFY: 20},
     modes=1,
     images_per_mode=120,
     epochs=15,
@@ -115,7 +115,7 @@ ROUNDS = replace(
     name="rounds",
 )
 TINY = DemoProfile(
-    segments=dict(zip(Phase, (3, 1, 2, 1, 2), strict=True)),
+    segments=dict(zip(FootagePhase, (3, 1, 2, 1, 2), strict=True)),
     modes=1,
     images_per_mode=4,
     replay_images=24,

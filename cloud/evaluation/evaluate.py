@@ -1,4 +1,4 @@
-"""How well a detector does on labelled images: counts per class and scene condition, with intervals.
+"""How well a detector does on labelled images: counts per class and condition, with intervals.
 
 Uses the edge's own detector code, so that what is judged is what ships. It may assume labels in the
 detector's class names; it never decides anything (that is `cloud.evaluation.promotion`).
@@ -18,7 +18,7 @@ from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou
 from cloud.intervals import wilson
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
-from messaging.taxonomy import SceneCondition, taxonomy_of
+from messaging.taxonomy import Condition, taxonomy_of
 
 SCORE_FLOOR = 0.02
 BATCH = 8
@@ -26,13 +26,13 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of one class under one scene condition, at the bundle's thresholds.
+    """Counts of one class under one condition, at the bundle's thresholds.
 
     `true_positives` + `missed` are all true boxes. Average precisions use all scores above 0.02.
     """
 
     class_name: str
-    scene: str
+    condition: str
     images: int
     true_positives: int
     false_positives: int
@@ -84,24 +84,24 @@ class Evaluation:
     images: int
     tallies: tuple[Tally, ...]
 
-    def tally(self, class_name: str, scene: str | SceneCondition) -> Tally | None:
+    def tally(self, class_name: str, condition: str | Condition) -> Tally | None:
         """The counts of a class under a condition; None when there was neither truth nor report."""
-        key = scene.key if isinstance(scene, SceneCondition) else scene
-        found = [t for t in self.tallies if (t.class_name, t.scene) == (class_name, key)]
+        key = condition.key if isinstance(condition, Condition) else condition
+        found = [t for t in self.tallies if (t.class_name, t.condition) == (class_name, key)]
         return found[0] if found else None
 
     def of_class(self, class_name: str) -> Tally | None:
         """Counts of a class over all conditions (average precisions are means weighted by truths)."""
-        return _merged([t for t in self.tallies if t.class_name == class_name], scene="all")
+        return _merged([t for t in self.tallies if t.class_name == class_name], condition="all")
 
-    def of_scene(self, scene: str) -> Tally | None:
+    def of_condition(self, condition: str) -> Tally | None:
         """Counts over all classes under a condition."""
-        return _merged([t for t in self.tallies if t.scene == scene], class_name="all")
+        return _merged([t for t in self.tallies if t.condition == condition], class_name="all")
 
     @property
-    def scenes(self) -> tuple[str, ...]:
+    def conditions(self) -> tuple[str, ...]:
         """Condition keys that occur."""
-        return tuple(sorted({t.scene for t in self.tallies}))
+        return tuple(sorted({t.condition for t in self.tallies}))
 
     def to_json(self) -> str:
         """As JSON; `from_json` reads it back."""
@@ -168,10 +168,10 @@ class _Count:
 
     def add(self, labelled: LabelledImage, found: Detections) -> None:
         """One image and what the detector saw on it."""
-        self._images[labelled.scene.key] += 1
+        self._images[labelled.condition.key] += 1
         for index, name in enumerate(self._bundle.class_names):
             _gather(
-                self._scores[name, labelled.scene.key],
+                self._scores[name, labelled.condition.key],
                 found[found.class_id == index],
                 true_boxes(labelled, name),
                 threshold=self._bundle.thresholds[name],
@@ -209,7 +209,7 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
     precisions = [average_precision(confidence, hits[:, i], scores.truths) for i in range(len(IOU_STEPS))]
     return Tally(
         class_name=key[0],
-        scene=key[1],
+        condition=key[1],
         images=images,
         true_positives=caught,
         false_positives=int(np.concatenate(scores.reported).sum()) - caught,
@@ -220,14 +220,14 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
 
 
 def _merged(
-    tallies: Sequence[Tally], *, class_name: str | None = None, scene: str | None = None
+    tallies: Sequence[Tally], *, class_name: str | None = None, condition: str | None = None
 ) -> Tally | None:
     if not tallies:
         return None
     weights = [max(t.truths, 1e-9) for t in tallies]
     return Tally(
         class_name=class_name or tallies[0].class_name,
-        scene=scene or tallies[0].scene,
+        condition=condition or tallies[0].condition,
         images=max(t.images for t in tallies) if class_name else sum(t.images for t in tallies),
         true_positives=sum(t.true_positives for t in tallies),
         false_positives=sum(t.false_positives for t in tallies),

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from cloud.evaluation.evaluate import Evaluation, Tally
 from cloud.intervals import newcombe_difference, wilson
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import ShadowReport
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 Z_90 = 1.644854
 Z_98 = 2.326348
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     WAIT = "wait"
 
 
-class Judgement(StrEnum):
+class ComparisonResult(StrEnum):
     """What one comparison says."""
 
     BETTER = "better"
@@ -40,10 +40,10 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """A class under a scene condition: what the campaign set out to mend."""
+    """A class under a condition: what the campaign set out to mend."""
 
     class_name: str
-    scene: SceneCondition
+    condition: Condition
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,34 @@ class Margins:
 
 
 @dataclass(frozen=True)
-class Finding:
+class MetricComparison:
     """One comparison: successes and trials of both, and the interval of candidate minus incumbent."""
 
     class_name: str
-    scene: str
+    condition: str
     measure: str
     incumbent: tuple[int, int]
     candidate: tuple[int, int]
     interval: tuple[float, float]
-    judgement: Judgement
+    judgement: ComparisonResult
 
     def __str__(self) -> str:
         before, after = (f"{s}/{n}" for s, n in (self.incumbent, self.candidate))
-        return f"{self.class_name} {self.scene} {self.measure} {before} -> {after}: {self.judgement}"
+        return f"{self.class_name} {self.condition} {self.measure} {before} -> {after}: {self.judgement}"
 
 
 @dataclass(frozen=True)
 class PromotionVerdict:
-    """What a stage decided, why in one sentence, and everything it looked at."""
+    """What a channel decided, why in one sentence, and everything it looked at."""
 
-    stage: Stage
+    channel: Channel
     outcome: Outcome
     reason: str
-    findings: tuple[Finding, ...]
+    findings: tuple[MetricComparison, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether a release of this stage may be signed."""
+        """Whether a release of this channel may be signed."""
         return self.outcome is Outcome.PASS
 
 
@@ -124,21 +124,29 @@ def trial_verdict(
         *_class_findings(incumbent, candidate, margins),
         *_cell_findings(incumbent, candidate, margins),
     ]
-    seen = {(f.class_name, f.scene) for f in findings}
+    seen = {(f.class_name, f.condition) for f in findings}
     findings += [
-        Finding(t.class_name, t.scene.key, "recall", (0, 0), (0, 0), (-1.0, 1.0), Judgement.NO_CLOUD_EVIDENCE)
+        MetricComparison(
+            t.class_name,
+            t.condition.key,
+            "recall",
+            (0, 0),
+            (0, 0),
+            (-1.0, 1.0),
+            ComparisonResult.NO_CLOUD_EVIDENCE,
+        )
         for t in sorted(targets)
-        if (t.class_name, t.scene.key) not in seen
+        if (t.class_name, t.condition.key) not in seen
     ]
-    worse = [f for f in findings if f.judgement is Judgement.WORSE]
+    worse = [f for f in findings if f.judgement is ComparisonResult.WORSE]
     if worse:
         return _verdict(
-            Stage.TRIAL, Outcome.FAIL, f"worse on the cloud's holdout: {_listed(worse)}", findings
+            Channel.TRIAL, Outcome.FAIL, f"worse on the cloud's holdout: {_listed(worse)}", findings
         )
-    blank = [f for f in findings if f.judgement is Judgement.NO_CLOUD_EVIDENCE]
+    blank = [f for f in findings if f.judgement is ComparisonResult.NO_CLOUD_EVIDENCE]
     note = f"; no cloud evidence for {_listed_places(blank)}, the edge decides" if blank else ""
     reason = f"no worse on the cloud's holdout of {candidate.images} images{note}"
-    return _verdict(Stage.TRIAL, Outcome.PASS, reason, findings)
+    return _verdict(Channel.TRIAL, Outcome.PASS, reason, findings)
 
 
 def service_verdict(
@@ -159,25 +167,31 @@ def service_verdict(
     ]
     findings += [_missing(t) for t in sorted(targets) if t not in counts]
     if fault := _running_fault(runs, margins):
-        return _verdict(Stage.SERVICE, Outcome.FAIL, fault, findings)
-    worse = [f for f in findings if f.judgement is Judgement.WORSE]
+        return _verdict(Channel.SERVICE, Outcome.FAIL, fault, findings)
+    worse = [f for f in findings if f.judgement is ComparisonResult.WORSE]
     if worse:
-        return _verdict(Stage.SERVICE, Outcome.FAIL, f"worse in shadow: {_listed(worse)}", findings)
-    enough = {Judgement.BETTER} if margins.gain_required else {Judgement.BETTER, Judgement.NO_WORSE}
+        return _verdict(Channel.SERVICE, Outcome.FAIL, f"worse in shadow: {_listed(worse)}", findings)
+    enough = (
+        {ComparisonResult.BETTER}
+        if margins.gain_required
+        else {ComparisonResult.BETTER, ComparisonResult.NO_WORSE}
+    )
     open_targets = [
         f
         for f in findings
         if f.measure == "recall"
         and f.judgement not in enough
-        and any((f.class_name, f.scene) == (t.class_name, t.scene.key) for t in targets)
+        and any((f.class_name, f.condition) == (t.class_name, t.condition.key) for t in targets)
     ]
     if not open_targets:
         said = "every target gained in shadow" if margins.gain_required else "every target was seen in shadow"
-        return _verdict(Stage.SERVICE, Outcome.PASS, f"{said}, nothing lost", findings)
+        return _verdict(Channel.SERVICE, Outcome.PASS, f"{said}, nothing lost", findings)
     spent = [f for f in open_targets if f.candidate[1] >= margins.most_tracks]
     if spent:
-        return _verdict(Stage.SERVICE, Outcome.FAIL, f"no gain in shadow: {_listed(spent)}", findings)
-    return _verdict(Stage.SERVICE, Outcome.WAIT, f"not enough to say yet: {_listed(open_targets)}", findings)
+        return _verdict(Channel.SERVICE, Outcome.FAIL, f"no gain in shadow: {_listed(spent)}", findings)
+    return _verdict(
+        Channel.SERVICE, Outcome.WAIT, f"not enough to say yet: {_listed(open_targets)}", findings
+    )
 
 
 @dataclass(frozen=True)
@@ -191,7 +205,9 @@ class _ShadowCount:
     candidate_unsupported: int = 0
 
 
-def _class_findings(incumbent: Evaluation, candidate: Evaluation, margins: Margins) -> Iterable[Finding]:
+def _class_findings(
+    incumbent: Evaluation, candidate: Evaluation, margins: Margins
+) -> Iterable[MetricComparison]:
     names = sorted({t.class_name for t in (*incumbent.tallies, *candidate.tallies)})
     for name in names:
         before, after = incumbent.of_class(name), candidate.of_class(name)
@@ -202,13 +218,15 @@ def _class_findings(incumbent: Evaluation, candidate: Evaluation, margins: Margi
                 yield _compare(name, ALL, measure, *pair, limit, margins.class_boxes)
 
 
-def _cell_findings(incumbent: Evaluation, candidate: Evaluation, margins: Margins) -> Iterable[Finding]:
-    places = sorted({(t.class_name, t.scene) for t in incumbent.tallies if t.truths})
-    for name, scene in places:
-        before, after = incumbent.tally(name, scene), candidate.tally(name, scene)
+def _cell_findings(
+    incumbent: Evaluation, candidate: Evaluation, margins: Margins
+) -> Iterable[MetricComparison]:
+    places = sorted({(t.class_name, t.condition) for t in incumbent.tallies if t.truths})
+    for name, condition in places:
+        before, after = incumbent.tally(name, condition), candidate.tally(name, condition)
         if before is not None and after is not None:
             pair = _counts(before, "recall"), _counts(after, "recall")
-            yield _compare(name, scene, "recall", *pair, margins.cell_drop, margins.enough_boxes)
+            yield _compare(name, condition, "recall", *pair, margins.cell_drop, margins.enough_boxes)
 
 
 def _counts(tally: Tally, measure: str) -> tuple[int, int]:
@@ -217,23 +235,25 @@ def _counts(tally: Tally, measure: str) -> tuple[int, int]:
 
 def _compare(
     name: str,
-    scene: str,
+    condition: str,
     measure: str,
     before: tuple[int, int],
     after: tuple[int, int],
     limit: float,
     enough: int,
-) -> Finding:
+) -> MetricComparison:
     """Worse: significantly so, or by more than `limit` where there are `enough` trials."""
     low, high = newcombe_difference(before, after, Z_90)
-    judgement = Judgement.NO_WORSE
+    judgement = ComparisonResult.NO_WORSE
     if min(before[1], after[1]) == 0:
-        judgement = Judgement.TOO_FEW
+        judgement = ComparisonResult.TOO_FEW
     elif high < 0 or (min(before[1], after[1]) >= enough and _share(after) < _share(before) - limit):
-        judgement = Judgement.WORSE
+        judgement = ComparisonResult.WORSE
     elif low > 0:
-        judgement = Judgement.BETTER
-    return Finding(name, scene, measure, before, after, (round(low, 4), round(high, 4)), judgement)
+        judgement = ComparisonResult.BETTER
+    return MetricComparison(
+        name, condition, measure, before, after, (round(low, 4), round(high, 4)), judgement
+    )
 
 
 def _share(counts: tuple[int, int]) -> float:
@@ -243,7 +263,7 @@ def _share(counts: tuple[int, int]) -> float:
 def _sum_shadows(runs: Sequence[ShadowReport]) -> dict[Target, _ShadowCount]:
     sums: dict[Target, list[int]] = defaultdict(lambda: [0] * 5)
     for tally in (tally for run in runs for tally in run.tallies):
-        row = sums[Target(tally.class_name, SceneCondition(tally.light, tally.weather))]
+        row = sums[Target(tally.class_name, Condition(tally.light, tally.weather))]
         numbers = (
             tally.supported,
             tally.incumbent_detected,
@@ -257,42 +277,52 @@ def _sum_shadows(runs: Sequence[ShadowReport]) -> dict[Target, _ShadowCount]:
 
 def _shadow_findings(
     place: Target, count: _ShadowCount, is_target: bool, margins: Margins
-) -> Iterable[Finding]:
+) -> Iterable[MetricComparison]:
     before = min(count.incumbent, count.supported), count.supported
     after = min(count.candidate, count.supported), count.supported
     low, high = newcombe_difference(before, after, Z_90)
-    judgement = Judgement.NO_WORSE
+    judgement = ComparisonResult.NO_WORSE
     if newcombe_difference(before, after, Z_98)[1] < 0:
-        judgement = Judgement.WORSE
+        judgement = ComparisonResult.WORSE
     elif count.supported < margins.enough_tracks:
-        judgement = Judgement.TOO_FEW if is_target or not count.supported else Judgement.NO_WORSE
+        judgement = (
+            ComparisonResult.TOO_FEW if is_target or not count.supported else ComparisonResult.NO_WORSE
+        )
     elif low > 0:
-        judgement = Judgement.BETTER
+        judgement = ComparisonResult.BETTER
     interval = (round(low, 4), round(high, 4))
-    yield Finding(place.class_name, place.scene.key, "recall", before, after, interval, judgement)
+    yield MetricComparison(
+        place.class_name, place.condition.key, "recall", before, after, interval, judgement
+    )
     yield _false_alarms(place, count, margins)
 
 
-def _false_alarms(place: Target, count: _ShadowCount, margins: Margins) -> Finding:
+def _false_alarms(place: Target, count: _ShadowCount, margins: Margins) -> MetricComparison:
     """Unsupported tracks of the candidate among those of both; one half means equally many."""
     total = count.incumbent_unsupported + count.candidate_unsupported
     low, high = wilson(count.candidate_unsupported, total, Z_98)
     too_many = count.candidate_unsupported > margins.false_alarm_ratio * count.incumbent_unsupported
-    judgement = Judgement.WORSE if too_many and low > 0.5 else Judgement.NO_WORSE
-    return Finding(
+    judgement = ComparisonResult.WORSE if too_many and low > 0.5 else ComparisonResult.NO_WORSE
+    return MetricComparison(
         place.class_name,
-        place.scene.key,
+        place.condition.key,
         "share of unsupported tracks",
         (count.incumbent_unsupported, total),
         (count.candidate_unsupported, total),
         (round(low, 4), round(high, 4)),
-        judgement if total else Judgement.TOO_FEW,
+        judgement if total else ComparisonResult.TOO_FEW,
     )
 
 
-def _missing(target: Target) -> Finding:
-    return Finding(
-        target.class_name, target.scene.key, "recall", (0, 0), (0, 0), (-1.0, 1.0), Judgement.TOO_FEW
+def _missing(target: Target) -> MetricComparison:
+    return MetricComparison(
+        target.class_name,
+        target.condition.key,
+        "recall",
+        (0, 0),
+        (0, 0),
+        (-1.0, 1.0),
+        ComparisonResult.TOO_FEW,
     )
 
 
@@ -309,13 +339,15 @@ def _running_fault(runs: Sequence[ShadowReport], margins: Margins) -> str | None
     return None
 
 
-def _verdict(stage: Stage, outcome: Outcome, reason: str, findings: Iterable[Finding]) -> PromotionVerdict:
-    return PromotionVerdict(stage, outcome, reason, tuple(findings))
+def _verdict(
+    channel: Channel, outcome: Outcome, reason: str, findings: Iterable[MetricComparison]
+) -> PromotionVerdict:
+    return PromotionVerdict(channel, outcome, reason, tuple(findings))
 
 
-def _listed(findings: Sequence[Finding]) -> str:
+def _listed(findings: Sequence[MetricComparison]) -> str:
     return "; ".join(str(f) for f in findings[:4]) + ("; …" if len(findings) > 4 else "")
 
 
-def _listed_places(findings: Sequence[Finding]) -> str:
-    return ", ".join(f"{f.class_name} {f.scene}" for f in findings)
+def _listed_places(findings: Sequence[MetricComparison]) -> str:
+    return ", ".join(f"{f.class_name} {f.condition}" for f in findings)

@@ -14,7 +14,7 @@ from cloud.intervals import wilson
 from cloud.store.records import RecallCount
 from cloud.store.report_store import SiteShadow
 from messaging.reports import EvidenceSource
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RecallKey:
 
     model_digest: str
     class_name: str
-    scene: SceneCondition
+    condition: Condition
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def estimate_recall(
     """Sum tallies over sites; keys without tallies take the final shadow reports instead."""
     sums: dict[RecallKey, dict[str, tuple[int, int]]] = defaultdict(dict)
     for count in counts:
-        key = RecallKey(count.model_digest, count.class_name, count.scene)
+        key = RecallKey(count.model_digest, count.class_name, count.condition)
         _add(sums[key], count.source, count.supported, count.detected)
     tallied = set(sums)
     for shadow in shadows:
@@ -89,9 +89,9 @@ def _shadow_counts(shadow: SiteShadow) -> Iterable[tuple[RecallKey, int, int]]:
     if not report.final:
         return
     for tally in report.tallies:
-        scene = SceneCondition(Light(tally.light), Weather(tally.weather))
+        condition = Condition(Light(tally.light), Weather(tally.weather))
         for digest, detected in (
             (report.incumbent_digest, tally.incumbent_detected),
             (report.candidate_digest, tally.candidate_detected),
         ):
-            yield RecallKey(digest, tally.class_name, scene), tally.supported, detected
+            yield RecallKey(digest, tally.class_name, condition), tally.supported, detected

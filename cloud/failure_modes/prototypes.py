@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cloud.store.records import PrototypeRow
 from edge.vision.prototypes import cosine_distance
-from messaging.taxonomy import UNKNOWN_CLASS, SceneCondition
+from messaging.taxonomy import UNKNOWN_CLASS, Condition
 
 Vector = npt.NDArray[np.float64]
 MIN_SITES_TO_TRIM = 5
@@ -36,7 +36,7 @@ class FleetPrototype:
     """One class-by-condition prototype of the fleet, in the space named by `embedding_digest`."""
 
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     vector: tuple[float, ...]
     embedding_digest: str
     sites: int
@@ -46,13 +46,13 @@ class FleetPrototype:
 
 def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
     """Combine the rows made with this embedding, one result per class and condition, sorted."""
-    groups: dict[tuple[str, SceneCondition], dict[tuple[str, str], PrototypeRow]] = defaultdict(dict)
+    groups: dict[tuple[str, Condition], dict[tuple[str, str], PrototypeRow]] = defaultdict(dict)
     for row in rows:
         if row.embedding_digest == embedding_digest:
-            groups[row.class_name, row.scene][row.site, row.camera] = row
+            groups[row.class_name, row.condition][row.site, row.camera] = row
     return [
-        _combined(class_name, scene, list(cameras.values()))
-        for (class_name, scene), cameras in sorted(groups.items())
+        _combined(class_name, condition, list(cameras.values()))
+        for (class_name, condition), cameras in sorted(groups.items())
     ]
 
 
@@ -64,7 +64,7 @@ def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> s
     best: dict[str, float] = {}
     for prototype in known:
         same_space = prototype.embedding_digest == unknown.embedding_digest
-        if same_space and prototype.scene == unknown.scene and prototype.class_name != UNKNOWN_CLASS:
+        if same_space and prototype.condition == unknown.condition and prototype.class_name != UNKNOWN_CLASS:
             best[prototype.class_name] = 1.0 - _distance(unknown, prototype)
     ranked = sorted(best, key=lambda name: -best[name])
     if len(ranked) < 2 or best[ranked[0]] - best[ranked[1]] < ASSIGN_MARGIN:
@@ -72,7 +72,7 @@ def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> s
     return ranked[0]
 
 
-def _combined(class_name: str, scene: SceneCondition, rows: list[PrototypeRow]) -> FleetPrototype:
+def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -> FleetPrototype:
     by_site: dict[str, list[Vector]] = defaultdict(list)
     for row in rows:
         by_site[row.site].append(np.asarray(row.vector))
@@ -81,7 +81,7 @@ def _combined(class_name: str, scene: SceneCondition, rows: list[PrototypeRow]) 
     vector = _trimmed_mean(votes) if robust else _clipped_mean(votes)
     return FleetPrototype(
         class_name=class_name,
-        scene=scene,
+        condition=condition,
         vector=tuple(float(value) for value in vector),
         embedding_digest=rows[0].embedding_digest,
         sites=len(votes),

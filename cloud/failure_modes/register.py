@@ -36,7 +36,7 @@ _DAY_S = 86_400
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ModeSnapshot:
     """Failure modes and what they were computed from."""
 
     modes: tuple[FailureMode, ...]
@@ -46,7 +46,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ModeAssessment:
     """The closing rule applied to one mode and one model."""
 
     status: ModeStatus
@@ -71,12 +71,12 @@ class ModeRegister:
         self._reports, self._campaigns, self._releases = reports, campaigns, releases
         self._settings, self._taxonomy, self._clock = settings, taxonomy, clock
         self._lock = threading.Lock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: ModeSnapshot | None = None
         self._taken_at = 0.0
 
     # -- reading -------------------------------------------------------------------------------------
 
-    def snapshot(self, *, max_age_s: float = SNAPSHOT_S) -> Snapshot:
+    def snapshot(self, *, max_age_s: float = SNAPSHOT_S) -> ModeSnapshot:
         """All modes ranked by harm, at most `max_age_s` old."""
         with self._lock:
             if self._snapshot is None or time.monotonic() - self._taken_at > max_age_s:
@@ -125,25 +125,25 @@ class ModeRegister:
 
     def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
         """The prototype of the mode's class (or the one assigned to it) and condition, if there is one."""
-        wanted = (_class_of(mode.key, mode.state), mode.key.scene)
-        return next((p for p in self.prototypes() if (p.class_name, p.scene) == wanted), None)
+        wanted = (_class_of(mode.key, mode.state), mode.key.condition)
+        return next((p for p in self.prototypes() if (p.class_name, p.condition) == wanted), None)
 
     def suggested_class(self, mode: FailureMode) -> str | None:
         """For a mode of unknown class: what the nearest prototype says, if it leads by the margin."""
         if mode.key.class_name != UNKNOWN_CLASS:
             return None
         every = self.prototypes()
-        mine = [p for p in every if (p.class_name, p.scene) == (UNKNOWN_CLASS, mode.key.scene)]
+        mine = [p for p in every if (p.class_name, p.condition) == (UNKNOWN_CLASS, mode.key.condition)]
         return nearest_class(mine[0], every) if mine else None
 
-    def judge(self, mode: str, models: Set[str] | None = None) -> Judgement:
+    def judge(self, mode: str, models: Set[str] | None = None) -> ModeAssessment:
         """Apply the closing rule with these models (default: those in service)."""
         state = self._campaigns.mode_states().get(mode)
         return self._judged(mode, state, self.snapshot(max_age_s=0.0), models)
 
     def _judged(
-        self, mode: str, state: ModeState | None, snapshot: Snapshot, models: Set[str] | None = None
-    ) -> Judgement:
+        self, mode: str, state: ModeState | None, snapshot: ModeSnapshot, models: Set[str] | None = None
+    ) -> ModeAssessment:
         key = ModeKey.parse(mode)
         judged = snapshot.in_service if models is None else models
         recall = recall_of(snapshot.recall, key, judged)
@@ -151,7 +151,7 @@ class ModeRegister:
         baseline = state.baseline_rate if state else None
         target = self._settings.target(_class_of(key, state))
         verdict = closing_verdict(recall, target=target, rate=rate, baseline_rate=baseline)
-        return Judgement(verdict, recall, rate, baseline, target)
+        return ModeAssessment(verdict, recall, rate, baseline, target)
 
     # -- moving states -------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class ModeRegister:
                 known = self._with_rate_of(known, campaign.plan.incumbent_digest, snapshot)
             self._put(replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id))
 
-    def _found(self, mode: str, snapshot: Snapshot) -> ModeState:
+    def _found(self, mode: str, snapshot: ModeSnapshot) -> ModeState:
         """The state of a mode that was not remembered yet: open, with the rate of when it was found.
 
         The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
@@ -204,7 +204,7 @@ class ModeRegister:
             return found.state
         return self._with_rate_of(found.state, first, snapshot)
 
-    def _with_rate_of(self, state: ModeState, model: str | None, snapshot: Snapshot) -> ModeState:
+    def _with_rate_of(self, state: ModeState, model: str | None, snapshot: ModeSnapshot) -> ModeState:
         key = ModeKey.parse(state.mode)
         models = frozenset([model]) if model else snapshot.in_service
         rate = misdetection_rate(snapshot.rows, key, models, recall_of(snapshot.recall, key, models))
@@ -241,7 +241,7 @@ class ModeRegister:
     def _now(self) -> int:
         return int(self._clock())
 
-    def _compute(self) -> Snapshot:
+    def _compute(self) -> ModeSnapshot:
         since = self._now() - self._settings.window_days * _DAY_S
         rows = tuple(self._reports.misdetections(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
@@ -254,7 +254,7 @@ class ModeRegister:
             in_service=in_service,
             states=self._campaigns.mode_states(),
         )
-        return Snapshot(tuple(modes), rows, recall, in_service)
+        return ModeSnapshot(tuple(modes), rows, recall, in_service)
 
 
 def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:

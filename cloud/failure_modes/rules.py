@@ -17,7 +17,7 @@ from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.store.records import MisdetectionRow, ModeState, ModeStatus
 from messaging.errors import ConfigurationError
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SceneCondition, SizeBin, Taxonomy
+from messaging.taxonomy import UNKNOWN_CLASS, Condition, RegionBin, SizeBin, Taxonomy
 
 MIN_SUPPORTED_TRACKS = 30
 WITNESSES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
@@ -30,18 +30,18 @@ class ModeKey:
     """Class x condition x kind; written `pothole.night-rain.missed` everywhere."""
 
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     kind: ErrorKind
 
     @property
     def id(self) -> str:
         """The name in URLs, tables and orders."""
-        return f"{self.class_name}.{self.scene.key}.{self.kind}"
+        return f"{self.class_name}.{self.condition.key}.{self.kind}"
 
     @classmethod
     def of(cls, row: MisdetectionRow) -> "ModeKey":
         """The mode that a misdetection belongs to."""
-        return cls(row.class_name, row.scene, row.kind)
+        return cls(row.class_name, row.condition, row.kind)
 
     @classmethod
     def parse(cls, mode: str) -> "ModeKey":
@@ -52,7 +52,7 @@ class ModeKey:
                 f"failure mode {mode[:80]!r} is not CLASS.LIGHT-WEATHER.KIND; "
                 f"kind is one of {', '.join(ErrorKind)}"
             )
-        return cls(parts[0], SceneCondition.parse(parts[1]), ErrorKind(parts[2]))
+        return cls(parts[0], Condition.parse(parts[1]), ErrorKind(parts[2]))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
     supported = detected = 0
     by_source: dict[str, tuple[int, int]] = {}
     for where, estimate in recall.items():
-        if (where.class_name, where.scene) != (key.class_name, key.scene):
+        if (where.class_name, where.condition) != (key.class_name, key.condition):
             continue
         if models and where.model_digest not in models:
             continue

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from messaging.blobs import Blobs, digest_of
-from messaging.releases import BundleDescription, RolloutOrder, Stage
+from messaging.releases import BundleDescription, Channel, RolloutOrder
 from messaging.trust.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
@@ -53,7 +53,7 @@ class Releases:
             raise NotNow(
                 f"the fleet has {len(others)} other releases; a later detector must go through its trial"
             )
-        return await self._publish(bundle, description, Stage.SERVICE, None, None)
+        return await self._publish(bundle, description, Channel.SERVICE, None, None)
 
     async def publish_trial(
         self,
@@ -68,14 +68,16 @@ class Releases:
         Calling it again with the same bundle returns what was signed the first time.
         """
         evaluation_digest = await self._blobs.put(evaluation)
-        return await self._publish(bundle, description, Stage.TRIAL, evaluation_digest, synthetic_set_digest)
+        return await self._publish(
+            bundle, description, Channel.TRIAL, evaluation_digest, synthetic_set_digest
+        )
 
     async def promote(self, digest: str) -> ReleaseManifest:
         """Sign a trial release for service. Raises `NotKnown` when it was never in trial."""
         known = self.all().get(digest)
         if known is None:
             raise NotKnown(f"bundle {digest[:12]} was never released for trial; publish it first")
-        manifest = known.model_copy(update={"stage": Stage.SERVICE})
+        manifest = known.model_copy(update={"channel": Channel.SERVICE})
         self._repository.publish(manifest)
         await self.publish_metadata()
         logger.info("release %s (version %d) may serve", digest[:12], manifest.version)
@@ -99,7 +101,7 @@ class Releases:
         self,
         bundle: bytes,
         description: BundleDescription,
-        stage: Stage,
+        channel: Channel,
         evaluation_digest: str | None,
         synthetic_set_digest: str | None,
     ) -> ReleaseManifest:
@@ -111,12 +113,12 @@ class Releases:
             description,
             digest=digest,
             length_bytes=len(bundle),
-            stage=stage,
+            channel=channel,
             version=1 + max((release.version for release in self.all().values()), default=0),
             evaluation_digest=evaluation_digest,
             synthetic_set_digest=synthetic_set_digest,
         )
         self._repository.publish(manifest)
         await self.publish_metadata()
-        logger.info("release %s signed for %s, version %d", digest[:12], manifest.stage, manifest.version)
+        logger.info("release %s signed for %s, version %d", digest[:12], manifest.channel, manifest.version)
         return manifest

@@ -13,11 +13,11 @@ from typing import Any
 
 from cloud.errors import NotNow
 from cloud.settings import RolloutSettings
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReceipt
 
 
-class Phase(StrEnum):
+class RolloutPhase(StrEnum):
     """Where a rollout stands. The last three are final."""
 
     CANARY = "canary"
@@ -29,8 +29,8 @@ class Phase(StrEnum):
     HALTED = "halted"
 
 
-GROUPS = (Phase.CANARY, Phase.SHARE, Phase.ALL)
-FINAL = (Phase.DONE, Phase.ROLLED_BACK, Phase.HALTED)
+GROUPS = (RolloutPhase.CANARY, RolloutPhase.SHARE, RolloutPhase.ALL)
+FINAL = (RolloutPhase.DONE, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED)
 
 
 class SiteState(StrEnum):
@@ -50,7 +50,7 @@ class SiteProgress:
     """One site: the group it belongs to, its state, the last order it was sent, and why it failed."""
 
     site: str
-    group: Phase
+    group: RolloutPhase
     state: SiteState = SiteState.WAITING
     sequence: int = 0
     ordered_at: int = 0
@@ -63,8 +63,8 @@ class RolloutState:
 
     digest: str
     previous_digest: str | None
-    stage: Stage
-    phase: Phase
+    channel: Channel
+    phase: RolloutPhase
     since: int
     sites: tuple[SiteProgress, ...]
     paused: bool = False
@@ -88,10 +88,17 @@ class RolloutState:
     def from_json(cls, data: Mapping[str, Any]) -> "RolloutState":
         """What `to_json` gave."""
         sites = tuple(
-            SiteProgress(**{**row, "group": Phase(row["group"]), "state": SiteState(row["state"])})
+            SiteProgress(**{**row, "group": RolloutPhase(row["group"]), "state": SiteState(row["state"])})
             for row in data["sites"]
         )
-        return cls(**{**data, "stage": Stage(data["stage"]), "phase": Phase(data["phase"]), "sites": sites})
+        return cls(
+            **{
+                **data,
+                "channel": Channel(data["channel"]),
+                "phase": RolloutPhase(data["phase"]),
+                "sites": sites,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class FleetWord:
 def plan_rollout(
     digest: str,
     previous_digest: str | None,
-    stage: Stage,
+    channel: Channel,
     *,
     sites: Sequence[str],
     settings: RolloutSettings,
@@ -135,10 +142,12 @@ def plan_rollout(
     canary = settings.canary_sites
     share = max(canary, math.ceil(settings.share * len(sites)))
     progress = tuple(
-        SiteProgress(site, Phase.CANARY if i < canary else Phase.SHARE if i < share else Phase.ALL)
+        SiteProgress(
+            site, RolloutPhase.CANARY if i < canary else RolloutPhase.SHARE if i < share else RolloutPhase.ALL
+        )
         for i, site in enumerate(sites)
     )
-    return RolloutState(digest, previous_digest, stage, Phase.CANARY, now_utc, progress)
+    return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress)
 
 
 def advance(state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int) -> Advance:
@@ -149,7 +158,7 @@ def advance(state: RolloutState, settings: RolloutSettings, word: FleetWord, now
     if state.final:
         return Advance(state, ())
     state = _heard(state, settings, word, now_utc)
-    if state.phase is Phase.ROLLING_BACK:
+    if state.phase is RolloutPhase.ROLLING_BACK:
         return Advance(_maybe_rolled_back(state, settings, now_utc), ())
     if (failure := _too_many(state, settings)) is not None:
         return roll_back(state, settings, word, now_utc, reason=failure)
@@ -180,16 +189,16 @@ def roll_back(
 
     Raises `NotNow` when it is rolling or rolled back already.
     """
-    if state.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.HALTED):
+    if state.phase in (RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED):
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} already")
     if state.previous_digest is None:
-        return Advance(replace(state, phase=Phase.HALTED, reason=reason, since=now_utc), ())
+        return Advance(replace(state, phase=RolloutPhase.HALTED, reason=reason, since=now_utc), ())
     touched = {
         p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.HELD, SiteState.SILENT)
     }
-    state = replace(state, phase=Phase.ROLLING_BACK, reason=reason, since=now_utc)
+    state = replace(state, phase=RolloutPhase.ROLLING_BACK, reason=reason, since=now_utc)
     step = _order(state, settings, word, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
-    return step if touched else Advance(replace(state, phase=Phase.ROLLED_BACK), ())
+    return step if touched else Advance(replace(state, phase=RolloutPhase.ROLLED_BACK), ())
 
 
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
@@ -218,7 +227,7 @@ def needs_order(
     """
     if last is None:
         return True
-    if running == model or last.stage is Stage.TRIAL:
+    if running == model or last.channel is Channel.TRIAL:
         return False
     if last.digest != model:
         return newcomer
@@ -248,7 +257,7 @@ def _site_heard(
 def _good_outcomes(state: RolloutState, back: bool) -> tuple[SwapOutcome, ...]:
     if back:
         return (SwapOutcome.INSTALLED,)
-    if state.stage is Stage.TRIAL:
+    if state.channel is Channel.TRIAL:
         return (SwapOutcome.SHADOWING,)
     return (SwapOutcome.INSTALLED,)
 
@@ -283,7 +292,7 @@ def _next_group(state: RolloutState, settings: RolloutSettings, word: FleetWord,
     later = GROUPS[GROUPS.index(state.phase) + 1 :]
     following = next((g for g in later if any(p.group is g for p in state.sites)), None)
     if following is None:
-        return Advance(replace(state, phase=Phase.DONE, since=now_utc), ())
+        return Advance(replace(state, phase=RolloutPhase.DONE, since=now_utc), ())
     if now_utc - state.since < settings.hold_s:
         return Advance(state, ())
     return advance(replace(state, phase=following, since=now_utc), settings, word, now_utc)
@@ -292,7 +301,7 @@ def _next_group(state: RolloutState, settings: RolloutSettings, word: FleetWord,
 def _maybe_rolled_back(state: RolloutState, settings: RolloutSettings, now_utc: int) -> RolloutState:
     open_sites = [p for p in state.sites if p.state is SiteState.ORDERED_BACK]
     if not open_sites or now_utc - max(p.ordered_at for p in open_sites) > settings.phase_deadline_s:
-        return replace(state, phase=Phase.ROLLED_BACK, since=now_utc)
+        return replace(state, phase=RolloutPhase.ROLLED_BACK, since=now_utc)
     return state
 
 
@@ -327,7 +336,7 @@ def _order_for(state: RolloutState, settings: RolloutSettings, progress: SitePro
         site=progress.site,
         sequence=progress.sequence,
         digest=back or state.digest,
-        stage=Stage.SERVICE if back else state.stage,
+        channel=Channel.SERVICE if back else state.channel,
         issued_at_utc=progress.ordered_at,
         expires_at_utc=progress.ordered_at + int(settings.order_expiry_s),
         downgrade=back is not None,

@@ -17,7 +17,7 @@ from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import (
     Advance,
     FleetWord,
-    Phase,
+    RolloutPhase,
     RolloutState,
     advance,
     needs_order,
@@ -29,7 +29,7 @@ from cloud.settings import RolloutSettings
 from cloud.store.records import IssuedOrder, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 
 
@@ -53,7 +53,7 @@ class RolloutDriver:
         self,
         rollout: str,
         digest: str,
-        stage: Stage,
+        channel: Channel,
         *,
         previous: str | None,
         sites: Sequence[str],
@@ -65,7 +65,7 @@ class RolloutDriver:
             if known:
                 return known[0]
             now = self._now()
-            state = plan_rollout(digest, previous, stage, sites=sites, settings=self._settings, now_utc=now)
+            state = plan_rollout(digest, previous, channel, sites=sites, settings=self._settings, now_utc=now)
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
             return self._store(row, Advance(state, ()))
 
@@ -113,23 +113,23 @@ class RolloutDriver:
             if model is None:
                 return
             for site in self._to_welcome(model.digest):
-                self.send_single(site, model.digest, Stage.SERVICE)
+                self.send_single(site, model.digest, Channel.SERVICE)
 
     # -- what people ask for -------------------------------------------------------------------------
 
     def start(self, digest: str) -> Rollout:
         """Roll a release for service out by hand. Raises `NotKnown`, `NotNow`."""
         release = self._releases.release(digest)
-        if release.stage != Stage.SERVICE:
+        if release.channel != Channel.SERVICE:
             raise NotNow(f"release {release.digest[:12]} is for trial only; it must be promoted first")
         for row in self._releases.rollouts():
             state = RolloutState.from_json(row.state)
-            if not state.final and state.stage is Stage.SERVICE:
+            if not state.final and state.channel is Channel.SERVICE:
                 raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
         row = self.begin(
             str(ULID()),
             release.digest,
-            Stage.SERVICE,
+            Channel.SERVICE,
             previous=self._previous(release.digest),
             sites=self.sites(),
         )
@@ -167,7 +167,9 @@ class RolloutDriver:
         heard = {beat.site for beat in self._reports.heartbeats()}
         return [site for site in self._enrolled() if site in heard]
 
-    def send_single(self, site: str, digest: str, stage: Stage, *, downgrade: bool = False) -> RolloutOrder:
+    def send_single(
+        self, site: str, digest: str, channel: Channel, *, downgrade: bool = False
+    ) -> RolloutOrder:
         """One order outside a rollout (to end a shadow run)."""
         with self._lock:
             now = self._now()
@@ -175,7 +177,7 @@ class RolloutDriver:
                 site=site,
                 sequence=self._releases.last_sequence(site) + 1,
                 digest=digest,
-                stage=stage,
+                channel=channel,
                 issued_at_utc=now,
                 expires_at_utc=now + int(self._settings.order_expiry_s),
                 downgrade=downgrade,
@@ -205,7 +207,7 @@ class RolloutDriver:
                     order.site,
                     order.sequence,
                     order.digest,
-                    order.stage,
+                    order.channel,
                     order.issued_at_utc,
                     order.model_dump(mode="json"),
                 )
@@ -252,7 +254,7 @@ class RolloutDriver:
         """The sites of the rollouts that put a model into service."""
         rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
         states = [RolloutState.from_json(row.state) for row in rows]
-        done = [s for s in states if s.stage is Stage.SERVICE and s.phase is Phase.DONE]
+        done = [s for s in states if s.channel is Channel.SERVICE and s.phase is RolloutPhase.DONE]
         return {progress.site for state in done for progress in state.sites}
 
     def _last_orders(self) -> dict[str, RolloutOrder]:
@@ -270,7 +272,7 @@ class RolloutDriver:
                     sequence=row.sequence,
                     digest=row.digest,
                     previous_digest=row.previous_digest,
-                    stage=Stage(row.stage),
+                    channel=Channel(row.channel),
                     outcome=SwapOutcome(row.outcome),
                     reason=SwapReason(row.reason),
                     frames_lost=row.frames_lost,

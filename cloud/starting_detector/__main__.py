@@ -45,7 +45,7 @@ REFERENCE_RECIPE = Recipe(
 
 
 @dataclass(frozen=True)
-class Detector:
+class ShippedDetector:
     """One detector to make."""
 
     name: str
@@ -57,8 +57,8 @@ class Detector:
 
 
 DETECTORS = (
-    Detector("street-start", BASE_TRAINING, BASE_CALIBRATION, BASE_RECIPE, True, STARTING_WEIGHTS),
-    Detector(
+    ShippedDetector("street-start", BASE_TRAINING, BASE_CALIBRATION, BASE_RECIPE, True, STARTING_WEIGHTS),
+    ShippedDetector(
         "street-reference",
         REFERENCE_TRAINING,
         REFERENCE_CALIBRATION,
@@ -77,7 +77,7 @@ def start(coco: Path, work: Path, *, new_basis: bool) -> None:
         (with_public_basis(weights) if new_basis else weights).write(path)
 
 
-def make(detector: Detector, work: Path, photographs: Path | None, *, threads: int) -> Path:
+def make(detector: ShippedDetector, work: Path, photographs: Path | None, *, threads: int) -> Path:
     """Train one detector, unless its folder holds a finished training. Returns its weights file."""
     out = work / detector.name
     if not (out / "result.json").exists():

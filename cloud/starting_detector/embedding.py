@@ -49,5 +49,5 @@ def box_vectors(
         features = stacked(fine, coarse)[0].numpy()
         xyxy = np.asarray([box.xyxy for box in labelled.boxes], np.float32)
         vectors.append(roi_align(features, fit.to_input(xyxy), FEATURE_STRIDE))
-        groups += [f"{box.class_name}/{labelled.scene.key}" for box in labelled.boxes]
+        groups += [f"{box.class_name}/{labelled.condition.key}" for box in labelled.boxes]
     return np.concatenate(vectors), groups

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.data.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.street import DRAWN_CLASSES, DRAWN_CONDITIONS, WorldName, draw_still
 
-DAY = SceneCondition(Light.DAY, Weather.CLEAR)
-DUSK = SceneCondition(Light.DUSK, Weather.CLEAR)
+DAY = Condition(Light.DAY, Weather.CLEAR)
+DUSK = Condition(Light.DUSK, Weather.CLEAR)
 BASE_CONDITIONS = (DAY, DAY, DAY, DUSK)
 EMPTY_EVERY = 8
 
@@ -23,11 +23,11 @@ EMPTY_EVERY = 8
 class SceneSet:
     """Which scenes to draw: `count` of a world, conditions in turn, seeds from `first_seed` upward.
 
-    Every eighth scene has no hazard, so that a detector also learns what is none.
+    Every eighth condition has no hazard, so that a detector also learns what is none.
     """
 
     world: WorldName
-    conditions: tuple[SceneCondition, ...]
+    conditions: tuple[Condition, ...]
     count: int
     first_seed: int
     size: tuple[int, int] = (640, 360)
@@ -51,7 +51,7 @@ def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
         frame = draw_still(
             world=scenes.world,
             seed=scenes.first_seed + number,
-            scene=condition,
+            condition=condition,
             size=scenes.size,
             hazards=0 if number % EMPTY_EVERY == EMPTY_EVERY - 1 else None,
         )
@@ -62,10 +62,10 @@ def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
 
 
 def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRAWN_CLASSES) -> Path:
-    """Write the scenes as a labelled folder; every scene is a place of its own. Returns the folder."""
+    """Write the scenes as a labelled folder; every image is a scene of its own. Returns the folder."""
     rows = []
     for labelled in drawn(scenes):
         write_labelled(folder, labelled.name, labelled.image, labelled.boxes, class_names)
-        rows.append((labelled.name, labelled.name, labelled.scene))
+        rows.append((labelled.name, labelled.name, labelled.condition))
     write_index(folder, rows)
     return folder

@@ -13,7 +13,7 @@ from cloud.store.records import (
     CampaignPlan,
     CampaignStage,
     CampaignState,
-    Evaluation,
+    EvaluationRow,
     ModeState,
     ModeStatus,
     StageRecord,
@@ -101,9 +101,9 @@ def mode_state_of(row: Row[Any]) -> ModeState:
     )
 
 
-def evaluation_of(row: Row[Any]) -> Evaluation:
+def evaluation_of(row: Row[Any]) -> EvaluationRow:
     """An evaluation as it was stored."""
-    return Evaluation(
+    return EvaluationRow(
         row.campaign,
         row.model_digest,
         row.role,

@@ -26,7 +26,7 @@ from cloud.store.records import (
     CampaignPlan,
     CampaignStage,
     CampaignState,
-    Evaluation,
+    EvaluationRow,
     ModeState,
     StageRecord,
     StageState,
@@ -272,7 +272,7 @@ class CampaignStore:
         with self._db.reading() as connection:
             return {(bool(kept), reason): int(n) for kept, reason, n in connection.execute(query)}
 
-    def put_evaluations(self, batch: Sequence[Evaluation]) -> None:
+    def put_evaluations(self, batch: Sequence[EvaluationRow]) -> None:
         """Store or update evaluations by campaign, model, role, class and condition."""
         with self._db.writing() as connection:
             for one in batch:
@@ -291,7 +291,7 @@ class CampaignStore:
                     .on_conflict_do_update(index_elements=keys, set_={"figures_json": values["figures_json"]})
                 )
 
-    def evaluations(self, campaign: str | None = None) -> list[Evaluation]:
+    def evaluations(self, campaign: str | None = None) -> list[EvaluationRow]:
         """Evaluations of one campaign or of all."""
         query = select(evaluations).order_by(evaluations.c.id)
         if campaign is not None:

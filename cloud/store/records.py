@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import RegionBin, SceneCondition, SizeBin
+from messaging.taxonomy import Condition, RegionBin, SizeBin
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MisdetectionRow:
     camera: str
     kind: ErrorKind
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     size: SizeBin
     region: RegionBin
     evidence: EvidenceSource
@@ -47,7 +47,7 @@ class PrototypeRow:
     site: str
     camera: str
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     vector: tuple[float, ...]
     embedding_digest: str
     tracks: int
@@ -61,7 +61,7 @@ class RecallCount:
 
     site: str
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     source: EvidenceSource
     model_digest: str
     supported: int
@@ -81,7 +81,7 @@ class HazardRow:
     camera: str
     class_name: str
     state: str
-    scene: SceneCondition
+    condition: Condition
     zone: str | None
     severity: int
     confidence: float
@@ -99,7 +99,7 @@ class SwapRow:
     sequence: int
     digest: str
     previous_digest: str | None
-    stage: str
+    channel: str
     outcome: str
     reason: str
     frames_lost: int
@@ -265,10 +265,10 @@ class SyntheticImage:
 
 @dataclass(frozen=True)
 class Release:
-    """A signed release of a bundle for one stage (`trial` or `service`)."""
+    """A signed release of a bundle for one channel (`trial` or `service`)."""
 
     digest: str
-    stage: str
+    channel: str
     name: str
     version: int
     length_bytes: int
@@ -301,13 +301,13 @@ class IssuedOrder:
     site: str
     sequence: int
     digest: str
-    stage: str
+    channel: str
     issued_at: int
     payload: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationRow:
     """Figures of one model on one data role for one class (`all` allowed) and condition."""
 
     campaign: str

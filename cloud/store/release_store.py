@@ -1,6 +1,6 @@
 """Releases, rollouts and the orders that were sent, as the store remembers them.
 
-Nothing here signs or decides. A release is unique by digest and stage, an order by site and sequence.
+Nothing here signs or decides. A release is unique by digest and channel, an order by site and sequence.
 """
 
 import json
@@ -22,13 +22,13 @@ class ReleaseStore:
         self._db = database
 
     def put_release(self, release: Release) -> None:
-        """Remember a release; the same digest and stage again changes nothing."""
+        """Remember a release; the same digest and channel again changes nothing."""
         with self._db.writing() as connection:
             connection.execute(
                 self._db.insert(releases)
                 .values(
                     digest=release.digest,
-                    stage=release.stage,
+                    channel=release.channel,
                     name=release.name,
                     version=release.version,
                     length_bytes=release.length_bytes,
@@ -42,7 +42,7 @@ class ReleaseStore:
 
     def releases(self) -> list[Release]:
         """All releases, newest version first."""
-        query = select(releases).order_by(releases.c.version.desc(), releases.c.stage)
+        query = select(releases).order_by(releases.c.version.desc(), releases.c.channel)
         with self._db.reading() as connection:
             return [_release(row) for row in connection.execute(query)]
 
@@ -55,7 +55,7 @@ class ReleaseStore:
             )
         if len({r.digest for r in found}) > 1:
             raise NotKnown(f"model {digest!r} is ambiguous; give more of the digest")
-        return min(found, key=lambda r: r.stage != "service")
+        return min(found, key=lambda r: r.channel != "service")
 
     def current_service(self) -> Release | None:
         """The newest release for service that has reached the fleet, or the first one.
@@ -65,11 +65,11 @@ class ReleaseStore:
         """
         phases: dict[str, str] = {}
         for rollout in reversed(self.rollouts(limit=1000)):
-            if rollout.state.get("stage") == "service":
+            if rollout.state.get("channel") == "service":
                 phases[rollout.digest] = rollout.phase
         for release in self.releases():
             reached = phases.get(release.digest) == "done" if release.digest in phases else None
-            if release.stage == "service" and (reached or (reached is None and release.campaign is None)):
+            if release.channel == "service" and (reached or (reached is None and release.campaign is None)):
                 return release
         return None
 
@@ -124,7 +124,7 @@ class ReleaseStore:
                     site=order.site,
                     sequence=order.sequence,
                     digest=order.digest,
-                    stage=order.stage,
+                    channel=order.channel,
                     issued_at=order.issued_at,
                     payload_json=json.dumps(dict(order.payload), sort_keys=True),
                 )
@@ -151,7 +151,7 @@ class ReleaseStore:
 def _release(row: Row[Any]) -> Release:
     return Release(
         digest=row.digest,
-        stage=row.stage,
+        channel=row.channel,
         name=row.name,
         version=row.version,
         length_bytes=row.length_bytes,
@@ -182,7 +182,7 @@ def _order(row: Row[Any]) -> IssuedOrder:
         site=row.site,
         sequence=row.sequence,
         digest=row.digest,
-        stage=row.stage,
+        channel=row.channel,
         issued_at=row.issued_at,
         payload=json.loads(row.payload_json),
     )

@@ -30,7 +30,7 @@ from messaging.reports import (
     ShadowReport,
     SwapReceipt,
 )
-from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 
 
 def evidence_row(report: Report) -> tuple[Table, dict[str, Any]] | None:
@@ -39,9 +39,9 @@ def evidence_row(report: Report) -> tuple[Table, dict[str, Any]] | None:
     return None if table is None else (table, _ROWS[type(report)](report))
 
 
-def scene_of(row: Row[Any]) -> SceneCondition:
+def condition_of(row: Row[Any]) -> Condition:
     """Light and weather of any row that has them."""
-    return SceneCondition(Light(row.light), Weather(row.weather))
+    return Condition(Light(row.light), Weather(row.weather))
 
 
 def misdetection_of(row: Row[Any]) -> MisdetectionRow:
@@ -51,7 +51,7 @@ def misdetection_of(row: Row[Any]) -> MisdetectionRow:
         camera=row.camera,
         kind=ErrorKind(row.kind),
         class_name=row.class_name,
-        scene=scene_of(row),
+        condition=condition_of(row),
         size=SizeBin(row.size),
         region=RegionBin(row.region),
         evidence=EvidenceSource(row.evidence),
@@ -67,7 +67,7 @@ def prototype_of(row: Row[Any]) -> PrototypeRow:
         site=row.site,
         camera=row.camera,
         class_name=row.class_name,
-        scene=scene_of(row),
+        condition=condition_of(row),
         vector=tuple(step * row.scale for step in json.loads(row.vector_json)),
         embedding_digest=row.embedding_digest,
         tracks=row.tracks,
@@ -84,7 +84,7 @@ def hazard_of(row: Row[Any]) -> HazardRow:
         camera=row.camera,
         class_name=row.class_name,
         state=row.state,
-        scene=scene_of(row),
+        condition=condition_of(row),
         zone=row.zone,
         severity=row.severity,
         confidence=row.confidence,

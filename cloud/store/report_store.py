@@ -23,12 +23,12 @@ from cloud.store.records import (
     SwapRow,
 )
 from cloud.store.report_rows import (
+    condition_of,
     evidence_row,
     hazard_columns,
     hazard_of,
     misdetection_of,
     prototype_of,
-    scene_of,
 )
 from cloud.store.tables import (
     dead_letters,
@@ -248,7 +248,7 @@ class ReportStore:
             RecallCount(
                 row.site,
                 row.class_name,
-                scene_of(row),
+                condition_of(row),
                 EvidenceSource(row.source),
                 row.model_digest,
                 int(row.s),
@@ -278,7 +278,7 @@ class ReportStore:
                 sequence=row.sequence,
                 digest=row.digest,
                 previous_digest=row.previous_digest,
-                stage=row.stage,
+                channel=row.channel,
                 outcome=row.outcome,
                 reason=row.reason,
                 frames_lost=row.frames_lost,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from messaging.reports import CameraHealth
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 _RECENT = 200
 
@@ -19,7 +19,7 @@ class CameraFigures:
         self._clock = clock
         self.connected = False
         self.frames = self.skipped = self.failures = self.detections = self.misdetections = 0
-        self.scene = SceneCondition()
+        self.condition = Condition()
         self._looks_s: deque[float] = deque(maxlen=_RECENT)
         self._arrivals: deque[float] = deque(maxlen=_RECENT)
 
@@ -62,6 +62,6 @@ class CameraFigures:
             inference_p95_ms=float(np.percentile(looks_ms, 95)),
             frame_age_s=round(self.frame_age_s, 1),
             connected=self.connected,
-            light=self.scene.light,
-            weather=self.scene.weather,
+            light=self.condition.light,
+            weather=self.condition.weather,
         )

@@ -31,7 +31,7 @@ from edge.evidence.sources import (
 from edge.evidence.teacher import TeacherOpinion
 from edge.privacy.accountant import geometry_of, minute_of
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
-from edge.vision.conditions import SceneTags, box_tags
+from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
 from messaging.releases import BundleDescription, Digest
@@ -49,7 +49,7 @@ EDGE_SOURCES = frozenset(
 )
 WEAK_TRACKS = TrackerSettings(lost_s=1.0, confirm_hits=3, low_ratio=0.8)
 
-# Precision on drawn footage of world REFERENCE under the shipped starting detector (10 cameras of 5 scenes,
+# Precision on drawn footage of world REFERENCE under the shipped starting detector (10 cameras, 5 conditions,
 # 1,000 frames, 91 hazards of which 28 were missed; `python -m tests.edge.measure_evidence`): track gap 18 of
 # 40, views 47 of 91 and 15 of 18, motion 13 of 43, low margin 14 of 46. The teacher's are not measured as
 # evidence yet: missed and wrong class from its own precision, the others by caution.
@@ -92,7 +92,7 @@ class Moment:
     """
 
     frame: Frame
-    tags: SceneTags
+    tags: FrameConditions
     detections: Detections
     model_digest: Digest
     update: TrackUpdate | None = None

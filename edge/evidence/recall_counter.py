@@ -15,10 +15,10 @@ from edge.vision.detections import Detections, iou_matrix
 from edge.vision.detector import thresholds_of
 from messaging.releases import BundleDescription
 from messaging.reports import EvidenceSource, RecallTally
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
-Key = tuple[str, SceneCondition]
-_Look = tuple[SceneCondition, tuple[bool, ...]]
+Key = tuple[str, Condition]
+_Look = tuple[Condition, tuple[bool, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class ClosedTrack:
 
     Attributes:
         class_id: index into the class names.
-        scene: the condition of most of its frames.
+        condition: the condition of most of its frames.
         frames: frames from the source's first sight of it to the last.
         hits: per model, frames in which the model's boxes matched it.
         rule: by which it was counted.
     """
 
     class_id: int
-    scene: SceneCondition
+    condition: Condition
     frames: int
     hits: tuple[int, ...]
     rule: MatchRule
@@ -74,19 +74,19 @@ class RecallCounter:
         self._open: defaultdict[int, _OpenTrack] = defaultdict(_OpenTrack)
         self._closed: list[ClosedTrack] = []
 
-    def look(self, update: TrackUpdate, seen: Sequence[Detections], scene: SceneCondition) -> None:
+    def look(self, update: TrackUpdate, seen: Sequence[Detections], condition: Condition) -> None:
         """One frame that the source looked at.
 
         Args:
             update: what the source's own tracker made of its boxes.
             seen: each model's boxes above its thresholds on the same frame, in a fixed order of models.
-            scene: the frame's condition.
+            condition: the frame's condition.
         """
         if len(seen) != self._models:
             raise ValueError(f"this counter judges {self._models} models; got boxes of {len(seen)}")
         for track in (*update.active, *update.lost):
             matches = tuple(_matches(track, boxes, self._rule.iou) for boxes in seen)
-            self._open[track.id].since.append((scene, matches))
+            self._open[track.id].since.append((condition, matches))
         for track in update.active:
             sighted = self._open[track.id]
             sighted.known, sighted.since = [*sighted.known, *sighted.since], []
@@ -97,9 +97,11 @@ class RecallCounter:
         for track in tracks:
             counted = self._open.pop(track.id, None)
             if counted is not None and track.state is not TrackState.TENTATIVE:
-                scene, _ = Counter(scene for scene, _ in counted.known).most_common(1)[0]
+                condition, _ = Counter(condition for condition, _ in counted.known).most_common(1)[0]
                 hits = tuple(map(sum, zip(*(matches for _, matches in counted.known), strict=True)))
-                self._closed.append(ClosedTrack(track.class_id, scene, len(counted.known), hits, self._rule))
+                self._closed.append(
+                    ClosedTrack(track.class_id, condition, len(counted.known), hits, self._rule)
+                )
 
     def missed(self, update: TrackUpdate) -> list[Track]:
         """Confirmed tracks in sight that the first model has not detected so far."""
@@ -138,7 +140,7 @@ def recall_tallies(
     supported: Counter[Key] = Counter()
     detected: Counter[Key] = Counter()
     for track in closed:
-        key = (class_names[track.class_id], track.scene)
+        key = (class_names[track.class_id], track.condition)
         supported[key] += 1
         detected[key] += track.detected()
     return [
@@ -146,16 +148,16 @@ def recall_tallies(
             {
                 "camera": camera,
                 "class_name": name,
-                "light": scene.light,
-                "weather": scene.weather,
+                "light": condition.light,
+                "weather": condition.weather,
                 "source": source,
                 "model_digest": model_digest,
                 "supported": count,
-                "detected": detected[name, scene],
+                "detected": detected[name, condition],
                 "minute_utc": minute_utc,
             }
         )
-        for (name, scene), count in sorted(supported.items())
+        for (name, condition), count in sorted(supported.items())
     ]
 
 

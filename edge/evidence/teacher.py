@@ -16,7 +16,7 @@ from edge.tracking.tracker import ONE_PICTURE, ByteTracker, Track, TrackerSettin
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from messaging.releases import BundleDescription
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +54,12 @@ class Teacher:
         self._tracker.describe(self._limits)
         self._recall = RecallCounter()
 
-    def look(self, frame: Frame, found: Detections, scene: SceneCondition) -> TeacherOpinion:
+    def look(self, frame: Frame, found: Detections, condition: Condition) -> TeacherOpinion:
         """Look at a frame of which the detector in service `found` something. Raises `DetectorError`."""
         seen = self._detector.detect([frame.image], floor=self._tracker.floor)[0]
         heard = translated(seen, self._detector.description, self._service)
         update = self._tracker.update(heard, frame.time_s)
-        self._recall.look(update, [above_threshold(found, self._service)], scene)
+        self._recall.look(update, [above_threshold(found, self._service)], condition)
         missed = None if self._stills else tuple(self._recall.missed(update))
         return TeacherOpinion(heard, above_threshold(heard, self._limits), missed)
 

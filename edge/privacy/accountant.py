@@ -147,7 +147,7 @@ def release_prototype(
     tracks = len(book.peek(key))
     if tracks < accountant.settings.minimum_tracks:
         raise BudgetSpent(
-            f"prototype {key.class_name} {key.scene.key} of {camera} has {tracks} tracks; "
+            f"prototype {key.class_name} {key.condition.key} of {camera} has {tracks} tracks; "
             f"{accountant.settings.minimum_tracks} are needed"
         )
     mu, spent = accountant.spend()
@@ -160,13 +160,13 @@ def release_prototype(
         "camera %s: prototype %s %s released, epsilon %.2f spent",
         camera,
         key.class_name,
-        key.scene.key,
+        key.condition.key,
         spent,
     )
     return ClassPrototype(
         camera=camera,
         class_name=key.class_name,
-        tags=ConditionTags(light=key.scene.light, weather=key.scene.weather),
+        tags=ConditionTags(light=key.condition.light, weather=key.condition.weather),
         vector=vector,
         scale=scale,
         embedding_digest=key.embedding_digest,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from edge.privacy.accountant import box_in_pixels, geometry_of
 from edge.tracking.tracker import Track, TrackState, TrackUpdate
-from edge.vision.conditions import SceneTags, box_tags
+from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Floats, iou_matrix
 from edge.zones import Zone
 from messaging.releases import BundleDescription, Digest
@@ -75,12 +75,12 @@ class _Event:
 
 
 @dataclass(frozen=True)
-class Scene:
+class CameraView:
     """What the rules must know of a frame beside its tracks: size in pixels, condition, UTC seconds."""
 
     width: int
     height: int
-    tags: SceneTags
+    tags: FrameConditions
     at_utc: float
 
 
@@ -105,32 +105,32 @@ class HazardRules:
     standing: Sequence[HazardEvent] = ()
     _events: list[_Event] = field(default_factory=list, init=False)
 
-    def observe(self, update: TrackUpdate, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
+    def observe(self, update: TrackUpdate, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
         """Events that one frame opened, changed or closed, in that order of tracks."""
-        told = self._take_up_standing(update.time_s, scene, model_digest)
+        told = self._take_up_standing(update.time_s, view, model_digest)
         for track in update.active:
             if track.state is TrackState.CONFIRMED:
-                told += self._follow(track, update.time_s, scene, model_digest)
-        told += self._close_gone(update.time_s, scene, model_digest)
+                told += self._follow(track, update.time_s, view, model_digest)
+        told += self._close_gone(update.time_s, view, model_digest)
         return told
 
-    def close_all(self, time_s: float, scene: Scene, model_digest: Digest) -> list[HazardEvent]:
+    def close_all(self, time_s: float, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
         """Close what is open: the footage is over or the camera is gone."""
         still_open = [e for e in self._events if e.closed_s is None]
         for event in still_open:
             event.closed_s = time_s
-        return [self._tell(e, HazardState.CLOSED, scene, model_digest) for e in still_open]
+        return [self._tell(e, HazardState.CLOSED, view, model_digest) for e in still_open]
 
-    def _take_up_standing(self, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+    def _take_up_standing(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         """Tracks at the places of these events carry them on; what the model has no name for is closed."""
         closed: list[HazardEvent] = []
         for before in self.standing:
             if before.class_name not in self.description.class_names:
-                over = {"state": HazardState.CLOSED, "at_utc": int(scene.at_utc), "model_digest": digest}
+                over = {"state": HazardState.CLOSED, "at_utc": int(view.at_utc), "model_digest": digest}
                 closed.append(before.model_copy(update=over))
                 continue
             class_id = self.description.class_names.index(before.class_name)
-            xyxy = box_in_pixels(before.box, scene.width, scene.height)
+            xyxy = box_in_pixels(before.box, view.width, view.height)
             self._events.append(
                 _Event(
                     before.event,
@@ -152,10 +152,10 @@ class HazardRules:
     def _rule(self, class_id: int) -> HazardRule:
         return self.rules.get(self.description.class_names[class_id], HazardRule())
 
-    def _follow(self, track: Track, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+    def _follow(self, track: Track, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         event = self._event_of(track)
         if event is None:
-            return self._open(track, time_s, scene, digest)
+            return self._open(track, time_s, view, digest)
         rule = self._rule(track.class_id)
         if event.closed_s is not None:
             event.xyxy = track.xyxy
@@ -168,7 +168,7 @@ class HazardRules:
         if not worse and time_s - event.told_s < rule.update_s:
             return []
         event.told_s = time_s
-        return [self._tell(event, HazardState.UPDATED, scene, digest)]
+        return [self._tell(event, HazardState.UPDATED, view, digest)]
 
     def _event_of(self, track: Track) -> _Event | None:
         """The event that carries this track, else one of its class at its place, open ones first."""
@@ -181,9 +181,9 @@ class HazardRules:
                 return event
         return None
 
-    def _open(self, track: Track, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+    def _open(self, track: Track, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         rule = self._rule(track.class_id)
-        zone = self._zone_of(track, scene)
+        zone = self._zone_of(track, view)
         outside = bool(self.zones) and zone is None
         if outside or track.age_s < rule.persistence_s or track.strong_hits < rule.hits:
             return []
@@ -196,14 +196,14 @@ class HazardRules:
             zone,
             self._severity(track, _area(track.xyxy)),
             track.confidence,
-            scene.at_utc - (time_s - track.first_seen_s),
+            view.at_utc - (time_s - track.first_seen_s),
             time_s,
             time_s,
         )
         self._events.append(event)
-        return [self._tell(event, HazardState.OPENED, scene, digest)]
+        return [self._tell(event, HazardState.OPENED, view, digest)]
 
-    def _close_gone(self, time_s: float, scene: Scene, digest: Digest) -> list[HazardEvent]:
+    def _close_gone(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         gone = [
             e
             for e in self._events
@@ -216,7 +216,7 @@ class HazardRules:
             for e in self._events
             if e.closed_s is None or time_s - e.closed_s <= self._rule(e.class_id).cool_down_s
         ]
-        return [self._tell(e, HazardState.CLOSED, scene, digest) for e in gone]
+        return [self._tell(e, HazardState.CLOSED, view, digest) for e in gone]
 
     def _severity(self, track: Track, first_area: float) -> int:
         name = self.description.class_names[track.class_id]
@@ -224,12 +224,12 @@ class HazardRules:
         grown = _area(track.xyxy) >= self._rule(track.class_id).growth * first_area
         return min(usual + grown, _HIGHEST_SEVERITY)
 
-    def _zone_of(self, track: Track, scene: Scene) -> str | None:
-        x = float(track.xyxy[0] + track.xyxy[2]) / 2 / scene.width
-        y = min(float(track.xyxy[3]) / scene.height, 1.0)
+    def _zone_of(self, track: Track, view: CameraView) -> str | None:
+        x = float(track.xyxy[0] + track.xyxy[2]) / 2 / view.width
+        y = min(float(track.xyxy[3]) / view.height, 1.0)
         return next((z.name for z in self.zones if z.holds(x, y)), None)
 
-    def _tell(self, event: _Event, state: HazardState, scene: Scene, digest: Digest) -> HazardEvent:
+    def _tell(self, event: _Event, state: HazardState, view: CameraView, digest: Digest) -> HazardEvent:
         return HazardEvent(
             event=event.id,
             camera=self.camera,
@@ -237,11 +237,11 @@ class HazardRules:
             state=state,
             severity=event.severity,
             confidence=event.confidence,
-            box=geometry_of(event.xyxy, scene.width, scene.height),
-            tags=box_tags(scene.tags, event.xyxy, scene.width, scene.height),
+            box=geometry_of(event.xyxy, view.width, view.height),
+            tags=box_tags(view.tags, event.xyxy, view.width, view.height),
             zone=event.zone,
             started_at_utc=max(int(event.started_utc), 0),
-            at_utc=int(scene.at_utc),
+            at_utc=int(view.at_utc),
             model_digest=digest,
         )
 

@@ -1,7 +1,7 @@
 """What the mirror's rollout order asks for, judged: accepted with its release and weights, or refused.
 
 Reads the untrusted mirror, writes nothing. An order is judged before anything that it names is read; then
-release metadata by the TUF client workflow; then stage, version floor and classes; then length and digest
+release metadata by the TUF client workflow; then channel, version floor and classes; then length and digest
 of the weights. The same envelope is judged once.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.updates.weights_state import WeightsState
 from messaging.errors import BlobError, TrustError
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import MAX_ORDER_BYTES, judge_order, verify_order
@@ -47,7 +47,7 @@ class WeightsPlace:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedOrder:
     """A genuine order and its release. `data` are verified bytes, None when they are on disk already."""
 
     order: RolloutOrder
@@ -56,7 +56,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedOrder:
     """An order that is not carried out.
 
     `order` is None when nobody signed it. `used_up`: its sequence counts as taken.
@@ -77,7 +77,7 @@ class IncomingOrders:
         self._unreadable = ""
         self._held: tuple[int, SwapReason, int] | None = None
 
-    def next(self, state: WeightsState, now_utc: int) -> Accepted | Refused | None:
+    def next(self, state: WeightsState, now_utc: int) -> AcceptedOrder | RefusedOrder | None:
         """The verdict on an order not judged yet; None when there is none, or not all of it is there."""
         envelope = self._envelope()
         if not envelope or envelope == self._judged:
@@ -87,7 +87,7 @@ class IncomingOrders:
         except TrustError as error:
             self._judged = envelope
             logger.warning("%s", error)
-            return Refused(None, SwapReason(error.reason), used_up=False)
+            return RefusedOrder(None, SwapReason(error.reason), used_up=False)
         if order.site == self._place.site and order.sequence == state.last_sequence:
             self._judged = envelope
             return None
@@ -96,17 +96,19 @@ class IncomingOrders:
             return self._told_once(order, reason, now_utc)
         if reason is not SwapReason.NONE:
             self._judged = envelope
-            return Refused(order, reason, used_up=reason is SwapReason.EXPIRED)
+            return RefusedOrder(order, reason, used_up=reason is SwapReason.EXPIRED)
         verdict = self._follow(order, state, now_utc)
         if verdict is not None:
             self._judged, self._held = envelope, None
         return verdict
 
-    def _follow(self, order: RolloutOrder, state: WeightsState, now_utc: int) -> Accepted | Refused | None:
+    def _follow(
+        self, order: RolloutOrder, state: WeightsState, now_utc: int
+    ) -> AcceptedOrder | RefusedOrder | None:
         try:
             manifest = self.releases.manifest(order.digest, now_utc)
             check_eligible(order, manifest, state, self._place.taxonomy_digest)
-            return Accepted(order, manifest, self._data(manifest))
+            return AcceptedOrder(order, manifest, self._data(manifest))
         except BlobError as error:
             logger.debug("order %d waits: %s", order.sequence, error)
             return None
@@ -115,7 +117,7 @@ class IncomingOrders:
             if self._since(order, reason, now_utc) < self._place.patience_s:
                 return None
             logger.warning("order %d refused: %s", order.sequence, error)
-            return Refused(order, reason, used_up=True)
+            return RefusedOrder(order, reason, used_up=True)
 
     def _data(self, manifest: ReleaseManifest) -> bytes | None:
         path = self._place.model_path(manifest)
@@ -127,12 +129,12 @@ class IncomingOrders:
             self._held = (order.sequence, reason, now_utc)
         return now_utc - self._held[2]
 
-    def _told_once(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> Refused | None:
+    def _told_once(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> RefusedOrder | None:
         """Tell of a wrong clock once, but judge the order again when the clock is right."""
         if self._held is not None and self._held[:2] == (order.sequence, reason):
             return None
         self._held = (order.sequence, reason, now_utc)
-        return Refused(order, reason, used_up=False)
+        return RefusedOrder(order, reason, used_up=False)
 
     def _envelope(self) -> bytes:
         path = self._place.mirror / "orders" / f"{self._place.site}.json"
@@ -155,7 +157,7 @@ def check_eligible(
 ) -> None:
     """Raise `TrustError` unless this signed release may do at this site what the order asks."""
     short = manifest.digest[:12]
-    if order.stage is Stage.SERVICE and manifest.stage is not Stage.SERVICE:
+    if order.channel is Channel.SERVICE and manifest.channel is not Channel.SERVICE:
         raise TrustError(f"release {short} is for trial only", SwapReason.NOT_FOR_SERVICE)
     if manifest.version < state.version_floor and not order.downgrade:
         raise TrustError(

@@ -24,7 +24,7 @@ from edge.vision.detector import Detector, Image
 from messaging.errors import ConfigurationError
 from messaging.releases import BundleDescription
 from messaging.reports import ShadowReport, ShadowTally
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 CONFIRMING_FRAMES = 2
 MAX_TALLIES = 32
@@ -45,7 +45,7 @@ class _Counts:
 
 @dataclass(frozen=True)
 class _Moment:
-    scene: SceneCondition
+    condition: Condition
     time_s: float
     incumbent_ms: float
     teacher: Detections | None
@@ -87,7 +87,7 @@ class ShadowRun:
         self._clock = clock
         self._lock = threading.Lock()
         self._cameras: dict[str, _WithTeacher | _TwoModels] = {}
-        self._counts: defaultdict[tuple[int, SceneCondition], _Counts] = defaultdict(_Counts)
+        self._counts: defaultdict[tuple[int, Condition], _Counts] = defaultdict(_Counts)
         self._frames = self._failures = 0
         self._latencies_ms: tuple[deque[float], deque[float]] = (
             deque(maxlen=LATENCIES_KEPT),
@@ -100,7 +100,7 @@ class ShadowRun:
         image: Image,
         incumbent: Detections,
         *,
-        scene: SceneCondition,
+        condition: Condition,
         time_s: float,
         incumbent_ms: float,
         teacher: Detections | None = None,
@@ -112,7 +112,7 @@ class ShadowRun:
             camera: the camera's name; each has trackers of its own, so its times only go forward.
             image: (h, w, 3) uint8 BGR.
             incumbent: what the model in service saw, boxes below its thresholds allowed.
-            scene: the frame's condition.
+            condition: the frame's condition.
             time_s: the frame's time in seconds.
             incumbent_ms: how long the model in service took.
             teacher: what the teacher saw, boxes below its thresholds allowed; a run with a teacher passes
@@ -122,7 +122,7 @@ class ShadowRun:
         if self._teacher is not None and teacher is None:
             return
         with self._lock:
-            moment = _Moment(scene, time_s, incumbent_ms, teacher)
+            moment = _Moment(condition, time_s, incumbent_ms, teacher)
             self._look(self._camera(camera, tracking), image, incumbent, moment)
 
     def _look(
@@ -173,11 +173,11 @@ class ShadowRun:
             )
         return self._cameras[camera]
 
-    def _tally(self, class_id: int, scene: SceneCondition, counts: _Counts) -> ShadowTally:
+    def _tally(self, class_id: int, condition: Condition, counts: _Counts) -> ShadowTally:
         return ShadowTally(
             class_name=self._class_names[class_id],
-            light=scene.light,
-            weather=scene.weather,
+            light=condition.light,
+            weather=condition.weather,
             supported=counts.supported,
             incumbent_detected=counts.detected[INCUMBENT],
             candidate_detected=counts.detected[CANDIDATE],
@@ -187,7 +187,7 @@ class ShadowRun:
 
 
 Pair = tuple[Detections, Detections]
-Sums = defaultdict[tuple[int, SceneCondition], _Counts]
+Sums = defaultdict[tuple[int, Condition], _Counts]
 
 
 class _WithTeacher:
@@ -209,10 +209,10 @@ class _WithTeacher:
         teacher = moment.teacher
         if teacher is None:
             return
-        self._support.look(self._teacher.update(teacher, moment.time_s), pair, moment.scene)
+        self._support.look(self._teacher.update(teacher, moment.time_s), pair, moment.condition)
         sure = [above_threshold(teacher, self._description)]
         for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
-            counter.look(tracker.update(boxes, moment.time_s), sure, moment.scene)
+            counter.look(tracker.update(boxes, moment.time_s), sure, moment.condition)
 
     def end(self) -> None:
         self._support.close(self._teacher.end())
@@ -223,7 +223,7 @@ class _WithTeacher:
         _add_supported(self._support.take(), sums)
         for model, counter in enumerate(self._own):
             for track in counter.take():
-                sums[track.class_id, track.scene].unsupported[model] += not track.detected()
+                sums[track.class_id, track.condition].unsupported[model] += not track.detected()
 
 
 class _TwoModels:
@@ -241,7 +241,7 @@ class _TwoModels:
 
     def look(self, pair: Pair, moment: _Moment) -> None:
         update = self._tracker.update(_union(pair, self._nms_iou), moment.time_s)
-        self._support.look(update, pair, moment.scene)
+        self._support.look(update, pair, moment.condition)
 
     def end(self) -> None:
         self._support.close(self._tracker.end())
@@ -251,7 +251,7 @@ class _TwoModels:
         _add_supported((track for track in closed if self._confirmed(track)), sums)
         for track in closed:
             if not self._confirmed(track):
-                counts = sums[track.class_id, track.scene]
+                counts = sums[track.class_id, track.condition]
                 for model in (INCUMBENT, CANDIDATE):
                     counts.unsupported[model] += track.detected(model)
 
@@ -261,7 +261,7 @@ class _TwoModels:
 
 def _add_supported(closed: Iterable[ClosedTrack], sums: Sums) -> None:
     for track in closed:
-        counts = sums[track.class_id, track.scene]
+        counts = sums[track.class_id, track.condition]
         counts.supported += 1
         for model in (INCUMBENT, CANDIDATE):
             counts.detected[model] += track.detected(model)

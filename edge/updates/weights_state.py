@@ -111,7 +111,7 @@ def write_state(path: Path, state: WeightsState) -> None:
     write_atomically(path, state.model_dump_json().encode("ascii"))
 
 
-class Journal:
+class UpdateJournal:
     """Lines of JSON, one a step, each fsynced before the next step begins."""
 
     def __init__(self, path: Path) -> None:

@@ -12,17 +12,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge.updates.incoming_orders import (
-    Accepted,
+    AcceptedOrder,
     IncomingOrders,
-    Refused,
+    RefusedOrder,
     WeightsPlace,
     is_whole,
     read_checked,
 )
-from edge.updates.weights_state import Journal, Staged, Step, WeightsState, read_state, write_state
+from edge.updates.weights_state import Staged, Step, UpdateJournal, WeightsState, read_state, write_state
 from messaging.blobs import write_atomically
 from messaging.errors import BlobError, TrustError
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 from messaging.trust.manifest import ReleaseManifest
 
@@ -84,7 +84,7 @@ class WeightsStore:
         self._place = place
         self._reached = reached
         self._state_path = place.folder / "state.json"
-        self.journal = Journal(place.folder / "journal.jsonl")
+        self.journal = UpdateJournal(place.folder / "journal.jsonl")
         self._orders = IncomingOrders(place)
         self._state = read_state(self._state_path)
         self._recover(now_utc)
@@ -117,14 +117,14 @@ class WeightsStore:
     def poll(self, now_utc: int) -> Decision:
         """Look at the mirror, take what is new, and say what is to be done; cheap when nothing changed."""
         verdict = self._orders.next(self._state, now_utc)
-        if isinstance(verdict, Accepted):
+        if isinstance(verdict, AcceptedOrder):
             self._take(verdict, now_utc)
         elif verdict is not None:
             self._note_refusal(verdict, now_utc)
         staged = self._state.staged
         if staged is None:
             return NOTHING
-        wish = Wish.SHADOW if staged.order.stage is Stage.TRIAL else Wish.INSTALL
+        wish = Wish.SHADOW if staged.order.channel is Channel.TRIAL else Wish.INSTALL
         return Decision(wish, staged.manifest)
 
     def read(self, model: InstalledModel) -> bytes:
@@ -192,7 +192,7 @@ class WeightsStore:
             site=self._place.site,
             sequence=max(1, state.last_sequence),
             digest=active.digest,
-            stage=Stage.SERVICE,
+            channel=Channel.SERVICE,
             issued_at_utc=state.last_issued_at_utc,
             expires_at_utc=state.last_issued_at_utc,
         )
@@ -210,7 +210,7 @@ class WeightsStore:
         receipt = self._receipt(staged.order, SwapOutcome.REFUSED, reason, now_utc)
         self._go(Step.REFUSED, self._state.but(staged=None).telling(receipt), staged.order, now_utc)
 
-    def _take(self, accepted: Accepted, now_utc: int) -> None:
+    def _take(self, accepted: AcceptedOrder, now_utc: int) -> None:
         order, manifest, active = accepted.order, accepted.manifest, self._state.active
         if active is not None and active.digest == manifest.digest:
             self._confirm(order, manifest, now_utc)
@@ -232,7 +232,7 @@ class WeightsStore:
         receipt = self._receipt(order, SwapOutcome.INSTALLED, reason, now_utc)
         self._go(Step.COMMITTED, state.telling(receipt), order, now_utc)
 
-    def _note_refusal(self, refused: Refused, now_utc: int) -> None:
+    def _note_refusal(self, refused: RefusedOrder, now_utc: int) -> None:
         if refused.order is None:
             self._save(self._state.telling(self._forged_receipt(refused.reason, now_utc)))
             return
@@ -271,7 +271,7 @@ class WeightsStore:
             sequence=0,
             digest=NO_DIGEST,
             previous_digest=active.digest if active else None,
-            stage=Stage.SERVICE,
+            channel=Channel.SERVICE,
             outcome=SwapOutcome.REFUSED,
             reason=reason,
             frames_lost=0,
@@ -293,7 +293,7 @@ class WeightsStore:
             sequence=order.sequence,
             digest=order.digest,
             previous_digest=other.digest if other else None,
-            stage=order.stage,
+            channel=order.channel,
             outcome=outcome,
             reason=reason,
             frames_lost=frames_lost,

@@ -1,9 +1,9 @@
 """The two linear classifiers behind condition tags: numbers, and how they came to be.
 
 Multinomial logistic regression on 1,474 drawn streets of the worlds BASE, REFERENCE, GENERATOR, BACKGROUND
-(11 scenes of day, dusk, night by clear, rain, fog, snow; some through mp4v) and 416 photographs of certain
+(11 conditions of day, dusk, night by clear, rain, fog, snow; some through mp4v) and 416 photographs of known
 licence by day. Made as `python -m tests.edge.calibrate_conditions fit` does it. Of drawn cameras of FOOTAGE
-and HOLDOUT (11 scenes, 4 streets each, 24 frames after mp4v), never fitted to but seen when features and
+and HOLDOUT (11 conditions, 4 streets each, 24 frames after mp4v), never fitted to but seen when features and
 weights were chosen, light is right in 98 % of frames and weather in 92 %: snow at night passes for rain, a
 clear dusk for rain or fog. On photographs of other sources light is right in 847 of 957 by day (83 pass for
 dusk) and in 35 of 47 by night (12 pass for day); their weather is not labelled, and smoke passes for fog

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edge.vision.condition_tables import LIGHT_TABLE, WEATHER_TABLE, LinearTable
 from edge.vision.detections import Floats
 from messaging.reports import ConditionTags
-from messaging.taxonomy import Light, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, RegionBin, Sharpness, SizeBin, Weather
 
 Image = npt.NDArray[np.uint8]
 Tag = TypeVar("Tag", Light, Weather, Sharpness)
@@ -37,7 +37,7 @@ _REGIONS = (
 
 
 @dataclass(frozen=True)
-class SceneTags:
+class FrameConditions:
     """The condition of a whole frame."""
 
     light: Light = Light.UNKNOWN
@@ -45,17 +45,17 @@ class SceneTags:
     sharpness: Sharpness = Sharpness.UNKNOWN
 
     @property
-    def scene(self) -> SceneCondition:
+    def condition(self) -> Condition:
         """The part that names a failure mode."""
-        return SceneCondition(self.light, self.weather)
+        return Condition(self.light, self.weather)
 
 
-def scene_tags(image: Image) -> SceneTags:
+def frame_conditions(image: Image) -> FrameConditions:
     """Condition of one frame by itself, about 2 ms; steady it with `ConditionMemory`."""
     values = image_statistics(image)
     light = _decide(LIGHT_TABLE, light_features(values))
     weather = _decide(WEATHER_TABLE, weather_features(values))
-    return SceneTags(
+    return FrameConditions(
         Light.UNKNOWN if light is None else Light(light),
         Weather.UNKNOWN if weather is None else Weather(weather),
         _sharpness(values["edge_ratio"]),
@@ -74,18 +74,18 @@ class ConditionMemory:
         self._weather: deque[Weather] = deque(maxlen=frames)
         self._sharpness: deque[Sharpness] = deque(maxlen=frames)
         self._interval_s, self._last_s = interval_s, -np.inf
-        self._steady = SceneTags()
+        self._steady = FrameConditions()
 
-    def observe(self, image: Image, time_s: float) -> SceneTags:
+    def observe(self, image: Image, time_s: float) -> FrameConditions:
         """Steady tags after this frame, at `time_s` seconds."""
         if 0 <= time_s - self._last_s < self._interval_s:
             return self._steady
         self._last_s = time_s
-        now = scene_tags(image)
+        now = frame_conditions(image)
         self._light.append(now.light)
         self._weather.append(now.weather)
         self._sharpness.append(now.sharpness)
-        self._steady = SceneTags(
+        self._steady = FrameConditions(
             _majority(self._light, Light.UNKNOWN),
             _majority(self._weather, Weather.UNKNOWN),
             _majority(self._sharpness, Sharpness.UNKNOWN),
@@ -93,7 +93,7 @@ class ConditionMemory:
         return self._steady
 
 
-def box_tags(tags: SceneTags, xyxy: Floats, width: int, height: int) -> ConditionTags:
+def box_tags(tags: FrameConditions, xyxy: Floats, width: int, height: int) -> ConditionTags:
     """Tags of a frame and of a box (4,) in pixels of a frame of this size."""
     return ConditionTags(
         light=tags.light,

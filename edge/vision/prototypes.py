@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 Floats = npt.NDArray[np.float32]
 INT8_STEPS = 127
@@ -23,7 +23,7 @@ class PrototypeKey:
     """What a prototype is a mean of: a class under a condition, in one embedding space."""
 
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     embedding_digest: str
 
 

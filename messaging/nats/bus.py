@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messaging.bus import Accepted, Delivery, Link, StreamSpec, StreamState
+from messaging.bus import Delivery, Link, PublishAck, StreamSpec, StreamState
 from messaging.errors import (
     ConfigurationError,
     MessageRefused,
@@ -115,7 +115,7 @@ class NatsBus:
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         """Store one message and await the broker's word.
 
         Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`
@@ -126,7 +126,7 @@ class NatsBus:
         answer = _parsed(reply, subject)
         if "error" in answer:
             raise _ApiError(answer["error"]).translated(subject)
-        return Accepted(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate", False)))
+        return PublishAck(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate", False)))
 
     async def pull(
         self, stream: str, durable: str, *, batch: int = 100, timeout_s: float = 1.0

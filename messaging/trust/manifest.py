@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.errors import TrustError
-from messaging.releases import BundleDescription, Digest, Slug, Stage
+from messaging.releases import BundleDescription, Channel, Digest, Slug
 
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 
@@ -17,7 +17,7 @@ MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 class ReleaseManifest(BaseModel):
     """One release: which bytes, what they are for, where they come from, what was measured of them.
 
-    `version` counts model versions of the fleet and only goes up; changing the stage keeps it.
+    `version` counts model versions of the fleet and only goes up; changing the channel keeps it.
     `evaluation_digest` is the sha256 of the evaluation report, `synthetic_set_digest` that of the labelled
     set's manifest; a starting detector may lack both.
     """
@@ -26,7 +26,7 @@ class ReleaseManifest(BaseModel):
 
     digest: Digest
     length_bytes: int = Field(ge=1, le=MAX_BUNDLE_BYTES)
-    stage: Stage
+    channel: Channel
     version: int = Field(ge=1, le=2**31)
     name: Slug
     class_names: tuple[Slug, ...]
@@ -45,7 +45,7 @@ class ReleaseManifest(BaseModel):
         *,
         digest: str,
         length_bytes: int,
-        stage: Stage,
+        channel: Channel,
         version: int,
         evaluation_digest: str | None = None,
         synthetic_set_digest: str | None = None,
@@ -54,7 +54,7 @@ class ReleaseManifest(BaseModel):
         return cls(
             digest=digest,
             length_bytes=length_bytes,
-            stage=stage,
+            channel=channel,
             version=version,
             name=description.name,
             class_names=description.class_names,
@@ -89,7 +89,7 @@ class ReleaseManifest(BaseModel):
                 description,
                 digest=self.digest,
                 length_bytes=self.length_bytes,
-                stage=self.stage,
+                channel=self.channel,
                 version=self.version,
                 evaluation_digest=self.evaluation_digest,
                 synthetic_set_digest=self.synthetic_set_digest,

@@ -18,7 +18,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetF
 
 from messaging.blobs import write_atomically
 from messaging.errors import ConfigurationError
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.site_trust import SiteTrust
@@ -92,7 +92,7 @@ class Repository:
         }
 
     def publish(self, manifest: ReleaseManifest) -> None:
-        """Sign a release, or the change of its stage from trial to service.
+        """Sign a release, or the change of its channel from trial to service.
 
         Signing what is already signed changes nothing. Raises `ConfigurationError` for a version that does
         not go up and for any other change of a signed release.
@@ -220,8 +220,8 @@ def _root_version(path: Path) -> int:
 
 
 def _check_promotion(known: ReleaseManifest, wanted: ReleaseManifest) -> None:
-    if known.stage is Stage.SERVICE or known.model_copy(update={"stage": Stage.SERVICE}) != wanted:
+    if known.channel is Channel.SERVICE or known.model_copy(update={"channel": Channel.SERVICE}) != wanted:
         raise ConfigurationError(
-            f"release {known.digest[:12]} is signed as {known.stage} with version {known.version}; "
-            "only its stage may change, from trial to service"
+            f"release {known.digest[:12]} is signed as {known.channel} with version {known.version}; "
+            "only its channel may change, from trial to service"
         )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import SceneCondition, SizeBin
+from messaging.taxonomy import Condition, SizeBin
 from synth.generator import Box, Image, PatchWindow, paint_mask, patch_window
 from synth.prompts import Medium
 from synth.street.values import DrawnFrame
@@ -35,7 +35,7 @@ class CropSet:
         has_empty: (n,) bool; False where no picture without the hazard exists (photographs).
         mask: (n, 64, 64) bool.
         class_name: (n,) str, `NO_CLASS` where there is no hazard.
-        scene: (n,) str, `SceneCondition.key`.
+        condition: (n,) str, `Condition.key`.
         size: (n,) str, `SizeBin` of the box in its picture.
         medium: (n,) str, `Medium`.
         embedding: (n, 64) float32 unit vectors of the box by a detector's frozen layers, zeros if unknown.
@@ -46,7 +46,7 @@ class CropSet:
     has_empty: NDArray[np.bool_]
     mask: NDArray[np.bool_]
     class_name: NDArray[np.str_]
-    scene: NDArray[np.str_]
+    condition: NDArray[np.str_]
     size: NDArray[np.str_]
     medium: NDArray[np.str_]
     embedding: NDArray[np.float32]
@@ -79,7 +79,7 @@ class Crop:
     has_empty: bool
     mask: NDArray[np.bool_]
     class_name: str
-    scene: SceneCondition
+    condition: Condition
     size: SizeBin
     medium: Medium
     embedding: NDArray[np.float32]
@@ -93,7 +93,7 @@ def stack(crops: Sequence[Crop]) -> CropSet:
         np.asarray([c.has_empty for c in crops]),
         np.stack([c.mask for c in crops]),
         np.asarray([c.class_name for c in crops], "U24"),
-        np.asarray([c.scene.key for c in crops], "U16"),
+        np.asarray([c.condition.key for c in crops], "U16"),
         np.asarray([c.size for c in crops], "U8"),
         np.asarray([c.medium for c in crops], "U12"),
         np.stack([c.embedding for c in crops]).astype(np.float32),
@@ -171,6 +171,6 @@ def crops_of_pair(
             continue
         size = size_bin(box.xyxy, width, height)
         crops.append(
-            Crop(hazard, empty, True, mask, box.class_name, without.scene, size, Medium.PHOTO, embedding)
+            Crop(hazard, empty, True, mask, box.class_name, without.condition, size, Medium.PHOTO, embedding)
         )
     return crops

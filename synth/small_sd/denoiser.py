@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from messaging.taxonomy import SceneCondition, SizeBin
+from messaging.taxonomy import Condition, SizeBin
 from synth.exposure import exposures_of
 from synth.prompts import Medium, prompt_for
 from synth.small_sd.autoencoder import as_tensor, lifted
@@ -44,7 +44,7 @@ _PEAK_RATE = 8e-4
 _LOG_EVERY = 100
 
 
-class Painter(torch.nn.Module):
+class DenoiserParts(torch.nn.Module):
     """All that learns together: UNet, text encoder, prototype token."""
 
     def __init__(self, unet: UNet2DConditionModel, text: CLIPTextModel, token: PrototypeToken) -> None:
@@ -95,7 +95,7 @@ def encode(projection: Projection, crops: CropSet, batch: int = 256) -> Latents:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One step's samples on the CPU; see `Painter.forward`."""
+    """One step's samples on the CPU; see `DenoiserParts.forward`."""
 
     target: torch.Tensor
     masked: torch.Tensor
@@ -119,7 +119,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         self._chances = _chances(self.crops)
-        keys = list(zip(self.crops.class_name.tolist(), self.crops.scene.tolist(), strict=True))
+        keys = list(zip(self.crops.class_name.tolist(), self.crops.condition.tolist(), strict=True))
         known = np.abs(self.crops.embedding).sum(axis=1) > 0
         self._groups = {
             key: np.flatnonzero([k == key and bool(e) for k, e in zip(keys, known, strict=True)])
@@ -155,9 +155,11 @@ class Samples:
 
     def _prompt(self, row: int, empty: bool) -> str:
         name = None if empty else str(self.crops.class_name[row])
-        scene = SceneCondition.parse(str(self.crops.scene[row]))
+        condition = Condition.parse(str(self.crops.condition[row]))
         size = SizeBin(str(self.crops.size[row])) if self.rng.random() < 0.7 else SizeBin.UNKNOWN
-        return prompt_for(name, scene, rng=self.rng, size=size, medium=Medium(str(self.crops.medium[row])))
+        return prompt_for(
+            name, condition, rng=self.rng, size=size, medium=Medium(str(self.crops.medium[row]))
+        )
 
     def _tokenise(self, prompt: str) -> torch.Tensor:
         if prompt not in self._ids:
@@ -171,7 +173,7 @@ class Samples:
         if not vector.any():
             return np.zeros_like(vector), False
         if self.rng.random() < 0.5:
-            group = self._groups[str(self.crops.class_name[row]), str(self.crops.scene[row])]
+            group = self._groups[str(self.crops.class_name[row]), str(self.crops.condition[row])]
             vector = self.crops.embedding[self.rng.choice(group, _MEAN_OF)].mean(axis=0)
             vector = vector / max(float(np.linalg.norm(vector)), 1e-6)
         noise = self.rng.standard_normal(len(vector)) * self.rng.uniform(0, _MAX_NOISE) / np.sqrt(len(vector))
@@ -192,17 +194,17 @@ def _chances(crops: CropSet) -> NDArray[np.float64]:
 
 
 @dataclass(eq=False)
-class Progress:
+class DenoiserProgress:
     """What a later run needs to go on: the learners, their average, the optimiser, steps and seconds."""
 
-    painter: Painter
+    painter: DenoiserParts
     average: AveragedModel
     optimiser: torch.optim.Optimizer
     steps: int = 0
     spent_s: float = 0.0
 
     @classmethod
-    def start(cls, painter: Painter, saved: Path, device: str) -> "Progress":
+    def start(cls, painter: DenoiserParts, saved: Path, device: str) -> "DenoiserProgress":
         """Fresh, or where `saved` left off."""
         painter = painter.to(device)
         average = AveragedModel(painter, avg_fn=exponential_mean)
@@ -230,7 +232,7 @@ class Progress:
         )  # fmt: skip
         temporary.replace(path)
 
-    def averaged(self) -> Painter:
+    def averaged(self) -> DenoiserParts:
         """A copy of the averaged weights on the CPU, ready to be saved as a pipeline."""
         painter = copy.deepcopy(self.painter).cpu().eval()
         painter.load_state_dict(self.average.module.state_dict())
@@ -238,8 +240,9 @@ class Progress:
 
 
 def train_denoiser(
-    progress: Progress, samples: Samples, noising: DDIMScheduler, budget: Budget, *,
-    batch: int, seed: int, clock: Callable[[], float], every_s: float, checkpoint: Callable[[Progress], None],
+    progress: DenoiserProgress, samples: Samples, noising: DDIMScheduler, budget: Budget, *,
+    batch: int, seed: int, clock: Callable[[], float], every_s: float,
+    checkpoint: Callable[[DenoiserProgress], None],
 ) -> None:  # fmt: skip
     """Train until the budget is spent; `checkpoint` is called every `every_s` seconds and at the end."""
     draw = torch.Generator().manual_seed(seed + progress.steps)
@@ -265,7 +268,9 @@ def train_denoiser(
     checkpoint(progress)
 
 
-def _loss(painter: Painter, sample: Batch, noising: DDIMScheduler, draw: torch.Generator) -> torch.Tensor:
+def _loss(
+    painter: DenoiserParts, sample: Batch, noising: DDIMScheduler, draw: torch.Generator
+) -> torch.Tensor:
     device = next(painter.parameters()).device
     target = sample.target
     noise = torch.randn(target.shape, generator=draw)

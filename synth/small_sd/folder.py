@@ -14,12 +14,12 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeli
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
-from synth.small_sd.denoiser import Painter
+from synth.small_sd.denoiser import DenoiserParts
 from synth.stable_diffusion import PAINTING_FILE, PROTOTYPE_FILE
 
 
 def write_folder(
-    folder: Path, *, vae: AutoencoderKL, painter: Painter, tokens: CLIPTokenizer, noising: DDIMScheduler
+    folder: Path, *, vae: AutoencoderKL, painter: DenoiserParts, tokens: CLIPTokenizer, noising: DDIMScheduler
 ) -> None:
     """Write the pipeline beside `folder`, then put it in its place; README and pictures there are kept."""
     fresh = folder.with_name(f"{folder.name}.part")

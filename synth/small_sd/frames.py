@@ -1,4 +1,4 @@
-"""Drawn training pictures on disk: each scene with and without its hazards, and the boxes.
+"""Drawn training images on disk: each scene with and without its hazards, and the boxes.
 
 Drawing is slow and cutting is fast, so the pictures are kept: crops can be cut again, with another
 detector's embeddings, without drawing anew. Pictures are JPEG of quality 97. Nothing here knows torch.
@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Occlusion, Weather
 from synth.errors import SynthesisError
 from synth.street.stills import draw_pair
 from synth.street.values import DrawnBox, DrawnFrame
@@ -24,11 +24,11 @@ _LIGHTS = ((Light.DAY, 0.3), (Light.DUSK, 0.15), (Light.NIGHT, 0.55))
 _WEATHERS = ((Weather.CLEAR, 0.34), (Weather.RAIN, 0.27), (Weather.FOG, 0.27), (Weather.SNOW, 0.12))
 
 
-def random_scene(rng: np.random.Generator) -> SceneCondition:
-    """A scene condition; night and bad weather come more often than in life."""
+def random_scene(rng: np.random.Generator) -> Condition:
+    """A random condition; night and bad weather come more often than in life."""
     light = rng.choice([k for k, _ in _LIGHTS], p=[p for _, p in _LIGHTS])
     weather = rng.choice([k for k, _ in _WEATHERS], p=[p for _, p in _WEATHERS])
-    return SceneCondition(Light(light), Weather(weather))
+    return Condition(Light(light), Weather(weather))
 
 
 def draw_frames(folder: Path, seeds: Sequence[int], processes: int) -> None:
@@ -44,7 +44,7 @@ def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
     """The pairs in `folder` by seed, with hazards first. Raises `SynthesisError` when one is damaged."""
     for path in sorted(folder.glob("*.json")):
         said = json.loads(path.read_text())
-        scene = SceneCondition.parse(said["scene"])
+        condition = Condition.parse(said["condition"])
         boxes = tuple(
             DrawnBox(b["class_name"], tuple(b["xyxy"]), i, Occlusion.UNKNOWN)
             for i, b in enumerate(said["boxes"])
@@ -53,7 +53,7 @@ def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
         if any(picture is None for picture in pictures):
             raise SynthesisError(f"drawn pair {path} is damaged; delete it and train again")
         hazard, empty = (np.asarray(picture, np.uint8) for picture in pictures)
-        yield DrawnFrame(hazard, boxes, scene, 0, 0.0), DrawnFrame(empty, (), scene, 0, 0.0)
+        yield DrawnFrame(hazard, boxes, condition, 0, 0.0), DrawnFrame(empty, (), condition, 0, 0.0)
 
 
 def _description(folder: Path, seed: int) -> Path:
@@ -62,13 +62,13 @@ def _description(folder: Path, seed: int) -> Path:
 
 def _draw(job: tuple[Path, int]) -> None:
     folder, seed = job
-    scene = random_scene(np.random.default_rng([seed, 1]))
+    condition = random_scene(np.random.default_rng([seed, 1]))
     cv2.setNumThreads(1)
     frame, empty = draw_pair(
-        world=WorldName.GENERATOR, seed=seed, scene=scene, hazards=_HAZARDS, sensor=False
+        world=WorldName.GENERATOR, seed=seed, condition=condition, hazards=_HAZARDS, sensor=False
     )
     path = _description(folder, seed)
     cv2.imwrite(str(path.with_suffix(".hazard.jpg")), frame.image, _QUALITY)
     cv2.imwrite(str(path.with_suffix(".empty.jpg")), empty.image, _QUALITY)
     boxes = [{"class_name": b.class_name, "xyxy": [float(v) for v in b.xyxy]} for b in frame.boxes]
-    path.write_text(json.dumps({"scene": scene.key, "boxes": boxes}))
+    path.write_text(json.dumps({"condition": condition.key, "boxes": boxes}))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.generator import Box, Image, paint_mask
 from synth.prompts import Medium
 from synth.small_sd.crops import MASK_GROWTHS, NO_CLASS, PATCH_PX, Crop, random_window, shrink, size_bin
@@ -29,14 +29,14 @@ _EMPTY_PER_PICTURE = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Photograph:
+class LicensedPhotograph:
     """One picture with its labelled boxes in pixels."""
 
     image: Image
     boxes: tuple[tuple[str, Box], ...]
 
 
-def read_photographs(folder: Path) -> Iterator[Photograph]:
+def read_photographs(folder: Path) -> Iterator[LicensedPhotograph]:
     """The train photographs of the certain sources. Raises `ConfigurationError` when there are none."""
     paths = [
         path for path in sorted((folder / "images" / "train").glob("*.jpg"))
@@ -52,11 +52,13 @@ def read_photographs(folder: Path) -> Iterator[Photograph]:
             logger.warning("photograph %s cannot be read and is left out", path.name)
             continue
         label = folder / "labels" / "train" / f"{path.stem}.txt"
-        yield Photograph(np.asarray(image, np.uint8), tuple(_boxes(label, image.shape[1], image.shape[0])))
+        yield LicensedPhotograph(
+            np.asarray(image, np.uint8), tuple(_boxes(label, image.shape[1], image.shape[0]))
+        )
 
 
 def crops_of_photograph(
-    photograph: Photograph, embeddings: NDArray[np.float32], rng: np.random.Generator, *, per_box: int
+    photograph: LicensedPhotograph, embeddings: NDArray[np.float32], rng: np.random.Generator, *, per_box: int
 ) -> list[Crop]:
     """`per_box` crops of each box that is not tiny, or a few empty ones; mirrored half of the time."""
     height, width = photograph.image.shape[:2]
@@ -83,9 +85,9 @@ def _crop(
     patch = shrink(window.cut(image))
     if rng.random() < 0.5:
         patch, mask = np.ascontiguousarray(patch[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
-    scene = SceneCondition(_light(image), Weather.UNKNOWN)
+    condition = Condition(_light(image), Weather.UNKNOWN)
     size = size_bin(xyxy, width, height)
-    return Crop(patch, patch, name == NO_CLASS, mask, name, scene, size, Medium.PHOTOGRAPH, embedding)
+    return Crop(patch, patch, name == NO_CLASS, mask, name, condition, size, Medium.PHOTOGRAPH, embedding)
 
 
 def _light(image: Image) -> Light:

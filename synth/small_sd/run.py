@@ -18,7 +18,7 @@ from edge.vision.onnx_detector import OnnxDetector
 from synth.exposure import exposures_of
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet
-from synth.small_sd.denoiser import Painter, Progress, Samples, encode, train_denoiser
+from synth.small_sd.denoiser import DenoiserParts, DenoiserProgress, Samples, encode, train_denoiser
 from synth.small_sd.folder import write_folder
 from synth.small_sd.frames import draw_frames
 from synth.small_sd.models import (
@@ -68,15 +68,15 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
     crops = _crops(plan)
     vae = _vae(plan, crops, clock)
     tokens, noising = tokenizer(plan.sizes), scheduler()
-    painter = Painter(
+    painter = DenoiserParts(
         denoiser(plan.sizes), text_encoder(plan.sizes, tokens), PrototypeToken(plan.sizes.text_width)
     )
     state = plan.work / "unet.pt"
-    progress = Progress.start(painter, state, plan.device)
+    progress = DenoiserProgress.start(painter, state, plan.device)
     draw = np.random.default_rng([plan.seed, 4, progress.steps])
     samples = Samples(crops, encode(read_projection(vae), crops), tokens, draw)
 
-    def checkpoint(now: Progress) -> None:
+    def checkpoint(now: DenoiserProgress) -> None:
         now.save(state)
         write_folder(plan.out, vae=vae, painter=now.averaged(), tokens=tokens, noising=noising)
         logger.info("checkpoint at unet step %d after %.0f s in %s", now.steps, now.spent_s, plan.out)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.generator import PROTOTYPE_WIDTH, Generator, Image, PatchRequest
 from synth.prompts import Medium, prompt_for
 from synth.small_sd.crops import CropSet
@@ -23,14 +23,14 @@ def sample_sheet(
     generator: Generator, crops: CropSet, *, scenes: Sequence[str] = SHEET_SCENES, per_cell: int = 2,
     seed: int = 0, prototypes: bool = False,
 ) -> Image:  # fmt: skip
-    """One row a class, `per_cell` triples a scene; places that the crops do not have stay black."""
+    """One row a class, `per_cell` triples a condition; places that the crops do not have stay black."""
     drawn = crops.medium == Medium.PHOTO
     rng = np.random.default_rng(seed)
     rows = []
     for name in sorted(set(crops.class_name[drawn].tolist())):
         cells = []
-        for scene in scenes:
-            found = np.flatnonzero(drawn & (crops.class_name == name) & (crops.scene == scene))
+        for condition in scenes:
+            found = np.flatnonzero(drawn & (crops.class_name == name) & (crops.condition == condition))
             chosen = rng.permutation(found)[:per_cell]
             cells += [_triple(generator, crops, int(row), rng, prototypes) for row in chosen]
             cells += [np.zeros_like(_blank(crops))] * (per_cell - len(chosen))
@@ -38,9 +38,9 @@ def sample_sheet(
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def mean_prototype(crops: CropSet, name: str, scene: str) -> NDArray[np.float32]:
+def mean_prototype(crops: CropSet, name: str, condition: str) -> NDArray[np.float32]:
     """Mean embedding of the drawn crops of one class and condition, (64,); zeros where there is none."""
-    rows = (crops.class_name == name) & (crops.scene == scene) & (crops.medium == Medium.PHOTO)
+    rows = (crops.class_name == name) & (crops.condition == condition) & (crops.medium == Medium.PHOTO)
     vectors = crops.embedding[rows]
     return np.asarray(vectors.mean(axis=0) if len(vectors) else np.zeros(PROTOTYPE_WIDTH), np.float32)
 
@@ -49,13 +49,13 @@ def _triple(
     generator: Generator, crops: CropSet, row: int, rng: np.random.Generator, prototypes: bool
 ) -> NDArray[np.uint8]:
     patch, mask = crops.empty[row], crops.mask[row]
-    name, key = str(crops.class_name[row]), str(crops.scene[row])
-    scene, seed = SceneCondition.parse(key), int(rng.integers(2**31))
+    name, key = str(crops.class_name[row]), str(crops.condition[row])
+    condition, seed = Condition.parse(key), int(rng.integers(2**31))
     vector = mean_prototype(crops, name, key) if prototypes else None
     hazard, empty = generator.paint(
         [
-            PatchRequest(prompt_for(name, scene, rng=rng), patch, mask, seed, vector),
-            PatchRequest(prompt_for(None, scene, rng=rng), patch, mask, seed),
+            PatchRequest(prompt_for(name, condition, rng=rng), patch, mask, seed, vector),
+            PatchRequest(prompt_for(None, condition, rng=rng), patch, mask, seed),
         ]
     )
     pasted = [np.where(mask[..., None], painted.image, patch) for painted in (hazard, empty)]

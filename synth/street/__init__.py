@@ -5,7 +5,7 @@ worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak i
 """
 
 from synth.street.camera import StreetCamera
-from synth.street.footage import TrueBox, Truth, read_truth, write_footage
+from synth.street.footage import FootageBox, Truth, read_truth, write_footage
 from synth.street.stills import draw_pair, draw_still
 from synth.street.values import DRAWN_CLASSES, DRAWN_CONDITIONS, DrawnBox, DrawnFrame
 from synth.street.worlds import WORLDS, World, WorldName
@@ -16,8 +16,8 @@ __all__ = [
     "WORLDS",
     "DrawnBox",
     "DrawnFrame",
+    "FootageBox",
     "StreetCamera",
-    "TrueBox",
     "Truth",
     "World",
     "WorldName",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street.composer import Street
 from synth.street.hazards import Hazard
 from synth.street.stills import develop, find_place
@@ -51,7 +51,7 @@ class StreetCamera:
         *,
         world: WorldName,
         seed: int,
-        scene: SceneCondition,
+        condition: Condition,
         size: tuple[int, int] = (640, 360),
         fps: float = 5.0,
         classes: tuple[str, ...] = DRAWN_CLASSES,
@@ -66,10 +66,10 @@ class StreetCamera:
                 f"fps must be positive and hazard weights name only the camera's classes; got fps {fps} "
                 f"and weights for {strangers} beside {tuple(classes)}"
             )
-        self.scene, self.size, self.fps, self.classes = scene, size, fps, tuple(classes)
+        self.condition, self.size, self.fps, self.classes = condition, size, fps, tuple(classes)
         self._mix = HazardMix(spawn_per_s, tuple(weights.items()))
         self._seed = seed
-        self._street = Street(WORLDS[world], seed, scene, size)
+        self._street = Street(WORLDS[world], seed, condition, size)
         self._schedule_rng = self._street.world.layout_rng(seed, 4)
         self._schedule: list[Hazard] = []
         self._scheduled_to_s = 0.0

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Occlusion, Weather
 from synth.street.furniture import draw_lamp, furnish, place_lamps
 from synth.street.ground import paint_ground
 from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
@@ -43,16 +43,16 @@ class _Entry:
 class Street:
     """A layout of a world under one condition. Drawing it the first time is the slow part."""
 
-    def __init__(self, world: World, seed: int, scene: SceneCondition, size: tuple[int, int]) -> None:
-        self.world, self.scene = world, scene
+    def __init__(self, world: World, seed: int, condition: Condition, size: tuple[int, int]) -> None:
+        self.world, self.condition = world, condition
         rng = world.layout_rng(seed, 1)
-        self.setting = make_setting(world, scene, size=size, rng=rng)
+        self.setting = make_setting(world, condition, size=size, rng=rng)
         self.view = self.setting.view
         lamps = place_lamps(world, self.setting.road, rng=rng)
-        self.lighting: Lighting = light_scene(scene, world, lamps=lamps, rng=rng)
+        self.lighting: Lighting = light_scene(condition, world, lamps=lamps, rng=rng)
         self.traffic: Traffic = make_traffic(self.setting, rng)
         self._nearest_m = max(3.0, 0.75 * self.view.ground_starts_m)
-        self._night = scene.light in (Light.NIGHT, Light.DUSK)
+        self._night = condition.light in (Light.NIGHT, Light.DUSK)
         self._still: dict[Hazard, HazardSprites | None] = {}
         self._wet: NDArray[np.float32] = np.zeros((size[1], size[0]), np.float32)
         self.static = self._draw_static(rng, lamps)
@@ -68,7 +68,7 @@ class Street:
         np.copyto(image[: len(sky)], sky, where=open_sky[..., None])
         canvas = Canvas(image, depth)
         self._paint_furniture(canvas, lamps, rng=rng)
-        if self.scene.weather is Weather.RAIN:
+        if self.condition.weather is Weather.RAIN:
             self._reflect(canvas)
         return canvas
 
@@ -110,11 +110,11 @@ class Street:
             return
         per_m, at = self.view.pixels_per_m(lamp.z), self.view.point(lamp.x, lamp.y, lamp.z)
         clear, _ = self.lighting.haze(lamp.z)
-        reach = per_m * (1.1 + 2.2 * (1 - clear) + (0.8 if self.scene.weather is Weather.FOG else 0))
+        reach = per_m * (1.1 + 2.2 * (1 - clear) + (0.8 if self.condition.weather is Weather.FOG else 0))
         tone = (lamp.colour[0] * 255, lamp.colour[1] * 255, lamp.colour[2] * 255)
         canvas.halo(at, (reach, reach), colour=tone, strength=0.75 * lamp.power * max(clear, 0.35))
         canvas.halo(at, (reach * 0.25, reach * 0.25), colour=(255, 255, 255), strength=0.8 * lamp.power)
-        if self.scene.weather is Weather.RAIN:
+        if self.condition.weather is Weather.RAIN:
             base = self.view.point(lamp.x, 0, lamp.z)
             canvas.halo(
                 (base[0], base[1] + per_m), (per_m * 0.4, per_m * 2.6), colour=tone, strength=0.3 * lamp.power
@@ -222,7 +222,7 @@ class Street:
         reach = per_m * (2.0 + 1.6 * hazard.size_m[1])
         lift = 3.4 * self.lighting.darkness**2 * self.lighting.haze(hazard.z)[0]
         canvas.glow(at, (reach * 1.25, reach * 0.8), colour=(60, 140, 255), lift=lift)
-        if self.scene.weather is Weather.RAIN:
+        if self.condition.weather is Weather.RAIN:
             base = self.view.point(hazard.x, 0, hazard.z)
             tall = per_m * hazard.size_m[1]
             canvas.halo(
@@ -240,7 +240,7 @@ class Street:
         for at in lamp_points(vehicle, self.view, x=x, z=z):
             middle = (float(at[0]), float(at[1]))
             canvas.halo(middle, (reach, reach), colour=tone, strength=0.5 if vehicle.away else 0.85)
-            if self.scene.weather is Weather.RAIN:
+            if self.condition.weather is Weather.RAIN:
                 canvas.halo(
                     (middle[0], middle[1] + per_m * 1.4),
                     (per_m * 0.25, per_m * 1.5),

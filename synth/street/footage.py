@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street.camera import StreetCamera
 
 
 @dataclass(frozen=True)
-class TrueBox:
+class FootageBox:
     """One hazard on one frame: class, tight box in pixels, and the track it belongs to."""
 
     class_name: str
@@ -30,9 +30,9 @@ class Truth:
     fps: float
     width: int
     height: int
-    scene: SceneCondition
+    condition: Condition
     classes: tuple[str, ...]
-    frames: tuple[tuple[TrueBox, ...], ...]
+    frames: tuple[tuple[FootageBox, ...], ...]
 
     def tracks(self, class_name: str | None = None) -> frozenset[int]:
         """Track numbers of a class (None: of all)."""
@@ -69,7 +69,7 @@ def write_footage(camera: StreetCamera, path: Path, *, frames: int, start: int =
         "fps": camera.fps,
         "width": camera.size[0],
         "height": camera.size[1],
-        "scene": camera.scene.key,
+        "condition": camera.condition.key,
         "classes": list(camera.classes),
         "frames": truth,
     }
@@ -93,7 +93,7 @@ def read_truth(path: Path) -> Truth:
             fps=float(raw["fps"]),
             width=int(raw["width"]),
             height=int(raw["height"]),
-            scene=SceneCondition.parse(raw["scene"]),
+            condition=Condition.parse(raw["condition"]),
             classes=tuple(raw["classes"]),
             frames=frames,
         )
@@ -103,9 +103,9 @@ def read_truth(path: Path) -> Truth:
         ) from fault
 
 
-def _true_box(raw: dict[str, object]) -> TrueBox:
+def _true_box(raw: dict[str, object]) -> FootageBox:
     xyxy = raw["xyxy"]
     if not isinstance(xyxy, list) or len(xyxy) != 4:
         raise ValueError(f"a box needs four numbers, got {xyxy!r}")
     left, top, right, bottom = (float(v) for v in xyxy)
-    return TrueBox(str(raw["class"]), (left, top, right, bottom), int(str(raw["track"])))
+    return FootageBox(str(raw["class"]), (left, top, right, bottom), int(str(raw["track"])))

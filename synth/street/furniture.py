@@ -50,7 +50,7 @@ def draw_lamp(lamp: Lamp, setting: Setting, *, burning: bool) -> Sprite | None:
 def draw_tree(setting: Setting, at: Spot, rng: np.random.Generator) -> Sprite | None:
     """Trunk and a crown of blots."""
     world, view, (x, z) = setting.world, setting.view, at
-    snow = setting.scene.weather is Weather.SNOW
+    snow = setting.condition.weather is Weather.SNOW
     tall, per_m = world.pick(rng, 4.5, 8.0), view.pixels_per_m(z)
     sketch = Sketch()
     trunk = [(x, 0, z), (x + world.pick(rng, -0.2, 0.2), tall * 0.6, z)]

@@ -63,9 +63,9 @@ def paint_ground(
     _marks(colour, setting, first=first, rng=rng)
     _lookalikes(colour, setting, first=first, rng=rng)
     wet = np.where(on_road, 0.35 + 0.65 * (stains > 0.62), 0.3).astype(np.float32)
-    if setting.scene.weather is Weather.SNOW:
+    if setting.condition.weather is Weather.SNOW:
         _snow(colour, x, road=road, stains=stains)
-    if setting.scene.weather is Weather.RAIN:
+    if setting.condition.weather is Weather.RAIN:
         colour *= thrice(1 - 0.32 * wet)
     image[first:] = cv2.convertScaleAbs(np.maximum(colour, 0))
     depth = np.full(image.shape[:2], FARTHEST_M * 6, np.float32)

@@ -52,7 +52,7 @@ def edge_of(class_name: str) -> float:
 
 def hazard_sprites(hazard: Hazard, setting: Setting, *, time_s: float) -> HazardSprites | None:
     """The hazard at a moment, or None when nothing of it is in the frame."""
-    world, view, scene = setting.world, setting.view, setting.scene
+    world, view, condition = setting.world, setting.view, setting.condition
     age = time_s - hazard.born_s
     strength = float(np.clip(0.45 + age * 0.35, 0.45, 1.0))
     rng = np.random.default_rng([hazard.seed, 41])
@@ -63,12 +63,12 @@ def hazard_sprites(hazard: Hazard, setting: Setting, *, time_s: float) -> Hazard
         main = draw_fire(world.flame, view, foot=foot, size_m=size, seed=seed, time_s=age, strength=strength)
     elif hazard.class_name == "smoke":
         tone = world.pick(rng, 30, 72) if rng.random() < 0.55 else world.pick(rng, 165, 228)
-        tone = max(tone, 165.0) if scene.light is Light.NIGHT else tone
+        tone = max(tone, 165.0) if condition.light is Light.NIGHT else tone
         main = draw_smoke(
             world.smoke, view, foot=foot, size_m=size, seed=seed, time_s=age, strength=strength, tone=tone
         )
     elif hazard.class_name == "pothole":
-        water = (135.0, 130.0, 126.0) if scene.weather is Weather.RAIN and rng.random() < 0.5 else None
+        water = (135.0, 130.0, 126.0) if condition.weather is Weather.RAIN and rng.random() < 0.5 else None
         at = (hazard.x, hazard.z)
         under, main = draw_pothole(world, view, at=at, size_m=size, seed=seed, water=water)
     elif hazard.class_name == "garbage":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.street.paint import Colour
 from synth.street.worlds import World
 
@@ -82,17 +82,17 @@ _HAZE_PER_M = {Weather.FOG: 0.034, Weather.RAIN: 0.007, Weather.SNOW: 0.011}
 
 
 def light_scene(
-    scene: SceneCondition, world: World, *, lamps: tuple[Lamp, ...], rng: np.random.Generator
+    condition: Condition, world: World, *, lamps: tuple[Lamp, ...], rng: np.random.Generator
 ) -> Lighting:
-    """The lighting of a scene; lamps burn at dusk (weakly) and at night."""
-    level = _AMBIENT[scene.light] * _WEATHER_DIM.get(scene.weather, 1.0) * world.pick(rng, 0.9, 1.1)
-    hue = _HUE[scene.light]
+    """The lighting of a condition; lamps burn at dusk (weakly) and at night."""
+    level = _AMBIENT[condition.light] * _WEATHER_DIM.get(condition.weather, 1.0) * world.pick(rng, 0.9, 1.1)
+    hue = _HUE[condition.light]
     ambient = tuple(level * h * t for h, t in zip(hue, world.tint, strict=True))
-    share = {Light.NIGHT: 1.0, Light.DUSK: 0.35}.get(scene.light, 0.0)
+    share = {Light.NIGHT: 1.0, Light.DUSK: 0.35}.get(condition.light, 0.0)
     lit = tuple(Lamp(lm.x, lm.y, lm.z, lm.power * share, lm.colour) for lm in lamps if share > 0)
-    bright = {Light.NIGHT: 52.0, Light.DUSK: 120.0}.get(scene.light, 205.0)
+    bright = {Light.NIGHT: 52.0, Light.DUSK: 120.0}.get(condition.light, 205.0)
     fog = tuple(bright * h for h in hue)
-    per_m = _HAZE_PER_M.get(scene.weather, 0.0012) * world.pick(rng, 0.8, 1.25)
+    per_m = _HAZE_PER_M.get(condition.weather, 0.0012) * world.pick(rng, 0.8, 1.25)
     return Lighting(
         (ambient[0], ambient[1], ambient[2]), lit, per_m, (fog[0], fog[1], fog[2]), max(0.0, 1.0 - level)
     )

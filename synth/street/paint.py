@@ -34,7 +34,7 @@ def tone(colour: Colour, factor: float) -> Colour:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A cut-out at depth `z` metres: colour uint8 (h, w, 3) under the scene's light, alpha float32 (h, w).
+    """A cut-out at depth `z` metres: colour uint8 (h, w, 3) in that light, alpha float32 (h, w).
 
     `emission` is light of its own, added after shading. A sprite that is not `solid` hides nothing behind
     it for the purpose of boxes.

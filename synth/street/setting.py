@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street.view import View
 from synth.street.worlds import World
 
@@ -42,7 +42,7 @@ class Setting:
     world: World
     view: View
     road: Road
-    scene: SceneCondition
+    condition: Condition
 
     @property
     def frame(self) -> tuple[int, int]:
@@ -51,11 +51,11 @@ class Setting:
 
 
 def make_setting(
-    world: World, scene: SceneCondition, *, size: tuple[int, int], rng: np.random.Generator
+    world: World, condition: Condition, *, size: tuple[int, int], rng: np.random.Generator
 ) -> Setting:
     """A random street of this world; raises `ConfigurationError` for a frame under 64 pixels."""
     view = _make_view(world, size, rng=rng)
-    return Setting(world, view, _make_road(world, rng), scene)
+    return Setting(world, view, _make_road(world, rng), condition)
 
 
 def _make_view(world: World, size: tuple[int, int], *, rng: np.random.Generator) -> View:

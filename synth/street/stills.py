@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from messaging.taxonomy import Light, SceneCondition
+from messaging.taxonomy import Condition, Light
 from synth.sensor import SensorModel
 from synth.street.composer import Street
 from synth.street.hazards import Hazard, expected_box, in_sight, overlap, place_hazard
@@ -21,7 +21,7 @@ def draw_still(
     *,
     world: WorldName,
     seed: int,
-    scene: SceneCondition,
+    condition: Condition,
     size: tuple[int, int] = (640, 360),
     classes: tuple[str, ...] = DRAWN_CLASSES,
     hazards: int | None = None,
@@ -31,7 +31,9 @@ def draw_still(
 
     Raises `ConfigurationError` for a class that cannot be drawn or a frame under 64 pixels.
     """
-    street, placed, time_s = _prepare(world, seed, scene=scene, size=size, classes=classes, hazards=hazards)
+    street, placed, time_s = _prepare(
+        world, seed, condition=condition, size=size, classes=classes, hazards=hazards
+    )
     return _finish(street, seed, time_s=time_s, hazards=placed, sensor=sensor)
 
 
@@ -39,14 +41,16 @@ def draw_pair(
     *,
     world: WorldName,
     seed: int,
-    scene: SceneCondition,
+    condition: Condition,
     size: tuple[int, int] = (640, 360),
     classes: tuple[str, ...] = DRAWN_CLASSES,
     hazards: int | None = None,
     sensor: bool = True,
 ) -> tuple[DrawnFrame, DrawnFrame]:
     """The picture of `draw_still`, and the very same street, weather and noise without its hazards."""
-    street, placed, time_s = _prepare(world, seed, scene=scene, size=size, classes=classes, hazards=hazards)
+    street, placed, time_s = _prepare(
+        world, seed, condition=condition, size=size, classes=classes, hazards=hazards
+    )
     return _finish(street, seed, time_s=time_s, hazards=placed, sensor=sensor), _finish(
         street, seed, time_s=time_s, hazards=(), sensor=sensor
     )
@@ -56,13 +60,13 @@ def _prepare(
     world: WorldName,
     seed: int,
     *,
-    scene: SceneCondition,
+    condition: Condition,
     size: tuple[int, int],
     classes: tuple[str, ...],
     hazards: int | None,
 ) -> tuple[Street, tuple[Hazard, ...], float]:
     check_classes(tuple(classes))
-    street = Street(WORLDS[world], seed, scene, size)
+    street = Street(WORLDS[world], seed, condition, size)
     rng = street.world.layout_rng(seed, 2)
     count = int(rng.integers(1, 5)) if hazards is None else hazards
     time_s = float(rng.uniform(0, 20))
@@ -125,17 +129,17 @@ def develop(
     sensor: bool,
 ) -> DrawnFrame:
     """Falling weather, drops on the lens, then the camera: a composed moment becomes a frame."""
-    draw_weather(canvas.image, street.scene, lighting=street.lighting, rng=rng)
-    if street.scene.weather == "rain":
+    draw_weather(canvas.image, street.condition, lighting=street.lighting, rng=rng)
+    if street.condition.weather == "rain":
         wet_lens(canvas.image, rng)
     image = np.clip(canvas.image, 0, 255).astype(np.uint8)
     if sensor:
-        image = sensor_of(street.world, street.scene).apply(image, rng)
-    return DrawnFrame(image, boxes, street.scene, index, time_s)
+        image = sensor_of(street.world, street.condition).apply(image, rng)
+    return DrawnFrame(image, boxes, street.condition, index, time_s)
 
 
-def sensor_of(world: World, scene: SceneCondition) -> SensorModel:
+def sensor_of(world: World, condition: Condition) -> SensorModel:
     """The world's camera, with more gain in the dark."""
-    gain = {Light.NIGHT: world.night_gain, Light.DUSK: 1.0 + world.night_gain * 0.2}.get(scene.light, 1.0)
+    gain = {Light.NIGHT: world.night_gain, Light.DUSK: 1.0 + world.night_gain * 0.2}.get(condition.light, 1.0)
     model = world.sensor
     return SensorModel(model.blur_px, model.noise_sigma, model.jpeg_quality, gain)

@@ -35,10 +35,10 @@ _SKY = {
 
 def paint_sky(setting: Setting, rng: np.random.Generator) -> NDArray[np.float32]:
     """Gradient and clouds, (rows to the horizon, w, 3); grey in bad weather. Final levels, not shaded."""
-    world, view, scene = setting.world, setting.view, setting.scene
+    world, view, condition = setting.world, setting.view, setting.condition
     tall = int(np.clip(np.ceil(view.horizon_y), 1, view.height))
-    zenith, rim = (np.asarray(c, np.float32) for c in _SKY.get(scene.light, _SKY[Light.DAY]))
-    if scene.weather is not Weather.CLEAR:
+    zenith, rim = (np.asarray(c, np.float32) for c in _SKY.get(condition.light, _SKY[Light.DAY]))
+    if condition.weather is not Weather.CLEAR:
         grey = 0.82 * float(rim.mean()) * np.asarray((1.03, 1.0, 0.98), np.float32)
         zenith, rim = grey * 0.92, grey
     blend = np.linspace(0, 1, tall, dtype=np.float32)[:, None, None]
@@ -175,7 +175,7 @@ class _House(NamedTuple):
 
 def paint_buildings(surfaces: Surfaces, setting: Setting, *, rng: np.random.Generator) -> None:
     """A skyline at the end of the street and rows of houses on both sides, farthest first."""
-    lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(setting.scene.light, 0.0)
+    lit = {Light.NIGHT: 0.32, Light.DUSK: 0.25}.get(setting.condition.light, 0.0)
     world, road = setting.world, setting.road
     houses = [*_row(world, road.wall_left, rng=rng), *_row(world, road.wall_right, rng=rng)]
     _skyline(surfaces, setting, lit=lit, rng=rng)

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Light, Occlusion, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Occlusion, Weather
 
 DRAWN_CLASSES = ("fire", "smoke", "pothole", "garbage", "fallen_person")
 DRAWN_CONDITIONS = tuple(
-    SceneCondition(light, weather)
+    Condition(light, weather)
     for light in (Light.DAY, Light.DUSK, Light.NIGHT)
     for weather in (Weather.CLEAR, Weather.RAIN, Weather.FOG)
 )
@@ -39,7 +39,7 @@ class DrawnFrame:
 
     image: NDArray[np.uint8]
     boxes: tuple[DrawnBox, ...]
-    scene: SceneCondition
+    condition: Condition
     index: int
     time_s: float
 

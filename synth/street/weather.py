@@ -4,20 +4,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import SceneCondition, Weather
+from messaging.taxonomy import Condition, Weather
 from synth.street.lighting import Lighting
 from synth.street.texture import thrice
 
 Plane = NDArray[np.float32]
 
 
-def draw_weather(
-    image: Plane, scene: SceneCondition, *, lighting: Lighting, rng: np.random.Generator
-) -> None:
+def draw_weather(image: Plane, condition: Condition, *, lighting: Lighting, rng: np.random.Generator) -> None:
     """Draw falling rain or snow into the picture, in place."""
-    if scene.weather is Weather.RAIN:
+    if condition.weather is Weather.RAIN:
         _rain(image, lighting, rng=rng)
-    elif scene.weather is Weather.SNOW:
+    elif condition.weather is Weather.SNOW:
         _snow(image, lighting, rng=rng)
 
 

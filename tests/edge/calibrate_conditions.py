@@ -20,12 +20,12 @@ import numpy.typing as npt
 from edge.vision.condition_tables import LinearTable
 from edge.vision.conditions import (
     ConditionMemory,
+    frame_conditions,
     image_statistics,
     light_features,
-    scene_tags,
     weather_features,
 )
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.street import StreetCamera, WorldName, draw_still
 
 Rows = npt.NDArray[np.float64]
@@ -56,13 +56,13 @@ def samples(world: WorldName) -> Iterator[tuple[str, Image]]:
     """Streets in every scene (fewer at dusk), every other one as a frame of a video."""
     for key in SCENES:
         for i in range(0, STREETS, 2 if key.startswith("dusk") else 1):
-            image = draw_still(world=world, seed=7000 + i, scene=SceneCondition.parse(key)).image
+            image = draw_still(world=world, seed=7000 + i, condition=Condition.parse(key)).image
             yield key, through_mp4([image] * 3)[-1] if i % 4 > 1 else image
 
 
 def footage(world: WorldName, key: str, seed: int, frames: int = 24) -> list[Image]:
     """Frames of a drawn camera after mp4v."""
-    camera = StreetCamera(world=world, seed=500 + seed, scene=SceneCondition.parse(key))
+    camera = StreetCamera(world=world, seed=500 + seed, condition=Condition.parse(key))
     return through_mp4([frame.image for frame in camera.frames(frames)])
 
 
@@ -172,7 +172,7 @@ def check(world: WorldName, seeds: int = 4) -> None:
         for seed in range(seeds):
             memory = ConditionMemory(interval_s=0.0)
             for i, image in enumerate(footage(world, key, seed)):
-                now, steady = scene_tags(image), memory.observe(image, i / 5)
+                now, steady = frame_conditions(image), memory.observe(image, i / 5)
                 right["light"].append(now.light is light)
                 right["weather"].append(now.weather is weather)
                 right["light, steady"].append(steady.light is light)

@@ -31,7 +31,7 @@ from edge.vision.detections import Floats, iou_matrix
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street import DrawnBox, StreetCamera, WorldName
 
 SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
@@ -146,7 +146,7 @@ class Watch:
         )
         opinions = SecondOpinions(
             tuple(look_again(self.service, frame.image, self.floor)),
-            self.teacher.look(frame, seen, moment.tags.scene) if self.teacher else None,
+            self.teacher.look(frame, seen, moment.tags.condition) if self.teacher else None,
         )
         judged = Judged.of(seen, self.service.description)
         judge = Judge(truth, *self.before[:1], judged, self.before[1], self.service.description.class_names)
@@ -176,7 +176,7 @@ def measure(
     tally = Tally()
     for key in SCENES:
         for seed in range(cameras):
-            camera = StreetCamera(world=world, seed=900 + seed, scene=SceneCondition.parse(key))
+            camera = StreetCamera(world=world, seed=900 + seed, condition=Condition.parse(key))
             watch, watched = Watch(service, teacher, rules or EvidenceRules()), Watched()
             for drawn in camera.frames(frames):
                 frame = Frame("cam", drawn.image, drawn.index, drawn.time_s, 1_800_000_000 + drawn.time_s)

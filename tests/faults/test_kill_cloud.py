@@ -12,7 +12,7 @@ from cloud.demo.drawn.scenario import DrawnScenario
 from cloud.demo.fleet import CloudProcess
 from cloud.demo.players import DrawnPlayer
 from cloud.demo.run import ENDED, Demo, running
-from cloud.demo.script import TINY, Phase
+from cloud.demo.script import TINY, FootagePhase
 from cloud.settings import DataFolder
 from cloud.store.database import sqlite_url
 from cloud.store.tables import reports
@@ -70,7 +70,7 @@ def _in_stage(
 def _die(demo: Demo, process: CloudProcess, number: int) -> None:
     """Kill the cloud, show the sites new footage while it is down, and start it again."""
     process.kill()
-    demo.player.begin(Phase.FILLER, number)
+    demo.player.begin(FootagePhase.FILLER, number)
     time.sleep(DOWN_S)
     process.restart()
 

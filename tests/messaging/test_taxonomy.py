@@ -5,9 +5,9 @@ import pytest
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import (
     DEFAULT_TAXONOMY,
+    Condition,
     HazardClass,
     Light,
-    SceneCondition,
     Taxonomy,
     Weather,
     taxonomy_of,
@@ -49,11 +49,11 @@ def test_an_unknown_class_is_named_with_those_that_are_known() -> None:
 @pytest.mark.parametrize("light", list(Light))
 @pytest.mark.parametrize("weather", list(Weather))
 def test_a_condition_is_written_and_read_back(light: Light, weather: Weather) -> None:
-    condition = SceneCondition(light, weather)
-    assert SceneCondition.parse(condition.key) == condition
+    condition = Condition(light, weather)
+    assert Condition.parse(condition.key) == condition
 
 
 @pytest.mark.parametrize("key", ["", "night", "rain-night", "night-hail", "night-rain-fog"])
 def test_a_condition_outside_the_vocabulary_is_refused(key: str) -> None:
     with pytest.raises(ConfigurationError, match="LIGHT-WEATHER"):
-        SceneCondition.parse(key)
+        Condition.parse(key)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.updates.incoming_orders import WeightsPlace
 from messaging.blobs import digest_of
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
@@ -42,7 +42,7 @@ class Fleet:
     def release(
         self,
         name: str = "one",
-        stage: Stage = Stage.SERVICE,
+        channel: Channel = Channel.SERVICE,
         *,
         kind: str = "good",
         class_names: tuple[str, ...] = CLASSES,
@@ -54,7 +54,7 @@ class Fleet:
             describe(name, class_names),
             digest=digest_of(data),
             length_bytes=len(data),
-            stage=stage,
+            channel=channel,
             version=version or next(self.versions),
         )
         self.repository.publish(manifest)
@@ -63,20 +63,20 @@ class Fleet:
         return manifest
 
     def promote(self, manifest: ReleaseManifest) -> None:
-        self.repository.publish(manifest.model_copy(update={"stage": Stage.SERVICE}))
+        self.repository.publish(manifest.model_copy(update={"channel": Channel.SERVICE}))
         self.mirror_metadata()
 
     def mirror_metadata(self) -> None:
         for name, data in self.repository.metadata_files().items():
             (self.mirror / "metadata" / name).write_bytes(data)
 
-    def order(self, digest: str, stage: Stage = Stage.SERVICE, **changes: object) -> RolloutOrder:
+    def order(self, digest: str, channel: Channel = Channel.SERVICE, **changes: object) -> RolloutOrder:
         """Sign an order and mirror it for the site."""
         fields = {
             "site": SITE,
             "sequence": next(self.sequences),
             "digest": digest,
-            "stage": stage,
+            "channel": channel,
             "issued_at_utc": self.now,
             "expires_at_utc": self.now + 3600,
         }

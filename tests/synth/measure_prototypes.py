@@ -26,7 +26,7 @@ from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from edge.vision.prototypes import unit_length
 from messaging.figures import Figure, write_figures
-from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from synth.backgrounds import DrawnBackgrounds
 from synth.labelled_set import LabelledSet
 from synth.order import GeometryShare, PrototypeToMatch, SynthesisOrder
@@ -35,17 +35,19 @@ from synth.stable_diffusion import DiffusionGenerator
 from synth.street import WorldName, draw_still
 
 CLASSES = ("fire", "pothole", "garbage", "fallen_person")
-SCENES = (SceneCondition(Light.DAY, Weather.CLEAR), SceneCondition(Light.NIGHT, Weather.RAIN))
+SCENES = (Condition(Light.DAY, Weather.CLEAR), Condition(Light.NIGHT, Weather.RAIN))
 FEWEST, HAZARDS = 20, 90
 TARGET = 0.8
 
 
-def embeddings(detector: Detector, class_name: str, scene: SceneCondition) -> Floats:
+def embeddings(detector: Detector, class_name: str, scene: Condition) -> Floats:
     """Unit embeddings (`HAZARDS`, d) of drawn hazards of a class under a condition."""
     rows: list[Floats] = []
     seed = 700_000
     while sum(map(len, rows)) < HAZARDS:
-        frame = draw_still(world=WorldName.HOLDOUT, seed=seed, scene=scene, classes=(class_name,), hazards=3)
+        frame = draw_still(
+            world=WorldName.HOLDOUT, seed=seed, condition=scene, classes=(class_name,), hazards=3
+        )
         if frame.boxes:
             rows.append(
                 detector.embed(frame.image, np.asarray([box.xyxy for box in frame.boxes], np.float32))
@@ -66,7 +68,7 @@ def two_kinds(vectors: Floats) -> Floats:
 
 
 def painted(
-    generator: DiffusionGenerator, detector: Detector, class_name: str, scene: SceneCondition,
+    generator: DiffusionGenerator, detector: Detector, class_name: str, scene: Condition,
     prototype: Floats, *, count: int, best_of: int,
 ) -> Floats:  # fmt: skip
     """Mean embedding (d,) of the hazards that an order with this prototype kept."""

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from messaging.taxonomy import DEFAULT_TAXONOMY, SceneCondition
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition
 from synth.difference import AMORPHOUS, LUMINOUS, SOLID, feathered, is_empty, read_label, rule_for
 from synth.generator import paint_mask
 
@@ -99,7 +99,7 @@ def test_boxes_read_off_drawn_pairs_match_their_drawn_boxes(key: str) -> None:
     overlaps = []
     for seed in range(16):
         with_hazard, without = draw_pair(
-            world=WorldName.BACKGROUND, seed=seed, scene=SceneCondition.parse(key), hazards=1, sensor=False
+            world=WorldName.BACKGROUND, seed=seed, condition=Condition.parse(key), hazards=1, sensor=False
         )
         for box in with_hazard.boxes:
             window = patch_window(box.xyxy, 640, 360, per_box=2.0)

@@ -10,8 +10,8 @@ from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.errors import LabelledSetBroken
 from synth.filters import Refusal
 from synth.labelled_set import (
-    HazardRow,
     ImageRow,
+    LabelledHazard,
     LabelledSet,
     RefusedRow,
     RunFacts,
@@ -31,7 +31,7 @@ def jpeg() -> bytes:
 
 
 def image_row(name: str = "one") -> ImageRow:
-    hazard = HazardRow(
+    hazard = LabelledHazard(
         class_name="pothole", planned=BOX, tight=BOX, prompt="a pothole", seed=1, steps=20, guidance=3.0,
         leaned_on_prototype=False, scores=Scores(strength=40.0, plan_iou=1.0), fingerprint="00" * 32,
     )  # fmt: skip

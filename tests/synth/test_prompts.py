@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from messaging.taxonomy import DEFAULT_TAXONOMY, Light, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
 from synth.prompts import VOCABULARY, Medium, prompt_for
 
 
 def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
-    return prompt_for(name, SceneCondition.parse(key), rng=np.random.default_rng(seed), **kind)
+    return prompt_for(name, Condition.parse(key), rng=np.random.default_rng(seed), **kind)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_every_prompt_of_the_default_taxonomy_stays_in_the_closed_vocabulary() -
                 for size in SizeBin:
                     for medium in Medium:
                         prompt = prompt_for(
-                            name, SceneCondition(light, weather), rng=rng, size=size, medium=medium
+                            name, Condition(light, weather), rng=rng, size=size, medium=medium
                         )
                         assert set(re.findall(r"[a-z]+", prompt)) <= set(VOCABULARY)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Light, Occlusion, SceneCondition, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, Occlusion, SizeBin, Weather
 from synth.errors import SynthesisError
 from synth.generator import paint_mask
 from synth.prompts import VOCABULARY, Medium
@@ -25,7 +25,7 @@ from synth.small_sd.schedule import Budget, Schedule
 from synth.stable_diffusion import DiffusionGenerator
 from synth.street.values import DrawnBox, DrawnFrame
 
-NIGHT_RAIN = SceneCondition(Light.NIGHT, Weather.RAIN)
+NIGHT_RAIN = Condition(Light.NIGHT, Weather.RAIN)
 TINY = Sizes(
     vae_channels=(24, 28, 32), vae_groups=4, unet_channels=(16, 16, 16), unet_groups=4, heads=2,
     text_width=16, text_layers=1,
@@ -129,7 +129,7 @@ def test_crops_of_a_pair_leave_tiny_hazards_out() -> None:
         frame, DrawnFrame(image, (), NIGHT_RAIN, 0, 0.0), np.zeros((2, 64), np.float32),
         np.random.default_rng(0),
     )  # fmt: skip
-    assert [(c.class_name, c.size, c.scene) for c in found] == [("pothole", SizeBin.SMALL, NIGHT_RAIN)]
+    assert [(c.class_name, c.size, c.condition) for c in found] == [("pothole", SizeBin.SMALL, NIGHT_RAIN)]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_folder_without_such_photographs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_drawn_pair_is_named(tmp_path: Path) -> None:
-    (tmp_path / "0000001.json").write_text(json.dumps({"scene": "night-rain", "boxes": []}))
+    (tmp_path / "0000001.json").write_text(json.dumps({"condition": "night-rain", "boxes": []}))
     with pytest.raises(SynthesisError, match=r"0000001.json is damaged"):
         list(read_frames(tmp_path))
 

@@ -11,7 +11,7 @@ import torch
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generator import PROTOTYPE_WIDTH, PatchRequest
-from synth.small_sd.denoiser import Painter
+from synth.small_sd.denoiser import DenoiserParts
 from synth.small_sd.folder import write_folder
 from synth.small_sd.models import (
     PrototypeToken,
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokens = tokenizer(TINY)
     token = PrototypeToken(TINY.text_width)
     torch.nn.init.normal_(token.projection.weight, std=3.0)
-    painter = Painter(denoiser(TINY), text_encoder(TINY, tokens), token)
+    painter = DenoiserParts(denoiser(TINY), text_encoder(TINY, tokens), token)
     torch.nn.init.normal_(painter.unet.conv_out.weight, std=0.3)
     path = tmp_path_factory.mktemp("pipelines") / "tiny"
     write_folder(path, vae=autoencoder(TINY), painter=painter, tokens=tokens, noising=scheduler())

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.street import DRAWN_CLASSES, StreetCamera, Truth, WorldName, draw_still, read_truth, write_footage
 
-NIGHT = SceneCondition.parse("night-clear")
+NIGHT = Condition.parse("night-clear")
 SMALL = (320, 180)
 
 
@@ -20,7 +20,7 @@ def camera(seed: int = 1, **changes: object) -> StreetCamera:
     order: dict[str, object] = {
         "world": WorldName.FOOTAGE,
         "seed": seed,
-        "scene": NIGHT,
+        "condition": NIGHT,
         "size": SMALL,
         **changes,
     }
@@ -116,7 +116,7 @@ def test_footage_reads_back_with_opencv_and_its_truth(tmp_path: Path) -> None:
     drawn = list(camera(seed=5, spawn_per_s=1.0).frames(25))
     assert np.abs(images[20].astype(int) - drawn[20].image).mean() < 12
     truth = read_truth(path)
-    assert (truth.width, truth.height, truth.fps, truth.scene) == (320, 180, 5.0, NIGHT)
+    assert (truth.width, truth.height, truth.fps, truth.condition) == (320, 180, 5.0, NIGHT)
     assert truth.classes == DRAWN_CLASSES
     assert [[(b.class_name, b.xyxy, b.track) for b in boxes] for boxes in truth.frames] == [
         [(b.class_name, b.xyxy, b.track) for b in f.boxes] for f in drawn
@@ -129,8 +129,8 @@ def test_the_truth_file_has_the_promised_shape(tmp_path: Path) -> None:
     path = write_footage(camera(seed=5, spawn_per_s=2.0), tmp_path / "a.mp4", frames=6)
     raw = json.loads((tmp_path / "a.truth.json").read_text())
     assert path == tmp_path / "a.mp4"
-    assert set(raw) == {"fps", "width", "height", "scene", "classes", "frames"}
-    assert raw["scene"] == "night-clear"
+    assert set(raw) == {"fps", "width", "height", "condition", "classes", "frames"}
+    assert raw["condition"] == "night-clear"
     assert [set(f) for f in raw["frames"]] == [{"index", "boxes"}] * 6
 
 
@@ -149,5 +149,5 @@ def test_a_video_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_stills_and_cameras_of_a_world_are_other_streets_for_other_seeds() -> None:
     frame = next(iter(camera(seed=6, spawn_per_s=0.0).frames(1))).image.astype(int)
-    still = draw_still(world=WorldName.FOOTAGE, seed=7, scene=NIGHT, size=SMALL, hazards=0).image
+    still = draw_still(world=WorldName.FOOTAGE, seed=7, condition=NIGHT, size=SMALL, hazards=0).image
     assert np.abs(frame - still).mean() > 5

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import DEFAULT_TAXONOMY, Light, Occlusion, SceneCondition, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, Occlusion, Weather
 from synth.street import DRAWN_CLASSES, DrawnBox, DrawnFrame, WorldName, draw_pair, draw_still
 
-DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+DAY = Condition(Light.DAY, Weather.CLEAR)
 SMALL = (320, 180)
 Box = tuple[float, float, float, float]
 
@@ -31,7 +31,7 @@ def changed_box(pair: tuple[DrawnFrame, DrawnFrame], least: int) -> Box:
 
 def lone_pairs(class_name: str, count: int) -> list[tuple[DrawnFrame, DrawnFrame]]:
     pairs = (
-        draw_pair(world=WorldName.BASE, seed=s, scene=DAY, classes=(class_name,), hazards=1, sensor=False)
+        draw_pair(world=WorldName.BASE, seed=s, condition=DAY, classes=(class_name,), hazards=1, sensor=False)
         for s in range(count)
     )
     return [p for p in pairs if p[0].boxes]
@@ -56,7 +56,7 @@ def test_a_smoke_box_holds_the_smoke() -> None:
 
 @pytest.mark.parametrize("sensor", [False, True])
 def test_a_pair_is_the_same_street_outside_the_hazards_by_day(sensor: bool) -> None:
-    pair = draw_pair(world=WorldName.HOLDOUT, seed=5, scene=DAY, hazards=2, sensor=sensor)
+    pair = draw_pair(world=WorldName.HOLDOUT, seed=5, condition=DAY, hazards=2, sensor=sensor)
     away = np.ones(pair[0].image.shape[:2], bool)
     for box in pair[0].boxes:
         x0, y0, x1, y1 = (int(v) for v in box.xyxy)
@@ -69,7 +69,7 @@ def test_a_pair_is_the_same_street_outside_the_hazards_by_day(sensor: bool) -> N
 
 
 def test_the_hazard_picture_of_a_pair_is_the_still() -> None:
-    order = {"world": WorldName.GENERATOR, "seed": 11, "scene": DAY, "size": SMALL}
+    order = {"world": WorldName.GENERATOR, "seed": 11, "condition": DAY, "size": SMALL}
     still, (with_hazards, without) = draw_still(**order), draw_pair(**order)
     assert np.array_equal(still.image, with_hazards.image)
     assert still.boxes == with_hazards.boxes
@@ -78,7 +78,7 @@ def test_the_hazard_picture_of_a_pair_is_the_still() -> None:
 
 def test_the_same_seed_gives_the_same_picture_and_another_seed_another_street() -> None:
     first, again, other = (
-        draw_still(world=WorldName.FOOTAGE, seed=s, scene=DAY, size=SMALL) for s in (3, 3, 4)
+        draw_still(world=WorldName.FOOTAGE, seed=s, condition=DAY, size=SMALL) for s in (3, 3, 4)
     )
     assert np.array_equal(first.image, again.image)
     assert first.boxes == again.boxes
@@ -88,17 +88,17 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another_street() 
 @pytest.mark.parametrize("light", [Light.DAY, Light.DUSK, Light.NIGHT])
 @pytest.mark.parametrize("weather", [Weather.CLEAR, Weather.RAIN, Weather.FOG, Weather.SNOW])
 def test_every_condition_can_be_drawn(light: Light, weather: Weather) -> None:
-    scene = SceneCondition(light, weather)
-    frame = draw_still(world=WorldName.REFERENCE, seed=2, scene=scene, size=SMALL)
+    scene = Condition(light, weather)
+    frame = draw_still(world=WorldName.REFERENCE, seed=2, condition=scene, size=SMALL)
     assert frame.image.shape == (180, 320, 3)
     assert frame.image.dtype == np.uint8
-    assert frame.scene == scene
+    assert frame.condition == scene
 
 
 def test_night_is_dark_and_fog_is_flat() -> None:
     def drawn(key: str) -> NDArray[np.uint8]:
-        scene = SceneCondition.parse(key)
-        return draw_still(world=WorldName.BASE, seed=8, scene=scene, size=SMALL, hazards=0).image
+        scene = Condition.parse(key)
+        return draw_still(world=WorldName.BASE, seed=8, condition=scene, size=SMALL, hazards=0).image
 
     day, night, fog = drawn("day-clear"), drawn("night-clear"), drawn("day-fog")
     assert night.mean() < 0.6 * day.mean()
@@ -106,14 +106,14 @@ def test_night_is_dark_and_fog_is_flat() -> None:
 
 
 def test_a_hazard_free_still_has_no_boxes() -> None:
-    assert draw_still(world=WorldName.BACKGROUND, seed=1, scene=DAY, size=SMALL, hazards=0).boxes == ()
+    assert draw_still(world=WorldName.BACKGROUND, seed=1, condition=DAY, size=SMALL, hazards=0).boxes == ()
 
 
 def test_only_the_wanted_classes_are_drawn_and_boxes_lie_in_the_frame() -> None:
     wanted = ("garbage", "pothole")
     boxes: list[DrawnBox] = []
     for seed in range(8):
-        boxes += draw_still(world=WorldName.BASE, seed=seed, scene=DAY, classes=wanted, hazards=4).boxes
+        boxes += draw_still(world=WorldName.BASE, seed=seed, condition=DAY, classes=wanted, hazards=4).boxes
     assert {b.class_name for b in boxes} == set(wanted)
     for box in boxes:
         x0, y0, x1, y1 = box.xyxy
@@ -133,7 +133,7 @@ def test_only_the_wanted_classes_are_drawn_and_boxes_lie_in_the_frame() -> None:
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change: dict[str, object], phrase: str) -> None:
-    order: dict[str, object] = {"world": WorldName.BASE, "seed": 0, "scene": DAY, **change}
+    order: dict[str, object] = {"world": WorldName.BASE, "seed": 0, "condition": DAY, **change}
     with pytest.raises(ConfigurationError, match=phrase):
         draw_still(**order)  # type: ignore[arg-type]  # the table holds wrong values on purpose
 

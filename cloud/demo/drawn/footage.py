@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloud.demo.script import CAMERAS, PROFILES, SEGMENT_FRAMES, DemoProfile, Phase
+from cloud.demo.script import CAMERAS, PROFILES, SEGMENT_FRAMES, DemoProfile, FootagePhase
 from synth.street import Truth, read_truth, write_footage
 
 
@@ -19,7 +19,7 @@ def camera_folder(work: Path, camera: str) -> Path:
     return work / "footage" / camera
 
 
-def truths(work: Path, camera: str, phase: Phase, round_number: int) -> list[tuple[Path, Truth]]:
+def truths(work: Path, camera: str, phase: FootagePhase, round_number: int) -> list[tuple[Path, Truth]]:
     """Segments of a phase with their truth, in order."""
     folder = camera_folder(work, camera)
     return [
@@ -29,12 +29,12 @@ def truths(work: Path, camera: str, phase: Phase, round_number: int) -> list[tup
 
 
 def draw_phase(
-    work: Path, profile: DemoProfile, phase: Phase, *, round_number: int, cameras: Sequence[str]
+    work: Path, profile: DemoProfile, phase: FootagePhase, *, round_number: int, cameras: Sequence[str]
 ) -> None:
     """Draw one phase of one round for these cameras, segment by segment in turn."""
     opened = {c.name: c.open(profile.spawn_per_s) for c in CAMERAS if c.name in cameras}
     start = profile.start_of(phase, round_number)
-    place = list(Phase).index(phase)
+    place = list(FootagePhase).index(phase)
     for segment in range(profile.segments[phase]):
         for name, camera in opened.items():
             stem = f"{round_number:02d}-{place}-{phase}-{segment:03d}"
@@ -49,7 +49,7 @@ def main() -> None:
     """Command line of the drawing process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--phase", type=Phase, required=True)
+    parser.add_argument("--phase", type=FootagePhase, required=True)
     parser.add_argument("--round", type=int, default=0)
     parser.add_argument("--cameras", nargs="+", required=True)
     parser.add_argument("--profile", choices=sorted(PROFILES), required=True)

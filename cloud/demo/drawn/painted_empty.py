@@ -27,13 +27,13 @@ from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
 from messaging.runtime.child_process import ChildProcess
-from messaging.taxonomy import Light, RegionBin, SceneCondition, SizeBin, Weather, taxonomy_of
+from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather, taxonomy_of
 from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.compositing import Pasting, develop, paste
 from synth.generator import Generator
 from synth.layout import ScenePlan, plan_scene
 from synth.order import GeometryShare, SynthesisOrder
-from synth.painting import Painter
+from synth.painting import Inpainter
 from synth.street import DRAWN_CLASSES, WorldName
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ SIZE = (640, 360)
 SEED = 20_261
 LIMIT_S = 180.0
 CONDITIONS = tuple(
-    dict.fromkeys((SceneCondition(Light.DAY, Weather.CLEAR), *(camera.scene for camera in CAMERAS)))
+    dict.fromkeys((Condition(Light.DAY, Weather.CLEAR), *(camera.condition for camera in CAMERAS)))
 )
 _ANYWHERE = (
     GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),
@@ -60,7 +60,7 @@ class Pair:
 
 
 def pairs(
-    generator: Generator, backgrounds: Backgrounds, scenes: Sequence[SceneCondition], count: int
+    generator: Generator, backgrounds: Backgrounds, scenes: Sequence[Condition], count: int
 ) -> Iterator[Pair]:
     """`count` pictures, the conditions in equal shares.
 
@@ -68,11 +68,11 @@ def pairs(
     an empty painting besides: the dear part of the work.
     """
     taxonomy = taxonomy_of(DRAWN_CLASSES)
-    for number, scene in enumerate(scenes):
-        painter = Painter(_order(scene, DRAWN_CLASSES[0]), generator, taxonomy, None, lambda: False)
+    for number, condition in enumerate(scenes):
+        painter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, taxonomy, None, lambda: False)
         wanted = range(number, count, len(scenes))
         planned = (
-            _scene(scene, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(wanted)
+            _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(wanted)
         )
         while group := list(itertools.islice(planned, GROUP)):
             yield from _developed(group, painter.paint_empty(group))
@@ -133,12 +133,12 @@ class AlarmCount:
 
 
 def _scene(
-    scene: SceneCondition, backgrounds: Backgrounds, index: int, *, places: int
+    condition: Condition, backgrounds: Backgrounds, index: int, *, places: int
 ) -> tuple[ScenePlan, Background]:
     """A background and the first places of its plan; the classes take turns, to spread the patches."""
     width, height = SIZE
-    background = backgrounds.get(SEED, index, scene=scene, width=width, height=height)
-    order = _order(scene, DRAWN_CLASSES[index % len(DRAWN_CLASSES)])
+    background = backgrounds.get(SEED, index, condition=condition, width=width, height=height)
+    order = _order(condition, DRAWN_CLASSES[index % len(DRAWN_CLASSES)])
     plan = plan_scene(order, index, width=width, height=height, ground=background.ground)
     return replace(plan, places=plan.places[:places]), background
 
@@ -146,7 +146,7 @@ def _scene(
 def _developed(
     scenes: Sequence[tuple[ScenePlan, Background]], patches: Sequence[tuple[Pasting, ...]]
 ) -> Iterator[Pair]:
-    """Both pictures of every scene, through the same camera with the same noise."""
+    """Both images of every scene, through the same camera with the same noise."""
     for (plan, background), pastings in zip(scenes, patches, strict=True):
         patched = paste(background, list(pastings), np.random.default_rng([SEED, plan.index, 1]))
         plain, covered = (
@@ -156,12 +156,12 @@ def _developed(
         yield Pair(plain, covered)
 
 
-def _order(scene: SceneCondition, class_name: str) -> SynthesisOrder:
+def _order(condition: Condition, class_name: str) -> SynthesisOrder:
     return SynthesisOrder(
         order="painted-empty",
         class_name=class_name,
-        light=scene.light,
-        weather=scene.weather,
+        light=condition.light,
+        weather=condition.weather,
         geometry=_ANYWHERE,
         count=1,
         seed=SEED,
@@ -192,7 +192,7 @@ def _count(base: Path, promoted: Path, photographs: Path | None, pictures: int) 
     if photographs is None:
         found = pairs(_generator(), DrawnBackgrounds(WorldName.HOLDOUT), CONDITIONS, pictures)
     else:
-        found = pairs(_generator(), FolderBackgrounds(photographs), (SceneCondition(),), pictures)
+        found = pairs(_generator(), FolderBackgrounds(photographs), (Condition(),), pictures)
     return count_alarms(found, *detectors, drawn=photographs is None)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cloud.demo.fleet import PYTHON
 from cloud.demo.players import Player
-from cloud.demo.script import DemoProfile, Phase
+from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.errors import DemoFailed
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
 from cloud.settings import DataFolder
@@ -59,7 +59,7 @@ class DrawnScenario:
     def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
         """See `Scenario`; the campaign's data are drawn while the cameras are watched."""
         say("exporting the reference detector, drawing footage and the campaign's data")
-        self.player.begin(Phase.OBSERVE, 0)
+        self.player.begin(FootagePhase.OBSERVE, 0)
         self._drawing = self._draw_sets(cloud)
         arguments: list[str | Path] = [
             PYTHON,

@@ -17,7 +17,7 @@ from cloud.evaluation.detection_metrics import iou_rule, match
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import Detector, Image
 from messaging.taxonomy import taxonomy_of
-from synth.street import TrueBox, Truth
+from synth.street import FootageBox, Truth
 
 Key = tuple[str, str]
 TRACK_IOU = 0.3
@@ -75,9 +75,9 @@ class _Count:
         for (index, _), found in zip(batch, seen, strict=True):
             for class_id, name in enumerate(self._names):
                 boxes = [box for box in truth.frames[index] if box.class_name == name]
-                self._compare(found[found.class_id == class_id], boxes, (name, truth.scene.key), camera)
+                self._compare(found[found.class_id == class_id], boxes, (name, truth.condition.key), camera)
 
-    def _compare(self, found: Detections, boxes: Sequence[TrueBox], key: Key, camera: str) -> None:
+    def _compare(self, found: Detections, boxes: Sequence[FootageBox], key: Key, camera: str) -> None:
         true_xyxy = _stacked([box.xyxy for box in boxes])
         hits = int(match(found, true_xyxy, iou_rule(self._taxonomy, key[0])).sum())
         tally = self._boxes[key]
@@ -93,10 +93,10 @@ class _Count:
     def figures(self) -> TrueFigures:
         """What was counted."""
         tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
-        for (name, scene, _, _), (looked, covered) in self._stood.items():
+        for (name, condition, _, _), (looked, covered) in self._stood.items():
             if looked >= TRACK_LOOKS:
-                detected, count = tracks[name, scene]
-                tracks[name, scene] = (detected + int(2 * covered >= looked), count + 1)
+                detected, count = tracks[name, condition]
+                tracks[name, condition] = (detected + int(2 * covered >= looked), count + 1)
         return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloud.demo.outcome import Evidence, images_of, samples_of, served_model, site_bytes, stage_times
+from cloud.demo.outcome import CloudState, images_of, samples_of, served_model, site_bytes, stage_times
 from cloud.demo.photographs.roles import POTHOLE, of_highways, read_photographs
 from cloud.demo.photographs.scenario import RealInput
 from cloud.demo.photographs.truth import (
@@ -82,7 +82,7 @@ def open_truth(arms: Arms, given: RealInput) -> RealTruth:
 
 
 def real_outcome(
-    work: Path, evidence: Evidence, measured: Measured, truth: RealTruth, cameras: Mapping[str, list[str]]
+    work: Path, evidence: CloudState, measured: Measured, truth: RealTruth, cameras: Mapping[str, list[str]]
 ) -> DemoResult:
     """Put the result together; `cameras` are the names of each site's."""
     last = evidence.campaigns[-1]
@@ -175,7 +175,7 @@ def _rows(truth: RealTruth) -> Iterator[Row]:
             yield Row(key[0], f"{OTHERS}, {key[1]}", False, *pair)
 
 
-def _notes(evidence: Evidence, truth: RealTruth) -> Iterator[str]:
+def _notes(evidence: CloudState, truth: RealTruth) -> Iterator[str]:
     last = evidence.campaigns[-1]
     aimed = ", ".join(last.modes)
     if served_model(last):

@@ -16,7 +16,7 @@ from cloud.data.datasets import DataRole, DatasetRegister
 from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.photographs.detectors import COCO_FILE, JUDGE_RECIPE, START_RECIPE, PhotoDetectors
 from cloud.demo.photographs.roles import POTHOLE, Photograph, Roles, read_photographs, roles_of, write_folder
-from cloud.demo.script import DemoProfile, Phase
+from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.errors import DataRefused
 from cloud.settings import DataFolder
 from cloud.training.plan import Recipe, TrainedWeights, TrainingProgress
@@ -27,7 +27,7 @@ HIGHWAY, SQUARE = "highway", "square"
 FIRE_CAMERA = "fire-night"
 FIRE_CLIP = Path("clips") / "aagooo_fire_night.mp4"
 PHOTOGRAPHS = Path("hazards")
-PLAYED = (Phase.OBSERVE, Phase.SHADOW, Phase.VERIFY)
+PLAYED = (FootagePhase.OBSERVE, FootagePhase.SHADOW, FootagePhase.VERIFY)
 SHADOW_DELAY_S = 12.0
 
 # The holdout has 20 to 240 boxes a class: one box is up to five points, so a drop counts from ten on.
@@ -108,19 +108,19 @@ class RealPlayer:
             for name in names
         ]
 
-    def begin(self, phase: Phase, round_number: int) -> None:
+    def begin(self, phase: FootagePhase, round_number: int) -> None:
         """See `Player`: all photographs in order, and the film; nothing for a phase that only fills.
 
         A shadow run sees each photograph once, so its pass begins when the sites have had time to load the
         candidate.
         """
-        if phase is Phase.SHADOW:
+        if phase is FootagePhase.SHADOW:
             self._waiting.append(threading.Timer(self._shadow_delay_s, self._give, (phase, round_number)))
             self._waiting[-1].start()
         elif phase in PLAYED:
             self._give(phase, round_number)
 
-    def _give(self, phase: Phase, round_number: int) -> None:
+    def _give(self, phase: FootagePhase, round_number: int) -> None:
         stem = f"{round_number:02d}-{PLAYED.index(phase)}-{phase}"
         self._put(self._clip, FIRE_CAMERA, f"{stem}{self._clip.suffix}")
         for camera, photographs in self._roads.items():
@@ -177,7 +177,7 @@ class RealScenario:
         ):
             folder = write_folder(photographs, self._work / "photographs" / role, DRAWN_CLASSES)
             register.add(folder, role, f"photographs-{role}")
-        self.player.begin(Phase.OBSERVE, 0)
+        self.player.begin(FootagePhase.OBSERVE, 0)
 
     def complete(self, timeout_s: float) -> None:
         """See `Scenario`; nothing is left running."""

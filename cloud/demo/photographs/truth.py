@@ -19,7 +19,7 @@ from cloud.evaluation.detection_metrics import matched_rows
 from cloud.evaluation.evaluate import Evaluation, evaluate
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
-from messaging.taxonomy import Light, SceneCondition
+from messaging.taxonomy import Condition, Light
 
 FULL_IOU, LOOSE_IOU = 0.5, 0.3
 FIRE = "fire"
@@ -93,7 +93,7 @@ def scores_of(evaluation: Evaluation) -> dict[tuple[str, str], Score]:
     """Counts by class and light."""
     scores: dict[tuple[str, str], Score] = defaultdict(lambda: Score(0, 0, 0))
     for tally in evaluation.tallies:
-        scores[tally.class_name, tally.scene] = Score(
+        scores[tally.class_name, tally.condition] = Score(
             tally.truths, tally.true_positives, tally.false_positives
         )
     return dict(scores)
@@ -127,7 +127,7 @@ def _opened(photograph: Photograph) -> LabelledImage:
     height, width = image.shape[:2]
     light = photograph.condition if photograph.condition in set(Light) else Light.UNKNOWN
     boxes = tuple(box.pixels(width, height) for box in photograph.boxes)
-    return LabelledImage(photograph.path.stem, image, boxes, SceneCondition(light=Light(light)))
+    return LabelledImage(photograph.path.stem, image, boxes, Condition(light=Light(light)))
 
 
 def _small(xyxy: Floats, scale: float) -> Sequence[bool]:

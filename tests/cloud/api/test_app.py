@@ -114,7 +114,7 @@ def test_metrics_count_reports_and_failure_modes(cloud: RunningCloud) -> None:
 def test_sites_run_the_first_model_because_they_were_ordered_to(client: RemoteCloud) -> None:
     until(lambda: all(s.model_digest == HERE for s in client.page("sites", SiteResource)))
     model = client.get(f"models/{HERE[:8]}", ModelResource)
-    assert (model.stage, model.version, set(model.sites)) == ("service", 1, {"harbour", "tunnel"})
+    assert (model.channel, model.version, set(model.sites)) == ("service", 1, {"harbour", "tunnel"})
 
 
 def test_the_overview_counts(client: RemoteCloud) -> None:

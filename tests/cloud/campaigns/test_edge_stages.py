@@ -21,7 +21,7 @@ from cloud.store.database import open_database, sqlite_url
 from cloud.store.records import CampaignStage
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
 from tests.cloud.api.test_app import until
@@ -93,7 +93,7 @@ def run_campaign(cloud: RunningCloud) -> CampaignResource:
 def begun_to_shadow(cloud: RunningCloud, client: RemoteCloud) -> CampaignResource:
     """A campaign whose candidate has been ordered to the canary."""
     started = begun(client)
-    until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.TRIAL, digest_of(CANDIDATE)))
+    until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.TRIAL, digest_of(CANDIDATE)))
     return started
 
 
@@ -113,7 +113,7 @@ def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes
         done = run_campaign(cloud)
         assert (done.state, done.reason) == ("done", "")
         assert {site.model for site in cloud.sites.values()} == {digest_of(CANDIDATE)}
-        trials = [n for n, s in cloud.sites.items() if any(o.stage is Stage.TRIAL for o in s.orders)]
+        trials = [n for n, s in cloud.sites.items() if any(o.channel is Channel.TRIAL for o in s.orders)]
         assert trials == ["harbour"], "only the canary runs it in shadow"
         assert rollout(cloud, done.id).phase == "done"
         figures = {stage.stage: stage.figures for stage in done.stages}
@@ -135,8 +135,8 @@ def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> Non
         assert mode_status(cloud) == "open"
 
 
-def orders_of(cloud: RunningCloud, site: str) -> list[tuple[Stage, str]]:
-    return [(order.stage, order.digest) for order in cloud.sites[site].orders]
+def orders_of(cloud: RunningCloud, site: str) -> list[tuple[Channel, str]]:
+    return [(order.channel, order.digest) for order in cloud.sites[site].orders]
 
 
 def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> Non
         ended = run_campaign(cloud)
         assert ended.reason.startswith("the shadow run halted")
         for site in ("harbour", "quay"):
-            until(lambda site=site: orders_of(cloud, site)[-1] == (Stage.SERVICE, HERE))
+            until(lambda site=site: orders_of(cloud, site)[-1] == (Channel.SERVICE, HERE))
 
 
 def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_another(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_anothe
         with cloud.client() as client:
             started = begun_to_shadow(cloud, client)
             client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
-            until(lambda: orders_of(cloud, "harbour")[-1] == (Stage.SERVICE, HERE))
+            until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.SERVICE, HERE))
             *_, last = client.watch(started.id)
             assert last.state == "cancelled"
             script.tracks_in_shadow, script.incumbent_detected, script.candidate_detected = 40, 10, 38
@@ -175,7 +175,7 @@ def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> Non
         with cloud.client() as client:
             begun_to_shadow(cloud, client)
     database = open_database(sqlite_url(cloud.settings.folder.store))
-    assert ReleaseStore(database).last_orders()["harbour"].stage == Stage.TRIAL
+    assert ReleaseStore(database).last_orders()["harbour"].channel == Channel.TRIAL
     database.close()
 
 

@@ -42,7 +42,7 @@ def order(
 
 def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() -> None:
     asked = order(mode(row(), row(), row(size=SizeBin.TINY, region=RegionBin.TOP)))
-    assert (asked.class_name, asked.scene, asked.count) == ("fire", NIGHT, 20)
+    assert (asked.class_name, asked.condition, asked.count) == ("fire", NIGHT, 20)
     assert {(g.size, g.region, g.weight) for g in asked.geometry} == {
         (SizeBin.SMALL, RegionBin.MIDDLE, 2.0),
         (SizeBin.TINY, RegionBin.TOP, 1.0),

@@ -8,7 +8,7 @@ import pytest
 from cloud.data.datasets import DataRole, DatasetRegister, role_of
 from cloud.data.labelled_images import TrueBox, write_index, write_labelled
 from cloud.errors import DataRefused
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
 GREY = np.full((32, 32, 3), 90, np.uint8)
 
@@ -17,7 +17,7 @@ def folder_of(path: Path, names: tuple[str, ...], *, place: str | None = None) -
     for name in names:
         write_labelled(path, name, GREY, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
     if place is not None:
-        write_index(path, [(name, place, SceneCondition()) for name in names])
+        write_index(path, [(name, place, Condition()) for name in names])
     return path
 
 

@@ -14,7 +14,7 @@ from synth.street import DRAWN_CONDITIONS
 
 def test_drawn_streets_take_the_conditions_in_turn() -> None:
     streets = list(empty_streets(10, None))
-    assert [street.scene for street in streets] == [*DRAWN_CONDITIONS, DRAWN_CONDITIONS[0]]
+    assert [street.condition for street in streets] == [*DRAWN_CONDITIONS, DRAWN_CONDITIONS[0]]
     assert all(street.boxes == () and street.image.shape == (SIZE[1], SIZE[0], 3) for street in streets)
     assert (next(islice(empty_streets(4, None), 3, None)).image == streets[3].image).all()
     by_day, at_night = streets[0].image.mean(), streets[6].image.mean()
@@ -24,7 +24,7 @@ def test_drawn_streets_take_the_conditions_in_turn() -> None:
 def test_pictures_of_a_folder_come_as_they_are(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "square.png"), np.full((400, 700, 3), 120, np.uint8))
     streets = list(empty_streets(2, tmp_path))
-    assert [street.scene.key for street in streets] == ["unknown-unknown"] * 2
+    assert [street.condition.key for street in streets] == ["unknown-unknown"] * 2
     assert all(abs(street.image.mean() - 120) < 5 for street in streets)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloud.data.labelled_images import TrueBox, list_labelled, open_labelled, place_of, write_labelled
 from cloud.errors import DataRefused
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.labelled_images import square_images
 
 
@@ -24,9 +24,9 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_condition_and_place_come_from_the_index(tmp_path: Path) -> None:
-    square_images(tmp_path, 2, place="market", scene="night-rain")
+    square_images(tmp_path, 2, place="market", condition="night-rain")
     file = list_labelled(tmp_path)[0]
-    assert file.scene == SceneCondition(Light.NIGHT, Weather.RAIN)
+    assert file.condition == Condition(Light.NIGHT, Weather.RAIN)
     assert file.place == "market"
 
 
@@ -34,7 +34,7 @@ def test_without_an_index_the_condition_is_unknown_and_the_name_tells_the_place(
     square_images(tmp_path, 1)
     (tmp_path / "index.csv").unlink()
     file = list_labelled(tmp_path)[0]
-    assert file.scene == SceneCondition()
+    assert file.condition == Condition()
     assert file.place == "yard"
 
 

@@ -13,7 +13,7 @@ from cloud.demo.command import show
 from cloud.demo.outcome import rounds_in_a_row
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
-from cloud.demo.script import PROFILES, DemoProfile, Phase
+from cloud.demo.script import PROFILES, DemoProfile, FootagePhase
 from messaging.resources import CampaignResource, StageResource
 
 NAMES = {
@@ -155,7 +155,7 @@ def test_phases_of_all_rounds_share_no_frame(profile: DemoProfile) -> None:
     spans = [
         (profile.start_of(phase, n), profile.start_of(phase, n) + 50 * profile.segments[phase])
         for n in range(3)
-        for phase in Phase
+        for phase in FootagePhase
     ]
     ordered = sorted(spans)
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(ordered))

@@ -8,15 +8,15 @@ from cloud.evaluation.detection_metrics import average_precision, match
 from cloud.evaluation.evaluate import Evaluation, evaluate, evaluate_all
 from cloud.training.calibration import best_threshold, choose_thresholds, ranked, thresholds_as_precise
 from edge.vision.detections import Detections
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from tests.support.cloud.labelled_images import ScriptedDetector
 
-DAY, NIGHT = SceneCondition.parse("day-clear"), SceneCondition.parse("night-rain")
+DAY, NIGHT = Condition.parse("day-clear"), Condition.parse("night-rain")
 BOX = (10.0, 10.0, 30.0, 30.0)
 
 
-def _image(*boxes: TrueBox, scene: SceneCondition = DAY) -> LabelledImage:
-    return LabelledImage("x", np.zeros((64, 64, 3), np.uint8), boxes, scene)
+def _image(*boxes: TrueBox, condition: Condition = DAY) -> LabelledImage:
+    return LabelledImage("x", np.zeros((64, 64, 3), np.uint8), boxes, condition)
 
 
 def _seen(*rows: tuple[tuple[float, ...], float, int]) -> Detections:
@@ -26,8 +26,8 @@ def _seen(*rows: tuple[tuple[float, ...], float, int]) -> Detections:
 def test_hits_misses_and_false_alarms_are_counted_per_class_and_condition() -> None:
     images = [
         _image(TrueBox("fire", BOX)),
-        _image(TrueBox("fire", BOX), TrueBox("smoke", (40, 40, 60, 60)), scene=NIGHT),
-        _image(scene=NIGHT),
+        _image(TrueBox("fire", BOX), TrueBox("smoke", (40, 40, 60, 60)), condition=NIGHT),
+        _image(condition=NIGHT),
     ]
     script = [
         _seen((BOX, 0.9, 0)),
@@ -67,7 +67,7 @@ def test_an_evaluation_survives_the_way_through_json() -> None:
 
 def test_sums_over_conditions_and_classes_add_the_counts() -> None:
     script = [_seen((BOX, 0.9, 0)), _seen()]
-    images = [_image(TrueBox("fire", BOX)), _image(TrueBox("fire", BOX), scene=NIGHT)]
+    images = [_image(TrueBox("fire", BOX)), _image(TrueBox("fire", BOX), condition=NIGHT)]
     total = evaluate(ScriptedDetector(script), images).of_class("fire")
     assert total is not None
     assert (total.true_positives, total.missed, total.images, total.recall) == (1, 1, 2, 0.5)

@@ -3,12 +3,19 @@
 import pytest
 
 from cloud.evaluation.evaluate import Evaluation, Tally
-from cloud.evaluation.promotion import Judgement, Margins, Outcome, Target, service_verdict, trial_verdict
-from messaging.releases import Stage
+from cloud.evaluation.promotion import (
+    ComparisonResult,
+    Margins,
+    Outcome,
+    Target,
+    service_verdict,
+    trial_verdict,
+)
+from messaging.releases import Channel
 from messaging.reports import ShadowReport, ShadowTally
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 
-NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
+NIGHT = Condition(Light.NIGHT, Weather.CLEAR)
 TARGET = Target("smoke", NIGHT)
 
 
@@ -44,7 +51,7 @@ def test_a_candidate_is_tried_unless_the_holdout_shows_harm(
     cells: list[tuple[str, str, int, int, int]], outcome: Outcome, words: str
 ) -> None:
     verdict = trial_verdict(BEFORE, _evaluation(*cells), {TARGET})
-    assert (verdict.stage, verdict.outcome) == (Stage.TRIAL, outcome)
+    assert (verdict.channel, verdict.outcome) == (Channel.TRIAL, outcome)
     assert words in verdict.reason
 
 
@@ -68,14 +75,16 @@ def test_one_condition_that_falls_far_is_enough_to_fail_even_if_the_class_holds(
 
 
 def test_a_mode_that_the_holdout_lacks_is_marked_and_left_to_the_edge() -> None:
-    blank = Target("smoke", SceneCondition(Light.NIGHT, Weather.FOG))
+    blank = Target("smoke", Condition(Light.NIGHT, Weather.FOG))
     verdict = trial_verdict(BEFORE, BEFORE, {blank})
     assert verdict.passed
     assert "no cloud evidence for smoke night-fog" in verdict.reason
-    assert [f.judgement for f in verdict.findings if f.scene == "night-fog"] == [Judgement.NO_CLOUD_EVIDENCE]
+    assert [f.judgement for f in verdict.findings if f.condition == "night-fog"] == [
+        ComparisonResult.NO_CLOUD_EVIDENCE
+    ]
 
 
-def _shadow(*cells: tuple[str, SceneCondition, int, int, int, int, int], **changes: float) -> ShadowReport:
+def _shadow(*cells: tuple[str, Condition, int, int, int, int, int], **changes: float) -> ShadowReport:
     """Cells: class, condition, supported, incumbent, candidate, then unsupported of both."""
     tallies = tuple(
         ShadowTally(
@@ -105,7 +114,7 @@ def _shadow(*cells: tuple[str, SceneCondition, int, int, int, int, int], **chang
     return ShadowReport.model_validate(fields)
 
 
-DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+DAY = Condition(Light.DAY, Weather.CLEAR)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,7 @@ def test_a_candidate_serves_only_after_a_sure_gain_and_no_loss(
     reports: list[ShadowReport], outcome: Outcome, words: str
 ) -> None:
     verdict = service_verdict(reports, {TARGET})
-    assert (verdict.stage, verdict.outcome) == (Stage.SERVICE, outcome)
+    assert (verdict.channel, verdict.outcome) == (Channel.SERVICE, outcome)
     assert words in verdict.reason
 
 

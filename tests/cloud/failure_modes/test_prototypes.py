@@ -7,17 +7,17 @@ import pytest
 
 from cloud.failure_modes.prototypes import Combination, FleetPrototype, fleet_prototypes, nearest_class
 from cloud.store.records import PrototypeRow
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.sample_reports import EMBEDDING, MINUTE
 
-NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
+NIGHT = Condition(Light.NIGHT, Weather.CLEAR)
 
 
 def row(site: str, vector: tuple[float, ...], **changes: Any) -> PrototypeRow:
     values: dict[str, Any] = {
         "camera": "north",
         "class_name": "fire",
-        "scene": NIGHT,
+        "condition": NIGHT,
         "embedding_digest": EMBEDDING,
         "tracks": 20,
         "noise_sigma": 0.1,
@@ -59,7 +59,7 @@ def test_prototypes_of_another_embedding_are_left_out() -> None:
     assert found.sites == 1
 
 
-def fleet(class_name: str, vector: tuple[float, ...], scene: SceneCondition = NIGHT) -> FleetPrototype:
+def fleet(class_name: str, vector: tuple[float, ...], scene: Condition = NIGHT) -> FleetPrototype:
     return FleetPrototype(class_name, scene, vector, EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
 
 
@@ -71,7 +71,7 @@ def fleet(class_name: str, vector: tuple[float, ...], scene: SceneCondition = NI
         ("nobody to lead over", [fleet("fire", (1.0, 0.0))], None),
         (
             "another condition",
-            [fleet("fire", (1.0, 0.0), SceneCondition()), fleet("smoke", (0.0, 1.0))],
+            [fleet("fire", (1.0, 0.0), Condition()), fleet("smoke", (0.0, 1.0))],
             None,
         ),
     ],

@@ -23,17 +23,17 @@ from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import (
     DEFAULT_TAXONOMY,
     UNKNOWN_CLASS,
+    Condition,
     Light,
     RegionBin,
-    SceneCondition,
     SizeBin,
     Weather,
 )
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 from tests.support.messaging.samples import SHADOW
 
-NIGHT = SceneCondition(Light.NIGHT, Weather.CLEAR)
-DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+NIGHT = Condition(Light.NIGHT, Weather.CLEAR)
+DAY = Condition(Light.DAY, Weather.CLEAR)
 
 
 def row(**changes: Any) -> MisdetectionRow:
@@ -42,7 +42,7 @@ def row(**changes: Any) -> MisdetectionRow:
         "camera": "north",
         "kind": ErrorKind.MISSED,
         "class_name": "fire",
-        "scene": NIGHT,
+        "condition": NIGHT,
         "size": SizeBin.SMALL,
         "region": RegionBin.MIDDLE,
         "evidence": EvidenceSource.TEACHER,
@@ -57,7 +57,7 @@ def count(supported: int, detected: int, **changes: Any) -> RecallCount:
     values: dict[str, Any] = {
         "site": "harbour",
         "class_name": "fire",
-        "scene": NIGHT,
+        "condition": NIGHT,
         "source": EvidenceSource.TEACHER,
         "model_digest": OLD,
     }
@@ -75,7 +75,7 @@ def modes(
 
 
 def test_misdetections_are_grouped_by_class_condition_and_kind() -> None:
-    rows = [row(), row(scene=DAY), row(kind=ErrorKind.FALSE_ALARM), row(class_name="unknown"), row()]
+    rows = [row(), row(condition=DAY), row(kind=ErrorKind.FALSE_ALARM), row(class_name="unknown"), row()]
     assert {mode.key.id: mode.count for mode in modes(rows)} == {
         "fire.night-clear.missed": 2,
         "fire.day-clear.missed": 1,
@@ -130,7 +130,7 @@ def test_harm_counts_only_models_in_service_but_the_evidence_of_all_is_shown() -
 
 
 def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
-    recall = estimate_recall([count(40, 10), count(60, 54, model_digest=NEW), count(9, 9, scene=DAY)])
+    recall = estimate_recall([count(40, 10), count(60, 54, model_digest=NEW), count(9, 9, condition=DAY)])
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
     assert recall_of(recall, key, {OLD}).value == 0.25
     assert recall_of(recall, key, {NEW}).value == 0.9
@@ -145,20 +145,20 @@ def test_tallies_of_sites_and_sources_add_up_and_stay_apart_in_the_breakdown() -
 
 
 def test_a_final_shadow_report_speaks_only_where_there_is_no_tally() -> None:
-    scene = SceneCondition(Light.NIGHT, Weather.RAIN)
+    scene = Condition(Light.NIGHT, Weather.RAIN)
     shadows = [SiteShadow("harbour", SHADOW)]
     running = [SiteShadow("harbour", SHADOW.model_copy(update={"final": False}))]
     key = RecallKey(SHADOW.candidate_digest, "fire", scene)
     assert estimate_recall([], shadows)[key].detected == 18
     assert estimate_recall([], running) == {}
-    tally = count(4, 1, scene=scene, model_digest=SHADOW.candidate_digest)
+    tally = count(4, 1, condition=scene, model_digest=SHADOW.candidate_digest)
     assert estimate_recall([tally], shadows)[key].supported == 4
 
 
 def test_the_rate_is_what_witnesses_tell_per_supported_track_of_the_same_model() -> None:
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
     half_seen = [row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)]
-    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(scene=DAY), *half_seen]
+    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(condition=DAY), *half_seen]
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 1.25 / 40
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
     shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
@@ -239,5 +239,5 @@ def test_a_mode_id_of_another_form_is_refused_in_one_sentence(text: str) -> None
 
 
 def test_a_mode_id_reads_back_as_it_was_written() -> None:
-    key = ModeKey("fallen_person", SceneCondition(Light.DUSK, Weather.FOG), ErrorKind.WRONG_CLASS)
+    key = ModeKey("fallen_person", Condition(Light.DUSK, Weather.FOG), ErrorKind.WRONG_CLASS)
     assert ModeKey.parse(key.id) == key

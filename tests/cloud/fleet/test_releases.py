@@ -8,7 +8,7 @@ import pytest
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from cloud.fleet.releases import Releases
 from messaging.blobs import MemoryBlobs, digest_of
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.trust.orders import verify_order
 from messaging.trust.signing import Repository
 from messaging.trust.site_trust import TrustedReleases
@@ -38,9 +38,9 @@ class Cloud:
     async def _put_order(self, site: str, data: bytes) -> None:
         self.orders[site] = data
 
-    def believed(self, digest: str) -> Stage:
+    def believed(self, digest: str) -> Channel:
         site = TrustedReleases(self.folder / "site", self.folder / "mirror", self.repository.site_trust)
-        return site.manifest(digest, NOW).stage
+        return site.manifest(digest, NOW).channel
 
 
 @pytest.fixture
@@ -55,17 +55,17 @@ def test_a_bundle_is_signed_for_trial_and_then_for_service(cloud: Cloud) -> None
         trial = await cloud.releases.publish_trial(
             bundle, describe("one"), evaluation=b"report", synthetic_set_digest="5" * 64
         )
-        assert (trial.stage, trial.version, trial.synthetic_set_digest) == (Stage.TRIAL, 1, "5" * 64)
+        assert (trial.channel, trial.version, trial.synthetic_set_digest) == (Channel.TRIAL, 1, "5" * 64)
         assert trial.evaluation_digest == digest_of(b"report")
         assert await cloud.blobs.get(trial.evaluation_digest, max_bytes=99) == b"report"
         assert await cloud.blobs.get(trial.digest, max_bytes=999) == bundle
-        assert cloud.believed(trial.digest) is Stage.TRIAL
+        assert cloud.believed(trial.digest) is Channel.TRIAL
         service = await cloud.releases.promote(trial.digest)
-        assert (service.stage, service.version) == (Stage.SERVICE, 1)
+        assert (service.channel, service.version) == (Channel.SERVICE, 1)
         return trial.digest
 
     digest = asyncio.run(campaign())
-    assert cloud.believed(digest) is Stage.SERVICE
+    assert cloud.believed(digest) is Channel.SERVICE
     assert cloud.metadata_written[-1] == "timestamp.json"
 
 
@@ -92,7 +92,7 @@ def test_repeating_a_step_after_a_crash_signs_nothing_anew(cloud: Cloud) -> None
 
 def test_the_first_detector_needs_no_trial_and_a_second_does(cloud: Cloud) -> None:
     first = asyncio.run(cloud.releases.publish_first(fake_bundle("one"), describe("one")))
-    assert first.stage is Stage.SERVICE
+    assert first.channel is Channel.SERVICE
     assert asyncio.run(cloud.releases.publish_first(fake_bundle("one"), describe("one"))) == first
     with pytest.raises(NotNow, match="must go through its trial"):
         asyncio.run(cloud.releases.publish_first(fake_bundle("two"), describe("two")))
@@ -110,7 +110,12 @@ def test_an_empty_bundle_is_refused(cloud: Cloud) -> None:
 
 def test_an_order_is_signed_by_the_director_and_put_where_its_site_looks(cloud: Cloud) -> None:
     order = RolloutOrder(
-        site="harbour", sequence=1, digest="a" * 64, stage=Stage.TRIAL, issued_at_utc=NOW, expires_at_utc=NOW
+        site="harbour",
+        sequence=1,
+        digest="a" * 64,
+        channel=Channel.TRIAL,
+        issued_at_utc=NOW,
+        expires_at_utc=NOW,
     )
     asyncio.run(cloud.releases.send(order))
     assert verify_order(cloud.orders["harbour"], cloud.repository.director.public) == order

@@ -8,7 +8,7 @@ import pytest
 from cloud.errors import NotNow
 from cloud.fleet.rollout import (
     FleetWord,
-    Phase,
+    RolloutPhase,
     RolloutState,
     SiteState,
     advance,
@@ -19,7 +19,7 @@ from cloud.fleet.rollout import (
     roll_back,
 )
 from cloud.settings import RolloutSettings
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 
 NEW, OLD = "b" * 64, "a" * 64
@@ -32,13 +32,13 @@ class World:
     """Sites that answer orders as they are told to, and a clock."""
 
     def __init__(
-        self, count: int, *, stage: Stage = Stage.SERVICE, previous: str | None = OLD, **settings: float
+        self, count: int, *, channel: Channel = Channel.SERVICE, previous: str | None = OLD, **settings: float
     ) -> None:
         self.now = 10_000
         self.settings = SETTINGS.model_copy(update=settings)
         self.names = [f"site{n}" for n in range(count)]
         self.state = plan_rollout(
-            NEW, previous, stage, sites=self.names, settings=self.settings, now_utc=self.now
+            NEW, previous, channel, sites=self.names, settings=self.settings, now_utc=self.now
         )
         self.receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
         self.silent: set[str] = set()
@@ -73,7 +73,7 @@ class World:
                 sequence=sequence or self.sequences[site],
                 digest=NEW,
                 previous_digest=OLD,
-                stage=self.state.stage,
+                channel=self.state.channel,
                 outcome=outcome,
                 reason=reason,
                 frames_lost=0,
@@ -94,9 +94,9 @@ def test_a_rollout_goes_to_canary_then_share_then_all() -> None:
         groups += [ordered] if ordered else []
         if world.state.final:
             break
-    assert world.state.phase is Phase.DONE
+    assert world.state.phase is RolloutPhase.DONE
     assert groups == [["site0"], ["site1", "site2"], ["site3", "site4", "site5"]]
-    assert {(o.digest, o.stage, o.downgrade) for o in world.sent} == {(NEW, Stage.SERVICE, False)}
+    assert {(o.digest, o.channel, o.downgrade) for o in world.sent} == {(NEW, Channel.SERVICE, False)}
 
 
 def test_a_group_is_held_before_the_next_is_ordered() -> None:
@@ -113,18 +113,18 @@ def test_a_single_site_is_a_whole_rollout() -> None:
     assert world.step() == ["site0"]
     world.answer("site0", SwapOutcome.INSTALLED)
     world.step()
-    assert world.state.phase is Phase.DONE
+    assert world.state.phase is RolloutPhase.DONE
 
 
 def test_a_trial_is_held_when_the_shadow_run_has_begun() -> None:
-    world = World(1, stage=Stage.TRIAL)
+    world = World(1, channel=Channel.TRIAL)
     world.step()
     world.answer("site0", SwapOutcome.INSTALLED, sequence=99)
     assert world.step() == []
-    assert world.state.phase is Phase.CANARY
+    assert world.state.phase is RolloutPhase.CANARY
     world.answer("site0", SwapOutcome.SHADOWING)
     world.step()
-    assert world.state.phase is Phase.DONE
+    assert world.state.phase is RolloutPhase.DONE
 
 
 @pytest.mark.parametrize("outcome", [SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK])
@@ -133,12 +133,12 @@ def test_a_canary_that_fails_halts_and_no_other_site_is_touched(outcome: SwapOut
     world.step()
     world.answer("site0", outcome, SwapReason.CRASHED)
     assert world.step() == []
-    assert world.state.phase is Phase.ROLLED_BACK
+    assert world.state.phase is RolloutPhase.ROLLED_BACK
     assert world.state.reason == "1 of 1 sites of group canary failed: crashed"
     assert {o.site for o in world.sent} == {"site0"}
 
 
-def fill(world: World, phase: Phase) -> None:
+def fill(world: World, phase: RolloutPhase) -> None:
     """Install everywhere until the orders of `phase` are out, and answer none of those."""
     while True:
         ordered = world.step(110)
@@ -150,34 +150,34 @@ def fill(world: World, phase: Phase) -> None:
 
 def test_a_failure_in_a_later_group_brings_every_touched_site_back() -> None:
     world = World(8)
-    fill(world, Phase.SHARE)
+    fill(world, RolloutPhase.SHARE)
     world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
     world.answer("site2", SwapOutcome.INSTALLED)
     assert world.step() == ["site0", "site2", "site3"]
-    assert world.state.phase is Phase.ROLLING_BACK
+    assert world.state.phase is RolloutPhase.ROLLING_BACK
     back = world.sent[-3:]
-    assert {(o.digest, o.stage, o.downgrade) for o in back} == {(OLD, Stage.SERVICE, True)}
+    assert {(o.digest, o.channel, o.downgrade) for o in back} == {(OLD, Channel.SERVICE, True)}
     for site in ("site0", "site2", "site3"):
         world.answer(site, SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)
     world.step()
-    assert world.state.phase is Phase.ROLLED_BACK
+    assert world.state.phase is RolloutPhase.ROLLED_BACK
     assert world.site("site4") is SiteState.WAITING
 
 
 def test_few_failures_in_a_large_group_do_not_halt_and_more_do() -> None:
     world = World(100, canary_sites=1, share=0.41)
-    fill(world, Phase.SHARE)
-    members = [p.site for p in world.state.sites if p.group is Phase.SHARE]
+    fill(world, RolloutPhase.SHARE)
+    members = [p.site for p in world.state.sites if p.group is RolloutPhase.SHARE]
     assert len(members) == 40
     for site in members[2:]:
         world.answer(site, SwapOutcome.INSTALLED)
     for site in members[:2]:
         world.answer(site, SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()
-    assert world.state.phase is Phase.SHARE
+    assert world.state.phase is RolloutPhase.SHARE
     world.answer(members[2], SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
     world.step()
-    assert world.state.phase is Phase.ROLLING_BACK
+    assert world.state.phase is RolloutPhase.ROLLING_BACK
     assert world.state.reason == "3 of 40 sites of group share failed: crashed, too_slow"
 
 
@@ -186,7 +186,7 @@ def test_a_site_that_goes_silent_after_its_order_halts_the_rollout() -> None:
     world.step()
     world.silent.add("site0")
     world.step(290)
-    assert world.state.phase is Phase.CANARY
+    assert world.state.phase is RolloutPhase.CANARY
     assert world.step(20) == ["site0"]
     assert world.state.reason == "1 of 1 sites of group canary failed: no heartbeat"
     assert world.sent[-1].downgrade
@@ -206,9 +206,9 @@ def test_a_rollback_that_nobody_answers_ends_at_the_deadline() -> None:
     world.step()
     world.silent.add("site0")
     world.step(400)
-    assert world.state.phase is Phase.ROLLING_BACK
+    assert world.state.phase is RolloutPhase.ROLLING_BACK
     world.step(1001)
-    assert world.state.phase is Phase.ROLLED_BACK
+    assert world.state.phase is RolloutPhase.ROLLED_BACK
 
 
 def test_without_a_previous_release_a_failure_only_halts() -> None:
@@ -216,7 +216,7 @@ def test_without_a_previous_release_a_failure_only_halts() -> None:
     world.step()
     world.answer("site0", SwapOutcome.REFUSED, SwapReason.BAD_BUNDLE)
     assert world.step() == []
-    assert world.state.phase is Phase.HALTED
+    assert world.state.phase is RolloutPhase.HALTED
 
 
 def test_receipts_of_other_orders_are_not_taken_for_this_one() -> None:
@@ -226,7 +226,7 @@ def test_receipts_of_other_orders_are_not_taken_for_this_one() -> None:
     assert world.sent[-1].sequence == 42
     world.answer("site0", SwapOutcome.ROLLED_BACK, SwapReason.CRASHED, sequence=41)
     world.step()
-    assert world.state.phase is Phase.CANARY
+    assert world.state.phase is RolloutPhase.CANARY
 
 
 def test_a_paused_rollout_orders_no_further_group_but_still_halts() -> None:
@@ -241,7 +241,7 @@ def test_a_paused_rollout_orders_no_further_group_but_still_halts() -> None:
     world.state = pause(world.state)
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     assert world.step() == ["site0"]
-    assert world.state.phase is Phase.ROLLING_BACK
+    assert world.state.phase is RolloutPhase.ROLLING_BACK
 
 
 def test_an_operator_rolls_back_a_finished_rollout_once() -> None:
@@ -257,7 +257,7 @@ def test_an_operator_rolls_back_a_finished_rollout_once() -> None:
 
 def test_orders_can_be_told_again_after_a_crash_between_storing_and_sending() -> None:
     world = World(4)
-    fill(world, Phase.SHARE)
+    fill(world, RolloutPhase.SHARE)
     assert {o.site: o for o in orders_of(world.state, world.settings)} == {o.site: o for o in world.sent}
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()
@@ -268,4 +268,4 @@ def test_orders_can_be_told_again_after_a_crash_between_storing_and_sending() ->
 
 def test_a_rollout_without_sites_is_refused() -> None:
     with pytest.raises(NotNow, match="enrol one and start it first"):
-        plan_rollout(NEW, OLD, Stage.SERVICE, sites=[], settings=SETTINGS, now_utc=0)
+        plan_rollout(NEW, OLD, Channel.SERVICE, sites=[], settings=SETTINGS, now_utc=0)

@@ -17,7 +17,7 @@ from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.errors import WireUnavailable
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, heartbeat, message, received, swap
 
@@ -115,7 +115,7 @@ def test_a_site_that_comes_up_after_a_rollout_finds_an_order_for_the_new_model(f
 def test_a_site_that_comes_up_during_a_rollout_gets_the_new_model_after_it(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
     fleet.release(NEW, 2, campaign="C")
-    under_way = fleet.driver.begin("C", NEW, Stage.SERVICE, previous=OLD, sites=["quay"])
+    under_way = fleet.driver.begin("C", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
     fleet.driver.step(under_way.id)
     (ordered,) = fleet.hub.take()
     fleet.beat("attic", None)
@@ -162,9 +162,9 @@ def test_an_order_that_was_answered_is_not_sent_again_after_a_restart(fleet: Fle
 
 def test_an_older_order_of_a_rollout_does_not_take_the_place_of_a_newer_one(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
-    under_way = fleet.driver.begin("C-trial", NEW, Stage.TRIAL, previous=None, sites=["quay"])
+    under_way = fleet.driver.begin("C-trial", NEW, Channel.TRIAL, previous=None, sites=["quay"])
     fleet.driver.step(under_way.id)
-    fleet.driver.send_single("quay", OLD, Stage.SERVICE)
+    fleet.driver.send_single("quay", OLD, Channel.SERVICE)
     fleet.hub.take()
     kill(fleet)
     assert fleet.hub.take() == [("quay", 2, OLD)]
@@ -205,17 +205,17 @@ def test_a_site_is_ordered_the_model_in_service_only_where_it_is_due(
 
 
 def test_a_site_with_a_shadow_run_is_left_to_it() -> None:
-    order = order_for(NEW, age_s=0, stage=Stage.TRIAL)
+    order = order_for(NEW, age_s=0, channel=Channel.TRIAL)
     assert not needs_order(order, OLD, running=None, newcomer=True, answered=False, now_utc=MINUTE)
 
 
-def order_for(digest: str, *, age_s: int, stage: Stage = Stage.SERVICE) -> RolloutOrder:
+def order_for(digest: str, *, age_s: int, channel: Channel = Channel.SERVICE) -> RolloutOrder:
     at = MINUTE - age_s
     return RolloutOrder(
         site="attic",
         sequence=1,
         digest=digest,
-        stage=stage,
+        channel=channel,
         issued_at_utc=at,
         expires_at_utc=at + WEEK_S,
         downgrade=False,

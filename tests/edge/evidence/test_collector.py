@@ -17,7 +17,7 @@ from edge.evidence.collector import (
 from edge.evidence.second_views import look_again, mirror_back, stretch_contrast
 from edge.evidence.teacher import TeacherOpinion, heard_of, translated
 from edge.tracking.tracker import ByteTracker, TrackerSettings
-from edge.vision.conditions import SceneTags
+from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections, Floats
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
@@ -80,7 +80,7 @@ class Camera:
         self.frame += 1
         moment = Moment(
             frame,
-            SceneTags(Light.NIGHT, Weather.RAIN),
+            FrameConditions(Light.NIGHT, Weather.RAIN),
             seen,
             "d" * 64,
             None if still else self.tracker.update(seen, time_s),

@@ -7,11 +7,11 @@ from edge.evidence.recall_counter import RecallCounter, above_threshold, recall_
 from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.detections import Detections
 from messaging.reports import EvidenceSource
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from tests.support.fake_detector import CLASSES, describe
 
-NIGHT = SceneCondition(Light.NIGHT, Weather.RAIN)
-DAY = SceneCondition(Light.DAY, Weather.CLEAR)
+NIGHT = Condition(Light.NIGHT, Weather.RAIN)
+DAY = Condition(Light.DAY, Weather.CLEAR)
 BOX = np.asarray([10, 10, 50, 50], np.float32)
 NOTHING = Detections.empty()
 
@@ -20,7 +20,7 @@ def seen(box: object = BOX, class_id: int = 0, confidence: float = 0.9) -> Detec
     return Detections.of([box], [confidence], [class_id])
 
 
-def run(frames: list[tuple[Detections, Detections, SceneCondition]]) -> RecallCounter:
+def run(frames: list[tuple[Detections, Detections, Condition]]) -> RecallCounter:
     """Teacher's boxes, model's boxes and scene a frame, ten frames a second, then a long silence."""
     tracker, counter = ByteTracker(describe(), TrackerSettings()), RecallCounter()
     for number, (teacher, model, scene) in enumerate(frames):
@@ -37,7 +37,7 @@ def test_a_track_is_detected_when_the_model_sees_it_in_half_of_its_frames(
 ) -> None:
     frames = [(seen(), seen() if i < hits else NOTHING, NIGHT) for i in range(of)]
     (track,) = run(frames).take()
-    assert (track.frames, track.hits, track.scene) == (of, (hits,), NIGHT)
+    assert (track.frames, track.hits, track.condition) == (of, (hits,), NIGHT)
     assert track.detected() is detected
 
 
@@ -83,7 +83,7 @@ def test_a_track_counts_once_and_only_when_it_is_over() -> None:
 def test_a_track_belongs_to_the_condition_of_most_of_its_frames() -> None:
     frames = [(seen(), seen(), DAY)] * 2 + [(seen(), seen(), NIGHT)] * 5
     (track,) = run(frames).take()
-    assert track.scene == NIGHT
+    assert track.condition == NIGHT
 
 
 def test_tallies_add_up_by_class_and_condition() -> None:

@@ -10,7 +10,7 @@ from edge.gate.admission import admitted, admitted_heartbeat
 from edge.gate.ledger import Ledger, verify
 from edge.gate.rate_cap import RateCap
 from edge.gate.uplink import DURABLE, Uplink
-from messaging.bus import Accepted, Bus
+from messaging.bus import Bus, PublishAck
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub, prepare_site
@@ -39,7 +39,7 @@ class FlakyHub(MemoryBus):
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         if self.patience <= 0:
             raise WireUnavailable("the hub is away")
         self.patience -= 1

@@ -15,7 +15,7 @@ from edge.ids import ids_of_a_run
 from edge.outbox.batching import Patience
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool
-from messaging.bus import Accepted, Bus
+from messaging.bus import Bus, PublishAck
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_site
@@ -36,7 +36,7 @@ class AwayBus(MemoryBus):
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         raise WireUnavailable("the broker is away")
 
 

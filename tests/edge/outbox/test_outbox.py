@@ -12,7 +12,7 @@ from ulid import ULID
 
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool, Waiting, waiting_message
-from messaging.bus import Accepted, Bus
+from messaging.bus import Bus, PublishAck
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_site
@@ -31,7 +31,7 @@ class FlakyBus(MemoryBus):
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> Accepted:
+    ) -> PublishAck:
         if self.away:
             raise WireUnavailable("the broker is away")
         return await super().publish(subject, data, message_id=message_id, headers=headers)

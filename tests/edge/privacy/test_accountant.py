@@ -19,9 +19,9 @@ from edge.privacy.accountant import (
 from edge.privacy.gaussian_mechanism import compose, delta_of, epsilon_of, mu_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
-KEY = PrototypeKey("fire", SceneCondition.parse("night-rain"), "e" * 64)
+KEY = PrototypeKey("fire", Condition.parse("night-rain"), "e" * 64)
 START = 1_800_000_000.0
 DAY = 86_400.0
 
@@ -96,7 +96,7 @@ def test_the_far_tail_is_neither_negative_nor_nan() -> None:
 
 def test_a_released_prototype_states_what_it_cost(tmp_path: Path) -> None:
     report = release_prototype(book_of(27), KEY, account(tmp_path), camera="cam", at_utc=START + 59)
-    assert (report.tracks, report.class_name, report.tags.scene.key) == (20, "fire", "night-rain")
+    assert (report.tracks, report.class_name, report.tags.condition.key) == (20, "fire", "night-rain")
     assert (report.epsilon, report.delta, report.minute_utc) == (1.0, 1e-5, int(START))
     assert report.epsilon_spent == pytest.approx(1.0)
     assert report.noise_sigma == pytest.approx(noise_sigma(1.5, 20, mu_of(1.0, 1e-5)))

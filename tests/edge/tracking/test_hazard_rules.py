@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from edge.tracking.hazard_rules import HazardRule, HazardRules, Scene
+from edge.tracking.hazard_rules import CameraView, HazardRule, HazardRules
 from edge.tracking.tracker import ByteTracker, TrackerSettings
-from edge.vision.conditions import SceneTags
+from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections
 from edge.zones import Zone
 from messaging.reports import HazardEvent, HazardState
@@ -34,12 +34,12 @@ class Street:
         for _ in range(round(5 * seconds)):
             time_s = self.frame / 5
             found = Detections.of(boxes, [0.8] * len(boxes), [self.class_id] * len(boxes))
-            told += self.rules.observe(self.tracker.update(found, time_s), self.scene(time_s), "d" * 64)
+            told += self.rules.observe(self.tracker.update(found, time_s), self.view(time_s), "d" * 64)
             self.frame += 1
         return told
 
-    def scene(self, time_s: float) -> Scene:
-        return Scene(640, 360, SceneTags(Light.NIGHT, Weather.RAIN), START_UTC + time_s)
+    def view(self, time_s: float) -> CameraView:
+        return CameraView(640, 360, FrameConditions(Light.NIGHT, Weather.RAIN), START_UTC + time_s)
 
 
 def states(events: list[HazardEvent]) -> list[HazardState]:
@@ -139,9 +139,9 @@ def test_with_zones_only_what_stands_in_one_is_a_hazard(
 def test_the_end_of_the_footage_closes_what_is_open() -> None:
     street = Street()
     street.show(3, BOX)
-    closed = street.rules.close_all(3.0, street.scene(3.0), "d" * 64)
+    closed = street.rules.close_all(3.0, street.view(3.0), "d" * 64)
     assert states(closed) == [HazardState.CLOSED]
-    assert street.rules.close_all(3.0, street.scene(3.0), "d" * 64) == []
+    assert street.rules.close_all(3.0, street.view(3.0), "d" * 64) == []
 
 
 def test_a_zone_needs_three_corners_inside_the_frame() -> None:

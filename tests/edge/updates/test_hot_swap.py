@@ -9,7 +9,7 @@ import pytest
 from edge.errors import CandidateRefused, DetectorError
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from messaging.blobs import digest_of
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import CLASSES, FakeDetector, describe, fake_bundle, load_fake
@@ -23,7 +23,7 @@ def manifest_of(data: bytes, name: str = "fake", class_names: tuple[str, ...] = 
         describe(name, class_names),
         digest=digest_of(data),
         length_bytes=len(data),
-        stage=Stage.SERVICE,
+        channel=Channel.SERVICE,
         version=1,
     )
 

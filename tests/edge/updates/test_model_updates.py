@@ -12,9 +12,9 @@ from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.weights_store import WeightsStore
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import FakeDetector, describe, load_fake
 from tests.support.release_fleet import NOW, Fleet
@@ -73,14 +73,14 @@ def test_a_node_starts_without_a_model_and_gets_its_first_as_a_release(node: Nod
 
 
 def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
-    two = node.fleet.release("two", Stage.TRIAL)
-    node.fleet.order(two.digest, Stage.TRIAL)
+    two = node.fleet.release("two", Channel.TRIAL)
+    node.fleet.order(two.digest, Channel.TRIAL)
     node.run(20)
     shadow = node.updates.shadow
     assert shadow is not None
     found = node.detector.detect([IMAGE])[0]
     for second in range(4):
-        shadow.look("gate", IMAGE, found, scene=SceneCondition(), time_s=second, incumbent_ms=1.0)
+        shadow.look("gate", IMAGE, found, condition=Condition(), time_s=second, incumbent_ms=1.0)
     (so_far,) = node.updates.shadow_reports(NOW)
     assert (so_far.frames, so_far.final) == (4, False)
     node.fleet.promote(two)
@@ -103,11 +103,11 @@ def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
         ("slow", SwapReason.TOO_SLOW),
     ],
 )
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("channel", list(Channel))
 def test_a_bad_candidate_is_refused_and_the_incumbent_stays(
-    node: Node, kind: str, reason: SwapReason, stage: Stage
+    node: Node, kind: str, reason: SwapReason, channel: Channel
 ) -> None:
-    node.fleet.order(node.fleet.release("two", stage, kind=kind).digest, stage)
+    node.fleet.order(node.fleet.release("two", channel, kind=kind).digest, channel)
     node.run()
     assert node.told() == [(SwapOutcome.REFUSED, reason)]
     assert node.detector.description.name == "one"
@@ -151,8 +151,8 @@ def test_a_restart_in_the_middle_of_a_trial_keeps_the_trial_and_the_way_back(nod
 
 
 def test_a_restart_in_the_middle_of_a_shadow_run_goes_on_with_it(node: Node) -> None:
-    two = node.fleet.release("two", Stage.TRIAL)
-    node.fleet.order(two.digest, Stage.TRIAL)
+    two = node.fleet.release("two", Channel.TRIAL)
+    node.fleet.order(two.digest, Channel.TRIAL)
     node.run(20)
     again = Node(node.fleet)
     again.run(20)
@@ -192,7 +192,11 @@ def test_a_signed_onnx_graph_that_reaches_outside_itself_is_refused_before_it_is
 ) -> None:
     data = _hostile_onnx(attack)
     manifest = ReleaseManifest.of(
-        describe("hostile"), digest=digest_of(data), length_bytes=len(data), stage=Stage.SERVICE, version=9
+        describe("hostile"),
+        digest=digest_of(data),
+        length_bytes=len(data),
+        channel=Channel.SERVICE,
+        version=9,
     )
     node.fleet.repository.publish(manifest)
     node.fleet.target(manifest).write_bytes(data)
@@ -227,7 +231,7 @@ def _hostile_onnx(attack: str) -> bytes:
 def test_a_shadow_run_waits_for_an_incumbent(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     node = Node(fleet)
-    fleet.order(fleet.release("one", Stage.TRIAL).digest, Stage.TRIAL)
+    fleet.order(fleet.release("one", Channel.TRIAL).digest, Channel.TRIAL)
     node.run(20)
     assert node.updates.shadow is None
     with pytest.raises(DetectorError):

@@ -10,11 +10,11 @@ from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections
 from messaging.errors import ConfigurationError
 from messaging.reports import ShadowReport, ShadowTally
-from messaging.taxonomy import Light, SceneCondition, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Message, encode
 from tests.support.fake_detector import FakeDetector, describe
 
-NIGHT = SceneCondition(Light.NIGHT, Weather.FOG)
+NIGHT = Condition(Light.NIGHT, Weather.FOG)
 IMAGE = np.zeros((100, 100, 3), np.uint8)
 NOTHING = Detections.empty()
 NEAR, FAR = [10, 10, 50, 50], [60, 60, 95, 95]
@@ -34,7 +34,7 @@ def run(
     )
     for number in range(frames):
         shadow.look(
-            "gate", IMAGE, incumbent, scene=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=teacher
+            "gate", IMAGE, incumbent, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=teacher
         )
     return shadow.report(120, final=True)
 
@@ -77,15 +77,15 @@ def test_without_a_teacher_a_track_that_one_model_sees_only_now_and_then_is_its_
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(10):
         incumbent = seen(NEAR) if number in (2, 5) else NOTHING
-        shadow.look("gate", IMAGE, incumbent, scene=NIGHT, time_s=number / 4, incumbent_ms=7.0)
+        shadow.look("gate", IMAGE, incumbent, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
 
 
 def test_with_a_teacher_only_frames_that_it_looked_at_are_counted() -> None:
     detector = FakeDetector(describe("new"), "b" * 64)
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
-    shadow.look("gate", IMAGE, NOTHING, scene=NIGHT, time_s=0, incumbent_ms=7.0)
-    shadow.look("gate", IMAGE, NOTHING, scene=NIGHT, time_s=1, incumbent_ms=7.0, teacher=NOTHING)
+    shadow.look("gate", IMAGE, NOTHING, condition=NIGHT, time_s=0, incumbent_ms=7.0)
+    shadow.look("gate", IMAGE, NOTHING, condition=NIGHT, time_s=1, incumbent_ms=7.0, teacher=NOTHING)
     assert (shadow.report(120).frames, detector.looks) == (1, 1)
 
 
@@ -94,8 +94,8 @@ def test_in_stills_every_box_of_the_teacher_counts_once_even_at_the_same_place()
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
     for number in range(5):
         shadow.look(
-            "road", IMAGE, NOTHING, scene=NIGHT, time_s=number / 5, incumbent_ms=7.0, teacher=seen(NEAR, FAR),
-            tracking=ONE_PICTURE,
+            "road", IMAGE, NOTHING, condition=NIGHT, time_s=number / 5, incumbent_ms=7.0,
+            teacher=seen(NEAR, FAR), tracking=ONE_PICTURE,
         )  # fmt: skip
     assert figures(shadow.report(120, final=True)) == (10, 0, 5, 0, 0)
 
@@ -105,7 +105,13 @@ def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_picture_is_supp
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(4):
         shadow.look(
-            "road", IMAGE, seen(NEAR), scene=NIGHT, time_s=number / 4, incumbent_ms=7.0, tracking=ONE_PICTURE
+            "road",
+            IMAGE,
+            seen(NEAR),
+            condition=NIGHT,
+            time_s=number / 4,
+            incumbent_ms=7.0,
+            tracking=ONE_PICTURE,
         )
     assert figures(shadow.report(120, final=True)) == (4, 4, 4, 0, 4)
 
@@ -116,7 +122,7 @@ def test_a_teacher_may_know_other_classes() -> None:
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=teacher)
     for number in range(8):
         shadow.look(
-            "gate", IMAGE, NOTHING, scene=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=seen(NEAR)
+            "gate", IMAGE, NOTHING, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=seen(NEAR)
         )
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
 
@@ -125,7 +131,7 @@ def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street(
     detector = FakeDetector(describe("new"), "b" * 64, kind="deaf")
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(5):
-        shadow.look("gate", IMAGE, seen(NEAR), scene=NIGHT, time_s=number, incumbent_ms=7.0)
+        shadow.look("gate", IMAGE, seen(NEAR), condition=NIGHT, time_s=number, incumbent_ms=7.0)
     report = shadow.report(120, final=True)
     assert (report.candidate_failures, report.frames, report.tallies) == (5, 0, ())
 
@@ -135,7 +141,7 @@ def test_figures_add_up_over_the_run_and_cameras_do_not_mix() -> None:
     shadow = ShadowRun(detector, describe("old"), "a" * 64, clock=iter(np.arange(0, 99, 0.005)).__next__)
     for number in range(8):
         for camera in ("gate", "yard"):
-            shadow.look(camera, IMAGE, seen(NEAR), scene=NIGHT, time_s=number / 4, incumbent_ms=7.0)
+            shadow.look(camera, IMAGE, seen(NEAR), condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
     assert shadow.report(120).tallies == ()
     final = shadow.report(180, final=True)
     assert figures(final) == (2, 2, 2, 0, 0)

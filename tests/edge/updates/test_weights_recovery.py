@@ -7,7 +7,7 @@ import pytest
 from edge.errors import EdgeError
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, WeightsStore, Wish
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
 from tests.support.release_fleet import NOW, Fleet
@@ -104,7 +104,7 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
     fleet: Fleet, step: Step
 ) -> None:
     _, one = serving(fleet)
-    two = fleet.release("two", Stage.TRIAL)
+    two = fleet.release("two", Channel.TRIAL)
     three = fleet.release("three")
     killed = 0
 
@@ -112,15 +112,15 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
         if reached is step:
             raise Killed
 
-    for digest, stage in (
-        (two.digest, Stage.TRIAL),
-        (two.digest, Stage.SERVICE),
-        (three.digest, Stage.SERVICE),
-        ("cd" * 32, Stage.SERVICE),
+    for digest, channel in (
+        (two.digest, Channel.TRIAL),
+        (two.digest, Channel.SERVICE),
+        (three.digest, Channel.SERVICE),
+        ("cd" * 32, Channel.SERVICE),
     ):
-        if stage is Stage.SERVICE and digest == two.digest:
+        if channel is Channel.SERVICE and digest == two.digest:
             fleet.promote(two)
-        fleet.order(digest, stage)
+        fleet.order(digest, channel)
         for reached in (cut, cut, lambda step: None):
             try:
                 _carry_out(WeightsStore(fleet.place(), now_utc=NOW, reached=reached))

@@ -6,7 +6,7 @@ import pytest
 
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import WeightsStore, Wish
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import taxonomy_of
 from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
@@ -52,15 +52,15 @@ def test_current_and_previous_are_kept_and_older_models_go(fleet: Fleet) -> None
 
 def test_a_trial_release_does_not_serve(fleet: Fleet) -> None:
     store, one = serving(fleet)
-    two = fleet.release("two", Stage.TRIAL)
-    fleet.order(two.digest, Stage.SERVICE)
+    two = fleet.release("two", Channel.TRIAL)
+    fleet.order(two.digest, Channel.SERVICE)
     assert_refused(fleet, store, one, SwapReason.NOT_FOR_SERVICE)
 
 
 def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fleet) -> None:
     store, one = serving(fleet)
-    two = fleet.release("two", Stage.TRIAL)
-    fleet.order(two.digest, Stage.TRIAL)
+    two = fleet.release("two", Channel.TRIAL)
+    fleet.order(two.digest, Channel.TRIAL)
     assert store.poll(NOW).wish is Wish.SHADOW
     store.shadow_begun(NOW)
     store.shadow_begun(NOW)
@@ -69,7 +69,7 @@ def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fl
     assert reopened.poll(NOW).wish is Wish.SHADOW
     fleet.promote(two)
     fleet.target(two).unlink()
-    fleet.order(two.digest, Stage.SERVICE)
+    fleet.order(two.digest, Channel.SERVICE)
     assert reopened.poll(NOW).wish is Wish.INSTALL
     reopened.install(NOW)
     reopened.commit(NOW)
@@ -128,8 +128,8 @@ def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
 
 def test_an_order_for_what_already_runs_is_confirmed_at_once(fleet: Fleet) -> None:
     store, one = serving(fleet)
-    two = fleet.release("two", Stage.TRIAL)
-    fleet.order(two.digest, Stage.TRIAL)
+    two = fleet.release("two", Channel.TRIAL)
+    fleet.order(two.digest, Channel.TRIAL)
     store.poll(NOW)
     order = fleet.order(one.digest)
     assert store.poll(NOW).wish is Wish.NOTHING

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from edge.vision.condition_tables import LinearTable
 from edge.vision.conditions import (
     ConditionMemory,
-    SceneTags,
+    FrameConditions,
     box_tags,
+    frame_conditions,
     region_bin,
-    scene_tags,
     size_bin,
 )
-from messaging.taxonomy import Light, RegionBin, SceneCondition, Sharpness, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, RegionBin, Sharpness, SizeBin, Weather
 from synth.street import WorldName, draw_still
 
 Image = npt.NDArray[np.uint8]
@@ -22,7 +22,7 @@ DEMO_SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear", 
 
 
 def street(key: str, seed: int = 11) -> Image:
-    return draw_still(world=WorldName.REFERENCE, seed=seed, scene=SceneCondition.parse(key)).image
+    return draw_still(world=WorldName.REFERENCE, seed=seed, condition=Condition.parse(key)).image
 
 
 @pytest.mark.parametrize("key", DEMO_SCENES)
@@ -30,37 +30,37 @@ def test_a_drawn_street_gets_the_tags_it_was_drawn_with(key: str) -> None:
     memory = ConditionMemory(interval_s=0.0)
     for seed in range(4):
         tags = memory.observe(street(key, 3000 + seed), float(seed))
-    assert tags.scene.key == key
+    assert tags.condition.key == key
 
 
 @pytest.mark.parametrize("size", [(96, 96), (320, 240), (1920, 1080)])
 def test_any_picture_size_gets_tags(size: tuple[int, int]) -> None:
     image = np.asarray(cv2.resize(street("day-clear"), size), np.uint8)
-    assert scene_tags(image).light is Light.DAY
+    assert frame_conditions(image).light is Light.DAY
 
 
 @pytest.mark.parametrize("value", [0, 128, 255], ids=["black", "grey", "white"])
 def test_a_picture_without_content_has_no_sharpness(value: int) -> None:
-    assert scene_tags(np.full((360, 640, 3), value, np.uint8)).sharpness is Sharpness.UNKNOWN
+    assert frame_conditions(np.full((360, 640, 3), value, np.uint8)).sharpness is Sharpness.UNKNOWN
 
 
 def test_a_picture_out_of_focus_is_blurred() -> None:
     image = np.asarray(cv2.GaussianBlur(street("day-clear"), (0, 0), 6), np.uint8)
-    assert scene_tags(image).sharpness is Sharpness.BLURRED
+    assert frame_conditions(image).sharpness is Sharpness.BLURRED
 
 
 def test_tags_are_steady_when_a_frame_is_an_exception() -> None:
     memory = ConditionMemory(interval_s=0.0)
     day, night = street("day-clear"), street("night-rain")
     seen = [memory.observe(image, float(i)) for i, image in enumerate([day, day, day, night, day])]
-    assert {t.scene.key for t in seen} == {"day-clear"}
+    assert {t.condition.key for t in seen} == {"day-clear"}
 
 
 def test_tags_follow_a_lasting_change() -> None:
     memory = ConditionMemory(frames=5, interval_s=0.0)
     for i, key in enumerate(["day-clear"] * 5 + ["night-rain"] * 5):
         tags = memory.observe(street(key), float(i))
-    assert tags.scene.key == "night-rain"
+    assert tags.condition.key == "night-rain"
 
 
 def test_frames_within_the_interval_are_not_looked_at() -> None:
@@ -101,7 +101,7 @@ def test_regions_are_thirds_of_the_frame(centre: tuple[int, int], expected: Regi
 
 def test_box_tags_join_frame_and_box() -> None:
     tags = box_tags(
-        SceneTags(Light.NIGHT, Weather.FOG, Sharpness.SHARP),
+        FrameConditions(Light.NIGHT, Weather.FOG, Sharpness.SHARP),
         np.asarray([300, 160, 340, 200], np.float32),
         640,
         360,

@@ -12,10 +12,10 @@ from edge.vision.prototypes import (
     cosine_distance,
     quantise,
 )
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 
-KEY = PrototypeKey("fire", SceneCondition.parse("night-rain"), "e" * 64)
-OTHER = PrototypeKey("fire", SceneCondition.parse("day-clear"), "e" * 64)
+KEY = PrototypeKey("fire", Condition.parse("night-rain"), "e" * 64)
+OTHER = PrototypeKey("fire", Condition.parse("day-clear"), "e" * 64)
 _NUMBERS = st.sampled_from([0.0, 1e-3, 0.25, -0.25, 3.0, -40.0, 1e3]) | st.floats(0.5, 100.0, width=32)
 VECTORS = hnp.arrays(np.float32, (5, 8), elements=_NUMBERS)
 

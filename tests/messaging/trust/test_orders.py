@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from messaging.errors import TrustError
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapReason
 from messaging.trust.keys import SigningKey
 from messaging.trust.orders import (
@@ -26,7 +26,7 @@ def order(**changes: object) -> RolloutOrder:
         "site": "harbour",
         "sequence": 7,
         "digest": "ab" * 32,
-        "stage": Stage.SERVICE,
+        "channel": Channel.SERVICE,
         "issued_at_utc": NOW,
         "expires_at_utc": NOW + 60,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from messaging.errors import BlobError, ConfigurationError, TrustError
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.signing import Lifetimes, Repository
@@ -79,19 +79,19 @@ def test_a_repository_is_made_once_and_opened_after(fleet: Fleet, tmp_path: Path
 
 
 def test_a_site_reads_back_what_was_signed(fleet: Fleet) -> None:
-    manifest = fleet.release("one", Stage.TRIAL)
+    manifest = fleet.release("one", Channel.TRIAL)
     believed = releases(fleet).manifest(manifest.digest, NOW)
     assert believed == manifest
     assert releases(fleet).weights(believed) == fleet.target(manifest).read_bytes()
 
 
 def test_the_stage_changes_from_trial_to_service_and_nothing_else_changes(fleet: Fleet) -> None:
-    manifest = fleet.release("one", Stage.TRIAL)
+    manifest = fleet.release("one", Channel.TRIAL)
     fleet.promote(manifest)
-    assert releases(fleet).manifest(manifest.digest, NOW).stage is Stage.SERVICE
-    for change in ({"stage": Stage.TRIAL}, {"version": 9}, {"evaluation_digest": "a" * 64}):
-        with pytest.raises(ConfigurationError, match="only its stage may change"):
-            fleet.repository.publish(manifest.model_copy(update={"stage": Stage.SERVICE, **change}))
+    assert releases(fleet).manifest(manifest.digest, NOW).channel is Channel.SERVICE
+    for change in ({"channel": Channel.TRIAL}, {"version": 9}, {"evaluation_digest": "a" * 64}):
+        with pytest.raises(ConfigurationError, match="only its channel may change"):
+            fleet.repository.publish(manifest.model_copy(update={"channel": Channel.SERVICE, **change}))
 
 
 def test_model_versions_only_go_up(fleet: Fleet) -> None:
@@ -169,7 +169,7 @@ def test_a_manifest_that_this_program_cannot_read_is_refused(fleet: Fleet) -> No
     with pytest.raises(TrustError, match="cannot read"):
         ReleaseManifest.from_target("a" * 64, 5, None)
     with pytest.raises(TrustError, match="cannot read"):
-        ReleaseManifest.from_target("a" * 64, 5, {"stage": "maybe"})
+        ReleaseManifest.from_target("a" * 64, 5, {"channel": "maybe"})
 
 
 def test_a_bundle_that_describes_itself_otherwise_does_not_agree_with_its_manifest(fleet: Fleet) -> None:

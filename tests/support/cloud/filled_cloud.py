@@ -24,7 +24,7 @@ from cloud.store.records import (
     CampaignPlan,
     CampaignStage,
     CampaignState,
-    Evaluation,
+    EvaluationRow,
     StageState,
     SyntheticImage,
 )
@@ -252,7 +252,7 @@ class LivingCloud:
     ) -> None:
         self.rows.put_evaluations(
             [
-                Evaluation(
+                EvaluationRow(
                     self.campaign,
                     digest,
                     role,

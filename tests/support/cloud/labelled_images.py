@@ -10,12 +10,12 @@ from cloud.data.labelled_images import TrueBox, write_index, write_labelled
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
 from messaging.releases import BundleDescription
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from tests.support.edge.tiny_bundles import NAMES, tiny_description
 
 
 def square_images(
-    folder: Path, count: int, *, seed: int = 0, place: str = "yard", scene: str = "day-clear"
+    folder: Path, count: int, *, seed: int = 0, place: str = "yard", condition: str = "day-clear"
 ) -> Path:
     """Grey noise with one red square of class `fire` each; the square is exactly the box."""
     rng = np.random.default_rng(seed)
@@ -26,7 +26,7 @@ def square_images(
         image[y : y + side, x : x + side] = (30, 30, 230)
         name = f"{place}_{number:03d}"
         write_labelled(folder, name, image, [TrueBox("fire", (x, y, x + side, y + side))], NAMES)
-        rows.append((name, place, SceneCondition.parse(scene)))
+        rows.append((name, place, Condition.parse(condition)))
     write_index(folder, rows)
     return folder
 

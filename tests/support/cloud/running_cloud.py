@@ -21,7 +21,7 @@ from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS, ORDERS, report_subject
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import Report, ShadowReport, ShadowTally, SwapOutcome
 from messaging.taxonomy import Light, Weather
 from messaging.trust.keys import PublicKey
@@ -76,8 +76,8 @@ class ScriptedSite:
         await self.bus.put_latest(HEARTBEATS, self.name, encode(beat))
 
     async def _follow(self, order: RolloutOrder) -> None:
-        if order.stage is Stage.TRIAL:
-            await self.say(swap(order.sequence, order.digest, self.script.shadow, Stage.TRIAL))
+        if order.channel is Channel.TRIAL:
+            await self.say(swap(order.sequence, order.digest, self.script.shadow, Channel.TRIAL))
             if self.script.shadow is SwapOutcome.SHADOWING:
                 await self.say(self._shadow(order.digest))
             return

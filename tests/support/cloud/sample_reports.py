@@ -7,7 +7,7 @@ from ulid import ULID
 
 from cloud.store.database import Database, open_database, sqlite_url
 from cloud.store.report_store import Received, ReportStore
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
     ClassPrototype,
@@ -100,7 +100,7 @@ def heartbeat(digest: str | None = OLD, **changes: Any) -> Heartbeat:
         "model_digest": digest,
         "previous_digest": None,
         "candidate_digest": None,
-        "stage": None,
+        "channel": None,
         "uptime_s": 10,
         "resident_mb": 200.0,
         "outbox_messages": 0,
@@ -112,12 +112,12 @@ def heartbeat(digest: str | None = OLD, **changes: Any) -> Heartbeat:
     return Heartbeat(**{**values, **changes})
 
 
-def swap(sequence: int, digest: str, outcome: SwapOutcome, stage: Stage = Stage.SERVICE) -> SwapReceipt:
+def swap(sequence: int, digest: str, outcome: SwapOutcome, channel: Channel = Channel.SERVICE) -> SwapReceipt:
     return SwapReceipt(
         sequence=sequence,
         digest=digest,
         previous_digest=None,
-        stage=stage,
+        channel=channel,
         outcome=outcome,
         reason=SwapReason.NONE,
         frames_lost=0,

@@ -18,7 +18,7 @@ from messaging.nats.broker import free_port
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import SITE_STREAMS
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.brokers import Hub, Site
 from tests.support.edge.tiny_bundles import tiny_bundle, tiny_description
@@ -132,7 +132,7 @@ def _mirrored(folder: Path, site: str) -> Fleet:
     fleet = Fleet(folder, now=int(time.time()))
     data = tiny_bundle()
     manifest = ReleaseManifest.of(
-        tiny_description(), digest=digest_of(data), length_bytes=len(data), stage=Stage.SERVICE, version=1
+        tiny_description(), digest=digest_of(data), length_bytes=len(data), channel=Channel.SERVICE, version=1
     )
     fleet.repository.publish(manifest)
     fleet.target(manifest).write_bytes(data)

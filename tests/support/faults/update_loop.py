@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from edge.updates.weights_store import WeightsStore, Wish
-from messaging.releases import RolloutOrder, Stage
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapReason
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
             site=SITE,
             sequence=store.state.last_sequence + 1,
             digest=digests[(store.state.last_sequence // 2) % len(digests)],
-            stage=Stage.TRIAL if turn % 2 == 0 else Stage.SERVICE,
+            channel=Channel.TRIAL if turn % 2 == 0 else Channel.SERVICE,
             issued_at_utc=NOW,
             expires_at_utc=NOW + 60,
             downgrade=True,

@@ -1,6 +1,6 @@
 """One valid report of every payload type, for tests."""
 
-from messaging.releases import Stage
+from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
     CameraHealth,
@@ -115,7 +115,7 @@ SWAP = SwapReceipt(
     sequence=4,
     digest=DIGEST,
     previous_digest=None,
-    stage=Stage.SERVICE,
+    channel=Channel.SERVICE,
     outcome=SwapOutcome.INSTALLED,
     reason=SwapReason.NONE,
     frames_lost=0,
@@ -125,7 +125,7 @@ HEARTBEAT = Heartbeat(
     model_digest=DIGEST,
     previous_digest=None,
     candidate_digest=None,
-    stage=Stage.SERVICE,
+    channel=Channel.SERVICE,
     uptime_s=12,
     resident_mb=210.5,
     outbox_messages=0,

@@ -12,13 +12,13 @@ import pytest
 from cloud.demo.drawn.painted_empty import AlarmCount, count_alarms, pairs
 from cloud.demo.result import DemoResult, FalseAlarms, Images, Measured, figures_of
 from cloud.errors import DemoFailed
-from messaging.taxonomy import SceneCondition
+from messaging.taxonomy import Condition
 from synth.backgrounds import DrawnBackgrounds, FolderBackgrounds
 from synth.generator import Image
 from synth.street import WorldName
 from tests.support.synth.fakes import COLOURS, FakeDetector, FakeGenerator
 
-NIGHT, DAY = SceneCondition.parse("night-rain"), SceneCondition.parse("day-clear")
+NIGHT, DAY = Condition.parse("night-rain"), Condition.parse("day-clear")
 STREETS = DrawnBackgrounds(WorldName.HOLDOUT)
 FIGURE = "false_alarms_on_painted_empty_per_100"
 
@@ -64,7 +64,7 @@ def test_photographs_serve_in_place_of_drawn_streets(tmp_path: Path) -> None:
     grey = np.full((300, 500, 3), 90, np.uint8)
     cv2.imwrite(str(tmp_path / "road.png"), grey)
     alarms = count_alarms(
-        pairs(TellTale(), FolderBackgrounds(tmp_path), (SceneCondition(),), 2),
+        pairs(TellTale(), FolderBackgrounds(tmp_path), (Condition(),), 2),
         FakeDetector(sees=()),
         FakeDetector(sees=("smoke",)),
         drawn=False,

@@ -9,7 +9,7 @@ import pytest
 
 from cloud.demo.drawn import scenario as scenario_room
 from cloud.demo.drawn.scenario import DrawnScenario
-from cloud.demo.script import TINY, Phase
+from cloud.demo.script import TINY, FootagePhase
 from cloud.errors import DemoFailed
 from cloud.settings import DataFolder
 from messaging.resources import CameraResource
@@ -21,12 +21,12 @@ class Silent:
     sites = ("north",)
 
     def __init__(self) -> None:
-        self.begun: list[Phase] = []
+        self.begun: list[FootagePhase] = []
 
     def cameras(self, site: str) -> list[dict[str, Any]]:
         return []
 
-    def begin(self, phase: Phase, round_number: int) -> None:
+    def begin(self, phase: FootagePhase, round_number: int) -> None:
         self.begun.append(phase)
 
     def observed(self, cameras: list[CameraResource]) -> bool:
@@ -71,7 +71,7 @@ def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
 def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: DrawnScenario) -> None:
     prepare(drawn, tmp_path)
     assert isinstance(drawn.player, Silent)
-    assert drawn.player.begun == [Phase.OBSERVE]
+    assert drawn.player.begun == [FootagePhase.OBSERVE]
     assert [child.program for child in Child.started] == [
         "cloud.demo.drawn.sets",
         "cloud.detector.bundle_export",

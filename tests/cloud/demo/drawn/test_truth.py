@@ -11,8 +11,8 @@ from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from edge.evidence.recall_counter import MatchRule
 from edge.tracking.tracker import TrackerSettings
-from messaging.taxonomy import SceneCondition
-from synth.street import TrueBox, Truth
+from messaging.taxonomy import Condition
+from synth.street import FootageBox, Truth
 from tests.support.synth.fakes import COLOURS, FakeDetector
 
 FRAMES = 10
@@ -32,8 +32,8 @@ def film(tmp_path: Path) -> tuple[Path, Truth]:
     for _ in range(FRAMES):
         writer.write(image)
     writer.release()
-    boxes = (TrueBox("smoke", BOX, 1),)
-    scene = SceneCondition.parse("night-clear")
+    boxes = (FootageBox("smoke", BOX, 1),)
+    scene = Condition.parse("night-clear")
     return path, Truth(5.0, 160, 96, scene, ("fire", "smoke"), (boxes,) * FRAMES)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cloud.data.labelled_images import NormalisedBox
-from cloud.demo.outcome import Evidence
+from cloud.demo.outcome import CloudState
 from cloud.demo.photographs.outcome import RealTruth, figures_of_real, real_outcome
 from cloud.demo.photographs.roles import Photograph
 from cloud.demo.photographs.scenario import (
@@ -24,7 +24,7 @@ from cloud.demo.photographs.scenario import (
 from cloud.demo.photographs.truth import RoadFigures, frames_with_fire, road_figures
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Score
-from cloud.demo.script import Phase
+from cloud.demo.script import FootagePhase
 from cloud.errors import DataRefused
 from edge.vision.detections import Detections
 from messaging.resources import CameraResource, CampaignResource
@@ -53,9 +53,9 @@ def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) 
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
     (tmp_path / "fire.mp4").write_bytes(b"film")
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=0.01)
-    player.begin(Phase.OBSERVE, 0)
-    player.begin(Phase.FILLER, 0)
-    player.begin(Phase.SHADOW, 0)
+    player.begin(FootagePhase.OBSERVE, 0)
+    player.begin(FootagePhase.FILLER, 0)
+    player.begin(FootagePhase.SHADOW, 0)
     for timer in threading.enumerate():
         if isinstance(timer, threading.Timer):
             timer.join(10)
@@ -72,7 +72,7 @@ def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) 
 def test_a_pass_that_has_not_begun_when_the_run_ends_never_begins(tmp_path: Path) -> None:
     roads = {"km1": (photograph(tmp_path, "a"),)}
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=60)
-    player.begin(Phase.SHADOW, 0)
+    player.begin(FootagePhase.SHADOW, 0)
     player.stop()
     assert list((tmp_path / "work" / "footage" / "km1").iterdir()) == []
 
@@ -92,7 +92,7 @@ def test_an_observation_ends_when_every_photograph_was_looked_at(
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
     (tmp_path / "fire.mp4").write_bytes(b"film")
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4")
-    player.begin(Phase.OBSERVE, 0)
+    player.begin(FootagePhase.OBSERVE, 0)
     assert player.observed([_camera("km1", road), _camera(FIRE_CAMERA, film)]) is expected
 
 
@@ -170,7 +170,7 @@ def test_a_stopped_campaign_is_told_as_stopped_and_its_candidate_measured(tmp_pa
     (tmp_path / "sites" / "highway" / "gate" / "gate_status.json").write_text(json.dumps(status))
     (tmp_path / "footage" / "km1").mkdir(parents=True)
     (tmp_path / "footage" / "km1" / "a.jpg").write_bytes(b"x" * 1000)
-    evidence = Evidence((_campaign("rejected", "not for service: no gain"),), (), ())
+    evidence = CloudState((_campaign("rejected", "not for service: no gain"),), (), ())
     truth = _truth((False,), (True,))
     result = real_outcome(tmp_path, evidence, RESULT.measured, truth, {"highway": ["km1"]})
     assert "ended rejected: not for service: no gain. No other model was put in service." in result.notes[0]
