@@ -314,13 +314,12 @@ class ComparisonResource(Resource):
 
 
 class LedgerResource(Resource):
-    """What one site sent of one kind, as received here. `images` is always 0: no kind can hold one."""
+    """Messages of one kind that the cloud received from one site: their number and bytes."""
 
     site: str
     kind: str
     count: int
     length_bytes: int
-    images: int = 0
 
 
 class DeadLetterResource(Resource):

@@ -190,8 +190,8 @@ def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
         found,
         as_json,
         title="Ledger",
-        columns=("site", "kind", "count", "bytes", "images"),
-        row=lambda total: (total.site, total.kind, total.count, total.length_bytes, total.images),
+        columns=("site", "kind", "count", "bytes"),
+        row=lambda total: (total.site, total.kind, total.count, total.length_bytes),
         empty="Nothing has left a site yet.",
     )
 

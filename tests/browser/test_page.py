@@ -132,7 +132,6 @@ def test_an_operator_reads_the_whole_fleet_and_sees_it_change(
     assert "15 refused: box not confirmed 8, duplicate 4, wrong content 3" in text(page, "#campaign")
     assert text(page, "#campaign figcaption >> nth=0") == "duplicate"
     assert "Nothing has been compared yet" in text(page, "#comparison")
-    assert "images: 0" in text(page, "#privacy")
     assert text(page, "[data-row=kind-misdetection]").startswith("misdetection ")
     page.locator("#campaign figure img").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#campaign figure img').naturalWidth === 160")

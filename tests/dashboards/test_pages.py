@@ -35,10 +35,6 @@ def test_an_empty_section_says_what_would_fill_it(section: Callable[[Snapshot], 
     assert sentence in section(seen())
 
 
-def test_images_that_left_are_none_also_before_anything_left() -> None:
-    assert "images: 0" in privacy.section(seen())
-
-
 def test_bytes_are_summed_by_kind_and_site() -> None:
     ledger = tuple(
         LedgerResource(site=site, kind=kind, count=count, length_bytes=size)
