@@ -97,7 +97,7 @@ async def run_cloud(
                 stages(parts),
                 settings.folder,
                 parts.metrics,
-                on_begin=parts.register.take_up,
+                on_begin=parts.register.mark_in_campaign,
                 on_end=parts.register.campaign_ended,
             )
             await stack.enter_async_context(_launched(campaigns))

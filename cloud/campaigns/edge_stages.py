@@ -120,7 +120,7 @@ def verify(parts: Parts, work: StageWork) -> StageResult:
     digest = frozenset([work.output(CampaignStage.ROLL_OUT, "digest")])
     modes = work.campaign.plan.modes
     for over in _until(parts, work, parts.settings.campaign.verify_deadline_s):
-        found = {mode: parts.register.judge(mode, digest) for mode in modes}
+        found = {mode: parts.register.assess(mode, digest) for mode in modes}
         tracks = min(judged.recall.supported for judged in found.values())
         closed = sum(judged.status is ModeStatus.CLOSED for judged in found.values())
         work.progress(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
-from cloud.failure_modes.register import ModeRegister, to_mend
+from cloud.failure_modes.register import ModeRegister, campaign_candidates
 from cloud.failure_modes.rules import FailureMode, GeometryBin
 from cloud.settings import SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
@@ -100,7 +100,7 @@ def class_to_paint(mode: FailureMode, suggested: str | None) -> str:
 def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[FailureMode]:
     if request.modes:
         return [register.mode(name) for name in dict.fromkeys(request.modes)]
-    candidates = to_mend(register.modes())
+    candidates = campaign_candidates(register.modes())
     if not candidates:
         raise CampaignRefused(
             "there is no open failure mode of a known class that painting could mend; wait for evidence"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cloud.campaigns.planning import plan_campaign
 from cloud.campaigns.services import Services
 from cloud.errors import CampaignRefused
-from cloud.failure_modes.register import to_mend
+from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import FailureMode, ModeKey
 from cloud.settings import TriggerRule
 from cloud.store.campaign_store import CampaignStore
@@ -42,7 +42,7 @@ def decide(
     now_utc: float,
 ) -> list[Firing]:
     """Which rules fire now. A mode is given to the first rule that wants it; modes come ranked by harm."""
-    candidates = to_mend(modes)
+    candidates = campaign_candidates(modes)
     firings: list[Firing] = []
     taken: set[str] = set()
     for rule in rules:

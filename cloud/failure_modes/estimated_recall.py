@@ -1,9 +1,9 @@
-"""Estimated recall: what the model in service sees of what others say is there, with an honest interval.
+"""Estimated recall: detected tracks divided by supported tracks, with a 95 % Wilson interval.
 
 Counts come from `RecallTally` (idle teacher, operator, the other model of a shadow run) and, for a class,
-condition and model without any tally, from final shadow reports. Sources are biased in known ways, so that
-they are summed, and shown one by one beside the sum: a teacher's and a shadow run's estimates are high (what
-the teacher, or both models, miss is not counted), operators' are low (they report misses more readily).
+condition and model without any tally, from final shadow reports. Each source is biased in a known direction,
+so counts are kept per source beside their sum: estimates of a teacher and of a shadow run are high (what the
+teacher, or both models, miss is not counted), those of operators are low (they report misses more readily).
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from messaging.taxonomy import Condition, Light, Weather
 
 @dataclass(frozen=True)
 class RecallKey:
-    """Whose recall, of what, under which condition."""
+    """The model, class and condition that a recall is counted for."""
 
     model_digest: str
     class_name: str
@@ -28,7 +28,7 @@ class RecallKey:
 
 @dataclass(frozen=True)
 class RecallEstimate:
-    """`detected` of `supported` tracks, and by source as (supported, detected)."""
+    """Counts of tracks: `detected` of `supported`; `by_source` holds (supported, detected) per source."""
 
     supported: int = 0
     detected: int = 0
@@ -36,26 +36,26 @@ class RecallEstimate:
 
     def __post_init__(self) -> None:
         if not 0 <= self.detected <= self.supported:
-            raise ValueError(f"detected {self.detected} must lie between 0 and supported {self.supported}")
+            raise ValueError(f"detected {self.detected} must be between 0 and supported {self.supported}")
 
     @property
     def value(self) -> float | None:
-        """The share detected; None when nothing was supported."""
+        """Fraction of supported tracks that were detected; None without supported tracks."""
         return self.detected / self.supported if self.supported else None
 
     @property
     def supported_in_service(self) -> int:
-        """Tracks counted while the model served, not beside another one in a shadow run."""
+        """Supported tracks of the model in service; those of shadow runs are left out."""
         return self.supported - self.by_source.get(EvidenceSource.SHADOW, (0, 0))[0]
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval; (0, 1) when nothing was supported."""
+        """The 95 % Wilson interval; (0, 1) without supported tracks."""
         return wilson(self.detected, self.supported)
 
     @property
     def centre(self) -> float:
-        """The middle of the Wilson interval: one half without counts, shrunk to it with few."""
+        """Centre of the Wilson interval: 0.5 without counts, near 0.5 with few."""
         low, high = self.interval
         return (low + high) / 2
 
@@ -63,7 +63,7 @@ class RecallEstimate:
 def estimate_recall(
     counts: Iterable[RecallCount], shadows: Iterable[SiteShadow] = ()
 ) -> dict[RecallKey, RecallEstimate]:
-    """Sum tallies over sites; keys without tallies take the final shadow reports instead."""
+    """Sum tallies over sites; keys without tallies use the final shadow reports."""
     sums: dict[RecallKey, dict[str, tuple[int, int]]] = defaultdict(dict)
     for count in counts:
         key = RecallKey(count.model_digest, count.class_name, count.condition)

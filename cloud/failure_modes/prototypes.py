@@ -1,9 +1,9 @@
-"""Many sites' prototypes -> one per class and condition, so that no single site can steer it.
+"""Combines the prototypes of all sites into one per class and condition that no single site can dominate.
 
-Only prototypes of one `embedding_digest` are ever averaged or compared. The newest of each camera counts,
-a site is the mean of its cameras (quota: one vote a site), and sites are combined by a coordinate-wise
-trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning") from five sites on. Fewer sites
-cannot outvote a liar: there vectors are clipped to the median norm and averaged, and the result says so.
+Only prototypes with the same `embedding_digest` are averaged or compared. The newest of each camera counts
+and a site is the mean of its cameras, so each site has one vote. From five sites on, sites are combined by a
+coordinate-wise trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning"). With fewer sites,
+vectors are clipped to the median norm and averaged; `FleetPrototype.combination` records which was used.
 """
 
 from collections import defaultdict
@@ -20,12 +20,12 @@ from messaging.taxonomy import UNKNOWN_CLASS, Condition
 
 Vector = npt.NDArray[np.float64]
 MIN_SITES_TO_TRIM = 5
-TRIM_SHARE = 0.2
+TRIM_FRACTION = 0.2
 ASSIGN_MARGIN = 0.1
 
 
 class Combination(StrEnum):
-    """How sites were combined: robust, or only bounded."""
+    """How sites were combined: robust to outliers (trimmed), or only bounded in length (clipped)."""
 
     TRIMMED_MEAN = "trimmed_mean"
     CLIPPED_MEAN = "clipped_mean"
@@ -45,7 +45,7 @@ class FleetPrototype:
 
 
 def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
-    """Combine the rows made with this embedding, one result per class and condition, sorted."""
+    """Combine the rows with this `embedding_digest` into one prototype per class and condition, sorted."""
     groups: dict[tuple[str, Condition], dict[tuple[str, str], PrototypeRow]] = defaultdict(dict)
     for row in rows:
         if row.embedding_digest == embedding_digest:
@@ -57,9 +57,9 @@ def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> lis
 
 
 def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> str | None:
-    """The class whose prototype is nearest by cosine, if it leads by `ASSIGN_MARGIN`; else None.
+    """The class with the nearest prototype by cosine, if it is nearer by `ASSIGN_MARGIN`; else None.
 
-    Prototypes of the same light and weather are compared; one class alone cannot lead over another.
+    Only prototypes of the same condition and embedding are compared, and at least two classes are needed.
     """
     best: dict[str, float] = {}
     for prototype in known:
@@ -92,13 +92,13 @@ def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -
 
 def _trimmed_mean(votes: Vector) -> Vector:
     """Mean of each coordinate without its lowest and highest fifth (at least one each). (sites, d) -> (d,)"""
-    cut = max(1, int(len(votes) * TRIM_SHARE))
+    cut = max(1, int(len(votes) * TRIM_FRACTION))
     kept = np.sort(votes, axis=0)[cut : len(votes) - cut]
     return np.asarray(kept.mean(axis=0), np.float64)
 
 
 def _clipped_mean(votes: Vector) -> Vector:
-    """Mean of vectors no longer than the median length. (sites, d) -> (d,)"""
+    """Mean of the vectors, each clipped to the median length. (sites, d) -> (d,)"""
     norms = np.linalg.norm(votes, axis=1)
     bound = float(np.median(norms))
     scale = np.minimum(1.0, bound / np.maximum(norms, 1e-12))

@@ -1,7 +1,7 @@
-"""The register of failure modes: evidence of the store, judged by the rules of `cloud.failure_modes.rules`.
+"""The register of failure modes: computed from the store's reports by `cloud.failure_modes.rules`.
 
-It recomputes modes from rows (a short-lived snapshot is kept), remembers their states, and moves those
-states: taken up by a campaign, judged after it, closed, reopened. It never starts a campaign.
+It recomputes modes from rows (a snapshot is kept for a second) and stores their status: in campaign, closed,
+waiting, reopened. It never starts a campaign.
 """
 
 import threading
@@ -15,7 +15,7 @@ from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, esti
 from cloud.failure_modes.prototypes import FleetPrototype, fleet_prototypes, nearest_class
 from cloud.failure_modes.rules import (
     MIN_SUPPORTED_TRACKS,
-    PAINTING_MENDS,
+    TRAINABLE_KINDS,
     FailureMode,
     ModeKey,
     closing_verdict,
@@ -37,7 +37,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True)
 class ModeSnapshot:
-    """Failure modes and what they were computed from."""
+    """Failure modes with the rows, recall estimates and models they were computed from."""
 
     modes: tuple[FailureMode, ...]
     rows: tuple[MisdetectionRow, ...]
@@ -47,7 +47,7 @@ class ModeSnapshot:
 
 @dataclass(frozen=True)
 class ModeAssessment:
-    """The closing rule applied to one mode and one model."""
+    """Result of the closing rule for one mode and a set of models."""
 
     status: ModeStatus
     recall: RecallEstimate
@@ -57,7 +57,7 @@ class ModeAssessment:
 
 
 class ModeRegister:
-    """Failure modes of the fleet. Safe to share between threads."""
+    """Failure modes of the fleet. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -88,18 +88,18 @@ class ModeRegister:
         return list(self.snapshot().modes)
 
     def mode(self, mode: str) -> FailureMode:
-        """One mode. Raises `NotKnown`."""
+        """One mode by its id. Raises `NotKnown`."""
         for found in self.snapshot().modes:
             if found.key.id == mode:
                 return found
         raise NotKnown(f"failure mode {mode[:80]!r} is not known; `blindspot failures list` shows them")
 
     def target(self, mode: FailureMode) -> float:
-        """What the lower bound of the mode's estimated recall must exceed."""
+        """The recall that the lower bound of the mode's estimated recall must exceed to close it."""
         return self._settings.target(_class_of(mode.key, mode.state))
 
     def in_service(self) -> frozenset[str]:
-        """Models that sites run by their last heartbeats; else the newest service release; else none."""
+        """Digests that sites run by their last heartbeats; without any, the newest service release."""
         running = {h.heartbeat.model_digest for h in self._reports.heartbeats()} - {None}
         if running:
             return frozenset(digest for digest in running if digest)
@@ -107,7 +107,7 @@ class ModeRegister:
         return frozenset([latest.digest] if latest else [])
 
     def main_model(self) -> str | None:
-        """The newest service release; without one, the model that most sites run; else None."""
+        """Digest of the newest service release; without one, of the model that most sites run; else None."""
         latest = self._releases.current_service()
         if latest is not None:
             return latest.digest
@@ -115,7 +115,7 @@ class ModeRegister:
         return next((digest for digest, _ in running.most_common() if digest), None)
 
     def prototypes(self) -> list[FleetPrototype]:
-        """Fleet prototypes in the embedding of the newest release (or of the newest prototype)."""
+        """Fleet prototypes in the embedding of the newest service release, else of the newest prototype."""
         rows = self._reports.prototypes()
         latest = self._releases.current_service()
         digest = latest.description.get("embedding_digest") if latest else None
@@ -124,41 +124,41 @@ class ModeRegister:
         return fleet_prototypes(rows, digest) if digest else []
 
     def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
-        """The prototype of the mode's class (or the one assigned to it) and condition, if there is one."""
+        """The prototype of the mode's class (or the one assigned to it) and condition; None without one."""
         wanted = (_class_of(mode.key, mode.state), mode.key.condition)
         return next((p for p in self.prototypes() if (p.class_name, p.condition) == wanted), None)
 
     def suggested_class(self, mode: FailureMode) -> str | None:
-        """For a mode of unknown class: what the nearest prototype says, if it leads by the margin."""
+        """For a mode of unknown class: the class of the nearest prototype (`nearest_class`), else None."""
         if mode.key.class_name != UNKNOWN_CLASS:
             return None
         every = self.prototypes()
-        mine = [p for p in every if (p.class_name, p.condition) == (UNKNOWN_CLASS, mode.key.condition)]
-        return nearest_class(mine[0], every) if mine else None
+        unknown = [p for p in every if (p.class_name, p.condition) == (UNKNOWN_CLASS, mode.key.condition)]
+        return nearest_class(unknown[0], every) if unknown else None
 
-    def judge(self, mode: str, models: Set[str] | None = None) -> ModeAssessment:
-        """Apply the closing rule with these models (default: those in service)."""
+    def assess(self, mode: str, models: Set[str] | None = None) -> ModeAssessment:
+        """Apply the closing rule to a mode for these models (default: those in service)."""
         state = self._campaigns.mode_states().get(mode)
-        return self._judged(mode, state, self.snapshot(max_age_s=0.0), models)
+        return self._assess(mode, state, self.snapshot(max_age_s=0.0), models)
 
-    def _judged(
+    def _assess(
         self, mode: str, state: ModeState | None, snapshot: ModeSnapshot, models: Set[str] | None = None
     ) -> ModeAssessment:
         key = ModeKey.parse(mode)
-        judged = snapshot.in_service if models is None else models
-        recall = recall_of(snapshot.recall, key, judged)
-        rate = misdetection_rate(snapshot.rows, key, judged, recall)
+        counted = snapshot.in_service if models is None else models
+        recall = recall_of(snapshot.recall, key, counted)
+        rate = misdetection_rate(snapshot.rows, key, counted, recall)
         baseline = state.baseline_rate if state else None
         target = self._settings.target(_class_of(key, state))
         verdict = closing_verdict(recall, target=target, rate=rate, baseline_rate=baseline)
         return ModeAssessment(verdict, recall, rate, baseline, target)
 
-    # -- moving states -------------------------------------------------------------------------------
+    # -- changing status -----------------------------------------------------------------------------
 
     def refresh(self) -> list[ModeState]:
-        """Apply the closing rule to every mode outside a campaign; returns what changed.
+        """Apply the closing rule to every mode outside a campaign; returns the changed states.
 
-        What a campaign for another mode has mended is closed as well.
+        A mode that a campaign for another mode has improved is closed as well.
         """
         snapshot, states = self.snapshot(max_age_s=0.0), self._campaigns.mode_states()
         changed = []
@@ -166,16 +166,16 @@ class ModeRegister:
             state = states.get(mode) or self._found(mode, snapshot)
             if state.baseline_rate is None:
                 continue
-            status = next_status(state.status, self._judged(mode, state, snapshot).status)
+            status = next_status(state.status, self._assess(mode, state, snapshot).status)
             if status is not state.status:
                 changed.append(self._put(replace(state, status=status, since=self._now())))
         return changed
 
-    def take_up(self, campaign: Campaign) -> None:
-        """Mark the campaign's modes; repeating it changes nothing.
+    def mark_in_campaign(self, campaign: Campaign) -> None:
+        """Set the campaign's modes to IN_CAMPAIGN; repeating it changes nothing.
 
-        The rate that must halve is that of when the mode was found: what several campaigns mend together, or
-        one that aims at another mode mends beside, is mended.
+        The baseline rate, which must halve, is kept from when the mode was found, so that improvements by
+        several campaigns, or by a campaign for another mode, count together.
         """
         snapshot = self.snapshot(max_age_s=0.0)
         states = self._campaigns.mode_states()
@@ -188,19 +188,19 @@ class ModeRegister:
             self._put(replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id))
 
     def _found(self, mode: str, snapshot: ModeSnapshot) -> ModeState:
-        """The state of a mode that was not remembered yet: open, with the rate of when it was found.
+        """The state of a mode that is not stored yet: open, with the rate of the model that erred first.
 
-        The rate is that of the model that erred first, if it saw tracks enough to tell and serves no more.
-        Recall says nothing about false alarms and poor boxes: they get none.
+        There is no baseline rate while that model is in service, with too few supported tracks, and for
+        false alarms and poor boxes, which recall does not measure.
         """
         found = next((m for m in snapshot.modes if m.key.id == mode), None)
         if found is None:
             return ModeState(mode, ModeStatus.OPEN, self._now())
         first = found.first_model
-        if found.key.kind not in PAINTING_MENDS or first in snapshot.in_service:
+        if found.key.kind not in TRAINABLE_KINDS or first in snapshot.in_service:
             return found.state
-        seen = recall_of(snapshot.recall, found.key, {first})
-        if seen.supported_in_service < MIN_SUPPORTED_TRACKS:
+        recall = recall_of(snapshot.recall, found.key, {first})
+        if recall.supported_in_service < MIN_SUPPORTED_TRACKS:
             return found.state
         return self._with_rate_of(found.state, first, snapshot)
 
@@ -211,19 +211,19 @@ class ModeRegister:
         return replace(state, baseline_digest=model, baseline_rate=rate)
 
     def set_status(self, mode: str, status: ModeStatus) -> None:
-        """What a campaign's verify stage found."""
+        """Store the status that a campaign's verify stage found."""
         state = self._campaigns.mode_states().get(mode) or ModeState(mode, status, self._now())
         self._put(replace(state, status=status, since=self._now()))
 
     def campaign_ended(self, campaign: Campaign) -> None:
-        """Modes still marked as in this campaign go back to open, or wait for tracks if it was done."""
+        """Set modes still in this campaign to WAITING (for tracks) if it is done, else to OPEN."""
         after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
         for state in self._campaigns.mode_states().values():
             if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
                 self._put(replace(state, status=after, since=self._now()))
 
     def assign(self, mode: str, class_name: str) -> FailureMode:
-        """An operator's word on what a mode of unknown class is. Raises `NotKnown`, `NotNow`."""
+        """Assign a hazard class to a mode of unknown class, for an operator. Raises `NotKnown`, `NotNow`."""
         found = self.mode(mode)
         if found.key.class_name != UNKNOWN_CLASS:
             raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
@@ -258,17 +258,17 @@ class ModeRegister:
 
 
 def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
-    """Modes that nobody is mending and that are not mended."""
+    """Modes that are open or reopened."""
     return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
 
 
-def to_mend(modes: Iterable[FailureMode]) -> list[FailureMode]:
-    """Open modes that painting can mend, in their order: what is taken up when nobody names a mode.
+def campaign_candidates(modes: Iterable[FailureMode]) -> list[FailureMode]:
+    """Open modes that training on synthetic images can improve; campaigns take the first by default.
 
-    Those come first whose tracks are enough for the closing rule: the others could not be seen to close.
+    Modes with enough supported tracks for the closing rule come first, otherwise the order is kept.
     """
     candidates = [
-        m for m in open_modes(modes) if m.key.class_name != UNKNOWN_CLASS and m.key.kind in PAINTING_MENDS
+        m for m in open_modes(modes) if m.key.class_name != UNKNOWN_CLASS and m.key.kind in TRAINABLE_KINDS
     ]
     return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
 

@@ -1,12 +1,12 @@
-"""Failure modes: the fleet's misdetections grouped by class x condition x kind and ranked by harm.
+"""Failure modes: the fleet's misdetections grouped by class, condition and kind, and ranked by harm.
 
 Pure functions over rows; nothing here reads a store or a clock. harm = frequency x severity x
-(1 - estimated recall), where frequency is the probability-weighted count against the models in service,
-per hour of the common observation window, and estimated recall is the centre of the Wilson interval (one
-half where nothing is known). The misdetection *rate* that must halve before a mode closes is counted per
-supported track of the same class, condition and model: per hour or frame it would follow the traffic. Only
-witnesses other than the detector count in it: gaps, weak boxes and contradicting views are seen of objects
-that it half sees, and grow when a blind detector begins to see.
+(1 - estimated recall), where frequency is the probability-weighted count of misdetections of the models in
+service per hour of the observation window, and estimated recall is the centre of the Wilson interval (0.5
+without counts). The misdetection *rate* that must halve before a mode closes is counted per supported track
+of the same class, condition and model; per hour or frame it would follow the traffic. Only independent
+sources count in it: track gaps, low margins and second views arise from objects that the detector finds
+sometimes, so their number grows when a detector starts to find what it used to miss.
 """
 
 from collections import Counter, defaultdict
@@ -20,14 +20,14 @@ from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import UNKNOWN_CLASS, Condition, RegionBin, SizeBin, Taxonomy
 
 MIN_SUPPORTED_TRACKS = 30
-WITNESSES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
-PAINTING_MENDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
+INDEPENDENT_SOURCES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
+TRAINABLE_KINDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
 _MIN_WINDOW_S = 3600
 
 
 @dataclass(frozen=True, order=True)
 class ModeKey:
-    """Class x condition x kind; written `pothole.night-rain.missed` everywhere."""
+    """Class, condition and kind; written `pothole.night-rain.missed`."""
 
     class_name: str
     condition: Condition
@@ -35,17 +35,17 @@ class ModeKey:
 
     @property
     def id(self) -> str:
-        """The name in URLs, tables and orders."""
+        """The identifier in URLs, tables and synthesis orders."""
         return f"{self.class_name}.{self.condition.key}.{self.kind}"
 
     @classmethod
     def of(cls, row: MisdetectionRow) -> "ModeKey":
-        """The mode that a misdetection belongs to."""
+        """The key of the mode that a misdetection belongs to."""
         return cls(row.class_name, row.condition, row.kind)
 
     @classmethod
     def parse(cls, mode: str) -> "ModeKey":
-        """Read an id back. Raises `ConfigurationError`."""
+        """The key of an id. Raises `ConfigurationError` for another form."""
         parts = mode.split(".")
         if len(parts) != 3 or not parts[0] or parts[2] not in set(ErrorKind):
             raise ConfigurationError(
@@ -66,9 +66,10 @@ class GeometryBin:
 
 @dataclass(frozen=True)
 class FailureMode:
-    """One ranked failure mode with its evidence. `count` is over all models, `rate` of those in service.
+    """One failure mode with its evidence.
 
-    `first_model` is the digest of the model that erred first.
+    `count` covers all models, `rate` those in service; `first_model` is the digest of the model that erred
+    first.
     """
 
     key: ModeKey
@@ -101,7 +102,7 @@ def find_failure_modes(
     in_service: Set[str],
     states: Mapping[str, ModeState],
 ) -> list[FailureMode]:
-    """Group and rank by harm. An empty `in_service` means that every model counts as in service."""
+    """Group misdetections into modes, ranked by harm; with an empty `in_service` every model counts."""
     groups: dict[ModeKey, list[MisdetectionRow]] = defaultdict(list)
     for row in rows:
         groups[ModeKey.of(row)].append(row)
@@ -123,13 +124,13 @@ def find_failure_modes(
 
 
 def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: Set[str]) -> RecallEstimate:
-    """Summed estimate of the given models (all, if none is given) for a mode's class and condition."""
+    """Sum of the estimates of these models (of all, if empty) for a mode's class and condition."""
     supported = detected = 0
     by_source: dict[str, tuple[int, int]] = {}
-    for where, estimate in recall.items():
-        if (where.class_name, where.condition) != (key.class_name, key.condition):
+    for counted, estimate in recall.items():
+        if (counted.class_name, counted.condition) != (key.class_name, key.condition):
             continue
-        if models and where.model_digest not in models:
+        if models and counted.model_digest not in models:
             continue
         supported, detected = supported + estimate.supported, detected + estimate.detected
         for source, (s, d) in estimate.by_source.items():
@@ -141,26 +142,26 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
 def misdetection_rate(
     rows: Iterable[MisdetectionRow], key: ModeKey, models: Set[str], recall: RecallEstimate
 ) -> float | None:
-    """What witnesses tell of the mode by these models per supported track in service; None without tracks.
+    """Misdetections of independent sources per supported track of these models; None without tracks.
 
-    Evidence counts with its probability, as it does in the frequency. A candidate in shadow reports no
-    misdetections: its tracks there would make every rate nought.
+    Evidence counts with its probability, as in the frequency. A candidate in a shadow run reports no
+    misdetections, so its tracks there are left out: they would make every rate zero.
     """
     if not recall.supported_in_service:
         return None
-    told = (r for r in rows if r.evidence in WITNESSES)
-    mine = (r for r in told if ModeKey.of(r) == key)
-    expected = sum(r.probability for r in mine if not models or r.model_digest in models)
+    independent = (r for r in rows if r.evidence in INDEPENDENT_SOURCES)
+    of_mode = (r for r in independent if ModeKey.of(r) == key)
+    expected = sum(r.probability for r in of_mode if not models or r.model_digest in models)
     return expected / recall.supported_in_service
 
 
 def closing_verdict(
     recall: RecallEstimate, *, target: float, rate: float | None, baseline_rate: float | None
 ) -> ModeStatus:
-    """The closing rule: CLOSED, WAITING (too few tracks to say) or OPEN (enough tracks, and not closed).
+    """The closing rule: CLOSED, WAITING (too few tracks) or OPEN (enough tracks, but not closed).
 
-    Closed needs the lower bound of estimated recall above the target over at least 30 supported tracks,
-    and a misdetection rate at most half of the one when the mode was found.
+    CLOSED needs at least 30 supported tracks, the lower bound of estimated recall above the target, and a
+    misdetection rate of at most half the baseline rate.
     """
     if recall.supported < MIN_SUPPORTED_TRACKS or rate is None or baseline_rate is None:
         return ModeStatus.WAITING
@@ -170,7 +171,7 @@ def closing_verdict(
 
 
 def next_status(now: ModeStatus, verdict: ModeStatus) -> ModeStatus:
-    """What a mode becomes by the rule outside a campaign; one that was closed and fails it is reopened."""
+    """The status after applying the rule outside a campaign; a closed mode that fails it is reopened."""
     if now is ModeStatus.IN_CAMPAIGN or verdict is ModeStatus.WAITING:
         return now
     if verdict is ModeStatus.CLOSED:
@@ -188,13 +189,13 @@ def _mode(
     hours: float,
     state: ModeState | None,
 ) -> FailureMode:
-    serving = [row for row in rows if not in_service or row.model_digest in in_service]
+    of_service = [row for row in rows if not in_service or row.model_digest in in_service]
     estimate = recall_of(recall, key, in_service)
     first = min(rows, key=lambda row: row.minute_utc)
     return FailureMode(
         key=key,
         count=len(rows),
-        count_in_service=len(serving),
+        count_in_service=len(of_service),
         sites=tuple(sorted({row.site for row in rows})),
         cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
         sources=dict(Counter(str(row.evidence) for row in rows)),
@@ -202,7 +203,7 @@ def _mode(
         first_seen_utc=first.minute_utc,
         first_model=first.model_digest,
         last_seen_utc=max(row.minute_utc for row in rows),
-        frequency_per_hour=sum(row.probability for row in serving) / hours,
+        frequency_per_hour=sum(row.probability for row in of_service) / hours,
         severity=_severity(taxonomy, key.class_name),
         recall=estimate,
         rate=misdetection_rate(rows, key, in_service, estimate),
@@ -211,7 +212,7 @@ def _mode(
 
 
 def _severity(taxonomy: Taxonomy, class_name: str) -> int:
-    """Classes of another taxonomy (an old report) count as the unknown class does."""
+    """Severity of the class; a class of another taxonomy (an old report) counts as unknown."""
     return taxonomy.severity(class_name if class_name in taxonomy.names else UNKNOWN_CLASS)
 
 

@@ -1,4 +1,4 @@
-"""Prototypes of the fleet: no single site steers them, and spaces are never mixed."""
+"""Prototypes of the fleet: no single site dominates them, and embeddings are never mixed."""
 
 from typing import Any
 
@@ -26,25 +26,25 @@ def row(site: str, vector: tuple[float, ...], **changes: Any) -> PrototypeRow:
     return PrototypeRow(site=site, vector=vector, **{**values, **changes})
 
 
-def test_from_five_sites_on_one_liar_changes_nothing() -> None:
+def test_from_five_sites_on_one_dishonest_site_changes_nothing() -> None:
     honest = [row(f"s{i}", (1.0, 0.1 * i)) for i in range(4)]
-    (found,) = fleet_prototypes([*honest, row("liar", (1e6, -1e6))], EMBEDDING)
+    (found,) = fleet_prototypes([*honest, row("outlier", (1e6, -1e6))], EMBEDDING)
     assert found.combination is Combination.TRIMMED_MEAN
     assert found.sites == 5
     assert np.allclose(found.vector, (1.0, 0.1), atol=0.11)
 
 
-def test_with_fewer_sites_the_mean_is_clipped_and_says_so() -> None:
+def test_with_fewer_sites_the_mean_is_clipped_and_marked_so() -> None:
     (found,) = fleet_prototypes(
-        [row("a", (1.0, 0.0)), row("b", (1.0, 0.0)), row("liar", (0.0, 1000.0))], EMBEDDING
+        [row("a", (1.0, 0.0)), row("b", (1.0, 0.0)), row("outlier", (0.0, 1000.0))], EMBEDDING
     )
     assert found.combination is Combination.CLIPPED_MEAN
     assert np.linalg.norm(found.vector) <= 1.0
 
 
 def test_a_site_has_one_vote_however_many_cameras_it_has() -> None:
-    many = [row("loud", (1.0, 0.0), camera=f"c{i}") for i in range(9)]
-    (found,) = fleet_prototypes([*many, row("quiet", (0.0, 1.0))], EMBEDDING)
+    many = [row("many", (1.0, 0.0), camera=f"c{i}") for i in range(9)]
+    (found,) = fleet_prototypes([*many, row("single", (0.0, 1.0))], EMBEDDING)
     assert found.vector == pytest.approx((0.5, 0.5))
 
 
@@ -59,8 +59,8 @@ def test_prototypes_of_another_embedding_are_left_out() -> None:
     assert found.sites == 1
 
 
-def fleet(class_name: str, vector: tuple[float, ...], scene: Condition = NIGHT) -> FleetPrototype:
-    return FleetPrototype(class_name, scene, vector, EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
+def fleet(class_name: str, vector: tuple[float, ...], condition: Condition = NIGHT) -> FleetPrototype:
+    return FleetPrototype(class_name, condition, vector, EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def fleet(class_name: str, vector: tuple[float, ...], scene: Condition = NIGHT) 
     [
         ("clearly nearest", [fleet("fire", (1.0, 0.1)), fleet("smoke", (0.0, 1.0))], "fire"),
         ("two are equally near", [fleet("fire", (1.0, 0.2)), fleet("smoke", (1.0, -0.2))], None),
-        ("nobody to lead over", [fleet("fire", (1.0, 0.0))], None),
+        ("the only class", [fleet("fire", (1.0, 0.0))], None),
         (
             "another condition",
             [fleet("fire", (1.0, 0.0), Condition()), fleet("smoke", (0.0, 1.0))],
@@ -76,7 +76,7 @@ def fleet(class_name: str, vector: tuple[float, ...], scene: Condition = NIGHT) 
         ),
     ],
 )
-def test_an_unknown_class_goes_to_the_nearest_prototype_only_with_a_margin(
+def test_an_unknown_class_is_assigned_to_the_nearest_prototype_only_with_a_margin(
     why: str, known: list[FleetPrototype], expected: str | None
 ) -> None:
     assert nearest_class(fleet("unknown", (1.0, 0.0)), known) == expected, why

@@ -1,4 +1,4 @@
-"""The register moves modes: what "halved" is measured against, over one campaign, several, or another's."""
+"""The register changes the status of modes; the baseline rate over one campaign, several, or another's."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,24 +37,24 @@ class Fleet:
     campaigns: CampaignStore
     register: ModeRegister
 
-    def told(self, model: str, *, misses: int, detected: int, supported: int = 40) -> None:
-        """What a site tells of the mode while it runs the model; the new model's words come later."""
+    def reported(self, model: str, *, misses: int, detected: int, supported: int = 40) -> None:
+        """Insert a site's reports of the mode while it runs the model; those of the new model are later."""
         minute = MINUTE + 3600 * (model == NEW)
-        told = [misdetection(model_digest=model, probability=1.0, minute_utc=minute) for _ in range(misses)]
+        missed = [misdetection(model_digest=model, probability=1.0, minute_utc=minute) for _ in range(misses)]
         counted = tally(model_digest=model, supported=supported, detected=detected, minute_utc=minute)
-        self.reports.insert([received(report) for report in (*told, counted)])
+        self.reports.insert([received(report) for report in (*missed, counted)])
         self.reports.put_heartbeat(message(heartbeat(model, at_utc=minute)), 100)
 
-    def taken_up(self, model: str) -> Campaign:
-        """A campaign that has taken the mode up."""
+    def in_campaign(self, model: str) -> Campaign:
+        """Start a campaign for the mode."""
         plan = CampaignPlan((MODE,), 20, incumbent_digest=model)
         campaign = self.campaigns.create(new_id(), plan, started_by="a test")
-        self.register.take_up(campaign)
+        self.register.mark_in_campaign(campaign)
         return campaign
 
     @property
     def state(self) -> ModeState:
-        """What is remembered of the mode."""
+        """The stored state of the mode."""
         return self.campaigns.mode_states()[MODE]
 
 
@@ -70,56 +70,56 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 def test_the_rate_that_must_halve_is_that_of_the_first_campaign(fleet: Fleet) -> None:
-    fleet.told(OLD, misses=20, detected=10)
-    first = fleet.taken_up(OLD)
+    fleet.reported(OLD, misses=20, detected=10)
+    first = fleet.in_campaign(OLD)
     assert fleet.state.baseline_rate == pytest.approx(0.5)
-    fleet.told(NEW, misses=12, detected=36)
-    fleet.register.set_status(MODE, fleet.register.judge(MODE, frozenset([NEW])).status)
+    fleet.reported(NEW, misses=12, detected=36)
+    fleet.register.set_status(MODE, fleet.register.assess(MODE, frozenset([NEW])).status)
     assert fleet.state.status is ModeStatus.OPEN
 
-    second = fleet.taken_up(NEW)
+    second = fleet.in_campaign(NEW)
     assert (fleet.state.status, fleet.state.campaign) == (ModeStatus.IN_CAMPAIGN, second.id)
     assert second.id != first.id
     assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (OLD, pytest.approx(0.5))
 
 
-def test_a_mode_taken_up_late_is_measured_against_the_model_it_was_found_with(fleet: Fleet) -> None:
-    fleet.told(OLD, misses=20, detected=10)
-    fleet.told(NEW, misses=12, detected=20)
-    fleet.taken_up(NEW)
+def test_the_baseline_rate_is_that_of_the_model_that_erred_first(fleet: Fleet) -> None:
+    fleet.reported(OLD, misses=20, detected=10)
+    fleet.reported(NEW, misses=12, detected=20)
+    fleet.in_campaign(NEW)
     assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (OLD, pytest.approx(0.5))
 
 
-def test_with_too_few_tracks_of_then_it_is_measured_against_the_model_of_now(fleet: Fleet) -> None:
-    fleet.told(OLD, misses=10, detected=10, supported=20)
-    fleet.told(NEW, misses=12, detected=20)
-    fleet.taken_up(NEW)
+def test_with_too_few_tracks_of_that_model_the_baseline_rate_is_that_of_the_incumbent(fleet: Fleet) -> None:
+    fleet.reported(OLD, misses=10, detected=10, supported=20)
+    fleet.reported(NEW, misses=12, detected=20)
+    fleet.in_campaign(NEW)
     assert (fleet.state.baseline_digest, fleet.state.baseline_rate) == (NEW, pytest.approx(0.3))
 
 
-def test_what_a_campaign_for_another_mode_has_mended_is_closed_and_reopened_by_the_same_rule(
+def test_a_mode_improved_by_another_campaign_is_closed_and_reopened_by_the_same_rule(
     fleet: Fleet,
 ) -> None:
-    fleet.told(OLD, misses=20, detected=10)
+    fleet.reported(OLD, misses=20, detected=10)
     assert fleet.register.refresh() == []
-    fleet.told(NEW, misses=4, detected=36)
+    fleet.reported(NEW, misses=4, detected=36)
     assert [(s.mode, s.status) for s in fleet.register.refresh()] == [(MODE, ModeStatus.CLOSED)]
     assert (fleet.state.baseline_digest, fleet.state.campaign) == (OLD, None)
-    fleet.told(NEW, misses=40, detected=0)
+    fleet.reported(NEW, misses=40, detected=0)
     assert [s.status for s in fleet.register.refresh()] == [ModeStatus.REOPENED]
 
 
-def test_what_recall_says_nothing_about_is_not_closed_by_it(fleet: Fleet) -> None:
-    fleet.told(OLD, misses=0, detected=10)
+def test_a_mode_of_false_alarms_is_not_closed_by_recall(fleet: Fleet) -> None:
+    fleet.reported(OLD, misses=0, detected=10)
     alarm = misdetection(model_digest=OLD, kind=ErrorKind.FALSE_ALARM, minute_utc=MINUTE)
     fleet.reports.insert([received(alarm)])
-    fleet.told(NEW, misses=0, detected=38)
+    fleet.reported(NEW, misses=0, detected=38)
     assert fleet.register.refresh() == []
 
 
-def test_a_mode_that_another_campaign_has_half_mended_stays_open(fleet: Fleet) -> None:
-    fleet.told(OLD, misses=20, detected=10)
-    fleet.told(NEW, misses=12, detected=36)
+def test_a_mode_whose_rate_has_not_halved_stays_open(fleet: Fleet) -> None:
+    fleet.reported(OLD, misses=20, detected=10)
+    fleet.reported(NEW, misses=12, detected=36)
     assert fleet.register.refresh() == []
     assert fleet.register.mode(MODE).state.status is ModeStatus.OPEN
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
-from cloud.failure_modes.register import to_mend
+from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import (
     FailureMode,
     ModeKey,
@@ -84,7 +84,7 @@ def test_misdetections_are_grouped_by_class_condition_and_kind() -> None:
     }
 
 
-def test_a_mode_says_where_when_and_by_what_it_was_seen() -> None:
+def test_a_mode_lists_its_sites_cameras_sources_box_sizes_and_times() -> None:
     rows = [
         row(minute_utc=MINUTE - 600),
         row(site="tunnel", evidence=EvidenceSource.MOTION, size=SizeBin.TINY, probability=0.5),
@@ -98,7 +98,7 @@ def test_a_mode_says_where_when_and_by_what_it_was_seen() -> None:
     assert (mode.first_seen_utc, mode.last_seen_utc) == (MINUTE - 600, MINUTE)
 
 
-def test_harm_is_frequency_times_severity_times_what_is_not_seen() -> None:
+def test_harm_is_frequency_times_severity_times_one_minus_recall() -> None:
     (mode,) = modes([row(), row()], [count(100, 20)])
     low, high = mode.recall.interval
     assert mode.frequency_per_hour == 2.0
@@ -118,7 +118,7 @@ def test_the_more_harmful_mode_comes_first(why: str, worse: MisdetectionRow, bet
     assert ranked[0].key.class_name == worse.class_name, why
 
 
-def test_a_mode_that_the_model_in_service_sees_better_ranks_lower() -> None:
+def test_a_mode_with_higher_recall_ranks_lower() -> None:
     rows = [row(), row(class_name="fallen_person")]
     ranked = modes(rows, [count(100, 95)])
     assert [mode.key.class_name for mode in ranked] == ["fallen_person", "fire"]
@@ -137,25 +137,25 @@ def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
     assert recall_of(recall, key, set()).supported == 100
 
 
-def test_tallies_of_sites_and_sources_add_up_and_stay_apart_in_the_breakdown() -> None:
+def test_tallies_are_summed_over_sites_and_kept_per_source() -> None:
     counts = [count(10, 4), count(10, 6, site="tunnel"), count(5, 1, source=EvidenceSource.OPERATOR)]
     (estimate,) = estimate_recall(counts).values()
     assert (estimate.supported, estimate.detected) == (25, 11)
     assert estimate.by_source == {"teacher": (20, 10), "operator": (5, 1)}
 
 
-def test_a_final_shadow_report_speaks_only_where_there_is_no_tally() -> None:
-    scene = Condition(Light.NIGHT, Weather.RAIN)
+def test_a_final_shadow_report_counts_only_without_a_tally() -> None:
+    condition = Condition(Light.NIGHT, Weather.RAIN)
     shadows = [SiteShadow("harbour", SHADOW)]
     running = [SiteShadow("harbour", SHADOW.model_copy(update={"final": False}))]
-    key = RecallKey(SHADOW.candidate_digest, "fire", scene)
+    key = RecallKey(SHADOW.candidate_digest, "fire", condition)
     assert estimate_recall([], shadows)[key].detected == 18
     assert estimate_recall([], running) == {}
-    tally = count(4, 1, condition=scene, model_digest=SHADOW.candidate_digest)
+    tally = count(4, 1, condition=condition, model_digest=SHADOW.candidate_digest)
     assert estimate_recall([tally], shadows)[key].supported == 4
 
 
-def test_the_rate_is_what_witnesses_tell_per_supported_track_of_the_same_model() -> None:
+def test_the_rate_is_misdetections_of_independent_sources_per_supported_track_of_the_same_model() -> None:
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
     half_seen = [row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)]
     rows = [row(), row(probability=0.25), row(model_digest=NEW), row(condition=DAY), *half_seen]
@@ -166,7 +166,7 @@ def test_the_rate_is_what_witnesses_tell_per_supported_track_of_the_same_model()
     assert closing_verdict(shadowed, target=0.5, rate=None, baseline_rate=0.5) is ModeStatus.WAITING
 
 
-def test_left_to_itself_a_campaign_takes_what_painting_mends_and_first_what_can_be_seen_to_close() -> None:
+def test_candidates_are_trainable_modes_and_first_those_with_enough_tracks_to_close() -> None:
     rows = [
         *[row(class_name="fallen_person")] * 3,
         *[row(kind=kind) for kind in (ErrorKind.MISSED, ErrorKind.WRONG_CLASS, ErrorKind.FALSE_ALARM)],
@@ -174,7 +174,7 @@ def test_left_to_itself_a_campaign_takes_what_painting_mends_and_first_what_can_
     ]
     ranked = modes(rows, [count(40, 10)])
     assert ranked[0].key.class_name == "fallen_person"
-    assert [mode.key.id for mode in to_mend(ranked)] == [
+    assert [mode.key.id for mode in campaign_candidates(ranked)] == [
         "fire.night-clear.missed",
         "fire.night-clear.wrong_class",
         "fallen_person.night-clear.missed",
@@ -182,22 +182,22 @@ def test_left_to_itself_a_campaign_takes_what_painting_mends_and_first_what_can_
 
 
 @pytest.mark.parametrize(
-    ("why", "tracks", "seen", "rate", "baseline", "verdict"),
+    ("why", "tracks", "detected", "rate", "baseline", "verdict"),
     [
-        ("seen well, rate halved", 60, 57, 0.05, 0.6, ModeStatus.CLOSED),
+        ("high recall, rate halved", 60, 57, 0.05, 0.6, ModeStatus.CLOSED),
         ("exactly half is halved", 60, 57, 0.3, 0.6, ModeStatus.CLOSED),
         ("29 tracks are too few", 29, 29, 0.0, 0.6, ModeStatus.WAITING),
         ("30 tracks are enough", 30, 30, 0.0, 0.6, ModeStatus.CLOSED),
-        ("share above, lower bound below the target", 30, 18, 0.1, 0.6, ModeStatus.OPEN),
+        ("recall above, its lower bound below the target", 30, 18, 0.1, 0.6, ModeStatus.OPEN),
         ("rate has not halved", 60, 57, 0.31, 0.6, ModeStatus.OPEN),
         ("no rate from before to compare with", 60, 57, 0.0, None, ModeStatus.WAITING),
         ("nothing supported yet", 0, 0, None, 0.6, ModeStatus.WAITING),
     ],
 )
 def test_the_closing_rule(
-    why: str, tracks: int, seen: int, rate: float | None, baseline: float | None, verdict: ModeStatus
+    why: str, tracks: int, detected: int, rate: float | None, baseline: float | None, verdict: ModeStatus
 ) -> None:
-    found = closing_verdict(RecallEstimate(tracks, seen), target=0.5, rate=rate, baseline_rate=baseline)
+    found = closing_verdict(RecallEstimate(tracks, detected), target=0.5, rate=rate, baseline_rate=baseline)
     assert found is verdict, why
 
 
@@ -222,7 +222,7 @@ def test_too_few_tracks_change_nothing_and_a_closed_mode_is_reopened_by_the_same
     assert next_status(now, verdict) is then
 
 
-def test_a_mode_shows_the_state_that_is_remembered_of_it() -> None:
+def test_a_mode_has_the_state_that_is_stored_for_it() -> None:
     state = ModeState("fire.night-clear.missed", ModeStatus.CLOSED, MINUTE, baseline_rate=0.4)
     (mode,) = find_failure_modes(
         [row()], {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={state.mode: state}
