@@ -7,8 +7,12 @@ OUT ?= out
 REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 
+# COVERAGE=1 measures branch coverage of the tests and of the programs that they start.
+COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m coverage
+PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow lint types faults browser evidence prototypes images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults browser evidence prototypes images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,10 +37,12 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
-	$(BIN)/python -m pytest -m slow -rs --ignore tests/faults
+	$(PYTEST) -m slow -rs --ignore tests/faults
+
+check: lint types structure  ## what CI checks before the tests
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -44,6 +50,16 @@ lint: $(STAMP)  ## ruff: rules and format
 
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
+
+structure: $(STAMP)  ## layers, sizes and names of the source tree
+	$(BIN)/python -m pytest tests/rules
+
+coverage: $(STAMP)  ## the tests with branch coverage, of the programs that they start too
+	rm -f $(OUT)/coverage/.coverage*
+	$(MAKE) --no-print-directory test slow COVERAGE=1
+	$(COVERED) combine --quiet
+	$(COVERED) json --quiet -o $(OUT)/coverage/coverage.json
+	$(COVERED) report --skip-covered --sort cover
 
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
