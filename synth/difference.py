@@ -64,14 +64,12 @@ class Painted:
         xyxy: the tight box in patch pixels.
         strength: mean difference inside the hazard, grey levels.
         noise: difference where nothing was to be painted, grey levels.
-        fill: share of the box that the hazard covers.
         cover: (p, p) float32 0-1, feathered: how much of the painting is to be pasted.
     """
 
     xyxy: tuple[float, float, float, float]
     strength: float
     noise: float
-    fill: float
     cover: Plane
 
 
@@ -93,12 +91,10 @@ def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule)
     if not hot.any():
         return None
     box = _trimmed_box(np.where(fine_hot, fine, 0.0), rule.trim)
-    area = max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
     return Painted(
         xyxy=box,
         strength=float(inside[hot].mean()),
         noise=noise,
-        fill=min(float(hot.sum()) / area, 1.0),
         cover=feathered(hot, mask),
     )
 

@@ -213,17 +213,6 @@ def mark(jpeg: bytes, text: str) -> bytes:
     return jpeg[:2] + _COMMENT_MARKER + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:]
 
 
-def read_mark(jpeg: bytes) -> str | None:
-    """The first comment of a JPEG file, or None."""
-    at = 2
-    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF and jpeg[at + 1] != 0xDA:
-        length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        if jpeg[at : at + 2] == _COMMENT_MARKER:
-            return jpeg[at + 4 : at + 2 + length].decode(errors="replace")
-        at += 2 + length
-    return None
-
-
 def _index(rows: Sequence[ImageRow]) -> str:
     lines = [f"{row.name}.jpg,{row.background},{row.condition}\n" for row in rows]
     return "".join(["file,scene,condition\n", *lines])

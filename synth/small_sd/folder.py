@@ -9,7 +9,6 @@ import json
 import shutil
 from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
@@ -48,13 +47,3 @@ def write_folder(
         folder.replace(old)
     fresh.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def size_bytes(folder: Path) -> int:
-    """Bytes of all files of the folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def parameter_count(module: torch.nn.Module) -> int:
-    """Weights of one network."""
-    return sum(p.numel() for p in module.parameters())

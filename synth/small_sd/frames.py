@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from messaging.taxonomy import Condition, Light, Occlusion, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import SynthesisError
 from synth.street.stills import draw_pair
 from synth.street.values import DrawnBox, DrawnFrame
@@ -45,10 +45,7 @@ def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
     for path in sorted(folder.glob("*.json")):
         said = json.loads(path.read_text())
         condition = Condition.parse(said["condition"])
-        boxes = tuple(
-            DrawnBox(b["class_name"], tuple(b["xyxy"]), i, Occlusion.UNKNOWN)
-            for i, b in enumerate(said["boxes"])
-        )
+        boxes = tuple(DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(said["boxes"]))
         pictures = [cv2.imread(str(path.with_suffix(f".{part}.jpg"))) for part in ("hazard", "empty")]
         if any(picture is None for picture in pictures):
             raise SynthesisError(f"drawn pair {path} is damaged; delete it and train again")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import Condition, Light, Occlusion, Weather
+from messaging.taxonomy import Condition, Light, Weather
 from synth.street.furniture import draw_lamp, furnish, place_lamps
 from synth.street.ground import paint_ground
 from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
@@ -269,7 +269,6 @@ class Street:
         right, bottom = sprite.left + int(cols[-1]) + 1, sprite.top + int(rows[-1]) + 1
         if min(right - left, bottom - top) < _LEAST_SIDE_PX:
             return None
-        hidden = Occlusion.NONE if share > 0.9 else Occlusion.PARTIAL if share > 0.6 else Occlusion.HEAVY
         return DrawnBox(
-            hazard.class_name, (float(left), float(top), float(right), float(bottom)), hazard.track, hidden
+            hazard.class_name, (float(left), float(top), float(right), float(bottom)), hazard.track
         )

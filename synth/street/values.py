@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Condition, Light, Occlusion, Weather
+from messaging.taxonomy import Condition, Light, Weather
 
 DRAWN_CLASSES = ("fire", "smoke", "pothole", "garbage", "fallen_person")
 DRAWN_CONDITIONS = tuple(
@@ -23,7 +23,6 @@ class DrawnBox:
     class_name: str
     xyxy: tuple[float, float, float, float]
     track: int
-    occlusion: Occlusion
 
     def __post_init__(self) -> None:
         left, top, right, bottom = self.xyxy

@@ -94,7 +94,6 @@ class World:
 
     name: WorldName
     number: int
-    palette_id: str
     tint: tuple[float, float, float]
     flame: FlameShape
     smoke: SmokeShape
@@ -106,19 +105,9 @@ class World:
     night_gain: float
 
     @property
-    def lanes(self) -> frozenset[int]:
-        """The lanes, of 24, from which every parameter of this world comes."""
-        return frozenset(range(self.number, LANES, _WORLDS))
-
-    @property
     def layout_seeds(self) -> range:
         """The layout seeds that are this world's alone."""
         return range(self.number * _SEEDS_PER_WORLD, (self.number + 1) * _SEEDS_PER_WORLD)
-
-    @property
-    def sprite_families(self) -> frozenset[object]:
-        """Every shape family of this world, to be compared with another world's."""
-        return frozenset([self.flame, self.smoke, self.pothole, self.litter, *self.bodies, *self.facades])
 
     def pick(self, rng: np.random.Generator, low: float, high: float) -> float:
         """A value between `low` and `high` that lies in this world's lanes."""
@@ -149,7 +138,6 @@ def _world(number: int, name: WorldName, *, tint: tuple[float, float, float], se
     return World(
         name=name,
         number=number,
-        palette_id=f"{name}-palette",
         tint=tint,
         flame=FlameShape(3.0 + 0.45 * number, 0.25 + 0.05 * number, 0.75 + 0.07 * number),
         smoke=SmokeShape(0.26 + 0.04 * step, 0.7 + 0.16 * step, 0.2 + 0.2 * step, 1.0 + 0.22 * number),

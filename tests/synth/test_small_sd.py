@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import Condition, Light, Occlusion, SizeBin, Weather
+from messaging.taxonomy import Condition, Light, SizeBin, Weather
 from synth.errors import SynthesisError
 from synth.generator import paint_mask
 from synth.prompts import VOCABULARY, Medium
@@ -121,7 +121,7 @@ def test_a_fires_glow_fades_before_the_border_of_the_mask() -> None:
 def test_crops_of_a_pair_leave_tiny_hazards_out() -> None:
     image = np.zeros((360, 640, 3), np.uint8)
     boxes = tuple(
-        DrawnBox("pothole", box, i, Occlusion.NONE)
+        DrawnBox("pothole", box, i)
         for i, box in enumerate([(100.0, 200.0, 160.0, 220.0), (300.0, 100.0, 304.0, 103.0)])
     )
     frame = DrawnFrame(image, boxes, NIGHT_RAIN, 0, 0.0)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
-from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, Occlusion, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, Weather
 from synth.street import DRAWN_CLASSES, DrawnBox, DrawnFrame, WorldName, draw_pair, draw_still
 
 DAY = Condition(Light.DAY, Weather.CLEAR)
@@ -119,7 +119,6 @@ def test_only_the_wanted_classes_are_drawn_and_boxes_lie_in_the_frame() -> None:
         x0, y0, x1, y1 = box.xyxy
         assert 0 <= x0 < x1 <= 640
         assert 0 <= y0 < y1 <= 360
-        assert box.occlusion is not Occlusion.UNKNOWN
     shorter = [min(b.xyxy[2] - b.xyxy[0], b.xyxy[3] - b.xyxy[1]) for b in boxes]
     assert np.mean([14 <= s <= 90 for s in shorter]) >= 0.8
 
@@ -140,4 +139,4 @@ def test_what_cannot_be_drawn_is_refused(change: dict[str, object], phrase: str)
 
 def test_a_box_without_area_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="left < right"):
-        DrawnBox("fire", (3.0, 3.0, 3.0, 9.0), 0, Occlusion.NONE)
+        DrawnBox("fire", (3.0, 3.0, 3.0, 9.0), 0)
