@@ -79,7 +79,7 @@ evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source i
 	$(BIN)/python -m tests.edge.measure_evidence $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
-	$(BIN)/python -m tests.synth.measure_prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
+	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
 
 images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .

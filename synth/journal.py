@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from messaging.blobs import write_atomically
 from synth.errors import OrderRefused
-from synth.filters import Refusal
-from synth.labelled_set import ImageRow, RefusedRow, RunFacts
+from synth.selection.filters import Refusal
+from synth.selection.labelled_set import ImageRow, RefusedRow, RunFacts
 
 _FOLDER = "journal"
 _FACTS = "facts.json"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from messaging.blobs import write_atomically
-from synth.generator import Box, Image
+from synth.planning.patches import Box, Image
 
 THUMBNAIL_PX = 160
 PROGRESS_FILE = "progress.jsonl"

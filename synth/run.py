@@ -16,18 +16,19 @@ from pathlib import Path
 from edge.vision.detector import Detector
 from messaging.errors import BlindspotError
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.errors import OrderRefused
-from synth.filters import FilterLimits, Refusal, SeenBefore
-from synth.generator import Generator
+from synth.generation.generator import Generator
+from synth.generation.inpainting import Inpainter
+from synth.generation.prototype_distance import PrototypeDistance
 from synth.journal import Group, RunJournal, claim
-from synth.judges import PrototypeJudge, ReferenceJudge
-from synth.labelled_set import MANIFEST, LabelledSet, RefusedRow, RunFacts, seal, write_image
-from synth.layout import ScenePlan, plan_scene
 from synth.order import SynthesisOrder
-from synth.painting import Inpainter
+from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
+from synth.planning.layout import ScenePlan, plan_scene
 from synth.progress import Progress, append_progress, write_thumbnail
-from synth.selection import KeptPicture, Selection, remember
+from synth.selection.filters import FilterLimits, Refusal, SeenBefore
+from synth.selection.judges import ReferenceJudge
+from synth.selection.labelled_set import MANIFEST, LabelledSet, RefusedRow, RunFacts, seal, write_image
+from synth.selection.selector import KeptPicture, Selection, remember
 
 logger = logging.getLogger(__name__)
 
@@ -211,7 +212,7 @@ class _Run:
             self._watch.progress(progress)
 
 
-def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeJudge | None:
+def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeDistance | None:
     if order.prototype is None:
         return None
     if judges.detector is None:
@@ -219,7 +220,7 @@ def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeJudge | 
             f"order {order.order} has a prototype but no detector is at hand to compare with; give the "
             f"detector bundle with embedding {order.prototype.embedding_digest[:12]}"
         )
-    return PrototypeJudge(judges.detector, order.prototype)
+    return PrototypeDistance(judges.detector, order.prototype)
 
 
 def _facts(
@@ -284,7 +285,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _open_generator(name: str | None, licence: str) -> Generator:
-    from synth.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+    from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
 
     model, _, revision = (name or str(BUNDLED_FOLDER)).partition("@")
     if revision:

@@ -18,8 +18,8 @@ from cloud.module_runs import ModuleRun, run_modules
 from cloud.starting_detector import REFERENCE_WEIGHTS
 from cloud.store.records import CampaignStage, SyntheticImage
 from messaging.blobs import write_atomically
-from synth.labelled_set import LabelledSet
 from synth.progress import read_progress
+from synth.selection.labelled_set import LabelledSet
 
 SYNTHESIS = "synth.run"
 MIN_KEPT_SHARE = 0.25

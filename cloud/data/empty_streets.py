@@ -11,8 +11,8 @@ import numpy as np
 
 from cloud.data.labelled_images import LabelledImage
 from messaging.taxonomy import Condition
-from synth.backgrounds import Backgrounds, DrawnBackgrounds, FolderBackgrounds
-from synth.compositing import develop
+from synth.generation.compositing import develop
+from synth.planning.backgrounds import Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.street import DRAWN_CONDITIONS
 
 SIZE = (640, 360)

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 
 from cloud.data.labelled_images import LabelledImage
 from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou_rule, match
-from cloud.intervals import wilson
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
+from messaging.intervals import wilson
 from messaging.taxonomy import Condition, taxonomy_of
 
 SCORE_FLOOR = 0.02

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cloud.evaluation.evaluate import Evaluation, Tally
-from cloud.intervals import newcombe_difference, wilson
+from messaging.intervals import newcombe_difference, wilson
 from messaging.releases import Channel
 from messaging.reports import ShadowReport
 from messaging.taxonomy import Condition

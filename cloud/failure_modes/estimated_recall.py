@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud.intervals import wilson
 from cloud.store.records import RecallCount
 from cloud.store.report_store import SiteShadow
+from messaging.intervals import wilson
 from messaging.reports import EvidenceSource
 from messaging.taxonomy import Condition, Light, Weather
 

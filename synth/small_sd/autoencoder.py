@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.optim.swa_utils import AveragedModel
 
-from synth.exposure import exposures_of
+from synth.generation.exposure import exposures_of
 from synth.small_sd.crops import CropSet
 from synth.small_sd.projection import Projection, start_decoder, write_encoder
 from synth.small_sd.schedule import Budget, Schedule, exponential_mean

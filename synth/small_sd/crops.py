@@ -1,7 +1,7 @@
 """Training crops: what stands in the mask, what stands there without the hazard, and the words for it.
 
-A crop is cut exactly as production cuts its patches (`synth.generator.patch_window`). Its target is the
-empty picture with the hazard inside the mask only, so that glow outside the mask cannot betray it.
+A crop is cut exactly as production cuts its patches (`synth.planning.patches`). Its target is the empty
+picture with the hazard inside the mask only, so that glow outside the mask cannot betray it.
 Images are BGR uint8; boxes are pixels of the 64 px patch. Nothing here knows torch.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.taxonomy import Condition, SizeBin
-from synth.generator import Box, Image, PatchWindow, paint_mask, patch_window
-from synth.prompts import Medium
+from synth.planning.patches import Box, Image, PatchWindow, paint_mask, patch_window
+from synth.planning.prompts import Medium
 from synth.street.values import DrawnFrame
 
 PATCH_PX = 64

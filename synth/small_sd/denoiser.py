@@ -22,8 +22,8 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from messaging.taxonomy import Condition, SizeBin
-from synth.exposure import exposures_of
-from synth.prompts import Medium, prompt_for
+from synth.generation.exposure import exposures_of
+from synth.planning.prompts import Medium, prompt_for
 from synth.small_sd.autoencoder import as_tensor, lifted
 from synth.small_sd.crops import NO_CLASS, CropSet
 from synth.small_sd.models import PrototypeToken

@@ -13,8 +13,8 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeli
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
+from synth.generation.stable_diffusion import PAINTING_FILE, PROTOTYPE_FILE
 from synth.small_sd.denoiser import DenoiserParts
-from synth.stable_diffusion import PAINTING_FILE, PROTOTYPE_FILE
 
 
 def write_folder(

@@ -15,8 +15,8 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from synth.generator import PROTOTYPE_WIDTH
-from synth.prompts import VOCABULARY
+from synth.generation.generator import PROTOTYPE_WIDTH
+from synth.planning.prompts import VOCABULARY
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.-'"

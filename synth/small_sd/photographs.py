@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition, Light, Weather
-from synth.generator import Box, Image, paint_mask
-from synth.prompts import Medium
+from synth.planning.patches import Box, Image, paint_mask
+from synth.planning.prompts import Medium
 from synth.small_sd.crops import MASK_GROWTHS, NO_CLASS, PATCH_PX, Crop, random_window, shrink, size_bin
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from edge.vision.onnx_detector import OnnxDetector
-from synth.exposure import exposures_of
+from synth.generation.exposure import exposures_of
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet
 from synth.small_sd.denoiser import DenoiserParts, DenoiserProgress, Samples, encode, train_denoiser

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.vision.detector import Detector
-from synth.generator import PROTOTYPE_WIDTH, Box, Image
+from synth.generation.generator import PROTOTYPE_WIDTH
+from synth.planning.patches import Box, Image
 from synth.sensor import SensorModel
 from synth.small_sd.crops import Crop, CropSet, crops_of_pair, stack
 from synth.small_sd.frames import read_frames

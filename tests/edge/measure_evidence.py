@@ -18,7 +18,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cloud.intervals import wilson
 from edge.camera.motion_filter import MotionFilter
 from edge.camera.sources import Frame
 from edge.evidence.collector import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
@@ -30,6 +29,7 @@ from edge.vision.conditions import ConditionMemory
 from edge.vision.detections import Floats, iou_matrix
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
+from messaging.intervals import wilson
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import Condition
 from synth.street import DrawnBox, StreetCamera, WorldName

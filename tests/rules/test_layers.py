@@ -25,7 +25,7 @@ DOORS = {
     "tuf": {"messaging/trust/site_trust.py", "messaging/trust/signing.py"},
     "securesystemslib": {"messaging/trust/keys.py"},
     "onnxruntime": {"edge/vision/onnx_detector.py"},
-    "diffusers": {"synth/stable_diffusion.py", "synth/small_sd"},
+    "diffusers": {"synth/generation/stable_diffusion.py", "synth/small_sd"},
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
     "dbos": {"cloud/campaigns/workflow.py", "cloud/module_runs.py"},
     "nicegui": {"dashboards/app.py", "dashboards/pages"},

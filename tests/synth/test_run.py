@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from edge.vision.detections import iou_matrix
-from synth.backgrounds import DrawnBackgrounds
 from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
-from synth.filters import FilterLimits, Refusal
-from synth.labelled_set import LabelledSet
 from synth.order import PrototypeToMatch, SynthesisOrder
+from synth.planning.backgrounds import DrawnBackgrounds
 from synth.progress import Progress, read_progress
 from synth.run import Judges, Watch, main, run_order
+from synth.selection.filters import FilterLimits, Refusal
+from synth.selection.labelled_set import LabelledSet
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
 from tests.support.synth.orders import order, share
 

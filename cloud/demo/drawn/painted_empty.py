@@ -28,12 +28,12 @@ from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
 from messaging.runtime.child_process import ChildProcess
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather, taxonomy_of
-from synth.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
-from synth.compositing import Pasting, develop, paste
-from synth.generator import Generator
-from synth.layout import ScenePlan, plan_scene
+from synth.generation.compositing import Pasting, develop, paste
+from synth.generation.generator import Generator
+from synth.generation.inpainting import Inpainter
 from synth.order import GeometryShare, SynthesisOrder
-from synth.painting import Inpainter
+from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
+from synth.planning.layout import ScenePlan, plan_scene
 from synth.street import DRAWN_CLASSES, WorldName
 
 logger = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def _count(base: Path, promoted: Path, photographs: Path | None, pictures: int) 
 
 
 def _generator() -> Generator:
-    from synth.stable_diffusion import DiffusionGenerator
+    from synth.generation.stable_diffusion import DiffusionGenerator
 
     return DiffusionGenerator.from_folder()
 

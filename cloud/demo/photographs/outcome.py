@@ -22,12 +22,12 @@ from cloud.demo.photographs.truth import (
     scores_of,
 )
 from cloud.demo.result import DemoResult, Measured, Row, Score
-from cloud.intervals import newcombe_difference, sign_test, wilson
 from cloud.settings import DataFolder
 from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, train
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure
+from messaging.intervals import newcombe_difference, sign_test, wilson
 
 ROADS, OTHERS = "val roads", "other val"
 NOTHING = Score(0, 0, 0)

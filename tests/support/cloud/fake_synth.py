@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from synth.backgrounds import DrawnBackgrounds
 from synth.order import SynthesisOrder
+from synth.planning.backgrounds import DrawnBackgrounds
 from synth.run import Judges, run_order
 from tests.support.synth.fakes import FakeGenerator
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from edge.vision.detections import Detections, Floats
 from messaging.releases import BundleDescription
 from messaging.taxonomy import DEFAULT_TAXONOMY
-from synth.generator import GeneratorCard, Image, PaintedPatch, PatchRequest, Provenance
-from synth.prompts import THINGS
+from synth.generation.generator import GeneratorCard, PaintedPatch, PatchRequest, Provenance
+from synth.planning.patches import Image
+from synth.planning.prompts import THINGS
 
 SIDE = 64
 COLOURS = {

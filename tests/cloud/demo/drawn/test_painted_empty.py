@@ -13,8 +13,8 @@ from cloud.demo.drawn.painted_empty import AlarmCount, count_alarms, pairs
 from cloud.demo.result import DemoResult, FalseAlarms, Images, Measured, figures_of
 from cloud.errors import DemoFailed
 from messaging.taxonomy import Condition
-from synth.backgrounds import DrawnBackgrounds, FolderBackgrounds
-from synth.generator import Image
+from synth.planning.backgrounds import DrawnBackgrounds, FolderBackgrounds
+from synth.planning.patches import Image
 from synth.street import WorldName
 from tests.support.synth.fakes import COLOURS, FakeDetector, FakeGenerator
 

@@ -1,0 +1,300 @@
+"""The generator on diffusers: any Stable Diffusion inpainting pipeline, from a folder or a hub id.
+
+Together with `synth.small_sd` the only door to diffusers. A folder that holds
+`prototype_projection.safetensors` takes a prototype as one more token of its prompt embeddings; any other
+pipeline ignores prototypes. A folder whose `painting.json` says so is shown the whole background, where
+others are shown one with a hole in it, and dark patches lifted (`synth.generation.exposure`). The network is
+used only when a hub id is configured. RGB stays here.
+"""
+
+import hashlib
+import itertools
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionInpaintPipeline
+from diffusers.utils import logging as diffusers_logging
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from messaging.errors import ConfigurationError
+from synth.errors import GeneratorUnavailable
+from synth.generation.exposure import exposures_of
+from synth.generation.generator import GeneratorCard, PaintedPatch, PatchRequest, Provenance
+from synth.planning.patches import Image
+
+logger = logging.getLogger(__name__)
+
+PROTOTYPE_FILE = "prototype_projection.safetensors"
+PAINTING_FILE = "painting.json"
+BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
+BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
+_MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample: denoising steps, guidance scale, patches a batch."""
+
+    steps: int = 8
+    guidance: float = 3.0
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.guidance < 1.0 or self.batch < 1:
+            raise ConfigurationError(f"sampling needs steps >= 1, guidance >= 1 and batch >= 1; got {self}")
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a model was shown in its training, beyond what any inpainting model is.
+
+    Attributes:
+        whole_background: the street itself in the mask, where others see a hole.
+        levelled: dark patches lifted as `synth.generation.exposure` says.
+    """
+
+    whole_background: bool = False
+    levelled: bool = False
+
+    @classmethod
+    def of_file(cls, said: Path) -> "Habits":
+        """As `painting.json` says; none where there is no such file."""
+        words = json.loads(said.read_text()) if said.is_file() else {}
+        return cls(words.get("background") == "shown", words.get("exposure") == "levelled")
+
+
+class DiffusionGenerator:
+    """A `synth.generation.generator.Generator` on one pipeline; not thread-safe, one owner at a time."""
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionInpaintPipeline,
+        card: GeneratorCard,
+        *,
+        sampling: Sampling = Sampling(),
+        prototype_weights: dict[str, torch.Tensor] | None = None,
+        habits: Habits = Habits(),
+    ) -> None:
+        pipeline.set_progress_bar_config(disable=True)
+        self._pipeline = pipeline
+        self._card = card
+        self._sampling = sampling
+        self._prototype_weights = prototype_weights
+        self._habits = habits
+
+    @classmethod
+    def from_folder(
+        cls, folder: Path = BUNDLED_FOLDER, *, sampling: Sampling = Sampling(), device: str = "cpu"
+    ) -> "DiffusionGenerator":
+        """Open a pipeline folder; never touches the network. Raises `GeneratorUnavailable`."""
+        if not (folder / "model_index.json").is_file():
+            raise GeneratorUnavailable(
+                f"generator folder {folder} holds no Stable Diffusion pipeline (model_index.json is absent); "
+                "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
+            )
+        pipeline = _load(str(folder), None, device, offline=True)
+        projection = folder / PROTOTYPE_FILE
+        weights = load_file(projection, device=device) if projection.is_file() else None
+        card = GeneratorCard(_name(folder), _folder_digest(folder), _licence(folder / "README.md"))
+        habits = Habits.of_file(folder / PAINTING_FILE)
+        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, habits=habits)
+
+    @classmethod
+    def from_hub(
+        cls,
+        model_id: str,
+        revision: str,
+        *,
+        licence: str,
+        sampling: Sampling = Sampling(),
+        device: str = "cpu",
+    ) -> "DiffusionGenerator":
+        """Open a configured hub model at a pinned revision. Raises `GeneratorUnavailable`."""
+        if not revision:
+            raise ConfigurationError(
+                f"hub model {model_id!r} needs a pinned revision (a commit of its repository)"
+            )
+        pipeline = _load(model_id, revision, device, offline=False)
+        return cls(pipeline, GeneratorCard(model_id, revision, licence), sampling=sampling)
+
+    @property
+    def patch_px(self) -> int:
+        """Side of its patches: the UNet's latent side times the VAE's factor."""
+        return int(self._pipeline.unet.config.sample_size * self._pipeline.vae_scale_factor)
+
+    @property
+    def card(self) -> GeneratorCard:
+        """Which model this is."""
+        return self._card
+
+    @property
+    def takes_prototypes(self) -> bool:
+        """Whether prototypes change what it paints."""
+        return self._prototype_weights is not None
+
+    def paint(self, requests: Sequence[PatchRequest]) -> list[PaintedPatch]:
+        """One painting a request, in order; see `synth.generation.generator.Generator`."""
+        for request in requests:
+            if request.patch.shape[0] != self.patch_px:
+                raise ConfigurationError(
+                    f"{self._card.name} paints patches of {self.patch_px} px; got {request.patch.shape[0]} px"
+                )
+        painted: list[PaintedPatch] = []
+        for guided, alike in itertools.groupby(requests, key=lambda request: request.guided):
+            some = list(alike)
+            for start in range(0, len(some), self._sampling.batch):
+                painted += self._paint_batch(some[start : start + self._sampling.batch], guided=guided)
+        return painted
+
+    @torch.inference_mode()
+    def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
+        """The patches through the VAE and back, without randomness."""
+        step, out = self._sampling.batch, list[Image]()
+        for start in range(0, len(patches), step):
+            some = patches[start : start + step]
+            powers = self._powers(some)
+            out += self._decode(self._encode(_to_rgb(some).pow(powers)), powers)
+        return out
+
+    @torch.inference_mode()
+    def _paint_batch(self, requests: Sequence[PatchRequest], *, guided: bool) -> list[PaintedPatch]:
+        wanted, unwanted = self._embed(requests)
+        guidance = self._sampling.guidance if guided else 1.0
+        masks = torch.from_numpy(np.stack([r.mask for r in requests]))[:, None].float()
+        powers = self._powers([r.patch for r in requests])
+        patches = _to_rgb([r.patch for r in requests]).pow(powers)
+        shown = self._encode(patches) if self._habits.whole_background else None
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            latents = self._pipeline(
+                image=patches,
+                mask_image=masks,
+                masked_image_latents=shown,
+                prompt_embeds=wanted,
+                negative_prompt_embeds=unwanted,
+                height=self.patch_px,
+                width=self.patch_px,
+                num_inference_steps=self._sampling.steps,
+                guidance_scale=guidance,
+                generator=[torch.Generator("cpu").manual_seed(r.seed) for r in requests],
+                output_type="latent",
+            ).images
+        return [
+            PaintedPatch(image, self._provenance(request, guidance))
+            for image, request in zip(self._decode(latents.float(), powers), requests, strict=True)
+        ]
+
+    def _encode(self, patches: torch.Tensor) -> torch.Tensor:
+        """(b, 3, p, p) RGB in [0, 1] -> scaled latents, without randomness."""
+        vae = self._pipeline.vae
+        latents = vae.encode(patches.to(self._pipeline.device) * 2 - 1).latent_dist.mode()
+        scaled: torch.Tensor = latents * vae.config.scaling_factor
+        return scaled
+
+    def _decode(self, latents: torch.Tensor, powers: torch.Tensor) -> list[Image]:
+        """Scaled latents (b, c, s, s) -> patches, in single precision: halves would band dark streets."""
+        vae = self._pipeline.vae
+        seen = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
+        return _to_bgr(((seen + 1) / 2).clamp(0, 1).pow(1 / powers).permute(0, 2, 3, 1).numpy())
+
+    def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
+        """(b, 1, 1, 1): how much each patch is lifted; 1 for a model that takes patches as they are."""
+        powers = exposures_of(patches) if self._habits.levelled else np.ones(len(patches), np.float32)
+        return torch.from_numpy(powers)[:, None, None, None]
+
+    def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prompt and empty-prompt embeddings (b, tokens, width), prototype tokens appended if taken."""
+        device = self._pipeline.device
+        wanted, unwanted = self._pipeline.encode_prompt(
+            [r.prompt for r in requests], device, 1, True, negative_prompt=[""] * len(requests)
+        )
+        if self._prototype_weights is None:
+            return wanted, unwanted
+        null = self._prototype_weights["null"].to(wanted)
+        told = torch.stack([self._prototype_token(r.prototype, null) for r in requests])
+        untold = null.expand(len(requests), -1)
+        return torch.cat([wanted, told[:, None]], 1), torch.cat([unwanted, untold[:, None]], 1)
+
+    def _prototype_token(self, prototype: NDArray[np.float32] | None, null: torch.Tensor) -> torch.Tensor:
+        if prototype is None or self._prototype_weights is None or not prototype.any():
+            return null
+        vector = torch.from_numpy(prototype / np.linalg.norm(prototype)).to(null)
+        weights = self._prototype_weights
+        return functional.linear(
+            vector, weights["projection.weight"].to(null), weights["projection.bias"].to(null)
+        )
+
+    def _provenance(self, request: PatchRequest, guidance: float) -> Provenance:
+        return Provenance(
+            generator=self._card.name,
+            digest=self._card.digest,
+            licence=self._card.licence,
+            prompt=request.prompt,
+            seed=request.seed,
+            steps=self._sampling.steps,
+            guidance=guidance,
+            prototype=request.prototype is not None and self.takes_prototypes,
+        )
+
+
+def _load(model: str, revision: str | None, device: str, *, offline: bool) -> StableDiffusionInpaintPipeline:
+    diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
+    try:
+        pipeline = StableDiffusionInpaintPipeline.from_pretrained(
+            model, revision=revision, local_files_only=offline, dtype=torch.float32,
+            safety_checker=None, requires_safety_checker=False,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if offline:
+            raise GeneratorUnavailable(
+                f"generator folder {model} is incomplete or not an inpainting pipeline ({reason}); "
+                "write it again with save_pretrained or `python -m synth.small_sd --out FOLDER`"
+            ) from error
+        raise GeneratorUnavailable(
+            f"hub model {model!r} at revision {revision} cannot be fetched ({reason}); download it where "
+            "there is a network and give its folder instead"
+        ) from error
+    pipeline = pipeline.to(device)
+    logger.info("generator %s opened on %s", model, device)
+    return pipeline
+
+
+def _to_rgb(patches: Sequence[Image]) -> torch.Tensor:
+    """BGR uint8 patches -> (b, 3, p, p) float32 RGB in [0, 1]."""
+    stacked = np.stack(patches)[..., ::-1].transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(stacked, np.float32) / np.float32(255))
+
+
+def _to_bgr(images: NDArray[np.float32]) -> list[Image]:
+    """(b, p, p, 3) float RGB in [0, 1] -> BGR uint8 patches."""
+    pixels = np.rint(np.asarray(images)[..., ::-1] * 255).astype(np.uint8)
+    return [np.ascontiguousarray(patch) for patch in pixels]
+
+
+def _name(folder: Path) -> str:
+    return "small-sd" if folder == BUNDLED_FOLDER else folder.name
+
+
+def _folder_digest(folder: Path) -> str:
+    """sha256 hex over the model's files: names and contents, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted({p for pattern in _MODEL_FILES for p in folder.rglob(pattern)}):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _licence(readme: Path) -> str:
+    """The `license:` line of a model card's front matter, or `unknown`."""
+    text = readme.read_text(errors="replace") if readme.is_file() else ""
+    found = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
+    return found.group(1) if found else "unknown"

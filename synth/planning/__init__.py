@@ -1,0 +1,1 @@
+"""What to generate and where: patches, layouts, prompts, backgrounds."""

@@ -1,0 +1,273 @@
+"""Where the hazards of an order stand: planned boxes, the patches to be painted and their masks.
+
+A plan is a function of the order, the scene's index and the picture's size and horizon; it never looks at
+a picture. Boxes are pixels of the picture, xyxy, origin top left.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from edge.vision.conditions import size_bin
+from messaging.taxonomy import RegionBin, SizeBin
+from synth.errors import OrderRefused
+from synth.order import GeometryShare, SynthesisOrder
+from synth.planning.patches import MASK_GROWTH, Box, Mask, PatchWindow, paint_mask, patch_window
+
+DEFAULT_HORIZON = 0.42
+_TRIES = 60
+_GROUND_TRIES = 45
+_PLACES = (2, 3, 4)
+_PLACE_ODDS = (0.55, 0.25, 0.20)
+_CONTROLS = 2
+_AT_WINDOW = 0.3
+_PATCH_PER_BOX = (1.55, 2.6)
+_TIGHT_PATCH_PER_BOX = (1.5, 1.75)
+_TIGHT_FROM_PX = 48.0
+_LARGEST_SHIFT = 0.25
+_SIZE_SHARE = {
+    SizeBin.TINY: (0.018, 0.038),
+    SizeBin.SMALL: (0.042, 0.095),
+    SizeBin.MEDIUM: (0.105, 0.235),
+    SizeBin.LARGE: (0.26, 0.40),
+}
+_SMALL_ANYWHERE = (GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
+_ROW = {"top": 0, "middle": 1, "left": 1, "right": 1, "bottom": 2}
+_MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
+
+
+class Stand(StrEnum):
+    """What a class needs under it: the road, any ground, or mostly ground (fire and smoke leave windows)."""
+
+    ROAD = "road"
+    GROUND = "ground"
+    MOSTLY = "mostly"
+
+
+@dataclass(frozen=True)
+class ClassShape:
+    """How boxes of a class look: width over height, what they stand on, and `near_share`, the longer side
+    as a share of the picture's longer side when it stands at the lower edge.
+    """
+
+    aspect: tuple[float, float]
+    stand: Stand
+    near_share: float
+
+
+_SHAPES = {
+    "fire": ClassShape((0.5, 1.05), Stand.MOSTLY, 0.16),
+    "smoke": ClassShape((0.6, 1.15), Stand.MOSTLY, 0.30),
+    "flood": ClassShape((2.2, 4.5), Stand.ROAD, 0.40),
+    "pothole": ClassShape((1.7, 4.0), Stand.ROAD, 0.11),
+    "garbage": ClassShape((1.4, 2.3), Stand.GROUND, 0.14),
+    "fallen_person": ClassShape((1.6, 3.6), Stand.GROUND, 0.14),
+    "stopped_vehicle": ClassShape((1.0, 2.2), Stand.ROAD, 0.28),
+}
+_OTHER = ClassShape((0.7, 1.6), Stand.GROUND, 0.20)
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Where things can stand in a picture.
+
+    Attributes:
+        horizon: the horizon's height as a share of the picture's height, from above.
+        standable: (h, w) bool, road and pavement that nothing hides; None where that is not known.
+        road: (h, w) bool, the road alone; None where that is not known.
+    """
+
+    horizon: float = DEFAULT_HORIZON
+    standable: Mask | None = None
+    road: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One spot of a scene: planned box, the window around it, and the seed of all that is painted there."""
+
+    box: Box
+    window: PatchWindow
+    seed: int
+
+    def mask(self, patch_px: int) -> Mask:
+        """What may be painted, (patch_px, patch_px): the planned box grown a little."""
+        return paint_mask(self.window.to_patch(self.box, patch_px), patch_px)
+
+    def size(self, width: int, height: int) -> SizeBin:
+        """Size bin of the planned box in a picture of this size."""
+        return size_bin(np.asarray(self.box, np.float32), width, height)
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """Places of one background, and how two twin pictures share them.
+
+    Every place is painted twice, with a hazard and empty. The first picture shows hazards at the even
+    places and the empty paintings at the odd ones, the second the reverse; so each picture has hazard-free
+    painted patches at spots where its twin has a hazard. `controls` are further hazard-free patches that
+    only pass the generator's encoder and decoder.
+    """
+
+    index: int
+    places: tuple[Place, ...]
+    controls: tuple[Place, ...]
+
+    def hazards_of(self, twin: int) -> tuple[int, ...]:
+        """Indices of the places that bear a hazard in picture 0 or 1."""
+        return tuple(range(twin, len(self.places), 2))
+
+
+def plan_scene(order: SynthesisOrder, index: int, *, width: int, height: int, ground: Ground) -> ScenePlan:
+    """Plan scene `index` of an order on a picture of this size in pixels.
+
+    A region of the order that shows no ground is believed all the same: the box was seen there. Raises
+    `OrderRefused` when not even one box of the wanted geometry fits into the picture.
+    """
+    rng = np.random.default_rng([order.seed, index, 1])
+    wanted = int(rng.choice(_PLACES, p=_PLACE_ODDS))
+    frame = _Frame(width, height, ground)
+    places: list[Place] = []
+    for _ in range(wanted):
+        _add(places, [], order, frame, rng)
+    if not places:
+        raise OrderRefused(
+            f"no box of {order.class_name} in the geometry asked for fits into {width}x{height} pixels; "
+            "ask for smaller sizes or larger images"
+        )
+    controls: list[Place] = []
+    smaller = order.model_copy(update={"geometry": _SMALL_ANYWHERE})
+    for _ in range(_CONTROLS):
+        if not _add(controls, places, order, frame, rng):
+            _add(controls, places, smaller, frame, rng)
+    return ScenePlan(index, tuple(places), tuple(controls))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    width: int
+    height: int
+    ground: Ground
+
+    @property
+    def horizon(self) -> float:
+        return self.ground.horizon
+
+    @property
+    def longer(self) -> int:
+        return max(self.width, self.height)
+
+    @property
+    def shorter(self) -> int:
+        return min(self.width, self.height)
+
+
+def _add(
+    places: list[Place], others: list[Place], order: SynthesisOrder, frame: _Frame, rng: np.random.Generator
+) -> bool:
+    """Append one more place whose mask touches no other's; False when none was found in some tries."""
+    for attempt in range(_TRIES):
+        box = _draw_box(order, frame, rng)
+        if attempt < _GROUND_TRIES and not _stands(box, order.class_name, frame.ground, rng):
+            continue
+        if not any(_touch(grown(box, 3 * MASK_GROWTH), p.box) for p in (*places, *others)):
+            places.append(Place(box, _window(box, frame, rng), int(rng.integers(2**31 - 1))))
+            return True
+    return False
+
+
+def _draw_box(order: SynthesisOrder, frame: _Frame, rng: np.random.Generator) -> Box:
+    weights = np.asarray([g.weight for g in order.geometry])
+    share = order.geometry[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    shape = _SHAPES.get(order.class_name, _OTHER)
+    aspect = float(np.exp(rng.uniform(*np.log(shape.aspect))))
+    centre_y = _centre_y(share, shape, frame, rng)
+    longer = _longer_side(share.size, shape, frame, centre_y, rng)
+    width, height = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
+    if share.region is RegionBin.UNKNOWN and share.size is not SizeBin.UNKNOWN:
+        centre_y = _depth_of(longer, shape, frame, rng) - height / 2
+    column = _column(share.region)
+    low, high = (0.06, 0.94) if column is None else (column / 3, (column + 1) / 3)
+    centre_x = float(rng.uniform(low, high)) * frame.width
+    return _settle(centre_x, centre_y, width, height, shape=shape, frame=frame)
+
+
+def _centre_y(share: GeometryShare, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
+    row = _row(share.region)
+    low, high = (frame.horizon, 0.95) if row is None else (row / 3, (row + 1) / 3)
+    return float(rng.uniform(low, high)) * frame.height
+
+
+def _longer_side(
+    size: SizeBin, shape: ClassShape, frame: _Frame, centre_y: float, rng: np.random.Generator
+) -> float:
+    """Pixels: within the bin, or by depth (growing linearly from the horizon down) when it is unknown."""
+    if size is SizeBin.UNKNOWN:
+        nearness = (centre_y / frame.height - frame.horizon) / (1 - frame.horizon)
+        share = shape.near_share * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
+    else:
+        low, high = _SIZE_SHARE[size]
+        share = float(np.exp(rng.uniform(math.log(low), math.log(high))))
+    return min(max(share * frame.longer, 9.0), frame.shorter / 1.3)
+
+
+def _depth_of(longer: float, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
+    """The lower edge (pixels) at which something of this size stands on a flat road."""
+    nearness = min(longer / frame.longer / shape.near_share, 1.0) * float(rng.uniform(0.85, 1.15))
+    return (frame.horizon + (1 - frame.horizon) * min(max(nearness, 0.08), 1.0)) * frame.height
+
+
+def _settle(x: float, y: float, width: float, height: float, *, shape: ClassShape, frame: _Frame) -> Box:
+    """Move a box inside the picture; what lies on the road gets its lower edge below the horizon."""
+    x = min(max(x, width / 2 + 2), frame.width - width / 2 - 2)
+    y = min(y, frame.height - height / 2 - 2)
+    lowest_base = (frame.horizon + (-0.02 if shape.stand is Stand.MOSTLY else 0.05)) * frame.height
+    y = max(y, height / 2 + 2, lowest_base - height / 2)
+    return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _stands(box: Box, class_name: str, ground: Ground, rng: np.random.Generator) -> bool:
+    """Whether three points along the foot of the box are on what the class needs; true where unknown."""
+    stand = _SHAPES.get(class_name, _OTHER).stand
+    surface = ground.road if stand is Stand.ROAD else ground.standable
+    free = stand is Stand.MOSTLY and rng.random() < _AT_WINDOW
+    if surface is None or free:
+        return True
+    row = min(int(box[3] - 0.15 * (box[3] - box[1])), surface.shape[0] - 1)
+    columns = [int(box[0] + share * (box[2] - box[0])) for share in (0.25, 0.5, 0.75)]
+    return bool(surface[row, columns].all())
+
+
+def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:
+    """The patch around a box; tight around larger ones, so that few pixels need not be stretched far."""
+    shift = rng.uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, 2)
+    longer = max(box[2] - box[0], box[3] - box[1])
+    loose = _PATCH_PER_BOX if longer < _TIGHT_FROM_PX else _TIGHT_PATCH_PER_BOX
+    per_box = float(rng.uniform(*loose))
+    return patch_window(
+        box, frame.width, frame.height, per_box=per_box, shift=(float(shift[0]), float(shift[1]))
+    )
+
+
+def grown(box: Box, share: float) -> Box:
+    """The box with `share` of its longer side added at every edge."""
+    pad = share * max(box[2] - box[0], box[3] - box[1])
+    return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
+
+
+def _touch(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _row(region: RegionBin) -> int | None:
+    return None if region is RegionBin.UNKNOWN else _ROW[region.split("_")[0]]
+
+
+def _column(region: RegionBin) -> int | None:
+    if region is RegionBin.UNKNOWN:
+        return None
+    if region in _MIDDLE_COLUMN:
+        return 1
+    return 0 if region.endswith("left") else 2

@@ -1,0 +1,73 @@
+"""Square patches cut around planned boxes, and the masks inside which they are inpainted.
+
+Used in production and in the training of the bundled model alike, so that both see the same geometry. Images
+are BGR uint8 (h, w, 3), masks bool (h, w), boxes xyxy in pixels. Nothing here reads pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
+
+MIN_PATCH_SIDE_PX = 48
+MASK_GROWTH = 0.08
+
+
+@dataclass(frozen=True)
+class PatchWindow:
+    """A square cut out of a larger picture: its corner and side in picture pixels."""
+
+    left: int
+    top: int
+    side: int
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pixels inside, a view of (side, side, 3)."""
+        return image[self.top : self.top + self.side, self.left : self.left + self.side]
+
+    def to_patch(self, xyxy: Box, patch_px: int) -> Box:
+        """A box in picture pixels -> the same box in pixels of the patch resized to `patch_px`."""
+        scale = patch_px / self.side
+        x1, y1, x2, y2 = xyxy
+        return (
+            (x1 - self.left) * scale, (y1 - self.top) * scale,
+            (x2 - self.left) * scale, (y2 - self.top) * scale,
+        )  # fmt: skip
+
+    def to_picture(self, xyxy: Box, patch_px: int) -> Box:
+        """The reverse of `to_patch`."""
+        scale = self.side / patch_px
+        x1, y1, x2, y2 = xyxy
+        return x1 * scale + self.left, y1 * scale + self.top, x2 * scale + self.left, y2 * scale + self.top
+
+
+def patch_window(
+    xyxy: Box, width: int, height: int, *, per_box: float = 2.0, shift: tuple[float, float] = (0.0, 0.0)
+) -> PatchWindow:
+    """The window around a planned box in a picture of `width` x `height` pixels.
+
+    Its side is `per_box` (1.5 to 3) times the longer box side, at least 48 px, at most the shorter
+    picture side; `shift` moves its centre by a share (-0.5 to 0.5) of the room around the box.
+    """
+    x1, y1, x2, y2 = xyxy
+    longer = max(x2 - x1, y2 - y1)
+    side = min(max(round(per_box * longer), MIN_PATCH_SIDE_PX), width, height)
+    room_x, room_y = max(side - (x2 - x1), 0.0), max(side - (y2 - y1), 0.0)
+    left = (x1 + x2 - side) / 2 + shift[0] * room_x
+    top = (y1 + y2 - side) / 2 + shift[1] * room_y
+    return PatchWindow(round(min(max(left, 0), width - side)), round(min(max(top, 0), height - side)), side)
+
+
+def paint_mask(xyxy: Box, patch_px: int, *, growth: float = MASK_GROWTH) -> Mask:
+    """The box (patch pixels) grown by `growth` of its longer side, at least one pixel, as (p, p) bool."""
+    x1, y1, x2, y2 = xyxy
+    margin = max(growth * max(x2 - x1, y2 - y1), 1.0)
+    mask = np.zeros((patch_px, patch_px), np.bool_)
+    top, bottom = max(int(np.floor(y1 - margin)), 0), min(int(np.ceil(y2 + margin)), patch_px)
+    left, right = max(int(np.floor(x1 - margin)), 0), min(int(np.ceil(x2 + margin)), patch_px)
+    mask[top:bottom, left:right] = True
+    return mask

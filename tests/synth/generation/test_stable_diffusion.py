@@ -1,0 +1,204 @@
+"""The generator on diffusers, with a tiny untrained pipeline of the real classes."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from messaging.errors import ConfigurationError
+from synth.errors import GeneratorUnavailable
+from synth.generation.generator import PROTOTYPE_WIDTH, PatchRequest
+from synth.generation.stable_diffusion import PROTOTYPE_FILE, DiffusionGenerator, Sampling
+from synth.small_sd.denoiser import DenoiserParts
+from synth.small_sd.folder import write_folder
+from synth.small_sd.models import (
+    PrototypeToken,
+    Sizes,
+    autoencoder,
+    denoiser,
+    scheduler,
+    text_encoder,
+    tokenizer,
+)
+
+SIDE = 32
+TINY = Sizes(
+    patch_px=SIDE, vae_channels=(8, 8, 8), vae_groups=4, unet_channels=(16, 16, 16), unet_groups=4,
+    heads=2, text_width=16, text_layers=1,
+)  # fmt: skip
+SAMPLING = Sampling(steps=2, guidance=3.0, batch=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    tokens = tokenizer(TINY)
+    token = PrototypeToken(TINY.text_width)
+    torch.nn.init.normal_(token.projection.weight, std=3.0)
+    painter = DenoiserParts(denoiser(TINY), text_encoder(TINY, tokens), token)
+    torch.nn.init.normal_(painter.unet.conv_out.weight, std=0.3)
+    path = tmp_path_factory.mktemp("pipelines") / "tiny"
+    write_folder(path, vae=autoencoder(TINY), painter=painter, tokens=tokens, noising=scheduler())
+    (path / "README.md").write_text("---\nlicense: agpl-3.0-or-later\n---\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def generator(folder: Path) -> DiffusionGenerator:
+    return DiffusionGenerator.from_folder(folder, sampling=SAMPLING)
+
+
+def _request(seed: int = 1, prompt: str = "a photo of fire", prototype: int | None = None) -> PatchRequest:
+    patch = np.random.default_rng(7).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+    mask = np.zeros((SIDE, SIDE), np.bool_)
+    mask[8:24, 8:24] = True
+    vector = None if prototype is None else np.eye(PROTOTYPE_WIDTH, dtype=np.float32)[prototype]
+    return PatchRequest(prompt, patch, mask, seed, vector)
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> int:
+    return int(np.abs(first.astype(int) - second.astype(int)).max())
+
+
+def test_paintings_come_in_order_in_the_size_of_the_patch(generator: DiffusionGenerator) -> None:
+    painted = generator.paint([_request(seed) for seed in range(5)])
+    assert [p.provenance.seed for p in painted] == [0, 1, 2, 3, 4]
+    assert all(p.image.shape == (SIDE, SIDE, 3) and p.image.dtype == np.uint8 for p in painted)
+    assert generator.patch_px == SIDE
+    assert generator.paint([]) == []
+
+
+def test_the_same_request_gives_the_same_painting_in_any_company(generator: DiffusionGenerator) -> None:
+    alone = generator.paint([_request(3)])[0].image
+    among = generator.paint([_request(1), _request(2), _request(9), _request(3)])[3].image
+    assert np.array_equal(alone, generator.paint([_request(3)])[0].image)
+    assert _difference(alone, among) <= 1
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (_request(seed=2), "another seed"),
+        (_request(prompt="a photo of smoke"), "another prompt"),
+        (_request(prototype=3), "a prototype"),
+    ],
+)
+def test_what_changes_a_painting(generator: DiffusionGenerator, other: PatchRequest, what: str) -> None:
+    first, second = generator.paint([_request(), other])
+    assert _difference(first.image, second.image) > 1, what
+
+
+def test_another_prototype_gives_another_painting_and_its_length_does_not(
+    generator: DiffusionGenerator,
+) -> None:
+    one, other = _request(prototype=3), _request(prototype=40)
+    longer = PatchRequest(one.prompt, one.patch, one.mask, one.seed, 5 * np.asarray(one.prototype))
+    painted = [p.image for p in generator.paint([one, other])]
+    assert _difference(*painted) > 1
+    assert _difference(painted[0], generator.paint([longer, other])[0].image) <= 1
+
+
+def test_an_unguided_request_is_painted_without_guidance_among_guided_ones(
+    generator: DiffusionGenerator,
+) -> None:
+    plain = replace(_request(4), guided=False)
+    painted = generator.paint([_request(4), plain, _request(5)])
+    assert [p.provenance.guidance for p in painted] == [3.0, 1.0, 3.0]
+    assert _difference(painted[0].image, painted[1].image) > 1
+    assert _difference(painted[1].image, generator.paint([plain])[0].image) <= 1
+
+
+def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: Path) -> None:
+    dark = np.random.default_rng(5).integers(8, 20, (SIDE, SIDE, 3), dtype=np.uint8)
+    bright = np.random.default_rng(5).integers(140, 200, (SIDE, SIDE, 3), dtype=np.uint8)
+    plain = tmp_path / "plain"
+    shutil.copytree(folder, plain)
+    (plain / "painting.json").unlink()
+    lifting, other = (DiffusionGenerator.from_folder(f, sampling=SAMPLING) for f in (folder, plain))
+    assert _difference(lifting.reconstruct([dark])[0], other.reconstruct([dark])[0]) > 1
+    assert _difference(lifting.reconstruct([bright])[0], other.reconstruct([bright])[0]) == 0
+
+
+def test_provenance_names_model_prompt_seed_and_sampling(generator: DiffusionGenerator) -> None:
+    said = generator.paint([_request(11, prototype=1)])[0].provenance
+    assert (said.generator, said.licence) == ("tiny", "agpl-3.0-or-later")
+    assert (said.prompt, said.seed, said.steps, said.guidance) == ("a photo of fire", 11, 2, 3.0)
+    assert said.prototype
+    assert said.digest == generator.card.digest
+    assert len(said.digest) == 64
+
+
+def test_the_digest_changes_with_the_weights_and_not_with_the_card(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            target = copy / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    (copy / "README.md").write_text("another card")
+    digest = DiffusionGenerator.from_folder(folder).card.digest
+    assert DiffusionGenerator.from_folder(copy).card.digest == digest
+    (copy / PROTOTYPE_FILE).unlink()
+    without = DiffusionGenerator.from_folder(copy, sampling=SAMPLING)
+    assert without.card.digest != digest
+    assert without.card.licence == "unknown"
+
+
+def test_a_pipeline_without_projection_ignores_prototypes(folder: Path, tmp_path: Path) -> None:
+    plain = DiffusionGenerator(
+        DiffusionGenerator.from_folder(folder)._pipeline,
+        DiffusionGenerator.from_folder(folder).card,
+        sampling=SAMPLING,
+    )
+    with_one, without = plain.paint([_request(prototype=3), _request()])
+    assert not plain.takes_prototypes
+    assert _difference(with_one.image, without.image) <= 1
+    assert not with_one.provenance.prototype
+
+
+def test_reconstruction_needs_no_randomness(generator: DiffusionGenerator) -> None:
+    patches = [_request().patch] * 3
+    first, again = generator.reconstruct(patches), generator.reconstruct(patches)
+    assert [p.shape for p in first] == [(SIDE, SIDE, 3)] * 3
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_patch_of_another_size_is_refused(generator: DiffusionGenerator) -> None:
+    wrong = PatchRequest("a photo", np.zeros((16, 16, 3), np.uint8), np.ones((16, 16), np.bool_), 1)
+    with pytest.raises(ConfigurationError, match="tiny paints patches of 32 px; got 16 px"):
+        generator.paint([wrong])
+
+
+def test_a_missing_folder_is_named_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(GeneratorUnavailable, match=r"generator folder .*nowhere holds no .*--out FOLDER"):
+        DiffusionGenerator.from_folder(tmp_path / "nowhere")
+
+
+def test_an_incomplete_folder_is_named_with_its_remedy(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_bytes((folder / "model_index.json").read_bytes())
+    with pytest.raises(GeneratorUnavailable, match=r"generator folder .* is incomplete .*write it again"):
+        DiffusionGenerator.from_folder(tmp_path)
+
+
+def test_an_unreachable_hub_model_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        GeneratorUnavailable,
+        match=r"hub model 'someone/absent-inpainting' at revision 0123abc cannot be fetched .*give",
+    ):
+        DiffusionGenerator.from_hub("someone/absent-inpainting", "0123abc", licence="unknown")
+
+
+def test_a_hub_model_needs_a_pinned_revision() -> None:
+    with pytest.raises(ConfigurationError, match="needs a pinned revision"):
+        DiffusionGenerator.from_hub("someone/absent-inpainting", "", licence="unknown")
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"guidance": 0.5}, {"batch": 0}])
+def test_sampling_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match="sampling needs"):
+        Sampling(**wrong)

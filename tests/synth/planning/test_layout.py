@@ -1,0 +1,116 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from messaging.taxonomy import RegionBin, SizeBin
+from synth.errors import OrderRefused
+from synth.planning.layout import Ground, ScenePlan, plan_scene
+from tests.support.synth.orders import order, share
+
+GROUND = Ground(horizon=0.3)
+
+
+def plans(count: int = 30, ground: Ground = GROUND, **changes: object) -> list[ScenePlan]:
+    wanted = order(**changes)
+    return [plan_scene(wanted, k, width=640, height=360, ground=ground) for k in range(count)]
+
+
+def test_the_same_order_and_scene_give_the_same_plan_and_another_seed_another() -> None:
+    assert plans(3) == plans(3)
+    assert plans(3) != plans(3, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("size", "low", "high"),
+    [
+        (SizeBin.TINY, 0, 0.04),
+        (SizeBin.SMALL, 0.04, 0.1),
+        (SizeBin.MEDIUM, 0.1, 0.25),
+        (SizeBin.LARGE, 0.25, 1),
+    ],
+)
+@pytest.mark.parametrize("name", ["fire", "pothole", "fallen_person"])
+def test_boxes_have_the_size_that_the_histogram_asks_for(
+    size: SizeBin, low: float, high: float, name: str
+) -> None:
+    for plan in plans(geometry=(share(size),), class_name=name):
+        for place in plan.places:
+            longer = max(place.box[2] - place.box[0], place.box[3] - place.box[1]) / 640
+            assert low <= longer < high
+            assert place.size(640, 360) is size
+
+
+@pytest.mark.parametrize("region", [RegionBin.LEFT, RegionBin.BOTTOM_RIGHT, RegionBin.MIDDLE, RegionBin.TOP])
+def test_boxes_stand_in_the_region_asked_for(region: RegionBin) -> None:
+    inside = 0
+    for plan in plans(geometry=(share(SizeBin.SMALL, region),), class_name="fire"):
+        x, y = (
+            (plan.places[0].box[0] + plan.places[0].box[2]) / 2,
+            (plan.places[0].box[1] + plan.places[0].box[3]) / 2,
+        )
+        row, column = int(3 * y / 360), int(3 * x / 640)
+        names = [
+            ["top_left", "top", "top_right"],
+            ["left", "middle", "right"],
+            ["bottom_left", "bottom", "bottom_right"],
+        ]
+        inside += names[row][column] == region
+    assert inside >= 27
+
+
+@pytest.mark.parametrize("name", ["pothole", "garbage", "fallen_person", "flood", "stopped_vehicle"])
+def test_what_lies_on_the_ground_has_its_foot_below_the_horizon(name: str) -> None:
+    unknown = (share(SizeBin.UNKNOWN, RegionBin.UNKNOWN), share(SizeBin.MEDIUM, RegionBin.TOP))
+    assert all(
+        place.box[3] > 0.3 * 360 for plan in plans(class_name=name, geometry=unknown) for place in plan.places
+    )
+
+
+def test_a_size_that_is_unknown_grows_towards_the_camera() -> None:
+    boxes = [p.box for plan in plans(60, geometry=(share(SizeBin.UNKNOWN),)) for p in plan.places]
+    near = [b[2] - b[0] for b in boxes if b[3] > 300]
+    far = [b[2] - b[0] for b in boxes if b[3] < 220]
+    assert np.mean(near) > 1.5 * np.mean(far)
+
+
+def test_potholes_stay_on_the_road_that_the_background_shows() -> None:
+    road = np.zeros((360, 640), np.bool_)
+    road[200:, 200:440] = True
+    feet = [
+        p.box
+        for plan in plans(ground=Ground(0.3, road, road), geometry=(share(SizeBin.SMALL),))
+        for p in plan.places
+    ]
+    on_road = [road[int(b[3]) - 3, int((b[0] + b[2]) / 2)] for b in feet]
+    assert np.mean(on_road) > 0.95
+
+
+def test_patches_are_squares_inside_the_picture_that_hold_the_whole_mask() -> None:
+    sizes = tuple(share(size) for size in SizeBin)
+    for place in (p for plan in plans(geometry=sizes) for p in (*plan.places, *plan.controls)):
+        window = place.window
+        assert window.side >= 48
+        assert 0 <= window.left <= 640 - window.side
+        assert 0 <= window.top <= 360 - window.side
+        assert place.mask(64).any()
+        assert not place.mask(64).all()
+
+
+def test_no_two_places_of_a_scene_touch_and_every_picture_has_hazard_free_patches() -> None:
+    for plan in plans():
+        boxes = [place.box for place in (*plan.places, *plan.controls)]
+        assert all(
+            a[0] >= b[2] or b[0] >= a[2] or a[1] >= b[3] or b[1] >= a[3]
+            for a, b in itertools.combinations(boxes, 2)
+        )
+        first, second = plan.hazards_of(0), plan.hazards_of(1)
+        assert 1 <= len(first) <= 2
+        assert len(second) + len(plan.controls) >= 2
+        assert sorted((*first, *second)) == list(range(len(plan.places)))
+
+
+def test_a_geometry_that_fits_nowhere_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synth.planning.layout._TRIES", 0)
+    with pytest.raises(OrderRefused, match="smaller sizes or larger images"):
+        plans(1)

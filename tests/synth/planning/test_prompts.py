@@ -1,0 +1,60 @@
+"""Prompts: what a class under a condition is called."""
+
+import re
+
+import numpy as np
+import pytest
+
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
+from synth.planning.prompts import VOCABULARY, Medium, prompt_for
+
+
+def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
+    return prompt_for(name, Condition.parse(key), rng=np.random.default_rng(seed), **kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "kind", "said"),
+    [
+        ("smoke", "night-rain", {}, r"a photo of (rising )?smoke, street at night, rain, \w+ camera"),
+        ("pothole", "day-clear", {}, r"a photo of a (pothole|hole in the road), street by day, clear .*"),
+        (None, "dusk-fog", {}, r"a photo of an empty (street|road), street at dusk, fog, \w+ camera"),
+        ("fire", "unknown-unknown", {}, r"a photo of (fire|flames), street, \w+ camera"),
+        ("fire", "unknown-snow", {}, r"a photo of (fire|flames), street, snow, \w+ camera"),
+        ("fire", "night-unknown", {"size": SizeBin.TINY}, r".*, street at night, far away, \w+ camera"),
+        ("pothole", "day-clear", {"medium": Medium.PHOTOGRAPH}, r"a photograph of .*, clear weather"),
+        ("land_slide", "day-clear", {}, r"a photo of land slide, street by day, .*"),
+    ],
+)
+def test_tags_become_words_and_unknown_ones_do_not(
+    name: str | None, key: str, kind: dict[str, object], said: str
+) -> None:
+    for seed in range(8):
+        assert re.fullmatch(said, _prompt(name, key, seed, **kind))
+
+
+def test_the_same_arguments_give_the_same_words() -> None:
+    assert _prompt("fire", "night-rain", 5) == _prompt("fire", "night-rain", 5)
+    assert len({_prompt("fire", "night-rain", seed) for seed in range(20)}) > 1
+
+
+def test_every_prompt_of_the_default_taxonomy_stays_in_the_closed_vocabulary() -> None:
+    rng = np.random.default_rng(0)
+    for name in (None, *DEFAULT_TAXONOMY.names):
+        for light in Light:
+            for weather in Weather:
+                for size in SizeBin:
+                    for medium in Medium:
+                        prompt = prompt_for(
+                            name, Condition(light, weather), rng=rng, size=size, medium=medium
+                        )
+                        assert set(re.findall(r"[a-z]+", prompt)) <= set(VOCABULARY)
+
+
+def test_no_two_classes_or_conditions_share_a_prompt() -> None:
+    said = {
+        (name, key): _prompt(name, key, 0)
+        for name in (None, *DEFAULT_TAXONOMY.names)
+        for key in ("day-clear", "night-clear", "night-rain", "night-fog", "dusk-snow")
+    }
+    assert len(set(said.values())) == len(said)
