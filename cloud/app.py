@@ -181,7 +181,7 @@ async def _serve(
         Triggers(services).run(stop, every_s=settings.failure_modes.refresh_s),
         _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
-        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.welcome),
+        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
         _repeat(stop, TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
         server.serve([listener]),
         _announce(server, settings, url, started),

@@ -121,12 +121,12 @@ class PromotionSettings(_Section):
 
 
 class RolloutSettings(_Section):
-    """Canary, share, all. A phase holds for `hold_s`; a group stops when more than `stop_share` go back."""
+    """Phases canary, partial, all, each held for `hold_s`; more than `stop_fraction` failures halt it."""
 
     canary_sites: int = Field(default=1, ge=1)
-    share: UnitFloat = 0.5
+    partial_fraction: UnitFloat = 0.5
     hold_s: float = Field(default=3600.0, ge=0.0)
-    stop_share: UnitFloat = 0.05
+    stop_fraction: UnitFloat = 0.05
     order_expiry_s: Seconds = 7 * 86400.0
     phase_deadline_s: Seconds = 6 * 3600.0
     heartbeat_missing_s: Seconds = 600.0

@@ -16,7 +16,7 @@ from cloud.errors import StageInterrupted
 from cloud.evaluation.promotion import Outcome, service_verdict
 from cloud.failure_modes.register import ModeAssessment
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
-from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState
+from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.store.records import CampaignStage, CampaignState, EvaluationRow, ModeStatus, Rollout
 from messaging.releases import Channel
 from messaging.reports import ShadowReport
@@ -102,9 +102,9 @@ def roll_out(parts: Parts, work: StageWork) -> StageResult:
         rollout = parts.rollouts.step(name)
         states = _site_states(rollout)
         _set_gauges(parts, states)
-        held = states.get("held", 0)
+        running = states.get(SiteState.RUNNING, 0)
         total = max(sum(states.values()), 1)
-        work.progress(held / total, f"{rollout.phase}: {held} of {total} sites hold it")
+        work.progress(running / total, f"{rollout.phase}: {running} of {total} sites run it")
         if rollout.phase in FINAL:
             break
     lost = sum(row.frames_lost for row in parts.reports.swaps() if row.digest == digest)

@@ -83,7 +83,7 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
 
 @rollout.command("start")
 def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Roll a release for service out: canary, share, all."""
+    """Roll out a release to all sites in phases: canary, partial, all."""
     with RemoteCloud.of_folder(data) as cloud:
         full = cloud.get(f"models/{digest}", ModelResource).digest
         _say(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)

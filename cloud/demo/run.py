@@ -283,7 +283,7 @@ def _settings(profile: DemoProfile) -> dict[str, Any]:
         "api": {"port": free_port()},
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
-        "rollout": {"canary_sites": 2, "hold_s": 2.0, "share": 1.0},
+        "rollout": {"canary_sites": 2, "hold_s": 2.0, "partial_fraction": 1.0},
         "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": profile.verify_s, "poll_s": 1.0},
         "promotion": PLUMBING if profile.plumbing else {},
         "synthesis": {"images_per_mode": profile.images_per_mode},

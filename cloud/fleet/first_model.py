@@ -1,6 +1,6 @@
 """The fleet's first model: the starting detector, exported, signed for service and kept, once.
 
-Sites that are enrolled later are ordered to run it by `RolloutDriver.welcome`.
+Sites that are enrolled later are ordered to run it by `RolloutDriver.order_for_new_sites`.
 """
 
 import logging

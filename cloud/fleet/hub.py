@@ -1,7 +1,7 @@
-"""The hub: the broker that all gates publish to, embedded, with the cloud's own connection to it.
+"""The hub: the broker that all gates publish to, started here, with the cloud's own connection to it.
 
-Sites are enrolled with the same authority: `enrol_site` gives what a gate needs to connect, and the trust
-file that its node believes. Nothing here reads a message.
+`enrol_site` makes the hub credentials of a site's gate and the trust file of its node. Nothing here reads a
+message.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _ADDRESS = "address.json"
 
 @dataclass(frozen=True)
 class Hub:
-    """The hub as the cloud sees it: messages, bundles, signed metadata, and its address."""
+    """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address."""
 
     bus: Bus
     blobs: Blobs
@@ -40,7 +40,7 @@ class Hub:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What a site is given: files to copy to its gate and its node."""
+    """Files to copy to a site's gate (credentials) and node (trust)."""
 
     site: str
     credentials: Path
@@ -48,12 +48,12 @@ class Enrolment:
 
 
 def hub_authority(folder: DataFolder) -> HubAuthority:
-    """Who may connect to the hub of a data folder."""
+    """The keys of a data folder's hub, which decide who may connect to it."""
     return HubAuthority(folder.hub / "authority", now_utc=int(time.time()))
 
 
 def enrol_site(folder: DataFolder, site: str) -> Enrolment:
-    """Make a site's hub credentials and its trust file; repeating it gives the same."""
+    """Make a site's hub credentials and trust file; repeating it returns the same files."""
     credentials = hub_authority(folder).enrol_site(site)
     trust = folder.root / "sites" / site / "trust.json"
     write_secret(trust, Repository(folder.releases).site_trust.to_bytes())
@@ -61,18 +61,18 @@ def enrol_site(folder: DataFolder, site: str) -> Enrolment:
 
 
 def broker_config(settings: CloudSettings, authority: HubAuthority) -> BrokerConfig:
-    """What the hub's broker is told: where it listens, and whom it lets in."""
+    """Configuration of the hub's broker: address, port and who may connect."""
     config = hub_config(settings.folder.hub, authority)
     return replace(config, host=settings.hub.host, port=settings.hub.port or None)
 
 
 def advertised_url(settings: HubSettings, broker_url: str) -> str:
-    """Where sites connect to a broker that this machine reaches at `broker_url`."""
+    """The URL at which sites reach the broker that this machine reaches at `broker_url`."""
     return f"nats://{settings.advertised_host or settings.host}:{urlsplit(broker_url).port}"
 
 
 def hub_address(folder: DataFolder) -> str | None:
-    """The address that sites are given, as the hub's last start wrote it; None before the first."""
+    """The URL for sites' gates, as written by the hub's last start; None before the first start."""
     path = folder.hub / _ADDRESS
     return str(json.loads(path.read_text(encoding="utf-8"))["url"]) if path.exists() else None
 

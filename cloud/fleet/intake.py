@@ -1,9 +1,9 @@
-"""Bus -> store: every report of the fleet exactly once, every refused message kept aside and counted.
+"""Moves the fleet's reports from the hub into the store: each exactly once, refused ones as dead letters.
 
-A durable pull on the fleet's stream; a message is acknowledged after its transaction is committed, so a
-kill at any point repeats it and the unique key (site, message id) counts it once. The subject's site must
-be the envelope's: who may publish on a subject is the broker's word, what an envelope says is not.
-Heartbeats are read from their last-value bucket. Receipts tell the highest ledger entry committed.
+A durable consumer of the fleet's stream. A message is acknowledged after its transaction is committed, so a
+kill at any point repeats it, and the unique key (site, message id) counts it once. The envelope's site must
+equal the subject's, because the broker enforces only who may publish on a subject. Heartbeats are read from
+their last-value bucket. Receipts name the highest ledger entry that is committed.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ DURABLE = "ingest"
 
 @dataclass(frozen=True)
 class Taken:
-    """What one round of intake did, in messages."""
+    """Numbers of messages handled by one round of intake."""
 
     new: int = 0
     duplicates: int = 0
@@ -35,7 +35,7 @@ class Taken:
 
 @dataclass
 class Intake:
-    """Moves reports from the hub into the store; one instance a process."""
+    """Moves reports from the hub into the store; one instance per process."""
 
     bus: Bus
     store: ReportStore
@@ -44,7 +44,7 @@ class Intake:
     _receipts: dict[str, int] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take until told to stop; an unreachable broker is waited for with back-off (0.2 s to 10 s)."""
+        """Run until stop is requested; while the broker is unreachable, retry every 0.2 s to 10 s."""
         delay_s = 0.2
         while not stop.is_set():
             try:
@@ -58,7 +58,7 @@ class Intake:
                 delay_s = min(10.0, delay_s * 2)
 
     async def take(self, *, timeout_s: float = 1.0) -> Taken:
-        """One batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
+        """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
         deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
             return Taken()
@@ -78,7 +78,7 @@ class Intake:
         return Taken(inserted.new, inserted.duplicates, len(bad))
 
     async def take_heartbeats(self) -> int:
-        """Read the last-value bucket; returns how many sites had something new."""
+        """Read the last-value bucket; returns the number of sites with a new heartbeat."""
         new = 0
         for site, value in (await self.bus.all_latest(HEARTBEATS)).items():
             try:
@@ -92,7 +92,7 @@ class Intake:
         return new
 
     def _keep_aside(self, delivery: Delivery, error: MessageRefused) -> None:
-        log.warning("message refused and kept aside: %s", error)
+        log.warning("message refused and stored as a dead letter: %s", error)
         self.store.keep_aside(
             subject=delivery.subject,
             message_id=delivery.message_id,
@@ -127,17 +127,16 @@ class Intake:
 
 
 def _received(delivery: Delivery) -> Received:
-    """Decode one delivery. Raises `MessageRefused`: bad bytes, or subject and envelope disagree."""
+    """Decode one delivery. Raises `MessageRefused` for bad bytes, or when subject and envelope differ."""
     subject = parse_report_subject(delivery.subject)
     message = decode(delivery.data)
-    said = (message.site, message.kind, message.id)
-    if said != (subject.site, subject.kind, subject.id):
+    if (message.site, message.kind, message.id) != (subject.site, subject.kind, subject.id):
         raise MessageRefused(
-            f"envelope says site {message.site}, kind {message.kind}, id {message.id}; "
-            f"it came on the subject {delivery.subject[:120]}"
+            f"the envelope has site {message.site}, kind {message.kind}, id {message.id}; "
+            f"the message arrived on subject {delivery.subject[:120]}"
         )
     if PAYLOADS[message.kind].lane is Lane.LATEST:
-        raise MessageRefused(f"{message.kind} is a last-value message and has no place in the stream")
+        raise MessageRefused(f"{message.kind} is a last-value message and must not be in the stream")
     return Received(message, len(delivery.data), position_in_headers(delivery.headers))
 
 

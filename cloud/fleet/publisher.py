@@ -1,7 +1,7 @@
-"""From the cloud's threads to the hub: releases signed and sent on the one event loop that owns the link.
+"""Blocking calls by which the cloud's threads sign releases and send orders on the event loop.
 
-Stages and the API run in threads, the broker's connection and the signing repository belong to the loop;
-this is the one place where a thread crosses over. Every call waits for its end, with a time limit.
+Stages and the API run in threads, while the hub connection and the signing repository belong to the event
+loop. This is the only module that crosses between them; every call waits for its result, for a limited time.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from messaging.releases import BundleDescription, RolloutOrder
 from messaging.trust.manifest import ReleaseManifest
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 class Publisher:
-    """Blocking calls for threads; never to be called on the loop itself."""
+    """Signs and sends for threads; never called on the event loop itself, which would deadlock."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, releases: Releases, bus: Bus) -> None:
         self._loop, self._releases, self._bus = loop, releases, bus
@@ -49,19 +49,11 @@ class Publisher:
         return self._wait(lambda: self._releases.promote(digest))
 
     def refresh_timestamp(self) -> None:
-        """Sign a new timestamp, so that sites know the metadata is fresh."""
+        """Sign a new timestamp, which shows sites that the metadata is fresh."""
         self._wait(self._releases.refresh_timestamp)
 
-    def manifests(self) -> dict[str, ReleaseManifest]:
-        """Every release by digest."""
-
-        async def read() -> dict[str, ReleaseManifest]:
-            return self._releases.all()
-
-        return self._wait(read)
-
     def send(self, order: RolloutOrder) -> None:
-        """Put an order where its site looks, and wake the site up."""
+        """Publish an order for its site, with a hint so that the site fetches it at once."""
 
         async def send() -> None:
             await self._releases.send(order)
@@ -72,7 +64,7 @@ class Publisher:
     def _wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         future = asyncio.run_coroutine_threadsafe(make(), self._loop)
         try:
-            return future.result(PATIENCE_S)
+            return future.result(TIMEOUT_S)
         except TimeoutError:
             future.cancel()
-            raise WireUnavailable(f"the hub did not answer within {PATIENCE_S:.0f} s; try again") from None
+            raise WireUnavailable(f"the hub did not answer within {TIMEOUT_S:.0f} s; try again") from None

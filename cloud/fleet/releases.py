@@ -1,8 +1,8 @@
-"""Verdict -> signed release: first for `trial`, then, after the edge's word, for `service`.
+"""Signs releases: a detector bundle for channel `trial`, later, after its shadow runs, for `service`.
 
-Bundles go to the blobs, metadata and orders to named places, through seams given as arguments. Every step
-may be repeated after a crash: what is signed is signed once, what is stored is stored again. Nothing here
-judges a model; whoever calls has the verdict.
+Bundles are stored as blobs, metadata and orders under names, through seams given as arguments. Every step
+may be repeated after a crash: signing happens once, storing happens again. Nothing here evaluates a model;
+the caller has the verdict.
 """
 
 import logging
@@ -21,18 +21,16 @@ PutNamed = Callable[[str, bytes], Awaitable[None]]
 
 
 class Releases:
-    """The releases of a fleet: signed here, fetched by every site's gate. One instance a repository."""
+    """The releases of a fleet, fetched by every site's gate. One instance per repository."""
 
     def __init__(
         self, repository: Repository, blobs: Blobs, *, put_metadata: PutNamed, put_order: PutNamed
     ) -> None:
-        """Set up.
-
-        Args:
-            repository: what signs.
-            blobs: where bundles and evaluation reports go.
-            put_metadata: makes one metadata file public, by file name.
-            put_order: makes one site's order public, by site name.
+        """Args:
+        repository: signs the metadata and holds the keys.
+        blobs: store of bundles and evaluation reports.
+        put_metadata: publishes one metadata file, by file name.
+        put_order: publishes one site's order, by site name.
         """
         self._repository = repository
         self._blobs = blobs
@@ -44,9 +42,9 @@ class Releases:
         return self._repository.releases()
 
     async def publish_first(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
-        """Sign the starting detector straight for service: there is nothing yet to be better than.
+        """Sign the starting detector for service without a trial: there is no incumbent yet.
 
-        Raises `NotNow` when another release is there already.
+        Raises `NotNow` when the fleet has another release.
         """
         others = set(self.all()) - {digest_of(bundle)}
         if others:
@@ -65,7 +63,7 @@ class Releases:
     ) -> ReleaseManifest:
         """Sign a bundle for shadow runs; the evaluation report is stored and named in the manifest.
 
-        Calling it again with the same bundle returns what was signed the first time.
+        Repeating it with the same bundle returns the first manifest.
         """
         evaluation_digest = await self._blobs.put(evaluation)
         return await self._publish(
@@ -73,28 +71,28 @@ class Releases:
         )
 
     async def promote(self, digest: str) -> ReleaseManifest:
-        """Sign a trial release for service. Raises `NotKnown` when it was never in trial."""
+        """Sign a trial release for service. Raises `NotKnown` when it was never released for trial."""
         known = self.all().get(digest)
         if known is None:
             raise NotKnown(f"bundle {digest[:12]} was never released for trial; publish it first")
         manifest = known.model_copy(update={"channel": Channel.SERVICE})
         self._repository.publish(manifest)
         await self.publish_metadata()
-        logger.info("release %s (version %d) may serve", digest[:12], manifest.version)
+        logger.info("release %s (version %d) is signed for service", digest[:12], manifest.version)
         return manifest
 
     async def refresh_timestamp(self) -> None:
-        """Sign a new timestamp and make it public; due well within its lifetime."""
+        """Sign and publish a new timestamp; must be called well within the timestamp's lifetime."""
         self._repository.refresh_timestamp()
         await self.publish_metadata()
 
     async def publish_metadata(self) -> None:
-        """Make all metadata public, timestamp last."""
+        """Publish all metadata files, the timestamp last."""
         for name, data in self._repository.metadata_files().items():
             await self._put_metadata(name, data)
 
     async def send(self, order: RolloutOrder) -> None:
-        """Sign an order and put it where the site looks."""
+        """Sign an order and publish it for its site."""
         await self._put_order(order.site, sign_order(order, self._repository.director))
 
     async def _publish(

@@ -1,8 +1,9 @@
-"""Canary -> share -> all, or halt and roll back: a pure state machine over receipts and heartbeats.
+"""The rollout as a pure state machine: canary, partial, all; or halted and rolled back.
 
-State in, state and orders out; clock, receipts and heartbeats are arguments, nothing is sent or stored
-here. The state is JSON-able, and `orders_of` tells the same orders again, so a crash between storing and
-sending loses none. Sequence numbers only go up, per site, across all rollouts.
+`advance` maps a state, the receipts and heartbeats of the fleet and the time to a new state and the orders to
+send; nothing is sent or stored here. The state converts to JSON, and `orders_of` builds the same orders again
+from it, so a crash between storing and sending loses none. Per site, sequence numbers only increase, across
+all rollouts.
 """
 
 import math
@@ -18,10 +19,10 @@ from messaging.reports import SwapOutcome, SwapReceipt
 
 
 class RolloutPhase(StrEnum):
-    """Where a rollout stands. The last three are final."""
+    """The phase of a rollout. The last three are final."""
 
     CANARY = "canary"
-    SHARE = "share"
+    PARTIAL = "partial"
     ALL = "all"
     ROLLING_BACK = "rolling_back"
     DONE = "done"
@@ -29,25 +30,28 @@ class RolloutPhase(StrEnum):
     HALTED = "halted"
 
 
-GROUPS = (RolloutPhase.CANARY, RolloutPhase.SHARE, RolloutPhase.ALL)
+GROUPS = (RolloutPhase.CANARY, RolloutPhase.PARTIAL, RolloutPhase.ALL)
 FINAL = (RolloutPhase.DONE, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED)
 
 
 class SiteState(StrEnum):
-    """Where one site stands in a rollout."""
+    """The state of one site in a rollout.
+
+    RUNNING: the release is in service there, or in its shadow run. LOST: no receipt or heartbeat in time.
+    """
 
     WAITING = "waiting"
     ORDERED = "ordered"
-    HELD = "held"
+    RUNNING = "running"
     FAILED = "failed"
-    SILENT = "silent"
+    LOST = "lost"
     ORDERED_BACK = "ordered_back"
-    BACK = "back"
+    ROLLED_BACK = "rolled_back"
 
 
 @dataclass(frozen=True)
 class SiteProgress:
-    """One site: the group it belongs to, its state, the last order it was sent, and why it failed."""
+    """One site: its group (the phase that orders it), its state, the last order sent to it, why it failed."""
 
     site: str
     group: RolloutPhase
@@ -59,7 +63,7 @@ class SiteProgress:
 
 @dataclass(frozen=True)
 class RolloutState:
-    """A whole rollout. `since`: when the phase began, or a site of it last changed state if that is later."""
+    """A rollout. `since`: when the phase began, or when a site last changed its state if that is later."""
 
     digest: str
     previous_digest: str | None
@@ -77,16 +81,16 @@ class RolloutState:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the rollout has ended."""
         return self.phase in FINAL
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, strings and numbers."""
+        """The state as dictionaries, lists, strings and numbers."""
         return {**asdict(self), "sites": [asdict(progress) for progress in self.sites]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RolloutState":
-        """What `to_json` gave."""
+        """The state that `to_json` wrote."""
         sites = tuple(
             SiteProgress(**{**row, "group": RolloutPhase(row["group"]), "state": SiteState(row["state"])})
             for row in data["sites"]
@@ -103,20 +107,20 @@ class RolloutState:
 
 @dataclass(frozen=True)
 class Advance:
-    """What one step gave: the state to store, then the orders to send."""
+    """Result of one step: the state to store, then the orders to send."""
 
     state: RolloutState
     orders: tuple[RolloutOrder, ...]
 
 
 @dataclass(frozen=True)
-class FleetWord:
-    """What the fleet has said.
+class FleetStatus:
+    """What is known of the fleet's sites.
 
     Attributes:
-        receipts: every known receipt by site.
-        heartbeats: seconds since 1970 of each site's last heartbeat.
-        sequences: the highest order sequence that each site was ever sent.
+        receipts: every swap receipt, by site.
+        heartbeats: time of each site's last heartbeat, seconds since 1970.
+        sequences: the highest sequence number of the orders sent to each site.
     """
 
     receipts: Mapping[str, Sequence[SwapReceipt]]
@@ -133,76 +137,67 @@ def plan_rollout(
     settings: RolloutSettings,
     now_utc: int,
 ) -> RolloutState:
-    """A rollout that has not begun: the first sites are the canary, then up to `share` of all, then the rest.
+    """Plan a rollout: the first sites are the canary, then `partial_fraction` of all, then the others.
 
     Raises `NotNow` without sites.
     """
     if not sites:
-        raise NotNow(f"release {digest[:12]} has no site to go to; enrol one and start it first")
+        raise NotNow(f"release {digest[:12]} has no site to run it; enrol one and start it first")
     canary = settings.canary_sites
-    share = max(canary, math.ceil(settings.share * len(sites)))
+    partial = max(canary, math.ceil(settings.partial_fraction * len(sites)))
     progress = tuple(
         SiteProgress(
-            site, RolloutPhase.CANARY if i < canary else RolloutPhase.SHARE if i < share else RolloutPhase.ALL
+            site,
+            RolloutPhase.CANARY if i < canary else RolloutPhase.PARTIAL if i < partial else RolloutPhase.ALL,
         )
         for i, site in enumerate(sites)
     )
     return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress)
 
 
-def advance(state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int) -> Advance:
-    """Take in what the fleet said and do what is due: order a group, go on, halt, or roll back.
+def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> Advance:
+    """Apply the fleet's status, then order a group, enter the next phase, halt, or roll back as is due.
 
-    A paused rollout orders no further group; it still halts.
+    A paused rollout orders no further group, but it still halts on failures.
     """
     if state.final:
         return Advance(state, ())
-    state = _heard(state, settings, word, now_utc)
+    state = _apply_status(state, settings, fleet, now_utc)
     if state.phase is RolloutPhase.ROLLING_BACK:
-        return Advance(_maybe_rolled_back(state, settings, now_utc), ())
-    if (failure := _too_many(state, settings)) is not None:
-        return roll_back(state, settings, word, now_utc, reason=failure)
+        return Advance(_finish_rollback(state, settings, now_utc), ())
+    if (failure := _too_many_failures(state, settings)) is not None:
+        return roll_back(state, settings, fleet, now_utc, reason=failure)
     if state.paused:
         return Advance(state, ())
     waiting = [p for p in state.sites if p.group is state.phase and p.state is SiteState.WAITING]
     if waiting:
-        return _order(state, settings, word, now_utc, chosen={p.site for p in waiting}, to=SiteState.ORDERED)
+        return _order(state, settings, fleet, now_utc, chosen={p.site for p in waiting}, to=SiteState.ORDERED)
     if any(p.group is state.phase and p.state is SiteState.ORDERED for p in state.sites):
         return Advance(state, ())
-    return _next_group(state, settings, word, now_utc)
-
-
-def pause(state: RolloutState) -> RolloutState:
-    """Order no further group."""
-    return replace(state, paused=True)
-
-
-def resume(state: RolloutState) -> RolloutState:
-    """Go on where it paused."""
-    return replace(state, paused=False)
+    return _next_group(state, settings, fleet, now_utc)
 
 
 def roll_back(
-    state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int, *, reason: str
+    state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int, *, reason: str
 ) -> Advance:
     """Order every site that may run the release back to the one before; without one, only halt.
 
-    Raises `NotNow` when it is rolling or rolled back already.
+    Raises `NotNow` when the rollout is rolling back, rolled back or halted already.
     """
     if state.phase in (RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED):
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} already")
     if state.previous_digest is None:
         return Advance(replace(state, phase=RolloutPhase.HALTED, reason=reason, since=now_utc), ())
     touched = {
-        p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.HELD, SiteState.SILENT)
+        p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.RUNNING, SiteState.LOST)
     }
     state = replace(state, phase=RolloutPhase.ROLLING_BACK, reason=reason, since=now_utc)
-    step = _order(state, settings, word, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
+    step = _order(state, settings, fleet, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
     return step if touched else Advance(replace(state, phase=RolloutPhase.ROLLED_BACK), ())
 
 
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
-    """The last order of every site that was sent one: sending them again does no harm."""
+    """The last order of every site that has one; sending it again is harmless."""
     return tuple(_order_for(state, settings, p) for p in state.sites if p.sequence)
 
 
@@ -211,18 +206,18 @@ def needs_order(
     model: str,
     *,
     running: str | None,
-    newcomer: bool,
+    missed_rollout: bool,
     answered: bool,
     now_utc: int,
 ) -> bool:
-    """Whether a site outside every rollout is to be ordered the model in service.
+    """Whether a site outside every rollout needs an order for the model in service.
 
     Args:
-        last: the newest order that the site was sent.
+        last: the newest order of the site, if any.
         model: digest of the model in service.
-        running: digest of what the site runs by its last heartbeat.
-        newcomer: whether the site was missing from the rollout that put the model into service.
-        answered: whether the site has answered `last`.
+        running: digest of the model the site runs by its last heartbeat; None without one.
+        missed_rollout: whether the site was not part of the rollout that put the model in service.
+        answered: whether a receipt for `last` has arrived.
         now_utc: seconds since 1970.
     """
     if last is None:
@@ -230,27 +225,31 @@ def needs_order(
     if running == model or last.channel is Channel.TRIAL:
         return False
     if last.digest != model:
-        return newcomer
+        return missed_rollout
     return now_utc >= last.expires_at_utc and (running is None or not answered)
 
 
-def _heard(state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int) -> RolloutState:
-    sites = tuple(_site_heard(state, settings, word, now_utc, p) for p in state.sites)
+def _apply_status(
+    state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int
+) -> RolloutState:
+    sites = tuple(_site_after(state, settings, fleet, now_utc, p) for p in state.sites)
     return state if sites == state.sites else replace(state, sites=sites, since=now_utc)
 
 
-def _site_heard(
-    state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int, progress: SiteProgress
+def _site_after(
+    state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int, progress: SiteProgress
 ) -> SiteProgress:
-    back = progress.state in (SiteState.ORDERED_BACK, SiteState.BACK)
-    for receipt in word.receipts.get(progress.site, ()):
+    back = progress.state in (SiteState.ORDERED_BACK, SiteState.ROLLED_BACK)
+    for receipt in fleet.receipts.get(progress.site, ()):
         if receipt.sequence == progress.sequence and progress.sequence:
-            progress = _told(progress, receipt, _good_outcomes(state, back), back)
-    if progress.state in (SiteState.ORDERED, SiteState.HELD) and _silent(progress, settings, word, now_utc):
-        return replace(progress, state=SiteState.SILENT, reason="no heartbeat")
+            progress = _apply_receipt(progress, receipt, _good_outcomes(state, back), back)
+    if progress.state in (SiteState.ORDERED, SiteState.RUNNING) and _without_heartbeat(
+        progress, settings, fleet, now_utc
+    ):
+        return replace(progress, state=SiteState.LOST, reason="no heartbeat")
     late = now_utc - progress.ordered_at > settings.phase_deadline_s
     if progress.state is SiteState.ORDERED and late:
-        return replace(progress, state=SiteState.SILENT, reason="no receipt")
+        return replace(progress, state=SiteState.LOST, reason="no receipt")
     return progress
 
 
@@ -262,43 +261,45 @@ def _good_outcomes(state: RolloutState, back: bool) -> tuple[SwapOutcome, ...]:
     return (SwapOutcome.INSTALLED,)
 
 
-def _told(
+def _apply_receipt(
     progress: SiteProgress, receipt: SwapReceipt, good: tuple[SwapOutcome, ...], back: bool
 ) -> SiteProgress:
     if receipt.outcome in good:
-        return replace(progress, state=SiteState.BACK if back else SiteState.HELD, reason="")
+        return replace(progress, state=SiteState.ROLLED_BACK if back else SiteState.RUNNING, reason="")
     if receipt.outcome in (SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK):
         return replace(progress, state=SiteState.FAILED, reason=str(receipt.reason))
     return progress
 
 
-def _silent(progress: SiteProgress, settings: RolloutSettings, word: FleetWord, now_utc: int) -> bool:
-    heard = max(progress.ordered_at, word.heartbeats.get(progress.site, 0))
-    return now_utc - heard > settings.heartbeat_missing_s
+def _without_heartbeat(
+    progress: SiteProgress, settings: RolloutSettings, fleet: FleetStatus, now_utc: int
+) -> bool:
+    last = max(progress.ordered_at, fleet.heartbeats.get(progress.site, 0))
+    return now_utc - last > settings.heartbeat_missing_s
 
 
-def _too_many(state: RolloutState, settings: RolloutSettings) -> str | None:
-    """Why the rollout must halt: more than the allowed share of a group failed (so one of few is enough)."""
+def _too_many_failures(state: RolloutState, settings: RolloutSettings) -> str | None:
+    """Why the rollout must halt: more than `stop_fraction` of a group failed (of a small group, one site)."""
     for group in GROUPS:
         members = [p for p in state.sites if p.group is group]
-        bad = [p for p in members if p.state in (SiteState.FAILED, SiteState.SILENT)]
-        if bad and len(bad) > settings.stop_share * len(members):
+        bad = [p for p in members if p.state in (SiteState.FAILED, SiteState.LOST)]
+        if bad and len(bad) > settings.stop_fraction * len(members):
             causes = ", ".join(sorted({p.reason for p in bad}))
             return f"{len(bad)} of {len(members)} sites of group {group} failed: {causes}"
     return None
 
 
-def _next_group(state: RolloutState, settings: RolloutSettings, word: FleetWord, now_utc: int) -> Advance:
+def _next_group(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> Advance:
     later = GROUPS[GROUPS.index(state.phase) + 1 :]
     following = next((g for g in later if any(p.group is g for p in state.sites)), None)
     if following is None:
         return Advance(replace(state, phase=RolloutPhase.DONE, since=now_utc), ())
     if now_utc - state.since < settings.hold_s:
         return Advance(state, ())
-    return advance(replace(state, phase=following, since=now_utc), settings, word, now_utc)
+    return advance(replace(state, phase=following, since=now_utc), settings, fleet, now_utc)
 
 
-def _maybe_rolled_back(state: RolloutState, settings: RolloutSettings, now_utc: int) -> RolloutState:
+def _finish_rollback(state: RolloutState, settings: RolloutSettings, now_utc: int) -> RolloutState:
     open_sites = [p for p in state.sites if p.state is SiteState.ORDERED_BACK]
     if not open_sites or now_utc - max(p.ordered_at for p in open_sites) > settings.phase_deadline_s:
         return replace(state, phase=RolloutPhase.ROLLED_BACK, since=now_utc)
@@ -308,7 +309,7 @@ def _maybe_rolled_back(state: RolloutState, settings: RolloutSettings, now_utc: 
 def _order(
     state: RolloutState,
     settings: RolloutSettings,
-    word: FleetWord,
+    fleet: FleetStatus,
     now_utc: int,
     *,
     chosen: Iterable[str],
@@ -319,7 +320,7 @@ def _order(
         replace(
             p,
             state=to,
-            sequence=max(p.sequence, word.sequences.get(p.site, 0)) + 1,
+            sequence=max(p.sequence, fleet.sequences.get(p.site, 0)) + 1,
             ordered_at=now_utc,
         )
         if p.site in wanted
@@ -331,7 +332,9 @@ def _order(
 
 
 def _order_for(state: RolloutState, settings: RolloutSettings, progress: SiteProgress) -> RolloutOrder:
-    back = state.previous_digest if progress.state in (SiteState.ORDERED_BACK, SiteState.BACK) else None
+    back = (
+        state.previous_digest if progress.state in (SiteState.ORDERED_BACK, SiteState.ROLLED_BACK) else None
+    )
     return RolloutOrder(
         site=progress.site,
         sequence=progress.sequence,

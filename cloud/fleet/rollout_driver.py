@@ -1,14 +1,15 @@
-"""Drives rollouts: the pure state machine of `cloud.fleet.rollout`, fed from the store, its orders sent.
+"""Runs the state machine of `cloud.fleet.rollout` over the store and sends its orders to the hub.
 
-State and orders are stored before anything is sent, so a crash sends an order again rather than never, and
-an order that the hub did not take is owed until it does.
-One rollout for service is under way at a time. Safe to call from several threads.
+State and orders are stored before anything is sent, so after a crash an order is sent again rather than lost;
+an order that the hub did not accept is kept and sent with the next call. At most one rollout for service is
+under way. Safe to call from several threads.
 """
 
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ulid import ULID
 
@@ -16,7 +17,7 @@ from cloud.errors import NotNow
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import (
     Advance,
-    FleetWord,
+    FleetStatus,
     RolloutPhase,
     RolloutState,
     advance,
@@ -34,7 +35,7 @@ from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 
 
 class RolloutDriver:
-    """Begins rollouts and moves them on, one step a call."""
+    """Starts rollouts and advances them, one step per call."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class RolloutDriver:
         self._reports, self._releases, self._publisher = reports, releases, publisher
         self._settings, self._clock = settings, clock
         self._lock = threading.RLock()
-        self._owed: dict[str, RolloutOrder] = {}
+        self._unsent: dict[str, RolloutOrder] = {}
 
     def begin(
         self,
@@ -59,7 +60,7 @@ class RolloutDriver:
         sites: Sequence[str],
         campaign: str | None = None,
     ) -> Rollout:
-        """Store a new rollout, or find the one of that name. Raises `NotNow` without sites."""
+        """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites."""
         with self._lock:
             known = [r for r in self._releases.rollouts(limit=1000) if r.id == rollout]
             if known:
@@ -70,13 +71,13 @@ class RolloutDriver:
             return self._store(row, Advance(state, ()))
 
     def step(self, rollout: str) -> Rollout:
-        """Take in what the fleet said, store, send."""
+        """Advance one rollout by the fleet's present status: store the new state, send its orders."""
         with self._lock:
             row = self._releases.rollout(rollout)
             state = RolloutState.from_json(row.state)
             if state.final:
                 return row
-            result = advance(state, self._settings, self._word(), self._now())
+            result = advance(state, self._settings, self._fleet_status(), self._now())
             if result.state == state and not result.orders:
                 return row
             return self._store(row, result)
@@ -88,37 +89,37 @@ class RolloutDriver:
                 self.step(row.id)
 
     def send_again(self) -> None:
-        """After a start: send again what may be lost; sites take each order once.
+        """Send again, after a restart, every order that may be lost; a site applies each order once.
 
-        That is the last orders of unfinished rollouts, and those that a site has not answered yet.
+        These are the last orders of unfinished rollouts, and orders without a receipt.
         """
         with self._lock:
             last = self._last_orders()
             for order in (last[site] for site in self._enrolled() if site in last):
                 if self._now() < order.expires_at_utc and not self._answered(order):
-                    self._owed[order.site] = order
+                    self._unsent[order.site] = order
             for order in (o for state in self._under_way() for o in orders_of(state, self._settings)):
                 if order.site not in last or order.sequence >= last[order.site].sequence:
-                    self._owed[order.site] = order
-            self._send_owed()
+                    self._unsent[order.site] = order
+            self._send_unsent()
 
-    def welcome(self) -> None:
-        """Order the model in service for newcomers, and for sites whose order for it ran out.
+    def order_for_new_sites(self) -> None:
+        """Send unsent orders, then order the model in service for sites without a model.
 
-        What could not be sent before goes first. Sites in a rollout that is under way are left to it.
+        Sites whose order for it expired get a new one; sites of a rollout under way are left to that rollout.
         """
         with self._lock:
-            self._send_owed()
+            self._send_unsent()
             model = self._releases.current_service()
             if model is None:
                 return
-            for site in self._to_welcome(model.digest):
+            for site in self._sites_without_model(model.digest):
                 self.send_single(site, model.digest, Channel.SERVICE)
 
-    # -- what people ask for -------------------------------------------------------------------------
+    # -- for operators ------------------------------------------------------------------------------
 
     def start(self, digest: str) -> Rollout:
-        """Roll a release for service out by hand. Raises `NotKnown`, `NotNow`."""
+        """Roll out a release of channel `service`, for an operator. Raises `NotKnown`, `NotNow`."""
         release = self._releases.release(digest)
         if release.channel != Channel.SERVICE:
             raise NotNow(f"release {release.digest[:12]} is for trial only; it must be promoted first")
@@ -136,41 +137,39 @@ class RolloutDriver:
         return self.step(row.id)
 
     def pause(self, rollout: str, paused: bool) -> Rollout:
-        """Order no further group, or go on. Raises `NotKnown`, `NotNow`."""
+        """Pause or continue a rollout. Raises `NotKnown`, `NotNow`."""
         with self._lock:
             row = self._releases.rollout(rollout)
             state = RolloutState.from_json(row.state)
             if state.final:
                 raise NotNow(f"rollout {rollout} is {state.phase}; there is nothing to pause")
-            changed = RolloutState.from_json({**state.to_json(), "paused": paused})
-            return self._store(row, Advance(changed, ()))
+            return self._store(row, Advance(replace(state, paused=paused), ()))
 
     def roll_back(self, rollout: str) -> Rollout:
-        """Order every site back to the model before. Raises `NotKnown`, `NotNow`."""
+        """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
         with self._lock:
             row = self._releases.rollout(rollout)
             state = RolloutState.from_json(row.state)
             if state.previous_digest is None:
                 raise NotNow(
-                    f"rollout {rollout} put the first model into service; there is none to go back to"
+                    f"rollout {rollout} put the first model in service; there is no previous one to run"
                 )
-            word = self._word()
-            return self._store(
-                row, roll_back(state, self._settings, word, self._now(), reason="an operator asked for it")
-            )
+            reason = "an operator asked for it"
+            result = roll_back(state, self._settings, self._fleet_status(), self._now(), reason=reason)
+            return self._store(row, result)
 
     def sites(self) -> list[str]:
-        """Sites that take part in a rollout, by name: enrolled, and heard at least once.
+        """Names of the sites that take part in rollouts: enrolled, with at least one heartbeat.
 
-        One that is not installed yet could only be silent; it is welcomed when it comes up.
+        A site that is not installed yet could only time out; it gets its order when it starts.
         """
-        heard = {beat.site for beat in self._reports.heartbeats()}
-        return [site for site in self._enrolled() if site in heard]
+        started = {beat.site for beat in self._reports.heartbeats()}
+        return [site for site in self._enrolled() if site in started]
 
     def send_single(
         self, site: str, digest: str, channel: Channel, *, downgrade: bool = False
     ) -> RolloutOrder:
-        """One order outside a rollout (to end a shadow run)."""
+        """Send one order outside a rollout (to end a shadow run)."""
         with self._lock:
             now = self._now()
             order = RolloutOrder(
@@ -212,32 +211,32 @@ class RolloutDriver:
                     order.model_dump(mode="json"),
                 )
             )
-            self._owed[order.site] = order
-        self._send_owed()
+            self._unsent[order.site] = order
+        self._send_unsent()
 
-    def _send_owed(self) -> None:
-        """Send what is stored and not yet sent. Raises `WireUnavailable`; the rest is owed still."""
-        for site, order in list(self._owed.items()):
+    def _send_unsent(self) -> None:
+        """Send orders that are stored but not sent. Raises `WireUnavailable`; unsent ones are kept."""
+        for site, order in list(self._unsent.items()):
             self._publisher.send(order)
-            del self._owed[site]
+            del self._unsent[site]
 
-    def _to_welcome(self, model: str) -> list[str]:
-        """Sites outside every rollout that are to be ordered the model in service."""
+    def _sites_without_model(self, model: str) -> list[str]:
+        """Sites outside every rollout that need an order for the model in service."""
         running = {beat.site: beat.heartbeat.model_digest for beat in self._reports.heartbeats()}
         behind = [site for site in self._enrolled() if running.get(site) != model]
         if not behind:
             return []
-        left_alone = {progress.site for state in self._under_way() for progress in state.sites}
-        brought, last = self._brought_by_rollout(model), self._last_orders()
+        in_rollout = {progress.site for state in self._under_way() for progress in state.sites}
+        rolled_out, last = self._sites_rolled_out(model), self._last_orders()
         return [
             site
             for site in behind
-            if site not in left_alone
+            if site not in in_rollout
             and needs_order(
                 order := last.get(site),
                 model,
                 running=running.get(site),
-                newcomer=site not in brought,
+                missed_rollout=site not in rolled_out,
                 answered=order is not None and self._answered(order),
                 now_utc=self._now(),
             )
@@ -250,8 +249,8 @@ class RolloutDriver:
         states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
         return [state for state in states if not state.final]
 
-    def _brought_by_rollout(self, digest: str) -> set[str]:
-        """The sites of the rollouts that put a model into service."""
+    def _sites_rolled_out(self, digest: str) -> set[str]:
+        """Sites of the finished rollouts that put a model in service."""
         rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
         states = [RolloutState.from_json(row.state) for row in rows]
         done = [s for s in states if s.channel is Channel.SERVICE and s.phase is RolloutPhase.DONE]
@@ -264,7 +263,7 @@ class RolloutDriver:
     def _answered(self, order: RolloutOrder) -> bool:
         return any(row.sequence == order.sequence for row in self._reports.swaps(order.site))
 
-    def _word(self) -> FleetWord:
+    def _fleet_status(self) -> FleetStatus:
         receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
         for row in self._reports.swaps():
             receipts[row.site].append(
@@ -279,7 +278,7 @@ class RolloutDriver:
                     at_utc=row.at_utc,
                 )
             )
-        return FleetWord(
+        return FleetStatus(
             receipts=receipts,
             heartbeats={beat.site: beat.received_at for beat in self._reports.heartbeats()},
             sequences={site.site: self._releases.last_sequence(site.site) for site in self._reports.sites()},

@@ -1,4 +1,4 @@
-"""Where the hub listens, and what sites are told."""
+"""The hub's address: where it listens, and the URL that sites are given."""
 
 from pathlib import Path
 
@@ -11,21 +11,21 @@ EVERYWHERE = HubSettings(host="0.0.0.0", port=4222, advertised_host="hub.example
 
 
 @pytest.mark.parametrize(
-    ("hub", "listens", "told"),
+    ("hub", "listens", "url"),
     [
         (HubSettings(), "listen: 127.0.0.1:4222", "nats://127.0.0.1:4222"),
         (EVERYWHERE, "listen: 0.0.0.0:4222", "nats://hub.example.org:4222"),
         (HubSettings(advertised_host="10.0.0.5"), "listen: 127.0.0.1:4222", "nats://10.0.0.5:4222"),
     ],
 )
-def test_the_hub_listens_where_it_is_told_and_sites_are_given_a_name_that_reaches_it(
-    tmp_path: Path, hub: HubSettings, listens: str, told: str
+def test_the_hub_listens_as_configured_and_sites_are_given_a_reachable_url(
+    tmp_path: Path, hub: HubSettings, listens: str, url: str
 ) -> None:
     settings = CloudSettings(data=tmp_path, hub=hub)
     config = broker_config(settings, hub_authority(settings.folder))
     assert listens in config.rendered(4222)
-    assert advertised_url(hub, "nats://127.0.0.1:4222") == told
+    assert advertised_url(hub, "nats://127.0.0.1:4222") == url
 
 
-def test_before_the_first_start_there_is_no_address_to_give(tmp_path: Path) -> None:
+def test_before_the_first_start_there_is_no_url_for_sites(tmp_path: Path) -> None:
     assert hub_address(CloudSettings(data=tmp_path).folder) is None

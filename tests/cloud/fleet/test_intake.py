@@ -1,4 +1,4 @@
-"""Intake: every report exactly once, liars and broken messages aside, receipts back."""
+"""Intake: every report exactly once, forged and broken messages as dead letters, receipts back."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from messaging.nats.subjects import HEARTBEATS, RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, receipt_of
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import heartbeat, message, misdetection, new_id, open_store, tally
+from tests.support.waiting import eventually
 
 
 async def prepared(folder: Path) -> tuple[MemoryBus, Intake, ReportStore]:
@@ -26,10 +27,10 @@ async def prepared(folder: Path) -> tuple[MemoryBus, Intake, ReportStore]:
 
 
 async def send(
-    bus: MemoryBus, told: Message, *, subject: str | None = None, headers: Mapping[str, str] | None = None
+    bus: MemoryBus, message: Message, *, subject: str | None = None, headers: Mapping[str, str] | None = None
 ) -> None:
-    where = subject or report_subject(told.site, told.kind, told.id)
-    await bus.publish(where, encode(told), message_id=told.id, headers=headers)
+    subject = subject or report_subject(message.site, message.kind, message.id)
+    await bus.publish(subject, encode(message), message_id=message.id, headers=headers)
 
 
 def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
@@ -47,14 +48,14 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
 def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)
-        told = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))
-        await send(bus, told)
+        sent = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))
+        await send(bus, sent)
         assert await intake.take(timeout_s=0.1) == Taken(new=1)
-        assert store.insert([Received(told, 100)]).duplicates == 1
+        assert store.insert([Received(sent, 100)]).duplicates == 1
         assert [row.class_name for row in store.misdetections()] == ["pothole", "fire", "pothole"]
         assert store.count_by_kind() == {"misdetection": 3}
         (total,) = store.ledger_totals()
-        assert (total.count, total.length_bytes) == (3, len(encode(told)))
+        assert (total.count, total.length_bytes) == (3, len(encode(sent)))
 
     asyncio.run(scene())
 
@@ -62,10 +63,10 @@ def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_pa
 def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)
-        told = message(misdetection())
-        await send(bus, told)
-        await send(bus, replace(told, at_utc=told.at_utc + 1), subject=None)  # the window drops this one
-        store.insert([Received(told, 100)])  # what the killed intake had committed
+        sent = message(misdetection())
+        await send(bus, sent)
+        await send(bus, replace(sent, at_utc=sent.at_utc + 1), subject=None)  # the window drops this one
+        store.insert([Received(sent, 100)])  # what the killed intake had committed
         assert await intake.take(timeout_s=0.1) == Taken(duplicates=1)
         assert len(store.misdetections()) == 1
 
@@ -79,16 +80,18 @@ def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path
         ("the envelope has another id than the subject", {"id": new_id()}),
     ],
 )
-def test_a_liar_is_kept_aside_with_the_reason(why: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_forged_message_is_a_dead_letter_with_the_reason(
+    why: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)
-        told = message(misdetection())
-        lie = replace(told, **changes)
-        subject = report_subject(told.site, told.kind, told.id)
-        await bus.publish(subject, encode(lie), message_id=told.id)
+        sent = message(misdetection())
+        forged = replace(sent, **changes)
+        subject = report_subject(sent.site, sent.kind, sent.id)
+        await bus.publish(subject, encode(forged), message_id=sent.id)
         assert await intake.take(timeout_s=0.1) == Taken(refused=1)
         assert store.count_by_kind() == {}
-        assert "it came on the subject" in store.dead_letters()[0].reason
+        assert "the message arrived on subject" in store.dead_letters()[0].reason
 
     asyncio.run(scene())
 
@@ -102,7 +105,7 @@ def test_a_liar_is_kept_aside_with_the_reason(why: str, changes: dict[str, Any],
         (b"[" * 5000, "schema version"),
     ],
 )
-def test_a_message_of_wrong_form_is_kept_aside_and_intake_goes_on(
+def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(
     data: bytes, sentence: str, tmp_path: Path
 ) -> None:
     async def scene() -> None:
@@ -116,12 +119,12 @@ def test_a_message_of_wrong_form_is_kept_aside_and_intake_goes_on(
     asyncio.run(scene())
 
 
-def test_the_receipt_tells_the_highest_ledger_entry_that_is_committed(tmp_path: Path) -> None:
+def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, _ = await prepared(tmp_path)
         for n in (1, 2, 5):
-            place = LedgerPosition(n, f"{n}" * 64)
-            await send(bus, message(misdetection()), headers=place.headers())
+            position = LedgerPosition(n, f"{n}" * 64)
+            await send(bus, message(misdetection()), headers=position.headers())
         await send(bus, message(misdetection(), site="tunnel"))
         await intake.take(timeout_s=0.1)
         receipts = await bus.all_latest(RECEIPTS)
@@ -131,7 +134,7 @@ def test_the_receipt_tells_the_highest_ledger_entry_that_is_committed(tmp_path: 
     asyncio.run(scene())
 
 
-def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_not(tmp_path: Path) -> None:
+def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)
         await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
@@ -144,12 +147,15 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_not(tmp_
     asyncio.run(scene())
 
 
-def test_intake_ends_when_told_to(tmp_path: Path) -> None:
+def test_intake_ends_when_stop_is_requested(tmp_path: Path) -> None:
     async def scene() -> None:
-        _, intake, _ = await prepared(tmp_path)
+        bus, intake, store = await prepared(tmp_path)
+        report = message(misdetection())
+        subject = report_subject(report.site, report.kind, report.id)
         stop = asyncio.Event()
         task = asyncio.create_task(intake.run(stop))
-        await asyncio.sleep(0.05)
+        await bus.publish(subject, encode(report), message_id=report.id)
+        await eventually(lambda: store.count_by_kind() == {"misdetection": 1})
         stop.set()
         await asyncio.wait_for(task, 5)
 

@@ -1,4 +1,4 @@
-"""A verdict becomes a signed release, once, whatever is repeated."""
+"""Releases are signed once for trial and once for service, whatever is repeated."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ NOW = 1_900_000_000
 
 
 class Cloud:
-    """Releases over seams in memory; metadata are written where a site reads them."""
+    """Releases over seams in memory; metadata files are written where a site reads them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Cloud:
     async def _put_order(self, site: str, data: bytes) -> None:
         self.orders[site] = data
 
-    def believed(self, digest: str) -> Channel:
+    def channel_at_a_site(self, digest: str) -> Channel:
         site = TrustedReleases(self.folder / "site", self.folder / "mirror", self.repository.site_trust)
         return site.manifest(digest, NOW).channel
 
@@ -59,13 +59,13 @@ def test_a_bundle_is_signed_for_trial_and_then_for_service(cloud: Cloud) -> None
         assert trial.evaluation_digest == digest_of(b"report")
         assert await cloud.blobs.get(trial.evaluation_digest, max_bytes=99) == b"report"
         assert await cloud.blobs.get(trial.digest, max_bytes=999) == bundle
-        assert cloud.believed(trial.digest) is Channel.TRIAL
+        assert cloud.channel_at_a_site(trial.digest) is Channel.TRIAL
         service = await cloud.releases.promote(trial.digest)
         assert (service.channel, service.version) == (Channel.SERVICE, 1)
         return trial.digest
 
     digest = asyncio.run(campaign())
-    assert cloud.believed(digest) is Channel.SERVICE
+    assert cloud.channel_at_a_site(digest) is Channel.SERVICE
     assert cloud.metadata_written[-1] == "timestamp.json"
 
 
@@ -79,7 +79,7 @@ def test_versions_go_up_with_every_bundle_over_restarts(cloud: Cloud) -> None:
     assert versions == [1, 2, 3]
 
 
-def test_repeating_a_step_after_a_crash_signs_nothing_anew(cloud: Cloud) -> None:
+def test_repeating_a_step_after_a_crash_signs_nothing_again(cloud: Cloud) -> None:
     async def step() -> None:
         trial = await cloud.releases.publish_trial(fake_bundle("one"), describe("one"), evaluation=b"r")
         await cloud.releases.promote(trial.digest)
@@ -98,7 +98,7 @@ def test_the_first_detector_needs_no_trial_and_a_second_does(cloud: Cloud) -> No
         asyncio.run(cloud.releases.publish_first(fake_bundle("two"), describe("two")))
 
 
-def test_what_was_never_in_trial_is_not_promoted(cloud: Cloud) -> None:
+def test_a_bundle_that_was_never_released_for_trial_is_not_promoted(cloud: Cloud) -> None:
     with pytest.raises(NotKnown, match="never released for trial"):
         asyncio.run(cloud.releases.promote("ab" * 32))
 
@@ -108,7 +108,7 @@ def test_an_empty_bundle_is_refused(cloud: Cloud) -> None:
         asyncio.run(cloud.releases.publish_trial(b"", describe(), evaluation=b"r"))
 
 
-def test_an_order_is_signed_by_the_director_and_put_where_its_site_looks(cloud: Cloud) -> None:
+def test_an_order_is_signed_by_the_director_and_published_for_its_site(cloud: Cloud) -> None:
     order = RolloutOrder(
         site="harbour",
         sequence=1,
@@ -121,7 +121,7 @@ def test_an_order_is_signed_by_the_director_and_put_where_its_site_looks(cloud: 
     assert verify_order(cloud.orders["harbour"], cloud.repository.director.public) == order
 
 
-def test_refreshing_makes_a_newer_timestamp_public(cloud: Cloud) -> None:
+def test_refreshing_publishes_a_newer_timestamp(cloud: Cloud) -> None:
     before = cloud.repository.metadata_files()["timestamp.json"]
     asyncio.run(cloud.releases.refresh_timestamp())
     assert (cloud.folder / "mirror" / "metadata" / "timestamp.json").read_bytes() != before

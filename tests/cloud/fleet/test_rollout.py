@@ -1,21 +1,20 @@
-"""Canary, share, all; halt and roll back; over every kind of silence."""
+"""Phases canary, partial, all; halting and rolling back; lost sites and missing receipts."""
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
 from cloud.errors import NotNow
 from cloud.fleet.rollout import (
-    FleetWord,
+    FleetStatus,
     RolloutPhase,
     RolloutState,
     SiteState,
     advance,
     orders_of,
-    pause,
     plan_rollout,
-    resume,
     roll_back,
 )
 from cloud.settings import RolloutSettings
@@ -24,12 +23,17 @@ from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 
 NEW, OLD = "b" * 64, "a" * 64
 SETTINGS = RolloutSettings(
-    canary_sites=1, share=0.5, hold_s=100, stop_share=0.05, phase_deadline_s=1000, heartbeat_missing_s=300
+    canary_sites=1,
+    partial_fraction=0.5,
+    hold_s=100,
+    stop_fraction=0.05,
+    phase_deadline_s=1000,
+    heartbeat_missing_s=300,
 )
 
 
 class World:
-    """Sites that answer orders as they are told to, and a clock."""
+    """Sites that answer orders as a test scripts them, and a clock."""
 
     def __init__(
         self, count: int, *, channel: Channel = Channel.SERVICE, previous: str | None = OLD, **settings: float
@@ -41,20 +45,20 @@ class World:
             NEW, previous, channel, sites=self.names, settings=self.settings, now_utc=self.now
         )
         self.receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
-        self.silent: set[str] = set()
-        self.heard: dict[str, int] = {}
+        self.lost: set[str] = set()
+        self.heartbeats: dict[str, int] = {}
         self.sequences: dict[str, int] = {}
         self.sent: list[RolloutOrder] = []
 
-    def word(self) -> FleetWord:
-        self.heard |= {name: self.now for name in self.names if name not in self.silent}
-        return FleetWord(self.receipts, self.heard, self.sequences)
+    def status(self) -> FleetStatus:
+        self.heartbeats |= {name: self.now for name in self.names if name not in self.lost}
+        return FleetStatus(self.receipts, self.heartbeats, self.sequences)
 
     def step(self, seconds: int = 10) -> list[str]:
         """Advance once; the state goes through JSON as it would through the store."""
         self.now += seconds
         self.state = RolloutState.from_json(json.loads(json.dumps(self.state.to_json())))
-        result = advance(self.state, self.settings, self.word(), self.now)
+        result = advance(self.state, self.settings, self.status(), self.now)
         return self.take(result.state, result.orders)
 
     def take(self, state: RolloutState, orders: tuple[RolloutOrder, ...]) -> list[str]:
@@ -85,7 +89,7 @@ class World:
         return next(p.state for p in self.state.sites if p.site == name)
 
 
-def test_a_rollout_goes_to_canary_then_share_then_all() -> None:
+def test_a_rollout_orders_canary_then_partial_then_all() -> None:
     world, groups = World(6), []
     for _ in range(60):
         ordered = world.step()
@@ -99,7 +103,7 @@ def test_a_rollout_goes_to_canary_then_share_then_all() -> None:
     assert {(o.digest, o.channel, o.downgrade) for o in world.sent} == {(NEW, Channel.SERVICE, False)}
 
 
-def test_a_group_is_held_before_the_next_is_ordered() -> None:
+def test_a_phase_is_held_before_the_next_group_is_ordered() -> None:
     world = World(2)
     world.step()
     world.answer("site0", SwapOutcome.INSTALLED)
@@ -116,7 +120,7 @@ def test_a_single_site_is_a_whole_rollout() -> None:
     assert world.state.phase is RolloutPhase.DONE
 
 
-def test_a_trial_is_held_when_the_shadow_run_has_begun() -> None:
+def test_a_trial_is_done_when_the_shadow_run_has_begun() -> None:
     world = World(1, channel=Channel.TRIAL)
     world.step()
     world.answer("site0", SwapOutcome.INSTALLED, sequence=99)
@@ -150,7 +154,7 @@ def fill(world: World, phase: RolloutPhase) -> None:
 
 def test_a_failure_in_a_later_group_brings_every_touched_site_back() -> None:
     world = World(8)
-    fill(world, RolloutPhase.SHARE)
+    fill(world, RolloutPhase.PARTIAL)
     world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
     world.answer("site2", SwapOutcome.INSTALLED)
     assert world.step() == ["site0", "site2", "site3"]
@@ -165,26 +169,26 @@ def test_a_failure_in_a_later_group_brings_every_touched_site_back() -> None:
 
 
 def test_few_failures_in_a_large_group_do_not_halt_and_more_do() -> None:
-    world = World(100, canary_sites=1, share=0.41)
-    fill(world, RolloutPhase.SHARE)
-    members = [p.site for p in world.state.sites if p.group is RolloutPhase.SHARE]
+    world = World(100, canary_sites=1, partial_fraction=0.41)
+    fill(world, RolloutPhase.PARTIAL)
+    members = [p.site for p in world.state.sites if p.group is RolloutPhase.PARTIAL]
     assert len(members) == 40
     for site in members[2:]:
         world.answer(site, SwapOutcome.INSTALLED)
     for site in members[:2]:
         world.answer(site, SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()
-    assert world.state.phase is RolloutPhase.SHARE
+    assert world.state.phase is RolloutPhase.PARTIAL
     world.answer(members[2], SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
     world.step()
     assert world.state.phase is RolloutPhase.ROLLING_BACK
-    assert world.state.reason == "3 of 40 sites of group share failed: crashed, too_slow"
+    assert world.state.reason == "3 of 40 sites of group partial failed: crashed, too_slow"
 
 
-def test_a_site_that_goes_silent_after_its_order_halts_the_rollout() -> None:
+def test_a_site_lost_after_its_order_halts_the_rollout() -> None:
     world = World(4)
     world.step()
-    world.silent.add("site0")
+    world.lost.add("site0")
     world.step(290)
     assert world.state.phase is RolloutPhase.CANARY
     assert world.step(20) == ["site0"]
@@ -192,7 +196,7 @@ def test_a_site_that_goes_silent_after_its_order_halts_the_rollout() -> None:
     assert world.sent[-1].downgrade
 
 
-def test_a_site_that_never_answers_halts_the_rollout_at_the_deadline() -> None:
+def test_a_site_without_a_receipt_halts_the_rollout_at_the_deadline() -> None:
     world = World(4)
     world.step()
     for _ in range(10):
@@ -201,10 +205,10 @@ def test_a_site_that_never_answers_halts_the_rollout_at_the_deadline() -> None:
     assert world.state.reason == "1 of 1 sites of group canary failed: no receipt"
 
 
-def test_a_rollback_that_nobody_answers_ends_at_the_deadline() -> None:
+def test_a_rollback_without_receipts_ends_at_the_deadline() -> None:
     world = World(2)
     world.step()
-    world.silent.add("site0")
+    world.lost.add("site0")
     world.step(400)
     assert world.state.phase is RolloutPhase.ROLLING_BACK
     world.step(1001)
@@ -233,12 +237,12 @@ def test_a_paused_rollout_orders_no_further_group_but_still_halts() -> None:
     world = World(4)
     world.step()
     world.answer("site0", SwapOutcome.INSTALLED)
-    world.state = pause(world.state)
+    world.state = replace(world.state, paused=True)
     for _ in range(5):
         assert world.step(100) == []
-    world.state = resume(world.state)
+    world.state = replace(world.state, paused=False)
     assert world.step() == ["site1"]
-    world.state = pause(world.state)
+    world.state = replace(world.state, paused=True)
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     assert world.step() == ["site0"]
     assert world.state.phase is RolloutPhase.ROLLING_BACK
@@ -249,15 +253,15 @@ def test_an_operator_rolls_back_a_finished_rollout_once() -> None:
     while not world.state.final:
         for site in world.step(110):
             world.answer(site, SwapOutcome.INSTALLED)
-    result = roll_back(world.state, world.settings, world.word(), world.now, reason="operator")
+    result = roll_back(world.state, world.settings, world.status(), world.now, reason="operator")
     assert world.take(result.state, result.orders) == ["site0", "site1"]
     with pytest.raises(NotNow, match="rolling_back already"):
-        roll_back(world.state, world.settings, world.word(), world.now, reason="again")
+        roll_back(world.state, world.settings, world.status(), world.now, reason="again")
 
 
-def test_orders_can_be_told_again_after_a_crash_between_storing_and_sending() -> None:
+def test_orders_can_be_sent_again_after_a_crash_between_storing_and_sending() -> None:
     world = World(4)
-    fill(world, RolloutPhase.SHARE)
+    fill(world, RolloutPhase.PARTIAL)
     assert {o.site: o for o in orders_of(world.state, world.settings)} == {o.site: o for o in world.sent}
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()

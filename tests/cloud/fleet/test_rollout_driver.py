@@ -1,4 +1,4 @@
-"""Who is ordered what: newcomers, sites that are not installed yet, orders that were lost or ran out."""
+"""Which orders sites get: sites without a model, sites not installed yet, lost and expired orders."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,8 +25,8 @@ WEEK_S = 7 * 86400
 DAY_S = 86400
 
 
-class DeafHub:
-    """Takes orders; while it is `away` it takes none."""
+class FakeHub:
+    """A publisher that collects orders; while `away` it refuses them."""
 
     def __init__(self) -> None:
         self.sent: list[RolloutOrder] = []
@@ -49,7 +49,7 @@ class Fleet:
         self.now = MINUTE
         self.database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: self.now)
         self.reports, self.releases = ReportStore(self.database), ReleaseStore(self.database)
-        self.hub = DeafHub()
+        self.hub = FakeHub()
         self.restart()
 
     def restart(self) -> None:
@@ -68,7 +68,7 @@ class Fleet:
         self.beat(site, digest)
 
     def roll_out(self, digest: str) -> str:
-        """To the end, every ordered site installing it."""
+        """Roll out to the end; every ordered site installs the release."""
         row = self.driver.start(digest)
         for _ in range(20):
             for site, sequence, wanted in self.hub.take():
@@ -85,7 +85,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     made.database.close()
 
 
-def test_a_site_that_was_never_heard_takes_no_part_and_rolls_nobody_back(fleet: Fleet) -> None:
+def test_a_site_without_a_heartbeat_takes_no_part_and_halts_no_rollout(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
     fleet.beat("quay", OLD)
     fleet.release(NEW, 2)
@@ -93,43 +93,43 @@ def test_a_site_that_was_never_heard_takes_no_part_and_rolls_nobody_back(fleet: 
     assert fleet.roll_out(NEW) == "done"
 
 
-def test_a_rollout_with_no_site_that_was_ever_heard_is_refused(fleet: Fleet) -> None:
+def test_a_rollout_without_any_heartbeat_is_refused(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
     with pytest.raises(NotNow, match="enrol one and start it first"):
         fleet.driver.start(OLD)
 
 
-def test_a_site_that_comes_up_after_a_rollout_finds_an_order_for_the_new_model(fleet: Fleet) -> None:
+def test_a_site_that_starts_after_a_rollout_has_an_order_for_the_new_model(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
     fleet.beat("quay", OLD)
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 1, OLD)]
     fleet.release(NEW, 2)
     assert fleet.roll_out(NEW) == "done"
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 2, NEW)]
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == []
 
 
-def test_a_site_that_comes_up_during_a_rollout_gets_the_new_model_after_it(fleet: Fleet) -> None:
+def test_a_site_that_starts_during_a_rollout_gets_the_new_model_after_it(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
     fleet.release(NEW, 2, campaign="C")
     under_way = fleet.driver.begin("C", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
     fleet.driver.step(under_way.id)
     (ordered,) = fleet.hub.take()
     fleet.beat("attic", None)
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 1, OLD)]
     fleet.install("attic", 1, OLD)
     fleet.install(*ordered)
     fleet.driver.step(under_way.id)
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 2, NEW)]
 
 
 def time_out(fleet: Fleet) -> None:
-    """The hub answers again; the same process goes on."""
+    """The hub accepts orders again; the same process continues."""
 
 
 def kill(fleet: Fleet) -> None:
@@ -144,23 +144,23 @@ def test_a_first_order_that_was_stored_but_not_sent_is_sent(
     fleet.reports.add_site("attic")
     fleet.hub.away = True
     with suppress(WireUnavailable):
-        fleet.driver.welcome()
+        fleet.driver.order_for_new_sites()
     fleet.hub.away = False
     loss(fleet)
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 1, OLD)]
 
 
 def test_an_order_that_was_answered_is_not_sent_again_after_a_restart(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     fleet.install("attic", 1, OLD)
     fleet.hub.take()
     kill(fleet)
     assert fleet.hub.take() == []
 
 
-def test_an_older_order_of_a_rollout_does_not_take_the_place_of_a_newer_one(fleet: Fleet) -> None:
+def test_an_older_order_of_a_rollout_does_not_replace_a_newer_one(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
     under_way = fleet.driver.begin("C-trial", NEW, Channel.TRIAL, previous=None, sites=["quay"])
     fleet.driver.step(under_way.id)
@@ -170,43 +170,48 @@ def test_an_older_order_of_a_rollout_does_not_take_the_place_of_a_newer_one(flee
     assert fleet.hub.take() == [("quay", 2, OLD)]
 
 
-def test_a_site_installed_on_the_eighth_day_finds_an_order_that_is_still_valid(fleet: Fleet) -> None:
+def test_a_site_installed_on_the_eighth_day_has_an_order_that_is_still_valid(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     fleet.now += 6 * DAY_S
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     assert fleet.hub.take() == [("attic", 1, OLD)]
     fleet.now += 2 * DAY_S
-    fleet.driver.welcome()
+    fleet.driver.order_for_new_sites()
     (order,) = fleet.hub.sent
     assert (order.sequence, order.digest) == (2, OLD)
     assert order.expires_at_utc == fleet.now + WEEK_S
 
 
 @pytest.mark.parametrize(
-    ("why", "last", "said", "expected"),
+    ("why", "last", "known", "expected"),
     [
-        ("it was never ordered anything", None, {}, True),
-        ("it runs the model", (NEW, 0), {"running": NEW, "newcomer": True}, False),
-        ("it runs nothing and its order is valid", (NEW, 0), {"newcomer": True}, False),
-        ("it runs nothing and its order ran out", (NEW, WEEK_S), {"answered": True}, True),
-        ("it has not answered and its order ran out", (NEW, WEEK_S), {"running": OLD}, True),
-        ("it refused, and its order ran out", (NEW, WEEK_S), {"running": OLD, "answered": True}, False),
-        ("a newcomer was ordered the model before", (OLD, 0), {"running": OLD, "newcomer": True}, True),
-        ("it failed in the rollout and was left behind", (OLD, 0), {"running": OLD}, False),
+        ("it never had an order", None, {}, True),
+        ("it runs the model", (NEW, 0), {"running": NEW, "missed_rollout": True}, False),
+        ("it runs nothing and its order is valid", (NEW, 0), {"missed_rollout": True}, False),
+        ("it runs nothing and its order expired", (NEW, WEEK_S), {"answered": True}, True),
+        ("it has not answered and its order expired", (NEW, WEEK_S), {"running": OLD}, True),
+        ("it refused, and its order expired", (NEW, WEEK_S), {"running": OLD, "answered": True}, False),
+        (
+            "it missed the rollout and has an order for the previous model",
+            (OLD, 0),
+            {"running": OLD, "missed_rollout": True},
+            True,
+        ),
+        ("it failed in the rollout", (OLD, 0), {"running": OLD}, False),
     ],
 )
-def test_a_site_is_ordered_the_model_in_service_only_where_it_is_due(
-    why: str, last: tuple[str, int] | None, said: dict[str, object], expected: bool
+def test_a_site_outside_rollouts_is_ordered_the_model_in_service_only_when_it_needs_it(
+    why: str, last: tuple[str, int] | None, known: dict[str, object], expected: bool
 ) -> None:
     order = last and order_for(last[0], age_s=last[1])
-    facts = {"running": None, "newcomer": False, "answered": False, **said}
+    facts = {"running": None, "missed_rollout": False, "answered": False, **known}
     assert needs_order(order, NEW, **facts, now_utc=MINUTE) is expected, why  # type: ignore[arg-type]
 
 
-def test_a_site_with_a_shadow_run_is_left_to_it() -> None:
+def test_a_site_with_a_shadow_run_gets_no_order() -> None:
     order = order_for(NEW, age_s=0, channel=Channel.TRIAL)
-    assert not needs_order(order, OLD, running=None, newcomer=True, answered=False, now_utc=MINUTE)
+    assert not needs_order(order, OLD, running=None, missed_rollout=True, answered=False, now_utc=MINUTE)
 
 
 def order_for(digest: str, *, age_s: int, channel: Channel = Channel.SERVICE) -> RolloutOrder:

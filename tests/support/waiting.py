@@ -1,0 +1,23 @@
+"""Bounded waits on a condition, instead of fixed sleeps; `AssertionError` when the time is over."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+POLL_S = 0.02
+
+
+def wait_until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Block until the condition holds."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, f"the condition did not hold within {timeout_s:g} s"
+        time.sleep(POLL_S)
+
+
+async def eventually(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Wait until the condition holds, while other tasks run."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, f"the condition did not hold within {timeout_s:g} s"
+        await asyncio.sleep(POLL_S)
