@@ -26,8 +26,8 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     next_scene: int
-    pictures_tried: int = 0
-    paintings: int = 0
+    images_judged: int = 0
+    patches_generated: int = 0
     kept: tuple[ImageRow, ...] = ()
     refused: tuple[RefusedRow, ...] = ()
 
@@ -71,14 +71,14 @@ class RunJournal:
         return [row for group in self.groups for row in group.refused]
 
     @property
-    def paintings(self) -> int:
+    def patches_generated(self) -> int:
         """How many patches were painted."""
-        return sum(group.paintings for group in self.groups)
+        return sum(group.patches_generated for group in self.groups)
 
     @property
-    def pictures_tried(self) -> int:
+    def images_judged(self) -> int:
         """How many pictures were put before the judges."""
-        return sum(group.pictures_tried for group in self.groups)
+        return sum(group.images_judged for group in self.groups)
 
     @property
     def budget_spent(self) -> bool:
@@ -91,7 +91,7 @@ class RunJournal:
         return dict(Counter(str(row.reason) for row in self.refused))
 
 
-def claim(folder: Path, facts: RunFacts) -> None:
+def claim_folder(folder: Path, facts: RunFacts) -> None:
     """Make the folder this run's own, or see that it is. Raises `OrderRefused`."""
     path = folder / _FACTS
     if not path.exists():

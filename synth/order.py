@@ -13,7 +13,7 @@ from messaging.releases import MAX_EMBEDDING, Digest, Slug
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 
 
-class GeometryShare(BaseModel):
+class WeightedGeometry(BaseModel):
     """How often boxes of one size stand in one region; weights need not sum to one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,7 +35,7 @@ class PrototypeToMatch(BaseModel):
 class SynthesisOrder(BaseModel):
     """Paint `count` accepted images of `class_name` under a condition.
 
-    `budget_paintings` bounds how many patches the generator may paint in all (best-of-n and refusals
+    `patch_budget` bounds how many patches the generator may paint in all (best-of-n and refusals
     included): the order stops there and keeps what it has.
     """
 
@@ -45,10 +45,10 @@ class SynthesisOrder(BaseModel):
     class_name: Slug
     light: Light
     weather: Weather
-    geometry: tuple[GeometryShare, ...] = Field(min_length=1, max_length=64)
+    geometry: tuple[WeightedGeometry, ...] = Field(min_length=1, max_length=64)
     count: int = Field(ge=1, le=100_000)
     seed: int = Field(ge=0, le=2**31 - 1)
-    budget_paintings: int = Field(ge=1)
+    patch_budget: int = Field(ge=1)
     best_of: int = Field(default=1, ge=1, le=16)
     prototype: PrototypeToMatch | None = None
     image_width: Annotated[int, Field(ge=64, le=4096)] = 640
@@ -56,9 +56,9 @@ class SynthesisOrder(BaseModel):
 
     @model_validator(mode="after")
     def _budget_covers_count(self) -> Self:
-        if self.budget_paintings < self.count:
+        if self.patch_budget < self.count:
             raise ValueError(
-                f"budget_paintings {self.budget_paintings} cannot give {self.count} images; "
+                f"patch_budget {self.patch_budget} cannot give {self.count} images; "
                 "raise the budget or lower the count"
             )
         return self

@@ -21,11 +21,11 @@ class Progress:
 
     order: str
     asked: int
-    pictures_tried: int
+    images_judged: int
     kept: int
     refused: dict[str, int]
-    paintings: int
-    budget_paintings: int
+    patches_generated: int
+    patch_budget: int
     seconds_left: float | None
 
 

@@ -20,15 +20,22 @@ from synth.errors import OrderRefused
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
 from synth.generation.prototype_distance import PrototypeDistance
-from synth.journal import Group, RunJournal, claim
+from synth.journal import Group, RunJournal, claim_folder
 from synth.order import SynthesisOrder
 from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.progress import Progress, append_progress, write_thumbnail
-from synth.selection.filters import FilterLimits, Refusal, SeenBefore
+from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
-from synth.selection.labelled_set import MANIFEST, LabelledSet, RefusedRow, RunFacts, seal, write_image
-from synth.selection.selector import KeptPicture, Selection, remember
+from synth.selection.labelled_set import (
+    MANIFEST,
+    LabelledSet,
+    RefusedRow,
+    RunFacts,
+    finalise_set,
+    write_image,
+)
+from synth.selection.selector import KeptImage, Selector, add_kept_hazards
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +58,7 @@ class Judges:
 
 
 @dataclass(frozen=True)
-class Watch:
+class RunHooks:
     """How a run talks to its caller: called after every group, asked before every batch, and its clock."""
 
     progress: Callable[[Progress], None] | None = None
@@ -67,7 +74,7 @@ def run_order(
     backgrounds: Backgrounds,
     judges: Judges,
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
-    watch: Watch | None = None,
+    hooks: RunHooks | None = None,
 ) -> LabelledSet:
     """Carry out an order in the folder `out`, or go on with it, or open it when it is done.
 
@@ -76,24 +83,24 @@ def run_order(
     Raises:
         OrderRefused: the class is not in the taxonomy, the prototype does not belong to the detector, the
             reference is the detector under training, or `out` holds another run.
-        SynthesisStopped: `watch.should_stop` said so; call again to go on.
+        SynthesisStopped: `hooks.should_stop` said so; call again to go on.
         GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
     """
-    watch = watch or Watch()
+    hooks = hooks or RunHooks()
     facts = _facts(order, generator, backgrounds, judges, taxonomy)
-    claim(out, facts)
+    claim_folder(out, facts)
     if (out / MANIFEST).exists():
         return LabelledSet.open(out)
     run = _Run(
-        order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, watch=watch
+        order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, hooks=hooks
     )
     journal = run.work_off()
-    done = seal(
+    done = finalise_set(
         out,
         facts=facts,
         kept=journal.kept,
         refused=journal.refused,
-        paintings=journal.paintings,
+        patches_generated=journal.patches_generated,
         complete=len(journal.kept) == order.count,
     )
     journal.delete()
@@ -116,17 +123,17 @@ class _Run:
         *,
         judges: Judges,
         taxonomy: Taxonomy,
-        watch: Watch,
+        hooks: RunHooks,
     ) -> None:
-        self._order, self._journal, self._backgrounds, self._watch = order, journal, backgrounds, watch
+        self._order, self._journal, self._backgrounds, self._hooks = order, journal, backgrounds, hooks
         prototype = _prototype_judge(order, judges)
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
         self._class_names = taxonomy.names
-        self._painter = Inpainter(order, generator, taxonomy, prototype, watch.should_stop)
-        self._selection = Selection(order, taxonomy, generator.card, reference, prototype, judges.limits)
-        self._seen = SeenBefore()
-        remember(journal.kept, self._seen)
-        self._started, self._kept_before = watch.clock(), len(journal.kept)
+        self._painter = Inpainter(order, generator, taxonomy, prototype, hooks.should_stop)
+        self._selection = Selector(order, taxonomy, generator.card, reference, prototype, judges.limits)
+        self._seen = DuplicateIndex()
+        add_kept_hazards(journal.kept, self._seen)
+        self._started, self._kept_before = hooks.clock(), len(journal.kept)
 
     def work_off(self) -> RunJournal:
         """Group after group until the count is reached or the budget spent."""
@@ -139,7 +146,7 @@ class _Run:
     def _next_scenes(self) -> tuple[Scenes, ScenePlan | None]:
         """The next group's scenes as far as the budget goes, and the first scene that it does not cover."""
         order, first = self._order, self._journal.next_scene
-        left = order.budget_paintings - self._journal.paintings
+        left = order.patch_budget - self._journal.patches_generated
         scenes: Scenes = []
         for index in range(first, first + self._group_size()):
             background = self._backgrounds.get(
@@ -164,23 +171,23 @@ class _Run:
 
     def _work(self, scenes: Scenes, unaffordable: ScenePlan | None) -> Group:
         room = self._order.count - len(self._journal.kept)
-        pictures: list[KeptPicture] = []
+        pictures: list[KeptImage] = []
         refused: list[RefusedRow] = []
-        for scene in self._painter.paint(scenes):
-            fit, rows = self._selection.choose(scene, self._seen)
+        for scene in self._painter.inpaint(scenes):
+            fit, rows = self._selection.select(scene, self._seen)
             pictures += fit
             refused += rows
         for picture in pictures[:room]:
             self._write(picture)
         return Group(
             next_scene=self._journal.next_scene + len(scenes),
-            pictures_tried=sum(min(len(plan.places), 2) for plan, _ in scenes),
-            paintings=sum(self._painter.cost(plan) for plan, _ in scenes),
+            images_judged=sum(min(len(plan.places), 2) for plan, _ in scenes),
+            patches_generated=sum(self._painter.cost(plan) for plan, _ in scenes),
             kept=tuple(picture.row for picture in pictures[:room]),
             refused=(*refused, *self._unpaid(unaffordable)),
         )
 
-    def _write(self, picture: KeptPicture) -> None:
+    def _write(self, picture: KeptImage) -> None:
         folder, row = self._journal.folder, picture.row
         write_image(folder, row, picture.jpeg(), self._class_names)
         write_thumbnail(folder, row.name, picture.image, [hazard.tight for hazard in row.hazards])
@@ -196,20 +203,20 @@ class _Run:
 
     def _tell(self) -> None:
         kept = len(self._journal.kept)
-        fresh, spent = kept - self._kept_before, self._watch.clock() - self._started
+        fresh, spent = kept - self._kept_before, self._hooks.clock() - self._started
         progress = Progress(
             order=self._order.order,
             asked=self._order.count,
-            pictures_tried=self._journal.pictures_tried,
+            images_judged=self._journal.images_judged,
             kept=kept,
             refused=self._journal.refused_by_reason(),
-            paintings=self._journal.paintings,
-            budget_paintings=self._order.budget_paintings,
+            patches_generated=self._journal.patches_generated,
+            patch_budget=self._order.patch_budget,
             seconds_left=round(spent / fresh * (self._order.count - kept), 1) if fresh else None,
         )
         append_progress(self._journal.folder, progress)
-        if self._watch.progress is not None:
-            self._watch.progress(progress)
+        if self._hooks.progress is not None:
+            self._hooks.progress(progress)
 
 
 def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeDistance | None:
@@ -263,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             generator=_open_generator(given.generator, given.licence),
             backgrounds=FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds(),
             judges=Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference)),
-            watch=Watch(progress=_log_progress),
+            hooks=RunHooks(progress=_log_progress),
         )
     except (BlindspotError, OSError, ValueError) as error:
         logger.error("%s: %s", given.order, error)
@@ -305,7 +312,7 @@ def _log_progress(progress: Progress) -> None:
         progress.kept,
         progress.asked,
         progress.refused,
-        progress.paintings,
+        progress.patches_generated,
         progress.seconds_left,
     )
 

@@ -16,12 +16,12 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import ACTIVE_STATES, CampaignPlan
 from messaging.resources import CampaignRequest
 from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SizeBin
-from synth.order import GeometryShare, PrototypeToMatch, SynthesisOrder
+from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 
 KNOWN_OPTIONS = frozenset({"best_of", "budget_factor", "use_prototypes", "epochs", "learning_rate"})
 DEFAULT_GEOMETRY = (
-    GeometryShare(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
-    GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.BOTTOM, weight=1.0),
+    WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
+    WeightedGeometry(size=SizeBin.MEDIUM, region=RegionBin.BOTTOM, weight=1.0),
 )
 
 
@@ -73,7 +73,7 @@ def synthesis_order(
         geometry=_geometry(mode.geometry),
         count=plan.count,
         seed=seed,
-        budget_paintings=max(int(plan.count * budget * (best_of + 1) * _PAINTINGS_AN_IMAGE), plan.count),
+        patch_budget=max(int(plan.count * budget * (best_of + 1) * _PATCHES_PER_IMAGE), plan.count),
         best_of=best_of,
         prototype=_to_match(prototype) if use_prototype else None,
         image_width=settings.image_width,
@@ -81,7 +81,7 @@ def synthesis_order(
     )
 
 
-_PAINTINGS_AN_IMAGE = 1.4  # hazards an image on average, each painted `best_of` times and once empty
+_PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty
 
 
 def class_to_paint(mode: FailureMode, suggested: str | None) -> str:
@@ -118,9 +118,9 @@ def _refuse_busy(modes: Iterable[FailureMode], campaigns: CampaignStore) -> None
             )
 
 
-def _geometry(bins: Iterable[GeometryBin]) -> tuple[GeometryShare, ...]:
+def _geometry(bins: Iterable[GeometryBin]) -> tuple[WeightedGeometry, ...]:
     known = [
-        GeometryShare(size=b.size, region=b.region, weight=b.weight)
+        WeightedGeometry(size=b.size, region=b.region, weight=b.weight)
         for b in bins
         if b.size is not SizeBin.UNKNOWN and b.region is not RegionBin.UNKNOWN and b.weight > 0
     ]

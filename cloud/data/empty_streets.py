@@ -11,7 +11,7 @@ import numpy as np
 
 from cloud.data.labelled_images import LabelledImage
 from messaging.taxonomy import Condition
-from synth.generation.compositing import develop
+from synth.generation.compositing import apply_camera
 from synth.planning.backgrounds import Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.street import DRAWN_CONDITIONS
 
@@ -32,5 +32,5 @@ def empty_streets(count: int, folder: Path | None) -> Iterator[LabelledImage]:
     for index in range(count):
         condition = conditions[index % len(conditions)]
         street = backgrounds.get(SEED, index, condition=condition, width=width, height=height)
-        seen = develop(street.image, street, np.random.default_rng([SEED, index]))
+        seen = apply_camera(street.image, street, np.random.default_rng([SEED, index]))
         yield LabelledImage(f"street-{index:04d}", seen, (), condition)

@@ -28,7 +28,7 @@ from messaging.figures import Figure, write_figures
 from messaging.intervals import wilson
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from synth.generation.stable_diffusion import DiffusionGenerator
-from synth.order import GeometryShare, PrototypeToMatch, SynthesisOrder
+from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 from synth.planning.backgrounds import DrawnBackgrounds
 from synth.run import Judges, run_order
 from synth.selection.labelled_set import LabelledSet
@@ -77,10 +77,10 @@ def painted(
         class_name=class_name,
         light=scene.light,
         weather=scene.weather,
-        geometry=(GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),),
+        geometry=(WeightedGeometry(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),),
         count=count,
         seed=11,
-        budget_paintings=100 * count,
+        patch_budget=100 * count,
         best_of=best_of,
         prototype=PrototypeToMatch(
             vector=tuple(map(float, prototype)), embedding_digest=detector.description.embedding_digest

@@ -44,8 +44,8 @@ def paste(background: Background, pastings: list[Pasting], rng: np.random.Genera
     picture = background.image.copy()
     for pasting in pastings:
         painted = _enlarged(pasting.image, pasting.window.side)
-        if background.worn:
-            painted += _worn_noise(painted.shape, background.sensor.noise_sigma, rng)
+        if background.from_camera:
+            painted += _camera_noise(painted.shape, background.sensor.noise_sigma, rng)
         cover = cv2.resize(pasting.cover, (pasting.window.side,) * 2, interpolation=cv2.INTER_LINEAR)[
             ..., None
         ]
@@ -54,7 +54,7 @@ def paste(background: Background, pastings: list[Pasting], rng: np.random.Genera
     return picture
 
 
-def develop(picture: Image, background: Background, rng: np.random.Generator) -> Image:
+def apply_camera(picture: Image, background: Background, rng: np.random.Generator) -> Image:
     """The whole picture through a camera like the background's, varied a little from picture to picture.
 
     A background that has passed a camera already gets a weaker second pass, never less than what hides the
@@ -66,14 +66,14 @@ def develop(picture: Image, background: Background, rng: np.random.Generator) ->
 def camera_for(background: Background, rng: np.random.Generator) -> SensorModel:
     """The camera model of one picture."""
     sensor = background.sensor
-    share = _SECOND_PASS if background.worn else 1.0
+    share = _SECOND_PASS if background.from_camera else 1.0
     noise = max(sensor.noise_sigma * share * float(rng.uniform(*_NOISE_JITTER)), _LEAST_NOISE)
     blur = min(sensor.blur_px, 0.8) * share * float(rng.uniform(*_BLUR_JITTER))
     quality = sensor.jpeg_quality + int(rng.integers(-_QUALITY_JITTER, _QUALITY_JITTER + 1))
     return replace(sensor, noise_sigma=noise, blur_px=blur, jpeg_quality=min(max(quality, 60), 95))
 
 
-def _worn_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Plane:
+def _camera_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Plane:
     return (rng.standard_normal((*shape[:2], 1)) * sigma).astype(np.float32)
 
 

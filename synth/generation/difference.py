@@ -32,19 +32,19 @@ class DifferenceRule:
     """How a difference becomes a box.
 
     Attributes:
-        peak_share: a pixel belongs to the hazard above this share of the strongest difference.
-        component_share: a separate spot counts when it has this share of the largest one's area.
+        peak_fraction: a pixel belongs to the hazard above this share of the strongest difference.
+        component_fraction: a separate spot counts when it has this share of the largest one's area.
         trim: share of the difference's mass that may be cut off at each edge of the box (thin wisps).
     """
 
-    peak_share: float
-    component_share: float
+    peak_fraction: float
+    component_fraction: float
     trim: float
 
 
-SOLID = DifferenceRule(peak_share=0.25, component_share=0.05, trim=0.003)
-AMORPHOUS = DifferenceRule(peak_share=0.12, component_share=0.05, trim=0.003)
-LUMINOUS = DifferenceRule(peak_share=0.50, component_share=0.10, trim=0.003)
+SOLID = DifferenceRule(peak_fraction=0.25, component_fraction=0.05, trim=0.003)
+AMORPHOUS = DifferenceRule(peak_fraction=0.12, component_fraction=0.05, trim=0.003)
+LUMINOUS = DifferenceRule(peak_fraction=0.50, component_fraction=0.10, trim=0.003)
 
 
 def rule_for(kind: HazardClass) -> DifferenceRule:
@@ -57,7 +57,7 @@ def rule_for(kind: HazardClass) -> DifferenceRule:
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
+class DifferenceLabel:
     """What the difference shows.
 
     Attributes:
@@ -73,25 +73,25 @@ class Painted:
     cover: Plane
 
 
-def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule) -> Painted | None:
+def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule) -> DifferenceLabel | None:
     """The tight box of what was painted inside `mask` (p, p); None when nothing was painted.
 
     The threshold is the highest of the weakest visible difference, a multiple of the noise outside the
-    mask, and `rule.peak_share` of the strongest difference.
+    mask, and `rule.peak_fraction` of the strongest difference.
     """
     difference = _difference(hazard, empty)
     outside = difference[~mask]
     noise = float(np.median(outside)) if outside.size else 0.0
     inside = np.where(mask, difference, 0.0).astype(np.float32)
     peak = float(np.quantile(inside[mask], 0.98)) if mask.any() else 0.0
-    threshold = max(_WEAKEST_GREY_LEVELS, _NOISE_FACTOR * noise, rule.peak_share * peak)
+    threshold = max(_WEAKEST_GREY_LEVELS, _NOISE_FACTOR * noise, rule.peak_fraction * peak)
     fine = cv2.resize(inside, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_CUBIC)
-    fine_hot = _largest_spots(fine > threshold, rule.component_share)
+    fine_hot = _largest_spots(fine > threshold, rule.component_fraction)
     hot = cv2.resize(fine_hot.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_AREA) > _HALF
     if not hot.any():
         return None
     box = _trimmed_box(np.where(fine_hot, fine, 0.0), rule.trim)
-    return Painted(
+    return DifferenceLabel(
         xyxy=box,
         strength=float(inside[hot].mean()),
         noise=noise,

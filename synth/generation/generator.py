@@ -1,7 +1,7 @@
 """The seam between an order and an image model: patches with a hole in, painted patches out.
 
 A generator paints inside the mask of a square patch cut around a planned box; `patch_window` and
-`paint_mask` are how such a patch is cut, in production as in the training of the bundled model. Images
+`inpainting_mask` are how such a patch is cut, in production as in the training of the bundled model. Images
 are BGR uint8 (h, w, 3). Nothing here knows diffusers; a generator never sees an order or a label.
 """
 
@@ -82,7 +82,7 @@ class PatchRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class PaintedPatch:
+class InpaintedPatch:
     """The whole patch as the model sees it, (p, p, 3) uint8 BGR; only the masked part is worth pasting."""
 
     image: Image
@@ -100,7 +100,7 @@ class Generator(Protocol):
     def card(self) -> GeneratorCard:
         """Which model this is."""
 
-    def paint(self, requests: Sequence[PatchRequest]) -> list[PaintedPatch]:
+    def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
         """One painting a request, in order. Raises `SynthesisError` when it cannot paint."""
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:

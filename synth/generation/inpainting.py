@@ -14,9 +14,9 @@ import numpy as np
 from edge.vision.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.errors import SynthesisStopped
-from synth.generation.compositing import Pasting, cut, develop, paste
-from synth.generation.difference import Painted, feathered, is_empty, read_label, rule_for
-from synth.generation.generator import PROTOTYPE_WIDTH, Generator, PaintedPatch, PatchRequest
+from synth.generation.compositing import Pasting, apply_camera, cut, paste
+from synth.generation.difference import DifferenceLabel, feathered, is_empty, read_label, rule_for
+from synth.generation.generator import PROTOTYPE_WIDTH, Generator, InpaintedPatch, PatchRequest
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.order import SynthesisOrder
 from synth.planning.backgrounds import Background
@@ -29,20 +29,20 @@ _SEEDS = 2**31
 
 
 @dataclass(frozen=True, eq=False)
-class PaintedPlace:
+class InpaintedPlace:
     """One place painted twice. `label` is None when the two paintings do not differ."""
 
     place: Place
-    hazard: PaintedPatch
-    empty: PaintedPatch
-    label: Painted | None
+    hazard: InpaintedPatch
+    empty: InpaintedPatch
+    label: DifferenceLabel | None
 
     @property
     def tight(self) -> Box | None:
         """The labelled box in picture pixels, None when nothing was painted."""
         if self.label is None:
             return None
-        return self.place.window.to_picture(self.label.xyxy, len(self.hazard.image))
+        return self.place.window.to_image(self.label.xyxy, len(self.hazard.image))
 
     def pasting(self, *, with_hazard: bool) -> Pasting:
         """What to put back: the hazard or its empty counterpart, through the same cover."""
@@ -57,12 +57,12 @@ class PaintedPlace:
 
 
 @dataclass(frozen=True, eq=False)
-class PaintedScene:
+class InpaintedScene:
     """All paintings of one scene; `controls` are patches through the generator's encoder and decoder."""
 
     plan: ScenePlan
     background: Background
-    places: tuple[PaintedPlace, ...]
+    places: tuple[InpaintedPlace, ...]
     controls: tuple[Pasting, ...]
 
 
@@ -85,7 +85,7 @@ class Inpainter:
         """How many patches the generator paints for a scene."""
         return len(plan.places) * (self.tries + 1)
 
-    def paint(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[PaintedScene]:
+    def inpaint(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[InpaintedScene]:
         """Paint every place of the scenes. Raises `SynthesisStopped` between batches when asked to stop."""
         spots = [(plan, background, place) for plan, background in scenes for place in plan.places]
         wanted = [
@@ -109,7 +109,7 @@ class Inpainter:
         )
         controls = self._controls(scenes)
         return [
-            PaintedScene(
+            InpaintedScene(
                 plan,
                 background,
                 tuple(next(done) for _ in plan.places),
@@ -118,7 +118,7 @@ class Inpainter:
             for plan, background in scenes
         ]
 
-    def paint_empty(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[tuple[Pasting, ...]]:
+    def inpaint_empty(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[tuple[Pasting, ...]]:
         """What to paste into each scene for nothing to be seen: its places painted empty, and its controls.
 
         Raises `SynthesisStopped` between batches when asked to stop.
@@ -165,18 +165,18 @@ class Inpainter:
             return None
         return np.asarray(wanted.vector, np.float32)
 
-    def _batches(self, requests: Sequence[PatchRequest]) -> Iterator[PaintedPatch]:
+    def _batches(self, requests: Sequence[PatchRequest]) -> Iterator[InpaintedPatch]:
         for start in range(0, len(requests), BATCH):
             if self.should_stop():
                 raise SynthesisStopped(
                     f"order {self.order.order} was asked to stop; run it again with the same folder to go on"
                 )
-            yield from self.generator.paint(requests[start : start + BATCH])
+            yield from self.generator.inpaint(requests[start : start + BATCH])
 
     def _best_takes(
         self,
         scenes: Sequence[tuple[ScenePlan, Background]],
-        takes: Sequence[Sequence[PaintedPatch]],
+        takes: Sequence[Sequence[InpaintedPatch]],
         rough: Sequence[Image],
     ) -> list[int]:
         """Which take of every place lies nearest to the prototype, judged in its scene.
@@ -204,24 +204,24 @@ class Inpainter:
         return best
 
     def _distances(
-        self, background: Background, places: Sequence[PaintedPlace], judge: PrototypeDistance
+        self, background: Background, places: Sequence[InpaintedPlace], judge: PrototypeDistance
     ) -> Floats:
         """Distances of one take of every place, as a camera would see them."""
         rng = np.random.default_rng(places[0].place.seed)
-        picture = develop(
+        picture = apply_camera(
             paste(background, [p.pasting(with_hazard=True) for p in places], rng), background, rng
         )
         return judge.distances(picture, [p.tight or p.place.box for p in places])
 
-    def _counterpart(self, place: Place, empty: PaintedPatch, without: Image) -> PaintedPatch:
+    def _counterpart(self, place: Place, empty: InpaintedPatch, without: Image) -> InpaintedPatch:
         """The empty painting, or the bare background in its stead when something was painted after all."""
         mask = place.mask(len(without))
         return empty if is_empty(empty.image, without, mask) else replace(empty, image=without)
 
-    def _painted(self, place: Place, hazard: PaintedPatch, empty: PaintedPatch) -> PaintedPlace:
+    def _painted(self, place: Place, hazard: InpaintedPatch, empty: InpaintedPatch) -> InpaintedPlace:
         rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])
         label = read_label(hazard.image, empty.image, place.mask(len(hazard.image)), rule=rule)
-        return PaintedPlace(place, hazard, empty, label)
+        return InpaintedPlace(place, hazard, empty, label)
 
     def _controls(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> Iterator[Pasting]:
         spots = [(background, place) for plan, background in scenes for place in plan.controls]

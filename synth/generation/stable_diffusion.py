@@ -2,7 +2,7 @@
 
 Together with `synth.small_sd` the only door to diffusers. A folder that holds
 `prototype_projection.safetensors` takes a prototype as one more token of its prompt embeddings; any other
-pipeline ignores prototypes. A folder whose `painting.json` says so is shown the whole background, where
+pipeline ignores prototypes. A folder whose `input_format.json` says so is shown the whole background, where
 others are shown one with a hole in it, and dark patches lifted (`synth.generation.exposure`). The network is
 used only when a hub id is configured. RGB stays here.
 """
@@ -27,13 +27,13 @@ from torch.nn import functional
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation.exposure import exposures_of
-from synth.generation.generator import GeneratorCard, PaintedPatch, PatchRequest, Provenance
+from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
 from synth.planning.patches import Image
 
 logger = logging.getLogger(__name__)
 
 PROTOTYPE_FILE = "prototype_projection.safetensors"
-PAINTING_FILE = "painting.json"
+INPUT_FORMAT_FILE = "input_format.json"
 BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
@@ -53,7 +53,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Habits:
+class InputFormat:
     """What a model was shown in its training, beyond what any inpainting model is.
 
     Attributes:
@@ -65,8 +65,8 @@ class Habits:
     levelled: bool = False
 
     @classmethod
-    def of_file(cls, said: Path) -> "Habits":
-        """As `painting.json` says; none where there is no such file."""
+    def of_file(cls, said: Path) -> "InputFormat":
+        """As `input_format.json` says; none where there is no such file."""
         words = json.loads(said.read_text()) if said.is_file() else {}
         return cls(words.get("background") == "shown", words.get("exposure") == "levelled")
 
@@ -81,14 +81,14 @@ class DiffusionGenerator:
         *,
         sampling: Sampling = Sampling(),
         prototype_weights: dict[str, torch.Tensor] | None = None,
-        habits: Habits = Habits(),
+        input_format: InputFormat = InputFormat(),
     ) -> None:
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline = pipeline
         self._card = card
         self._sampling = sampling
         self._prototype_weights = prototype_weights
-        self._habits = habits
+        self._input_format = input_format
 
     @classmethod
     def from_folder(
@@ -104,8 +104,8 @@ class DiffusionGenerator:
         projection = folder / PROTOTYPE_FILE
         weights = load_file(projection, device=device) if projection.is_file() else None
         card = GeneratorCard(_name(folder), _folder_digest(folder), _licence(folder / "README.md"))
-        habits = Habits.of_file(folder / PAINTING_FILE)
-        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, habits=habits)
+        input_format = InputFormat.of_file(folder / INPUT_FORMAT_FILE)
+        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, input_format=input_format)
 
     @classmethod
     def from_hub(
@@ -140,18 +140,18 @@ class DiffusionGenerator:
         """Whether prototypes change what it paints."""
         return self._prototype_weights is not None
 
-    def paint(self, requests: Sequence[PatchRequest]) -> list[PaintedPatch]:
+    def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
         """One painting a request, in order; see `synth.generation.generator.Generator`."""
         for request in requests:
             if request.patch.shape[0] != self.patch_px:
                 raise ConfigurationError(
                     f"{self._card.name} paints patches of {self.patch_px} px; got {request.patch.shape[0]} px"
                 )
-        painted: list[PaintedPatch] = []
+        painted: list[InpaintedPatch] = []
         for guided, alike in itertools.groupby(requests, key=lambda request: request.guided):
             some = list(alike)
             for start in range(0, len(some), self._sampling.batch):
-                painted += self._paint_batch(some[start : start + self._sampling.batch], guided=guided)
+                painted += self._inpaint_batch(some[start : start + self._sampling.batch], guided=guided)
         return painted
 
     @torch.inference_mode()
@@ -165,13 +165,13 @@ class DiffusionGenerator:
         return out
 
     @torch.inference_mode()
-    def _paint_batch(self, requests: Sequence[PatchRequest], *, guided: bool) -> list[PaintedPatch]:
+    def _inpaint_batch(self, requests: Sequence[PatchRequest], *, guided: bool) -> list[InpaintedPatch]:
         wanted, unwanted = self._embed(requests)
         guidance = self._sampling.guidance if guided else 1.0
         masks = torch.from_numpy(np.stack([r.mask for r in requests]))[:, None].float()
         powers = self._powers([r.patch for r in requests])
         patches = _to_rgb([r.patch for r in requests]).pow(powers)
-        shown = self._encode(patches) if self._habits.whole_background else None
+        shown = self._encode(patches) if self._input_format.whole_background else None
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             latents = self._pipeline(
                 image=patches,
@@ -187,7 +187,7 @@ class DiffusionGenerator:
                 output_type="latent",
             ).images
         return [
-            PaintedPatch(image, self._provenance(request, guidance))
+            InpaintedPatch(image, self._provenance(request, guidance))
             for image, request in zip(self._decode(latents.float(), powers), requests, strict=True)
         ]
 
@@ -206,7 +206,7 @@ class DiffusionGenerator:
 
     def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
         """(b, 1, 1, 1): how much each patch is lifted; 1 for a model that takes patches as they are."""
-        powers = exposures_of(patches) if self._habits.levelled else np.ones(len(patches), np.float32)
+        powers = exposures_of(patches) if self._input_format.levelled else np.ones(len(patches), np.float32)
         return torch.from_numpy(powers)[:, None, None, None]
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:

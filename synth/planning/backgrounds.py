@@ -22,7 +22,7 @@ from synth.planning.prompts import Medium
 from synth.sensor import SensorModel, estimate
 from synth.street.composer import Street
 from synth.street.ground import ground_points
-from synth.street.stills import develop, sensor_of
+from synth.street.stills import finish_frame, sensor_of
 from synth.street.worlds import WORLDS, World, WorldName
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -38,8 +38,8 @@ class Background:
     Attributes:
         image: BGR uint8 (h, w, 3).
         identity: names the scene in provenance; never a path of this machine.
-        sensor: the camera that it passed, or, if not `worn`, the camera that it is still to pass.
-        worn: whether the image has passed its camera already.
+        sensor: the camera that it passed, or, if not `from_camera`, the camera that it is still to pass.
+        from_camera: whether the image has passed its camera already.
         ground: where things can stand in it.
         medium: what prompts should call it.
     """
@@ -47,7 +47,7 @@ class Background:
     image: Image
     identity: str
     sensor: SensorModel
-    worn: bool
+    from_camera: bool
     ground: Ground
     medium: Medium
 
@@ -87,12 +87,12 @@ class DrawnBackgrounds:
         )
         street = Street(self._world, layout, known, (width, height))
         canvas, _ = street.compose(float(rng.uniform(0, 20)), ())
-        frame = develop(street, canvas, boxes=(), rng=rng, index=0, time_s=0.0, sensor=False)
+        frame = finish_frame(street, canvas, boxes=(), rng=rng, index=0, time_s=0.0, sensor=False)
         return Background(
             image=frame.image,
             identity=f"{self.identity}:{layout}",
             sensor=sensor_of(self._world, known),
-            worn=False,
+            from_camera=False,
             ground=_ground_of(street, canvas.depth),
             medium=Medium.PHOTO,
         )
@@ -133,7 +133,7 @@ class FolderBackgrounds:
             image=cropped,
             identity=f"{self.identity}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}",
             sensor=estimate(cropped),
-            worn=True,
+            from_camera=True,
             ground=Ground(),
             medium=Medium.PHOTOGRAPH,
         )

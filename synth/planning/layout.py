@@ -13,8 +13,8 @@ import numpy as np
 from edge.vision.conditions import size_bin
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
-from synth.order import GeometryShare, SynthesisOrder
-from synth.planning.patches import MASK_GROWTH, Box, Mask, PatchWindow, paint_mask, patch_window
+from synth.order import SynthesisOrder, WeightedGeometry
+from synth.planning.patches import MASK_GROWTH, Box, Mask, PatchWindow, inpainting_mask, patch_window
 
 DEFAULT_HORIZON = 0.42
 _TRIES = 60
@@ -33,12 +33,12 @@ _SIZE_SHARE = {
     SizeBin.MEDIUM: (0.105, 0.235),
     SizeBin.LARGE: (0.26, 0.40),
 }
-_SMALL_ANYWHERE = (GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
+_SMALL_ANYWHERE = (WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
 _ROW = {"top": 0, "middle": 1, "left": 1, "right": 1, "bottom": 2}
 _MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
 
 
-class Stand(StrEnum):
+class RequiredSurface(StrEnum):
     """What a class needs under it: the road, any ground, or mostly ground (fire and smoke leave windows)."""
 
     ROAD = "road"
@@ -48,25 +48,25 @@ class Stand(StrEnum):
 
 @dataclass(frozen=True)
 class ClassShape:
-    """How boxes of a class look: width over height, what they stand on, and `near_share`, the longer side
+    """How boxes of a class look: width over height, what they stand on, and `near_fraction`, the longer side
     as a share of the picture's longer side when it stands at the lower edge.
     """
 
     aspect: tuple[float, float]
-    stand: Stand
-    near_share: float
+    stand: RequiredSurface
+    near_fraction: float
 
 
 _SHAPES = {
-    "fire": ClassShape((0.5, 1.05), Stand.MOSTLY, 0.16),
-    "smoke": ClassShape((0.6, 1.15), Stand.MOSTLY, 0.30),
-    "flood": ClassShape((2.2, 4.5), Stand.ROAD, 0.40),
-    "pothole": ClassShape((1.7, 4.0), Stand.ROAD, 0.11),
-    "garbage": ClassShape((1.4, 2.3), Stand.GROUND, 0.14),
-    "fallen_person": ClassShape((1.6, 3.6), Stand.GROUND, 0.14),
-    "stopped_vehicle": ClassShape((1.0, 2.2), Stand.ROAD, 0.28),
+    "fire": ClassShape((0.5, 1.05), RequiredSurface.MOSTLY, 0.16),
+    "smoke": ClassShape((0.6, 1.15), RequiredSurface.MOSTLY, 0.30),
+    "flood": ClassShape((2.2, 4.5), RequiredSurface.ROAD, 0.40),
+    "pothole": ClassShape((1.7, 4.0), RequiredSurface.ROAD, 0.11),
+    "garbage": ClassShape((1.4, 2.3), RequiredSurface.GROUND, 0.14),
+    "fallen_person": ClassShape((1.6, 3.6), RequiredSurface.GROUND, 0.14),
+    "stopped_vehicle": ClassShape((1.0, 2.2), RequiredSurface.ROAD, 0.28),
 }
-_OTHER = ClassShape((0.7, 1.6), Stand.GROUND, 0.20)
+_OTHER = ClassShape((0.7, 1.6), RequiredSurface.GROUND, 0.20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Place:
 
     def mask(self, patch_px: int) -> Mask:
         """What may be painted, (patch_px, patch_px): the planned box grown a little."""
-        return paint_mask(self.window.to_patch(self.box, patch_px), patch_px)
+        return inpainting_mask(self.window.to_patch(self.box, patch_px), patch_px)
 
     def size(self, width: int, height: int) -> SizeBin:
         """Size bin of the planned box in a picture of this size."""
@@ -194,7 +194,7 @@ def _draw_box(order: SynthesisOrder, frame: _Frame, rng: np.random.Generator) ->
     return _settle(centre_x, centre_y, width, height, shape=shape, frame=frame)
 
 
-def _centre_y(share: GeometryShare, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
+def _centre_y(share: WeightedGeometry, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
     row = _row(share.region)
     low, high = (frame.horizon, 0.95) if row is None else (row / 3, (row + 1) / 3)
     return float(rng.uniform(low, high)) * frame.height
@@ -206,7 +206,7 @@ def _longer_side(
     """Pixels: within the bin, or by depth (growing linearly from the horizon down) when it is unknown."""
     if size is SizeBin.UNKNOWN:
         nearness = (centre_y / frame.height - frame.horizon) / (1 - frame.horizon)
-        share = shape.near_share * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
+        share = shape.near_fraction * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
     else:
         low, high = _SIZE_SHARE[size]
         share = float(np.exp(rng.uniform(math.log(low), math.log(high))))
@@ -215,7 +215,7 @@ def _longer_side(
 
 def _depth_of(longer: float, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
     """The lower edge (pixels) at which something of this size stands on a flat road."""
-    nearness = min(longer / frame.longer / shape.near_share, 1.0) * float(rng.uniform(0.85, 1.15))
+    nearness = min(longer / frame.longer / shape.near_fraction, 1.0) * float(rng.uniform(0.85, 1.15))
     return (frame.horizon + (1 - frame.horizon) * min(max(nearness, 0.08), 1.0)) * frame.height
 
 
@@ -223,7 +223,7 @@ def _settle(x: float, y: float, width: float, height: float, *, shape: ClassShap
     """Move a box inside the picture; what lies on the road gets its lower edge below the horizon."""
     x = min(max(x, width / 2 + 2), frame.width - width / 2 - 2)
     y = min(y, frame.height - height / 2 - 2)
-    lowest_base = (frame.horizon + (-0.02 if shape.stand is Stand.MOSTLY else 0.05)) * frame.height
+    lowest_base = (frame.horizon + (-0.02 if shape.stand is RequiredSurface.MOSTLY else 0.05)) * frame.height
     y = max(y, height / 2 + 2, lowest_base - height / 2)
     return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
@@ -231,8 +231,8 @@ def _settle(x: float, y: float, width: float, height: float, *, shape: ClassShap
 def _stands(box: Box, class_name: str, ground: Ground, rng: np.random.Generator) -> bool:
     """Whether three points along the foot of the box are on what the class needs; true where unknown."""
     stand = _SHAPES.get(class_name, _OTHER).stand
-    surface = ground.road if stand is Stand.ROAD else ground.standable
-    free = stand is Stand.MOSTLY and rng.random() < _AT_WINDOW
+    surface = ground.road if stand is RequiredSurface.ROAD else ground.standable
+    free = stand is RequiredSurface.MOSTLY and rng.random() < _AT_WINDOW
     if surface is None or free:
         return True
     row = min(int(box[3] - 0.15 * (box[3] - box[1])), surface.shape[0] - 1)

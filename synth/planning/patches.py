@@ -38,7 +38,7 @@ class PatchWindow:
             (x2 - self.left) * scale, (y2 - self.top) * scale,
         )  # fmt: skip
 
-    def to_picture(self, xyxy: Box, patch_px: int) -> Box:
+    def to_image(self, xyxy: Box, patch_px: int) -> Box:
         """The reverse of `to_patch`."""
         scale = self.side / patch_px
         x1, y1, x2, y2 = xyxy
@@ -62,7 +62,7 @@ def patch_window(
     return PatchWindow(round(min(max(left, 0), width - side)), round(min(max(top, 0), height - side)), side)
 
 
-def paint_mask(xyxy: Box, patch_px: int, *, growth: float = MASK_GROWTH) -> Mask:
+def inpainting_mask(xyxy: Box, patch_px: int, *, growth: float = MASK_GROWTH) -> Mask:
     """The box (patch pixels) grown by `growth` of its longer side, at least one pixel, as (p, p) bool."""
     x1, y1, x2, y2 = xyxy
     margin = max(growth * max(x2 - x1, y2 - y1), 1.0)

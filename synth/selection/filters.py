@@ -124,7 +124,7 @@ def _moved_away(found: Findings, limits: FilterLimits) -> bool:
     return found.prototype_distance > found.empty_distance + limits.prototype_margin
 
 
-class SeenBefore:
+class DuplicateIndex:
     """Perceptual hashes of the kept hazards; two within `limit_bits` of each other are one picture."""
 
     def __init__(self, *, limit_bits: int = 10) -> None:

@@ -60,7 +60,7 @@ class LabelledHazard(_Row):
     seed: int
     steps: int
     guidance: float
-    leaned_on_prototype: bool
+    prototype_conditioned: bool
     scores: Scores
     fingerprint: str
 
@@ -77,7 +77,7 @@ class ImageRow(_Row):
     width: int
     height: int
     hazards: tuple[LabelledHazard, ...]
-    empty_paintings: tuple[Box, ...]
+    empty_patches: tuple[Box, ...]
     reconstructions: tuple[Box, ...]
 
 
@@ -112,7 +112,7 @@ class Manifest(_Row):
     format: int
     order_digest: str
     images: int
-    paintings: int
+    patches_generated: int
     complete: bool
     files: dict[str, str]
 
@@ -162,7 +162,9 @@ class LabelledSet:
 
 def write_image(folder: Path, row: ImageRow, jpeg: bytes, class_names: Sequence[str]) -> None:
     """Write one image, marked as generated, and its label file. `jpeg` is a whole JPEG file."""
-    marked = mark(jpeg, f"{WATERMARK}; order={row.order[:16]}; image={row.name}; generator={row.generator}")
+    marked = add_jpeg_comment(
+        jpeg, f"{WATERMARK}; order={row.order[:16]}; image={row.name}; generator={row.generator}"
+    )
     write_atomically(folder / "images" / f"{row.name}.jpg", marked)
     write_atomically(folder / "labels" / f"{row.name}.txt", label_text(row, class_names).encode())
 
@@ -177,13 +179,13 @@ def label_text(row: ImageRow, class_names: Sequence[str]) -> str:
     )
 
 
-def seal(
+def finalise_set(
     folder: Path,
     *,
     facts: RunFacts,
     kept: Sequence[ImageRow],
     refused: Sequence[RefusedRow],
-    paintings: int,
+    patches_generated: int,
     complete: bool,
 ) -> LabelledSet:
     """Write the facts and the manifest of a folder whose images are all there, and open it."""
@@ -197,7 +199,7 @@ def seal(
         format=FORMAT,
         order_digest=facts.order_digest,
         images=len(kept),
-        paintings=paintings,
+        patches_generated=patches_generated,
         complete=complete,
         files={name: _digest_of_file(folder / name, folder) for name in sorted(names)},
     )
@@ -205,7 +207,7 @@ def seal(
     return LabelledSet.open(folder)
 
 
-def mark(jpeg: bytes, text: str) -> bytes:
+def add_jpeg_comment(jpeg: bytes, text: str) -> bytes:
     """The JPEG file with `text` as a comment segment behind its first marker."""
     if jpeg[:2] != b"\xff\xd8":
         raise ConfigurationError(f"only JPEG files can be marked; this one starts with {jpeg[:2].hex()}")

@@ -12,13 +12,13 @@ import numpy as np
 
 from edge.vision.detections import iou_matrix
 from messaging.taxonomy import Taxonomy
-from synth.generation.compositing import develop, paste
+from synth.generation.compositing import apply_camera, paste
 from synth.generation.generator import GeneratorCard
-from synth.generation.inpainting import PaintedPlace, PaintedScene
+from synth.generation.inpainting import InpaintedPlace, InpaintedScene
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.order import SynthesisOrder
 from synth.planning.patches import Box, Image
-from synth.selection.filters import Confirmation, FilterLimits, Findings, Refusal, SeenBefore, refusal
+from synth.selection.filters import Confirmation, DuplicateIndex, FilterLimits, Findings, Refusal, refusal
 from synth.selection.judges import ReferenceJudge, fingerprint
 from synth.selection.labelled_set import ImageRow, LabelledHazard, RefusedRow, Scores
 
@@ -26,7 +26,7 @@ _SAVED_QUALITY = 95
 
 
 @dataclass(frozen=True, eq=False)
-class KeptPicture:
+class KeptImage:
     """A picture worth keeping and everything known about it."""
 
     row: ImageRow
@@ -39,7 +39,7 @@ class KeptPicture:
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Selector:
     """Judges and rules of one order."""
 
     order: SynthesisOrder
@@ -49,9 +49,9 @@ class Selection:
     prototype: PrototypeDistance | None
     limits: FilterLimits
 
-    def choose(self, scene: PaintedScene, seen: SeenBefore) -> tuple[list[KeptPicture], list[RefusedRow]]:
+    def select(self, scene: InpaintedScene, seen: DuplicateIndex) -> tuple[list[KeptImage], list[RefusedRow]]:
         """Twins of a scene that may be kept, and the hazards that may not; `seen` learns the kept ones."""
-        kept: list[KeptPicture] = []
+        kept: list[KeptImage] = []
         refused: list[RefusedRow] = []
         for twin in (0, 1):
             if scene.plan.hazards_of(twin):
@@ -61,8 +61,8 @@ class Selection:
         return kept, refused
 
     def _twin(
-        self, scene: PaintedScene, twin: int, seen: SeenBefore
-    ) -> tuple[KeptPicture | None, list[RefusedRow]]:
+        self, scene: InpaintedScene, twin: int, seen: DuplicateIndex
+    ) -> tuple[KeptImage | None, list[RefusedRow]]:
         name = f"{self.order.order}-{scene.plan.index:06d}{'ab'[twin]}"
         wanted = scene.plan.hazards_of(twin)
         tight = {k: box for k in wanted if (box := scene.places[k].tight) is not None}
@@ -81,23 +81,23 @@ class Selection:
             image = self._compose(scene, twin, accepted)
         hazards = tuple(self._hazard_row(image, scene.places[k], tight[k], found[k]) for k in accepted)
         row = self._image_row(name, scene, image, accepted, hazards)
-        remember([row], seen)
-        return KeptPicture(row, image), refused
+        add_kept_hazards([row], seen)
+        return KeptImage(row, image), refused
 
-    def _compose(self, scene: PaintedScene, twin: int, with_hazard: Sequence[int]) -> Image:
+    def _compose(self, scene: InpaintedScene, twin: int, with_hazard: Sequence[int]) -> Image:
         """The twin as its camera delivers it; always the same noise."""
         rng = np.random.default_rng([self.order.seed, scene.plan.index, twin, 5])
-        return develop(self._before_camera(scene, with_hazard, rng), scene.background, rng)
+        return apply_camera(self._before_camera(scene, with_hazard, rng), scene.background, rng)
 
     def _before_camera(
-        self, scene: PaintedScene, with_hazard: Sequence[int], rng: np.random.Generator
+        self, scene: InpaintedScene, with_hazard: Sequence[int], rng: np.random.Generator
     ) -> Image:
         """Hazards pasted at `with_hazard`, their empty counterparts elsewhere, and the controls."""
         pastings = [p.pasting(with_hazard=k in with_hazard) for k, p in enumerate(scene.places)]
         return paste(scene.background, [*pastings, *scene.controls], rng)
 
     def _judge(
-        self, image: Image, scene: PaintedScene, twin: int, tight: dict[int, Box], seen: SeenBefore
+        self, image: Image, scene: InpaintedScene, twin: int, tight: dict[int, Box], seen: DuplicateIndex
     ) -> dict[int, Findings]:
         """What the judges find at the tight boxes of one twin.
 
@@ -133,7 +133,9 @@ class Selection:
         amorphous = self.taxonomy.classes[self.taxonomy.index(self.order.class_name)].amorphous
         return refusal(found, self.limits, amorphous=amorphous)
 
-    def _hazard_row(self, image: Image, painted: PaintedPlace, tight: Box, found: Findings) -> LabelledHazard:
+    def _hazard_row(
+        self, image: Image, painted: InpaintedPlace, tight: Box, found: Findings
+    ) -> LabelledHazard:
         made = painted.hazard.provenance
         return LabelledHazard(
             class_name=self.order.class_name,
@@ -143,7 +145,7 @@ class Selection:
             seed=made.seed,
             steps=made.steps,
             guidance=made.guidance,
-            leaned_on_prototype=made.prototype,
+            prototype_conditioned=made.prototype,
             scores=_scores(found),
             fingerprint=np.packbits(fingerprint(image, tight)).tobytes().hex(),
         )
@@ -151,7 +153,7 @@ class Selection:
     def _image_row(
         self,
         name: str,
-        scene: PaintedScene,
+        scene: InpaintedScene,
         image: Image,
         accepted: Sequence[int],
         hazards: tuple[LabelledHazard, ...],
@@ -167,19 +169,19 @@ class Selection:
             width=image.shape[1],
             height=image.shape[0],
             hazards=hazards,
-            empty_paintings=tuple(_rounded(box) for box in empty),
+            empty_patches=tuple(_rounded(box) for box in empty),
             reconstructions=tuple(_rounded(place.box) for place in scene.plan.controls),
         )
 
 
-def remember(rows: Sequence[ImageRow], seen: SeenBefore) -> None:
+def add_kept_hazards(rows: Sequence[ImageRow], seen: DuplicateIndex) -> None:
     """Teach `seen` the hazards of pictures kept in an earlier run."""
     for row in rows:
         for k, hazard in enumerate(row.hazards):
             seen.add(f"{row.name}/{k}", _bits(hazard.fingerprint))
 
 
-def _refused_row(name: str, painted: PaintedPlace, reason: Refusal, found: Findings | None) -> RefusedRow:
+def _refused_row(name: str, painted: InpaintedPlace, reason: Refusal, found: Findings | None) -> RefusedRow:
     made = painted.hazard.provenance
     scores = None if found is None else _scores(found)
     planned = _rounded(painted.place.box)
@@ -218,6 +220,6 @@ def _iou(a: Box, b: Box) -> float:
     return float(iou_matrix(np.asarray([a], np.float32), np.asarray([b], np.float32))[0, 0])
 
 
-def _blacked_out(painted: PaintedPlace) -> bool:
+def _blacked_out(painted: InpaintedPlace) -> bool:
     """Safety checkers of diffusers pipelines answer a flagged painting with an all-black image."""
     return int(painted.hazard.image.max()) == 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.taxonomy import Condition, SizeBin
-from synth.planning.patches import Box, Image, PatchWindow, paint_mask, patch_window
+from synth.planning.patches import Box, Image, PatchWindow, inpainting_mask, patch_window
 from synth.planning.prompts import Medium
 from synth.street.values import DrawnFrame
 
@@ -162,7 +162,7 @@ def crops_of_pair(
         if max(x2 - x1, y2 - y1) < _MIN_SIDE_PX:
             continue
         window = random_window(box.xyxy, width, height, rng)
-        mask = paint_mask(
+        mask = inpainting_mask(
             window.to_patch(box.xyxy, PATCH_PX), PATCH_PX, growth=float(rng.uniform(*MASK_GROWTHS))
         )
         empty = shrink(window.cut(without.image))

@@ -1,7 +1,7 @@
 """From trained parts to a standard pipeline folder, half precision, written whole or not at all.
 
 The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; beside
-the pipeline lie `prototype_projection.safetensors` and `painting.json`, which other programs may ignore.
+the pipeline lie `prototype_projection.safetensors` and `input_format.json`, which other programs may ignore.
 """
 
 import copy
@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeli
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
-from synth.generation.stable_diffusion import PAINTING_FILE, PROTOTYPE_FILE
+from synth.generation.stable_diffusion import INPUT_FORMAT_FILE, PROTOTYPE_FILE
 from synth.small_sd.denoiser import DenoiserParts
 
 
@@ -38,7 +38,7 @@ def write_folder(
     tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
     token = {name: value.detach().half().contiguous() for name, value in painter.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
-    (fresh / PAINTING_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
+    (fresh / INPUT_FORMAT_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
     for kept in (*folder.glob("*.md"), *folder.glob("*.png")):
         shutil.copy2(kept, fresh / kept.name)
     old = folder.with_name(f"{folder.name}.old")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition, Light, Weather
-from synth.planning.patches import Box, Image, paint_mask
+from synth.planning.patches import Box, Image, inpainting_mask
 from synth.planning.prompts import Medium
 from synth.small_sd.crops import MASK_GROWTHS, NO_CLASS, PATCH_PX, Crop, random_window, shrink, size_bin
 
@@ -81,7 +81,9 @@ def _crop(
 ) -> Crop:
     height, width = image.shape[:2]
     window = random_window(xyxy, width, height, rng)
-    mask = paint_mask(window.to_patch(xyxy, PATCH_PX), PATCH_PX, growth=float(rng.uniform(*MASK_GROWTHS)))
+    mask = inpainting_mask(
+        window.to_patch(xyxy, PATCH_PX), PATCH_PX, growth=float(rng.uniform(*MASK_GROWTHS))
+    )
     patch = shrink(window.cut(image))
     if rng.random() < 0.5:
         patch, mask = np.ascontiguousarray(patch[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])

@@ -13,7 +13,7 @@ from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition
 from synth.street.composer import Street
 from synth.street.hazards import Hazard
-from synth.street.stills import develop, find_place
+from synth.street.stills import find_place, finish_frame
 from synth.street.values import DRAWN_CLASSES, DrawnFrame, check_classes
 from synth.street.worlds import WORLDS, WorldName
 
@@ -80,7 +80,9 @@ class StreetCamera:
             time_s = index / self.fps
             canvas, boxes = self._street.compose(time_s, self._alive(time_s))
             rng = self._street.world.layout_rng(self._seed, 5, index)
-            yield develop(self._street, canvas, boxes=boxes, rng=rng, index=index, time_s=time_s, sensor=True)
+            yield finish_frame(
+                self._street, canvas, boxes=boxes, rng=rng, index=index, time_s=time_s, sensor=True
+            )
 
     def _alive(self, time_s: float) -> tuple[Hazard, ...]:
         while self._scheduled_to_s <= time_s:

@@ -107,7 +107,7 @@ def _finish(
     street: Street, seed: int, *, time_s: float, hazards: tuple[Hazard, ...], sensor: bool
 ) -> DrawnFrame:
     canvas, boxes = street.compose(time_s, hazards)
-    return develop(
+    return finish_frame(
         street,
         canvas,
         boxes=boxes,
@@ -118,7 +118,7 @@ def _finish(
     )
 
 
-def develop(
+def finish_frame(
     street: Street,
     canvas: Canvas,
     *,

@@ -16,7 +16,7 @@ from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
 from synth.order import PrototypeToMatch, SynthesisOrder
 from synth.planning.backgrounds import DrawnBackgrounds
 from synth.progress import Progress, read_progress
-from synth.run import Judges, Watch, main, run_order
+from synth.run import Judges, RunHooks, main, run_order
 from synth.selection.filters import FilterLimits, Refusal
 from synth.selection.labelled_set import LabelledSet
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
@@ -40,7 +40,7 @@ def test_an_order_gives_its_count_of_images_with_tight_boxes_and_whole_provenanc
         assert row.name == path.stem
         assert row.order == order(count=5).digest
         assert row.background.startswith("drawn:background:")
-        assert len(row.empty_paintings) + len(row.reconstructions) >= 2
+        assert len(row.empty_patches) + len(row.reconstructions) >= 2
         for hazard in row.hazards:
             assert "pothole" in hazard.prompt or "hole in the road" in hazard.prompt
             assert "at night" in hazard.prompt
@@ -70,7 +70,7 @@ def test_a_finished_order_is_opened_and_not_painted_again(tmp_path: Path) -> Non
     first = run(tmp_path)
     idle = FakeGenerator()
     assert run(tmp_path, generator=idle).digest == first.digest
-    assert idle.paintings == 0
+    assert idle.patches_generated == 0
 
 
 def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(
@@ -81,14 +81,14 @@ def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_set(
     whole = run(tmp_path / "whole", wanted)
     seen: list[Progress] = []
     with pytest.raises(SynthesisStopped, match="run it again with the same folder"):
-        run(tmp_path / "torn", wanted, watch=Watch(progress=seen.append, should_stop=lambda: bool(seen)))
+        run(tmp_path / "torn", wanted, hooks=RunHooks(progress=seen.append, should_stop=lambda: bool(seen)))
     assert 0 < seen[-1].kept < 6
     with pytest.raises(LabelledSetBroken):
         LabelledSet.open(tmp_path / "torn")
     generator = FakeGenerator()
     resumed = run(tmp_path / "torn", wanted, generator=generator)
     assert resumed.digest == whole.digest
-    assert generator.paintings < whole.manifest.paintings
+    assert generator.patches_generated < whole.manifest.patches_generated
 
 
 def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(
@@ -99,8 +99,8 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(
     script = (
         "import os, sys\nfrom pathlib import Path\nimport synth.run\n"
         "from tests.synth.test_run import order, run\nsynth.run.GROUP_SCENES = 1\n"
-        "watch = synth.run.Watch(progress=lambda _: os.kill(os.getpid(), 9))\n"
-        "run(Path(sys.argv[1]), order(count=6), watch=watch)\n"
+        "hooks = synth.run.RunHooks(progress=lambda _: os.kill(os.getpid(), 9))\n"
+        "run(Path(sys.argv[1]), order(count=6), hooks=hooks)\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "torn")], check=False, cwd=os.getcwd()
@@ -111,8 +111,8 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(
 
 def test_a_run_stops_at_the_budget_and_keeps_what_it_has(tmp_path: Path) -> None:
     generator = FakeGenerator()
-    done = run(tmp_path, order(count=20, budget_paintings=30), generator=generator)
-    assert generator.paintings == done.manifest.paintings <= 30
+    done = run(tmp_path, order(count=20, patch_budget=30), generator=generator)
+    assert generator.patches_generated == done.manifest.patches_generated <= 30
     assert not done.manifest.complete
     assert 0 < len(done.images) < 20
     assert Refusal.OUT_OF_BUDGET in {row.reason for row in done.refused()}
@@ -123,7 +123,7 @@ def test_what_was_not_painted_or_is_something_else_or_not_confirmed_is_refused(t
     done = run(tmp_path / "a", order(count=10), generator=faulty)
     reasons = {row.reason for row in done.refused()}
     assert {Refusal.NO_DIFFERENCE, Refusal.WRONG_CONTENT} <= reasons
-    blind = run(tmp_path / "b", order(budget_paintings=40), judges=Judges(reference=FakeDetector(sees=())))
+    blind = run(tmp_path / "b", order(patch_budget=40), judges=Judges(reference=FakeDetector(sees=())))
     assert len(blind.images) == 0
     assert {Refusal.NOT_CONFIRMED} <= {row.reason for row in blind.refused()}
 
@@ -193,7 +193,7 @@ def test_an_order_that_cannot_be_carried_out_is_refused_before_anything_is_paint
     generator = FakeGenerator()
     with pytest.raises(OrderRefused, match=sentence):
         run(tmp_path, wanted, judges=judges, generator=generator)
-    assert generator.paintings == 0
+    assert generator.patches_generated == 0
 
 
 def test_a_folder_that_belongs_to_another_run_is_refused(tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_progress_only_goes_up_and_thumbnails_are_small(
     ticks = iter(range(1000))
     seen: list[Progress] = []
     monkeypatch.setattr("synth.run.GROUP_SCENES", 2)
-    run(tmp_path, order(count=7), watch=Watch(progress=seen.append, clock=lambda: float(next(ticks))))
+    run(tmp_path, order(count=7), hooks=RunHooks(progress=seen.append, clock=lambda: float(next(ticks))))
     assert len(seen) > 1
-    assert all(a.kept <= b.kept and a.paintings < b.paintings for a, b in pairwise(seen))
+    assert all(a.kept <= b.kept and a.patches_generated < b.patches_generated for a, b in pairwise(seen))
     assert seen[0].seconds_left is not None
     assert seen[-1].kept == 7
     assert read_progress(tmp_path) == seen[-1]
@@ -226,7 +226,7 @@ def test_progress_only_goes_up_and_thumbnails_are_small(
 
 def test_a_torn_line_of_progress_is_skipped(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    run(tmp_path, watch=Watch(progress=seen.append))
+    run(tmp_path, hooks=RunHooks(progress=seen.append))
     with (tmp_path / "progress.jsonl").open("a") as file:
         file.write('{"order": "pot')
     assert read_progress(tmp_path) == seen[-1]
@@ -234,7 +234,7 @@ def test_a_torn_line_of_progress_is_skipped(tmp_path: Path) -> None:
 
 def test_another_limit_of_the_filters_changes_what_is_kept(tmp_path: Path) -> None:
     strict = replace(FilterLimits(), plan_iou=0.95)
-    done = run(tmp_path, order(budget_paintings=30), judges=Judges(limits=strict))
+    done = run(tmp_path, order(patch_budget=30), judges=Judges(limits=strict))
     assert Refusal.BOX_TOO_DIFFERENT in {row.reason for row in done.refused()}
 
 

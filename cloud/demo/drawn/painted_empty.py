@@ -28,10 +28,10 @@ from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
 from messaging.runtime.child_process import ChildProcess
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather, taxonomy_of
-from synth.generation.compositing import Pasting, develop, paste
+from synth.generation.compositing import Pasting, apply_camera, paste
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
-from synth.order import GeometryShare, SynthesisOrder
+from synth.order import SynthesisOrder, WeightedGeometry
 from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.street import DRAWN_CLASSES, WorldName
@@ -46,8 +46,8 @@ CONDITIONS = tuple(
     dict.fromkeys((Condition(Light.DAY, Weather.CLEAR), *(camera.condition for camera in CAMERAS)))
 )
 _ANYWHERE = (
-    GeometryShare(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),
-    GeometryShare(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),
+    WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),
+    WeightedGeometry(size=SizeBin.MEDIUM, region=RegionBin.UNKNOWN, weight=1.0),
 )
 
 
@@ -75,7 +75,7 @@ def pairs(
             _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(wanted)
         )
         while group := list(itertools.islice(planned, GROUP)):
-            yield from _developed(group, painter.paint_empty(group))
+            yield from _developed(group, painter.inpaint_empty(group))
 
 
 def count_alarms(found: Iterator[Pair], base: Detector, promoted: Detector, *, drawn: bool) -> FalseAlarms:
@@ -150,7 +150,7 @@ def _developed(
     for (plan, background), pastings in zip(scenes, patches, strict=True):
         patched = paste(background, list(pastings), np.random.default_rng([SEED, plan.index, 1]))
         plain, covered = (
-            develop(image, background, np.random.default_rng([SEED, plan.index, 2]))
+            apply_camera(image, background, np.random.default_rng([SEED, plan.index, 2]))
             for image in (background.image, patched)
         )
         yield Pair(plain, covered)
@@ -165,7 +165,7 @@ def _order(condition: Condition, class_name: str) -> SynthesisOrder:
         geometry=_ANYWHERE,
         count=1,
         seed=SEED,
-        budget_paintings=1,
+        patch_budget=1,
     )
 
 

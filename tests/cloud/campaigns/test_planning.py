@@ -49,7 +49,7 @@ def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() ->
     }
     assert asked.prototype is not None
     assert asked.prototype.vector == (0.1, 0.2)
-    assert asked.budget_paintings >= asked.count
+    assert asked.patch_budget >= asked.count
 
 
 def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_seed() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge.vision.detections import Detections, Floats
 from messaging.releases import BundleDescription
 from messaging.taxonomy import DEFAULT_TAXONOMY
-from synth.generation.generator import GeneratorCard, PaintedPatch, PatchRequest, Provenance
+from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
 from synth.planning.patches import Image
 from synth.planning.prompts import THINGS
 
@@ -33,7 +33,7 @@ class FakeGenerator:
     def __init__(
         self, *, broken_every: int = 0, other_every: int = 0, stray: bool = False, digest: str = "0" * 64
     ) -> None:
-        self.paintings = 0
+        self.patches_generated = 0
         self._broken, self._other, self._stray = broken_every, other_every, stray
         self._card = GeneratorCard("fake", digest, "CC0-1.0")
 
@@ -45,9 +45,9 @@ class FakeGenerator:
     def card(self) -> GeneratorCard:
         return self._card
 
-    def paint(self, requests: Sequence[PatchRequest]) -> list[PaintedPatch]:
-        self.paintings += len(requests)
-        return [PaintedPatch(self._one(r), self._provenance(r)) for r in requests]
+    def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
+        self.patches_generated += len(requests)
+        return [InpaintedPatch(self._one(r), self._provenance(r)) for r in requests]
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
         return [np.asarray(cv2.GaussianBlur(p, (3, 3), 0), np.uint8) for p in patches]

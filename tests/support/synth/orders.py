@@ -3,7 +3,7 @@
 from typing import Any
 
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
-from synth.order import GeometryShare, SynthesisOrder
+from synth.order import SynthesisOrder, WeightedGeometry
 
 
 def order(**changes: Any) -> SynthesisOrder:
@@ -16,13 +16,13 @@ def order(**changes: Any) -> SynthesisOrder:
         "geometry": (share(),),
         "count": 4,
         "seed": 3,
-        "budget_paintings": 400,
+        "patch_budget": 400,
         "image_width": 320,
         "image_height": 192,
     }
     return SynthesisOrder(**{**fields, **changes})
 
 
-def share(size: SizeBin = SizeBin.MEDIUM, region: RegionBin = RegionBin.UNKNOWN) -> GeometryShare:
+def share(size: SizeBin = SizeBin.MEDIUM, region: RegionBin = RegionBin.UNKNOWN) -> WeightedGeometry:
     """One bin of a geometry histogram."""
-    return GeometryShare(size=size, region=region, weight=1.0)
+    return WeightedGeometry(size=size, region=region, weight=1.0)

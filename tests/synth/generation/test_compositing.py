@@ -1,25 +1,25 @@
 import numpy as np
 
-from synth.generation.compositing import Pasting, camera_for, cut, develop, paste
+from synth.generation.compositing import Pasting, apply_camera, camera_for, cut, paste
 from synth.generation.difference import feathered
 from synth.planning.backgrounds import Background
 from synth.planning.layout import Ground
-from synth.planning.patches import PatchWindow, paint_mask
+from synth.planning.patches import PatchWindow, inpainting_mask
 from synth.planning.prompts import Medium
 from synth.sensor import SensorModel, estimate
 
 WINDOW = PatchWindow(80, 40, 128)
-MASK = paint_mask((16.0, 16.0, 48.0, 48.0), 64)
+MASK = inpainting_mask((16.0, 16.0, 48.0, 48.0), 64)
 
 
-def background(*, worn: bool = False, noise: float = 4.0) -> Background:
+def background(*, from_camera: bool = False, noise: float = 4.0) -> Background:
     rng = np.random.default_rng(5)
     image = np.full((240, 320, 3), 90, np.uint8)
     image[:, ::20] = 130
     sensor = SensorModel(0.4, noise, 95)
-    if worn:
+    if from_camera:
         image = sensor.apply(image, rng)
-    return Background(image, "test", sensor, worn, Ground(), Medium.PHOTO)
+    return Background(image, "test", sensor, from_camera, Ground(), Medium.PHOTO)
 
 
 def pasting(level: int) -> Pasting:
@@ -48,14 +48,14 @@ def test_an_untouched_patch_comes_back_as_it_was() -> None:
 
 
 def test_after_the_camera_a_patch_is_as_noisy_as_the_rest_of_the_picture() -> None:
-    for scene in (background(), background(worn=True)):
+    for scene in (background(), background(from_camera=True)):
         smooth = np.full((240, 320, 3), 90, np.uint8)
         scene = Background(
-            scene.sensor.apply(smooth, np.random.default_rng(9)) if scene.worn else smooth,
-            "flat", scene.sensor, scene.worn, scene.ground, scene.medium,
+            scene.sensor.apply(smooth, np.random.default_rng(9)) if scene.from_camera else smooth,
+            "flat", scene.sensor, scene.from_camera, scene.ground, scene.medium,
         )  # fmt: skip
         rng = np.random.default_rng(0)
-        picture = develop(paste(scene, [pasting(90)], rng), scene, rng)
+        picture = apply_camera(paste(scene, [pasting(90)], rng), scene, rng)
         inside = estimate(np.ascontiguousarray(picture[80:130, 120:170])).noise_sigma
         elsewhere = estimate(np.ascontiguousarray(picture[180:236, 220:310])).noise_sigma
         assert 0.75 < inside / elsewhere < 1.33

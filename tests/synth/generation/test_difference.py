@@ -4,9 +4,9 @@ import pytest
 
 from messaging.taxonomy import DEFAULT_TAXONOMY, Condition
 from synth.generation.difference import AMORPHOUS, LUMINOUS, SOLID, feathered, is_empty, read_label, rule_for
-from synth.planning.patches import paint_mask
+from synth.planning.patches import inpainting_mask
 
-MASK = paint_mask((16.0, 20.0, 48.0, 44.0), 64)
+MASK = inpainting_mask((16.0, 20.0, 48.0, 44.0), 64)
 
 
 def street(seed: int = 0, noise: float = 2.0) -> np.ndarray:
@@ -109,7 +109,7 @@ def test_boxes_read_off_drawn_pairs_match_their_drawn_boxes(key: str) -> None:
             )
             truth = window.to_patch(box.xyxy, 64)
             kind = DEFAULT_TAXONOMY.classes[DEFAULT_TAXONOMY.index(box.class_name)]
-            found = read_label(a, b, paint_mask(truth, 64), rule=rule_for(kind))
+            found = read_label(a, b, inpainting_mask(truth, 64), rule=rule_for(kind))
             boxes = np.asarray([found.xyxy if found else (0, 0, 1, 1), truth], np.float32)
             overlaps.append(float(iou_matrix(boxes[:1], boxes[1:])[0, 0]))
     assert len(overlaps) >= 10

@@ -5,7 +5,7 @@ import pytest
 
 from messaging.errors import ConfigurationError
 from synth.generation.generator import PatchRequest
-from synth.planning.patches import MIN_PATCH_SIDE_PX, paint_mask, patch_window
+from synth.planning.patches import MIN_PATCH_SIDE_PX, inpainting_mask, patch_window
 
 PATCH = np.zeros((64, 64, 3), np.uint8)
 MASK = np.ones((64, 64), np.bool_)
@@ -50,7 +50,7 @@ def test_a_window_holds_its_box_and_stays_in_the_picture(box: tuple[int, ...], s
 def test_a_box_goes_into_the_patch_and_back() -> None:
     window = patch_window((300, 100, 340, 120), 640, 360, per_box=2.5)
     box = (301.5, 102.0, 338.0, 119.0)
-    assert window.to_picture(window.to_patch(box, 64), 64) == pytest.approx(box)
+    assert window.to_image(window.to_patch(box, 64), 64) == pytest.approx(box)
 
 
 def test_a_window_cuts_its_own_pixels() -> None:
@@ -61,7 +61,7 @@ def test_a_window_cuts_its_own_pixels() -> None:
 
 
 def test_a_mask_is_the_box_grown_a_little_and_clipped() -> None:
-    mask = paint_mask((20, 30, 44, 42), 64)
+    mask = inpainting_mask((20, 30, 44, 42), 64)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (18, 46, 28, 44)
-    assert paint_mask((-5, -5, 3, 3), 64)[:4, :4].all()
+    assert inpainting_mask((-5, -5, 3, 3), 64)[:4, :4].all()

@@ -64,17 +64,17 @@ def _difference(first: np.ndarray, second: np.ndarray) -> int:
 
 
 def test_paintings_come_in_order_in_the_size_of_the_patch(generator: DiffusionGenerator) -> None:
-    painted = generator.paint([_request(seed) for seed in range(5)])
+    painted = generator.inpaint([_request(seed) for seed in range(5)])
     assert [p.provenance.seed for p in painted] == [0, 1, 2, 3, 4]
     assert all(p.image.shape == (SIDE, SIDE, 3) and p.image.dtype == np.uint8 for p in painted)
     assert generator.patch_px == SIDE
-    assert generator.paint([]) == []
+    assert generator.inpaint([]) == []
 
 
 def test_the_same_request_gives_the_same_painting_in_any_company(generator: DiffusionGenerator) -> None:
-    alone = generator.paint([_request(3)])[0].image
-    among = generator.paint([_request(1), _request(2), _request(9), _request(3)])[3].image
-    assert np.array_equal(alone, generator.paint([_request(3)])[0].image)
+    alone = generator.inpaint([_request(3)])[0].image
+    among = generator.inpaint([_request(1), _request(2), _request(9), _request(3)])[3].image
+    assert np.array_equal(alone, generator.inpaint([_request(3)])[0].image)
     assert _difference(alone, among) <= 1
 
 
@@ -87,7 +87,7 @@ def test_the_same_request_gives_the_same_painting_in_any_company(generator: Diff
     ],
 )
 def test_what_changes_a_painting(generator: DiffusionGenerator, other: PatchRequest, what: str) -> None:
-    first, second = generator.paint([_request(), other])
+    first, second = generator.inpaint([_request(), other])
     assert _difference(first.image, second.image) > 1, what
 
 
@@ -96,19 +96,19 @@ def test_another_prototype_gives_another_painting_and_its_length_does_not(
 ) -> None:
     one, other = _request(prototype=3), _request(prototype=40)
     longer = PatchRequest(one.prompt, one.patch, one.mask, one.seed, 5 * np.asarray(one.prototype))
-    painted = [p.image for p in generator.paint([one, other])]
+    painted = [p.image for p in generator.inpaint([one, other])]
     assert _difference(*painted) > 1
-    assert _difference(painted[0], generator.paint([longer, other])[0].image) <= 1
+    assert _difference(painted[0], generator.inpaint([longer, other])[0].image) <= 1
 
 
 def test_an_unguided_request_is_painted_without_guidance_among_guided_ones(
     generator: DiffusionGenerator,
 ) -> None:
     plain = replace(_request(4), guided=False)
-    painted = generator.paint([_request(4), plain, _request(5)])
+    painted = generator.inpaint([_request(4), plain, _request(5)])
     assert [p.provenance.guidance for p in painted] == [3.0, 1.0, 3.0]
     assert _difference(painted[0].image, painted[1].image) > 1
-    assert _difference(painted[1].image, generator.paint([plain])[0].image) <= 1
+    assert _difference(painted[1].image, generator.inpaint([plain])[0].image) <= 1
 
 
 def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: Path) -> None:
@@ -116,14 +116,14 @@ def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: P
     bright = np.random.default_rng(5).integers(140, 200, (SIDE, SIDE, 3), dtype=np.uint8)
     plain = tmp_path / "plain"
     shutil.copytree(folder, plain)
-    (plain / "painting.json").unlink()
+    (plain / "input_format.json").unlink()
     lifting, other = (DiffusionGenerator.from_folder(f, sampling=SAMPLING) for f in (folder, plain))
     assert _difference(lifting.reconstruct([dark])[0], other.reconstruct([dark])[0]) > 1
     assert _difference(lifting.reconstruct([bright])[0], other.reconstruct([bright])[0]) == 0
 
 
 def test_provenance_names_model_prompt_seed_and_sampling(generator: DiffusionGenerator) -> None:
-    said = generator.paint([_request(11, prototype=1)])[0].provenance
+    said = generator.inpaint([_request(11, prototype=1)])[0].provenance
     assert (said.generator, said.licence) == ("tiny", "agpl-3.0-or-later")
     assert (said.prompt, said.seed, said.steps, said.guidance) == ("a photo of fire", 11, 2, 3.0)
     assert said.prototype
@@ -154,7 +154,7 @@ def test_a_pipeline_without_projection_ignores_prototypes(folder: Path, tmp_path
         DiffusionGenerator.from_folder(folder).card,
         sampling=SAMPLING,
     )
-    with_one, without = plain.paint([_request(prototype=3), _request()])
+    with_one, without = plain.inpaint([_request(prototype=3), _request()])
     assert not plain.takes_prototypes
     assert _difference(with_one.image, without.image) <= 1
     assert not with_one.provenance.prototype
@@ -170,7 +170,7 @@ def test_reconstruction_needs_no_randomness(generator: DiffusionGenerator) -> No
 def test_a_patch_of_another_size_is_refused(generator: DiffusionGenerator) -> None:
     wrong = PatchRequest("a photo", np.zeros((16, 16, 3), np.uint8), np.ones((16, 16), np.bool_), 1)
     with pytest.raises(ConfigurationError, match="tiny paints patches of 32 px; got 16 px"):
-        generator.paint([wrong])
+        generator.inpaint([wrong])
 
 
 def test_a_missing_folder_is_named_with_its_remedy(tmp_path: Path) -> None:

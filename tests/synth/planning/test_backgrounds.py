@@ -27,7 +27,7 @@ def test_a_drawn_background_is_a_function_of_seed_and_index() -> None:
     assert np.array_equal(first.image, again.image)
     assert first.identity == again.identity != other.identity
     assert first.image.shape == (96, 160, 3)
-    assert not first.worn
+    assert not first.from_camera
 
 
 def test_a_drawn_background_knows_its_road_and_is_darker_at_night() -> None:
@@ -46,7 +46,7 @@ def test_photographs_come_once_each_before_any_comes_again(tmp_path: Path) -> No
     photographs = FolderBackgrounds(folder_of(tmp_path, 5))
     got = [photographs.get(3, k, condition=Condition(), width=64, height=48) for k in range(5)]
     assert len({b.identity for b in got}) == 5
-    assert all(b.worn and b.image.shape == (48, 64, 3) for b in got)
+    assert all(b.from_camera and b.image.shape == (48, 64, 3) for b in got)
     again = photographs.get(3, 2, condition=Condition(), width=64, height=48)
     assert np.array_equal(again.image, got[2].image)
 

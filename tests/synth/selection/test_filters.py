@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from messaging.errors import ConfigurationError
-from synth.selection.filters import Confirmation, FilterLimits, Findings, Refusal, SeenBefore, refusal
+from synth.selection.filters import Confirmation, DuplicateIndex, FilterLimits, Findings, Refusal, refusal
 
 GOOD = Findings(
     strength=40.0, plan_iou=0.7, shorter_px=20.0, confirmation=Confirmation(0.6, 0.8),
@@ -52,7 +52,7 @@ def test_limits_outside_their_range_are_refused() -> None:
 def test_a_near_copy_is_found_and_another_picture_is_not() -> None:
     rng = np.random.default_rng(0)
     first, other = rng.random(256) < 0.5, rng.random(256) < 0.5
-    seen = SeenBefore()
+    seen = DuplicateIndex()
     assert seen.find(first) is None
     seen.add("a/0", first)
     copy = first.copy()

@@ -17,9 +17,9 @@ from synth.selection.labelled_set import (
     RefusedRow,
     RunFacts,
     Scores,
+    add_jpeg_comment,
+    finalise_set,
     label_text,
-    mark,
-    seal,
     write_image,
 )
 
@@ -33,11 +33,11 @@ def jpeg() -> bytes:
 def image_row(name: str = "one") -> ImageRow:
     hazard = LabelledHazard(
         class_name="pothole", planned=BOX, tight=BOX, prompt="a pothole", seed=1, steps=20, guidance=3.0,
-        leaned_on_prototype=False, scores=Scores(strength=40.0, plan_iou=1.0), fingerprint="00" * 32,
+        prototype_conditioned=False, scores=Scores(strength=40.0, plan_iou=1.0), fingerprint="00" * 32,
     )  # fmt: skip
     return ImageRow(
         name=name, order="0" * 64, generator="fake", generator_digest="1" * 64, background="drawn:1",
-        condition="night-clear", width=100, height=80, hazards=(hazard,), empty_paintings=(),
+        condition="night-clear", width=100, height=80, hazards=(hazard,), empty_patches=(),
         reconstructions=(),
     )  # fmt: skip
 
@@ -54,7 +54,9 @@ def facts() -> RunFacts:
 def sealed(tmp_path: Path) -> LabelledSet:
     write_image(tmp_path, image_row(), jpeg(), DEFAULT_TAXONOMY.names)
     refused = RefusedRow(name="two/0", reason=Refusal.DUPLICATE, planned=BOX)
-    return seal(tmp_path, facts=facts(), kept=[image_row()], refused=[refused], paintings=4, complete=True)
+    return finalise_set(
+        tmp_path, facts=facts(), kept=[image_row()], refused=[refused], patches_generated=4, complete=True
+    )
 
 
 def test_a_set_reads_back_what_was_written(sealed: LabelledSet) -> None:
@@ -88,7 +90,7 @@ def test_every_image_says_that_it_is_generated_and_can_still_be_read(sealed: Lab
 
 def test_only_jpeg_files_can_be_marked() -> None:
     with pytest.raises(ConfigurationError, match="only JPEG files"):
-        mark(b"\x89PNG", "x")
+        add_jpeg_comment(b"\x89PNG", "x")
 
 
 @pytest.mark.parametrize("name", ["images/one.jpg", "labels/one.txt", "provenance.jsonl", "classes.json"])
@@ -117,5 +119,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(sealed: LabelledSet) -> None:
 
 
 def test_another_manifest_is_another_name(sealed: LabelledSet) -> None:
-    other = seal(sealed.folder, facts=facts(), kept=[image_row()], refused=[], paintings=5, complete=True)
+    other = finalise_set(
+        sealed.folder, facts=facts(), kept=[image_row()], refused=[], patches_generated=5, complete=True
+    )
     assert other.digest != sealed.digest

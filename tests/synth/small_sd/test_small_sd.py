@@ -12,7 +12,7 @@ from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition, Light, SizeBin, Weather
 from synth.errors import SynthesisError
 from synth.generation.stable_diffusion import DiffusionGenerator
-from synth.planning.patches import paint_mask
+from synth.planning.patches import inpainting_mask
 from synth.planning.prompts import VOCABULARY, Medium
 from synth.small_sd.autoencoder import as_tensor
 from synth.small_sd.crops import NO_CLASS, Crop, CropSet, alone, crops_of_pair, size_bin, stack
@@ -35,7 +35,7 @@ TINY = Sizes(
 def _crop(index: int, *, medium: Medium = Medium.PHOTO, name: str = "fire") -> Crop:
     rng = np.random.default_rng(index)
     empty = cv2.GaussianBlur(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8), (0, 0), 3)
-    mask = paint_mask((16, 16, 48, 40), 64)
+    mask = inpainting_mask((16, 16, 48, 40), 64)
     hazard = np.where(mask[..., None], np.uint8(rng.integers(255)), empty).astype(np.uint8)
     vector = rng.standard_normal(64).astype(np.float32)
     vector /= np.linalg.norm(vector)
@@ -93,7 +93,7 @@ def test_a_set_survives_the_disk(crops: CropSet, tmp_path: Path) -> None:
 
 def test_a_hazard_is_painted_inside_the_mask_only() -> None:
     empty = np.full((64, 64, 3), 40, np.uint8)
-    seen, mask = empty.copy(), paint_mask((20, 20, 44, 44), 64)
+    seen, mask = empty.copy(), inpainting_mask((20, 20, 44, 44), 64)
     seen[22:42, 22:42] = 200
     seen[:4] = 90
     found = alone(seen, empty, mask, luminous=False)
@@ -104,12 +104,12 @@ def test_a_hazard_is_painted_inside_the_mask_only() -> None:
 
 def test_a_hazard_in_the_light_of_another_is_left_out() -> None:
     empty = np.full((64, 64, 3), 40, np.uint8)
-    assert alone(empty + np.uint8(20), empty, paint_mask((20, 20, 44, 44), 64), luminous=False) is None
+    assert alone(empty + np.uint8(20), empty, inpainting_mask((20, 20, 44, 44), 64), luminous=False) is None
 
 
 def test_a_fires_glow_fades_before_the_border_of_the_mask() -> None:
     empty = np.full((64, 64, 3), 20, np.uint8)
-    glowing, mask = empty + np.uint8(40), paint_mask((16, 16, 48, 48), 64)
+    glowing, mask = empty + np.uint8(40), inpainting_mask((16, 16, 48, 48), 64)
     glowing[28:40, 28:40] = 240
     found = alone(glowing, empty, mask, luminous=True)
     assert found is not None

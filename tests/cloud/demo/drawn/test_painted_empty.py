@@ -39,8 +39,8 @@ def test_pictures_differ_by_their_patches_alone() -> None:
 def test_every_other_picture_has_an_empty_painting_and_no_hazard_is_ever_asked_for() -> None:
     generator = FakeGenerator()
     asked = []
-    paint = generator.paint
-    generator.paint = lambda requests: (asked.extend(requests), paint(requests))[1]  # type: ignore[method-assign]
+    inpaint = generator.inpaint
+    generator.inpaint = lambda requests: (asked.extend(requests), inpaint(requests))[1]  # type: ignore[method-assign]
     assert len(list(pairs(generator, STREETS, (NIGHT,), 4))) == 4
     assert len(asked) == 2
     assert all("empty" in request.prompt and not request.guided for request in asked)
