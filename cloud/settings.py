@@ -110,7 +110,7 @@ class PromotionSettings(_Section):
 
     recall_drop: UnitFloat = 0.03
     precision_drop: UnitFloat = 0.05
-    cell_drop: UnitFloat = 0.15
+    condition_drop: UnitFloat = 0.15
     class_boxes: int = Field(default=100, ge=1)
     enough_boxes: int = Field(default=20, ge=1)
     enough_tracks: int = Field(default=30, ge=1)

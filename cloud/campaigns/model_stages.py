@@ -193,7 +193,7 @@ def _finding(finding: MetricComparison) -> dict[str, object]:
         "incumbent": list(finding.incumbent),
         "candidate": list(finding.candidate),
         "interval": list(finding.interval),
-        "judgement": str(finding.judgement),
+        "result": str(finding.result),
     }
 
 

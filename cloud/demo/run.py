@@ -44,7 +44,7 @@ PLAYED = {
 PLUMBING = {
     "recall_drop": 1.0,
     "precision_drop": 1.0,
-    "cell_drop": 1.0,
+    "condition_drop": 1.0,
     "enough_tracks": 1,
     "latency_ratio": 100.0,
     "gain_required": False,

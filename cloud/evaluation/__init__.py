@@ -1,1 +1,1 @@
-"""How well a detector does on labelled images, and whether a candidate may be promoted."""
+"""Metrics of detectors on labelled images, and the verdict whether a candidate may be released."""

@@ -1,7 +1,7 @@
-"""Detections against truth: greedy matching, average precision. Pure numpy; no images, no models.
+"""Detections compared with true boxes: greedy matching, average precision. Pure numpy; no images, no models.
 
-Boxes are compared in pixels of one image and within one class. A detection that overlaps its truth enough
-is a hit; each truth is hit once, by the most confident detection that wants it.
+Boxes are compared in pixels of one image and within one class. A detection that overlaps a true box enough is
+a hit; each true box is hit once, by the most confident detection that overlaps it.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ IOU_STEPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 
 def iou_rule(taxonomy: Taxonomy, class_name: str) -> float:
-    """How much overlap makes a hit: 0.5, for classes without firm outlines 0.3."""
+    """The IoU that makes a hit: 0.5, for amorphous classes 0.3."""
     amorphous = taxonomy.classes[taxonomy.index(class_name)].amorphous
     return IOU_RULE_AMORPHOUS if amorphous else IOU_RULE
 
@@ -37,7 +37,7 @@ def match(found: Detections, truth: Floats, iou: float) -> Bools:
 
 
 def matched_rows(found: Detections, truth: Floats, iou: float) -> Ints:
-    """As `match`, but which true box each detection hits: (n,) rows of `truth`, -1 for none."""
+    """Match as `match` does and return the row of `truth` that each detection hits: (n,), -1 for none."""
     rows = np.full(len(found), -1, np.int64)
     overlaps = iou_matrix(found.xyxy, truth)
     free = np.ones(len(truth), np.bool_)
@@ -55,7 +55,7 @@ def average_precision(confidence: Floats, hits: Bools, truths: int) -> float:
     Args:
         confidence: (n,) of all detections of a class.
         hits: (n,) bool.
-        truths: how many true boxes there were; 0 gives 0.
+        truths: number of true boxes; 0 gives 0.
     """
     if truths == 0 or len(hits) == 0:
         return 0.0

@@ -1,7 +1,7 @@
-"""How well a detector does on labelled images: counts per class and condition, with intervals.
+"""Evaluation of detectors on labelled images: counts per class and condition, with intervals.
 
-Uses the edge's own detector code, so that what is judged is what ships. It may assume labels in the
-detector's class names; it never decides anything (that is `cloud.evaluation.promotion`).
+Uses the edge's own detector code, so that the evaluated code is the code that ships. Labels must use the
+detector's class names. Nothing is decided here; that is `cloud.evaluation.promotion`.
 """
 
 from collections import defaultdict
@@ -56,12 +56,12 @@ class Tally:
 
     @property
     def recall(self) -> float | None:
-        """Share of true boxes found; None without true boxes."""
+        """Fraction of true boxes found; None without true boxes."""
         return self.true_positives / self.truths if self.truths else None
 
     @property
     def precision(self) -> float | None:
-        """Share of reported boxes that are true; None when nothing was reported."""
+        """Fraction of reported boxes that are true; None without reported boxes."""
         return self.true_positives / self.reported if self.reported else None
 
     @property
@@ -77,7 +77,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one detector did on one set of labelled images."""
+    """Counts of one detector on one set of labelled images."""
 
     detector: str
     digest: str
@@ -85,7 +85,7 @@ class Evaluation:
     tallies: tuple[Tally, ...]
 
     def tally(self, class_name: str, condition: str | Condition) -> Tally | None:
-        """The counts of a class under a condition; None when there was neither truth nor report."""
+        """Counts of a class under a condition; None without true and reported boxes."""
         key = condition.key if isinstance(condition, Condition) else condition
         found = [t for t in self.tallies if (t.class_name, t.condition) == (class_name, key)]
         return found[0] if found else None
@@ -100,16 +100,16 @@ class Evaluation:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """Condition keys that occur."""
+        """Keys of the conditions that occur."""
         return tuple(sorted({t.condition for t in self.tallies}))
 
     def to_json(self) -> str:
-        """As JSON; `from_json` reads it back."""
+        """The evaluation as JSON, for `from_json`."""
         return _EVALUATIONS.dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Evaluation":
-        """Read an evaluation back."""
+        """The evaluation that `to_json` wrote."""
         return _EVALUATIONS.validate_json(text)
 
 
@@ -118,7 +118,7 @@ _EVALUATIONS = TypeAdapter(Evaluation)
 
 @dataclass(eq=False)
 class _Scores:
-    """What was gathered for one class under one condition."""
+    """Scores and hits of one class under one condition, one array per image."""
 
     confidence: list[Floats] = field(default_factory=list)
     hits: list[np.ndarray] = field(default_factory=list)
@@ -128,37 +128,39 @@ class _Scores:
 
 
 def evaluate(detector: Detector, holdout: Iterable[LabelledImage]) -> Evaluation:
-    """Run a detector over labelled images and count; see `evaluate_all`."""
+    """Evaluate one detector on labelled images; see `evaluate_all`."""
     return evaluate_all([detector], holdout)[0]
 
 
 def evaluate_all(detectors: Sequence[Detector], holdout: Iterable[LabelledImage]) -> list[Evaluation]:
-    """Run detectors over the same labelled images and count, in their order.
+    """Evaluate detectors on the same labelled images; results in the order of the detectors.
 
     A hit needs IoU 0.5 within the class, 0.3 for amorphous classes; AP50 and AP50-95 use their own IoU.
-    Labels of classes that a detector does not know are left out. Raises `DetectorError` when one of them
-    could not look: a failed image is never counted as an empty one.
+    Labels of classes that a detector lacks are left out. Raises `DetectorError` when inference fails on an
+    image: a failure is never counted as an image without detections.
     """
     counts = [_Count(detector) for detector in detectors]
-    for labelled, seen in seen_by(detectors, holdout):
-        for count, found in zip(counts, seen, strict=True):
+    for labelled, results in detect_all(detectors, holdout):
+        for count, found in zip(counts, results, strict=True):
             count.add(labelled, found)
     return [count.evaluation() for count in counts]
 
 
-def seen_by(
-    detectors: Sequence[Detector], images: Iterable[LabelledImage]
+def detect_all(
+    detectors: Sequence[Detector], labelled_images: Iterable[LabelledImage]
 ) -> Iterator[tuple[LabelledImage, tuple[Detections, ...]]]:
-    """Every image, opened once, with what each detector sees from score 0.02 up; they look side by side."""
+    """Run all detectors side by side; yields each image, opened once, and the detections of each detector.
+
+    Detections have a confidence of at least `SCORE_FLOOR`."""
     with ThreadPoolExecutor(len(detectors)) as pool:
-        for batch in _batches(iter(images)):
-            pictures = [labelled.image for labelled in batch]
-            looks = [pool.submit(detector.detect, pictures, floor=SCORE_FLOOR) for detector in detectors]
-            yield from zip(batch, zip(*(look.result() for look in looks), strict=True), strict=True)
+        for batch in _batches(iter(labelled_images)):
+            images = [labelled.image for labelled in batch]
+            runs = [pool.submit(detector.detect, images, floor=SCORE_FLOOR) for detector in detectors]
+            yield from zip(batch, zip(*(run.result() for run in runs), strict=True), strict=True)
 
 
 class _Count:
-    """One detector's counts so far."""
+    """Collects the counts of one detector."""
 
     def __init__(self, detector: Detector) -> None:
         self._bundle, self._digest = detector.description, detector.digest
@@ -167,7 +169,7 @@ class _Count:
         self._images: dict[str, int] = defaultdict(int)
 
     def add(self, labelled: LabelledImage, found: Detections) -> None:
-        """One image and what the detector saw on it."""
+        """Add one image and its detections."""
         self._images[labelled.condition.key] += 1
         for index, name in enumerate(self._bundle.class_names):
             _gather(
@@ -179,7 +181,7 @@ class _Count:
             )
 
     def evaluation(self) -> Evaluation:
-        """What was counted."""
+        """The evaluation of the images added."""
         rows = sorted(self._scores.items())
         tallies = [_tally(key, scores, self._images[key[1]]) for key, scores in rows]
         real = tuple(t for t in tallies if t.truths or t.reported)
@@ -193,13 +195,13 @@ def true_boxes(labelled: LabelledImage, class_name: str) -> Floats:
 
 
 def _gather(into: _Scores, found: Detections, truth: Floats, *, threshold: float, rule: float) -> None:
-    served = found.confidence >= threshold
+    reported = found.confidence >= threshold
     counted = np.zeros(len(found), np.bool_)
-    counted[served] = match(found[served], truth, rule)
+    counted[reported] = match(found[reported], truth, rule)
     into.confidence.append(found.confidence)
     into.hits.append(np.stack([match(found, truth, iou) for iou in IOU_STEPS], axis=1))
     into.counted.append(counted)
-    into.reported.append(served)
+    into.reported.append(reported)
     into.truths += len(truth)
 
 

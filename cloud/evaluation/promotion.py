@@ -1,8 +1,8 @@
-"""The verdict in two stages: which candidate may be tried in shadow, which may serve, and why not.
+"""The promotion verdicts: whether a candidate may be released for trial, and then for service, and why.
 
-`trial` rests on the cloud's own holdout; a mode that the holdout lacks is marked *no cloud evidence* and
-rests on the edge alone. `service` rests on shadow runs at the canary sites. Pure: counts in, a verdict with
-its findings out; signing and rolling out happen elsewhere.
+The verdict for channel `trial` uses the cloud's holdout; a target that the holdout lacks is marked *no cloud
+evidence* and is decided by the shadow runs alone. The verdict for channel `service` uses shadow runs at the
+canary sites. Pure functions of counts; signing and rollout happen elsewhere.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ Z_98 = 2.326348
 
 
 class Outcome(StrEnum):
-    """Whether the candidate may pass."""
+    """Outcome of a verdict; WAIT asks for more evidence."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 class ComparisonResult(StrEnum):
-    """What one comparison says."""
+    """Result of one comparison of candidate and incumbent."""
 
     BETTER = "better"
     NO_WORSE = "no worse"
@@ -40,7 +40,7 @@ class ComparisonResult(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """A class under a condition: what the campaign set out to mend."""
+    """A class under a condition that the campaign is to improve."""
 
     class_name: str
     condition: Condition
@@ -48,25 +48,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Margins:
-    """What counts as worse, and how much evidence is enough. Shares, not points.
+    """What counts as worse, and how much evidence is enough. Drops are absolute differences of fractions.
 
     Attributes:
-        recall_drop: largest drop of a class's recall over all conditions, where there are `class_boxes`.
+        recall_drop: largest drop of a class's recall over all conditions, from `class_boxes` on.
         precision_drop: the same for precision.
-        cell_drop: largest drop within one condition, where it holds `enough_boxes`.
-        class_boxes: true (for precision: reported) boxes below which a class is only judged by its interval.
-        enough_boxes: true boxes below which one condition is only judged by its interval.
-        enough_tracks: supported tracks a target needs in shadow.
-        most_tracks: supported tracks after which a target without gain is given up.
-        false_alarm_ratio: how many times the incumbent's unsupported tracks are too many.
-        latency_ratio: how many times the incumbent's 95th percentile is too slow.
-        gain_required: whether a target must gain with confidence; without it, not losing is enough, which
-            is for trying the wheels and for nothing else.
+        condition_drop: largest drop of recall within one condition, from `enough_boxes` on.
+        class_boxes: with fewer true (for precision: reported) boxes, only a class's interval counts.
+        enough_boxes: with fewer true boxes, only a condition's interval counts.
+        enough_tracks: supported tracks that a target needs in shadow runs.
+        most_tracks: supported tracks after which a target without gain fails.
+        false_alarm_ratio: largest ratio of unsupported tracks, candidate to incumbent.
+        latency_ratio: largest ratio of 95th latency percentiles, candidate to incumbent.
+        gain_required: whether a target must gain with confidence; false is for smoke tests only.
     """
 
     recall_drop: float = 0.03
     precision_drop: float = 0.05
-    cell_drop: float = 0.15
+    condition_drop: float = 0.15
     class_boxes: int = 100
     enough_boxes: int = 20
     enough_tracks: int = 30
@@ -86,16 +85,16 @@ class MetricComparison:
     incumbent: tuple[int, int]
     candidate: tuple[int, int]
     interval: tuple[float, float]
-    judgement: ComparisonResult
+    result: ComparisonResult
 
     def __str__(self) -> str:
         before, after = (f"{s}/{n}" for s, n in (self.incumbent, self.candidate))
-        return f"{self.class_name} {self.condition} {self.measure} {before} -> {after}: {self.judgement}"
+        return f"{self.class_name} {self.condition} {self.measure} {before} -> {after}: {self.result}"
 
 
 @dataclass(frozen=True)
 class PromotionVerdict:
-    """What a channel decided, why in one sentence, and everything it looked at."""
+    """Verdict for one channel, its reason in one sentence, and all comparisons behind it."""
 
     channel: Channel
     outcome: Outcome
@@ -114,17 +113,17 @@ ALL = "all"
 def trial_verdict(
     incumbent: Evaluation, candidate: Evaluation, targets: Collection[Target], margins: Margins = Margins()
 ) -> PromotionVerdict:
-    """May the candidate run in shadow? Yes, unless the cloud's holdout shows it to be worse somewhere.
+    """Whether the candidate may be released for trial: yes, unless it is worse on the cloud's holdout.
 
-    Worse is: the 90 % interval of the difference lies below zero, for a class over all conditions or within
-    one; or a well-filled class loses more recall or precision than its margin, a well-filled condition more
-    recall than `cell_drop`. Targets do not have to gain here.
+    Worse means that the 90 % interval of the difference is below zero, for a class over all conditions or
+    within one, or that a class with enough boxes loses more recall or precision than its margin, or a
+    condition with enough boxes more recall than `condition_drop`. Targets need not gain here.
     """
     findings = [
         *_class_findings(incumbent, candidate, margins),
-        *_cell_findings(incumbent, candidate, margins),
+        *_condition_findings(incumbent, candidate, margins),
     ]
-    seen = {(f.class_name, f.condition) for f in findings}
+    compared = {(f.class_name, f.condition) for f in findings}
     findings += [
         MetricComparison(
             t.class_name,
@@ -136,15 +135,15 @@ def trial_verdict(
             ComparisonResult.NO_CLOUD_EVIDENCE,
         )
         for t in sorted(targets)
-        if (t.class_name, t.condition.key) not in seen
+        if (t.class_name, t.condition.key) not in compared
     ]
-    worse = [f for f in findings if f.judgement is ComparisonResult.WORSE]
+    worse = [f for f in findings if f.result is ComparisonResult.WORSE]
     if worse:
         return _verdict(
             Channel.TRIAL, Outcome.FAIL, f"worse on the cloud's holdout: {_listed(worse)}", findings
         )
-    blank = [f for f in findings if f.judgement is ComparisonResult.NO_CLOUD_EVIDENCE]
-    note = f"; no cloud evidence for {_listed_places(blank)}, the edge decides" if blank else ""
+    missing = [f for f in findings if f.result is ComparisonResult.NO_CLOUD_EVIDENCE]
+    note = f"; no cloud evidence for {_listed_cells(missing)}, shadow runs decide" if missing else ""
     reason = f"no worse on the cloud's holdout of {candidate.images} images{note}"
     return _verdict(Channel.TRIAL, Outcome.PASS, reason, findings)
 
@@ -152,23 +151,23 @@ def trial_verdict(
 def service_verdict(
     shadows: Iterable[ShadowReport], targets: Collection[Target], margins: Margins = Margins()
 ) -> PromotionVerdict:
-    """May the candidate serve? Every target must gain with confidence and nothing else lose.
+    """Whether the candidate may be released for service: every target gains with confidence, nothing loses.
 
-    Gain: the one-sided 95 % Newcombe bound of candidate minus incumbent recall on supported tracks lies
-    above zero over at least `enough_tracks`. Loss: the one-sided 99 % bound lies below zero. Too few tracks
-    is `wait`, never a pass; a target without gain after `most_tracks` fails.
+    Gain: over at least `enough_tracks` supported tracks, the one-sided 95 % Newcombe bound of candidate minus
+    incumbent recall is above zero. Loss: the one-sided 99 % bound is below zero. Too few tracks give WAIT,
+    never PASS; a target without gain after `most_tracks` fails.
     """
     runs = list(shadows)
     counts = _sum_shadows(runs)
     findings = [
         finding
-        for place, count in sorted(counts.items())
-        for finding in _shadow_findings(place, count, place in targets, margins)
+        for cell, count in sorted(counts.items())
+        for finding in _shadow_findings(cell, count, cell in targets, margins)
     ]
     findings += [_missing(t) for t in sorted(targets) if t not in counts]
     if fault := _running_fault(runs, margins):
         return _verdict(Channel.SERVICE, Outcome.FAIL, fault, findings)
-    worse = [f for f in findings if f.judgement is ComparisonResult.WORSE]
+    worse = [f for f in findings if f.result is ComparisonResult.WORSE]
     if worse:
         return _verdict(Channel.SERVICE, Outcome.FAIL, f"worse in shadow: {_listed(worse)}", findings)
     enough = (
@@ -180,17 +179,19 @@ def service_verdict(
         f
         for f in findings
         if f.measure == "recall"
-        and f.judgement not in enough
+        and f.result not in enough
         and any((f.class_name, f.condition) == (t.class_name, t.condition.key) for t in targets)
     ]
     if not open_targets:
-        said = "every target gained in shadow" if margins.gain_required else "every target was seen in shadow"
-        return _verdict(Channel.SERVICE, Outcome.PASS, f"{said}, nothing lost", findings)
-    spent = [f for f in open_targets if f.candidate[1] >= margins.most_tracks]
-    if spent:
-        return _verdict(Channel.SERVICE, Outcome.FAIL, f"no gain in shadow: {_listed(spent)}", findings)
+        gains = "every target gained in shadow" if margins.gain_required else "no target lost in shadow"
+        return _verdict(Channel.SERVICE, Outcome.PASS, f"{gains}, nothing else lost", findings)
+    without_gain = [f for f in open_targets if f.candidate[1] >= margins.most_tracks]
+    if without_gain:
+        return _verdict(
+            Channel.SERVICE, Outcome.FAIL, f"no gain in shadow: {_listed(without_gain)}", findings
+        )
     return _verdict(
-        Channel.SERVICE, Outcome.WAIT, f"not enough to say yet: {_listed(open_targets)}", findings
+        Channel.SERVICE, Outcome.WAIT, f"not enough evidence yet: {_listed(open_targets)}", findings
     )
 
 
@@ -218,15 +219,15 @@ def _class_findings(
                 yield _compare(name, ALL, measure, *pair, limit, margins.class_boxes)
 
 
-def _cell_findings(
+def _condition_findings(
     incumbent: Evaluation, candidate: Evaluation, margins: Margins
 ) -> Iterable[MetricComparison]:
-    places = sorted({(t.class_name, t.condition) for t in incumbent.tallies if t.truths})
-    for name, condition in places:
+    cells = sorted({(t.class_name, t.condition) for t in incumbent.tallies if t.truths})
+    for name, condition in cells:
         before, after = incumbent.tally(name, condition), candidate.tally(name, condition)
         if before is not None and after is not None:
             pair = _counts(before, "recall"), _counts(after, "recall")
-            yield _compare(name, condition, "recall", *pair, margins.cell_drop, margins.enough_boxes)
+            yield _compare(name, condition, "recall", *pair, margins.condition_drop, margins.enough_boxes)
 
 
 def _counts(tally: Tally, measure: str) -> tuple[int, int]:
@@ -242,21 +243,19 @@ def _compare(
     limit: float,
     enough: int,
 ) -> MetricComparison:
-    """Worse: significantly so, or by more than `limit` where there are `enough` trials."""
+    """WORSE: significantly lower, or by more than `limit` where both have `enough` trials."""
     low, high = newcombe_difference(before, after, Z_90)
-    judgement = ComparisonResult.NO_WORSE
+    result = ComparisonResult.NO_WORSE
     if min(before[1], after[1]) == 0:
-        judgement = ComparisonResult.TOO_FEW
-    elif high < 0 or (min(before[1], after[1]) >= enough and _share(after) < _share(before) - limit):
-        judgement = ComparisonResult.WORSE
+        result = ComparisonResult.TOO_FEW
+    elif high < 0 or (min(before[1], after[1]) >= enough and _fraction(after) < _fraction(before) - limit):
+        result = ComparisonResult.WORSE
     elif low > 0:
-        judgement = ComparisonResult.BETTER
-    return MetricComparison(
-        name, condition, measure, before, after, (round(low, 4), round(high, 4)), judgement
-    )
+        result = ComparisonResult.BETTER
+    return MetricComparison(name, condition, measure, before, after, (round(low, 4), round(high, 4)), result)
 
 
-def _share(counts: tuple[int, int]) -> float:
+def _fraction(counts: tuple[int, int]) -> float:
     return counts[0] / counts[1]
 
 
@@ -272,45 +271,41 @@ def _sum_shadows(runs: Sequence[ShadowReport]) -> dict[Target, _ShadowCount]:
             tally.candidate_unsupported,
         )
         row[:] = [a + b for a, b in zip(row, numbers, strict=True)]
-    return {place: _ShadowCount(*row) for place, row in sums.items()}
+    return {cell: _ShadowCount(*row) for cell, row in sums.items()}
 
 
 def _shadow_findings(
-    place: Target, count: _ShadowCount, is_target: bool, margins: Margins
+    cell: Target, count: _ShadowCount, is_target: bool, margins: Margins
 ) -> Iterable[MetricComparison]:
     before = min(count.incumbent, count.supported), count.supported
     after = min(count.candidate, count.supported), count.supported
     low, high = newcombe_difference(before, after, Z_90)
-    judgement = ComparisonResult.NO_WORSE
+    result = ComparisonResult.NO_WORSE
     if newcombe_difference(before, after, Z_98)[1] < 0:
-        judgement = ComparisonResult.WORSE
+        result = ComparisonResult.WORSE
     elif count.supported < margins.enough_tracks:
-        judgement = (
-            ComparisonResult.TOO_FEW if is_target or not count.supported else ComparisonResult.NO_WORSE
-        )
+        result = ComparisonResult.TOO_FEW if is_target or not count.supported else ComparisonResult.NO_WORSE
     elif low > 0:
-        judgement = ComparisonResult.BETTER
+        result = ComparisonResult.BETTER
     interval = (round(low, 4), round(high, 4))
-    yield MetricComparison(
-        place.class_name, place.condition.key, "recall", before, after, interval, judgement
-    )
-    yield _false_alarms(place, count, margins)
+    yield MetricComparison(cell.class_name, cell.condition.key, "recall", before, after, interval, result)
+    yield _false_alarms(cell, count, margins)
 
 
-def _false_alarms(place: Target, count: _ShadowCount, margins: Margins) -> MetricComparison:
-    """Unsupported tracks of the candidate among those of both; one half means equally many."""
+def _false_alarms(cell: Target, count: _ShadowCount, margins: Margins) -> MetricComparison:
+    """Fraction of the candidate in the unsupported tracks of both; 0.5 means equally many."""
     total = count.incumbent_unsupported + count.candidate_unsupported
     low, high = wilson(count.candidate_unsupported, total, Z_98)
     too_many = count.candidate_unsupported > margins.false_alarm_ratio * count.incumbent_unsupported
-    judgement = ComparisonResult.WORSE if too_many and low > 0.5 else ComparisonResult.NO_WORSE
+    result = ComparisonResult.WORSE if too_many and low > 0.5 else ComparisonResult.NO_WORSE
     return MetricComparison(
-        place.class_name,
-        place.condition.key,
-        "share of unsupported tracks",
+        cell.class_name,
+        cell.condition.key,
+        "fraction of unsupported tracks",
         (count.incumbent_unsupported, total),
         (count.candidate_unsupported, total),
         (round(low, 4), round(high, 4)),
-        judgement if total else ComparisonResult.TOO_FEW,
+        result if total else ComparisonResult.TOO_FEW,
     )
 
 
@@ -329,7 +324,7 @@ def _missing(target: Target) -> MetricComparison:
 def _running_fault(runs: Sequence[ShadowReport], margins: Margins) -> str | None:
     failures = sum(run.candidate_failures for run in runs)
     if failures:
-        return f"the candidate could not look at {failures} frames in shadow"
+        return f"the candidate failed on {failures} frames in shadow"
     slow = [r for r in runs if r.candidate_p95_ms > margins.latency_ratio * max(r.incumbent_p95_ms, 1e-6)]
     if slow:
         return (
@@ -349,5 +344,5 @@ def _listed(findings: Sequence[MetricComparison]) -> str:
     return "; ".join(str(f) for f in findings[:4]) + ("; …" if len(findings) > 4 else "")
 
 
-def _listed_places(findings: Sequence[MetricComparison]) -> str:
+def _listed_cells(findings: Sequence[MetricComparison]) -> str:
     return ", ".join(f"{f.class_name} {f.condition}" for f in findings)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cloud.data.labelled_images import LabelledImage
 from cloud.evaluation.detection_metrics import Bools, iou_rule, match
-from cloud.evaluation.evaluate import seen_by, true_boxes
+from cloud.evaluation.evaluate import detect_all, true_boxes
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
 from messaging.taxonomy import taxonomy_of
@@ -51,7 +51,7 @@ class Ranking:
 def rankings(detectors: Sequence[Detector], labelled: Iterable[LabelledImage]) -> list[dict[str, Ranking]]:
     """What each detector reports of each of its classes, in their order."""
     scans = [_Scan(detector.description.class_names) for detector in detectors]
-    for image, seen in seen_by(detectors, labelled):
+    for image, seen in detect_all(detectors, labelled):
         for scan, found in zip(scans, seen, strict=True):
             scan.add(image, found)
     return [scan.rankings() for scan in scans]

@@ -1,4 +1,4 @@
-"""Who may be tried in shadow and who may serve, in tables of cases."""
+"""Which candidate may be released for trial and which for service, in tables of cases."""
 
 import pytest
 
@@ -29,7 +29,7 @@ BEFORE = _evaluation(("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear",
 
 
 @pytest.mark.parametrize(
-    ("cells", "outcome", "words"),
+    ("cells", "outcome", "phrase"),
     [
         ([("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 30, 40, 5)], Outcome.PASS, "no worse"),
         ([("fire", "day-clear", 78, 100, 5), ("smoke", "night-clear", 10, 40, 5)], Outcome.PASS, "no worse"),
@@ -47,12 +47,12 @@ BEFORE = _evaluation(("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear",
     ],
     ids=["gain", "within the margin", "class lost recall", "class lost precision", "target destroyed"],
 )
-def test_a_candidate_is_tried_unless_the_holdout_shows_harm(
-    cells: list[tuple[str, str, int, int, int]], outcome: Outcome, words: str
+def test_a_candidate_passes_for_trial_unless_the_holdout_shows_harm(
+    cells: list[tuple[str, str, int, int, int]], outcome: Outcome, phrase: str
 ) -> None:
     verdict = trial_verdict(BEFORE, _evaluation(*cells), {TARGET})
     assert (verdict.channel, verdict.outcome) == (Channel.TRIAL, outcome)
-    assert words in verdict.reason
+    assert phrase in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_a_candidate_is_tried_unless_the_holdout_shows_harm(
     [(54, 60, Outcome.PASS), (45, 60, Outcome.FAIL), (108, 120, Outcome.FAIL)],
     ids=["few boxes: may be chance", "few boxes: beyond chance", "many boxes: beyond the margin"],
 )
-def test_a_class_with_few_boxes_is_judged_by_its_interval(hits: int, truths: int, outcome: Outcome) -> None:
+def test_a_class_with_few_boxes_is_compared_by_its_interval(hits: int, truths: int, outcome: Outcome) -> None:
     before = _evaluation(("fire", "day-clear", truths * 19 // 20, truths, 0))
     verdict = trial_verdict(before, _evaluation(("fire", "day-clear", hits, truths, 0)), set())
     assert verdict.outcome is outcome
 
 
-def test_one_condition_that_falls_far_is_enough_to_fail_even_if_the_class_holds() -> None:
+def test_a_large_drop_in_one_condition_fails_even_if_the_class_has_none() -> None:
     before = _evaluation(("fire", "day-clear", 400, 500, 0), ("fire", "day-fog", 20, 25, 0))
     after = _evaluation(("fire", "day-clear", 410, 500, 0), ("fire", "day-fog", 12, 25, 0))
     verdict = trial_verdict(before, after, set())
@@ -74,12 +74,12 @@ def test_one_condition_that_falls_far_is_enough_to_fail_even_if_the_class_holds(
     assert "day-fog" in verdict.reason
 
 
-def test_a_mode_that_the_holdout_lacks_is_marked_and_left_to_the_edge() -> None:
-    blank = Target("smoke", Condition(Light.NIGHT, Weather.FOG))
-    verdict = trial_verdict(BEFORE, BEFORE, {blank})
+def test_a_target_that_the_holdout_lacks_is_marked_and_left_to_the_shadow_runs() -> None:
+    absent = Target("smoke", Condition(Light.NIGHT, Weather.FOG))
+    verdict = trial_verdict(BEFORE, BEFORE, {absent})
     assert verdict.passed
     assert "no cloud evidence for smoke night-fog" in verdict.reason
-    assert [f.judgement for f in verdict.findings if f.condition == "night-fog"] == [
+    assert [f.result for f in verdict.findings if f.condition == "night-fog"] == [
         ComparisonResult.NO_CLOUD_EVIDENCE
     ]
 
@@ -118,7 +118,7 @@ DAY = Condition(Light.DAY, Weather.CLEAR)
 
 
 @pytest.mark.parametrize(
-    ("reports", "outcome", "words"),
+    ("reports", "outcome", "phrase"),
     [
         ([_shadow(("smoke", NIGHT, 60, 15, 40, 2, 2))], Outcome.PASS, "gained"),
         ([_shadow(("smoke", NIGHT, 30, 8, 20, 1, 1))] * 2, Outcome.PASS, "gained"),
@@ -139,21 +139,21 @@ DAY = Condition(Light.DAY, Weather.CLEAR)
         "clear gain",
         "gain summed over two sites",
         "too few tracks",
-        "gain not sure",
+        "gain not significant",
         "no report",
         "enough tracks and no gain",
         "another class lost",
         "many more false alarms",
-        "could not look",
+        "inference failed",
         "slow",
     ],
 )
-def test_a_candidate_serves_only_after_a_sure_gain_and_no_loss(
-    reports: list[ShadowReport], outcome: Outcome, words: str
+def test_a_candidate_passes_for_service_only_with_a_significant_gain_and_no_loss(
+    reports: list[ShadowReport], outcome: Outcome, phrase: str
 ) -> None:
     verdict = service_verdict(reports, {TARGET})
     assert (verdict.channel, verdict.outcome) == (Channel.SERVICE, outcome)
-    assert words in verdict.reason
+    assert phrase in verdict.reason
 
 
 def test_every_target_must_gain() -> None:
@@ -163,6 +163,6 @@ def test_every_target_must_gain() -> None:
     assert service_verdict([report], {TARGET}).outcome is Outcome.PASS
 
 
-def test_a_small_wobble_elsewhere_is_no_harm() -> None:
+def test_an_insignificant_loss_elsewhere_is_no_harm() -> None:
     report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 50, 45, 42, 1, 2))
     assert service_verdict([report], {TARGET}, Margins()).outcome is Outcome.PASS

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.data.labelled_images import TrueBox, write_index, write_labelled
+from cloud.data.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
 from messaging.releases import BundleDescription
 from messaging.taxonomy import Condition
 from tests.support.edge.tiny_bundles import NAMES, tiny_description
+
+DAY = Condition.parse("day-clear")
 
 
 def square_images(
@@ -31,9 +33,19 @@ def square_images(
     return folder
 
 
+def labelled_image(*boxes: TrueBox, condition: Condition = DAY) -> LabelledImage:
+    """A black image of 64 x 64 pixels with these true boxes."""
+    return LabelledImage("x", np.zeros((64, 64, 3), np.uint8), boxes, condition)
+
+
+def detections(*rows: tuple[tuple[float, ...], float, int]) -> Detections:
+    """Detections from rows of xyxy in pixels, confidence and class index."""
+    return Detections.of([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+
+
 @dataclass
 class ScriptedDetector:
-    """Says what it was told to say, image after image."""
+    """A detector that returns scripted detections, image after image."""
 
     script: list[Detections]
     description: BundleDescription = field(default_factory=tiny_description)
