@@ -95,9 +95,9 @@ class TrainingSettings(_Section):
     epochs: int = Field(default=9, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0.0)
     batch: int = Field(default=16, ge=2)
-    synthetic_share: float = Field(default=0.5, gt=0.0, le=0.5)
+    synthetic_fraction: float = Field(default=0.5, gt=0.0, le=0.5)
     frozen_layers: int = Field(default=3, ge=0)
-    keep: float = Field(default=0.3, ge=0.0, lt=1.0)
+    parent_weight: float = Field(default=0.3, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)
     earlier_campaigns: int = Field(default=3, ge=0)

@@ -1,10 +1,10 @@
-"""Images that enter the cloud by hand, each folder in one role, immutable and named by its digest.
+"""Images that operators add: labelled folders, each with one dataset role, immutable, named by its digest.
 
     DATA/datasets/ROLE/DIGEST/   images/, labels/, classes.json, index.csv, dataset.json
 
-Roles: `base` and `replay` are learned from, `holdout` only judges, `background` is painted into. A scene
-(the place where pictures were taken) may stand in one role only, else a holdout would judge what was
-learned. Pixels are copied, never changed.
+Roles: `base` and `replay` are for training, `calibration` for choosing thresholds, `holdout` for evaluation,
+`background` for inpainting. A scene (the place where images were taken) may have one role only, because a
+holdout must not contain scenes that were trained on. Files are copied, never changed.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _UNKNOWN = Condition()
 
 
 class DataRole(StrEnum):
-    """What a folder of images may be used for: `calibration` to choose thresholds, `holdout` to judge."""
+    """What a folder of images may be used for."""
 
     BASE = "base"
     REPLAY = "replay"
@@ -36,7 +36,7 @@ class DataRole(StrEnum):
 
 @dataclass(frozen=True)
 class Dataset:
-    """One folder that was taken in. `scenes` are the places its pictures show."""
+    """One added folder. `scenes` are the places where its images were taken."""
 
     digest: str
     role: DataRole
@@ -54,7 +54,7 @@ class DatasetRegister:
         self._root = root
 
     def all(self, role: DataRole | None = None) -> list[Dataset]:
-        """Datasets of a role, or of all, by name."""
+        """Datasets of one role or of all, sorted by role and name."""
         cards = sorted(self._root.glob(f"{role or '*'}/*/{_CARD}"))
         return sorted((_read_card(card) for card in cards), key=lambda d: (d.role, d.name, d.digest))
 
@@ -64,7 +64,7 @@ class DatasetRegister:
 
     @property
     def backgrounds(self) -> Path | None:
-        """The folder to paint into, absolute; None where drawn streets serve."""
+        """Absolute path of the first background folder; None means that streets are drawn."""
         return next((folder.absolute() for folder in self.folders(DataRole.BACKGROUND)), None)
 
     def images(self, role: DataRole) -> int:
@@ -72,9 +72,9 @@ class DatasetRegister:
         return sum(dataset.images for dataset in self.all(role))
 
     def add(self, folder: Path, role: DataRole, name: str | None = None) -> Dataset:
-        """Take a labelled folder in (backgrounds need no labels); the same bytes again change nothing.
+        """Add a labelled folder (backgrounds need no labels); adding the same bytes again changes nothing.
 
-        Raises `DataRefused`: nothing to read, a fault in a file, or a scene that has another role.
+        Raises `DataRefused` for a folder without images, a faulty file, or a scene that has another role.
         """
         files = _background_files(folder) if role is DataRole.BACKGROUND else list_labelled(folder)
         scenes = tuple(sorted({file.place for file in files}))
@@ -94,7 +94,7 @@ class DatasetRegister:
     def _refuse_second_role(self, scenes: Iterable[str], role: DataRole, folder: Path) -> None:
         for dataset in self.all():
             both = sorted(set(scenes) & set(dataset.scenes))
-            if both and not _may_share(role, dataset.role):
+            if both and not _compatible(role, dataset.role):
                 raise DataRefused(
                     f"scene {both[0]!r} of {folder} is in role {dataset.role} already (dataset "
                     f"{dataset.name}); a scene may not be in {role} too: leave it out, or rename it if it is "
@@ -115,10 +115,10 @@ class DatasetRegister:
                 shutil.copyfile(folder / extra, target / extra)
 
 
-def _may_share(one: DataRole, other: DataRole) -> bool:
-    """What is learned from may be learned from twice; nothing else may share a scene."""
-    learned = {DataRole.BASE, DataRole.REPLAY}
-    return one is other or {one, other} <= learned
+def _compatible(one: DataRole, other: DataRole) -> bool:
+    """Whether a scene may have both roles: only both for training."""
+    training = {DataRole.BASE, DataRole.REPLAY}
+    return one is other or {one, other} <= training
 
 
 def _background_files(folder: Path) -> tuple[LabelledFile, ...]:
@@ -153,7 +153,7 @@ def _read_card(path: Path) -> Dataset:
 
 
 def role_of(name: str) -> DataRole:
-    """A role by its name. Raises `DataRefused` for a word that is none."""
+    """The role of that name. Raises `DataRefused` for any other name."""
     try:
         return DataRole(name)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Hazard-free streets as labelled images: what a campaign's detector must not take for a hazard.
+"""Hazard-free streets as labelled images, so that training also lowers false alarms.
 
-Lamps, wet roads and head lights raise false alarms in conditions that no replay shows. Streets without any
-hazard exist for every condition: they are what hazards are painted into.
+Lamps, wet roads and headlights cause false alarms in conditions that replay images lack. Streets without a
+hazard exist for every condition: they are the backgrounds that hazards are inpainted into.
 """
 
 from collections.abc import Iterator
@@ -17,20 +17,19 @@ from synth.street import DRAWN_CONDITIONS
 
 SIZE = (640, 360)
 SEED = 77
-AS_THEY_COME = (Condition(),)
+UNKNOWN_CONDITION = (Condition(),)
 
 
 def empty_streets(count: int, folder: Path | None) -> Iterator[LabelledImage]:
-    """So many streets as their cameras deliver them, without boxes.
+    """Yield `count` images without boxes: those of a folder, or drawn streets with the conditions in turn.
 
-    Pictures of a folder as they come, or drawn streets with the conditions in turn. Raises
-    `BackgroundsMissing` for a folder without pictures.
+    Raises `BackgroundsMissing` for a folder without images.
     """
     backgrounds: Backgrounds = DrawnBackgrounds() if folder is None else FolderBackgrounds(folder)
-    conditions = DRAWN_CONDITIONS if folder is None else AS_THEY_COME
+    conditions = DRAWN_CONDITIONS if folder is None else UNKNOWN_CONDITION
     width, height = SIZE
     for index in range(count):
         condition = conditions[index % len(conditions)]
         street = backgrounds.get(SEED, index, condition=condition, width=width, height=height)
-        seen = apply_camera(street.image, street, np.random.default_rng([SEED, index]))
-        yield LabelledImage(f"street-{index:04d}", seen, (), condition)
+        image = apply_camera(street.image, street, np.random.default_rng([SEED, index]))
+        yield LabelledImage(f"street-{index:04d}", image, (), condition)

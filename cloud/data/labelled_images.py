@@ -2,11 +2,11 @@
 
     FOLDER/classes.json       ["fire", "smoke"]: names in the order of the labels' indices
     FOLDER/images/NAME.jpg    (or .png)
-    FOLDER/labels/NAME.txt    one line a box: index, centre x, centre y, width, height, normalised 0-1
+    FOLDER/labels/NAME.txt    one line per box: index, centre x, centre y, width, height, normalised 0-1
     FOLDER/index.csv          optional; columns file, scene, condition
 
-A label file that is missing or empty says: no hazard. What is unreadable or out of range is refused with
-the file and the line; nothing is repaired in silence. Pixels are read only when asked for.
+A missing or empty label file means that the image has no hazard. A file that is unreadable or out of range is
+refused with its name and the line; nothing is repaired. Pixels are read only on `open`.
 """
 
 import csv
@@ -48,7 +48,7 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class NormalisedBox:
-    """One line of a label file: class name and centre, width, height in shares of the image."""
+    """One line of a label file: class name and centre, width, height, normalised to 0-1."""
 
     class_name: str
     cxcywh: tuple[float, float, float, float]
@@ -105,7 +105,7 @@ def list_labelled(folder: Path) -> tuple[LabelledFile, ...]:
 
 
 def open_labelled(folder: Path) -> Iterator[LabelledImage]:
-    """The images of a folder one by one, pixels included."""
+    """The images of a folder one by one, with pixels."""
     for file in list_labelled(folder):
         yield file.open()
 
@@ -153,7 +153,7 @@ def write_labelled(
 
 
 def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
-    """Begin a labelled folder: its parts and its class names."""
+    """Create a labelled folder with its class names."""
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "classes.json").write_text(json.dumps(list(class_names)))
@@ -168,7 +168,7 @@ def write_index(folder: Path, rows: Sequence[tuple[str, str, Condition]]) -> Non
 
 
 def place_of(stem: str) -> str:
-    """The scene that a file name speaks of: what stands before its last number (`cam3_0042` -> `cam3`)."""
+    """The scene of a file name: the part before its last number (`cam3_0042` -> `cam3`)."""
     return re.sub(r"[_-]?\d+$", "", stem) or stem
 
 
@@ -179,7 +179,7 @@ def _labelled_file(folder: Path, path: Path, names: Sequence[str], row: dict[str
 
 
 def _condition(text: str) -> Condition:
-    """`night-rain`, or a light alone; anything else is unknown (indexes of others use their own words)."""
+    """The condition of `night-rain` or of a light alone; unknown for other texts, as in foreign indexes."""
     if "-" in text:
         return Condition.parse(text)
     return Condition(light=Light(text)) if text in set(Light) else Condition()
@@ -193,14 +193,14 @@ def _read_index(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _parse_line(line: str, class_names: Sequence[str], where: str) -> NormalisedBox:
-    words = line.split()
+    fields = line.split()
     try:
-        index, (x, y, w, h) = int(words[0]), map(float, words[1:])
+        index, (x, y, w, h) = int(fields[0]), map(float, fields[1:])
     except ValueError:
         raise DataRefused(f"{where}: expected `index x y width height`; got {line!r}") from None
     if not 0 <= index < len(class_names):
         raise DataRefused(f"{where}: class index {index}, but classes.json has {len(class_names)} names")
     inside = min(x - w / 2, y - h / 2) >= -SLACK and max(x + w / 2, y + h / 2) <= 1 + SLACK
     if not (inside and w > 0 and h > 0):
-        raise DataRefused(f"{where}: box {x} {y} {w} {h} leaves the image or is empty; use shares 0-1")
+        raise DataRefused(f"{where}: box {x} {y} {w} {h} leaves the image or is empty; use fractions 0-1")
     return NormalisedBox(class_names[index], (x, y, w, h))

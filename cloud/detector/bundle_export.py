@@ -1,7 +1,7 @@
-"""From a weights file to a detector bundle: one ONNX file that describes itself.
+"""Exports a weights file as a detector bundle: one ONNX file with its description in the metadata.
 
-The graph has two outputs, raw boxes and projected frozen features; the description travels in its
-metadata. It assumes weights that `cloud.detector.weights` has read; it never changes them.
+The graph has two outputs, raw boxes and projected features of the embedding layers. Weights come from
+`cloud.detector.weights` and are never changed.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ FINE_CHANNELS = TAP_CHANNELS // 2
 
 
 class ExportedDetector(nn.Module):
-    """The network as the edge sees it: images -> (raw boxes, projected frozen features)."""
+    """The network as sites run it: images -> (raw boxes, projected features)."""
 
     def __init__(self, weights: DetectorWeights) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class ExportedDetector(nn.Module):
 
 
 def describe_bundle(weights: DetectorWeights) -> BundleDescription:
-    """The description of the bundle that `export_bundle` makes of these weights."""
+    """The description of the bundle that `export_bundle` writes for these weights."""
     card = weights.card
     return BundleDescription(
         name=card.name,
@@ -68,7 +68,7 @@ def describe_bundle(weights: DetectorWeights) -> BundleDescription:
 
 
 def bundle_bytes(weights: DetectorWeights) -> bytes:
-    """The detector bundle of a weights file; its sha256 is the release's digest."""
+    """The bytes of the detector bundle; their sha256 is the release's digest."""
     description = describe_bundle(weights)
     card = weights.card
     buffer = io.BytesIO()

@@ -1,7 +1,7 @@
-"""Fitting the public basis that turns frozen feature maps into embeddings, and measuring how well it does.
+"""Fits the public basis that projects pooled features to embeddings, and measures its retrieval accuracy.
 
-The basis is fitted once, on boxes of public drawn scenes, and shipped; retraining never changes it. It may
-assume vectors pooled from the frozen maps; it never sees images, models or anything from a site.
+The basis is fitted once, on boxes of public drawn scenes, and shipped; training never changes it. Inputs are
+vectors pooled from the embedding layers; images, models and reports of sites are never used.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ Floats = npt.NDArray[np.float32]
 def fit_basis(
     vectors: Floats, groups: Sequence[str], *, width: int, whitening: float = 0.5, shrinkage: float = 0.1
 ) -> EmbeddingBasis:
-    """Principal axes of box vectors after balancing groups and damping what varies within a group.
+    """Principal axes of box vectors, after balancing the groups and whitening the variance within them.
 
-    Every group (a class under a condition) weighs the same. Directions are scaled by the within-group
+    Every group (a class under a condition) has the same weight. Directions are scaled by the within-group
     covariance to the power of -`whitening` (0: plain PCA, 0.5: full whitening as in linear discriminant
     analysis, Fisher 1936), regularised by `shrinkage` of its mean eigenvalue; the `width` axes of largest
     remaining variance are kept, scaled so that the median length is 1.
 
     Args:
-        vectors: (n, 256) pooled from the frozen maps.
+        vectors: (n, 256) pooled from the embedding layers.
         groups: n labels, such as `fire/night-clear`.
         width: embedding width, at most 64.
         whitening: power, 0 to 0.5.
-        shrinkage: share of the mean eigenvalue added to the within-group covariance.
+        shrinkage: fraction of the mean eigenvalue added to the within-group covariance.
     """
     names = sorted(set(groups))
     label = np.asarray([names.index(g) for g in groups])
@@ -57,7 +57,7 @@ def retrieval_accuracy(
     query: Floats,
     query_groups: Sequence[str],
 ) -> float:
-    """Share of query vectors whose nearest reference group mean, by cosine, is their own group."""
+    """Fraction of query vectors whose nearest group mean of the reference, by cosine, is their own."""
     names = sorted(set(reference_groups))
     label = np.asarray([names.index(g) for g in reference_groups])
     projected = project(basis, reference)

@@ -1,7 +1,7 @@
-"""Weights and bundles of every model that was released or tried here: `models/DIGEST/`, by bundle digest.
+"""Weights files and bundles of all models of this cloud: `models/DIGEST/`, by the bundle's digest.
 
-The weights file is what a campaign trains from, the bundle is what sites run; both are kept so that any
-release can be the parent of the next. Files are copied once and never changed.
+Campaigns train from the weights file, sites run the bundle; both are kept so that any release can be the
+parent of the next. Files are copied once and never changed.
 """
 
 import shutil
@@ -45,9 +45,9 @@ class ModelFiles:
         return digest
 
     def export(self, weights: Path, stopping: Callable[[], bool] = lambda: False) -> str:
-        """Export a bundle from a weights file (in a process of its own) and keep both."""
+        """Export a bundle in a process of its own and keep it with its weights; returns its digest."""
         if not weights.is_file():
-            raise WeightsRefused(f"weights file {weights} is not there; give the path of a weights file")
+            raise WeightsRefused(f"weights file {weights} does not exist; give the path of a weights file")
         marker = self._root / f"exported-{digest_of(weights.read_bytes())}"
         if marker.exists() and (self._root / marker.read_text()).exists():
             return marker.read_text()
@@ -63,7 +63,7 @@ class ModelFiles:
         return digest
 
     def detector(self, digest: str) -> OnnxDetector:
-        """A model, loaded as the edge loads it."""
+        """A model's bundle, loaded as sites load it. Raises `NotKnown`."""
         return OnnxDetector(self.bundle(digest))
 
     def _file(self, digest: str, name: str) -> Path:

@@ -1,8 +1,8 @@
-"""The only door to ultralytics: weights become a torch network and come back, and its loss.
+"""The torch network of a detector, built by ultralytics from a weights file, with its loss.
 
-Networks are built from the architecture descriptions that ultralytics ships; tensors come from our own
-safetensors files. Telemetry, auto-install and downloads are off before the library is imported. Nothing
-here judges, signs or promotes.
+The only module that imports ultralytics. Networks are built from the architecture descriptions that it ships;
+tensors come from our own safetensors files. Telemetry, auto-install and downloads are turned off before the
+import.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 
 
 class YoloNetwork:
-    """A trainable detector: ultralytics' network, some first layers frozen with their statistics."""
+    """A trainable detector: ultralytics' network, with some first layers frozen, statistics included."""
 
     def __init__(
         self, architecture: str, classes: int, *, frozen_layers: int = 0, keep_statistics: bool = False
@@ -59,7 +59,7 @@ class YoloNetwork:
         self.module.to(memory_format=torch.channels_last)
 
     def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
-        """Take tensors over by name; with `partial`, those that fit. Raises `WeightsRefused`."""
+        """Load tensors by name; with `partial`, only those that fit. Raises `WeightsRefused`."""
         own = {name: value for name, value in self.module.state_dict().items() if IGNORED not in name}
         fitting = {
             name: torch.from_numpy(np.array(value))
@@ -83,7 +83,7 @@ class YoloNetwork:
         }
 
     def train_mode(self) -> None:
-        """Dropout and batch statistics on, the frozen layers' statistics off, or all of them."""
+        """Switch to training mode; frozen layers, or with `keep_statistics` all, keep their statistics."""
         self.module.train()
         for layer in self._frozen_layers():
             layer.eval()
@@ -101,14 +101,14 @@ class YoloNetwork:
         """
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
-            seen = self.module(images)
-        seen = {name: value.float() if isinstance(value, Tensor) else value for name, value in seen.items()}
+            outputs = self.module(images)
+        outputs = {k: v.float() if isinstance(v, Tensor) else v for k, v in outputs.items()}
         batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
-        total, _ = self.module.loss(batch, seen)
+        total, _ = self.module.loss(batch, outputs)
         return cast(Tensor, total.sum())
 
     def parameters(self) -> list[nn.Parameter]:
-        """What an optimiser may change."""
+        """Parameters that an optimiser may change."""
         return [p for p in self.module.parameters() if p.requires_grad]
 
     def _frozen_layers(self) -> list[nn.Module]:
@@ -116,7 +116,7 @@ class YoloNetwork:
 
 
 class EmbeddingDetector(nn.Module):
-    """A detector and the layers that embeddings are pooled from; what they have in common is run once."""
+    """A detector and its embedding layers; the layers that both have in common run once."""
 
     def __init__(self, weights: DetectorWeights) -> None:
         super().__init__()
@@ -128,9 +128,9 @@ class EmbeddingDetector(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(n, 3, h, w) RGB 0-1 -> boxes, and the tapped maps (n, 128, h/8, w/8), (n, 128, h/16, w/16)."""
-        with _first_outputs(self.network) as seen:
+        with _first_outputs(self.network) as outputs:
             boxes = self.network(images)
-        maps = seen[: self.common]
+        maps = outputs[: self.common]
         for layer in self.further_layers:
             maps.append(layer(maps[-1] if maps else images))
         fine, coarse = (maps[index] for index in FEATURE_TAPS)
@@ -138,7 +138,7 @@ class EmbeddingDetector(nn.Module):
 
 
 def _layers_in_common(one: DetectorWeights, other: DetectorWeights) -> int:
-    """How many first layers of an embedder two networks share."""
+    """Number of first embedding layers with equal tensors in two networks."""
     own = one.first_layers(EMBEDDING_LAYERS)
     changed = (layer_of(name) for name, value in own.items() if (other.tensors[name] != value).any())
     return min(changed, default=EMBEDDING_LAYERS)
@@ -150,22 +150,22 @@ def _fused(weights: DetectorWeights) -> DetectionModel:
 
 @contextmanager
 def _first_outputs(module: DetectionModel) -> Iterator[list[Tensor]]:
-    """While open, a forward pass leaves the outputs of the first layers in the list, in their order."""
-    seen: list[Tensor] = []
+    """In its context, a forward pass appends the outputs of the first layers to the list, in order."""
+    outputs: list[Tensor] = []
 
-    def keep(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        seen.append(output)
+    def collect(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        outputs.append(output)
 
-    handles = [layer.register_forward_hook(keep) for layer in module.model[:EMBEDDING_LAYERS]]
+    handles = [layer.register_forward_hook(collect) for layer in module.model[:EMBEDDING_LAYERS]]
     try:
-        yield seen
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()
 
 
 def stacked(fine: Tensor, coarse: Tensor) -> Tensor:
-    """Tapped maps on one grid of stride 8, (n, 256, h/8, w/8): the coarser one is upsampled bilinearly."""
+    """Tapped maps on one grid of stride 8, (n, 256, h/8, w/8); the coarser one is upsampled bilinearly."""
     return torch.cat([fine, doubled(coarse)], dim=1)
 
 
@@ -187,9 +187,10 @@ def network_of(
 
 
 def start_from_coco(pickle: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:
-    """COCO weights in ultralytics' own format, given a new head for our classes (always the same one).
+    """COCO weights in ultralytics' format, with a new head for our classes (from a fixed seed).
 
-    The file is a pickle and runs code when opened, so only the known one is. Raises `WeightsRefused`.
+    The file is a pickle, which runs code when opened: only the one with the known digest is. Raises
+    `WeightsRefused` for any other.
     """
     found = hashlib.sha256(pickle.read_bytes()).hexdigest()
     if found != COCO_SHA256:

@@ -1,8 +1,8 @@
 """A trainable detector on disk: one safetensors file with its tensors, its embedding basis and its card.
 
-This is what the cloud trains from and trains to; what the edge runs is the detector bundle exported from
-it. Convolution kernels are stored in half precision and are rounded to it *before* anything is exported,
-so that a file that was read back is the very network that was judged. No pickle is ever read or written.
+Training reads and writes weights files; sites run the detector bundle exported from one. Convolution kernels
+are stored in half precision and rounded to it *before* export, so that a file read back gives exactly the
+network that was evaluated. No pickle is ever read or written.
 """
 
 import hashlib
@@ -33,12 +33,12 @@ NETWORK, EMBEDDER, BASIS = "network.", "embedder.", "basis."
 
 @dataclass(frozen=True)
 class EmbeddingBasis:
-    """The public projection of the frozen feature maps: embedding = matrix @ features + offset.
+    """The public projection of pooled features: embedding = matrix @ features + offset.
 
     Attributes:
         matrix: (d, 256) float32, d at most 64.
         offset: (d,) float32; centres the embeddings of public drawn scenes on the origin.
-        clip_norm: length to which one track's vector is clipped before it is counted.
+        clip_norm: length to which the vector of a track is clipped before it is counted.
     """
 
     matrix: Floats
@@ -61,9 +61,9 @@ class EmbeddingBasis:
 
 @dataclass(frozen=True)
 class WeightsCard:
-    """What a weights file says of itself. Class names are in output order; sizes in pixels.
+    """Description of a weights file. Class names are in output order; sizes in pixels.
 
-    `calibrated_on` are the labelled folders that its thresholds were chosen on against its parent's.
+    `calibrated_on` names the labelled folders on which its thresholds were chosen, relative to its parent's.
     """
 
     name: str
@@ -84,10 +84,10 @@ class WeightsCard:
 
 @dataclass(frozen=True)
 class DetectorWeights:
-    """A network's tensors by their layer names, the basis and the card. Kernels are half-exact.
+    """A network's tensors by name, the embedding basis and the card. Kernels are exact in half precision.
 
-    `embedder` are the layers that embeddings are pooled from, once the network's own have been trained
-    further; none means the network's own.
+    `embedder` holds the layers that embeddings are pooled from, once the network's own first layers have been
+    trained; empty means the network's own.
     """
 
     tensors: Mapping[str, Floats]
@@ -101,20 +101,20 @@ class DetectorWeights:
 
     @property
     def embedding_layers(self) -> dict[str, Floats]:
-        """The tensors that no training changes: embeddings depend on these and on the basis only."""
+        """The tensors of the embedding layers, which no training changes."""
         return dict(sorted((self.embedder or self.first_layers(EMBEDDING_LAYERS)).items()))
 
     @cached_property
     def embedding_digest(self) -> str:
-        """sha256 hex over embedding layers, taps, stride, input size and basis: same digest, same space."""
+        """sha256 hex over embedding layers, taps, stride, input size and basis; it names the space."""
         geometry = [FEATURE_TAPS, FEATURE_STRIDE, self.card.input_width, self.card.input_height]
-        seen = hashlib.sha256(json.dumps(geometry).encode())
+        digest = hashlib.sha256(json.dumps(geometry).encode())
         basis = {"basis.matrix": self.basis.matrix, "basis.offset": self.basis.offset}
         parts = {**self.embedding_layers, **basis}
         for name, value in parts.items():
-            seen.update(json.dumps([name, value.shape]).encode())
-            seen.update(np.ascontiguousarray(value, np.float32).tobytes())
-        return seen.hexdigest()
+            digest.update(json.dumps([name, value.shape]).encode())
+            digest.update(np.ascontiguousarray(value, np.float32).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def digest(self) -> str:
@@ -122,11 +122,11 @@ class DetectorWeights:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def with_card(self, **changes: object) -> "DetectorWeights":
-        """The same network with some lines of its card changed."""
+        """The same network with changed fields of its card."""
         return replace(self, card=replace(self.card, **changes))  # type: ignore[arg-type]  # checked by replace
 
     def to_bytes(self) -> bytes:
-        """The safetensors file."""
+        """The bytes of the safetensors file."""
         stored: dict[str, npt.NDArray[np.generic]] = {
             prefix + name: value.astype(np.float16) if value.ndim == 4 else value
             for prefix, tensors in ((NETWORK, self.tensors), (EMBEDDER, self.embedder))
@@ -152,7 +152,7 @@ def layer_of(tensor: str) -> int:
 
 
 def half_exact(value: Floats) -> Floats:
-    """Round a kernel to what half precision can hold; statistics and offsets stay as they are."""
+    """Round a kernel to half precision; statistics and offsets stay as they are."""
     return value.astype(np.float16).astype(np.float32) if value.ndim == 4 else value
 
 

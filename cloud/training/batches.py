@@ -1,7 +1,7 @@
-"""What a training step sees: samples held in memory, augmented, and mixed to the plan's shares.
+"""Batches of training samples: kept in memory, augmented, real and synthetic mixed by the recipe.
 
-Samples are letterboxed once by the very function the edge uses. Randomness is an argument, so that the
-same plan and seed give the same batches. Plain numpy and OpenCV; no torch here.
+Samples are letterboxed once, by the edge's own function. Randomness is an argument, so the same plan and
+seed give the same batches. Plain numpy and OpenCV; no torch here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,12 +24,12 @@ MIN_VISIBLE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A letterboxed image and what is known of it.
+    """A letterboxed image with its boxes.
 
     Attributes:
         image: RGB uint8 (h, w, 3).
-        boxes: (n, 5): class index, xyxy in its pixels.
-        keeps_weather: whether it shows the conditions of a campaign already, and is not seen through others.
+        boxes: (n, 5): class index, xyxy in pixels of the letterboxed image.
+        keeps_weather: whether weather augmentation leaves it out, since it shows its condition already.
     """
 
     image: Bytes
@@ -39,9 +39,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a sample may be bent. Shares of an image side, or factors around 1.
+    """Strength of the augmentation.
 
-    `weather` is how often a sample that does not keep its own is seen through weather.
+    `mosaic`, `flip` and `weather` are probabilities; `shift` is a fraction of the image side; the others are
+    largest deviations of a factor from 1.
     """
 
     mosaic: float = 0.3
@@ -56,17 +57,17 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Mix:
-    """Batches of `batch` samples, at most `synthetic_share` of each synthetic."""
+    """Batches of `batch` samples, at most the fraction `synthetic_fraction` of each synthetic."""
 
     batch: int = 16
-    synthetic_share: float = 0.5
+    synthetic_fraction: float = 0.5
 
     def synthetic_per_batch(self, real: int, synthetic: int) -> int:
-        """How many of a batch are synthetic, given how many of each there are."""
+        """Synthetic samples per batch, given the numbers of real and synthetic samples."""
         if not synthetic:
             return 0
         fair = self.batch * synthetic / max(real + synthetic, 1)
-        return max(1, min(round(fair), int(self.batch * self.synthetic_share)))
+        return max(1, min(round(fair), int(self.batch * self.synthetic_fraction)))
 
 
 def load_samples(
@@ -77,7 +78,7 @@ def load_samples(
     *,
     keeps_weather: bool = False,
 ) -> list[Sample]:
-    """Labelled images, letterboxed to an input size. Raises `DataRefused` for a class not listed."""
+    """Samples of labelled images, letterboxed to an input size. Raises `DataRefused` for an unknown class."""
     samples = []
     for one in labelled:
         blob, fit = letterbox(one.image, width, height)
@@ -86,7 +87,7 @@ def load_samples(
             if box.class_name not in class_names:
                 raise DataRefused(
                     f"image {one.name} is labelled {box.class_name!r}; "
-                    f"the detector knows {', '.join(class_names)}"
+                    f"the detector has the classes {', '.join(class_names)}"
                 )
             corners = fit.to_input(np.asarray(box.xyxy, np.float32)[None])[0]
             rows.append([class_names.index(box.class_name), *corners])
@@ -98,22 +99,24 @@ def load_samples(
 def epoch_batches(
     real: Sequence[Sample], synthetic: Sequence[Sample], mix: Mix, rng: np.random.Generator
 ) -> Iterator[list[Sample]]:
-    """One epoch: every sample at least once; real ones are repeated where synthetic ones outnumber them."""
-    share = mix.synthetic_per_batch(len(real), len(synthetic))
-    from_real, from_synthetic = mix.batch - share, share
+    """Batches of one epoch: every sample at least once; the rarer kind is repeated as needed."""
+    from_synthetic = mix.synthetic_per_batch(len(real), len(synthetic))
+    from_real = mix.batch - from_synthetic
     steps = epoch_steps(len(real), len(synthetic), mix)
     real_order = _cycled(len(real), steps * from_real, rng)
     synthetic_order = _cycled(len(synthetic), steps * from_synthetic, rng)
     for step in range(steps):
         chosen = [real[i] for i in real_order[step * from_real : (step + 1) * from_real]]
-        chosen += [synthetic[i] for i in synthetic_order[step * share : (step + 1) * share]]
+        chosen += [synthetic[i] for i in synthetic_order[step * from_synthetic : (step + 1) * from_synthetic]]
         yield chosen
 
 
 def epoch_steps(real: int, synthetic: int, mix: Mix) -> int:
     """Optimiser steps of one epoch."""
-    share = mix.synthetic_per_batch(real, synthetic)
-    return max(-(-real // (mix.batch - share)), -(-synthetic // share) if share else 0)
+    from_synthetic = mix.synthetic_per_batch(real, synthetic)
+    return max(
+        -(-real // (mix.batch - from_synthetic)), -(-synthetic // from_synthetic) if from_synthetic else 0
+    )
 
 
 def _cycled(count: int, wanted: int, rng: np.random.Generator) -> list[int]:
@@ -126,7 +129,7 @@ def _cycled(count: int, wanted: int, rng: np.random.Generator) -> list[int]:
 def augmented(
     sample: Sample, others: Sequence[Sample], how: Augmentation, rng: np.random.Generator
 ) -> Sample:
-    """A bent copy of a sample; now and then a mosaic of it and three others."""
+    """A randomly changed copy of a sample, or with probability `mosaic` of a mosaic with three others."""
     if others and rng.random() < how.mosaic:
         picks = [sample, *(others[i] for i in rng.integers(0, len(others), 3))]
         sample = _mosaic(picks, rng)
@@ -157,7 +160,7 @@ def targets_of(samples: Sequence[Sample]) -> Floats:
 
 
 def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
-    """Four samples around a random centre, each shown at a size between half and full."""
+    """Four samples around a random centre, each scaled by 0.6 to 1."""
     canvas = np.full_like(four[0].image, GREY)
     full_height, full_width = canvas.shape[:2]
     cx, cy = (int(rng.uniform(0.35, 0.65) * side) for side in (full_width, full_height))

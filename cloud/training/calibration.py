@@ -1,6 +1,6 @@
-"""Choosing a detector's thresholds on labelled images: by itself, or so that it is as precise as its parent.
+"""Chooses a detector's thresholds on labelled images: by best F1, or so that it is as precise as its parent.
 
-Runs the edge's own detector code. The images must not be those the detector is later judged on.
+Runs the edge's own detector code. The images must not be those of the holdout.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,13 +24,13 @@ PRECISE_ENOUGH = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """All boxes of one class, the most confident first, and how many true ones there are.
+    """All reported boxes of one class, the most confident first, and the number of true boxes.
 
     Attributes:
-        confidence: (n,) falling.
-        precision: (n,) share of true boxes among the first ones, this one included.
-        caught: (n,) number of them.
-        truths: labelled boxes.
+        confidence: (n,) in falling order.
+        precision: (n,) fraction of hits among the boxes up to and including this one.
+        caught: (n,) number of these hits.
+        truths: number of true boxes.
     """
 
     confidence: Floats
@@ -43,16 +43,16 @@ class Ranking:
         return int((self.confidence >= threshold).sum())
 
     def between(self, index: int) -> float:
-        """The threshold half way below a box."""
+        """The threshold half way between a box and the next less confident one."""
         following = self.confidence[index + 1] if index + 1 < len(self.confidence) else LOWEST
         return round(float(np.clip((self.confidence[index] + following) / 2, LOWEST, HIGHEST)), 3)
 
 
 def rankings(detectors: Sequence[Detector], labelled: Iterable[LabelledImage]) -> list[dict[str, Ranking]]:
-    """What each detector reports of each of its classes, in their order."""
+    """The ranking of each class of each detector, in the order of the detectors."""
     scans = [_Scan(detector.description.class_names) for detector in detectors]
-    for image, seen in detect_all(detectors, labelled):
-        for scan, found in zip(scans, seen, strict=True):
+    for image, results in detect_all(detectors, labelled):
+        for scan, found in zip(scans, results, strict=True):
             scan.add(image, found)
     return [scan.rankings() for scan in scans]
 
@@ -62,8 +62,8 @@ def choose_thresholds(
 ) -> dict[str, float]:
     """A threshold for each class, between 0.1 and 0.7.
 
-    The best F1 where precision reaches the floor; the best F1 at all where it never does. A class with
-    fewer than five true boxes keeps the threshold of the bundle.
+    It has the best F1 among thresholds whose precision reaches the floor, or among all if none does. A class
+    with fewer than five true boxes keeps the bundle's threshold.
     """
     chosen = dict(detector.description.thresholds)
     for name, ranking in rankings([detector], labelled)[0].items():
@@ -75,13 +75,13 @@ def choose_thresholds(
 def thresholds_as_precise(
     detector: Detector, parent: Detector, labelled: Iterable[LabelledImage], *, margin: float, again: bool
 ) -> dict[str, float]:
-    """The parent's thresholds, moved as far as needed, or allowed, to be more precise than it by `margin`.
+    """The parent's thresholds, moved so that each class is more precise than in the parent by `margin`.
 
-    A threshold rises until its class is that precise, and falls while it stays so, but not below a precision
-    of 0.8. What is chosen on some images looks better there than it is elsewhere: the margin is for that. It
-    ends at a precision of 0.95. `again`: the parent's thresholds were chosen on these very images and look
-    better there themselves, so that none has to rise for the margin. A class of which the parent reports
-    fewer than 30 boxes keeps its threshold: so few say nothing.
+    A threshold rises until its class is that precise, or falls while it stays so, but not below a precision
+    of 0.8. The margin (up to a precision of 0.95) allows for a lower precision on images other than those
+    that thresholds were chosen on. With `again`, the parent's thresholds were chosen on these same images, so
+    none has to rise for the margin. A class of which the parent reports fewer than 30 boxes keeps its
+    threshold.
     """
     own, before = rankings([detector, parent], labelled)
     chosen = dict(parent.description.thresholds)
@@ -97,7 +97,7 @@ def thresholds_as_precise(
 
 
 def best_threshold(ranking: Ranking, precision_floor: float) -> float:
-    """The threshold of best F1 among those whose precision reaches the floor, if any does."""
+    """The threshold of best F1 among those whose precision reaches the floor, else among all."""
     if not len(ranking.confidence):
         return LOWEST
     reported = np.arange(1, len(ranking.confidence) + 1)
@@ -107,14 +107,14 @@ def best_threshold(ranking: Ranking, precision_floor: float) -> float:
 
 
 def lowest_threshold(ranking: Ranking, precision: float) -> float:
-    """The lowest threshold of so much precision, 0.1 to 0.7; the highest, if there is none."""
+    """The lowest threshold with at least this precision, 0.1 to 0.7; 0.7 if there is none."""
     last_of_equals = np.diff(ranking.confidence, append=-1.0) < 0
     allowed = np.flatnonzero((ranking.precision >= precision) & last_of_equals)
     return ranking.between(int(allowed[-1])) if len(allowed) else HIGHEST
 
 
 class _Scan:
-    """One detector's boxes so far."""
+    """Collects one detector's boxes and the true boxes."""
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self._names = class_names
@@ -140,7 +140,7 @@ class _Scan:
 
 
 def ranked(confidence: Floats, hits: Bools, truths: int) -> Ranking:
-    """Boxes in any order, with whether each is a true one."""
+    """The ranking of boxes in any order, with whether each is a hit."""
     order = np.argsort(-confidence, kind="stable")
     caught = np.cumsum(hits[order]).astype(np.float32)
     reported = np.arange(1, len(order) + 1, dtype=np.float32)

@@ -1,7 +1,7 @@
 """The training itself, in a process of its own: `python -m cloud.training.loop PLAN OUT`.
 
-Started by `cloud.training.plan.train`. It writes only under OUT, downloads nothing and
-tells its progress as JSON lines. What embeddings are pooled from leaves as it came.
+Started by `cloud.training.plan.train`. It writes only under OUT, downloads nothing and writes its progress as
+JSON lines. The layers that embeddings are pooled from are never changed.
 """
 
 import copy
@@ -55,7 +55,7 @@ from cloud.training.plan import (
 from edge.vision.onnx_detector import OnnxDetector
 
 WEIGHT_DECAY = 5e-4
-WARM_UP_SHARE = 0.05
+WARM_UP_FRACTION = 0.05
 FINAL_RATE = 0.05
 AVERAGE_DECAY = 0.99
 GRADIENT_LIMIT = 10.0
@@ -63,7 +63,7 @@ GRADIENT_LIMIT = 10.0
 
 @dataclass
 class Reporter:
-    """Appends progress lines, at most about one a second."""
+    """Appends progress lines to a file, at most one per second."""
 
     path: Path
     steps: int
@@ -71,8 +71,8 @@ class Reporter:
     started_s: float = field(default_factory=time.monotonic)
     last_s: float = 0.0
 
-    def tell(self, epoch: int, step: int, loss: float) -> None:
-        """Write one line, unless the last one is fresh and this is not the last step."""
+    def report(self, epoch: int, step: int, loss: float) -> None:
+        """Write one line, unless the last line is younger than 1 s and this is not the last step."""
         now = time.monotonic()
         if now - self.last_s < 1.0 and step < self.steps:
             return
@@ -84,23 +84,23 @@ class Reporter:
 
 
 class MovingAverage:
-    """Exponential moving average of the trained tensors, which is what gets judged and shipped."""
+    """Exponential moving average of the trained tensors; this average is the result of a training."""
 
     def __init__(self, network: YoloNetwork) -> None:
         self.average = copy.deepcopy(network.module).requires_grad_(False)
         self.updates = 0
 
     def update(self, network: YoloNetwork) -> None:
-        """Move towards the network; the first steps count more."""
+        """Move towards the network's present tensors; early steps weigh more."""
         self.updates += 1
-        keep = min(AVERAGE_DECAY, (1 + self.updates) / (10 + self.updates))
+        decay = min(AVERAGE_DECAY, (1 + self.updates) / (10 + self.updates))
         own = self.average.state_dict()
         for name, value in network.module.state_dict().items():
             if value.dtype.is_floating_point:
-                own[name].lerp_(value.detach(), 1 - keep)
+                own[name].lerp_(value.detach(), 1 - decay)
 
-    def give_to(self, network: YoloNetwork) -> None:
-        """Put the average in the network's place."""
+    def copy_to(self, network: YoloNetwork) -> None:
+        """Replace the network's tensors by the average."""
         network.module.load_state_dict(self.average.state_dict())
 
 
@@ -117,34 +117,34 @@ def fit(
     rng = np.random.default_rng(recipe.seed)
     network = network_of(weights, frozen_layers=recipe.frozen_layers, keep_statistics=recipe.keep_statistics)
     optimiser = _optimiser(network, recipe.learning_rate)
-    mix = Mix(recipe.batch, recipe.synthetic_share)
+    mix = Mix(recipe.batch, recipe.synthetic_fraction)
     plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]
     reporter = Reporter(report, sum(epoch_steps(len(r), len(s), mix) for r, s in plan), recipe.epochs)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step / reporter.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_factor(step / reporter.steps))
     average = MovingAverage(network)
     network.train_mode()
     losses, step = [], 0
     for epoch, (some_real, some_synthetic) in enumerate(plan, start=1):
-        total, seen = 0.0, 0
+        total, images_done = 0.0, 0
         how = Augmentation(mosaic=recipe.mosaic if epoch < recipe.epochs else 0.0, weather=recipe.weather)
         for images, targets in _tensors(some_real, some_synthetic, mix, how, rng):
             total += _step(network, optimiser, images, targets)
-            seen += len(images)
+            images_done += len(images)
             schedule.step()
             average.update(network)
             step += 1
-            reporter.tell(epoch, step, total / seen)
-        losses.append(total / max(seen, 1))
-    average.give_to(network)
-    touched = recipe.frozen_layers < EMBEDDING_LAYERS
-    embedder = weights.embedding_layers if touched else weights.embedder
-    return replace(weights, tensors=_between(weights, network, recipe), embedder=embedder), tuple(losses)
+            reporter.report(epoch, step, total / images_done)
+        losses.append(total / max(images_done, 1))
+    average.copy_to(network)
+    retrained = recipe.frozen_layers < EMBEDDING_LAYERS
+    embedder = weights.embedding_layers if retrained else weights.embedder
+    return replace(weights, tensors=_interpolated(weights, network, recipe), embedder=embedder), tuple(losses)
 
 
-def _between(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dict[str, Floats]:
-    """The tuned tensors, moved back towards the parent's by the share that the recipe keeps."""
+def _interpolated(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dict[str, Floats]:
+    """The tuned tensors interpolated with the parent's by `parent_weight`; frozen layers are the parent's."""
     moved = {
-        name: half_exact(value + np.float32(recipe.keep) * (parent.tensors[name] - value))
+        name: half_exact(value + np.float32(recipe.parent_weight) * (parent.tensors[name] - value))
         for name, value in tuned.tensors().items()
     }
     return moved | parent.first_layers(recipe.frozen_layers)
@@ -182,14 +182,14 @@ def _tensors(
 def epoch_parts(
     epoch: int, real: Sequence[Sample], synthetic: Sequence[Sample], recipe: Recipe
 ) -> tuple[Sequence[Sample], Sequence[Sample]]:
-    """What an epoch (from 0) learns from: synthetic images not in the last `real_only_epochs`."""
+    """Real and synthetic samples of an epoch (from 0); no synthetic ones in the last `real_only_epochs`."""
     return real, synthetic if epoch < recipe.epochs - recipe.real_only_epochs else ()
 
 
-def rate(done: float) -> float:
-    """Share of the learning rate: linear warm-up, then cosine down to `FINAL_RATE`."""
-    if done < WARM_UP_SHARE:
-        return max(done / WARM_UP_SHARE, 0.02)
+def rate_factor(done: float) -> float:
+    """Factor of the learning rate at a fraction of all steps: linear warm-up, then cosine to `FINAL_RATE`."""
+    if done < WARM_UP_FRACTION:
+        return max(done / WARM_UP_FRACTION, 0.02)
     return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * done)) / 2
 
 
@@ -201,14 +201,14 @@ def _optimiser(network: YoloNetwork, rate: float) -> torch.optim.Optimizer:
 
 
 def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
-    """Load, train, choose thresholds, export; writes everything under `out`."""
+    """Load the samples, train, choose thresholds, export the bundle; writes only under `out`."""
     started = time.monotonic()
     recipe = plan.recipe
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
     parent = read_weights(plan.parent)
-    real, painted = _load(plan, parent.card)
-    trained, losses = fit(parent, real, painted, recipe, report=out / PROGRESS_FILE)
+    real, synthetic = _load(plan, parent.card)
+    trained, losses = fit(parent, real, synthetic, recipe, report=out / PROGRESS_FILE)
     trained = trained.with_card(name=plan.name, parent_digest=parent.digest)
     trained = calibrated(trained, parent, plan.calibration, recipe)
     weights_digest = trained.write(out / WEIGHTS_FILE)
@@ -219,7 +219,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
         bundle_digest=export_bundle(trained, out / BUNDLE_FILE),
         embedding_digest=trained.embedding_digest,
         seconds=round(time.monotonic() - started, 1),
-        images=len(real) + len(painted),
+        images=len(real) + len(synthetic),
         losses=losses,
     )
     write_result(out, result)
@@ -227,7 +227,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
 
 
 def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample]]:
-    """Real samples, and those made for the campaign: painted ones and hazard-free streets."""
+    """Real samples, and those made for the campaign: generated images and hazard-free streets."""
 
     def samples(labelled: Iterable[LabelledImage], *, keeps_weather: bool) -> list[Sample]:
         return load_samples(
@@ -246,10 +246,10 @@ def _opened(folders: Iterable[Path]) -> Iterator[LabelledImage]:
 def calibrated(
     weights: DetectorWeights, parent: DetectorWeights, folders: Sequence[Path], recipe: Recipe
 ) -> DetectorWeights:
-    """The same network with thresholds chosen on labelled folders; the parent's without any.
+    """The same network with thresholds chosen on labelled folders; unchanged without folders.
 
-    Where the parent's were chosen on the very same folders, thresholds fall by the margin but need not rise
-    for it: they would rise from campaign to campaign.
+    If the parent's thresholds were chosen on the same folders, thresholds may fall by the margin but need not
+    rise for it; otherwise they would rise with every campaign.
     """
     if not folders:
         return weights

@@ -1,8 +1,8 @@
-"""TrainingPlan -> TrainedWeights: what to learn from, and the process that does it.
+"""Training plans, and `train`, which runs one in a process of its own.
 
-The work runs in a process of its own (`python -m cloud.training.loop PLAN OUT`), so that memory comes back,
-a stop is certain, and this module needs no torch. That process dies with its parent. Run again after a
-kill, a plan starts from its first step: a stage is repeated, never patched.
+The process (`python -m cloud.training.loop PLAN OUT`) frees its memory at the end, can be killed at any
+time, dies with its parent, and keeps torch out of this module. A plan that was killed is run again from its
+first step.
 """
 
 import json
@@ -26,41 +26,50 @@ GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: AdamW with a cosine schedule, batches of `batch`, at the parent's input size.
+    """How to train: AdamW with a cosine schedule, at the parent's input size.
 
-    At most `synthetic_share` of a batch is synthetic, and the last `real_only_epochs` epochs see real
-    images only, through `weather` so often (`weather_augmentation`). `mosaic` is how often four samples
-    are shown as one. The first `frozen_layers` stay as they came; embeddings are pooled from the layers they
-    were always pooled from, whatever is trained. With `keep_statistics` batch normalisation goes on with the
-    parent's statistics: what pictures of one condition would do to them, all the others would pay for. What
-    comes out lies between the parent (`keep` 1) and the fine-tuned network (`keep` 0): Wortsman et al. 2022,
-    robust fine-tuning. Its thresholds are those of best F1 or, with a `precision_margin`, the parent's,
-    moved so that every class is more precise by that (`cloud.training.calibration.thresholds_as_precise`).
+    Attributes:
+        epochs: passes over the images.
+        learning_rate: peak of the schedule.
+        batch: samples per optimiser step.
+        synthetic_fraction: largest fraction of synthetic samples in a batch, at most 0.5.
+        real_only_epochs: the last epochs that use real images only.
+        mosaic: probability that four samples are combined into one.
+        seed: of the order of samples and their augmentation.
+        threads: torch threads.
+        frozen_layers: number of first layers that stay unchanged; embeddings never change.
+        keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
+            lower the recall under all others.
+        parent_weight: result = parent_weight x parent + (1 - parent_weight) x fine-tuned network, tensor by
+            tensor (Wortsman et al. 2022, robust fine-tuning).
+        weather: probability of `weather_augmentation` for a real sample.
+        precision_margin: None chooses thresholds of best F1; a number moves the parent's thresholds until
+            every class is more precise by it (`cloud.training.calibration.thresholds_as_precise`).
     """
 
     epochs: int = 5
     learning_rate: float = 5e-4
     batch: int = 16
-    synthetic_share: float = 0.5
+    synthetic_fraction: float = 0.5
     real_only_epochs: int = 1
     mosaic: float = 0.3
     seed: int = 0
     threads: int = 2
     frozen_layers: int = EMBEDDING_LAYERS
     keep_statistics: bool = False
-    keep: float = 0.0
+    parent_weight: float = 0.0
     weather: float = 0.0
     precision_margin: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
             raise ValueError(f"a recipe needs epochs >= 1, batch >= 2 and a learning rate > 0; got {self}")
-        if not 0 <= self.keep < 1:
-            raise ValueError(f"the share kept of the parent lies in [0, 1); got {self.keep}")
-        if not 0 <= self.synthetic_share <= 0.5 or not 0 <= self.real_only_epochs < max(self.epochs, 2):
+        if not 0 <= self.parent_weight < 1:
+            raise ValueError(f"parent_weight must be in [0, 1); got {self.parent_weight}")
+        if not 0 <= self.synthetic_fraction <= 0.5 or not 0 <= self.real_only_epochs < max(self.epochs, 2):
             raise ValueError(
                 f"at most half of a batch may be synthetic and fewer than all epochs real only; got "
-                f"{self.synthetic_share}, {self.real_only_epochs} of {self.epochs}"
+                f"{self.synthetic_fraction}, {self.real_only_epochs} of {self.epochs}"
             )
 
 
@@ -71,13 +80,13 @@ class TrainingPlan:
     Attributes:
         parent: weights file to start from.
         name: name of the detector that comes out.
-        replay: folders of what the parent already knows; at least one.
+        replay: folders of images that the parent was trained on; at least one.
         public: folders of other real images.
-        synthetic: folders of painted images.
-        streets: so many hazard-free streets are learned as such.
-        backgrounds: folder of the pictures to take them from; drawn ones without.
-        calibration: labelled folders all thresholds are chosen on; none keeps the parent's thresholds.
-        recipe: how.
+        synthetic: folders of generated images.
+        streets: number of hazard-free street images to add.
+        backgrounds: folder to take them from; None draws them.
+        calibration: folders to choose thresholds on; none keeps the parent's thresholds.
+        recipe: how to train.
     """
 
     parent: Path
@@ -102,7 +111,7 @@ class TrainingPlan:
 
     @classmethod
     def from_json(cls, text: str) -> "TrainingPlan":
-        """Read a plan back. Raises `ValueError` for one that contradicts itself."""
+        """The plan that `to_json` wrote. Raises `ValueError` for one that contradicts itself."""
         return _PLANS.validate_json(text)
 
 
@@ -111,7 +120,7 @@ _PLANS = TypeAdapter(TrainingPlan)
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training stands. `loss` is the mean of an image in this epoch so far."""
+    """Progress of a training. `loss` is the mean per image in this epoch so far."""
 
     epoch: int
     epochs: int
@@ -123,7 +132,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """What a training left behind: the weights, the detector bundle exported from them, their digests."""
+    """Result of a training: weights file, the detector bundle exported from it, and their digests."""
 
     weights: Path
     weights_digest: str
@@ -142,16 +151,16 @@ def train(
     progress: Callable[[TrainingProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainedWeights:
-    """Run a plan in a process of its own and wait for it.
+    """Run a plan in its own process and wait for its end.
 
     Args:
-        plan: what to learn.
+        plan: what to train on.
         out: folder for everything that is written; nothing is written elsewhere.
-        progress: called about once a second while training.
-        should_stop: asked a few times a second; true ends the process and its children.
+        progress: called about once per second while training.
+        should_stop: called about three times per second; true ends the process and its children.
 
     Raises:
-        TrainingStopped: `should_stop` said so.
+        TrainingStopped: `should_stop` returned true.
         TrainingFailed: the process ended without weights; the last lines of its log are quoted.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -172,12 +181,12 @@ def train(
     finally:
         child.stop(GRACE_S)
     if child.poll() != 0:
-        raise TrainingFailed(f"training in {out} ended with code {child.poll()}: {_last_words(child)}")
+        raise TrainingFailed(f"training in {out} ended with code {child.poll()}: {_log_tail(child)}")
     return read_result(out)
 
 
 def read_result(out: Path) -> TrainedWeights:
-    """What a finished training left in its folder. Raises `TrainingFailed` when it did not finish."""
+    """The result of a training in its folder. Raises `TrainingFailed` when it is not finished."""
     try:
         return _RESULTS.validate_json((out / RESULT_FILE).read_text())
     except (OSError, ValidationError) as error:
@@ -200,7 +209,7 @@ def _follow(
     progress: Callable[[TrainingProgress], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Pass progress lines on until the process ends. Raises `TrainingStopped`."""
+    """Call `progress` for each new line until the process ends. Raises `TrainingStopped`."""
     read = 0
     running = True
     while running:
@@ -224,6 +233,6 @@ def _new_lines(path: Path, offset: int) -> tuple[list[str], int]:
     return whole.decode().splitlines(), offset + len(whole) + (1 if whole else 0)
 
 
-def _last_words(child: ChildProcess) -> str:
-    words = child.tail(3).strip().replace("\n", " / ")
-    return words or "its log is empty (killed, or out of memory?)"
+def _log_tail(child: ChildProcess) -> str:
+    tail = child.tail(3).strip().replace("\n", " / ")
+    return tail or "its log is empty (killed, or out of memory?)"

@@ -1,8 +1,8 @@
-"""The same picture with less light, behind a veil, wet, unsharp or noisy: each by chance.
+"""Weather augmentation: darkness, fog, rain, blur and noise, each added to an image at random.
 
-Domain randomisation (Tobin et al. 2017) by photometry alone: boxes stay where they are. It teaches a
-detector that a hazard stays what it is under conditions that nobody photographed; it cannot show what a
-lamp, a wet road or a head light looks like at night, which is what hazard-free streets are for.
+Domain randomisation (Tobin et al. 2017) of pixel values alone: boxes stay valid. It makes a detector robust
+to conditions that are missing from the labelled images; it cannot show lamps, wet roads or headlights at
+night, which hazard-free streets are for.
 """
 
 import cv2
@@ -12,22 +12,22 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-DARK, VEILED, WET, UNSHARP = 0.6, 0.5, 0.5, 0.4
-MOST_NOISE = 0.03
+P_DARK, P_FOG, P_RAIN, P_BLUR = 0.6, 0.5, 0.5, 0.4
+MAX_NOISE = 0.03
 
 
 def weathered(image: Bytes, rng: np.random.Generator) -> Bytes:
-    """One such view of an RGB image (h, w, 3)."""
+    """A randomly augmented copy of an RGB uint8 image (h, w, 3)."""
     plane = np.asarray(image, np.float32) / np.float32(255)
-    if rng.random() < DARK:
+    if rng.random() < P_DARK:
         plane = _darkened(plane, rng)
-    if rng.random() < VEILED:
-        plane = _veiled(plane, rng)
-    if rng.random() < WET:
-        plane = _wet(plane, rng)
-    if rng.random() < UNSHARP:
+    if rng.random() < P_FOG:
+        plane = _fogged(plane, rng)
+    if rng.random() < P_RAIN:
+        plane = _rained(plane, rng)
+    if rng.random() < P_BLUR:
         plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), rng.uniform(0.4, 1.0)), np.float32)
-    noise = rng.normal(0, rng.uniform(0, MOST_NOISE), plane.shape)
+    noise = rng.normal(0, rng.uniform(0, MAX_NOISE), plane.shape)
     return np.asarray((plane + noise).clip(0, 1) * 255, np.uint8)
 
 
@@ -36,7 +36,7 @@ def _darkened(plane: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(plane ** rng.uniform(1.0, 2.0) * rng.uniform(0.12, 0.7) * tint, np.float32)
 
 
-def _veiled(plane: Floats, rng: np.random.Generator) -> Floats:
+def _fogged(plane: Floats, rng: np.random.Generator) -> Floats:
     """Fog: a grey veil, thinner in the foreground."""
     far = np.linspace(1, rng.uniform(0.2, 0.8), len(plane))[:, None, None]
     veil = rng.uniform(0.2, 0.85) * far
@@ -44,8 +44,8 @@ def _veiled(plane: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(plane * (1 - veil) + tone * veil, np.float32)
 
 
-def _wet(plane: Floats, rng: np.random.Generator) -> Floats:
-    """Rain: streaks that lean alike, brighter than what is behind them."""
+def _rained(plane: Floats, rng: np.random.Generator) -> Floats:
+    """Rain: bright parallel streaks."""
     drops = (rng.random(plane.shape[:2]) < rng.uniform(0.001, 0.006)).astype(np.float32)
     length = int(rng.integers(5, 15))
     lean = int(rng.integers(-length // 3, length // 3 + 1))

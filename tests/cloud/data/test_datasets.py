@@ -33,7 +33,7 @@ def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_not
 
 
 @pytest.mark.parametrize("second", [DataRole.HOLDOUT, DataRole.BACKGROUND])
-def test_a_scene_may_not_be_learned_from_and_judged_on(second: DataRole, tmp_path: Path) -> None:
+def test_a_scene_may_not_be_in_training_and_holdout(second: DataRole, tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
     register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.REPLAY)
     with pytest.raises(DataRefused, match=r"scene 'bridge' of .* is in role replay already"):
@@ -41,7 +41,7 @@ def test_a_scene_may_not_be_learned_from_and_judged_on(second: DataRole, tmp_pat
     assert len(register.all()) == 1
 
 
-def test_a_scene_may_be_learned_from_twice(tmp_path: Path) -> None:
+def test_a_scene_may_be_base_and_replay(tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
     register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.BASE)
     register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), DataRole.REPLAY)
@@ -61,6 +61,6 @@ def test_a_folder_without_images_or_with_a_broken_one_leaves_nothing_behind(tmp_
     assert register.all() == []
 
 
-def test_a_role_that_is_none_is_refused() -> None:
+def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(DataRefused, match="'training' is not one of base, replay"):
         role_of("training")

@@ -12,7 +12,7 @@ from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.labelled_images import square_images
 
 
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+def test_images_and_labels_read_back_as_written(tmp_path: Path) -> None:
     image = np.full((50, 80, 3), 128, np.uint8)
     boxes = (TrueBox("fire", (10, 5, 30, 45)), TrueBox("smoke", (0, 0, 80, 50)))
     write_labelled(tmp_path, "cam1_0001", image, boxes, ("smoke", "fire"))
@@ -30,7 +30,9 @@ def test_condition_and_place_come_from_the_index(tmp_path: Path) -> None:
     assert file.place == "market"
 
 
-def test_without_an_index_the_condition_is_unknown_and_the_name_tells_the_place(tmp_path: Path) -> None:
+def test_without_an_index_the_condition_is_unknown_and_the_place_is_taken_from_the_name(
+    tmp_path: Path,
+) -> None:
     square_images(tmp_path, 1)
     (tmp_path / "index.csv").unlink()
     file = list_labelled(tmp_path)[0]
@@ -41,18 +43,18 @@ def test_without_an_index_the_condition_is_unknown_and_the_name_tells_the_place(
 @pytest.mark.parametrize(
     ("stem", "place"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")]
 )
-def test_the_place_is_what_stands_before_the_last_number(stem: str, place: str) -> None:
+def test_the_place_is_the_part_before_the_last_number(stem: str, place: str) -> None:
     assert place_of(stem) == place
 
 
-def test_an_image_without_a_label_file_shows_no_hazard(tmp_path: Path) -> None:
+def test_an_image_without_a_label_file_has_no_hazard(tmp_path: Path) -> None:
     square_images(tmp_path, 1)
     next((tmp_path / "labels").iterdir()).unlink()
     assert list_labelled(tmp_path)[0].boxes == ()
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "phrase"),
     [
         ("0 0.5 0.5 0.2", "expected"),
         ("fire 0.5 0.5 0.2 0.2", "expected"),
@@ -64,10 +66,10 @@ def test_an_image_without_a_label_file_shows_no_hazard(tmp_path: Path) -> None:
         ("0 nan 0.5 0.2 0.2", "leaves the image"),
     ],
 )
-def test_a_bad_label_is_refused_with_file_and_line(tmp_path: Path, line: str, words: str) -> None:
+def test_a_bad_label_is_refused_with_file_and_line(tmp_path: Path, line: str, phrase: str) -> None:
     square_images(tmp_path, 1)
     (tmp_path / "labels" / "yard_000.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
-    with pytest.raises(DataRefused, match=rf"yard_000\.txt, line 2: .*{words}"):
+    with pytest.raises(DataRefused, match=rf"yard_000\.txt, line 2: .*{phrase}"):
         list_labelled(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The loop itself, in this process: embeddings stay, synthetic images leave before the end."""
+"""The training loop, in this process: embeddings stay, the last epochs use real images only."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -11,7 +11,7 @@ from cloud.detector.weights import EMBEDDING_LAYERS, layer_of, read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import loop as training_loop
 from cloud.training.batches import Sample
-from cloud.training.loop import Reporter, epoch_parts, fit, rate
+from cloud.training.loop import Reporter, epoch_parts, fit, rate_factor
 from cloud.training.plan import Recipe
 
 TINY = Recipe(epochs=2, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
@@ -41,33 +41,33 @@ def test_training_leaves_frozen_layers_their_statistics_and_the_embeddings_alone
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize(("epochs", "real_only", "painted"), [(5, 1, 4), (5, 2, 3), (2, 0, 2), (1, 0, 1)])
-def test_the_last_epochs_see_real_images_only(epochs: int, real_only: int, painted: int) -> None:
+@pytest.mark.parametrize(("epochs", "real_only", "mixed"), [(5, 1, 4), (5, 2, 3), (2, 0, 2), (1, 0, 1)])
+def test_the_last_epochs_use_real_images_only(epochs: int, real_only: int, mixed: int) -> None:
     recipe = replace(TINY, epochs=epochs, real_only_epochs=real_only)
-    seen = [bool(epoch_parts(e, _samples(1), _samples(1), recipe)[1]) for e in range(epochs)]
-    assert seen == [True] * painted + [False] * (epochs - painted)
+    used = [bool(epoch_parts(e, _samples(1), _samples(1), recipe)[1]) for e in range(epochs)]
+    assert used == [True] * mixed + [False] * (epochs - mixed)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_its_floor() -> None:
-    rates = [rate(done / 100) for done in range(101)]
+    rates = [rate_factor(done / 100) for done in range(101)]
     assert rates[0] < 0.05
     assert max(rates) > 0.98
     assert rates[100] == pytest.approx(0.05)
     assert all(a >= b for a, b in pairwise(rates[5:]))
 
 
-def test_the_last_step_is_always_told(tmp_path: Path) -> None:
+def test_the_last_step_is_always_reported(tmp_path: Path) -> None:
     reporter = Reporter(tmp_path / "progress.jsonl", steps=3, epochs=1)
     for step in (1, 2, 3):
-        reporter.tell(1, step, 0.5)
+        reporter.report(1, step, 0.5)
     assert '"step": 3' in (tmp_path / "progress.jsonl").read_text().splitlines()[-1]
 
 
-def test_the_share_kept_of_the_parent_draws_the_result_towards_it(tmp_path: Path) -> None:
+def test_parent_weight_interpolates_between_the_parent_and_the_tuned_network(tmp_path: Path) -> None:
     parent = read_weights(STARTING_WEIGHTS)
 
-    def drift(keep: float) -> float:
-        recipe = replace(TINY, keep=keep)
+    def drift(parent_weight: float) -> float:
+        recipe = replace(TINY, parent_weight=parent_weight)
         trained, _ = fit(parent, _samples(2), _samples(2), recipe, report=tmp_path / "p.jsonl")
         return sum(float(np.abs(trained.tensors[n] - v).sum()) for n, v in parent.tensors.items())
 

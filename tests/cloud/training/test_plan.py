@@ -1,4 +1,4 @@
-"""A training changes what it may and nothing else, tells its progress, and stops when told."""
+"""A training changes only what it may, reports its progress, and ends when stop is requested."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def _plan(folder: Path, **changes: object) -> TrainingPlan:
         "parent": _parent(folder),
         "name": "tiny",
         "replay": (square_images(folder / "real", 6),),
-        "synthetic": (square_images(folder / "painted", 4, seed=1),),
+        "synthetic": (square_images(folder / "generated", 4, seed=1),),
         "recipe": TINY,
         **changes,
     }
@@ -37,12 +37,14 @@ def _plan(folder: Path, **changes: object) -> TrainingPlan:
 
 
 @pytest.mark.slow
-def test_a_training_leaves_a_bundle_and_the_embedding_layers_bit_for_bit_as_they_were(tmp_path: Path) -> None:
-    told: list[TrainingProgress] = []
+def test_a_training_writes_a_bundle_and_leaves_the_embedding_layers_bit_for_bit_unchanged(
+    tmp_path: Path,
+) -> None:
+    reported: list[TrainingProgress] = []
     recipe = replace(TINY, weather=0.5, precision_margin=0.0)
     own = square_images(tmp_path / "own", 4, seed=2)
     plan = _plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
-    result = train(plan, tmp_path / "out", progress=told.append)
+    result = train(plan, tmp_path / "out", progress=reported.append)
     before, after = read_weights(tmp_path / "parent.safetensors"), read_weights(result.weights)
     assert (after.card.input_width, after.card.input_height) == (96, 64)
     kept = before.embedding_layers
@@ -51,7 +53,7 @@ def test_a_training_leaves_a_bundle_and_the_embedding_layers_bit_for_bit_as_they
     changed = [name for name, value in before.tensors.items() if (after.tensors[name] != value).any()]
     assert changed
     assert not set(changed) & set(kept)
-    assert (told[-1].epoch, told[-1].seconds_left) == (2, 0.0)
+    assert (reported[-1].epoch, reported[-1].seconds_left) == (2, 0.0)
     detector = OnnxDetector(result.bundle)
     assert detector.digest == result.bundle_digest
     assert detector.description.parent_digest == before.digest
@@ -62,7 +64,7 @@ def test_a_training_leaves_a_bundle_and_the_embedding_layers_bit_for_bit_as_they
     assert all(t >= before.card.thresholds[name] for name, t in after.card.thresholds.items())
 
 
-def test_a_training_that_is_told_to_stop_leaves_no_process_and_no_result(tmp_path: Path) -> None:
+def test_a_training_that_is_stopped_leaves_no_process_and_no_result(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match="stopped as asked"):
         train(_plan(tmp_path), tmp_path / "out", should_stop=lambda: True)
     with pytest.raises(TrainingFailed, match="no finished training"):
@@ -70,7 +72,7 @@ def test_a_training_that_is_told_to_stop_leaves_no_process_and_no_result(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_failure_in_the_process_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_failure_in_the_process_is_raised_with_the_end_of_its_log(tmp_path: Path) -> None:
     plan = _plan(tmp_path, parent=tmp_path / "gone.safetensors")
     with pytest.raises(TrainingFailed, match=r"there is no weights file .*gone\.safetensors"):
         train(plan, tmp_path / "out")
@@ -85,7 +87,7 @@ def test_a_plan_without_replay_is_refused() -> None:
     "changes",
     [
         {"epochs": 0},
-        {"synthetic_share": 0.6},
+        {"synthetic_fraction": 0.6},
         {"real_only_epochs": 5},
         {"learning_rate": 0},
     ],
@@ -95,7 +97,7 @@ def test_a_recipe_that_contradicts_itself_is_refused(changes: dict[str, float]) 
         Recipe(**changes)  # type: ignore[arg-type]  # the test names the fields
 
 
-def test_a_plan_survives_the_way_through_json(tmp_path: Path) -> None:
+def test_a_plan_is_equal_after_a_round_trip_through_json(tmp_path: Path) -> None:
     plan = _plan(tmp_path, calibration=(tmp_path,))
     assert TrainingPlan.from_json(plan.to_json()) == plan
 
