@@ -37,6 +37,7 @@ from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.mode_store import ModeStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.blobs import write_atomically
@@ -126,7 +127,9 @@ def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.
         reports=reports,
         campaign_rows=rows,
         releases=releases,
-        register=ModeRegister(reports, rows, releases, settings.failure_modes, settings.taxonomy),
+        register=ModeRegister(
+            reports, ModeStore(database), releases, settings.failure_modes, settings.taxonomy
+        ),
         datasets=DatasetRegister(settings.folder.datasets),
         models=ModelFiles(settings.folder.models),
         publisher=publisher,

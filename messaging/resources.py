@@ -1,11 +1,14 @@
-"""What the REST API says, shared by the API and its clients. Pydantic at the wire; no logic, no pixels.
+"""Resources and requests of the REST API, shared by the cloud and its clients. No logic, no pixels.
 
-Clients tolerate fields that they do not know. Times are seconds since 1970 (UTC); shares lie in 0-1.
+A resource is built from an object with fields of the same names (`model_validate`), and clients ignore fields
+that they do not know. Times are seconds since 1970 (UTC), fractions are from 0 to 1.
 """
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from messaging.taxonomy import Condition
 
 Item = TypeVar("Item")
 
@@ -17,7 +20,15 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 class Resource(BaseModel):
     """Root of all resources."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+
+def _key_of(condition: object) -> object:
+    return condition.key if isinstance(condition, Condition) else condition
+
+
+ConditionKey = Annotated[str, BeforeValidator(_key_of)]
+"""A condition as `night-rain`."""
 
 
 class Page(Resource, Generic[Item]):
@@ -37,7 +48,7 @@ class Problem(Resource):
 
 
 class VersionResource(Resource):
-    """What is running."""
+    """The program that is running."""
 
     name: str = "blindspot-cloud"
     version: str
@@ -52,7 +63,7 @@ class ReadinessResource(Resource):
 
 
 class CameraResource(Resource):
-    """One camera as its site's last heartbeat tells."""
+    """One camera in its site's last heartbeat."""
 
     site: str
     camera: str
@@ -72,7 +83,7 @@ class CameraResource(Resource):
 
 
 class SiteResource(Resource):
-    """One site: what it runs, when it was last heard, and whether anything waits."""
+    """One site: its models, its last heartbeat, and the messages that wait to leave it."""
 
     site: str
     online: bool
@@ -91,7 +102,7 @@ class SiteResource(Resource):
 
 
 class HazardResource(Resource):
-    """One hazard event in its latest state; the box is centre and size as shares of the frame."""
+    """One hazard event in its latest state; the box is centre and size as fractions of the frame."""
 
     site: str
     event: str
@@ -100,11 +111,11 @@ class HazardResource(Resource):
     state: str
     severity: int
     confidence: float
-    condition: str
+    condition: ConditionKey
     zone: str | None
     box: tuple[float, float, float, float]
-    started_at: int
-    at: int
+    started_at_utc: int
+    at_utc: int
     model_digest: str
 
 
@@ -128,7 +139,7 @@ class GeometryResource(Resource):
 
 
 class FailureModeResource(Resource):
-    """One failure mode. `rate`: misses that witnesses tell of the models in service, per supported track."""
+    """One failure mode; `rate` is the misdetection rate of the models in service."""
 
     id: str
     class_name: str
@@ -157,13 +168,13 @@ class FailureModeResource(Resource):
 
 
 class AssignRequest(Resource):
-    """An operator's word on what an unknown failure mode is."""
+    """The class that an operator gives to an unknown failure mode."""
 
     class_name: str
 
 
 class CampaignRequest(Resource):
-    """What to start. No modes means the `top` most harmful open ones; unknown options are refused."""
+    """A campaign to start. No modes: the `top` most harmful open ones. Unknown options are refused."""
 
     modes: tuple[str, ...] = ()
     top: int = Field(default=1, ge=1, le=16)
@@ -180,11 +191,10 @@ class PlannedOrderResource(Resource):
     condition: str
     count: int
     prototype_sites: int = 0
-    prompt: str = ""
 
 
 class CampaignPlanResource(Resource):
-    """What a campaign would do; nothing is started."""
+    """The plan of a campaign that is not started."""
 
     modes: tuple[str, ...]
     count: int
@@ -198,13 +208,13 @@ class CampaignPlanResource(Resource):
 
 
 class StageResource(Resource):
-    """One stage of a campaign. `seconds_left` is a guess from progress so far."""
+    """One stage of a campaign. `seconds_left` is extrapolated from the progress so far."""
 
     stage: str
     state: str
     progress: float = 0.0
     note: str = ""
-    figures: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
     runs: int = 0
     started_at: int | None = None
     ended_at: int | None = None
@@ -212,7 +222,7 @@ class StageResource(Resource):
 
 
 class CampaignResource(Resource):
-    """One campaign and where it stands."""
+    """One campaign with its stages and the numbers of its images."""
 
     id: str
     state: str
@@ -255,12 +265,12 @@ class ModelResource(Resource):
     parent_digest: str | None
     campaign: str | None
     signed_at: int
-    sites: tuple[str, ...]
+    sites: tuple[str, ...] = ()
     description: dict[str, Any]
 
 
 class RolloutSiteResource(Resource):
-    """Where one site stands in a rollout."""
+    """State of one site in a rollout."""
 
     site: str
     group: str = ""
@@ -278,7 +288,7 @@ class RolloutResource(Resource):
     phase: str
     paused: bool
     reason: str
-    sites: tuple[RolloutSiteResource, ...]
+    sites: tuple[RolloutSiteResource, ...] = ()
     created_at: int
     updated_at: int
 
@@ -290,18 +300,18 @@ class RolloutRequest(Resource):
 
 
 class EvaluationResource(Resource):
-    """Figures of one model on one set (`holdout`, `shadow:SITE`) for a class and a condition."""
+    """Metrics of one model on one set (`holdout`, `shadow:SITE`) for a class and a condition."""
 
     campaign: str
     model_digest: str
     role: str
     class_name: str
     condition: str
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
 
 
 class ComparisonResource(Resource):
-    """Before and after of a campaign, class by condition."""
+    """Metrics of incumbent and candidate of a campaign for a class and a condition."""
 
     campaign: str
     incumbent_digest: str | None
@@ -323,7 +333,7 @@ class LedgerResource(Resource):
 
 
 class DeadLetterResource(Resource):
-    """A refused message that was kept aside."""
+    """A refused message that was kept for inspection."""
 
     id: int
     subject: str

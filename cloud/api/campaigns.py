@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from cloud.api.fleet import Cursor, Limit
-from cloud.api.paging import encode_cursor, integer_cursor, text_cursor
+from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query, text_cursor
 from cloud.api.views import campaign_view, comparison_views, image_view
 from cloud.campaigns.planning import class_to_paint, plan_campaign, synthesis_order
 from cloud.campaigns.services import Services
@@ -31,7 +30,7 @@ _EVENT_POLL_S = 0.5
 
 
 def campaign_routes(services: Services) -> APIRouter:
-    """Everything about campaigns."""
+    """The routes of campaigns."""
     router = APIRouter(tags=["campaigns"])
     _add_reading(router, services)
     _add_moving(router, services)
@@ -40,7 +39,7 @@ def campaign_routes(services: Services) -> APIRouter:
 
 
 def view_campaign(services: Services, campaign: Campaign) -> CampaignResource:
-    """One campaign as the API says it."""
+    """The resource of a campaign."""
     rows = services.campaign_rows
     return campaign_view(campaign, rows.stages(campaign.id), rows.image_counts(campaign.id), services.clock())
 
@@ -55,8 +54,9 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         """Campaigns, newest first."""
         states = [state] if state else []
         found = rows.recent(states=states, after=text_cursor(cursor), limit=limit + 1)
-        after = encode_cursor(found[limit - 1].id) if len(found) > limit else None
-        return Page(items=tuple(view_campaign(services, one) for one in found[:limit]), next=after)
+        return page_of_query(
+            found, limit, place=lambda one: one.id, show=lambda one: view_campaign(services, one)
+        )
 
     @router.get("/campaigns/{campaign}")
     def campaign(campaign: str) -> CampaignResource:
@@ -65,7 +65,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
 
     @router.get("/campaigns/{campaign}/comparison")
     def comparison(campaign: str) -> Page[ComparisonResource]:
-        """Before and after, class by condition."""
+        """Metrics of incumbent and candidate, class by condition."""
         found = rows.get(campaign)
         view = view_campaign(services, found)
         cells = comparison_views(found, view.candidate_digest, rows.evaluations(campaign))
@@ -84,7 +84,7 @@ async def _events(services: Services, campaign: str) -> AsyncIterator[str]:
         found = await asyncio.to_thread(services.campaign_rows.get, campaign)
         view = await asyncio.to_thread(view_campaign, services, found)
         now = view.model_dump_json()
-        steady = view.model_copy(update={"stages": tuple(_without_guess(s) for s in view.stages)})
+        steady = view.model_copy(update={"stages": tuple(_without_time_left(s) for s in view.stages)})
         mark = steady.model_dump_json()
         if mark != before:
             yield f"event: campaign\ndata: {now}\n\n"
@@ -94,8 +94,8 @@ async def _events(services: Services, campaign: str) -> AsyncIterator[str]:
         await asyncio.sleep(_EVENT_POLL_S)
 
 
-def _without_guess(stage: StageResource) -> StageResource:
-    """The guess of the time left changes with every look; it alone is no event."""
+def _without_time_left(stage: StageResource) -> StageResource:
+    """The stage without its time left, which changes at every reading and alone is no event."""
     return stage.model_copy(update={"seconds_left": None})
 
 
@@ -124,7 +124,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
     @router.post("/campaigns/{campaign}/approve")
     def approve(campaign: str) -> CampaignResource:
-        """Let a campaign go that waits for approval."""
+        """Start a campaign that waits for approval."""
         return view_campaign(services, campaigns.approve(campaign))
 
     @router.post("/campaigns/{campaign}/cancel")
@@ -134,7 +134,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
     @router.post("/campaigns/{campaign}/resume")
     def resume(campaign: str) -> CampaignResource:
-        """Go on after the last finished stage."""
+        """Continue after the last finished stage."""
         return view_campaign(services, campaigns.resume(campaign))
 
 
@@ -191,20 +191,19 @@ def _add_images(router: APIRouter, services: Services) -> None:
     def images(
         campaign: str, kept: Annotated[bool | None, Query()] = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[ImageResource]:
-        """Synthetic images in the order in which they were painted."""
+        """Synthetic images in the order in which they were generated."""
         rows.get(campaign)
         found = rows.images(campaign, kept=kept, after=integer_cursor(cursor), limit=limit + 1)
-        after = encode_cursor(found[limit - 1][0]) if len(found) > limit else None
-        return Page(items=tuple(image_view(row, image) for row, image in found[:limit]), next=after)
+        return page_of_query(found, limit, place=lambda image: image.id, show=image_view)
 
     @router.get("/campaigns/{campaign}/images/{image}/thumbnail", response_class=FileResponse)
     def thumbnail(campaign: str, image: int) -> FileResponse:
         """The thumbnail of one synthetic image (JPEG)."""
         found = rows.images(campaign, after=image - 1, limit=1)
         root = services.settings.folder.campaigns.resolve()
-        if not found or found[0][0] != image or not found[0][1].thumbnail:
+        if not found or found[0].id != image or not found[0].thumbnail:
             raise NotKnown(f"campaign {campaign[:40]} has no thumbnail {image}")
-        path = (services.settings.data / found[0][1].thumbnail).resolve()
+        path = (services.settings.data / found[0].thumbnail).resolve()
         if not path.is_relative_to(root) or not path.is_file():
             raise NotKnown(f"the thumbnail of image {image} is not in the campaign's folder any more")
         return FileResponse(path, media_type="image/jpeg")

@@ -1,18 +1,9 @@
 """API routes of the fleet: overview, sites, cameras, hazards, failure modes, ledger totals, dead letters."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Query
-
-from cloud.api.paging import MAX_LIMIT, decode_cursor, encode_cursor, page_of
-from cloud.api.views import (
-    camera_views,
-    dead_letter_view,
-    hazard_view,
-    ledger_view,
-    mode_view,
-    site_view,
-)
+from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
+from cloud.api.views import camera_views, mode_view, site_view
 from cloud.campaigns.services import Services
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
@@ -31,13 +22,11 @@ from messaging.resources import (
     SiteResource,
 )
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Cursor = Annotated[str | None, Query(max_length=400)]
 _DAY_S = 86_400
 
 
 def fleet_routes(services: Services) -> APIRouter:
-    """Everything that is read of the fleet."""
+    """The routes of sites, hazards and failure modes."""
     router = APIRouter()
     _add_sites(router, services)
     _add_hazards(router, services)
@@ -70,7 +59,7 @@ def _add_sites(router: APIRouter, services: Services) -> None:
 
     @router.get("/sites", tags=["fleet"])
     def sites(cursor: Cursor = None, limit: Limit = 100) -> Page[SiteResource]:
-        """Sites with what their last heartbeat says."""
+        """Sites with their last heartbeats."""
         return page_of(all_sites(), cursor, limit)
 
     @router.put("/sites/{site}", tags=["fleet"])
@@ -80,20 +69,24 @@ def _add_sites(router: APIRouter, services: Services) -> None:
 
     @router.get("/cameras", tags=["fleet"])
     def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:
-        """Cameras with what their site's last heartbeat says."""
+        """Cameras in the last heartbeats of their sites."""
         beats = [b for b in services.reports.heartbeats() if site is None or b.site == site]
         return page_of([camera for beat in beats for camera in camera_views(beat)], cursor, limit)
 
     @router.get("/ledger", tags=["fleet"])
     def ledger(cursor: Cursor = None, limit: Limit = MAX_LIMIT) -> Page[LedgerResource]:
-        """What was received, by site and kind: count and bytes."""
-        return page_of([ledger_view(total) for total in services.reports.ledger_totals()], cursor, limit)
+        """Messages received by site and kind: count and bytes."""
+        return page_of(
+            [LedgerResource.model_validate(total) for total in services.reports.ledger_totals()],
+            cursor,
+            limit,
+        )
 
     @router.get("/dead-letters", tags=["fleet"])
     def dead_letters(limit: Limit = 100) -> Page[DeadLetterResource]:
-        """Messages that were refused and kept aside, latest first."""
+        """Refused messages that were kept, latest first."""
         letters = services.reports.dead_letters(limit)
-        return Page(items=tuple(dead_letter_view(letter) for letter in letters))
+        return Page(items=tuple(DeadLetterResource.model_validate(letter) for letter in letters))
 
     @router.get("/config/schema", tags=["health"])
     def schema() -> dict[str, object]:
@@ -105,11 +98,13 @@ def _add_hazards(router: APIRouter, services: Services) -> None:
     @router.get("/hazards", tags=["fleet"])
     def hazards(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[HazardResource]:
         """Hazard events in their latest state, latest start first."""
-        rows = services.reports.hazards(site=site, after=_hazard_place(cursor), limit=limit + 1)
-        shown = rows[:limit]
-        last = shown[-1] if len(rows) > limit else None
-        after = encode_cursor([last.started_at_utc, last.event]) if last else None
-        return Page(items=tuple(hazard_view(row) for row in shown), next=after)
+        found = services.reports.hazards(site=site, after=_hazard_place(cursor), limit=limit + 1)
+        return page_of_query(
+            found,
+            limit,
+            place=lambda row: [row.started_at_utc, row.event],
+            show=HazardResource.model_validate,
+        )
 
 
 def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
@@ -142,6 +137,6 @@ def _add_modes(router: APIRouter, services: Services) -> None:
 
     @router.post("/failure-modes/{mode}/assign", tags=["failure modes"])
     def assign(mode: str, request: AssignRequest) -> FailureModeResource:
-        """Say what a failure mode of unknown class is."""
+        """Give a failure mode of unknown class its class."""
         found = register.assign(mode, request.class_name)
         return mode_view(found, register.target(found), register.suggested_class(found))

@@ -2,9 +2,8 @@
 
 from fastapi import APIRouter
 
-from cloud.api.fleet import Cursor, Limit
-from cloud.api.paging import encode_cursor, page_of, text_cursor
-from cloud.api.views import evaluation_view, model_view, rollout_view
+from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
+from cloud.api.views import model_view, rollout_view
 from cloud.campaigns.services import Services
 from messaging.resources import (
     EvaluationResource,
@@ -16,7 +15,7 @@ from messaging.resources import (
 
 
 def model_routes(services: Services) -> APIRouter:
-    """Everything about models and rollouts."""
+    """The routes of models and rollouts."""
     router = APIRouter(tags=["models"])
     _add_models(router, services)
     _add_rollouts(router, services)
@@ -39,9 +38,9 @@ def _add_models(router: APIRouter, services: Services) -> None:
     def evaluations(
         campaign: str | None = None, cursor: Cursor = None, limit: Limit = 500
     ) -> Page[EvaluationResource]:
-        """Figures per model, set, class and condition."""
+        """Metrics per model, set, class and condition."""
         found = services.campaign_rows.evaluations(campaign)
-        return page_of([evaluation_view(one) for one in found], cursor, limit)
+        return page_of([EvaluationResource.model_validate(one) for one in found], cursor, limit)
 
 
 def _add_rollouts(router: APIRouter, services: Services) -> None:
@@ -49,8 +48,7 @@ def _add_rollouts(router: APIRouter, services: Services) -> None:
     def rollouts(cursor: Cursor = None, limit: Limit = 50) -> Page[RolloutResource]:
         """Rollouts, newest first."""
         found = services.releases.rollouts(after=text_cursor(cursor), limit=limit + 1)
-        after = encode_cursor(found[limit - 1].id) if len(found) > limit else None
-        return Page(items=tuple(rollout_view(one) for one in found[:limit]), next=after)
+        return page_of_query(found, limit, place=lambda one: one.id, show=rollout_view)
 
     @router.get("/rollouts/{rollout}")
     def rollout(rollout: str) -> RolloutResource:
@@ -59,17 +57,17 @@ def _add_rollouts(router: APIRouter, services: Services) -> None:
 
     @router.post("/rollouts", status_code=201)
     def start(request: RolloutRequest) -> RolloutResource:
-        """Roll a released model out: canary, share, all."""
+        """Roll a released model out: canary, partial, all."""
         return rollout_view(services.rollouts.start(request.digest))
 
     @router.post("/rollouts/{rollout}/pause")
     def pause(rollout: str) -> RolloutResource:
-        """Send no more orders until it goes on."""
+        """Send no more orders until the rollout is continued."""
         return rollout_view(services.rollouts.pause(rollout, True))
 
     @router.post("/rollouts/{rollout}/continue")
-    def go_on(rollout: str) -> RolloutResource:
-        """Go on with a paused rollout."""
+    def continue_(rollout: str) -> RolloutResource:
+        """Continue a paused rollout."""
         return rollout_view(services.rollouts.pause(rollout, False))
 
     @router.post("/rollouts/{rollout}/rollback")

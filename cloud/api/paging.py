@@ -1,25 +1,31 @@
-"""Cursors of the API's lists: opaque to clients, a JSON value inside."""
+"""Pages of the API's lists and their cursors: opaque to clients, a JSON value inside."""
 
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query
 
 from cloud.errors import BadRequest
 from messaging.resources import Page
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 MAX_LIMIT = 500
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[str | None, Query(max_length=400)]
 
 
 def encode_cursor(value: Any) -> str:
-    """A cursor that stands for a place in a list."""
+    """The cursor of a place in a list; the place is any JSON value."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None) -> Any:
-    """The place, or None for the beginning. Raises `BadRequest`."""
+    """The place of a cursor, or None for the beginning. Raises `BadRequest`."""
     if cursor is None:
         return None
     try:
@@ -29,7 +35,7 @@ def decode_cursor(cursor: str | None) -> Any:
 
 
 def integer_cursor(cursor: str | None) -> int:
-    """A cursor that counts; 0 for the beginning. Raises `BadRequest`."""
+    """The place of a cursor that is a number; 0 for the beginning. Raises `BadRequest`."""
     place = decode_cursor(cursor)
     if place is None:
         return 0
@@ -39,7 +45,7 @@ def integer_cursor(cursor: str | None) -> int:
 
 
 def text_cursor(cursor: str | None) -> str | None:
-    """A cursor that is the id of the last item seen. Raises `BadRequest`."""
+    """The place of a cursor that is the id of the last item of a page. Raises `BadRequest`."""
     place = decode_cursor(cursor)
     if place is not None and not isinstance(place, str):
         raise BadRequest("this cursor belongs to another list; begin without a cursor")
@@ -47,7 +53,25 @@ def text_cursor(cursor: str | None) -> str | None:
 
 
 def page_of(items: Sequence[Item], cursor: str | None, limit: int) -> Page[Item]:
-    """A page of a list that is at hand as a whole."""
+    """A page of a list that is in memory as a whole."""
     start = integer_cursor(cursor)
     end = start + limit
     return Page(items=tuple(items[start:end]), next=encode_cursor(end) if end < len(items) else None)
+
+
+def page_of_query(
+    found: Sequence[Item], limit: int, *, place: Callable[[Item], Any], show: Callable[[Item], Shown]
+) -> Page[Shown]:
+    """A page of a query that asked for one item more than `limit`.
+
+    Args:
+        found: at most `limit` + 1 items; the last one only proves that there is a next page.
+        limit: items per page.
+        place: what the cursor holds of the last item of the page.
+        show: the resource of an item.
+    """
+    items = found[:limit]
+    return Page(
+        items=tuple(show(item) for item in items),
+        next=encode_cursor(place(items[-1])) if len(found) > limit else None,
+    )

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from cloud.api.views import recall_view
 from cloud.campaigns.model_stages import incumbent_of, margins_of, remember_release, targets, verdict_figures
 from cloud.campaigns.services import Parts
 from cloud.campaigns.stage import StageResult, StageWork
@@ -20,6 +19,7 @@ from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.store.records import CampaignStage, CampaignState, EvaluationRow, ModeStatus, Rollout
 from messaging.releases import Channel
 from messaging.reports import ShadowReport
+from messaging.resources import RecallResource
 
 
 def shadow(parts: Parts, work: StageWork) -> StageResult:
@@ -147,7 +147,7 @@ def _settled(judged: ModeAssessment) -> bool:
 def _judgement(judged: ModeAssessment) -> dict[str, Any]:
     return {
         "status": str(judged.status),
-        "recall": recall_view(judged.recall).model_dump(),
+        "recall": RecallResource.model_validate(judged.recall).model_dump(),
         "target": judged.target,
         "rate": judged.rate,
         "baseline_rate": judged.baseline_rate,

@@ -16,7 +16,8 @@ from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import FailureMode, ModeKey
 from cloud.settings import TriggerRule
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import Campaign, MisdetectionRow
+from cloud.store.records import Campaign
+from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignRequest
 
 log = logging.getLogger(__name__)

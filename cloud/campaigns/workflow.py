@@ -219,7 +219,7 @@ class Campaigns:
             state=StageState.DONE if result.stop is None else StageState.STOPPED,
             note=result.stop or "",
             output=result.output,
-            figures=result.figures,
+            metrics=result.figures,
         )
         return _done(result.output, result.stop)
 

@@ -175,7 +175,7 @@ def list_hazards(
         title="Hazards",
         columns=("started", "site", "camera", "class", "severity", "state", "confidence"),
         row=lambda h: (
-            when(h.started_at), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
+            when(h.started_at_utc), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
         ),
         empty="No hazard has been reported.",
     )  # fmt: skip

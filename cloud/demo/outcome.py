@@ -52,7 +52,7 @@ def outcome(
 ) -> DemoResult:
     """The first and the last model in service on the footage of the last verification, and all else.
 
-    Footage that was not drawn has no truth: then the rows are the figures of the shadow runs.
+    Footage that was not drawn has no truth: then the rows are the metrics of the shadow runs.
     """
     last = evidence.campaigns[-1]
     served = [(number, served_model(campaign)) for number, campaign in enumerate(evidence.campaigns)]
@@ -91,7 +91,7 @@ def served_model(campaign: CampaignResource) -> str | None:
 
 def stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | None:
     """A whole number that a stage measured; None when the stage was not reached."""
-    value = next((s.figures.get(name) for s in campaign.stages if s.stage == stage), None)
+    value = next((s.metrics.get(name) for s in campaign.stages if s.stage == stage), None)
     return None if value is None else int(value)
 
 
@@ -108,7 +108,7 @@ def rounds_in_a_row(campaigns: Iterable[CampaignResource]) -> int:
 
 def _closed_by(campaign: CampaignResource) -> set[str]:
     """The failure modes that the edge itself saw close in a campaign's verification."""
-    verified = next((s.figures for s in campaign.stages if s.stage == "verify"), {})
+    verified = next((s.metrics for s in campaign.stages if s.stage == "verify"), {})
     judged = {mode: row for mode, row in verified.items() if isinstance(row, dict)}
     closed = {mode for mode, row in judged.items() if row.get("status") == "closed"}
     return closed if campaign.state == "done" else set()
@@ -155,10 +155,10 @@ def shadow_rows(comparison: Iterable[ComparisonResource], targets: frozenset[str
     )
 
 
-def _shadow_score(figures: dict[str, Any] | None) -> Score:
-    if figures is None:
+def _shadow_score(metrics: dict[str, Any] | None) -> Score:
+    if metrics is None:
         return NO_BOXES
-    return Score(int(figures["supported"]), int(figures["detected"]), int(figures["unsupported"]))
+    return Score(int(metrics["supported"]), int(metrics["detected"]), int(metrics["unsupported"]))
 
 
 def _estimates(evidence: CloudState) -> dict[Key, tuple[float | None, int]]:

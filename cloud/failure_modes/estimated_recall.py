@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud.store.records import RecallCount
-from cloud.store.report_store import SiteShadow
+from cloud.store.report_records import RecallCount, SiteShadow
 from messaging.intervals import wilson
 from messaging.reports import EvidenceSource
 from messaging.taxonomy import Condition, Light, Weather
@@ -52,6 +51,16 @@ class RecallEstimate:
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson interval; (0, 1) without supported tracks."""
         return wilson(self.detected, self.supported)
+
+    @property
+    def low(self) -> float:
+        """Lower bound of the Wilson interval."""
+        return self.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Upper bound of the Wilson interval."""
+        return self.interval[1]
 
     @property
     def centre(self) -> float:

@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from cloud.store.records import PrototypeRow
+from cloud.store.report_records import PrototypeRow
 from edge.vision.prototypes import cosine_distance
 from messaging.taxonomy import UNKNOWN_CLASS, Condition
 

@@ -25,9 +25,10 @@ from cloud.failure_modes.rules import (
     recall_of,
 )
 from cloud.settings import FailureModeSettings
-from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import Campaign, CampaignState, MisdetectionRow, ModeState, ModeStatus
+from cloud.store.mode_store import ModeStore
+from cloud.store.records import Campaign, CampaignState, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
+from cloud.store.report_records import MisdetectionRow
 from cloud.store.report_store import ReportStore
 from messaging.taxonomy import UNKNOWN_CLASS, Taxonomy
 
@@ -62,13 +63,13 @@ class ModeRegister:
     def __init__(
         self,
         reports: ReportStore,
-        campaigns: CampaignStore,
+        modes: ModeStore,
         releases: ReleaseStore,
         settings: FailureModeSettings,
         taxonomy: Taxonomy,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._reports, self._campaigns, self._releases = reports, campaigns, releases
+        self._reports, self._modes, self._releases = reports, modes, releases
         self._settings, self._taxonomy, self._clock = settings, taxonomy, clock
         self._lock = threading.Lock()
         self._snapshot: ModeSnapshot | None = None
@@ -138,7 +139,7 @@ class ModeRegister:
 
     def assess(self, mode: str, models: Set[str] | None = None) -> ModeAssessment:
         """Apply the closing rule to a mode for these models (default: those in service)."""
-        state = self._campaigns.mode_states().get(mode)
+        state = self._modes.states().get(mode)
         return self._assess(mode, state, self.snapshot(max_age_s=0.0), models)
 
     def _assess(
@@ -160,7 +161,7 @@ class ModeRegister:
 
         A mode that a campaign for another mode has improved is closed as well.
         """
-        snapshot, states = self.snapshot(max_age_s=0.0), self._campaigns.mode_states()
+        snapshot, states = self.snapshot(max_age_s=0.0), self._modes.states()
         changed = []
         for mode in {m.key.id for m in snapshot.modes} | states.keys():
             state = states.get(mode) or self._found(mode, snapshot)
@@ -178,7 +179,7 @@ class ModeRegister:
         several campaigns, or by a campaign for another mode, count together.
         """
         snapshot = self.snapshot(max_age_s=0.0)
-        states = self._campaigns.mode_states()
+        states = self._modes.states()
         for mode in campaign.plan.modes:
             known = states.get(mode) or self._found(mode, snapshot)
             if known.campaign == campaign.id and known.status is ModeStatus.IN_CAMPAIGN:
@@ -212,13 +213,13 @@ class ModeRegister:
 
     def set_status(self, mode: str, status: ModeStatus) -> None:
         """Store the status that a campaign's verify stage found."""
-        state = self._campaigns.mode_states().get(mode) or ModeState(mode, status, self._now())
+        state = self._modes.states().get(mode) or ModeState(mode, status, self._now())
         self._put(replace(state, status=status, since=self._now()))
 
     def campaign_ended(self, campaign: Campaign) -> None:
         """Set modes still in this campaign to WAITING (for tracks) if it is done, else to OPEN."""
         after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
-        for state in self._campaigns.mode_states().values():
+        for state in self._modes.states().values():
             if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
                 self._put(replace(state, status=after, since=self._now()))
 
@@ -228,12 +229,12 @@ class ModeRegister:
         if found.key.class_name != UNKNOWN_CLASS:
             raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
         self._taxonomy.index(class_name)
-        state = self._campaigns.mode_states().get(mode) or found.state
+        state = self._modes.states().get(mode) or found.state
         self._put(replace(state, assigned_class=class_name))
         return self.mode(mode)
 
     def _put(self, state: ModeState) -> ModeState:
-        self._campaigns.put_mode_state(state)
+        self._modes.put(state)
         with self._lock:
             self._snapshot = None
         return state
@@ -252,7 +253,7 @@ class ModeRegister:
             recall,
             taxonomy=self._taxonomy,
             in_service=in_service,
-            states=self._campaigns.mode_states(),
+            states=self._modes.states(),
         )
         return ModeSnapshot(tuple(modes), rows, recall, in_service)
 

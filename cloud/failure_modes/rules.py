@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
-from cloud.store.records import MisdetectionRow, ModeState, ModeStatus
+from cloud.store.records import ModeState, ModeStatus
+from cloud.store.report_records import MisdetectionRow
 from messaging.errors import ConfigurationError
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import UNKNOWN_CLASS, Condition, RegionBin, SizeBin, Taxonomy

@@ -188,13 +188,9 @@ class RolloutDriver:
 
     def _store(self, row: Rollout, result: Advance) -> Rollout:
         state = result.state
-        values = {
-            "phase": str(state.phase),
-            "paused": state.paused,
-            "state": state.to_json(),
-            "reason": state.reason,
-        }
-        stored = Rollout(**{**row.__dict__, **values, "updated_at": self._now()})
+        stored = replace(
+            row, phase=str(state.phase), paused=state.paused, state=state.to_json(), reason=state.reason
+        )
         self._releases.put_rollout(stored)
         self._send(result.orders)
         return self._releases.rollout(row.id)

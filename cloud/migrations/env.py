@@ -2,14 +2,10 @@
 
 from alembic import context
 
-from cloud.store.tables import metadata
-
 
 def run() -> None:
     """Migrate in one transaction."""
-    context.configure(
-        connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True
-    )
+    context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 

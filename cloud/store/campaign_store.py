@@ -1,38 +1,30 @@
-"""Campaigns, their stages and images, and the remembered states of failure modes.
+"""Stored campaigns, their stages, images and evaluations.
 
-Rows of a stage are unique by (campaign, stage, input digest): doing a finished stage again finds its row
-and its output, whatever process did it. Nothing here decides; it remembers.
+Rows of a stage are unique by (campaign, stage, input digest): a finished stage that is begun again finds its
+row and its output, whatever process wrote it. Nothing here decides.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from cloud.errors import NotKnown
-from cloud.store.campaign_rows import (
-    campaign_of,
-    dumped,
-    evaluation_of,
-    image_of,
-    mode_state_of,
-    plan_values,
-    stage_of,
-)
-from cloud.store.database import Database
+from cloud.store.database import Database, written
 from cloud.store.records import (
+    AnsweredRequest,
     Campaign,
     CampaignPlan,
     CampaignStage,
     CampaignState,
     EvaluationRow,
-    ModeState,
     StageRecord,
     StageState,
     SyntheticImage,
 )
-from cloud.store.tables import campaigns, evaluations, idempotency, images, mode_states, stages
+
+FINISHED = (StageState.DONE, StageState.STOPPED)
 
 
 class CampaignStore:
@@ -57,140 +49,98 @@ class CampaignStore:
         idempotency_key: str | None = None,
     ) -> Campaign:
         """Store a new campaign; the same idempotency key again returns the campaign it made before."""
-        with self._db.writing() as connection:
+        now = self._db.now()
+        made = Campaign(campaign, state, plan, started_by, "", 0, now, now, None)
+        with self._db.writing() as session:
             if idempotency_key is not None:
-                key = f"campaign:{idempotency_key}"
-                known = connection.execute(
-                    select(idempotency.c.resource).where(idempotency.c.key == key)
-                ).scalar()
-                if known is not None:
-                    row = connection.execute(select(campaigns).where(campaigns.c.id == known)).one()
-                    return campaign_of(row)
-                connection.execute(idempotency.insert().values(key=key, resource=campaign, at=self._db.now()))
-            connection.execute(
-                campaigns.insert().values(
-                    id=campaign,
-                    state=state,
-                    plan_json=dumped(plan_values(plan)),
-                    started_by=started_by,
-                    reason="",
-                    attempt=0,
-                    created_at=self._db.now(),
-                    updated_at=self._db.now(),
-                )
-            )
-        return self.get(campaign)
+                answered = AnsweredRequest(_request_key(idempotency_key), campaign, now)
+                if not self._db.add(session, answered):
+                    campaign = session.get_one(AnsweredRequest, answered.key).resource
+                    return session.get_one(Campaign, campaign)
+            self._db.add(session, made)
+        return made
 
     def get(self, campaign: str) -> Campaign:
         """One campaign. Raises `NotKnown`."""
-        with self._db.reading() as connection:
-            row = connection.execute(select(campaigns).where(campaigns.c.id == campaign)).first()
-        if row is None:
+        with self._db.reading() as session:
+            found = session.get(Campaign, campaign)
+        if found is None:
             raise NotKnown(f"campaign {campaign[:40]!r} is not known; `blindspot campaign list` shows them")
-        return campaign_of(row)
+        return found
 
     def by_idempotency_key(self, key: str | None) -> Campaign | None:
         """The campaign that this key started before, if any."""
         if key is None:
             return None
-        query = select(idempotency.c.resource).where(idempotency.c.key == f"campaign:{key}")
-        with self._db.reading() as connection:
-            known = connection.execute(query).scalar()
-        return None if known is None else self.get(known)
+        with self._db.reading() as session:
+            answered = session.get(AnsweredRequest, _request_key(key))
+        return None if answered is None else self.get(answered.resource)
 
     def recent(
         self, *, states: Sequence[CampaignState] = (), after: str | None = None, limit: int = 100
     ) -> list[Campaign]:
         """Campaigns, newest first (ids are ULIDs); `after` is the id of the last one seen."""
-        query = select(campaigns).order_by(campaigns.c.id.desc()).limit(limit)
+        query = select(Campaign).order_by(Campaign.id.desc()).limit(limit)
         if states:
-            query = query.where(campaigns.c.state.in_(states))
+            query = query.where(Campaign.state.in_(states))
         if after is not None:
-            query = query.where(campaigns.c.id < after)
-        with self._db.reading() as connection:
-            return [campaign_of(row) for row in connection.execute(query)]
+            query = query.where(Campaign.id < after)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
 
     def set_state(
         self, campaign: str, state: CampaignState, *, reason: str = "", ended: bool = False
     ) -> None:
-        """Move a campaign on."""
+        """Change a campaign's state."""
         now = self._db.now()
-        values = {"state": state, "reason": reason, "updated_at": now, "ended_at": now if ended else None}
-        with self._db.writing() as connection:
-            connection.execute(update(campaigns).where(campaigns.c.id == campaign).values(values))
+        self._update(campaign, state=state, reason=reason, ended_at=now if ended else None)
 
     def move(
         self, campaign: str, state: CampaignState, *, only_from: Sequence[CampaignState], reason: str = ""
     ) -> bool:
-        """Move a campaign on if it is in one of the given states; False if it is not."""
-        with self._db.writing() as connection:
-            done = connection.execute(
-                update(campaigns)
-                .where((campaigns.c.id == campaign) & campaigns.c.state.in_(only_from))
-                .values(state=state, reason=reason, updated_at=self._db.now(), ended_at=None)
-            )
-        return bool(done.rowcount)
+        """Change a campaign's state if it is in one of the given states; False if it is not."""
+        wanted = Campaign.state.in_(only_from)
+        return self._update(campaign, wanted, state=state, reason=reason, ended_at=None)
 
     def set_incumbent(self, campaign: str, digest: str) -> Campaign:
         """Write into the plan which model the campaign starts from. Raises `NotKnown`."""
-        plan = replace(self.get(campaign).plan, incumbent_digest=digest)
-        with self._db.writing() as connection:
-            connection.execute(
-                update(campaigns)
-                .where(campaigns.c.id == campaign)
-                .values(plan_json=dumped(plan_values(plan)), updated_at=self._db.now())
-            )
+        self._update(campaign, plan=replace(self.get(campaign).plan, incumbent_digest=digest))
         return self.get(campaign)
 
     def next_attempt(self, campaign: str) -> int:
         """Count and return a new attempt at the campaign."""
-        with self._db.writing() as connection:
-            connection.execute(
-                update(campaigns)
-                .where(campaigns.c.id == campaign)
-                .values(attempt=campaigns.c.attempt + 1, updated_at=self._db.now())
-            )
+        self._update(campaign, attempt=Campaign.attempt + 1)
         return self.get(campaign).attempt
+
+    def _update(self, campaign: str, *where: ColumnElement[bool], **values: Any) -> bool:
+        """Set columns of a campaign that satisfies all of `where`; False if there is none."""
+        statement = update(Campaign).where(Campaign.id == campaign, *where)
+        with self._db.writing() as session:
+            return written(session, statement.values(updated_at=self._db.now(), **values)) > 0
 
     # -- stages --------------------------------------------------------------------------------------
 
     def begin_stage(self, campaign: str, stage: CampaignStage, input_digest: str) -> StageRecord:
         """The stage's row, made now or found; a finished one is returned as it is, others run again."""
-        where = _stage_where(campaign, stage, input_digest)
-        now = self._db.now()
-        with self._db.writing() as connection:
-            fresh = connection.execute(
-                self._db.insert(stages)
-                .values(
-                    campaign=campaign,
-                    stage=stage,
-                    input_digest=input_digest,
-                    state=StageState.RUNNING,
-                    progress=0.0,
-                    note="",
-                    output_json="{}",
-                    figures_json="{}",
-                    runs=1,
-                    started_at=now,
+        made = StageRecord(campaign, stage, input_digest, StageState.RUNNING, self._db.now())
+        where = _is_stage(campaign, stage, input_digest)
+        with self._db.writing() as session:
+            if not self._db.add(session, made):
+                session.execute(
+                    update(StageRecord)
+                    .where(where, StageRecord.state.not_in(FINISHED))
+                    .values(state=StageState.RUNNING, runs=StageRecord.runs + 1, note="", ended_at=None)
                 )
-                .on_conflict_do_nothing()
-            ).rowcount
-            if not fresh:
-                connection.execute(
-                    update(stages)
-                    .where(where & stages.c.state.not_in([StageState.DONE, StageState.STOPPED]))
-                    .values(state=StageState.RUNNING, runs=stages.c.runs + 1, note="", ended_at=None)
-                )
-            return stage_of(connection.execute(select(stages).where(where)).one())
+            return session.scalars(select(StageRecord).where(where)).one()
 
     def report_progress(
         self, campaign: str, stage: CampaignStage, input_digest: str, *, progress: float, note: str
     ) -> None:
-        """Say how far a running stage is (0 to 1) and what it does."""
-        with self._db.writing() as connection:
-            connection.execute(
-                update(stages)
-                .where(_stage_where(campaign, stage, input_digest) & (stages.c.state == StageState.RUNNING))
+        """Store how far a running stage is (0 to 1) and what it does."""
+        with self._db.writing() as session:
+            session.execute(
+                update(StageRecord)
+                .where(_is_stage(campaign, stage, input_digest), StageRecord.state == StageState.RUNNING)
                 .values(progress=min(max(progress, 0.0), 1.0), note=note[:200])
             )
 
@@ -203,29 +153,28 @@ class CampaignStore:
         state: StageState,
         note: str = "",
         output: Mapping[str, Any] | None = None,
-        figures: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
     ) -> None:
         """Finish a stage; a finished one is not finished twice."""
         values: dict[str, Any] = {"state": state, "note": note[:500], "ended_at": self._db.now()}
-        values |= {"output_json": dumped(output or {}), "figures_json": dumped(figures or {})}
+        values |= {"output": output or {}, "metrics": metrics or {}}
         if state is StageState.DONE:
             values["progress"] = 1.0
-        with self._db.writing() as connection:
-            connection.execute(
-                update(stages)
-                .where(_stage_where(campaign, stage, input_digest))
-                .where(stages.c.state.not_in([StageState.DONE, StageState.STOPPED]))
+        with self._db.writing() as session:
+            session.execute(
+                update(StageRecord)
+                .where(_is_stage(campaign, stage, input_digest), StageRecord.state.not_in(FINISHED))
                 .values(values)
             )
 
     def stages(self, campaign: str) -> list[StageRecord]:
         """A campaign's stages in the order in which they began."""
-        query = select(stages).where(stages.c.campaign == campaign).order_by(stages.c.id)
-        with self._db.reading() as connection:
-            return [stage_of(row) for row in connection.execute(query)]
+        query = select(StageRecord).where(StageRecord.campaign == campaign).order_by(StageRecord.id)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
 
     def outputs_of_done(self, stage: CampaignStage, *, newest: int) -> list[Mapping[str, Any]]:
-        """What a stage left in the newest campaigns that ended well, at most so many, the last one first."""
+        """Outputs of a stage in the newest campaigns that are done, at most so many, the last one first."""
         done = self.recent(states=(CampaignState.DONE,), limit=newest)
         records = (record for campaign in done for record in self.stages(campaign.id))
         return [r.output for r in records if r.stage is stage and r.state is StageState.DONE]
@@ -233,99 +182,54 @@ class CampaignStore:
     # -- images and evaluations ----------------------------------------------------------------------
 
     def put_images(self, batch: Sequence[SyntheticImage]) -> None:
-        """Store or update images by (campaign, name)."""
-        with self._db.writing() as connection:
+        """Store images, each in place of the one with its campaign and name."""
+        with self._db.writing() as session:
             for image in batch:
-                values = {
-                    "campaign": image.campaign,
-                    "name": image.name,
-                    "mode": image.mode,
-                    "kept": image.kept,
-                    "reason": image.reason[:160],
-                    "thumbnail": image.thumbnail,
-                    "provenance_json": dumped(image.provenance),
-                }
-                connection.execute(
-                    self._db.insert(images)
-                    .values(values)
-                    .on_conflict_do_update(index_elements=["campaign", "name"], set_=values)
-                )
+                self._db.put(session, image, key=["campaign", "name"])
 
     def images(
         self, campaign: str, *, kept: bool | None = None, after: int = 0, limit: int = 100
-    ) -> list[tuple[int, SyntheticImage]]:
-        """Images with their row numbers, in order; `after` is the row number of the last one seen."""
-        query = select(images).where((images.c.campaign == campaign) & (images.c.id > after))
+    ) -> list[SyntheticImage]:
+        """Images in the order of their ids; `after` is the id of the last one seen."""
+        query = select(SyntheticImage).where(SyntheticImage.campaign == campaign, SyntheticImage.id > after)
         if kept is not None:
-            query = query.where(images.c.kept == kept)
-        with self._db.reading() as connection:
-            rows = connection.execute(query.order_by(images.c.id).limit(limit)).all()
-        return [(row.id, image_of(row)) for row in rows]
+            query = query.where(SyntheticImage.kept == kept)
+        with self._db.reading() as session:
+            return list(session.scalars(query.order_by(SyntheticImage.id).limit(limit)))
 
     def image_counts(self, campaign: str) -> dict[tuple[bool, str], int]:
-        """How many images were kept, and refused for each reason."""
+        """Numbers of images by (kept, reason of the refusal)."""
         query = (
-            select(images.c.kept, images.c.reason, func.count())
-            .where(images.c.campaign == campaign)
-            .group_by(images.c.kept, images.c.reason)
+            select(SyntheticImage.kept, SyntheticImage.reason, func.count())
+            .where(SyntheticImage.campaign == campaign)
+            .group_by(SyntheticImage.kept, SyntheticImage.reason)
         )
-        with self._db.reading() as connection:
-            return {(bool(kept), reason): int(n) for kept, reason, n in connection.execute(query)}
+        with self._db.reading() as session:
+            return {(kept, reason): number for kept, reason, number in session.execute(query)}
 
     def put_evaluations(self, batch: Sequence[EvaluationRow]) -> None:
-        """Store or update evaluations by campaign, model, role, class and condition."""
-        with self._db.writing() as connection:
+        """Store evaluations, each in place of the one with its campaign, model, role, class and condition."""
+        with self._db.writing() as session:
             for one in batch:
-                values = {
-                    "campaign": one.campaign,
-                    "model_digest": one.model_digest,
-                    "role": one.role,
-                    "class_name": one.class_name,
-                    "condition": one.condition,
-                    "figures_json": dumped(one.figures),
-                }
-                keys = ["campaign", "model_digest", "role", "class_name", "condition"]
-                connection.execute(
-                    self._db.insert(evaluations)
-                    .values(values)
-                    .on_conflict_do_update(index_elements=keys, set_={"figures_json": values["figures_json"]})
-                )
+                key = ["campaign", "model_digest", "role", "class_name", "condition"]
+                self._db.put(session, one, key=key)
 
     def evaluations(self, campaign: str | None = None) -> list[EvaluationRow]:
         """Evaluations of one campaign or of all."""
-        query = select(evaluations).order_by(evaluations.c.id)
+        query = select(EvaluationRow).order_by(EvaluationRow.id)
         if campaign is not None:
-            query = query.where(evaluations.c.campaign == campaign)
-        with self._db.reading() as connection:
-            return [evaluation_of(row) for row in connection.execute(query)]
-
-    # -- failure modes -------------------------------------------------------------------------------
-
-    def mode_states(self) -> dict[str, ModeState]:
-        """Remembered states by mode id."""
-        with self._db.reading() as connection:
-            return {row.mode: mode_state_of(row) for row in connection.execute(select(mode_states))}
-
-    def put_mode_state(self, state: ModeState) -> None:
-        """Remember a state."""
-        values = {
-            "mode": state.mode,
-            "status": state.status,
-            "since": state.since,
-            "campaign": state.campaign,
-            "baseline_digest": state.baseline_digest,
-            "baseline_rate": state.baseline_rate,
-            "assigned_class": state.assigned_class,
-        }
-        with self._db.writing() as connection:
-            connection.execute(
-                self._db.insert(mode_states)
-                .values(values)
-                .on_conflict_do_update(index_elements=["mode"], set_=values)
-            )
+            query = query.where(EvaluationRow.campaign == campaign)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
 
 
-def _stage_where(campaign: str, stage: CampaignStage, input_digest: str) -> Any:
+def _request_key(idempotency_key: str) -> str:
+    return f"campaign:{idempotency_key}"
+
+
+def _is_stage(campaign: str, stage: CampaignStage, input_digest: str) -> ColumnElement[bool]:
     return (
-        (stages.c.campaign == campaign) & (stages.c.stage == stage) & (stages.c.input_digest == input_digest)
+        (StageRecord.campaign == campaign)
+        & (StageRecord.stage == stage)
+        & (StageRecord.input_digest == input_digest)
     )

@@ -1,21 +1,23 @@
-"""The cloud's store: one database, opened, migrated, and cut into repositories by subject.
+"""The cloud's database: opened, migrated, and entered through read-only or writing sessions.
 
 SQLite in WAL mode by default, PostgreSQL by URL. Readers use snapshots; writers take the write lock when
-they begin, so that no transaction fails half-way for want of it. Repositories return frozen records.
+they begin, so that no transaction fails half-way for want of it. Records outlive the session that read them.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, Executable, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from cloud.errors import StoreUnavailable
+from cloud.store.mapping import Record
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 BUSY_TIMEOUT_MS = 30_000
@@ -35,28 +37,54 @@ class Database:
         return int(self._clock())
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A read-only look at one moment."""
-        with self.engine.connect() as connection:
-            yield connection
+    def reading(self) -> Iterator[Session]:
+        """A session that reads one snapshot."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its first moment; commits on a clean exit."""
-        with self.engine.connect() as connection:
-            connection = connection.execution_options(blindspot_writes=True)
-            with connection.begin():
-                yield connection
+    def writing(self) -> Iterator[Session]:
+        """A session that holds the write lock from its first statement; commits on a clean exit."""
+        with (
+            self.engine.connect().execution_options(blindspot_writes=True) as connection,
+            Session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
-    def insert(self, table: Table) -> Any:
-        """An INSERT of the database's own dialect, which knows ON CONFLICT."""
-        if self.engine.dialect.name == "postgresql":
-            return postgresql.insert(table)
-        return sqlite.insert(table)
+    def add(self, session: Session, record: Record) -> bool:
+        """Insert a record; False if its key is in the table already, which leaves the row as it is."""
+        return written(session, self.insert(record).on_conflict_do_nothing()) > 0
+
+    def put(
+        self,
+        session: Session,
+        record: Record,
+        *,
+        key: Sequence[str],
+        only_if: ColumnElement[bool] | None = None,
+    ) -> bool:
+        """Insert a record, or replace the row with the same `key` columns if it satisfies `only_if`."""
+        statement = self.insert(record).on_conflict_do_update(
+            index_elements=key, set_=record.values(), where=only_if
+        )
+        return written(session, statement) > 0
+
+    def insert(self, record: Record) -> Any:
+        """An INSERT of a record in the database's own dialect, which has ON CONFLICT."""
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        return dialect.insert(type(record)).values(record.values())
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
+
+
+def written(session: Session, statement: Executable) -> int:
+    """Execute a statement that writes; the number of rows it wrote."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def open_database(url: str, clock: Clock = time.time) -> Database:
@@ -84,7 +112,7 @@ def sqlite_url(path: Path) -> str:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest migration; a no-op when it is there."""
+    """Bring the schema to the newest migration; does nothing when it is there."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.connect().execution_options(blindspot_writes=True) as connection, connection.begin():

@@ -1,6 +1,6 @@
-"""What the store hands out: frozen values, one a row, validated where a nonsense would spread.
+"""Campaigns, failure modes' states, releases and rollouts as records, validated where nonsense would spread.
 
-Nothing here knows SQL. Times are seconds since 1970 (UTC), digests sha256 hex, figures plain JSON values.
+Metrics, outputs and other `Mapping` fields hold plain JSON values. Reports of sites: `report_records`.
 """
 
 from collections.abc import Mapping
@@ -8,124 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import Condition, RegionBin, SizeBin
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-@dataclass(frozen=True)
-class Site:
-    """A site that is known, and the highest entry of its ledger that was received."""
-
-    site: str
-    added_at: int
-    revoked: bool = False
-    ledger_n: int = 0
-    ledger_hash: str = ""
-
-
-@dataclass(frozen=True)
-class MisdetectionRow:
-    """One misdetection with the site it came from."""
-
-    site: str
-    camera: str
-    kind: ErrorKind
-    class_name: str
-    condition: Condition
-    size: SizeBin
-    region: RegionBin
-    evidence: EvidenceSource
-    probability: float
-    minute_utc: int
-    model_digest: str
-
-
-@dataclass(frozen=True)
-class PrototypeRow:
-    """One camera's prototype, in real values (steps x scale)."""
-
-    site: str
-    camera: str
-    class_name: str
-    condition: Condition
-    vector: tuple[float, ...]
-    embedding_digest: str
-    tracks: int
-    noise_sigma: float
-    minute_utc: int
-
-
-@dataclass(frozen=True)
-class RecallCount:
-    """Summed tallies of one site, class, condition, source and model."""
-
-    site: str
-    class_name: str
-    condition: Condition
-    source: EvidenceSource
-    model_digest: str
-    supported: int
-    detected: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.detected <= self.supported:
-            raise ValueError(f"detected {self.detected} must lie between 0 and supported {self.supported}")
-
-
-@dataclass(frozen=True)
-class HazardRow:
-    """The latest state of one hazard event."""
-
-    site: str
-    event: str
-    camera: str
-    class_name: str
-    state: str
-    condition: Condition
-    zone: str | None
-    severity: int
-    confidence: float
-    box: tuple[float, float, float, float]
-    started_at_utc: int
-    at_utc: int
-    model_digest: str
-
-
-@dataclass(frozen=True)
-class SwapRow:
-    """What a site did with an order."""
-
-    site: str
-    sequence: int
-    digest: str
-    previous_digest: str | None
-    channel: str
-    outcome: str
-    reason: str
-    frames_lost: int
-    at_utc: int
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A message that was refused and kept aside for inspection."""
-
-    id: int
-    subject: str
-    message_id: str
-    reason: str
-    length_bytes: int
-    received_at: int
-
-
-@dataclass(frozen=True)
-class LedgerTotal:
-    """What one site sent of one kind."""
-
-    site: str
-    kind: str
-    count: int
-    length_bytes: int
+from cloud.store.mapping import Json, Record
 
 
 class ModeStatus(StrEnum):
@@ -138,25 +24,26 @@ class ModeStatus(StrEnum):
     REOPENED = "reopened"
 
 
-@dataclass(frozen=True)
-class ModeState:
-    """The remembered part of a failure mode; the rest is recomputed from evidence.
+class ModeState(Record):
+    """The stored part of a failure mode; the rest is computed from evidence.
 
     `baseline_digest` and `baseline_rate` are the model and the misdetection rate (per supported track) when
     the mode was found: "halved" is measured against them.
     """
 
-    mode: str
-    status: ModeStatus
-    since: int
-    campaign: str | None = None
-    baseline_digest: str | None = None
-    baseline_rate: float | None = None
-    assigned_class: str | None = None
+    __tablename__ = "mode_states"
+
+    mode: Mapped[str] = mapped_column(String(160), primary_key=True)
+    status: Mapped[ModeStatus]
+    since: Mapped[int]
+    campaign: Mapped[str | None] = mapped_column(String(40), default=None)
+    baseline_digest: Mapped[str | None] = mapped_column(default=None)
+    baseline_rate: Mapped[float | None] = mapped_column(default=None)
+    assigned_class: Mapped[str | None] = mapped_column(default=None)
 
 
 class CampaignState(StrEnum):
-    """Life of a campaign. `rejected`: it ran well and its candidate was not good enough."""
+    """Life of a campaign. `rejected`: it ran to its end and its candidate was not good enough."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
@@ -199,9 +86,9 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True)
 class CampaignPlan:
-    """What was asked for: failure modes (ids), images a mode, training recipe and guard settings.
+    """What was requested: failure modes (ids), images per mode, training recipe and guard settings.
 
-    `count` images are kept a mode. Without a `seed` it follows from the campaign's id; `options` holds
+    `count` images are kept per mode. Without a `seed` it follows from the campaign's id; `options` holds
     overrides for the stages (plain JSON values).
     """
 
@@ -215,104 +102,127 @@ class CampaignPlan:
         if not self.modes or len(set(self.modes)) != len(self.modes):
             raise ValueError(f"a campaign needs distinct failure modes, at least one; got {self.modes}")
         if self.count < 1:
-            raise ValueError(f"a campaign needs at least one image a mode; got {self.count}")
+            raise ValueError(f"a campaign needs at least one image per mode; got {self.count}")
 
 
-@dataclass(frozen=True)
-class Campaign:
-    """One campaign and where it stands."""
+class Campaign(Record):
+    """One campaign and its state."""
 
-    id: str
-    state: CampaignState
-    plan: CampaignPlan
-    started_by: str
-    reason: str
-    attempt: int
-    created_at: int
-    updated_at: int
-    ended_at: int | None
+    __tablename__ = "campaigns"
 
-
-@dataclass(frozen=True)
-class StageRecord:
-    """One stage's row: unique by campaign, stage and input digest. `runs` counts how often it began."""
-
-    campaign: str
-    stage: CampaignStage
-    input_digest: str
-    state: StageState
-    progress: float
-    note: str
-    output: Mapping[str, Any]
-    figures: Mapping[str, Any]
-    runs: int
-    started_at: int
-    ended_at: int | None
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[CampaignState]
+    plan: Mapped[CampaignPlan] = mapped_column(Json(CampaignPlan))
+    started_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[int]
+    created_at: Mapped[int]
+    updated_at: Mapped[int]
+    ended_at: Mapped[int | None]
 
 
-@dataclass(frozen=True)
-class SyntheticImage:
-    """One painted image: kept, or refused with a reason; the thumbnail is a path in the data folder."""
+class StageRecord(Record):
+    """One stage of a campaign: unique by campaign, stage and input digest. `runs` counts its beginnings."""
 
-    campaign: str
-    name: str
-    mode: str
-    kept: bool
-    reason: str = ""
-    thumbnail: str = ""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    __tablename__ = "stages"
+    __table_args__ = (UniqueConstraint("campaign", "stage", "input_digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
+    stage: Mapped[CampaignStage]
+    input_digest: Mapped[str]
+    state: Mapped[StageState]
+    started_at: Mapped[int]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    note: Mapped[str] = mapped_column(Text, default="")
+    output: Mapped[Mapping[str, Any]] = mapped_column(default_factory=dict)
+    metrics: Mapped[Mapping[str, Any]] = mapped_column(default_factory=dict)
+    runs: Mapped[int] = mapped_column(default=1)
+    ended_at: Mapped[int | None] = mapped_column(default=None)
 
 
-@dataclass(frozen=True)
-class Release:
+class SyntheticImage(Record):
+    """One generated image: kept, or refused with a reason; the thumbnail is a path in the data folder."""
+
+    __tablename__ = "images"
+    __table_args__ = (UniqueConstraint("campaign", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
+    name: Mapped[str] = mapped_column(String(160))
+    mode: Mapped[str] = mapped_column(String(160))
+    kept: Mapped[bool]
+    reason: Mapped[str] = mapped_column(String(160), default="")
+    thumbnail: Mapped[str] = mapped_column(Text, default="")
+    provenance: Mapped[Mapping[str, Any]] = mapped_column(default_factory=dict)
+
+
+class EvaluationRow(Record):
+    """Metrics of one model on one data role for one class (`all` allowed) and condition."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (UniqueConstraint("campaign", "model_digest", "role", "class_name", "condition"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
+    model_digest: Mapped[str]
+    role: Mapped[str]
+    class_name: Mapped[str]
+    condition: Mapped[str]
+    metrics: Mapped[Mapping[str, Any]]
+
+
+class Release(Record):
     """A signed release of a bundle for one channel (`trial` or `service`)."""
 
-    digest: str
-    channel: str
-    name: str
-    version: int
-    length_bytes: int
-    parent_digest: str | None
-    campaign: str | None
-    description: Mapping[str, Any]
-    signed_at: int
+    __tablename__ = "releases"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    length_bytes: Mapped[int]
+    parent_digest: Mapped[str | None]
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    description: Mapped[Mapping[str, Any]]
+    signed_at: Mapped[int]
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(Record):
     """A rollout and its state machine's state as JSON."""
 
-    id: str
-    campaign: str | None
-    digest: str
-    previous_digest: str | None
-    phase: str
-    paused: bool
-    state: Mapping[str, Any]
-    reason: str
-    created_at: int
-    updated_at: int
+    __tablename__ = "rollouts"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    digest: Mapped[str]
+    previous_digest: Mapped[str | None]
+    phase: Mapped[str]
+    paused: Mapped[bool]
+    state: Mapped[Mapping[str, Any]]
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int]
+    updated_at: Mapped[int]
 
 
-@dataclass(frozen=True)
-class IssuedOrder:
+class IssuedOrder(Record):
     """A rollout order that was sent to a site."""
 
-    site: str
-    sequence: int
-    digest: str
-    channel: str
-    issued_at: int
-    payload: Mapping[str, Any]
+    __tablename__ = "orders"
+
+    site: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    channel: Mapped[str]
+    issued_at: Mapped[int]
+    payload: Mapped[Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class EvaluationRow:
-    """Figures of one model on one data role for one class (`all` allowed) and condition."""
+class AnsweredRequest(Record):
+    """The resource that a request with this idempotency key made."""
 
-    campaign: str
-    model_digest: str
-    role: str
-    class_name: str
-    condition: str
-    figures: Mapping[str, Any]
+    __tablename__ = "idempotency"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    resource: Mapped[str]
+    at: Mapped[int]

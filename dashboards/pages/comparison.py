@@ -43,32 +43,32 @@ def _cell(cell: ComparisonResource) -> Html:
         phrases.words(cell.class_name),
         "all" if cell.condition == "all" else phrases.condition(cell.condition),
         _share(before, "recall"),
-        el("td", phrases.percent(_figure(after, "recall")), el("span", of, cls="rest"), cls="num"),
+        el("td", phrases.percent(_metric(after, "recall")), el("span", of, cls="rest"), cls="num"),
         number(_signed(change), cls=_tone(change)),
         _share(before, "precision"),
-        number(phrases.percent(_figure(after, "precision")), cls=_tone(precision) if precision else ""),
+        number(phrases.percent(_metric(after, "precision")), cls=_tone(precision) if precision else ""),
         cls="worse" if worse else "",
         name=f"{cell.role}-{cell.class_name}-{cell.condition}",
     )
 
 
-def _figure(figures: dict[str, Any], name: str) -> float | None:
-    value = figures.get(name)
+def _metric(metrics: dict[str, Any], name: str) -> float | None:
+    value = metrics.get(name)
     return float(value) if isinstance(value, int | float) else None
 
 
-def _share(figures: dict[str, Any], name: str) -> Html:
-    return number(phrases.percent(_figure(figures, name)))
+def _share(metrics: dict[str, Any], name: str) -> Html:
+    return number(phrases.percent(_metric(metrics, name)))
 
 
-def _support(figures: dict[str, Any]) -> str:
-    n = figures.get("truths", figures.get("supported"))
+def _support(metrics: dict[str, Any]) -> str:
+    n = metrics.get("truths", metrics.get("supported"))
     return f" of {n:,}" if isinstance(n, int) else ""
 
 
 def _points(before: dict[str, Any], after: dict[str, Any], name: str) -> int | None:
     """Change in whole points; None where one of both is missing."""
-    old, new = _figure(before, name), _figure(after, name)
+    old, new = _metric(before, name), _metric(after, name)
     return None if old is None or new is None else round(100 * new) - round(100 * old)
 
 

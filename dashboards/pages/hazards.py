@@ -40,7 +40,7 @@ def _hazard(event: HazardResource, now: float) -> Html:
         ),
         el("td", place, el("span", f" {event.zone or phrases.condition(event.condition)}", cls="rest")),
         number(phrases.percent(event.confidence)),
-        number(phrases.ago(event.started_at, now)),
+        number(phrases.ago(event.started_at_utc, now)),
         name=f"hazard-{event.event}",
     )
 

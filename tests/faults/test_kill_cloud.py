@@ -15,7 +15,7 @@ from cloud.demo.run import ENDED, Demo, running
 from cloud.demo.script import TINY, FootagePhase
 from cloud.settings import DataFolder
 from cloud.store.database import sqlite_url
-from cloud.store.tables import reports
+from cloud.store.report_records import StoredReport
 from edge.gate.ledger import verify
 from messaging.resources import CampaignRequest, CampaignResource
 
@@ -101,9 +101,9 @@ def _left(demo: Demo) -> dict[tuple[str, str], int]:
 
 def _stored(demo: Demo) -> dict[tuple[str, str], int]:
     """Messages by site and kind; a message of several reports is a row each, named by it and a number."""
-    message = func.substr(reports.c.message_id, 1, ULID_LENGTH)
-    query = select(reports.c.site, reports.c.kind, func.count(message.distinct())).group_by(
-        reports.c.site, reports.c.kind
+    message = func.substr(StoredReport.message_id, 1, ULID_LENGTH)
+    query = select(StoredReport.site, StoredReport.kind, func.count(message.distinct())).group_by(
+        StoredReport.site, StoredReport.kind
     )
     with create_engine(sqlite_url(DataFolder(demo.cloud_folder).store)).connect() as connection:
         return {(site, kind): count for site, kind, count in connection.execute(query)}

@@ -185,7 +185,7 @@ def _notes(evidence: CloudState, truth: RealTruth) -> Iterator[str]:
         yield f"{ended}: {last.reason or 'no reason given'}. No other model was put in service."
         if last.candidate_digest:
             yield "The figures called after are those of its candidate all the same."
-    verified = next((s.figures for s in last.stages if s.stage == "verify"), {})
+    verified = next((s.metrics for s in last.stages if s.stage == "verify"), {})
     for mode, row in verified.items():
         if isinstance(row, dict):
             yield f"At the edge {mode} is {row['status']}."

@@ -116,10 +116,10 @@ def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes
         trials = [n for n, s in cloud.sites.items() if any(o.channel is Channel.TRIAL for o in s.orders)]
         assert trials == ["harbour"], "only the canary runs it in shadow"
         assert rollout(cloud, done.id).phase == "done"
-        figures = {stage.stage: stage.figures for stage in done.stages}
-        assert figures["verify"][MODE]["status"] == "closed"
-        assert figures["verify"][MODE]["recall"]["supported"] == 120
-        assert figures["shadow"]["outcome"] == "pass"
+        metrics = {stage.stage: stage.metrics for stage in done.stages}
+        assert metrics["verify"][MODE]["status"] == "closed"
+        assert metrics["verify"][MODE]["recall"]["supported"] == 120
+        assert metrics["shadow"]["outcome"] == "pass"
         assert mode_status(cloud) == "closed"
 
 

@@ -7,7 +7,8 @@ from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import Combination, FleetPrototype
 from cloud.failure_modes.rules import FailureMode, find_failure_modes
 from cloud.settings import SynthesisSettings
-from cloud.store.records import CampaignPlan, MisdetectionRow
+from cloud.store.records import CampaignPlan
+from cloud.store.report_records import MisdetectionRow
 from messaging.taxonomy import DEFAULT_TAXONOMY, RegionBin, SizeBin
 from synth.order import SynthesisOrder
 from tests.cloud.failure_modes.test_rules import NIGHT, row

@@ -62,12 +62,12 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
             request = CampaignRequest(modes=(MODE,), count=6)
             started = client.send("POST", "campaigns", CampaignResource, request)
             *_, last = client.watch(started.id)
-            figures = {stage.stage: stage.figures for stage in last.stages if stage.state != "pending"}
-            assert figures["filter"]["kept"] >= 2, last.reason
-            assert figures["train"]["images"] > 8
-            assert all(math.isfinite(loss) for loss in figures["train"]["losses"])
-            assert figures["evaluate"]["images"] == 6
-            assert figures["trial"]["outcome"] in ("pass", "fail")
+            metrics = {stage.stage: stage.metrics for stage in last.stages if stage.state != "pending"}
+            assert metrics["filter"]["kept"] >= 2, last.reason
+            assert metrics["train"]["images"] > 8
+            assert all(math.isfinite(loss) for loss in metrics["train"]["losses"])
+            assert metrics["evaluate"]["images"] == 6
+            assert metrics["trial"]["outcome"] in ("pass", "fail")
             assert last.state in ("done", "rejected")
             assert last.candidate_digest not in (None, here)
             images = client.page(f"campaigns/{started.id}/images", ImageResource, kept=True)

@@ -13,7 +13,8 @@ from cloud.campaigns.stage import StageResult
 from cloud.campaigns.triggers import decide, started_by
 from cloud.failure_modes.rules import find_failure_modes
 from cloud.settings import CloudSettings, TriggerRule
-from cloud.store.records import Campaign, CampaignPlan, CampaignState, MisdetectionRow, ModeState, ModeStatus
+from cloud.store.records import Campaign, CampaignPlan, CampaignState, ModeState, ModeStatus
+from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignResource
 from messaging.runtime.yaml_config import parse_settings
 from messaging.taxonomy import DEFAULT_TAXONOMY

@@ -89,7 +89,7 @@ def test_a_campaign_runs_its_ten_stages_in_order_and_keeps_their_figures(house: 
     assert done.state is CampaignState.DONE
     assert stages.seen == EVERY_STAGE
     records = house.store.stages(done.id)
-    assert [(r.stage, r.state, r.runs, r.figures["n"]) for r in records] == [
+    assert [(r.stage, r.state, r.runs, r.metrics["n"]) for r in records] == [
         (stage, StageState.DONE, 1, n) for n, stage in enumerate(CampaignStage)
     ]
     assert house.ended == [CampaignState.DONE]
@@ -273,7 +273,7 @@ def test_after_kill_9_a_campaign_goes_on_at_its_last_finished_step_with_one_row_
     assert {str(r.stage): r.runs for r in records} == {**dict.fromkeys(EVERY_STAGE, 1), stage: 2}
     steps = Counter((tmp_path / "steps.txt").read_text().split())
     assert steps == Counter(EVERY_STAGE) + Counter([stage])
-    names = [image.name for _, image in house.store.images(campaign)]
+    names = [image.name for image in house.store.images(campaign)]
     assert sorted(names) == sorted(f"{s}-{i}" for s in ("synthesise", "train") for i in range(3))
 
 

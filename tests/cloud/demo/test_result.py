@@ -72,8 +72,8 @@ def test_rounds_are_told_only_when_there_were_rounds() -> None:
 
 
 def _campaign(state: str, **status: str) -> CampaignResource:
-    figures = {mode: {"status": word} for mode, word in status.items()} | {"seconds": 90.0}
-    stages = (StageResource(stage="verify", state="done", figures=figures),)
+    metrics = {mode: {"status": word} for mode, word in status.items()} | {"seconds": 90.0}
+    stages = (StageResource(stage="verify", state="done", metrics=metrics),)
     return CampaignResource(
         id="c",
         state=state,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cloud.failure_modes.prototypes import Combination, FleetPrototype, fleet_prototypes, nearest_class
-from cloud.store.records import PrototypeRow
+from cloud.store.report_records import PrototypeRow
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.sample_reports import EMBEDDING, MINUTE
 

@@ -8,6 +8,7 @@ import pytest
 from cloud.failure_modes.register import ModeRegister
 from cloud.settings import FailureModeSettings
 from cloud.store.campaign_store import CampaignStore
+from cloud.store.mode_store import ModeStore
 from cloud.store.records import Campaign, CampaignPlan, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
@@ -35,6 +36,7 @@ class Fleet:
 
     reports: ReportStore
     campaigns: CampaignStore
+    modes: ModeStore
     register: ModeRegister
 
     def reported(self, model: str, *, misses: int, detected: int, supported: int = 40) -> None:
@@ -55,18 +57,16 @@ class Fleet:
     @property
     def state(self) -> ModeState:
         """The stored state of the mode."""
-        return self.campaigns.mode_states()[MODE]
+        return self.modes.states()[MODE]
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
     database, reports = open_store(tmp_path)
-    campaigns = CampaignStore(database)
+    campaigns, modes = CampaignStore(database), ModeStore(database)
     releases, settings = ReleaseStore(database), FailureModeSettings()
-    register = ModeRegister(
-        reports, campaigns, releases, settings, DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200
-    )
-    return Fleet(reports, campaigns, register)
+    register = ModeRegister(reports, modes, releases, settings, DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200)
+    return Fleet(reports, campaigns, modes, register)
 
 
 def test_the_rate_that_must_halve_is_that_of_the_first_campaign(fleet: Fleet) -> None:

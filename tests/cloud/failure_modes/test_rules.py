@@ -16,8 +16,8 @@ from cloud.failure_modes.rules import (
     next_status,
     recall_of,
 )
-from cloud.store.records import MisdetectionRow, ModeState, ModeStatus, RecallCount
-from cloud.store.report_store import SiteShadow
+from cloud.store.records import ModeState, ModeStatus
+from cloud.store.report_records import MisdetectionRow, RecallCount, SiteShadow
 from messaging.errors import ConfigurationError
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import (
@@ -43,6 +43,7 @@ def row(**changes: Any) -> MisdetectionRow:
         "kind": ErrorKind.MISSED,
         "class_name": "fire",
         "condition": NIGHT,
+        "box": (0.5, 0.5, 0.1, 0.1),
         "size": SizeBin.SMALL,
         "region": RegionBin.MIDDLE,
         "evidence": EvidenceSource.TEACHER,

@@ -16,7 +16,15 @@ from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS, RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, receipt_of
 from messaging.wire_format.codec import Message, encode
-from tests.support.cloud.sample_reports import heartbeat, message, misdetection, new_id, open_store, tally
+from tests.support.cloud.sample_reports import (
+    counts,
+    heartbeat,
+    message,
+    misdetection,
+    new_id,
+    open_store,
+    tally,
+)
 from tests.support.waiting import eventually
 
 
@@ -40,7 +48,7 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
             await send(bus, message(report))
         assert await intake.take(timeout_s=0.1) == Taken(new=3)
         assert await intake.take(timeout_s=0.1) == Taken()
-        assert store.count_by_kind() == {"misdetection": 2, "recall": 1}
+        assert counts(store) == {"misdetection": 2, "recall": 1}
 
     asyncio.run(scene())
 
@@ -53,7 +61,7 @@ def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_pa
         assert await intake.take(timeout_s=0.1) == Taken(new=1)
         assert store.insert([Received(sent, 100)]).duplicates == 1
         assert [row.class_name for row in store.misdetections()] == ["pothole", "fire", "pothole"]
-        assert store.count_by_kind() == {"misdetection": 3}
+        assert counts(store) == {"misdetection": 3}
         (total,) = store.ledger_totals()
         assert (total.count, total.length_bytes) == (3, len(encode(sent)))
 
@@ -90,7 +98,7 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
         subject = report_subject(sent.site, sent.kind, sent.id)
         await bus.publish(subject, encode(forged), message_id=sent.id)
         assert await intake.take(timeout_s=0.1) == Taken(refused=1)
-        assert store.count_by_kind() == {}
+        assert counts(store) == {}
         assert "the message arrived on subject" in store.dead_letters()[0].reason
 
     asyncio.run(scene())
@@ -155,7 +163,7 @@ def test_intake_ends_when_stop_is_requested(tmp_path: Path) -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(intake.run(stop))
         await bus.publish(subject, encode(report), message_id=report.id)
-        await eventually(lambda: store.count_by_kind() == {"misdetection": 1})
+        await eventually(lambda: counts(store) == {"misdetection": 1})
         stop.set()
         await asyncio.wait_for(task, 5)
 

@@ -10,25 +10,28 @@ from alembic.migration import MigrationContext
 from cloud.errors import StoreUnavailable
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database, sqlite_url
-from cloud.store.records import (
-    CampaignPlan,
-    CampaignStage,
-    CampaignState,
-    LedgerTotal,
-    StageState,
-    SyntheticImage,
-)
+from cloud.store.mapping import Record
+from cloud.store.records import CampaignPlan, CampaignStage, CampaignState, StageState, SyntheticImage
+from cloud.store.report_records import LedgerTotal
 from cloud.store.report_store import ReportStore
-from cloud.store.tables import metadata
 from messaging.reports import HazardState
-from tests.support.cloud.sample_reports import heartbeat, message, misdetection, open_store, received, tally
+from tests.support.cloud.sample_reports import (
+    counts,
+    heartbeat,
+    message,
+    misdetection,
+    open_store,
+    received,
+    tally,
+)
 from tests.support.messaging.samples import HAZARD, SAMPLES
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(tmp_path: Path) -> None:
     database, _ = open_store(tmp_path)
-    with database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    with database.reading() as session:
+        context = MigrationContext.configure(session.connection())
+        assert compare_metadata(context, Record.metadata) == []
 
 
 def test_opening_a_store_twice_keeps_what_is_in_it(tmp_path: Path) -> None:
@@ -68,7 +71,7 @@ def test_the_same_id_from_two_sites_is_two_messages(tmp_path: Path) -> None:
 def test_every_payload_type_of_the_table_finds_its_place(kind: str, tmp_path: Path) -> None:
     _, store = open_store(tmp_path)
     assert store.insert([received(SAMPLES[kind])]).new == 1
-    assert store.count_by_kind() == {kind: 1}
+    assert counts(store) == {kind: 1}
 
 
 def test_a_hazard_event_keeps_its_latest_state_and_never_leaves_closed(tmp_path: Path) -> None:
@@ -163,5 +166,5 @@ def test_an_image_entered_twice_is_one_row_with_the_later_word(tmp_path: Path) -
     store.create("C1", CampaignPlan(("a.day-clear.missed",), 5), started_by="test")
     store.put_images([SyntheticImage("C1", "i1", "a.day-clear.missed", True)])
     store.put_images([SyntheticImage("C1", "i1", "a.day-clear.missed", False, "duplicate")])
-    assert [image.reason for _, image in store.images("C1")] == ["duplicate"]
+    assert [image.reason for image in store.images("C1")] == ["duplicate"]
     assert store.image_counts("C1") == {(False, "duplicate"): 1}

@@ -20,6 +20,7 @@ from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database, sqlite_url
+from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
     CampaignPlan,
     CampaignStage,
@@ -59,7 +60,9 @@ class LivingCloud:
         self._database = open_database(sqlite_url(self.folder.store))
         self.reports, self.rows = ReportStore(self._database), CampaignStore(self._database)
         releases, metrics = ReleaseStore(self._database), CloudMetrics()
-        register = ModeRegister(self.reports, self.rows, releases, settings.failure_modes, settings.taxonomy)
+        register = ModeRegister(
+            self.reports, ModeStore(self._database), releases, settings.failure_modes, settings.taxonomy
+        )
         services = Services(
             settings=settings,
             reports=self.reports,

@@ -125,6 +125,12 @@ def swap(sequence: int, digest: str, outcome: SwapOutcome, channel: Channel = Ch
     )
 
 
+def counts(store: ReportStore) -> dict[str, int]:
+    """Stored reports by kind, heartbeats aside."""
+    totals = [total for total in store.ledger_totals() if total.kind != "heartbeat"]
+    return {kind: sum(t.count for t in totals if t.kind == kind) for kind in {t.kind for t in totals}}
+
+
 def open_store(folder: Path) -> tuple[Database, ReportStore]:
     database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: MINUTE)
     return database, ReportStore(database)

@@ -1,0 +1,237 @@
+"""Reports of sites as records: one per report, the latest state of hazards and heartbeats, and totals.
+
+The totals (`RecallCount`, `LedgerTotal`) are sums over rows and have no table of their own.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cloud.store.mapping import Box, Json, Record
+from messaging.releases import Channel
+from messaging.reports import (
+    ErrorKind,
+    EvidenceSource,
+    HazardState,
+    Heartbeat,
+    ShadowReport,
+    SwapOutcome,
+    SwapReason,
+    Verdict,
+)
+from messaging.taxonomy import Condition, Occlusion, RegionBin, Sharpness, SizeBin
+
+
+class Site(Record):
+    """A known site, and the highest entry of its ledger that was received."""
+
+    __tablename__ = "sites"
+
+    site: Mapped[str] = mapped_column(String(40), primary_key=True)
+    added_at: Mapped[int]
+    revoked: Mapped[bool] = mapped_column(default=False)
+    ledger_n: Mapped[int] = mapped_column(default=0)
+    ledger_hash: Mapped[str] = mapped_column(String(64), default="")
+
+
+class StoredReport(Record):
+    """That a report was received: the same message of a site is stored once."""
+
+    __tablename__ = "reports"
+    __table_args__ = (
+        UniqueConstraint("site", "message_id"),
+        Index("ix_reports_kind_site", "kind", "site"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    site: Mapped[str]
+    message_id: Mapped[str]
+    kind: Mapped[str]
+    at_utc: Mapped[int]
+    received_at: Mapped[int]
+    length_bytes: Mapped[int]
+
+
+class ReportRecord(Record):
+    """Root of the records that hold what one stored report contains."""
+
+    __abstract__ = True
+
+    report_id: Mapped[int] = mapped_column(
+        ForeignKey("reports.id", ondelete="CASCADE"),
+        primary_key=True,
+        init=False,
+        compare=False,
+        sort_order=-2,
+    )
+    site: Mapped[str] = mapped_column(sort_order=-1)
+
+
+class MisdetectionRow(ReportRecord):
+    """One misdetection with its site; the box is centre and size as fractions of the frame."""
+
+    __tablename__ = "misdetections"
+    __table_args__ = (Index("ix_misdetections_mode", "class_name", "condition", "kind"),)
+
+    camera: Mapped[str]
+    kind: Mapped[ErrorKind]
+    class_name: Mapped[str]
+    condition: Mapped[Condition]
+    box: Mapped[Box]
+    size: Mapped[SizeBin]
+    region: Mapped[RegionBin]
+    evidence: Mapped[EvidenceSource]
+    probability: Mapped[float]
+    minute_utc: Mapped[int]
+    model_digest: Mapped[str]
+    sharpness: Mapped[Sharpness] = mapped_column(default=Sharpness.UNKNOWN)
+    occlusion: Mapped[Occlusion] = mapped_column(default=Occlusion.UNKNOWN)
+
+
+class PrototypeRow(ReportRecord):
+    """One camera's prototype; the vector in real values (int8 steps x scale)."""
+
+    __tablename__ = "prototypes"
+
+    camera: Mapped[str]
+    class_name: Mapped[str]
+    condition: Mapped[Condition]
+    vector: Mapped[tuple[float, ...]] = mapped_column(Json(tuple[float, ...]))
+    embedding_digest: Mapped[str]
+    tracks: Mapped[int]
+    noise_sigma: Mapped[float]
+    minute_utc: Mapped[int]
+
+
+class RecallRow(ReportRecord):
+    """One recall tally with its site."""
+
+    __tablename__ = "recall_tallies"
+
+    camera: Mapped[str]
+    class_name: Mapped[str]
+    condition: Mapped[Condition]
+    source: Mapped[EvidenceSource]
+    model_digest: Mapped[str]
+    supported: Mapped[int]
+    detected: Mapped[int]
+    minute_utc: Mapped[int]
+
+
+class SiteShadow(ReportRecord):
+    """One shadow report with its site."""
+
+    __tablename__ = "shadow_reports"
+
+    report: Mapped[ShadowReport] = mapped_column(Json(ShadowReport))
+    candidate_digest: Mapped[str] = mapped_column(index=True, init=False)
+
+    def __post_init__(self) -> None:
+        self.candidate_digest = self.report.candidate_digest
+
+
+class SwapRow(ReportRecord):
+    """What a site did with a rollout order."""
+
+    __tablename__ = "swap_receipts"
+
+    sequence: Mapped[int]
+    digest: Mapped[str]
+    previous_digest: Mapped[str | None]
+    channel: Mapped[Channel]
+    outcome: Mapped[SwapOutcome]
+    reason: Mapped[SwapReason]
+    frames_lost: Mapped[int]
+    at_utc: Mapped[int]
+
+
+class VerdictRow(ReportRecord):
+    """An operator's verdict with its site."""
+
+    __tablename__ = "verdicts"
+
+    camera: Mapped[str]
+    verdict: Mapped[Verdict]
+    class_name: Mapped[str]
+    event: Mapped[str | None]
+    condition: Mapped[Condition]
+    minute_utc: Mapped[int]
+
+
+class HazardRow(Record):
+    """The latest state of one hazard event; the box is centre and size as fractions of the frame."""
+
+    __tablename__ = "hazards"
+
+    site: Mapped[str] = mapped_column(String(40), primary_key=True)
+    event: Mapped[str] = mapped_column(String(26), primary_key=True)
+    camera: Mapped[str]
+    class_name: Mapped[str]
+    state: Mapped[HazardState]
+    condition: Mapped[Condition]
+    zone: Mapped[str | None]
+    severity: Mapped[int]
+    confidence: Mapped[float]
+    box: Mapped[Box]
+    started_at_utc: Mapped[int] = mapped_column(index=True)
+    at_utc: Mapped[int]
+    model_digest: Mapped[str]
+
+
+class SiteHeartbeat(Record):
+    """A site's last heartbeat."""
+
+    __tablename__ = "heartbeats"
+
+    site: Mapped[str] = mapped_column(String(40), primary_key=True)
+    message_id: Mapped[str]
+    received_at: Mapped[int]
+    length_bytes: Mapped[int]
+    heartbeat: Mapped[Heartbeat] = mapped_column(Json(Heartbeat))
+
+
+class DeadLetter(Record):
+    """A message that was refused and kept for inspection, at most its first 8192 bytes."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (UniqueConstraint("subject", "message_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    subject: Mapped[str] = mapped_column(String(160))
+    message_id: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    data: Mapped[bytes]
+    received_at: Mapped[int]
+
+    @property
+    def length_bytes(self) -> int:
+        """Bytes that were kept."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class RecallCount:
+    """Summed tallies of one site, class, condition, source and model."""
+
+    site: str
+    class_name: str
+    condition: Condition
+    source: EvidenceSource
+    model_digest: str
+    supported: int
+    detected: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.detected <= self.supported:
+            raise ValueError(f"detected {self.detected} must be between 0 and supported {self.supported}")
+
+
+@dataclass(frozen=True)
+class LedgerTotal:
+    """Number and bytes of the messages of one kind that one site sent."""
+
+    site: str
+    kind: str
+    count: int
+    length_bytes: int
