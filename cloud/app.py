@@ -154,6 +154,7 @@ def _services(parts: Parts, campaigns: Campaigns, hub: Hub) -> Services:
         datasets=parts.datasets,
         metrics=parts.metrics,
         readiness=readiness,
+        revoke_credentials=hub.revoke_site,
     )
 
 

@@ -64,8 +64,15 @@ def _add_sites(router: APIRouter, services: Services) -> None:
 
     @router.put("/sites/{site}", tags=["fleet"])
     def add_site(site: Slug) -> SiteResource:
-        """Make a site known before it reports."""
+        """Enrol a site, before it reports or again after a revocation."""
         return site_view(services.reports.add_site(site), None, services.clock())
+
+    @router.post("/sites/{site}/revoke", tags=["fleet"])
+    def revoke_site(site: Slug) -> SiteResource:
+        """Refuse a site from now on: its credentials, its reports, and its part in rollouts."""
+        revoked = services.reports.revoke_site(site)
+        services.revoke_credentials(site)
+        return site_view(revoked, None, services.clock())
 
     @router.get("/cameras", tags=["fleet"])
     def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:

@@ -50,7 +50,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a request may touch. `readiness` gives the reasons why the cloud is not ready."""
+    """Everything a request may touch.
+
+    `readiness` gives the reasons why the cloud is not ready,
+    `revoke_credentials` makes the hub refuse a site.
+    """
 
     settings: CloudSettings
     reports: ReportStore
@@ -62,4 +66,5 @@ class Services:
     datasets: DatasetRegister
     metrics: CloudMetrics
     readiness: Callable[[], tuple[str, ...]] = tuple
+    revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time

@@ -46,12 +46,18 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         found,
         as_json,
         title="Sites",
-        columns=("site", "online", "model", "cameras", "unsent", "last seen"),
+        columns=("site", "state", "model", "cameras", "unsent", "last seen"),
         row=lambda s: (
-            s.site, s.online, short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
+            s.site, _state(s), short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
         ),
         empty="No site yet; add one with `blindspot sites add NAME`.",
     )  # fmt: skip
+
+
+def _state(site: SiteResource) -> str:
+    if site.revoked:
+        return "revoked"
+    return "online" if site.online else "offline"
 
 
 @sites.command("add")
@@ -70,6 +76,20 @@ def add_site(
     out.print(f"{enrolment.credentials}\n{enrolment.trust}", soft_wrap=True)
     if (address := hub_address(DataFolder(data))) is not None:
         notes.print(f"its gate's hub_url is {address}")
+
+
+@sites.command("revoke")
+def revoke_site(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Revoke a site: its credentials and reports are refused and it gets no more models."""
+    if not yes:
+        typer.confirm(f"Revoke site {site}? To enrol it again, its gate needs new credentials", abort=True)
+    with RemoteCloud.of_folder(data) as cloud:
+        cloud.send("POST", f"sites/{site}/revoke", SiteResource)
+    notes.print(f"site {site} is revoked; enrol it again with `blindspot sites add {site}`")
 
 
 @cameras.command("list")

@@ -7,7 +7,7 @@ message.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,12 +30,15 @@ _ADDRESS = "address.json"
 
 @dataclass(frozen=True)
 class Hub:
-    """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address."""
+    """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address.
+
+    `revoke_site` makes the hub refuse a site's credentials at once; repeating it changes nothing."""
 
     bus: Bus
     blobs: Blobs
     metadata: NamedFiles
     url: str = ""
+    revoke_site: Callable[[str], None] = lambda site: None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
     folder = settings.folder
     authority = hub_authority(folder)
     broker = EmbeddedBroker(broker_config(settings, authority))
+
+    def revoke_site(site: str) -> None:
+        now = hub_authority(folder)
+        now.revoke_site(site)
+        broker.reload(broker_config(settings, now))
+
     await asyncio.to_thread(broker.start)
     try:
         link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()))
@@ -93,7 +102,7 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
             await prepare_hub(bus, models, metadata)
             address = {"url": advertised_url(settings.hub, broker.url)}
             write_atomically(folder.hub / _ADDRESS, json.dumps(address).encode())
-            yield Hub(bus, models, metadata, broker.url)
+            yield Hub(bus, models, metadata, broker.url, revoke_site)
         finally:
             await bus.close()
     finally:

@@ -8,7 +8,7 @@ their last-value bucket. Receipts name the highest ledger entry that is committe
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from cloud.metrics import CloudMetrics
@@ -62,11 +62,12 @@ class Intake:
         deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
             return Taken()
+        revoked = await self._revoked()
         good: list[Received] = []
         bad: list[tuple[Delivery, MessageRefused]] = []
         for delivery in deliveries:
             try:
-                good.append(_received(delivery))
+                good.append(_received(delivery, revoked))
             except MessageRefused as error:
                 bad.append((delivery, error))
         inserted = await asyncio.to_thread(self.store.insert, good)
@@ -78,9 +79,11 @@ class Intake:
         return Taken(inserted.new, inserted.duplicates, len(bad))
 
     async def take_heartbeats(self) -> int:
-        """Read the last-value bucket; returns the number of sites with a new heartbeat."""
-        new = 0
+        """Read the last values of sites that are not revoked; returns the number of new heartbeats."""
+        new, revoked = 0, await self._revoked()
         for site, value in (await self.bus.all_latest(HEARTBEATS)).items():
+            if site in revoked:
+                continue
             try:
                 message = decode(value)
                 _check_heartbeat(message, site)
@@ -90,6 +93,10 @@ class Intake:
                 continue
             new += await asyncio.to_thread(self.store.put_heartbeat, message, len(value))
         return new
+
+    async def _revoked(self) -> frozenset[str]:
+        sites = await asyncio.to_thread(self.store.sites)
+        return frozenset(site.site for site in sites if site.revoked)
 
     def _keep_aside(self, delivery: Delivery, error: MessageRefused) -> None:
         log.warning("message refused and stored as a dead letter: %s", error)
@@ -126,9 +133,14 @@ class Intake:
         self.metrics.reports_refused.labels(kind="report").inc(refused)
 
 
-def _received(delivery: Delivery) -> Received:
-    """Decode one delivery. Raises `MessageRefused` for bad bytes, or when subject and envelope differ."""
+def _received(delivery: Delivery, revoked: Set[str]) -> Received:
+    """Decode one delivery.
+
+    Raises `MessageRefused` for bad bytes, for a revoked site, and when subject and envelope differ.
+    """
     subject = parse_report_subject(delivery.subject)
+    if subject.site in revoked:
+        raise MessageRefused(f"site {subject.site} is revoked; `blindspot sites add` enrols it again")
     message = decode(delivery.data)
     if (message.site, message.kind, message.id) != (subject.site, subject.kind, subject.id):
         raise MessageRefused(

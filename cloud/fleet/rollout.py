@@ -7,7 +7,7 @@ all rollouts.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -38,6 +38,7 @@ class SiteState(StrEnum):
     """The state of one site in a rollout.
 
     RUNNING: the release is in service there, or in its shadow run. LOST: no receipt or heartbeat in time.
+    REVOKED: the site was revoked during the rollout, which then leaves it out.
     """
 
     WAITING = "waiting"
@@ -47,6 +48,7 @@ class SiteState(StrEnum):
     LOST = "lost"
     ORDERED_BACK = "ordered_back"
     ROLLED_BACK = "rolled_back"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,13 @@ class FleetStatus:
         receipts: every swap receipt, by site.
         heartbeats: time of each site's last heartbeat, seconds since 1970.
         sequences: the highest sequence number of the orders sent to each site.
+        revoked: sites whose credentials are revoked.
     """
 
     receipts: Mapping[str, Sequence[SwapReceipt]]
     heartbeats: Mapping[str, int]
     sequences: Mapping[str, int]
+    revoked: Set[str] = frozenset()
 
 
 def plan_rollout(
@@ -197,8 +201,9 @@ def roll_back(
 
 
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
-    """The last order of every site that has one; sending it again is harmless."""
-    return tuple(_order_for(state, settings, p) for p in state.sites if p.sequence)
+    """The last order of every site that has one and is not revoked; sending it again is harmless."""
+    current = (p for p in state.sites if p.state is not SiteState.REVOKED)
+    return tuple(_order_for(state, settings, p) for p in current if p.sequence)
 
 
 def needs_order(
@@ -239,6 +244,8 @@ def _apply_status(
 def _site_after(
     state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int, progress: SiteProgress
 ) -> SiteProgress:
+    if progress.site in fleet.revoked or progress.state is SiteState.REVOKED:
+        return replace(progress, state=SiteState.REVOKED, reason="")
     back = progress.state in (SiteState.ORDERED_BACK, SiteState.ROLLED_BACK)
     for receipt in fleet.receipts.get(progress.site, ()):
         if receipt.sequence == progress.sequence and progress.sequence:
@@ -281,7 +288,7 @@ def _without_heartbeat(
 def _too_many_failures(state: RolloutState, settings: RolloutSettings) -> str | None:
     """Why the rollout must halt: more than `stop_fraction` of a group failed (of a small group, one site)."""
     for group in GROUPS:
-        members = [p for p in state.sites if p.group is group]
+        members = [p for p in state.sites if p.group is group and p.state is not SiteState.REVOKED]
         bad = [p for p in members if p.state in (SiteState.FAILED, SiteState.LOST)]
         if bad and len(bad) > settings.stop_fraction * len(members):
             causes = ", ".join(sorted({p.reason for p in bad}))

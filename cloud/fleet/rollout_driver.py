@@ -20,6 +20,7 @@ from cloud.fleet.rollout import (
     FleetStatus,
     RolloutPhase,
     RolloutState,
+    SiteState,
     advance,
     needs_order,
     orders_of,
@@ -211,9 +212,13 @@ class RolloutDriver:
         self._send_unsent()
 
     def _send_unsent(self) -> None:
-        """Send orders that are stored but not sent. Raises `WireUnavailable`; unsent ones are kept."""
+        """Send orders that are stored but not sent. Raises `WireUnavailable`; unsent ones are kept.
+
+        Orders for revoked sites are dropped."""
+        revoked = self._revoked()
         for site, order in list(self._unsent.items()):
-            self._publisher.send(order)
+            if site not in revoked:
+                self._publisher.send(order)
             del self._unsent[site]
 
     def _sites_without_model(self, model: str) -> list[str]:
@@ -241,6 +246,9 @@ class RolloutDriver:
     def _enrolled(self) -> list[str]:
         return [site.site for site in self._reports.sites() if not site.revoked]
 
+    def _revoked(self) -> frozenset[str]:
+        return frozenset(site.site for site in self._reports.sites() if site.revoked)
+
     def _under_way(self) -> list[RolloutState]:
         states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
         return [state for state in states if not state.final]
@@ -250,7 +258,8 @@ class RolloutDriver:
         rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
         states = [RolloutState.from_json(row.state) for row in rows]
         done = [s for s in states if s.channel is Channel.SERVICE and s.phase is RolloutPhase.DONE]
-        return {progress.site for state in done for progress in state.sites}
+        reached = (progress for state in done for progress in state.sites)
+        return {progress.site for progress in reached if progress.state is not SiteState.REVOKED}
 
     def _last_orders(self) -> dict[str, RolloutOrder]:
         rows = self._releases.last_orders()
@@ -278,6 +287,7 @@ class RolloutDriver:
             receipts=receipts,
             heartbeats={beat.site: beat.received_at for beat in self._reports.heartbeats()},
             sequences={site.site: self._releases.last_sequence(site.site) for site in self._reports.sites()},
+            revoked=self._revoked(),
         )
 
     def _previous(self, digest: str) -> str | None:

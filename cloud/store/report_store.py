@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.mapping import Record
 from cloud.store.report_records import (
@@ -142,10 +143,23 @@ class ReportStore:
             self._note_ledger(session, site, position)
 
     def add_site(self, site: str) -> Site:
-        """Make a site known before it reports."""
+        """Enrol a site, before it reports or again after a revocation."""
         with self._db.writing() as session:
             self._note_site(session, site)
+            self._set_revoked(session, site, False)
             return session.get_one(Site, site)
+
+    def revoke_site(self, site: str) -> Site:
+        """Mark a site as revoked; repeating it changes nothing. Raises `NotKnown`."""
+        with self._db.writing() as session:
+            self._set_revoked(session, site, True)
+            known = session.get(Site, site)
+            if known is None:
+                raise NotKnown(f"site {site[:80]!r} is not known; `blindspot sites list` shows all sites")
+            return known
+
+    def _set_revoked(self, session: Session, site: str, revoked: bool) -> None:
+        session.execute(update(Site).where(Site.site == site).values(revoked=revoked))
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -204,8 +218,10 @@ class ReportStore:
         return self._read(query.limit(limit))
 
     def heartbeats(self) -> list[SiteHeartbeat]:
-        """The last heartbeat of every site that sent one."""
-        return self._read(select(SiteHeartbeat).order_by(SiteHeartbeat.site))
+        """The last heartbeat of every site that sent one and is not revoked."""
+        enrolled = select(Site.site).where(~Site.revoked)
+        query = select(SiteHeartbeat).where(SiteHeartbeat.site.in_(enrolled))
+        return self._read(query.order_by(SiteHeartbeat.site))
 
     def ledger_totals(self) -> list[LedgerTotal]:
         """Reports and bytes received by site and kind; heartbeats count as one, the last."""

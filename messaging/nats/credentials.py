@@ -109,10 +109,10 @@ class HubAuthority:
         return self._enrol(f"site-{site}", gate_at_hub(site))
 
     def revoke_site(self, site: str) -> None:
-        """Take a site's credentials back; takes effect when the hub reloads its configuration."""
+        """Revoke a site's credentials, if it has any; takes effect when the hub reloads its configuration."""
         path = self._path(f"site-{site}")
         if not path.exists():
-            raise ConfigurationError(f"site {site!r} was never enrolled; there is nothing to revoke")
+            return
         public = _subject_of(path)
         revoked = {**self._revoked(), public: self._now_utc}
         write_secret(self._folder / "revoked.json", json.dumps(revoked, sort_keys=True).encode())

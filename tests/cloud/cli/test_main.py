@@ -144,6 +144,26 @@ def _stages(client: RemoteCloud, campaign: str) -> dict[str, str]:
     return {s.stage: s.state for s in client.get(f"campaigns/{campaign}", CampaignResource).stages}
 
 
+def test_a_site_is_revoked_only_after_confirmation(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    assert blindspot("sites", "add", "attic", *data).returncode == 0
+    unconfirmed = blindspot("sites", "revoke", "attic", *data)
+    assert (unconfirmed.returncode, "Aborted" in unconfirmed.stderr) == (1, True)
+    assert _site_states(data)["attic"] is False
+    revoked = blindspot("sites", "revoke", "attic", "--yes", *data)
+    assert (revoked.returncode, "site attic is revoked" in revoked.stderr) == (0, True)
+    assert _site_states(data)["attic"] is True
+    assert "revoked" in blindspot("sites", "list", *data).stdout
+    unknown = blindspot("sites", "revoke", "cellar", "--yes", *data)
+    assert (unknown.returncode, "site 'cellar' is not known" in unknown.stderr) == (1, True)
+
+
+def _site_states(data: tuple[str, str]) -> dict[str, bool]:
+    return {
+        row["site"]: row["revoked"] for row in json.loads(blindspot("sites", "list", "--json", *data).stdout)
+    }
+
+
 def test_an_enrolled_site_is_told_its_files_and_where_the_hub_is(cloud: RunningCloud) -> None:
     data = ("--data", str(cloud.settings.data))
     address = cloud.settings.folder.hub / "address.json"

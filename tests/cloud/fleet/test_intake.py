@@ -155,6 +155,38 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
     asyncio.run(scene())
 
 
+def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(tmp_path: Path) -> None:
+    async def scene() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        await send(bus, message(misdetection(), site="tunnel"))
+        await send(bus, message(misdetection()))
+        store.add_site("harbour")
+        store.revoke_site("harbour")
+        assert await intake.take(timeout_s=0.1) == Taken(new=1, refused=1)
+        assert "site harbour is revoked; `blindspot sites add`" in store.dead_letters()[0].reason
+        assert await intake.take(timeout_s=0.1) == Taken()
+        store.add_site("harbour")
+        await send(bus, message(misdetection()))
+        assert await intake.take(timeout_s=0.1) == Taken(new=1)
+        assert [row.site for row in store.misdetections()] == ["tunnel", "harbour"]
+
+    asyncio.run(scene())
+
+
+def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
+    async def scene() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        store.add_site("harbour")
+        store.revoke_site("harbour")
+        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
+        assert await intake.take_heartbeats() == 0
+        assert store.sites()[0].revoked
+        store.add_site("harbour")
+        assert await intake.take_heartbeats() == 1
+
+    asyncio.run(scene())
+
+
 def test_intake_ends_when_stop_is_requested(tmp_path: Path) -> None:
     async def scene() -> None:
         bus, intake, store = await prepared(tmp_path)

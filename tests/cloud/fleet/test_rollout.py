@@ -48,11 +48,12 @@ class World:
         self.lost: set[str] = set()
         self.heartbeats: dict[str, int] = {}
         self.sequences: dict[str, int] = {}
+        self.revoked: set[str] = set()
         self.sent: list[RolloutOrder] = []
 
     def status(self) -> FleetStatus:
         self.heartbeats |= {name: self.now for name in self.names if name not in self.lost}
-        return FleetStatus(self.receipts, self.heartbeats, self.sequences)
+        return FleetStatus(self.receipts, self.heartbeats, self.sequences, self.revoked)
 
     def step(self, seconds: int = 10) -> list[str]:
         """Advance once; the state goes through JSON as it would through the store."""
@@ -194,6 +195,38 @@ def test_a_site_lost_after_its_order_halts_the_rollout() -> None:
     assert world.step(20) == ["site0"]
     assert world.state.reason == "1 of 1 sites of group canary failed: no heartbeat"
     assert world.sent[-1].downgrade
+
+
+def test_a_site_revoked_after_its_order_is_left_out_and_halts_nothing() -> None:
+    world = World(2)
+    world.step()
+    world.lost.add("site0")
+    world.revoked.add("site0")
+    world.step(2000)
+    assert world.site("site0") is SiteState.REVOKED
+    assert world.step(100) == ["site1"]
+    world.answer("site1", SwapOutcome.INSTALLED)
+    world.step()
+    assert world.state.phase is RolloutPhase.DONE
+
+
+def test_a_revoked_site_gets_no_order_and_is_not_ordered_back() -> None:
+    world = World(4)
+    fill(world, RolloutPhase.PARTIAL)
+    world.revoked.add("site0")
+    world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
+    assert world.step() == []
+    assert world.state.phase is RolloutPhase.ROLLED_BACK
+    assert "site0" not in {order.site for order in orders_of(world.state, world.settings)}
+
+
+def test_a_site_enrolled_again_during_a_rollout_stays_out_of_it() -> None:
+    world = World(2)
+    world.revoked.add("site0")
+    world.step()
+    world.revoked.clear()
+    world.step()
+    assert world.site("site0") is SiteState.REVOKED
 
 
 def test_a_site_without_a_receipt_halts_the_rollout_at_the_deadline() -> None:

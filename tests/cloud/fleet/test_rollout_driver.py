@@ -183,6 +183,49 @@ def test_a_site_installed_on_the_eighth_day_has_an_order_that_is_still_valid(fle
     assert order.expires_at_utc == fleet.now + WEEK_S
 
 
+def test_a_revoked_site_takes_no_part_in_rollouts_and_gets_no_order(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.beat("tunnel", OLD)
+    fleet.reports.add_site("attic")
+    fleet.reports.revoke_site("attic")
+    fleet.reports.revoke_site("tunnel")
+    assert fleet.driver.sites() == ["quay"]
+    fleet.driver.order_for_new_sites()
+    assert fleet.hub.take() == []
+
+
+def test_an_unsent_order_for_a_revoked_site_is_dropped(fleet: Fleet) -> None:
+    fleet.reports.add_site("attic")
+    fleet.hub.away = True
+    with suppress(WireUnavailable):
+        fleet.driver.order_for_new_sites()
+    fleet.hub.away = False
+    fleet.reports.revoke_site("attic")
+    fleet.driver.order_for_new_sites()
+    kill(fleet)
+    assert fleet.hub.take() == []
+
+
+def test_a_site_revoked_in_a_rollout_gets_the_model_when_it_is_enrolled_again(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.beat("tunnel", OLD)
+    fleet.driver.order_for_new_sites()
+    fleet.hub.take()
+    fleet.release(NEW, 2)
+    fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay", "tunnel"])
+    fleet.driver.step("R")
+    (ordered,) = fleet.hub.take()
+    fleet.install(*ordered)
+    fleet.reports.revoke_site("tunnel")
+    for _ in range(3):
+        fleet.driver.step("R")
+    assert fleet.driver.step("R").phase == "done"
+    assert fleet.hub.take() == []
+    fleet.reports.add_site("tunnel")
+    fleet.driver.order_for_new_sites()
+    assert [(site, digest) for site, _, digest in fleet.hub.take()] == [("tunnel", NEW)]
+
+
 @pytest.mark.parametrize(
     ("why", "last", "known", "expected"),
     [

@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from cloud.errors import StoreUnavailable
+from cloud.errors import NotKnown, StoreUnavailable
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database, sqlite_url
 from cloud.store.mapping import Record
@@ -168,3 +168,21 @@ def test_an_image_entered_twice_is_one_row_with_the_later_word(tmp_path: Path) -
     store.put_images([SyntheticImage("C1", "i1", "a.day-clear.missed", False, "duplicate")])
     assert [image.reason for image in store.images("C1")] == ["duplicate"]
     assert store.image_counts("C1") == {(False, "duplicate"): 1}
+
+
+def test_a_revoked_site_has_no_heartbeat_until_it_is_enrolled_again(tmp_path: Path) -> None:
+    _, store = open_store(tmp_path)
+    for site in ("harbour", "tunnel"):
+        store.put_heartbeat(message(heartbeat(), site), 100)
+    assert store.revoke_site("harbour").revoked
+    assert store.revoke_site("harbour").revoked
+    assert [beat.site for beat in store.heartbeats()] == ["tunnel"]
+    assert {site.site: site.revoked for site in store.sites()} == {"harbour": True, "tunnel": False}
+    assert not store.add_site("harbour").revoked
+    assert [beat.site for beat in store.heartbeats()] == ["harbour", "tunnel"]
+
+
+def test_a_site_that_is_not_known_cannot_be_revoked(tmp_path: Path) -> None:
+    _, store = open_store(tmp_path)
+    with pytest.raises(NotKnown, match="site 'attic' is not known"):
+        store.revoke_site("attic")

@@ -159,8 +159,12 @@ def running_cloud(
     sites: tuple[str, ...] = (),
     script: SiteScript | None = None,
     first_model: Callable[[Parts], object] = release_first,
+    embedded_hub: bool = False,
 ) -> Iterator[RunningCloud]:
-    """The cloud in a thread of its own, until the context ends; errors of the cloud come out here."""
+    """The cloud in a thread of its own, until the context ends; errors of the cloud are raised here.
+
+    With `embedded_hub` it has a real broker, and no scripted sites.
+    """
     cloud, up, failures = RunningCloud(settings), threading.Event(), []
     ending: list[Callable[[], None]] = []
 
@@ -168,7 +172,7 @@ def running_cloud(
         cloud.loop, stop = asyncio.get_running_loop(), asyncio.Event()
         ending.append(lambda: cloud.loop.call_soon_threadsafe(stop.set))  # type: ignore[union-attr]
         await prepare_hub(cloud.bus)
-        hub = Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
+        hub = None if embedded_hub else Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
 
         def made(parts: Parts) -> Stages:
             cloud.parts = parts

@@ -1,0 +1,117 @@
+"""A site is revoked at a running cloud with a real broker: cut off, refused, and enrolled again."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.api.client import RemoteCloud
+from cloud.errors import NotKnown
+from cloud.fleet.hub import enrol_site, hub_address
+from cloud.settings import ApiSettings, CloudSettings
+from messaging.bus import Link
+from messaging.errors import WireError, WireForbidden
+from messaging.nats.bus import NatsBus
+from messaging.nats.subjects import inbox_prefix, report_subject
+from messaging.resources import SiteResource
+from messaging.wire_format.codec import encode
+from tests.support.cloud.running_cloud import RunningCloud, running_cloud
+from tests.support.cloud.sample_reports import message, misdetection
+from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.waiting import eventually
+
+CUT_OFF_WITHIN_S = 5.0
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[RunningCloud]:
+    settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
+    with running_cloud(
+        settings, lambda _: ScriptedStages(), first_model=lambda _: None, embedded_hub=True
+    ) as up:
+        yield up
+
+
+@pytest.fixture
+def client(cloud: RunningCloud) -> Iterator[RemoteCloud]:
+    with cloud.client() as found:
+        yield found
+
+
+def enrolled(cloud: RunningCloud, client: RemoteCloud, site: str, copy: Path) -> Link:
+    """Enrol a site as `blindspot sites add` does; the link uses a copy of its credentials, as a gate does."""
+    client.send("PUT", f"sites/{site}", SiteResource)
+    shutil.copy(enrol_site(cloud.settings.folder, site).credentials, copy)
+    address = hub_address(cloud.settings.folder) or ""
+    return Link(address, f"gate-{site}", credentials_path=str(copy), inbox_prefix=inbox_prefix(site))
+
+
+async def report(bus: NatsBus, site: str) -> None:
+    sent = message(misdetection(), site)
+    await bus.publish(report_subject(site, sent.kind, sent.id), encode(sent), message_id=sent.id)
+
+
+def received(cloud: RunningCloud, site: str) -> int:
+    assert cloud.parts is not None
+    return sum(row.site == site for row in cloud.parts.reports.misdetections())
+
+
+def state_of(client: RemoteCloud, site: str) -> SiteResource:
+    return next(found for found in client.page("sites", SiteResource) if found.site == site)
+
+
+async def refused_after_s(bus: NatsBus, site: str) -> float:
+    """Seconds until the hub accepts no more reports on this connection."""
+    start = time.monotonic()
+    while time.monotonic() - start < CUT_OFF_WITHIN_S:
+        try:
+            await report(bus, site)
+        except WireError:
+            break
+    return time.monotonic() - start
+
+
+def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
+    cloud: RunningCloud, client: RemoteCloud, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        old_link = enrolled(cloud, client, "harbour", tmp_path / "old.creds")
+        other = await NatsBus.connect(enrolled(cloud, client, "tunnel", tmp_path / "tunnel.creds"))
+        gate = await NatsBus.connect(old_link)
+        await report(gate, "harbour")
+        await eventually(lambda: received(cloud, "harbour") == 1)
+
+        client.send("POST", "sites/harbour/revoke", SiteResource)
+        assert await refused_after_s(gate, "harbour") < CUT_OFF_WITHIN_S
+        with pytest.raises(WireForbidden):
+            await NatsBus.connect(old_link)
+        assert state_of(client, "harbour").revoked
+        await report(other, "tunnel")
+        await eventually(lambda: received(cloud, "tunnel") == 1)
+
+        new_link = enrolled(cloud, client, "harbour", tmp_path / "new.creds")
+        assert (tmp_path / "new.creds").read_bytes() != (tmp_path / "old.creds").read_bytes()
+        renewed = await NatsBus.connect(new_link)
+        before = received(cloud, "harbour")
+        await report(renewed, "harbour")
+        await eventually(lambda: received(cloud, "harbour") == before + 1)
+        assert not state_of(client, "harbour").revoked
+        with pytest.raises(WireForbidden):
+            await NatsBus.connect(old_link)
+        for bus in (gate, other, renewed):
+            await bus.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_revoking_twice_changes_nothing_and_an_unknown_site_is_refused(
+    cloud: RunningCloud, client: RemoteCloud, tmp_path: Path
+) -> None:
+    enrolled(cloud, client, "harbour", tmp_path / "gate.creds")
+    for _ in range(2):
+        assert client.send("POST", "sites/harbour/revoke", SiteResource).revoked
+    with pytest.raises(NotKnown, match="'attic' is not known"):
+        client.send("POST", "sites/attic/revoke", SiteResource)
