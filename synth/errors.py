@@ -1,12 +1,12 @@
-"""What can go wrong between an order and a labelled set.
+"""Errors between a synthesis order and a labelled set.
 
 messaging.errors.BlindspotError
 └── SynthesisError
-    ├── OrderRefused            the order contradicts itself or asks for what no generator here can paint
+    ├── OrderRefused            the order contradicts itself or cannot be carried out with these judges
     ├── GeneratorUnavailable    the model's folder is absent or incomplete, or its hub is out of reach
-    ├── BackgroundsMissing      no hazard-free scene to paint into
+    ├── BackgroundsMissing      no hazard-free scene to inpaint
     ├── LabelledSetBroken       a labelled set on disk does not match its manifest
-    └── SynthesisStopped        the caller asked a run to stop; what is done is kept
+    └── SynthesisStopped        the caller requested a stop; finished images are kept
 """
 
 from messaging.errors import BlindspotError
@@ -29,8 +29,8 @@ class BackgroundsMissing(SynthesisError):
 
 
 class LabelledSetBroken(SynthesisError):
-    """Files of a labelled set are missing or have another digest than the manifest says."""
+    """Files of a labelled set are missing or differ from the digests in its manifest."""
 
 
 class SynthesisStopped(SynthesisError):
-    """A run was asked to stop before its end; run the order again with the same folder to go on."""
+    """A stop was requested before the end of a run; run the order with the same folder to continue."""

@@ -1,7 +1,7 @@
-"""The journal of a run under way: which folder belongs to which run, and what its groups gave so far.
+"""The journal of an unfinished run: which run a folder belongs to, and the results of its scene groups.
 
-A group's entry is written after its images, atomically; what the entries say is all that a resumed run
-knows. The journal is deleted when the set is sealed.
+A group's entry is written atomically, after its images; a resumed run continues from the entries alone. The
+journal is deleted when the set is complete on disk.
 """
 
 import shutil
@@ -21,7 +21,7 @@ _FACTS = "facts.json"
 
 
 class Group(BaseModel):
-    """What one finished group of scenes gave; the next group starts with scene `next_scene`."""
+    """Results of one finished group of scenes; the next group starts with scene `next_scene`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,12 +52,12 @@ class RunJournal:
         self.groups.append(group)
 
     def delete(self) -> None:
-        """Remove the journal from disk, once the set is sealed."""
+        """Remove the journal from disk, after the set is complete."""
         shutil.rmtree(self.folder / _FOLDER, ignore_errors=True)
 
     @property
     def next_scene(self) -> int:
-        """Index of the first scene that no group holds."""
+        """Index of the first scene that is in no group."""
         return self.groups[-1].next_scene if self.groups else 0
 
     @property
@@ -72,17 +72,17 @@ class RunJournal:
 
     @property
     def patches_generated(self) -> int:
-        """How many patches were painted."""
+        """How many patches the generator has inpainted."""
         return sum(group.patches_generated for group in self.groups)
 
     @property
     def images_judged(self) -> int:
-        """How many pictures were put before the judges."""
+        """How many images the judges have rated."""
         return sum(group.images_judged for group in self.groups)
 
     @property
     def budget_spent(self) -> bool:
-        """Whether a scene could not be paid for."""
+        """Whether the remaining budget did not cover the next scene."""
         last = self.groups[-1].refused if self.groups else ()
         return any(row.reason is Refusal.OUT_OF_BUDGET for row in last)
 
@@ -92,7 +92,7 @@ class RunJournal:
 
 
 def claim_folder(folder: Path, facts: RunFacts) -> None:
-    """Make the folder this run's own, or see that it is. Raises `OrderRefused`."""
+    """Record that the folder belongs to this run; raises `OrderRefused` when it belongs to another one."""
     path = folder / _FACTS
     if not path.exists():
         write_atomically(path, facts.model_dump_json(indent=1).encode())
@@ -101,5 +101,5 @@ def claim_folder(folder: Path, facts: RunFacts) -> None:
     if held != facts:
         raise OrderRefused(
             f"{folder} holds a run of order {held.order['order']} ({held.order_digest[:12]}) by generator "
-            f"{held.generator}; give order {facts.order_digest[:12]} by {facts.generator} a folder of its own"
+            f"{held.generator}; give order {facts.order_digest[:12]} by {facts.generator} another folder"
         )

@@ -1,7 +1,7 @@
-"""What the cloud asks of synth: one order is one failure mode's worth of labelled images.
+"""Synthesis orders: what labelled images the cloud needs for one failure mode.
 
-An order is a value: the same order gives the same prompts, layouts and images. It holds tags, geometry
-and at most one prototype, never an image.
+An order is a value: equal orders give equal prompts, layouts and images. It holds tags, box geometry and at
+most one prototype, never an image.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 
 
 class WeightedGeometry(BaseModel):
-    """How often boxes of one size stand in one region; weights need not sum to one."""
+    """One bin of the box geometry: a size, a region and a weight. Weights need not sum to 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +24,7 @@ class WeightedGeometry(BaseModel):
 
 
 class PrototypeToMatch(BaseModel):
-    """A class-by-condition prototype and the embedding that it was made with."""
+    """A prototype and the digest of the embedding space it is in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,10 +33,11 @@ class PrototypeToMatch(BaseModel):
 
 
 class SynthesisOrder(BaseModel):
-    """Paint `count` accepted images of `class_name` under a condition.
+    """Generate `count` accepted images of `class_name` under one condition, of this size in pixels.
 
-    `patch_budget` bounds how many patches the generator may paint in all (best-of-n and refusals
-    included): the order stops there and keeps what it has.
+    `patch_budget` limits how many patches the generator may inpaint in all, refused ones included; a run
+    that reaches it keeps the images it has. Of every hazard `best_of` variants are generated and the one
+    nearest to the prototype is used.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,7 +66,7 @@ class SynthesisOrder(BaseModel):
 
     @property
     def condition(self) -> Condition:
-        """The condition asked for."""
+        """Light and weather."""
         return Condition(self.light, self.weather)
 
     @property

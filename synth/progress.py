@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: counts, time left, thumbnails. None of it is part of the set."""
+"""Progress of a run for its caller: counts, time left, thumbnails. None of it is part of the labelled set."""
 
 import json
 import os
@@ -17,7 +17,7 @@ PROGRESS_FILE = "progress.jsonl"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands. `seconds_left` is None until something was kept in this session."""
+    """Counts of a run so far. `seconds_left` is None until this process has kept an image."""
 
     order: str
     asked: int
@@ -30,7 +30,7 @@ class Progress:
 
 
 def append_progress(folder: Path, progress: Progress) -> None:
-    """One JSON line more; a line torn by a crash is ended first so that readers skip only that one."""
+    """Append one JSON line; a line torn by a crash is ended first, so that readers skip that line alone."""
     path = folder / PROGRESS_FILE
     with path.open("ab+") as file:
         torn = file.tell() and _last_byte(file.fileno(), file.tell()) != b"\n"
@@ -38,7 +38,7 @@ def append_progress(folder: Path, progress: Progress) -> None:
 
 
 def read_progress(folder: Path) -> Progress | None:
-    """The last whole line of a run's progress, or None before the first."""
+    """The last complete line of a run's progress; None when there is none."""
     path = folder / PROGRESS_FILE
     for line in reversed(path.read_text().splitlines() if path.exists() else []):
         try:
@@ -49,7 +49,7 @@ def read_progress(folder: Path) -> Progress | None:
 
 
 def write_thumbnail(folder: Path, name: str, image: Image, boxes: list[Box]) -> None:
-    """A picture of at most 160 px with its labels drawn, `thumbnails/NAME.jpg`."""
+    """Write `thumbnails/NAME.jpg`: the image at 160 px (longer side) with its boxes (image pixels) drawn."""
     scale = THUMBNAIL_PX / max(image.shape[:2])
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
     small = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))

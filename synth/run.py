@@ -1,7 +1,7 @@
-"""A whole synthesis order: paint, judge, keep, until the count or the budget is reached; resumable.
+"""Carry out a synthesis order: inpaint, judge, keep, until the count or the budget is reached; resumable.
 
-Scenes are worked off in groups; a group's images are on disk before its journal entry is, so a run that
-was killed goes on behind the last whole group and ends with the same set as one that was not. Also the
+Scenes are processed in groups; a group's images are on disk before its journal entry, so a killed run
+continues after the last complete group and ends with the same set as an uninterrupted one. Also the
 command line `python -m synth.run`.
 """
 
@@ -44,12 +44,12 @@ GROUP_SCENES = 8
 
 @dataclass(frozen=True, eq=False)
 class Judges:
-    """Who gives opinions; every one may be absent.
+    """The detectors that judge images, and the limits; both detectors are optional.
 
     Attributes:
-        detector: owns the embedding of the order's prototype; may be the one under training.
+        detector: measures distances to the order's prototype; may be the one under training.
         reference: confirms class and box; must not be the one under training.
-        limits: of the filter rules.
+        limits: limits of the filter rules.
     """
 
     detector: Detector | None = None
@@ -59,7 +59,7 @@ class Judges:
 
 @dataclass(frozen=True)
 class RunHooks:
-    """How a run talks to its caller: called after every group, asked before every batch, and its clock."""
+    """Callbacks of a run: `progress` after every group, `should_stop` before every batch; and its clock."""
 
     progress: Callable[[Progress], None] | None = None
     should_stop: Callable[[], bool] = lambda: False
@@ -76,14 +76,14 @@ def run_order(
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     hooks: RunHooks | None = None,
 ) -> LabelledSet:
-    """Carry out an order in the folder `out`, or go on with it, or open it when it is done.
+    """Carry out an order in the folder `out`: start it, continue it, or open its finished set.
 
-    The set holds `order.count` images, or fewer when the budget did not suffice (`manifest.complete`).
+    The set has `order.count` images, or fewer when the budget was spent (`manifest.complete`).
 
     Raises:
         OrderRefused: the class is not in the taxonomy, the prototype does not belong to the detector, the
-            reference is the detector under training, or `out` holds another run.
-        SynthesisStopped: `hooks.should_stop` said so; call again to go on.
+            reference is the detector under training, or `out` belongs to another run.
+        SynthesisStopped: `hooks.should_stop` returned True; call again to continue.
         GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
     """
     hooks = hooks or RunHooks()
@@ -94,7 +94,7 @@ def run_order(
     run = _Run(
         order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, hooks=hooks
     )
-    journal = run.work_off()
+    journal = run.finish()
     done = finalise_set(
         out,
         facts=facts,
@@ -112,7 +112,7 @@ Scenes = list[tuple[ScenePlan, Background]]
 
 
 class _Run:
-    """A run under way."""
+    """One run in progress."""
 
     def __init__(
         self,
@@ -129,22 +129,22 @@ class _Run:
         prototype = _prototype_judge(order, judges)
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
         self._class_names = taxonomy.names
-        self._painter = Inpainter(order, generator, taxonomy, prototype, hooks.should_stop)
-        self._selection = Selector(order, taxonomy, generator.card, reference, prototype, judges.limits)
-        self._seen = DuplicateIndex()
-        add_kept_hazards(journal.kept, self._seen)
+        self._inpainter = Inpainter(order, generator, taxonomy, prototype, hooks.should_stop)
+        self._selector = Selector(order, taxonomy, generator.card, reference, prototype, judges.limits)
+        self._duplicates = DuplicateIndex()
+        add_kept_hazards(journal.kept, self._duplicates)
         self._started, self._kept_before = hooks.clock(), len(journal.kept)
 
-    def work_off(self) -> RunJournal:
-        """Group after group until the count is reached or the budget spent."""
+    def finish(self) -> RunJournal:
+        """Process groups until the count is reached or the budget is spent."""
         while len(self._journal.kept) < self._order.count and not self._journal.budget_spent:
             scenes, unaffordable = self._next_scenes()
             self._journal.add(self._work(scenes, unaffordable))
-            self._tell()
+            self._report()
         return self._journal
 
     def _next_scenes(self) -> tuple[Scenes, ScenePlan | None]:
-        """The next group's scenes as far as the budget goes, and the first scene that it does not cover."""
+        """The next group's scenes within the budget, and the first scene that the budget does not cover."""
         order, first = self._order, self._journal.next_scene
         left = order.patch_budget - self._journal.patches_generated
         scenes: Scenes = []
@@ -158,41 +158,41 @@ class _Run:
             )
             height, width = background.image.shape[:2]
             plan = plan_scene(order, index, width=width, height=height, ground=background.ground)
-            left -= self._painter.cost(plan)
+            left -= self._inpainter.cost(plan)
             if left < 0:
                 return scenes, plan
             scenes.append((plan, background))
         return scenes, None
 
     def _group_size(self) -> int:
-        """Fewer scenes near the end, so that little is painted in vain; a scene gives up to two images."""
+        """Scenes in the next group: fewer near the end, since a scene gives up to two images."""
         missing = self._order.count - len(self._journal.kept)
         return min(GROUP_SCENES, max(math.ceil(missing / 2), 1))
 
     def _work(self, scenes: Scenes, unaffordable: ScenePlan | None) -> Group:
-        room = self._order.count - len(self._journal.kept)
-        pictures: list[KeptImage] = []
+        missing = self._order.count - len(self._journal.kept)
+        images: list[KeptImage] = []
         refused: list[RefusedRow] = []
-        for scene in self._painter.inpaint(scenes):
-            fit, rows = self._selection.select(scene, self._seen)
-            pictures += fit
+        for scene in self._inpainter.inpaint(scenes):
+            accepted, rows = self._selector.select(scene, self._duplicates)
+            images += accepted
             refused += rows
-        for picture in pictures[:room]:
-            self._write(picture)
+        for image in images[:missing]:
+            self._write(image)
         return Group(
             next_scene=self._journal.next_scene + len(scenes),
             images_judged=sum(min(len(plan.places), 2) for plan, _ in scenes),
-            patches_generated=sum(self._painter.cost(plan) for plan, _ in scenes),
-            kept=tuple(picture.row for picture in pictures[:room]),
-            refused=(*refused, *self._unpaid(unaffordable)),
+            patches_generated=sum(self._inpainter.cost(plan) for plan, _ in scenes),
+            kept=tuple(image.row for image in images[:missing]),
+            refused=(*refused, *self._out_of_budget(unaffordable)),
         )
 
-    def _write(self, picture: KeptImage) -> None:
-        folder, row = self._journal.folder, picture.row
-        write_image(folder, row, picture.jpeg(), self._class_names)
-        write_thumbnail(folder, row.name, picture.image, [hazard.tight for hazard in row.hazards])
+    def _write(self, kept: KeptImage) -> None:
+        folder, row = self._journal.folder, kept.row
+        write_image(folder, row, kept.jpeg(), self._class_names)
+        write_thumbnail(folder, row.name, kept.image, [hazard.tight for hazard in row.hazards])
 
-    def _unpaid(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:
+    def _out_of_budget(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:
         if plan is None:
             return ()
         name = f"{self._order.order}-{plan.index:06d}"
@@ -201,7 +201,7 @@ class _Run:
             for k, place in enumerate(plan.places)
         )
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         kept = len(self._journal.kept)
         fresh, spent = kept - self._kept_before, self._hooks.clock() - self._started
         progress = Progress(
@@ -224,7 +224,7 @@ def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeDistance
         return None
     if judges.detector is None:
         raise OrderRefused(
-            f"order {order.order} has a prototype but no detector is at hand to compare with; give the "
+            f"order {order.order} has a prototype but no detector to measure distances with; give the "
             f"detector bundle with embedding {order.prototype.embedding_digest[:12]}"
         )
     return PrototypeDistance(judges.detector, order.prototype)
@@ -233,16 +233,16 @@ def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeDistance
 def _facts(
     order: SynthesisOrder, generator: Generator, backgrounds: Backgrounds, judges: Judges, taxonomy: Taxonomy
 ) -> RunFacts:
-    """What makes this run. Raises `OrderRefused` for a class or judges that cannot serve."""
+    """The facts of this run. Raises `OrderRefused` for an unknown class or unusable judges."""
     if order.class_name not in taxonomy.names:
         raise OrderRefused(
-            f"order {order.order} asks for {order.class_name!r}; the classes are {', '.join(taxonomy.names)}"
+            f"order {order.order} is for {order.class_name!r}; the classes are {', '.join(taxonomy.names)}"
         )
     detector = None if judges.detector is None else judges.detector.digest
     reference = None if judges.reference is None else judges.reference.digest
     if detector is not None and detector == reference:
         raise OrderRefused(
-            f"the reference detector {detector[:12]} is the one under training, so its opinion proves "
+            f"the reference detector {detector[:12]} is the one under training, so it confirms "
             "nothing; give another bundle as reference"
         )
     return RunFacts(
@@ -285,9 +285,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="folder of the labelled set")
     parser.add_argument("--generator", help="model folder, or hub id@revision; the bundled one if absent")
     parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
-    parser.add_argument("--detector", type=Path, help="bundle that the order's prototype comes from")
+    parser.add_argument(
+        "--detector", type=Path, help="bundle of the detector whose embedding the prototype is in"
+    )
     parser.add_argument("--reference", type=Path, help="bundle that confirms boxes; not the trained one")
-    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free pictures; else drawn streets")
+    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else drawn streets")
     return parser.parse_args(arguments)
 
 
@@ -308,7 +310,7 @@ def _open_detector(bundle: Path | None) -> Detector | None:
 
 def _log_progress(progress: Progress) -> None:
     logger.info(
-        "%d of %d images kept, refused %s, %d paintings, %s s left",
+        "%d of %d images kept, refused %s, %d patches generated, %s s left",
         progress.kept,
         progress.asked,
         progress.refused,

@@ -1,7 +1,7 @@
-"""What a city camera does to a picture: slight blur, sensor noise, compression.
+"""A model of what a city camera adds to an image: slight blur, sensor noise, compression.
 
-Everything that is pasted or painted into a picture must afterwards pass this model *as a whole picture*;
-otherwise a detector learns the seam and not the hazard. Knows nothing of scenes. Images are BGR uint8
+An image into which patches were pasted must afterwards pass this model *as a whole*; otherwise a detector
+learns the seam and not the hazard. Nothing here depends on what the image shows. Images are BGR uint8
 (h, w, 3); randomness is an argument.
 """
 
@@ -27,7 +27,7 @@ _NOISE_KERNEL_NORM = 6.0
 class SensorModel:
     """Blur (Gaussian sigma, pixels), noise (sigma in grey levels at gain 1), JPEG quality 1-100, gain.
 
-    Gain is the amplification of a dark scene: the noise that reaches the picture is `noise_sigma * gain`.
+    Gain is the amplification of a dark scene: the noise in the image is `noise_sigma * gain`.
     """
 
     blur_px: float
@@ -42,18 +42,18 @@ class SensorModel:
             )
 
     def apply(self, image: Image, rng: np.random.Generator) -> Image:
-        """The picture as this camera delivers it, same shape; `image` is left as it was."""
-        seen: Image = image
+        """The image as this camera delivers it, same shape; `image` is not changed."""
+        delivered: Image = image
         if self.blur_px > 0.15:
-            seen = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur_px), np.uint8)
+            delivered = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur_px), np.uint8)
         sigma = self.noise_sigma * self.gain
         if sigma > 0:
-            seen = _add_noise(seen, sigma, rng)
-        return _jpeg_round_trip(seen, self.jpeg_quality)
+            delivered = _add_noise(delivered, sigma, rng)
+        return _jpeg_round_trip(delivered, self.jpeg_quality)
 
 
 def estimate(image: Image) -> SensorModel:
-    """The camera model that a picture seems to have passed (gain 1: noise and gain cannot be told apart).
+    """Estimate the camera model of an image (gain 1, because noise and gain cannot be separated).
 
     Noise: median absolute deviation of Immerkaer's Laplacian difference ("Fast noise variance
     estimation", 1996). Blur: how much the strongest edges soften when blurred once more. Quality: excess
@@ -79,7 +79,7 @@ def _add_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 
 @lru_cache(maxsize=4)
 def _noise_tile(height: int, width: int) -> NDArray[np.float32]:
-    """Unit noise (h + 192, w + 192, 3): larger than the picture, so that each picture cuts its own piece."""
+    """Unit noise (h + 192, w + 192, 3): larger than the image, so that each image gets another part of it."""
     rng = np.random.default_rng(20_011)
     tall, wide = height + _SPARE_PX, width + _SPARE_PX
     grey = rng.standard_normal((tall, wide, 1), dtype=np.float32)

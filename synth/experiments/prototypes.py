@@ -2,11 +2,11 @@
 
     python -m synth.experiments.prototypes DETECTOR.onnx [--count 6] [--best-of 4] [--out FIGURES.json]
 
-Hazards of one class under one condition look different from each other. Drawn ones (world HOLDOUT) are split
-into two kinds by their embeddings, and each kind gives a prototype: the mean of at least 20 hazards, without
-the noise that an edge node adds. The same order is carried out with each. Two questions, by cosine to the
-sets' mean embeddings, chance one half in both: of the two sets, is a prototype nearest to its own (what all
-paintings have in common drops out)? Of the two prototypes, is a set nearest to its own (it does not)?
+Drawn hazards of one class under one condition (world HOLDOUT) are split into two clusters by their
+embeddings, and each cluster gives a prototype: the mean of at least 20 hazards, without the noise that an
+edge node adds. The same order is carried out with each prototype. Two questions, by cosine to the mean
+embeddings of the sets, each with chance level one half: is a prototype nearest to its own set (what all
+generated images have in common cancels), and is a set nearest to its own prototype (it does not cancel)?
 """
 
 import argparse
@@ -56,18 +56,18 @@ def embeddings(detector: Detector, class_name: str, scene: Condition) -> Floats:
     return unit_length(np.concatenate(rows)[:HAZARDS])
 
 
-def two_kinds(vectors: Floats) -> Floats:
-    """Prototypes (2, d) of the two kinds that vectors (n, d) fall into."""
+def two_clusters(vectors: Floats) -> Floats:
+    """Prototypes (2, d) of the two clusters of vectors (n, d)."""
     cv2.setRNGSeed(0)
     enough = (cv2.TERM_CRITERIA_MAX_ITER, 100, 0.0)
-    _, kind, _ = cv2.kmeans(vectors, 2, None, enough, 10, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]  # no start labels
-    counts = np.bincount(kind[:, 0], minlength=2)
+    _, cluster, _ = cv2.kmeans(vectors, 2, None, enough, 10, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]  # no start labels
+    counts = np.bincount(cluster[:, 0], minlength=2)
     if counts.min() < FEWEST:
-        raise ValueError(f"the kinds hold {counts.tolist()} hazards; a prototype needs {FEWEST}")
-    return np.stack([vectors[kind[:, 0] == k].mean(axis=0, dtype=np.float32) for k in range(2)])
+        raise ValueError(f"the clusters have {counts.tolist()} hazards; a prototype needs {FEWEST}")
+    return np.stack([vectors[cluster[:, 0] == k].mean(axis=0, dtype=np.float32) for k in range(2)])
 
 
-def painted(
+def generated(
     generator: DiffusionGenerator, detector: Detector, class_name: str, scene: Condition,
     prototype: Floats, *, count: int, best_of: int,
 ) -> Floats:  # fmt: skip
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("detector", type=Path, help="bundle of the starting detector")
-    parser.add_argument("--count", type=int, default=6, help="images a set")
+    parser.add_argument("--count", type=int, default=6, help="images per set")
     parser.add_argument("--best-of", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("out/figures/prototypes.json"))
     given = parser.parse_args(arguments)
@@ -117,9 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cosines: list[Floats] = []
     for class_name in CLASSES:
         for scene in SCENES:
-            prototypes = two_kinds(embeddings(detector, class_name, scene))
+            prototypes = two_clusters(embeddings(detector, class_name, scene))
             means = [
-                painted(
+                generated(
                     generator, detector, class_name, scene, prototype,
                     count=given.count, best_of=given.best_of,
                 )
@@ -138,9 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _figure(name: str, nearest: Sequence[npt.NDArray[np.intp]]) -> Figure:
-    """The share of rows that found their own place, 0 then 1."""
+    """The fraction of rows whose nearest is their own index, 0 then 1."""
     right, trials = sum(int((row == (0, 1)).sum()) for row in nearest), 2 * len(nearest)
-    return Figure(name, right / trials, "share", f">= {TARGET}", trials, wilson(right, trials))
+    return Figure(name, right / trials, "fraction", f">= {TARGET}", trials, wilson(right, trials))
 
 
 if __name__ == "__main__":

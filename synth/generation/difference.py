@@ -1,7 +1,7 @@
-"""Labels read off the difference between two paintings of one patch: with the hazard, and empty.
+"""Labels from the difference between two inpainted versions of one patch: with the hazard, and empty.
 
-Both paintings share seed and noise, so they differ where the hazard is. Works on one pair of patches at
-the generator's size; knows nothing of pictures, orders or models. Images are BGR uint8 (p, p, 3).
+Both versions have the same seed and noise, so they differ where the hazard is. Works on one pair of patches
+at the generator's size; nothing here depends on orders or models. Images are BGR uint8 (p, p, 3).
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ _FINER = 3
 _SPECK = 6 * _FINER * _FINER
 _HALF = 0.5
 _CLEARLY_GREY_LEVELS = 22.0
-_STRANGE_SHARE = 0.2
-_SHINING = frozenset({"fire"})
+_LARGEST_CHANGED_FRACTION = 0.2
+_LUMINOUS_CLASSES = frozenset({"fire"})
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class DifferenceRule:
     """How a difference becomes a box.
 
     Attributes:
-        peak_fraction: a pixel belongs to the hazard above this share of the strongest difference.
-        component_fraction: a separate spot counts when it has this share of the largest one's area.
-        trim: share of the difference's mass that may be cut off at each edge of the box (thin wisps).
+        peak_fraction: a pixel belongs to the hazard above this fraction of the strongest difference.
+        component_fraction: a separate region counts from this fraction of the largest region's area on.
+        trim: fraction of the difference's mass that is cut off at each edge of the box (thin wisps).
     """
 
     peak_fraction: float
@@ -48,23 +48,23 @@ LUMINOUS = DifferenceRule(peak_fraction=0.50, component_fraction=0.10, trim=0.00
 
 
 def rule_for(kind: HazardClass) -> DifferenceRule:
-    """The rule of a class, as measured on drawn pairs: what shines lights up its surroundings as well, what
-    is amorphous fades out, what is solid does neither.
+    """The rule of a class, measured on drawn pairs: luminous hazards also light up their surroundings,
+    amorphous ones fade out, solid ones do neither.
     """
-    if kind.name in _SHINING:
+    if kind.name in _LUMINOUS_CLASSES:
         return LUMINOUS
     return AMORPHOUS if kind.amorphous else SOLID
 
 
 @dataclass(frozen=True, eq=False)
 class DifferenceLabel:
-    """What the difference shows.
+    """The label that the difference gives.
 
     Attributes:
         xyxy: the tight box in patch pixels.
         strength: mean difference inside the hazard, grey levels.
-        noise: difference where nothing was to be painted, grey levels.
-        cover: (p, p) float32 0-1, feathered: how much of the painting is to be pasted.
+        noise: median difference outside the mask, grey levels.
+        cover: (p, p) float32 0-1, feathered: the weight with which the patch is pasted.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -74,9 +74,9 @@ class DifferenceLabel:
 
 
 def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule) -> DifferenceLabel | None:
-    """The tight box of what was painted inside `mask` (p, p); None when nothing was painted.
+    """The tight box of what was generated inside `mask` (p, p); None when nothing was.
 
-    The threshold is the highest of the weakest visible difference, a multiple of the noise outside the
+    The threshold is the maximum of the weakest visible difference, a multiple of the noise outside the
     mask, and `rule.peak_fraction` of the strongest difference.
     """
     difference = _difference(hazard, empty)
@@ -86,7 +86,7 @@ def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule)
     peak = float(np.quantile(inside[mask], 0.98)) if mask.any() else 0.0
     threshold = max(_WEAKEST_GREY_LEVELS, _NOISE_FACTOR * noise, rule.peak_fraction * peak)
     fine = cv2.resize(inside, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_CUBIC)
-    fine_hot = _largest_spots(fine > threshold, rule.component_fraction)
+    fine_hot = _largest_regions(fine > threshold, rule.component_fraction)
     hot = cv2.resize(fine_hot.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_AREA) > _HALF
     if not hot.any():
         return None
@@ -99,18 +99,18 @@ def read_label(hazard: Image, empty: Image, mask: Mask, *, rule: DifferenceRule)
     )
 
 
-def is_empty(painted: Image, reconstructed: Image, mask: Mask) -> bool:
-    """Whether an empty painting shows the street that was there, and nothing new.
+def is_empty(inpainted: Image, reconstructed: Image, mask: Mask) -> bool:
+    """Whether a patch that was inpainted empty shows the background and nothing else.
 
-    Compared inside `mask` with the background through the encoder and decoder alone: more than a fifth of
-    it clearly different means that the generator put something there after all.
+    Compared inside `mask` with the background that only passed the encoder and decoder: when more than a
+    fifth of the pixels differ clearly, the generator added something.
     """
-    strange = _difference(painted, reconstructed)[mask] > _CLEARLY_GREY_LEVELS
-    return bool(strange.mean() < _STRANGE_SHARE)
+    changed = _difference(inpainted, reconstructed)[mask] > _CLEARLY_GREY_LEVELS
+    return bool(changed.mean() < _LARGEST_CHANGED_FRACTION)
 
 
 def feathered(shape: Mask, mask: Mask) -> Plane:
-    """Soft cover (p, p) float32: 1 on `shape`, falling to 0 around it and at the border of `mask`."""
+    """Soft cover (p, p) float32: 1 on `shape`, decreasing to 0 around it and at the border of `mask`."""
     reach = max(len(shape) * _FEATHER, 1.0)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(reach) + 3, 2 * round(reach) + 3))
     wide = cv2.dilate(shape.astype(np.uint8), kernel).astype(np.float32)
@@ -128,18 +128,18 @@ def _difference(a: Image, b: Image) -> Plane:
     return np.asarray(np.abs(gap).max(axis=2), np.float32)
 
 
-def _largest_spots(hot: Mask, share: float) -> Mask:
-    """Connected spots with at least `share` of the largest one's area; specks are noise."""
-    _, names, facts, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8), connectivity=8)
-    areas = facts[1:, cv2.CC_STAT_AREA]
+def _largest_regions(hot: Mask, fraction: float) -> Mask:
+    """Connected regions with at least `fraction` of the largest one's area; very small ones are noise."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
     if not areas.size:
         return np.zeros_like(hot)
-    kept = 1 + np.flatnonzero((areas >= _SPECK) & (areas >= share * areas.max()))
-    return np.asarray(np.isin(names, kept), np.bool_)
+    kept = 1 + np.flatnonzero((areas >= _SPECK) & (areas >= fraction * areas.max()))
+    return np.asarray(np.isin(labels, kept), np.bool_)
 
 
 def _trimmed_box(mass: Plane, trim: float) -> tuple[float, float, float, float]:
-    """Box (patch pixels) of all but a share `trim` of the finer mass at each edge."""
+    """Box (patch pixels) of all but a fraction `trim` of the finer mass at each edge."""
     left, right = _span(mass.sum(axis=0), trim)
     top, bottom = _span(mass.sum(axis=1), trim)
     return (left / _FINER, top / _FINER, right / _FINER, bottom / _FINER)

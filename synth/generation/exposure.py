@@ -1,8 +1,8 @@
-"""How bright a patch is shown to a generator: dark streets are lifted to the middle of the scale.
+"""Brightening of dark patches before a generator encodes them, and the exponent that undoes it.
 
-At night a hazard differs from its street by a few grey levels, which drown in a generator's noise; lifted
-by a power of its own for every patch, it has the contrast of daylight, and what shines is not cut off. The
-painting goes back by the inverse power. Pure numbers; nothing here knows pictures' files or models.
+At night a hazard differs from its street by a few grey levels, fewer than a generator's noise. Raised to an
+exponent of its own, each patch has the contrast of daylight, and bright pixels are not clipped. The inpainted
+patch goes back by the inverse exponent. Pure arithmetic on pixels.
 """
 
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from synth.planning.patches import Image
 
-MIDDLE = 0.45
-LEAST = 0.3
+TARGET_LIGHTNESS = 0.45
+MIN_EXPONENT = 0.3
 
 
 def exposure_of(patch: Image) -> float:
-    """The power, 0.3 to 1, that lifts a patch's median lightness (share of 255) to the middle.
+    """The exponent, 0.3 to 1, that raises a patch's median lightness (fraction of 255) to `TARGET_LIGHTNESS`.
 
-    `patch` is (p, p, 3) uint8; 1 for one that is bright already.
+    `patch` is (p, p, 3) uint8; 1 for a patch that is bright already.
     """
     lightness = float(np.median(patch.max(axis=2))) / 255
-    if lightness >= MIDDLE:
+    if lightness >= TARGET_LIGHTNESS:
         return 1.0
-    return max(float(np.log(MIDDLE) / np.log(max(lightness, 0.01))), LEAST)
+    return max(float(np.log(TARGET_LIGHTNESS) / np.log(max(lightness, 0.01))), MIN_EXPONENT)
 
 
 def exposures_of(patches: Iterable[Image]) -> NDArray[np.float32]:
-    """The power of every patch, (n,)."""
+    """The exponent of every patch, (n,)."""
     return np.asarray([exposure_of(patch) for patch in patches], np.float32)

@@ -1,8 +1,8 @@
-"""The seam between an order and an image model: patches with a hole in, painted patches out.
+"""The interface of image models: masked patches in, inpainted patches out.
 
-A generator paints inside the mask of a square patch cut around a planned box; `patch_window` and
-`inpainting_mask` are how such a patch is cut, in production as in the training of the bundled model. Images
-are BGR uint8 (h, w, 3). Nothing here knows diffusers; a generator never sees an order or a label.
+A generator inpaints inside the mask of a square patch that was cut around a planned box
+(`synth.planning.patches`). Images are BGR uint8 (h, w, 3). Nothing here imports diffusers; a generator never
+receives an order or a label.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ PROTOTYPE_WIDTH = 64
 
 @dataclass(frozen=True)
 class GeneratorCard:
-    """Which model paints: its name, the digest of its files (or the hub revision), its licence."""
+    """The model behind a generator: name, digest of its files (or the hub revision), licence."""
 
     name: str
     digest: str
@@ -29,7 +29,7 @@ class GeneratorCard:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How one painting came to be; enough to paint it again with the same model."""
+    """Everything needed to generate a patch again with the same model."""
 
     generator: str
     digest: str
@@ -43,16 +43,15 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class PatchRequest:
-    """One patch to paint.
+    """One patch to inpaint.
 
     Attributes:
-        prompt: what to paint, in words of `synth.planning.prompts`.
+        prompt: what to generate, from `synth.planning.prompts`.
         patch: (p, p, 3) uint8 BGR background, p being the generator's `patch_px`.
-        mask: (p, p) bool, True where to paint.
-        seed: the painting's whole randomness, 0 to 2**63 - 1.
-        prototype: (64,) float32 mean embedding to lean towards, of any length (L2-normalised inside).
-        guided: whether the prompt is to be exaggerated (classifier-free guidance, twice the work); an empty
-            street needs none.
+        mask: (p, p) bool, True where to inpaint.
+        seed: the only source of randomness, 0 to 2**63 - 1.
+        prototype: (64,) float32 mean embedding to condition on, of any length (L2-normalised inside).
+        guided: whether to use classifier-free guidance (twice the work); an empty street needs none.
     """
 
     prompt: str
@@ -70,7 +69,7 @@ class PatchRequest:
             )
         if self.mask.shape != (side, side) or self.mask.dtype != np.bool_ or not self.mask.any():
             raise ConfigurationError(
-                f"a mask must be bool ({side}, {side}) with something to paint; "
+                f"a mask must be bool ({side}, {side}) with at least one pixel to inpaint; "
                 f"got {self.mask.shape} {self.mask.dtype}, {int(self.mask.sum())} pixels"
             )
         if self.prototype is not None and self.prototype.shape != (PROTOTYPE_WIDTH,):
@@ -83,25 +82,25 @@ class PatchRequest:
 
 @dataclass(frozen=True, eq=False)
 class InpaintedPatch:
-    """The whole patch as the model sees it, (p, p, 3) uint8 BGR; only the masked part is worth pasting."""
+    """The model's whole output, (p, p, 3) uint8 BGR; only the masked part is pasted."""
 
     image: Image
     provenance: Provenance
 
 
 class Generator(Protocol):
-    """Anything that paints patches. The same request gives the same painting, whatever its company."""
+    """An image model. Equal requests give equal patches, whatever else is in the batch."""
 
     @property
     def patch_px(self) -> int:
-        """Side of the patches that it paints, pixels."""
+        """Side of its patches, pixels."""
 
     @property
     def card(self) -> GeneratorCard:
-        """Which model this is."""
+        """The model behind it."""
 
     def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
-        """One painting a request, in order. Raises `SynthesisError` when it cannot paint."""
+        """One inpainted patch per request, in order. Raises `SynthesisError`."""
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
-        """The patches through the model's autoencoder and back: hazard-free controls with its texture."""
+        """Encode and decode patches without inpainting: hazard-free controls with the model's texture."""

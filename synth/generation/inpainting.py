@@ -1,9 +1,9 @@
-"""Painting the places of several scenes at once: hazard, empty counterpart, label, controls.
+"""Inpaint the places of several scenes together: hazard, empty counterpart, label, controls.
 
-Every place is painted with the hazard (the best of n by distance to the prototype), then empty from the
-same seed; the label is read off the difference. A weak generator paints things where it should paint an
-empty street: then the background through its encoder and decoder is the counterpart. Requests of several
-scenes share batches. Nothing here accepts or refuses.
+Every place is inpainted with the hazard (the best of n by distance to the prototype), then empty from the
+same seed; the label comes from the difference. When the generator adds something to an empty patch, the
+background through its encoder and decoder is the counterpart. Requests of several scenes are batched
+together. Nothing here accepts or refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True, eq=False)
 class InpaintedPlace:
-    """One place painted twice. `label` is None when the two paintings do not differ."""
+    """One place inpainted twice. `label` is None when the two patches do not differ."""
 
     place: Place
     hazard: InpaintedPatch
@@ -39,13 +39,13 @@ class InpaintedPlace:
 
     @property
     def tight(self) -> Box | None:
-        """The labelled box in picture pixels, None when nothing was painted."""
+        """The tight box in image pixels; None without a label."""
         if self.label is None:
             return None
         return self.place.window.to_image(self.label.xyxy, len(self.hazard.image))
 
     def pasting(self, *, with_hazard: bool) -> Pasting:
-        """What to put back: the hazard or its empty counterpart, through the same cover."""
+        """What to paste: the hazard or its empty counterpart, with the same cover."""
         chosen = self.hazard if with_hazard else self.empty
         return Pasting(self.place.window, chosen.image, self._cover(len(chosen.image)))
 
@@ -58,7 +58,7 @@ class InpaintedPlace:
 
 @dataclass(frozen=True, eq=False)
 class InpaintedScene:
-    """All paintings of one scene; `controls` are patches through the generator's encoder and decoder."""
+    """All patches of one scene; `controls` only passed the generator's encoder and decoder."""
 
     plan: ScenePlan
     background: Background
@@ -68,7 +68,10 @@ class InpaintedScene:
 
 @dataclass(frozen=True, eq=False)
 class Inpainter:
-    """Paints the scenes of one order."""
+    """Inpaints the scenes of one order.
+
+    `should_stop` is called before every batch; when it returns True, `SynthesisStopped` is raised.
+    """
 
     order: SynthesisOrder
     generator: Generator
@@ -77,35 +80,40 @@ class Inpainter:
     should_stop: Callable[[], bool]
 
     @property
-    def tries(self) -> int:
-        """Hazard paintings a place: more than one only when a prototype tells which is best."""
+    def variants_per_place(self) -> int:
+        """Hazard patches per place; more than one only with a prototype, which decides between them."""
         return self.order.best_of if self.prototype is not None else 1
 
     def cost(self, plan: ScenePlan) -> int:
-        """How many patches the generator paints for a scene."""
-        return len(plan.places) * (self.tries + 1)
+        """How many patches the generator inpaints for a scene."""
+        return len(plan.places) * (self.variants_per_place + 1)
 
     def inpaint(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[InpaintedScene]:
-        """Paint every place of the scenes. Raises `SynthesisStopped` between batches when asked to stop."""
+        """Inpaint every place of the scenes. Raises `SynthesisStopped`."""
         spots = [(plan, background, place) for plan, background in scenes for place in plan.places]
         wanted = [
-            self._request(background, place, take)
-            for take in range(self.tries)
+            self._request(background, place, variant)
+            for variant in range(self.variants_per_place)
             for _, background, place in spots
         ]
-        painted = list(self._batches(wanted))
-        takes = [painted[k :: len(spots)] for k in range(len(spots))]
-        rough = self._reconstructed([(background, place) for _, background, place in spots])
-        best = self._best_takes(scenes, takes, rough)
-        hazards = [options[take] for options, take in zip(takes, best, strict=True)]
+        patches = list(self._batches(wanted))
+        variants = [patches[k :: len(spots)] for k in range(len(spots))]
+        reconstructed = self._reconstructed([(background, place) for _, background, place in spots])
+        best = self._best_variants(scenes, variants, reconstructed)
+        hazards = [options[variant] for options, variant in zip(variants, best, strict=True)]
         empties = list(
             self._batches(
-                [self._request(b, p, take, empty=True) for (_, b, p), take in zip(spots, best, strict=True)]
+                [
+                    self._request(b, p, variant, empty=True)
+                    for (_, b, p), variant in zip(spots, best, strict=True)
+                ]
             )
         )
         done = iter(
-            self._painted(place, hazard, self._counterpart(place, empty, without))
-            for (_, _, place), hazard, empty, without in zip(spots, hazards, empties, rough, strict=True)
+            self._labelled(place, hazard, self._counterpart(place, empty, reconstruction))
+            for (_, _, place), hazard, empty, reconstruction in zip(
+                spots, hazards, empties, reconstructed, strict=True
+            )
         )
         controls = self._controls(scenes)
         return [
@@ -119,17 +127,21 @@ class Inpainter:
         ]
 
     def inpaint_empty(self, scenes: Sequence[tuple[ScenePlan, Background]]) -> list[tuple[Pasting, ...]]:
-        """What to paste into each scene for nothing to be seen: its places painted empty, and its controls.
+        """Hazard-free patches to paste into each scene: its places inpainted empty, and its controls.
 
-        Raises `SynthesisStopped` between batches when asked to stop.
+        Raises `SynthesisStopped`.
         """
         spots = [(background, place) for plan, background in scenes for place in plan.places]
         empties = list(self._batches([self._request(b, p, 0, empty=True) for b, p in spots]))
-        rough = self._reconstructed(spots)
+        reconstructed = self._reconstructed(spots)
         masks = [place.mask(self.generator.patch_px) for _, place in spots]
         done = iter(
-            Pasting(place.window, self._counterpart(place, empty, without).image, feathered(mask, mask))
-            for (_, place), empty, without, mask in zip(spots, empties, rough, masks, strict=True)
+            Pasting(
+                place.window, self._counterpart(place, empty, reconstruction).image, feathered(mask, mask)
+            )
+            for (_, place), empty, reconstruction, mask in zip(
+                spots, empties, reconstructed, masks, strict=True
+            )
         )
         controls = self._controls(scenes)
         return [
@@ -138,7 +150,7 @@ class Inpainter:
         ]
 
     def _request(
-        self, background: Background, place: Place, take: int, *, empty: bool = False
+        self, background: Background, place: Place, variant: int, *, empty: bool = False
     ) -> PatchRequest:
         rng = np.random.default_rng([place.seed, 1 if empty else 0])
         height, width = background.image.shape[:2]
@@ -153,13 +165,13 @@ class Inpainter:
             prompt=prompt,
             patch=cut(background, place.window, self.generator.patch_px),
             mask=place.mask(self.generator.patch_px),
-            seed=place.seed + take * _SEEDS,
-            prototype=None if empty else self._lean(),
+            seed=place.seed + variant * _SEEDS,
+            prototype=None if empty else self._prototype_vector(),
             guided=not empty,
         )
 
-    def _lean(self) -> Floats | None:
-        """The prototype as the generator takes it; one of another width serves the choice of takes alone."""
+    def _prototype_vector(self) -> Floats | None:
+        """The prototype (64,) for the generator; None when it has another width."""
         wanted = self.order.prototype
         if wanted is None or len(wanted.vector) != PROTOTYPE_WIDTH:
             return None
@@ -169,23 +181,23 @@ class Inpainter:
         for start in range(0, len(requests), BATCH):
             if self.should_stop():
                 raise SynthesisStopped(
-                    f"order {self.order.order} was asked to stop; run it again with the same folder to go on"
+                    f"order {self.order.order} was stopped; run it again with the same folder to continue"
                 )
             yield from self.generator.inpaint(requests[start : start + BATCH])
 
-    def _best_takes(
+    def _best_variants(
         self,
         scenes: Sequence[tuple[ScenePlan, Background]],
-        takes: Sequence[Sequence[InpaintedPatch]],
-        rough: Sequence[Image],
+        variants: Sequence[Sequence[InpaintedPatch]],
+        reconstructed: Sequence[Image],
     ) -> list[int]:
-        """Which take of every place lies nearest to the prototype, judged in its scene.
+        """Index of the variant nearest to the prototype, for every place, measured in its scene.
 
-        Its box is read off the difference to the reconstructed background; only the chosen take gets an
-        empty counterpart of its own.
+        The box of a variant comes from the difference to the reconstructed background; only the chosen
+        variant gets an empty counterpart of its own.
         """
-        if self.prototype is None or self.tries == 1:
-            return [0] * len(takes)
+        if self.prototype is None or self.variants_per_place == 1:
+            return [0] * len(variants)
         best: list[int] = []
         for plan, background in scenes:
             spots = range(len(best), len(best) + len(plan.places))
@@ -193,32 +205,34 @@ class Inpainter:
                 self._distances(
                     background,
                     [
-                        self._painted(place, takes[k][take], replace(takes[k][take], image=rough[k]))
+                        self._labelled(
+                            place, variants[k][variant], replace(variants[k][variant], image=reconstructed[k])
+                        )
                         for k, place in zip(spots, plan.places, strict=True)
                     ],
                     self.prototype,
                 )
-                for take in range(self.tries)
+                for variant in range(self.variants_per_place)
             ]
-            best += [int(take) for take in np.stack(distances).argmin(axis=0)]
+            best += [int(variant) for variant in np.stack(distances).argmin(axis=0)]
         return best
 
     def _distances(
         self, background: Background, places: Sequence[InpaintedPlace], judge: PrototypeDistance
     ) -> Floats:
-        """Distances of one take of every place, as a camera would see them."""
+        """Distances (n,) of one variant of every place to the prototype, camera noise included."""
         rng = np.random.default_rng(places[0].place.seed)
-        picture = apply_camera(
+        image = apply_camera(
             paste(background, [p.pasting(with_hazard=True) for p in places], rng), background, rng
         )
-        return judge.distances(picture, [p.tight or p.place.box for p in places])
+        return judge.distances(image, [p.tight or p.place.box for p in places])
 
-    def _counterpart(self, place: Place, empty: InpaintedPatch, without: Image) -> InpaintedPatch:
-        """The empty painting, or the bare background in its stead when something was painted after all."""
-        mask = place.mask(len(without))
-        return empty if is_empty(empty.image, without, mask) else replace(empty, image=without)
+    def _counterpart(self, place: Place, empty: InpaintedPatch, reconstruction: Image) -> InpaintedPatch:
+        """The empty patch, or the reconstructed background when the generator added something to it."""
+        mask = place.mask(len(reconstruction))
+        return empty if is_empty(empty.image, reconstruction, mask) else replace(empty, image=reconstruction)
 
-    def _painted(self, place: Place, hazard: InpaintedPatch, empty: InpaintedPatch) -> InpaintedPlace:
+    def _labelled(self, place: Place, hazard: InpaintedPatch, empty: InpaintedPatch) -> InpaintedPlace:
         rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])
         label = read_label(hazard.image, empty.image, place.mask(len(hazard.image)), rule=rule)
         return InpaintedPlace(place, hazard, empty, label)
@@ -230,7 +244,7 @@ class Inpainter:
             yield Pasting(place.window, image, feathered(mask, mask))
 
     def _reconstructed(self, spots: Sequence[tuple[Background, Place]]) -> list[Image]:
-        """The patches of these spots through the generator's encoder and decoder."""
+        """The patches of these places through the generator's encoder and decoder, (p, p, 3) each."""
         patches = [cut(background, place.window, self.generator.patch_px) for background, place in spots]
         return [
             image

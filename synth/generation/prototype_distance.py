@@ -15,14 +15,17 @@ from synth.planning.patches import Box, Image
 
 
 class PrototypeDistance:
-    """Cosine distance of what stands in a box to the order's prototype, in the prototype's own space."""
+    """Cosine distance of image regions to one prototype, measured with the detector of its embedding space.
+
+    Raises `OrderRefused` when the detector has another embedding than the prototype.
+    """
 
     def __init__(self, detector: Detector, prototype: PrototypeToMatch) -> None:
         own = detector.description.embedding_digest
         if own != prototype.embedding_digest:
             raise OrderRefused(
-                f"the prototype was made with embedding {prototype.embedding_digest[:12]} but the detector "
-                f"at hand has {own[:12]}; vectors of different embeddings cannot be compared, so give the "
+                f"the prototype was made with embedding {prototype.embedding_digest[:12]} but this "
+                f"detector has {own[:12]}; vectors of different embeddings cannot be compared, so give the "
                 "detector that the prototype comes from"
             )
         if len(prototype.vector) != detector.description.embedding_width:
@@ -33,7 +36,7 @@ class PrototypeDistance:
         self._detector = detector
         self._target = np.asarray([prototype.vector], np.float32)
 
-    def distances(self, picture: Image, boxes: list[Box]) -> Floats:
-        """Distance 0-2 of every box (pixels) of the picture, (n,)."""
-        vectors = self._detector.embed(picture, np.asarray(boxes, np.float32).reshape(-1, 4))
+    def distances(self, image: Image, boxes: list[Box]) -> Floats:
+        """Distance 0-2 of every box (xyxy pixels) of the image, (n,)."""
+        vectors = self._detector.embed(image, np.asarray(boxes, np.float32).reshape(-1, 4))
         return cosine_distance(vectors, self._target)[:, 0]

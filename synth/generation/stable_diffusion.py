@@ -1,10 +1,10 @@
 """The generator on diffusers: any Stable Diffusion inpainting pipeline, from a folder or a hub id.
 
-Together with `synth.small_sd` the only door to diffusers. A folder that holds
-`prototype_projection.safetensors` takes a prototype as one more token of its prompt embeddings; any other
-pipeline ignores prototypes. A folder whose `input_format.json` says so is shown the whole background, where
-others are shown one with a hole in it, and dark patches lifted (`synth.generation.exposure`). The network is
-used only when a hub id is configured. RGB stays here.
+Only this module and `synth.small_sd` import diffusers. A model folder with `prototype_projection.safetensors`
+takes a prototype as one more token of its prompt embeddings; other pipelines ignore prototypes.
+`input_format.json` in the folder states whether the model takes the whole background or one with the masked
+part removed, and whether dark patches are brightened first (`synth.generation.exposure`). The network is used
+only when a hub id is configured. RGB stays inside this module.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample: denoising steps, guidance scale, patches a batch."""
+    """Sampling parameters: denoising steps, guidance scale, patches per batch."""
 
     steps: int = 8
     guidance: float = 3.0
@@ -54,21 +54,21 @@ class Sampling:
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What a model was shown in its training, beyond what any inpainting model is.
+    """How a model's inputs were prepared in its training, where that differs from other inpainting models.
 
     Attributes:
-        whole_background: the street itself in the mask, where others see a hole.
-        levelled: dark patches lifted as `synth.generation.exposure` says.
+        whole_background: the background is not removed inside the mask.
+        levelled: dark patches are brightened by `synth.generation.exposure`.
     """
 
     whole_background: bool = False
     levelled: bool = False
 
     @classmethod
-    def of_file(cls, said: Path) -> "InputFormat":
-        """As `input_format.json` says; none where there is no such file."""
-        words = json.loads(said.read_text()) if said.is_file() else {}
-        return cls(words.get("background") == "shown", words.get("exposure") == "levelled")
+    def of_file(cls, path: Path) -> "InputFormat":
+        """Read `input_format.json`; the defaults when there is no such file."""
+        fields = json.loads(path.read_text()) if path.is_file() else {}
+        return cls(fields.get("background") == "shown", fields.get("exposure") == "levelled")
 
 
 class DiffusionGenerator:
@@ -132,31 +132,31 @@ class DiffusionGenerator:
 
     @property
     def card(self) -> GeneratorCard:
-        """Which model this is."""
+        """The model behind it."""
         return self._card
 
     @property
     def takes_prototypes(self) -> bool:
-        """Whether prototypes change what it paints."""
+        """Whether a prototype changes its output."""
         return self._prototype_weights is not None
 
     def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
-        """One painting a request, in order; see `synth.generation.generator.Generator`."""
+        """One inpainted patch per request, in order; see `synth.generation.generator.Generator`."""
         for request in requests:
             if request.patch.shape[0] != self.patch_px:
                 raise ConfigurationError(
-                    f"{self._card.name} paints patches of {self.patch_px} px; got {request.patch.shape[0]} px"
+                    f"{self._card.name} takes patches of {self.patch_px} px; got {request.patch.shape[0]} px"
                 )
-        painted: list[InpaintedPatch] = []
-        for guided, alike in itertools.groupby(requests, key=lambda request: request.guided):
-            some = list(alike)
+        inpainted: list[InpaintedPatch] = []
+        for guided, group in itertools.groupby(requests, key=lambda request: request.guided):
+            some = list(group)
             for start in range(0, len(some), self._sampling.batch):
-                painted += self._inpaint_batch(some[start : start + self._sampling.batch], guided=guided)
-        return painted
+                inpainted += self._inpaint_batch(some[start : start + self._sampling.batch], guided=guided)
+        return inpainted
 
     @torch.inference_mode()
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
-        """The patches through the VAE and back, without randomness."""
+        """Encode and decode the patches with the VAE, without randomness."""
         step, out = self._sampling.batch, list[Image]()
         for start in range(0, len(patches), step):
             some = patches[start : start + step]
@@ -166,19 +166,19 @@ class DiffusionGenerator:
 
     @torch.inference_mode()
     def _inpaint_batch(self, requests: Sequence[PatchRequest], *, guided: bool) -> list[InpaintedPatch]:
-        wanted, unwanted = self._embed(requests)
+        positive, negative = self._embed(requests)
         guidance = self._sampling.guidance if guided else 1.0
         masks = torch.from_numpy(np.stack([r.mask for r in requests]))[:, None].float()
         powers = self._powers([r.patch for r in requests])
         patches = _to_rgb([r.patch for r in requests]).pow(powers)
-        shown = self._encode(patches) if self._input_format.whole_background else None
+        background = self._encode(patches) if self._input_format.whole_background else None
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             latents = self._pipeline(
                 image=patches,
                 mask_image=masks,
-                masked_image_latents=shown,
-                prompt_embeds=wanted,
-                negative_prompt_embeds=unwanted,
+                masked_image_latents=background,
+                prompt_embeds=positive,
+                negative_prompt_embeds=negative,
                 height=self.patch_px,
                 width=self.patch_px,
                 num_inference_steps=self._sampling.steps,
@@ -199,28 +199,28 @@ class DiffusionGenerator:
         return scaled
 
     def _decode(self, latents: torch.Tensor, powers: torch.Tensor) -> list[Image]:
-        """Scaled latents (b, c, s, s) -> patches, in single precision: halves would band dark streets."""
+        """Scaled latents (b, c, s, s) -> patches, in single precision (half precision shows bands)."""
         vae = self._pipeline.vae
-        seen = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
-        return _to_bgr(((seen + 1) / 2).clamp(0, 1).pow(1 / powers).permute(0, 2, 3, 1).numpy())
+        decoded = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
+        return _to_bgr(((decoded + 1) / 2).clamp(0, 1).pow(1 / powers).permute(0, 2, 3, 1).numpy())
 
     def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
-        """(b, 1, 1, 1): how much each patch is lifted; 1 for a model that takes patches as they are."""
+        """Exponent (b, 1, 1, 1) that brightens each patch; 1 for a model that takes patches unchanged."""
         powers = exposures_of(patches) if self._input_format.levelled else np.ones(len(patches), np.float32)
         return torch.from_numpy(powers)[:, None, None, None]
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompt and empty-prompt embeddings (b, tokens, width), prototype tokens appended if taken."""
+        """Embeddings (b, tokens, width) of the prompts and of empty prompts, prototype tokens included."""
         device = self._pipeline.device
-        wanted, unwanted = self._pipeline.encode_prompt(
+        positive, negative = self._pipeline.encode_prompt(
             [r.prompt for r in requests], device, 1, True, negative_prompt=[""] * len(requests)
         )
         if self._prototype_weights is None:
-            return wanted, unwanted
-        null = self._prototype_weights["null"].to(wanted)
-        told = torch.stack([self._prototype_token(r.prototype, null) for r in requests])
-        untold = null.expand(len(requests), -1)
-        return torch.cat([wanted, told[:, None]], 1), torch.cat([unwanted, untold[:, None]], 1)
+            return positive, negative
+        null = self._prototype_weights["null"].to(positive)
+        tokens = torch.stack([self._prototype_token(r.prototype, null) for r in requests])
+        absent = null.expand(len(requests), -1)
+        return torch.cat([positive, tokens[:, None]], 1), torch.cat([negative, absent[:, None]], 1)
 
     def _prototype_token(self, prototype: NDArray[np.float32] | None, null: torch.Tensor) -> torch.Tensor:
         if prototype is None or self._prototype_weights is None or not prototype.any():

@@ -1,7 +1,7 @@
-"""Hazard-free scenes to paint into: a folder of public photographs, or drawn streets.
+"""Hazard-free scenes to inpaint: photographs from a folder, or drawn streets.
 
-A background is a function of seed and index, so that a run can go on where it was stopped. Images are
-BGR uint8 (h, w, 3). Nothing here knows of hazards, orders or models.
+A background is a function of seed and index, so that a stopped run can continue. Images are BGR uint8
+(h, w, 3). Nothing here depends on hazards, orders or models.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from synth.street.stills import finish_frame, sensor_of
 from synth.street.worlds import WORLDS, World, WorldName
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_CROP_SHARE = (0.75, 1.0)
+_CROP_FRACTION = (0.75, 1.0)
 _SAME_SURFACE = 0.01
 _FARTHEST_M = 90.0
 
@@ -37,11 +37,11 @@ class Background:
 
     Attributes:
         image: BGR uint8 (h, w, 3).
-        identity: names the scene in provenance; never a path of this machine.
-        sensor: the camera that it passed, or, if not `from_camera`, the camera that it is still to pass.
-        from_camera: whether the image has passed its camera already.
-        ground: where things can stand in it.
-        medium: what prompts should call it.
+        identity: name of the scene in provenance; never a path of this machine.
+        sensor: model of the camera that took the image, or that is still to be applied to it.
+        from_camera: whether the image already has a camera's blur, noise and compression.
+        ground: where hazards can be placed.
+        medium: how prompts name this kind of image.
     """
 
     image: Image
@@ -53,14 +53,14 @@ class Background:
 
 
 class Backgrounds(Protocol):
-    """Anything that hands out hazard-free scenes."""
+    """A source of hazard-free scenes."""
 
     @property
     def identity(self) -> str:
-        """Names the collection in provenance."""
+        """Name of the collection in provenance."""
 
     def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
-        """Background `index` of a run in pixels of this size; the same arguments give the same scene.
+        """Background `index` of a run, of this size in pixels; equal arguments give the same scene.
 
         Raises `BackgroundsMissing` when there is none for the condition.
         """
@@ -74,11 +74,11 @@ class DrawnBackgrounds:
 
     @property
     def identity(self) -> str:
-        """Names the world."""
+        """Name of the world."""
         return f"drawn:{self._world.name}"
 
     def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
-        """A street of its own for every seed and index."""
+        """Another street for every seed and index; unknown light means day, unknown weather clear."""
         rng = np.random.default_rng([seed, index, 2])
         layout = int(rng.integers(2**31 - 1))
         known = Condition(
@@ -107,8 +107,8 @@ class FolderBackgrounds:
         self._paths = sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES)
         if not self._paths:
             raise BackgroundsMissing(
-                f"{folder} holds no images to paint into; give a folder of hazard-free pictures or leave it "
-                "out to paint into drawn streets"
+                f"{folder} holds no images to inpaint; give a folder of hazard-free images or leave it "
+                "out to use drawn streets"
             )
         names = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in self._paths)
         self._digest = hashlib.sha256(names.encode()).hexdigest()
@@ -147,8 +147,8 @@ class FolderBackgrounds:
             if chosen := [path for path in self._paths if self._lights[path] is accepted]:
                 return chosen
         raise BackgroundsMissing(
-            f"none of the {len(self._paths)} background pictures was taken at {light}; add some there, "
-            "or leave the folder out to paint into drawn streets"
+            f"none of the {len(self._paths)} background images was taken at {light}; add some, "
+            "or leave the folder out to use drawn streets"
         )
 
 
@@ -162,20 +162,20 @@ def _read(path: Path) -> Image:
 def _crop(image: Image, width: int, height: int, rng: np.random.Generator) -> Image:
     """A random crop of the wanted shape, resized, mirrored half of the time."""
     tall, wide = image.shape[0], image.shape[1]
-    share = float(rng.uniform(*_CROP_SHARE)) * min(wide / width, tall / height)
-    crop_w, crop_h = max(int(width * share), 1), max(int(height * share), 1)
+    scale = float(rng.uniform(*_CROP_FRACTION)) * min(wide / width, tall / height)
+    crop_w, crop_h = max(int(width * scale), 1), max(int(height * scale), 1)
     left, top = int(rng.integers(wide - crop_w + 1)), int(rng.integers(tall - crop_h + 1))
-    method = cv2.INTER_AREA if share > 1 else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
     cut = cv2.resize(image[top : top + crop_h, left : left + crop_w], (width, height), interpolation=method)
     return np.asarray(cut[:, ::-1] if rng.random() < 0.5 else cut, np.uint8).copy()
 
 
 def _ground_of(street: Street, depth: NDArray[np.float32]) -> Ground:
-    """Road and pavement as far as nothing stands before them."""
+    """Visible road and pavement, and the horizon, of a drawn street; `depth` is (h, w), metres."""
     view, road = street.view, street.setting.road
     first, x, z = ground_points(view)
     bare = (np.abs(depth[first:] / np.maximum(z, 1e-3) - 1) < _SAME_SURFACE) & (z < _FARTHEST_M)
-    standable, on_road = np.zeros(depth.shape, np.bool_), np.zeros(depth.shape, np.bool_)
-    standable[first:] = bare & (x > road.wall_left + 0.4) & (x < road.wall_right - 0.4)
-    on_road[first:] = bare & (x > road.kerb_left) & (x < road.kerb_right)
-    return Ground(view.horizon_y / view.height, standable, on_road)
+    ground_mask, road_mask = np.zeros(depth.shape, np.bool_), np.zeros(depth.shape, np.bool_)
+    ground_mask[first:] = bare & (x > road.wall_left + 0.4) & (x < road.wall_right - 0.4)
+    road_mask[first:] = bare & (x > road.kerb_left) & (x < road.kerb_right)
+    return Ground(view.horizon_y / view.height, ground_mask, road_mask)

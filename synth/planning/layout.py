@@ -1,7 +1,7 @@
-"""Where the hazards of an order stand: planned boxes, the patches to be painted and their masks.
+"""Where the hazards of an order are placed: planned boxes, the patches to inpaint and their masks.
 
-A plan is a function of the order, the scene's index and the picture's size and horizon; it never looks at
-a picture. Boxes are pixels of the picture, xyxy, origin top left.
+A plan is a function of the order, the index of the scene, and the size and ground of its background; it
+never reads pixels. Boxes are xyxy in pixels of the image, origin top left.
 """
 
 import math
@@ -20,14 +20,14 @@ DEFAULT_HORIZON = 0.42
 _TRIES = 60
 _GROUND_TRIES = 45
 _PLACES = (2, 3, 4)
-_PLACE_ODDS = (0.55, 0.25, 0.20)
+_PLACE_PROBABILITIES = (0.55, 0.25, 0.20)
 _CONTROLS = 2
-_AT_WINDOW = 0.3
+_WINDOW_PROBABILITY = 0.3
 _PATCH_PER_BOX = (1.55, 2.6)
 _TIGHT_PATCH_PER_BOX = (1.5, 1.75)
 _TIGHT_FROM_PX = 48.0
 _LARGEST_SHIFT = 0.25
-_SIZE_SHARE = {
+_SIZE_FRACTION = {
     SizeBin.TINY: (0.018, 0.038),
     SizeBin.SMALL: (0.042, 0.095),
     SizeBin.MEDIUM: (0.105, 0.235),
@@ -39,7 +39,7 @@ _MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
 
 
 class RequiredSurface(StrEnum):
-    """What a class needs under it: the road, any ground, or mostly ground (fire and smoke leave windows)."""
+    """What a hazard must be on: road, any ground, or mostly ground (fire and smoke also in windows)."""
 
     ROAD = "road"
     GROUND = "ground"
@@ -48,12 +48,17 @@ class RequiredSurface(StrEnum):
 
 @dataclass(frozen=True)
 class ClassShape:
-    """How boxes of a class look: width over height, what they stand on, and `near_fraction`, the longer side
-    as a share of the picture's longer side when it stands at the lower edge.
+    """Typical boxes of a class.
+
+    Attributes:
+        aspect: lowest and highest width over height.
+        surface: what the lower edge of the box must be on.
+        near_fraction: longer side of the box over the longer side of the image, for a hazard at the lower
+            edge of the image.
     """
 
     aspect: tuple[float, float]
-    stand: RequiredSurface
+    surface: RequiredSurface
     near_fraction: float
 
 
@@ -71,44 +76,44 @@ _OTHER = ClassShape((0.7, 1.6), RequiredSurface.GROUND, 0.20)
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Where things can stand in a picture.
+    """Where hazards can be placed in an image.
 
     Attributes:
-        horizon: the horizon's height as a share of the picture's height, from above.
-        standable: (h, w) bool, road and pavement that nothing hides; None where that is not known.
-        road: (h, w) bool, the road alone; None where that is not known.
+        horizon: distance of the horizon from the upper edge, as a fraction of the image's height.
+        ground_mask: (h, w) bool, visible road and pavement; None where unknown.
+        road_mask: (h, w) bool, visible road; None where unknown.
     """
 
     horizon: float = DEFAULT_HORIZON
-    standable: Mask | None = None
-    road: Mask | None = None
+    ground_mask: Mask | None = None
+    road_mask: Mask | None = None
 
 
 @dataclass(frozen=True)
 class Place:
-    """One spot of a scene: planned box, the window around it, and the seed of all that is painted there."""
+    """One place of a scene: planned box, the window around it, and the seed of everything generated there."""
 
     box: Box
     window: PatchWindow
     seed: int
 
     def mask(self, patch_px: int) -> Mask:
-        """What may be painted, (patch_px, patch_px): the planned box grown a little."""
+        """The pixels to inpaint, bool (patch_px, patch_px): the planned box grown by `MASK_GROWTH`."""
         return inpainting_mask(self.window.to_patch(self.box, patch_px), patch_px)
 
     def size(self, width: int, height: int) -> SizeBin:
-        """Size bin of the planned box in a picture of this size."""
+        """Size bin of the planned box in an image of this size in pixels."""
         return size_bin(np.asarray(self.box, np.float32), width, height)
 
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """Places of one background, and how two twin pictures share them.
+    """Places of one background, and how they are divided between two twin images.
 
-    Every place is painted twice, with a hazard and empty. The first picture shows hazards at the even
-    places and the empty paintings at the odd ones, the second the reverse; so each picture has hazard-free
-    painted patches at spots where its twin has a hazard. `controls` are further hazard-free patches that
-    only pass the generator's encoder and decoder.
+    Every place is inpainted twice, with a hazard and empty. Image 0 shows hazards at the even places and
+    empty patches at the odd ones, image 1 the reverse; so each image has hazard-free inpainted patches
+    where its twin has a hazard. `controls` are further hazard-free patches that only pass the generator's
+    encoder and decoder.
     """
 
     index: int
@@ -116,26 +121,26 @@ class ScenePlan:
     controls: tuple[Place, ...]
 
     def hazards_of(self, twin: int) -> tuple[int, ...]:
-        """Indices of the places that bear a hazard in picture 0 or 1."""
+        """Indices of the places that have a hazard in image 0 or 1."""
         return tuple(range(twin, len(self.places), 2))
 
 
 def plan_scene(order: SynthesisOrder, index: int, *, width: int, height: int, ground: Ground) -> ScenePlan:
-    """Plan scene `index` of an order on a picture of this size in pixels.
+    """Plan scene `index` of an order on a background of this size in pixels.
 
-    A region of the order that shows no ground is believed all the same: the box was seen there. Raises
-    `OrderRefused` when not even one box of the wanted geometry fits into the picture.
+    When no place on the ground is found in the wanted region, the region is used without it, because the
+    order's boxes were measured there. Raises `OrderRefused` when not one box of the wanted geometry fits.
     """
     rng = np.random.default_rng([order.seed, index, 1])
-    wanted = int(rng.choice(_PLACES, p=_PLACE_ODDS))
+    wanted = int(rng.choice(_PLACES, p=_PLACE_PROBABILITIES))
     frame = _Frame(width, height, ground)
     places: list[Place] = []
     for _ in range(wanted):
         _add(places, [], order, frame, rng)
     if not places:
         raise OrderRefused(
-            f"no box of {order.class_name} in the geometry asked for fits into {width}x{height} pixels; "
-            "ask for smaller sizes or larger images"
+            f"no box of {order.class_name} in the ordered geometry fits into {width}x{height} pixels; "
+            "order smaller sizes or larger images"
         )
     controls: list[Place] = []
     smaller = order.model_copy(update={"geometry": _SMALL_ANYWHERE})
@@ -167,10 +172,10 @@ class _Frame:
 def _add(
     places: list[Place], others: list[Place], order: SynthesisOrder, frame: _Frame, rng: np.random.Generator
 ) -> bool:
-    """Append one more place whose mask touches no other's; False when none was found in some tries."""
+    """Append a place whose mask overlaps no other mask; False when none is found in `_TRIES` attempts."""
     for attempt in range(_TRIES):
         box = _draw_box(order, frame, rng)
-        if attempt < _GROUND_TRIES and not _stands(box, order.class_name, frame.ground, rng):
+        if attempt < _GROUND_TRIES and not _on_required_surface(box, order.class_name, frame.ground, rng):
             continue
         if not any(_touch(grown(box, 3 * MASK_GROWTH), p.box) for p in (*places, *others)):
             places.append(Place(box, _window(box, frame, rng), int(rng.integers(2**31 - 1))))
@@ -180,22 +185,24 @@ def _add(
 
 def _draw_box(order: SynthesisOrder, frame: _Frame, rng: np.random.Generator) -> Box:
     weights = np.asarray([g.weight for g in order.geometry])
-    share = order.geometry[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    geometry = order.geometry[int(rng.choice(len(weights), p=weights / weights.sum()))]
     shape = _SHAPES.get(order.class_name, _OTHER)
     aspect = float(np.exp(rng.uniform(*np.log(shape.aspect))))
-    centre_y = _centre_y(share, shape, frame, rng)
-    longer = _longer_side(share.size, shape, frame, centre_y, rng)
+    centre_y = _centre_y(geometry, shape, frame, rng)
+    longer = _longer_side(geometry.size, shape, frame, centre_y, rng)
     width, height = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
-    if share.region is RegionBin.UNKNOWN and share.size is not SizeBin.UNKNOWN:
-        centre_y = _depth_of(longer, shape, frame, rng) - height / 2
-    column = _column(share.region)
+    if geometry.region is RegionBin.UNKNOWN and geometry.size is not SizeBin.UNKNOWN:
+        centre_y = _lower_edge(longer, shape, frame, rng) - height / 2
+    column = _column(geometry.region)
     low, high = (0.06, 0.94) if column is None else (column / 3, (column + 1) / 3)
     centre_x = float(rng.uniform(low, high)) * frame.width
     return _settle(centre_x, centre_y, width, height, shape=shape, frame=frame)
 
 
-def _centre_y(share: WeightedGeometry, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
-    row = _row(share.region)
+def _centre_y(
+    geometry: WeightedGeometry, shape: ClassShape, frame: _Frame, rng: np.random.Generator
+) -> float:
+    row = _row(geometry.region)
     low, high = (frame.horizon, 0.95) if row is None else (row / 3, (row + 1) / 3)
     return float(rng.uniform(low, high)) * frame.height
 
@@ -203,45 +210,47 @@ def _centre_y(share: WeightedGeometry, shape: ClassShape, frame: _Frame, rng: np
 def _longer_side(
     size: SizeBin, shape: ClassShape, frame: _Frame, centre_y: float, rng: np.random.Generator
 ) -> float:
-    """Pixels: within the bin, or by depth (growing linearly from the horizon down) when it is unknown."""
+    """Longer side in pixels: within the bin, or growing linearly from the horizon down when it is unknown."""
     if size is SizeBin.UNKNOWN:
         nearness = (centre_y / frame.height - frame.horizon) / (1 - frame.horizon)
-        share = shape.near_fraction * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
+        fraction = shape.near_fraction * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
     else:
-        low, high = _SIZE_SHARE[size]
-        share = float(np.exp(rng.uniform(math.log(low), math.log(high))))
-    return min(max(share * frame.longer, 9.0), frame.shorter / 1.3)
+        low, high = _SIZE_FRACTION[size]
+        fraction = float(np.exp(rng.uniform(math.log(low), math.log(high))))
+    return min(max(fraction * frame.longer, 9.0), frame.shorter / 1.3)
 
 
-def _depth_of(longer: float, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
-    """The lower edge (pixels) at which something of this size stands on a flat road."""
+def _lower_edge(longer: float, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
+    """Where the lower edge (pixels) of a hazard of this size is on a flat road."""
     nearness = min(longer / frame.longer / shape.near_fraction, 1.0) * float(rng.uniform(0.85, 1.15))
     return (frame.horizon + (1 - frame.horizon) * min(max(nearness, 0.08), 1.0)) * frame.height
 
 
 def _settle(x: float, y: float, width: float, height: float, *, shape: ClassShape, frame: _Frame) -> Box:
-    """Move a box inside the picture; what lies on the road gets its lower edge below the horizon."""
+    """Move a box into the image, its lower edge below the horizon (fire and smoke may be slightly above)."""
     x = min(max(x, width / 2 + 2), frame.width - width / 2 - 2)
     y = min(y, frame.height - height / 2 - 2)
-    lowest_base = (frame.horizon + (-0.02 if shape.stand is RequiredSurface.MOSTLY else 0.05)) * frame.height
+    lowest_base = (
+        frame.horizon + (-0.02 if shape.surface is RequiredSurface.MOSTLY else 0.05)
+    ) * frame.height
     y = max(y, height / 2 + 2, lowest_base - height / 2)
     return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
-def _stands(box: Box, class_name: str, ground: Ground, rng: np.random.Generator) -> bool:
-    """Whether three points along the foot of the box are on what the class needs; true where unknown."""
-    stand = _SHAPES.get(class_name, _OTHER).stand
-    surface = ground.road if stand is RequiredSurface.ROAD else ground.standable
-    free = stand is RequiredSurface.MOSTLY and rng.random() < _AT_WINDOW
-    if surface is None or free:
+def _on_required_surface(box: Box, class_name: str, ground: Ground, rng: np.random.Generator) -> bool:
+    """Whether three points along the foot of the box are on the class's surface; True where unknown."""
+    required = _SHAPES.get(class_name, _OTHER).surface
+    surface = ground.road_mask if required is RequiredSurface.ROAD else ground.ground_mask
+    at_window = required is RequiredSurface.MOSTLY and rng.random() < _WINDOW_PROBABILITY
+    if surface is None or at_window:
         return True
     row = min(int(box[3] - 0.15 * (box[3] - box[1])), surface.shape[0] - 1)
-    columns = [int(box[0] + share * (box[2] - box[0])) for share in (0.25, 0.5, 0.75)]
+    columns = [int(box[0] + fraction * (box[2] - box[0])) for fraction in (0.25, 0.5, 0.75)]
     return bool(surface[row, columns].all())
 
 
 def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:
-    """The patch around a box; tight around larger ones, so that few pixels need not be stretched far."""
+    """The window around a box; tighter around larger boxes, so that patches are enlarged less."""
     shift = rng.uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, 2)
     longer = max(box[2] - box[0], box[3] - box[1])
     loose = _PATCH_PER_BOX if longer < _TIGHT_FROM_PX else _TIGHT_PATCH_PER_BOX
@@ -251,9 +260,9 @@ def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:
     )
 
 
-def grown(box: Box, share: float) -> Box:
-    """The box with `share` of its longer side added at every edge."""
-    pad = share * max(box[2] - box[0], box[3] - box[1])
+def grown(box: Box, fraction: float) -> Box:
+    """The box with `fraction` of its longer side added at every edge."""
+    pad = fraction * max(box[2] - box[0], box[3] - box[1])
     return (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
 
 

@@ -19,18 +19,18 @@ MASK_GROWTH = 0.08
 
 @dataclass(frozen=True)
 class PatchWindow:
-    """A square cut out of a larger picture: its corner and side in picture pixels."""
+    """A square inside an image: left and top edge and side, in pixels of the image."""
 
     left: int
     top: int
     side: int
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The pixels inside, a view of (side, side, 3)."""
+        """The pixels inside, (side, side, 3); a view, not a copy."""
         return image[self.top : self.top + self.side, self.left : self.left + self.side]
 
     def to_patch(self, xyxy: Box, patch_px: int) -> Box:
-        """A box in picture pixels -> the same box in pixels of the patch resized to `patch_px`."""
+        """Convert a box from image pixels to pixels of the patch resized to `patch_px`."""
         scale = patch_px / self.side
         x1, y1, x2, y2 = xyxy
         return (
@@ -39,7 +39,7 @@ class PatchWindow:
         )  # fmt: skip
 
     def to_image(self, xyxy: Box, patch_px: int) -> Box:
-        """The reverse of `to_patch`."""
+        """Convert a box from patch pixels to image pixels; the inverse of `to_patch`."""
         scale = self.side / patch_px
         x1, y1, x2, y2 = xyxy
         return x1 * scale + self.left, y1 * scale + self.top, x2 * scale + self.left, y2 * scale + self.top
@@ -48,17 +48,17 @@ class PatchWindow:
 def patch_window(
     xyxy: Box, width: int, height: int, *, per_box: float = 2.0, shift: tuple[float, float] = (0.0, 0.0)
 ) -> PatchWindow:
-    """The window around a planned box in a picture of `width` x `height` pixels.
+    """The window around a planned box in an image of `width` x `height` pixels.
 
-    Its side is `per_box` (1.5 to 3) times the longer box side, at least 48 px, at most the shorter
-    picture side; `shift` moves its centre by a share (-0.5 to 0.5) of the room around the box.
+    Its side is `per_box` (1.5 to 3) times the longer box side, at least 48 px, at most the shorter side of
+    the image; `shift` moves its centre by a fraction (-0.5 to 0.5) of the margin around the box.
     """
     x1, y1, x2, y2 = xyxy
     longer = max(x2 - x1, y2 - y1)
     side = min(max(round(per_box * longer), MIN_PATCH_SIDE_PX), width, height)
-    room_x, room_y = max(side - (x2 - x1), 0.0), max(side - (y2 - y1), 0.0)
-    left = (x1 + x2 - side) / 2 + shift[0] * room_x
-    top = (y1 + y2 - side) / 2 + shift[1] * room_y
+    margin_x, margin_y = max(side - (x2 - x1), 0.0), max(side - (y2 - y1), 0.0)
+    left = (x1 + x2 - side) / 2 + shift[0] * margin_x
+    top = (y1 + y2 - side) / 2 + shift[1] * margin_y
     return PatchWindow(round(min(max(left, 0), width - side)), round(min(max(top, 0), height - side)), side)
 
 

@@ -1,8 +1,8 @@
-"""Words for image models: a class and its conditions -> one deterministic prompt.
+"""Prompts: a class and a condition become one deterministic English phrase.
 
-The vocabulary is closed (`VOCABULARY`), because the bundled small Stable Diffusion knows no other words;
-larger models read the same prompts as plain English. A tag that is `unknown` gives no word. Nothing here
-sees an image.
+The vocabulary is closed (`VOCABULARY`), because the text encoder of the bundled small Stable Diffusion was
+trained on it alone; larger models take the same prompts as plain English. A tag that is `unknown` adds
+nothing to the prompt. Nothing here reads an image.
 """
 
 import re
@@ -14,7 +14,7 @@ from messaging.taxonomy import Condition, Light, SizeBin, Weather
 
 
 class Medium(StrEnum):
-    """What the picture should look like: `photo` of a city camera, or a `photograph` taken by hand."""
+    """The kind of image in the prompt: `photo` of a city camera, or a `photograph` taken by hand."""
 
     PHOTO = "photo"
     PHOTOGRAPH = "photograph"
@@ -49,15 +49,15 @@ def prompt_for(
     size: SizeBin = SizeBin.UNKNOWN,
     medium: Medium = Medium.PHOTO,
 ) -> str:
-    """The prompt for one painting; the same arguments and the same state of `rng` give the same words.
+    """The prompt for one patch; equal arguments and an equal state of `rng` give the same prompt.
 
     Args:
         class_name: a hazard class, or None for a street without hazards. A class outside the default
-            taxonomy is spelt out as its own name.
+            taxonomy is named by its own name.
         condition: light and weather.
         rng: chooses among synonyms and viewpoints.
         size: of the planned box in its frame.
-        medium: what the picture should look like.
+        medium: the kind of image that the prompt asks for.
     """
     things = EMPTY if class_name is None else THINGS.get(class_name, (class_name.replace("_", " "),))
     thing = things[int(rng.integers(len(things)))]

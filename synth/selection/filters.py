@@ -1,8 +1,8 @@
-"""Accept or refuse a painted hazard, with one reason of a fixed list.
+"""Accept or refuse a generated hazard, with one reason from a fixed list.
 
-The rules are pure: they read what the judges found (`Findings`) and never look at pixels. The order of the
-rules is the order of blame: nothing there, unsafe, misplaced, wrong thing, unconfirmed, off target, seen
-before.
+The rules are pure functions of the judges' measurements (`Findings`) and never read pixels. They are checked
+in this order: nothing there, unsafe, misplaced, wrong content, not confirmed, too far from the prototype,
+duplicate.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from messaging.errors import ConfigurationError
 
 
 class Refusal(StrEnum):
-    """Why a painted hazard was not kept."""
+    """Why a generated hazard was not kept."""
 
     NO_DIFFERENCE = "no_difference"
     UNSAFE = "unsafe"
@@ -29,9 +29,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a reference detector that knows the class saw at the label.
+    """Detections of a reference detector at the label.
 
-    `score` and `iou` belong to the wanted class's best detection there (0 and 0 when there is none);
+    `score` and `iou` belong to the wanted class's best detection there (0 and 0 when there is none),
     `rival` and `rival_score` to the best other class that covers the label.
     """
 
@@ -43,17 +43,17 @@ class Confirmation:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything the judges found about one painted hazard; None where a judge was not at hand.
+    """Measurements of one generated hazard; None where a judge was not configured.
 
     Attributes:
-        strength: mean difference to the empty painting, grey levels; 0 when nothing was painted.
+        strength: mean difference to the empty patch, grey levels; 0 when nothing was generated.
         plan_iou: IoU of the tight box with the planned one.
-        shorter_px: shorter side of the tight box, picture pixels.
-        confirmation: the reference detector's opinion.
-        prototype_distance: cosine distance of the painted hazard to the order's prototype.
-        empty_distance: the same of the empty painting at the same box.
-        unsafe: the generator's own safety checker raised its flag.
-        duplicate_of: name of the kept picture that shows the same hazard.
+        shorter_px: shorter side of the tight box, image pixels.
+        confirmation: detections of the reference detector.
+        prototype_distance: cosine distance of the hazard to the order's prototype.
+        empty_distance: the same distance of the empty patch at the same box.
+        unsafe: the generator's own safety checker flagged the patch.
+        duplicate_of: name of a kept hazard with nearly the same perceptual hash.
     """
 
     strength: float
@@ -70,9 +70,9 @@ class Findings:
 class FilterLimits:
     """Limits of the rules. Confirmation starts from Gen2Det (IoU 0.3).
 
-    The wanted class has to lead every other one by `confirm_lead`. With a floor of 0.1 alone, one kept fallen
-    person in four was a heap of garbage to the reference once the camera had added its noise, and taught
-    the detector that heaps are persons.
+    The score of the wanted class must exceed every other one by `confirm_lead`: with a lower limit of 0.1
+    alone, one kept fallen person in four was classified as garbage once the camera's noise was added, and
+    the detector learned to confuse the two.
     """
 
     least_strength: float = 6.0
@@ -86,14 +86,14 @@ class FilterLimits:
     prototype_margin: float = 0.05
 
     def __post_init__(self) -> None:
-        shares = (self.plan_iou, self.plan_iou_amorphous, self.confirm_lead, self.confirm_iou,
+        fractions = (self.plan_iou, self.plan_iou_amorphous, self.confirm_lead, self.confirm_iou,
                   self.confirm_iou_amorphous, self.rival_score)  # fmt: skip
-        if not all(0 <= share <= 1 for share in shares):
-            raise ConfigurationError(f"filter limits that are shares must lie between 0 and 1; got {self}")
+        if not all(0 <= fraction <= 1 for fraction in fractions):
+            raise ConfigurationError(f"filter limits that are fractions must be between 0 and 1; got {self}")
 
 
 def refusal(found: Findings, limits: FilterLimits, *, amorphous: bool) -> Refusal | None:
-    """The first rule that the painted hazard breaks; None when it may be kept."""
+    """The reason of the first rule that the hazard breaks; None when it may be kept."""
     plan_iou = limits.plan_iou_amorphous if amorphous else limits.plan_iou
     if found.strength < limits.least_strength or found.shorter_px < limits.least_side_px:
         return Refusal.NO_DIFFERENCE
@@ -103,29 +103,32 @@ def refusal(found: Findings, limits: FilterLimits, *, amorphous: bool) -> Refusa
         return Refusal.BOX_TOO_DIFFERENT
     if (verdict := _unconfirmed(found.confirmation, limits, amorphous=amorphous)) is not None:
         return verdict
-    if _moved_away(found, limits):
+    if _further_from_prototype(found, limits):
         return Refusal.TOO_FAR_FROM_PROTOTYPE
     return Refusal.DUPLICATE if found.duplicate_of is not None else None
 
 
-def _unconfirmed(seen: Confirmation | None, limits: FilterLimits, *, amorphous: bool) -> Refusal | None:
-    if seen is None:
+def _unconfirmed(
+    confirmation: Confirmation | None, limits: FilterLimits, *, amorphous: bool
+) -> Refusal | None:
+    if confirmation is None:
         return None
     iou = limits.confirm_iou_amorphous if amorphous else limits.confirm_iou
-    if seen.score - seen.rival_score >= limits.confirm_lead and seen.iou >= iou:
+    lead = confirmation.score - confirmation.rival_score
+    if lead >= limits.confirm_lead and confirmation.iou >= iou:
         return None
-    return Refusal.WRONG_CONTENT if seen.rival_score >= limits.rival_score else Refusal.NOT_CONFIRMED
+    return Refusal.WRONG_CONTENT if confirmation.rival_score >= limits.rival_score else Refusal.NOT_CONFIRMED
 
 
-def _moved_away(found: Findings, limits: FilterLimits) -> bool:
-    """Painting the hazard took the spot further from the prototype than the empty street is."""
+def _further_from_prototype(found: Findings, limits: FilterLimits) -> bool:
+    """Whether the hazard is further from the prototype than the empty patch is."""
     if found.prototype_distance is None or found.empty_distance is None:
         return False
     return found.prototype_distance > found.empty_distance + limits.prototype_margin
 
 
 class DuplicateIndex:
-    """Perceptual hashes of the kept hazards; two within `limit_bits` of each other are one picture."""
+    """Perceptual hashes of the kept hazards; two that differ in at most `limit_bits` bits are duplicates."""
 
     def __init__(self, *, limit_bits: int = 10) -> None:
         self._limit = limit_bits
@@ -133,7 +136,7 @@ class DuplicateIndex:
         self._hashes: list[NDArray[np.bool_]] = []
 
     def find(self, fingerprint: NDArray[np.bool_]) -> str | None:
-        """Name of a kept hazard that looks the same, or None."""
+        """Name of the nearest kept hazard within the limit, or None. `fingerprint` is bool (bits,)."""
         if not self._hashes:
             return None
         distances = (np.stack(self._hashes) != fingerprint).sum(axis=1)
@@ -141,6 +144,6 @@ class DuplicateIndex:
         return self._names[nearest] if distances[nearest] <= self._limit else None
 
     def add(self, name: str, fingerprint: NDArray[np.bool_]) -> None:
-        """Remember a kept hazard."""
+        """Add the hash of a kept hazard."""
         self._names.append(name)
         self._hashes.append(fingerprint)

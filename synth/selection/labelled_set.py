@@ -1,15 +1,15 @@
 """LabelledSet: images, YOLO labels and the provenance of every image in one immutable folder.
 
-    images/NAME.jpg     marked in a JPEG comment as generated
-    labels/NAME.txt     class index, centre x, centre y, width, height; shares of the picture, YOLO's order
+    images/NAME.jpg     a JPEG comment states that it is generated
+    labels/NAME.txt     class index, centre x, centre y, width, height; normalised, in YOLO's order
     classes.json        class names in index order
-    index.csv           file, scene (the background), condition: how labelled folders tell scenes apart
+    index.csv           file, scene (the background), condition; splits by scene use it
     run.json            order, generator, judges and backgrounds that made it
-    provenance.jsonl    one `ImageRow` an image
-    refused.jsonl       one `RefusedRow` a painted hazard that was not kept
+    provenance.jsonl    one `ImageRow` per image
+    refused.jsonl       one `RefusedRow` per refused hazard
     manifest.json       sha256 of every file above; its own sha256 names the set
 
-Writing and reading that format lives here; nothing here paints, judges or draws.
+This module writes and reads that format; it never generates or judges images.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class _Row(BaseModel):
 
 
 class Scores(_Row):
-    """What the judges measured at one painted hazard; None where a judge was not at hand."""
+    """Measurements of one generated hazard; None where a judge was not configured."""
 
     strength: float
     plan_iou: float
@@ -51,7 +51,7 @@ class Scores(_Row):
 
 
 class LabelledHazard(_Row):
-    """One painted hazard: its label, how it was painted, what was measured. Boxes are picture pixels."""
+    """One generated hazard: label, generation parameters, measurements. Boxes are xyxy in image pixels."""
 
     class_name: str
     planned: Box
@@ -66,7 +66,7 @@ class LabelledHazard(_Row):
 
 
 class ImageRow(_Row):
-    """One kept image: where it comes from and what is labelled in it."""
+    """One kept image: its provenance and its labelled hazards."""
 
     name: str
     order: str
@@ -82,7 +82,7 @@ class ImageRow(_Row):
 
 
 class RefusedRow(_Row):
-    """One painted hazard that was not kept, and the first rule that it broke."""
+    """One refused hazard, and the first rule that it broke."""
 
     name: str
     reason: Refusal
@@ -93,7 +93,7 @@ class RefusedRow(_Row):
 
 
 class RunFacts(_Row):
-    """What made a set; two runs with other facts never share a folder. Digests are sha256 hex."""
+    """Everything that determines a set; runs with different facts use different folders."""
 
     order: dict[str, object]
     order_digest: str
@@ -133,7 +133,7 @@ class LabelledSet:
         for name, digest in manifest.files.items():
             if _digest_of_file(folder / name, folder) != digest:
                 raise LabelledSetBroken(
-                    f"{name} of the labelled set {folder} is not what its manifest says; run the order again"
+                    f"{name} of the labelled set {folder} differs from its manifest; run the order again"
                 )
         names = tuple(json.loads((folder / "classes.json").read_text()))
         digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
@@ -145,15 +145,15 @@ class LabelledSet:
         return tuple(self.folder / n for n in sorted(self.manifest.files) if n.startswith("images/"))
 
     def provenance(self) -> tuple[ImageRow, ...]:
-        """One row an image."""
+        """One row per image."""
         return tuple(ImageRow.model_validate_json(line) for line in self._lines("provenance.jsonl"))
 
     def refused(self) -> tuple[RefusedRow, ...]:
-        """One row a painted hazard that was not kept."""
+        """One row per refused hazard."""
         return tuple(RefusedRow.model_validate_json(line) for line in self._lines("refused.jsonl"))
 
     def facts(self) -> RunFacts:
-        """What made the set."""
+        """The facts of the run that made the set."""
         return RunFacts.model_validate_json((self.folder / "run.json").read_text())
 
     def _lines(self, name: str) -> list[str]:
@@ -161,16 +161,16 @@ class LabelledSet:
 
 
 def write_image(folder: Path, row: ImageRow, jpeg: bytes, class_names: Sequence[str]) -> None:
-    """Write one image, marked as generated, and its label file. `jpeg` is a whole JPEG file."""
-    marked = add_jpeg_comment(
+    """Write one JPEG file, with a comment that it is generated, and its label file."""
+    commented = add_jpeg_comment(
         jpeg, f"{WATERMARK}; order={row.order[:16]}; image={row.name}; generator={row.generator}"
     )
-    write_atomically(folder / "images" / f"{row.name}.jpg", marked)
+    write_atomically(folder / "images" / f"{row.name}.jpg", commented)
     write_atomically(folder / "labels" / f"{row.name}.txt", label_text(row, class_names).encode())
 
 
 def label_text(row: ImageRow, class_names: Sequence[str]) -> str:
-    """YOLO lines of an image's hazards."""
+    """The label file of an image: one YOLO line per hazard."""
     return "".join(
         f"{list(class_names).index(h.class_name)} {(h.tight[0] + h.tight[2]) / 2 / row.width:.6f} "
         f"{(h.tight[1] + h.tight[3]) / 2 / row.height:.6f} {(h.tight[2] - h.tight[0]) / row.width:.6f} "
@@ -188,7 +188,7 @@ def finalise_set(
     patches_generated: int,
     complete: bool,
 ) -> LabelledSet:
-    """Write the facts and the manifest of a folder whose images are all there, and open it."""
+    """Write the facts and the manifest of a folder that has all its images, and open the set."""
     write_atomically(folder / "classes.json", json.dumps(list(facts.class_names)).encode())
     write_atomically(folder / "index.csv", _index(kept).encode())
     write_atomically(folder / "run.json", facts.model_dump_json(indent=1).encode())
@@ -208,9 +208,9 @@ def finalise_set(
 
 
 def add_jpeg_comment(jpeg: bytes, text: str) -> bytes:
-    """The JPEG file with `text` as a comment segment behind its first marker."""
+    """The JPEG file with `text` as a comment segment after its first marker."""
     if jpeg[:2] != b"\xff\xd8":
-        raise ConfigurationError(f"only JPEG files can be marked; this one starts with {jpeg[:2].hex()}")
+        raise ConfigurationError(f"only JPEG files can get a comment; this one starts with {jpeg[:2].hex()}")
     data = text.encode()
     return jpeg[:2] + _COMMENT_MARKER + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:]
 

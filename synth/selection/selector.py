@@ -1,7 +1,7 @@
-"""From painted scenes to kept pictures: compose the twins, ask the judges, apply the rules.
+"""From inpainted scenes to kept images: compose the twins, run the judges, apply the filter rules.
 
-A hazard that is refused is replaced by its empty counterpart, so that no picture holds a hazard without
-a label. A twin with no hazard left is not kept. Images are BGR uint8.
+A refused hazard is replaced by its empty counterpart, so that no image has a hazard without a label. A twin
+without any accepted hazard is not kept. Images are BGR uint8 (h, w, 3).
 """
 
 from collections.abc import Sequence
@@ -27,20 +27,20 @@ _SAVED_QUALITY = 95
 
 @dataclass(frozen=True, eq=False)
 class KeptImage:
-    """A picture worth keeping and everything known about it."""
+    """An accepted image, BGR uint8 (h, w, 3), and its provenance row."""
 
     row: ImageRow
     image: Image
 
     def jpeg(self) -> bytes:
-        """The picture as a JPEG file."""
+        """The image as a JPEG file."""
         _, data = cv2.imencode(".jpg", self.image, [cv2.IMWRITE_JPEG_QUALITY, _SAVED_QUALITY])
         return bytes(data)
 
 
 @dataclass(frozen=True, eq=False)
 class Selector:
-    """Judges and rules of one order."""
+    """The judges and filter rules of one order."""
 
     order: SynthesisOrder
     taxonomy: Taxonomy
@@ -49,25 +49,27 @@ class Selector:
     prototype: PrototypeDistance | None
     limits: FilterLimits
 
-    def select(self, scene: InpaintedScene, seen: DuplicateIndex) -> tuple[list[KeptImage], list[RefusedRow]]:
-        """Twins of a scene that may be kept, and the hazards that may not; `seen` learns the kept ones."""
+    def select(
+        self, scene: InpaintedScene, duplicates: DuplicateIndex
+    ) -> tuple[list[KeptImage], list[RefusedRow]]:
+        """The accepted twins and the refused hazards of a scene; adds accepted hazards to `duplicates`."""
         kept: list[KeptImage] = []
         refused: list[RefusedRow] = []
         for twin in (0, 1):
             if scene.plan.hazards_of(twin):
-                picture, rows = self._twin(scene, twin, seen)
+                image, rows = self._twin(scene, twin, duplicates)
                 refused += rows
-                kept += [] if picture is None else [picture]
+                kept += [] if image is None else [image]
         return kept, refused
 
     def _twin(
-        self, scene: InpaintedScene, twin: int, seen: DuplicateIndex
+        self, scene: InpaintedScene, twin: int, duplicates: DuplicateIndex
     ) -> tuple[KeptImage | None, list[RefusedRow]]:
         name = f"{self.order.order}-{scene.plan.index:06d}{'ab'[twin]}"
         wanted = scene.plan.hazards_of(twin)
         tight = {k: box for k in wanted if (box := scene.places[k].tight) is not None}
         image = self._compose(scene, twin, list(tight))
-        found = self._judge(image, scene, twin, tight, seen)
+        found = self._judge(image, scene, twin, tight, duplicates)
         verdicts = {k: self._refuse(found[k]) if k in found else Refusal.NO_DIFFERENCE for k in wanted}
         accepted = [k for k in wanted if verdicts[k] is None]
         refused = [
@@ -81,11 +83,11 @@ class Selector:
             image = self._compose(scene, twin, accepted)
         hazards = tuple(self._hazard_row(image, scene.places[k], tight[k], found[k]) for k in accepted)
         row = self._image_row(name, scene, image, accepted, hazards)
-        add_kept_hazards([row], seen)
+        add_kept_hazards([row], duplicates)
         return KeptImage(row, image), refused
 
     def _compose(self, scene: InpaintedScene, twin: int, with_hazard: Sequence[int]) -> Image:
-        """The twin as its camera delivers it; always the same noise."""
+        """The twin as its camera delivers it; equal arguments give equal noise."""
         rng = np.random.default_rng([self.order.seed, scene.plan.index, twin, 5])
         return apply_camera(self._before_camera(scene, with_hazard, rng), scene.background, rng)
 
@@ -97,35 +99,40 @@ class Selector:
         return paste(scene.background, [*pastings, *scene.controls], rng)
 
     def _judge(
-        self, image: Image, scene: InpaintedScene, twin: int, tight: dict[int, Box], seen: DuplicateIndex
+        self,
+        image: Image,
+        scene: InpaintedScene,
+        twin: int,
+        tight: dict[int, Box],
+        duplicates: DuplicateIndex,
     ) -> dict[int, Findings]:
-        """What the judges find at the tight boxes of one twin.
+        """Measure the hazards of one twin at their tight boxes.
 
-        The reference looks before the camera adds its noise: it is asked what was painted, and a picture
-        that is hard to see is exactly what the order wants.
+        The reference detector gets the image without camera noise: it has to confirm what was generated,
+        while images in which that is hard to detect are the ones that the order needs.
         """
         boxes = list(tight.values())
         confirmed: Sequence[Confirmation | None] = [None] * len(boxes)
         near: Sequence[float | None] = [None] * len(boxes)
         far: Sequence[float | None] = [None] * len(boxes)
         if self.reference is not None:
-            calm = self._before_camera(scene, list(tight), np.random.default_rng(scene.plan.index))
-            confirmed = self.reference.confirm(calm, boxes)
+            noiseless = self._before_camera(scene, list(tight), np.random.default_rng(scene.plan.index))
+            confirmed = self.reference.confirm(noiseless, boxes)
         if self.prototype is not None and boxes:
             near = [float(v) for v in self.prototype.distances(image, boxes)]
             far = [float(v) for v in self.prototype.distances(self._compose(scene, twin, []), boxes)]
         found = {}
-        for k, opinion, distance, without in zip(tight, confirmed, near, far, strict=True):
-            painted, box = scene.places[k], tight[k]
+        for k, confirmation, distance, empty_distance in zip(tight, confirmed, near, far, strict=True):
+            inpainted, box = scene.places[k], tight[k]
             found[k] = Findings(
-                strength=0.0 if painted.label is None else painted.label.strength,
-                plan_iou=_iou(box, painted.place.box),
+                strength=0.0 if inpainted.label is None else inpainted.label.strength,
+                plan_iou=_iou(box, inpainted.place.box),
                 shorter_px=min(box[2] - box[0], box[3] - box[1]),
-                confirmation=opinion,
+                confirmation=confirmation,
                 prototype_distance=distance,
-                empty_distance=without,
-                unsafe=_blacked_out(painted),
-                duplicate_of=seen.find(fingerprint(image, box)),
+                empty_distance=empty_distance,
+                unsafe=_blacked_out(inpainted),
+                duplicate_of=duplicates.find(fingerprint(image, box)),
             )
         return found
 
@@ -134,12 +141,12 @@ class Selector:
         return refusal(found, self.limits, amorphous=amorphous)
 
     def _hazard_row(
-        self, image: Image, painted: InpaintedPlace, tight: Box, found: Findings
+        self, image: Image, inpainted: InpaintedPlace, tight: Box, found: Findings
     ) -> LabelledHazard:
-        made = painted.hazard.provenance
+        made = inpainted.hazard.provenance
         return LabelledHazard(
             class_name=self.order.class_name,
-            planned=_rounded(painted.place.box),
+            planned=_rounded(inpainted.place.box),
             tight=_rounded(tight),
             prompt=made.prompt,
             seed=made.seed,
@@ -174,31 +181,31 @@ class Selector:
         )
 
 
-def add_kept_hazards(rows: Sequence[ImageRow], seen: DuplicateIndex) -> None:
-    """Teach `seen` the hazards of pictures kept in an earlier run."""
+def add_kept_hazards(rows: Sequence[ImageRow], duplicates: DuplicateIndex) -> None:
+    """Add the hazards of kept images to the index of duplicates."""
     for row in rows:
         for k, hazard in enumerate(row.hazards):
-            seen.add(f"{row.name}/{k}", _bits(hazard.fingerprint))
+            duplicates.add(f"{row.name}/{k}", _bits(hazard.fingerprint))
 
 
-def _refused_row(name: str, painted: InpaintedPlace, reason: Refusal, found: Findings | None) -> RefusedRow:
-    made = painted.hazard.provenance
+def _refused_row(name: str, inpainted: InpaintedPlace, reason: Refusal, found: Findings | None) -> RefusedRow:
+    made = inpainted.hazard.provenance
     scores = None if found is None else _scores(found)
-    planned = _rounded(painted.place.box)
+    planned = _rounded(inpainted.place.box)
     return RefusedRow(
         name=name, reason=reason, planned=planned, prompt=made.prompt, seed=made.seed, scores=scores
     )
 
 
 def _scores(found: Findings) -> Scores:
-    seen = found.confirmation
+    confirmation = found.confirmation
     return Scores(
         strength=round(found.strength, 2),
         plan_iou=round(found.plan_iou, 3),
-        reference_score=None if seen is None else round(seen.score, 3),
-        reference_iou=None if seen is None else round(seen.iou, 3),
-        rival=None if seen is None else seen.rival,
-        rival_score=None if seen is None else round(seen.rival_score, 3),
+        reference_score=None if confirmation is None else round(confirmation.score, 3),
+        reference_iou=None if confirmation is None else round(confirmation.iou, 3),
+        rival=None if confirmation is None else confirmation.rival,
+        rival_score=None if confirmation is None else round(confirmation.rival_score, 3),
         prototype_distance=_round(found.prototype_distance),
         empty_distance=_round(found.empty_distance),
     )
@@ -220,6 +227,6 @@ def _iou(a: Box, b: Box) -> float:
     return float(iou_matrix(np.asarray([a], np.float32), np.asarray([b], np.float32))[0, 0])
 
 
-def _blacked_out(painted: InpaintedPlace) -> bool:
-    """Safety checkers of diffusers pipelines answer a flagged painting with an all-black image."""
-    return int(painted.hazard.image.max()) == 0
+def _blacked_out(inpainted: InpaintedPlace) -> bool:
+    """Whether the patch is all black: safety checkers of diffusers pipelines replace a flagged image so."""
+    return int(inpainted.hazard.image.max()) == 0

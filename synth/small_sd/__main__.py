@@ -10,7 +10,7 @@ from messaging.errors import BlindspotError
 from synth.small_sd.run import Plan, train
 from synth.small_sd.schedule import Budget
 
-_VAE_SHARE = 0.25
+_VAE_FRACTION = 0.25
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,30 +32,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan(said: argparse.Namespace) -> Plan:
+def _plan(given: argparse.Namespace) -> Plan:
     return Plan(
-        work=said.work or said.out.with_name(f"{said.out.name}.work"),
-        out=said.out,
-        frames=said.frames,
-        vae=Budget(said.vae_steps, said.minutes * _VAE_SHARE),
-        unet=Budget(said.steps, said.minutes * (1 - _VAE_SHARE)),
-        batch=said.batch,
-        seed=said.seed,
-        processes=said.processes,
-        device=said.device,
-        photographs=said.photographs,
-        detector=said.detector,
-        checkpoint_every_s=60 * said.checkpoint_minutes,
+        work=given.work or given.out.with_name(f"{given.out.name}.work"),
+        out=given.out,
+        frames=given.frames,
+        vae=Budget(given.vae_steps, given.minutes * _VAE_FRACTION),
+        unet=Budget(given.steps, given.minutes * (1 - _VAE_FRACTION)),
+        batch=given.batch,
+        seed=given.seed,
+        processes=given.processes,
+        device=given.device,
+        photographs=given.photographs,
+        detector=given.detector,
+        checkpoint_every_s=60 * given.checkpoint_minutes,
     )
 
 
 def main() -> int:
-    """Train as the command line says; 0 when the folder is written, 2 when something was refused."""
-    said = _parser().parse_args()
+    """Train as configured on the command line; 0 when the folder is written, 2 for an error."""
+    given = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(said.threads)
+    torch.set_num_threads(given.threads)
     try:
-        train(_plan(said))
+        train(_plan(given))
     except BlindspotError as error:
         logging.getLogger(__name__).error("%s", error)
         return 2

@@ -40,7 +40,7 @@ def train_decoder(
 ) -> tuple[AutoencoderKL, int]:  # fmt: skip
     """Write the encoder, train the decoder. Returns the averaged VAE on the CPU, and the steps taken."""
     draw = torch.Generator().manual_seed(seed)
-    pictures = torch.from_numpy(np.concatenate([crops.hazard, crops.empty]))
+    targets = torch.from_numpy(np.concatenate([crops.hazard, crops.empty]))
     powers = torch.from_numpy(exposures_of(crops.empty)).repeat(2)
     write_encoder(vae, projection)
     start_decoder(vae, projection)
@@ -49,8 +49,8 @@ def train_decoder(
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     schedule, step = Schedule(budget, _PEAK_RATE, clock), 0
     while schedule.progress(step) < 1.0:
-        rows = torch.randint(len(pictures), (batch,), generator=draw)
-        images = lifted(as_tensor(pictures[rows]), powers[rows])
+        rows = torch.randint(len(targets), (batch,), generator=draw)
+        images = lifted(as_tensor(targets[rows]), powers[rows])
         mirrored = torch.rand(batch, generator=draw) < 0.5
         images[mirrored] = images[mirrored].flip(-1)
         latents = projection.encode(images)

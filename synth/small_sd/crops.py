@@ -1,8 +1,8 @@
-"""Training crops: what stands in the mask, what stands there without the hazard, and the words for it.
+"""Training crops: a patch with its hazard, the same patch without it, its mask, class and conditions.
 
-A crop is cut exactly as production cuts its patches (`synth.planning.patches`). Its target is the empty
-picture with the hazard inside the mask only, so that glow outside the mask cannot betray it.
-Images are BGR uint8; boxes are pixels of the 64 px patch. Nothing here knows torch.
+A crop is cut exactly as production cuts its patches (`synth.planning.patches`). Its target is the empty image
+with the hazard inside the mask only, so that glow outside the mask gives no hint of it. Images are BGR uint8;
+boxes are pixels of the 64 px patch. Nothing here imports torch.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ class CropSet:
     Attributes:
         hazard: (n, 64, 64, 3) uint8 BGR, with the hazard inside the mask; equals `empty` where there is none.
         empty: (n, 64, 64, 3) uint8 BGR, the same street without it.
-        has_empty: (n,) bool; False where no picture without the hazard exists (photographs).
+        has_empty: (n,) bool; False where no image without the hazard exists (photographs).
         mask: (n, 64, 64) bool.
         class_name: (n,) str, `NO_CLASS` where there is no hazard.
         condition: (n,) str, `Condition.key`.
-        size: (n,) str, `SizeBin` of the box in its picture.
+        size: (n,) str, `SizeBin` of the box in its image.
         medium: (n,) str, `Medium`.
         embedding: (n, 64) float32 unit vectors of the box by a detector's frozen layers, zeros if unknown.
     """
@@ -101,16 +101,16 @@ def stack(crops: Sequence[Crop]) -> CropSet:
 
 
 def size_bin(xyxy: Box, width: int, height: int) -> SizeBin:
-    """Longer box side as a share of the longer picture side (`messaging.taxonomy.SizeBin`)."""
-    share = max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]) / max(width, height)
+    """Size bin of a box (pixels): longer box side over longer image side (`messaging.taxonomy.SizeBin`)."""
+    fraction = max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]) / max(width, height)
     for limit, name in ((0.04, SizeBin.TINY), (0.10, SizeBin.SMALL), (0.25, SizeBin.MEDIUM)):
-        if share < limit:
+        if fraction < limit:
             return name
     return SizeBin.LARGE
 
 
 def random_window(xyxy: Box, width: int, height: int, rng: np.random.Generator) -> PatchWindow:
-    """A patch window around a box: 1.5 to 3 box sides, the box up to a third of the room off centre."""
+    """A patch window around a box: 1.5 to 3 box sides, the box off centre by up to a third of the margin."""
     shift = rng.uniform(-0.33, 0.33, 2)
     return patch_window(
         xyxy, width, height, per_box=float(rng.uniform(1.5, 3.0)), shift=(float(shift[0]), float(shift[1]))
@@ -126,9 +126,9 @@ def shrink(patch: NDArray[np.uint8]) -> Image:
 def alone(hazard: Image, empty: Image, mask: NDArray[np.bool_], *, luminous: bool) -> Image | None:
     """The empty patch with nothing but the hazard in it: its own glow, if it is `luminous`, fading out.
 
-    The change in a ring around the mask tells how much light spills over. A hazard in another one's light
-    gives None, for nobody can tell the two apart. A painting must end where its hazard ends, or detectors
-    learn lit squares.
+    The change in a ring around the mask measures how much light spills over. A hazard that is lit by another
+    one gives None, because the two lights cannot be separated. The target must end where the hazard ends, or
+    detectors learn lit squares.
     """
     change = np.abs(hazard.astype(np.float32) - empty).max(axis=2)
     ring = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_) & ~mask
@@ -137,9 +137,9 @@ def alone(hazard: Image, empty: Image, mask: NDArray[np.bool_], *, luminous: boo
         return None
     if not luminous or spill <= 1.0:
         return np.where(mask[..., None], hazard, empty)
-    share = np.clip((change - 1.6 * spill) / (0.8 * spill + 12.0), 0.0, 1.0) * mask
-    share = cv2.GaussianBlur(np.maximum(share, _fading(mask)), (3, 3), 0)[..., None]
-    return np.asarray(empty + share * (hazard.astype(np.float32) - empty) + 0.5, np.uint8)
+    weight = np.clip((change - 1.6 * spill) / (0.8 * spill + 12.0), 0.0, 1.0) * mask
+    weight = cv2.GaussianBlur(np.maximum(weight, _fading(mask)), (3, 3), 0)[..., None]
+    return np.asarray(empty + weight * (hazard.astype(np.float32) - empty) + 0.5, np.uint8)
 
 
 def _fading(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

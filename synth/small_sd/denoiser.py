@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 EMPTY_SHARE = 0.36
 PROMPT_DROP = 0.10
 PROTOTYPE_DROP = 0.30
-PHOTOGRAPH_SHARE = 0.12
+PHOTOGRAPH_FRACTION = 0.12
 BACKGROUND_SHOWN = 0.8
 _MEAN_OF = 8
 _MAX_NOISE = 0.7
@@ -56,8 +56,8 @@ class DenoiserParts(torch.nn.Module):
         vectors: torch.Tensor, known: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
         """(b, 9, s, s) input, (b,) times, (b, t) ids, (b, 64) prototypes, (b,) bool -> (b, 4, s, s) v."""
-        words = torch.cat([self.text(ids)[0], self.token(vectors, known)], dim=1)
-        predicted: torch.Tensor = self.unet(latent, times, words).sample
+        context = torch.cat([self.text(ids)[0], self.token(vectors, known)], dim=1)
+        predicted: torch.Tensor = self.unet(latent, times, context).sample
         return predicted
 
 
@@ -72,15 +72,15 @@ class Latents:
 
 
 def encode(projection: Projection, crops: CropSet, batch: int = 256) -> Latents:
-    """Every crop through the fixed encoder once, lifted as its empty street asks for."""
+    """Encode every crop once with the fixed encoder, brightened by the exponent of its empty patch."""
     mask = torch.from_numpy(crops.mask)[:, None].float()
     powers = torch.from_numpy(exposures_of(crops.empty))
 
-    def latents(pictures: NDArray[np.uint8], *, holes: bool) -> torch.Tensor:
+    def latents(images_bgr: NDArray[np.uint8], *, holes: bool) -> torch.Tensor:
         parts = []
-        for start in range(0, len(pictures), batch):
+        for start in range(0, len(images_bgr), batch):
             rows = slice(start, start + batch)
-            images = lifted(as_tensor(torch.from_numpy(pictures[rows])), powers[rows])
+            images = lifted(as_tensor(torch.from_numpy(images_bgr[rows])), powers[rows])
             parts.append(projection.encode(images * (mask[rows] < 0.5) if holes else images).half())
         return torch.cat(parts)
 
@@ -134,7 +134,7 @@ class Samples:
             empty = ((self.rng.random(size) < EMPTY_SHARE) & self.crops.has_empty[rows]) | (names == NO_CLASS)
             silent = self.rng.random(size) < PROMPT_DROP
             vectors, known = zip(*(self._prototype(int(r)) for r in rows), strict=True)
-            told = np.asarray(known) & ~empty & ~silent & (self.rng.random(size) >= PROTOTYPE_DROP)
+            conditioned = np.asarray(known) & ~empty & ~silent & (self.rng.random(size) >= PROTOTYPE_DROP)
             at, is_empty = torch.from_numpy(rows), torch.from_numpy(empty)
             target = torch.where(
                 is_empty[:, None, None, None], self.latents.empty[at], self.latents.hazard[at]
@@ -150,7 +150,7 @@ class Samples:
             yield Batch(
                 target.float(), masked.float(), self.latents.mask[at].float(),
                 torch.stack([self._tokenise(p) for p in prompts]),
-                torch.from_numpy(np.stack(vectors)), torch.from_numpy(told),
+                torch.from_numpy(np.stack(vectors)), torch.from_numpy(conditioned),
             )  # fmt: skip
 
     def _prompt(self, row: int, empty: bool) -> str:
@@ -163,8 +163,8 @@ class Samples:
 
     def _tokenise(self, prompt: str) -> torch.Tensor:
         if prompt not in self._ids:
-            said = self.tokens(prompt, padding="max_length", truncation=True, return_tensors="pt")
-            self._ids[prompt] = said.input_ids[0]
+            encoded = self.tokens(prompt, padding="max_length", truncation=True, return_tensors="pt")
+            self._ids[prompt] = encoded.input_ids[0]
         return self._ids[prompt]
 
     def _prototype(self, row: int) -> tuple[NDArray[np.float32], bool]:
@@ -185,11 +185,11 @@ def _chances(crops: CropSet) -> NDArray[np.float64]:
     """Classes count alike within a medium, and photographs for 12 % in all."""
     photograph = crops.medium == Medium.PHOTOGRAPH
     chances = np.zeros(len(crops))
-    for medium, share in ((photograph, PHOTOGRAPH_SHARE), (~photograph, 1 - PHOTOGRAPH_SHARE)):
+    for medium, fraction in ((photograph, PHOTOGRAPH_FRACTION), (~photograph, 1 - PHOTOGRAPH_FRACTION)):
         names = set(crops.class_name[medium].tolist())
         for name in names:
             rows = medium & (crops.class_name == name)
-            chances[rows] = share / len(names) / rows.sum()
+            chances[rows] = fraction / len(names) / rows.sum()
     return np.asarray(chances / chances.sum(), np.float64)
 
 
@@ -197,24 +197,22 @@ def _chances(crops: CropSet) -> NDArray[np.float64]:
 class DenoiserProgress:
     """What a later run needs to go on: the learners, their average, the optimiser, steps and seconds."""
 
-    painter: DenoiserParts
+    parts: DenoiserParts
     average: AveragedModel
     optimiser: torch.optim.Optimizer
     steps: int = 0
     spent_s: float = 0.0
 
     @classmethod
-    def start(cls, painter: DenoiserParts, saved: Path, device: str) -> "DenoiserProgress":
+    def start(cls, parts: DenoiserParts, saved: Path, device: str) -> "DenoiserProgress":
         """Fresh, or where `saved` left off."""
-        painter = painter.to(device)
-        average = AveragedModel(painter, avg_fn=exponential_mean)
-        optimiser = torch.optim.AdamW(
-            painter.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01
-        )
-        progress = cls(painter, average, optimiser)
+        parts = parts.to(device)
+        average = AveragedModel(parts, avg_fn=exponential_mean)
+        optimiser = torch.optim.AdamW(parts.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
+        progress = cls(parts, average, optimiser)
         if saved.exists():
             state = torch.load(saved, weights_only=True, map_location=device)
-            painter.load_state_dict(state["painter"])
+            parts.load_state_dict(state["parts"])
             average.load_state_dict(state["average"])
             optimiser.load_state_dict(state["optimiser"])
             progress.steps, progress.spent_s = state["steps"], state["spent_s"]
@@ -225,7 +223,7 @@ class DenoiserProgress:
         temporary = path.with_suffix(".part")
         torch.save(
             {
-                "painter": self.painter.state_dict(), "average": self.average.state_dict(),
+                "parts": self.parts.state_dict(), "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(), "steps": self.steps, "spent_s": self.spent_s,
             },
             temporary,
@@ -234,9 +232,9 @@ class DenoiserProgress:
 
     def averaged(self) -> DenoiserParts:
         """A copy of the averaged weights on the CPU, ready to be saved as a pipeline."""
-        painter = copy.deepcopy(self.painter).cpu().eval()
-        painter.load_state_dict(self.average.module.state_dict())
-        return painter
+        parts = copy.deepcopy(self.parts).cpu().eval()
+        parts.load_state_dict(self.average.module.state_dict())
+        return parts
 
 
 def train_denoiser(
@@ -253,12 +251,12 @@ def train_denoiser(
             break
         for group in progress.optimiser.param_groups:
             group["lr"] = schedule.rate(progress.steps)
-        loss = _loss(progress.painter, sample, noising, draw)
+        loss = _loss(progress.parts, sample, noising, draw)
         progress.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(progress.painter.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(progress.parts.parameters(), 1.0)
         progress.optimiser.step()
-        progress.average.update_parameters(progress.painter)
+        progress.average.update_parameters(progress.parts)
         progress.steps, progress.spent_s = progress.steps + 1, schedule.spent_s
         if progress.steps % _LOG_EVERY == 0:
             logger.info("unet step %d loss %.4f after %.0f s", progress.steps, loss.item(), progress.spent_s)
@@ -268,10 +266,8 @@ def train_denoiser(
     checkpoint(progress)
 
 
-def _loss(
-    painter: DenoiserParts, sample: Batch, noising: DDIMScheduler, draw: torch.Generator
-) -> torch.Tensor:
-    device = next(painter.parameters()).device
+def _loss(parts: DenoiserParts, sample: Batch, noising: DDIMScheduler, draw: torch.Generator) -> torch.Tensor:
+    device = next(parts.parameters()).device
     target = sample.target
     noise = torch.randn(target.shape, generator=draw)
     times = torch.randint(noising.config.num_train_timesteps, (len(target),), generator=draw)
@@ -280,7 +276,7 @@ def _loss(
     latent = torch.cat([noisy, sample.mask, sample.masked], dim=1).to(device)
     with torch.autocast(device.type, torch.bfloat16):
         given = (sample.ids.to(device), sample.vectors.to(device), sample.known.to(device))
-        predicted = painter(latent, times.to(device), *given)
+        predicted = parts(latent, times.to(device), *given)
     weight = _OUTSIDE_WEIGHT + functional.max_pool2d(sample.mask, 3, stride=1, padding=1).to(device)
     wrong = (predicted.float() - wanted).square() * weight
     mean: torch.Tensor = wrong.sum() / (weight.sum() * wanted.shape[1])

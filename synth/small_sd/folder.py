@@ -1,7 +1,7 @@
-"""From trained parts to a standard pipeline folder, half precision, written whole or not at all.
+"""Write trained parts as a standard pipeline folder in half precision, completely or not at all.
 
-The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; beside
-the pipeline lie `prototype_projection.safetensors` and `input_format.json`, which other programs may ignore.
+The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; it also
+has `prototype_projection.safetensors` and `input_format.json`, which other programs may ignore.
 """
 
 import copy
@@ -18,17 +18,17 @@ from synth.small_sd.denoiser import DenoiserParts
 
 
 def write_folder(
-    folder: Path, *, vae: AutoencoderKL, painter: DenoiserParts, tokens: CLIPTokenizer, noising: DDIMScheduler
+    folder: Path, *, vae: AutoencoderKL, parts: DenoiserParts, tokens: CLIPTokenizer, noising: DDIMScheduler
 ) -> None:
-    """Write the pipeline beside `folder`, then put it in its place; README and pictures there are kept."""
+    """Write the pipeline beside `folder`, then replace `folder` by it; README and images there are kept."""
     fresh = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     vae.register_to_config(_name_or_path="small-sd")  # else the folder it was loaded from is published
     pipeline = StableDiffusionInpaintPipeline(
         vae=copy.deepcopy(vae).half(),
-        text_encoder=copy.deepcopy(painter.text).half(),
+        text_encoder=copy.deepcopy(parts.text).half(),
         tokenizer=tokens,
-        unet=copy.deepcopy(painter.unet).half(),
+        unet=copy.deepcopy(parts.unet).half(),
         scheduler=noising,
         safety_checker=None,
         feature_extractor=None,
@@ -36,7 +36,7 @@ def write_folder(
     )
     pipeline.save_pretrained(fresh, safe_serialization=True)
     tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
-    token = {name: value.detach().half().contiguous() for name, value in painter.token.state_dict().items()}
+    token = {name: value.detach().half().contiguous() for name, value in parts.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
     (fresh / INPUT_FORMAT_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
     for kept in (*folder.glob("*.md"), *folder.glob("*.png")):

@@ -1,7 +1,7 @@
 """Drawn training images on disk: each scene with and without its hazards, and the boxes.
 
-Drawing is slow and cutting is fast, so the pictures are kept: crops can be cut again, with another
-detector's embeddings, without drawing anew. Pictures are JPEG of quality 97. Nothing here knows torch.
+Drawing is slow and cutting is fast, so the images are kept: crops can be cut again, with another detector's
+embeddings, without drawing again. Images are JPEG of quality 97. Nothing here imports torch.
 """
 
 import json
@@ -43,13 +43,13 @@ def draw_frames(folder: Path, seeds: Sequence[int], processes: int) -> None:
 def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
     """The pairs in `folder` by seed, with hazards first. Raises `SynthesisError` when one is damaged."""
     for path in sorted(folder.glob("*.json")):
-        said = json.loads(path.read_text())
-        condition = Condition.parse(said["condition"])
-        boxes = tuple(DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(said["boxes"]))
-        pictures = [cv2.imread(str(path.with_suffix(f".{part}.jpg"))) for part in ("hazard", "empty")]
-        if any(picture is None for picture in pictures):
+        fields = json.loads(path.read_text())
+        condition = Condition.parse(fields["condition"])
+        boxes = tuple(DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(fields["boxes"]))
+        images = [cv2.imread(str(path.with_suffix(f".{part}.jpg"))) for part in ("hazard", "empty")]
+        if any(image is None for image in images):
             raise SynthesisError(f"drawn pair {path} is damaged; delete it and train again")
-        hazard, empty = (np.asarray(picture, np.uint8) for picture in pictures)
+        hazard, empty = (np.asarray(image, np.uint8) for image in images)
         yield DrawnFrame(hazard, boxes, condition, 0, 0.0), DrawnFrame(empty, (), condition, 0, 0.0)
 
 

@@ -1,7 +1,7 @@
 """The parts of the small Stable Diffusion, built fresh: sizes, tokenizer, scheduler, prototype token.
 
 All are the standard classes of diffusers and transformers, so that the folder written in the end opens
-with `StableDiffusionInpaintPipeline.from_pretrained`. Nothing here trains or reads pictures.
+with `StableDiffusionInpaintPipeline.from_pretrained`. Nothing here trains or reads images.
 """
 
 import json
@@ -40,7 +40,7 @@ class Sizes:
 
     @property
     def latent_px(self) -> int:
-        """Side of the latent picture."""
+        """Side of the latent image, pixels."""
         return self.patch_px >> (len(self.vae_channels) - 1)
 
 

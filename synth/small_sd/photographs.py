@@ -1,8 +1,8 @@
-"""Training crops from photographs whose licence is certain, told apart by their file name's prefix.
+"""Training crops from photographs whose licence is certain, recognised by the prefix of their file name.
 
 The folder has `images/train/*.jpg` and YOLO labels in `labels/train/*.txt`. Photographs have no twin
-without the hazard, so their crops teach the hazard alone; pictures without labels teach empty streets.
-Images are BGR uint8. Nothing here knows torch.
+without the hazard, so their crops teach the hazard alone; images without labels teach empty streets.
+Images are BGR uint8. Nothing here imports torch.
 """
 
 import logging
@@ -30,7 +30,7 @@ _EMPTY_PER_PICTURE = 3
 
 @dataclass(frozen=True, eq=False)
 class LicensedPhotograph:
-    """One picture with its labelled boxes in pixels."""
+    """One image with its labelled boxes in pixels."""
 
     image: Image
     boxes: tuple[tuple[str, Box], ...]
@@ -93,7 +93,7 @@ def _crop(
 
 
 def _light(image: Image) -> Light:
-    """Day or night by mean luminance; between the two nothing is said."""
+    """Day or night by mean luminance; unknown between the two limits."""
     luminance = float(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean())
     if luminance >= 85:
         return Light.DAY

@@ -63,7 +63,7 @@ def write_encoder(vae: AutoencoderKL, projection: Projection) -> None:
     """Make the encoder compute the projection: space to depth, then a matrix, then a linear pass.
 
     Residual branches are silenced. The last normalisation and SiLU are made linear by pairs: each
-    component stands in a group as u and -u beside constants +c and -c far above it, so that the group's
+    component is in a group as u and -u beside constants +c and -c far above it, so that the group's
     mean is 0 and its deviation constant, and silu(a) - silu(-a) = a.
     """
     encoder = vae.encoder
@@ -131,7 +131,7 @@ def start_decoder(vae: AutoencoderKL, projection: Projection) -> None:
 
 
 def _route(conv: nn.Conv2d, *, smooth: bool = False) -> None:
-    """The first four channels pass as they are (smoothed over 3 x 3 if asked); others keep their start."""
+    """The first four channels pass as they are (smoothed over 3 x 3 if `smooth`); others keep their start."""
     side = conv.kernel_size[0]
     line = torch.tensor([1.0, 2.0, 1.0]) / 4 if smooth else functional.one_hot(torch.tensor(side // 2), side)
     kernel = torch.outer(line, line).float()

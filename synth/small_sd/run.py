@@ -1,7 +1,7 @@
 """One training from nothing to a pipeline folder, in stages that leave their result in a work folder.
 
-Stages: draw, cut (and embed), VAE decoder, UNet. A stage whose result lies in the work folder is not run
-again, so a stopped training goes on where it was. Every few minutes the output folder is written anew.
+Stages: draw, cut (and embed), VAE decoder, UNet. A stage whose result is in the work folder is not run
+again, so a stopped training continues. Every few minutes the output folder is written again.
 """
 
 import logging
@@ -68,17 +68,17 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
     crops = _crops(plan)
     vae = _vae(plan, crops, clock)
     tokens, noising = tokenizer(plan.sizes), scheduler()
-    painter = DenoiserParts(
+    parts = DenoiserParts(
         denoiser(plan.sizes), text_encoder(plan.sizes, tokens), PrototypeToken(plan.sizes.text_width)
     )
     state = plan.work / "unet.pt"
-    progress = DenoiserProgress.start(painter, state, plan.device)
+    progress = DenoiserProgress.start(parts, state, plan.device)
     draw = np.random.default_rng([plan.seed, 4, progress.steps])
     samples = Samples(crops, encode(read_projection(vae), crops), tokens, draw)
 
     def checkpoint(now: DenoiserProgress) -> None:
         now.save(state)
-        write_folder(plan.out, vae=vae, painter=now.averaged(), tokens=tokens, noising=noising)
+        write_folder(plan.out, vae=vae, parts=now.averaged(), tokens=tokens, noising=noising)
         logger.info("checkpoint at unet step %d after %.0f s in %s", now.steps, now.spent_s, plan.out)
 
     train_denoiser(

@@ -1,6 +1,7 @@
 """How long to train and how fast to learn: a budget in steps or minutes, and the rate at each moment.
 
-The clock is an argument. Nothing here knows networks, but for the mean that both trainings keep of theirs.
+The clock is an argument. Nothing here depends on networks, except the running mean of weights that both
+trainings keep.
 """
 
 import math
@@ -49,7 +50,7 @@ class Schedule:
         return self._clock() - self._began_s
 
     def progress(self, step: int) -> float:
-        """Share of the budget that is spent; 1 or more means stop."""
+        """Fraction of the budget that is spent; training stops at 1."""
         by_steps = step / self._budget.steps if self._budget.steps else 0.0
         by_time = self.spent_s / (60 * self._budget.minutes) if self._budget.minutes else 0.0
         return max(by_steps, by_time)

@@ -1,7 +1,7 @@
 """Frames and photographs -> the crops to train on, with a detector's embeddings where one is given.
 
-The embedding of a crop is pooled from its full picture at the hazard's box, exactly as an edge node pools
-it. Nothing here knows torch.
+The embedding of a crop is pooled from the full image at the hazard's box, exactly as on an edge node. Nothing
+here imports torch.
 """
 
 import logging
@@ -26,7 +26,7 @@ _CROPS_PER_PHOTOGRAPHED_BOX = 4
 
 
 def drawn_crops(frames: Path, detector: Detector | None, seed: int) -> CropSet:
-    """Crops of every drawn pair in a folder; embeddings see the picture through a random camera's noise."""
+    """Crops of every drawn pair in a folder; embeddings are of the image with a random camera's noise."""
     rng = np.random.default_rng([seed, 2])
     crops: list[Crop] = []
     for hazard, empty in read_frames(frames):

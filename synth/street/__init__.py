@@ -1,7 +1,7 @@
 """Drawn street scenes with exact labels, as a city camera sees them: stills, pairs, running cameras.
 
-Knows only the words of `messaging.taxonomy`. Every picture is a pure function of world, seed and condition;
-worlds are disjoint (see `synth.street.worlds`), so pictures of one never leak into the purpose of another.
+Uses only the vocabulary of `messaging.taxonomy`. Every image is a pure function of world, seed and condition;
+worlds are disjoint (see `synth.street.worlds`), so images of one never leak into the purpose of another.
 """
 
 from synth.street.camera import StreetCamera

@@ -25,7 +25,7 @@ _REST_S = 0.6
 
 @dataclass(frozen=True)
 class HazardMix:
-    """How many hazards appear per second, and the share of each class (need not add up to 1)."""
+    """How many hazards appear per second, and the weight of each class (need not sum to 1)."""
 
     spawn_per_s: float
     weights: tuple[tuple[str, float], ...]
@@ -39,8 +39,8 @@ class HazardMix:
 
     def choose(self, rng: np.random.Generator) -> str:
         """A class by the weights."""
-        shares = np.asarray([w for _, w in self.weights])
-        return self.weights[int(rng.choice(len(shares), p=shares / shares.sum()))][0]
+        weights = np.asarray([w for _, w in self.weights])
+        return self.weights[int(rng.choice(len(weights), p=weights / weights.sum()))][0]
 
 
 class StreetCamera:
@@ -90,7 +90,7 @@ class StreetCamera:
         return tuple(h for h in self._schedule if h.alive(time_s))
 
     def _schedule_next(self) -> None:
-        """One more hazard, drawn in order of time, so that the schedule never depends on who asks."""
+        """One more hazard, drawn in order of time, whichever frames are read."""
         rng = self._schedule_rng
         if self._mix.spawn_per_s == 0:
             self._scheduled_to_s = float("inf")

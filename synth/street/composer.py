@@ -141,7 +141,7 @@ class Street:
         return boxes
 
     def compose(self, time_s: float, hazards: tuple[Hazard, ...]) -> tuple[Canvas, tuple[DrawnBox, ...]]:
-        """The street at a moment with these hazards: picture, depth, and a box for each that can be seen."""
+        """The street at a moment with these hazards: image, depth, and a box for each visible hazard."""
         canvas = self.static.copy()
         entries = [*self._moving(time_s), *self._hazard_entries(hazards, time_s)]
         self._paint_all(canvas, entries, parked=False)
@@ -175,7 +175,7 @@ class Street:
         return entries
 
     def _parts(self, hazard: Hazard, time_s: float) -> HazardSprites | None:
-        """Sprites of a hazard; what lies still is drawn once."""
+        """Sprites of a hazard; those that do not move are drawn once."""
         if hazard.class_name not in ("pothole", "garbage"):
             return hazard_sprites(hazard, self.setting, time_s=time_s)
         if hazard not in self._still:
@@ -199,7 +199,7 @@ class Street:
                 self._headlights(canvas, entry.vehicle)
 
     def _shadow(self, canvas: Canvas, entry: _Entry, *, clear: float) -> None:
-        """A soft contact shadow under what stands on the ground."""
+        """A soft contact shadow under an object on the ground."""
         view = self.view
         amount = (0.5 if self.lighting.darkness < 0.3 else 0.35) * clear
         if entry.vehicle is not None:
@@ -261,8 +261,8 @@ class Street:
         mask = sprite.alpha > parts.edge
         height, width = mask.shape
         seen = mask & (depth[sprite.top : sprite.top + height, sprite.left : sprite.left + width] >= sprite.z)
-        share = float(seen.sum()) / max(float(mask.sum()), 1.0)
-        if share < _LEAST_VISIBLE:
+        visible = float(seen.sum()) / max(float(mask.sum()), 1.0)
+        if visible < _LEAST_VISIBLE:
             return None
         rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         left, top = sprite.left + int(cols[0]), sprite.top + int(rows[0])

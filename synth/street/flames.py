@@ -36,7 +36,7 @@ def _resolution(width_px: float, height_px: float, most: int) -> tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class _Spot:
-    """Where a field stands: the middle of its foot, its width and height (pixels), its own coordinates."""
+    """Position of a field: the middle of its foot, its width and height (pixels), its own coordinates."""
 
     foot: tuple[float, float]
     wide: float
@@ -74,7 +74,7 @@ def _spot(
     grown: tuple[float, float],
     most_px: int,
 ) -> _Spot:
-    """A foot at (x, y, z) metres; `grown` are the shares of width and height reached so far."""
+    """A foot at (x, y, z) metres; `grown` are the fractions of width and height reached so far."""
     x, y, z = foot
     per_m = view.pixels_per_m(z)
     wide, tall = size_m[0] * per_m * grown[0], size_m[1] * per_m * grown[1]
@@ -133,7 +133,7 @@ def draw_smoke(
     strength: float = 1.0,
     tone: float = 90.0,
 ) -> Sprite | None:
-    """A plume from (x, y, z) metres upward; it drifts to the side that the seed says; `tone` is its grey."""
+    """A plume from (x, y, z) metres upward; the seed decides to which side it drifts; `tone` is its grey."""
     spot = _spot(view, foot, size_m, grown=(0.55 + 0.45 * strength, 0.4 + 0.6 * strength), most_px=80)
     side = 1.0 if seed % 2 else -1.0
     alpha, grey = _plume(shape, spot.u * side, v=spot.v, seed=seed, time_s=time_s, aspect=spot.aspect)

@@ -42,7 +42,7 @@ class Truth:
 
 
 def truth_path(footage: Path) -> Path:
-    """Where the truth of `street.mp4` lies: `street.truth.json` beside it."""
+    """Path of the truth of `street.mp4`: `street.truth.json` beside it."""
     return footage.with_name(f"{footage.stem}.truth.json")
 
 
@@ -99,7 +99,7 @@ def read_truth(path: Path) -> Truth:
         )
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise ConfigurationError(
-            f"{source} is not the truth of drawn footage ({fault}); draw it anew"
+            f"{source} is not the truth of drawn footage ({fault}); draw it again"
         ) from fault
 
 

@@ -1,4 +1,4 @@
-"""What stands on the pavement: lamps, trees, signs, bins, closed boxes, benches. None of it is a hazard."""
+"""Objects on the pavement: lamps, trees, signs, bins, closed boxes, benches. None of it is a hazard."""
 
 from collections.abc import Callable
 

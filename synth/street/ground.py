@@ -38,7 +38,7 @@ def _surfaces(number: int) -> Plane:
 def paint_ground(
     image: NDArray[np.uint8], setting: Setting, *, rng: np.random.Generator
 ) -> tuple[Plane, Plane]:
-    """Fill the picture below the horizon; returns the depth of the ground and how wet it is (0..1)."""
+    """Fill the image below the horizon; returns the depth of the ground and how wet it is (0..1)."""
     world, view, road = setting.world, setting.view, setting.road
     first, x, z = ground_points(view)
     grain = np.asarray(
@@ -83,7 +83,7 @@ def _quad(view: View, x0: float, *, x1: float, z0: float, z1: float) -> NDArray[
 def _fill(
     image: Plane, quad: NDArray[np.int32], *, colour: tuple[float, float, float], opacity: float, first: int
 ) -> None:
-    """Blend a polygon (1/16 pixels) into the picture, whose first row is row `first` of the frame."""
+    """Blend a polygon (1/16 pixels) into the image, whose first row is row `first` of the frame."""
     quad = quad - np.asarray([0, first * 16], np.int32)
     low, high = quad.min(axis=0) // 16 - 1, quad.max(axis=0) // 16 + 2
     x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)

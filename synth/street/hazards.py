@@ -1,4 +1,4 @@
-"""The hazards of a drawn street: where each may stand, how large, and its sprites at a moment of its life."""
+"""The hazards of a drawn street: where each may be, how large, and its sprites at a moment of its life."""
 
 from dataclasses import dataclass
 
@@ -163,7 +163,7 @@ def _spot(
 
 
 def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Intersection as a share of the smaller box."""
+    """Intersection as a fraction of the smaller box."""
     wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     tall = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
@@ -171,7 +171,7 @@ def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, 
 
 
 def in_sight(hazard: Hazard, view: View, *, depth: NDArray[np.float32]) -> bool:
-    """Whether most of the hazard's expected box is in the frame and in front of what stands there."""
+    """Whether most of the hazard's expected box is in the frame and in front of the objects there."""
     x0, y0, x1, y1 = expected_box(hazard, view)
     cx0, cy0 = max(int(x0), 0), max(int(y0), 0)
     cx1, cy1 = min(int(x1) + 1, view.width), min(int(y1) + 1, view.height)

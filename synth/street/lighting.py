@@ -28,7 +28,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Lighting:
-    """Ambient light (BGR multipliers), lamps that burn, and haze (share lost per metre, colour)."""
+    """Ambient light (BGR multipliers), lamps that burn, and haze (fraction lost per metre, colour)."""
 
     ambient: tuple[float, float, float]
     lamps: tuple[Lamp, ...]
@@ -37,7 +37,7 @@ class Lighting:
     darkness: float
 
     def shade(self, x: float, z: float) -> Plane:
-        """Light (3,) on something that stands at x, z."""
+        """Light (3,) on an object at x, z."""
         blue, green, red = self.ambient
         for lamp in self.lamps:
             pool = (
@@ -88,8 +88,8 @@ def light_scene(
     level = _AMBIENT[condition.light] * _WEATHER_DIM.get(condition.weather, 1.0) * world.pick(rng, 0.9, 1.1)
     hue = _HUE[condition.light]
     ambient = tuple(level * h * t for h, t in zip(hue, world.tint, strict=True))
-    share = {Light.NIGHT: 1.0, Light.DUSK: 0.35}.get(condition.light, 0.0)
-    lit = tuple(Lamp(lm.x, lm.y, lm.z, lm.power * share, lm.colour) for lm in lamps if share > 0)
+    power = {Light.NIGHT: 1.0, Light.DUSK: 0.35}.get(condition.light, 0.0)
+    lit = tuple(Lamp(lm.x, lm.y, lm.z, lm.power * power, lm.colour) for lm in lamps if power > 0)
     bright = {Light.NIGHT: 52.0, Light.DUSK: 120.0}.get(condition.light, 205.0)
     fog = tuple(bright * h for h in hue)
     per_m = _HAZE_PER_M.get(condition.weather, 0.0012) * world.pick(rng, 0.8, 1.25)

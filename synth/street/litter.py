@@ -1,4 +1,4 @@
-"""What lies about: potholes in the road and piles of garbage on it."""
+"""Potholes in the road and piles of garbage on it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def _gravel(
 def draw_garbage(
     world: World, view: View, *, at: tuple[float, float], size_m: tuple[float, float], seed: int
 ) -> Sprite | None:
-    """A pile as wide and as tall as asked: bags, boxes, tyres, planks and papers, farthest first."""
+    """A pile of the given width and height: bags, boxes, tyres, planks and papers, farthest first."""
     rng = np.random.default_rng([seed, 37])
     mix = world.litter
     kinds = ("bag", "box", "tyre", "plank", "paper")

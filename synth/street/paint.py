@@ -1,6 +1,6 @@
-"""Putting sprites into a picture: supersampled sketches, a depth buffer, light, fog and glows.
+"""Draw sprites into an image: supersampled sketches, a depth buffer, light, fog and glows.
 
-A `Canvas` holds the lit picture as float32 grey levels and the depth of what was painted last, so that
+A `Canvas` holds the lit image as float32 grey levels and the depth of what was painted last, so that
 static layers can be cached and moving things still vanish behind them.
 """
 
@@ -125,7 +125,7 @@ def _stroke(
 
 @dataclass(eq=False)
 class Canvas:
-    """The lit picture, float32 (h, w, 3), 0..255, and the depth of its pixels in metres, float32 (h, w)."""
+    """The lit image, float32 (h, w, 3), 0..255, and the depth of its pixels in metres, float32 (h, w)."""
 
     image: NDArray[np.float32]
     depth: NDArray[np.float32]

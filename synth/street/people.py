@@ -76,7 +76,7 @@ def upright(person: Person, *, gait: float = 0.0, heading: float = 0.0, sitting:
 
 
 def fallen(person: Person, rng: np.random.Generator, *, heading: float, stir: float = 0.0) -> Joints:
-    """Joints of a person who lies on the ground along `heading`; `stir` moves the arms a little."""
+    """Joints of a person lying on the ground along `heading`; `stir` moves the arms a little."""
     k = person.tall_m / 1.75
     along = (float(np.cos(heading)), float(np.sin(heading)))
     aside = (-along[1], along[0])

@@ -1,4 +1,4 @@
-"""Where a street is drawn: world, camera, road and condition, rolled once, then handed to every painter."""
+"""Where a street is drawn: world, camera, road and condition, chosen once and used by all drawing code."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Single pictures of drawn streets, and pairs of the same street with and without its hazards."""
+"""Single images of drawn streets, and pairs of the same street with and without its hazards."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def draw_still(
     hazards: int | None = None,
     sensor: bool = True,
 ) -> DrawnFrame:
-    """One picture of a street of its own; `hazards` is how many to place (None: 1 to 4; fewer if no room).
+    """One image of a street; `hazards` is how many to place (None: 1 to 4; fewer if they do not fit).
 
     Raises `ConfigurationError` for a class that cannot be drawn or a frame under 64 pixels.
     """
@@ -47,7 +47,7 @@ def draw_pair(
     hazards: int | None = None,
     sensor: bool = True,
 ) -> tuple[DrawnFrame, DrawnFrame]:
-    """The picture of `draw_still`, and the very same street, weather and noise without its hazards."""
+    """The image of `draw_still`, and the same street, weather and noise without its hazards."""
     street, placed, time_s = _prepare(
         world, seed, condition=condition, size=size, classes=classes, hazards=hazards
     )
@@ -91,7 +91,7 @@ def find_place(
     when: tuple[float, float],
     avoid: Sequence[tuple[float, float, float, float]] = (),
 ) -> Hazard | None:
-    """A hazard in sight, apart from those placed and from `avoid` (pixels); None if tries found no room."""
+    """A hazard in sight, apart from those placed and from `avoid` (pixels); None when no place is free."""
     for _ in range(_TRIES):
         hazard = place_hazard(class_name, street.setting, track=track, rng=rng, when=when)
         box = expected_box(hazard, street.view)

@@ -28,7 +28,7 @@ class Driver:
 
 @dataclass(frozen=True)
 class Walker:
-    """A person on the pavement; speed 0 stands, `sitting` sits."""
+    """A person on the pavement; speed 0: standing, or sitting if `sitting`."""
 
     person: Person
     x: float

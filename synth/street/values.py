@@ -1,4 +1,4 @@
-"""What a drawn street hands out: a picture with exact boxes. Pixels, BGR, frozen values, no drawing."""
+"""Results of drawing: an image with exact boxes, as frozen values. Nothing here draws."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class DrawnBox:
 
 @dataclass(frozen=True, eq=False)
 class DrawnFrame:
-    """One picture, BGR uint8 (h, w, 3), with every hazard in it boxed."""
+    """One image, BGR uint8 (h, w, 3), with a box for every visible hazard."""
 
     image: NDArray[np.uint8]
     boxes: tuple[DrawnBox, ...]

@@ -20,7 +20,7 @@ Profile = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Vehicle:
-    """One vehicle: profile points (length share, height m) of body and cabin; `away` shows its rear."""
+    """One vehicle: profile points (fraction of length, height m) of body and cabin; `away` shows its rear."""
 
     length_m: float
     width_m: float
@@ -67,7 +67,7 @@ def _paintwork(world: World, rng: np.random.Generator) -> Colour:
 
 
 class _Face(NamedTuple):
-    """A polygon in vehicle coordinates (share of length, height m, share of half width)."""
+    """A polygon in vehicle coordinates (fraction of length, height m, fraction of half width)."""
 
     corners: list[tuple[float, float, float]]
     colour: Colour
@@ -150,12 +150,12 @@ def _windows(vehicle: Vehicle, side: float, *, half: float) -> list[_Face]:
     return faces
 
 
-def _on_side(vehicle: Vehicle, share: float, y: float) -> tuple[float, float]:
-    """A point of the cabin's side: `share` runs between its slanting ends at height y."""
+def _on_side(vehicle: Vehicle, fraction: float, y: float) -> tuple[float, float]:
+    """A point of the cabin's side: `fraction` runs between its slanting ends at height y."""
     (u0, y0), (u1, y1), (u2, _), (u3, _) = vehicle.cabin
     t = (y - y0) / (y1 - y0)
     left, right = u0 + (u1 - u0) * t, u3 + (u2 - u3) * t
-    return left + (right - left) * share, y
+    return left + (right - left) * fraction, y
 
 
 def _lights(vehicle: Vehicle) -> list[_Face]:

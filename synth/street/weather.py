@@ -12,7 +12,7 @@ Plane = NDArray[np.float32]
 
 
 def draw_weather(image: Plane, condition: Condition, *, lighting: Lighting, rng: np.random.Generator) -> None:
-    """Draw falling rain or snow into the picture, in place."""
+    """Draw falling rain or snow into the image, in place."""
     if condition.weather is Weather.RAIN:
         _rain(image, lighting, rng=rng)
     elif condition.weather is Weather.SNOW:

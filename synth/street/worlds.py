@@ -1,7 +1,7 @@
 """The disjoint worlds that streets are drawn from: who may use which sprites, palettes, layouts, cameras.
 
 A world owns every sixth of 24 narrow lanes of each drawing parameter (`World.pick`), shape families of its
-own, a range of layout seeds and a camera model. So two worlds never share a value, while both span the
+own, a range of layout seeds and a camera model. So no value occurs in two worlds, while both span the
 same range: their streets differ, and a flame stays a flame.
 """
 
@@ -19,7 +19,7 @@ _SEEDS_PER_WORLD = 1_000_000_000
 
 
 class WorldName(StrEnum):
-    """What a world's pictures are for; no picture of one world may serve another purpose."""
+    """What a world's images are for; no image of one world may be used for another purpose."""
 
     FOOTAGE = "footage"
     BASE = "base"
@@ -31,7 +31,7 @@ class WorldName(StrEnum):
 
 @dataclass(frozen=True)
 class FlameShape:
-    """Tongues across the fire's foot, how far they sway (shares of the width), sharpness of the tips."""
+    """Tongues across the fire's foot, how far they sway (fractions of the width), sharpness of the tips."""
 
     tongues: float
     sway: float
@@ -40,7 +40,7 @@ class FlameShape:
 
 @dataclass(frozen=True)
 class SmokeShape:
-    """Width of the plume's foot and head (shares), drift to the side, coarseness of its billows."""
+    """Width of the plume's foot and head (fractions), drift to the side, coarseness of its billows."""
 
     foot: float
     head: float
@@ -70,7 +70,7 @@ class LitterMix:
 
 @dataclass(frozen=True)
 class BodyShape:
-    """A car's profile: bonnet and boot as shares of the length, roof height in metres, rake of the glass."""
+    """A car's profile: bonnet and boot (fractions of the length), roof height (m), rake of the glass."""
 
     bonnet: float
     boot: float
@@ -80,7 +80,7 @@ class BodyShape:
 
 @dataclass(frozen=True)
 class FacadeStyle:
-    """Bay width and floor height in metres, window width and height as shares of the bay."""
+    """Bay width and floor height in metres, window width and height as fractions of the bay."""
 
     bay_m: float
     floor_m: float
@@ -110,7 +110,7 @@ class World:
         return range(self.number * _SEEDS_PER_WORLD, (self.number + 1) * _SEEDS_PER_WORLD)
 
     def pick(self, rng: np.random.Generator, low: float, high: float) -> float:
-        """A value between `low` and `high` that lies in this world's lanes."""
+        """A value between `low` and `high` from this world's lanes."""
         turn = rng.random() * _TURNS
         lane = self.number + _WORLDS * int(turn)
         return low + (high - low) * (lane + turn % 1.0) / LANES

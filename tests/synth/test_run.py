@@ -20,7 +20,7 @@ from synth.run import Judges, RunHooks, main, run_order
 from synth.selection.filters import FilterLimits, Refusal
 from synth.selection.labelled_set import LabelledSet
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
-from tests.support.synth.orders import order, share
+from tests.support.synth.orders import geometry, order
 
 
 def run(out: Path, wanted: SynthesisOrder | None = None, **changes: object) -> LabelledSet:
@@ -47,7 +47,7 @@ def test_an_order_gives_its_count_of_images_with_tight_boxes_and_whole_provenanc
             assert hazard.scores.reference_score == pytest.approx(0.8)
 
 
-def test_labels_lie_on_what_was_painted(tmp_path: Path) -> None:
+def test_labels_are_on_what_was_generated(tmp_path: Path) -> None:
     done = run(tmp_path, order(count=6))
     overlaps = []
     for row, path in zip(done.provenance(), done.images, strict=True):
@@ -56,7 +56,7 @@ def test_labels_lie_on_what_was_painted(tmp_path: Path) -> None:
         seen = FakeDetector(sees=("pothole",)).detect([np.asarray(image, np.uint8)])[0]
         tight = np.asarray([h.tight for h in row.hazards], np.float32)
         overlaps += list(iou_matrix(tight, seen.xyxy).max(axis=1))
-        assert len(seen) == len(row.hazards), "a painted hazard without a label"
+        assert len(seen) == len(row.hazards), "a generated hazard without a label"
     assert np.mean(overlaps) > 0.7
 
 
@@ -66,7 +66,7 @@ def test_the_same_order_gives_the_same_set_and_another_seed_another(tmp_path: Pa
     assert first.digest == again.digest != other.digest
 
 
-def test_a_finished_order_is_opened_and_not_painted_again(tmp_path: Path) -> None:
+def test_a_finished_order_is_opened_and_not_generated_again(tmp_path: Path) -> None:
     first = run(tmp_path)
     idle = FakeGenerator()
     assert run(tmp_path, generator=idle).digest == first.digest
@@ -118,7 +118,7 @@ def test_a_run_stops_at_the_budget_and_keeps_what_it_has(tmp_path: Path) -> None
     assert Refusal.OUT_OF_BUDGET in {row.reason for row in done.refused()}
 
 
-def test_what_was_not_painted_or_is_something_else_or_not_confirmed_is_refused(tmp_path: Path) -> None:
+def test_absent_wrong_and_unconfirmed_hazards_are_refused(tmp_path: Path) -> None:
     faulty = FakeGenerator(broken_every=3, other_every=4)
     done = run(tmp_path / "a", order(count=10), generator=faulty)
     reasons = {row.reason for row in done.refused()}
@@ -128,14 +128,14 @@ def test_what_was_not_painted_or_is_something_else_or_not_confirmed_is_refused(t
     assert {Refusal.NOT_CONFIRMED} <= {row.reason for row in blind.refused()}
 
 
-def test_a_refused_hazard_is_not_left_in_the_picture_without_a_label(tmp_path: Path) -> None:
+def test_a_refused_hazard_is_not_left_in_the_image_without_a_label(tmp_path: Path) -> None:
     done = run(tmp_path, order(count=8), generator=FakeGenerator(other_every=3))
     for path in done.images:
         seen = FakeDetector(sees=("smoke",)).detect([np.asarray(cv2.imread(str(path)), np.uint8)])[0]
         assert not [box for box in seen.xyxy if (box[2] - box[0]) * (box[3] - box[1]) > 150]
 
 
-def test_what_a_generator_paints_instead_of_an_empty_street_gets_into_no_picture(tmp_path: Path) -> None:
+def test_what_a_generator_adds_to_an_empty_street_gets_into_no_image(tmp_path: Path) -> None:
     stray, plain = (run(tmp_path / str(k), generator=FakeGenerator(stray=bool(k))) for k in (1, 0))
     for a, b in zip(stray.images, plain.images, strict=True):
         assert a.read_bytes() == b.read_bytes()
@@ -149,10 +149,10 @@ def prototype(name: str) -> PrototypeToMatch:
 SHIFT = {"reddish": (-25, 0, 25), "bluish": (20, 0, -25), "greenish": (-20, 25, -20)}
 
 
-def test_another_prototype_changes_the_images_kept_and_the_set_lies_nearer_its_own(tmp_path: Path) -> None:
+def test_another_prototype_changes_the_kept_images_and_the_set_is_nearer_to_its_own(tmp_path: Path) -> None:
     means = {}
     for name in SHIFT:
-        wanted = order(count=6, best_of=6, prototype=prototype(name), geometry=(share(),))
+        wanted = order(count=6, best_of=6, prototype=prototype(name), geometry=(geometry(),))
         done = run(tmp_path / name, wanted, judges=Judges(detector=FakeDetector()))
         vectors = [
             FakeDetector().embed(
@@ -174,7 +174,7 @@ def test_another_prototype_changes_the_images_kept_and_the_set_lies_nearer_its_o
     ("wanted", "judges", "sentence"),
     [
         (order(class_name="landslide"), Judges(), "the classes are fire, smoke"),
-        (order(prototype=prototype("bluish")), Judges(), "no detector is at hand"),
+        (order(prototype=prototype("bluish")), Judges(), "no detector to measure distances"),
         (
             order(prototype=PrototypeToMatch(vector=(1.0, 0.0, 0.0), embedding_digest="a" * 64)),
             Judges(detector=FakeDetector()),
@@ -187,7 +187,7 @@ def test_another_prototype_changes_the_images_kept_and_the_set_lies_nearer_its_o
         ),
     ],
 )
-def test_an_order_that_cannot_be_carried_out_is_refused_before_anything_is_painted(
+def test_an_order_that_cannot_be_carried_out_is_refused_before_anything_is_generated(
     tmp_path: Path, wanted: SynthesisOrder, judges: Judges, sentence: str
 ) -> None:
     generator = FakeGenerator()
@@ -198,9 +198,9 @@ def test_an_order_that_cannot_be_carried_out_is_refused_before_anything_is_paint
 
 def test_a_folder_that_belongs_to_another_run_is_refused(tmp_path: Path) -> None:
     first = run(tmp_path)
-    with pytest.raises(OrderRefused, match="a folder of its own"):
+    with pytest.raises(OrderRefused, match="another folder"):
         run(tmp_path, order(seed=8))
-    with pytest.raises(OrderRefused, match="a folder of its own"):
+    with pytest.raises(OrderRefused, match="another folder"):
         run(tmp_path, generator=FakeGenerator(digest="9" * 64))
     assert LabelledSet.open(tmp_path).digest == first.digest
 

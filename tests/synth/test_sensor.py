@@ -1,4 +1,4 @@
-"""The camera model: what it does to a picture, and what can be read back off one."""
+"""The camera model: what it does to a image, and what can be read back off one."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ def card(height: int = 180, width: int = 320) -> NDArray[np.uint8]:
     return image.astype(np.uint8)
 
 
-def test_the_same_randomness_gives_the_same_picture() -> None:
+def test_the_same_randomness_gives_the_same_image() -> None:
     model = SensorModel(0.5, 3.0, 85)
     first = model.apply(card(), np.random.default_rng(4))
     assert np.array_equal(first, model.apply(card(), np.random.default_rng(4)))
     assert not np.array_equal(first, model.apply(card(), np.random.default_rng(5)))
 
 
-def test_the_picture_given_is_left_as_it_was() -> None:
+def test_the_given_image_is_not_changed() -> None:
     image = card()
     SensorModel(0.5, 3.0, 85).apply(image, np.random.default_rng(0))
     assert np.array_equal(image, card())
@@ -61,7 +61,7 @@ def test_harder_compression_is_estimated_as_lower_quality() -> None:
     assert coarse < fine
 
 
-def test_an_empty_picture_has_an_estimate() -> None:
+def test_an_image_without_content_has_an_estimate() -> None:
     assert estimate(np.zeros((64, 64, 3), np.uint8)).noise_sigma == 0.0
 
 

@@ -29,5 +29,5 @@ def test_images_of_a_folder_are_unchanged(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(BackgroundsMissing, match="holds no images to paint into"):
+    with pytest.raises(BackgroundsMissing, match="holds no images to inpaint"):
         list(empty_streets(1, tmp_path))

@@ -1,4 +1,4 @@
-"""A generator and a detector that need no weights: flat ellipses, and an eye for their colours."""
+"""A generator and a detector without weights: one draws flat ellipses, the other finds their colours."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,10 @@ EMBEDDING = "e" * 64
 
 
 class FakeGenerator:
-    """Paints an ellipse of the class's colour, varied by the seed; empty prompts leave the patch as it is.
+    """Draws an ellipse in the class's colour, varied by the seed; an empty prompt leaves the patch unchanged.
 
-    `broken_every` paints nothing at every n-th place, `other_every` paints another class's colour there;
-    `stray` paints black blocks where an empty street was asked for.
+    `broken_every` draws nothing at every n-th place, `other_every` draws another class's colour there;
+    `stray` draws black blocks where the prompt is an empty street.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FakeGenerator:
 
 
 class FakeDetector:
-    """Sees blobs of the fake generator's colours; embeds a box as its mean colour."""
+    """Detects blobs in the fake generator's colours; embeds a box as its mean colour."""
 
     def __init__(
         self, *, digest: str = "d" * 64, sees: Sequence[str] = tuple(COLOURS), score: float = 0.8
@@ -97,7 +97,7 @@ class FakeDetector:
         return self._digest
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        return [self._look(image) for image in images]
+        return [self._detections(image) for image in images]
 
     def embed(self, image: Image, xyxy: Floats) -> Floats:
         vectors = [
@@ -106,7 +106,7 @@ class FakeDetector:
         ]
         return np.asarray(vectors, np.float32).reshape(-1, 3)
 
-    def _look(self, image: Image) -> Detections:
+    def _detections(self, image: Image) -> Detections:
         boxes: list[NDArray[np.int64]] = []
         classes: list[int] = []
         calm = cv2.GaussianBlur(image, (0, 0), 1.2).astype(np.int16)

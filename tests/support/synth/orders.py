@@ -13,7 +13,7 @@ def order(**changes: Any) -> SynthesisOrder:
         "class_name": "pothole",
         "light": Light.NIGHT,
         "weather": Weather.CLEAR,
-        "geometry": (share(),),
+        "geometry": (geometry(),),
         "count": 4,
         "seed": 3,
         "patch_budget": 400,
@@ -23,6 +23,6 @@ def order(**changes: Any) -> SynthesisOrder:
     return SynthesisOrder(**{**fields, **changes})
 
 
-def share(size: SizeBin = SizeBin.MEDIUM, region: RegionBin = RegionBin.UNKNOWN) -> WeightedGeometry:
+def geometry(size: SizeBin = SizeBin.MEDIUM, region: RegionBin = RegionBin.UNKNOWN) -> WeightedGeometry:
     """One bin of a geometry histogram."""
     return WeightedGeometry(size=size, region=region, weight=1.0)

@@ -26,14 +26,14 @@ def pasting(level: int) -> Pasting:
     return Pasting(WINDOW, np.full((64, 64, 3), level, np.uint8), feathered(MASK, MASK))
 
 
-def test_a_painting_is_put_back_where_it_was_cut_and_nowhere_else() -> None:
+def test_a_patch_is_pasted_where_it_was_cut_and_nowhere_else() -> None:
     scene = background()
-    picture = paste(scene, [pasting(250)], np.random.default_rng(0))
-    assert picture[100:108, 140:148].min() > 240
-    outside = np.ones(picture.shape[:2], np.bool_)
+    image = paste(scene, [pasting(250)], np.random.default_rng(0))
+    assert image[100:108, 140:148].min() > 240
+    outside = np.ones(image.shape[:2], np.bool_)
     outside[40:168, 80:208] = False
-    assert np.array_equal(picture[outside], scene.image[outside])
-    assert np.array_equal(picture[40:60, 80:208], scene.image[40:60, 80:208])
+    assert np.array_equal(image[outside], scene.image[outside])
+    assert np.array_equal(image[40:60, 80:208], scene.image[40:60, 80:208])
 
 
 def test_the_seam_is_feathered() -> None:
@@ -47,7 +47,7 @@ def test_an_untouched_patch_comes_back_as_it_was() -> None:
     assert np.abs(paste(scene, [same], np.random.default_rng(0)).astype(int) - scene.image).max() <= 1
 
 
-def test_after_the_camera_a_patch_is_as_noisy_as_the_rest_of_the_picture() -> None:
+def test_after_the_camera_model_a_patch_is_as_noisy_as_the_rest_of_the_image() -> None:
     for scene in (background(), background(from_camera=True)):
         smooth = np.full((240, 320, 3), 90, np.uint8)
         scene = Background(
@@ -55,13 +55,13 @@ def test_after_the_camera_a_patch_is_as_noisy_as_the_rest_of_the_picture() -> No
             "flat", scene.sensor, scene.from_camera, scene.ground, scene.medium,
         )  # fmt: skip
         rng = np.random.default_rng(0)
-        picture = apply_camera(paste(scene, [pasting(90)], rng), scene, rng)
-        inside = estimate(np.ascontiguousarray(picture[80:130, 120:170])).noise_sigma
-        elsewhere = estimate(np.ascontiguousarray(picture[180:236, 220:310])).noise_sigma
+        image = apply_camera(paste(scene, [pasting(90)], rng), scene, rng)
+        inside = estimate(np.ascontiguousarray(image[80:130, 120:170])).noise_sigma
+        elsewhere = estimate(np.ascontiguousarray(image[180:236, 220:310])).noise_sigma
         assert 0.75 < inside / elsewhere < 1.33
 
 
-def test_cameras_vary_from_picture_to_picture_and_always_leave_noise() -> None:
+def test_the_camera_model_varies_per_image_and_always_leaves_noise() -> None:
     cameras = {camera_for(background(noise=0.0), np.random.default_rng(k)) for k in range(5)}
     assert len(cameras) == 5
     assert all(camera.noise_sigma >= 1.6 for camera in cameras)

@@ -17,7 +17,7 @@ def street(seed: int = 0, noise: float = 2.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("brightness", [80, 110, 250])
-def test_the_box_fits_what_was_painted_within_a_pixel(brightness: int) -> None:
+def test_the_box_fits_what_was_generated_within_a_pixel(brightness: int) -> None:
     hazard = street(1)
     hazard[26:40, 20:44] = brightness
     found = read_label(hazard, street(2), MASK, rule=SOLID)
@@ -26,7 +26,7 @@ def test_the_box_fits_what_was_painted_within_a_pixel(brightness: int) -> None:
     assert found.strength > 10
 
 
-def test_two_paintings_that_differ_by_noise_only_have_no_label() -> None:
+def test_two_patches_that_differ_by_noise_only_have_no_label() -> None:
     assert read_label(street(1), street(2), MASK, rule=AMORPHOUS) is None
 
 
@@ -83,10 +83,10 @@ def test_the_cover_is_soft_full_on_the_hazard_and_nothing_at_the_border_of_the_m
 
 
 @pytest.mark.parametrize(("side", "empty"), [(0, True), (4, True), (20, False)])
-def test_an_empty_painting_with_something_in_it_is_not_empty(side: int, empty: bool) -> None:
-    painted = street(1)
-    painted[24 : 24 + side, 20 : 20 + side] = 5
-    assert is_empty(painted, street(2), MASK) is empty
+def test_an_empty_patch_with_something_in_it_is_not_empty(side: int, empty: bool) -> None:
+    inpainted = street(1)
+    inpainted[24 : 24 + side, 20 : 20 + side] = 5
+    assert is_empty(inpainted, street(2), MASK) is empty
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synth.generation.exposure import LEAST, MIDDLE, exposure_of
+from synth.generation.exposure import MIN_EXPONENT, TARGET_LIGHTNESS, exposure_of
 
 
 def _grey(level: int) -> np.ndarray:
@@ -13,8 +13,8 @@ def _grey(level: int) -> np.ndarray:
 @pytest.mark.parametrize("level", [30, 60, 100])
 def test_a_dark_patch_is_lifted_to_the_middle(level: int) -> None:
     power = exposure_of(_grey(level))
-    assert LEAST < power < 1
-    assert (level / 255) ** power == pytest.approx(MIDDLE, abs=0.005)
+    assert MIN_EXPONENT < power < 1
+    assert (level / 255) ** power == pytest.approx(TARGET_LIGHTNESS, abs=0.005)
 
 
 @pytest.mark.parametrize("level", [115, 180, 255])
@@ -23,7 +23,7 @@ def test_a_bright_patch_stays_as_it_is(level: int) -> None:
 
 
 def test_black_is_not_lifted_without_end() -> None:
-    assert exposure_of(_grey(0)) == exposure_of(_grey(3)) == LEAST
+    assert exposure_of(_grey(0)) == exposure_of(_grey(3)) == MIN_EXPONENT
 
 
 def test_a_lamp_does_not_keep_a_dark_street_dark() -> None:

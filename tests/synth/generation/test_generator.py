@@ -17,7 +17,7 @@ MASK = np.ones((64, 64), np.bool_)
         ({"patch": np.zeros((64, 60, 3), np.uint8)}, "square BGR uint8"),
         ({"patch": np.zeros((64, 64, 3), np.float32)}, "square BGR uint8"),
         ({"mask": np.ones((32, 32), np.bool_)}, r"mask must be bool \(64, 64\)"),
-        ({"mask": np.zeros((64, 64), np.bool_)}, "something to paint"),
+        ({"mask": np.zeros((64, 64), np.bool_)}, "at least one pixel to inpaint"),
         ({"prototype": np.zeros(32, np.float32)}, r"prototype must have shape \(64,\)"),
         ({"seed": -1}, "seed must be between"),
     ],
@@ -36,7 +36,7 @@ def test_a_request_that_contradicts_itself_is_refused(changed: dict[str, object]
         ((630, 350, 640, 360), MIN_PATCH_SIDE_PX),
     ],
 )
-def test_a_window_holds_its_box_and_stays_in_the_picture(box: tuple[int, ...], side: int) -> None:
+def test_a_window_contains_its_box_and_stays_in_the_image(box: tuple[int, ...], side: int) -> None:
     for shift in ((0.0, 0.0), (0.5, -0.5), (-0.5, 0.5)):
         window = patch_window(box, 640, 360, per_box=2.0, shift=shift)
         assert window.side == side

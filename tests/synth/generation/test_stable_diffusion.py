@@ -38,10 +38,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokens = tokenizer(TINY)
     token = PrototypeToken(TINY.text_width)
     torch.nn.init.normal_(token.projection.weight, std=3.0)
-    painter = DenoiserParts(denoiser(TINY), text_encoder(TINY, tokens), token)
-    torch.nn.init.normal_(painter.unet.conv_out.weight, std=0.3)
+    parts = DenoiserParts(denoiser(TINY), text_encoder(TINY, tokens), token)
+    torch.nn.init.normal_(parts.unet.conv_out.weight, std=0.3)
     path = tmp_path_factory.mktemp("pipelines") / "tiny"
-    write_folder(path, vae=autoencoder(TINY), painter=painter, tokens=tokens, noising=scheduler())
+    write_folder(path, vae=autoencoder(TINY), parts=parts, tokens=tokens, noising=scheduler())
     (path / "README.md").write_text("---\nlicense: agpl-3.0-or-later\n---\n")
     return path
 
@@ -63,15 +63,17 @@ def _difference(first: np.ndarray, second: np.ndarray) -> int:
     return int(np.abs(first.astype(int) - second.astype(int)).max())
 
 
-def test_paintings_come_in_order_in_the_size_of_the_patch(generator: DiffusionGenerator) -> None:
-    painted = generator.inpaint([_request(seed) for seed in range(5)])
-    assert [p.provenance.seed for p in painted] == [0, 1, 2, 3, 4]
-    assert all(p.image.shape == (SIDE, SIDE, 3) and p.image.dtype == np.uint8 for p in painted)
+def test_patches_come_in_order_of_the_requests_and_in_the_size_of_the_patch(
+    generator: DiffusionGenerator,
+) -> None:
+    patches = generator.inpaint([_request(seed) for seed in range(5)])
+    assert [p.provenance.seed for p in patches] == [0, 1, 2, 3, 4]
+    assert all(p.image.shape == (SIDE, SIDE, 3) and p.image.dtype == np.uint8 for p in patches)
     assert generator.patch_px == SIDE
     assert generator.inpaint([]) == []
 
 
-def test_the_same_request_gives_the_same_painting_in_any_company(generator: DiffusionGenerator) -> None:
+def test_the_same_request_gives_the_same_patch_in_any_batch(generator: DiffusionGenerator) -> None:
     alone = generator.inpaint([_request(3)])[0].image
     among = generator.inpaint([_request(1), _request(2), _request(9), _request(3)])[3].image
     assert np.array_equal(alone, generator.inpaint([_request(3)])[0].image)
@@ -86,32 +88,36 @@ def test_the_same_request_gives_the_same_painting_in_any_company(generator: Diff
         (_request(prototype=3), "a prototype"),
     ],
 )
-def test_what_changes_a_painting(generator: DiffusionGenerator, other: PatchRequest, what: str) -> None:
+def test_what_changes_an_inpainted_patch(
+    generator: DiffusionGenerator, other: PatchRequest, what: str
+) -> None:
     first, second = generator.inpaint([_request(), other])
     assert _difference(first.image, second.image) > 1, what
 
 
-def test_another_prototype_gives_another_painting_and_its_length_does_not(
+def test_another_prototype_gives_another_patch_and_its_length_does_not(
     generator: DiffusionGenerator,
 ) -> None:
     one, other = _request(prototype=3), _request(prototype=40)
     longer = PatchRequest(one.prompt, one.patch, one.mask, one.seed, 5 * np.asarray(one.prototype))
-    painted = [p.image for p in generator.inpaint([one, other])]
-    assert _difference(*painted) > 1
-    assert _difference(painted[0], generator.inpaint([longer, other])[0].image) <= 1
+    patches = [p.image for p in generator.inpaint([one, other])]
+    assert _difference(*patches) > 1
+    assert _difference(patches[0], generator.inpaint([longer, other])[0].image) <= 1
 
 
-def test_an_unguided_request_is_painted_without_guidance_among_guided_ones(
+def test_an_unguided_request_is_inpainted_without_guidance_among_guided_ones(
     generator: DiffusionGenerator,
 ) -> None:
     plain = replace(_request(4), guided=False)
-    painted = generator.inpaint([_request(4), plain, _request(5)])
-    assert [p.provenance.guidance for p in painted] == [3.0, 1.0, 3.0]
-    assert _difference(painted[0].image, painted[1].image) > 1
-    assert _difference(painted[1].image, generator.inpaint([plain])[0].image) <= 1
+    patches = generator.inpaint([_request(4), plain, _request(5)])
+    assert [p.provenance.guidance for p in patches] == [3.0, 1.0, 3.0]
+    assert _difference(patches[0].image, patches[1].image) > 1
+    assert _difference(patches[1].image, generator.inpaint([plain])[0].image) <= 1
 
 
-def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: Path) -> None:
+def test_the_input_format_of_a_folder_decides_whether_dark_patches_are_brightened(
+    folder: Path, tmp_path: Path
+) -> None:
     dark = np.random.default_rng(5).integers(8, 20, (SIDE, SIDE, 3), dtype=np.uint8)
     bright = np.random.default_rng(5).integers(140, 200, (SIDE, SIDE, 3), dtype=np.uint8)
     plain = tmp_path / "plain"
@@ -123,12 +129,17 @@ def test_a_folder_says_whether_dark_patches_are_lifted(folder: Path, tmp_path: P
 
 
 def test_provenance_names_model_prompt_seed_and_sampling(generator: DiffusionGenerator) -> None:
-    said = generator.inpaint([_request(11, prototype=1)])[0].provenance
-    assert (said.generator, said.licence) == ("tiny", "agpl-3.0-or-later")
-    assert (said.prompt, said.seed, said.steps, said.guidance) == ("a photo of fire", 11, 2, 3.0)
-    assert said.prototype
-    assert said.digest == generator.card.digest
-    assert len(said.digest) == 64
+    provenance = generator.inpaint([_request(11, prototype=1)])[0].provenance
+    assert (provenance.generator, provenance.licence) == ("tiny", "agpl-3.0-or-later")
+    assert (provenance.prompt, provenance.seed, provenance.steps, provenance.guidance) == (
+        "a photo of fire",
+        11,
+        2,
+        3.0,
+    )
+    assert provenance.prototype
+    assert provenance.digest == generator.card.digest
+    assert len(provenance.digest) == 64
 
 
 def test_the_digest_changes_with_the_weights_and_not_with_the_card(folder: Path, tmp_path: Path) -> None:
@@ -169,7 +180,7 @@ def test_reconstruction_needs_no_randomness(generator: DiffusionGenerator) -> No
 
 def test_a_patch_of_another_size_is_refused(generator: DiffusionGenerator) -> None:
     wrong = PatchRequest("a photo", np.zeros((16, 16, 3), np.uint8), np.ones((16, 16), np.bool_), 1)
-    with pytest.raises(ConfigurationError, match="tiny paints patches of 32 px; got 16 px"):
+    with pytest.raises(ConfigurationError, match="tiny takes patches of 32 px; got 16 px"):
         generator.inpaint([wrong])
 
 

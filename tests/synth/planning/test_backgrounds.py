@@ -35,11 +35,11 @@ def test_a_drawn_background_knows_its_road_and_is_darker_at_night() -> None:
     night = drawn.get(1, 0, condition=NIGHT, width=160, height=96)
     day = drawn.get(1, 0, condition=Condition(), width=160, height=96)
     assert np.median(day.image) > 1.2 * np.median(night.image)
-    road, standable = night.ground.road, night.ground.standable
+    road, ground = night.ground.road_mask, night.ground.ground_mask
     assert road is not None
-    assert standable is not None
-    assert 0.02 < road.mean() < standable.mean() < 0.9
-    assert not standable[: int(night.ground.horizon * 96) - 1].any()
+    assert ground is not None
+    assert 0.02 < road.mean() < ground.mean() < 0.9
+    assert not ground[: int(night.ground.horizon * 96) - 1].any()
 
 
 def test_photographs_come_once_each_before_any_comes_again(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_photographs_come_once_each_before_any_comes_again(tmp_path: Path) -> No
     assert np.array_equal(again.image, got[2].image)
 
 
-def test_an_order_for_the_night_gets_night_pictures_of_the_folder(tmp_path: Path) -> None:
+def test_an_order_for_the_night_gets_night_images_of_the_folder(tmp_path: Path) -> None:
     means: dict[str, list[float]] = {"day-clear": [], "night-clear": []}
     for key, values in means.items():
         for seed in range(3):
@@ -66,18 +66,18 @@ def test_an_order_for_the_night_gets_night_pictures_of_the_folder(tmp_path: Path
     assert max(got) < (max(means["night-clear"]) + min(means["day-clear"])) / 2
     for path in tmp_path.glob("night*"):
         path.unlink()
-    with pytest.raises(BackgroundsMissing, match="none of the 3 background pictures was taken at night"):
+    with pytest.raises(BackgroundsMissing, match="none of the 3 background images was taken at night"):
         FolderBackgrounds(tmp_path).get(0, 0, condition=NIGHT, width=64, height=48)
 
 
 def test_a_folder_without_images_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(BackgroundsMissing, match="leave it out to paint into drawn streets"):
+    with pytest.raises(BackgroundsMissing, match="leave it out to use drawn streets"):
         FolderBackgrounds(tmp_path)
     with pytest.raises(BackgroundsMissing, match="holds no images"):
         FolderBackgrounds(tmp_path / "absent")
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
-    (tmp_path / "torn.jpg").write_bytes(b"not a picture")
+    (tmp_path / "torn.jpg").write_bytes(b"not an image")
     with pytest.raises(BackgroundsMissing, match=r"torn\.jpg is no readable image"):
         FolderBackgrounds(tmp_path).get(0, 0, condition=NIGHT, width=64, height=48)

@@ -6,7 +6,7 @@ import pytest
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.planning.layout import Ground, ScenePlan, plan_scene
-from tests.support.synth.orders import order, share
+from tests.support.synth.orders import geometry, order
 
 GROUND = Ground(horizon=0.3)
 
@@ -31,10 +31,10 @@ def test_the_same_order_and_scene_give_the_same_plan_and_another_seed_another() 
     ],
 )
 @pytest.mark.parametrize("name", ["fire", "pothole", "fallen_person"])
-def test_boxes_have_the_size_that_the_histogram_asks_for(
+def test_boxes_have_the_sizes_of_the_ordered_geometry(
     size: SizeBin, low: float, high: float, name: str
 ) -> None:
-    for plan in plans(geometry=(share(size),), class_name=name):
+    for plan in plans(geometry=(geometry(size),), class_name=name):
         for place in plan.places:
             longer = max(place.box[2] - place.box[0], place.box[3] - place.box[1]) / 640
             assert low <= longer < high
@@ -42,9 +42,9 @@ def test_boxes_have_the_size_that_the_histogram_asks_for(
 
 
 @pytest.mark.parametrize("region", [RegionBin.LEFT, RegionBin.BOTTOM_RIGHT, RegionBin.MIDDLE, RegionBin.TOP])
-def test_boxes_stand_in_the_region_asked_for(region: RegionBin) -> None:
+def test_boxes_are_in_the_ordered_region(region: RegionBin) -> None:
     inside = 0
-    for plan in plans(geometry=(share(SizeBin.SMALL, region),), class_name="fire"):
+    for plan in plans(geometry=(geometry(SizeBin.SMALL, region),), class_name="fire"):
         x, y = (
             (plan.places[0].box[0] + plan.places[0].box[2]) / 2,
             (plan.places[0].box[1] + plan.places[0].box[3]) / 2,
@@ -60,15 +60,15 @@ def test_boxes_stand_in_the_region_asked_for(region: RegionBin) -> None:
 
 
 @pytest.mark.parametrize("name", ["pothole", "garbage", "fallen_person", "flood", "stopped_vehicle"])
-def test_what_lies_on_the_ground_has_its_foot_below_the_horizon(name: str) -> None:
-    unknown = (share(SizeBin.UNKNOWN, RegionBin.UNKNOWN), share(SizeBin.MEDIUM, RegionBin.TOP))
+def test_hazards_on_the_ground_have_their_lower_edge_below_the_horizon(name: str) -> None:
+    unknown = (geometry(SizeBin.UNKNOWN, RegionBin.UNKNOWN), geometry(SizeBin.MEDIUM, RegionBin.TOP))
     assert all(
         place.box[3] > 0.3 * 360 for plan in plans(class_name=name, geometry=unknown) for place in plan.places
     )
 
 
 def test_a_size_that_is_unknown_grows_towards_the_camera() -> None:
-    boxes = [p.box for plan in plans(60, geometry=(share(SizeBin.UNKNOWN),)) for p in plan.places]
+    boxes = [p.box for plan in plans(60, geometry=(geometry(SizeBin.UNKNOWN),)) for p in plan.places]
     near = [b[2] - b[0] for b in boxes if b[3] > 300]
     far = [b[2] - b[0] for b in boxes if b[3] < 220]
     assert np.mean(near) > 1.5 * np.mean(far)
@@ -79,15 +79,15 @@ def test_potholes_stay_on_the_road_that_the_background_shows() -> None:
     road[200:, 200:440] = True
     feet = [
         p.box
-        for plan in plans(ground=Ground(0.3, road, road), geometry=(share(SizeBin.SMALL),))
+        for plan in plans(ground=Ground(0.3, road, road), geometry=(geometry(SizeBin.SMALL),))
         for p in plan.places
     ]
     on_road = [road[int(b[3]) - 3, int((b[0] + b[2]) / 2)] for b in feet]
     assert np.mean(on_road) > 0.95
 
 
-def test_patches_are_squares_inside_the_picture_that_hold_the_whole_mask() -> None:
-    sizes = tuple(share(size) for size in SizeBin)
+def test_patches_are_squares_inside_the_image_that_contain_the_whole_mask() -> None:
+    sizes = tuple(geometry(size) for size in SizeBin)
     for place in (p for plan in plans(geometry=sizes) for p in (*plan.places, *plan.controls)):
         window = place.window
         assert window.side >= 48
@@ -97,7 +97,7 @@ def test_patches_are_squares_inside_the_picture_that_hold_the_whole_mask() -> No
         assert not place.mask(64).all()
 
 
-def test_no_two_places_of_a_scene_touch_and_every_picture_has_hazard_free_patches() -> None:
+def test_no_two_places_of_a_scene_touch_and_every_image_has_hazard_free_patches() -> None:
     for plan in plans():
         boxes = [place.box for place in (*plan.places, *plan.controls)]
         assert all(

@@ -14,7 +14,7 @@ def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "kind", "said"),
+    ("name", "key", "kind", "expected"),
     [
         ("smoke", "night-rain", {}, r"a photo of (rising )?smoke, street at night, rain, \w+ camera"),
         ("pothole", "day-clear", {}, r"a photo of a (pothole|hole in the road), street by day, clear .*"),
@@ -26,14 +26,14 @@ def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
         ("land_slide", "day-clear", {}, r"a photo of land slide, street by day, .*"),
     ],
 )
-def test_tags_become_words_and_unknown_ones_do_not(
-    name: str | None, key: str, kind: dict[str, object], said: str
+def test_tags_appear_in_the_prompt_and_unknown_ones_do_not(
+    name: str | None, key: str, kind: dict[str, object], expected: str
 ) -> None:
     for seed in range(8):
-        assert re.fullmatch(said, _prompt(name, key, seed, **kind))
+        assert re.fullmatch(expected, _prompt(name, key, seed, **kind))
 
 
-def test_the_same_arguments_give_the_same_words() -> None:
+def test_equal_arguments_give_equal_prompts() -> None:
     assert _prompt("fire", "night-rain", 5) == _prompt("fire", "night-rain", 5)
     assert len({_prompt("fire", "night-rain", seed) for seed in range(20)}) > 1
 
@@ -51,10 +51,10 @@ def test_every_prompt_of_the_default_taxonomy_stays_in_the_closed_vocabulary() -
                         assert set(re.findall(r"[a-z]+", prompt)) <= set(VOCABULARY)
 
 
-def test_no_two_classes_or_conditions_share_a_prompt() -> None:
-    said = {
+def test_no_two_classes_or_conditions_have_the_same_prompt() -> None:
+    expected = {
         (name, key): _prompt(name, key, 0)
         for name in (None, *DEFAULT_TAXONOMY.names)
         for key in ("day-clear", "night-clear", "night-rain", "night-fog", "dusk-snow")
     }
-    assert len(set(said.values())) == len(said)
+    assert len(set(expected.values())) == len(expected)

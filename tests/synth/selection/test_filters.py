@@ -32,7 +32,7 @@ GOOD = Findings(
         ({"duplicate_of": "a/0"}, Refusal.DUPLICATE),
     ],
 )
-def test_a_painted_hazard_is_refused_for_the_first_rule_that_it_breaks(
+def test_a_generated_hazard_is_refused_for_the_first_rule_that_it_breaks(
     change: dict[str, object], reason: Refusal | None
 ) -> None:
     assert refusal(dataclasses.replace(GOOD, **change), FilterLimits(), amorphous=False) == reason  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def test_limits_outside_their_range_are_refused() -> None:
         FilterLimits(confirm_lead=1.5)
 
 
-def test_a_near_copy_is_found_and_another_picture_is_not() -> None:
+def test_a_near_copy_is_found_and_another_image_is_not() -> None:
     rng = np.random.default_rng(0)
     first, other = rng.random(256) < 0.5, rng.random(256) < 0.5
     seen = DuplicateIndex()

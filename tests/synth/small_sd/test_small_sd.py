@@ -68,7 +68,7 @@ def test_latents_have_about_unit_variance(crops: CropSet) -> None:
     assert spread.max() < 1.2
 
 
-def test_the_encoder_tells_all_colours_apart(crops: CropSet) -> None:
+def test_the_encoder_distinguishes_all_colours(crops: CropSet) -> None:
     """Colours of equal brightness: a pair that one axis does not part, another one does."""
     projection = fit_projection(as_tensor(torch.from_numpy(crops.hazard)))
     colours = torch.tensor([[0.4, -0.2, -0.2], [-0.2, 0.4, -0.2], [-0.2, -0.2, 0.4], [0.2, -0.4, 0.2]])
@@ -91,7 +91,7 @@ def test_a_set_survives_the_disk(crops: CropSet, tmp_path: Path) -> None:
     assert len(CropSet.join([again, crops])) == 2 * len(crops)
 
 
-def test_a_hazard_is_painted_inside_the_mask_only() -> None:
+def test_a_training_target_has_the_hazard_inside_the_mask_only() -> None:
     empty = np.full((64, 64, 3), 40, np.uint8)
     seen, mask = empty.copy(), inpainting_mask((20, 20, 44, 44), 64)
     seen[22:42, 22:42] = 200
@@ -140,7 +140,7 @@ def test_size_bins_follow_the_taxonomy(longer: float, name: SizeBin) -> None:
     assert size_bin((0, 0, longer, 5), 640, 360) is name
 
 
-def test_a_third_of_the_samples_asks_for_nothing_and_media_are_mixed(crops: CropSet) -> None:
+def test_a_third_of_the_samples_is_an_empty_street_and_media_are_mixed(crops: CropSet) -> None:
     latents = encode(fit_projection(as_tensor(torch.from_numpy(crops.hazard))), crops)
     samples = Samples(crops, latents, tokenizer(TINY), np.random.default_rng(0))
     batch = next(samples.batches(512))
@@ -155,9 +155,9 @@ def test_a_third_of_the_samples_asks_for_nothing_and_media_are_mixed(crops: Crop
 def test_only_photographs_of_certain_licence_are_read(tmp_path: Path) -> None:
     (tmp_path / "images" / "train").mkdir(parents=True)
     (tmp_path / "labels" / "train").mkdir(parents=True)
-    picture = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     for name in ("dnit_1", "intel_1", "cctvfire_1", "trash_1"):
-        cv2.imwrite(str(tmp_path / "images" / "train" / f"{name}.jpg"), picture)
+        cv2.imwrite(str(tmp_path / "images" / "train" / f"{name}.jpg"), image)
     (tmp_path / "labels" / "train" / "dnit_1.txt").write_text("2 0.5 0.5 0.25 0.25\n")
     found = list(read_photographs(tmp_path))
     assert [[name for name, _ in p.boxes] for p in found] == [["pothole"], []]

@@ -76,7 +76,7 @@ def test_any_stretch_of_frames_equals_the_same_stretch_of_the_whole() -> None:
         assert late.time_s == same.index / 5.0
 
 
-def test_the_street_stands_still_while_things_move() -> None:
+def test_the_street_is_constant_while_objects_move() -> None:
     calm = [f.image.astype(np.int64) for f in camera(seed=3, spawn_per_s=0.0).frames(30, start=5)]
     spread = np.std(np.stack(calm).mean(axis=3), axis=0)
     assert np.median(spread) < 8

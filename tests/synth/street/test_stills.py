@@ -1,4 +1,4 @@
-"""Single drawn pictures: exact labels, honest pairs, every class under every condition."""
+"""Single drawn images: exact labels, honest pairs, every class under every condition."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_pair_is_the_same_street_outside_the_hazards_by_day(sensor: bool) -> N
     assert difference(pair)[~away].max() > 20
 
 
-def test_the_hazard_picture_of_a_pair_is_the_still() -> None:
+def test_the_hazard_image_of_a_pair_is_the_still() -> None:
     order = {"world": WorldName.GENERATOR, "seed": 11, "condition": DAY, "size": SMALL}
     still, (with_hazards, without) = draw_still(**order), draw_pair(**order)
     assert np.array_equal(still.image, with_hazards.image)
@@ -76,7 +76,7 @@ def test_the_hazard_picture_of_a_pair_is_the_still() -> None:
     assert without.boxes == ()
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_seed_another_street() -> None:
+def test_the_same_seed_gives_the_same_image_and_another_seed_another_street() -> None:
     first, again, other = (
         draw_still(world=WorldName.FOOTAGE, seed=s, condition=DAY, size=SMALL) for s in (3, 3, 4)
     )
