@@ -36,7 +36,7 @@ from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
@@ -263,7 +263,7 @@ async def _launched(campaigns: Campaigns) -> AsyncIterator[None]:
 
 @contextmanager
 def _database(settings: CloudSettings) -> Iterator[Database]:
-    database = open_database(sqlite_url(settings.folder.store))
+    database = open_database(settings.store_url)
     try:
         yield database
     finally:

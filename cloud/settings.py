@@ -7,7 +7,7 @@ the data folder is said here and nowhere else.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from messaging.releases import Slug, UnitFloat
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
@@ -48,6 +48,16 @@ class HubSettings(_Section):
                 "or address sites reach this machine"
             )
         return self
+
+
+class StoreSettings(_Section):
+    """The database of the cloud; without a `url` it is a SQLite file in the data folder.
+
+    `url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`. A password is written as
+    `${VAR}` and read from the environment variable VAR, or from the file that VAR_FILE names.
+    """
+
+    url: SecretStr | None = None
 
 
 class FailureModeSettings(_Section):
@@ -167,6 +177,7 @@ class CloudSettings(_Section):
     classes: tuple[Slug, ...] = DEFAULT_TAXONOMY.names
     api: ApiSettings = ApiSettings()
     hub: HubSettings = HubSettings()
+    store: StoreSettings = StoreSettings()
     failure_modes: FailureModeSettings = FailureModeSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
@@ -179,6 +190,12 @@ class CloudSettings(_Section):
     def taxonomy(self) -> Taxonomy:
         """The hazard classes of this deployment."""
         return taxonomy_of(self.classes)
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store's database, its password included."""
+        url = self.store.url
+        return f"sqlite:///{self.folder.store}" if url is None else url.get_secret_value()
 
     @property
     def folder(self) -> "DataFolder":

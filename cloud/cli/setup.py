@@ -157,12 +157,16 @@ def list_data(data: DataOption = DEFAULT_DATA) -> None:
 
 
 @db.command("migrate")
-def migrate(data: DataOption = DEFAULT_DATA) -> None:
+def migrate(
+    path: ConfigOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
+) -> None:
     """Bring the store to the newest schema (the cloud does so at its start)."""
-    from cloud.store.database import open_database, sqlite_url
+    from cloud.store.database import open_database
 
-    open_database(sqlite_url(DataFolder(data).store)).close()
-    notes.print(f"{DataFolder(data).store} has the newest schema")
+    database = open_database(settings_of(path, data).store_url)
+    database.close()
+    notes.print(f"{database.engine.url.render_as_string()} has the newest schema")
 
 
 def _outcome(ok: bool, text: str) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 SQLite in WAL mode by default, PostgreSQL by URL. Readers use snapshots; writers take the write lock when
 they begin, so that no transaction fails half-way for want of it. Records outlive the session that read them.
+Errors of the connection become `StoreUnavailable`; a password is never part of a message.
 """
 
 import time
@@ -12,15 +13,30 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import ColumnElement, Connection, CursorResult, Engine, Executable, create_engine, event
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from cloud.errors import StoreUnavailable
 from cloud.store.mapping import Record
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 10
+WRITE_LOCK = 0x626C696E64  # of PostgreSQL's advisory locks, which are numbers
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
+FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
 
 Clock = Callable[[], float]
 
@@ -31,6 +47,11 @@ class Database:
     def __init__(self, engine: Engine, clock: Clock = time.time) -> None:
         self.engine = engine
         self._clock = clock
+        self._snapshots = (
+            engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            if engine.dialect.name == "postgresql"
+            else engine
+        )
 
     def now(self) -> int:
         """Whole seconds since 1970."""
@@ -38,14 +59,18 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that reads one snapshot."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A session that reads one snapshot. Raises `StoreUnavailable`."""
+        with _translated(self.engine.url), Session(self._snapshots, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session that holds the write lock from its first statement; commits on a clean exit."""
+        """A session that holds the write lock from its first statement; commits on a clean exit.
+
+        Raises `StoreUnavailable`, also when another writer holds the lock for `BUSY_TIMEOUT_S`.
+        """
         with (
+            _translated(self.engine.url),
             self.engine.connect().execution_options(blindspot_writes=True) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
@@ -82,32 +107,27 @@ class Database:
 
 def written(session: Session, statement: Executable) -> int:
     """Execute a statement that writes; the number of rows it wrote."""
-    result = session.execute(statement)
+    result = session.execute(statement, execution_options={"preserve_rowcount": True})
     assert isinstance(result, CursorResult)
     return result.rowcount
 
 
 def open_database(url: str, clock: Clock = time.time) -> Database:
     """Connect and migrate to the newest schema. Raises `StoreUnavailable`."""
-    engine = create_engine(url, connect_args=_connect_args(url))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    parsed = _parsed(url)
+    engine = _engine(parsed)
     try:
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         migrate(engine)
     except Exception as error:  # any driver's error becomes one sentence of ours
         engine.dispose()
-        cause = str(getattr(error, "orig", error))[:120]
-        raise StoreUnavailable(
-            f"store {engine.url.render_as_string(hide_password=True)} cannot be opened or migrated "
-            f"({cause}); check the path, its permissions and the disk"
-        ) from error
+        raise StoreUnavailable(_sentence(engine.url, "cannot be opened or migrated", error)) from error
     return Database(engine, clock)
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The URL of a SQLite file."""
     return f"sqlite:///{path}"
 
 
@@ -120,8 +140,53 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _connect_args(url: str) -> dict[str, Any]:
-    return {"timeout": BUSY_TIMEOUT_MS / 1000} if url.startswith("sqlite") else {}
+def _parsed(text: str) -> URL:
+    """The URL with the driver that we use. The text is in no message: it may hold a password."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise StoreUnavailable(f"store.url is not the URL of a database; write {FORMS}") from None
+    if url.drivername not in DRIVERS:
+        raise StoreUnavailable(f"store.url names the database {url.drivername[:40]!r}; write {FORMS}")
+    return url.set(drivername=DRIVERS[url.drivername])
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "options": f"-c lock_timeout={BUSY_TIMEOUT_S}s"}
+    try:
+        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)
+    except ModuleNotFoundError:
+        raise StoreUnavailable(
+            "store.url names a PostgreSQL database and its driver is not installed; "
+            "install blindspot[cloud,postgres]"
+        ) from None
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+@contextmanager
+def _translated(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(_sentence(url, "does not respond", error)) from error
+
+
+def _sentence(url: URL, what: str, error: Exception) -> str:
+    cause = " ".join(str(getattr(error, "orig", error)).split())
+    if url.password:
+        cause = cause.replace(url.password, "***")
+    remedy = (
+        "check the path, its permissions and the disk"
+        if url.get_backend_name() == "sqlite"
+        else "check that the database runs, and the user, password and name in store.url"
+    )
+    return f"store {url.render_as_string(hide_password=True)} {what} ({cause[:200]}); {remedy}"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -131,5 +196,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("blindspot_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if _writes(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+
+
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("blindspot_writes", False))

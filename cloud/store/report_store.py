@@ -132,7 +132,13 @@ class ReportStore:
 
     def keep_aside(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
         """Keep a refused message for inspection; the same one again is not kept twice."""
-        letter = DeadLetter(subject[:160], message_id[:80], reason, data[:KEPT_LETTER_BYTES], self._db.now())
+        letter = DeadLetter(
+            _storable(subject)[:160],
+            _storable(message_id)[:80],
+            _storable(reason),
+            data[:KEPT_LETTER_BYTES],
+            self._db.now(),
+        )
         with self._db.writing() as session:
             self._db.add(session, letter)
 
@@ -246,3 +252,8 @@ class ReportStore:
     def _read(self, query: Select[R]) -> list[R]:
         with self._db.reading() as session:
             return list(session.scalars(query))
+
+
+def _storable(text: str) -> str:
+    """The text without NUL, which PostgreSQL refuses."""
+    return text.replace("\0", "?")

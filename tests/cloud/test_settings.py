@@ -55,3 +55,18 @@ def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) ->
 def test_a_hub_that_sites_could_not_reach_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         read(text)
+
+
+def test_the_store_is_a_file_of_the_data_folder_or_what_its_url_names(tmp_path: Path) -> None:
+    assert read("data: d").store_url == "sqlite:///d/store.sqlite"
+    text = "store: {url: 'postgresql://blindspot:${PASSWORD}@db/store'}"
+    wanted = "postgresql://blindspot:s3cret@db/store"
+    (tmp_path / "password").write_text("s3cret\n")
+    for environment in ({"PASSWORD": "s3cret"}, {"PASSWORD_FILE": str(tmp_path / "password")}):
+        settings = read(text, environment)
+        assert settings.store_url == wanted
+        assert "s3cret" not in repr(settings) + settings.model_dump_json()
+    with pytest.raises(
+        ConfigurationError, match=r"\$\{PASSWORD\} is not set; export PASSWORD or PASSWORD_FILE"
+    ):
+        read(text)

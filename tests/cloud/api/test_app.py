@@ -8,11 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import NotKnown, NotNow
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, StoreSettings
 from cloud.store.records import SyntheticImage
 from messaging.blobs import digest_of
 from messaging.reports import EvidenceSource, Misdetection
@@ -29,6 +30,7 @@ from messaging.resources import (
     OverviewResource,
     SiteResource,
 )
+from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
@@ -259,3 +261,22 @@ def test_the_address_file_goes_when_the_cloud_goes(tmp_path: Path) -> None:
     with running_cloud(settings, lambda _: ScriptedStages()):
         assert settings.folder.address.exists()
     assert not settings.folder.address.exists()
+
+
+def test_a_cloud_runs_on_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
+    settings = CloudSettings(
+        data=tmp_path,
+        api=ApiSettings(port=0),
+        store=StoreSettings(url=SecretStr(postgres.new_database())),
+        failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
+    )
+    with (
+        running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up,
+        up.client() as client,
+    ):
+        until(lambda: up.sites)
+        up.say("harbour", misdetection(model_digest=HERE), tally(model_digest=HERE), HAZARD)
+        until(lambda: client.page("failure-modes", FailureModeResource))
+        assert [site.site for site in client.page("sites", SiteResource)] == ["harbour"]
+        assert [row.class_name for row in client.page("hazards", HazardResource)] == ["fire"]
+    assert not settings.folder.store.exists()

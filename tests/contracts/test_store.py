@@ -1,0 +1,333 @@
+"""One suite for every database of the store: SQLite, and a real PostgreSQL where it is installed."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from cloud.errors import NotKnown
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.mapping import Record
+from cloud.store.mode_store import ModeStore
+from cloud.store.records import (
+    CampaignPlan,
+    CampaignStage,
+    CampaignState,
+    EvaluationRow,
+    IssuedOrder,
+    ModeState,
+    ModeStatus,
+    Release,
+    Rollout,
+    StageState,
+    SyntheticImage,
+)
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_records import LedgerTotal
+from cloud.store.report_store import ReportStore
+from messaging.reports import HazardState
+from tests.support.cloud.postgres import PostgresServer
+from tests.support.cloud.sample_reports import (
+    MINUTE,
+    NEW,
+    OLD,
+    counts,
+    heartbeat,
+    message,
+    misdetection,
+    received,
+    tally,
+)
+from tests.support.messaging.samples import HAZARD, SAMPLES
+
+MODE = "a.day-clear.missed"
+PLAN = CampaignPlan((MODE,), 5)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "store.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    database = open_database(store_url, clock=lambda: MINUTE)
+    yield database
+    database.close()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Database) -> None:
+    with database.reading() as session:
+        context = MigrationContext.configure(session.connection())
+        assert compare_metadata(context, Record.metadata) == []
+
+
+def test_opening_a_store_twice_keeps_what_is_in_it(database: Database, store_url: str) -> None:
+    ReportStore(database).insert([received(misdetection())])
+    database.close()
+    again = open_database(store_url)
+    assert len(ReportStore(again).misdetections()) == 1
+    again.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    images = [SyntheticImage(campaign, "i1", MODE, True) for campaign in ("C1", "not a campaign")]
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    with pytest.raises(IntegrityError):
+        store.put_images(images)
+    assert store.images("C1") == []
+
+
+def test_a_reader_keeps_its_snapshot_while_a_writer_commits(database: Database) -> None:
+    states = ModeStore(database)
+    states.put(ModeState(MODE, ModeStatus.OPEN, 1))
+    with database.reading() as session:
+        before = session.scalars(select(ModeState.status)).all()
+        states.put(ModeState(MODE, ModeStatus.CLOSED, 2))
+        assert session.scalars(select(ModeState.status)).all() == before == [ModeStatus.OPEN]
+    assert states.states()[MODE].status is ModeStatus.CLOSED
+
+
+def test_a_record_is_a_value_that_is_read_anywhere_and_changed_nowhere(database: Database) -> None:
+    made = CampaignStore(database).create("C1", PLAN, started_by="test")
+    found = CampaignStore(database).get("C1")
+    database.close()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: (found.plan, found.state)).result() == (PLAN, CampaignState.QUEUED)
+    assert found == made
+    with pytest.raises(FrozenInstanceError, match=r"Campaign\.state is set"):
+        found.state = CampaignState.DONE
+    assert replace(found, attempt=3).attempt == 3
+
+
+def test_the_same_message_is_counted_once_however_often_it_comes(database: Database) -> None:
+    store = ReportStore(database)
+    one, two = received(misdetection()), received(tally())
+    assert store.insert([one, two]).new == 2
+    again = store.insert([two, one, one])
+    assert (again.new, again.duplicates) == (0, 3)
+    assert len(store.misdetections()) == 1
+    assert [count.supported for count in store.recall_counts()] == [40]
+
+
+def test_the_same_id_from_two_sites_is_two_messages(database: Database) -> None:
+    store = ReportStore(database)
+    one = received(misdetection())
+    other = received(misdetection(), site="tunnel")
+    same_id = type(other)(type(other.message)(one.message.id, "tunnel", 0, other.message.report), 100)
+    assert store.insert([one, same_id]).new == 2
+
+
+@pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
+def test_every_payload_type_of_the_table_finds_its_place(kind: str, database: Database) -> None:
+    store = ReportStore(database)
+    assert store.insert([received(SAMPLES[kind])]).new == 1
+    assert counts(store) == {kind: 1}
+
+
+def test_a_hazard_event_keeps_its_latest_state_and_never_leaves_closed(database: Database) -> None:
+    store = ReportStore(database)
+    later = {"at_utc": HAZARD.at_utc + 60}
+    closed = HAZARD.model_copy(update={"state": HazardState.CLOSED, **later})
+    stale = HAZARD.model_copy(update={"state": HazardState.UPDATED})
+    for event in (HAZARD, closed, stale):
+        store.insert([received(event)])
+    rows = store.hazards(limit=10)
+    assert [(row.state, row.at_utc) for row in rows] == [("closed", HAZARD.at_utc + 60)]
+
+
+def test_a_heartbeat_replaces_the_one_before_and_repeats_are_not_news(database: Database) -> None:
+    store = ReportStore(database)
+    first, second = message(heartbeat()), message(heartbeat(uptime_s=20))
+    assert [store.put_heartbeat(m, 100) for m in (first, first, second)] == [True, False, True]
+    assert [beat.heartbeat.uptime_s for beat in store.heartbeats()] == [20]
+
+
+def test_ledger_totals_are_counted_by_site_and_kind(database: Database) -> None:
+    store = ReportStore(database)
+    batch = [received(misdetection()) for _ in range(3)]
+    store.insert([*batch, received(tally(), site="tunnel")])
+    totals = store.ledger_totals()
+    assert totals[0] == LedgerTotal("harbour", "misdetection", 3, sum(r.length_bytes for r in batch))
+    assert (totals[1].site, totals[1].kind, totals[1].count) == ("tunnel", "recall", 1)
+
+
+def test_many_threads_may_write_at_once(database: Database) -> None:
+    store = ReportStore(database)
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            for _ in range(10):
+                store.insert([received(misdetection())])
+                ReportStore(database).misdetections()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the test shows it
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert len(store.misdetections()) == 40
+
+
+def test_a_finished_stage_is_found_and_not_begun_again(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    begun = store.begin_stage("C1", CampaignStage.PLAN, "d")
+    store.end_stage("C1", CampaignStage.PLAN, "d", state=StageState.DONE, output={"x": 1})
+    store.end_stage("C1", CampaignStage.PLAN, "d", state=StageState.FAILED, output={"x": 2})
+    found = store.begin_stage("C1", CampaignStage.PLAN, "d")
+    assert begun.state is StageState.RUNNING
+    assert (found.state, found.output, found.runs) == (StageState.DONE, {"x": 1}, 1)
+
+
+def test_outputs_are_found_of_campaigns_that_ended_well_only(database: Database) -> None:
+    store = CampaignStore(database)
+    for number, state in enumerate((CampaignState.DONE, CampaignState.REJECTED, CampaignState.DONE)):
+        store.create(f"C{number}", PLAN, started_by="test")
+        for stage in (CampaignStage.PLAN, CampaignStage.FILTER):
+            store.begin_stage(f"C{number}", stage, "d")
+            output = {"of": f"{stage} {number}"}
+            store.end_stage(f"C{number}", stage, "d", state=StageState.DONE, output=output)
+        store.set_state(f"C{number}", state, ended=True)
+    found = store.outputs_of_done(CampaignStage.FILTER, newest=3)
+    assert found == [{"of": "filter 2"}, {"of": "filter 0"}]
+    assert store.outputs_of_done(CampaignStage.FILTER, newest=1) == [{"of": "filter 2"}]
+    assert store.outputs_of_done(CampaignStage.FILTER, newest=0) == []
+
+
+def test_an_idempotency_key_gives_the_campaign_that_it_made_before(database: Database) -> None:
+    store = CampaignStore(database)
+    first = store.create("C1", PLAN, started_by="test", idempotency_key="k")
+    second = store.create("C2", PLAN, started_by="test", idempotency_key="k")
+    assert first.id == second.id == "C1"
+    assert store.by_idempotency_key("other") is None
+
+
+def test_an_image_stored_twice_is_one_row_with_the_later_values(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    store.put_images([SyntheticImage("C1", "i1", MODE, True)])
+    store.put_images([SyntheticImage("C1", "i1", MODE, False, "duplicate")])
+    assert [image.reason for image in store.images("C1")] == ["duplicate"]
+    assert store.image_counts("C1") == {(False, "duplicate"): 1}
+
+
+def test_a_revoked_site_has_no_heartbeat_until_it_is_enrolled_again(database: Database) -> None:
+    store = ReportStore(database)
+    for site in ("harbour", "tunnel"):
+        store.put_heartbeat(message(heartbeat(), site), 100)
+    assert store.revoke_site("harbour").revoked
+    assert store.revoke_site("harbour").revoked
+    assert [beat.site for beat in store.heartbeats()] == ["tunnel"]
+    assert {site.site: site.revoked for site in store.sites()} == {"harbour": True, "tunnel": False}
+    assert not store.add_site("harbour").revoked
+    assert [beat.site for beat in store.heartbeats()] == ["harbour", "tunnel"]
+
+
+def test_a_site_that_is_not_known_cannot_be_revoked(database: Database) -> None:
+    store = ReportStore(database)
+    with pytest.raises(NotKnown, match="site 'attic' is not known"):
+        store.revoke_site("attic")
+
+
+def test_a_refused_message_is_kept_once_and_without_characters_that_no_database_takes(
+    database: Database,
+) -> None:
+    store = ReportStore(database)
+    for _ in range(2):
+        store.keep_aside(subject="a\x00b", message_id="m\x00", reason="not \x00 valid", data=b"\x00" * 9000)
+    (letter,) = store.dead_letters()
+    assert (letter.subject, letter.message_id, letter.reason) == ("a?b", "m?", "not ? valid")
+    assert letter.length_bytes == 8192
+
+
+def test_images_come_in_order_and_after_the_last_one_seen(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    store.put_images([SyntheticImage("C1", f"i{n}", MODE, n != 1) for n in range(4)])
+    first = store.images("C1", limit=2)
+    rest = store.images("C1", after=first[-1].id)
+    assert [image.name for image in (*first, *rest)] == ["i0", "i1", "i2", "i3"]
+    assert [image.name for image in store.images("C1", kept=False)] == ["i1"]
+
+
+def test_evaluations_are_replaced_by_campaign_model_role_class_and_condition(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    one = EvaluationRow("C1", OLD, "holdout", "fire", "day-clear", {"recall": 0.25})
+    store.put_evaluations([one])
+    store.put_evaluations([replace(one, metrics={"recall": 0.5, "losses": [1.5, None]})])
+    assert [row.metrics for row in store.evaluations("C1")] == [{"recall": 0.5, "losses": [1.5, None]}]
+    assert store.evaluations("C2") == []
+
+
+def test_a_campaign_moves_only_from_the_states_that_were_named(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    assert not store.move("C1", CampaignState.CANCELLING, only_from=[CampaignState.RUNNING])
+    assert store.move("C1", CampaignState.CANCELLING, only_from=[CampaignState.QUEUED], reason="asked")
+    found = store.get("C1")
+    assert (found.state, found.reason, found.ended_at) == (CampaignState.CANCELLING, "asked", None)
+    assert store.next_attempt("C1") == 1
+    assert store.set_incumbent("C1", OLD).plan == replace(PLAN, incumbent_digest=OLD)
+
+
+def test_the_state_of_a_failure_mode_is_replaced_as_a_whole(database: Database) -> None:
+    store = ModeStore(database)
+    store.put(ModeState(MODE, ModeStatus.IN_CAMPAIGN, 1, "C1", OLD, 0.5))
+    store.put(ModeState(MODE, ModeStatus.OPEN, 2))
+    assert store.states() == {MODE: ModeState(MODE, ModeStatus.OPEN, 2)}
+
+
+def test_a_release_is_stored_once_and_found_by_a_prefix_of_its_digest(database: Database) -> None:
+    store = ReleaseStore(database)
+    trial = Release(OLD, "trial", "model", 1, 10, None, None, {"classes": ["fire"]}, MINUTE)
+    service = replace(trial, channel="service", version=2)
+    for release in (trial, service, replace(trial, name="other")):
+        store.put_release(release)
+    assert store.releases() == [service, trial]
+    assert store.release(OLD[:8]) == service
+    with pytest.raises(NotKnown, match="not among the releases"):
+        store.release(NEW)
+
+
+def test_rollouts_come_newest_first_and_after_the_last_one_seen(database: Database) -> None:
+    store = ReleaseStore(database)
+    for n in range(3):
+        store.put_rollout(Rollout(f"R{n}", None, OLD, None, "canary", False, {"sites": []}, "", MINUTE, 0))
+    store.put_rollout(replace(store.rollout("R1"), paused=True))
+    assert [one.id for one in store.rollouts(limit=2)] == ["R2", "R1"]
+    assert [one.id for one in store.rollouts(after="R1")] == ["R0"]
+    assert store.rollout("R1").paused
+    with pytest.raises(NotKnown, match="'R9' is not known"):
+        store.rollout("R9")
+
+
+def test_the_last_order_of_a_site_is_that_with_the_highest_sequence(database: Database) -> None:
+    store = ReleaseStore(database)
+    assert store.last_sequence("harbour") == 0
+    orders = [IssuedOrder("harbour", n, OLD, "service", MINUTE, {"n": n}) for n in (1, 2**40, 3)]
+    for order in (*orders, IssuedOrder("tunnel", 7, NEW, "trial", MINUTE, {})):
+        store.put_order(order)
+    assert store.last_sequence("harbour") == 2**40
+    assert {site: order.sequence for site, order in store.last_orders().items()} == {
+        "harbour": 2**40,
+        "tunnel": 7,
+    }
