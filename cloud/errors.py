@@ -1,8 +1,8 @@
-"""What can go wrong in the learning loop, split by whose fault it is.
+"""Errors of the cloud, by whose fault they are.
 
 messaging.errors.BlindspotError
 └── CloudError
-    ├── DataRefused             the caller's images or labels: unreadable, out of range, in two roles
+    ├── DataRefused             the caller's images or labels: unreadable, out of range, or in two roles
     ├── WeightsRefused          a weights file that is not one, or does not fit the plan
     ├── TrainingFailed          the training process failed or was stopped
     ├── StoreUnavailable        the database cannot be opened, migrated or locked
@@ -11,10 +11,10 @@ messaging.errors.BlindspotError
     ├── NotNow                  the caller asks for what the present state does not allow
     ├── CampaignRefused         a campaign plan that cannot be carried out as asked
     ├── StageFailed             a stage of a campaign failed for good; resume tries it again
-    ├── StageInterrupted        a stage was told to stop: the campaign was cancelled or the cloud goes down
+    ├── StageInterrupted        a stage was asked to stop: the campaign was cancelled or the cloud shuts down
     ├── CloudUnreachable        the command line cannot reach the running cloud, or it refused the token
     ├── AlreadyRunning          another process holds this data folder
-    └── DemoFailed              the demonstration could not be carried to its end
+    └── DemoFailed              the demo could not be completed
 """
 
 from messaging.errors import BlindspotError
@@ -25,7 +25,7 @@ class CloudError(BlindspotError):
 
 
 class DataRefused(CloudError):
-    """A folder of images and labels that cannot be taken in as it is."""
+    """A folder of images and labels that cannot be added as it is."""
 
 
 class WeightsRefused(CloudError):
@@ -41,15 +41,15 @@ class StoreUnavailable(CloudError):
 
 
 class NotKnown(CloudError):
-    """There is nothing by that name."""
+    """Nothing has that name."""
 
 
 class BadRequest(CloudError):
-    """A request that cannot be read as what it should be."""
+    """A request with a wrong form."""
 
 
 class NotNow(CloudError):
-    """The thing exists, but its present state does not allow what is asked."""
+    """The present state does not allow what is asked."""
 
 
 class CampaignRefused(CloudError):
@@ -57,11 +57,11 @@ class CampaignRefused(CloudError):
 
 
 class StageFailed(CloudError):
-    """A stage could not do its work; the message says which and why."""
+    """A stage failed; the message names it and the reason."""
 
 
 class StageInterrupted(CloudError):
-    """A stage stopped early because it was told to; nothing is wrong with it."""
+    """A stage stopped early because stop was requested; nothing failed."""
 
 
 class CloudUnreachable(CloudError):
@@ -77,4 +77,4 @@ class TrainingStopped(TrainingFailed):
 
 
 class DemoFailed(CloudError):
-    """The demonstration could not be carried to its end; the message says which program and why."""
+    """The demo could not be completed; the message names the program and the reason."""

@@ -1,26 +1,28 @@
-"""The cloud's Prometheus metrics: counters that code increments, gauges read off the store on a scrape.
+"""The cloud's Prometheus metrics: counters incremented by the code, gauges set from the store on a scrape.
 
-Names carry base units and no per-track label. One registry an instance, so that tests do not share.
+Names have base units, labels few values. Each instance has its own registry, so that tests are independent.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
 class CloudMetrics:
-    """Everything `/metrics` says."""
+    """All metrics of `/metrics`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.reports = self._counter("reports", "Reports taken from the hub", "kind")
-        self.report_duplicates = self._counter("report_duplicates", "Reports that were known already")
-        self.reports_refused = self._counter("reports_refused", "Messages refused and kept aside", "kind")
+        self.reports = self._counter("reports", "Reports received from the hub", "kind")
+        self.report_duplicates = self._counter("report_duplicates", "Reports that were stored already")
+        self.reports_refused = self._counter(
+            "reports_refused", "Messages refused and stored as dead letters", "kind"
+        )
         self.intake_failures = self._counter("intake_failures", "Times the hub could not be reached")
         self.synthetic_images = self._counter(
             "synthetic_images", "Synthetic images by result", "result", "reason"
         )
         self.trigger_starts = self._counter("trigger_starts", "Campaigns that a rule started", "rule")
         self.failure_modes = self._gauge("failure_modes", "Failure modes", "status")
-        self.rollout_sites = self._gauge("rollout_sites", "Sites of the current rollout", "state")
+        self.rollout_sites = self._gauge("rollout_sites", "Sites of the present rollout", "state")
         self.eval_recall = self._gauge("eval_recall", "Recall by evaluation", "class", "condition", "set")
         self.stage_seconds = Histogram(
             "blindspot_cloud_campaign_stage_seconds",

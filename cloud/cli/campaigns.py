@@ -1,4 +1,4 @@
-"""`blindspot campaign`: plan, start, watch, cancel, resume, approve, list, show; over the REST API."""
+"""`blindspot campaign`: plan, start, watch, cancel, resume, approve, list, show, over the REST API."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from ulid import ULID
 
 from cloud.api.client import RemoteCloud
-from cloud.console import (
+from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
@@ -20,14 +20,19 @@ from cloud.console import (
 )
 from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource
 
-campaign = typer.Typer(help="Synthetic retraining campaigns.", no_args_is_help=True)
+campaign = typer.Typer(
+    help="Retraining campaigns with synthetic images, for chosen failure modes.", no_args_is_help=True
+)
 
 ModesArgument = Annotated[
-    list[str] | None, typer.Argument(help="failure modes as `failures list` shows them; none: the worst ones")
+    list[str] | None,
+    typer.Argument(help="ids of failure modes, as in `failures list`; none: the most harmful"),
 ]
-TopOption = Annotated[int, typer.Option(help="without modes: how many of the most harmful ones")]
-CountOption = Annotated[int | None, typer.Option(help="images to keep a mode")]
-SeedOption = Annotated[int | None, typer.Option(help="seed of prompts and layouts")]
+TopOption = Annotated[int, typer.Option(help="without modes: number of most harmful ones to take")]
+CountOption = Annotated[int | None, typer.Option(help="generated images to keep per failure mode")]
+SeedOption = Annotated[
+    int | None, typer.Option(help="seed of prompts and layouts; repeats a campaign's images")
+]
 CampaignArgument = Annotated[str, typer.Argument(help="the campaign's id")]
 
 
@@ -40,7 +45,7 @@ def plan(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """What a campaign would do; nothing is started."""
+    """Show what a campaign would do, without starting it."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.send("POST", "campaigns/plan", CampaignPlanResource, _request(modes, top, count, seed))
     if as_json:
@@ -66,8 +71,8 @@ def start(
     seed: SeedOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="plan only")] = False,
-    watch_it: Annotated[bool, typer.Option("--watch", help="stay and watch it")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only plan, like `campaign plan`")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", help="follow its progress until it ends")] = False,
     key: Annotated[str | None, typer.Option(help="idempotency key; repeating it starts nothing new")] = None,
 ) -> None:
     """Start a campaign."""
@@ -77,33 +82,33 @@ def start(
     with RemoteCloud.of_folder(data) as cloud:
         body = _request(modes, top, count, seed)
         found = cloud.send("POST", "campaigns", CampaignResource, body, key=key or str(ULID()))
-        _say(found, as_json)
+        _print_state(found, as_json)
         if watch_it:
             _watch(cloud, found.id)
 
 
 @campaign.command("watch")
 def watch(identity: CampaignArgument, data: DataOption = DEFAULT_DATA) -> None:
-    """Watch a campaign until it ends; exit code 0 only when it is done."""
+    """Follow a campaign until it ends; exit code 0 only when it is done."""
     with RemoteCloud.of_folder(data) as cloud:
         _watch(cloud, identity)
 
 
 @campaign.command("cancel")
 def cancel(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Stop a campaign; what is finished stays for a resume."""
+    """Cancel a campaign; finished stages are kept for `resume`."""
     _move(identity, "cancel", data, as_json)
 
 
 @campaign.command("resume")
 def resume(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Go on after the last finished stage."""
+    """Resume a cancelled or failed campaign after its last finished stage."""
     _move(identity, "resume", data, as_json)
 
 
 @campaign.command("approve")
 def approve(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Let a campaign go that a rule started and that waits for approval."""
+    """Approve a campaign that a trigger rule started."""
     _move(identity, "approve", data, as_json)
 
 
@@ -113,14 +118,14 @@ def list_campaigns(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Campaigns, newest first."""
+    """List campaigns, newest first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("campaigns", CampaignResource, state=state)
     show_list(
         found,
         as_json,
         title="Campaigns",
-        columns=("campaign", "state", "stage", "failure modes", "images", "started by", "created"),
+        columns=("campaign", "state", "stage", "failure modes", "images kept", "started by", "created"),
         row=lambda c: (
             c.id, c.state, _stage_now(c), c.modes, c.images_kept, c.started_by, when(c.created_at)
         ),
@@ -130,7 +135,7 @@ def list_campaigns(
 
 @campaign.command("show")
 def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """One campaign with its stages."""
+    """Show one campaign with its stages."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.get(f"campaigns/{identity}", CampaignResource)
     if as_json:
@@ -152,10 +157,10 @@ def _request(modes: list[str] | None, top: int, count: int | None, seed: int | N
 
 def _move(identity: str, verb: str, data: "DataOption", as_json: bool) -> None:
     with RemoteCloud.of_folder(data) as cloud:
-        _say(cloud.send("POST", f"campaigns/{identity}/{verb}", CampaignResource), as_json)
+        _print_state(cloud.send("POST", f"campaigns/{identity}/{verb}", CampaignResource), as_json)
 
 
-def _say(found: CampaignResource, as_json: bool) -> None:
+def _print_state(found: CampaignResource, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:

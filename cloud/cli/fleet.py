@@ -1,4 +1,4 @@
-"""`blindspot sites|cameras|failures|hazards|ledger`: what is read of the fleet, over the REST API."""
+"""`blindspot sites|cameras|failures|hazards|ledger`: the fleet and its failure modes, over the REST API."""
 
 import subprocess
 import sys
@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from cloud.api.client import RemoteCloud
-from cloud.console import (
+from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
     notes,
     out,
+    percent,
     print_json,
     print_table,
-    share,
     short,
     show_list,
     when,
@@ -30,23 +30,25 @@ from messaging.resources import (
     SiteResource,
 )
 
-sites = typer.Typer(help="Sites of the fleet.", no_args_is_help=True)
-cameras = typer.Typer(help="Cameras of the fleet.", no_args_is_help=True)
-failures = typer.Typer(help="Failure modes, ranked by harm.", no_args_is_help=True)
-hazards = typer.Typer(help="Hazard events.", no_args_is_help=True)
-ledger = typer.Typer(help="What left the sites.", no_args_is_help=True)
+sites = typer.Typer(help="Enrol, list and revoke sites.", no_args_is_help=True)
+cameras = typer.Typer(help="List cameras with their metrics.", no_args_is_help=True)
+failures = typer.Typer(
+    help="Failure modes of the detectors in service, ranked by harm.", no_args_is_help=True
+)
+hazards = typer.Typer(help="Hazard events that sites reported.", no_args_is_help=True)
+ledger = typer.Typer(help="Counts and bytes of everything that left the sites.", no_args_is_help=True)
 
 
 @sites.command("list")
 def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Sites, what they run, when they were last heard."""
+    """List sites with their model and last heartbeat."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("sites", SiteResource)
     show_list(
         found,
         as_json,
         title="Sites",
-        columns=("site", "state", "model", "cameras", "unsent", "last seen"),
+        columns=("site", "state", "model", "cameras", "unsent", "last heartbeat"),
         row=lambda s: (
             s.site, _state(s), short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
         ),
@@ -65,7 +67,7 @@ def add_site(
     site: Annotated[str, typer.Argument(help="the site's name: small letters, digits, - and _")],
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Enrol a site: makes its hub credentials and its trust file."""
+    """Enrol a site: write its hub credentials and its trust file."""
     from cloud.fleet.hub import enrol_site, hub_address
     from cloud.settings import DataFolder
 
@@ -98,7 +100,7 @@ def list_cameras(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Cameras with their figures."""
+    """List cameras with their metrics."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("cameras", CameraResource, site=site)
     show_list(
@@ -120,7 +122,7 @@ def list_failures(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Failure modes, most harmful first."""
+    """List failure modes, most harmful first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("failure-modes", FailureModeResource, status=status)
     show_list(
@@ -128,30 +130,30 @@ def list_failures(
         as_json,
         title="Failure modes",
         columns=(
-            "failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last seen"
+            "failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last reported"
         ),
         row=lambda m: (
             m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported,
             when(m.last_seen_at),
         ),
-        empty="No failure mode yet; they grow from misdetections.",
+        empty="No failure mode yet; they are computed from the misdetections that sites report.",
     )  # fmt: skip
 
 
 @failures.command("show")
 def show_failure(
-    mode: Annotated[str, typer.Argument(help="as `failures list` shows it: CLASS.CONDITION.KIND")],
+    mode: Annotated[str, typer.Argument(help="its id, CLASS.CONDITION.KIND, as in `failures list`")],
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """One failure mode with its evidence."""
+    """Show one failure mode with its evidence."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.get(f"failure-modes/{mode}", FailureModeResource)
     if as_json:
         print_json(found)
         return
     harm = f"{found.harm:.2f} = {found.frequency_per_hour:.2f}/h x severity {found.severity} x (1 - recall)"
-    recall = f"{_recall(found)} over {found.recall.supported} tracks, target {share(found.target)}"
+    recall = f"{_recall(found)} over {found.recall.supported} tracks, target {percent(found.target)}"
     rows = [
         ("status", f"{found.status} since {when(found.status_since)}"),
         ("harm", harm),
@@ -161,7 +163,7 @@ def show_failure(
         ("sites", found.sites),
         ("cameras", found.cameras),
         ("boxes", ", ".join(f"{g.size} {g.region} {g.weight:.0f}" for g in found.geometry)),
-        ("seen", f"{when(found.first_seen_at)} to {when(found.last_seen_at)}"),
+        ("reported", f"{when(found.first_seen_at)} to {when(found.last_seen_at)}"),
         ("campaign", found.campaign),
     ]
     print_table(found.id, ("", ""), rows, "")
@@ -170,14 +172,14 @@ def show_failure(
 @failures.command("assign")
 def assign_failure(
     mode: Annotated[str, typer.Argument(help="a failure mode of unknown class")],
-    class_name: Annotated[str, typer.Argument(help="the hazard class it is")],
+    class_name: Annotated[str, typer.Argument(help="the hazard class to assign")],
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Say what a failure mode of unknown class is."""
+    """Assign a hazard class to a failure mode of unknown class."""
     with RemoteCloud.of_folder(data) as cloud:
         body = AssignRequest(class_name=class_name)
         found = cloud.send("POST", f"failure-modes/{mode}/assign", FailureModeResource, body)
-    notes.print(f"{found.id} counts as {found.assigned_class} now")
+    notes.print(f"{found.id} is assigned to class {found.assigned_class}")
 
 
 @hazards.command("list")
@@ -186,7 +188,7 @@ def list_hazards(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Hazard events, latest first."""
+    """List hazard events, latest first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("hazards", HazardResource, site=site)
     show_list(
@@ -197,13 +199,13 @@ def list_hazards(
         row=lambda h: (
             when(h.started_at_utc), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
         ),
-        empty="No hazard has been reported.",
+        empty="No site has reported a hazard yet.",
     )  # fmt: skip
 
 
 @ledger.command("show")
 def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """What was received from each site, by kind: count and bytes."""
+    """Show count and bytes of the reports received from each site, by kind."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("ledger", LedgerResource)
     show_list(
@@ -229,4 +231,4 @@ def _recall(mode: FailureModeResource) -> str:
     recall = mode.recall
     if recall.value is None:
         return "unknown"
-    return f"{share(recall.value)} ({100 * recall.low:.0f}-{100 * recall.high:.0f})"
+    return f"{percent(recall.value)} ({100 * recall.low:.0f}-{100 * recall.high:.0f})"

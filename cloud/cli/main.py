@@ -13,11 +13,11 @@ import typer
 from rich.markup import escape
 
 from cloud.cli.campaigns import campaign
+from cloud.cli.console import notes
+from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.models import models, rollout
 from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init
-from cloud.console import notes
-from cloud.demo.command import demo, demo_real
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 
@@ -29,32 +29,33 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for name, group in (
-    ("cloud", cloud_app),
-    ("config", config),
-    ("sites", sites),
-    ("cameras", cameras),
-    ("failures", failures),
-    ("hazards", hazards),
-    ("campaign", campaign),
-    ("models", models),
-    ("rollout", rollout),
-    ("data", data_app),
-    ("ledger", ledger),
-    ("db", db),
+START, RUN, FLEET, LOOP = "Start here", "Run the cloud", "The fleet", "The learning loop"
+for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), ("doctor", doctor)):
+    app.command(name, rich_help_panel=START)(command)
+for name, group, panel in (
+    ("cloud", cloud_app, RUN),
+    ("config", config, RUN),
+    ("db", db, RUN),
+    ("sites", sites, FLEET),
+    ("cameras", cameras, FLEET),
+    ("hazards", hazards, FLEET),
+    ("ledger", ledger, FLEET),
+    ("data", data_app, LOOP),
+    ("failures", failures, LOOP),
+    ("campaign", campaign, LOOP),
+    ("models", models, LOOP),
+    ("rollout", rollout, LOOP),
 ):
-    app.add_typer(group, name=name)
-app.command()(init)
-app.command()(doctor)
-app.command()(demo)
-app.command("demo-real")(demo_real)
+    app.add_typer(group, name=name, rich_help_panel=panel)
 
 _verbose = False
 
 
 @app.callback()
 def options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="more words, and tracebacks")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="log every step on stderr, and print tracebacks of errors")
+    ] = False,
 ) -> None:
     """Finds the blind spots of edge hazard detectors and closes them with synthetic images."""
     global _verbose  # read once by main() when an error comes up
@@ -67,7 +68,7 @@ def options(
 
 
 def main() -> None:
-    """Entry point: run, and turn errors into a sentence and an exit code."""
+    """Entry point: run a command; an error becomes one sentence on stderr and an exit code."""
     try:
         app()
     except BlindspotError as error:

@@ -1,4 +1,4 @@
-"""`blindspot models|rollout`: releases, their cards and signatures, and how they reach the sites."""
+"""`blindspot models|rollout`: releases, their descriptions and signatures, and their rollouts."""
 
 import tempfile
 import time
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cloud.api.client import RemoteCloud
-from cloud.console import (
+from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
@@ -21,16 +21,16 @@ from cloud.console import (
 )
 from messaging.resources import ModelResource, RolloutRequest, RolloutResource
 
-models = typer.Typer(help="Released detectors.", no_args_is_help=True)
-rollout = typer.Typer(help="Rollouts of releases to sites.", no_args_is_help=True)
+models = typer.Typer(help="Releases: signed detector bundles.", no_args_is_help=True)
+rollout = typer.Typer(help="Put a release in service on all sites, in phases.", no_args_is_help=True)
 
-DigestArgument = Annotated[str, typer.Argument(help="the model's digest, or its first 8 letters")]
-RolloutArgument = Annotated[str, typer.Argument(help="the rollout's id; `last` for the newest")]
+DigestArgument = Annotated[str, typer.Argument(help="digest of the model, or its first 8 digits")]
+RolloutArgument = Annotated[str, typer.Argument(help="id of the rollout; `last` is the newest")]
 
 
 @models.command("list")
 def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Releases, newest version first."""
+    """List releases, newest version first."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("models", ModelResource)
     show_list(
@@ -48,7 +48,7 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 
 @models.command("card")
 def card(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """What a model says of itself."""
+    """Show the description of a model."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.get(f"models/{digest}", ModelResource)
     if as_json:
@@ -62,7 +62,7 @@ def card(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonO
 
 @models.command("verify")
 def verify(data: DataOption = DEFAULT_DATA) -> None:
-    """Check every release's signatures as a site would, and the bytes of the bundles kept here."""
+    """Verify the signatures of all releases as a site does, and the bundles stored here."""
     from cloud.settings import DataFolder
     from messaging.blobs import digest_of
     from messaging.trust.signing import Repository
@@ -76,9 +76,11 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
             manifest = trusted.manifest(digest, int(time.time()))
             bundle = folder.models / digest / "model.onnx"
             if bundle.exists() and digest_of(bundle.read_bytes()) != digest:
-                notes.print(f"[red]{bundle} is not the bundle that was signed[/red]")
+                notes.print(f"[red]{bundle} is not the signed bundle: its digest differs[/red]")
                 raise typer.Exit(1)
-            notes.print(f"{short(digest)} version {manifest.version} {manifest.channel}: signatures hold")
+            notes.print(
+                f"{short(digest)} version {manifest.version} {manifest.channel}: signatures are valid"
+            )
 
 
 @rollout.command("start")
@@ -86,31 +88,31 @@ def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: Json
     """Roll out a release to all sites in phases: canary, partial, all."""
     with RemoteCloud.of_folder(data) as cloud:
         full = cloud.get(f"models/{digest}", ModelResource).digest
-        _say(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)
+        _print_rollout(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)
 
 
 @rollout.command("status")
 def status(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Where a rollout stands, site by site."""
+    """Show the phase of a rollout and the state of each site."""
     with RemoteCloud.of_folder(data) as cloud:
-        _say(cloud.get(f"rollouts/{_id(cloud, identity)}", RolloutResource), as_json)
+        _print_rollout(cloud.get(f"rollouts/{_id(cloud, identity)}", RolloutResource), as_json)
 
 
 @rollout.command("pause")
 def pause(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Order no further group of sites."""
+    """Pause a rollout: no further site is ordered."""
     _move(identity, "pause", data, as_json)
 
 
 @rollout.command("continue")
-def go_on(
+def resume(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Go on with a paused rollout."""
+    """Continue a paused rollout."""
     _move(identity, "continue", data, as_json)
 
 
@@ -118,13 +120,15 @@ def go_on(
 def roll_back(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Order every site back to the model before."""
+    """Order every site of a rollout back to the previous model."""
     _move(identity, "rollback", data, as_json)
 
 
 def _move(identity: str, verb: str, data: Path, as_json: bool) -> None:
     with RemoteCloud.of_folder(data) as cloud:
-        _say(cloud.send("POST", f"rollouts/{_id(cloud, identity)}/{verb}", RolloutResource), as_json)
+        _print_rollout(
+            cloud.send("POST", f"rollouts/{_id(cloud, identity)}/{verb}", RolloutResource), as_json
+        )
 
 
 def _id(cloud: RemoteCloud, identity: str) -> str:
@@ -137,7 +141,7 @@ def _id(cloud: RemoteCloud, identity: str) -> str:
     return found[0].id
 
 
-def _say(found: RolloutResource, as_json: bool) -> None:
+def _print_rollout(found: RolloutResource, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return

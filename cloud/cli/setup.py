@@ -1,4 +1,4 @@
-"""`blindspot init|doctor|cloud run|config|data|db|demo`: setting up and running the cloud on this machine."""
+"""`blindspot init|doctor|cloud|config|data|db`: setting up and running the cloud on this machine."""
 
 import asyncio
 import json
@@ -13,18 +13,22 @@ import typer
 import yaml
 
 from cloud.api.client import RemoteCloud
-from cloud.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, print_json, print_table
+from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, print_json, print_table
 from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
 from messaging.runtime.yaml_config import load_settings, parse_settings
 
-cloud_app = typer.Typer(help="The cloud itself.", no_args_is_help=True)
-config = typer.Typer(help="The configuration file.", no_args_is_help=True)
-data_app = typer.Typer(help="Images that enter by hand, in roles.", no_args_is_help=True)
-db = typer.Typer(help="The store.", no_args_is_help=True)
+cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
+config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Add labelled images for training, evaluation and backgrounds.", no_args_is_help=True
+)
+db = typer.Typer(help="The cloud's database.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file; defaults hold without one")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="YAML file; without one the defaults are used")
+]
 _CONFIG_NAME = "cloud.yaml"
 _TEMPLATE = """# Blindspot cloud; `blindspot config schema` lists every key.
 data: {data}
@@ -36,7 +40,7 @@ failure_modes:
 
 
 def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
-    """The settings of a file (or the defaults), overridden by the environment and by `--data`."""
+    """Settings of a file, or the defaults, overridden by the environment and by `--data`."""
     if path is None:
         settings = parse_settings(CloudSettings, "{}", origin="defaults", environment=os.environ)
     else:
@@ -45,12 +49,12 @@ def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="where to write the configuration")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="folder for the configuration file")] = Path(),
 ) -> None:
-    """Write a configuration to begin with; an existing one is left alone."""
+    """Write a configuration file to start from; an existing one is never changed."""
     path = folder / _CONFIG_NAME
     if path.exists():
-        notes.print(f"{path} is there already; nothing was written")
+        notes.print(f"{path} exists already; nothing was written")
         raise typer.Exit(1)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(_TEMPLATE.format(data=(folder / "blindspot-data").as_posix()))
@@ -58,7 +62,7 @@ def init(
 
 
 def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Check what the cloud needs on this machine; exit code 3 when something is missing."""
+    """Check this machine for what the cloud needs; exit code 3 when something is missing."""
     checks = {
         "python": _outcome(sys.version_info >= (3, 11), sys.version.split()[0]),
         "broker": _broker(),
@@ -79,7 +83,7 @@ def run(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
-    """Run the cloud: hub, intake, failure modes, campaigns, API. Ctrl-C ends it cleanly."""
+    """Run the cloud until Ctrl-C: hub, intake, failure modes, campaigns and API."""
     from cloud.app import run_cloud
     from cloud.campaigns.stages import CampaignWork
 
@@ -94,7 +98,7 @@ def run(
             settings,
             stop,
             stages=CampaignWork,
-            started=lambda url: notes.print(f"the cloud answers at {url}; data in {settings.data}"),
+            started=lambda url: notes.print(f"the API is at {url}; data in {settings.data}"),
         )
 
     asyncio.run(whole())
@@ -102,20 +106,20 @@ def run(
 
 @config.command("validate")
 def validate(path: Annotated[Path, typer.Argument(help="the YAML file")]) -> None:
-    """Check a configuration file."""
+    """Check a configuration file and name the first mistake with its line."""
     load_settings(CloudSettings, path)
     notes.print(f"{path} is valid")
 
 
 @config.command("schema")
 def schema() -> None:
-    """JSON Schema of the configuration."""
+    """Print the JSON Schema of the configuration."""
     print_json(CloudSettings.model_json_schema())
 
 
 @config.command("show")
 def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """The configuration with every default and override filled in."""
+    """Print the configuration with all defaults and overrides."""
     values = settings_of(path, None).model_dump(mode="json")
     if as_json:
         print_json(values)
@@ -125,26 +129,28 @@ def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @data_app.command("add")
 def add_data(
-    folder: Annotated[Path, typer.Argument(help="images/, labels/, classes.json; or COCO; or backgrounds")],
-    role: Annotated[str, typer.Option(help="base, replay, holdout or background")],
-    name: Annotated[str | None, typer.Option(help="a name for people")] = None,
+    folder: Annotated[
+        Path, typer.Argument(help="folder with images/, labels/ and classes.json; for backgrounds, images")
+    ],
+    role: Annotated[str, typer.Option(help="base, replay, calibration, holdout or background")],
+    name: Annotated[str | None, typer.Option(help="name in lists; default: that of the folder")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a folder of images in, in one role; named by its digest and never changed."""
+    """Add a folder of images with one role; it is copied and never changed."""
     from cloud.data.datasets import DatasetRegister, role_of
 
     dataset = DatasetRegister(DataFolder(data).datasets).add(folder, role_of(role), name)
     if as_json:
         print_json({"digest": dataset.digest, "role": dataset.role, "images": dataset.images})
     else:
-        said = f"{dataset.images} images, {dataset.boxes} boxes in role {dataset.role}"
-        notes.print(f"{said}: {dataset.digest}")
+        content = f"{dataset.images} images, {dataset.boxes} boxes in role {dataset.role}"
+        notes.print(f"{content}: {dataset.digest}")
 
 
 @data_app.command("list")
 def list_data(data: DataOption = DEFAULT_DATA) -> None:
-    """Datasets by role."""
+    """List datasets by role."""
     from cloud.data.datasets import DatasetRegister
 
     rows = [
@@ -161,7 +167,7 @@ def migrate(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
-    """Bring the store to the newest schema (the cloud does so at its start)."""
+    """Migrate the database to the newest schema, as `cloud run` does at its start."""
     from cloud.store.database import open_database
 
     database = open_database(settings_of(path, data).store_url)

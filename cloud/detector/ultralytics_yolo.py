@@ -136,6 +136,12 @@ class EmbeddingDetector(nn.Module):
         fine, coarse = (maps[index] for index in FEATURE_TAPS)
         return boxes, fine, coarse
 
+    def features(self, image: Floats) -> Floats:
+        """Tapped maps of a letterboxed RGB image (3, h, w), 0-1, on one grid of stride 8: (256, h/8, w/8)."""
+        _, fine, coarse = self(torch.from_numpy(image[None]))
+        stacked: Floats = torch.cat([fine, doubled(coarse)], dim=1)[0].numpy()
+        return stacked
+
 
 def _layers_in_common(one: DetectorWeights, other: DetectorWeights) -> int:
     """Number of first embedding layers with equal tensors in two networks."""
@@ -164,13 +170,8 @@ def _first_outputs(module: DetectionModel) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def stacked(fine: Tensor, coarse: Tensor) -> Tensor:
-    """Tapped maps on one grid of stride 8, (n, 256, h/8, w/8); the coarser one is upsampled bilinearly."""
-    return torch.cat([fine, doubled(coarse)], dim=1)
-
-
 def doubled(coarse: Tensor) -> Tensor:
-    """A feature map at twice its resolution."""
+    """A feature map upsampled bilinearly to twice its resolution."""
     return nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
 
 

@@ -1,6 +1,6 @@
-"""The detectors that ship: the one every fleet starts with, and the reference detector that judges.
+"""The shipped detectors: the one every fleet starts with, and the reference detector, which is a judge.
 
-Reading them needs no torch. Making them again is `python -m cloud.starting_detector`.
+Reading them needs no torch; `python -m cloud.starting_detector` trains them again.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""`python -m cloud.starting_detector`: makes the shipped detectors again, from COCO weights and data.
+"""`python -m cloud.starting_detector`: trains the shipped detectors again, from COCO weights and data.
 
     python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards --work out/detectors
 
-Draws the scenes, trains the starting and the reference detector, measures both on a world that neither has
-seen, and writes the weights and `figures.json` into the work folder; with `--install` the weights replace
-those that ship. Parts that are finished are not made again.
+Draws the scenes, trains the starting and the reference detector, evaluates both on a world that neither was
+trained on, and writes the weights and `evaluations.json` into the work folder; with `--install` the weights
+replace the shipped ones. Finished parts are not made again.
 """
 
 import argparse
@@ -46,7 +46,7 @@ REFERENCE_RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class ShippedDetector:
-    """One detector to make."""
+    """How to train one of the shipped detectors."""
 
     name: str
     training: SceneSet
@@ -70,7 +70,7 @@ DETECTORS = (
 
 
 def start(coco: Path, work: Path, *, new_basis: bool) -> None:
-    """What both detectors are trained from, made once."""
+    """Write the weights that both detectors are trained from, once."""
     path = work / "start.safetensors"
     if not path.exists():
         weights = read_weights(coco_start(coco, work / "coco.safetensors", licence=LICENCE))
@@ -78,7 +78,7 @@ def start(coco: Path, work: Path, *, new_basis: bool) -> None:
 
 
 def make(detector: ShippedDetector, work: Path, photographs: Path | None, *, threads: int) -> Path:
-    """Train one detector, unless its folder holds a finished training. Returns its weights file."""
+    """Train one detector, unless its folder has a finished training. Returns its weights file."""
     out = work / detector.name
     if not (out / "result.json").exists():
         folders = [_drawn(detector.training, work / f"{detector.name}-training")]
@@ -98,7 +98,7 @@ def make(detector: ShippedDetector, work: Path, photographs: Path | None, *, thr
 
 
 def measure(weights: Path, work: Path) -> Evaluation:
-    """Both detectors are tried on the same scenes of a world that neither learned from."""
+    """Evaluate a detector on scenes of a world that neither detector was trained on."""
     export_bundle(read_weights(weights), weights.with_name("model.onnx"))
     detector = OnnxDetector(weights.with_name("model.onnx"))
     return evaluate(detector, open_labelled(_drawn(TRIAL, work / "trial")))
@@ -108,33 +108,35 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m cloud.starting_detector", description=__doc__)
     parser.add_argument("--coco", type=Path, required=True, help="yolo11n COCO weights (.pt)")
-    parser.add_argument("--photographs", type=Path, help="the hazards data set; without it drawn scenes only")
-    parser.add_argument("--work", type=Path, required=True, help="folder for everything in between")
-    parser.add_argument("--threads", type=int, default=2, help="for training (default 2)")
+    parser.add_argument(
+        "--photographs", type=Path, help="the hazards data set; without it, drawn scenes only"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for all intermediate files")
+    parser.add_argument("--threads", type=int, default=2, help="threads for training (default 2)")
     parser.add_argument(
         "--new-basis",
         action="store_true",
-        help="fit the embedding basis again; the small Stable Diffusion must then be trained again, too",
+        help="fit the embedding basis again; the small Stable Diffusion must then be trained again too",
     )
-    parser.add_argument("--install", action="store_true", help="replace the weights that ship")
+    parser.add_argument("--install", action="store_true", help="replace the shipped weights")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     start(arguments.coco, work, new_basis=arguments.new_basis)
-    figures = {}
+    evaluations = {}
     for detector in DETECTORS:
         began = time.monotonic()
         weights = make(detector, work, arguments.photographs, threads=arguments.threads)
         log.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
-        figures[detector.name] = json.loads(measure(weights, work).to_json())
+        evaluations[detector.name] = json.loads(measure(weights, work).to_json())
         if arguments.install:
             shutil.copyfile(weights, detector.shipped)
-    (work / "figures.json").write_text(json.dumps(figures, indent=1))
+    (work / "evaluations.json").write_text(json.dumps(evaluations, indent=1))
 
 
 def _drawn(scenes: SceneSet, folder: Path) -> Path:
-    """The scenes as a labelled folder, drawn once (the index is written last)."""
+    """The scenes as a labelled folder, drawn once; the index is written last."""
     return folder if (folder / "index.csv").exists() else draw_folder(scenes, folder)
 
 

@@ -1,4 +1,4 @@
-"""COCO weights with a head for our classes: what every detector of ours is trained from."""
+"""COCO weights with a head for our classes: the start of every training of ours."""
 
 from pathlib import Path
 
@@ -9,15 +9,17 @@ from cloud.starting_detector import STARTING_WEIGHTS
 from synth.street import DRAWN_CLASSES
 
 THRESHOLD = 0.25
-INPUT_WIDTH, INPUT_HEIGHT = 448, 256  # 16:9, as cameras see, in steps of the network's 32 pixels
+INPUT_WIDTH, INPUT_HEIGHT = (
+    448,
+    256,
+)  # 16:9, like most cameras, in multiples of 32 pixels, as the network needs
 
 
 def coco_start(coco: Path, out: Path, *, licence: str) -> Path:
-    """Write the start of every training, in the embedding space of the shipped basis, to `out`.
+    """Write the initial weights, in the embedding space of the shipped basis, to `out`.
 
     Raises:
-        WeightsRefused: another file than the known one, or its frozen layers are not those that the shipped
-            basis belongs to.
+        WeightsRefused: another file than the known one, or its frozen layers do not match the shipped basis.
     """
     shipped = read_weights(STARTING_WEIGHTS)
     thresholds = dict.fromkeys(DRAWN_CLASSES, THRESHOLD)
@@ -26,7 +28,7 @@ def coco_start(coco: Path, out: Path, *, licence: str) -> Path:
     if start.embedding_digest != shipped.embedding_digest:
         raise WeightsRefused(
             f"the frozen layers of {coco} give embedding {start.embedding_digest[:12]}, the shipped ones "
-            f"{shipped.embedding_digest[:12]}; the generator's prototypes would mean nothing"
+            f"{shipped.embedding_digest[:12]}; the generator was trained with prototypes of the shipped space"
         )
     start.write(out)
     return out

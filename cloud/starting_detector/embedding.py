@@ -1,7 +1,7 @@
 """The public embedding basis: fitted once on boxes of drawn scenes of worlds BASE and REFERENCE.
 
-All conditions of both worlds are used, since the basis must tell apart what the starting detector cannot.
-World HOLDOUT measures it. It depends on the embedding layers and these scenes, on no training.
+All conditions of both worlds are used, since the basis must separate conditions that the starting detector
+cannot. World HOLDOUT measures it. It depends on the embedding layers and these scenes only, on no training.
 """
 
 from collections.abc import Iterable
@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cloud.data.labelled_images import LabelledImage
 from cloud.detector.embedding_basis import fit_basis
-from cloud.detector.ultralytics_yolo import EmbeddingDetector, stacked
+from cloud.detector.ultralytics_yolo import EmbeddingDetector
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights
 from cloud.starting_detector.scenes import SceneSet, drawn
 from edge.vision.detector import letterbox, roi_align
@@ -39,15 +38,13 @@ def with_public_basis(weights: DetectorWeights) -> DetectorWeights:
 def box_vectors(
     detector: EmbeddingDetector, images: Iterable[LabelledImage], size: tuple[int, int]
 ) -> tuple[Floats, list[str]]:
-    """Every true box pooled from the tapped maps, (n, 256), with its `class/condition`."""
+    """Features pooled for every true box, (n, 256), and the `class/condition` of each."""
     vectors, groups = [], []
     for labelled in images:
         if not labelled.boxes:
             continue
         blob, fit = letterbox(labelled.image, *size)
-        _, fine, coarse = detector(torch.from_numpy(blob[None]))
-        features = stacked(fine, coarse)[0].numpy()
         xyxy = np.asarray([box.xyxy for box in labelled.boxes], np.float32)
-        vectors.append(roi_align(features, fit.to_input(xyxy), FEATURE_STRIDE))
+        vectors.append(roi_align(detector.features(blob), fit.to_input(xyxy), FEATURE_STRIDE))
         groups += [f"{box.class_name}/{labelled.condition.key}" for box in labelled.boxes]
     return np.concatenate(vectors), groups

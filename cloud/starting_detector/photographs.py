@@ -1,4 +1,4 @@
-"""The photographs that the starting detector may learn from: those whose licence is certain.
+"""Photographs for training the starting detector: those whose licence is certain.
 
 Reads a data set in the layout of `data/hazards` (images/train, labels/train, data.yaml, index.csv with a
 `source` column) and writes a labelled folder.
@@ -19,7 +19,7 @@ CERTAIN_SOURCES = frozenset({"dfire", "furg", "dnit", "intel"})
 def certain_photographs(data: Path, folder: Path) -> Path:
     """Copy the train photographs of certain licence into a labelled folder. Returns the folder.
 
-    Raises `DataRefused` when `data` is not laid out so.
+    Raises `DataRefused` when `data` has another layout.
     """
     try:
         names = yaml.safe_load((data / "data.yaml").read_text())["names"]

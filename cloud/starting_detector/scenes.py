@@ -1,8 +1,8 @@
-"""The drawn scenes that the shipped detectors learn from, are calibrated on and are tried on.
+"""The drawn scenes on which the shipped detectors are trained, calibrated and evaluated.
 
-The starting detector sees clear days and some clear dusks of world BASE only: its blind spots are made on
-purpose. The reference detector sees every condition of world REFERENCE. On other scenes of that
-world a campaign chooses thresholds. World HOLDOUT is only measured.
+The starting detector is trained on clear days and some clear dusks of world BASE only: its blind spots are
+intended. The reference detector is trained on every condition of world REFERENCE. Campaigns choose thresholds
+on `CAMPAIGN_CALIBRATION`. World HOLDOUT is for evaluation only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ EMPTY_EVERY = 8
 class SceneSet:
     """Which scenes to draw: `count` of a world, conditions in turn, seeds from `first_seed` upward.
 
-    Every eighth condition has no hazard, so that a detector also learns what is none.
+    Every eighth scene has no hazard, so that training lowers false alarms too.
     """
 
     world: WorldName
@@ -45,7 +45,7 @@ TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 450, 500_000)
 
 
 def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
-    """The scenes one by one, the same at every call."""
+    """Yield the scenes one by one, the same at every call."""
     for number in range(scenes.count):
         condition = scenes.conditions[number % len(scenes.conditions)]
         frame = draw_still(
@@ -62,7 +62,7 @@ def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
 
 
 def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRAWN_CLASSES) -> Path:
-    """Write the scenes as a labelled folder; every image is a scene of its own. Returns the folder."""
+    """Write the scenes as a labelled folder, each image with a place of its own. Returns the folder."""
     rows = []
     for labelled in drawn(scenes):
         write_labelled(folder, labelled.name, labelled.image, labelled.boxes, class_names)

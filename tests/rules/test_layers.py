@@ -26,6 +26,13 @@ DOORS = {
     "securesystemslib": {"messaging/trust/keys.py"},
     "onnxruntime": {"edge/vision/onnx_detector.py"},
     "diffusers": {"synth/generation/stable_diffusion.py", "synth/small_sd"},
+    "torch": {
+        "cloud/detector",
+        "cloud/training",
+        "synth/generation/stable_diffusion.py",
+        "synth/small_sd",
+    },
+    "typer": {"cloud/cli", "edge/cli.py"},
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
     "dbos": {"cloud/campaigns/workflow.py", "cloud/module_runs.py"},
     "nicegui": {"dashboards/app.py", "dashboards/pages"},

@@ -2,8 +2,7 @@
 
 import json
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -35,15 +34,9 @@ from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
 from tests.support.messaging.samples import HAZARD
+from tests.support.waiting import wait_until
 
 HERE = digest_of(FIRST)
-
-
-def until(check: Callable[[], object], timeout_s: float = 20.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.05)
 
 
 def slow(work: StageWork) -> StageResult:
@@ -59,12 +52,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
     )
     with running_cloud(settings, lambda _: ScriptedStages(train=slow), sites=("harbour", "tunnel")) as up:
-        until(lambda: len(up.sites) == 2)
+        wait_until(lambda: len(up.sites) == 2)
         evidence = [misdetection(model_digest=HERE) for _ in range(12)]
         up.say("harbour", *evidence, tally(model_digest=HERE), HAZARD)
         up.say("tunnel", *evidence[:3], _unknown())
         with up.client() as client:
-            until(lambda: len(client.page("failure-modes", FailureModeResource)) == 2)
+            wait_until(lambda: len(client.page("failure-modes", FailureModeResource)) == 2)
         yield up
 
 
@@ -114,7 +107,7 @@ def test_metrics_count_reports_and_failure_modes(cloud: RunningCloud) -> None:
 
 
 def test_sites_run_the_first_model_because_they_were_ordered_to(client: RemoteCloud) -> None:
-    until(lambda: all(s.model_digest == HERE for s in client.page("sites", SiteResource)))
+    wait_until(lambda: all(s.model_digest == HERE for s in client.page("sites", SiteResource)))
     model = client.get(f"models/{HERE[:8]}", ModelResource)
     assert (model.channel, model.version, set(model.sites)) == ("service", 1, {"harbour", "tunnel"})
 
@@ -204,7 +197,7 @@ def test_a_campaign_is_started_once_for_a_key_watched_cancelled_and_resumed(
     assert client.send("POST", "campaigns", CampaignResource, request, key="k1").id == started.id
     with pytest.raises(NotNow, match="already"):
         client.send("POST", "campaigns", CampaignResource, request)
-    until(lambda: _stage(client, started.id, "train") == "running")
+    wait_until(lambda: _stage(client, started.id, "train") == "running")
     assert client.get(f"failure-modes/{MODE}", FailureModeResource).status == "in_campaign"
     client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
     events = list(client.watch(started.id))
@@ -217,7 +210,7 @@ def test_a_campaign_is_started_once_for_a_key_watched_cancelled_and_resumed(
     assert client.get(f"failure-modes/{MODE}", FailureModeResource).status == "open"
     assert client.send("POST", f"campaigns/{started.id}/resume", CampaignResource).state == "queued"
     client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
-    until(lambda: client.get(f"campaigns/{started.id}", CampaignResource).state == "cancelled")
+    wait_until(lambda: client.get(f"campaigns/{started.id}", CampaignResource).state == "cancelled")
 
 
 def test_images_have_thumbnails_and_nothing_else_of_the_disk(
@@ -274,9 +267,9 @@ def test_a_cloud_runs_on_postgresql(tmp_path: Path, postgres: PostgresServer) ->
         running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up,
         up.client() as client,
     ):
-        until(lambda: up.sites)
+        wait_until(lambda: up.sites)
         up.say("harbour", misdetection(model_digest=HERE), tally(model_digest=HERE), HAZARD)
-        until(lambda: client.page("failure-modes", FailureModeResource))
+        wait_until(lambda: client.page("failure-modes", FailureModeResource))
         assert [site.site for site in client.page("sites", SiteResource)] == ["harbour"]
         assert [row.class_name for row in client.page("hazards", HazardResource)] == ["fire"]
     assert not settings.folder.store.exists()

@@ -24,11 +24,11 @@ from messaging.blobs import digest_of
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
-from tests.cloud.api.test_app import until
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.fake_detector import describe, fake_bundle
+from tests.support.waiting import wait_until
 
 HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
 SITES = ("harbour", "quay", "tunnel")
@@ -70,13 +70,13 @@ def settings(folder: Path, **changes: object) -> CloudSettings:
 
 
 def with_evidence(cloud: RunningCloud) -> None:
-    until(lambda: len(cloud.sites) == 3)
-    until(lambda: all(site.model == HERE for site in cloud.sites.values()))
+    wait_until(lambda: len(cloud.sites) == 3)
+    wait_until(lambda: all(site.model == HERE for site in cloud.sites.values()))
     for name in SITES:
         evidence = [misdetection(model_digest=HERE) for _ in range(10)]
         cloud.say(name, *evidence, tally(model_digest=HERE))
     with cloud.client() as client:
-        until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
+        wait_until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
 
 
 def begun(client: RemoteCloud) -> CampaignResource:
@@ -93,7 +93,7 @@ def run_campaign(cloud: RunningCloud) -> CampaignResource:
 def begun_to_shadow(cloud: RunningCloud, client: RemoteCloud) -> CampaignResource:
     """A campaign whose candidate has been ordered to the canary."""
     started = begun(client)
-    until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.TRIAL, digest_of(CANDIDATE)))
+    wait_until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.TRIAL, digest_of(CANDIDATE)))
     return started
 
 
@@ -130,7 +130,7 @@ def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> Non
         ended = run_campaign(cloud)
         assert ended.state == "rejected"
         assert "worse in shadow" in ended.reason
-        until(lambda: cloud.sites["harbour"].orders[-1].digest == HERE)
+        wait_until(lambda: cloud.sites["harbour"].orders[-1].digest == HERE)
         assert {site.model for site in cloud.sites.values()} == {HERE}
         assert mode_status(cloud) == "open"
 
@@ -149,7 +149,7 @@ def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> Non
         ended = run_campaign(cloud)
         assert ended.reason.startswith("the shadow run halted")
         for site in ("harbour", "quay"):
-            until(lambda site=site: orders_of(cloud, site)[-1] == (Channel.SERVICE, HERE))
+            wait_until(lambda site=site: orders_of(cloud, site)[-1] == (Channel.SERVICE, HERE))
 
 
 def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_another(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_anothe
         with cloud.client() as client:
             started = begun_to_shadow(cloud, client)
             client.send("POST", f"campaigns/{started.id}/cancel", CampaignResource)
-            until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.SERVICE, HERE))
+            wait_until(lambda: orders_of(cloud, "harbour")[-1] == (Channel.SERVICE, HERE))
             *_, last = client.watch(started.id)
             assert last.state == "cancelled"
             script.tracks_in_shadow, script.incumbent_detected, script.candidate_detected = 40, 10, 38
@@ -201,10 +201,10 @@ def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) ->
         assert done.state == "done"
         assert mode_status(cloud) == "waiting"
         cloud.say("quay", tally(model_digest=digest_of(CANDIDATE), supported=50, detected=49))
-        until(lambda: mode_status(cloud) == "closed")
+        wait_until(lambda: mode_status(cloud) == "closed")
         bad = [misdetection(model_digest=digest_of(CANDIDATE)) for _ in range(60)]
         cloud.say("quay", *bad, tally(model_digest=digest_of(CANDIDATE), supported=60, detected=0))
-        until(lambda: mode_status(cloud) == "reopened")
+        wait_until(lambda: mode_status(cloud) == "reopened")
 
 
 def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
     with running_cloud(told, edge_by_the_book, sites=SITES) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
-            until(lambda: len(client.page("campaigns", CampaignResource)) == 1)
+            wait_until(lambda: len(client.page("campaigns", CampaignResource)) == 1)
             (campaign,) = client.page("campaigns", CampaignResource)
             assert (campaign.started_by, campaign.modes) == ("rule:potholes", (MODE,))
             *_, last = client.watch(campaign.id)

@@ -11,7 +11,7 @@ from cloud.store.records import CampaignPlan
 from cloud.store.report_records import MisdetectionRow
 from messaging.taxonomy import DEFAULT_TAXONOMY, RegionBin, SizeBin
 from synth.order import SynthesisOrder
-from tests.cloud.failure_modes.test_rules import NIGHT, row
+from tests.support.cloud.mode_rows import NIGHT, misdetection_row
 from tests.support.cloud.sample_reports import EMBEDDING
 
 PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
@@ -20,7 +20,7 @@ ULID_A, ULID_B = "01JAZ5Y9T4X3Q6M2K8B7C9D0EF", "01JAZ5Y9T4X3Q6M2K8B7C9D0EG"
 
 def mode(*rows: MisdetectionRow) -> FailureMode:
     (found,) = find_failure_modes(
-        rows or (row(),), {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={}
+        rows or (misdetection_row(),), {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={}
     )
     return found
 
@@ -42,7 +42,11 @@ def order(
 
 
 def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() -> None:
-    asked = order(mode(row(), row(), row(size=SizeBin.TINY, region=RegionBin.TOP)))
+    asked = order(
+        mode(
+            misdetection_row(), misdetection_row(), misdetection_row(size=SizeBin.TINY, region=RegionBin.TOP)
+        )
+    )
     assert (asked.class_name, asked.condition, asked.count) == ("fire", NIGHT, 20)
     assert {(g.size, g.region, g.weight) for g in asked.geometry} == {
         (SizeBin.SMALL, RegionBin.MIDDLE, 2.0),
@@ -69,12 +73,12 @@ def test_options_of_the_plan_go_before_the_settings() -> None:
 
 
 def test_without_known_geometry_an_order_takes_the_usual_places() -> None:
-    asked = order(mode(row(size=SizeBin.UNKNOWN, region=RegionBin.UNKNOWN)))
+    asked = order(mode(misdetection_row(size=SizeBin.UNKNOWN, region=RegionBin.UNKNOWN)))
     assert asked.geometry == DEFAULT_GEOMETRY
 
 
 def test_a_mode_of_unknown_class_needs_a_class_first() -> None:
-    unknown = mode(row(class_name="unknown"))
+    unknown = mode(misdetection_row(class_name="unknown"))
     assert class_to_paint(unknown, "smoke") == "smoke"
     with pytest.raises(CampaignRefused, match="assign a class to it first"):
         class_to_paint(unknown, None)

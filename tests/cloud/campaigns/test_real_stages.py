@@ -21,9 +21,9 @@ from cloud.settings import (
 from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folder
 from messaging.resources import CampaignRequest, CampaignResource, ComparisonResource, ImageResource
 from synth.street import WorldName
-from tests.cloud.api.test_app import until
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
         assert cloud.parts is not None
         for role, scenes in drawn.items():
             cloud.parts.datasets.add(draw_folder(scenes, tmp_path / role), role)
-        until(lambda: "harbour" in cloud.sites and cloud.sites["harbour"].model, timeout_s=120)
+        wait_until(lambda: "harbour" in cloud.sites and cloud.sites["harbour"].model, timeout_s=120)
         here = cloud.sites["harbour"].model
         assert here is not None
         cloud.say(
@@ -58,7 +58,7 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
             tally(model_digest=here),
         )
         with cloud.client() as client:
-            until(lambda: cloud.parts is not None and cloud.parts.register.modes())
+            wait_until(lambda: cloud.parts is not None and cloud.parts.register.modes())
             request = CampaignRequest(modes=(MODE,), count=6)
             started = client.send("POST", "campaigns", CampaignResource, request)
             *_, last = client.watch(started.id)

@@ -18,11 +18,11 @@ from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignResource
 from messaging.runtime.yaml_config import parse_settings
 from messaging.taxonomy import DEFAULT_TAXONOMY
-from tests.cloud.api.test_app import until
-from tests.cloud.failure_modes.test_rules import row
+from tests.support.cloud.mode_rows import misdetection_row
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.sample_reports import MINUTE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.waiting import wait_until
 
 NOW = MINUTE + 60
 RULE = TriggerRule(name="nights", min_count=4, min_sites=2, window_hours=1.0, cool_down_hours=2.0)
@@ -30,7 +30,7 @@ MODE = "fire.night-clear.missed"
 
 
 def rows(count: int = 6, sites: tuple[str, ...] = ("a", "b"), **changes: Any) -> list[MisdetectionRow]:
-    return [row(site=sites[i % len(sites)], **changes) for i in range(count)]
+    return [misdetection_row(site=sites[i % len(sites)], **changes) for i in range(count)]
 
 
 def past(*, ago_h: float, ended_ago_h: float | None = None, by: str = started_by(RULE)) -> Campaign:
@@ -132,7 +132,7 @@ def cloud_with_rule(folder: Path, *, needs_approval: bool, budget: int) -> Itera
     settings = parse_settings(CloudSettings, text, origin="cloud.yaml", environment={})
     stages = ScriptedStages(trial=lambda work: StageResult(stop="not for trial"))
     with running_cloud(settings, lambda _: stages, sites=("harbour",)) as cloud:
-        until(lambda: cloud.sites)
+        wait_until(lambda: cloud.sites)
         cloud.say("harbour", *(misdetection() for _ in range(3)))
         with cloud.client() as client:
             yield client
@@ -144,17 +144,17 @@ def states(client: RemoteCloud) -> list[str]:
 
 def test_a_rule_in_yaml_starts_a_campaign_that_waits_for_approval(tmp_path: Path) -> None:
     with cloud_with_rule(tmp_path, needs_approval=True, budget=1) as client:
-        until(lambda: states(client) == ["awaiting_approval"])
+        wait_until(lambda: states(client) == ["awaiting_approval"])
         (campaign,) = client.page("campaigns", CampaignResource)
         assert (campaign.started_by, campaign.modes) == ("rule:potholes", (POTHOLES,))
         assert {stage.state for stage in campaign.stages} == {"pending"}
         client.send("POST", f"campaigns/{campaign.id}/approve", CampaignResource)
-        until(lambda: states(client) == ["rejected"])
+        wait_until(lambda: states(client) == ["rejected"])
 
 
 @pytest.mark.parametrize("budget", [1, 2])
 def test_a_rule_in_yaml_starts_no_campaign_beyond_its_budget(tmp_path: Path, budget: int) -> None:
     with cloud_with_rule(tmp_path, needs_approval=False, budget=budget) as client:
-        until(lambda: states(client) == ["rejected"] * budget)
+        wait_until(lambda: states(client) == ["rejected"] * budget)
         time.sleep(0.5)
         assert states(client) == ["rejected"] * budget

@@ -1,4 +1,4 @@
-"""The command line: light, one sentence an error, documented exit codes, JSON for programs."""
+"""The command line: light imports, one sentence per error, documented exit codes, JSON for programs."""
 
 import json
 import subprocess
@@ -13,10 +13,10 @@ from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
 from messaging.resources import CampaignResource
-from tests.cloud.api.test_app import until
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
+from tests.support.waiting import wait_until
 
 HEAVY = {"torch", "dbos", "diffusers", "transformers", "ultralytics", "onnxruntime", "sqlalchemy", "fastapi"}
 
@@ -33,7 +33,7 @@ def blindspot(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def hold() -> Event:
-    """While it is set, training goes on and on."""
+    """While it is set, the training stage does not end."""
     return Event()
 
 
@@ -50,9 +50,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[Run
         failure_modes=FailureModeSettings(window_days=36500),
     )
     with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
-        until(lambda: up.sites)
+        wait_until(lambda: up.sites)
         up.say("harbour", *(misdetection() for _ in range(3)))
-        until(lambda: up.parts is not None and up.parts.register.modes())
+        wait_until(lambda: up.parts is not None and up.parts.register.modes())
         yield up
 
 
@@ -93,12 +93,12 @@ def test_a_new_configuration_is_valid_and_is_not_overwritten(tmp_path: Path) -> 
     assert path.read_text() == "dta: x\n"
 
 
-def test_the_store_is_migrated_by_hand(tmp_path: Path) -> None:
+def test_the_store_is_migrated_on_request(tmp_path: Path) -> None:
     assert blindspot("db", "migrate", "--data", str(tmp_path)).returncode == 0
     assert (tmp_path / "store.sqlite").exists()
 
 
-def test_a_campaign_by_hand_from_list_to_done(cloud: RunningCloud) -> None:
+def test_a_campaign_runs_from_the_list_of_failure_modes_to_done(cloud: RunningCloud) -> None:
     data = ("--data", str(cloud.settings.data))
     listed = json.loads(blindspot("failures", "list", "--json", *data).stdout)
     assert [row["id"] for row in listed] == [MODE]
@@ -123,15 +123,15 @@ def test_a_failure_mode_is_shown_with_its_evidence(cloud: RunningCloud) -> None:
     assert (unknown.returncode, "is not known" in unknown.stderr) == (1, True)
 
 
-def test_a_campaign_is_cancelled_by_hand_and_resumed_to_its_end(cloud: RunningCloud, hold: Event) -> None:
+def test_a_campaign_is_cancelled_and_resumed_to_its_end(cloud: RunningCloud, hold: Event) -> None:
     data = ("--data", str(cloud.settings.data))
     hold.set()
     started = json.loads(blindspot("campaign", "start", MODE, "--json", *data).stdout)["id"]
     with cloud.client() as client:
-        until(lambda: _stages(client, started).get("train") == "running")
+        wait_until(lambda: _stages(client, started).get("train") == "running")
         cancelled = blindspot("campaign", "cancel", started, *data)
         assert (cancelled.returncode, f"{started} is cancelling" in cancelled.stderr) == (0, True)
-        until(lambda: client.get(f"campaigns/{started}", CampaignResource).state == "cancelled")
+        wait_until(lambda: client.get(f"campaigns/{started}", CampaignResource).state == "cancelled")
         hold.clear()
         resumed = blindspot("campaign", "resume", started, *data)
         assert (resumed.returncode, f"{started} is queued" in resumed.stderr) == (0, True)
@@ -164,7 +164,7 @@ def _site_states(data: tuple[str, str]) -> dict[str, bool]:
     }
 
 
-def test_an_enrolled_site_is_told_its_files_and_where_the_hub_is(cloud: RunningCloud) -> None:
+def test_enrolling_a_site_prints_its_files_and_the_url_of_the_hub(cloud: RunningCloud) -> None:
     data = ("--data", str(cloud.settings.data))
     address = cloud.settings.folder.hub / "address.json"
     address.parent.mkdir(exist_ok=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cloud.demo.command import show
 from cloud.demo.outcome import rounds_in_a_row
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes, figures_of
 from cloud.demo.script import PROFILES, DemoProfile, FootagePhase
+from cloud.demo.tables import show
 from messaging.resources import CampaignResource, StageResource
 
 NAMES = {

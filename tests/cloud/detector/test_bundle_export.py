@@ -9,7 +9,7 @@ import torch
 
 from cloud.detector.bundle_export import bundle_bytes, describe_bundle
 from cloud.detector.embedding_basis import project
-from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of, stacked
+from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, read_weights
 from edge.vision.detector import letterbox, roi_align
 from edge.vision.onnx_detector import OnnxDetector
@@ -47,7 +47,7 @@ def test_onnx_and_torch_agree_on_boxes_and_embeddings(
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     assert features.shape == (2, 64, 64 // FEATURE_STRIDE, 96 // FEATURE_STRIDE)
     xyxy = np.asarray([[5, 5, 40, 50], [50, 20, 90, 55]], np.float32)
-    maps = stacked(*EmbeddingDetector(weights)(torch.from_numpy(blob[None]))[1:])[0].numpy()
+    maps = EmbeddingDetector(weights).features(blob)
     expected = project(weights.basis, roi_align(maps, fit.to_input(xyxy), FEATURE_STRIDE))
     np.testing.assert_allclose(detector.embed(image, xyxy), expected, atol=1e-3)
 

@@ -1,7 +1,6 @@
 """Failure modes: grouping, ranking by harm, and the rule that closes them; all pure."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -25,44 +24,14 @@ from messaging.taxonomy import (
     UNKNOWN_CLASS,
     Condition,
     Light,
-    RegionBin,
     SizeBin,
     Weather,
 )
+from tests.support.cloud.mode_rows import NIGHT, misdetection_row, recall_count
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 from tests.support.messaging.samples import SHADOW
 
-NIGHT = Condition(Light.NIGHT, Weather.CLEAR)
 DAY = Condition(Light.DAY, Weather.CLEAR)
-
-
-def row(**changes: Any) -> MisdetectionRow:
-    values: dict[str, Any] = {
-        "site": "harbour",
-        "camera": "north",
-        "kind": ErrorKind.MISSED,
-        "class_name": "fire",
-        "condition": NIGHT,
-        "box": (0.5, 0.5, 0.1, 0.1),
-        "size": SizeBin.SMALL,
-        "region": RegionBin.MIDDLE,
-        "evidence": EvidenceSource.TEACHER,
-        "probability": 1.0,
-        "minute_utc": MINUTE,
-        "model_digest": OLD,
-    }
-    return MisdetectionRow(**{**values, **changes})
-
-
-def count(supported: int, detected: int, **changes: Any) -> RecallCount:
-    values: dict[str, Any] = {
-        "site": "harbour",
-        "class_name": "fire",
-        "condition": NIGHT,
-        "source": EvidenceSource.TEACHER,
-        "model_digest": OLD,
-    }
-    return RecallCount(**{**values, **changes}, supported=supported, detected=detected)
 
 
 def modes(
@@ -76,7 +45,13 @@ def modes(
 
 
 def test_misdetections_are_grouped_by_class_condition_and_kind() -> None:
-    rows = [row(), row(condition=DAY), row(kind=ErrorKind.FALSE_ALARM), row(class_name="unknown"), row()]
+    rows = [
+        misdetection_row(),
+        misdetection_row(condition=DAY),
+        misdetection_row(kind=ErrorKind.FALSE_ALARM),
+        misdetection_row(class_name="unknown"),
+        misdetection_row(),
+    ]
     assert {mode.key.id: mode.count for mode in modes(rows)} == {
         "fire.night-clear.missed": 2,
         "fire.day-clear.missed": 1,
@@ -87,9 +62,9 @@ def test_misdetections_are_grouped_by_class_condition_and_kind() -> None:
 
 def test_a_mode_lists_its_sites_cameras_sources_box_sizes_and_times() -> None:
     rows = [
-        row(minute_utc=MINUTE - 600),
-        row(site="tunnel", evidence=EvidenceSource.MOTION, size=SizeBin.TINY, probability=0.5),
-        row(camera="south"),
+        misdetection_row(minute_utc=MINUTE - 600),
+        misdetection_row(site="tunnel", evidence=EvidenceSource.MOTION, size=SizeBin.TINY, probability=0.5),
+        misdetection_row(camera="south"),
     ]
     (mode,) = modes(rows)
     assert mode.sites == ("harbour", "tunnel")
@@ -100,7 +75,7 @@ def test_a_mode_lists_its_sites_cameras_sources_box_sizes_and_times() -> None:
 
 
 def test_harm_is_frequency_times_severity_times_one_minus_recall() -> None:
-    (mode,) = modes([row(), row()], [count(100, 20)])
+    (mode,) = modes([misdetection_row(), misdetection_row()], [recall_count(100, 20)])
     low, high = mode.recall.interval
     assert mode.frequency_per_hour == 2.0
     assert mode.severity == 5
@@ -110,8 +85,12 @@ def test_harm_is_frequency_times_severity_times_one_minus_recall() -> None:
 @pytest.mark.parametrize(
     ("why", "worse", "better"),
     [
-        ("more severe", row(class_name="fire"), row(class_name="garbage")),
-        ("more probable", row(probability=1.0), row(probability=0.2, class_name="fallen_person")),
+        ("more severe", misdetection_row(class_name="fire"), misdetection_row(class_name="garbage")),
+        (
+            "more probable",
+            misdetection_row(probability=1.0),
+            misdetection_row(probability=0.2, class_name="fallen_person"),
+        ),
     ],
 )
 def test_the_more_harmful_mode_comes_first(why: str, worse: MisdetectionRow, better: MisdetectionRow) -> None:
@@ -120,18 +99,23 @@ def test_the_more_harmful_mode_comes_first(why: str, worse: MisdetectionRow, bet
 
 
 def test_a_mode_with_higher_recall_ranks_lower() -> None:
-    rows = [row(), row(class_name="fallen_person")]
-    ranked = modes(rows, [count(100, 95)])
+    rows = [misdetection_row(), misdetection_row(class_name="fallen_person")]
+    ranked = modes(rows, [recall_count(100, 95)])
     assert [mode.key.class_name for mode in ranked] == ["fallen_person", "fire"]
 
 
 def test_harm_counts_only_models_in_service_but_the_evidence_of_all_is_shown() -> None:
-    (mode,) = modes([row(), row(), row(model_digest=NEW)], in_service=frozenset([NEW]))
+    (mode,) = modes(
+        [misdetection_row(), misdetection_row(), misdetection_row(model_digest=NEW)],
+        in_service=frozenset([NEW]),
+    )
     assert (mode.count, mode.count_in_service, mode.frequency_per_hour) == (3, 1, 1.0)
 
 
 def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
-    recall = estimate_recall([count(40, 10), count(60, 54, model_digest=NEW), count(9, 9, condition=DAY)])
+    recall = estimate_recall(
+        [recall_count(40, 10), recall_count(60, 54, model_digest=NEW), recall_count(9, 9, condition=DAY)]
+    )
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
     assert recall_of(recall, key, {OLD}).value == 0.25
     assert recall_of(recall, key, {NEW}).value == 0.9
@@ -139,7 +123,11 @@ def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
 
 
 def test_tallies_are_summed_over_sites_and_kept_per_source() -> None:
-    counts = [count(10, 4), count(10, 6, site="tunnel"), count(5, 1, source=EvidenceSource.OPERATOR)]
+    counts = [
+        recall_count(10, 4),
+        recall_count(10, 6, site="tunnel"),
+        recall_count(5, 1, source=EvidenceSource.OPERATOR),
+    ]
     (estimate,) = estimate_recall(counts).values()
     assert (estimate.supported, estimate.detected) == (25, 11)
     assert estimate.by_source == {"teacher": (20, 10), "operator": (5, 1)}
@@ -152,14 +140,22 @@ def test_a_final_shadow_report_counts_only_without_a_tally() -> None:
     key = RecallKey(SHADOW.candidate_digest, "fire", condition)
     assert estimate_recall([], shadows)[key].detected == 18
     assert estimate_recall([], running) == {}
-    tally = count(4, 1, condition=condition, model_digest=SHADOW.candidate_digest)
+    tally = recall_count(4, 1, condition=condition, model_digest=SHADOW.candidate_digest)
     assert estimate_recall([tally], shadows)[key].supported == 4
 
 
 def test_the_rate_is_misdetections_of_independent_sources_per_supported_track_of_the_same_model() -> None:
     key = ModeKey("fire", NIGHT, ErrorKind.MISSED)
-    half_seen = [row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)]
-    rows = [row(), row(probability=0.25), row(model_digest=NEW), row(condition=DAY), *half_seen]
+    half_seen = [
+        misdetection_row(evidence=source) for source in (EvidenceSource.TRACK_GAP, EvidenceSource.LOW_MARGIN)
+    ]
+    rows = [
+        misdetection_row(),
+        misdetection_row(probability=0.25),
+        misdetection_row(model_digest=NEW),
+        misdetection_row(condition=DAY),
+        *half_seen,
+    ]
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate(40, 38)) == 1.25 / 40
     assert misdetection_rate(rows, key, {OLD}, RecallEstimate()) is None
     shadowed = RecallEstimate(60, 50, {EvidenceSource.SHADOW: (60, 50)})
@@ -169,11 +165,14 @@ def test_the_rate_is_misdetections_of_independent_sources_per_supported_track_of
 
 def test_candidates_are_trainable_modes_and_first_those_with_enough_tracks_to_close() -> None:
     rows = [
-        *[row(class_name="fallen_person")] * 3,
-        *[row(kind=kind) for kind in (ErrorKind.MISSED, ErrorKind.WRONG_CLASS, ErrorKind.FALSE_ALARM)],
-        row(class_name=UNKNOWN_CLASS),
+        *[misdetection_row(class_name="fallen_person")] * 3,
+        *[
+            misdetection_row(kind=kind)
+            for kind in (ErrorKind.MISSED, ErrorKind.WRONG_CLASS, ErrorKind.FALSE_ALARM)
+        ],
+        misdetection_row(class_name=UNKNOWN_CLASS),
     ]
-    ranked = modes(rows, [count(40, 10)])
+    ranked = modes(rows, [recall_count(40, 10)])
     assert ranked[0].key.class_name == "fallen_person"
     assert [mode.key.id for mode in campaign_candidates(ranked)] == [
         "fire.night-clear.missed",
@@ -226,7 +225,11 @@ def test_too_few_tracks_change_nothing_and_a_closed_mode_is_reopened_by_the_same
 def test_a_mode_has_the_state_that_is_stored_for_it() -> None:
     state = ModeState("fire.night-clear.missed", ModeStatus.CLOSED, MINUTE, baseline_rate=0.4)
     (mode,) = find_failure_modes(
-        [row()], {}, taxonomy=DEFAULT_TAXONOMY, in_service=frozenset(), states={state.mode: state}
+        [misdetection_row()],
+        {},
+        taxonomy=DEFAULT_TAXONOMY,
+        in_service=frozenset(),
+        states={state.mode: state},
     )
     assert mode.state is state
 

@@ -1,4 +1,4 @@
-"""How the command line speaks: tables for people, JSON for programs, notes and progress on stderr."""
+"""Output of the command line: tables for people, JSON for programs, notes and progress on stderr."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ DEFAULT_DATA = Path("blindspot-data")
 
 
 def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     if isinstance(value, BaseModel):
         text = value.model_dump_json(indent=1)
     elif isinstance(value, dict):
@@ -36,7 +36,7 @@ def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> No
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """A table, or what would fill it."""
+    """Print a table; without rows print `empty` on stderr."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         notes.print(empty)
@@ -56,7 +56,7 @@ def show_list(
     row: Callable[[Shown], Sequence[object]],
     empty: str,
 ) -> None:
-    """What was found: JSON for programs, for people a table with one row each, or what would fill it."""
+    """Print a list as JSON, or as a table with one row per item; without items print `empty` on stderr."""
     if as_json:
         print_json(found)
     else:
@@ -64,17 +64,17 @@ def show_list(
 
 
 def when(seconds: int | None) -> str:
-    """A time for people, in their own zone."""
+    """A time as text in the local time zone; empty for None."""
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def share(value: float | None) -> str:
-    """A share as percent."""
+def percent(value: float | None) -> str:
+    """A fraction as percent; empty for None."""
     return "" if value is None else f"{100 * value:.0f} %"
 
 
 def short(digest: str | None) -> str:
-    """The first letters of a digest."""
+    """The first 12 digits of a digest; empty for None."""
     return "" if digest is None else digest[:12]
 
 

@@ -1,4 +1,4 @@
-"""One list, told to people and to programs."""
+"""Lists are printed as a table or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from pydantic import BaseModel
 
-from cloud.console import show_list
+from cloud.cli.console import show_list
 
 
 class Lamp(BaseModel):
@@ -38,10 +38,10 @@ def test_programs_get_the_whole_list_as_json(capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_people_get_a_row_each_or_what_would_fill_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_get_one_row_per_item_or_a_sentence_without_items(capsys: pytest.CaptureFixture[str]) -> None:
     _show(LAMPS, as_json=False)
-    told = capsys.readouterr().out
-    assert "quay" in told
-    assert "no" in told
+    printed = capsys.readouterr().out
+    assert "quay" in printed
+    assert "no" in printed
     _show((), as_json=False)
     assert capsys.readouterr().err.strip() == "No lamp yet."

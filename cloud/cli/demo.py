@@ -1,0 +1,67 @@
+"""`blindspot demo` and `blindspot demo-real`: options, and the exit code by way of errors."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cloud.demo.result import figures_of
+from cloud.demo.tables import show
+
+Out = Annotated[Path, typer.Option("--out", help="folder for the report and working files; emptied first")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="rounds of the loop, one after the other")]
+Source = Annotated[str | None, typer.Option("--source", help="your own footage: FILE, FOLDER or RTSP URL")]
+Data = Annotated[Path, typer.Option("--data", help="folder with hazards/ and clips/")]
+Weights = Annotated[Path, typer.Option("--weights", help="folder with the COCO weights")]
+Detectors = Annotated[
+    Path, typer.Option("--detectors", help="folder for trained detectors, which are reused")
+]
+Tiny = Annotated[bool, typer.Option("--tiny", help="smoke test: every stage once, with very few images")]
+Photographs = Annotated[
+    Path | None,
+    typer.Option(
+        "--empty-photographs",
+        exists=True,
+        file_okay=False,
+        help="photographs without hazards, for counting false alarms; default: drawn streets",
+    ),
+]
+
+
+def demo(
+    out: Out = Path("out/demo"),
+    rounds: Rounds = 1,
+    source: Source = None,
+    tiny: Tiny = False,
+    empty_photographs: Photographs = None,
+) -> None:
+    """Find and close a blind spot on drawn streets; needs no camera, GPU or network."""
+    from cloud.demo.players import OwnPlayer
+    from cloud.demo.run import run_demo
+    from cloud.demo.script import FULL, ROUNDS, TINY
+
+    own, console = None if source is None else OwnPlayer(source), Console()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
+    result = run_demo(out, profile, console, rounds=rounds, own=own, empty_photographs=empty_photographs)
+    show(result, figures_of(result), console)
+
+
+def demo_real(
+    data: Data,
+    weights: Weights,
+    out: Out = Path("out/demo-real"),
+    detectors: Detectors = Path("out/demo-real-detectors"),
+    tiny: Tiny = False,
+) -> None:
+    """Find and close a blind spot on real photographs: small potholes on unseen highways."""
+    from cloud.demo.photographs.run import run_real
+    from cloud.demo.photographs.scenario import RealInput
+
+    given, console = RealInput(data, weights, detectors), Console()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    show(*run_real(out, given, console, tiny=tiny), console)

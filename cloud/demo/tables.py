@@ -1,0 +1,78 @@
+"""Tables of a demo's result for the terminal: recall before and after, bytes sent by each site, figures."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from cloud.demo.result import DemoResult, Row, SiteBytes
+from messaging.figures import Figure
+
+
+def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> None:
+    """Print the result as tables and lines; every figure with its target."""
+    console.print(_before_after(result.rows))
+    if any(row.estimated_recall is not None for row in result.rows):
+        console.print(_estimates(result.rows))
+    if result.sites:
+        console.print(_left(result.sites))
+    console.print(_figures(figures))
+    for line in (f"Synthetic images: {result.images.summary}.", _stages(result.stages_s), *result.notes):
+        console.print(line, highlight=False, markup=False)
+
+
+def _before_after(rows: Sequence[Row]) -> Table:
+    table = Table("class", "condition", "aimed at", "recall", "precision", "boxes", title="Before → after")
+    for row in rows:
+        table.add_row(
+            row.class_name,
+            row.condition,
+            "yes" if row.target else "",
+            f"{_percent(row.before.recall)} → {_percent(row.after.recall)}",
+            f"{_percent(row.before.precision)} → {_percent(row.after.precision)}",
+            str(row.after.truth),
+        )
+    return table
+
+
+def _estimates(rows: Sequence[Row]) -> Table:
+    """The edge's estimates, each of so many tracks, beside the truth."""
+    table = Table("class", "condition", "estimated", "of tracks", "true", title="Recall of tracks")
+    for row in rows:
+        if row.estimated_recall is not None:
+            table.add_row(
+                row.class_name,
+                row.condition,
+                _percent(row.estimated_recall),
+                str(row.supported_tracks),
+                _percent(row.true_track_recall),
+            )
+    return table
+
+
+def _left(sites: Sequence[SiteBytes]) -> Table:
+    """Messages and bytes by type, and all of a site's against its compressed footage."""
+    table = Table("site", "message type", "messages", "bytes", title="What left each site")
+    for site in sites:
+        for kind, count in sorted(site.by_kind.items()):
+            table.add_row(site.site, kind, str(site.messages.get(kind, 0)), str(count))
+        table.add_row(site.site, "all", str(sum(site.messages.values())), site.against_footage)
+        table.add_section()
+    return table
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    table = Table("figure", "value", "target", "holds", title="Figures")
+    for figure in figures:
+        holds = "" if figure.holds is None else "yes" if figure.holds else "no"
+        table.add_row(figure.name, figure.value_text, figure.target or "", holds)
+    return table
+
+
+def _stages(stages_s: Mapping[str, float]) -> str:
+    times = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages_s.items())
+    return f"Time of each stage: {times or 'none was reached'}."
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
