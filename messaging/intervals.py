@@ -1,12 +1,8 @@
-"""Confidence intervals of counts: how sure a recall is, and whether one recall exceeds another.
-
-Pure arithmetic on counts; nothing here knows what was counted.
-"""
+"""Confidence intervals of proportions and of differences of proportions. Pure arithmetic on counts."""
 
 import math
 
 Z_95 = 1.959964
-Z_95_ONE_SIDED = 1.644854
 
 
 def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
@@ -14,10 +10,10 @@ def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
     if trials == 0:
         return 0.0, 1.0
     if not 0 <= successes <= trials:
-        raise ValueError(f"successes must lie in 0..{trials}; got {successes}")
-    share = successes / trials
-    middle = share + z * z / (2 * trials)
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+        raise ValueError(f"successes must be in 0..{trials}; got {successes}")
+    proportion = successes / trials
+    middle = proportion + z * z / (2 * trials)
+    half = z * math.sqrt(proportion * (1 - proportion) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
 

@@ -64,7 +64,7 @@ def init(
 def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Check this machine for what the cloud needs; exit code 3 when something is missing."""
     checks = {
-        "python": _outcome(sys.version_info >= (3, 11), sys.version.split()[0]),
+        "python": (sys.version_info >= (3, 11), sys.version.split()[0]),
         "broker": _broker(),
         "disk": _disk(data),
         "cloud": _running(data),
@@ -173,10 +173,6 @@ def migrate(
     database = open_database(settings_of(path, data).store_url)
     database.close()
     notes.print(f"{database.engine.url.render_as_string()} has the newest schema")
-
-
-def _outcome(ok: bool, text: str) -> tuple[bool, str]:
-    return ok, text
 
 
 def _broker() -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Fits the public basis that projects pooled features to embeddings, and measures its retrieval accuracy.
+"""Fits the public basis that projects pooled features to embeddings.
 
 The basis is fitted once, on boxes of public drawn scenes, and shipped; training never changes it. Inputs are
 vectors pooled from the embedding layers; images, models and reports of sites are never used.
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.detector.weights import EmbeddingBasis
-from edge.vision.prototypes import cosine_distance
 
 Floats = npt.NDArray[np.float32]
 
@@ -48,27 +47,6 @@ def fit_basis(
     scale = np.median(np.linalg.norm((rows - centre) @ matrix.T, axis=1))
     matrix /= scale
     return EmbeddingBasis(matrix.astype(np.float32), (-matrix @ centre).astype(np.float32), clip_norm=1.0)
-
-
-def retrieval_accuracy(
-    basis: EmbeddingBasis,
-    reference: Floats,
-    reference_groups: Sequence[str],
-    query: Floats,
-    query_groups: Sequence[str],
-) -> float:
-    """Fraction of query vectors whose nearest group mean of the reference, by cosine, is their own."""
-    names = sorted(set(reference_groups))
-    label = np.asarray([names.index(g) for g in reference_groups])
-    projected = project(basis, reference)
-    means = np.stack([projected[label == k].mean(axis=0) for k in range(len(names))])
-    found = np.asarray(names)[cosine_distance(project(basis, query), means).argmin(axis=1)]
-    return float((found == np.asarray(query_groups)).mean())
-
-
-def project(basis: EmbeddingBasis, vectors: Floats) -> Floats:
-    """Pooled vectors (n, 256) -> embeddings (n, d)."""
-    return vectors @ basis.matrix.T + basis.offset
 
 
 def _covariance(rows: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -92,16 +92,7 @@ class Evaluation:
 
     def of_class(self, class_name: str) -> Tally | None:
         """Counts of a class over all conditions (average precisions are means weighted by truths)."""
-        return _merged([t for t in self.tallies if t.class_name == class_name], condition="all")
-
-    def of_condition(self, condition: str) -> Tally | None:
-        """Counts over all classes under a condition."""
-        return _merged([t for t in self.tallies if t.condition == condition], class_name="all")
-
-    @property
-    def conditions(self) -> tuple[str, ...]:
-        """Keys of the conditions that occur."""
-        return tuple(sorted({t.condition for t in self.tallies}))
+        return _merged([t for t in self.tallies if t.class_name == class_name])
 
     def to_json(self) -> str:
         """The evaluation as JSON, for `from_json`."""
@@ -221,16 +212,15 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
     )
 
 
-def _merged(
-    tallies: Sequence[Tally], *, class_name: str | None = None, condition: str | None = None
-) -> Tally | None:
+def _merged(tallies: Sequence[Tally]) -> Tally | None:
+    """Sum of the tallies of one class over conditions."""
     if not tallies:
         return None
     weights = [max(t.truths, 1e-9) for t in tallies]
     return Tally(
-        class_name=class_name or tallies[0].class_name,
-        condition=condition or tallies[0].condition,
-        images=max(t.images for t in tallies) if class_name else sum(t.images for t in tallies),
+        class_name=tallies[0].class_name,
+        condition="all",
+        images=sum(t.images for t in tallies),
         true_positives=sum(t.true_positives for t in tallies),
         false_positives=sum(t.false_positives for t in tallies),
         missed=sum(t.missed for t in tallies),

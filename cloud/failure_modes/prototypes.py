@@ -3,13 +3,12 @@
 Only prototypes with the same `embedding_digest` are averaged or compared. The newest of each camera counts
 and a site is the mean of its cameras, so each site has one vote. From five sites on, sites are combined by a
 coordinate-wise trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning"). With fewer sites,
-vectors are clipped to the median norm and averaged; `FleetPrototype.combination` records which was used.
+vectors are clipped to the median norm and averaged.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +23,6 @@ TRIM_FRACTION = 0.2
 ASSIGN_MARGIN = 0.1
 
 
-class Combination(StrEnum):
-    """How sites were combined: robust to outliers (trimmed), or only bounded in length (clipped)."""
-
-    TRIMMED_MEAN = "trimmed_mean"
-    CLIPPED_MEAN = "clipped_mean"
-
-
 @dataclass(frozen=True)
 class FleetPrototype:
     """One class-by-condition prototype of the fleet, in the space named by `embedding_digest`."""
@@ -41,7 +33,6 @@ class FleetPrototype:
     embedding_digest: str
     sites: int
     tracks: int
-    combination: Combination
 
 
 def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
@@ -77,8 +68,7 @@ def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -
     for row in rows:
         by_site[row.site].append(np.asarray(row.vector))
     votes = np.stack([np.mean(vectors, axis=0) for _, vectors in sorted(by_site.items())])
-    robust = len(votes) >= MIN_SITES_TO_TRIM
-    vector = _trimmed_mean(votes) if robust else _clipped_mean(votes)
+    vector = _trimmed_mean(votes) if len(votes) >= MIN_SITES_TO_TRIM else _clipped_mean(votes)
     return FleetPrototype(
         class_name=class_name,
         condition=condition,
@@ -86,7 +76,6 @@ def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -
         embedding_digest=rows[0].embedding_digest,
         sites=len(votes),
         tracks=sum(row.tracks for row in rows),
-        combination=Combination.TRIMMED_MEAN if robust else Combination.CLIPPED_MEAN,
     )
 
 

@@ -1,7 +1,7 @@
 """The public embedding basis: fitted once on boxes of drawn scenes of worlds BASE and REFERENCE.
 
 All conditions of both worlds are used, since the basis must separate conditions that the starting detector
-cannot. World HOLDOUT measures it. It depends on the embedding layers and these scenes only, on no training.
+cannot. It depends on the embedding layers and these scenes only, on no training.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,6 @@ BASIS_SCENES = (
     SceneSet(WorldName.BASE, DRAWN_CONDITIONS, 360, 200_000),
     SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 360, 200_000),
 )
-BASIS_TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 360, 300_000)
 
 
 def with_public_basis(weights: DetectorWeights) -> DetectorWeights:

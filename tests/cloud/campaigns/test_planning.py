@@ -4,7 +4,7 @@ import pytest
 
 from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_paint, synthesis_order
 from cloud.errors import CampaignRefused
-from cloud.failure_modes.prototypes import Combination, FleetPrototype
+from cloud.failure_modes.prototypes import FleetPrototype
 from cloud.failure_modes.rules import FailureMode, find_failure_modes
 from cloud.settings import SynthesisSettings
 from cloud.store.records import CampaignPlan
@@ -14,7 +14,7 @@ from synth.order import SynthesisOrder
 from tests.support.cloud.mode_rows import NIGHT, misdetection_row
 from tests.support.cloud.sample_reports import EMBEDDING
 
-PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
+PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60)
 ULID_A, ULID_B = "01JAZ5Y9T4X3Q6M2K8B7C9D0EF", "01JAZ5Y9T4X3Q6M2K8B7C9D0EG"
 
 

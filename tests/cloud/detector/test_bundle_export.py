@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from cloud.detector.bundle_export import bundle_bytes, describe_bundle
-from cloud.detector.embedding_basis import project
 from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, read_weights
 from edge.vision.detector import letterbox, roi_align
 from edge.vision.onnx_detector import OnnxDetector
 from synth.street import DRAWN_CLASSES
-from tests.support.cloud.detector_weights import scaled, small_weights
+from tests.support.cloud.detector_weights import project, scaled, small_weights
 
 
 @pytest.fixture(scope="module")

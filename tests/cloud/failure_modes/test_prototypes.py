@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloud.failure_modes.prototypes import Combination, FleetPrototype, fleet_prototypes, nearest_class
+from cloud.failure_modes.prototypes import FleetPrototype, fleet_prototypes, nearest_class
 from cloud.store.report_records import PrototypeRow
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.sample_reports import EMBEDDING, MINUTE
@@ -29,16 +29,14 @@ def row(site: str, vector: tuple[float, ...], **changes: Any) -> PrototypeRow:
 def test_from_five_sites_on_one_dishonest_site_changes_nothing() -> None:
     honest = [row(f"s{i}", (1.0, 0.1 * i)) for i in range(4)]
     (found,) = fleet_prototypes([*honest, row("outlier", (1e6, -1e6))], EMBEDDING)
-    assert found.combination is Combination.TRIMMED_MEAN
     assert found.sites == 5
     assert np.allclose(found.vector, (1.0, 0.1), atol=0.11)
 
 
-def test_with_fewer_sites_the_mean_is_clipped_and_marked_so() -> None:
+def test_with_fewer_sites_the_mean_is_clipped_to_the_median_length() -> None:
     (found,) = fleet_prototypes(
         [row("a", (1.0, 0.0)), row("b", (1.0, 0.0)), row("outlier", (0.0, 1000.0))], EMBEDDING
     )
-    assert found.combination is Combination.CLIPPED_MEAN
     assert np.linalg.norm(found.vector) <= 1.0
 
 
@@ -60,7 +58,7 @@ def test_prototypes_of_another_embedding_are_left_out() -> None:
 
 
 def fleet(class_name: str, vector: tuple[float, ...], condition: Condition = NIGHT) -> FleetPrototype:
-    return FleetPrototype(class_name, condition, vector, EMBEDDING, 3, 60, Combination.CLIPPED_MEAN)
+    return FleetPrototype(class_name, condition, vector, EMBEDDING, 3, 60)
 
 
 @pytest.mark.parametrize(
