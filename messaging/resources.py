@@ -143,7 +143,7 @@ class FailureModeResource(Resource):
 
     id: str
     class_name: str
-    condition: str
+    condition: ConditionKey
     kind: str
     status: str
     status_since: int
@@ -157,8 +157,8 @@ class FailureModeResource(Resource):
     cameras: tuple[str, ...]
     sources: dict[str, int]
     geometry: tuple[GeometryResource, ...]
-    first_seen_at: int
-    last_seen_at: int
+    first_seen_utc: int
+    last_seen_utc: int
     recall: RecallResource
     target: float
     rate: float | None
@@ -297,17 +297,6 @@ class RolloutRequest(Resource):
     """Roll a released model out to all sites."""
 
     digest: str
-
-
-class EvaluationResource(Resource):
-    """Metrics of one model on one set (`holdout`, `shadow:SITE`) for a class and a condition."""
-
-    campaign: str
-    model_digest: str
-    role: str
-    class_name: str
-    condition: str
-    metrics: dict[str, Any]
 
 
 class ComparisonResource(Resource):

@@ -2,7 +2,7 @@
 
 Errors are RFC 9457 problem details whose `detail` is the sentence of the error. Lists page by cursor;
 what starts work takes an idempotency key. `/healthz`, `/readyz`, `/version`, `/metrics` and the OpenAPI
-document need no token: they tell nothing of sites. No handler holds state.
+document need no token: they hold nothing about sites. No handler holds state.
 """
 
 from importlib.metadata import PackageNotFoundError, version

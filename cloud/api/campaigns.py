@@ -15,6 +15,7 @@ from cloud.data.datasets import DataRole
 from cloud.errors import NotKnown
 from cloud.store.records import Campaign, CampaignPlan, CampaignState
 from messaging.resources import (
+    IDEMPOTENCY_HEADER,
     CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
@@ -25,7 +26,7 @@ from messaging.resources import (
     StageResource,
 )
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
+IdempotencyKey = Annotated[str | None, Header(alias=IDEMPOTENCY_HEADER, max_length=100)]
 _EVENT_POLL_S = 0.5
 
 

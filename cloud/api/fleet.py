@@ -7,7 +7,6 @@ from cloud.api.views import camera_views, mode_view, site_view
 from cloud.campaigns.services import Services
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
-from cloud.settings import CloudSettings
 from cloud.store.records import ACTIVE_STATES
 from messaging.releases import Slug
 from messaging.resources import (
@@ -43,17 +42,17 @@ def _add_sites(router: APIRouter, services: Services) -> None:
     @router.get("/overview", tags=["fleet"])
     def overview() -> OverviewResource:
         """The numbers of the first page."""
-        known = all_sites()
+        found = all_sites()
         current = services.register.main_model()
         since = services.clock() - _DAY_S
         recent = services.reports.hazards(limit=MAX_LIMIT)
         return OverviewResource(
-            sites=len(known),
-            sites_online=sum(site.online for site in known),
+            sites=len(found),
+            sites_online=sum(site.online for site in found),
             hazards_today=sum(row.started_at_utc >= since for row in recent),
             open_failure_modes=len(open_modes(services.register.modes())),
             campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
-            sites_on_current_model=sum(site.model_digest == current for site in known if current),
+            sites_on_current_model=sum(site.model_digest == current for site in found if current),
             current_model=current,
         )
 
@@ -94,11 +93,6 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         """Refused messages that were kept, latest first."""
         letters = services.reports.dead_letters(limit)
         return Page(items=tuple(DeadLetterResource.model_validate(letter) for letter in letters))
-
-    @router.get("/config/schema", tags=["health"])
-    def schema() -> dict[str, object]:
-        """JSON Schema of the configuration."""
-        return CloudSettings.model_json_schema()
 
 
 def _add_hazards(router: APIRouter, services: Services) -> None:

@@ -1,4 +1,4 @@
-"""API routes of models: releases, rollouts with pause and roll back, evaluations."""
+"""API routes of models: releases, rollouts with pause and roll back."""
 
 from fastapi import APIRouter
 
@@ -6,7 +6,6 @@ from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
 from cloud.api.views import model_view, rollout_view
 from cloud.campaigns.services import Services
 from messaging.resources import (
-    EvaluationResource,
     ModelResource,
     Page,
     RolloutRequest,
@@ -33,14 +32,6 @@ def _add_models(router: APIRouter, services: Services) -> None:
     def model(digest: str) -> ModelResource:
         """One released detector by its digest or the first 8 letters of it."""
         return model_view(services.releases.release(digest), services.reports.heartbeats())
-
-    @router.get("/evaluations")
-    def evaluations(
-        campaign: str | None = None, cursor: Cursor = None, limit: Limit = 500
-    ) -> Page[EvaluationResource]:
-        """Metrics per model, set, class and condition."""
-        found = services.campaign_rows.evaluations(campaign)
-        return page_of([EvaluationResource.model_validate(one) for one in found], cursor, limit)
 
 
 def _add_rollouts(router: APIRouter, services: Services) -> None:

@@ -23,10 +23,8 @@ from messaging.resources import (
     CampaignResource,
     ComparisonResource,
     FailureModeResource,
-    GeometryResource,
     ImageResource,
     ModelResource,
-    RecallResource,
     RolloutResource,
     RolloutSiteResource,
     SiteResource,
@@ -56,32 +54,19 @@ def camera_views(beat: SiteHeartbeat) -> list[CameraResource]:
 
 
 def mode_view(mode: FailureMode, target: float, suggested: str | None) -> FailureModeResource:
-    """One failure mode."""
-    return FailureModeResource(
-        id=mode.key.id,
-        class_name=mode.key.class_name,
-        condition=mode.key.condition.key,
-        kind=mode.key.kind,
-        status=mode.state.status,
-        status_since=mode.state.since,
-        campaign=mode.state.campaign,
-        harm=round(mode.harm, 4),
-        frequency_per_hour=round(mode.frequency_per_hour, 4),
-        severity=mode.severity,
-        count=mode.count,
-        count_in_service=mode.count_in_service,
-        sites=mode.sites,
-        cameras=mode.cameras,
-        sources=dict(mode.sources),
-        geometry=tuple(GeometryResource.model_validate(one) for one in mode.geometry),
-        first_seen_at=mode.first_seen_utc,
-        last_seen_at=mode.last_seen_utc,
-        recall=RecallResource.model_validate(mode.recall),
-        target=target,
-        rate=mode.rate,
-        baseline_rate=mode.state.baseline_rate,
-        assigned_class=mode.state.assigned_class,
-        suggested_class=suggested,
+    """One failure mode with the target of its class and the class suggested for an unknown one."""
+    return FailureModeResource.model_validate(
+        {
+            **vars(mode.key),
+            **vars(mode),
+            **mode.state.values(),
+            "id": mode.key.id,
+            "status_since": mode.state.since,
+            "harm": round(mode.harm, 4),
+            "frequency_per_hour": round(mode.frequency_per_hour, 4),
+            "target": target,
+            "suggested_class": suggested,
+        }
     )
 
 
@@ -138,7 +123,7 @@ def rollout_view(rollout: Rollout) -> RolloutResource:
 def comparison_views(
     campaign: Campaign, candidate: str | None, evaluations: Iterable[EvaluationRow]
 ) -> list[ComparisonResource]:
-    """Before and after side by side, class by condition by role."""
+    """Metrics of incumbent and candidate side by side, by role, class and condition."""
     cells: dict[tuple[str, str, str], dict[str, EvaluationRow]] = {}
     for one in evaluations:
         cells.setdefault((one.role, one.class_name, one.condition), {})[one.model_digest] = one

@@ -134,7 +134,7 @@ def list_failures(
         ),
         row=lambda m: (
             m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported,
-            when(m.last_seen_at),
+            when(m.last_seen_utc),
         ),
         empty="No failure mode yet; they are computed from the misdetections that sites report.",
     )  # fmt: skip
@@ -163,7 +163,7 @@ def show_failure(
         ("sites", found.sites),
         ("cameras", found.cameras),
         ("boxes", ", ".join(f"{g.size} {g.region} {g.weight:.0f}" for g in found.geometry)),
-        ("reported", f"{when(found.first_seen_at)} to {when(found.last_seen_at)}"),
+        ("reported", f"{when(found.first_seen_utc)} to {when(found.last_seen_utc)}"),
         ("campaign", found.campaign),
     ]
     print_table(found.id, ("", ""), rows, "")

@@ -214,11 +214,9 @@ class CampaignStore:
                 key = ["campaign", "model_digest", "role", "class_name", "condition"]
                 self._db.put(session, one, key=key)
 
-    def evaluations(self, campaign: str | None = None) -> list[EvaluationRow]:
-        """Evaluations of one campaign or of all."""
-        query = select(EvaluationRow).order_by(EvaluationRow.id)
-        if campaign is not None:
-            query = query.where(EvaluationRow.campaign == campaign)
+    def evaluations(self, campaign: str) -> list[EvaluationRow]:
+        """Evaluations of a campaign."""
+        query = select(EvaluationRow).where(EvaluationRow.campaign == campaign).order_by(EvaluationRow.id)
         with self._db.reading() as session:
             return list(session.scalars(query))
 

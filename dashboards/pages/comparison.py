@@ -42,10 +42,10 @@ def _cell(cell: ComparisonResource) -> Html:
     return row(
         phrases.words(cell.class_name),
         "all" if cell.condition == "all" else phrases.condition(cell.condition),
-        _share(before, "recall"),
+        _fraction(before, "recall"),
         el("td", phrases.percent(_metric(after, "recall")), el("span", of, cls="rest"), cls="num"),
         number(_signed(change), cls=_tone(change)),
-        _share(before, "precision"),
+        _fraction(before, "precision"),
         number(phrases.percent(_metric(after, "precision")), cls=_tone(precision) if precision else ""),
         cls="worse" if worse else "",
         name=f"{cell.role}-{cell.class_name}-{cell.condition}",
@@ -57,7 +57,7 @@ def _metric(metrics: dict[str, Any], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _share(metrics: dict[str, Any], name: str) -> Html:
+def _fraction(metrics: dict[str, Any], name: str) -> Html:
     return number(phrases.percent(_metric(metrics, name)))
 
 

@@ -142,7 +142,7 @@ def test_an_operator_reads_the_whole_fleet_and_sees_it_change(
     comes(page, "#campaign .now", "epoch 4 of 5")
     cloud.misses("pothole", 0, {EvidenceSource.OPERATOR: 5})
     comes(page, "#failure-modes", "operator 5")
-    cloud.paint(4, offset=60)
+    cloud.generate(4, offset=60)
     comes(page, "#campaign", "48 kept")
     cloud.trained()
     comes(page, "#comparison", "shadow run at north")

@@ -42,6 +42,7 @@ from messaging.reports import (
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
+from tests.support.waiting import wait_until
 
 NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)
 RAIN = ConditionTags(light=Light.DAY, weather=Weather.RAIN, size=SizeBin.MEDIUM, region=RegionBin.MIDDLE)
@@ -83,27 +84,26 @@ class LivingCloud:
         self.campaign = ""
 
     def start(self) -> None:
-        """Serve, and write the address where clients look for it."""
+        """Start the server, and write the address where clients read it."""
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
+        wait_until(lambda: self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.folder.address.write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
 
     def stop(self) -> None:
-        """End like a cloud that was killed: the address stays behind."""
+        """Stop like a cloud that was killed: the address file is left."""
         self._server.should_exit = True
         self._thread.join(10.0)
 
     def close(self) -> None:
-        """Stop and give the database back."""
+        """Stop and close the database."""
         self.stop()
         self._database.close()
 
     # -- what happens --------------------------------------------------------------------------------
 
     def beat(self, *, unsent: int = 0) -> None:
-        """Both sites are heard."""
+        """Store a heartbeat of both sites."""
         for site in ("north", "south"):
             cameras = tuple(_camera(name, tags) for s, name, tags in CAMERAS if s == site)
             beat = heartbeat(
@@ -114,8 +114,8 @@ class LivingCloud:
                 epsilon_spent=2.0,
                 at_utc=int(time.time()),
             )
-            told = Message(str(ULID()), site, int(time.time()), beat)
-            self.reports.put_heartbeat(told, len(encode(told)))
+            sent = Message(str(ULID()), site, int(time.time()), beat)
+            self.reports.put_heartbeat(sent, len(encode(sent)))
 
     def hazard(self, class_name: str, severity: int, *, began_s: float, closed: bool = False) -> None:
         """A hazard at the harbour or the market."""
@@ -159,9 +159,9 @@ class LivingCloud:
         )
 
     def recall(self, class_name: str, place: int, detected: int, supported: int) -> None:
-        """What the teacher supports, and how much of it the detector saw."""
+        """A tally of tracks: supported by the teacher, and detected."""
         site, camera, tags = CAMERAS[place]
-        told = tally(
+        report = tally(
             camera=camera,
             class_name=class_name,
             light=tags.light,
@@ -170,7 +170,7 @@ class LivingCloud:
             detected=detected,
             minute_utc=int(time.time()) // 60 * 60,
         )
-        self.reports.insert([received(told, site)])
+        self.reports.insert([received(report, site)])
 
     # -- a past --------------------------------------------------------------------------------------
 
@@ -207,18 +207,18 @@ class LivingCloud:
         for stage in (CampaignStage.PLAN, CampaignStage.SYNTHESISE, CampaignStage.FILTER):
             self.rows.begin_stage(self.campaign, stage, "a")
             self.rows.end_stage(self.campaign, stage, "a", state=StageState.DONE)
-        self.paint(60)
+        self.generate(60)
         self.rows.begin_stage(self.campaign, CampaignStage.TRAIN, "a")
         self.progress(0.4, "epoch 2 of 5, loss 1.31")
 
-    def paint(self, number: int, *, offset: int = 0) -> None:
+    def generate(self, number: int, *, offset: int = 0) -> None:
         """Synthetic images, every fourth refused, each with a thumbnail."""
         folder = self.folder.campaign(self.campaign) / "thumbnails"
         folder.mkdir(parents=True, exist_ok=True)
         images = []
         for n in range(offset, offset + number):
             path = folder / f"{n:04d}.jpg"
-            cv2.imwrite(str(path), _picture(n))
+            cv2.imwrite(str(path), _image(n))
             images.append(
                 SyntheticImage(
                     self.campaign,
@@ -231,9 +231,9 @@ class LivingCloud:
             )
         self.rows.put_images(images)
 
-    def progress(self, share: float, note: str) -> None:
-        """The training goes on."""
-        self.rows.report_progress(self.campaign, CampaignStage.TRAIN, "a", progress=share, note=note)
+    def progress(self, fraction: float, note: str) -> None:
+        """Store the progress of the training."""
+        self.rows.report_progress(self.campaign, CampaignStage.TRAIN, "a", progress=fraction, note=note)
 
     def trained(self) -> None:
         """The training has ended and the candidate was compared."""
@@ -276,11 +276,11 @@ def _camera(name: str, tags: ConditionTags) -> CameraHealth:
     )  # fmt: skip
 
 
-def _picture(seed: int) -> np.ndarray:
-    """A small picture with a sky, a road and something on it, BGR (90, 160, 3)."""
+def _image(seed: int) -> np.ndarray:
+    """A small image with a sky, a road and something on it, BGR (90, 160, 3)."""
     random = np.random.default_rng(seed)
-    picture = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
-    picture[50:] = random.integers(40, 90)
+    image = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
+    image[50:] = random.integers(40, 90)
     x, y = int(random.integers(20, 140)), int(random.integers(52, 80))
-    cv2.ellipse(picture, (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
-    return cv2.add(picture, random.integers(0, 20, picture.shape, np.uint8))
+    cv2.ellipse(image, (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
+    return cv2.add(image, random.integers(0, 20, image.shape, np.uint8))

@@ -1,4 +1,4 @@
-"""What sites say, for the cloud's tests: reports with ids, and a store to put them into."""
+"""Reports of sites for the cloud's tests, with ids, and a store to put them into."""
 
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ def message(report: Report, site: str = "harbour", *, at: int = MINUTE) -> Messa
 
 
 def received(report: Report, site: str = "harbour") -> Received:
-    told = message(report, site)
-    return Received(told, len(encode(told)))
+    sent = message(report, site)
+    return Received(sent, len(encode(sent)))
 
 
 def misdetection(**changes: Any) -> Misdetection:
