@@ -257,6 +257,80 @@ def test_a_site_with_a_shadow_run_gets_no_order() -> None:
     assert not needs_order(order, OLD, running=None, missed_rollout=True, answered=False, now_utc=MINUTE)
 
 
+def test_a_release_for_trial_is_not_rolled_out(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.releases.put_release(Release(NEW, "trial", "model", 2, 1, None, None, {}, MINUTE))
+    with pytest.raises(NotNow, match="is for trial only; it must be promoted first"):
+        fleet.driver.start(NEW)
+
+
+def test_one_rollout_for_service_is_under_way_at_a_time(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2)
+    row = fleet.driver.start(NEW)
+    with pytest.raises(NotNow, match=f"rollout {row.id} is under way"):
+        fleet.driver.start(NEW)
+
+
+def test_a_rollout_of_the_same_name_is_begun_once(fleet: Fleet) -> None:
+    fleet.release(NEW, 2)
+    first = fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
+    again = fleet.driver.begin("R", OLD, Channel.TRIAL, previous=None, sites=["tunnel"])
+    assert again == first
+
+
+def test_a_paused_rollout_is_continued_and_an_ended_one_cannot_be_paused(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2)
+    fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
+    assert fleet.driver.pause("R", True).paused
+    fleet.driver.step_all()
+    assert fleet.hub.take() == []
+    assert not fleet.driver.pause("R", False).paused
+    fleet.driver.step_all()
+    (ordered,) = fleet.hub.take()
+    fleet.install(*ordered)
+    for _ in range(3):
+        row = fleet.driver.step("R")
+    assert row.phase == "done"
+    with pytest.raises(NotNow, match="is done; there is nothing to pause"):
+        fleet.driver.pause("R", True)
+
+
+def test_a_finished_rollout_is_rolled_back_on_request(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2)
+    fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
+    fleet.driver.step("R")
+    (ordered,) = fleet.hub.take()
+    fleet.install(*ordered)
+    for _ in range(3):
+        row = fleet.driver.step("R")
+    assert row.phase == "done"
+    assert fleet.driver.roll_back("R").phase == "rolling_back"
+    (order,) = fleet.hub.sent
+    assert (order.site, order.digest, order.downgrade) == ("quay", OLD, True)
+
+
+def test_the_rollout_of_the_first_model_cannot_be_rolled_back(fleet: Fleet) -> None:
+    fleet.beat("quay", None)
+    row = fleet.driver.start(OLD)
+    with pytest.raises(NotNow, match="there is no previous one to run"):
+        fleet.driver.roll_back(row.id)
+
+
+def test_an_order_that_the_hub_refused_is_sent_with_the_next_call(fleet: Fleet) -> None:
+    fleet.beat("quay", OLD)
+    fleet.release(NEW, 2)
+    fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
+    fleet.hub.away = True
+    with pytest.raises(WireUnavailable):
+        fleet.driver.step("R")
+    fleet.hub.away = False
+    fleet.driver.order_for_new_sites()
+    assert fleet.hub.take() == [("quay", 1, NEW)]
+
+
 def order_for(digest: str, *, age_s: int, channel: Channel = Channel.SERVICE) -> RolloutOrder:
     at = MINUTE - age_s
     return RolloutOrder(
