@@ -6,7 +6,7 @@ Errors of the connection become `StoreUnavailable`; a password is never part of 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ class Database:
 
     def add(self, session: Session, record: Record) -> bool:
         """Insert a record; False if its key is in the table already, which leaves the row as it is."""
-        return written(session, self.insert(record).on_conflict_do_nothing()) > 0
+        statement = self.insert(type(record)).on_conflict_do_nothing()
+        return written(session, statement, record.values()) > 0
 
     def put(
         self,
@@ -90,24 +91,24 @@ class Database:
         only_if: ColumnElement[bool] | None = None,
     ) -> bool:
         """Insert a record, or replace the row with the same `key` columns if it satisfies `only_if`."""
-        statement = self.insert(record).on_conflict_do_update(
-            index_elements=key, set_=record.values(), where=only_if
-        )
-        return written(session, statement) > 0
+        statement, values = self.insert(type(record)), record.values()
+        excluded = {name: statement.excluded[name] for name in values}
+        statement = statement.on_conflict_do_update(index_elements=key, set_=excluded, where=only_if)
+        return written(session, statement, values) > 0
 
-    def insert(self, record: Record) -> Any:
-        """An INSERT of a record in the database's own dialect, which has ON CONFLICT."""
+    def insert(self, record: type[Record]) -> Any:
+        """An INSERT with ON CONFLICT in the database's own dialect; `Record.values` are its parameters."""
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        return dialect.insert(type(record)).values(record.values())
+        return dialect.insert(record.__table__)
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
-def written(session: Session, statement: Executable) -> int:
+def written(session: Session, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
     """Execute a statement that writes; the number of rows it wrote."""
-    result = session.execute(statement, execution_options={"preserve_rowcount": True})
+    result = session.execute(statement, values, execution_options={"preserve_rowcount": True})
     assert isinstance(result, CursorResult)
     return result.rowcount
 

@@ -93,8 +93,8 @@ class ReportStore:
             received_at=self._db.now(),
             length_bytes=length_bytes,
         )
-        statement = self._db.insert(stored).on_conflict_do_nothing().returning(StoredReport.id)
-        report_id = session.scalar(statement)
+        statement = self._db.insert(StoredReport).on_conflict_do_nothing().returning(StoredReport.id)
+        report_id = session.scalar(statement, stored.values())
         if report_id is None:
             return False
         record = record_of(message.site, message.report)
