@@ -1,1 +1,1 @@
-"""For people: the live page over the cloud's REST API. Imports `messaging` only."""
+"""The dashboard: a live web page over the cloud's REST API. Imports `messaging` only."""

@@ -1,7 +1,8 @@
 """The live page: one NiceGUI page over the cloud's REST API, on loopback. Run by `blindspot-page`.
 
-The only door to NiceGUI. The browser gets markup and thumbnails from this server alone; the token stays
-here. Nothing is fetched from elsewhere: styles, scripts and fonts come from the installed packages.
+Only this module imports NiceGUI. The browser gets markup and thumbnails from this server alone; the API token
+never reaches it. Nothing is fetched from other hosts: styles, scripts and
+fonts come from the installed packages.
 """
 
 import argparse
@@ -25,15 +26,15 @@ from dashboards.client import find_cloud
 from dashboards.errors import CloudLost, DashboardError
 from dashboards.markup import Html
 from dashboards.pages import campaign, comparison, failure_modes, hazards, overview, privacy, sites
-from dashboards.snapshot import Lookout, Sight, Snapshot
+from dashboards.snapshot import PageState, Snapshot, SnapshotCache
 from messaging.errors import BlindspotError, ConfigurationError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8751
 REFRESH_S = 2.0
-WAIT_S = 0.2
+POLL_S = 0.2
 SECTIONS: tuple[tuple[str, Callable[[Snapshot], Html]], ...] = (
     ("wide", overview.section),
     ("wide", campaign.section),
@@ -47,11 +48,10 @@ CampaignId = Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 ImageId = Annotated[int, PathParameter(ge=0, lt=2**53)]
 
 
-def build_page(lookout: Lookout, host: str = LOOPBACK) -> FastAPI:
+def build_page(cache: SnapshotCache, host: str = LOOPBACK) -> FastAPI:
     """The application: the page at `/`, thumbnails at `/thumbnails/CAMPAIGN/IMAGE`.
 
-    On loopback only requests to a loopback name are answered, so that no foreign page can rebind its name
-    to this one.
+    On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if host in {LOOPBACK, "localhost", "::1"}:
@@ -60,15 +60,15 @@ def build_page(lookout: Lookout, host: str = LOOPBACK) -> FastAPI:
     @app.get("/thumbnails/{campaign_id}/{image}")
     async def thumbnail(campaign_id: CampaignId, image: ImageId) -> Response:
         try:
-            picture = await lookout.thumbnail(campaign_id, image)
+            jpeg = await cache.thumbnail(campaign_id, image)
         except DashboardError as error:
             return Response(str(error), 404, media_type="text/plain")
         headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(picture, media_type="image/jpeg", headers=headers)
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
 
     ui.run_with(
         app,
-        root=lambda: _draw(lookout),
+        root=lambda: _build(cache),
         title="Blindspot",
         favicon="👁",
         tailwind=False,
@@ -78,70 +78,70 @@ def build_page(lookout: Lookout, host: str = LOOPBACK) -> FastAPI:
     return app
 
 
-def _draw(lookout: Lookout) -> None:
-    """One viewer's page; its timer fills it as soon as the browser is connected, and ends with the viewer."""
+def _build(cache: SnapshotCache) -> None:
+    """The page of one viewer; its timer fills it once the browser is connected, and ends with the viewer."""
     ui.add_css(Path(__file__).parent / "page.css")
     with ui.element("main").classes("page"):
         ui.html('<h1>Blindspot</h1><p class="motto">Footage never leaves the site.</p>').classes("masthead")
-        status = ui.html('<p class="live">asking the cloud …</p>').classes("status")
-        places = [(ui.html("").classes(width), section) for width, section in SECTIONS]
+        status = ui.html('<p class="live">connecting to the cloud …</p>').classes("status")
+        sections = [(ui.html("").classes(width), section) for width, section in SECTIONS]
 
     async def refresh() -> None:
-        sight = await lookout.look()
-        _show(status, overview.status_line(sight))
-        for place, section in places:
-            _show(place, _drawn(section, sight))
+        state = await cache.current()
+        _show(status, overview.status_line(state))
+        for target, section in sections:
+            _show(target, _rendered(section, state))
 
     ui.timer(REFRESH_S, refresh)
 
 
-def _drawn(section: Callable[[Snapshot], Html], sight: Sight) -> Html:
-    return section(sight.seen) if sight.seen is not None else Html("")
+def _rendered(section: Callable[[Snapshot], Html], state: PageState) -> Html:
+    return section(state.snapshot) if state.snapshot is not None else Html("")
 
 
-def _show(place: ui.html, markup: Html) -> None:
-    """Send a section to the browser, if it has changed."""
-    if place.content != markup:
-        place.content = markup
+def _show(target: ui.html, markup: Html) -> None:
+    """Send a section to the browser if it has changed."""
+    if target.content != markup:
+        target.content = markup
 
 
 async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event) -> None:
     """Wait for a cloud, then serve the page until `stop`. Raises `ConfigurationError` for a taken port."""
-    if not await _cloud_is_there(data, stop):
+    if not await _wait_for_cloud(data, stop):
         return
     listener = _listen(host, port)
-    lookout = Lookout(data)
+    cache = SnapshotCache(data)
     server = _Server(
         uvicorn.Config(
-            build_page(lookout, host), log_config=None, access_log=False, timeout_graceful_shutdown=1
+            build_page(cache, host), log_config=None, access_log=False, timeout_graceful_shutdown=1
         )
     )
     url = f"http://{host}:{listener.getsockname()[1]}/"
-    ending = asyncio.create_task(_live(server, url, stop))
+    announcing = asyncio.create_task(_announce(server, url, stop))
     try:
         await server.serve([listener])
     finally:
-        ending.cancel()
-        await lookout.close()
+        announcing.cancel()
+        await cache.close()
 
 
-async def _cloud_is_there(data: Path, stop: asyncio.Event) -> bool:
-    """True once a cloud has written its address; False when told to stop before."""
-    told = False
+async def _wait_for_cloud(data: Path, stop: asyncio.Event) -> bool:
+    """True once a cloud has written its address; False when `stop` is set first."""
+    logged = False
     while not stop.is_set():
         try:
             find_cloud(data)
             return True
         except CloudLost as error:
-            if not told:
-                log.info("waiting: %s", error)
-            told = True
-        await asyncio.sleep(WAIT_S)
+            if not logged:
+                logger.info("waiting: %s", error)
+            logged = True
+        await asyncio.sleep(POLL_S)
     return False
 
 
-async def _live(server: uvicorn.Server, url: str, stop: asyncio.Event) -> None:
-    """Print the address once it answers; end the server when told to stop."""
+async def _announce(server: uvicorn.Server, url: str, stop: asyncio.Event) -> None:
+    """Print the address once the server answers; end the server when `stop` is set."""
     while not server.started and not stop.is_set():
         await asyncio.sleep(0.02)
     if server.started:
@@ -152,7 +152,7 @@ async def _live(server: uvicorn.Server, url: str, stop: asyncio.Event) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: a stop signal is a clean end here."""
+    """uvicorn without its own signal handlers: this program handles stop signals itself."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -160,10 +160,10 @@ class _Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
-    """A listening socket; without a port the usual one, or a free one where that is taken."""
-    wanted = [DEFAULT_PORT, 0] if port is None else [port]
+    """A listening socket; without a port the default one, or a free one when that is taken."""
+    candidates = [DEFAULT_PORT, 0] if port is None else [port]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in wanted:
+    for number in candidates:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -184,23 +184,21 @@ async def _until_signalled(data: Path, host: str, port: int | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry of the process: 0 after a stop signal, 1 for a refusal that is explained in one sentence."""
+    """Entry of the process: 0 after a stop signal, 1 after an error, which is logged as one sentence."""
     parser = argparse.ArgumentParser(prog="blindspot-page", description="the live page over a running cloud")
     parser.add_argument("--data", type=Path, required=True, help="the data folder of the cloud")
-    parser.add_argument(
-        "--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one where that is taken"
-    )
+    parser.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one when that is taken")
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
-    chosen = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    for noisy in ("httpx", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in ("httpx", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        asyncio.run(_until_signalled(chosen.data, chosen.host, chosen.port))
+        asyncio.run(_until_signalled(given.data, given.host, given.port))
     except BlindspotError as error:
-        log.error("%s", error)
+        logger.error("%s", error)
         return 1
     return 0
 

@@ -1,7 +1,7 @@
-"""The page's view of a running cloud: its REST API over asynchronous HTTP, answers as resources.
+"""Client of a running cloud's REST API over asynchronous HTTP; responses are returned as resources.
 
-Address and token are found in the data folder. Every failure becomes one sentence of ours. Only reading:
-nothing here changes anything in the cloud.
+Address and token are read from the cloud's data folder. Every failure becomes a `DashboardError` of one
+sentence. Read only: nothing here changes anything in the cloud.
 """
 
 import json
@@ -24,13 +24,13 @@ MAX_PAGES = 50
 
 @dataclass(frozen=True)
 class CloudAddress:
-    """Where a cloud answers, and the token that it asks for."""
+    """The address of a cloud, and the token that it requires."""
 
     url: str
     token: str
 
     def __repr__(self) -> str:
-        """Without the token, which must not reach a log."""
+        """Leaves out the token, which must not reach a log."""
         return f"CloudAddress({self.url!r})"
 
 
@@ -47,7 +47,7 @@ def find_cloud(folder: Path) -> CloudAddress:
 
 
 class CloudClient:
-    """Asks one cloud; use as an asynchronous context manager or call `close`."""
+    """Reads from one cloud; use as an asynchronous context manager or call `close`."""
 
     def __init__(
         self,
@@ -73,20 +73,20 @@ class CloudClient:
         await self.close()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def get(self, path: str, model: type[R], **query: Any) -> R:
         """One resource. Raises `CloudLost`, `CloudRefused`."""
-        return self._understood(await self._ask(path, query), model)
+        return self._parsed(await self._request(path, query), model)
 
     async def page(self, path: str, item: type[R], **query: Any) -> Page[R]:
         """The first page of a list. Raises `CloudLost`, `CloudRefused`."""
-        answer = await self._ask(path, query)
-        return self._understood(answer, Page[item])  # type: ignore[valid-type]  # made at run time
+        answer = await self._request(path, query)
+        return self._parsed(answer, Page[item])  # type: ignore[valid-type]  # made at run time
 
-    async def every(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
-        """All items of a list, page after page. Raises `CloudLost`, `CloudRefused`."""
+    async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
+        """All items of a list, over all its pages. Raises `CloudLost`, `CloudRefused`."""
         items: list[R] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -99,19 +99,19 @@ class CloudClient:
 
     async def thumbnail(self, campaign: str, image: int) -> bytes:
         """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
-        answer = await self._ask(f"campaigns/{campaign}/images/{image}/thumbnail", {})
+        answer = await self._request(f"campaigns/{campaign}/images/{image}/thumbnail", {})
         if answer.headers.get("content-type") != "image/jpeg":
-            raise CloudRefused(f"the cloud at {self.url} gave no JPEG as thumbnail {image}")
+            raise CloudRefused(f"the cloud at {self.url} sent no JPEG as thumbnail {image}")
         return answer.content
 
-    async def _ask(self, path: str, query: dict[str, Any]) -> httpx.Response:
+    async def _request(self, path: str, query: dict[str, Any]) -> httpx.Response:
         given = {name: value for name, value in query.items() if value is not None}
         try:
             answer = await self._http.get(f"{API_PREFIX}/{path}", params=given)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudLost(
                 f"the cloud at {self.url} does not answer ({type(error).__name__}); "
-                "is `blindspot cloud run` up?"
+                "is `blindspot cloud run` running?"
             ) from error
         if answer.status_code >= 400:
             raise CloudRefused(self._refusal(answer))
@@ -121,14 +121,14 @@ class CloudClient:
         try:
             detail = str(answer.json()["detail"])
         except (ValueError, KeyError, TypeError):
-            detail = "without saying why"
+            detail = "no reason given"
         return f"the cloud at {self.url} answered {answer.status_code} to {answer.request.url.path}: {detail}"
 
-    def _understood(self, answer: httpx.Response, model: type[R]) -> R:
+    def _parsed(self, answer: httpx.Response, model: type[R]) -> R:
         try:
             return model.model_validate_json(answer.content)
         except ValidationError as error:
             raise CloudRefused(
-                f"the cloud at {self.url} answered {answer.request.url.path} with what this page cannot "
-                f"understand ({error.error_count()} fields); install the same version of both"
+                f"the cloud at {self.url} answered {answer.request.url.path} with fields this page cannot "
+                f"read ({error.error_count()}); install the same version of both"
             ) from None

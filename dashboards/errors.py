@@ -1,9 +1,9 @@
-"""What can go wrong on the page, split by what a person can do about it.
+"""Errors of the page, separated by what an operator can do about them.
 
 BlindspotError
-└── DashboardError          root of the page's errors; one sentence that the page shows as it is
+└── DashboardError          root of the page's errors; one sentence, shown on the page unchanged
     ├── CloudLost           no cloud answers: not started, stopped, or out of reach; it may come back
-    └── CloudRefused        a cloud answers, but not what was asked: wrong token, unknown thing, other version
+    └── CloudRefused        a cloud answers with a refusal: wrong token, unknown item, other version
 """
 
 from messaging.errors import BlindspotError
@@ -14,8 +14,8 @@ class DashboardError(BlindspotError):
 
 
 class CloudLost(DashboardError):
-    """No cloud answers now; asking again later is right."""
+    """No cloud answers; try again later."""
 
 
 class CloudRefused(DashboardError):
-    """The cloud's answer is a refusal or cannot be understood."""
+    """The cloud's response is a refusal or cannot be read."""

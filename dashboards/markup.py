@@ -1,13 +1,13 @@
-"""HTML as values: elements whose text is always escaped, so that nothing a cloud says becomes markup.
+"""HTML elements as values; text is always escaped, so that nothing the cloud sends becomes markup.
 
-Pure; knows nothing of Blindspot. Only what is built here is an `Html`; any other child is text.
+Pure functions, independent of Blindspot. Only they return `Html`; any other child is text.
 """
 
 from html import escape
 
 
 class Html(str):
-    """A piece of finished markup."""
+    """Finished markup, which is not escaped again."""
 
     __slots__ = ()
 
@@ -15,14 +15,14 @@ class Html(str):
 Child = Html | str | int | None
 
 
-def el(name: str, *children: Child, cls: str = "", **attributes: str | int | None) -> Html:
-    """One element. Children that are no `Html` are escaped; None is left out.
+def element(name: str, *children: Child, cls: str = "", **attributes: str | int | None) -> Html:
+    """One element. Children that are not `Html` are escaped; None is left out.
 
     Args:
         name: the element's name.
-        children: what it holds.
+        children: its content.
         cls: its class attribute.
-        attributes: others; `_` in a name stands for `-`, None leaves the attribute out.
+        attributes: other attributes; `_` in a name becomes `-`, None leaves the attribute out.
     """
     given = {"class": cls or None, **attributes}
     written = "".join(
@@ -34,42 +34,42 @@ def el(name: str, *children: Child, cls: str = "", **attributes: str | int | Non
 
 
 def image(source: str, description: str) -> Html:
-    """A picture that is fetched when it comes into sight."""
+    """An image that the browser fetches when it becomes visible."""
     return Html(f'<img src="{escape(source)}" alt="{escape(description)}" loading="lazy">')
 
 
 def join(*children: Child) -> Html:
-    """Children one after another."""
+    """The children in order, without an element around them."""
     return Html("".join(_text(child) for child in children if child is not None))
 
 
-def table(heads: tuple[Child, ...], rows: list[Html]) -> Html:
-    """A table with a row of heads; a head that begins with `#` stands over numbers."""
-    cells = (_head(head) for head in heads)
-    return el(
+def table(headers: tuple[Child, ...], rows: list[Html]) -> Html:
+    """A table with a header row; a header that begins with `#` is right-aligned, for numbers."""
+    cells = (_header(header) for header in headers)
+    return element(
         "div",
-        el("table", el("thead", el("tr", *cells)), el("tbody", *rows)),
+        element("table", element("thead", element("tr", *cells)), element("tbody", *rows)),
         cls="scroll",
     )
 
 
 def row(*cells: Child, cls: str = "", name: str | None = None) -> Html:
-    """A table row; cells that are no `td` yet become one."""
-    return el("tr", *(_cell(cell) for cell in cells), cls=cls, data_row=name)
+    """A table row; cells that are not yet `td` elements become one. `name` is its `data-row` attribute."""
+    return element("tr", *(_cell(cell) for cell in cells), cls=cls, data_row=name)
 
 
 def number(text: str, *, cls: str = "") -> Html:
-    """A table cell that holds a number."""
-    return el("td", text, cls=f"num {cls}".strip())
+    """A right-aligned table cell for a number."""
+    return element("td", text, cls=f"num {cls}".strip())
 
 
 def _cell(cell: Child) -> Html:
-    return cell if isinstance(cell, Html) and cell.startswith("<td") else el("td", cell)
+    return cell if isinstance(cell, Html) and cell.startswith("<td") else element("td", cell)
 
 
-def _head(head: Child) -> Html:
-    text = str(head)
-    return el("th", text.removeprefix("#"), cls="num" if text.startswith("#") else "", scope="col")
+def _header(header: Child) -> Html:
+    text = str(header)
+    return element("th", text.removeprefix("#"), cls="num" if text.startswith("#") else "", scope="col")
 
 
 def _text(child: Child) -> str:

@@ -1,4 +1,4 @@
-"""Figures as people read them: times, sizes, shares, names. Pure; the moment of reading is handed in."""
+"""Numbers and names as readable text: times, sizes, fractions. Pure; the current time is an argument."""
 
 import time
 
@@ -6,12 +6,12 @@ MISSING = "–"
 
 
 def ago(then: float | None, now: float) -> str:
-    """`12 s ago`; `never` without a time."""
-    return "never" if then is None else f"{lasting(max(now - then, 0.0))} ago"
+    """`12 s ago`; `never` for None. Both times are seconds since 1970."""
+    return "never" if then is None else f"{duration(max(now - then, 0.0))} ago"
 
 
-def lasting(seconds: float | None) -> str:
-    """A length of time in its largest sensible unit."""
+def duration(seconds: float | None) -> str:
+    """`45 s`, `12 min`, `5 h`, `4 days`; a dash for None."""
     if seconds is None:
         return MISSING
     if seconds < 100:
@@ -22,7 +22,7 @@ def lasting(seconds: float | None) -> str:
 
 
 def clock_time(then: float) -> str:
-    """Local time of day."""
+    """`14:03:07`, the local time of day."""
     return time.strftime("%H:%M:%S", time.localtime(then))
 
 
@@ -34,23 +34,23 @@ def size(length_bytes: float) -> str:
     return f"{length_bytes:.0f} B"
 
 
-def percent(share: float | None) -> str:
-    """`43 %`, or a dash where there is no figure."""
-    return MISSING if share is None else f"{100 * share:.0f} %"
+def percent(fraction: float | None) -> str:
+    """`43 %` for 0.43; a dash for None."""
+    return MISSING if fraction is None else f"{100 * fraction:.0f} %"
 
 
-def words(name: str) -> str:
+def readable(name: str) -> str:
     """`fallen_person` as `fallen person`."""
     return name.replace("_", " ")
 
 
 def condition(key: str) -> str:
     """`night-rain` as `night, rain`."""
-    return words(key).replace("-", ", ")
+    return readable(key).replace("-", ", ")
 
 
 def short(digest: str | None) -> str:
-    """The first letters of a digest."""
+    """The first eight characters of a digest; a dash for none."""
     return digest[:8] if digest else MISSING
 
 

@@ -1,7 +1,7 @@
-"""Everything that the page shows, asked of the cloud at one moment; and the one place that keeps it fresh.
+"""A snapshot of everything that the page shows, read from the cloud, and the cache that renews it.
 
-Many viewers share one snapshot: nothing is asked of the cloud more often than every `MAX_AGE_S`, and nothing
-at all while nobody looks. A lost cloud leaves the last snapshot standing beside the sentence that says so.
+All viewers get the same snapshot: the cloud is read at most every `MAX_AGE_S`, never without viewers.
+While the cloud is lost, the last snapshot stays together with the error.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from messaging.resources import (
 
 MAX_AGE_S = 1.8
 HAZARDS_SHOWN = 12
-CAMPAIGNS_LOOKED_AT = 3
+CAMPAIGNS_SEARCHED = 3
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the cloud knew at `taken_at` (seconds since 1970).
+    """The state of the cloud at `taken_at` (seconds since 1970).
 
     `campaign` is the newest one; `comparison` belongs to the newest campaign that has been evaluated.
     """
@@ -49,15 +49,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a viewer gets: the last snapshot, if there ever was one, and what is wrong now, if anything."""
+class PageState:
+    """What the page shows: the last snapshot, None before the first, and the current error, None without."""
 
-    seen: Snapshot | None = None
-    trouble: str | None = None
+    snapshot: Snapshot | None = None
+    error: str | None = None
 
 
-class Lookout:
-    """Keeps one snapshot fresh for all viewers of one data folder."""
+class SnapshotCache:
+    """One snapshot for all viewers of the cloud of one data folder."""
 
     def __init__(
         self,
@@ -68,55 +68,55 @@ class Lookout:
     ) -> None:
         self._folder, self._connect, self._clock = folder, connect, clock
         self._client: CloudClient | None = None
-        self._sight = Sight()
-        self._looked_at = float("-inf")
+        self._state = PageState()
+        self._read_at = float("-inf")
         self._images: tuple[object, tuple[ImageResource, ...]] = (None, ())
         self._lock = asyncio.Lock()
 
-    async def look(self) -> Sight:
-        """The sight, at most `MAX_AGE_S` old."""
+    async def current(self) -> PageState:
+        """The state, at most `MAX_AGE_S` old."""
         async with self._lock:
-            if not 0.0 <= self._clock() - self._looked_at <= MAX_AGE_S:
-                self._sight = await self._fresh()
-                self._looked_at = self._clock()
-            return self._sight
+            if not 0.0 <= self._clock() - self._read_at <= MAX_AGE_S:
+                self._state = await self._fresh()
+                self._read_at = self._clock()
+            return self._state
 
     async def thumbnail(self, campaign: str, image: int) -> bytes:
         """One synthetic image's thumbnail (JPEG). Raises `DashboardError`."""
         return await self._connected().thumbnail(campaign, image)
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
-    async def _fresh(self) -> Sight:
+    async def _fresh(self) -> PageState:
         try:
-            return Sight(await self._snapshot(self._connected()))
+            return PageState(await self._snapshot(self._connected()))
         except CloudLost as error:
             await self.close()
-            return replace(self._sight, trouble=str(error))
+            return replace(self._state, error=str(error))
         except DashboardError as error:
-            return replace(self._sight, trouble=str(error))
+            return replace(self._state, error=str(error))
 
     def _connected(self) -> CloudClient:
-        """The client; after a loss the folder is read again, because the cloud may answer elsewhere."""
+        """The client; after a loss the folder is read again, because the address may have changed."""
         if self._client is None:
             self._client = self._connect(find_cloud(self._folder))
         return self._client
 
     async def _snapshot(self, client: CloudClient) -> Snapshot:
-        campaigns = (await client.page("campaigns", CampaignResource, limit=CAMPAIGNS_LOOKED_AT)).items
+        campaigns = (await client.page("campaigns", CampaignResource, limit=CAMPAIGNS_SEARCHED)).items
         newest = campaigns[0] if campaigns else None
         return Snapshot(
             self._clock(),
             await client.get("overview", OverviewResource),
-            sites=await client.every("sites", SiteResource),
-            cameras=await client.every("cameras", CameraResource),
+            sites=await client.all_items("sites", SiteResource),
+            cameras=await client.all_items("cameras", CameraResource),
             hazards=(await client.page("hazards", HazardResource, limit=HAZARDS_SHOWN)).items,
-            modes=await client.every("failure-modes", FailureModeResource),
-            ledger=await client.every("ledger", LedgerResource),
+            modes=await client.all_items("failure-modes", FailureModeResource),
+            ledger=await client.all_items("ledger", LedgerResource),
             campaign=newest,
             images=await self._images_of(client, newest),
             comparison=await _comparison(client, campaigns),
@@ -125,13 +125,18 @@ class Lookout:
     async def _images_of(
         self, client: CloudClient, campaign: CampaignResource | None
     ) -> tuple[ImageResource, ...]:
-        """The campaign's images; asked for again only when their number has changed."""
+        """The campaign's images; read again only when their number has changed."""
         if campaign is None:
             return ()
-        mark = (client.url, campaign.id, campaign.images_kept, tuple(sorted(campaign.images_refused.items())))
-        if mark != self._images[0]:
-            images = await client.every(f"campaigns/{campaign.id}/images", ImageResource, limit=500)
-            self._images = (mark, images)
+        version = (
+            client.url,
+            campaign.id,
+            campaign.images_kept,
+            tuple(sorted(campaign.images_refused.items())),
+        )
+        if version != self._images[0]:
+            images = await client.all_items(f"campaigns/{campaign.id}/images", ImageResource, limit=500)
+            self._images = (version, images)
         return self._images[1]
 
 
@@ -141,7 +146,7 @@ async def _comparison(
     for campaign in campaigns:
         if campaign.candidate_digest is None:
             continue
-        cells = await client.every(f"campaigns/{campaign.id}/comparison", ComparisonResource)
+        cells = await client.all_items(f"campaigns/{campaign.id}/comparison", ComparisonResource)
         if cells:
             return cells
     return ()

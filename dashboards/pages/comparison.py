@@ -1,36 +1,36 @@
-"""Before and after of the last campaign that was evaluated, by class and condition; regressions in red."""
+"""Recall and precision before and after the last evaluated campaign; regressions in red."""
 
 from typing import Any
 
 from dashboards import phrases
-from dashboards.markup import Html, el, join, number, row, table
+from dashboards.markup import Html, element, join, number, row, table
 from dashboards.pages.sections import card, empty
 from dashboards.snapshot import Snapshot
 from messaging.resources import ComparisonResource
 
 
-def section(seen: Snapshot) -> Html:
-    """One table a set: the cloud's holdout, then the shadow runs of the sites."""
-    cells = [cell for cell in seen.comparison if cell.before or cell.after]
+def section(snapshot: Snapshot) -> Html:
+    """One table per set of images: the cloud's holdout, then the shadow runs of the sites."""
+    cells = [cell for cell in snapshot.comparison if cell.before or cell.after]
     if not cells:
-        sentence = "Nothing has been compared yet. A campaign's evaluate and shadow stages fill this table."
+        sentence = "No comparison yet. The evaluate and shadow stages of a campaign fill this table."
         return card("Before and after", empty(sentence), name="comparison")
     first = cells[0]
-    aside = f"{phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
+    aside = f"model {phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
     roles = sorted({cell.role for cell in cells}, key=lambda role: (role != "holdout", role))
     tables = [_set(role, [cell for cell in cells if cell.role == role]) for role in roles]
     return card("Before and after", *tables, aside=aside, name="comparison")
 
 
 def _set(role: str, cells: list[ComparisonResource]) -> Html:
-    heads = ("class", "condition", "#recall before", "#after", "#change", "#precision before", "#after")
+    headers = ("class", "condition", "#recall before", "#after", "#change", "#precision before", "#after")
     ranked = sorted(cells, key=lambda cell: (cell.condition == "all", cell.class_name, cell.condition))
-    return join(el("h3", _role_words(role)), table(heads, [_cell(cell) for cell in ranked]))
+    return join(element("h3", _role_text(role)), table(headers, [_cell(cell) for cell in ranked]))
 
 
-def _role_words(role: str) -> str:
+def _role_text(role: str) -> str:
     kind, _, site = role.partition(":")
-    return f"shadow run at {site}" if kind == "shadow" else f"{kind} of the cloud"
+    return f"shadow run at {site}" if kind == "shadow" else f"the cloud's {kind}"
 
 
 def _cell(cell: ComparisonResource) -> Html:
@@ -40,12 +40,12 @@ def _cell(cell: ComparisonResource) -> Html:
     worse = change is not None and change < 0
     precision = _points(before, after, "precision")
     return row(
-        phrases.words(cell.class_name),
+        phrases.readable(cell.class_name),
         "all" if cell.condition == "all" else phrases.condition(cell.condition),
-        _fraction(before, "recall"),
-        el("td", phrases.percent(_metric(after, "recall")), el("span", of, cls="rest"), cls="num"),
+        _percent_cell(before, "recall"),
+        element("td", phrases.percent(_metric(after, "recall")), element("span", of, cls="rest"), cls="num"),
         number(_signed(change), cls=_tone(change)),
-        _fraction(before, "precision"),
+        _percent_cell(before, "precision"),
         number(phrases.percent(_metric(after, "precision")), cls=_tone(precision) if precision else ""),
         cls="worse" if worse else "",
         name=f"{cell.role}-{cell.class_name}-{cell.condition}",
@@ -57,7 +57,7 @@ def _metric(metrics: dict[str, Any], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _fraction(metrics: dict[str, Any], name: str) -> Html:
+def _percent_cell(metrics: dict[str, Any], name: str) -> Html:
     return number(phrases.percent(_metric(metrics, name)))
 
 
@@ -67,7 +67,7 @@ def _support(metrics: dict[str, Any]) -> str:
 
 
 def _points(before: dict[str, Any], after: dict[str, Any], name: str) -> int | None:
-    """Change in whole points; None where one of both is missing."""
+    """Change in percentage points, rounded; None when one value is missing."""
     old, new = _metric(before, name), _metric(after, name)
     return None if old is None or new is None else round(100 * new) - round(100 * old)
 

@@ -1,7 +1,7 @@
 """Failure modes ranked by harm: evidence, estimated recall with its interval and target, status."""
 
 from dashboards import phrases
-from dashboards.markup import Html, el, join, number, row, table
+from dashboards.markup import Html, element, join, number, row, table
 from dashboards.pages.sections import card, empty, pill
 from dashboards.snapshot import Snapshot
 from messaging.resources import FailureModeResource, RecallResource
@@ -10,69 +10,80 @@ MODES_SHOWN = 12
 TONES = {"open": "bad", "reopened": "bad", "in_campaign": "busy", "waiting": "busy", "closed": "good"}
 
 
-def section(seen: Snapshot) -> Html:
+def section(snapshot: Snapshot) -> Html:
     """One table, most harmful first."""
-    if not seen.modes:
-        sentence = (
-            "No failure mode is known. The first misdetections that a site reports appear here, grouped."
-        )
+    if not snapshot.modes:
+        sentence = "No failure mode is known yet. Misdetections that the sites report are grouped here."
         return card("Failure modes", empty(sentence), name="failure-modes")
-    shown = seen.modes[:MODES_SHOWN]
-    heads = ("failure mode", "status", "#harm", "#evidence", "sources", "estimated recall at the edge")
+    shown = snapshot.modes[:MODES_SHOWN]
+    headers = (
+        "failure mode",
+        "status",
+        "#harm",
+        "#misdetections",
+        "evidence sources",
+        "estimated recall (dotted: target)",
+    )
     aside = "ranked by harm = frequency × severity × (1 − estimated recall)"
-    if len(seen.modes) > len(shown):
-        aside = f"the {len(shown)} most harmful of {len(seen.modes)}, {aside}"
+    if len(snapshot.modes) > len(shown):
+        aside = f"the {len(shown)} most harmful of {len(snapshot.modes)}, {aside}"
     return card(
-        "Failure modes", table(heads, [_mode(mode) for mode in shown]), aside=aside, name="failure-modes"
+        "Failure modes", table(headers, [_mode(mode) for mode in shown]), aside=aside, name="failure-modes"
     )
 
 
 def _mode(mode: FailureModeResource) -> Html:
     return row(
         _name(mode),
-        pill(phrases.words(mode.status), TONES.get(mode.status, "plain")),
+        pill(phrases.readable(mode.status), TONES.get(mode.status, "plain")),
         number(f"{mode.harm:.1f}"),
         number(f"{mode.count:,}"),
-        el("td", _sources(mode.sources), cls="sources"),
-        el("td", _recall(mode.recall, mode.target)),
+        element("td", _sources(mode.sources), cls="sources"),
+        element("td", _recall(mode.recall, mode.target)),
         name=f"mode-{mode.id}",
     )
 
 
 def _name(mode: FailureModeResource) -> Html:
-    class_name = phrases.words(mode.assigned_class or mode.class_name)
-    rest = f" {phrases.words(mode.kind)} ({phrases.condition(mode.condition)})"
-    suggested = f"looks like {phrases.words(mode.suggested_class)}" if mode.suggested_class else None
+    class_name = phrases.readable(mode.assigned_class or mode.class_name)
+    rest = f" {phrases.readable(mode.kind)} ({phrases.condition(mode.condition)})"
+    suggested = f"probably {phrases.readable(mode.suggested_class)}" if mode.suggested_class else None
     where = " · ".join(
         part for part in (suggested, phrases.count(len(mode.cameras), "camera")) if part is not None
     )
-    return el("td", el("b", class_name), rest, el("span", f" {where}", cls="rest"), title=mode.id)
+    return element(
+        "td", element("b", class_name), rest, element("span", f" {where}", cls="rest"), title=mode.id
+    )
 
 
 def _sources(sources: dict[str, int]) -> str:
     ranked = sorted(sources.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{phrases.words(name)} {n:,}" for name, n in ranked) or phrases.MISSING
+    return ", ".join(f"{phrases.readable(name)} {n:,}" for name, n in ranked) or phrases.MISSING
 
 
 def _recall(recall: RecallResource, target: float) -> Html:
-    """The interval as a bar, the estimate as a line in it, the target as a mark."""
+    """The Wilson interval as a bar, the estimate as a line in it, the target as a mark."""
     if recall.value is None:
-        return el("span", "no supported track yet", cls="rest")
+        return element("span", "no supported track yet", cls="rest")
     reached = "good" if recall.low > target else "bad"
-    bar = el(
+    bar = element(
         "span",
-        el("i", cls=f"interval {reached}", style=_span(recall.low, recall.high)),
-        el("i", cls=f"estimate {reached}", style=_at(recall.value)),
-        el("i", cls="target", style=_at(target), title=f"target {phrases.percent(target)}"),
+        element("i", cls=f"interval {reached}", style=_span(recall.low, recall.high)),
+        element("i", cls=f"estimate {reached}", style=_at(recall.value)),
+        element("i", cls="target", style=_at(target), title=f"target {phrases.percent(target)}"),
         cls="bar",
     )
     text = f"{phrases.percent(recall.value)} ({100 * recall.low:.0f}–{100 * recall.high:.0f} %)"
-    return join(bar, el("span", text, cls="estimated"), el("span", f" of {recall.supported:,}", cls="rest"))
+    return join(
+        bar,
+        element("span", text, cls="estimated"),
+        element("span", f" of {phrases.count(recall.supported, 'track')}", cls="rest"),
+    )
 
 
 def _span(low: float, high: float) -> str:
     return f"left:{100 * low:.1f}%;width:{100 * max(high - low, 0.01):.1f}%"
 
 
-def _at(share: float) -> str:
-    return f"left:{100 * share:.1f}%"
+def _at(fraction: float) -> str:
+    return f"left:{100 * fraction:.1f}%"

@@ -1,23 +1,23 @@
 """The latest hazard events of all sites."""
 
 from dashboards import phrases
-from dashboards.markup import Html, el, number, row, table
+from dashboards.markup import Html, element, number, row, table
 from dashboards.pages.sections import card, empty, pill
 from dashboards.snapshot import Snapshot
 from messaging.resources import HazardResource
 
-SEVERITY_WORDS = ("", "nuisance", "minor", "serious", "grave", "danger to life")
+SEVERITY_NAMES = ("", "nuisance", "minor", "serious", "grave", "danger to life")
 
 
-def section(seen: Snapshot) -> Html:
+def section(snapshot: Snapshot) -> Html:
     """One table, latest first."""
-    if not seen.hazards:
-        sentence = "No hazard has been reported. A track that a site's hazard rules confirm appears here."
+    if not snapshot.hazards:
+        sentence = "No hazard has been reported yet. A hazard appears here when a site opens a hazard event."
         return card("Hazards", empty(sentence), name="hazards")
-    rows = [_hazard(event, seen.taken_at) for event in seen.hazards]
+    rows = [_hazard(event, snapshot.taken_at) for event in snapshot.hazards]
     return card(
         "Hazards",
-        table(("severity", "what", "where", "#confidence", "#began"), rows),
+        table(("severity", "hazard", "place", "#confidence", "#began"), rows),
         aside="latest",
         name="hazards",
     )
@@ -26,24 +26,26 @@ def section(seen: Snapshot) -> Html:
 def _hazard(event: HazardResource, now: float) -> Html:
     place = f"{event.site} / {event.camera}"
     return row(
-        el(
+        element(
             "span",
             f"{event.severity}",
             cls=f"severity s{event.severity}",
-            title=SEVERITY_WORDS[event.severity],
+            title=SEVERITY_NAMES[event.severity],
         ),
-        el(
+        element(
             "td",
-            el("b", phrases.words(event.class_name)),
+            element("b", phrases.readable(event.class_name)),
             " ",
-            pill(*_life(event.state)),
+            pill(*_state(event.state)),
         ),
-        el("td", place, el("span", f" {event.zone or phrases.condition(event.condition)}", cls="rest")),
+        element(
+            "td", place, element("span", f" {event.zone or phrases.condition(event.condition)}", cls="rest")
+        ),
         number(phrases.percent(event.confidence)),
         number(phrases.ago(event.started_at_utc, now)),
         name=f"hazard-{event.event}",
     )
 
 
-def _life(state: str) -> tuple[str, str]:
-    return ("over", "plain") if state == "closed" else ("going on", "bad")
+def _state(state: str) -> tuple[str, str]:
+    return ("closed", "plain") if state == "closed" else ("open", "bad")

@@ -1,40 +1,46 @@
-"""The numbers at the top of the page, and the line that says whether the cloud answers."""
+"""The numbers at the top of the page, and the status line of the connection to the cloud."""
 
 from dashboards import phrases
-from dashboards.markup import Html, el, join
-from dashboards.snapshot import Sight, Snapshot
+from dashboards.markup import Html, element, join
+from dashboards.snapshot import PageState, Snapshot
 
 
-def status_line(sight: Sight) -> Html:
-    """One sentence: live, or what is wrong and how old the rest is."""
-    if sight.trouble is None:
-        return el("p", el("i", cls="dot"), "live, every 2 seconds", cls="live", role="status")
-    if sight.seen is None:
-        rest = "there is nothing to show yet"
+def status_line(state: PageState) -> Html:
+    """One sentence: live, or the error and the time of the data below."""
+    if state.error is None:
+        return element("p", element("i", cls="dot"), "updated every 2 seconds", cls="live", role="status")
+    if state.snapshot is None:
+        rest = "there is no data yet"
     else:
-        rest = f"what you see below is from {phrases.clock_time(sight.seen.taken_at)}"
-    return el("p", f"Cloud lost: {sight.trouble} – {rest}.", cls="lost", role="alert")
+        rest = f"the data below are from {phrases.clock_time(state.snapshot.taken_at)}"
+    return element("p", f"Cloud lost: {state.error} – {rest}.", cls="lost", role="alert")
 
 
-def section(seen: Snapshot) -> Html:
+def section(snapshot: Snapshot) -> Html:
     """Four numbers."""
-    told = seen.overview
-    share = told.sites_on_current_model / told.sites if told.sites and told.current_model else None
-    return el(
+    overview = snapshot.overview
+    updated = None
+    if overview.sites and overview.current_model:
+        updated = overview.sites_on_current_model / overview.sites
+    return element(
         "div",
-        _tile("sites online", f"{told.sites_online}", f"of {told.sites}"),
-        _tile("hazards in 24 h", f"{told.hazards_today}", "events"),
-        _tile("open failure modes", f"{told.open_failure_modes}", f"of {len(seen.modes)} known"),
-        _tile("on the current model", phrases.percent(share), f"model {phrases.short(told.current_model)}"),
+        _tile("sites online", f"{overview.sites_online}", f"of {overview.sites}"),
+        _tile("hazards in 24 h", f"{overview.hazards_today}", "events"),
+        _tile("open failure modes", f"{overview.open_failure_modes}", f"of {len(snapshot.modes)} known"),
+        _tile(
+            "sites on current model",
+            phrases.percent(updated),
+            f"model {phrases.short(overview.current_model)}",
+        ),
         cls="tiles",
         id="overview",
     )
 
 
-def _tile(what: str, figure: str, rest: str) -> Html:
-    return el(
+def _tile(what: str, value: str, rest: str) -> Html:
+    return element(
         "div",
-        el("span", what, cls="what"),
-        join(el("b", figure), " ", el("span", rest, cls="rest")),
+        element("span", what, cls="what"),
+        join(element("b", value), " ", element("span", rest, cls="rest")),
         cls="tile",
     )

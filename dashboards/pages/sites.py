@@ -1,35 +1,35 @@
-"""Sites and their cameras, as their last heartbeats tell."""
+"""Sites and their cameras, from their last heartbeats."""
 
 from dashboards import phrases
-from dashboards.markup import Html, el, number, row, table
+from dashboards.markup import Html, element, number, row, table
 from dashboards.pages.sections import card, empty, pill
 from dashboards.snapshot import Snapshot
 from messaging.resources import CameraResource, SiteResource
 
 
-def section(seen: Snapshot) -> Html:
+def section(snapshot: Snapshot) -> Html:
     """One table of sites, one of cameras."""
-    if not seen.sites:
+    if not snapshot.sites:
         return card(
-            "Sites", empty("No site is known yet. `blindspot sites add NAME` enrols one."), name="sites"
+            "Sites", empty("No site is enrolled yet. `blindspot sites add NAME` enrols one."), name="sites"
         )
     sites = table(
-        ("site", "state", "model", "#heard", "#unsent", "#ledger"),
-        [_site(site, seen.taken_at) for site in seen.sites],
+        ("site", "state", "model", "#last heartbeat", "#unsent messages", "#ledger entries"),
+        [_site(site, snapshot.taken_at) for site in snapshot.sites],
     )
-    if not seen.cameras:
-        cameras = empty("No camera has been heard of. A site's first heartbeat brings its cameras.")
+    if not snapshot.cameras:
+        cameras = empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
     else:
         cameras = table(
-            ("camera", "condition", "#frames/s", "#p95", "#frames", "#misdetections"),
-            [_camera(camera) for camera in seen.cameras],
+            ("camera", "condition", "#frames/s", "#inference p95", "#frames", "#misdetections"),
+            [_camera(camera) for camera in snapshot.cameras],
         )
     return card("Sites", sites, cameras, name="sites")
 
 
 def _site(site: SiteResource, now: float) -> Html:
     return row(
-        el("b", site.site),
+        element("b", site.site),
         _state(site),
         _model(site),
         number(phrases.ago(site.last_seen_at, now)),
@@ -46,18 +46,18 @@ def _state(site: SiteResource) -> Html:
 
 
 def _model(site: SiteResource) -> Html:
-    digest = el("code", phrases.short(site.model_digest), title=site.model_digest)
+    digest = element("code", phrases.short(site.model_digest), title=site.model_digest)
     if site.candidate_digest is None:
-        return el("td", digest)
-    trial = el("span", f"trying {phrases.short(site.candidate_digest)}", cls="rest")
-    return el("td", digest, " ", trial)
+        return element("td", digest)
+    trial = element("span", f"candidate {phrases.short(site.candidate_digest)}", cls="rest")
+    return element("td", digest, " ", trial)
 
 
 def _camera(camera: CameraResource) -> Html:
     condition = phrases.condition(f"{camera.light}-{camera.weather}")
     return row(
-        el("td", el("b", camera.camera), el("span", f" {camera.site}", cls="rest")),
-        condition if camera.connected else pill("no picture", "bad"),
+        element("td", element("b", camera.camera), element("span", f" {camera.site}", cls="rest")),
+        condition if camera.connected else pill("no image", "bad"),
         number(f"{camera.fps:.1f}"),
         number(f"{camera.inference_p95_ms:.0f} ms"),
         number(f"{camera.frames:,}"),

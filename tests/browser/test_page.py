@@ -1,4 +1,4 @@
-"""The live page in a real browser over the cloud's real API: what a person reads, and that it stays true."""
+"""The live page in a real browser over the cloud's real API: its text, and that it follows the cloud."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from messaging.reports import EvidenceSource
-from tests.support.cloud.filled_cloud import LivingCloud
+from tests.support.cloud.filled_cloud import FilledCloud
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -24,8 +24,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-FIRST_LOOK_MS = 20_000
-LIVE_MS = 20_000
+FIRST_DATA_MS = 20_000
+UPDATE_MS = 20_000
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,7 +48,7 @@ class PageProcess:
         )
 
     def address(self) -> str:
-        """What it prints once a cloud is there."""
+        """The address that it prints once a cloud runs."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = re.fullmatch(r"the page is at (http://127\.0\.0\.1:\d+/)\n", line)
@@ -56,10 +56,10 @@ class PageProcess:
         return found[1]
 
     def stop(self) -> tuple[int, str]:
-        """Exit status after SIGTERM, and what it complained about."""
+        """Exit status after SIGTERM, and what it wrote to stderr."""
         self._process.send_signal(signal.SIGTERM)
-        _, complaints = self._process.communicate(timeout=15)
-        return self._process.returncode, complaints
+        _, errors = self._process.communicate(timeout=15)
+        return self._process.returncode, errors
 
 
 @pytest.fixture(scope="module")
@@ -73,79 +73,79 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[LivingCloud]:
-    cloud = LivingCloud(tmp_path / "data")
+def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
+    cloud = FilledCloud(tmp_path / "data")
     yield cloud
     cloud.close()
 
 
 @pytest.fixture
-def served(cloud: LivingCloud) -> Iterator[PageProcess]:
+def served(cloud: FilledCloud) -> Iterator[PageProcess]:
     process = PageProcess(cloud.folder.root)
     yield process
     process.stop()
 
 
-def opened(chromium: Any, served: PageProcess, strangers: list[str]) -> Any:
-    """The page, open; every request to another machine is noted."""
+def opened(chromium: Any, served: PageProcess, violations: list[str]) -> Any:
+    """The opened page; requests to other hosts and script errors are appended to `violations`."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     address = served.address()
-    page.on("request", lambda request: strangers.append(request.url) if address not in request.url else None)
-    page.on("pageerror", lambda error: strangers.append(str(error)))
+    page.on("request", lambda request: violations.append(request.url) if address not in request.url else None)
+    page.on("pageerror", lambda error: violations.append(str(error)))
     page.goto(address)
-    page.wait_for_selector("#campaign", timeout=FIRST_LOOK_MS)
+    page.wait_for_selector("#campaign", timeout=FIRST_DATA_MS)
     return page
 
 
 def text(page: Any, selector: str) -> str:
-    """What a person reads there, on one line."""
+    """The visible text of an element, on one line."""
     return re.sub(r"\s+", " ", page.inner_text(selector)).strip()
 
 
-def comes(page: Any, selector: str, words: str, within_ms: int = LIVE_MS) -> None:
-    """The words appear there by themselves."""
-    page.locator(selector, has_text=words).first.wait_for(timeout=within_ms)
+def wait_for_text(page: Any, selector: str, expected: str, within_ms: int = UPDATE_MS) -> None:
+    """Wait until the text appears there without a reload."""
+    page.locator(selector, has_text=expected).first.wait_for(timeout=within_ms)
 
 
-def test_an_operator_reads_the_whole_fleet_and_sees_it_change(
-    chromium: Any, cloud: LivingCloud, served: PageProcess
+def test_the_page_shows_the_whole_fleet_and_follows_its_changes(
+    chromium: Any, cloud: FilledCloud, served: PageProcess
 ) -> None:
     cloud.fill()
     cloud.start()
-    strangers: list[str] = []
-    page = opened(chromium, served, strangers)
+    violations: list[str] = []
+    page = opened(chromium, served, violations)
 
     assert text(page, "#overview").startswith(
         "sites online 2 of 2 hazards in 24 h 7 events open failure modes 5"
     )
     assert re.fullmatch(
-        r"north online 0a0a0a0a trying 0b0b0b0b \d+ s ago 0 0", text(page, "[data-row=site-north]")
+        r"north online 0a0a0a0a candidate 0b0b0b0b \d+ s ago 0 0", text(page, "[data-row=site-north]")
     )
     assert text(page, "[data-row=camera-north-bridge]") == "bridge north night, clear 5.0 18 ms 18,240 157"
-    assert text(page, "#hazards tbody tr >> nth=0").startswith("5 fire going on south / harbour quay-2 92 %")
+    assert text(page, "#hazards tbody tr >> nth=0").startswith("5 fire open south / harbour quay-2 92 %")
     worst = text(page, "#failure-modes tbody tr >> nth=0")
     assert worst.startswith("fire missed (night, clear) 1 camera open ")
-    assert worst.endswith("92 teacher 61, track gap 22, motion 9 34 % (25–44 %) of 92")
+    assert worst.endswith("92 teacher 61, track gap 22, motion 9 34 % (25–44 %) of 92 tracks")
     assert text(page, "#campaign .now >> nth=-1").startswith("train 40 % · ")
     assert text(page, "#campaign .now >> nth=-1").endswith("epoch 2 of 5, loss 1.31")
     assert text(page, "#campaign .strip >> nth=0") == "45 kept"
     assert "15 refused: box not confirmed 8, duplicate 4, wrong content 3" in text(page, "#campaign")
     assert text(page, "#campaign figcaption >> nth=0") == "duplicate"
-    assert "Nothing has been compared yet" in text(page, "#comparison")
+    assert "No comparison yet" in text(page, "#comparison")
     assert text(page, "[data-row=kind-misdetection]").startswith("misdetection ")
     page.locator("#campaign figure img").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#campaign figure img').naturalWidth === 160")
 
     cloud.hazard("flood", 4, began_s=1)
-    comes(page, "#hazards tbody tr:first-child", "flood")
+    wait_for_text(page, "#hazards tbody tr:first-child", "flood")
     cloud.progress(0.8, "epoch 4 of 5, loss 0.92")
-    comes(page, "#campaign .now", "epoch 4 of 5")
+    wait_for_text(page, "#campaign .now", "epoch 4 of 5")
     cloud.misses("pothole", 0, {EvidenceSource.OPERATOR: 5})
-    comes(page, "#failure-modes", "operator 5")
+    wait_for_text(page, "#failure-modes", "operator 5")
     cloud.generate(4, offset=60)
-    comes(page, "#campaign", "48 kept")
+    wait_for_text(page, "#campaign", "48 kept")
     cloud.trained()
-    comes(page, "#comparison", "shadow run at north")
+    wait_for_text(page, "#comparison", "shadow run at north")
     assert text(page, "[data-row=holdout-garbage-day-clear]").startswith(
         "garbage day, clear 88 % 83 % of 84 −5"
     )
@@ -153,29 +153,29 @@ def test_an_operator_reads_the_whole_fleet_and_sees_it_change(
     assert page.get_attribute("[data-row=holdout-fire-day-clear]", "class") is None
 
     cloud.stop()
-    comes(page, "[role=alert]", "does not answer")
+    wait_for_text(page, "[role=alert]", "does not answer")
     assert re.search(
         r"Cloud lost: the cloud at http://127\.0\.0\.1:\d+ does not answer \(ConnectError\); "
-        r"is `blindspot cloud run` up\? – what you see below is from \d\d:\d\d:\d\d\.",
+        r"is `blindspot cloud run` running\? – the data below are from \d\d:\d\d:\d\d\.",
         text(page, "[role=alert]"),
     )
     assert "flood" in text(page, "#hazards")
-    assert strangers == []
+    assert violations == []
     page.close()
     assert served.stop() == (0, "")
 
 
-def test_an_empty_cloud_says_in_every_section_what_would_fill_it(
-    chromium: Any, cloud: LivingCloud, served: PageProcess
+def test_every_section_of_an_empty_cloud_states_what_will_be_shown_there(
+    chromium: Any, cloud: FilledCloud, served: PageProcess
 ) -> None:
     cloud.start()
     page = opened(chromium, served, [])
     for name in ("sites", "hazards", "failure-modes", "campaign", "comparison", "privacy"):
         assert len(text(page, f"#{name} .empty")) > 40, name
-    assert "live" in text(page, "[role=status]")
+    assert "updated every 2 seconds" in text(page, "[role=status]")
     page.set_viewport_size({"width": 800, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 800
     page.close()
-    status, complaints = served.stop()
+    status, errors = served.stop()
     assert status == 0
-    assert [line for line in complaints.splitlines() if "waiting: no cloud runs on" not in line] == []
+    assert [line for line in errors.splitlines() if "waiting: no cloud runs on" not in line] == []

@@ -1,4 +1,4 @@
-"""The page's client: shows its token, reads every page of a list, says in one sentence what is wrong."""
+"""The page's client: sends its token, reads every page of a list, reports errors in one sentence."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ OVERVIEW = {
 }  # fmt: skip
 
 
-def asked(
+def requested(
     answer: Callable[[httpx.Request], httpx.Response],
-    question: Callable[[CloudClient], Coroutine[Any, Any, T]],
+    read: Callable[[CloudClient], Coroutine[Any, Any, T]],
 ) -> T:
-    async def ask() -> T:
+    async def run() -> T:
         async with CloudClient(ADDRESS, transport=httpx.MockTransport(answer)) as client:
-            return await question(client)
+            return await read(client)
 
-    return asyncio.run(ask())
+    return asyncio.run(run())
 
 
 def site(name: str) -> dict[str, Any]:
@@ -37,16 +37,16 @@ def site(name: str) -> dict[str, Any]:
 
 
 def test_every_request_carries_the_token_as_a_bearer_token() -> None:
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(200, json=OVERVIEW)
 
-    told = asked(answer, lambda client: client.get("overview", OverviewResource))
-    assert told.open_failure_modes == 4
-    assert seen[0].headers["authorization"] == "Bearer secret"
-    assert seen[0].url.path == "/api/v1/overview"
+    overview = requested(answer, lambda client: client.get("overview", OverviewResource))
+    assert overview.open_failure_modes == 4
+    assert requests[0].headers["authorization"] == "Bearer secret"
+    assert requests[0].url.path == "/api/v1/overview"
 
 
 def test_the_token_is_not_in_what_is_logged_of_an_address() -> None:
@@ -60,38 +60,41 @@ def test_a_list_is_read_page_after_page() -> None:
         names, following = pages[request.url.params.get("cursor")]
         return httpx.Response(200, json={"items": [site(name) for name in names], "next": following})
 
-    found = asked(answer, lambda client: client.every("sites", SiteResource))
+    found = requested(answer, lambda client: client.all_items("sites", SiteResource))
     assert [one.site for one in found] == ["a", "b", "c", "d"]
 
 
-def test_a_list_that_never_ends_is_given_up() -> None:
+def test_a_list_without_an_end_is_refused() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"items": [], "next": "again"})
 
     with pytest.raises(CloudRefused, match="does not end after 50 pages"):
-        asked(answer, lambda client: client.every("sites", SiteResource))
+        requested(answer, lambda client: client.all_items("sites", SiteResource))
 
 
-def test_only_the_first_page_is_asked_for_when_that_is_enough() -> None:
-    asked_for: list[str] = []
+def test_only_the_first_page_is_read_when_that_is_enough() -> None:
+    queries: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked_for.append(str(request.url.params))
+        queries.append(str(request.url.params))
         return httpx.Response(200, json={"items": [], "next": "more"})
 
-    asked(answer, lambda client: client.page("hazards", HazardResource, limit=12))
-    assert asked_for == ["limit=12"]
+    requested(answer, lambda client: client.page("hazards", HazardResource, limit=12))
+    assert queries == ["limit=12"]
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError])
-def test_a_lost_cloud_is_one_sentence_that_says_where_and_what_to_check(error: type[httpx.HTTPError]) -> None:
+def test_a_lost_cloud_is_one_sentence_with_the_address_and_what_to_check(
+    error: type[httpx.HTTPError],
+) -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         raise error("no")  # type: ignore[call-arg]
 
     with pytest.raises(CloudLost) as caught:
-        asked(answer, lambda client: client.get("overview", OverviewResource))
+        requested(answer, lambda client: client.get("overview", OverviewResource))
     assert str(caught.value) == (
-        f"the cloud at http://127.0.0.1:8750 does not answer ({error.__name__}); is `blindspot cloud run` up?"
+        f"the cloud at http://127.0.0.1:8750 does not answer ({error.__name__}); "
+        "is `blindspot cloud run` running?"
     )
 
 
@@ -100,18 +103,20 @@ def test_a_refusal_repeats_the_sentence_of_the_cloud() -> None:
         return httpx.Response(401, json={"detail": "send the token"})
 
     with pytest.raises(CloudRefused, match="answered 401 to /api/v1/overview: send the token"):
-        asked(answer, lambda client: client.get("overview", OverviewResource))
+        requested(answer, lambda client: client.get("overview", OverviewResource))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": null}'])
 def test_a_refusal_without_a_sentence_is_a_refusal_still(body: bytes) -> None:
     with pytest.raises(CloudRefused, match="answered 500"):
-        asked(lambda _: httpx.Response(500, content=body), lambda c: c.get("overview", OverviewResource))
+        requested(lambda _: httpx.Response(500, content=body), lambda c: c.get("overview", OverviewResource))
 
 
-def test_an_answer_of_another_version_is_not_taken_for_an_empty_fleet() -> None:
+def test_a_response_of_another_version_is_refused() -> None:
     with pytest.raises(CloudRefused, match="install the same version of both"):
-        asked(lambda _: httpx.Response(200, json={"sites": 2}), lambda c: c.get("overview", OverviewResource))
+        requested(
+            lambda _: httpx.Response(200, json={"sites": 2}), lambda c: c.get("overview", OverviewResource)
+        )
 
 
 def test_a_thumbnail_that_is_no_jpeg_is_refused() -> None:
@@ -119,7 +124,7 @@ def test_a_thumbnail_that_is_no_jpeg_is_refused() -> None:
         return httpx.Response(200, content=b"<svg onload=x>", headers={"content-type": "image/svg+xml"})
 
     with pytest.raises(CloudRefused, match="no JPEG as thumbnail 7"):
-        asked(answer, lambda client: client.thumbnail("C", 7))
+        requested(answer, lambda client: client.thumbnail("C", 7))
 
 
 def test_address_and_token_are_found_in_the_data_folder(tmp_path: Path) -> None:
@@ -129,7 +134,9 @@ def test_address_and_token_are_found_in_the_data_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("written", [None, "", "[]", "{}"])
-def test_a_folder_without_a_running_cloud_says_how_to_start_one(tmp_path: Path, written: str | None) -> None:
+def test_the_error_for_a_folder_without_a_running_cloud_states_how_to_start_one(
+    tmp_path: Path, written: str | None
+) -> None:
     (tmp_path / "token").write_text("secret")
     if written is not None:
         (tmp_path / "api.json").write_text(written)

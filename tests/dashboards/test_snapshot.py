@@ -1,4 +1,4 @@
-"""What viewers share: one snapshot, asked for seldom, that outlives a lost cloud beside its sentence."""
+"""The snapshot of all viewers: read seldom, and kept beside the error while the cloud is lost."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dashboards.client import CloudAddress, CloudClient
-from dashboards.snapshot import Lookout
+from dashboards.snapshot import SnapshotCache
 
 OVERVIEW = {
     "sites": 0, "sites_online": 0, "hazards_today": 0, "open_failure_modes": 0, "campaigns_running": 0,
@@ -23,16 +23,16 @@ CAMPAIGN: dict[str, Any] = {
 
 
 class Cloud:
-    """A cloud that can be lost, answer elsewhere and paint."""
+    """A cloud that can be lost, change its address and have more images."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.lost, self.requests = folder, False, list[str]()
         self.campaigns = [dict(CAMPAIGN)]
         self.now = 1000.0
         (folder / "token").write_text("t")
-        self.moves_to(1)
+        self.move_to(1)
 
-    def moves_to(self, port: int) -> None:
+    def move_to(self, port: int) -> None:
         (self.folder / "api.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -48,8 +48,8 @@ class Cloud:
     def connect(self, address: CloudAddress) -> CloudClient:
         return CloudClient(address, transport=httpx.MockTransport(self.answer))
 
-    def lookout(self) -> Lookout:
-        return Lookout(self.folder, connect=self.connect, clock=lambda: self.now)
+    def cache(self) -> SnapshotCache:
+        return SnapshotCache(self.folder, connect=self.connect, clock=lambda: self.now)
 
 
 @pytest.fixture
@@ -57,66 +57,66 @@ def cloud(tmp_path: Path) -> Cloud:
     return Cloud(tmp_path)
 
 
-def test_many_viewers_within_two_seconds_ask_the_cloud_once(cloud: Cloud) -> None:
-    async def look() -> None:
-        lookout = cloud.lookout()
-        await asyncio.gather(*(lookout.look() for _ in range(20)))
-        await lookout.close()
+def test_many_viewers_within_two_seconds_read_the_cloud_once(cloud: Cloud) -> None:
+    async def view() -> None:
+        cache = cloud.cache()
+        await asyncio.gather(*(cache.current() for _ in range(20)))
+        await cache.close()
 
-    asyncio.run(look())
+    asyncio.run(view())
     assert cloud.requests.count("1/overview") == 1
 
 
-def test_a_lost_cloud_leaves_the_last_snapshot_and_says_so(cloud: Cloud) -> None:
-    async def look() -> None:
-        lookout = cloud.lookout()
-        before = await lookout.look()
+def test_a_lost_cloud_leaves_the_last_snapshot_and_an_error(cloud: Cloud) -> None:
+    async def view() -> None:
+        cache = cloud.cache()
+        before = await cache.current()
         cloud.lost, cloud.now = True, 1010.0
-        after = await lookout.look()
-        await lookout.close()
-        assert before.trouble is None
-        assert after.seen is before.seen
-        assert "does not answer (ConnectError)" in (after.trouble or "")
+        after = await cache.current()
+        await cache.close()
+        assert before.error is None
+        assert after.snapshot is before.snapshot
+        assert "does not answer (ConnectError)" in (after.error or "")
 
-    asyncio.run(look())
+    asyncio.run(view())
 
 
-def test_a_cloud_that_comes_back_elsewhere_is_found_again(cloud: Cloud) -> None:
-    async def look() -> None:
-        lookout = cloud.lookout()
-        await lookout.look()
+def test_a_cloud_that_returns_at_another_address_is_found_again(cloud: Cloud) -> None:
+    async def view() -> None:
+        cache = cloud.cache()
+        await cache.current()
         cloud.lost, cloud.now = True, 1010.0
-        await lookout.look()
-        cloud.moves_to(2)
+        await cache.current()
+        cloud.move_to(2)
         cloud.lost, cloud.now = False, 1020.0
-        sight = await lookout.look()
-        await lookout.close()
-        assert sight.trouble is None
+        state = await cache.current()
+        await cache.close()
+        assert state.error is None
 
-    asyncio.run(look())
+    asyncio.run(view())
     assert cloud.requests[-1].startswith("2/")
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_page(cloud: Cloud) -> None:
-    async def look() -> None:
-        lookout = cloud.lookout()
-        await lookout.look()
+    async def view() -> None:
+        cache = cloud.cache()
+        await cache.current()
         cloud.now = 10.0
-        await lookout.look()
-        await lookout.close()
+        await cache.current()
+        await cache.close()
 
-    asyncio.run(look())
+    asyncio.run(view())
     assert cloud.requests.count("1/overview") == 2
 
 
-def test_images_are_asked_for_again_only_when_there_are_others(cloud: Cloud) -> None:
-    async def look() -> None:
-        lookout = cloud.lookout()
+def test_images_are_read_again_only_when_their_number_has_changed(cloud: Cloud) -> None:
+    async def view() -> None:
+        cache = cloud.cache()
         for moment, kept in ((1000.0, 1), (1010.0, 1), (1020.0, 2)):
             cloud.now = moment
             cloud.campaigns[0]["images_kept"] = kept
-            await lookout.look()
-        await lookout.close()
+            await cache.current()
+        await cache.close()
 
-    asyncio.run(look())
+    asyncio.run(view())
     assert cloud.requests.count("1/campaigns/C1/images") == 2
