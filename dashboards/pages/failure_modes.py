@@ -7,6 +7,7 @@ from dashboards.snapshot import Snapshot
 from messaging.resources import FailureModeResource, RecallResource
 
 MODES_SHOWN = 12
+RECALL_HEADER = "estimated recall (dotted: target)"
 TONES = {"open": "bad", "reopened": "bad", "in_campaign": "busy", "waiting": "busy", "closed": "good"}
 
 

@@ -8,15 +8,18 @@ from dashboards.pages.sections import card, empty
 from dashboards.snapshot import Snapshot
 from messaging.resources import LedgerResource
 
+TITLE = "Privacy: data that left the sites"
+ASIDE = "as received by the cloud"
+
 
 def section(snapshot: Snapshot) -> Html:
     """One table, message kinds by sites, with totals."""
     if not snapshot.ledger:
         sentence = "No message has been received yet. Every message that a site sends is counted here."
         return card(
-            "Privacy: data that left the sites",
+            TITLE,
             empty(sentence),
-            aside="as received by the cloud",
+            aside=ASIDE,
             name="privacy",
         )
     by_kind: dict[str, dict[str, LedgerResource]] = defaultdict(dict)
@@ -26,10 +29,10 @@ def section(snapshot: Snapshot) -> Html:
     rows = [_kind(kind, by_site, sites) for kind, by_site in sorted(by_kind.items(), key=_bytes_first)]
     headers = ("message kind", *(f"#{site}" for site in sites), "#messages", "#bytes")
     return card(
-        "Privacy: data that left the sites",
+        TITLE,
         table(headers, [*rows, _sum(snapshot.ledger, sites)]),
         _spent(snapshot),
-        aside="as received by the cloud",
+        aside=ASIDE,
         name="privacy",
     )
 

@@ -51,7 +51,7 @@ CAMERAS = (("north", "bridge", NIGHT), ("north", "market", RAIN), ("south", "har
 REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content")
 
 
-class LivingCloud:
+class FilledCloud:
     """The API of one data folder; `fill` gives it a past, the small methods let something happen."""
 
     def __init__(self, folder: Path) -> None:
