@@ -25,7 +25,7 @@ DURABLE = "ingest"
 
 
 @dataclass(frozen=True)
-class Taken:
+class IntakeCounts:
     """Numbers of messages handled by one round of intake."""
 
     new: int = 0
@@ -48,8 +48,8 @@ class Intake:
         delay_s = 0.2
         while not stop.is_set():
             try:
-                await self.take(timeout_s=1.0)
-                await self.take_heartbeats()
+                await self.read_batch(timeout_s=1.0)
+                await self.read_heartbeats()
                 delay_s = 0.2
             except WireError as error:
                 log.warning("intake waits for the hub: %s", error)
@@ -57,11 +57,11 @@ class Intake:
                 await _pause(stop, delay_s)
                 delay_s = min(10.0, delay_s * 2)
 
-    async def take(self, *, timeout_s: float = 1.0) -> Taken:
+    async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
         deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
-            return Taken()
+            return IntakeCounts()
         revoked = await self._revoked()
         good: list[Received] = []
         bad: list[tuple[Delivery, MessageRefused]] = []
@@ -72,13 +72,13 @@ class Intake:
                 bad.append((delivery, error))
         inserted = await asyncio.to_thread(self.store.insert, good)
         for refused, reason in bad:
-            await asyncio.to_thread(self._keep_aside, refused, reason)
+            await asyncio.to_thread(self._put_dead_letter, refused, reason)
         await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
         await self._write_receipts()
         self._count(good, inserted.duplicates, len(bad))
-        return Taken(inserted.new, inserted.duplicates, len(bad))
+        return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
-    async def take_heartbeats(self) -> int:
+    async def read_heartbeats(self) -> int:
         """Read the last values of sites that are not revoked; returns the number of new heartbeats."""
         new, revoked = 0, await self._revoked()
         for site, value in (await self.bus.all_latest(HEARTBEATS)).items():
@@ -98,9 +98,9 @@ class Intake:
         sites = await asyncio.to_thread(self.store.sites)
         return frozenset(site.site for site in sites if site.revoked)
 
-    def _keep_aside(self, delivery: Delivery, error: MessageRefused) -> None:
+    def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
         log.warning("message refused and stored as a dead letter: %s", error)
-        self.store.keep_aside(
+        self.store.put_dead_letter(
             subject=delivery.subject,
             message_id=delivery.message_id,
             reason=str(error),

@@ -108,7 +108,7 @@ class RolloutState:
 
 
 @dataclass(frozen=True)
-class Advance:
+class RolloutStep:
     """Result of one step: the state to store, then the orders to send."""
 
     state: RolloutState
@@ -159,31 +159,31 @@ def plan_rollout(
     return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress)
 
 
-def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> Advance:
+def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> RolloutStep:
     """Apply the fleet's status, then order a group, enter the next phase, halt, or roll back as is due.
 
     A paused rollout orders no further group, but it still halts on failures.
     """
     if state.final:
-        return Advance(state, ())
+        return RolloutStep(state, ())
     state = _apply_status(state, settings, fleet, now_utc)
     if state.phase is RolloutPhase.ROLLING_BACK:
-        return Advance(_finish_rollback(state, settings, now_utc), ())
+        return RolloutStep(_finish_rollback(state, settings, now_utc), ())
     if (failure := _too_many_failures(state, settings)) is not None:
         return roll_back(state, settings, fleet, now_utc, reason=failure)
     if state.paused:
-        return Advance(state, ())
+        return RolloutStep(state, ())
     waiting = [p for p in state.sites if p.group is state.phase and p.state is SiteState.WAITING]
     if waiting:
         return _order(state, settings, fleet, now_utc, chosen={p.site for p in waiting}, to=SiteState.ORDERED)
     if any(p.group is state.phase and p.state is SiteState.ORDERED for p in state.sites):
-        return Advance(state, ())
+        return RolloutStep(state, ())
     return _next_group(state, settings, fleet, now_utc)
 
 
 def roll_back(
     state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int, *, reason: str
-) -> Advance:
+) -> RolloutStep:
     """Order every site that may run the release back to the one before; without one, only halt.
 
     Raises `NotNow` when the rollout is rolling back, rolled back or halted already.
@@ -191,13 +191,13 @@ def roll_back(
     if state.phase in (RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED):
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} already")
     if state.previous_digest is None:
-        return Advance(replace(state, phase=RolloutPhase.HALTED, reason=reason, since=now_utc), ())
+        return RolloutStep(replace(state, phase=RolloutPhase.HALTED, reason=reason, since=now_utc), ())
     touched = {
         p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.RUNNING, SiteState.LOST)
     }
     state = replace(state, phase=RolloutPhase.ROLLING_BACK, reason=reason, since=now_utc)
     step = _order(state, settings, fleet, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
-    return step if touched else Advance(replace(state, phase=RolloutPhase.ROLLED_BACK), ())
+    return step if touched else RolloutStep(replace(state, phase=RolloutPhase.ROLLED_BACK), ())
 
 
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
@@ -296,13 +296,15 @@ def _too_many_failures(state: RolloutState, settings: RolloutSettings) -> str | 
     return None
 
 
-def _next_group(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> Advance:
+def _next_group(
+    state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int
+) -> RolloutStep:
     later = GROUPS[GROUPS.index(state.phase) + 1 :]
     following = next((g for g in later if any(p.group is g for p in state.sites)), None)
     if following is None:
-        return Advance(replace(state, phase=RolloutPhase.DONE, since=now_utc), ())
+        return RolloutStep(replace(state, phase=RolloutPhase.DONE, since=now_utc), ())
     if now_utc - state.since < settings.hold_s:
-        return Advance(state, ())
+        return RolloutStep(state, ())
     return advance(replace(state, phase=following, since=now_utc), settings, fleet, now_utc)
 
 
@@ -321,7 +323,7 @@ def _order(
     *,
     chosen: Iterable[str],
     to: SiteState,
-) -> Advance:
+) -> RolloutStep:
     wanted = set(chosen)
     sites = tuple(
         replace(
@@ -335,7 +337,7 @@ def _order(
         for p in state.sites
     )
     state = replace(state, sites=sites)
-    return Advance(state, tuple(_order_for(state, settings, p) for p in sites if p.site in wanted))
+    return RolloutStep(state, tuple(_order_for(state, settings, p) for p in sites if p.site in wanted))
 
 
 def _order_for(state: RolloutState, settings: RolloutSettings, progress: SiteProgress) -> RolloutOrder:

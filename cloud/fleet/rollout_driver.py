@@ -16,10 +16,10 @@ from ulid import ULID
 from cloud.errors import NotNow
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import (
-    Advance,
     FleetStatus,
     RolloutPhase,
     RolloutState,
+    RolloutStep,
     SiteState,
     advance,
     needs_order,
@@ -69,10 +69,10 @@ class RolloutDriver:
             now = self._now()
             state = plan_rollout(digest, previous, channel, sites=sites, settings=self._settings, now_utc=now)
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
-            return self._store(row, Advance(state, ()))
+            return self._store(row, RolloutStep(state, ()))
 
     def step(self, rollout: str) -> Rollout:
-        """Advance one rollout by the fleet's present status: store the new state, send its orders."""
+        """RolloutStep one rollout by the fleet's present status: store the new state, send its orders."""
         with self._lock:
             row = self._releases.rollout(rollout)
             state = RolloutState.from_json(row.state)
@@ -144,7 +144,7 @@ class RolloutDriver:
             state = RolloutState.from_json(row.state)
             if state.final:
                 raise NotNow(f"rollout {rollout} is {state.phase}; there is nothing to pause")
-            return self._store(row, Advance(replace(state, paused=paused), ()))
+            return self._store(row, RolloutStep(replace(state, paused=paused), ()))
 
     def roll_back(self, rollout: str) -> Rollout:
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
@@ -187,7 +187,7 @@ class RolloutDriver:
 
     # -- inside --------------------------------------------------------------------------------------
 
-    def _store(self, row: Rollout, result: Advance) -> Rollout:
+    def _store(self, row: Rollout, result: RolloutStep) -> Rollout:
         state = result.state
         stored = replace(
             row, phase=str(state.phase), paused=state.paused, state=state.to_json(), reason=state.reason

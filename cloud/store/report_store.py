@@ -130,7 +130,7 @@ class ReportStore:
             self._note_site(session, message.site)
             return self._db.put(session, beat, key=["site"], only_if=SiteHeartbeat.message_id != message.id)
 
-    def keep_aside(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
+    def put_dead_letter(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
         """Keep a refused message for inspection; the same one again is not kept twice."""
         letter = DeadLetter(
             _storable(subject)[:160],

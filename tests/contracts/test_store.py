@@ -252,7 +252,9 @@ def test_a_refused_message_is_kept_once_and_without_characters_that_no_database_
 ) -> None:
     store = ReportStore(database)
     for _ in range(2):
-        store.keep_aside(subject="a\x00b", message_id="m\x00", reason="not \x00 valid", data=b"\x00" * 9000)
+        store.put_dead_letter(
+            subject="a\x00b", message_id="m\x00", reason="not \x00 valid", data=b"\x00" * 9000
+        )
     (letter,) = store.dead_letters()
     assert (letter.subject, letter.message_id, letter.reason) == ("a?b", "m?", "not ? valid")
     assert letter.length_bytes == 8192

@@ -1,16 +1,20 @@
 """The command line: light imports, one sentence per error, documented exit codes, JSON for programs."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
+import click
 import pytest
+import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
+from cloud.cli.main import app
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
 from messaging.resources import CampaignResource
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
@@ -62,6 +66,22 @@ def test_starting_the_command_line_imports_no_heavy_library() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def _commands(command: click.Command, name: str = "blindspot") -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    for sub, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{name} {sub}")
+
+
+@pytest.mark.parametrize(("name", "command"), list(_commands(typer.main.get_command(app))))
+def test_a_command_has_a_help_of_one_sentence_and_so_has_each_of_its_options(
+    name: str, command: click.Command
+) -> None:
+    help_text = (command.help or "").strip()
+    assert re.fullmatch(r"[A-Z][^\n]{10,110}\.", help_text), f"{name}: {help_text!r}"
+    bare = [p.name for p in command.params if not getattr(p, "help", None)]
+    assert not bare, f"{name}: no help for {bare}"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloud.fleet.intake import Intake, Taken
+from cloud.fleet.intake import Intake, IntakeCounts
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.memory_bus import MemoryBus
@@ -46,8 +46,8 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
         bus, intake, store = await prepared(tmp_path)
         for report in (misdetection(), tally(), misdetection()):
             await send(bus, message(report))
-        assert await intake.take(timeout_s=0.1) == Taken(new=3)
-        assert await intake.take(timeout_s=0.1) == Taken()
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=3)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts()
         assert counts(store) == {"misdetection": 2, "recall": 1}
 
     asyncio.run(scene())
@@ -58,7 +58,7 @@ def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_pa
         bus, intake, store = await prepared(tmp_path)
         sent = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))
         await send(bus, sent)
-        assert await intake.take(timeout_s=0.1) == Taken(new=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
         assert store.insert([Received(sent, 100)]).duplicates == 1
         assert [row.class_name for row in store.misdetections()] == ["pothole", "fire", "pothole"]
         assert counts(store) == {"misdetection": 3}
@@ -75,7 +75,7 @@ def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path
         await send(bus, sent)
         await send(bus, replace(sent, at_utc=sent.at_utc + 1), subject=None)  # the window drops this one
         store.insert([Received(sent, 100)])  # what the killed intake had committed
-        assert await intake.take(timeout_s=0.1) == Taken(duplicates=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(duplicates=1)
         assert len(store.misdetections()) == 1
 
     asyncio.run(scene())
@@ -97,7 +97,7 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
         forged = replace(sent, **changes)
         subject = report_subject(sent.site, sent.kind, sent.id)
         await bus.publish(subject, encode(forged), message_id=sent.id)
-        assert await intake.take(timeout_s=0.1) == Taken(refused=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(refused=1)
         assert counts(store) == {}
         assert "the message arrived on subject" in store.dead_letters()[0].reason
 
@@ -120,9 +120,9 @@ def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(
         bus, intake, store = await prepared(tmp_path)
         await bus.publish(report_subject("harbour", "misdetection", new_id()), data, message_id=new_id())
         await send(bus, message(misdetection()))
-        assert await intake.take(timeout_s=0.1) == Taken(new=1, refused=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1, refused=1)
         assert sentence in store.dead_letters()[0].reason
-        assert await intake.take(timeout_s=0.1) == Taken()
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts()
 
     asyncio.run(scene())
 
@@ -134,7 +134,7 @@ def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: 
             position = LedgerPosition(n, f"{n}" * 64)
             await send(bus, message(misdetection()), headers=position.headers())
         await send(bus, message(misdetection(), site="tunnel"))
-        await intake.take(timeout_s=0.1)
+        await intake.read_batch(timeout_s=0.1)
         receipts = await bus.all_latest(RECEIPTS)
         assert set(receipts) == {"harbour"}
         assert receipt_of(receipts["harbour"]) == LedgerPosition(5, "5" * 64)
@@ -148,8 +148,8 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
         await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
         await bus.put_latest(HEARTBEATS, "tunnel", encode(message(heartbeat(), site="harbour")))
         await bus.put_latest(HEARTBEATS, "quay", b"rubbish")
-        assert await intake.take_heartbeats() == 1
-        assert await intake.take_heartbeats() == 0
+        assert await intake.read_heartbeats() == 1
+        assert await intake.read_heartbeats() == 0
         assert [beat.site for beat in store.heartbeats()] == ["harbour"]
 
     asyncio.run(scene())
@@ -162,12 +162,12 @@ def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(t
         await send(bus, message(misdetection()))
         store.add_site("harbour")
         store.revoke_site("harbour")
-        assert await intake.take(timeout_s=0.1) == Taken(new=1, refused=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1, refused=1)
         assert "site harbour is revoked; `blindspot sites add`" in store.dead_letters()[0].reason
-        assert await intake.take(timeout_s=0.1) == Taken()
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts()
         store.add_site("harbour")
         await send(bus, message(misdetection()))
-        assert await intake.take(timeout_s=0.1) == Taken(new=1)
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
         assert [row.site for row in store.misdetections()] == ["tunnel", "harbour"]
 
     asyncio.run(scene())
@@ -179,10 +179,10 @@ def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
         store.add_site("harbour")
         store.revoke_site("harbour")
         await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
-        assert await intake.take_heartbeats() == 0
+        assert await intake.read_heartbeats() == 0
         assert store.sites()[0].revoked
         store.add_site("harbour")
-        assert await intake.take_heartbeats() == 1
+        assert await intake.read_heartbeats() == 1
 
     asyncio.run(scene())
 

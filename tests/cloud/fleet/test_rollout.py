@@ -56,7 +56,7 @@ class World:
         return FleetStatus(self.receipts, self.heartbeats, self.sequences, self.revoked)
 
     def step(self, seconds: int = 10) -> list[str]:
-        """Advance once; the state goes through JSON as it would through the store."""
+        """RolloutStep once; the state goes through JSON as it would through the store."""
         self.now += seconds
         self.state = RolloutState.from_json(json.loads(json.dumps(self.state.to_json())))
         result = advance(self.state, self.settings, self.status(), self.now)
