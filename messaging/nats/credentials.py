@@ -109,14 +109,11 @@ class HubAuthority:
         return self._enrol(f"site-{site}", gate_at_hub(site))
 
     def revoke_site(self, site: str) -> None:
-        """Revoke a site's credentials, if it has any; takes effect when the hub reloads its configuration."""
-        path = self._path(f"site-{site}")
-        if not path.exists():
-            return
-        public = _subject_of(path)
-        revoked = {**self._revoked(), public: self._now_utc}
+        """Revoke all credentials of a site; takes effect when the hub reloads its configuration."""
+        issued = self._issued(f"site-{site}")
+        revoked = {**self._revoked(), **dict.fromkeys(issued, self._now_utc)}
         write_secret(self._folder / "revoked.json", json.dumps(revoked, sort_keys=True).encode())
-        path.unlink()
+        self._path(f"site-{site}").unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.creds"
@@ -127,8 +124,14 @@ class HubAuthority:
             return path
         user = new_user_key()
         token = signed_jwt(self._user_claims(name, user, permissions), self._account)
+        write_secret(self._folder / f"{name}.keys", "\n".join([*self._issued(name), user.public]).encode())
         write_secret(path, _credentials_text(token, user.seed).encode())
         return path
+
+    def _issued(self, name: str) -> list[str]:
+        """Public keys of all credentials made under a name, also of those that were replaced."""
+        path = self._folder / f"{name}.keys"
+        return path.read_text().split() if path.exists() else []
 
     def _revoked(self) -> dict[str, int]:
         path = self._folder / "revoked.json"
@@ -193,10 +196,6 @@ def _claims_in(path: Path) -> dict[str, Any]:
     part = path.read_text().splitlines()[1].split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return claims
-
-
-def _subject_of(path: Path) -> str:
-    return str(_claims_in(path)["sub"])
 
 
 def _permissions_of(path: Path) -> Permissions:

@@ -14,6 +14,7 @@ import pytest
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, WireError, WireForbidden, WireUnavailable
 from messaging.memory_bus import subject_matches
+from messaging.nats import credentials
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker_config import hub_config
 from messaging.nats.bus import NatsBus
@@ -219,6 +220,37 @@ def test_keys_lie_in_files_that_only_their_owner_reads(tmp_path: Path) -> None:
     assert again.enrol_site("s1").read_bytes() == first.read_bytes()
     for path in (tmp_path / "keys").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_credentials_that_were_replaced_for_new_permissions_are_revoked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(hub: Hub) -> None:
+        monkeypatch.setattr(credentials, "gate_at_hub", node_at_site)
+        replaced = tmp_path / "replaced.creds"
+        shutil.copy(hub.authority.enrol_site("s1"), replaced)
+        monkeypatch.undo()
+        link = Link(hub.broker.url, "old", credentials_path=str(replaced), inbox_prefix=inbox_prefix("s1"))
+        assert hub.authority.enrol_site("s1").read_bytes() != replaced.read_bytes()
+        await (await NatsBus.connect(link)).close()
+        hub.authority.revoke_site("s1")
+        hub.broker.reload(hub_config(hub.folder / "hub", hub.authority))
+        await eventually_refused(link)
+
+    with running_hub(tmp_path) as hub:
+        asyncio.run(asyncio.wait_for(scenario(hub), 60))
+
+
+async def eventually_refused(link: Link, timeout_s: float = 5.0) -> None:
+    """Wait until the hub refuses new connections with these credentials."""
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            await (await NatsBus.connect(link)).close()
+        except WireForbidden:
+            return
+        assert time.monotonic() < end, "the credentials are still accepted"
+        await asyncio.sleep(0.05)
 
 
 def test_a_text_that_is_no_seed_is_refused(tmp_path: Path) -> None:
