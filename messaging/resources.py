@@ -337,7 +337,7 @@ class OverviewResource(Resource):
 
     sites: int
     sites_online: int
-    hazards_today: int
+    hazards_in_24_h: int
     open_failure_modes: int
     campaigns_running: int
     sites_on_current_model: int

@@ -1,4 +1,4 @@
-"""The command line's view of a running cloud: its REST API over HTTP, answers as resources.
+"""The command line's client of a running cloud's REST API: answers are resources.
 
 The address and the token are found in the data folder. Every failure becomes one sentence of ours.
 """

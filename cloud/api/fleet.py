@@ -44,12 +44,11 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         """The numbers of the first page."""
         found = all_sites()
         current = services.register.main_model()
-        since = services.clock() - _DAY_S
-        recent = services.reports.hazards(limit=MAX_LIMIT)
+        since_utc = int(services.clock()) - _DAY_S
         return OverviewResource(
             sites=len(found),
             sites_online=sum(site.online for site in found),
-            hazards_today=sum(row.started_at_utc >= since for row in recent),
+            hazards_in_24_h=services.reports.count_hazards(since_utc=since_utc),
             open_failure_modes=len(open_modes(services.register.modes())),
             campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
             sites_on_current_model=sum(site.model_digest == current for site in found if current),

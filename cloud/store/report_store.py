@@ -223,6 +223,12 @@ class ReportStore:
             )
         return self._read(query.limit(limit))
 
+    def count_hazards(self, *, since_utc: int) -> int:
+        """Number of hazard events that started at or after `since_utc`."""
+        query = select(func.count()).select_from(HazardRow).where(HazardRow.started_at_utc >= since_utc)
+        with self._db.reading() as session:
+            return session.scalar(query) or 0
+
     def heartbeats(self) -> list[SiteHeartbeat]:
         """The last heartbeat of every site that sent one and is not revoked."""
         enrolled = select(Site.site).where(~Site.revoked)

@@ -25,7 +25,7 @@ def section(snapshot: Snapshot) -> Html:
     return element(
         "div",
         _tile("sites online", f"{overview.sites_online}", f"of {overview.sites}"),
-        _tile("hazards in 24 h", f"{overview.hazards_today}", "events"),
+        _tile("hazards in 24 h", f"{overview.hazards_in_24_h}", "events"),
         _tile("open failure modes", f"{overview.open_failure_modes}", f"of {len(snapshot.modes)} known"),
         _tile(
             "sites on current model",

@@ -33,7 +33,8 @@ from cloud.store.records import (
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import LedgerTotal
 from cloud.store.report_store import ReportStore
-from messaging.reports import HazardState
+from messaging.receipts import LedgerPosition
+from messaging.reports import HazardState, ShadowReport, SwapOutcome
 from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.sample_reports import (
     MINUTE,
@@ -44,6 +45,7 @@ from tests.support.cloud.sample_reports import (
     message,
     misdetection,
     received,
+    swap,
     tally,
 )
 from tests.support.messaging.samples import HAZARD, SAMPLES
@@ -147,6 +149,64 @@ def test_a_hazard_event_keeps_its_latest_state_and_never_leaves_closed(database:
         store.insert([received(event)])
     rows = store.hazards(limit=10)
     assert [(row.state, row.at_utc) for row in rows] == [("closed", HAZARD.at_utc + 60)]
+
+
+def test_hazards_come_latest_first_and_after_the_last_one_seen(database: Database) -> None:
+    store = ReportStore(database)
+    starts = {"a": 10, "b": 30, "c": 20, "d": 20}
+    for event, started in starts.items():
+        times = {"started_at_utc": HAZARD.started_at_utc + started, "at_utc": HAZARD.at_utc + started}
+        changed = HAZARD.model_copy(update={"event": HAZARD.event[:-1] + event.upper(), **times})
+        store.insert([received(changed, "tunnel" if event == "a" else "harbour")])
+    first = store.hazards(limit=2)
+    rest = store.hazards(after=(first[-1].started_at_utc, first[-1].event), limit=5)
+    assert [row.event[-1] for row in (*first, *rest)] == ["B", "D", "C", "A"]
+    assert [row.event[-1] for row in store.hazards(site="tunnel", limit=5)] == ["A"]
+    assert store.count_hazards(since_utc=HAZARD.started_at_utc + 20) == 3
+
+
+def test_the_reports_of_one_message_are_stored_together_and_once(database: Database) -> None:
+    store = ReportStore(database)
+    one = received(misdetection())
+    more = (misdetection(camera="south"), misdetection(camera="west"))
+    several = replace(one, message=replace(one.message, more=more))
+    assert [store.insert([several]).new for _ in range(2)] == [1, 0]
+    assert [row.camera for row in store.misdetections()] == ["north", "south", "west"]
+    assert counts(store) == {"misdetection": 3}
+    assert sum(total.length_bytes for total in store.ledger_totals()) == several.length_bytes
+
+
+def test_the_highest_ledger_entry_of_a_site_is_kept(database: Database) -> None:
+    store = ReportStore(database)
+    for n in (3, 9, 4):
+        store.insert([replace(received(misdetection()), ledger=LedgerPosition(n=n, hash=f"{n:064x}"))])
+    store.note_ledger("tunnel", LedgerPosition(n=1, hash="1" * 64))
+    store.note_ledger("harbour", None)
+    assert {site.site: (site.ledger_n, site.ledger_hash) for site in store.sites()} == {
+        "harbour": (9, f"{9:064x}"),
+        "tunnel": (1, "1" * 64),
+    }
+
+
+def test_tallies_are_summed_by_site_class_condition_source_and_model(database: Database) -> None:
+    store = ReportStore(database)
+    again, other = tally(camera="south", supported=2, detected=1), tally(minute_utc=MINUTE - 600)
+    store.insert([received(tally()), received(again), received(other), received(tally(), "tunnel")])
+    found = {count.site: (count.supported, count.detected) for count in store.recall_counts(since_utc=MINUTE)}
+    assert found == {"harbour": (42, 11), "tunnel": (40, 10)}
+
+
+def test_shadow_reports_are_found_by_candidate_and_swaps_by_site(database: Database) -> None:
+    store = ReportStore(database)
+    shadow = SAMPLES["shadow"]
+    assert isinstance(shadow, ShadowReport)
+    store.insert([received(shadow), received(shadow.model_copy(update={"candidate_digest": NEW}), "tunnel")])
+    assert [one.site for one in store.shadow_reports()] == ["harbour", "tunnel"]
+    assert [(one.site, one.report.candidate_digest) for one in store.shadow_reports(NEW)] == [("tunnel", NEW)]
+    done = swap(1, NEW, SwapOutcome.INSTALLED)
+    store.insert([received(done), received(done, "tunnel")])
+    assert [row.site for row in store.swaps()] == ["harbour", "tunnel"]
+    assert [(row.site, row.outcome) for row in store.swaps("tunnel")] == [("tunnel", SwapOutcome.INSTALLED)]
 
 
 def test_a_heartbeat_replaces_the_one_before_and_repeats_are_not_news(database: Database) -> None:
@@ -308,6 +368,25 @@ def test_a_release_is_stored_once_and_found_by_a_prefix_of_its_digest(database: 
     assert store.release(OLD[:8]) == service
     with pytest.raises(NotKnown, match="not among the releases"):
         store.release(NEW)
+
+
+def test_the_release_in_service_is_the_newest_that_reached_the_fleet(database: Database) -> None:
+    store = ReleaseStore(database)
+    first = Release(OLD, "service", "model", 1, 10, None, None, {}, MINUTE)
+    second = replace(first, digest=NEW, version=2, campaign="C1")
+    rollout = Rollout("R1", "C1", NEW, OLD, "canary", False, {"channel": "service"}, "", MINUTE, 0)
+    assert store.current_service() is None
+    store.put_release(first)
+    store.put_release(second)
+    assert store.current_service() == first
+    store.put_rollout(rollout)
+    assert store.current_service() == first
+    store.put_rollout(replace(rollout, phase="done"))
+    assert store.current_service() == second
+    twin = replace(first, digest=OLD[:8] + "1" * 56)
+    store.put_release(twin)
+    with pytest.raises(NotKnown, match="is ambiguous"):
+        store.release(OLD[:8])
 
 
 def test_rollouts_come_newest_first_and_after_the_last_one_seen(database: Database) -> None:

@@ -16,7 +16,7 @@ from messaging.resources import HazardResource, OverviewResource, SiteResource
 T = TypeVar("T")
 ADDRESS = CloudAddress("http://127.0.0.1:8750", "secret")
 OVERVIEW = {
-    "sites": 2, "sites_online": 1, "hazards_today": 3, "open_failure_modes": 4, "campaigns_running": 0,
+    "sites": 2, "sites_online": 1, "hazards_in_24_h": 3, "open_failure_modes": 4, "campaigns_running": 0,
     "sites_on_current_model": 2, "current_model": None,
 }  # fmt: skip
 

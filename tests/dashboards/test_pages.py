@@ -11,7 +11,7 @@ from dashboards.snapshot import PageState, Snapshot
 from messaging.resources import ComparisonResource, LedgerResource, OverviewResource, SiteResource
 
 OVERVIEW = OverviewResource(
-    sites=0, sites_online=0, hazards_today=0, open_failure_modes=0, campaigns_running=0,
+    sites=0, sites_online=0, hazards_in_24_h=0, open_failure_modes=0, campaigns_running=0,
     sites_on_current_model=0, current_model=None,
 )  # fmt: skip
 

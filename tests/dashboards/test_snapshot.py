@@ -12,7 +12,7 @@ from dashboards.client import CloudAddress, CloudClient
 from dashboards.snapshot import SnapshotCache
 
 OVERVIEW = {
-    "sites": 0, "sites_online": 0, "hazards_today": 0, "open_failure_modes": 0, "campaigns_running": 0,
+    "sites": 0, "sites_online": 0, "hazards_in_24_h": 0, "open_failure_modes": 0, "campaigns_running": 0,
     "sites_on_current_model": 0, "current_model": None,
 }  # fmt: skip
 CAMPAIGN: dict[str, Any] = {

@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from tests.support.waiting import wait_until
 
 USER, PASSWORD = "blindspot", "s3cret/with@signs"
 PASSWORD_IN_URL = "s3cret%2Fwith%40signs"
@@ -89,15 +90,15 @@ def running_postgres(programs: Path) -> Iterator[PostgresServer]:
 
 
 def _await_answer(server: PostgresServer, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while True:
+    def answers() -> bool:
+        assert process.poll() is None, "postgres ended at its start"
         try:
             server.connect().close()
-            return
         except psycopg.OperationalError:
-            assert process.poll() is None, "postgres ended at its start"
-            assert time.monotonic() < end, "postgres did not answer in time"
-            time.sleep(0.05)
+            return False
+        return True
+
+    wait_until(answers, START_TIMEOUT_S)
 
 
 def _free_port() -> int:
