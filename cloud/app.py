@@ -1,9 +1,9 @@
-"""The composition root of the cloud: everything is built here, once, and runs until told to stop.
+"""The composition root of the cloud: everything is built here, once, and runs until a stop is requested.
 
     hub broker -> intake -> store -> failure modes -> triggers -> campaigns -> releases -> rollouts -> API
 
 One process a data folder. Telemetry, auto-install and hub access of every library are off before any of
-them is imported. A task that fails stops the whole, and says why.
+them is imported. A task that fails stops the whole cloud with its error.
 """
 
 import asyncio
@@ -14,20 +14,25 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
-from cloud.campaigns.services import Parts, Services
-from cloud.campaigns.stage import Stages
+from cloud.api.services import Services
+from cloud.campaigns.edge_stages import EdgeStages
+from cloud.campaigns.image_stages import ImageStages
+from cloud.campaigns.model_stages import ModelStages
+from cloud.campaigns.stage import StageTable
+from cloud.campaigns.stages import stage_table
 from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
-from cloud.fleet.first_model import put_first_model
+from cloud.fleet.first_model import release_first_model
 from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
@@ -35,6 +40,7 @@ from cloud.fleet.releases import Releases
 from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
+from cloud.starting_detector import STARTING_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
@@ -45,7 +51,7 @@ from messaging.errors import BlindspotError, ConfigurationError
 from messaging.nats.subjects import ORDERS
 from messaging.trust.signing import Repository
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
@@ -59,25 +65,88 @@ QUIET = {
 }
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
-StagesFactory = Callable[[Parts], Stages]
+
+@dataclass(frozen=True)
+class CloudParts:
+    """What a running cloud is built from; only this module and tests hold all of it."""
+
+    settings: CloudSettings
+    reports: ReportStore
+    campaign_rows: CampaignStore
+    releases: ReleaseStore
+    register: ModeRegister
+    datasets: DatasetRegister
+    models: ModelFiles
+    publisher: Publisher
+    rollouts: RolloutDriver
+    metrics: CloudMetrics
+
+
+def campaign_stages(parts: CloudParts) -> StageTable:
+    """The stages of this cloud's campaigns."""
+    settings = parts.settings
+    return stage_table(
+        ImageStages(
+            data=settings.data,
+            settings=settings.synthesis,
+            register=parts.register,
+            datasets=parts.datasets,
+            models=parts.models,
+            store=parts.campaign_rows,
+            metrics=parts.metrics,
+        ),
+        ModelStages(
+            data=settings.data,
+            training=settings.training,
+            promotion=settings.promotion,
+            datasets=parts.datasets,
+            models=parts.models,
+            store=parts.campaign_rows,
+            releases=parts.releases,
+            publisher=parts.publisher,
+            metrics=parts.metrics,
+        ),
+        EdgeStages(
+            settings=settings.campaign,
+            promotion=settings.promotion,
+            canary_sites=settings.rollout.canary_sites,
+            register=parts.register,
+            reports=parts.reports,
+            store=parts.campaign_rows,
+            releases=parts.releases,
+            publisher=parts.publisher,
+            rollouts=parts.rollouts,
+            metrics=parts.metrics,
+        ),
+    )
+
+
+def starting_model(parts: CloudParts) -> None:
+    """Release the configured or shipped starting detector if the fleet has no model."""
+    release_first_model(
+        parts.settings.starting_weights or shipped(STARTING_WEIGHTS),
+        releases=parts.releases,
+        models=parts.models,
+        publisher=parts.publisher,
+    )
 
 
 async def run_cloud(
     settings: CloudSettings,
     stop: asyncio.Event,
     *,
-    stages: StagesFactory,
     hub: Hub | None = None,
-    first_model: Callable[[Parts], object] = put_first_model,
+    stages: Callable[[CloudParts], StageTable] = campaign_stages,
+    first_model: Callable[[CloudParts], None] = starting_model,
     started: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run the cloud until `stop` is set; `started` gets the address of the API once it answers.
 
     Args:
-        settings: everything the cloud is told.
+        settings: the configuration.
         stop: set it to end the cloud.
+        hub: an existing hub; by default one is embedded.
         stages: makes the stages of campaigns.
-        hub: a hub that is there already; by default one is embedded.
         first_model: releases the detector that a new fleet begins with.
         started: called once.
 
@@ -113,7 +182,9 @@ def quiet_libraries(settings: CloudSettings) -> None:
         os.environ.update(OFFLINE)
 
 
-def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop) -> Parts:
+def _parts(
+    settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop
+) -> CloudParts:
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
     signed = Releases(
         Repository(settings.folder.releases),
@@ -122,7 +193,7 @@ def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.
         put_order=lambda site, envelope: hub.bus.put_latest(ORDERS, site, envelope),
     )
     publisher = Publisher(loop, signed, hub.bus)
-    return Parts(
+    return CloudParts(
         settings=settings,
         reports=reports,
         campaign_rows=rows,
@@ -138,7 +209,7 @@ def _parts(settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.
     )
 
 
-def _services(parts: Parts, campaigns: Campaigns, hub: Hub) -> Services:
+def _services(parts: CloudParts, campaigns: Campaigns, hub: Hub) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
         return () if connected else ("the hub broker does not answer",)
@@ -160,13 +231,13 @@ def _services(parts: Parts, campaigns: Campaigns, hub: Hub) -> Services:
 
 async def _serve(
     services: Services,
-    parts: Parts,
+    parts: CloudParts,
     hub: Hub,
     stop: asyncio.Event,
     started: Callable[[str], None],
-    first_model: Callable[[Parts], object],
+    first_model: Callable[[CloudParts], None],
 ) -> None:
-    """Run every task until told to stop or until one of them fails, which is raised."""
+    """Run every task until a stop is requested or one of them fails; its error is raised."""
     settings = services.settings
     listener = _listen(settings.api.host, settings.api.port)
     url = f"http://{settings.api.host}:{listener.getsockname()[1]}"
@@ -182,7 +253,14 @@ async def _serve(
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_model, parts),
         Intake(hub.bus, parts.reports, parts.metrics).run(stop),
-        Triggers(services).run(stop, every_s=settings.failure_modes.refresh_s),
+        Triggers(
+            rules=settings.triggers,
+            synthesis=settings.synthesis,
+            register=parts.register,
+            store=parts.campaign_rows,
+            campaigns=services.campaigns,
+            metrics=parts.metrics,
+        ).run(stop, every_s=settings.failure_modes.refresh_s),
         _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
@@ -211,7 +289,7 @@ async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.E
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _in_thread(work: Callable[[Parts], object], parts: Parts) -> None:
+async def _in_thread(work: Callable[[CloudParts], None], parts: CloudParts) -> None:
     await asyncio.to_thread(work, parts)
 
 
@@ -221,7 +299,7 @@ async def _repeat(stop: asyncio.Event, every_s: float, work: Callable[[], object
         try:
             await asyncio.to_thread(work)
         except BlindspotError as error:
-            log.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
+            logger.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), every_s)
 
@@ -240,7 +318,7 @@ async def _announce(
     while not server.started:
         await asyncio.sleep(0.02)
     write_atomically(settings.folder.address, json.dumps({"url": url}).encode())
-    log.info("the API answers at %s", url)
+    logger.info("the API answers at %s", url)
     started(url)
 
 

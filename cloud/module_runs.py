@@ -1,10 +1,9 @@
-"""Where the heavy steps run: Python modules in child processes, so that a stop is certain and memory returns.
+"""Heavy steps as Python modules in child processes, so that they can be stopped and free their memory.
 
-A child has a process group of its own and dies with the cloud (kill -9 included); it is polled for its end
-and for a wish to stop. Nothing here knows what it computes.
+A child has a process group of its own and ends with the cloud (kill -9 included). This module polls for its
+end and for a request to stop; what the child computes is not known here.
 """
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +12,6 @@ from pathlib import Path
 
 from cloud.errors import StageFailed, StageInterrupted
 from messaging.runtime.child_process import ChildProcess
-
-log = logging.getLogger(__name__)
 
 POLL_S = 0.2
 
@@ -46,15 +43,15 @@ def run_modules(
     """Run `python -m module` with each run's arguments, some `side_by_side`; `tick` is called between polls.
 
     Raises:
-        StageInterrupted: `stopping` said so; the processes and their children are gone.
-        StageFailed: one ended with another code than 0; the last lines of its log are quoted and the others
-            are gone.
+        StageInterrupted: `stopping` returned true; the processes and their children have ended.
+        StageFailed: one ended with another code than 0; the message quotes the last lines of its log, and the
+            others have ended.
     """
     waiting, under_way = list(runs), list[ChildProcess]()
     try:
         while waiting or under_way:
             if stopping():
-                raise StageInterrupted(f"{module} was told to stop")
+                raise StageInterrupted(f"{module} was asked to stop")
             while waiting and len(under_way) < side_by_side:
                 run = waiting.pop(0)
                 command = [sys.executable, "-m", module, *run.arguments]
@@ -73,5 +70,5 @@ def run_modules(
 def _expect_success(module: str, child: ChildProcess) -> None:
     status = child.poll()
     if status != 0:
-        words = child.tail(3).replace("\n", " / ")[-600:] or "its log is empty (killed, or out of memory?)"
-        raise StageFailed(f"{module} ended with code {status}: {words}")
+        lines = child.tail(3).replace("\n", " / ")[-600:] or "its log is empty (killed, or out of memory?)"
+        raise StageFailed(f"{module} ended with code {status}: {lines}")

@@ -1,7 +1,7 @@
-"""What the cloud is told: one YAML, every key with a default, so that `cloud run --data FOLDER` is enough.
+"""The cloud's configuration: one YAML, every key with a default, so that `cloud run --data FOLDER` is enough.
 
-Built once in `cloud.app` or `cloud.cli.main` and passed as values. Validation does no I/O. Where files lie in
-the data folder is said here and nowhere else.
+Built once by the command line and passed as values. Validation does no I/O. `DataFolder` is the only place
+that names the files of the data folder.
 """
 
 from pathlib import Path
@@ -31,9 +31,9 @@ class ApiSettings(_Section):
 class HubSettings(_Section):
     """The embedded hub broker; port 0 takes a free one, which is kept.
 
-    It listens on this machine only, or with `host` 0.0.0.0 on every interface. Sites are told to connect to
-    `advertised_host`, a name or an IPv4 address; without one, to this machine's loopback. They prove who they
-    are, but the broker does not encrypt: between machines, let the link run through a tunnel that does.
+    It listens on this machine only, or with `host` 0.0.0.0 on every interface. Sites connect to
+    `advertised_host`, a name or an IPv4 address (default: this machine's loopback). They authenticate, but
+    the broker does not encrypt: between machines, use an encrypted tunnel.
     """
 
     host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
@@ -44,8 +44,8 @@ class HubSettings(_Section):
     def _reachable(self) -> Self:
         if self.host == _EVERY_INTERFACE and self.advertised_host in (None, _EVERY_INTERFACE):
             raise ValueError(
-                f"host {self.host} is no address to connect to; say in hub.advertised_host under which name "
-                "or address sites reach this machine"
+                f"host {self.host} is no address to connect to; set hub.advertised_host to the name or "
+                "address under which sites reach this machine"
             )
         return self
 
@@ -64,7 +64,7 @@ class FailureModeSettings(_Section):
     """What counts as evidence now, and when a mode counts as closed.
 
     `target_recall` is what the lower bound of estimated recall must exceed; `targets` names classes that
-    differ from it. Evidence older than `window_days` is not looked at.
+    differ from it. Evidence older than `window_days` is ignored.
     """
 
     target_recall: UnitFloat = 0.5
@@ -78,10 +78,10 @@ class FailureModeSettings(_Section):
 
 
 class SynthesisSettings(_Section):
-    """How images are painted. `generator`: the LM's folder, or `HUB/ID@REVISION` (empty: the shipped one).
+    """How images are generated. `generator`: a pipeline folder or `HUB/ID@REVISION` (default: as shipped).
 
-    `reference_weights` are those of the independent judge (empty: the shipped ones, where there are any).
-    So many orders are painted `side_by_side`, each with so many `threads`.
+    `reference_weights`: those of the independent judge (default: the shipped ones, if installed).
+    `side_by_side` orders run at the same time, each with `threads` threads.
     """
 
     generator: str | None = None
@@ -99,7 +99,8 @@ class SynthesisSettings(_Section):
 class TrainingSettings(_Section):
     """The fine-tuning recipe; see `cloud.training.plan.Recipe` and `TrainingPlan`.
 
-    What was painted for so many `earlier_campaigns` is learned again, lest a campaign unteach the one before.
+    The generated images of the last `earlier_campaigns` campaigns are in the training set too, so that their
+    effect is not forgotten.
     """
 
     epochs: int = Field(default=9, ge=1)
@@ -116,7 +117,20 @@ class TrainingSettings(_Section):
 
 
 class PromotionSettings(_Section):
-    """What counts as worse and how much evidence is enough, as fractions; see `Margins` in promotion."""
+    """What counts as worse, and how much evidence is enough. Drops are absolute differences of fractions.
+
+    Attributes:
+        recall_drop: largest drop of a class's recall over all conditions, from `class_boxes` on.
+        precision_drop: the same for precision.
+        condition_drop: largest drop of recall within one condition, from `enough_boxes` on.
+        class_boxes: with fewer true (for precision: reported) boxes, only a class's interval counts.
+        enough_boxes: with fewer true boxes, only a condition's interval counts.
+        enough_tracks: supported tracks that a target needs in shadow runs.
+        most_tracks: supported tracks after which a target without gain fails.
+        false_alarm_ratio: largest ratio of unsupported tracks, candidate to incumbent.
+        latency_ratio: largest ratio of 95th latency percentiles, candidate to incumbent.
+        gain_required: whether a target must gain with confidence; false is for smoke tests only.
+    """
 
     recall_drop: UnitFloat = 0.03
     precision_drop: UnitFloat = 0.05
@@ -143,7 +157,7 @@ class RolloutSettings(_Section):
 
 
 class CampaignSettings(_Section):
-    """How long a campaign waits for the edge, and how often it looks."""
+    """How long a campaign waits for the sites, and how often it polls."""
 
     shadow_deadline_s: Seconds = 86400.0
     verify_deadline_s: Seconds = 86400.0
@@ -151,7 +165,7 @@ class CampaignSettings(_Section):
 
 
 class TriggerRule(_Section):
-    """Start a campaign by itself when a failure mode has enough evidence.
+    """Start a campaign automatically when a failure mode has enough evidence.
 
     All of these must hold: at least `min_count` misdetections from at least `min_sites` sites within
     `window_hours`; the last campaign of this rule ended or began `cool_down_hours` ago; fewer than
@@ -170,7 +184,7 @@ class TriggerRule(_Section):
 
 
 class CloudSettings(_Section):
-    """Everything the cloud is told. `starting_weights`: the first detector (empty: the shipped one)."""
+    """The whole configuration. `starting_weights`: the first detector (default: the shipped one)."""
 
     data: Path = Path("blindspot-data")
     starting_weights: Path | None = None
@@ -204,7 +218,7 @@ class CloudSettings(_Section):
 
 
 class DataFolder:
-    """Where things lie in the data folder; paths only, nothing is made."""
+    """The layout of the data folder: paths only, nothing is created."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

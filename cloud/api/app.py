@@ -16,7 +16,7 @@ from cloud.api.auth import token_holds
 from cloud.api.campaigns import campaign_routes
 from cloud.api.fleet import fleet_routes
 from cloud.api.models import model_routes
-from cloud.campaigns.services import Services
+from cloud.api.services import Services
 from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow
 from cloud.failure_modes.rules import FailureMode
 from messaging.errors import BlindspotError, ConfigurationError

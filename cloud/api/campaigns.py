@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query, text_cursor
+from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
-from cloud.campaigns.planning import class_to_paint, plan_campaign, synthesis_order
-from cloud.campaigns.services import Services
+from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
 from cloud.data.datasets import DataRole
 from cloud.errors import NotKnown
 from cloud.store.records import Campaign, CampaignPlan, CampaignState
@@ -145,7 +145,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         prototype = register.prototype_for(mode)
         order = synthesis_order(
             mode,
-            class_name=class_to_paint(mode, register.suggested_class(mode)),
+            class_name=class_to_generate(mode, register.suggested_class(mode)),
             prototype=prototype,
             plan=plan,
             campaign="preview",

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
+from cloud.api.services import Services
 from cloud.api.views import camera_views, mode_view, site_view
-from cloud.campaigns.services import Services
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
 from cloud.store.records import ACTIVE_STATES

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
+from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
-from cloud.campaigns.services import Services
 from messaging.resources import (
     ModelResource,
     Page,

@@ -1,189 +1,223 @@
-"""The stages that rest on the edge's word: shadow, service, roll out, verify.
+"""The stages that depend on the sites: shadow, service, roll out, verify.
 
-They send orders through the rollout driver and wait for reports, with a deadline; waiting is polling the
-store, so a restart of the cloud goes on waiting where it was. Nothing here sees a frame.
+They send orders through the rollout driver and poll the store for reports until a deadline that a restart of
+the cloud does not extend.
 """
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cloud.campaigns.model_stages import incumbent_of, margins_of, remember_release, targets, verdict_figures
-from cloud.campaigns.services import Parts
+from cloud.campaigns.model_stages import incumbent_of, targets, verdict_metrics
+from cloud.campaigns.outputs import RollOutOutput, ServiceOutput, ShadowOutput, TrialOutput, VerifyOutput
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import StageInterrupted
-from cloud.evaluation.promotion import Outcome, service_verdict
-from cloud.failure_modes.register import ModeAssessment
+from cloud.evaluation.promotion import Outcome, PromotionVerdict, Target, service_verdict
+from cloud.failure_modes.register import ModeAssessment, ModeRegister
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
+from cloud.fleet.publisher import Publisher
+from cloud.fleet.release_register import record_release
 from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState, SiteState
-from cloud.store.records import CampaignStage, CampaignState, EvaluationRow, ModeStatus, Rollout
+from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.metrics import CloudMetrics
+from cloud.settings import CampaignSettings, PromotionSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import CampaignState, EvaluationRow, ModeStatus, Rollout
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
 from messaging.releases import Channel
-from messaging.reports import ShadowReport
+from messaging.reports import ShadowReport, ShadowTally
 from messaging.resources import RecallResource
+from messaging.taxonomy import Condition, Light, Weather
 
 
-def shadow(parts: Parts, work: StageWork) -> StageResult:
-    """Run the candidate beside the incumbent at the canary sites until the verdict is clear.
+@dataclass(frozen=True)
+class EdgeStages:
+    """Shadow, service, roll out and verify; shadow runs take place at `canary_sites` sites."""
 
-    The runs end with the stage unless the candidate passes, or the cloud only goes down for a while.
-    """
-    candidate = work.output(CampaignStage.TRIAL, "digest")
-    campaign = work.campaign
-    rollout = parts.rollouts.begin(
-        f"{campaign.id}-trial-{campaign.attempt}",
-        candidate,
-        Channel.TRIAL,
-        previous=None,
-        sites=parts.rollouts.sites()[: parts.settings.rollout.canary_sites],
-        campaign=campaign.id,
-    )
-    runs_go_on = False
-    try:
-        result = _watch_shadow(parts, work, rollout, candidate)
-        runs_go_on = result.stop is None
-        return result
-    except StageInterrupted:
-        runs_go_on = parts.campaign_rows.get(campaign.id).state is CampaignState.RUNNING
-        raise
-    finally:
-        if not runs_go_on:
-            _back(parts, work, [site.site for site in RolloutState.from_json(rollout.state).sites])
+    settings: CampaignSettings
+    promotion: PromotionSettings
+    canary_sites: int
+    register: ModeRegister
+    reports: ReportStore
+    store: CampaignStore
+    releases: ReleaseStore
+    publisher: Publisher
+    rollouts: RolloutDriver
+    metrics: CloudMetrics
 
+    def shadow(self, work: StageWork) -> StageResult:
+        """Run the candidate beside the incumbent at the canary sites until the verdict is clear.
 
-def _watch_shadow(parts: Parts, work: StageWork, rollout: Rollout, candidate: str) -> StageResult:
-    wanted = targets(parts, work)
-    for over in _until(parts, work, parts.settings.campaign.shadow_deadline_s):
-        rollout = parts.rollouts.step(rollout.id)
-        if rollout.phase in (RolloutPhase.HALTED, RolloutPhase.ROLLED_BACK):
-            return StageResult(stop=f"the shadow run halted: {rollout.reason}", output={}, figures={})
-        runs = _latest_runs(parts, candidate, incumbent_of(work))
-        verdict = service_verdict(runs.values(), wanted, margins_of(parts))
-        tracks = min((_supported(runs, t.class_name, t.condition.key) for t in wanted), default=0)
-        work.progress(
-            min(tracks / MIN_SUPPORTED_TRACKS, 0.99), f"{tracks} tracks of the target; {verdict.outcome}"
+        The shadow runs end with the stage unless the candidate passes or the cloud is only restarted.
+        """
+        campaign = work.campaign
+        rollout = self.rollouts.begin(
+            f"{campaign.id}-trial-{campaign.attempt}",
+            work.output(TrialOutput).digest,
+            Channel.TRIAL,
+            previous=None,
+            sites=self.rollouts.sites()[: self.canary_sites],
+            campaign=campaign.id,
         )
-        _enter_shadow(parts, work, runs)
-        if verdict.outcome is not Outcome.WAIT or over:
-            break
-    reports = {site: run.model_dump(mode="json") for site, run in runs.items()}
-    figures = {**verdict_figures(verdict), "frames": sum(run.frames for run in runs.values())}
-    if verdict.outcome is Outcome.PASS:
-        return StageResult(output={"reports": reports}, figures=figures)
-    why = verdict.reason if verdict.outcome is Outcome.FAIL else f"deadline: {verdict.reason}"
-    return StageResult(output={"reports": reports}, figures=figures, stop=f"not for service: {why}")
+        keep_running = False
+        try:
+            result = self._watch_shadow(work, rollout)
+            keep_running = result.stop is None
+            return result
+        except StageInterrupted:
+            keep_running = self.store.get(campaign.id).state is CampaignState.RUNNING
+            raise
+        finally:
+            if not keep_running:
+                self._end_shadow(work, [site.site for site in RolloutState.from_json(rollout.state).sites])
 
+    def _watch_shadow(self, work: StageWork, rollout: Rollout) -> StageResult:
+        wanted = targets(work)
+        runs: dict[str, ShadowReport] = {}
+        verdict = service_verdict([], wanted, self.promotion)
+        for over in work.polls(self.settings.poll_s, self.settings.shadow_deadline_s):
+            rollout = self.rollouts.step(rollout.id)
+            if rollout.phase in (RolloutPhase.HALTED, RolloutPhase.ROLLED_BACK):
+                return StageResult(stop=f"the shadow run halted: {rollout.reason}")
+            runs = self._latest_runs(work)
+            verdict = service_verdict(runs.values(), wanted, self.promotion)
+            tracks = min((_supported(runs.values(), target) for target in wanted), default=0)
+            work.progress(_of_needed(tracks), f"{tracks} tracks of the target; {verdict.outcome}")
+            self.store.put_evaluations(_shadow_rows(work.campaign.id, runs))
+            if verdict.outcome is not Outcome.WAIT or over:
+                break
+        frames = sum(run.frames for run in runs.values())
+        metrics = {**verdict_metrics(verdict), "frames": frames}
+        return StageResult(ShadowOutput(reports=runs), metrics, _why_not(verdict))
 
-def service(parts: Parts, work: StageWork) -> StageResult:
-    """The second verdict, on what the shadow runs said; signs for service."""
-    rows = work.output(CampaignStage.SHADOW, "reports")
-    runs = [ShadowReport.model_validate(row) for row in rows.values()]
-    verdict = service_verdict(runs, targets(parts, work), margins_of(parts))
-    if not verdict.passed:
-        _back(parts, work, list(rows))
-        return StageResult(figures=verdict_figures(verdict), stop=f"not for service: {verdict.reason}")
-    manifest = parts.publisher.promote(work.output(CampaignStage.TRIAL, "digest"))
-    known = parts.releases.release(manifest.digest)
-    remember_release(parts, manifest, known.description, campaign=work.campaign.id)
-    return StageResult(output={"digest": manifest.digest}, figures=verdict_figures(verdict))
+    def service(self, work: StageWork) -> StageResult:
+        """The second verdict, on the shadow reports; signs the candidate for service."""
+        runs = work.output(ShadowOutput).reports
+        verdict = service_verdict(runs.values(), targets(work), self.promotion)
+        if not verdict.passed:
+            self._end_shadow(work, list(runs))
+            return StageResult(metrics=verdict_metrics(verdict), stop=_why_not(verdict))
+        manifest = self.publisher.promote(work.output(TrialOutput).digest)
+        record_release(
+            self.releases,
+            manifest,
+            self.releases.release(manifest.digest).description,
+            campaign=work.campaign.id,
+            signed_at=self.store.now(),
+        )
+        return StageResult(ServiceOutput(digest=manifest.digest), verdict_metrics(verdict))
 
-
-def roll_out(parts: Parts, work: StageWork) -> StageResult:
-    """Canary, share, all; a rollout that halts or goes back ends the campaign."""
-    digest, name = work.output(CampaignStage.SERVICE, "digest"), f"{work.campaign.id}-service"
-    parts.rollouts.begin(
-        name,
-        digest,
-        Channel.SERVICE,
-        previous=incumbent_of(work),
-        sites=parts.rollouts.sites(),
-        campaign=work.campaign.id,
-    )
-    for _ in _until(parts, work, None):
-        rollout = parts.rollouts.step(name)
+    def roll_out(self, work: StageWork) -> StageResult:
+        """Canary, partial, all; a rollout that halts or is rolled back ends the campaign."""
+        digest, name = work.output(ServiceOutput).digest, f"{work.campaign.id}-service"
+        rollout = self.rollouts.begin(
+            name,
+            digest,
+            Channel.SERVICE,
+            previous=incumbent_of(work),
+            sites=self.rollouts.sites(),
+            campaign=work.campaign.id,
+        )
         states = _site_states(rollout)
-        _set_gauges(parts, states)
-        running = states.get(SiteState.RUNNING, 0)
-        total = max(sum(states.values()), 1)
-        work.progress(running / total, f"{rollout.phase}: {running} of {total} sites run it")
-        if rollout.phase in FINAL:
-            break
-    lost = sum(row.frames_lost for row in parts.reports.swaps() if row.digest == digest)
-    figures = {"phase": rollout.phase, "sites": states, "frames_lost": lost}
-    stop = (
-        None if rollout.phase == RolloutPhase.DONE else f"the rollout was {rollout.phase}: {rollout.reason}"
-    )
-    return StageResult(output={"digest": digest, "rollout": name}, figures=figures, stop=stop)
-
-
-def verify(parts: Parts, work: StageWork) -> StageResult:
-    """Has the edge seen the modes close? Waits for tracks until the deadline, then says what is so."""
-    digest = frozenset([work.output(CampaignStage.ROLL_OUT, "digest")])
-    modes = work.campaign.plan.modes
-    for over in _until(parts, work, parts.settings.campaign.verify_deadline_s):
-        found = {mode: parts.register.assess(mode, digest) for mode in modes}
-        tracks = min(judged.recall.supported for judged in found.values())
-        closed = sum(judged.status is ModeStatus.CLOSED for judged in found.values())
-        work.progress(
-            min(tracks / MIN_SUPPORTED_TRACKS, 0.99), f"{closed} of {len(modes)} closed, {tracks} tracks"
+        for _ in work.polls(self.settings.poll_s, None):
+            rollout = self.rollouts.step(name)
+            states = _site_states(rollout)
+            self._set_gauges(states)
+            running, total = states.get(SiteState.RUNNING, 0), max(sum(states.values()), 1)
+            work.progress(running / total, f"{rollout.phase}: {running} of {total} sites run it")
+            if rollout.phase in FINAL:
+                break
+        lost = sum(row.frames_lost for row in self.reports.swaps() if row.digest == digest)
+        done = rollout.phase == RolloutPhase.DONE
+        return StageResult(
+            RollOutOutput(digest=digest, rollout=name),
+            {"phase": rollout.phase, "sites": states, "frames_lost": lost},
+            None if done else f"the rollout was {rollout.phase}: {rollout.reason}",
         )
-        if over or all(_settled(judged) for judged in found.values()):
-            break
-    for mode, judged in found.items():
-        status = ModeStatus.REOPENED if judged.status is ModeStatus.OPEN else judged.status
-        parts.register.set_status(mode, status)
-    return StageResult(
-        output={"closed": [m for m, j in found.items() if j.status is ModeStatus.CLOSED]},
-        figures={mode: _judgement(judged) for mode, judged in found.items()},
-    )
+
+    def verify(self, work: StageWork) -> StageResult:
+        """Wait until the sites' reports close the failure modes, or until the deadline."""
+        model = frozenset([work.output(RollOutOutput).digest])
+        modes = work.campaign.plan.modes
+        found: dict[str, ModeAssessment] = {}
+        for over in work.polls(self.settings.poll_s, self.settings.verify_deadline_s):
+            found = {mode: self.register.assess(mode, model) for mode in modes}
+            tracks = min(assessed.recall.supported for assessed in found.values())
+            closed = sum(assessed.status is ModeStatus.CLOSED for assessed in found.values())
+            work.progress(_of_needed(tracks), f"{closed} of {len(modes)} closed, {tracks} tracks")
+            if over or all(_settled(assessed) for assessed in found.values()):
+                break
+        for mode, assessed in found.items():
+            reopened = assessed.status is ModeStatus.OPEN
+            self.register.set_status(mode, ModeStatus.REOPENED if reopened else assessed.status)
+        return StageResult(
+            VerifyOutput(closed=tuple(m for m, a in found.items() if a.status is ModeStatus.CLOSED)),
+            {mode: _assessment(assessed) for mode, assessed in found.items()},
+        )
+
+    def _latest_runs(self, work: StageWork) -> dict[str, ShadowReport]:
+        """The latest report of each site about this pair of models; counts accumulate over a run."""
+        return {
+            shadow.site: shadow.report
+            for shadow in self.reports.shadow_reports(work.output(TrialOutput).digest)
+            if shadow.report.incumbent_digest == incumbent_of(work)
+        }
+
+    def _end_shadow(self, work: StageWork, sites: Iterable[str]) -> None:
+        """End the shadow runs by ordering the model in service again."""
+        for site in sites:
+            self.rollouts.send_single(site, incumbent_of(work), Channel.SERVICE)
+
+    def _set_gauges(self, states: Mapping[str, int]) -> None:
+        self.metrics.rollout_sites.clear()
+        for state, number in states.items():
+            self.metrics.rollout_sites.labels(state=state).set(number)
 
 
-def _settled(judged: ModeAssessment) -> bool:
+def _why_not(verdict: PromotionVerdict) -> str | None:
+    if verdict.outcome is Outcome.PASS:
+        return None
+    reason = verdict.reason if verdict.outcome is Outcome.FAIL else f"deadline: {verdict.reason}"
+    return f"not for service: {reason}"
+
+
+def _of_needed(tracks: int) -> float:
+    """Progress of a wait for tracks; 1 is left for the end of the stage."""
+    return min(tracks / MIN_SUPPORTED_TRACKS, 0.99)
+
+
+def _settled(assessed: ModeAssessment) -> bool:
     """Closed, or so far below the target that more tracks would not change it."""
-    if judged.status is ModeStatus.CLOSED:
+    if assessed.status is ModeStatus.CLOSED:
         return True
-    return judged.status is ModeStatus.OPEN and judged.recall.interval[1] < judged.target
+    return assessed.status is ModeStatus.OPEN and assessed.recall.interval[1] < assessed.target
 
 
-def _judgement(judged: ModeAssessment) -> dict[str, Any]:
+def _assessment(assessed: ModeAssessment) -> dict[str, Any]:
     return {
-        "status": str(judged.status),
-        "recall": RecallResource.model_validate(judged.recall).model_dump(),
-        "target": judged.target,
-        "rate": judged.rate,
-        "baseline_rate": judged.baseline_rate,
+        "status": str(assessed.status),
+        "recall": RecallResource.model_validate(assessed.recall).model_dump(),
+        "target": assessed.target,
+        "rate": assessed.rate,
+        "baseline_rate": assessed.baseline_rate,
     }
 
 
-def _until(parts: Parts, work: StageWork, deadline_s: float | None) -> Iterator[bool]:
-    """Turns of a wait: yields whether the deadline is over (then once more and never again)."""
-    started = time.monotonic()
-    while True:
-        over = deadline_s is not None and time.monotonic() - started >= deadline_s
-        yield over
-        if over:
-            return
-        work.pause(parts.settings.campaign.poll_s)
-
-
-def _latest_runs(parts: Parts, candidate: str, incumbent: str) -> dict[str, ShadowReport]:
-    """The newest report of each site about this pair; figures add up over a run, so the newest is whole."""
-    return {
-        shadow.site: shadow.report
-        for shadow in parts.reports.shadow_reports(candidate)
-        if shadow.report.incumbent_digest == incumbent
-    }
-
-
-def _supported(runs: dict[str, ShadowReport], class_name: str, condition: str) -> int:
+def _supported(runs: Iterable[ShadowReport], target: Target) -> int:
     return sum(
         tally.supported
-        for run in runs.values()
+        for run in runs
         for tally in run.tallies
-        if tally.class_name == class_name and f"{tally.light}-{tally.weather}" == condition
+        if (tally.class_name, _condition(tally)) == (target.class_name, target.condition)
     )
 
 
-def _enter_shadow(parts: Parts, work: StageWork, runs: dict[str, ShadowReport]) -> None:
+def _condition(tally: ShadowTally) -> Condition:
+    return Condition(Light(tally.light), Weather(tally.weather))
+
+
+def _shadow_rows(campaign: str, runs: Mapping[str, ShadowReport]) -> list[EvaluationRow]:
     rows = []
     for site, run in runs.items():
         for tally in run.tallies:
@@ -191,25 +225,16 @@ def _enter_shadow(parts: Parts, work: StageWork, runs: dict[str, ShadowReport]) 
                 (run.incumbent_digest, tally.incumbent_detected, tally.incumbent_unsupported),
                 (run.candidate_digest, tally.candidate_detected, tally.candidate_unsupported),
             ):
-                figures = {
+                metrics = {
                     "supported": tally.supported,
                     "detected": detected,
                     "unsupported": unsupported,
                     "recall": detected / tally.supported if tally.supported else None,
                 }
-                condition = f"{tally.light}-{tally.weather}"
-                rows.append(
-                    EvaluationRow(
-                        work.campaign.id, digest, f"shadow:{site}", tally.class_name, condition, figures
-                    )
-                )
-    parts.campaign_rows.put_evaluations(rows)
-
-
-def _back(parts: Parts, work: StageWork, sites: list[str]) -> None:
-    """End the shadow runs: order what serves already."""
-    for site in sites:
-        parts.rollouts.send_single(site, incumbent_of(work), Channel.SERVICE)
+                condition = _condition(tally).key
+                row = EvaluationRow(campaign, digest, f"shadow:{site}", tally.class_name, condition, metrics)
+                rows.append(row)
+    return rows
 
 
 def _site_states(rollout: Rollout) -> dict[str, int]:
@@ -217,9 +242,3 @@ def _site_states(rollout: Rollout) -> dict[str, int]:
     for site in RolloutState.from_json(rollout.state).sites:
         states[str(site.state)] = states.get(str(site.state), 0) + 1
     return states
-
-
-def _set_gauges(parts: Parts, states: dict[str, int]) -> None:
-    parts.metrics.rollout_sites.clear()
-    for state, number in states.items():
-        parts.metrics.rollout_sites.labels(state=state).set(number)

@@ -1,142 +1,177 @@
-"""The stages that make and judge a model in the cloud: train, evaluate, trial.
+"""The stages that make and evaluate a model in the cloud: train, evaluate, trial.
 
-Training runs in a process of its own; evaluation uses the edge's detector code on the fixed holdout; the
+Training runs in a process of its own. Evaluation uses the edge's detector code on the fixed holdout. The
 first verdict signs a release that may only run in shadow.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.campaigns.services import Parts
+from cloud.campaigns.outputs import (
+    EvaluateOutput,
+    FilterOutput,
+    PlanOutput,
+    TrainOutput,
+    TrialOutput,
+)
 from cloud.campaigns.stage import StageResult, StageWork
-from cloud.data.datasets import DataRole
+from cloud.data.datasets import DataRole, DatasetRegister
 from cloud.data.labelled_images import LabelledImage, open_labelled
+from cloud.detector.model_files import ModelFiles
 from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
 from cloud.evaluation.evaluate import Evaluation, Tally, evaluate_all
-from cloud.evaluation.promotion import Margins, MetricComparison, PromotionVerdict, Target, trial_verdict
+from cloud.evaluation.promotion import MetricComparison, PromotionVerdict, Target, trial_verdict
 from cloud.failure_modes.rules import ModeKey
-from cloud.store.records import CampaignStage, EvaluationRow, Release
+from cloud.fleet.publisher import Publisher
+from cloud.fleet.release_register import record_release
+from cloud.metrics import CloudMetrics
+from cloud.settings import PromotionSettings, TrainingSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import CampaignStage, EvaluationRow
+from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
 from messaging.blobs import write_atomically
-from messaging.trust.manifest import ReleaseManifest
+
+_REPORT_EVERY_IMAGES = 20
 
 
-def train(parts: Parts, work: StageWork) -> StageResult:
-    """Fine-tune the incumbent on replay and the synthetic sets, those of earlier campaigns among them.
+@dataclass(frozen=True)
+class ModelStages:
+    """Train, evaluate and trial; `data` is the cloud's data folder."""
 
-    Raises `StageFailed` without replay.
-    """
-    incumbent = incumbent_of(work)
-    replay = parts.datasets.folders(DataRole.BASE, DataRole.REPLAY)
-    if not replay:
-        raise StageFailed(
-            "there is no replay data, and training on new data alone destroys old classes; add some with "
-            "`blindspot data add FOLDER --role replay`, then resume the campaign"
+    data: Path
+    training: TrainingSettings
+    promotion: PromotionSettings
+    datasets: DatasetRegister
+    models: ModelFiles
+    store: CampaignStore
+    releases: ReleaseStore
+    publisher: Publisher
+    metrics: CloudMetrics
+
+    def train(self, work: StageWork) -> StageResult:
+        """Fine-tune the incumbent on replay and the synthetic sets, including those of earlier campaigns.
+
+        Raises `StageFailed` without replay.
+        """
+        plan = self._plan(work)
+
+        def report(progress: TrainingProgress) -> None:
+            fraction = progress.step / max(progress.steps, 1)
+            note = f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}"
+            work.progress(fraction, f"{note}, {progress.seconds_left:.0f} s left")
+
+        try:
+            trained = run_training(plan, work.folder.absolute(), progress=report, should_stop=work.stopping)
+        except TrainingStopped as error:
+            raise StageInterrupted(str(error)) from error
+        digest = self.models.keep(trained.weights, trained.bundle)
+        return StageResult(
+            TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest),
+            {"seconds": trained.seconds, "images": trained.images, "losses": list(trained.losses)},
         )
-    earlier = parts.campaign_rows.outputs_of_done(
-        CampaignStage.FILTER, newest=parts.settings.training.earlier_campaigns
-    )
-    sets = [row for output in (work.inputs[CampaignStage.FILTER], *earlier) for row in output["sets"]]
-    plan = TrainingPlan(
-        parent=parts.models.weights(incumbent).absolute(),
-        name=f"campaign-{work.campaign.id[-8:].lower()}",
-        replay=tuple(folder.absolute() for folder in replay),
-        synthetic=tuple((parts.settings.data / row["folder"]).absolute() for row in sets),
-        streets=parts.settings.training.streets,
-        backgrounds=parts.datasets.backgrounds,
-        calibration=tuple(f.absolute() for f in parts.datasets.folders(DataRole.CALIBRATION)),
-        recipe=_recipe(parts, work),
-    )
 
-    def tell(progress: TrainingProgress) -> None:
-        share = progress.step / max(progress.steps, 1)
-        note = f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}"
-        work.progress(share, f"{note}, {progress.seconds_left:.0f} s left")
-
-    try:
-        trained = run_training(plan, work.folder.absolute(), progress=tell, should_stop=work.stopping)
-    except TrainingStopped as error:
-        raise StageInterrupted(str(error)) from error
-    digest = parts.models.keep(trained.weights, trained.bundle)
-    return StageResult(
-        output={"bundle_digest": digest, "weights_digest": trained.weights_digest},
-        figures={"seconds": trained.seconds, "images": trained.images, "losses": list(trained.losses)},
-    )
-
-
-def _recipe(parts: Parts, work: StageWork) -> Recipe:
-    training, options = parts.settings.training, work.campaign.plan.options
-    epochs = int(options.get("epochs", training.epochs))
-    return Recipe(
-        epochs=epochs,
-        learning_rate=float(options.get("learning_rate", training.learning_rate)),
-        batch=training.batch,
-        synthetic_fraction=training.synthetic_fraction,
-        frozen_layers=training.frozen_layers,
-        keep_statistics=True,
-        parent_weight=training.parent_weight,
-        weather=training.weather,
-        precision_margin=training.precision_margin,
-        real_only_epochs=1 if epochs > 2 else 0,
-        seed=work.campaign.plan.seed or 0,
-        threads=training.threads,
-    )
-
-
-def evaluate_both(parts: Parts, work: StageWork) -> StageResult:
-    """Candidate and incumbent on the holdout, with the edge's detector code."""
-    holdout = parts.datasets.folders(DataRole.HOLDOUT)
-    if not holdout:
-        raise StageFailed(
-            "there is no holdout to judge a candidate on; add one with `blindspot data add FOLDER --role "
-            "holdout`, then resume the campaign"
+    def _plan(self, work: StageWork) -> TrainingPlan:
+        replay = self.datasets.folders(DataRole.BASE, DataRole.REPLAY)
+        if not replay:
+            raise StageFailed(
+                "there is no replay data, and training on new data alone destroys old classes; add some with "
+                "`blindspot data add FOLDER --role replay`, then resume the campaign"
+            )
+        earlier = self.store.outputs_of_done(CampaignStage.FILTER, newest=self.training.earlier_campaigns)
+        outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
+        return TrainingPlan(
+            parent=self.models.weights(incumbent_of(work)).absolute(),
+            name=f"campaign-{work.campaign.id[-8:].lower()}",
+            replay=tuple(folder.absolute() for folder in replay),
+            synthetic=tuple((self.data / s.folder).absolute() for output in outputs for s in output.sets),
+            streets=self.training.streets,
+            backgrounds=self.datasets.backgrounds,
+            calibration=tuple(f.absolute() for f in self.datasets.folders(DataRole.CALIBRATION)),
+            recipe=self._recipe(work),
         )
-    models = {"incumbent": incumbent_of(work), "candidate": work.output(CampaignStage.TRAIN, "bundle_digest")}
-    files: dict[str, str] = {}
-    figures: dict[str, object] = {}
-    total = parts.datasets.images(DataRole.HOLDOUT)
-    detectors = [parts.models.detector(digest) for digest in models.values()]
-    evaluations = evaluate_all(detectors, _watched(holdout, work, total))
-    for (role, digest), found in zip(models.items(), evaluations, strict=True):
-        path = work.folder / f"{digest}.json"
-        write_atomically(path, found.to_json().encode())
-        files[digest] = path.relative_to(parts.settings.data).as_posix()
-        parts.campaign_rows.put_evaluations(
-            [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
+
+    def _recipe(self, work: StageWork) -> Recipe:
+        training, options = self.training, work.campaign.plan.options
+        epochs = int(options.get("epochs", training.epochs))
+        return Recipe(
+            epochs=epochs,
+            learning_rate=float(options.get("learning_rate", training.learning_rate)),
+            batch=training.batch,
+            synthetic_fraction=training.synthetic_fraction,
+            frozen_layers=training.frozen_layers,
+            keep_statistics=True,
+            parent_weight=training.parent_weight,
+            weather=training.weather,
+            precision_margin=training.precision_margin,
+            real_only_epochs=1 if epochs > 2 else 0,
+            seed=work.campaign.plan.seed or 0,
+            threads=training.threads,
         )
-        figures[role] = _summary(found)
-    _set_gauges(parts, work, files)
-    return StageResult(output={"files": files}, figures={**figures, "images": total})
 
+    def evaluate(self, work: StageWork) -> StageResult:
+        """Evaluate candidate and incumbent on the holdout. Raises `StageFailed` without one."""
+        holdout = self.datasets.folders(DataRole.HOLDOUT)
+        if not holdout:
+            raise StageFailed(
+                "there is no holdout to evaluate a candidate on; add one with `blindspot data add FOLDER "
+                "--role holdout`, then resume the campaign"
+            )
+        models = {"incumbent": incumbent_of(work), "candidate": work.output(TrainOutput).bundle_digest}
+        total = self.datasets.images(DataRole.HOLDOUT)
+        detectors = [self.models.detector(digest) for digest in models.values()]
+        evaluations = evaluate_all(detectors, _with_progress(holdout, work, total))
+        files: dict[str, str] = {}
+        metrics: dict[str, object] = {"images": total}
+        for (role, digest), found in zip(models.items(), evaluations, strict=True):
+            path = work.folder / f"{digest}.json"
+            write_atomically(path, found.to_json().encode())
+            files[digest] = path.relative_to(self.data).as_posix()
+            rows = [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
+            self.store.put_evaluations(rows)
+            metrics[role] = _summary(found)
+        self._set_gauges(evaluations[-1])
+        return StageResult(EvaluateOutput(files=files), metrics)
 
-def trial(parts: Parts, work: StageWork) -> StageResult:
-    """Not worse on the holdout? Then sign for shadow."""
-    candidate = work.output(CampaignStage.TRAIN, "bundle_digest")
-    before, after = (read_evaluation(parts, work, d) for d in (incumbent_of(work), candidate))
-    verdict = trial_verdict(before, after, targets(parts, work), margins_of(parts))
-    figures = verdict_figures(verdict)
-    if not verdict.passed:
-        return StageResult(output={}, figures=figures, stop=f"not for trial: {verdict.reason}")
-    bundle = parts.models.bundle(candidate)
-    description = parts.models.detector(candidate).description
-    manifest = parts.publisher.publish_trial(
-        bundle.read_bytes(),
-        description,
-        evaluation=after.to_json().encode(),
-        synthetic_set_digest=work.output(CampaignStage.FILTER, "sets")[0]["digest"],
-    )
-    remember_release(parts, manifest, description.model_dump(mode="json"), campaign=work.campaign.id)
-    return StageResult(output={"digest": candidate, "version": manifest.version}, figures=figures)
+    def _set_gauges(self, candidate: Evaluation) -> None:
+        for tally in candidate.tallies:
+            if tally.recall is not None:
+                gauge = self.metrics.eval_recall.labels(tally.class_name, tally.condition, "holdout")
+                gauge.set(tally.recall)
 
+    def trial(self, work: StageWork) -> StageResult:
+        """Sign the candidate for shadow runs if it is not worse on the holdout."""
+        candidate = work.output(TrainOutput).bundle_digest
+        before, after = (self._evaluation(work, digest) for digest in (incumbent_of(work), candidate))
+        verdict = trial_verdict(before, after, targets(work), self.promotion)
+        metrics = verdict_metrics(verdict)
+        if not verdict.passed:
+            return StageResult(metrics=metrics, stop=f"not for trial: {verdict.reason}")
+        description = self.models.detector(candidate).description
+        manifest = self.publisher.publish_trial(
+            self.models.bundle(candidate).read_bytes(),
+            description,
+            evaluation=after.to_json().encode(),
+            synthetic_set_digest=work.output(FilterOutput).sets[0].digest,
+        )
+        record_release(
+            self.releases,
+            manifest,
+            description.model_dump(mode="json"),
+            campaign=work.campaign.id,
+            signed_at=self.store.now(),
+        )
+        return StageResult(TrialOutput(digest=candidate, version=manifest.version), metrics)
 
-def margins_of(parts: Parts) -> Margins:
-    """The promotion margins of this deployment."""
-    return Margins(**parts.settings.promotion.model_dump())
+    def _evaluation(self, work: StageWork, digest: str) -> Evaluation:
+        path = self.data / work.output(EvaluateOutput).files[digest]
+        return Evaluation.from_json(path.read_bytes())
 
 
 def incumbent_of(work: StageWork) -> str:
-    """The model the campaign starts from. Raises `StageFailed` without one."""
+    """The model that the campaign starts from. Raises `StageFailed` without one."""
     digest = work.campaign.plan.incumbent_digest
     if digest is None:
         raise StageFailed(
@@ -145,63 +180,40 @@ def incumbent_of(work: StageWork) -> str:
     return digest
 
 
-def targets(parts: Parts, work: StageWork) -> list[Target]:
-    """What the campaign set out to mend."""
-    rows = work.output(CampaignStage.PLAN, "orders")
-    return [Target(row["order"]["class_name"], ModeKey.parse(row["mode"]).condition) for row in rows]
+def targets(work: StageWork) -> list[Target]:
+    """Class and condition of each failure mode of the campaign."""
+    return [
+        Target(planned.order.class_name, ModeKey.parse(planned.mode).condition)
+        for planned in work.output(PlanOutput).orders
+    ]
 
 
-def remember_release(
-    parts: Parts, manifest: ReleaseManifest, description: Mapping[str, object], *, campaign: str | None
-) -> None:
-    """Enter a signed release in the store."""
-    parts.releases.put_release(
-        Release(
-            digest=manifest.digest,
-            channel=manifest.channel,
-            name=manifest.name,
-            version=manifest.version,
-            length_bytes=manifest.length_bytes,
-            parent_digest=manifest.parent_digest,
-            campaign=campaign,
-            description=description,
-            signed_at=parts.campaign_rows.now(),
-        )
-    )
-
-
-def verdict_figures(verdict: PromotionVerdict) -> dict[str, object]:
-    """A verdict for people: outcome, reason, findings."""
+def verdict_metrics(verdict: PromotionVerdict) -> dict[str, object]:
+    """A verdict as JSON values: outcome, reason, comparisons."""
     return {
         "outcome": str(verdict.outcome),
         "reason": verdict.reason,
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [_comparison(finding) for finding in verdict.findings],
     }
 
 
-def read_evaluation(parts: Parts, work: StageWork, digest: str) -> Evaluation:
-    """What the evaluate stage found for a model."""
-    path = parts.settings.data / work.output(CampaignStage.EVALUATE, "files")[digest]
-    return Evaluation.from_json(path.read_bytes())
-
-
-def _finding(finding: MetricComparison) -> dict[str, object]:
+def _comparison(found: MetricComparison) -> dict[str, object]:
     return {
-        "class": finding.class_name,
-        "condition": finding.condition,
-        "measure": finding.measure,
-        "incumbent": list(finding.incumbent),
-        "candidate": list(finding.candidate),
-        "interval": list(finding.interval),
-        "result": str(finding.result),
+        "class": found.class_name,
+        "condition": found.condition,
+        "measure": found.measure,
+        "incumbent": list(found.incumbent),
+        "candidate": list(found.candidate),
+        "interval": list(found.interval),
+        "result": str(found.result),
     }
 
 
-def _watched(folders: tuple[Path, ...], work: StageWork, total: int) -> Iterator[LabelledImage]:
-    """Images of all folders, with progress, until the stage is told to stop."""
+def _with_progress(folders: tuple[Path, ...], work: StageWork, total: int) -> Iterator[LabelledImage]:
+    """The images of all folders, with progress reports; stops when the stage must leave."""
     images = (image for folder in folders for image in open_labelled(folder))
     for done, image in enumerate(images):
-        if done % 20 == 0:
+        if done % _REPORT_EVERY_IMAGES == 0:
             work.check()
             work.progress(done / max(total, 1), f"{done} of {total} images")
         yield image
@@ -214,7 +226,7 @@ def _all_tallies(found: Evaluation) -> list[Tally]:
 
 
 def _row(campaign: str, digest: str, tally: Tally) -> EvaluationRow:
-    figures = {
+    metrics = {
         "images": tally.images,
         "truths": tally.truths,
         "true_positives": tally.true_positives,
@@ -226,7 +238,7 @@ def _row(campaign: str, digest: str, tally: Tally) -> EvaluationRow:
         "ap50": tally.ap50,
         "ap50_95": tally.ap50_95,
     }
-    return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.condition, figures)
+    return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.condition, metrics)
 
 
 def _summary(found: Evaluation) -> dict[str, object]:
@@ -236,10 +248,3 @@ def _summary(found: Evaluation) -> dict[str, object]:
         for name in names
         if (tally := found.of_class(name)) is not None
     }
-
-
-def _set_gauges(parts: Parts, work: StageWork, files: dict[str, str]) -> None:
-    candidate = Evaluation.from_json((parts.settings.data / files[list(files)[-1]]).read_bytes())
-    for tally in candidate.tallies:
-        if tally.recall is not None:
-            parts.metrics.eval_recall.labels(tally.class_name, tally.condition, "holdout").set(tally.recall)

@@ -1,7 +1,7 @@
-"""From failure modes to a campaign's plan and its synthesis orders; pure but for the register it reads.
+"""From failure modes to a campaign's plan and its synthesis orders; reads the register and changes nothing.
 
-An order aims at one failure mode: its class, its condition, its box geometry, and the fleet's prototype
-where there is one. The same plan, campaign and prototypes give the same orders.
+An order is for one failure mode: its class, its condition, its box geometry, and the fleet's prototype
+if there is one. The same plan, campaign and prototypes give the same orders.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from messaging.resources import CampaignRequest
 from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SizeBin
 from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 
+_PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty
 KNOWN_OPTIONS = frozenset({"best_of", "budget_factor", "use_prototypes", "epochs", "learning_rate"})
 DEFAULT_GEOMETRY = (
     WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
@@ -28,7 +29,7 @@ DEFAULT_GEOMETRY = (
 def plan_campaign(
     request: CampaignRequest, register: ModeRegister, campaigns: CampaignStore, settings: SynthesisSettings
 ) -> CampaignPlan:
-    """What to do for a request, from the model in service now; a campaign looks again when its work begins.
+    """The plan for a request, from the model in service now; it is read again when the campaign begins.
 
     Raises `CampaignRefused`, `NotKnown`.
     """
@@ -40,7 +41,7 @@ def plan_campaign(
     modes = _chosen(request, register)
     _refuse_busy(modes, campaigns)
     for mode in modes:
-        class_to_paint(mode, register.suggested_class(mode))
+        class_to_generate(mode, register.suggested_class(mode))
     return CampaignPlan(
         modes=tuple(mode.key.id for mode in modes),
         count=request.count or settings.images_per_mode,
@@ -81,11 +82,8 @@ def synthesis_order(
     )
 
 
-_PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty
-
-
-def class_to_paint(mode: FailureMode, suggested: str | None) -> str:
-    """The class an order asks for. Raises `CampaignRefused` for an unknown class that nobody assigned."""
+def class_to_generate(mode: FailureMode, suggested: str | None) -> str:
+    """The class to generate. Raises `CampaignRefused` for the unknown class if no class was assigned."""
     if mode.key.class_name != UNKNOWN_CLASS:
         return mode.key.class_name
     name = mode.state.assigned_class or suggested
@@ -103,7 +101,8 @@ def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[Failur
     candidates = campaign_candidates(register.modes())
     if not candidates:
         raise CampaignRefused(
-            "there is no open failure mode of a known class that painting could mend; wait for evidence"
+            "there is no open failure mode of a known class that generated images can close; "
+            "wait for evidence"
         )
     return candidates[: request.top]
 
@@ -134,6 +133,6 @@ def _to_match(prototype: FleetPrototype | None) -> PrototypeToMatch | None:
 
 
 def _order_name(campaign: str, mode: FailureMode) -> str:
-    """A slug of at most 40 letters: the campaign's tail and the mode."""
+    """A slug of at most 40 letters: the end of the campaign's id, and the mode."""
     plain = mode.key.id.replace(".", "-").lower()
     return f"{campaign[-8:].lower()}-{plain}"[:40].rstrip("-")

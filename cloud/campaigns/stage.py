@@ -1,113 +1,107 @@
-"""The seam between the durable workflow and the work: ten stages, each from inputs to a result.
+"""What a stage of a campaign is: a function from `StageWork` to `StageResult`.
 
-A stage gets the outputs of the stages before it and a folder of its own, and returns digests, relative
-paths and figures (plain JSON). It must be repeatable: after a kill it runs again with the same inputs and
-the same folder. It asks `stopping` often and leaves by `StageInterrupted`.
+A stage receives the outputs of the stages before it and a folder of its own, and returns a typed output and
+metrics. It must be repeatable: after a kill it runs again with the same inputs and the same folder. It checks
+`stopping` often and leaves by raising `StageInterrupted`.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
+from cloud.campaigns.outputs import StageOutput
 from cloud.errors import StageInterrupted
 from cloud.store.records import Campaign, CampaignStage
+
+T = TypeVar("T", bound=StageOutput)
+Outputs = Mapping[CampaignStage, StageOutput]
 
 
 @dataclass(frozen=True)
 class StageWork:
-    """What a stage is handed.
+    """The arguments of a stage.
 
     Attributes:
         campaign: the campaign with its plan.
-        inputs: outputs of the earlier stages, by stage.
+        stage: which stage this is.
+        inputs: outputs of the earlier stages.
         folder: the stage's own folder, the same when it runs again.
-        progress: tells how far it is (0 to 1) and, in a few words, what it does.
-        stopping: true once the stage should leave.
+        began_at_utc: when this attempt first began the stage, seconds since 1970; a restart does not change
+            it.
+        progress: reports the fraction that is done (0 to 1) and a short note.
+        stopping: true once the stage must leave.
     """
 
     campaign: Campaign
     stage: CampaignStage
-    inputs: Mapping[str, Mapping[str, Any]]
+    inputs: Outputs
     folder: Path
+    began_at_utc: float
     progress: Callable[[float, str], None]
     stopping: Callable[[], bool]
 
     def check(self) -> None:
-        """Leave if told to. Raises `StageInterrupted`."""
+        """Raise `StageInterrupted` if the stage must leave."""
         if self.stopping():
-            raise StageInterrupted(f"stage {self.stage} of campaign {self.campaign.id} was told to stop")
+            raise StageInterrupted(f"stage {self.stage} of campaign {self.campaign.id} was asked to stop")
 
     def pause(self, seconds: float) -> None:
-        """Wait, and leave early if told to."""
+        """Wait. Raises `StageInterrupted` as soon as the stage must leave."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.check()
             time.sleep(min(left, 0.2))
         self.check()
 
-    def output(self, stage: CampaignStage, key: str) -> Any:
-        """What an earlier stage said."""
-        return self.inputs[stage][key]
+    def polls(self, every_s: float, deadline_s: float | None) -> Iterator[bool]:
+        """Yield once per poll whether the deadline has passed; the poll after the deadline is the last.
+
+        The deadline counts from `began_at_utc`, so that a restart of the cloud does not extend it.
+        """
+        while True:
+            over = deadline_s is not None and time.time() - self.began_at_utc >= deadline_s
+            yield over
+            if over:
+                return
+            self.pause(every_s)
+
+    def output(self, kind: type[T]) -> T:
+        """The output of the earlier stage that returns this type. Raises `KeyError` if there is none."""
+        for output in self.inputs.values():
+            if isinstance(output, kind):
+                return output
+        raise KeyError(f"no stage before {self.stage} returned a {kind.__name__}")
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage leaves: `output` for the next ones, `figures` for people.
+    """What a stage returns: `output` for the later stages, `metrics` (plain JSON values) for people.
 
-    With `stop`, the campaign ends here, orderly, for the reason given (a candidate that is not good enough).
+    With `stop`, the campaign ends here as rejected, for the reason given (e.g. a candidate that is worse).
     """
 
-    output: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    output: StageOutput | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     stop: str | None = None
 
 
-class Stages(Protocol):
-    """The ten stages of a campaign."""
+@dataclass(frozen=True)
+class Stage:
+    """One row of the stage table: the function, and the type of its output."""
 
-    def plan(self, work: StageWork) -> StageResult:
-        """Failure modes -> synthesis orders."""
-
-    def synthesise(self, work: StageWork) -> StageResult:
-        """Orders -> painted images."""
-
-    def filter(self, work: StageWork) -> StageResult:
-        """Painted images -> labelled sets."""
-
-    def train(self, work: StageWork) -> StageResult:
-        """Labelled sets and replay -> weights and a bundle."""
-
-    def evaluate(self, work: StageWork) -> StageResult:
-        """Candidate and incumbent on the cloud's holdout."""
-
-    def trial(self, work: StageWork) -> StageResult:
-        """The first verdict; signs a release that may run in shadow."""
-
-    def shadow(self, work: StageWork) -> StageResult:
-        """Shadow runs at the canary sites."""
-
-    def service(self, work: StageWork) -> StageResult:
-        """The second verdict; signs a release that may serve."""
-
-    def roll_out(self, work: StageWork) -> StageResult:
-        """Canary, share, all."""
-
-    def verify(self, work: StageWork) -> StageResult:
-        """Has the edge itself seen the failure modes close?"""
+    run: Callable[[StageWork], StageResult]
+    output: type[StageOutput]
 
 
-def run_stage(stages: Stages, work: StageWork) -> StageResult:
-    """Call the stage's method."""
-    method: Callable[[StageWork], StageResult] = getattr(stages, work.stage)
-    return method(work)
+StageTable = Mapping[CampaignStage, Stage]
 
 
-def input_digest(campaign: Campaign, stage: CampaignStage, inputs: Mapping[str, Mapping[str, Any]]) -> str:
-    """sha256 hex of everything that a stage's result may depend on."""
+def input_digest(campaign: Campaign, stage: CampaignStage, outputs: Mapping[str, Any]) -> str:
+    """sha256 hex of everything that a stage's result may depend on; `outputs` as JSON values by stage."""
     plan = campaign.plan
     everything = {
         "campaign": campaign.id,
@@ -117,6 +111,6 @@ def input_digest(campaign: Campaign, stage: CampaignStage, inputs: Mapping[str, 
         "seed": plan.seed,
         "incumbent": plan.incumbent_digest,
         "options": dict(plan.options),
-        "inputs": {name: dict(output) for name, output in inputs.items()},
+        "outputs": dict(outputs),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

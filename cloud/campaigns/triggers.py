@@ -1,26 +1,30 @@
-"""Rules that start campaigns by themselves: a pure decision over evidence, history and the time.
+"""Rules that start campaigns automatically: a pure decision over evidence, earlier campaigns and the time.
 
 A rule fires when failure modes have enough evidence from enough sites within its window, its cool-down is
-over and its monthly budget is not spent. `Triggers.run` applies the rules to a running cloud and counts.
+over and its monthly budget is not spent. `Triggers` applies the rules to a running cloud and counts the
+starts.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cloud.campaigns.planning import plan_campaign
-from cloud.campaigns.services import Services
+from cloud.campaigns.workflow import Campaigns
 from cloud.errors import CampaignRefused
-from cloud.failure_modes.register import campaign_candidates
+from cloud.failure_modes.register import ModeRegister, campaign_candidates
 from cloud.failure_modes.rules import FailureMode, ModeKey
-from cloud.settings import TriggerRule
+from cloud.metrics import CloudMetrics
+from cloud.settings import SynthesisSettings, TriggerRule
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import Campaign
 from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignRequest
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _HOUR_S, _MONTH_S = 3600.0, 30 * 86_400.0
 HISTORY = 1000
@@ -42,7 +46,7 @@ def decide(
     *,
     now_utc: float,
 ) -> list[Firing]:
-    """Which rules fire now. A mode is given to the first rule that wants it; modes come ranked by harm."""
+    """Which rules fire now. A mode goes to the first rule that fires for it; modes are ranked by harm."""
     candidates = campaign_candidates(modes)
     firings: list[Firing] = []
     taken: set[str] = set()
@@ -60,7 +64,7 @@ def decide(
 
 
 def _allowed(rule: TriggerRule, history: Sequence[Campaign], now_utc: float) -> bool:
-    """Cool-down over, and budget left."""
+    """Whether the cool-down is over and budget is left."""
     ours = [campaign for campaign in history if campaign.started_by == started_by(rule)]
     month = [campaign for campaign in ours if campaign.created_at > now_utc - _MONTH_S]
     if len(month) >= rule.monthly_budget:
@@ -79,53 +83,54 @@ def _enough(rule: TriggerRule, key: ModeKey, recent: Sequence[MisdetectionRow]) 
 
 
 def started_by(rule: TriggerRule) -> str:
-    """How a campaign says which rule started it."""
+    """The value of a campaign's `started_by` for this rule."""
     return f"rule:{rule.name}"
 
 
+@dataclass(frozen=True)
 class Triggers:
     """Applies the rules to a running cloud."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._rules = services.settings.triggers
+    rules: Sequence[TriggerRule]
+    synthesis: SynthesisSettings
+    register: ModeRegister
+    store: CampaignStore
+    campaigns: Campaigns
+    metrics: CloudMetrics
+    clock: Callable[[], float] = time.time
 
     async def run(self, stop: asyncio.Event, *, every_s: float) -> None:
-        """Look now and then until told to stop."""
+        """Apply the rules regularly until `stop` is set."""
         while not stop.is_set():
-            await asyncio.to_thread(self.look)
-            try:
+            await asyncio.to_thread(self.apply)
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), every_s)
-            except TimeoutError:
-                continue
 
-    def look(self) -> list[Campaign]:
+    def apply(self) -> list[Campaign]:
         """Apply the rules once; returns the campaigns that were started."""
-        if not self._rules:
+        if not self.rules:
             return []
-        services, store = self._services, self._services.campaign_rows
-        snapshot = services.register.snapshot()
-        firings = decide(self._rules, snapshot.modes, snapshot.rows, history(store), now_utc=services.clock())
+        snapshot = self.register.snapshot()
+        firings = decide(
+            self.rules, snapshot.modes, snapshot.rows, _history(self.store), now_utc=self.clock()
+        )
         return [campaign for firing in firings for campaign in self._start(firing)]
 
     def _start(self, firing: Firing) -> list[Campaign]:
-        services = self._services
         request = CampaignRequest(modes=firing.modes)
         try:
-            plan = plan_campaign(
-                request, services.register, services.campaign_rows, services.settings.synthesis
-            )
+            plan = plan_campaign(request, self.register, self.store, self.synthesis)
         except CampaignRefused as error:
-            log.info("rule %s does not start: %s", firing.rule.name, error)
+            logger.info("rule %s does not start: %s", firing.rule.name, error)
             return []
-        campaign = services.campaigns.start(
+        campaign = self.campaigns.start(
             plan, started_by=started_by(firing.rule), needs_approval=firing.rule.needs_approval
         )
-        services.metrics.trigger_starts.labels(rule=firing.rule.name).inc()
-        log.info("rule %s started campaign %s for %s", firing.rule.name, campaign.id, firing.modes)
+        self.metrics.trigger_starts.labels(rule=firing.rule.name).inc()
+        logger.info("rule %s started campaign %s for %s", firing.rule.name, campaign.id, firing.modes)
         return [campaign]
 
 
-def history(store: CampaignStore) -> list[Campaign]:
-    """The campaigns that cool-downs and budgets look at."""
+def _history(store: CampaignStore) -> list[Campaign]:
+    """The campaigns that count for cool-downs and budgets."""
     return store.recent(limit=HISTORY)

@@ -1,16 +1,14 @@
 """The durable workflow: campaigns run stage by stage and survive a kill -9 in any of them.
 
-DBOS owns progress (which step of which attempt comes next), the store owns facts (what a finished stage
-said), folders own bytes. A stage that has finished is found by (campaign, stage, input digest) and never
-done twice, also by another attempt: resuming a cancelled or failed campaign is a new attempt, a workflow of
-its own, that passes over what is done. One process launches DBOS on SQLite; a file lock sees to that.
-Campaigns run one after another: each starts from the model that the one before has put into service. Which
-that is stands in its plan from the moment when its work begins, and a restart keeps it.
+DBOS owns progress: which step of which attempt comes next, when each stage began, cancellation, recovery
+    after a
+restart, and continuing a cancelled or failed campaign (a fork of the last attempt at its first unfinished
+stage). The store owns facts (outputs and metrics of finished stages), folders own bytes. One process launches
+DBOS on SQLite; a file lock ensures that. Campaigns run one after another: each starts from the model that is
+in service when its work begins; its plan records which, and a restart keeps it.
 """
 
-import fcntl
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -20,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from filelock import FileLock, Timeout
 from ulid import ULID
 
-from cloud.campaigns.stage import Stages, StageWork, input_digest, run_stage
+from cloud.campaigns.stage import StageTable, StageWork, input_digest
 from cloud.errors import AlreadyRunning, NotNow, StageFailed, StageInterrupted
 from cloud.metrics import CloudMetrics
 from cloud.settings import DataFolder
@@ -40,13 +39,23 @@ from cloud.store.release_store import ReleaseStore
 from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 APPLICATION_VERSION = "campaign/1"
 QUEUE = "campaigns"
+SHUTDOWN_TIMEOUT_S = 8
 _LIVE = {"PENDING", "ENQUEUED", "DELAYED"}
+_CANCELLED = "CANCELLED"
+_BEGIN = "begin "  # name of the step that records when a stage began: `begin STAGE`
 
-Workflow = Callable[[str, int], str]
+Workflow = Callable[[str], str]
+
+
+class _CloudStops(BaseException):
+    """Leaves a step because the cloud stops.
+
+    Not an `Exception`, so that DBOS records no result and recovers the step at the next start.
+    """
 
 
 class Campaigns:
@@ -56,14 +65,14 @@ class Campaigns:
         self,
         store: CampaignStore,
         releases: ReleaseStore,
-        stages: Stages,
+        stages: StageTable,
         folder: DataFolder,
         metrics: CloudMetrics,
         *,
         on_begin: Callable[[Campaign], None] = lambda _: None,
         on_end: Callable[[Campaign], None] = lambda _: None,
     ) -> None:
-        """Args: `on_begin` hears of every attempt that begins, `on_end` of every end, good or bad."""
+        """Args: `on_begin` is called when an attempt begins, `on_end` at every end, good or bad."""
         self._store = store
         self._releases = releases
         self._stages = stages
@@ -73,11 +82,11 @@ class Campaigns:
         self._leaving = threading.Event()
         self._workflow: Workflow | None = None
 
-    # -- life ----------------------------------------------------------------------------------------
+    # -- start and stop ------------------------------------------------------------------------------
 
     @contextmanager
     def launched(self) -> Iterator["Campaigns"]:
-        """Run workflows while the context lasts; unfinished campaigns go on.
+        """Run workflows while the context lasts; unfinished campaigns continue.
 
         Only inside `sole_process`: two processes would repeat each other's steps.
         """
@@ -86,7 +95,7 @@ class Campaigns:
             yield self
         finally:
             self._leaving.set()
-            DBOS.destroy(workflow_completion_timeout_sec=_GOODBYE_S, destroy_registry=True)
+            DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_TIMEOUT_S, destroy_registry=True)
 
     def _launch(self) -> None:
         _prepare_sqlite(self._folder.workflows)
@@ -98,21 +107,20 @@ class Campaigns:
             QUEUE, worker_concurrency=1, polling_interval_sec=0.3, on_conflict="always_update"
         )
         for campaign in self._store.recent(states=ACTIVE_STATES, limit=1000):
-            self._take_up_again(campaign)
+            self._recover(campaign)
 
-    def _take_up_again(self, campaign: Campaign) -> None:
-        """Workflows that DBOS knows as unfinished it recovers itself; others get a new attempt."""
+    def _recover(self, campaign: Campaign) -> None:
+        """DBOS recovers its unfinished workflows; other campaigns get a new attempt or are cancelled."""
         status = DBOS.get_workflow_status(_workflow_id(campaign))
         if status is not None and status.status in _LIVE:
-            log.info("campaign %s goes on after its last finished stage", campaign.id)
-            return
-        if campaign.state is CampaignState.CANCELLING:
+            logger.info("campaign %s continues after its last finished stage", campaign.id)
+        elif campaign.state is CampaignState.CANCELLING:
             self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
-            return
-        log.info("campaign %s is taken up by a new attempt", campaign.id)
-        self._enqueue(campaign.id)
+        elif campaign.state is not CampaignState.AWAITING_APPROVAL:
+            logger.info("campaign %s gets a new attempt", campaign.id)
+            self._enqueue(campaign)
 
-    # -- what people ask for -------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------------
 
     def start(
         self,
@@ -128,39 +136,42 @@ class Campaigns:
             str(ULID()), plan, started_by=started_by, state=state, idempotency_key=idempotency_key
         )
         if campaign.attempt == 0 and campaign.state is CampaignState.QUEUED:
-            self._enqueue(campaign.id)
+            self._enqueue(campaign)
         return self._store.get(campaign.id)
 
     def approve(self, campaign: str) -> Campaign:
-        """Let a campaign go that waits for approval. Raises `NotKnown`, `NotNow`."""
+        """Queue a campaign that waits for approval. Raises `NotKnown`, `NotNow`."""
         self._store.get(campaign)
         moved = self._store.move(campaign, CampaignState.QUEUED, only_from=[CampaignState.AWAITING_APPROVAL])
         if not moved:
             raise NotNow(f"campaign {campaign} does not wait for approval; it is {self._state(campaign)}")
-        self._enqueue(campaign)
+        self._enqueue(self._store.get(campaign))
         return self._store.get(campaign)
 
     def cancel(self, campaign: str) -> Campaign:
-        """Stop a campaign soon; what is finished stays for a resume. Raises `NotKnown`, `NotNow`."""
-        self._store.get(campaign)
+        """Stop a campaign soon; finished stages are kept for a resume. Raises `NotKnown`, `NotNow`."""
+        workflow = _workflow_id(self._store.get(campaign))
         waiting = [CampaignState.QUEUED, CampaignState.AWAITING_APPROVAL]
         if self._store.move(campaign, CampaignState.CANCELLED, only_from=waiting, reason="cancelled"):
+            DBOS.cancel_workflow(workflow)
             self._end(campaign, CampaignState.CANCELLED, "cancelled")
-        elif not self._store.move(
+        elif self._store.move(
             campaign, CampaignState.CANCELLING, only_from=[CampaignState.RUNNING], reason="cancelling"
         ):
+            DBOS.cancel_workflow(workflow)
+        else:
             raise NotNow(f"campaign {campaign} cannot be cancelled; it is {self._state(campaign)}")
         return self._store.get(campaign)
 
     def resume(self, campaign: str) -> Campaign:
-        """Go on after the last finished stage, or anew from a newer model. Raises `NotKnown`, `NotNow`."""
+        """Continue at the first unfinished stage, with a new deadline. Raises `NotKnown`, `NotNow`."""
         self._store.get(campaign)
         if not self._store.move(campaign, CampaignState.QUEUED, only_from=list(RESUMABLE_STATES)):
             raise NotNow(
                 f"campaign {campaign} cannot be resumed; it is {self._state(campaign)}, and only "
                 f"{' or '.join(RESUMABLE_STATES)} ones can"
             )
-        self._enqueue(campaign)
+        self._enqueue(self._store.get(campaign))
         return self._store.get(campaign)
 
     def _state(self, campaign: str) -> CampaignState:
@@ -168,129 +179,164 @@ class Campaigns:
 
     # -- the workflow --------------------------------------------------------------------------------
 
-    def _enqueue(self, campaign: str) -> None:
-        attempt = self._store.next_attempt(campaign)
+    def _enqueue(self, campaign: Campaign) -> None:
+        """Queue a new attempt: a fork of the last one at its first unfinished stage, if there was one."""
         assert self._workflow is not None, "campaigns are started inside `launched()`"
-        with SetWorkflowID(f"{campaign}-{attempt}"):
-            DBOS.enqueue_workflow(QUEUE, self._workflow, campaign, attempt)
+        previous = _workflow_id(campaign)
+        attempt = self._store.next_attempt(campaign.id)
+        with SetWorkflowID(f"{campaign.id}-{attempt}"):
+            if DBOS.get_workflow_status(previous) is None:
+                DBOS.enqueue_workflow(QUEUE, self._workflow, campaign.id)
+            else:
+                DBOS.fork_workflow(previous, _first_unfinished(previous), queue_name=QUEUE)
 
     def _campaign_workflow(self) -> Workflow:
-        def campaign_workflow(campaign: str, attempt: int) -> str:
-            """Stage after stage; each is one step, checkpointed with its output."""
+        def campaign_workflow(campaign: str) -> str:
+            """Stage after stage: one step records when it began, one runs it and records its output."""
+            attempt = int(str(DBOS.workflow_id).rpartition("-")[2])
             outputs: dict[str, Any] = {}
-            for stage in CampaignStage:
-                done = DBOS.run_step({"name": str(stage)}, self._step, campaign, attempt, str(stage), outputs)
+            ahead = list(CampaignStage)
+            while ahead:
+                stage = ahead.pop(0)
+                began = DBOS.run_step({"name": f"{_BEGIN}{stage}"}, time.time)
+                done = DBOS.run_step({"name": stage}, self._step, campaign, attempt, stage, outputs, began)
                 if done["stop"] is not None:
                     DBOS.run_step({"name": "end"}, self._end, campaign, "rejected", done["stop"])
                     return "rejected"
-                outputs = {**outputs, str(stage): done["output"]}
+                outputs = {**outputs, stage: done["output"]}
+                if done["output"] is None:
+                    outputs, ahead = {}, list(CampaignStage)
             DBOS.run_step({"name": "end"}, self._end, campaign, "done", "")
             return "done"
 
         return campaign_workflow
 
     def _step(
-        self, campaign_id: str, attempt: int, stage_name: str, outputs: Mapping[str, Any]
+        self, campaign_id: str, attempt: int, stage_name: str, outputs: Mapping[str, Any], began: float
     ) -> dict[str, Any]:
-        """Run one stage, or find it finished. Sets the campaign's state before any error leaves it."""
-        stage, campaign = CampaignStage(stage_name), self._store.get(campaign_id)
-        campaign = self._begun(campaign, attempt)
+        """Run one stage; an output of None asks for a start from the first stage.
+
+        Sets the campaign's state before any error leaves it.
+        """
+        stage = CampaignStage(stage_name)
+        queued = self._begun(campaign_id, attempt)
+        campaign = self._running(queued)
+        if campaign.plan != queued.plan and stage is not CampaignStage.PLAN:
+            return _done(None, None)
         digest = input_digest(campaign, stage, outputs)
         record = self._store.begin_stage(campaign_id, stage, digest)
-        if record.state in (StageState.DONE, StageState.STOPPED):
+        if record.state in (StageState.DONE, StageState.STOPPED):  # killed between store and DBOS
             return _done(record.output, record.note if record.state is StageState.STOPPED else None)
-        work = self._work(campaign, stage, outputs, digest)
+        work = self._work(campaign, stage, outputs, digest, began)
         started = time.monotonic()
         try:
-            result = run_stage(self._stages, work)
-        except StageInterrupted as error:
-            self._interrupted(campaign_id, stage, digest)
-            raise error
+            result = self._stages[stage].run(work)
         except Exception as error:  # a stage's thread ends here: one sentence, then stop
-            if work.stopping():
-                self._interrupted(campaign_id, stage, digest)
+            if self._leaving.is_set():
+                raise _CloudStops from error
+            if isinstance(error, StageInterrupted) or work.stopping():
+                self._store.end_stage(
+                    campaign_id, stage, digest, state=StageState.CANCELLED, note="cancelled"
+                )
+                self._end(campaign_id, CampaignState.CANCELLED, "cancelled")
                 raise StageInterrupted(f"stage {stage} stopped: {error}") from error
             raise self._failed(campaign_id, stage, digest, error) from error
         self._metrics.stage_seconds.labels(stage=stage).observe(time.monotonic() - started)
+        output = {} if result.output is None else result.output.model_dump(mode="json")
         self._store.end_stage(
             campaign_id,
             stage,
             digest,
             state=StageState.DONE if result.stop is None else StageState.STOPPED,
             note=result.stop or "",
-            output=result.output,
-            metrics=result.figures,
+            output=output,
+            metrics=result.metrics,
         )
-        return _done(result.output, result.stop)
+        return _done(output, result.stop)
 
-    def _begun(self, campaign: Campaign, attempt: int) -> Campaign:
-        """The running campaign. Leaves when it was cancelled meanwhile, or another attempt has it."""
+    def _begun(self, campaign_id: str, attempt: int) -> Campaign:
+        """The campaign of this attempt. Raises `StageInterrupted` if it was cancelled or replaced."""
+        if self._leaving.is_set():
+            raise _CloudStops
+        campaign = self._store.get(campaign_id)
         if campaign.state is CampaignState.CANCELLING and campaign.attempt == attempt:
-            self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
-        wanted = (CampaignState.QUEUED, CampaignState.RUNNING)
-        current = self._store.get(campaign.id)
-        if current.attempt != attempt or current.state not in wanted or self._leaving.is_set():
-            raise StageInterrupted(f"campaign {campaign.id} attempt {attempt} is not wanted any more")
-        if current.state is CampaignState.QUEUED:
-            current = self._with_incumbent(current)
-            self._on_begin(current)
-        self._store.move(campaign.id, CampaignState.RUNNING, only_from=wanted)
-        return current
+            self._end(campaign_id, CampaignState.CANCELLED, "cancelled")
+        campaign = self._store.get(campaign_id)
+        if campaign.attempt != attempt or campaign.state not in (CampaignState.QUEUED, CampaignState.RUNNING):
+            raise StageInterrupted(f"attempt {attempt} of campaign {campaign_id} was cancelled or replaced")
+        return campaign
+
+    def _running(self, campaign: Campaign) -> Campaign:
+        """The campaign in state running; a queued one begins here, from the model in service now."""
+        if campaign.state is CampaignState.QUEUED:
+            campaign = self._with_incumbent(campaign)
+            self._on_begin(campaign)
+        self._store.move(
+            campaign.id, CampaignState.RUNNING, only_from=[CampaignState.QUEUED, CampaignState.RUNNING]
+        )
+        return campaign
 
     def _with_incumbent(self, campaign: Campaign) -> Campaign:
-        """The campaign, starting from the model in service now, unless its own is signed for service."""
+        """The campaign with the model in service as its incumbent, unless its own is signed for service."""
         stages = self._store.stages(campaign.id)
         if any(row.stage is CampaignStage.SERVICE and row.state is StageState.DONE for row in stages):
             return campaign
         release = self._releases.current_service()
         if release is None or release.digest == campaign.plan.incumbent_digest:
             return campaign
-        log.info("campaign %s starts from model %s", campaign.id, release.digest[:12])
+        logger.info("campaign %s starts from model %s", campaign.id, release.digest[:12])
         return self._store.set_incumbent(campaign.id, release.digest)
 
     def _work(
-        self, campaign: Campaign, stage: CampaignStage, outputs: Mapping[str, Any], digest: str
+        self, campaign: Campaign, stage: CampaignStage, outputs: Mapping[str, Any], digest: str, began: float
     ) -> StageWork:
         folder = self._folder.campaign(campaign.id) / f"{stage}-{digest[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
+        typed = {
+            CampaignStage(name): self._stages[CampaignStage(name)].output.model_validate(output)
+            for name, output in outputs.items()
+        }
 
-        def progress(share: float, note: str) -> None:
-            self._store.report_progress(campaign.id, stage, digest, progress=share, note=note)
+        def progress(fraction: float, note: str) -> None:
+            self._store.report_progress(campaign.id, stage, digest, progress=fraction, note=note)
 
         def stopping() -> bool:
-            return self._leaving.is_set() or self._state(campaign.id) is not CampaignState.RUNNING
+            return self._leaving.is_set() or self._is_cancelled(campaign)
 
-        return StageWork(campaign, stage, outputs, folder, progress, stopping)
+        return StageWork(campaign, stage, typed, folder, began, progress, stopping)
 
-    def _interrupted(self, campaign: str, stage: CampaignStage, digest: str) -> None:
-        """Cancelled: say so. Going down: leave the campaign running, the next start takes it up."""
-        if self._state(campaign) is CampaignState.CANCELLING:
-            self._store.end_stage(campaign, stage, digest, state=StageState.CANCELLED, note="cancelled")
-            self._end(campaign, CampaignState.CANCELLED, "cancelled")
+    def _is_cancelled(self, campaign: Campaign) -> bool:
+        status = DBOS.get_workflow_status(_workflow_id(campaign))
+        return status is not None and status.status == _CANCELLED
 
     def _failed(self, campaign: str, stage: CampaignStage, digest: str, error: Exception) -> StageFailed:
         sentence = str(error) if isinstance(error, BlindspotError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BlindspotError):
-            log.exception("stage %s of campaign %s failed", stage, campaign)
+            logger.exception("stage %s of campaign %s failed", stage, campaign)
         self._store.end_stage(campaign, stage, digest, state=StageState.FAILED, note=sentence)
         self._end(campaign, CampaignState.FAILED, f"{stage}: {sentence}"[:500])
         return StageFailed(f"stage {stage} of campaign {campaign} failed: {sentence[:300]}")
 
     def _end(self, campaign: str, state: str, reason: str) -> None:
         self._store.set_state(campaign, CampaignState(state), reason=reason, ended=True)
-        log.info("campaign %s is %s %s", campaign, state, reason)
+        logger.info("campaign %s is %s %s", campaign, state, reason)
         self._on_end(self._store.get(campaign))
 
 
-_GOODBYE_S = 8
-
-
-def _done(output: Mapping[str, Any], stop: str | None) -> dict[str, Any]:
-    return {"output": dict(output), "stop": stop}
+def _done(output: Mapping[str, Any] | None, stop: str | None) -> dict[str, Any]:
+    return {"output": None if output is None else dict(output), "stop": stop}
 
 
 def _workflow_id(campaign: Campaign) -> str:
     return f"{campaign.id}-{campaign.attempt}"
+
+
+def _first_unfinished(workflow: str) -> int:
+    """The step (from 1) at which a fork of a workflow starts: where its unfinished stage began."""
+    steps = DBOS.list_workflow_steps(workflow)
+    while steps and (steps[-1]["error"] is not None or steps[-1]["function_name"].startswith(_BEGIN)):
+        steps.pop()
+    return steps[-1]["function_id"] + 1 if steps else 1
 
 
 def _config(folder: DataFolder) -> DBOSConfig:
@@ -324,17 +370,16 @@ def _prepare_sqlite(path: Path) -> None:
 @contextmanager
 def sole_process(folder: DataFolder) -> Iterator[None]:
     """Hold the data folder's lock for as long as the context lasts. Raises `AlreadyRunning`."""
-    path = folder.lock
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    folder.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.lock)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
+        lock.acquire(timeout=0)
+    except Timeout:
         raise AlreadyRunning(
-            f"another process runs the cloud on {path.parent}; stop it, or give another folder with --data"
+            f"another process runs the cloud on {folder.lock.parent}; stop it, or give another folder with "
+            "--data"
         ) from None
     try:
         yield
     finally:
-        os.close(handle)
+        lock.release()

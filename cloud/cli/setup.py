@@ -85,7 +85,6 @@ def run(
 ) -> None:
     """Run the cloud until Ctrl-C: hub, intake, failure modes, campaigns and API."""
     from cloud.app import run_cloud
-    from cloud.campaigns.stages import CampaignWork
 
     settings = settings_of(path, data)
 
@@ -97,7 +96,6 @@ def run(
         await run_cloud(
             settings,
             stop,
-            stages=CampaignWork,
             started=lambda url: notes.print(f"the API is at {url}; data in {settings.data}"),
         )
 

@@ -15,8 +15,8 @@ from cloud.demo.drawn.truth import Key, true_figures
 from cloud.demo.report import inlined
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
 from cloud.demo.script import CAMERAS, SITES, FootagePhase
+from cloud.detector.weights import BUNDLE_FILE
 from cloud.settings import DataFolder
-from cloud.training.plan import BUNDLE_FILE
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.resources import (
     CampaignResource,

@@ -8,13 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from cloud.detector.weights import BUNDLE_FILE, WEIGHTS_FILE
 from cloud.errors import NotKnown, WeightsRefused
 from cloud.module_runs import run_module
-from cloud.training.plan import BUNDLE_FILE
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
-
-WEIGHTS_FILE = "weights.safetensors"
 
 
 class ModelFiles:

@@ -22,7 +22,7 @@ from messaging.releases import MAX_EMBEDDING
 from messaging.taxonomy import Taxonomy, taxonomy_of
 
 Floats = npt.NDArray[np.float32]
-WEIGHTS_FILE = "weights.safetensors"
+WEIGHTS_FILE, BUNDLE_FILE = "weights.safetensors", "model.onnx"
 EMBEDDING_LAYERS = 7
 FEATURE_TAPS = (4, 6)
 FEATURE_STRIDE = 8

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cloud.evaluation.evaluate import Evaluation, Tally
+from cloud.settings import PromotionSettings
 from messaging.intervals import newcombe_difference, wilson
 from messaging.releases import Channel
 from messaging.reports import ShadowReport
@@ -44,35 +45,6 @@ class Target:
 
     class_name: str
     condition: Condition
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What counts as worse, and how much evidence is enough. Drops are absolute differences of fractions.
-
-    Attributes:
-        recall_drop: largest drop of a class's recall over all conditions, from `class_boxes` on.
-        precision_drop: the same for precision.
-        condition_drop: largest drop of recall within one condition, from `enough_boxes` on.
-        class_boxes: with fewer true (for precision: reported) boxes, only a class's interval counts.
-        enough_boxes: with fewer true boxes, only a condition's interval counts.
-        enough_tracks: supported tracks that a target needs in shadow runs.
-        most_tracks: supported tracks after which a target without gain fails.
-        false_alarm_ratio: largest ratio of unsupported tracks, candidate to incumbent.
-        latency_ratio: largest ratio of 95th latency percentiles, candidate to incumbent.
-        gain_required: whether a target must gain with confidence; false is for smoke tests only.
-    """
-
-    recall_drop: float = 0.03
-    precision_drop: float = 0.05
-    condition_drop: float = 0.15
-    class_boxes: int = 100
-    enough_boxes: int = 20
-    enough_tracks: int = 30
-    most_tracks: int = 300
-    false_alarm_ratio: float = 1.5
-    latency_ratio: float = 2.0
-    gain_required: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +83,10 @@ ALL = "all"
 
 
 def trial_verdict(
-    incumbent: Evaluation, candidate: Evaluation, targets: Collection[Target], margins: Margins = Margins()
+    incumbent: Evaluation,
+    candidate: Evaluation,
+    targets: Collection[Target],
+    margins: PromotionSettings,
 ) -> PromotionVerdict:
     """Whether the candidate may be released for trial: yes, unless it is worse on the cloud's holdout.
 
@@ -149,7 +124,9 @@ def trial_verdict(
 
 
 def service_verdict(
-    shadows: Iterable[ShadowReport], targets: Collection[Target], margins: Margins = Margins()
+    shadows: Iterable[ShadowReport],
+    targets: Collection[Target],
+    margins: PromotionSettings,
 ) -> PromotionVerdict:
     """Whether the candidate may be released for service: every target gains with confidence, nothing loses.
 
@@ -207,7 +184,7 @@ class _ShadowCount:
 
 
 def _class_findings(
-    incumbent: Evaluation, candidate: Evaluation, margins: Margins
+    incumbent: Evaluation, candidate: Evaluation, margins: PromotionSettings
 ) -> Iterable[MetricComparison]:
     names = sorted({t.class_name for t in (*incumbent.tallies, *candidate.tallies)})
     for name in names:
@@ -220,7 +197,7 @@ def _class_findings(
 
 
 def _condition_findings(
-    incumbent: Evaluation, candidate: Evaluation, margins: Margins
+    incumbent: Evaluation, candidate: Evaluation, margins: PromotionSettings
 ) -> Iterable[MetricComparison]:
     cells = sorted({(t.class_name, t.condition) for t in incumbent.tallies if t.truths})
     for name, condition in cells:
@@ -275,7 +252,7 @@ def _sum_shadows(runs: Sequence[ShadowReport]) -> dict[Target, _ShadowCount]:
 
 
 def _shadow_findings(
-    cell: Target, count: _ShadowCount, is_target: bool, margins: Margins
+    cell: Target, count: _ShadowCount, is_target: bool, margins: PromotionSettings
 ) -> Iterable[MetricComparison]:
     before = min(count.incumbent, count.supported), count.supported
     after = min(count.candidate, count.supported), count.supported
@@ -292,7 +269,7 @@ def _shadow_findings(
     yield _false_alarms(cell, count, margins)
 
 
-def _false_alarms(cell: Target, count: _ShadowCount, margins: Margins) -> MetricComparison:
+def _false_alarms(cell: Target, count: _ShadowCount, margins: PromotionSettings) -> MetricComparison:
     """Fraction of the candidate in the unsupported tracks of both; 0.5 means equally many."""
     total = count.incumbent_unsupported + count.candidate_unsupported
     low, high = wilson(count.candidate_unsupported, total, Z_98)
@@ -321,7 +298,7 @@ def _missing(target: Target) -> MetricComparison:
     )
 
 
-def _running_fault(runs: Sequence[ShadowReport], margins: Margins) -> str | None:
+def _running_fault(runs: Sequence[ShadowReport], margins: PromotionSettings) -> str | None:
     failures = sum(run.candidate_failures for run in runs)
     if failures:
         return f"the candidate failed on {failures} frames in shadow"

@@ -8,3 +8,8 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 STARTING_WEIGHTS = _HERE / "weights.safetensors"
 REFERENCE_WEIGHTS = _HERE / "reference.safetensors"
+
+
+def shipped(path: Path) -> Path | None:
+    """A shipped weights file, or None if this installation does not contain it."""
+    return path if path.is_file() else None

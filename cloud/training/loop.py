@@ -24,6 +24,7 @@ from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.detector.bundle_export import bundle_bytes, export_bundle
 from cloud.detector.ultralytics_yolo import YoloNetwork, network_of
 from cloud.detector.weights import (
+    BUNDLE_FILE,
     EMBEDDING_LAYERS,
     WEIGHTS_FILE,
     DetectorWeights,
@@ -44,7 +45,6 @@ from cloud.training.batches import (
 )
 from cloud.training.calibration import choose_thresholds, thresholds_as_precise
 from cloud.training.plan import (
-    BUNDLE_FILE,
     PROGRESS_FILE,
     Recipe,
     TrainedWeights,

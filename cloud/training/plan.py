@@ -14,12 +14,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cloud.detector.weights import EMBEDDING_LAYERS, WEIGHTS_FILE
+from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
 from messaging.runtime.child_process import ChildProcess
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
-BUNDLE_FILE = "model.onnx"
 POLL_S = 0.3
 GRACE_S = 5.0
 

@@ -46,7 +46,7 @@ def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) ->
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hub: {host: 0.0.0.0}", "say in hub.advertised_host under which name or address sites reach"),
+        ("hub: {host: 0.0.0.0}", "set hub.advertised_host to the name or address under which sites reach"),
         ("hub: {host: 0.0.0.0, advertised_host: 0.0.0.0}", "is no address to connect to"),
         ("hub: {host: 10.0.0.5}", "Input should be '127.0.0.1' or '0.0.0.0'"),
         ("hub: {advertised_host: 'nats://hub:4222'}", "hub.advertised_host: String should match"),

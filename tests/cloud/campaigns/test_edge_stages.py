@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 
 from cloud.api.client import RemoteCloud
-from cloud.campaigns import edge_stages
-from cloud.campaigns.model_stages import remember_release
-from cloud.campaigns.services import Parts
-from cloud.campaigns.stage import StageResult, StageWork
-from cloud.campaigns.stages import CampaignWork
+from cloud.app import CloudParts, campaign_stages
+from cloud.campaigns.outputs import PlannedOrder, PlanOutput, TrialOutput
+from cloud.campaigns.stage import Stage, StageResult, StageWork
+from cloud.fleet.release_register import record_release
 from cloud.settings import (
     ApiSettings,
     CampaignSettings,
@@ -25,36 +24,42 @@ from messaging.releases import Channel
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.sample_reports import MINUTE, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.fake_detector import describe, fake_bundle
+from tests.support.synth.orders import order
 from tests.support.waiting import wait_until
 
 HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
 SITES = ("harbour", "quay", "tunnel")
 
 
-def edge_by_the_book(parts: Parts) -> ScriptedStages:
+def real_edge_stages(parts: CloudParts) -> ScriptedStages:
     """Images and training by script; everything that concerns the edge is the real thing."""
+    real = campaign_stages(parts)
 
     def plan(work: StageWork) -> StageResult:
-        order = {"class_name": "pothole", "light": "night", "weather": "rain"}
-        return StageResult(output={"orders": [{"mode": MODE, "order": order}]})
+        return StageResult(PlanOutput(orders=(PlannedOrder(mode=MODE, order=order()),)))
 
     def trial(work: StageWork) -> StageResult:
         description = describe("candidate")
         manifest = parts.publisher.publish_trial(CANDIDATE, description, evaluation=b"{}")
-        fields = description.model_dump(mode="json")
-        remember_release(parts, manifest, fields, campaign=work.campaign.id)
-        return StageResult(output={"digest": manifest.digest})
+        record_release(
+            parts.releases,
+            manifest,
+            description.model_dump(mode="json"),
+            campaign=work.campaign.id,
+            signed_at=MINUTE,
+        )
+        return StageResult(TrialOutput(digest=manifest.digest, version=manifest.version))
 
     return ScriptedStages(
-        plan=plan,
-        trial=trial,
-        shadow=lambda work: edge_stages.shadow(parts, work),
-        service=lambda work: edge_stages.service(parts, work),
-        roll_out=lambda work: edge_stages.roll_out(parts, work),
-        verify=lambda work: edge_stages.verify(parts, work),
+        plan=Stage(plan, PlanOutput),
+        trial=Stage(trial, TrialOutput),
+        shadow=real[CampaignStage.SHADOW],
+        service=real[CampaignStage.SERVICE],
+        roll_out=real[CampaignStage.ROLL_OUT],
+        verify=real[CampaignStage.VERIFY],
     )
 
 
@@ -108,7 +113,7 @@ def rollout(cloud: RunningCloud, campaign: str) -> RolloutResource:
 
 
 def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes(tmp_path: Path) -> None:
-    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES) as cloud:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES) as cloud:
         with_evidence(cloud)
         done = run_campaign(cloud)
         assert (done.state, done.reason) == ("done", "")
@@ -125,7 +130,7 @@ def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes
 
 def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> None:
     script = SiteScript(incumbent_detected=30, candidate_detected=2)
-    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         ended = run_campaign(cloud)
         assert ended.state == "rejected"
@@ -143,7 +148,7 @@ def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> Non
     script = SiteScript(shadow=SwapOutcome.REFUSED)
     canaries = RolloutSettings(canary_sites=2)
     with running_cloud(
-        settings(tmp_path, rollout=canaries), edge_by_the_book, sites=SITES, script=script
+        settings(tmp_path, rollout=canaries), real_edge_stages, sites=SITES, script=script
     ) as cloud:
         with_evidence(cloud)
         ended = run_campaign(cloud)
@@ -154,7 +159,7 @@ def test_a_shadow_run_that_halts_is_ended_at_every_canary(tmp_path: Path) -> Non
 
 def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_another(tmp_path: Path) -> None:
     script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
-    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
             started = begun_to_shadow(cloud, client)
@@ -170,7 +175,7 @@ def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_anothe
 
 def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> None:
     script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
-    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
             begun_to_shadow(cloud, client)
@@ -181,7 +186,7 @@ def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> Non
 
 def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(tmp_path: Path) -> None:
     script = SiteScript(install=SwapOutcome.ROLLED_BACK)
-    with running_cloud(settings(tmp_path), edge_by_the_book, sites=SITES, script=script) as cloud:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
         ended = run_campaign(cloud)
         assert ended.state == "rejected"
@@ -195,7 +200,7 @@ def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(t
 
 def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) -> None:
     told = settings(tmp_path, campaign=CampaignSettings(verify_deadline_s=0.5, poll_s=0.1))
-    with running_cloud(told, edge_by_the_book, sites=SITES, script=SiteScript(tracks_after=2)) as cloud:
+    with running_cloud(told, real_edge_stages, sites=SITES, script=SiteScript(tracks_after=2)) as cloud:
         with_evidence(cloud)
         done = run_campaign(cloud)
         assert done.state == "done"
@@ -210,7 +215,7 @@ def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) ->
 def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
     rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6, needs_approval=False)
     told = settings(tmp_path, triggers=(rule,))
-    with running_cloud(told, edge_by_the_book, sites=SITES) as cloud:
+    with running_cloud(told, real_edge_stages, sites=SITES) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
             wait_until(lambda: len(client.page("campaigns", CampaignResource)) == 1)
@@ -222,7 +227,3 @@ def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
             assert len(client.page("campaigns", CampaignResource)) == 1, (
                 "the mode is closed, and it cools down"
             )
-
-
-def test_the_stages_of_a_campaign_are_those_of_the_seam() -> None:
-    assert all(callable(getattr(CampaignWork, stage)) for stage in CampaignStage)

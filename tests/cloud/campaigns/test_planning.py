@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_paint, synthesis_order
+from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_generate, synthesis_order
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
 from cloud.failure_modes.rules import FailureMode, find_failure_modes
@@ -79,6 +79,6 @@ def test_without_known_geometry_an_order_takes_the_usual_places() -> None:
 
 def test_a_mode_of_unknown_class_needs_a_class_first() -> None:
     unknown = mode(misdetection_row(class_name="unknown"))
-    assert class_to_paint(unknown, "smoke") == "smoke"
+    assert class_to_generate(unknown, "smoke") == "smoke"
     with pytest.raises(CampaignRefused, match="assign a class to it first"):
-        class_to_paint(unknown, None)
+        class_to_generate(unknown, None)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud.app import campaign_stages, starting_model
 from cloud.campaigns import image_stages
-from cloud.campaigns.stages import CampaignWork
 from cloud.data.datasets import DataRole
-from cloud.fleet.first_model import put_first_model
 from cloud.settings import (
     ApiSettings,
     CampaignSettings,
@@ -31,7 +30,7 @@ from tests.support.waiting import wait_until
 def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_stages, "SYNTHESIS", "tests.support.cloud.fake_synth")
+    monkeypatch.setattr(image_stages, "SYNTHESIS_MODULE", "tests.support.cloud.fake_synth")
     settings = CloudSettings(
         data=tmp_path / "cloud",
         api=ApiSettings(port=0),
@@ -45,7 +44,7 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
         DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 8, 500_000),
         DataRole.HOLDOUT: SceneSet(WorldName.HOLDOUT, BASE_CONDITIONS, 6, 500_000),
     }
-    with running_cloud(settings, CampaignWork, sites=("harbour",), first_model=put_first_model) as cloud:
+    with running_cloud(settings, campaign_stages, sites=("harbour",), first_model=starting_model) as cloud:
         assert cloud.parts is not None
         for role, scenes in drawn.items():
             cloud.parts.datasets.add(draw_folder(scenes, tmp_path / role), role)

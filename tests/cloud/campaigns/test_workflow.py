@@ -238,6 +238,28 @@ def test_a_clean_stop_of_the_cloud_is_no_failure_and_the_next_start_goes_on(hous
     assert second.seen == EVERY_STAGE[EVERY_STAGE.index("evaluate") :]
 
 
+def test_a_restart_of_the_cloud_does_not_extend_a_deadline_and_a_resume_sets_a_new_one(house: House) -> None:
+    began: list[float] = []
+
+    def waits(work: StageWork) -> StageResult:
+        began.append(work.began_at_utc)
+        return slow(work)
+
+    stages = ScriptedStages(shadow=waits)
+    with house.running(stages) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="test").id
+        house.wait(campaign, lambda _: len(began) == 1)
+    with house.running(stages) as campaigns:
+        house.wait(campaign, lambda _: len(began) == 2)
+        campaigns.cancel(campaign)
+        house.ended_one(campaign)
+        campaigns.resume(campaign)
+        house.wait(campaign, lambda _: len(began) == 3)
+        campaigns.cancel(campaign)
+        house.ended_one(campaign)
+    assert began[0] == began[1] < began[2]
+
+
 def test_an_unknown_campaign_is_refused_in_one_sentence(house: House) -> None:
     with house.running(ScriptedStages()) as campaigns, pytest.raises(NotKnown, match="'nope' is not known"):
         campaigns.cancel("nope")

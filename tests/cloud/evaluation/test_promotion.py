@@ -5,12 +5,12 @@ import pytest
 from cloud.evaluation.evaluate import Evaluation, Tally
 from cloud.evaluation.promotion import (
     ComparisonResult,
-    Margins,
     Outcome,
     Target,
     service_verdict,
     trial_verdict,
 )
+from cloud.settings import PromotionSettings
 from messaging.releases import Channel
 from messaging.reports import ShadowReport, ShadowTally
 from messaging.taxonomy import Condition, Light, Weather
@@ -50,7 +50,7 @@ BEFORE = _evaluation(("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear",
 def test_a_candidate_passes_for_trial_unless_the_holdout_shows_harm(
     cells: list[tuple[str, str, int, int, int]], outcome: Outcome, phrase: str
 ) -> None:
-    verdict = trial_verdict(BEFORE, _evaluation(*cells), {TARGET})
+    verdict = trial_verdict(BEFORE, _evaluation(*cells), {TARGET}, PromotionSettings())
     assert (verdict.channel, verdict.outcome) == (Channel.TRIAL, outcome)
     assert phrase in verdict.reason
 
@@ -62,21 +62,23 @@ def test_a_candidate_passes_for_trial_unless_the_holdout_shows_harm(
 )
 def test_a_class_with_few_boxes_is_compared_by_its_interval(hits: int, truths: int, outcome: Outcome) -> None:
     before = _evaluation(("fire", "day-clear", truths * 19 // 20, truths, 0))
-    verdict = trial_verdict(before, _evaluation(("fire", "day-clear", hits, truths, 0)), set())
+    verdict = trial_verdict(
+        before, _evaluation(("fire", "day-clear", hits, truths, 0)), set(), PromotionSettings()
+    )
     assert verdict.outcome is outcome
 
 
 def test_a_large_drop_in_one_condition_fails_even_if_the_class_has_none() -> None:
     before = _evaluation(("fire", "day-clear", 400, 500, 0), ("fire", "day-fog", 20, 25, 0))
     after = _evaluation(("fire", "day-clear", 410, 500, 0), ("fire", "day-fog", 12, 25, 0))
-    verdict = trial_verdict(before, after, set())
+    verdict = trial_verdict(before, after, set(), PromotionSettings())
     assert verdict.outcome is Outcome.FAIL
     assert "day-fog" in verdict.reason
 
 
 def test_a_target_that_the_holdout_lacks_is_marked_and_left_to_the_shadow_runs() -> None:
     absent = Target("smoke", Condition(Light.NIGHT, Weather.FOG))
-    verdict = trial_verdict(BEFORE, BEFORE, {absent})
+    verdict = trial_verdict(BEFORE, BEFORE, {absent}, PromotionSettings())
     assert verdict.passed
     assert "no cloud evidence for smoke night-fog" in verdict.reason
     assert [f.result for f in verdict.findings if f.condition == "night-fog"] == [
@@ -151,7 +153,7 @@ DAY = Condition(Light.DAY, Weather.CLEAR)
 def test_a_candidate_passes_for_service_only_with_a_significant_gain_and_no_loss(
     reports: list[ShadowReport], outcome: Outcome, phrase: str
 ) -> None:
-    verdict = service_verdict(reports, {TARGET})
+    verdict = service_verdict(reports, {TARGET}, PromotionSettings())
     assert (verdict.channel, verdict.outcome) == (Channel.SERVICE, outcome)
     assert phrase in verdict.reason
 
@@ -159,10 +161,10 @@ def test_a_candidate_passes_for_service_only_with_a_significant_gain_and_no_loss
 def test_every_target_must_gain() -> None:
     other = Target("fire", DAY)
     report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 60, 30, 30, 0, 0))
-    assert service_verdict([report], {TARGET, other}).outcome is Outcome.WAIT
-    assert service_verdict([report], {TARGET}).outcome is Outcome.PASS
+    assert service_verdict([report], {TARGET, other}, PromotionSettings()).outcome is Outcome.WAIT
+    assert service_verdict([report], {TARGET}, PromotionSettings()).outcome is Outcome.PASS
 
 
 def test_an_insignificant_loss_elsewhere_is_no_harm() -> None:
     report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 50, 45, 42, 1, 2))
-    assert service_verdict([report], {TARGET}, Margins()).outcome is Outcome.PASS
+    assert service_verdict([report], {TARGET}, PromotionSettings()).outcome is Outcome.PASS

@@ -12,7 +12,7 @@ from ulid import ULID
 
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
-from cloud.campaigns.services import Services
+from cloud.api.services import Services
 from cloud.campaigns.workflow import Campaigns
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.api.client import RemoteCloud
-from cloud.app import run_cloud
-from cloud.campaigns.model_stages import remember_release
-from cloud.campaigns.services import Parts
-from cloud.campaigns.stage import Stages
+from cloud.app import CloudParts, run_cloud
+from cloud.campaigns.stage import StageTable
 from cloud.fleet.hub import Hub
+from cloud.fleet.release_register import record_release
 from cloud.settings import CloudSettings
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
@@ -116,11 +115,17 @@ class ScriptedSite:
         )
 
 
-def release_first(parts: Parts) -> None:
+def release_first(parts: CloudParts) -> None:
     """The fleet begins with a fake bundle."""
     if parts.releases.current_service() is None:
         manifest = parts.publisher.publish_first(FIRST, describe("first"))
-        remember_release(parts, manifest, describe("first").model_dump(mode="json"), campaign=None)
+        record_release(
+            parts.releases,
+            manifest,
+            describe("first").model_dump(mode="json"),
+            campaign=None,
+            signed_at=MINUTE,
+        )
 
 
 class RunningCloud:
@@ -129,7 +134,7 @@ class RunningCloud:
     def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
         self.bus = MemoryBus()
-        self.parts: Parts | None = None
+        self.parts: CloudParts | None = None
         self.sites: dict[str, ScriptedSite] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -154,11 +159,11 @@ class RunningCloud:
 @contextmanager
 def running_cloud(
     settings: CloudSettings,
-    stages: Callable[[Parts], Stages],
+    stages: Callable[[CloudParts], StageTable],
     *,
     sites: tuple[str, ...] = (),
     script: SiteScript | None = None,
-    first_model: Callable[[Parts], object] = release_first,
+    first_model: Callable[[CloudParts], None] = release_first,
     embedded_hub: bool = False,
 ) -> Iterator[RunningCloud]:
     """The cloud in a thread of its own, until the context ends; errors of the cloud are raised here.
@@ -174,7 +179,7 @@ def running_cloud(
         await prepare_hub(cloud.bus)
         hub = None if embedded_hub else Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
 
-        def made(parts: Parts) -> Stages:
+        def made(parts: CloudParts) -> StageTable:
             cloud.parts = parts
             return stages(parts)
 

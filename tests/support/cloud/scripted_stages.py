@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cloud.campaigns.stage import StageResult, StageWork
+from cloud.campaigns.outputs import StageOutput
+from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import run_module
 from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database, sqlite_url
-from cloud.store.records import CampaignPlan, SyntheticImage
+from cloud.store.records import CampaignPlan, CampaignStage, SyntheticImage
 from cloud.store.release_store import ReleaseStore
 from tests.support.cloud.sample_reports import MODE
 
@@ -25,25 +26,39 @@ PLAN = CampaignPlan((MODE,), 3, 7)
 Script = Callable[[StageWork], StageResult]
 
 
+class ScriptedOutput(StageOutput):
+    """The output of a scripted stage."""
+
+    note: str
+
+
 def quick(work: StageWork) -> StageResult:
-    """A stage that is done at once; its output follows from its inputs."""
+    """A stage that ends at once; its output follows from its inputs."""
     work.progress(0.5, "half way")
     work.check()
-    return StageResult(output={"said": f"{work.stage}:{len(work.inputs)}"}, figures={"n": len(work.inputs)})
+    note = f"{work.stage}:{len(work.inputs)}"
+    return StageResult(ScriptedOutput(note=note), {"n": len(work.inputs)})
 
 
-class ScriptedStages:
-    """Every stage is `quick` unless the script says otherwise."""
+class ScriptedStages(dict[CampaignStage, Stage]):
+    """A stage table: every stage is `quick` unless a script, or a whole `Stage`, is given for it.
 
-    def __init__(self, **scripts: Script) -> None:
-        self._scripts = scripts
+    `seen` lists the stages in the order in which they ran.
+    """
+
+    def __init__(self, **scripts: Script | Stage) -> None:
         self.seen: list[str] = []
+        for stage in CampaignStage:
+            script = scripts.get(str(stage), quick)
+            given = script if isinstance(script, Stage) else Stage(script, ScriptedOutput)
+            self[stage] = Stage(self._listed(given.run), given.output)
 
-    def _run(self, work: StageWork) -> StageResult:
-        self.seen.append(str(work.stage))
-        return self._scripts.get(str(work.stage), quick)(work)
+    def _listed(self, script: Script) -> Script:
+        def run(work: StageWork) -> StageResult:
+            self.seen.append(str(work.stage))
+            return script(work)
 
-    plan = synthesise = filter = train = evaluate = trial = shadow = service = roll_out = verify = _run
+        return run
 
 
 def main(data: Path) -> None:

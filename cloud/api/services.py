@@ -1,4 +1,4 @@
-"""What requests, rules and stages work with: stores, register, campaigns, releases and rollouts."""
+"""What requests work with: stores, register, campaigns, releases and rollouts."""
 
 import time
 from collections.abc import Callable
@@ -7,10 +7,7 @@ from typing import Protocol
 
 from cloud.campaigns.workflow import Campaigns
 from cloud.data.datasets import DatasetRegister
-from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
-from cloud.fleet.publisher import Publisher
-from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
@@ -30,22 +27,6 @@ class RolloutControl(Protocol):
 
     def roll_back(self, rollout: str) -> Rollout:
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the stages of a campaign are made of."""
-
-    settings: CloudSettings
-    reports: ReportStore
-    campaign_rows: CampaignStore
-    releases: ReleaseStore
-    register: ModeRegister
-    datasets: DatasetRegister
-    models: ModelFiles
-    publisher: Publisher
-    rollouts: RolloutDriver
-    metrics: CloudMetrics
 
 
 @dataclass(frozen=True)
