@@ -36,12 +36,13 @@ def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> No
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print a table; without rows print `empty` on stderr."""
+    """Print a title line and a table; without rows print `empty` on stderr."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         notes.print(empty)
         return
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    out.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = Table(*columns, header_style="bold")
     for row in cells:
         table.add_row(*row)
     out.print(table)

@@ -26,9 +26,9 @@ from cloud.starting_detector.photographs import certain_photographs
 from cloud.starting_detector.scenes import (
     BASE_CALIBRATION,
     BASE_TRAINING,
+    HOLDOUT,
     REFERENCE_CALIBRATION,
     REFERENCE_TRAINING,
-    TRIAL,
     SceneSet,
     draw_folder,
 )
@@ -101,7 +101,7 @@ def measure(weights: Path, work: Path) -> Evaluation:
     """Evaluate a detector on scenes of a world that neither detector was trained on."""
     export_bundle(read_weights(weights), weights.with_name("model.onnx"))
     detector = OnnxDetector(weights.with_name("model.onnx"))
-    return evaluate(detector, open_labelled(_drawn(TRIAL, work / "trial")))
+    return evaluate(detector, open_labelled(_drawn(HOLDOUT, work / "holdout")))
 
 
 def main() -> None:

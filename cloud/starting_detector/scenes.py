@@ -41,7 +41,7 @@ CAMPAIGN_CALIBRATION = tuple(
     SceneSet(world, DRAWN_CONDITIONS, 180, 400_000)
     for world in (WorldName.BASE, WorldName.BACKGROUND, WorldName.GENERATOR, WorldName.REFERENCE)
 )
-TRIAL = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 450, 500_000)
+HOLDOUT = SceneSet(WorldName.HOLDOUT, DRAWN_CONDITIONS, 450, 500_000)
 
 
 def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:

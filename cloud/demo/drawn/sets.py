@@ -12,12 +12,12 @@ from pathlib import Path
 
 from cloud.data.datasets import DataRole, DatasetRegister
 from cloud.settings import DataFolder
-from cloud.starting_detector.scenes import BASE_TRAINING, CAMPAIGN_CALIBRATION, TRIAL, draw_folder
+from cloud.starting_detector.scenes import BASE_TRAINING, CAMPAIGN_CALIBRATION, HOLDOUT, draw_folder
 
 SCENES = {
     DataRole.REPLAY: (BASE_TRAINING,),
     DataRole.CALIBRATION: CAMPAIGN_CALIBRATION,
-    DataRole.HOLDOUT: (TRIAL,),
+    DataRole.HOLDOUT: (HOLDOUT,),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes.estimated_recall import RecallEstimate, estimate_recall
 from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import (
     FailureMode,
@@ -16,7 +16,7 @@ from cloud.failure_modes.rules import (
     recall_of,
 )
 from cloud.store.records import ModeState, ModeStatus
-from cloud.store.report_records import MisdetectionRow, RecallCount, SiteShadow
+from cloud.store.report_records import MisdetectionRow, RecallCount
 from messaging.errors import ConfigurationError
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import (
@@ -29,7 +29,6 @@ from messaging.taxonomy import (
 )
 from tests.support.cloud.mode_rows import NIGHT, misdetection_row, recall_count
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
-from tests.support.messaging.samples import SHADOW
 
 DAY = Condition(Light.DAY, Weather.CLEAR)
 
@@ -120,28 +119,6 @@ def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
     assert recall_of(recall, key, {OLD}).value == 0.25
     assert recall_of(recall, key, {NEW}).value == 0.9
     assert recall_of(recall, key, set()).supported == 100
-
-
-def test_tallies_are_summed_over_sites_and_kept_per_source() -> None:
-    counts = [
-        recall_count(10, 4),
-        recall_count(10, 6, site="tunnel"),
-        recall_count(5, 1, source=EvidenceSource.OPERATOR),
-    ]
-    (estimate,) = estimate_recall(counts).values()
-    assert (estimate.supported, estimate.detected) == (25, 11)
-    assert estimate.by_source == {"teacher": (20, 10), "operator": (5, 1)}
-
-
-def test_a_final_shadow_report_counts_only_without_a_tally() -> None:
-    condition = Condition(Light.NIGHT, Weather.RAIN)
-    shadows = [SiteShadow("harbour", SHADOW)]
-    running = [SiteShadow("harbour", SHADOW.model_copy(update={"final": False}))]
-    key = RecallKey(SHADOW.candidate_digest, "fire", condition)
-    assert estimate_recall([], shadows)[key].detected == 18
-    assert estimate_recall([], running) == {}
-    tally = recall_count(4, 1, condition=condition, model_digest=SHADOW.candidate_digest)
-    assert estimate_recall([tally], shadows)[key].supported == 4
 
 
 def test_the_rate_is_misdetections_of_independent_sources_per_supported_track_of_the_same_model() -> None:

@@ -10,9 +10,9 @@ from cloud.starting_detector.scenes import (
     BASE_CONDITIONS,
     BASE_TRAINING,
     EMPTY_EVERY,
+    HOLDOUT,
     REFERENCE_CALIBRATION,
     REFERENCE_TRAINING,
-    TRIAL,
     SceneSet,
     draw_folder,
     drawn,
@@ -43,6 +43,6 @@ def test_a_drawn_folder_reads_back_with_a_place_per_image(tmp_path: Path) -> Non
 
 def test_scenes_for_evaluation_are_of_a_world_without_training_and_seeds_never_overlap() -> None:
     training = (BASE_TRAINING, BASE_CALIBRATION, REFERENCE_TRAINING, REFERENCE_CALIBRATION)
-    assert TRIAL.world not in {scenes.world for scenes in training}
+    assert HOLDOUT.world not in {scenes.world for scenes in training}
     for one, other in ((BASE_TRAINING, BASE_CALIBRATION), (REFERENCE_TRAINING, REFERENCE_CALIBRATION)):
         assert one.first_seed + one.count <= other.first_seed

@@ -1,0 +1,142 @@
+"""What commands print of a running cloud: tables for people, JSON for programs, refusals as exit codes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from cloud.cli import console
+from cloud.cli.main import app
+from cloud.errors import NotNow
+from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from messaging.blobs import digest_of
+from messaging.reports import EvidenceSource
+from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
+from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.messaging.samples import HAZARD
+from tests.support.waiting import wait_until
+
+MODEL = digest_of(FIRST)
+UNKNOWN = MODE.replace("pothole", "unknown")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    settings = CloudSettings(
+        data=tmp_path_factory.mktemp("cloud"),
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(window_days=36500),
+    )
+    with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up:
+        wait_until(lambda: up.sites and up.sites["harbour"].model == MODEL)
+        unknown = misdetection(model_digest=MODEL, class_name="unknown", evidence=EvidenceSource.MOTION)
+        up.say("harbour", misdetection(model_digest=MODEL), unknown, tally(model_digest=MODEL), HAZARD)
+        wait_until(lambda: up.parts is not None and len(up.parts.register.modes()) == 2)
+        yield up
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are not wrapped."""
+    for printer in (console.out, console.notes):
+        monkeypatch.setattr(printer, "_width", 300)
+
+
+def run(cloud: RunningCloud, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--data", str(cloud.settings.data)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cells"),
+    [
+        (("sites", "list"), ("harbour", "online", MODEL[:12])),
+        (("hazards", "list"), ("fire", "harbour")),
+        (("ledger", "show"), ("misdetection", "hazard", "recall")),
+        (("failures", "list"), (MODE, UNKNOWN, "open")),
+        (("failures", "show", MODE), ("teacher 1", "harbour/north", "target 50 %")),
+        (("models", "list"), (MODEL[:12], "service")),
+        (("models", "card", MODEL[:8]), (MODEL, "service")),
+        (("models", "verify"), (f"{MODEL[:12]} version 1 service: signatures are valid",)),
+        (("campaign", "plan", MODE), ("Plan (from", MODE)),
+        (("doctor",), ("is ready",)),
+    ],
+)
+def test_a_command_prints_a_table_for_people(
+    cloud: RunningCloud, arguments: tuple[str, ...], cells: tuple[str, ...]
+) -> None:
+    done = run(cloud, *arguments)
+    assert done.exit_code == 0, done.output
+    assert [cell for cell in cells if cell not in done.output] == [], done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("cameras", "list"), "No camera has reported yet."),
+        (("campaign", "list"), "No campaign yet; start one with `blindspot campaign start`."),
+        (("data", "list"), "No data yet; add some with `blindspot data add FOLDER --role ROLE`."),
+    ],
+)
+def test_an_empty_list_is_one_sentence(
+    cloud: RunningCloud, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = run(cloud, *arguments)
+    assert (done.exit_code, done.stderr.strip(), done.stdout) == (0, sentence, "")
+
+
+@pytest.mark.parametrize("command", ["sites", "cameras", "hazards", "failures", "models", "campaign"])
+def test_a_list_is_json_for_programs(cloud: RunningCloud, command: str) -> None:
+    done = run(cloud, command, "list", "--json")
+    assert done.exit_code == 0
+    assert isinstance(json.loads(done.stdout), list)
+
+
+def test_a_mode_of_unknown_class_is_assigned_a_class(cloud: RunningCloud) -> None:
+    done = run(cloud, "failures", "assign", UNKNOWN, "fire")
+    assert (done.exit_code, done.stderr.strip()) == (0, f"{UNKNOWN} is assigned to class fire")
+
+
+def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> None:
+    none_yet = run(cloud, "rollout", "status")
+    assert (none_yet.exit_code, "There is no rollout yet" in none_yet.stderr) == (1, True)
+    started = json.loads(run(cloud, "rollout", "start", MODEL[:8], "--json").stdout)
+    assert [site["site"] for site in started["sites"]] == ["harbour"]
+    paused = run(cloud, "rollout", "pause")
+    assert f"Rollout {started['id']} of {MODEL[:12]}: canary (paused)" in paused.stdout
+    assert "(paused)" not in run(cloud, "rollout", "continue", started["id"]).stdout
+    refused = run(cloud, "rollout", "rollback")
+    assert isinstance(refused.exception, NotNow)
+    assert "put the first model in service" in str(refused.exception)
+
+
+def test_a_bundle_that_was_changed_after_signing_fails_verification(cloud: RunningCloud) -> None:
+    bundle = cloud.settings.folder.models / MODEL / "model.onnx"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(FIRST)
+    assert run(cloud, "models", "verify").exit_code == 0
+    bundle.write_bytes(FIRST + b"changed")
+    done = run(cloud, "models", "verify")
+    assert (done.exit_code, "is not the signed bundle" in done.stderr) == (1, True)
+
+
+def test_backgrounds_are_added_and_listed_by_role(tmp_path: Path) -> None:
+    images, data = tmp_path / "streets", ("--data", str(tmp_path / "data"))
+    images.mkdir()
+    cv2.imwrite(str(images / "quay_1.jpg"), np.zeros((20, 30, 3), np.uint8))
+    added = CliRunner().invoke(app, ["data", "add", str(images), "--role", "background", "--json", *data])
+    assert json.loads(added.stdout)["images"] == 1
+    listed = CliRunner().invoke(app, ["data", "list", *data])
+    assert all(cell in listed.stdout for cell in ("background", "streets", "1"))
+
+
+def test_the_configuration_is_shown_with_its_defaults() -> None:
+    shown = json.loads(CliRunner().invoke(app, ["config", "show", "--json"]).stdout)
+    assert shown["rollout"]["partial_fraction"] == 0.5
+    assert "partial_fraction: 0.5" in CliRunner().invoke(app, ["config", "show"]).stdout
+    schema = json.loads(CliRunner().invoke(app, ["config", "schema"]).stdout)
+    assert "rollout" in schema["properties"]
