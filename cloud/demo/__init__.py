@@ -1,1 +1,1 @@
-"""The demonstration: a hub, a cloud, two sites and drawn streets on one machine, from blind to healed."""
+"""The demonstration: a hub, a cloud and two sites on one machine, through one or more rounds of the loop."""

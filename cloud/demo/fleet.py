@@ -1,7 +1,7 @@
-"""The demo's processes: the cloud, and a broker, a node and a gate for each site. Nothing survives `stop`.
+"""The demo's processes: the cloud, and a broker, a node and a gate for each site. `stop` ends all of them.
 
-Every program is started as a deployment would start it, from its own configuration file; the demo holds no
-short cut into any of them.
+Every program is started as in a deployment, from its own configuration file; the demo uses no internal
+interface of any of them.
 """
 
 import sys
@@ -30,7 +30,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class SiteFiles:
-    """What one site is set up with."""
+    """The files and cameras that a site is configured with."""
 
     enrolment: Enrolment
     hub_url: str
@@ -99,13 +99,13 @@ class SiteProcesses:
         """Raises `DemoFailed` with the end of its log when a program of the site has ended."""
         for what, child in (("gate", self.gate), ("node", self.node)):
             if child.poll() is not None:
-                raise DemoFailed(f"the {what} of site {self.name} ended; its log says: {child.tail(5)}")
+                raise DemoFailed(f"the {what} of site {self.name} ended; the end of its log: {child.tail(5)}")
 
     def measure_lean_node(self, frames: int = 100, timeout_s: float = 240.0) -> tuple[float, float]:
-        """Restart the node with one camera and no teacher; gives seconds to its first frame, resident MiB.
+        """Restart the node with one camera and no teacher; returns seconds to its first frame, resident MiB.
 
-        A recorder's folder was played already; its first segment is played over and over instead.
-        Raises `DemoFailed` when it does not look at so many frames in time.
+        Where the camera reads a recorder's folder, its first segment is played in a loop instead. Raises
+        `DemoFailed` when the node does not process `frames` frames in time.
         """
         self.node.stop()
         document = yaml.safe_load(self._node_config.read_text())
@@ -118,18 +118,19 @@ class SiteProcesses:
         self._node_config = _write(self.folder / "node-lean.yaml", document)
         self.node = self._start_node()
         deadline = time.monotonic() + timeout_s
-        while (seen := (told := _metrics(port)).get("frames_total", 0.0)) < frames:
+        while (processed := (metrics := _metrics(port)).get("frames_total", 0.0)) < frames:
             self.check()
             if time.monotonic() > deadline:
                 raise DemoFailed(
-                    f"the node of site {self.name} saw {seen:g} of {frames} frames in {timeout_s:g} s"
+                    f"the node of site {self.name} processed {processed:g} of {frames} frames "
+                    f"in {timeout_s:g} s; see {self.folder / 'node.log'}"
                 )
             time.sleep(0.2)
         resident = psutil.Process(self.node.pid).memory_info().rss / 2**20
-        return told["first_frame_seconds"], resident
+        return metrics["first_frame_seconds"], resident
 
     def stop(self) -> None:
-        """End all three programs."""
+        """Stop all three programs."""
         self.node.stop()
         self.gate.stop()
         self._broker.stop()
@@ -145,7 +146,7 @@ class CloudProcess:
         self._child = self._start()
 
     def _start(self) -> ChildProcess:
-        self._address.unlink(missing_ok=True)  # a cloud that was killed leaves its own
+        self._address.unlink(missing_ok=True)  # a killed cloud leaves its address file
         arguments: list[str | Path] = [
             PYTHON,
             "-m",
@@ -173,21 +174,21 @@ class CloudProcess:
         self.wait_until_ready()
 
     def kill(self) -> None:
-        """End it without a word, as a power cut does."""
+        """Kill it, as a power failure would."""
         self._child.kill()
 
     def check(self) -> None:
         """Raises `DemoFailed` when the cloud has ended."""
         if self._child.poll() is not None:
-            raise DemoFailed(f"the cloud ended; its log says: {self._child.tail(5)}")
+            raise DemoFailed(f"the cloud ended; the end of its log: {self._child.tail(5)}")
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._child.stop()
 
 
 def memory_gb() -> float:
-    """Proportional memory of this process and all it started, in GB; shared pages count once."""
+    """Proportional set size of this process and all its descendants, in GB (shared pages count once)."""
     total = 0
     own = psutil.Process()
     for process in (own, *own.children(recursive=True)):
@@ -199,16 +200,16 @@ def memory_gb() -> float:
 
 
 def _metrics(port: int) -> dict[str, float]:
-    """What a node's own page counts, by name, summed over labels; empty while it does not answer yet."""
+    """The metrics of a node's local page, summed over labels; empty while it does not respond yet."""
     try:
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=1.0, trust_env=False).text
     except httpx.HTTPError:
         return {}
-    told: defaultdict[str, float] = defaultdict(float)
+    values: defaultdict[str, float] = defaultdict(float)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            told[sample.name.removeprefix("blindspot_edge_")] += sample.value
-    return dict(told)
+            values[sample.name.removeprefix("blindspot_edge_")] += sample.value
+    return dict(values)
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> Path:

@@ -1,4 +1,4 @@
-"""The demo's live terminal view: what the cloud's API says, drawn with Rich. Reads, never steers."""
+"""The demo's live terminal view of the cloud's API, rendered with Rich. Read only."""
 
 import time
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ STAGE_MARKS = {"done": "[green]done[/]", "running": "[yellow]running[/]", "faile
 
 @dataclass
 class DemoSnapshot:
-    """The last that was heard."""
+    """The last response of the API."""
 
     cameras: list[CameraResource] = field(default_factory=list)
     modes: list[FailureModeResource] = field(default_factory=list)
@@ -26,14 +26,16 @@ class DemoSnapshot:
 
 
 class LiveView:
-    """Draws while used as a context manager; on a terminal it refreshes in place, in a file it adds lines."""
+    """Renders while used as a context manager; refreshes in place on a terminal, appends lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._say = ""
+        self._status = ""
         self._last = DemoSnapshot()
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._drawn, transient=False)
+        self._live = Live(
+            console=console, refresh_per_second=4, get_renderable=self._rendered, transient=False
+        )
 
     def __enter__(self) -> "LiveView":
         if self._console.is_terminal:
@@ -44,14 +46,14 @@ class LiveView:
         if self._console.is_terminal:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """What happens now, in one line."""
-        self._say = text
+    def show_status(self, text: str) -> None:
+        """Show what the demo does now, in one line."""
+        self._status = text
         if not self._console.is_terminal:
             self._console.print(f"{self._clock()}  {text}", highlight=False)
 
     def refresh(self, cloud: RemoteCloud, campaign: str | None) -> DemoSnapshot:
-        """Ask the API; keeps the last answer when the cloud is just restarting."""
+        """Read the API; the last response is kept while the cloud does not respond."""
         try:
             self._last = DemoSnapshot(
                 cloud.page("cameras", CameraResource),
@@ -59,16 +61,16 @@ class LiveView:
                 cloud.get(f"campaigns/{campaign}", CampaignResource) if campaign else None,
             )
         except CloudUnreachable:
-            self._say = "the cloud does not answer just now"
+            self._status = "the cloud does not respond"
         return self._last
 
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         return f"{minutes:02d}:{seconds:02d}"
 
-    def _drawn(self) -> Group:
+    def _rendered(self) -> Group:
         return Group(
-            Text(f"{self._clock()}  {self._say}", style="bold"),
+            Text(f"{self._clock()}  {self._status}", style="bold"),
             self._cameras(),
             self._modes(),
             *([self._stages()] if self._last.campaign else []),

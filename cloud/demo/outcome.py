@@ -1,4 +1,4 @@
-"""After the last stage: ask the cloud what it knows, open the ground truth, and put the result together."""
+"""After the last stage: read the state of the cloud and the ground truth, and compile the result."""
 
 import json
 import random
@@ -11,8 +11,8 @@ from typing import Any
 
 from cloud.api.client import RemoteCloud
 from cloud.demo.drawn.footage import camera_folder, truths
-from cloud.demo.drawn.truth import Key, true_figures
-from cloud.demo.report import inlined
+from cloud.demo.drawn.truth import Key, true_metrics
+from cloud.demo.report import data_url
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
 from cloud.demo.script import CAMERAS, SITES, FootagePhase
 from cloud.detector.weights import BUNDLE_FILE
@@ -31,15 +31,15 @@ NO_BOXES = Score(0, 0, 0)
 
 @dataclass(frozen=True)
 class CloudState:
-    """What the running system said before it was stopped."""
+    """The state of the cloud before it was stopped."""
 
     campaigns: tuple[CampaignResource, ...]
     modes: tuple[FailureModeResource, ...]
     comparison: tuple[ComparisonResource, ...]
 
 
-def ask(cloud: RemoteCloud, campaigns: Sequence[str]) -> CloudState:
-    """The last words of the API."""
+def read_cloud_state(cloud: RemoteCloud, campaigns: Sequence[str]) -> CloudState:
+    """Read campaigns, failure modes and the last comparison from the API."""
     return CloudState(
         tuple(cloud.get(f"campaigns/{name}", CampaignResource) for name in campaigns),
         tuple(cloud.page("failure-modes", FailureModeResource)),
@@ -52,17 +52,17 @@ def outcome(
 ) -> DemoResult:
     """The first and the last model in service on the footage of the last verification, and all else.
 
-    Footage that was not drawn has no truth: then the rows are the metrics of the shadow runs.
+    Without drawn footage there is no ground truth: then the rows are the metrics of the shadow runs.
     """
     last = evidence.campaigns[-1]
-    served = [(number, served_model(campaign)) for number, campaign in enumerate(evidence.campaigns)]
+    promoted = [(number, promoted_model(campaign)) for number, campaign in enumerate(evidence.campaigns)]
     notes = [
         f"Round {number + 1} put no model in service: {campaign.reason or campaign.state}."
-        for (number, digest), campaign in zip(served, evidence.campaigns, strict=True)
+        for (number, digest), campaign in zip(promoted, evidence.campaigns, strict=True)
         if digest is None
     ]
     if drawn:
-        verified = [(number, digest) for number, digest in served if digest] or [(0, base_digest)]
+        verified = [(number, digest) for number, digest in promoted if digest] or [(0, base_digest)]
         rows = _rows(work, evidence, base_digest, verified[-1][1], verified[-1][0])
     else:
         rows = shadow_rows(evidence.comparison, frozenset(last.modes))
@@ -83,14 +83,14 @@ def outcome(
     )
 
 
-def served_model(campaign: CampaignResource) -> str | None:
-    """Digest of the model that a campaign put in service, None when it put none."""
+def promoted_model(campaign: CampaignResource) -> str | None:
+    """Digest of the model that a campaign put in service; None when it put none in service."""
     rolled_out = any(s.stage == "roll_out" and s.state == "done" for s in campaign.stages)
     return campaign.candidate_digest if rolled_out else None
 
 
-def stage_figure(campaign: CampaignResource, stage: str, name: str) -> int | None:
-    """A whole number that a stage measured; None when the stage was not reached."""
+def stage_metric(campaign: CampaignResource, stage: str, name: str) -> int | None:
+    """An integer metric of a stage; None when the stage was not reached."""
     value = next((s.metrics.get(name) for s in campaign.stages if s.stage == stage), None)
     return None if value is None else int(value)
 
@@ -107,7 +107,7 @@ def rounds_in_a_row(campaigns: Iterable[CampaignResource]) -> int:
 
 
 def _closed_by(campaign: CampaignResource) -> set[str]:
-    """The failure modes that the edge itself saw close in a campaign's verification."""
+    """The failure modes that a campaign's verify stage measured as closed."""
     verified = next((s.metrics for s in campaign.stages if s.stage == "verify"), {})
     judged = {mode: row for mode, row in verified.items() if isinstance(row, dict)}
     closed = {mode for mode, row in judged.items() if row.get("status") == "closed"}
@@ -120,7 +120,7 @@ def _rows(work: Path, evidence: CloudState, base: str, candidate: str, round_num
         pair for camera in CAMERAS for pair in truths(work, camera.name, FootagePhase.VERIFY, round_number)
     ]
     detectors = [OnnxDetector(models / digest / BUNDLE_FILE, threads=2) for digest in (base, candidate)]
-    before, after = true_figures(detectors, footage)
+    before, after = true_metrics(detectors, footage)
     targets = {name for campaign in evidence.campaigns for name in campaign.modes}
     estimates = _estimates(evidence)
     keys = sorted({*before.boxes, *after.boxes}, key=lambda key: (key[1], key[0]))
@@ -141,7 +141,7 @@ def _rows(work: Path, evidence: CloudState, base: str, candidate: str, round_num
 
 
 def shadow_rows(comparison: Iterable[ComparisonResource], targets: frozenset[str]) -> tuple[Row, ...]:
-    """Tracks of the shadow runs: supported ones as truth, detected as found, unsupported as false."""
+    """Rows of the shadow runs: supported tracks as true, detected as found, unsupported as false."""
     return tuple(
         Row(
             cell.class_name,
@@ -166,19 +166,19 @@ def _estimates(evidence: CloudState) -> dict[Key, tuple[float | None, int]]:
 
 
 def site_bytes(work: Path, site: str, cameras: Sequence[str]) -> SiteBytes:
-    """What the site's own gate entered in its ledger: every message that left, heartbeats included."""
+    """Messages and bytes in the ledger of the site's gate: everything that left, heartbeats included."""
     status = json.loads((work / "sites" / site / "gate" / "gate_status.json").read_text())
     footage = sum(path.stat().st_size for camera in cameras for path in camera_folder(work, camera).glob("*"))
     return SiteBytes(site, status["bytes_by_kind"], status["forwarded"], footage)
 
 
 def images_of(evidence: CloudState) -> Images:
-    """Images of all campaigns: asked, kept, refused."""
+    """Numbers of images of all campaigns."""
     refused: Counter[str] = Counter()
     for campaign in evidence.campaigns:
         refused.update(campaign.images_refused)
-    asked = sum(campaign.count * len(campaign.modes) for campaign in evidence.campaigns)
-    return Images(asked, sum(campaign.images_kept for campaign in evidence.campaigns), dict(refused))
+    ordered = sum(campaign.count * len(campaign.modes) for campaign in evidence.campaigns)
+    return Images(ordered, sum(campaign.images_kept for campaign in evidence.campaigns), dict(refused))
 
 
 def stage_times(campaign: CampaignResource) -> dict[str, float]:
@@ -191,7 +191,7 @@ def stage_times(campaign: CampaignResource) -> dict[str, float]:
 
 
 def samples_of(folder: Path) -> tuple[str, ...]:
-    """Some kept synthetic images with their boxes, inlined; the same ones for the same folder."""
+    """Up to `SAMPLES` kept synthetic images with boxes, as data URLs; equal folders give equal samples."""
     found = sorted(folder.rglob("thumbnails/*.jpg"))
     chosen = random.Random(0).sample(found, min(SAMPLES, len(found)))
-    return tuple(inlined(path) for path in sorted(chosen))
+    return tuple(data_url(path) for path in sorted(chosen))

@@ -1,4 +1,4 @@
-"""The live page beside a demo, a process of its own."""
+"""The live page of a demo, in a process of its own."""
 
 import socket
 from pathlib import Path
@@ -11,7 +11,7 @@ from messaging.runtime.child_process import ChildProcess
 
 
 class PageProcess:
-    """The live page. The loop goes on without it; that it answers, or that it ended, is told once."""
+    """The live page. Its address, or that it ended, is printed once; the demo continues without it."""
 
     def __init__(self, data: Path, log: Path, console: Console) -> None:
         """Start it over the data folder of a running cloud."""
@@ -20,23 +20,23 @@ class PageProcess:
         self._child = ChildProcess([*arguments, "--port", str(self._address[1])], log=log)
         self._answers = self._ended = False
 
-    def look(self) -> None:
-        """Tell what is new; returns at once."""
+    def check(self) -> None:
+        """Print a change of state; returns at once."""
         if not self._ended and self._child.poll() is not None:
             self._ended = True
-            self._tell(
-                f"the dashboard ended and the run goes on without it; {self._child.log} says: "
+            self._print(
+                f"the dashboard ended and the demo continues without it; the end of {self._child.log}: "
                 f"{self._child.tail(1)}"
             )
         if not self._answers and not self._ended and _listens(self._address):
             self._answers = True
-            self._tell(f"the dashboard is at http://{self._address[0]}:{self._address[1]}")
+            self._print(f"the dashboard is at http://{self._address[0]}:{self._address[1]}")
 
     def stop(self) -> None:
         """End it."""
         self._child.stop()
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,7 +1,7 @@
-"""What plays before the demo's cameras: drawn footage, phase by phase, or footage of the user's own.
+"""Footage of the demo's cameras: drawn phase by phase, or from a source that the user gives.
 
-A player says which cameras a site has, begins the phases, and knows when an observation was looked at.
-Drawing runs in processes of its own. Only the drawn player has a ground truth.
+A player configures the cameras of a site, starts the phases, and reports when the nodes have processed an
+observation. Drawing runs in processes of its own. Only drawn footage has a ground truth.
 """
 
 import time
@@ -24,7 +24,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class Player(Protocol):
-    """Footage before the cameras of a demo."""
+    """Provides the footage of a demo's cameras."""
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -37,14 +37,14 @@ class Player(Protocol):
         """Start a phase; returns at once."""
 
     def observed(self, cameras: list[CameraResource]) -> bool:
-        """Whether the observation under way was looked at whole. Raises `DemoFailed`."""
+        """Whether the nodes have processed the whole current observation. Raises `DemoFailed`."""
 
     def stop(self) -> None:
-        """End what was started."""
+        """Stop what was started."""
 
 
 class DrawnPlayer:
-    """The demo's own cameras; segments appear in their folders as a recorder would leave them."""
+    """The demo's drawn cameras; segments appear in their folders as if from a recorder."""
 
     sites = SITES
 
@@ -55,7 +55,7 @@ class DrawnPlayer:
             camera_folder(work, camera.name).mkdir(parents=True, exist_ok=True)
 
     def cameras(self, site: str) -> list[dict[str, Any]]:
-        """See `Player`: every frame of every segment is looked at."""
+        """See `Player`: the node processes every frame of every segment."""
         return [
             {
                 "name": c.name,
@@ -75,14 +75,14 @@ class DrawnPlayer:
         self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))
 
     def observed(self, cameras: list[CameraResource]) -> bool:
-        """See `Player`: the phase is drawn, and every camera has looked at every frame it was ever given."""
+        """See `Player`: drawing has finished, and the node has processed every frame of every camera."""
         child = self._drawing[-1]
         status = child.poll()
         if status:
             raise DemoFailed(f"drawing footage failed: {child.tail(5)}")
         drawn = SEGMENT_FRAMES * len(list((self._work / "truth" / CAMERAS[0].name).glob("*.truth.json")))
-        seen = {camera.camera: camera.frames for camera in cameras}
-        return status == 0 and all(seen.get(camera.name, 0) >= drawn for camera in CAMERAS)
+        processed = {camera.camera: camera.frames for camera in cameras}
+        return status == 0 and all(processed.get(camera.name, 0) >= drawn for camera in CAMERAS)
 
     def stop(self) -> None:
         """See `Player`."""
@@ -91,12 +91,12 @@ class DrawnPlayer:
 
 
 class OwnPlayer:
-    """A video file, a folder of images or a camera of the user's; files play in a loop at their own pace."""
+    """The user's video file, image folder or camera; files are played in a loop at their own rate."""
 
     sites = (SITES[0],)
 
     def __init__(self, source: str) -> None:
-        """Raises `DataRefused` for a file or folder that shows nothing; a camera is left to the node."""
+        """Raises `DataRefused` for a file or folder without images; a camera is checked by the node."""
         if not source.startswith(CAMERA_SCHEMES):
             _refuse_without_footage(Path(source))
         self._source = source
@@ -107,12 +107,12 @@ class OwnPlayer:
         return [{"name": "own", "source": self._source, "speed": 1.0, "loop": True}]
 
     def begin(self, phase: FootagePhase, round_number: int) -> None:
-        """See `Player`; own footage simply goes on."""
+        """See `Player`; the source continues through all phases."""
         if phase is FootagePhase.OBSERVE:
             self._observing_since = None
 
     def observed(self, cameras: list[CameraResource]) -> bool:
-        """See `Player`: a while has gone by since the first frame."""
+        """See `Player`: `OWN_OBSERVATION_S` have passed since the first frame."""
         if not any(camera.frames for camera in cameras):
             return False
         self._observing_since = self._observing_since or time.monotonic()
@@ -126,20 +126,20 @@ def _refuse_without_footage(path: Path) -> None:
     """Raises `DataRefused` unless the folder holds an image, or the file a frame, that can be decoded."""
     if not path.exists():
         raise DataRefused(f"source {path} does not exist; give a video file, a folder of images or rtsp://…")
-    if path.is_dir() and not any(_is_picture(file) for file in path.iterdir()):
+    if path.is_dir() and not any(_is_image(file) for file in path.iterdir()):
         raise DataRefused(
             f"folder {path} holds no image that can be decoded; expected {', '.join(IMAGE_SUFFIXES)}, "
             "or name one video file"
         )
-    if path.is_file() and not _is_film(path):
+    if path.is_file() and not _is_video(path):
         raise DataRefused(f"video {path} gives no frame; give an mp4, avi or mkv that OpenCV decodes")
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and cv2.imread(str(path)) is not None
 
 
-def _is_film(path: Path) -> bool:
+def _is_video(path: Path) -> bool:
     capture = cv2.VideoCapture(str(path))
     try:
         return bool(capture.read()[0])

@@ -1,6 +1,6 @@
-"""The demo's report for people: one HTML file that needs nothing beside it, and the same as JSON.
+"""The demo's report: one self-contained HTML file, and the same content as JSON.
 
-Pictures shown are synthetic images (inlined thumbnails); no frame of the footage is in the report.
+The images in it are synthetic, inlined as data URLs; no frame of the footage is in the report.
 """
 
 import base64
@@ -26,8 +26,8 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap} tr.t
 
 
 DRAWN = (
-    "Drawn footage from two sites. The loop saw tags, box geometry and prototypes; the ground truth below "
-    "was opened once, after the loop had finished."
+    "Drawn footage from two sites. The loop received tags, box geometry and prototypes; the ground truth "
+    "below was read once, after the loop had finished."
 )
 
 
@@ -58,7 +58,7 @@ def _page(result: DemoResult, figures: Sequence[Figure], introduction: str) -> s
         + _rows(result.rows)
         + "<h2>Figures</h2>"
         + _figures(figures)
-        + "<h2>What left each site</h2>"
+        + "<h2>Messages sent by each site</h2>"
         + _bytes(result)
         + "<h2>Synthetic images</h2>"
         + _images(result)
@@ -105,7 +105,7 @@ def _rows(rows: Sequence[Row]) -> str:
         "estimated track recall",
         "true track recall",
     )
-    return _wrapped(head, body) + "<p>Highlighted rows are those that the campaign aimed at.</p>"
+    return _wrapped(head, body) + "<p>The campaigns targeted the highlighted rows.</p>"
 
 
 def _figures(figures: Sequence[Figure]) -> str:
@@ -129,12 +129,12 @@ def _bytes(result: DemoResult) -> str:
 
 
 def _images(result: DemoResult) -> str:
-    pictures = "".join(f'<img alt="synthetic image" src="{source}">' for source in result.samples)
-    return f'<p>{escape(result.images.summary.capitalize())}.</p><div class="samples">{pictures}</div>'
+    images = "".join(f'<img alt="synthetic image" src="{source}">' for source in result.samples)
+    return f'<p>{escape(result.images.summary.capitalize())}.</p><div class="samples">{images}</div>'
 
 
-def inlined(path: Path) -> str:
-    """A picture file as a data address."""
+def data_url(path: Path) -> str:
+    """A JPEG file as a data URL."""
     return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
@@ -154,8 +154,8 @@ def _wrapped(head: Sequence[str], body: Sequence[str]) -> str:
     )
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
+def _percent(fraction: float | None) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.0f} %"
 
 
 def _change(points: float | None) -> str:

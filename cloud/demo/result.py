@@ -1,6 +1,6 @@
-"""What a demo run found out, as values: the table, the bytes, the images, the stage times, the figures.
+"""The result of a demo run as values: recall table, bytes, images, stage times, figures.
 
-Ground truth of the drawn footage enters here and only here: it feeds the final table, never the loop.
+Ground truth of the drawn footage is used here only: in the final table, never in the loop.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from messaging.figures import Figure
 
 @dataclass(frozen=True)
 class Score:
-    """Boxes of one class under one condition: truth, found, false. Recall and precision follow."""
+    """Box counts of one class under one condition: true boxes, found ones, false detections."""
 
     truth: int
     found: int
@@ -20,18 +20,18 @@ class Score:
 
     @property
     def recall(self) -> float | None:
-        """Found share of the true boxes; None without any."""
+        """Found boxes over true boxes; None without true boxes."""
         return self.found / self.truth if self.truth else None
 
     @property
     def precision(self) -> float | None:
-        """True share of the boxes given; None without any."""
+        """Found boxes over all detections; None without detections."""
         return self.found / (self.found + self.false) if self.found + self.false else None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the final table. `target` says whether the campaign aimed at it."""
+    """One row of the final table. `target`: a campaign targeted this class and condition."""
 
     class_name: str
     condition: str
@@ -44,18 +44,18 @@ class Row:
 
     @property
     def recall_change(self) -> float | None:
-        """Points of recall gained; None where one side has no truth."""
+        """Change of recall in percentage points; None where one side has no true boxes."""
         return _points(self.before.recall, self.after.recall)
 
     @property
     def precision_change(self) -> float | None:
-        """Points of precision gained; None where one side gave no boxes."""
+        """Change of precision in percentage points; None where one side has no detections."""
         return _points(self.before.precision, self.after.precision)
 
 
 @dataclass(frozen=True)
 class SiteBytes:
-    """What left one site, by message type, against its compressed footage; 0 bytes of it means unknown."""
+    """Bytes and messages sent by one site, by message type; `footage_bytes` is 0 where unknown."""
 
     site: str
     by_kind: dict[str, int]
@@ -63,42 +63,42 @@ class SiteBytes:
     footage_bytes: int
 
     @property
-    def share(self) -> float | None:
-        """Bytes sent over bytes of footage; None where the footage's size is not known."""
+    def footage_fraction(self) -> float | None:
+        """Bytes sent over bytes of compressed footage; None where the size of the footage is unknown."""
         return sum(self.by_kind.values()) / self.footage_bytes if self.footage_bytes else None
 
     @property
     def against_footage(self) -> str:
-        """All bytes sent, and how that compares with the footage."""
+        """All bytes sent, compared with the footage, as text."""
         sent = sum(self.by_kind.values())
-        if self.share is None:
+        if self.footage_fraction is None:
             return f"{sent} (footage: size unknown)"
-        return f"{sent} of {self.footage_bytes} of footage ({self.share:.5f})"
+        return f"{sent} of {self.footage_bytes} of footage ({self.footage_fraction:.5f})"
 
 
 @dataclass(frozen=True)
 class Images:
-    """Synthetic images asked for, kept, and refused by reason."""
+    """Numbers of synthetic images: ordered, kept, and refused by reason."""
 
-    asked: int
+    ordered: int
     kept: int
     refused: dict[str, int]
 
     @property
     def summary(self) -> str:
-        """All three counts as one phrase."""
+        """All three numbers as one phrase."""
         refused = ", ".join(f"{reason} {count}" for reason, count in sorted(self.refused.items())) or "none"
-        return f"asked {self.asked}, kept {self.kept}, refused: {refused}"
+        return f"ordered {self.ordered}, kept {self.kept}, refused: {refused}"
 
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """Boxes given on the same hazard-free pictures, plain and with patches painted empty pasted into them.
+    """Detections on hazard-free images, unchanged (`plain`) and with empty inpainted patches (`patched`).
 
-    `base` is the model that served before the first campaign, `promoted` the one that serves after the last.
+    `base` is the model in service before the first campaign, `promoted` the one after the last.
     """
 
-    pictures: int
+    images: int
     drawn: bool
     base_plain: int = 0
     base_patched: int = 0
@@ -107,31 +107,35 @@ class FalseAlarms:
 
     @property
     def base_per_100(self) -> float:
-        """The base's, on the same pictures with patches, a hundred of them."""
+        """Detections of the base model per 100 images with patches."""
         return self._per_100(self.base_patched)
 
     @property
     def promoted_per_100(self) -> float:
-        """The promoted model's, a hundred pictures with patches."""
+        """Detections of the promoted model per 100 images with patches."""
         return self._per_100(self.promoted_patched)
 
     @property
     def note(self) -> str:
-        """All four counts in words, and what kind of pictures it were."""
-        kind = "drawn hazard-free streets of a world that nobody trained on" if self.drawn else "photographs"
+        """All four counts and the kind of images, as a sentence."""
+        kind = (
+            "drawn hazard-free streets of a world that no model was trained on"
+            if self.drawn
+            else "photographs"
+        )
         return (
-            f"False alarms on {self.pictures} {kind}, plain and with patches painted empty: "
+            f"False alarms on {self.images} {kind}, unchanged and with empty inpainted patches: "
             f"{self.base_plain} and {self.base_patched} before, "
             f"{self.promoted_plain} and {self.promoted_patched} after."
         )
 
     def _per_100(self, count: int) -> float:
-        return round(100 * count / max(self.pictures, 1), 2)
+        return round(100 * count / max(self.images, 1), 2)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Readings that only the running system gives; None where it was not measured."""
+    """Measurements of the running system; None where not measured."""
 
     minutes: float
     peak_memory_gb: float | None
@@ -144,7 +148,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Everything that the report and the figures are made of."""
+    """The data of the report and of the figures."""
 
     rows: tuple[Row, ...]
     sites: tuple[SiteBytes, ...]
@@ -157,7 +161,7 @@ class DemoResult:
 
 
 def figures_of(result: DemoResult) -> list[Figure]:
-    """The figures by their fixed names, each against its target; unmeasured ones have value None."""
+    """The figures under their fixed names, with their targets; the value is None where not measured."""
     rows, measured = result.rows, result.measured
     targets = [row for row in rows if row.target]
     others = [row for row in rows if not row.target]
@@ -166,7 +170,9 @@ def figures_of(result: DemoResult) -> list[Figure]:
         for row in targets
         if row.estimated_recall is not None and row.true_track_recall is not None
     ]
-    share = max((site.share for site in result.sites if site.share is not None), default=None)
+    footage_fraction = max(
+        (site.footage_fraction for site in result.sites if site.footage_fraction is not None), default=None
+    )
     alarms = measured.false_alarms
     figures = [
         Figure("demo_minutes", measured.minutes, "min", "<= 12"),
@@ -184,7 +190,7 @@ def figures_of(result: DemoResult) -> list[Figure]:
             "worst_precision_change_points", _worst([r.precision_change for r in rows]), "points", ">= -3"
         ),
         Figure("estimated_vs_true_recall_points", max(errors, default=None), "points", "<= 8", n=len(errors)),
-        Figure("uplink_to_footage", share, "ratio", "<= 0.001"),
+        Figure("uplink_to_footage", footage_fraction, "ratio", "<= 0.001"),
         Figure("peak_memory_gb", measured.peak_memory_gb, "GB", "<= 8"),
         Figure("edge_node_resident_mb", measured.node_resident_mb, "MB", "<= 350"),
         Figure("first_frame_s", measured.first_frame_s, "s", "<= 3"),
@@ -194,7 +200,7 @@ def figures_of(result: DemoResult) -> list[Figure]:
             None if alarms is None else alarms.promoted_per_100,
             "per 100 images",
             "<= 1" if alarms is None else f"<= {alarms.base_per_100 + 1:.2f}",
-            n=None if alarms is None else alarms.pictures,
+            n=None if alarms is None else alarms.images,
         ),
     ]
     if measured.rounds_ok is not None:
@@ -203,7 +209,7 @@ def figures_of(result: DemoResult) -> list[Figure]:
 
 
 def pooled_gain(rows: Sequence[Row]) -> float | None:
-    """Points of recall gained over all boxes of these rows together; None without any truth."""
+    """Change of recall in percentage points over all boxes of these rows; None without true boxes."""
     before, after = sum(r.before.truth for r in rows), sum(r.after.truth for r in rows)
     if not before or not after:
         return None

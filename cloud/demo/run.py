@@ -1,7 +1,7 @@
-"""The demonstration from start to end: start everything, observe, campaign, verify, open the truth, report.
+"""The demonstration from start to end: start all programs, observe, run a campaign, verify, report.
 
-It plays the cameras and otherwise only does what a person could do with the command line: enrol sites,
-start a campaign, watch. Ground truth is opened after the last stage.
+It provides the cameras' footage and otherwise only does what an operator can do: enrol sites, start a
+campaign, read the API. Ground truth is read after the last stage.
 """
 
 import contextlib
@@ -15,11 +15,18 @@ from typing import Any
 from rich.console import Console
 
 from cloud.api.client import RemoteCloud
-from cloud.demo.drawn.painted_empty import AlarmCount
+from cloud.demo.drawn.empty_patches import FalseAlarmCount
 from cloud.demo.drawn.scenario import DrawnScenario, Scenario
 from cloud.demo.fleet import CloudProcess, SiteFiles, SiteProcesses, memory_gb
 from cloud.demo.live import DemoSnapshot, LiveView
-from cloud.demo.outcome import CloudState, ask, outcome, rounds_in_a_row, served_model, stage_figure
+from cloud.demo.outcome import (
+    CloudState,
+    outcome,
+    promoted_model,
+    read_cloud_state,
+    rounds_in_a_row,
+    stage_metric,
+)
 from cloud.demo.page import PageProcess
 from cloud.demo.players import DrawnPlayer, OwnPlayer, Player
 from cloud.demo.report import write_report
@@ -41,7 +48,7 @@ PLAYED = {
     "roll_out": FootagePhase.SWAP,
     "verify": FootagePhase.VERIFY,
 }
-PLUMBING = {
+SMOKE_TEST_MARGINS = {
     "recall_drop": 1.0,
     "precision_drop": 1.0,
     "condition_drop": 1.0,
@@ -49,12 +56,10 @@ PLUMBING = {
     "latency_ratio": 100.0,
     "gain_required": False,
 }
-TINY_NOTE = (
-    "Tiny profile: every wheel turned once, with margins that let nearly anything pass; heals nothing."
-)
+TINY_NOTE = "Tiny profile: a smoke test of every stage, with margins that nearly any model passes."
 TICK_S = 1.0
 SETTLE_S, SETTLE_LIMIT_S = 12.0, 40.0
-WATCH_LIMIT_S = 120.0
+PLAY_LIMIT_S = 120.0
 OBSERVE_LIMIT_S = 900.0
 
 
@@ -67,7 +72,7 @@ class Demo:
     view: LiveView
     scenario: Scenario
     empty_photographs: Path | None = None
-    counting: AlarmCount | None = None
+    counting: FalseAlarmCount | None = None
     page: PageProcess | None = None
     sites: list[SiteProcesses] = field(default_factory=list)
     peak_gb: float = 0.0
@@ -75,7 +80,7 @@ class Demo:
 
     @property
     def player(self) -> Player:
-        """What plays before the cameras."""
+        """The footage of the cameras."""
         return self.scenario.player
 
     @property
@@ -89,15 +94,15 @@ class Demo:
         return self.work / "reference.onnx"
 
     def prepare(self) -> None:
-        """What is learned from and judged by, the teacher's bundle, and the first observation's beginning."""
-        self.scenario.prepare(DataFolder(self.cloud_folder), self.teacher, self.view.say)
+        """Prepare datasets and the teacher's bundle, and start the first observation."""
+        self.scenario.prepare(DataFolder(self.cloud_folder), self.teacher, self.view.show_status)
 
     def start_sites(self, cloud: RemoteCloud) -> None:
-        """Enrol the sites as a person would, and start their programs."""
+        """Enrol the sites through the API, and start their programs."""
         folder = DataFolder(self.cloud_folder)
         hub_url = hub_address(folder)
         if hub_url is None:
-            raise DemoFailed("the cloud is up and has not written its hub address; see its log")
+            raise DemoFailed("the cloud has started without writing its hub address; see its log")
         for name in self.player.sites:
             cloud.send("PUT", f"sites/{name}", SiteResource)
             enrolment = enrol_site(folder, name)
@@ -105,30 +110,30 @@ class Demo:
             self.sites.append(SiteProcesses(name, self.work / "sites" / name, files))
 
     def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> DemoSnapshot:
-        """Look once: are all programs alive, what does the API say, how much memory is in use."""
+        """Check that all programs run, read the API, and measure memory; takes about `TICK_S`."""
         for site in self.sites:
             site.check()
         if self.page is not None:
-            self.page.look()
+            self.page.check()
         snapshot = self.view.refresh(cloud, campaign)
         self.peak_gb = max(self.peak_gb, memory_gb())
         time.sleep(TICK_S)
         return snapshot
 
     def observe(self, cloud: RemoteCloud, number: int) -> None:
-        """Play a round's observation; wait until all of it was looked at and the evidence stops growing."""
-        self.view.say(f"round {number + 1}: the cameras are watched; misdetections are collected")
+        """Play a round's observation; wait until it is processed and no more evidence arrives."""
+        self.view.show_status(f"round {number + 1}: observing the cameras; misdetections are collected")
         if number:
             self.player.begin(FootagePhase.OBSERVE, number)
         deadline = time.monotonic() + OBSERVE_LIMIT_S
         while not self.player.observed(self.tick(cloud).cameras):
             if time.monotonic() > deadline:
-                raise DemoFailed(f"the cameras did not look at their footage within {OBSERVE_LIMIT_S:g} s")
+                raise DemoFailed(f"the nodes did not process their footage within {OBSERVE_LIMIT_S:g} s")
         self.scenario.complete(OBSERVE_LIMIT_S)
         self._settle(cloud)
 
     def _settle(self, cloud: RemoteCloud) -> None:
-        """Wait until evidence has stopped growing; footage without end never does."""
+        """Wait until no more evidence arrives, at most `SETTLE_LIMIT_S` (endless footage adds some)."""
         quiet_since, counted = time.monotonic(), -1
         deadline = quiet_since + SETTLE_LIMIT_S
         while time.monotonic() - quiet_since < SETTLE_S and time.monotonic() < deadline:
@@ -139,74 +144,74 @@ class Demo:
     def run_campaign(
         self, cloud: RemoteCloud, number: int, *, count_against: str | None = None
     ) -> CampaignResource:
-        """Start a campaign on the most harmful modes and play what each stage needs to see.
+        """Start a campaign for the most harmful modes and play the footage that each stage needs.
 
-        The model that it puts in service is counted for false alarms against `count_against`, meanwhile.
+        With `count_against`, false alarms of the promoted model and of that one are counted meanwhile.
         """
         request = CampaignRequest(
-            modes=self.scenario.aims(self.tick(cloud).modes),
+            modes=self.scenario.campaign_modes(self.tick(cloud).modes),
             top=self.profile.modes,
             count=self.profile.images_per_mode,
             seed=number + 1,
             options={"epochs": self.profile.epochs, "best_of": self.profile.best_of},
         )
         campaign = cloud.send("POST", "campaigns", CampaignResource, request, key=f"demo-round-{number}")
-        self.view.say(f"campaign {campaign.id} aims at {', '.join(campaign.modes)}")
+        self.view.show_status(f"campaign {campaign.id} targets {', '.join(campaign.modes)}")
         played: set[FootagePhase] = set()
         while campaign.state not in ENDED:
             campaign = self.tick(cloud, campaign.id).campaign or campaign
-            promoted = served_model(campaign)
+            promoted = promoted_model(campaign)
             if promoted and count_against and self.counting is None:
                 self.counting = self._count_alarms(count_against, promoted)
             running = {s.stage for s in campaign.stages if s.state == "running"}
             for stage, phase in PLAYED.items():
                 if stage in running and phase not in played:
                     played.add(phase)
-                    self.view.say(f"{stage}: the cameras go on ({phase} footage)")
+                    self.view.show_status(f"{stage}: playing {phase} footage")
                     self.player.begin(phase, number)
-        self.view.say(f"campaign {campaign.id} is {campaign.state} {campaign.reason}".rstrip())
+        self.view.show_status(f"campaign {campaign.id} is {campaign.state} {campaign.reason}".rstrip())
         if FootagePhase.VERIFY in played:
-            self._watch_to_the_end(cloud)
+            self._play_to_the_end(cloud)
         return campaign
 
-    def _watch_to_the_end(self, cloud: RemoteCloud) -> None:
-        """What closed early goes on being counted: estimates are of all the footage, as the truth is."""
-        self.view.say("the cameras look at the rest of it")
-        deadline = time.monotonic() + WATCH_LIMIT_S
+    def _play_to_the_end(self, cloud: RemoteCloud) -> None:
+        """Play all verification footage, so that estimates and ground truth are of the same frames."""
+        self.view.show_status("playing the rest of the verification footage")
+        deadline = time.monotonic() + PLAY_LIMIT_S
         while not self.player.observed(self.tick(cloud).cameras) and time.monotonic() < deadline:
             pass
         self._settle(cloud)
 
     def model_in_service(self, cloud: RemoteCloud) -> str:
-        """The digest that the sites run. Raises `DemoFailed` when they run none."""
+        """The digest of the model that all sites run. Raises `DemoFailed` unless there is exactly one."""
         digests = {site.model_digest for site in cloud.page("sites", SiteResource)} - {None}
         if len(digests) != 1:
             raise DemoFailed(f"the sites run {len(digests)} models, one was expected; see the nodes' logs")
         return str(digests.pop())
 
-    def _count_alarms(self, base: str, promoted: str) -> AlarmCount:
-        """Start to count what both models take for hazards on patches painted empty."""
+    def _count_alarms(self, base: str, promoted: str) -> FalseAlarmCount:
+        """Start counting the false alarms of both models on empty inpainted patches."""
         models = ModelFiles(DataFolder(self.cloud_folder).models)
-        return AlarmCount(
+        return FalseAlarmCount(
             models.bundle(base),
             models.bundle(promoted),
-            self.work / "painted-empty.json",
-            pictures=self.profile.empty_pictures,
+            self.work / "empty-patches.json",
+            images=self.profile.empty_images,
             photographs=self.empty_photographs,
         )
 
     def false_alarms(self, cloud: RemoteCloud) -> FalseAlarms | None:
-        """Wait for the count; None when nothing was begun, or when it failed."""
+        """Wait for the count; None when it was not started or failed."""
         if self.counting is None:
             return None
         try:
             return self.counting.result(lambda: self.tick(cloud))
         except DemoFailed as error:
-            self.view.say(str(error))
+            self.view.show_status(str(error))
             return None
 
     def stop(self) -> None:
-        """End everything that was started, what draws and counts first."""
+        """Stop everything that was started: drawing and counting first, then the sites and the page."""
         self.scenario.stop()
         if self.counting is not None:
             self.counting.stop()
@@ -230,10 +235,10 @@ def run_demo(
     Args:
         out: an empty folder.
         profile: how much of everything.
-        console: where the live view is drawn.
+        console: where the live view is shown.
         rounds: campaigns in a row, the cloud restarted between them.
-        own: footage of the user's own instead of the drawn cameras.
-        empty_photographs: hazard-free pictures to count false alarms on, instead of drawn ones.
+        own: a source of the user instead of the drawn cameras.
+        empty_photographs: hazard-free images to count false alarms on, instead of drawn ones.
 
     Raises:
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
@@ -244,7 +249,7 @@ def run_demo(
     with running(work, profile, scenario, console, empty_photographs) as (demo, process, cloud):
         result = _loop(demo, process, cloud, rounds)
     page = write_report(result, out)
-    name, command = (f"{out.name}-tiny", "blindspot demo --tiny") if profile.plumbing else (out.name, "")
+    name, command = (f"{out.name}-tiny", "blindspot demo --tiny") if profile.smoke_test else (out.name, "")
     write_figures(
         out.parent / "figures" / f"{name}.json",
         figures_of(result),
@@ -263,7 +268,7 @@ def running(
     console: Console,
     empty_photographs: Path | None = None,
 ) -> Iterator[tuple[Demo, CloudProcess, RemoteCloud]]:
-    """Everything prepared, the cloud and the page up, sites not yet; all of it ends with the block."""
+    """Prepare everything and run the cloud and the page (not the sites) until the block ends."""
     with LiveView(console) as view, contextlib.ExitStack() as ending:
         demo = Demo(work, profile, view, scenario, empty_photographs)
         ending.callback(scenario.stop)
@@ -278,52 +283,52 @@ def running(
 
 
 def _settings(profile: DemoProfile) -> dict[str, Any]:
-    """What the cloud of a demo is told; a scenario may say otherwise."""
+    """The configuration of a demo's cloud; a scenario may replace sections."""
     return {
         "api": {"port": free_port()},
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "partial_fraction": 1.0},
         "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": profile.verify_s, "poll_s": 1.0},
-        "promotion": PLUMBING if profile.plumbing else {},
+        "promotion": SMOKE_TEST_MARGINS if profile.smoke_test else {},
         "synthesis": {"images_per_mode": profile.images_per_mode},
     }
 
 
-def work_off(
+def run_rounds(
     demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int, *, count_alarms: bool = False
 ) -> tuple[str, CloudState]:
-    """Start the sites and run the rounds; the digest that served first, and the cloud's last words.
+    """Start the sites and run the rounds; returns the digest first in service, and the cloud's last state.
 
-    With `count_alarms` the last round's model is counted against the first one while it is verified.
+    With `count_alarms`, false alarms of the last round's model and of the first one are counted.
     """
     demo.start_sites(cloud)
     campaigns: list[str] = []
     base = ""
     for number in range(rounds):
         if number:
-            demo.view.say(f"round {number + 1}: the cloud is restarted first")
+            demo.view.show_status(f"round {number + 1}: restarting the cloud")
             process.restart()
         demo.observe(cloud, number)
         base = base or demo.model_in_service(cloud)
         against = base if count_alarms and number == rounds - 1 else None
         campaigns.append(demo.run_campaign(cloud, number, count_against=against).id)
-    return base, ask(cloud, campaigns)
+    return base, read_cloud_state(cloud, campaigns)
 
 
 def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) -> DemoResult:
-    """Observe, run the rounds, verify, measure, open the truth."""
-    base, evidence = work_off(demo, process, cloud, rounds, count_alarms=True)
+    """Run the rounds, measure, and compile the result."""
+    base, evidence = run_rounds(demo, process, cloud, rounds, count_alarms=True)
     campaigns = evidence.campaigns
     alarms = demo.false_alarms(cloud)
-    demo.view.say("measuring a lean node, then opening the ground truth")
+    demo.view.show_status("measuring a lean node, then reading the ground truth")
     first_frame_s, resident_mb = demo.sites[-1].measure_lean_node()
     measured = Measured(
         minutes=0.0,
         peak_memory_gb=demo.peak_gb,
         node_resident_mb=resident_mb,
         first_frame_s=first_frame_s,
-        frames_lost_in_swap=stage_figure(campaigns[-1], "roll_out", "frames_lost"),
+        frames_lost_in_swap=stage_metric(campaigns[-1], "roll_out", "frames_lost"),
         rounds_ok=rounds_in_a_row(campaigns) if rounds > 1 else None,
         false_alarms=alarms,
     )
@@ -331,7 +336,7 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
     notes = [
         *result.notes,
         *([alarms.note] if alarms else []),
-        *([TINY_NOTE] if demo.profile.plumbing else []),
+        *([TINY_NOTE] if demo.profile.smoke_test else []),
     ]
     minutes = (time.monotonic() - demo.began) / 60
     measured = replace(measured, minutes=minutes, peak_memory_gb=demo.peak_gb)

@@ -1,9 +1,9 @@
-"""What the demo plays: three cameras at two sites, the phases of their footage, and how much of everything.
+"""The script of the demo: three cameras at two sites, the phases of their footage, and all quantities.
 
-The night, rain and fog of these cameras are conditions that the shipped detector never saw. All numbers of
-a run are here; `TINY` turns the same wheels on so little that it proves plumbing and nothing else, `ROUNDS`
-takes its time to close one failure mode after another. There garbage has a stricter target than others: with
-the usual one a campaign for fallen persons in the same night closes it beside.
+The shipped detector was never trained on the night, rain and fog of these cameras. `FULL` is the default
+profile, `TINY` a smoke test of the same stages; `ROUNDS` closes one failure mode after another. In `ROUNDS`
+garbage has a stricter target than other classes, because with the default one a campaign for fallen persons
+closes it too.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ SEGMENT_FRAMES = 50
 
 
 class FootagePhase(StrEnum):
-    """What a stretch of footage is for. `filler` keeps frames flowing while the cloud works.
+    """The purpose of a part of the footage.
 
-    A model that was swapped in has to look at frames before it counts as held: `swap`.
+    `filler` keeps frames coming while the cloud works; `swap` provides the frames of a new model's probation.
     """
 
     OBSERVE = "observe"
@@ -46,7 +46,7 @@ class DemoCamera:
         return Condition.parse(self.condition_key)
 
     def open(self, spawn_per_s: float) -> StreetCamera:
-        """The camera itself; any stretch of frames can be drawn."""
+        """The camera; any of its frames can be drawn."""
         return StreetCamera(
             world=WorldName.FOOTAGE,
             seed=self.seed,
@@ -59,9 +59,9 @@ class DemoCamera:
 
 
 def _mostly(common: str, weight: float = 6.0, *, absent: tuple[str, ...] = ("smoke",)) -> dict[str, float]:
-    """A street where one hazard is common, so that a short film holds enough tracks of it.
+    """Weights of the classes on a street where one hazard is common, so that short footage has enough tracks.
 
-    No smoke: the bundled generator paints it too faintly in the dark to mend anything.
+    No smoke: the bundled generator renders it too faintly in the dark to train on.
     """
     return {**dict.fromkeys(DRAWN_CLASSES, 1.0), common: weight, **dict.fromkeys(absent, 0.0)}
 
@@ -76,7 +76,7 @@ SITES = ("north", "south")
 
 @dataclass(frozen=True)
 class DemoProfile:
-    """How much of everything a run plays. Segments are stretches of `SEGMENT_FRAMES` frames a camera."""
+    """All quantities of a run. A segment has `SEGMENT_FRAMES` frames per camera."""
 
     segments: dict[FootagePhase, int] = field(
         default_factory=lambda: dict(zip(FootagePhase, (10, 2, 10, 1, 12), strict=True)),
@@ -87,16 +87,16 @@ class DemoProfile:
     replay_images: int = 320
     calibration_images: int = 720
     holdout_images: int = 720
-    empty_pictures: int = 100
+    empty_images: int = 100
     epochs: int = 9
     best_of: int = 1
     verify_s: float = 120.0
     targets: Mapping[str, float] = field(default_factory=dict)
-    plumbing: bool = False
+    smoke_test: bool = False
     name: str = "full"
 
     def start_of(self, phase: FootagePhase, round_number: int) -> int:
-        """First frame of a phase in a round; phases never share a frame."""
+        """First frame of a phase in a round; no frame is in two phases."""
         order = list(FootagePhase)
         before = sum(self.segments[p] for p in order[: order.index(phase)])
         whole = sum(self.segments.values())
@@ -121,10 +121,10 @@ TINY = DemoProfile(
     replay_images=24,
     calibration_images=12,
     holdout_images=10,
-    empty_pictures=6,
+    empty_images=6,
     epochs=1,
     verify_s=20.0,
-    plumbing=True,
+    smoke_test=True,
     name="tiny",
 )
 PROFILES = {profile.name: profile for profile in (FULL, ROUNDS, TINY)}

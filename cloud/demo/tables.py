@@ -15,14 +15,14 @@ def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> Non
     if any(row.estimated_recall is not None for row in result.rows):
         console.print(_estimates(result.rows))
     if result.sites:
-        console.print(_left(result.sites))
+        console.print(_sent(result.sites))
     console.print(_figures(figures))
     for line in (f"Synthetic images: {result.images.summary}.", _stages(result.stages_s), *result.notes):
         console.print(line, highlight=False, markup=False)
 
 
 def _before_after(rows: Sequence[Row]) -> Table:
-    table = Table("class", "condition", "aimed at", "recall", "precision", "boxes", title="Before → after")
+    table = Table("class", "condition", "target", "recall", "precision", "boxes", title="Before → after")
     for row in rows:
         table.add_row(
             row.class_name,
@@ -36,7 +36,7 @@ def _before_after(rows: Sequence[Row]) -> Table:
 
 
 def _estimates(rows: Sequence[Row]) -> Table:
-    """The edge's estimates, each of so many tracks, beside the truth."""
+    """Recall that the edge estimated, the number of its tracks, and the true recall of tracks."""
     table = Table("class", "condition", "estimated", "of tracks", "true", title="Recall of tracks")
     for row in rows:
         if row.estimated_recall is not None:
@@ -50,9 +50,9 @@ def _estimates(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _left(sites: Sequence[SiteBytes]) -> Table:
-    """Messages and bytes by type, and all of a site's against its compressed footage."""
-    table = Table("site", "message type", "messages", "bytes", title="What left each site")
+def _sent(sites: Sequence[SiteBytes]) -> Table:
+    """Messages and bytes by type, and the total compared with the site's compressed footage."""
+    table = Table("site", "message type", "messages", "bytes", title="Messages sent by each site")
     for site in sites:
         for kind, count in sorted(site.by_kind.items()):
             table.add_row(site.site, kind, str(site.messages.get(kind, 0)), str(count))

@@ -23,7 +23,7 @@ def section(snapshot: Snapshot) -> Html:
         "#harm",
         "#misdetections",
         "evidence sources",
-        "estimated recall (dotted: target)",
+        RECALL_HEADER,
     )
     aside = "ranked by harm = frequency × severity × (1 − estimated recall)"
     if len(snapshot.modes) > len(shown):

@@ -1,1 +1,1 @@
-"""The full circle on one CPU, at the tiny profile: plumbing, not healing."""
+"""The whole loop on one CPU, at the tiny profile: a smoke test of every stage."""

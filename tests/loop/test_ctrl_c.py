@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S, DOWN_LIMIT_S = 90.0, 40.0
-WATCHED = "the cameras are watched"
+OBSERVING = "observing the cameras"
 PROGRAMS = {"nats-server", "edge.gate.program", "edge.cli", "cloud.cli.main", "dashboards.app"}
 LISTENERS = 4
 
@@ -22,18 +22,18 @@ pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The tiny demo, just started; it hears SIGINT even where these tests run in the background."""
+    """The tiny demo, just started; it receives SIGINT even where these tests run in the background."""
     command = [sys.executable, "-m", "cloud.cli.main", "demo", "--tiny", "--out", str(tmp_path / "demo")]
     with (tmp_path / "log").open("wb") as log:
         started = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=_hear_sigint
+            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=_default_sigint
         )
     yield started
     started.kill()
     started.wait()
 
 
-def _hear_sigint() -> None:
+def _default_sigint() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -43,13 +43,13 @@ def _children(demo: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 
 def _programs(children: list[psutil.Process]) -> set[str]:
     """Those of `PROGRAMS` that run."""
-    words: set[str] = set()
+    names: set[str] = set()
     for child in children:
         try:
-            words.update(Path(word).name for word in child.cmdline())
+            names.update(Path(argument).name for argument in child.cmdline())
         except psutil.NoSuchProcess:
             continue
-    return words & PROGRAMS
+    return names & PROGRAMS
 
 
 def _ports(children: list[psutil.Process]) -> set[int]:
@@ -72,7 +72,7 @@ def _is_taken(port: int) -> bool:
 def test_ctrl_c_leaves_no_process_and_no_port_behind(demo: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     deadline = time.monotonic() + UP_LIMIT_S
     log = tmp_path / "log"
-    while WATCHED not in log.read_text() and time.monotonic() < deadline:
+    while OBSERVING not in log.read_text() and time.monotonic() < deadline:
         assert demo.poll() is None, log.read_text()
         time.sleep(0.2)
     children = _children(demo)

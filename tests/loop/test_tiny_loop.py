@@ -58,7 +58,7 @@ def test_every_stage_of_the_campaign_ran(report: dict[str, Any]) -> None:
         "False alarms",
         "Tiny profile",
     ]
-    assert report["measured"]["false_alarms"]["pictures"] == 6
+    assert report["measured"]["false_alarms"]["images"] == 6
 
 
 def test_a_model_was_swapped_in_at_both_sites_without_losing_a_frame(
@@ -70,11 +70,11 @@ def test_a_model_was_swapped_in_at_both_sites_without_losing_a_frame(
         assert log.count(": committed ") == 2
 
 
-def test_images_were_painted_and_kept(report: dict[str, Any]) -> None:
+def test_images_were_generated_and_kept(report: dict[str, Any]) -> None:
     assert report["images"]["kept"] > 0
 
 
-def test_only_listed_messages_left_and_the_ledgers_hold(run: Path, report: dict[str, Any]) -> None:
+def test_only_listed_messages_left_and_the_ledgers_verify(run: Path, report: dict[str, Any]) -> None:
     for site in report["sites"]:
         summary = verify(run / "work" / "sites" / site["site"] / "gate" / "ledger")
         assert {"misdetection", "recall", "shadow", "swap"} <= set(summary.by_kind)
@@ -86,8 +86,8 @@ def test_the_figures_file_names_every_figure(run: Path) -> None:
     document = json.loads((run.parent / "figures" / "demo-tiny.json").read_text())
     assert {figure["name"] for figure in document["figures"]} >= {"demo_minutes", "uplink_to_footage"}
     for figure in document["figures"]:
-        told = Figure(figure["name"], figure["value"], figure["unit"], figure["target"])
-        assert told.holds == figure["holds"]
+        restored = Figure(figure["name"], figure["value"], figure["unit"], figure["target"])
+        assert restored.holds == figure["holds"]
 
 
 def test_no_process_of_the_run_is_left(run: Path) -> None:

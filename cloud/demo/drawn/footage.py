@@ -1,7 +1,7 @@
-"""Draws the demo's footage as video segments, the way a recorder leaves them in a camera's folder.
+"""Draw the demo's footage as video segments in the cameras' folders, as a recorder would.
 
-Runs as a process of its own (`python -m cloud.demo.drawn.footage`), so that drawing never slows the loop's
-own threads. A segment appears whole (written aside, then renamed); its truth goes to a folder that no node
+Runs as a process of its own (`python -m cloud.demo.drawn.footage`), so that drawing does not slow the demo's
+threads. A segment is written to another folder, then renamed; its ground truth is in a folder that no node
 reads.
 """
 
@@ -15,12 +15,12 @@ from synth.street import Truth, read_truth, write_footage
 
 
 def camera_folder(work: Path, camera: str) -> Path:
-    """Where a camera's segments appear."""
+    """The folder of a camera's segments."""
     return work / "footage" / camera
 
 
 def truths(work: Path, camera: str, phase: FootagePhase, round_number: int) -> list[tuple[Path, Truth]]:
-    """Segments of a phase with their truth, in order."""
+    """Paths of a phase's segments with their ground truth, in order."""
     folder = camera_folder(work, camera)
     return [
         (folder / f"{path.name.removesuffix('.truth.json')}.mp4", read_truth(path))

@@ -1,7 +1,7 @@
-"""What a demonstration is played with: its data, its detectors, its cameras, and what its campaign aims at.
+"""The scenario of a demonstration: its data, detectors and cameras, and the modes its campaign targets.
 
-The machinery of the demo (`cloud.demo.run`) is the same for drawn streets and for real photographs; what
-differs between them is said here and in `cloud.demo.photographs.scenario`.
+`cloud.demo.run` is the same for drawn streets and for photographs; the differences are here and in
+`cloud.demo.photographs.scenario`.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,46 +19,46 @@ from messaging.resources import FailureModeResource
 from messaging.runtime.child_process import ChildProcess
 
 EXPORT_LIMIT_S = 300.0
-PAINTED_WELL = frozenset({"fire", "garbage", "fallen_person"})
-AIMED_AT = {("missed", "open"), ("missed", "reopened")}
+GENERATED_WELL = frozenset({"fire", "garbage", "fallen_person"})
+TARGETED = {("missed", "open"), ("missed", "reopened")}
 
 
 class Scenario(Protocol):
-    """The part of a demonstration that depends on what it is played with."""
+    """The part of a demonstration that depends on its footage."""
 
     @property
     def player(self) -> Player:
-        """What plays before the cameras."""
+        """The footage of the cameras."""
 
-    def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
-        """Begin what needs no program yet: datasets with their roles, the teacher's bundle (whole when this
-        returns), and the first observation. Raises `DemoFailed`.
+    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
+        """Before any program runs: start drawing datasets, write the teacher's bundle, start the first
+        observation. The bundle is complete on return. Raises `DemoFailed`.
         """
 
     def complete(self, timeout_s: float) -> None:
-        """Wait for what `prepare` left running. Raises `DemoFailed`."""
+        """Wait for what `prepare` started. Raises `DemoFailed`."""
 
     def stop(self) -> None:
-        """End what was started, the player too."""
+        """Stop what was started, the player included."""
 
     def settings(self) -> dict[str, Any]:
         """Sections of the cloud's configuration that differ from the demo's."""
 
-    def aims(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
-        """The failure modes that the campaign aims at; none means the most harmful ones."""
+    def campaign_modes(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
+        """Ids of the failure modes for the campaign; none means the most harmful ones."""
 
 
 class DrawnScenario:
-    """Drawn streets, or footage of the user's own, with the detectors that ship."""
+    """Drawn streets, or the user's footage, with the shipped detectors."""
 
     def __init__(self, work: Path, profile: DemoProfile, player: Player) -> None:
         self.player = player
         self._work, self._profile = work, profile
         self._drawing: ChildProcess | None = None
 
-    def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
-        """See `Scenario`; the campaign's data are drawn while the cameras are watched."""
-        say("exporting the reference detector, drawing footage and the campaign's data")
+    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
+        """See `Scenario`; the campaign's data are drawn during the observation."""
+        show_status("exporting the reference detector, drawing footage and the campaign's data")
         self.player.begin(FootagePhase.OBSERVE, 0)
         self._drawing = self._draw_sets(cloud)
         arguments: list[str | Path] = [
@@ -92,20 +92,20 @@ class DrawnScenario:
         return ChildProcess(arguments, log=self._work / "drawing.log")
 
     def settings(self) -> dict[str, Any]:
-        """See `Scenario`: as the demo's."""
+        """See `Scenario`; nothing differs."""
         return {}
 
-    def aims(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
-        """See `Scenario`: the most harmful of what the bundled generator paints well and the edge can judge.
+    def campaign_modes(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
+        """See `Scenario`: the most harmful modes of classes that the bundled generator renders well.
 
-        A person who has looked at samples would not aim at the others: smoke is painted too faintly in the
-        dark, and potholes as smudges that taught a detector worse (docs/results.md).
+        The others are left out after an inspection of samples: smoke is too faint in the dark, and potholes
+        are smudges that made a detector worse (docs/results.md).
         """
         wanted = [
             mode.id
             for mode in modes
-            if (mode.kind, mode.status) in AIMED_AT
-            and mode.class_name in PAINTED_WELL
+            if (mode.kind, mode.status) in TARGETED
+            and mode.class_name in GENERATED_WELL
             and mode.recall.supported >= MIN_SUPPORTED_TRACKS
         ]
         return tuple(wanted[: self._profile.modes])

@@ -1,8 +1,8 @@
-"""Draws what the demo's campaigns learn from and are judged by, and enters it in the cloud's datasets.
+"""Draw the datasets of the demo's campaigns and register them in the cloud.
 
-Replay is of the world and the conditions that the shipped detector learned; thresholds are chosen on scenes
-of four worlds; the holdout is of a world that nobody learned from. Runs as a process of its own
-(`python -m cloud.demo.drawn.sets`) while the cameras are watched.
+Replay is from the world and conditions of the shipped detector's training; thresholds are calibrated on
+scenes of four worlds; the holdout is from a world that no model was trained on. Runs as a process of its own
+(`python -m cloud.demo.drawn.sets`) during the observation.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SCENES = {
 
 
 def draw_sets(cloud: Path, work: Path, counts: Mapping[DataRole, int]) -> None:
-    """Draw so many images of each role below `work` and take them into the data folder `cloud`."""
+    """Draw so many images of each role below `work` and register them in the data folder `cloud`."""
     register = DatasetRegister(DataFolder(cloud).datasets)
     for role, count in counts.items():
         for scenes in SCENES[role]:

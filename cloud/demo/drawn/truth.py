@@ -1,6 +1,6 @@
-"""Opens the drawn ground truth, once, after the loop has finished: recall and precision before and after.
+"""Recall and precision before and after, from the drawn ground truth; read once, after the loop has finished.
 
-The same footage is given to both detectors with the edge's own code. Nothing computed here flows back.
+Both detectors process the same footage with the edge's own code. Nothing here goes back into the loop.
 """
 
 from collections import defaultdict
@@ -21,42 +21,41 @@ from synth.street import FootageBox, Truth
 
 Key = tuple[str, str]
 TRACK_IOU = 0.3
-TRACK_LOOKS = 3
+MIN_TRACK_FRAMES = 3
 BATCH = 8
 
 
 @dataclass(frozen=True)
-class TrueFigures:
-    """Boxes by class and condition, and the share of true tracks that were detected.
+class TrueMetrics:
+    """Box counts by class and condition, and detected and all true tracks.
 
-    A track is detected when a box of its class overlaps it (IoU 0.3) in at least half of the frames
-    looked at in which it stands: the rule of the edge's own recall counter. As there, what stands in fewer
-    frames than confirm a track is none.
+    A track is detected when a box of its class overlaps it (IoU 0.3) in at least half of its processed
+    frames, as in the edge's recall counter. A track in fewer than `MIN_TRACK_FRAMES` frames is not counted.
     """
 
     boxes: Mapping[Key, Score]
     tracks: Mapping[Key, tuple[int, int]]
 
     def track_recall(self, key: Key) -> float | None:
-        """Detected share of the true tracks; None without any."""
+        """Detected tracks over true tracks; None without true tracks."""
         detected, count = self.tracks.get(key, (0, 0))
         return detected / count if count else None
 
 
-def true_figures(
+def true_metrics(
     detectors: Sequence[Detector], footage: Iterable[tuple[Path, Truth]], *, every: int = 3
-) -> list[TrueFigures]:
-    """Look at every n-th frame of the footage with each detector and count against its truth, in their order.
+) -> list[TrueMetrics]:
+    """Run every detector on every n-th frame of the footage and compare with its ground truth.
 
-    The footage is decoded once; every batch of frames is given to all of them. Raises `DataRefused` when a
-    film cannot be opened or holds no frame.
+    The footage is decoded once for all detectors; results are in their order. Raises `DataRefused` when a
+    video cannot be opened or has no frame.
     """
     counts = [_Count(detector) for detector in detectors]
     for path, truth in footage:
         for batch in _batches(_frames(path, every)):
             for count in counts:
-                count.look(batch, truth, path.parent.name)
-    return [count.figures() for count in counts]
+                count.add(batch, truth, path.parent.name)
+    return [count.metrics() for count in counts]
 
 
 class _Count:
@@ -67,12 +66,12 @@ class _Count:
         self._names = detector.description.class_names
         self._taxonomy = taxonomy_of(self._names)
         self._boxes: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
-        self._stood: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+        self._tracks: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
 
-    def look(self, batch: Sequence[tuple[int, Image]], truth: Truth, camera: str) -> None:
-        """Frames of one film of a camera, with their indices in it."""
-        seen = self._detector.detect([image for _, image in batch])
-        for (index, _), found in zip(batch, seen, strict=True):
+    def add(self, batch: Sequence[tuple[int, Image]], truth: Truth, camera: str) -> None:
+        """Frames of one segment of a camera, with their indices in it."""
+        detections = self._detector.detect([image for _, image in batch])
+        for (index, _), found in zip(batch, detections, strict=True):
             for class_id, name in enumerate(self._names):
                 boxes = [box for box in truth.frames[index] if box.class_name == name]
                 self._compare(found[found.class_id == class_id], boxes, (name, truth.condition.key), camera)
@@ -86,18 +85,18 @@ class _Count:
         tally[2] += len(found) - hits
         near = iou_matrix(true_xyxy, found.xyxy).max(axis=1, initial=0.0) >= TRACK_IOU
         for box, covered in zip(boxes, near, strict=True):
-            frames = self._stood[*key, camera, box.track]
+            frames = self._tracks[*key, camera, box.track]
             frames[0] += 1
             frames[1] += int(covered)
 
-    def figures(self) -> TrueFigures:
-        """What was counted."""
+    def metrics(self) -> TrueMetrics:
+        """The counts so far."""
         tracks: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
-        for (name, condition, _, _), (looked, covered) in self._stood.items():
-            if looked >= TRACK_LOOKS:
+        for (name, condition, _, _), (frames, covered) in self._tracks.items():
+            if frames >= MIN_TRACK_FRAMES:
                 detected, count = tracks[name, condition]
-                tracks[name, condition] = (detected + int(2 * covered >= looked), count + 1)
-        return TrueFigures({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
+                tracks[name, condition] = (detected + int(2 * covered >= frames), count + 1)
+        return TrueMetrics({key: Score(*tally) for key, tally in self._boxes.items()}, dict(tracks))
 
 
 def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
@@ -114,7 +113,7 @@ def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
     finally:
         capture.release()
     if not index:
-        raise DataRefused(f"film {path} gives no frame: it is damaged or was removed; run the demo again")
+        raise DataRefused(f"video {path} has no frame: it is damaged or was removed; run the demo again")
 
 
 def _batches(frames: Iterator[tuple[int, Image]]) -> Iterator[list[tuple[int, Image]]]:

@@ -1,1 +1,1 @@
-"""The demo on real photographs: roles of the photographs, detectors, outcome, ground truth."""
+"""The demo on real photographs: their roles, detectors, outcome, ground truth."""

@@ -1,10 +1,10 @@
-"""The two detectors of the real loop, trained before it starts: the one to be healed, and its judge.
+"""The two detectors of the real loop, trained before it starts: the starting detector, and its judge.
 
-The starting detector comes from COCO weights with the public embedding basis that ships, so that its
-embeddings lie in the very space that the generator's prototypes were made in. The judge goes on from the
-shipped reference detector; it has seen small potholes on other highways, confirms painted ones and is the
-idle-time teacher of the sites. Neither has seen a photograph of the cameras' roads or of the split `val`.
-A detector that is there already, made by the very same plan, is not made again.
+The starting detector is trained from COCO weights with the shipped public embedding basis, so that its
+embeddings are in the space of the generator's prototypes. The judge continues from the shipped reference
+detector; it was trained on small potholes of other highways, confirms generated ones, and is the teacher of
+the sites. Neither was trained on the cameras' roads or on the split `val`. A detector made by an equal plan
+is reused.
 """
 
 import shutil
@@ -37,7 +37,7 @@ JUDGE_RECIPE = Recipe(epochs=12, learning_rate=1e-3, mosaic=0.3, real_only_epoch
 
 @dataclass(frozen=True)
 class PhotoDetectors:
-    """Where the detectors are kept, and how they are trained. The folder may hold those of an earlier run."""
+    """The folder of the detectors (perhaps of an earlier run), and the recipes of their training."""
 
     folder: Path
     coco: Path
@@ -45,7 +45,7 @@ class PhotoDetectors:
     judge: Recipe = JUDGE_RECIPE
 
     def make_start(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
-        """The detector of the cameras: frozen embedding layers, no pothole under 32 px ever seen."""
+        """The detector of the cameras: frozen embedding layers, no pothole under 32 px in its training."""
         plan = TrainingPlan(
             parent=self._parent(coco_start(self.coco, self.folder / "coco.safetensors", licence=LICENCE)),
             name="photo-start",
@@ -56,7 +56,7 @@ class PhotoDetectors:
         return _made(plan, (self.folder / "start").absolute(), progress)
 
     def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
-        """The judge and teacher: potholes of every size."""
+        """The judge and teacher: trained on potholes of every size."""
         plan = TrainingPlan(
             parent=self._parent(REFERENCE_WEIGHTS),
             name="photo-judge",
@@ -67,14 +67,14 @@ class PhotoDetectors:
         return _made(plan, (self.folder / "judge").absolute(), progress)
 
     def _parent(self, weights: Path) -> Path:
-        """A copy named by its digest, so that equal plans mean equal parents."""
+        """A copy named by its digest, so that equal plans have equal parents."""
         copy = self.folder / "parents" / f"{digest_of(weights.read_bytes())}.safetensors"
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(weights, copy)
         return copy.absolute()
 
     def _dataset(self, photographs: Sequence[Photograph], role: DataRole, name: str) -> Path:
-        """These photographs alone, as a folder named by its digest: equal plans mean equal pictures."""
+        """These photographs as a folder named by its digest, so that equal plans have equal images."""
         kept = self.folder / "photographs" / name
         shutil.rmtree(kept, ignore_errors=True)
         written = write_folder(photographs, kept, DRAWN_CLASSES)

@@ -1,24 +1,23 @@
-"""What one run of the real loop found out: rows, figures with intervals, and the words that go with them.
+"""The outcome of one run of the real loop: rows, figures with intervals, and notes.
 
-A null is told as a null: when the campaign was stopped, its candidate is measured all the same and the
-report says where and why it was stopped. The control arm trained on the same replay images without any
-painted one.
+When the campaign was stopped, its candidate is measured all the same, and a note states where and why it was
+stopped. The control arm was trained on the same replay images without any synthetic one.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloud.demo.outcome import CloudState, images_of, samples_of, served_model, site_bytes, stage_times
+from cloud.demo.outcome import CloudState, images_of, promoted_model, samples_of, site_bytes, stage_times
 from cloud.demo.photographs.roles import POTHOLE, of_highways, read_photographs
 from cloud.demo.photographs.scenario import RealInput
 from cloud.demo.photographs.truth import (
     LOOSE_IOU,
-    RoadFigures,
+    RoadMetrics,
     frames_with_fire,
-    other_figures,
+    other_evaluation,
     road_ap50,
-    road_figures,
+    road_metrics,
     scores_of,
 )
 from cloud.demo.result import DemoResult, Measured, Row, Score
@@ -35,7 +34,7 @@ NOTHING = Score(0, 0, 0)
 
 @dataclass(frozen=True)
 class Arms:
-    """The bundles that are compared. `candidate` is the campaign's, whether it was put in service or not."""
+    """The bundles to compare. `candidate` is the campaign's, whether it was put in service or not."""
 
     before: Path
     candidate: Path | None
@@ -44,17 +43,17 @@ class Arms:
 
 @dataclass(frozen=True)
 class RealTruth:
-    """Everything that was counted with labels, by arm, and the fire film's frames."""
+    """Everything that was counted with labels, by arm, and the frames of the fire video."""
 
-    roads: Mapping[str, RoadFigures]
-    loose: Mapping[str, RoadFigures]
+    roads: Mapping[str, RoadMetrics]
+    loose: Mapping[str, RoadMetrics]
     others: Mapping[str, Mapping[tuple[str, str], Score]]
     fire_frames: Mapping[str, tuple[int, int]]
     ap50: Mapping[str, float | None]
 
 
 def train_control(work: Path, campaign: str) -> TrainedWeights | None:
-    """The campaign's own training without its painted images, about as many steps; None if it has none."""
+    """The campaign's training without its synthetic images, about as many steps; None without a training."""
     folder = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
     if folder is None:
         return None
@@ -64,8 +63,8 @@ def train_control(work: Path, campaign: str) -> TrainedWeights | None:
     return train(control, (work / "detectors" / "control").absolute())
 
 
-def open_truth(arms: Arms, given: RealInput) -> RealTruth:
-    """Read the labels of val and look at its photographs with every arm, once."""
+def read_truth(arms: Arms, given: RealInput) -> RealTruth:
+    """Read the labels of `val` and run every arm on its photographs, once."""
     val = read_photographs(given.photographs, "val")
     roads = [photograph for photograph in val if of_highways(photograph)]
     others = [photograph for photograph in val if not of_highways(photograph)]
@@ -73,9 +72,9 @@ def open_truth(arms: Arms, given: RealInput) -> RealTruth:
         name: OnnxDetector(path, threads=2) for name, path in vars(arms).items() if path is not None
     }
     return RealTruth(
-        roads={n: road_figures(d, roads) for n, d in detectors.items()},
-        loose={n: road_figures(d, roads, LOOSE_IOU) for n, d in detectors.items()},
-        others={n: scores_of(other_figures(d, others)) for n, d in detectors.items()},
+        roads={n: road_metrics(d, roads) for n, d in detectors.items()},
+        loose={n: road_metrics(d, roads, LOOSE_IOU) for n, d in detectors.items()},
+        others={n: scores_of(other_evaluation(d, others)) for n, d in detectors.items()},
         fire_frames={n: frames_with_fire(d, given.clip) for n, d in detectors.items()},
         ap50={n: road_ap50(d, roads) for n, d in detectors.items()},
     )
@@ -84,7 +83,7 @@ def open_truth(arms: Arms, given: RealInput) -> RealTruth:
 def real_outcome(
     work: Path, evidence: CloudState, measured: Measured, truth: RealTruth, cameras: Mapping[str, list[str]]
 ) -> DemoResult:
-    """Put the result together; `cameras` are the names of each site's."""
+    """Compile the result; `cameras` are the camera names of each site."""
     last = evidence.campaigns[-1]
     return DemoResult(
         rows=tuple(_rows(truth)),
@@ -99,15 +98,15 @@ def real_outcome(
 
 
 def figures_of_real(result: DemoResult, truth: RealTruth) -> list[Figure]:
-    """Counts and 95 % intervals; only time has a target, what comes out is recorded whatever it is."""
+    """Counts and 95 % intervals. Only the run time has a target; the rest is recorded as measured."""
     figures = [Figure("real_minutes", result.measured.minutes, "min", "<= 15")]
     for arm, roads in truth.roads.items():
         figures += [
-            _share(f"small_pothole_recall_{arm}", roads.small_score.found, roads.small_score.truth),
-            _share(f"small_pothole_recall_iou30_{arm}", *_found(truth.loose[arm].small_score)),
-            _share(f"small_pothole_precision_{arm}", *_reported(roads.small_score)),
-            _share(f"large_pothole_recall_{arm}", *_found(roads.large_score)),
-            _share(f"large_pothole_precision_{arm}", *_reported(roads.large_score)),
+            _percentage(f"small_pothole_recall_{arm}", roads.small_score.found, roads.small_score.truth),
+            _percentage(f"small_pothole_recall_iou30_{arm}", *_found(truth.loose[arm].small_score)),
+            _percentage(f"small_pothole_precision_{arm}", *_reported(roads.small_score)),
+            _percentage(f"large_pothole_recall_{arm}", *_found(roads.large_score)),
+            _percentage(f"large_pothole_precision_{arm}", *_reported(roads.large_score)),
             Figure(
                 f"false_potholes_on_empty_roads_{arm}",
                 roads.false_on_empty,
@@ -115,7 +114,7 @@ def figures_of_real(result: DemoResult, truth: RealTruth) -> list[Figure]:
                 n=roads.empty_photographs,
             ),
             Figure(f"pothole_ap50_{arm}", truth.ap50[arm], "ratio", n=len(roads.small) + len(roads.large)),
-            _share(f"night_fire_frames_{arm}", *truth.fire_frames[arm]),
+            _percentage(f"night_fire_frames_{arm}", *truth.fire_frames[arm]),
         ]
     for arm in ("candidate", "control"):
         if arm in truth.roads:
@@ -127,7 +126,7 @@ def figures_of_real(result: DemoResult, truth: RealTruth) -> list[Figure]:
     return figures
 
 
-def _share(name: str, part: int, whole: int) -> Figure:
+def _percentage(name: str, part: int, whole: int) -> Figure:
     if not whole:
         return Figure(name, None, "%", n=0)
     low, high = wilson(part, whole)
@@ -142,7 +141,7 @@ def _reported(score: Score) -> tuple[int, int]:
     return score.found, score.found + score.false
 
 
-def _gain(name: str, one: str, other: str, roads: Mapping[str, RoadFigures]) -> list[Figure]:
+def _gain(name: str, one: str, other: str, roads: Mapping[str, RoadMetrics]) -> list[Figure]:
     """Points of recall on small potholes from one arm to another, and the paired one-sided p-value."""
     before, after = roads[one].small, roads[other].small
     if not before:
@@ -178,18 +177,16 @@ def _rows(truth: RealTruth) -> Iterator[Row]:
 def _notes(evidence: CloudState, truth: RealTruth) -> Iterator[str]:
     last = evidence.campaigns[-1]
     aimed = ", ".join(last.modes)
-    if served_model(last):
+    if promoted_model(last):
         yield f"The campaign for {aimed} ended with its candidate in service."
     else:
         ended = f"The campaign for {aimed} ended {last.state}"
         yield f"{ended}: {last.reason or 'no reason given'}. No other model was put in service."
         if last.candidate_digest:
-            yield "The figures called after are those of its candidate all the same."
+            yield "The figures called after are those of its candidate."
     verified = next((s.metrics for s in last.stages if s.stage == "verify"), {})
     for mode, row in verified.items():
         if isinstance(row, dict):
             yield f"At the edge {mode} is {row['status']}."
-    for arm, (burning, looked) in truth.fire_frames.items():
-        yield (
-            f"Night fire film, descriptive (no truth is known), {arm}: fire in {burning} of {looked} frames."
-        )
+    for arm, (burning, frames) in truth.fire_frames.items():
+        yield (f"Night fire video (no ground truth), {arm}: fire in {burning} of {frames} frames.")

@@ -1,9 +1,9 @@
 """Real photographs and what each may be used for: one role a scene, decided by the lists below.
 
-Reads a data set in the layout of `data/hazards` (data.yaml, index.csv, images/, labels/) where it lies;
-copies go below the run's own folder, none into the project. The photographs of the two camera roads are
-seen by their cameras only: no training, no holdout, no background. The split `val` is read apart, after
-the loop. Nothing here trains or judges.
+Reads a data set in the layout of `data/hazards` (data.yaml, index.csv, images/, labels/) in place; copies go
+below the run's own folder. The photographs of the two camera roads are used by their cameras only: no
+training, no holdout, no background. The split `val` is read separately, after the loop. Nothing here trains
+or evaluates.
 """
 
 import csv
@@ -35,7 +35,7 @@ POTHOLE_GROUPS = 6  # of six groups of near potholes one is calibrated on, one j
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph where it lies. `width`, `height` in pixels; boxes normalised, by class name."""
+    """One photograph of the data set. `width`, `height` in pixels; boxes normalised, by class name."""
 
     path: Path
     labels: Path
@@ -96,12 +96,12 @@ class Roles:
     """The photographs of each role.
 
     Attributes:
-        roads: by camera name, in order; what the cameras see.
-        base: what the starting detector learns from, and replay: no pothole under 32 px in it.
+        roads: the cameras' photographs in order, by camera name.
+        base: training of the starting detector, and replay; no pothole under 32 px.
         calibration: thresholds of the starting detector.
-        holdout: the cloud's own judgement of a candidate; no highway in it.
-        backgrounds: highway photographs without any hazard, to paint into.
-        judge: potholes of every size on highways, for the detector that judges and teaches.
+        holdout: the cloud's evaluation of a candidate; no highway in it.
+        backgrounds: highway photographs without any hazard, to inpaint.
+        judge: potholes of every size on highways, for the judge and teacher.
         judge_calibration: its thresholds.
     """
 
@@ -145,13 +145,13 @@ def of_highways(photograph: Photograph) -> bool:
 
 
 def _thinned(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
-    """Of fixed cameras, whose pictures look alike, every n-th."""
-    seen: Counter[str] = Counter()
+    """Every n-th photograph of fixed cameras, whose images are nearly equal."""
+    counted: Counter[str] = Counter()
     kept = []
     for photograph in photographs:
-        if seen[photograph.source] % EVERY.get(photograph.source, 1) == 0:
+        if counted[photograph.source] % EVERY.get(photograph.source, 1) == 0:
             kept.append(photograph)
-        seen[photograph.source] += 1
+        counted[photograph.source] += 1
     return tuple(kept)
 
 

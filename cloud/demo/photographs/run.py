@@ -11,20 +11,20 @@ from cloud.demo.photographs.outcome import (
     Arms,
     RealTruth,
     figures_of_real,
-    open_truth,
+    read_truth,
     real_outcome,
     train_control,
 )
 from cloud.demo.photographs.scenario import RealInput, RealScenario, real_demo_profile
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Measured
-from cloud.demo.run import TINY_NOTE, running, work_off
+from cloud.demo.run import TINY_NOTE, run_rounds, running
 from cloud.settings import DataFolder
 from messaging.figures import Figure, write_figures
 
 INTRODUCTION = (
-    "Photographs of highways before two cameras, a film of a fire before a third. The loop saw tags, box "
-    "geometry and prototypes; the labels of the val photographs were opened once, after it had ended."
+    "Two cameras show photographs of highways, a third a video of a fire. The loop received tags, box "
+    "geometry and prototypes; the labels of the val photographs were read once, after it had ended."
 )
 
 
@@ -34,17 +34,17 @@ def run_real(
     """Run the real loop and write `report.html`, `report.json` and the figures below `out`.
 
     Raises:
-        DataRefused: the photographs are not laid out as they should be.
+        DataRefused: the photographs are not in the expected layout.
         DemoFailed, TrainingFailed: a program ended, or a phase took too long.
     """
     began, work = time.monotonic(), out / "work"
     real, demo_profile = real_demo_profile(tiny=tiny)
     scenario = RealScenario(work, given, real)
     with running(work, demo_profile, scenario, console) as (demo, process, cloud):
-        base, evidence = work_off(demo, process, cloud, 1)
+        base, evidence = run_rounds(demo, process, cloud, 1)
     last = evidence.campaigns[-1]
     models = DataFolder(work / "cloud").models
-    console.print("training the control arm, then opening the labels of val", highlight=False)
+    console.print("training the control arm, then reading the labels of val", highlight=False)
     control = train_control(work, last.id)
     candidate = last.candidate_digest
     arms = Arms(
@@ -52,7 +52,7 @@ def run_real(
         models / candidate / "model.onnx" if candidate else None,
         control.bundle if control else None,
     )
-    truth: RealTruth = open_truth(arms, given)
+    truth: RealTruth = read_truth(arms, given)
     measured = Measured((time.monotonic() - began) / 60, demo.peak_gb, None, None, None)
     cameras = {
         site: [str(camera["name"]) for camera in scenario.player.cameras(site)]

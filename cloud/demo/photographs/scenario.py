@@ -1,7 +1,7 @@
-"""The real loop's scenario: highway photographs as stills before two cameras, a night fire before a third.
+"""The scenario of the real loop: two cameras show highway photographs as stills, a third a fire at night.
 
-The detector to be healed has never seen a pothole under 32 px; its judge has, on other highways. In every
-phase the cameras pass the same roads once more. Labels of the cameras' roads are never read.
+The starting detector was not trained on potholes under 32 px; its judge was, on other highways. In every
+phase the cameras show the same roads again. Labels of the cameras' roads are never read.
 """
 
 import os
@@ -30,15 +30,15 @@ PHOTOGRAPHS = Path("hazards")
 PLAYED = (FootagePhase.OBSERVE, FootagePhase.SHADOW, FootagePhase.VERIFY)
 SHADOW_DELAY_S = 12.0
 
-# The holdout has 20 to 240 boxes a class: one box is up to five points, so a drop counts from ten on.
+# The holdout has 20 to 240 boxes per class, one box is up to five points: only a drop of ten counts.
 MARGINS = {"recall_drop": 0.10, "precision_drop": 0.10, "enough_boxes": 30}
 
 
 @dataclass(frozen=True)
 class RealInput:
-    """Where the real data lie: the folder of `hazards` and `clips`, and the folder of COCO weights.
+    """The folder of `hazards` and `clips`, and the folder of COCO weights.
 
-    `detectors`: the folder that trained detectors are kept in, and found again.
+    `detectors`: the folder of trained detectors, which later runs reuse.
     """
 
     data: Path
@@ -48,7 +48,9 @@ class RealInput:
     def __post_init__(self) -> None:
         for path in (self.photographs / "index.csv", self.clip, self.coco):
             if not path.is_file():
-                raise DataRefused(f"{path} is not there; give the folders of photographs and of COCO weights")
+                raise DataRefused(
+                    f"{path} does not exist; give the folders of photographs and of COCO weights"
+                )
 
     @property
     def photographs(self) -> Path:
@@ -57,7 +59,7 @@ class RealInput:
 
     @property
     def clip(self) -> Path:
-        """The film of a fire at night."""
+        """The video of a fire at night."""
         return self.data / FIRE_CLIP
 
     @property
@@ -68,14 +70,14 @@ class RealInput:
 
 @dataclass(frozen=True)
 class RealProfile:
-    """How much of everything. `limit` cuts every role to so many photographs, for trying the wheels."""
+    """All quantities. `limit` cuts every role to so many photographs, for smoke tests only."""
 
     recipes: tuple[Recipe, Recipe] = (START_RECIPE, JUDGE_RECIPE)
     limit: int | None = None
 
 
 class RealPlayer:
-    """Puts photographs and the film into the cameras' folders, once a phase."""
+    """Puts photographs and the video into the cameras' folders, once per phase."""
 
     sites = (HIGHWAY, SQUARE)
 
@@ -95,7 +97,7 @@ class RealPlayer:
             camera_folder(work, camera).mkdir(parents=True, exist_ok=True)
 
     def cameras(self, site: str) -> list[dict[str, Any]]:
-        """See `Player`: every picture is looked at, as fast as the node can."""
+        """See `Player`: the node processes every image, as fast as it can."""
         names = [FIRE_CAMERA] if site == SQUARE else list(self._roads)
         return [
             {
@@ -109,9 +111,9 @@ class RealPlayer:
         ]
 
     def begin(self, phase: FootagePhase, round_number: int) -> None:
-        """See `Player`: all photographs in order, and the film; nothing for a phase that only fills.
+        """See `Player`: all photographs in order, and the video; nothing in the other phases.
 
-        A shadow run sees each photograph once, so its pass begins when the sites have had time to load the
+        A shadow run gets each photograph once, so its pass starts after the sites had time to load the
         candidate.
         """
         if phase is FootagePhase.SHADOW:
@@ -129,18 +131,18 @@ class RealPlayer:
             self._given[camera] += len(photographs)
 
     def observed(self, cameras: list[CameraResource]) -> bool:
-        """See `Player`: every photograph given so far was looked at, and the film is being played."""
-        seen = {camera.camera: camera.frames for camera in cameras}
-        roads = all(seen.get(camera, 0) >= given for camera, given in self._given.items())
-        return roads and seen.get(FIRE_CAMERA, 0) > 0
+        """See `Player`: the node has processed every photograph so far, and frames of the video."""
+        processed = {camera.camera: camera.frames for camera in cameras}
+        roads = all(processed.get(camera, 0) >= given for camera, given in self._given.items())
+        return roads and processed.get(FIRE_CAMERA, 0) > 0
 
     def stop(self) -> None:
-        """See `Player`: a pass that has not begun does not begin."""
+        """See `Player`: a pass that has not started is cancelled."""
         for timer in self._waiting:
             timer.cancel()
 
     def _put(self, source: Path, camera: str, name: str) -> None:
-        """Whole or not at all, as a recorder does."""
+        """Copy a file into a camera's folder atomically."""
         aside = self._work / "aside" / name
         aside.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, aside)
@@ -158,14 +160,18 @@ class RealScenario:
         self.roles = _limited(roles_of(read_photographs(given.photographs, "train")), profile.limit)
         self.player = RealPlayer(work, self.roles.roads, given.clip)
 
-    def prepare(self, cloud: DataFolder, teacher: Path, say: Callable[[str], None]) -> None:
+    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
         """See `Scenario`: sort the photographs, train the starting detector and the judge."""
         roles, register = self.roles, DatasetRegister(cloud.datasets)
         start = self._detectors.make_start(
-            roles, _said(say, f"training the starting detector on {len(roles.base)} photographs")
+            roles,
+            _epoch_status(show_status, f"training the starting detector on {len(roles.base)} photographs"),
         )
         judge = self._detectors.make_judge(
-            roles, _said(say, f"training the judge on {len(roles.judge)} photographs of other highways")
+            roles,
+            _epoch_status(
+                show_status, f"training the judge on {len(roles.judge)} photographs of other highways"
+            ),
         )
         self._trained = (start, judge)
         shutil.copyfile(judge.bundle, teacher)
@@ -188,34 +194,34 @@ class RealScenario:
 
     def settings(self) -> dict[str, Any]:
         """See `Scenario`."""
-        plumbing = self._profile.limit is not None
+        smoke_test = self._profile.limit is not None
         start, judge = self._trained
         return {
             "starting_weights": str(start.weights.absolute()),
             "synthesis": {"reference_weights": str(judge.weights.absolute()), "image_height": 400},
             "campaign": {"shadow_deadline_s": 90.0, "verify_deadline_s": 60.0, "poll_s": 1.0},
-            **({} if plumbing else {"promotion": MARGINS}),
+            **({} if smoke_test else {"promotion": MARGINS}),
         }
 
-    def aims(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
+    def campaign_modes(self, modes: Sequence[FailureModeResource]) -> tuple[str, ...]:
         """See `Scenario`: the most harmful missed potholes; modes come most harmful first."""
         missed = [mode.id for mode in modes if mode.class_name == POTHOLE and mode.kind == "missed"]
         return tuple(missed[:1])
 
     @property
     def training_minutes(self) -> float:
-        """How long the two detectors took to train, in this run or in the one that made them."""
+        """Training time of both detectors, in this run or in the one that made them."""
         return sum(trained.seconds for trained in self._trained) / 60
 
 
 def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
-    """How much of everything a run does; `tiny` turns every wheel once and heals nothing."""
+    """The profiles of a run; `tiny` is a smoke test."""
     if not tiny:
         return RealProfile(), DemoProfile(modes=1, images_per_mode=100, epochs=4)
     recipe = Recipe(epochs=1, real_only_epochs=0, threads=1)
     return (
         RealProfile((recipe, recipe), limit=12),
-        DemoProfile(modes=1, images_per_mode=4, epochs=1, plumbing=True),
+        DemoProfile(modes=1, images_per_mode=4, epochs=1, smoke_test=True),
     )
 
 
@@ -226,13 +232,13 @@ def _limited(roles: Roles, limit: int | None) -> Roles:
     return Roles(roads={name: road[:limit] for name, road in roles.roads.items()}, **parts)
 
 
-def _said(say: Callable[[str], None], what: str) -> Callable[[TrainingProgress], None]:
-    """A progress callback that speaks once an epoch."""
-    told: set[int] = set()
+def _epoch_status(show_status: Callable[[str], None], what: str) -> Callable[[TrainingProgress], None]:
+    """A progress callback that shows the status once per epoch."""
+    shown: set[int] = set()
 
     def progress(at: TrainingProgress) -> None:
-        if at.epoch not in told:
-            told.add(at.epoch)
-            say(f"{what}: epoch {at.epoch} of {at.epochs}, {at.seconds_left:.0f} s left")
+        if at.epoch not in shown:
+            shown.add(at.epoch)
+            show_status(f"{what}: epoch {at.epoch} of {at.epochs}, {at.seconds_left:.0f} s left")
 
     return progress

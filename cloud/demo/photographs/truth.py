@@ -1,6 +1,6 @@
-"""Opens the labels of the split `val`, once, after the real loop has ended: potholes by size, and the rest.
+"""Metrics on the labels of the split `val`, read once, after the real loop has ended.
 
-Detectors look with the edge's own code at their bundle's thresholds. Nothing computed here flows back.
+Detectors run with the edge's own code at their bundles' thresholds. Nothing here goes back into the loop.
 """
 
 from collections import defaultdict
@@ -27,13 +27,13 @@ EVERY_FRAME = 3
 
 
 @dataclass(frozen=True)
-class RoadFigures:
-    """What one detector found of the potholes on the val roads, at one IoU.
+class RoadMetrics:
+    """Detections of the potholes on the val roads by one detector, at one IoU.
 
     Attributes:
         small, large: of every true pothole under 32 px, and of the others, whether it was found; in a
             fixed order, so that two detectors can be compared pair by pair.
-        false_small, false_large: reported potholes that are none, by their own size.
+        false_small, false_large: false detections, by their own size.
         empty_photographs: photographs without any pothole; `false_on_empty` the potholes reported there.
     """
 
@@ -55,36 +55,36 @@ class RoadFigures:
         return Score(len(self.large), sum(self.large), self.false_large)
 
 
-def road_figures(detector: Detector, photographs: Iterable[Photograph], iou: float = FULL_IOU) -> RoadFigures:
-    """Look at every photograph and count; a hit overlaps its pothole by at least `iou`."""
+def road_metrics(detector: Detector, photographs: Iterable[Photograph], iou: float = FULL_IOU) -> RoadMetrics:
+    """Run the detector on every photograph; a hit overlaps its pothole with at least `iou`."""
     found: dict[bool, list[bool]] = {True: [], False: []}
     wrong = {True: 0, False: 0}
     empty = on_empty = 0
     pothole = detector.description.class_names.index(POTHOLE)
     for photograph in photographs:
         labelled = _opened(photograph)
-        seen = detector.detect([labelled.image])[0]
-        seen = seen[seen.class_id == pothole]
+        found_boxes = detector.detect([labelled.image])[0]
+        found_boxes = found_boxes[found_boxes.class_id == pothole]
         truth = _stacked([box.xyxy for box in labelled.boxes if box.class_name == POTHOLE])
         scale = LONGER_SIDE_PX / max(labelled.image.shape[:2])
-        rows = matched_rows(seen, truth, iou)
+        rows = matched_rows(found_boxes, truth, iou)
         hit = set(rows[rows >= 0].tolist())
         for index, is_small in enumerate(_small(truth, scale)):
             found[is_small].append(index in hit)
-        for is_small in _small(seen.xyxy[rows < 0], scale):
+        for is_small in _small(found_boxes.xyxy[rows < 0], scale):
             wrong[is_small] += 1
         empty += not len(truth)
-        on_empty += 0 if len(truth) else len(seen)
-    return RoadFigures(tuple(found[True]), tuple(found[False]), wrong[True], wrong[False], empty, on_empty)
+        on_empty += 0 if len(truth) else len(found_boxes)
+    return RoadMetrics(tuple(found[True]), tuple(found[False]), wrong[True], wrong[False], empty, on_empty)
 
 
 def road_ap50(detector: Detector, photographs: Iterable[Photograph]) -> float | None:
-    """Average precision at IoU 0.5 of potholes of every size: a figure that no threshold enters."""
+    """Average precision at IoU 0.5 of potholes of every size, independent of thresholds."""
     tally = evaluate(detector, (_opened(photograph) for photograph in photographs)).of_class(POTHOLE)
     return None if tally is None else tally.ap50
 
 
-def other_figures(detector: Detector, photographs: Iterable[Photograph]) -> Evaluation:
+def other_evaluation(detector: Detector, photographs: Iterable[Photograph]) -> Evaluation:
     """The rest of `val`: fire, smoke, near potholes, garbage, by light."""
     return evaluate(detector, (_opened(photograph) for photograph in photographs))
 
@@ -100,23 +100,23 @@ def scores_of(evaluation: Evaluation) -> dict[tuple[str, str], Score]:
 
 
 def frames_with_fire(detector: Detector, clip: Path) -> tuple[int, int]:
-    """Frames of a film in which fire is reported, and frames looked at (every third). No truth is known.
+    """Frames of a video with a fire detection, and processed frames (every third). There is no ground truth.
 
-    Raises `DataRefused` when the film cannot be opened or holds no frame.
+    Raises `DataRefused` when the video cannot be opened or has no frame.
     """
-    capture, index, looked, burning = cv2.VideoCapture(str(clip)), 0, 0, 0
+    capture, index, frames, burning = cv2.VideoCapture(str(clip)), 0, 0, 0
     fire = detector.description.class_names.index(FIRE)
     try:
         while True:
             good, image = capture.read()
             if not good:
-                if not looked:
-                    raise DataRefused(f"film {clip} gives no frame; give one that OpenCV decodes")
-                return burning, looked
+                if not frames:
+                    raise DataRefused(f"video {clip} has no frame; give one that OpenCV decodes")
+                return burning, frames
             if index % EVERY_FRAME == 0:
-                seen: Detections = detector.detect([np.asarray(image, np.uint8)])[0]
-                burning += bool((seen.class_id == fire).any())
-                looked += 1
+                found_boxes: Detections = detector.detect([np.asarray(image, np.uint8)])[0]
+                burning += bool((found_boxes.class_id == fire).any())
+                frames += 1
             index += 1
     finally:
         capture.release()

@@ -13,12 +13,12 @@ from cloud.demo.players import CAMERA_SCHEMES, IMAGE_SUFFIXES, OwnPlayer
 from cloud.errors import DataRefused
 from edge.camera import capture
 
-PICTURE = np.full((48, 64, 3), 90, np.uint8)
+IMAGE = np.full((48, 64, 3), 90, np.uint8)
 
 
-def film(path: Path) -> Path:
+def video(path: Path) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 48))
-    writer.write(PICTURE)
+    writer.write(IMAGE)
     writer.release()
     return path
 
@@ -32,11 +32,11 @@ def folder(path: Path, *, image: bytes | None = None) -> Path:
 
 
 def text(path: Path) -> Path:
-    path.write_text("no film")
+    path.write_text("no video")
     return path
 
 
-JPEG = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+JPEG = cv2.imencode(".jpg", IMAGE)[1].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -47,27 +47,27 @@ JPEG = cv2.imencode(".jpg", PICTURE)[1].tobytes()
         (lambda p: folder(p / "texts"), r"folder .*texts holds no image .* or name one video file"),
         (lambda p: folder(p / "torn", image=JPEG[:20]), r"folder .*torn holds no image"),
     ],
-    ids=["absent", "not a film", "folder without images", "folder of damaged images"],
+    ids=["absent", "not a video", "folder without images", "folder of damaged images"],
 )
-def test_a_source_that_shows_nothing_is_refused_at_once(
+def test_a_source_without_images_is_refused_at_once(
     tmp_path: Path, make: Callable[[Path], Path], sentence: str
 ) -> None:
     with pytest.raises(DataRefused, match=sentence):
         OwnPlayer(str(make(tmp_path)))
 
 
-def test_a_film_a_folder_of_images_and_a_camera_are_played(tmp_path: Path) -> None:
-    files = (film(tmp_path / "film.mp4"), folder(tmp_path / "stills", image=JPEG))
+def test_a_video_a_folder_of_images_and_a_camera_are_played(tmp_path: Path) -> None:
+    files = (video(tmp_path / "video.mp4"), folder(tmp_path / "stills", image=JPEG))
     for source in (*map(str, files), "rtsp://camera.invalid/1", "http://camera.invalid/mjpeg", "usb:0"):
         assert [camera["source"] for camera in OwnPlayer(source).cameras("north")] == [source]
 
 
-def test_cameras_and_images_are_told_apart_as_at_the_edge() -> None:
+def test_cameras_and_images_are_distinguished_as_at_the_edge() -> None:
     assert CAMERA_SCHEMES == capture._CAMERA_SCHEMES
     assert IMAGE_SUFFIXES == capture.IMAGE_SUFFIXES
 
 
-def test_a_refused_source_is_one_sentence_and_leaves_the_last_run_alone(tmp_path: Path) -> None:
+def test_a_refused_source_is_one_sentence_and_keeps_the_last_run(tmp_path: Path) -> None:
     report = tmp_path / "out" / "report.html"
     report.parent.mkdir()
     report.write_text("the last run")

@@ -1,4 +1,4 @@
-"""The demo's figures: every one is there, each holds only by its value, and the report says so."""
+"""The demo's figures and the report: every figure is listed, and each holds only by its value."""
 
 import io
 import itertools
@@ -46,7 +46,7 @@ def _value(name: str, result: DemoResult) -> float | None:
     return next(figure.value for figure in figures_of(result) if figure.name == name)
 
 
-def test_every_figure_is_told_and_an_unmeasured_one_does_not_hold() -> None:
+def test_every_figure_is_listed_and_an_unmeasured_one_does_not_hold() -> None:
     figures = {figure.name: figure for figure in figures_of(RESULT)}
     assert set(figures) == NAMES
     assert figures["peak_memory_gb"].value is None
@@ -66,9 +66,9 @@ def test_a_figure_is_computed_from_the_rows(name: str, value: float) -> None:
     assert _value(name, RESULT) == pytest.approx(value)
 
 
-def test_rounds_are_told_only_when_there_were_rounds() -> None:
-    told = {f.name for f in figures_of(replace(RESULT, measured=replace(UNMEASURED, rounds_ok=3)))}
-    assert told - NAMES == {"rounds_ok"}
+def test_rounds_are_a_figure_only_when_there_were_several() -> None:
+    shown = {f.name for f in figures_of(replace(RESULT, measured=replace(UNMEASURED, rounds_ok=3)))}
+    assert shown - NAMES == {"rounds_ok"}
 
 
 def _campaign(state: str, **status: str) -> CampaignResource:
@@ -108,11 +108,11 @@ def test_rounds_count_in_a_row_each_with_another_mode(campaigns: list[tuple[str,
     assert rounds_in_a_row(_campaign(state, **{mode: "closed"}) for state, mode in campaigns) == rounds
 
 
-def test_a_round_whose_mode_waits_is_none() -> None:
+def test_a_round_whose_mode_is_waiting_does_not_count() -> None:
     assert rounds_in_a_row([_campaign("done", fire="waiting")]) == 0
 
 
-def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> None:
+def test_the_report_is_self_contained_and_marks_targets_that_do_not_hold(tmp_path: Path) -> None:
     page = write_report(RESULT, tmp_path).read_text()
     assert "does not hold" in page
     assert "garbage" in page
@@ -121,28 +121,28 @@ def test_the_report_stands_alone_and_says_what_does_not_hold(tmp_path: Path) -> 
 
 
 def _shown(result: DemoResult) -> str:
-    """What the terminal says at the end, without table borders and line breaks."""
+    """The terminal output at the end, without table borders and line breaks."""
     console = Console(file=io.StringIO(), width=120, record=True)
     show(result, figures_of(result), console)
     return " ".join(console.export_text().replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
-    "told",
+    "shown",
     [
         "garbage night-rain 65 % 40 61 %",
         "north hazard 2 900 north heartbeat 0 100 north all 2 1000 of 10000000 of footage",
-        "Synthetic images: asked 100, kept 80, refused: no_difference 5.",
+        "Synthetic images: ordered 100, kept 80, refused: no_difference 5.",
         "Time of each stage: train 90 s.",
         "target_recall_gain_points 30 points >= 20 yes",
     ],
     ids=["estimated and true recall", "bytes by message type", "images", "stages", "figures"],
 )
-def test_the_terminal_tells_what_the_report_tells(told: str) -> None:
-    assert told in _shown(RESULT)
+def test_the_terminal_shows_what_the_report_shows(shown: str) -> None:
+    assert shown in _shown(RESULT)
 
 
-def test_the_terminal_says_what_is_not_known() -> None:
+def test_the_terminal_marks_unknown_values() -> None:
     bare = replace(RESULT, rows=(), stages_s={}, images=Images(0, 0, {}), notes=("No [truth].",))
     shown = _shown(replace(bare, sites=(replace(RESULT.sites[0], footage_bytes=0),)))
     assert "Recall of tracks" not in shown
@@ -151,7 +151,7 @@ def test_the_terminal_says_what_is_not_known() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_phases_of_all_rounds_share_no_frame(profile: DemoProfile) -> None:
+def test_no_frame_is_in_two_phases_of_any_round(profile: DemoProfile) -> None:
     spans = [
         (profile.start_of(phase, n), profile.start_of(phase, n) + 50 * profile.segments[phase])
         for n in range(3)

@@ -37,7 +37,7 @@ class Silent:
 
 
 class Child:
-    """Stands where a child process does; ends with the code that the test gives its program."""
+    """Replaces a child process; ends with the exit code that the test gives its program."""
 
     codes: ClassVar[dict[str, int]] = {}
     started: ClassVar[list["Child"]] = []
@@ -68,7 +68,9 @@ def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
     drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", lambda _: None)
 
 
-def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: DrawnScenario) -> None:
+def test_the_observation_starts_and_datasets_are_drawn_meanwhile(
+    tmp_path: Path, drawn: DrawnScenario
+) -> None:
     prepare(drawn, tmp_path)
     assert isinstance(drawn.player, Silent)
     assert drawn.player.begun == [FootagePhase.OBSERVE]
@@ -83,10 +85,12 @@ def test_the_cameras_begin_and_sets_are_drawn_meanwhile(tmp_path: Path, drawn: D
     drawn.complete(1.0)
     drawn.stop()
     assert Child.started[0].killed
-    assert (drawn.settings(), drawn.aims([])) == ({}, ())
+    assert (drawn.settings(), drawn.campaign_modes([])) == ({}, ())
 
 
-def test_a_campaign_aims_at_what_is_open_painted_well_and_has_tracks_enough(drawn: DrawnScenario) -> None:
+def test_a_campaign_targets_open_modes_that_are_generated_well_and_have_enough_tracks(
+    drawn: DrawnScenario,
+) -> None:
     def mode(name: str, *, kind: str = "missed", status: str = "open", tracks: int = 40) -> Any:
         recall = SimpleNamespace(supported=tracks)
         return SimpleNamespace(id=name, class_name=name, kind=kind, status=status, recall=recall)
@@ -98,8 +102,10 @@ def test_a_campaign_aims_at_what_is_open_painted_well_and_has_tracks_enough(draw
         mode("fire", status="closed"),
         mode("fire", tracks=29),
     ]
-    assert drawn.aims(others) == ()
-    assert drawn.aims([*others, mode("garbage", status="reopened"), mode("fallen_person")]) == ("garbage",)
+    assert drawn.campaign_modes(others) == ()
+    assert drawn.campaign_modes([*others, mode("garbage", status="reopened"), mode("fallen_person")]) == (
+        "garbage",
+    )
 
 
 def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cloud.demo.drawn.truth import TRACK_IOU, TRACK_LOOKS, true_figures
+from cloud.demo.drawn.truth import MIN_TRACK_FRAMES, TRACK_IOU, true_metrics
 from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from edge.evidence.recall_counter import MatchRule
@@ -21,9 +21,9 @@ KEY = ("smoke", "night-clear")
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> tuple[Path, Truth]:
+def video(tmp_path: Path) -> tuple[Path, Truth]:
     """A smoke-coloured square of one track on every frame, a fire-coloured one that is not in the truth."""
-    path = tmp_path / "bridge" / "film.mp4"
+    path = tmp_path / "bridge" / "video.mp4"
     path.parent.mkdir()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (160, 96))
     image = np.full((96, 160, 3), 90, np.uint8)
@@ -37,9 +37,9 @@ def film(tmp_path: Path) -> tuple[Path, Truth]:
     return path, Truth(5.0, 160, 96, scene, ("fire", "smoke"), (boxes,) * FRAMES)
 
 
-def test_each_detector_is_counted_alone_and_in_order(film: tuple[Path, Truth]) -> None:
+def test_each_detector_is_counted_alone_and_in_order(video: tuple[Path, Truth]) -> None:
     detectors = [FakeDetector(sees=()), FakeDetector(sees=("smoke", "fire"))]
-    blind, seeing = true_figures(detectors, [film], every=2)
+    blind, seeing = true_metrics(detectors, [video], every=2)
     assert (blind.boxes[KEY], seeing.boxes[KEY]) == (Score(5, 0, 0), Score(5, 5, 0))
     assert seeing.boxes["fire", "night-clear"] == Score(0, 0, 5)
     assert (blind.track_recall(KEY), seeing.track_recall(KEY)) == (0.0, 1.0)
@@ -47,34 +47,34 @@ def test_each_detector_is_counted_alone_and_in_order(film: tuple[Path, Truth]) -
 
 
 def test_the_rule_is_that_of_the_edge() -> None:
-    assert (MatchRule().iou, TrackerSettings().confirm_hits) == (TRACK_IOU, TRACK_LOOKS)
+    assert (MatchRule().iou, TrackerSettings().confirm_hits) == (TRACK_IOU, MIN_TRACK_FRAMES)
 
 
-def test_what_stands_in_too_few_frames_to_be_confirmed_is_no_track(film: tuple[Path, Truth]) -> None:
-    (often,) = true_figures([FakeDetector(sees=("smoke",))], [film], every=4)
-    (seldom,) = true_figures([FakeDetector(sees=("smoke",))], [film], every=5)
+def test_an_object_in_too_few_frames_is_no_track(video: tuple[Path, Truth]) -> None:
+    (often,) = true_metrics([FakeDetector(sees=("smoke",))], [video], every=4)
+    (seldom,) = true_metrics([FakeDetector(sees=("smoke",))], [video], every=5)
     assert (often.boxes[KEY], often.tracks[KEY]) == (Score(3, 3, 0), (1, 1))
     assert (seldom.boxes[KEY], seldom.track_recall(KEY)) == (Score(2, 2, 0), None)
 
 
 def test_the_footage_is_decoded_once_for_all_detectors(
-    film: tuple[Path, Truth], monkeypatch: pytest.MonkeyPatch
+    video: tuple[Path, Truth], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
     real = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda path: (opened.append(path), real(path))[1])
-    true_figures([FakeDetector(), FakeDetector()], [film])
-    assert opened == [str(film[0])]
+    true_metrics([FakeDetector(), FakeDetector()], [video])
+    assert opened == [str(video[0])]
 
 
 @pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "gone"])
-def test_a_film_that_gives_no_frame_is_refused_and_not_counted_as_empty(
-    film: tuple[Path, Truth], damaged: bool
+def test_a_video_without_frames_is_refused_and_not_counted_as_empty(
+    video: tuple[Path, Truth], damaged: bool
 ) -> None:
-    path, _ = film
+    path, _ = video
     if damaged:
-        path.write_bytes(b"no film at all")
+        path.write_bytes(b"no video at all")
     else:
         path.unlink()
-    with pytest.raises(DataRefused, match=r"film .*film\.mp4 gives no frame"):
-        true_figures([FakeDetector()], [film])
+    with pytest.raises(DataRefused, match=r"video .*video\.mp4 has no frame"):
+        true_metrics([FakeDetector()], [video])

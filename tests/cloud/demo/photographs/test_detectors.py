@@ -13,7 +13,7 @@ from tests.cloud.demo.photographs.test_roles import data_set
 
 
 class Trainer:
-    """Stands where `train` does: remembers plans, writes what a finished training leaves."""
+    """Replaces `train`: records the plans and writes the files of a finished training."""
 
     def __init__(self) -> None:
         self.plans: list[TrainingPlan] = []
@@ -49,7 +49,7 @@ def test_a_detector_is_made_once_and_again_only_by_another_plan(tmp_path: Path, 
     assert len(trainer.plans) == 3
 
 
-def test_only_the_judge_learns_small_potholes(tmp_path: Path, trainer: Trainer) -> None:
+def test_only_the_judge_is_trained_on_small_potholes(tmp_path: Path, trainer: Trainer) -> None:
     (tmp_path / "coco").write_bytes(b"weights")
     roles = roles_of(read_photographs(data_set(tmp_path / "data"), "train"))
     kept = PhotoDetectors(tmp_path / "kept", tmp_path / "coco")
@@ -61,9 +61,7 @@ def test_only_the_judge_learns_small_potholes(tmp_path: Path, trainer: Trainer) 
     assert not small & learned[0]
 
 
-def test_fewer_photographs_than_the_last_time_are_all_that_is_learned_from(
-    tmp_path: Path, trainer: Trainer
-) -> None:
+def test_training_uses_fewer_photographs_when_the_role_has_fewer(tmp_path: Path, trainer: Trainer) -> None:
     (tmp_path / "coco").write_bytes(b"weights")
     roles = roles_of(read_photographs(data_set(tmp_path / "data"), "train"))
     kept = PhotoDetectors(tmp_path / "kept", tmp_path / "coco")

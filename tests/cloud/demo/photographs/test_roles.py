@@ -51,8 +51,8 @@ def data_set(folder: Path) -> Path:
             name = f"{source}_{number:04d}"
             for part in ("images", "labels"):
                 (folder / part / split).mkdir(parents=True, exist_ok=True)
-            picture = np.full((100, 160, 3), number, np.uint8)
-            cv2.imwrite(str(folder / "images" / split / f"{name}.jpg"), picture)
+            image = np.full((100, 160, 3), number, np.uint8)
+            cv2.imwrite(str(folder / "images" / split / f"{name}.jpg"), image)
             (folder / "labels" / split / f"{name}.txt").write_text(labels)
             writer.writerow([f"images/{split}/{name}.jpg", split, source, scene, "day", 160, 100])
     return folder
@@ -62,7 +62,7 @@ def scenes(photographs: tuple[Photograph, ...]) -> set[str]:
     return {photograph.scene for photograph in photographs}
 
 
-def test_a_scene_has_one_role_and_the_camera_roads_have_none_but_theirs(tmp_path: Path) -> None:
+def test_a_scene_has_one_role_and_the_camera_roads_have_no_other(tmp_path: Path) -> None:
     roles = roles_of(read_photographs(data_set(tmp_path), "train"))
     assert {name: scenes(road) for name, road in roles.roads.items()} == {
         name: {scene} for name, scene in CAMERA_ROADS.items()
@@ -74,7 +74,7 @@ def test_a_scene_has_one_role_and_the_camera_roads_have_none_but_theirs(tmp_path
     assert not learned & set(CAMERA_ROADS.values())
 
 
-def test_the_starting_detector_sees_no_small_pothole_and_the_judge_does(tmp_path: Path) -> None:
+def test_the_starting_detector_gets_no_small_pothole_and_the_judge_does(tmp_path: Path) -> None:
     roles = roles_of(read_photographs(data_set(tmp_path), "train"))
     assert not any(photograph.has_small_pothole for photograph in roles.base)
     assert any(photograph.has_pothole for photograph in roles.base)
@@ -99,7 +99,7 @@ def test_a_folder_is_written_in_the_detectors_own_classes(tmp_path: Path) -> Non
     assert json.loads((folder / "classes.json").read_text()) == list(CLASSES)
 
 
-def test_what_is_no_data_set_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_data_set_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="is not the hazards data set"):
         read_photographs(tmp_path, "train")
 

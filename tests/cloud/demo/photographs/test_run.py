@@ -1,4 +1,4 @@
-"""The real loop: what its cameras are given, what is counted on val, how a null is told."""
+"""The real loop: footage of its cameras, metrics on val, and how a result without gain is reported."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ from cloud.demo.photographs.scenario import (
     RealScenario,
     real_demo_profile,
 )
-from cloud.demo.photographs.truth import RoadFigures, frames_with_fire, road_figures
+from cloud.demo.photographs.truth import RoadMetrics, frames_with_fire, road_metrics
 from cloud.demo.report import write_report
 from cloud.demo.result import DemoResult, Images, Measured, Score
 from cloud.demo.script import FootagePhase
@@ -49,9 +49,9 @@ def scripted(*answers: Detections) -> FakeDetector:
     return FakeDetector(describe(), "a" * 64, script=list(answers))
 
 
-def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) -> None:
+def test_every_phase_gives_the_roads_in_order_and_the_video_once(tmp_path: Path) -> None:
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
-    (tmp_path / "fire.mp4").write_bytes(b"film")
+    (tmp_path / "fire.mp4").write_bytes(b"video")
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=0.01)
     player.begin(FootagePhase.OBSERVE, 0)
     player.begin(FootagePhase.FILLER, 0)
@@ -63,13 +63,13 @@ def test_every_phase_gives_the_roads_in_order_and_the_film_once(tmp_path: Path) 
     assert given == [
         "00-0-observe-0000.jpg", "00-0-observe-0001.jpg", "00-1-shadow-0000.jpg", "00-1-shadow-0001.jpg"
     ]  # fmt: skip
-    films = sorted(path.name for path in (tmp_path / "work" / "footage" / FIRE_CAMERA).iterdir())
-    assert films == ["00-0-observe.mp4", "00-1-shadow.mp4"]
+    videos = sorted(path.name for path in (tmp_path / "work" / "footage" / FIRE_CAMERA).iterdir())
+    assert videos == ["00-0-observe.mp4", "00-1-shadow.mp4"]
     assert [camera["stills"] for camera in player.cameras("highway")] == [True]
     assert [camera["stills"] for camera in player.cameras("square")] == [False]
 
 
-def test_a_pass_that_has_not_begun_when_the_run_ends_never_begins(tmp_path: Path) -> None:
+def test_a_pass_that_has_not_started_when_the_run_ends_is_cancelled(tmp_path: Path) -> None:
     roads = {"km1": (photograph(tmp_path, "a"),)}
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=60)
     player.begin(FootagePhase.SHADOW, 0)
@@ -84,16 +84,16 @@ def _camera(name: str, frames: int) -> CameraResource:
 
 
 @pytest.mark.parametrize(
-    ("road", "film", "expected"), [(2, 1, True), (1, 1, False), (2, 0, False)], ids=["all", "road", "film"]
+    ("road", "video", "expected"), [(2, 1, True), (1, 1, False), (2, 0, False)], ids=["all", "road", "video"]
 )
-def test_an_observation_ends_when_every_photograph_was_looked_at(
-    tmp_path: Path, road: int, film: int, expected: bool
+def test_an_observation_ends_when_every_photograph_was_processed(
+    tmp_path: Path, road: int, video: int, expected: bool
 ) -> None:
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
-    (tmp_path / "fire.mp4").write_bytes(b"film")
+    (tmp_path / "fire.mp4").write_bytes(b"video")
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4")
     player.begin(FootagePhase.OBSERVE, 0)
-    assert player.observed([_camera("km1", road), _camera(FIRE_CAMERA, film)]) is expected
+    assert player.observed([_camera("km1", road), _camera(FIRE_CAMERA, video)]) is expected
 
 
 def test_potholes_are_counted_by_their_size_at_640(tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_potholes_are_counted_by_their_size_at_640(tmp_path: Path) -> None:
     detector = scripted(
         potholes([20, 30, 60, 70]), potholes([72, 47.5, 88, 52.5], [0, 0, 40, 40]), potholes([5, 5, 11, 11])
     )
-    seen = road_figures(detector, road)
+    seen = road_metrics(detector, road)
     assert (seen.small, seen.large) == ((False, True), (True,))
     assert (seen.false_small, seen.false_large) == (1, 1)
     assert (seen.empty_photographs, seen.false_on_empty) == (1, 1)
     assert seen.small_score == Score(2, 1, 1)
 
 
-def test_a_film_without_truth_is_only_described(tmp_path: Path) -> None:
+def test_a_video_without_ground_truth_is_only_described(tmp_path: Path) -> None:
     writer = cv2.VideoWriter(str(tmp_path / "f.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 48))
     for _ in range(7):
         writer.write(np.zeros((48, 64, 3), np.uint8))
@@ -121,14 +121,14 @@ def test_a_film_without_truth_is_only_described(tmp_path: Path) -> None:
     assert frames_with_fire(scripted(burning, potholes(), burning), tmp_path / "f.mp4") == (2, 3)
 
 
-def test_a_film_that_gives_no_frame_is_refused_and_not_told_as_free_of_fire(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match=r"film .*gone\.mp4 gives no frame"):
+def test_a_video_without_frames_is_refused_and_not_reported_as_free_of_fire(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match=r"video .*gone\.mp4 has no frame"):
         frames_with_fire(scripted(), tmp_path / "gone.mp4")
 
 
 def _truth(before: tuple[bool, ...], after: tuple[bool, ...]) -> RealTruth:
     roads = {
-        arm: RoadFigures(small, (True,), 0, 0, 4, 1)
+        arm: RoadMetrics(small, (True,), 0, 0, 4, 1)
         for arm, small in (("before", before), ("candidate", after))
     }
     others = {arm: {("fire", "day-unknown"): Score(4, 2, 1)} for arm in roads}
@@ -141,7 +141,7 @@ RESULT = DemoResult((), (), Images(0, 0, {}), {}, Measured(10.0, None, None, Non
 @pytest.mark.parametrize(
     ("after", "points", "p"),
     [((True,) * 8, 100.0, 0.5**8), ((False,) * 8, 0.0, 1.0)],
-    ids=["a gain", "a null is told as zero, with its interval"],
+    ids=["a gain", "no gain is reported as zero, with its interval"],
 )
 def test_the_gain_has_counts_interval_and_a_paired_test(
     after: tuple[bool, ...], points: float, p: float
@@ -164,7 +164,7 @@ def _campaign(state: str, reason: str) -> CampaignResource:
     return CampaignResource.model_validate({**numbers, **words, **rest, **digests})
 
 
-def test_a_stopped_campaign_is_told_as_stopped_and_its_candidate_measured(tmp_path: Path) -> None:
+def test_a_stopped_campaign_is_reported_as_stopped_and_its_candidate_is_measured(tmp_path: Path) -> None:
     (tmp_path / "sites" / "highway" / "gate").mkdir(parents=True)
     status = {"bytes_by_kind": {"misdetection": 700}, "forwarded": {"misdetection": 2}}
     (tmp_path / "sites" / "highway" / "gate" / "gate_status.json").write_text(json.dumps(status))
@@ -174,7 +174,7 @@ def test_a_stopped_campaign_is_told_as_stopped_and_its_candidate_measured(tmp_pa
     truth = _truth((False,), (True,))
     result = real_outcome(tmp_path, evidence, RESULT.measured, truth, {"highway": ["km1"]})
     assert "ended rejected: not for service: no gain. No other model was put in service." in result.notes[0]
-    assert "those of its candidate all the same" in result.notes[1]
+    assert "those of its candidate" in result.notes[1]
     assert [(row.condition, row.after.found) for row in result.rows] == [
         ("val roads, under 32 px", 1), ("val roads, 32 px and more", 1), ("other val, day-unknown", 2)
     ]  # fmt: skip
@@ -183,12 +183,12 @@ def test_a_stopped_campaign_is_told_as_stopped_and_its_candidate_measured(tmp_pa
     assert "under 32 px" in page
 
 
-def test_input_that_is_not_there_is_one_sentence_naming_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match=r"index\.csv is not there"):
+def test_missing_input_is_one_sentence_that_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match=r"index\.csv does not exist"):
         RealInput(tmp_path, tmp_path, tmp_path)
 
 
-def test_the_campaign_aims_at_the_most_harmful_missed_potholes(tmp_path: Path) -> None:
+def test_the_campaign_targets_the_most_harmful_missed_potholes(tmp_path: Path) -> None:
     data_set(tmp_path / "hazards")
     (tmp_path / "clips").mkdir()
     for path in (tmp_path / "clips" / "aagooo_fire_night.mp4", tmp_path / "yolo11n_coco_int8derived.pt"):
@@ -196,7 +196,7 @@ def test_the_campaign_aims_at_the_most_harmful_missed_potholes(tmp_path: Path) -
     given = RealInput(tmp_path, tmp_path, tmp_path)
     scenario = RealScenario(tmp_path / "w", given, real_demo_profile(tiny=True)[0])
     modes = [_mode("fire", "missed"), _mode("pothole", "false_alarm"), _mode("pothole", "missed")]
-    assert scenario.aims(modes) == ("pothole.day-clear.missed",)  # type: ignore[arg-type]  # only what is read
+    assert scenario.campaign_modes(modes) == ("pothole.day-clear.missed",)  # type: ignore[arg-type]  # only what is read
 
 
 def _mode(class_name: str, kind: str) -> object:

@@ -1,4 +1,4 @@
-"""Hazard-free pictures with patches painted empty: what is counted there, and who passes."""
+"""Hazard-free images with empty inpainted patches: what is counted, and which models pass."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cloud.demo.drawn.painted_empty import AlarmCount, count_alarms, pairs
+from cloud.demo.drawn.empty_patches import FalseAlarmCount, count_alarms, pairs
 from cloud.demo.result import DemoResult, FalseAlarms, Images, Measured, figures_of
 from cloud.errors import DemoFailed
 from messaging.taxonomy import Condition
@@ -24,19 +24,19 @@ FIGURE = "false_alarms_on_painted_empty_per_100"
 
 
 class TellTale(FakeGenerator):
-    """A generator that leaves its own colour behind wherever it paints nothing."""
+    """A generator that leaves a colour of its own in every empty patch."""
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
         return [np.full_like(patch, COLOURS["smoke"]) for patch in patches]
 
 
-def test_pictures_differ_by_their_patches_alone() -> None:
+def test_images_of_a_pair_differ_by_their_patches_alone() -> None:
     for pair in pairs(TellTale(), STREETS, (NIGHT, DAY), 2):
         changed = np.abs(pair.plain.astype(int) - pair.patched.astype(int)).max(axis=2) > 3
         assert 0.001 < changed.mean() < 0.3
 
 
-def test_every_other_picture_has_an_empty_painting_and_no_hazard_is_ever_asked_for() -> None:
+def test_every_second_image_has_an_empty_inpainted_patch_and_no_prompt_names_a_hazard() -> None:
     generator = FakeGenerator()
     asked = []
     inpaint = generator.inpaint
@@ -46,21 +46,21 @@ def test_every_other_picture_has_an_empty_painting_and_no_hazard_is_ever_asked_f
     assert all("empty" in request.prompt and not request.guided for request in asked)
 
 
-def test_the_same_pictures_come_again() -> None:
+def test_equal_arguments_give_equal_images() -> None:
     first, again = (list(pairs(FakeGenerator(), STREETS, (NIGHT,), 1)) for _ in range(2))
     assert all(np.array_equal(a.patched, b.patched) for a, b in zip(first, again, strict=True))
 
 
-def test_a_detector_that_takes_patches_for_hazards_is_counted() -> None:
+def test_detections_on_patches_are_counted() -> None:
     blind, learnt_patches = FakeDetector(sees=()), FakeDetector(sees=("smoke",))
     found = pairs(TellTale(), STREETS, (NIGHT, DAY), 2)
     alarms = count_alarms(found, blind, learnt_patches, drawn=True)
-    assert alarms.pictures == 2
+    assert alarms.images == 2
     assert (alarms.base_plain, alarms.base_patched, alarms.promoted_plain) == (0, 0, 0)
     assert alarms.promoted_patched >= 4
 
 
-def test_photographs_serve_in_place_of_drawn_streets(tmp_path: Path) -> None:
+def test_photographs_replace_drawn_streets(tmp_path: Path) -> None:
     grey = np.full((300, 500, 3), 90, np.uint8)
     cv2.imwrite(str(tmp_path / "road.png"), grey)
     alarms = count_alarms(
@@ -82,7 +82,7 @@ def test_photographs_serve_in_place_of_drawn_streets(tmp_path: Path) -> None:
         ((0, 0, 0, 1), "<= 1.00", True),
     ],
 )
-def test_the_promoted_model_may_exceed_the_base_by_one_in_a_hundred(
+def test_the_promoted_model_may_exceed_the_base_by_one_per_hundred(
     counts: tuple[int, int, int, int], target: str, holds: bool
 ) -> None:
     alarms = FalseAlarms(100, True, *counts)
@@ -92,8 +92,8 @@ def test_the_promoted_model_may_exceed_the_base_by_one_in_a_hundred(
     assert (figure.target, figure.holds, figure.n) == (target, holds, 100)
 
 
-def test_a_count_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_failed_count_raises_with_its_reason(tmp_path: Path) -> None:
     absent = tmp_path / "absent.onnx"
-    count = AlarmCount(absent, absent, tmp_path / "out.json", pictures=1, photographs=None)
+    count = FalseAlarmCount(absent, absent, tmp_path / "out.json", images=1, photographs=None)
     with pytest.raises(DemoFailed, match=r"were not counted: \S*absent\.onnx cannot be read"):
         count.result(lambda: time.sleep(0.05))

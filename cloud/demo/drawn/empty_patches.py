@@ -1,10 +1,10 @@
-"""Do patches that hold nothing raise alarms? Counts them, so that a detector cannot pass by learning patches.
+"""Count the false alarms that empty inpainted patches cause, so that no detector passes by learning patches.
 
-A detector trained on painted images may learn that a painted patch is a hazard. Here hazard-free pictures
-get patches painted *empty*, pasted and sent through a camera as training images are, and both models look
-at every picture with and without them: every box is a false alarm. The pictures are drawn streets of a world
-that nobody trained on, or photographs whose owner vouches that they show no hazard. Runs as a process of its
-own (`python -m cloud.demo.drawn.painted_empty`) beside other work; it never sees the demo's footage.
+A detector trained on inpainted images may learn that an inpainted patch is a hazard. Here hazard-free images
+get patches inpainted *empty*, pasted and given camera noise like training images, and both models process
+every image with and without them: every detection is a false alarm. The images are drawn streets of a world
+that no model was trained on, or photographs that the user vouches for. Runs as a process of its own (`python
+-m cloud.demo.drawn.empty_patches`); it never reads the demo's footage.
 """
 
 import argparse
@@ -53,7 +53,7 @@ _ANYWHERE = (
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One hazard-free picture as its camera delivers it, and the same with empty patches pasted before."""
+    """One hazard-free image as its camera delivers it, and the same image with empty patches."""
 
     plain: Image
     patched: Image
@@ -62,25 +62,25 @@ class Pair:
 def pairs(
     generator: Generator, backgrounds: Backgrounds, scenes: Sequence[Condition], count: int
 ) -> Iterator[Pair]:
-    """`count` pictures, the conditions in equal shares.
+    """`count` images, the conditions in turn.
 
-    Each gets two patches that only pass the generator's encoder and decoder, every other one of a condition
-    an empty painting besides: the dear part of the work.
+    Each gets two patches that only pass the generator's encoder and decoder; every second one of a condition
+    also gets a patch inpainted empty, which takes most of the time.
     """
     taxonomy = taxonomy_of(DRAWN_CLASSES)
     for number, condition in enumerate(scenes):
-        painter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, taxonomy, None, lambda: False)
-        wanted = range(number, count, len(scenes))
+        inpainter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, taxonomy, None, lambda: False)
+        indices = range(number, count, len(scenes))
         planned = (
-            _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(wanted)
+            _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(indices)
         )
         while group := list(itertools.islice(planned, GROUP)):
-            yield from _developed(group, painter.inpaint_empty(group))
+            yield from _with_camera(group, inpainter.inpaint_empty(group))
 
 
 def count_alarms(found: Iterator[Pair], base: Detector, promoted: Detector, *, drawn: bool) -> FalseAlarms:
-    """Boxes that both models give on the pairs, above the thresholds that they serve with."""
-    alarms = FalseAlarms(pictures=0, drawn=drawn)
+    """Detections of both models on the pairs, at the thresholds of their bundles."""
+    alarms = FalseAlarms(images=0, drawn=drawn)
     for pair in found:
         before, after = (
             [len(boxes) for boxes in detector.detect([pair.plain, pair.patched])]
@@ -88,7 +88,7 @@ def count_alarms(found: Iterator[Pair], base: Detector, promoted: Detector, *, d
         )
         alarms = replace(
             alarms,
-            pictures=alarms.pictures + 1,
+            images=alarms.images + 1,
             base_plain=alarms.base_plain + before[0],
             base_patched=alarms.base_patched + before[1],
             promoted_plain=alarms.promoted_plain + after[0],
@@ -97,21 +97,21 @@ def count_alarms(found: Iterator[Pair], base: Detector, promoted: Detector, *, d
     return alarms
 
 
-class AlarmCount:
-    """The count for two bundles, in a process of its own that is under way from the start."""
+class FalseAlarmCount:
+    """The count for two bundles, in a process of its own that starts at once."""
 
     def __init__(
-        self, base: Path, promoted: Path, out: Path, *, pictures: int, photographs: Path | None
+        self, base: Path, promoted: Path, out: Path, *, images: int, photographs: Path | None
     ) -> None:
         arguments: list[str | Path] = [
             sys.executable,
             "-m",
-            "cloud.demo.drawn.painted_empty",
+            "cloud.demo.drawn.empty_patches",
             base,
             promoted,
             out,
         ]
-        arguments += ["--pictures", str(pictures)]
+        arguments += ["--images", str(images)]
         arguments += [] if photographs is None else ["--photographs", photographs]
         self._out = out
         self._child = ChildProcess(
@@ -120,7 +120,7 @@ class AlarmCount:
         self._deadline = time.monotonic() + LIMIT_S
 
     def result(self, tick: Callable[[], object]) -> FalseAlarms:
-        """Wait for it; `tick` is called meanwhile and sleeps a little. Raises `DemoFailed`."""
+        """Wait for the result, calling `tick` meanwhile, which sleeps a little. Raises `DemoFailed`."""
         while self._child.poll() is None and time.monotonic() < self._deadline:
             tick()
         if self._child.stop() != 0:
@@ -128,14 +128,14 @@ class AlarmCount:
         return FalseAlarms(**json.loads(self._out.read_text()))
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._child.kill()
 
 
 def _scene(
     condition: Condition, backgrounds: Backgrounds, index: int, *, places: int
 ) -> tuple[ScenePlan, Background]:
-    """A background and the first places of its plan; the classes take turns, to spread the patches."""
+    """A background and the first places of its plan; the class, and so the place, changes with the index."""
     width, height = SIZE
     background = backgrounds.get(SEED, index, condition=condition, width=width, height=height)
     order = _order(condition, DRAWN_CLASSES[index % len(DRAWN_CLASSES)])
@@ -143,10 +143,10 @@ def _scene(
     return replace(plan, places=plan.places[:places]), background
 
 
-def _developed(
+def _with_camera(
     scenes: Sequence[tuple[ScenePlan, Background]], patches: Sequence[tuple[Pasting, ...]]
 ) -> Iterator[Pair]:
-    """Both images of every scene, through the same camera with the same noise."""
+    """Both images of every scene, with the same camera noise."""
     for (plan, background), pastings in zip(scenes, patches, strict=True):
         patched = paste(background, list(pastings), np.random.default_rng([SEED, plan.index, 1]))
         plain, covered = (
@@ -158,7 +158,7 @@ def _developed(
 
 def _order(condition: Condition, class_name: str) -> SynthesisOrder:
     return SynthesisOrder(
-        order="painted-empty",
+        order="empty-patches",
         class_name=class_name,
         light=condition.light,
         weather=condition.weather,
@@ -171,15 +171,15 @@ def _order(condition: Condition, class_name: str) -> SynthesisOrder:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the counting process; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="cloud.demo.drawn.painted_empty", description=__doc__)
-    parser.add_argument("base", type=Path, help="bundle that served before the first campaign")
-    parser.add_argument("promoted", type=Path, help="bundle that serves now")
+    parser = argparse.ArgumentParser(prog="cloud.demo.drawn.empty_patches", description=__doc__)
+    parser.add_argument("base", type=Path, help="bundle in service before the first campaign")
+    parser.add_argument("promoted", type=Path, help="bundle in service now")
     parser.add_argument("out", type=Path, help="JSON file of the counts")
-    parser.add_argument("--pictures", type=int, default=100)
-    parser.add_argument("--photographs", type=Path, help="folder of hazard-free pictures; else drawn streets")
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--photographs", type=Path, help="folder of hazard-free images; else drawn streets")
     given = parser.parse_args(arguments)
     try:
-        alarms = _count(given.base, given.promoted, given.photographs, given.pictures)
+        alarms = _count(given.base, given.promoted, given.photographs, given.images)
     except BlindspotError as error:
         logger.error("%s", error)
         return 1
@@ -187,12 +187,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _count(base: Path, promoted: Path, photographs: Path | None, pictures: int) -> FalseAlarms:
+def _count(base: Path, promoted: Path, photographs: Path | None, images: int) -> FalseAlarms:
     detectors = OnnxDetector(base), OnnxDetector(promoted)
     if photographs is None:
-        found = pairs(_generator(), DrawnBackgrounds(WorldName.HOLDOUT), CONDITIONS, pictures)
+        found = pairs(_generator(), DrawnBackgrounds(WorldName.HOLDOUT), CONDITIONS, images)
     else:
-        found = pairs(_generator(), FolderBackgrounds(photographs), (Condition(),), pictures)
+        found = pairs(_generator(), FolderBackgrounds(photographs), (Condition(),), images)
     return count_alarms(found, *detectors, drawn=photographs is None)
 
 
