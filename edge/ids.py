@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from messaging.wire_format.forms import ulid_text
+from messaging.wire_format.column_encodings import ulid_text
 
 
 def ids_of_a_run() -> Callable[[], str]:

@@ -52,7 +52,7 @@ class Significant:
         return no_info_after_validator_function(lambda v: float(f"{v:.{self.digits}g}"), handler(source))
 
 
-Share = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
@@ -69,10 +69,10 @@ class Report(BaseModel):
 class BoxGeometry(Report):
     """A box as shares of frame width and height: centre and size, rounded to 0.01."""
 
-    cx: Share
-    cy: Share
-    w: Share
-    h: Share
+    cx: Fraction
+    cy: Fraction
+    w: Fraction
+    h: Fraction
 
 
 class ConditionTags(Report):
@@ -107,7 +107,7 @@ class HazardEvent(Report):
     class_name: Slug
     state: HazardState
     severity: int = Field(ge=1, le=5)
-    confidence: Share
+    confidence: Fraction
     box: BoxGeometry
     tags: ConditionTags
     zone: Slug | None = None
@@ -146,7 +146,7 @@ class Misdetection(Report):
     tags: ConditionTags
     box: BoxGeometry
     evidence: EvidenceSource
-    probability: Share
+    probability: Fraction
     minute_utc: UtcMinute
     model_digest: Digest
 

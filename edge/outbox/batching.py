@@ -39,7 +39,7 @@ class Patience:
     def of(self, report: Report) -> float:
         """How long this report may wait."""
         row = PAYLOADS[kind_of(report)]
-        if row.most == 1:
+        if row.max_reports == 1:
             return 0.0
         if isinstance(report, HazardEvent) and report.state is not HazardState.CLOSED:
             return self.urgent_s if report.severity >= URGENT_SEVERITY else self.hazard_s

@@ -2,7 +2,7 @@
 
 A message is a CloudEvent around one report, or around several of one kind where the kind gathers: id (a
 ULID), source (the site), type (kind and schema version), time, and the reports, packed by the payload's
-public schema (see `packing`; `cloud_event` shows it as the JSON that CloudEvents defines). The table
+public schema (see `schema`; `cloud_event` shows it as the JSON that CloudEvents defines). The table
 `PAYLOADS` says of each kind: its model, lane, size cap, how many a message may hold, shedding priority and
 retention; subjects, permissions, streams, caps and the gate's allow-list are generated from it and written
 nowhere else. Packed bytes have one reading and one writing: `decode` takes only what `encode` would write.
@@ -32,9 +32,9 @@ from messaging.reports import (
     ShadowReport,
     SwapReceipt,
 )
-from messaging.wire_format.digits import DigitReader, DigitWriter
-from messaging.wire_format.forms import Origin, Record, Word, ulid_number, ulid_text
-from messaging.wire_format.packing import record_of
+from messaging.wire_format.column_encodings import ModelFields, Origin, SlugText, ulid_number, ulid_text
+from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
+from messaging.wire_format.schema import encoding_of
 
 SCHEMA_VERSION = 2
 MAX_MESSAGE_BYTES = 8 * 1024
@@ -52,7 +52,7 @@ class Lane(StrEnum):
 class PayloadType:
     """One row of the table. `shed_order` None means never shed; else lower numbers go first.
 
-    `most` is how many reports of the kind one message may hold; more than one: the kind gathers.
+    `max_reports` is how many reports of the kind one message may hold; more than one: the kind gathers.
     """
 
     kind: str
@@ -61,28 +61,28 @@ class PayloadType:
     cap_bytes: int
     shed_order: int | None
     retention_days: int
-    most: int = 1
+    max_reports: int = 1
 
 
 PAYLOADS: dict[str, PayloadType] = {
     row.kind: row
     for row in (
-        PayloadType("hazard", HazardEvent, Lane.HAZARDS, 4096, None, 30, most=64),
+        PayloadType("hazard", HazardEvent, Lane.HAZARDS, 4096, None, 30, max_reports=64),
         PayloadType("swap", SwapReceipt, Lane.HAZARDS, 512, None, 30),
         PayloadType("verdict", OperatorVerdict, Lane.HAZARDS, 512, None, 30),
-        PayloadType("misdetection", Misdetection, Lane.EVIDENCE, 4096, 0, 30, most=64),
-        PayloadType("prototype", ClassPrototype, Lane.EVIDENCE, 4096, 1, 30, most=16),
-        PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, most=64),
+        PayloadType("misdetection", Misdetection, Lane.EVIDENCE, 4096, 0, 30, max_reports=64),
+        PayloadType("prototype", ClassPrototype, Lane.EVIDENCE, 4096, 1, 30, max_reports=16),
+        PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, max_reports=64),
         PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
         PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1),
     )
 }
 _KINDS = {row.model: row.kind for row in PAYLOADS.values()}
-_ORDER = tuple(PAYLOADS)
-_FORMS: dict[str, Record] = {row.kind: record_of(row.model) for row in PAYLOADS.values()}
-_MOST_KINDS = 32
+_KIND_ORDER = tuple(PAYLOADS)
+_ENCODINGS: dict[str, ModelFields] = {row.kind: encoding_of(row.model) for row in PAYLOADS.values()}
+_MAX_KINDS = 32
 _HEAD_BYTES = 3
-_ULIDS = 1 << 128
+_ULID_COUNT = 1 << 128
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,10 @@ def kind_of(report: Report) -> str:
 def encode(message: Message) -> bytes:
     """The bytes of a message. Raises `MessageRefused`: over the cap of its kind, or a value does not fit."""
     row = PAYLOADS[message.kind]
-    if {kind_of(report) for report in message.more} - {row.kind} or len(message.reports) > row.most:
+    if {kind_of(report) for report in message.more} - {row.kind} or len(message.reports) > row.max_reports:
         raise MessageRefused(
-            f"{row.kind} message {message.id} holds {len(message.reports)} reports; at most {row.most} of "
-            "this one kind fit"
+            f"{row.kind} message {message.id} holds {len(message.reports)} reports; at most "
+            f"{row.max_reports} of this one kind fit"
         )
     try:
         data = _framed(_packed(message, row))
@@ -149,7 +149,7 @@ def decode(data: bytes) -> Message:
     if data != _framed(data[_HEAD_BYTES:]):
         raise MessageRefused(f"not a Blindspot message, or damaged: the check of its {len(data)} bytes fails")
     try:
-        message = _unpacked(DigitReader(data[_HEAD_BYTES:]), len(data))
+        message = _unpacked(MixedRadixReader(data[_HEAD_BYTES:]), len(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -180,26 +180,26 @@ def _framed(body: bytes) -> bytes:
 
 
 def _packed(message: Message, row: PayloadType) -> bytes:
-    out, origin = DigitWriter(), Origin(_seconds(message.at_utc), _ulid(message.id))
-    out.put(_ORDER.index(row.kind), _MOST_KINDS)
-    out.put(ulid_number(origin.id), _ULIDS)
+    out, origin = MixedRadixWriter(), Origin(_seconds(message.at_utc), _ulid(message.id))
+    out.put(_KIND_ORDER.index(row.kind), _MAX_KINDS)
+    out.put(ulid_number(origin.id), _ULID_COUNT)
     out.put(origin.at_utc, LAST_UTC + 1)
-    Word().write(out, [_site(message.site)], origin)
-    out.put(len(message.reports) - 1, row.most)
-    _FORMS[row.kind].write(out, message.reports, origin)
+    SlugText().write(out, [_site(message.site)], origin)
+    out.put(len(message.reports) - 1, row.max_reports)
+    _ENCODINGS[row.kind].write(out, message.reports, origin)
     return out.to_bytes()
 
 
-def _unpacked(source: DigitReader, length_bytes: int) -> Message:
-    number = source.take(_MOST_KINDS)
-    if number >= len(_ORDER):
+def _unpacked(source: MixedRadixReader, length_bytes: int) -> Message:
+    number = source.take(_MAX_KINDS)
+    if number >= len(_KIND_ORDER):
         raise MessageRefused(f"payload type {number} is not on the allow-list")
-    row = PAYLOADS[_ORDER[number]]
+    row = PAYLOADS[_KIND_ORDER[number]]
     if length_bytes > row.cap_bytes:
         raise MessageRefused(f"{row.kind} message has {length_bytes} bytes, its cap is {row.cap_bytes}")
-    origin = Origin(id=ulid_text(source.take(_ULIDS)), at_utc=source.take(LAST_UTC + 1))
-    (site,) = Word().read(source, 1, origin)
-    reports = _FORMS[row.kind].read(source, source.take(row.most) + 1, origin)
+    origin = Origin(id=ulid_text(source.take(_ULID_COUNT)), at_utc=source.take(LAST_UTC + 1))
+    (site,) = SlugText().read(source, 1, origin)
+    reports = _ENCODINGS[row.kind].read(source, source.take(row.max_reports) + 1, origin)
     source.end()
     return Message(origin.id, _site(site), origin.at_utc, reports[0], tuple(reports[1:]))
 

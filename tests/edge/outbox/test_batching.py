@@ -22,7 +22,7 @@ from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import SITE_STREAMS
 from messaging.reports import HazardState, Report
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
-from messaging.wire_format.forms import ulid_number
+from messaging.wire_format.column_encodings import ulid_number
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE, RECALL, SHADOW, SWAP
 
 ROOT = Path(__file__).parents[3]
@@ -125,7 +125,7 @@ def test_a_hazard_leaves_soon_and_takes_along_what_was_waiting(tmp_path: Path) -
 def test_a_full_message_leaves_and_the_next_one_opens(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
-    most = PAYLOADS["misdetection"].most
+    most = PAYLOADS["misdetection"].max_reports
     futures = [outbox.put(MISDETECTION) for _ in range(most + 3)]
     outbox.start()
     assert futures[0].result(2)

@@ -57,15 +57,15 @@ def test_a_message_survives_the_wire_and_has_one_writing(kind: str) -> None:
     assert len(data) <= min(128, PAYLOADS[kind].cap_bytes)
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, row in PAYLOADS.items() if row.most > 1))
+@pytest.mark.parametrize("kind", sorted(kind for kind, row in PAYLOADS.items() if row.max_reports > 1))
 def test_reports_that_gather_survive_in_their_order_and_a_full_message_keeps_its_cap(kind: str) -> None:
     row, sample = PAYLOADS[kind], SAMPLES[kind]
     other = sample.model_copy(update={"camera": "south", "class_name": "unknown"})
     pair = (other, sample)
-    whole = Message(ULID_SAMPLE, "s1", 1_800_000_000, sample, pair * (row.most // 2 - 1) + (other,))
-    assert len(whole.reports) == row.most
+    whole = Message(ULID_SAMPLE, "s1", 1_800_000_000, sample, pair * (row.max_reports // 2 - 1) + (other,))
+    assert len(whole.reports) == row.max_reports
     assert decode(encode(whole)) == whole
-    with pytest.raises(MessageRefused, match=f"at most {row.most}"):
+    with pytest.raises(MessageRefused, match=f"at most {row.max_reports}"):
         encode(replace(whole, more=(*whole.more, sample)))
 
 

@@ -16,9 +16,9 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
+    Fraction,
     HazardState,
     Report,
-    Share,
     Significant,
     Ulid,
     UtcMinute,
@@ -26,9 +26,9 @@ from messaging.reports import (
 )
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
-from messaging.wire_format.digits import DigitReader, DigitWriter
-from messaging.wire_format.forms import Origin, ulid_number, ulid_text
-from messaging.wire_format.packing import record_of
+from messaging.wire_format.column_encodings import Origin, ulid_number, ulid_text
+from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
+from messaging.wire_format.schema import encoding_of
 from tests.support.messaging.samples import HAZARD, MINUTE, MISDETECTION, PROTOTYPE, RECALL, ULID_SAMPLE
 
 NOW = 1_800_000_000
@@ -41,7 +41,7 @@ class Colour(StrEnum):
 
 class Everything(Report):
     word: Slug
-    share: Share
+    share: Fraction
     number: int = Field(ge=-5, le=10**7)
     tens: int = Field(ge=20, le=1000, multiple_of=10)
     figure: Annotated[float, Field(ge=0.0, le=1e6), Significant(6)]
@@ -81,9 +81,9 @@ everything = st.builds(
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(reports=st.lists(everything, min_size=1, max_size=5))
 def test_what_is_packed_is_unpacked_the_same(reports: list[Everything]) -> None:
-    form, origin, out = record_of(Everything), Origin(NOW, ULID_SAMPLE), DigitWriter()
+    form, origin, out = encoding_of(Everything), Origin(NOW, ULID_SAMPLE), MixedRadixWriter()
     form.write(out, reports, origin)
-    source = DigitReader(out.to_bytes())
+    source = MixedRadixReader(out.to_bytes())
     assert form.read(source, len(reports), origin) == reports
     source.end()
 
@@ -93,20 +93,20 @@ def test_what_is_packed_is_unpacked_the_same(reports: list[Everything]) -> None:
     [
         (str, "free text"),
         (Annotated[str, Field(max_length=8)], "free text"),
-        (bytes, "bytes has no form"),
+        (bytes, "bytes has no encoding"),
         (float, "grid or a number of significant digits"),
         (int, "no bound"),
         (Annotated[int, Field(ge=0)], "no bound 'le'"),
         (tuple[bool, ...], "no bound 'max_length'"),
-        (dict[str, int], "has no form"),
-        (list[int], "has no form"),
-        (Any, "has no form"),
+        (dict[str, int], "has no encoding"),
+        (list[int], "has no encoding"),
+        (Any, "has no encoding"),
     ],
 )
 def test_a_field_with_room_for_anything_has_no_form(annotation: Any, sentence: str) -> None:
     model = type("Sloppy", (Report,), {"__annotations__": {"field": annotation}})
-    with pytest.raises(TypeError, match=rf"Sloppy\.field cannot be packed: .*{sentence}"):
-        record_of(model)
+    with pytest.raises(TypeError, match=rf"Sloppy\.field cannot be encoded: .*{sentence}"):
+        encoding_of(model)
 
 
 def test_an_id_is_a_number_and_back() -> None:
@@ -116,12 +116,12 @@ def test_an_id_is_a_number_and_back() -> None:
 
 
 def test_a_digit_outside_its_radix_is_refused_and_a_rest_is_noticed() -> None:
-    out = DigitWriter()
+    out = MixedRadixWriter()
     with pytest.raises(MessageRefused):
         out.put(5, 5)
-    out.put_whole(1000, 10_000)
+    out.put_varint(1000, 10_000)
     with pytest.raises(MessageRefused, match="bits are left"):
-        DigitReader(out.to_bytes()).end()
+        MixedRadixReader(out.to_bytes()).end()
 
 
 # -- a busy minute of two cameras ---------------------------------------------------------------------
