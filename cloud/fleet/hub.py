@@ -32,7 +32,8 @@ _ADDRESS = "address.json"
 class Hub:
     """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address.
 
-    `revoke_site` makes the hub refuse a site's credentials at once; repeating it changes nothing."""
+    `revoke_site` makes the hub refuse a site's credentials at once; repeating it changes nothing.
+    """
 
     bus: Bus
     blobs: Blobs
@@ -88,9 +89,9 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
     broker = EmbeddedBroker(broker_config(settings, authority))
 
     def revoke_site(site: str) -> None:
-        now = hub_authority(folder)
-        now.revoke_site(site)
-        broker.reload(broker_config(settings, now))
+        current = hub_authority(folder)
+        current.revoke_site(site)
+        broker.reload(broker_config(settings, current))
 
     await asyncio.to_thread(broker.start)
     try:

@@ -1,0 +1,94 @@
+"""The first model of a fleet: released once, never beside another release, and none without weights."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from cloud.detector.model_files import ModelFiles
+from cloud.fleet.first_model import release_first_model
+from cloud.fleet.publisher import Publisher
+from cloud.store.release_store import ReleaseStore
+from messaging.blobs import digest_of
+from messaging.releases import BundleDescription, Channel
+from messaging.trust.manifest import ReleaseManifest
+from tests.support.cloud.sample_reports import open_store
+from tests.support.fake_detector import describe, fake_bundle
+
+BUNDLE = fake_bundle("street-start")
+
+
+class FakeModels:
+    """Exports every weights file as the same bundle."""
+
+    def __init__(self, folder: Path) -> None:
+        self.exported: list[Path] = []
+        self._bundle = folder / "model.onnx"
+        self._bundle.write_bytes(BUNDLE)
+
+    def export(self, weights: Path) -> str:
+        self.exported.append(weights)
+        return digest_of(BUNDLE)
+
+    def detector(self, digest: str) -> SimpleNamespace:
+        return SimpleNamespace(description=describe("street-start"))
+
+    def bundle(self, digest: str) -> Path:
+        return self._bundle
+
+
+class FakePublisher:
+    """Makes manifests without signing them."""
+
+    def publish_first(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
+        return ReleaseManifest.of(
+            description,
+            digest=digest_of(bundle),
+            length_bytes=len(bundle),
+            channel=Channel.SERVICE,
+            version=1,
+            evaluation_digest=None,
+            synthetic_set_digest=None,
+        )
+
+
+class Fleet:
+    def __init__(self, folder: Path) -> None:
+        database, _ = open_store(folder)
+        self.releases, self.models = ReleaseStore(database), FakeModels(folder)
+
+    def start(self, weights: Path | None) -> str | None:
+        return release_first_model(
+            weights,
+            releases=self.releases,
+            models=cast(ModelFiles, self.models),
+            publisher=cast(Publisher, FakePublisher()),
+        )
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def test_the_starting_detector_is_exported_and_recorded_for_service(fleet: Fleet) -> None:
+    digest = fleet.start(Path("start.safetensors"))
+    release = fleet.releases.current_service()
+    assert release is not None
+    assert (release.digest, release.channel, release.version) == (digest, "service", 1)
+    assert (release.name, release.campaign) == ("street-start", None)
+
+
+def test_a_fleet_with_a_release_keeps_it(fleet: Fleet) -> None:
+    first = fleet.start(Path("start.safetensors"))
+    assert fleet.start(Path("other.safetensors")) == first
+    assert fleet.models.exported == [Path("start.safetensors")]
+
+
+def test_without_weights_nothing_is_released_and_a_warning_names_the_setting(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert fleet.start(None) is None
+    assert fleet.releases.current_service() is None
+    assert "give one with starting_weights" in caplog.text
