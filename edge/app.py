@@ -96,7 +96,7 @@ class _Shared:
     """What all cameras of a node are built from."""
 
     settings: NodeSettings
-    detector: Detector
+    detector: SwappableDetector
     teacher: Detector | None
     metrics: NodeMetrics
     new_id: Callable[[], str]

@@ -31,12 +31,14 @@ from edge.tracking.tracker import (
     TrackState,
     TrackUpdate,
 )
+from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
 from edge.vision.conditions import ConditionMemory, FrameConditions
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
 from edge.zones import Zone
+from messaging.releases import BundleDescription
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
 
@@ -54,7 +56,7 @@ class Looked:
 class PipelineParts:
     """What the cameras of a node share, and what each has of its own."""
 
-    detector: Detector
+    detector: SwappableDetector
     teacher: Detector | None
     accountant: PrivacyAccountant
     metrics: NodeMetrics
@@ -72,7 +74,7 @@ class CameraPipeline:
         bundle = parts.detector.description
         self.health = health
         self._camera, self._parts = camera.name, parts
-        self._digest = parts.detector.digest
+        self._digest, self._description = parts.detector.digest, bundle
         self._stills = camera.stills
         self._tags = ConditionMemory(interval_s=0.0 if camera.stills else 1.0)
         self._motion = MotionFilter()
@@ -103,7 +105,7 @@ class CameraPipeline:
             self.health.skipped += 1
             return Looked(skipped=True)
         started = time.perf_counter()
-        found = self._detect(frame)
+        model, found = self._detect(frame)
         taken_s = time.perf_counter() - started
         self.health.looked(taken_s)
         update = self._tracker.update(found, frame.time_s)
@@ -117,12 +119,13 @@ class CameraPipeline:
         if turn and shadow is not None:
             self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, opinion=opinion)
         watched = motion if self._parts.evidence.motion else None
-        evidence = self._doubt(
+        evidence = self._collect_evidence(
+            model,
             Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
-            SecondOpinions(self._second_views(frame), opinion),
+            SecondOpinions(self._second_views(model, frame), opinion),
         )
-        self._remember(update, evidence, tags)
-        self._count(found, evidence)
+        self._remember(model.description, update, evidence, tags)
+        self._count(model.description, found, evidence)
         return Looked([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
 
     def end(self, at_utc: float) -> list[Report]:
@@ -146,7 +149,7 @@ class CameraPipeline:
             return list(
                 recall_tallies(
                     self._teacher.take() if self._teacher else (),
-                    self._parts.detector.description.class_names,
+                    self._description.class_names,
                     camera=self._camera,
                     model_digest=self._digest,
                     minute_utc=minute_of(at_utc),
@@ -169,26 +172,26 @@ class CameraPipeline:
                     self._parts.metrics.withheld.labels(self._camera, "budget").inc()
         return released
 
-    def _detect(self, frame: Frame) -> Detections:
-        detector = self._parts.detector
+    def _detect(self, frame: Frame) -> tuple[Detector, Detections]:
+        """Run the detector; the returned model is used for the whole frame, whatever is swapped meanwhile."""
         floor = min(self._tracker.floor, self._collector.floor)
         try:
-            found = detector.detect([frame.image], floor=floor)[0]
+            model, found = self._parts.detector.detect_frame(frame.image, floor=floor)
         except DetectorError:
             self._collector.could_not_look()
             raise
-        if detector.digest != self._digest:
-            self._follow(detector)
-        return found
+        if model.digest != self._digest:
+            self._follow(model)
+        return model, found
 
-    def _follow(self, detector: Detector) -> None:
-        """Another model serves from this frame on: its thresholds, and counts of its own."""
-        self._digest = detector.digest
-        self._tracker.describe(detector.description)
-        self._rules.description = detector.description
-        self._collector.describe(detector.description)
+    def _follow(self, model: Detector) -> None:
+        """Use the thresholds of another model from this frame on, and start new counts."""
+        self._digest, self._description = model.digest, model.description
+        self._tracker.describe(model.description)
+        self._rules.description = model.description
+        self._collector.describe(model.description)
         if self._teacher is not None:
-            self._teacher.follow(detector.description)
+            self._teacher.follow(model.description)
 
     def _teach(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherOpinion | None:
         """What the teacher says, if there is one and it could look."""
@@ -224,7 +227,7 @@ class CameraPipeline:
             tracking=self._sparse,
         )
 
-    def _second_views(self, frame: Frame) -> tuple[Detections, ...] | None:
+    def _second_views(self, model: Detector, frame: Frame) -> tuple[Detections, ...] | None:
         """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.
 
         Of stills every one: the next picture shows something else.
@@ -232,40 +235,42 @@ class CameraPipeline:
         if self.health.frames % self._parts.evidence.second_view_every and not self._stills:
             return None
         try:
-            return tuple(look_again(self._parts.detector, frame.image, self._collector.floor))
+            return tuple(look_again(model, frame.image, self._collector.floor))
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "second_view_failed").inc()
             return None
 
-    def _doubt(self, moment: Moment, opinions: SecondOpinions) -> list[Evidence]:
+    def _collect_evidence(self, model: Detector, moment: Moment, opinions: SecondOpinions) -> list[Evidence]:
         """What speaks against the detector; nothing of a frame whose misses could not be embedded."""
         try:
-            return self._collector.observe(moment, opinions, embed=self._parts.detector.embed)
+            return self._collector.observe(moment, opinions, embed=model.embed)
         except DetectorError:
             self._collector.could_not_look()
             self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
             return []
 
-    def _remember(self, update: TrackUpdate, evidence: list[Evidence], tags: FrameConditions) -> None:
+    def _remember(
+        self,
+        bundle: BundleDescription,
+        update: TrackUpdate,
+        evidence: list[Evidence],
+        tags: FrameConditions,
+    ) -> None:
         """One vector a track into the prototype sums: ended tracks, and misses whose class is known.
 
         In stills a track ends with its picture.
         """
-        bundle = self._parts.detector.description
         for track in update.active if self._stills else update.ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
-                self._book.add(
-                    self._key(bundle.class_names[track.class_id], tags), track_key(track.id), track.embedding
-                )
+                key = _prototype_key(bundle, bundle.class_names[track.class_id], tags)
+                self._book.add(key, track_key(track.id), track.embedding)
         for item in evidence:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
-                self._book.add(self._key(item.report.class_name, tags), item.track_key, item.embedding)
+                key = _prototype_key(bundle, item.report.class_name, tags)
+                self._book.add(key, item.track_key, item.embedding)
 
-    def _key(self, class_name: str, tags: FrameConditions) -> PrototypeKey:
-        return PrototypeKey(class_name, tags.condition, self._parts.detector.description.embedding_digest)
-
-    def _count(self, found: Detections, evidence: list[Evidence]) -> None:
-        metrics, bundle = self._parts.metrics, self._parts.detector.description
+    def _count(self, bundle: BundleDescription, found: Detections, evidence: list[Evidence]) -> None:
+        metrics = self._parts.metrics
         for class_id in above_threshold(found, bundle).class_id:
             self.health.detections += 1
             metrics.detections.labels(self._camera, bundle.class_names[class_id]).inc()
@@ -273,3 +278,7 @@ class CameraPipeline:
             self.health.misdetections += 1
             report = item.report
             metrics.misdetections.labels(self._camera, report.class_name, report.evidence).inc()
+
+
+def _prototype_key(bundle: BundleDescription, class_name: str, tags: FrameConditions) -> PrototypeKey:
+    return PrototypeKey(class_name, tags.condition, bundle.embedding_digest)

@@ -59,7 +59,7 @@ class SwapPolicy:
 
 
 class SwappableDetector:
-    """A `Detector` whose model can be changed while it is in use; safe to call from several threads."""
+    """The model in service, which can be changed while it is in use; safe to call from several threads."""
 
     def __init__(
         self, load: Loader, policy: SwapPolicy | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -114,25 +114,25 @@ class SwappableDetector:
         """Why the model on probation was put out of service by itself; None while it holds."""
         return self._failed
 
-    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        """See `Detector.detect`; during probation the old model answers where the new one fails."""
+    def detect_frame(self, image: Image, *, floor: float | None = None) -> tuple[Detector, Detections]:
+        """The model that processed the frame, and its detections; see `Detector.detect`.
+
+        Everything else about the frame (thresholds, embeddings, second views, the digest of its reports)
+        belongs to the returned model, whatever is swapped in the meantime. During probation the old model
+        processes the frames on which the new one fails.
+        """
         with self._lock:
             current = self._present()
-            self._remember(images)
+            self._remember(image)
             try:
-                found = current.detect(images, floor=floor)
+                (found,) = current.detect([image], floor=floor)
                 if self._probation_since is not None:
-                    _check_sound(found, current.description)
+                    _check_sound([found], current.description)
             except DetectorError as error:
-                return self._look_again(images, floor, error)
+                return self._fall_back(image, floor, error)
             self._failures_in_a_row = 0
-            self._good_frames += len(images)
-            return found
-
-    def embed(self, image: Image, xyxy: Floats) -> Floats:
-        """See `edge.vision.detector.Detector`."""
-        with self._lock:
-            return self._present().embed(image, xyxy)
+            self._good_frames += 1
+            return PinnedModel(current, self._lock), found
 
     def prepare(self, data: bytes, manifest: ReleaseManifest) -> Detector:
         """Load a candidate, warm it up and test it; frames keep flowing meanwhile.
@@ -212,10 +212,10 @@ class SwappableDetector:
             raise DetectorError("this node has no model yet; it waits for its first release")
         return current
 
-    def _look_again(
-        self, images: Sequence[Image], floor: float | None, error: DetectorError
-    ) -> list[Detections]:
-        """After a failed call: the old model looks instead; without one, or if it fails too, raise."""
+    def _fall_back(
+        self, image: Image, floor: float | None, error: DetectorError
+    ) -> tuple[Detector, Detections]:
+        """After a failed call: the old model processes the frame; without one, or if it fails too, raise."""
         if self._probation_since is None:
             raise error
         self._failures_in_a_row += 1
@@ -226,19 +226,20 @@ class SwappableDetector:
         try:
             if fallback is None:
                 raise error
-            return fallback.detect(images, floor=floor)
+            (found,) = fallback.detect([image], floor=floor)
         except DetectorError:
-            self._frames_lost += len(images)
+            self._frames_lost += 1
             raise
+        return PinnedModel(fallback, self._lock), found
 
     def _revert(self, reason: SwapReason) -> None:
         self._current, self._fallback, self._probation_since = self._fallback, None, None
         self._failed = reason
 
-    def _remember(self, images: Sequence[Image]) -> None:
+    def _remember(self, image: Image) -> None:
         now = self._clock()
-        if images and now - self._golden_at >= self._policy.golden_every_s:
-            self._golden.append(images[0])
+        if now - self._golden_at >= self._policy.golden_every_s:
+            self._golden.append(image)
             self._golden_at = now
 
     def _allowed_s(self, frames: Sequence[Image]) -> float:
@@ -270,6 +271,34 @@ class SwappableDetector:
                 if turn:
                     fastest[index] = min(fastest[index], taken)
         return sum(fastest)
+
+
+@dataclass(frozen=True)
+class PinnedModel:
+    """One model, kept for the rest of a frame; a `Detector` that takes turns with the other cameras."""
+
+    model: Detector
+    lock: AbstractContextManager[object]
+
+    @property
+    def description(self) -> BundleDescription:
+        """See `Detector`."""
+        return self.model.description
+
+    @property
+    def digest(self) -> str:
+        """See `Detector`."""
+        return self.model.digest
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        """See `Detector`."""
+        with self.lock:
+            return self.model.detect(images, floor=floor)
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        """See `Detector`."""
+        with self.lock:
+            return self.model.embed(image, xyxy)
 
 
 def _check_sound(found: Sequence[Detections], description: BundleDescription) -> None:

@@ -1,6 +1,6 @@
 """One frame through all of the edge: hazards, evidence, tallies; a failure is never an empty street."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
 from edge.tracking.standing_hazards import StandingHazards
+from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
 from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
-from tests.support.fake_detector import FakeDetector, describe
+from tests.support.fake_detector import FakeDetector, describe, load_fake
 
 NOW = 1_700_000_000.0
 PLAIN = EvidenceSettings(second_view_every=1000, motion=False, motion_filter=False)
@@ -51,12 +52,22 @@ def _always(name: str, digest: str, boxes: Detections) -> Always:
     return detector
 
 
+def in_service(detector: FakeDetector) -> SwappableDetector:
+    swappable = SwappableDetector(load_fake)
+    swappable.serve(detector)
+    return swappable
+
+
 def _pipeline(
-    tmp_path: Path, detector: FakeDetector, teacher: FakeDetector | None = None, *, every: int = 1
+    tmp_path: Path,
+    detector: FakeDetector | SwappableDetector,
+    teacher: FakeDetector | None = None,
+    *,
+    every: int = 1,
 ) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
-        detector,
+        in_service(detector) if isinstance(detector, FakeDetector) else detector,
         teacher,
         accountant,
         NodeMetrics(),
@@ -209,6 +220,46 @@ def test_a_swap_changes_the_digest_on_reports_and_starts_new_tallies(tmp_path: P
     assert {(t.model_digest[0], t.supported, t.detected) for t in tallies} == {("c", 1, 1)}
 
 
+class Embedding(Always):
+    """Counts the boxes that it embeds."""
+
+    embedded = 0
+
+    def embed(self, image: Image, xyxy: Floats) -> Floats:
+        self.embedded += len(xyxy)
+        return np.ones((len(xyxy), 4), np.float32)
+
+
+class SwappingTeacher(Always):
+    """Calls `swap` while it processes a frame, after the detector in service has processed it."""
+
+    swap: Callable[[], None]
+
+    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
+        self.swap()
+        return super().detect(images, floor=floor)
+
+
+def test_a_frame_belongs_to_one_model_when_another_is_swapped_in_before_the_frame_ends(
+    tmp_path: Path,
+) -> None:
+    old, new = Embedding(describe("old"), "a" * 64), Embedding(describe("new"), "c" * 64)
+    old.boxes = new.boxes = Detections.empty(4)
+    swappable, teacher = in_service(old), SwappingTeacher(describe("t"), "b" * 64)
+    teacher.boxes, teacher.swap = _box(class_id=2), lambda: None
+    pipeline = _pipeline(tmp_path, swappable, teacher)
+    frames = list(_frames(8))
+    before = [report for frame in frames[:2] for report in pipeline.process(frame).reports]
+    teacher.swap = lambda: swappable.swap(new)
+    (missed,) = [*before, *pipeline.process(frames[2]).reports]
+    assert missed.model_digest == "a" * 64
+    assert (old.embedded, new.embedded) == (1, 0), "the model that missed the object embeds it"
+    teacher.swap = lambda: None
+    after = [report for frame in frames[3:] for report in pipeline.process(frame).reports]
+    assert [report.model_digest for report in after] == ["c" * 64]
+    assert new.embedded == 1
+
+
 def test_without_a_teacher_the_shadow_run_sees_every_nth_frame(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()), every=3)
     shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64)
@@ -240,7 +291,7 @@ def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None)
     accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
-        serving,
+        in_service(serving),
         teacher,
         accountant,
         NodeMetrics(),

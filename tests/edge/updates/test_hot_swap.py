@@ -45,19 +45,20 @@ def test_before_the_first_release_a_node_cannot_look_and_says_so() -> None:
     detector = SwappableDetector(load_fake)
     assert not detector.ready
     with pytest.raises(DetectorError, match="waits for its first release"):
-        detector.detect([IMAGE])
+        detector.detect_frame(IMAGE)
     with pytest.raises(DetectorError):
         _ = detector.digest
 
 
 def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
     detector = serving()
-    detector.detect([IMAGE])
+    detector.detect_frame(IMAGE)
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     assert detector.digest == candidate.digest
     assert detector.description.name == "new"
-    assert len(detector.detect([IMAGE, IMAGE])) == 2
+    for _ in range(2):
+        detector.detect_frame(IMAGE)
     assert (detector.good_frames, detector.frames_lost) == (2, 0)
     detector.settle()
     assert detector.probation_s is None
@@ -75,7 +76,7 @@ def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
 )
 def test_a_candidate_that_fails_its_test_never_serves(kind: str, reason: SwapReason) -> None:
     detector = serving()
-    detector.detect([IMAGE])
+    detector.detect_frame(IMAGE)
     with pytest.raises(CandidateRefused) as refused:
         prepared(detector, "new", kind)
     assert refused.value.reason is reason
@@ -102,8 +103,8 @@ def test_a_candidate_that_fails_in_service_goes_back_by_itself_and_no_frame_is_l
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     candidate.kind = "deaf"
-    answers = [detector.detect([IMAGE]) for _ in range(5)]
-    assert all(len(answer) == 1 for answer in answers)
+    answers = [detector.detect_frame(IMAGE) for _ in range(5)]
+    assert {(model.description.name, len(found)) for model, found in answers} == {("old", 1)}
     assert detector.failed is SwapReason.CRASHED
     assert detector.description.name == "old"
     assert detector.frames_lost == 0
@@ -115,7 +116,7 @@ def test_a_single_failure_in_probation_is_forgiven() -> None:
     detector.swap(candidate)
     for kind in ("deaf", "nan", "good", "deaf", "deaf", "good"):
         candidate.kind = kind
-        assert len(detector.detect([IMAGE])) == 1
+        assert len(detector.detect_frame(IMAGE)[1]) == 1
     assert detector.failed is None
     assert detector.description.name == "new"
 
@@ -127,7 +128,7 @@ def test_after_probation_a_failure_is_a_failure_and_not_an_empty_street() -> Non
     detector.settle()
     candidate.kind = "deaf"
     with pytest.raises(DetectorError):
-        detector.detect([IMAGE])
+        detector.detect_frame(IMAGE)
 
 
 def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
@@ -137,7 +138,7 @@ def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
     candidate.kind = "deaf"
     for _ in range(3):
         with pytest.raises(DetectorError):
-            detector.detect([IMAGE])
+            detector.detect_frame(IMAGE)
     assert not detector.ready
     assert detector.failed is SwapReason.CRASHED
 
@@ -157,7 +158,7 @@ def test_frames_flow_while_a_candidate_is_tested_and_swapped() -> None:
     def camera() -> None:
         while not stop.is_set():
             try:
-                looked[0] += len(detector.detect([IMAGE]))
+                looked[0] += len(detector.detect_frame(IMAGE)[1])
             except DetectorError as error:
                 failures.append(error)
 

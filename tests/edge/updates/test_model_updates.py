@@ -44,7 +44,7 @@ class Node:
         for _ in range(seconds // 10):
             self.updates.tick(NOW)
             if self.detector.ready:
-                self.detector.detect([IMAGE])
+                self.detector.detect_frame(IMAGE)
             self.time_s += 10
         self.updates.tick(NOW)
 
@@ -78,7 +78,7 @@ def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
     node.run(20)
     shadow = node.updates.shadow
     assert shadow is not None
-    found = node.detector.detect([IMAGE])[0]
+    found = node.detector.detect_frame(IMAGE)[1]
     for second in range(4):
         shadow.look("gate", IMAGE, found, condition=Condition(), time_s=second, incumbent_ms=1.0)
     (so_far,) = node.updates.shadow_reports(NOW)
@@ -120,7 +120,7 @@ def test_a_model_that_fails_in_its_first_minutes_goes_back_by_itself(node: Node)
     assert node.detector.description.name == "two"
     node.loaded[-1].kind = "deaf"
     for _ in range(3):
-        assert len(node.detector.detect([IMAGE])) == 1
+        assert len(node.detector.detect_frame(IMAGE)[1]) == 1
     node.updates.tick(NOW)
     assert node.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
     assert node.detector.description.name == "one"
@@ -235,5 +235,5 @@ def test_a_shadow_run_waits_for_an_incumbent(tmp_path: Path) -> None:
     node.run(20)
     assert node.updates.shadow is None
     with pytest.raises(DetectorError):
-        node.detector.detect([IMAGE])
+        node.detector.detect_frame(IMAGE)
     assert node.told() == []
