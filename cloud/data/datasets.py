@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cloud.data.labelled_images import IMAGE_SUFFIXES, LabelledFile, list_labelled, place_of, read_image
+from cloud.data.labelled_images import IMAGE_SUFFIXES, LabelledFile, list_labelled, read_image, scene_of
 from cloud.errors import DataRefused
 from messaging.blobs import write_atomically
 from messaging.taxonomy import Condition
@@ -77,7 +77,7 @@ class DatasetRegister:
         Raises `DataRefused` for a folder without images, a faulty file, or a scene that has another role.
         """
         files = _background_files(folder) if role is DataRole.BACKGROUND else list_labelled(folder)
-        scenes = tuple(sorted({file.place for file in files}))
+        scenes = tuple(sorted({file.scene for file in files}))
         self._refuse_second_role(scenes, role, folder)
         digest = _digest(folder, files)
         target = self._root / role / digest
@@ -98,7 +98,7 @@ class DatasetRegister:
                 raise DataRefused(
                     f"scene {both[0]!r} of {folder} is in role {dataset.role} already (dataset "
                     f"{dataset.name}); a scene may not be in {role} too: leave it out, or rename it if it is "
-                    "another place"
+                    "another scene"
                 )
 
     def _copy(self, folder: Path, files: Iterable[LabelledFile], target: Path) -> None:
@@ -128,7 +128,7 @@ def _background_files(folder: Path) -> tuple[LabelledFile, ...]:
     paths = sorted(path for path in inside.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise DataRefused(f"{folder} holds no images; put JPEG or PNG files into it")
-    return tuple(LabelledFile(path, (), _UNKNOWN, place_of(path.stem)) for path in paths)
+    return tuple(LabelledFile(path, (), _UNKNOWN, scene_of(path.stem)) for path in paths)
 
 
 def _check_images(files: Iterable[LabelledFile]) -> None:

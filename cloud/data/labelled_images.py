@@ -67,12 +67,12 @@ class NormalisedBox:
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """An image file with its labels, pixels not read yet. `place` names the scene it was taken in."""
+    """An image file with its labels, pixels not read yet. `scene` names the scene it was taken in."""
 
     path: Path
     boxes: tuple[NormalisedBox, ...]
     condition: Condition
-    place: str
+    scene: str
 
     def open(self) -> LabelledImage:
         """Read the pixels. Raises `DataRefused` for a file that is not an image."""
@@ -160,22 +160,22 @@ def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
 
 
 def write_index(folder: Path, rows: Sequence[tuple[str, str, Condition]]) -> None:
-    """Write `index.csv` from rows (image name without suffix, place, condition)."""
+    """Write `index.csv` from rows (image name without suffix, scene, condition)."""
     with (folder / "index.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "scene", "condition"])
-        writer.writerows([f"images/{name}.jpg", place, condition.key] for name, place, condition in rows)
+        writer.writerows([f"images/{name}.jpg", scene, condition.key] for name, scene, condition in rows)
 
 
-def place_of(stem: str) -> str:
+def scene_of(stem: str) -> str:
     """The scene of a file name: the part before its last number (`cam3_0042` -> `cam3`)."""
     return re.sub(r"[_-]?\d+$", "", stem) or stem
 
 
 def _labelled_file(folder: Path, path: Path, names: Sequence[str], row: dict[str, str]) -> LabelledFile:
     boxes = read_labels(folder / "labels" / f"{path.stem}.txt", names)
-    place = row.get("scene") or place_of(path.stem)
-    return LabelledFile(path, boxes, _condition(row.get("condition", "")), place)
+    scene = row.get("scene") or scene_of(path.stem)
+    return LabelledFile(path, boxes, _condition(row.get("condition", "")), scene)
 
 
 def _condition(text: str) -> Condition:

@@ -93,7 +93,7 @@ class YoloNetwork:
                     layer.eval()
 
     def loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Summed loss of a batch.
+        """The summed loss of a batch.
 
         Args:
             images: (n, 3, h, w) float32 RGB 0-1.

@@ -21,17 +21,18 @@ PutNamed = Callable[[str, bytes], Awaitable[None]]
 
 
 class Releases:
-    """The releases of a fleet, fetched by every site's gate. One instance per repository."""
+    """The releases of a fleet, fetched by every site's gate. One instance per repository.
 
-    def __init__(
-        self, repository: Repository, blobs: Blobs, *, put_metadata: PutNamed, put_order: PutNamed
-    ) -> None:
-        """Args:
+    Args:
         repository: signs the metadata and holds the keys.
         blobs: store of bundles and evaluation reports.
         put_metadata: publishes one metadata file, by file name.
         put_order: publishes one site's order, by site name.
-        """
+    """
+
+    def __init__(
+        self, repository: Repository, blobs: Blobs, *, put_metadata: PutNamed, put_order: PutNamed
+    ) -> None:
         self._repository = repository
         self._blobs = blobs
         self._put_metadata = put_metadata

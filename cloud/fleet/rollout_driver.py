@@ -72,7 +72,7 @@ class RolloutDriver:
             return self._store(row, RolloutStep(state, ()))
 
     def step(self, rollout: str) -> Rollout:
-        """RolloutStep one rollout by the fleet's present status: store the new state, send its orders."""
+        """Advance one rollout by the fleet's present status: store the new state, send its orders."""
         with self._lock:
             row = self._releases.rollout(rollout)
             state = RolloutState.from_json(row.state)

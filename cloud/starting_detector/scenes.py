@@ -62,7 +62,7 @@ def drawn(scenes: SceneSet) -> Iterator[LabelledImage]:
 
 
 def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRAWN_CLASSES) -> Path:
-    """Write the scenes as a labelled folder, each image with a place of its own. Returns the folder."""
+    """Write the scenes as a labelled folder, each image as a scene of its own. Returns the folder."""
     rows = []
     for labelled in drawn(scenes):
         write_labelled(folder, labelled.name, labelled.image, labelled.boxes, class_names)

@@ -13,11 +13,11 @@ from messaging.taxonomy import Condition
 GREY = np.full((32, 32, 3), 90, np.uint8)
 
 
-def folder_of(path: Path, names: tuple[str, ...], *, place: str | None = None) -> Path:
+def folder_of(path: Path, names: tuple[str, ...], *, scene: str | None = None) -> Path:
     for name in names:
         write_labelled(path, name, GREY, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
-    if place is not None:
-        write_index(path, [(name, place, Condition()) for name in names])
+    if scene is not None:
+        write_index(path, [(name, scene, Condition()) for name in names])
     return path
 
 
@@ -35,16 +35,16 @@ def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_not
 @pytest.mark.parametrize("second", [DataRole.HOLDOUT, DataRole.BACKGROUND])
 def test_a_scene_may_not_be_in_training_and_holdout(second: DataRole, tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
-    register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.REPLAY)
+    register.add(folder_of(tmp_path / "a", ("x_1",), scene="bridge"), DataRole.REPLAY)
     with pytest.raises(DataRefused, match=r"scene 'bridge' of .* is in role replay already"):
-        register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), second)
+        register.add(folder_of(tmp_path / "b", ("y_1",), scene="bridge"), second)
     assert len(register.all()) == 1
 
 
 def test_a_scene_may_be_base_and_replay(tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
-    register.add(folder_of(tmp_path / "a", ("x_1",), place="bridge"), DataRole.BASE)
-    register.add(folder_of(tmp_path / "b", ("y_1",), place="bridge"), DataRole.REPLAY)
+    register.add(folder_of(tmp_path / "a", ("x_1",), scene="bridge"), DataRole.BASE)
+    register.add(folder_of(tmp_path / "b", ("y_1",), scene="bridge"), DataRole.REPLAY)
     assert len(register.all()) == 2
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.data.labelled_images import TrueBox, list_labelled, open_labelled, place_of, write_labelled
+from cloud.data.labelled_images import TrueBox, list_labelled, open_labelled, scene_of, write_labelled
 from cloud.errors import DataRefused
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.labelled_images import square_images
@@ -24,10 +24,10 @@ def test_images_and_labels_read_back_as_written(tmp_path: Path) -> None:
 
 
 def test_condition_and_place_come_from_the_index(tmp_path: Path) -> None:
-    square_images(tmp_path, 2, place="market", condition="night-rain")
+    square_images(tmp_path, 2, scene="market", condition="night-rain")
     file = list_labelled(tmp_path)[0]
     assert file.condition == Condition(Light.NIGHT, Weather.RAIN)
-    assert file.place == "market"
+    assert file.scene == "market"
 
 
 def test_without_an_index_the_condition_is_unknown_and_the_place_is_taken_from_the_name(
@@ -37,14 +37,14 @@ def test_without_an_index_the_condition_is_unknown_and_the_place_is_taken_from_t
     (tmp_path / "index.csv").unlink()
     file = list_labelled(tmp_path)[0]
     assert file.condition == Condition()
-    assert file.place == "yard"
+    assert file.scene == "yard"
 
 
 @pytest.mark.parametrize(
-    ("stem", "place"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")]
+    ("stem", "scene"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")]
 )
-def test_the_place_is_the_part_before_the_last_number(stem: str, place: str) -> None:
-    assert place_of(stem) == place
+def test_the_place_is_the_part_before_the_last_number(stem: str, scene: str) -> None:
+    assert scene_of(stem) == scene
 
 
 def test_an_image_without_a_label_file_has_no_hazard(tmp_path: Path) -> None:

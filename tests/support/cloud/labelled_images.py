@@ -17,7 +17,7 @@ DAY = Condition.parse("day-clear")
 
 
 def square_images(
-    folder: Path, count: int, *, seed: int = 0, place: str = "yard", condition: str = "day-clear"
+    folder: Path, count: int, *, seed: int = 0, scene: str = "yard", condition: str = "day-clear"
 ) -> Path:
     """Grey noise with one red square of class `fire` each; the square is exactly the box."""
     rng = np.random.default_rng(seed)
@@ -26,9 +26,9 @@ def square_images(
         image = rng.integers(90, 130, (96, 96, 3), dtype=np.uint8)
         x, y, side = (int(v) for v in rng.integers((5, 5, 20), (50, 50, 40)))
         image[y : y + side, x : x + side] = (30, 30, 230)
-        name = f"{place}_{number:03d}"
+        name = f"{scene}_{number:03d}"
         write_labelled(folder, name, image, [TrueBox("fire", (x, y, x + side, y + side))], NAMES)
-        rows.append((name, place, Condition.parse(condition)))
+        rows.append((name, scene, Condition.parse(condition)))
     write_index(folder, rows)
     return folder
 

@@ -95,7 +95,7 @@ def test_a_folder_is_written_in_the_detectors_own_classes(tmp_path: Path) -> Non
     files = list_labelled(folder)
     assert len(files) == len(photographs)
     assert {box.class_name for file in files for box in file.boxes} == {"fire", "pothole"}
-    assert {file.place for file in files} == scenes(photographs)
+    assert {file.scene for file in files} == scenes(photographs)
     assert json.loads((folder / "classes.json").read_text()) == list(CLASSES)
 
 
