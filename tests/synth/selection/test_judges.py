@@ -1,12 +1,11 @@
+"""Judges: confirmation by a reference detector, and perceptual hashes."""
+
 import cv2
 import numpy as np
 import pytest
 
-from synth.errors import OrderRefused
-from synth.generation.prototype_distance import PrototypeDistance
-from synth.order import PrototypeToMatch
 from synth.selection.judges import ReferenceJudge, fingerprint
-from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector
+from tests.support.synth.fakes import COLOURS, FakeDetector
 
 BOX = (60.0, 50.0, 120.0, 80.0)
 
@@ -24,36 +23,18 @@ def test_the_reference_confirms_class_and_box() -> None:
     assert confirmation.iou > 0.85
 
 
-def test_the_reference_names_the_other_class_that_it_sees_there() -> None:
+def test_the_confirmation_names_the_other_class_that_was_detected_there() -> None:
     (confirmation,) = ReferenceJudge(FakeDetector(), "pothole").confirm(image("fire"), [BOX])
     assert confirmation is not None
     assert (confirmation.score, confirmation.rival) == (0.0, "fire")
 
 
-def test_a_reference_that_sees_nothing_has_a_low_opinion_and_one_without_the_class_has_none() -> None:
+def test_no_detection_scores_zero_and_a_detector_without_the_class_confirms_nothing() -> None:
     (confirmation,) = ReferenceJudge(FakeDetector(sees=()), "pothole").confirm(image("pothole"), [BOX])
     assert confirmation is not None
     assert (confirmation.score, confirmation.iou, confirmation.rival_score) == (0.0, 0.0, 0.0)
     stranger = ReferenceJudge(FakeDetector(), "landslide")
     assert stranger.confirm(image("pothole"), [BOX]) == [None]
-
-
-def test_what_resembles_the_prototype_is_nearer_to_it() -> None:
-    wanted = tuple(float(v) - 90 for v in COLOURS["pothole"])
-    judge = PrototypeDistance(FakeDetector(), PrototypeToMatch(vector=wanted, embedding_digest=EMBEDDING))
-    like = judge.distances(image("pothole"), [BOX])[0]
-    unlike = judge.distances(image("smoke"), [BOX])[0]
-    assert like < 0.1 < unlike
-
-
-def test_a_prototype_of_another_embedding_is_refused() -> None:
-    with pytest.raises(OrderRefused, match="different embeddings cannot be compared"):
-        PrototypeDistance(FakeDetector(), PrototypeToMatch(vector=(1.0, 0.0, 0.0), embedding_digest="a" * 64))
-
-
-def test_a_prototype_of_another_width_is_refused() -> None:
-    with pytest.raises(OrderRefused, match="has 2 numbers but its embedding has 3"):
-        PrototypeDistance(FakeDetector(), PrototypeToMatch(vector=(1.0, 0.0), embedding_digest=EMBEDDING))
 
 
 def test_fingerprints_survive_noise_and_distinguish_images() -> None:
