@@ -1,0 +1,60 @@
+"""Sites and cameras."""
+
+import pytest
+
+from dashboards.pages import sites
+from messaging.resources import CameraResource, SiteResource
+from tests.support.dashboards.sections import NOW, row, snapshot, text
+
+CAMERA = CameraResource(
+    site="north", camera="bridge", connected=True, fps=4.96, frames=18_240, skipped=0, dropped=0, failures=0,
+    detections=912, misdetections=157, inference_p50_ms=11.0, inference_p95_ms=17.9, frame_age_s=0.2,
+    light="night", weather="rain",
+)  # fmt: skip
+SITE = SiteResource(
+    site="north", online=True, last_seen_at=int(NOW) - 3, model_digest="a" * 64, candidate_digest="b" * 64,
+    outbox_messages=1_200, ledger_n=34_567,
+)  # fmt: skip
+
+
+def test_a_site_has_its_models_last_heartbeat_and_unsent_messages() -> None:
+    markup = sites.section(snapshot(sites=(SITE,), cameras=(CAMERA,)))
+    assert row(markup, "site-north") == [
+        "north", "online", "aaaaaaaa candidate bbbbbbbb", "3 s ago", "1,200", "34,567"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("site", "state"),
+    [(SiteResource(site="n", online=False), "offline"),
+     (SiteResource(site="n", online=True, revoked=True), "revoked")],
+)  # fmt: skip
+def test_a_site_that_is_lost_or_revoked_is_not_online(site: SiteResource, state: str) -> None:
+    assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "never", "–", "0"]
+
+
+def test_a_camera_has_rate_latency_and_counts() -> None:
+    markup = sites.section(snapshot(sites=(SITE,), cameras=(CAMERA,)))
+    assert row(markup, "camera-north-bridge") == [
+        "bridge north", "night, rain", "5.0", "18 ms", "18,240", "157"
+    ]  # fmt: skip
+
+
+def test_a_disconnected_camera_has_no_condition() -> None:
+    lost = CAMERA.model_copy(update={"connected": False})
+    assert (
+        row(sites.section(snapshot(sites=(SITE,), cameras=(lost,))), "camera-north-bridge")[1] == "no image"
+    )
+
+
+def test_a_site_without_cameras_states_when_they_appear() -> None:
+    assert "Cameras appear with the first heartbeat of their site." in text(
+        sites.section(snapshot(sites=(SITE,)))
+    )
+
+
+def test_what_a_site_sends_is_text_and_never_markup() -> None:
+    hostile = SiteResource(site="<script>alert(1)</script>", online=True)
+    markup = sites.section(snapshot(sites=(hostile,)))
+    assert "<script>" not in markup
+    assert "&lt;script&gt;" in markup
