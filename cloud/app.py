@@ -7,17 +7,13 @@ them is imported. A task that fails stops the whole cloud with its error.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import uvicorn
 
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
@@ -46,9 +42,11 @@ from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError, ConfigurationError
 from messaging.nats.subjects import ORDERS
+from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.http_server import listening_socket, serve, url_of
+from messaging.runtime.stopping import stopped_within
 from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
@@ -239,16 +237,20 @@ async def _serve(
 ) -> None:
     """Run every task until a stop is requested or one of them fails; its error is raised."""
     settings = services.settings
-    listener = _listen(settings.api.host, settings.api.port)
-    url = f"http://{settings.api.host}:{listener.getsockname()[1]}"
-    server = _Server(
-        uvicorn.Config(
-            build_api(services, read_or_make_token(settings.folder.token)),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
+    host, port = settings.api.host, settings.api.port
+    listener = listening_socket(host, [port])
+    if listener is None:
+        raise ConfigurationError(
+            f"the API cannot listen on {host}:{port}; choose another port with api.port, or 0 for a free one"
         )
-    )
+    api = build_api(services, read_or_make_token(settings.folder.token))
+    url = url_of(host, listener)
+
+    def announce() -> None:
+        write_atomically(settings.folder.address, json.dumps({"url": url}).encode())
+        logger.info("the API is at %s", url)
+        started(url)
+
     await asyncio.to_thread(parts.rollouts.send_again)
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_model, parts),
@@ -265,9 +267,7 @@ async def _serve(
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
         _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
         _repeat(stop, TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
-        server.serve([listener]),
-        _announce(server, settings, url, started),
-        _end_server(server, stop),
+        serve(api, listener, stop, started=announce, force=True, lifespan="off"),
     ]
     try:
         await _until_stopped(tasks, stop)
@@ -300,32 +300,7 @@ async def _repeat(stop: asyncio.Event, every_s: float, work: Callable[[], object
             await asyncio.to_thread(work)
         except BlindspotError as error:
             logger.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every_s)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: who starts the cloud decides what a signal means."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _announce(
-    server: uvicorn.Server, settings: CloudSettings, url: str, started: Callable[[str], None]
-) -> None:
-    while not server.started:
-        await asyncio.sleep(0.02)
-    write_atomically(settings.folder.address, json.dumps({"url": url}).encode())
-    logger.info("the API answers at %s", url)
-    started(url)
-
-
-async def _end_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
-    server.force_exit = True
+        await stopped_within(stop, every_s)
 
 
 @asynccontextmanager
@@ -346,17 +321,3 @@ def _database(settings: CloudSettings) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"the API cannot listen on {host}:{port} ({error.strerror}); choose another port with api.port, "
-            "or 0 for a free one"
-        ) from None
-    return listener

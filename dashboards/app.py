@@ -8,15 +8,11 @@ fonts come from the installed packages.
 import argparse
 import asyncio
 import logging
-import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import uvicorn
 from fastapi import FastAPI, Response
 from fastapi import Path as PathParameter
 from nicegui import ui
@@ -27,7 +23,11 @@ from dashboards.errors import CloudLost, DashboardError
 from dashboards.markup import Html
 from dashboards.pages import campaign, comparison, failure_modes, hazards, overview, privacy, sites
 from dashboards.snapshot import PageState, Snapshot, SnapshotCache
-from messaging.errors import BlindspotError, ConfigurationError
+from messaging.errors import ConfigurationError
+from messaging.runtime import http_server
+from messaging.runtime.http_server import listening_socket, url_of
+from messaging.runtime.program import configure_logging, exit_code_of
+from messaging.runtime.stopping import async_stop_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -109,19 +109,22 @@ async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event)
     """Wait for a cloud, then serve the page until `stop`. Raises `ConfigurationError` for a taken port."""
     if not await _wait_for_cloud(data, stop):
         return
-    listener = _listen(host, port)
-    cache = SnapshotCache(data)
-    server = _Server(
-        uvicorn.Config(
-            build_page(cache, host), log_config=None, access_log=False, timeout_graceful_shutdown=1
+    listener = listening_socket(host, [DEFAULT_PORT, 0] if port is None else [port])
+    if listener is None:
+        raise ConfigurationError(
+            f"the page cannot listen on {host}:{port}; choose another port with --port, or 0 for a free one"
         )
-    )
-    url = f"http://{host}:{listener.getsockname()[1]}/"
-    announcing = asyncio.create_task(_announce(server, url, stop))
+    cache = SnapshotCache(data)
+
+    def announce() -> None:
+        sys.stdout.write(f"the page is at {url_of(host, listener)}/\n")
+        sys.stdout.flush()
+
     try:
-        await server.serve([listener])
+        await http_server.serve(
+            build_page(cache, host), listener, stop, started=announce, timeout_graceful_shutdown=1
+        )
     finally:
-        announcing.cancel()
         await cache.close()
 
 
@@ -140,67 +143,19 @@ async def _wait_for_cloud(data: Path, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _announce(server: uvicorn.Server, url: str, stop: asyncio.Event) -> None:
-    """Print the address once the server answers; end the server when `stop` is set."""
-    while not server.started and not stop.is_set():
-        await asyncio.sleep(0.02)
-    if server.started:
-        sys.stdout.write(f"the page is at {url}\n")
-        sys.stdout.flush()
-    await stop.wait()
-    server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: this program handles stop signals itself."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listen(host: str, port: int | None) -> socket.socket:
-    """A listening socket; without a port the default one, or a free one when that is taken."""
-    candidates = [DEFAULT_PORT, 0] if port is None else [port]
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in candidates:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, number))
-            return listener
-        except (OSError, OverflowError):
-            listener.close()
-    raise ConfigurationError(
-        f"the page cannot listen on {host}:{port}; choose another port with --port, or 0 for a free one"
-    )
-
-
-async def _until_signalled(data: Path, host: str, port: int | None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(data, host=host, port=port, stop=stop)
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Entry of the process: 0 after a stop signal, 1 after an error, which is logged as one sentence."""
-    parser = argparse.ArgumentParser(prog="blindspot-page", description="the live page over a running cloud")
+    """Entry of the process: 0 after a stop signal, 1 after an error, which is one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="blindspot-page", description="the dashboard of a running cloud")
     parser.add_argument("--data", type=Path, required=True, help="the data folder of the cloud")
     parser.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one when that is taken")
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
     given = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    for name in ("httpx", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        asyncio.run(_until_signalled(given.data, given.host, given.port))
-    except BlindspotError as error:
-        logger.error("%s", error)
-        return 1
-    return 0
+    configure_logging()
+
+    async def whole() -> None:
+        await serve(given.data, host=given.host, port=given.port, stop=async_stop_on_signals())
+
+    return exit_code_of(lambda: asyncio.run(whole()))
 
 
 if __name__ == "__main__":

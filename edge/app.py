@@ -32,9 +32,9 @@ from messaging.nats.subjects import inbox_prefix
 from messaging.trust.site_trust import SiteTrust
 
 if TYPE_CHECKING:
-    from edge.health_page import HealthServer
+    from messaging.runtime.http_server import BackgroundServer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
@@ -70,25 +70,34 @@ def run_node(settings: NodeSettings, stop: threading.Event) -> None:
     """Run until `stop`; everything is closed when this returns."""
     node, metrics = build_node(settings)
     node.start()
-    page = _page(settings, node, metrics)
-    log.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
+    api = _api(settings, node, metrics)
+    logger.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
     try:
         stop.wait()
     finally:
         node.stop()
-        if page is not None:
-            page.stop()
+        if api is not None:
+            api.stop()
 
 
-def _page(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "HealthServer | None":
-    """The page, served; None where none is wanted. Its web framework loads when cameras run already."""
+def _api(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "BackgroundServer | None":
+    """The node's HTTP API, or None if not configured. Its web framework loads after the cameras have started.
+
+    Raises `ConfigurationError` for a port that is taken.
+    """
     if settings.page_port is None:
         return None
-    from edge.health_page import HealthServer, health_app
+    from edge.api import build_api
+    from messaging.runtime.http_server import BackgroundServer, listening_socket
 
-    page = HealthServer(health_app(node.readiness, metrics), host=settings.page_host, port=settings.page_port)
-    page.start()
-    return page
+    listener = listening_socket(settings.page_host, [settings.page_port])
+    if listener is None:
+        raise ConfigurationError(
+            f"the node cannot listen on {settings.page_host}:{settings.page_port}; choose another page_port"
+        )
+    server = BackgroundServer(build_api(node.readiness, metrics), listener)
+    server.start()
+    return server
 
 
 @dataclass(frozen=True)

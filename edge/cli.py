@@ -1,12 +1,9 @@
-"""`blindspot-edge`: run a node, look at its health, its ledger and its configuration, play a video to it.
+"""`blindspot-edge`: the three programs of a site (node, gate, broker), and commands that inspect it.
 
 Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy. An error is one sentence on stderr; tables go to stdout.
 """
 
 import json
-import logging
-import signal
-import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +11,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from messaging.errors import BlindspotError
+from messaging.runtime.program import ExitCode, configure_logging, exit_code_of
+from messaging.runtime.stopping import stop_on_signals
 from messaging.runtime.yaml_config import load_settings
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     add_completion=True,
-    help="One site's node: detect, notice misses, report.",
+    help="The programs of one site: node, gate and broker.",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check and show the configuration.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What has left this site.")
@@ -31,21 +29,44 @@ app.add_typer(ledger_app, name="ledger")
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The node's YAML file.")]
 LedgerPath = Annotated[Path, typer.Argument(help="The gate's ledger: its file or folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout.")]
-_out, _err = Console(), Console(stderr=True)
-UNHEALTHY = 3
+_out = Console()
 
 
 @app.command()
-def run(config: ConfigPath = Path("node.yaml")) -> None:
-    """Run the node until it is told to stop."""
+def node(config: ConfigPath = Path("node.yaml")) -> None:
+    """Run the node: detect hazards on all cameras and report, until SIGTERM or Ctrl-C."""
     from edge.app import run_node
     from edge.settings import NodeSettings
 
-    settings = load_settings(NodeSettings, config)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    run_node(settings, stop)
+    run_node(load_settings(NodeSettings, config), stop_on_signals())
+
+
+app.command("run", help="The same as `node`.", hidden=True)(node)
+
+
+@app.command()
+def gate(config: Annotated[Path, typer.Option("--config", "-c", help="The gate's YAML file.")]) -> None:
+    """Run the gate: forward admitted reports to the hub and mirror releases, until SIGTERM or Ctrl-C."""
+    from edge.gate.program import run_until_signalled
+    from edge.gate.settings import GateSettings
+
+    run_until_signalled(load_settings(GateSettings, config))
+
+
+@app.command()
+def broker(
+    site: Annotated[str, typer.Option(help="The site's name.")],
+    folder: Annotated[Path, typer.Option(help="Its store and the seeds of its two users.")],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 4222,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Only make the seeds.")] = False,
+) -> None:
+    """Run the site's broker (nats-server) until SIGTERM or Ctrl-C."""
+    from messaging.nats.site_broker import prepare_broker, run_broker
+
+    config = prepare_broker(folder, site, host=host, port=port)
+    if not prepare:
+        run_broker(config, stop_on_signals())
 
 
 @app.command()
@@ -66,7 +87,7 @@ def doctor(
             mark = "[green]ok[/]" if finding.fine else "[red]missing[/]"
             _out.print(f"{mark:>8}  {finding.what}: {finding.says}", highlight=False)
     if not all(finding.fine for finding in findings):
-        raise typer.Exit(UNHEALTHY)
+        raise typer.Exit(ExitCode.UNHEALTHY)
 
 
 @app.command()
@@ -147,13 +168,9 @@ def message(file: Annotated[Path, typer.Argument(help="The bytes of one message,
 
 
 def main() -> None:
-    """Entry point: our errors become one sentence and exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        app()
-    except BlindspotError as error:
-        _err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
-        raise SystemExit(1) from None
+    """Entry point; see `messaging.runtime.program` for exit codes."""
+    configure_logging()
+    raise SystemExit(exit_code_of(app))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 from messaging.wire_format.codec import kind_of
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 RESTART_S = 2.0
 _IDLE_BEATS = 2.9
@@ -117,7 +117,7 @@ class Node:
                 return
             except Exception:
                 self._parts.metrics.failures.labels(name).inc()
-                log.exception("%s failed; it starts again in %g s", name, RESTART_S)
+                logger.exception("%s failed; it starts again in %g s", name, RESTART_S)
                 self._stop.wait(RESTART_S)
 
     def _spawn(self, name: str, every_s: float, tick: Callable[[], None]) -> None:
@@ -136,12 +136,12 @@ class Node:
         for item in source.frames(self._stop):
             if isinstance(item, SourceError):
                 camera.health.connected = False
-                log.warning("%s", item)
+                logger.warning("%s", item)
                 continue
             self._look(camera, pipeline, item)
         camera.health.connected = False
         if source.ended:
-            log.info("camera %s: %s", camera.name, source.ended)
+            logger.info("camera %s: %s", camera.name, source.ended)
         self._send(pipeline.stop(self._utc()) if self._stop.is_set() else pipeline.end(self._utc()))
 
     def _look(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
@@ -151,7 +151,7 @@ class Node:
         except DetectorError as error:
             camera.health.failures += 1
             metrics.frames.labels(camera.name, "failed").inc()
-            log.warning("camera %s: frame %d was not looked at: %s", camera.name, frame.index, error)
+            logger.warning("camera %s: frame %d was not looked at: %s", camera.name, frame.index, error)
             return
         if camera.name not in self._seeing and not looked.skipped:
             self._seeing.add(camera.name)

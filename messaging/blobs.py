@@ -5,12 +5,11 @@ expect at most, and the digest is checked before a byte is used (endless-data an
 """
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from messaging.errors import BlobError
+from messaging.runtime.atomic_files import write_atomically
 
 
 def digest_of(data: bytes) -> str:
@@ -125,23 +124,3 @@ class FolderBlobs:
     async def has(self, digest: str) -> bool:
         """Whether the blob is there."""
         return self.path(digest).exists()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write temp, fsync, replace, fsync the folder: after a crash the old or the new file is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

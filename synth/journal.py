@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 from synth.errors import OrderRefused
 from synth.selection.filters import Refusal
 from synth.selection.labelled_set import ImageRow, RefusedRow, RunFacts

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 from synth.planning.patches import Box, Image
 
 THUMBNAIL_PX = 160

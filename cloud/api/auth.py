@@ -4,20 +4,17 @@ Whoever may read the file may use the API; there are no other users yet. Compari
 """
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from cloud.errors import CloudUnreachable
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_secret
 
 
 def read_or_make_token(path: Path) -> str:
     """The token of a data folder, made at the first start."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, secrets.token_urlsafe(32).encode())
-    os.chmod(path, 0o600)
+        write_secret(path, secrets.token_urlsafe(32).encode())
     return path.read_text(encoding="ascii").strip()
 
 

@@ -28,7 +28,7 @@ from cloud.settings import SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import SyntheticImage
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 from synth.progress import read_progress
 from synth.selection.labelled_set import LabelledSet
 

@@ -32,7 +32,7 @@ from cloud.store.records import CampaignStage, EvaluationRow
 from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 
 _REPORT_EVERY_IMAGES = 20
 

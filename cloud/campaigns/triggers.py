@@ -6,7 +6,6 @@ starts.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +22,7 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import Campaign
 from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignRequest
+from messaging.runtime.stopping import stopped_within
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +103,7 @@ class Triggers:
         """Apply the rules regularly until `stop` is set."""
         while not stop.is_set():
             await asyncio.to_thread(self.apply)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
+            await stopped_within(stop, every_s)
 
     def apply(self) -> list[Campaign]:
         """Apply the rules once; returns the campaigns that were started."""

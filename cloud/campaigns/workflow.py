@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from filelock import FileLock, Timeout
 from ulid import ULID
 
 from cloud.campaigns.stage import StageTable, StageWork, input_digest
@@ -36,8 +35,9 @@ from cloud.store.records import (
     StageState,
 )
 from cloud.store.release_store import ReleaseStore
-from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
+from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.locks import FileLock
 
 logger = logging.getLogger(__name__)
 
@@ -370,11 +370,9 @@ def _prepare_sqlite(path: Path) -> None:
 @contextmanager
 def sole_process(folder: DataFolder) -> Iterator[None]:
     """Hold the data folder's lock for as long as the context lasts. Raises `AlreadyRunning`."""
-    folder.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.lock)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        lock = FileLock(folder.lock)
+    except BlockingIOError:
         raise AlreadyRunning(
             f"another process runs the cloud on {folder.lock.parent}; stop it, or give another folder with "
             "--data"

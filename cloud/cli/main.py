@@ -5,7 +5,6 @@ error is one sentence on stderr that names the input and the remedy; `-v` adds t
 that only ask a running cloud import none of the heavy libraries.
 """
 
-import logging
 import sys
 from typing import Annotated
 
@@ -20,8 +19,7 @@ from cloud.cli.models import models, rollout
 from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
-
-FAILED, UNHEALTHY = 1, 3
+from messaging.runtime.program import ExitCode, configure_logging
 
 app = typer.Typer(
     name="blindspot",
@@ -60,11 +58,7 @@ def options(
     """Finds the blind spots of edge hazard detectors and closes them with synthetic images."""
     global _verbose  # read once by main() when an error comes up
     _verbose = verbose
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    configure_logging("DEBUG" if verbose else "WARNING")
 
 
 def main() -> None:
@@ -75,7 +69,7 @@ def main() -> None:
         if _verbose:
             raise
         notes.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(UNHEALTHY if isinstance(error, CloudUnreachable) else FAILED)
+        sys.exit(ExitCode.UNHEALTHY if isinstance(error, CloudUnreachable) else ExitCode.FAILED)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, 
 from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
+from messaging.runtime.stopping import async_stop_on_signals
 from messaging.runtime.yaml_config import load_settings, parse_settings
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
@@ -89,13 +89,9 @@ def run(
     settings = settings_of(path, data)
 
     async def whole() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
         await run_cloud(
             settings,
-            stop,
+            async_stop_on_signals(),
             started=lambda url: notes.print(f"the API is at {url}; data in {settings.data}"),
         )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cloud.data.labelled_images import IMAGE_SUFFIXES, LabelledFile, list_labelled, read_image, scene_of
 from cloud.errors import DataRefused
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 from messaging.taxonomy import Condition
 
 _CARD = "dataset.json"

@@ -88,11 +88,11 @@ class SiteProcesses:
         self.node = self._start_node()
 
     def _start_gate(self) -> ChildProcess:
-        arguments: list[str | Path] = [PYTHON, "-m", "edge.gate.program", "--config", self._gate_config]
+        arguments: list[str | Path] = [PYTHON, "-m", "edge.cli", "gate", "--config", self._gate_config]
         return ChildProcess(arguments, log=self.folder / "gate.log", environment=ONE_THREAD)
 
     def _start_node(self) -> ChildProcess:
-        arguments: list[str | Path] = [PYTHON, "-m", "edge.cli", "run", "--config", self._node_config]
+        arguments: list[str | Path] = [PYTHON, "-m", "edge.cli", "node", "--config", self._node_config]
         return ChildProcess(arguments, log=self.folder / "node.log", environment=ONE_THREAD)
 
     def check(self) -> None:

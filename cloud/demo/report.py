@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 
 from cloud.demo.result import DemoResult, Row, figures_of
-from messaging.blobs import write_atomically
 from messaging.figures import Figure
+from messaging.runtime.atomic_files import write_atomically
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#1c2430}

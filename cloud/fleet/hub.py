@@ -14,15 +14,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloud.settings import CloudSettings, DataFolder, HubSettings
-from messaging.blobs import Blobs, NamedFiles, write_atomically
+from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus, Link
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import BrokerConfig, hub_config
 from messaging.nats.bus import NatsBus
-from messaging.nats.credentials import HubAuthority, write_secret
+from messaging.nats.credentials import HubAuthority
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import MODELS_BUCKET, TUF_BUCKET
+from messaging.runtime.atomic_files import write_atomically, write_secret
 from messaging.trust.signing import Repository
 
 _ADDRESS = "address.json"

@@ -17,9 +17,11 @@ from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, WireError
 from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.runtime.backoff import Backoff
+from messaging.runtime.stopping import stopped_within
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 DURABLE = "ingest"
 
@@ -45,17 +47,16 @@ class Intake:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until stop is requested; while the broker is unreachable, retry every 0.2 s to 10 s."""
-        delay_s = 0.2
+        backoff = Backoff(first_s=0.2, max_s=10.0)
         while not stop.is_set():
             try:
                 await self.read_batch(timeout_s=1.0)
                 await self.read_heartbeats()
-                delay_s = 0.2
+                backoff.reset()
             except WireError as error:
-                log.warning("intake waits for the hub: %s", error)
+                logger.warning("intake waits for the hub: %s", error)
                 self.metrics.intake_failures.inc()
-                await _pause(stop, delay_s)
-                delay_s = min(10.0, delay_s * 2)
+                await stopped_within(stop, backoff.next_s())
 
     async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
@@ -89,7 +90,7 @@ class Intake:
                 _check_heartbeat(message, site)
             except MessageRefused as error:
                 self.metrics.reports_refused.labels(kind="heartbeat").inc()
-                log.warning("heartbeat of site %s refused: %s", site, error)
+                logger.warning("heartbeat of site %s refused: %s", site, error)
                 continue
             new += await asyncio.to_thread(self.store.put_heartbeat, message, len(value))
         return new
@@ -99,7 +100,7 @@ class Intake:
         return frozenset(site.site for site in sites if site.revoked)
 
     def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
-        log.warning("message refused and stored as a dead letter: %s", error)
+        logger.warning("message refused and stored as a dead letter: %s", error)
         self.store.put_dead_letter(
             subject=delivery.subject,
             message_id=delivery.message_id,
@@ -155,10 +156,3 @@ def _received(delivery: Delivery, revoked: Set[str]) -> Received:
 def _check_heartbeat(message: Message, site: str) -> None:
     if message.kind != "heartbeat" or message.site != site:
         raise MessageRefused(f"key {site} holds a {message.kind} of site {message.site}")
-
-
-async def _pause(stop: asyncio.Event, delay_s: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), delay_s)
-    except TimeoutError:
-        return

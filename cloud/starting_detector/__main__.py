@@ -35,7 +35,7 @@ from cloud.starting_detector.scenes import (
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, train
 from edge.vision.onnx_detector import OnnxDetector
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LICENCE = "AGPL-3.0-or-later"
 BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
@@ -128,7 +128,7 @@ def main() -> None:
     for detector in DETECTORS:
         began = time.monotonic()
         weights = make(detector, work, arguments.photographs, threads=arguments.threads)
-        log.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
+        logger.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
         evaluations[detector.name] = json.loads(measure(weights, work).to_json())
         if arguments.install:
             shutil.copyfile(weights, detector.shipped)
@@ -141,7 +141,7 @@ def _drawn(scenes: SceneSet, folder: Path) -> Path:
 
 
 def _log_progress(progress: TrainingProgress) -> None:
-    log.info(
+    logger.info(
         "epoch %d/%d, step %d/%d, loss %.3f, %.0f s left",
         progress.epoch,
         progress.epochs,

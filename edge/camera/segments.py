@@ -15,9 +15,9 @@ from pathlib import Path
 
 from edge.camera.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
-from messaging.blobs import write_atomically
+from messaging.runtime.atomic_files import write_atomically
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
 
@@ -94,7 +94,7 @@ class SegmentFeed:
         return segment
 
     def _pass_over(self, error: SourceError) -> None:
-        log.warning("a segment is passed over: %s", error)
+        logger.warning("a segment is passed over: %s", error)
         self._note_played()
 
     def _note_played(self) -> None:

@@ -21,8 +21,9 @@ import numpy.typing as npt
 from edge.camera.capture import CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
 from edge.camera.segments import SegmentFeed
 from edge.errors import SourceError
+from messaging.runtime.backoff import Backoff
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _JOIN_S = 2.0
 
 
@@ -260,8 +261,8 @@ class QueuedSource:
         except SourceError as error:
             self._offer(error)
             self.ended = str(error)
-        except Exception as error:  # noqa: BLE001 - the thread's top
-            _log.exception("reader of camera %s stopped", self.camera)
+        except Exception as error:
+            logger.exception("reader of camera %s stopped", self.camera)
             self._offer(SourceError(f"reader of camera {self.camera} stopped: {type(error).__name__}"))
             self.ended = f"reader of camera {self.camera} stopped by {type(error).__name__}; see the log"
         finally:
@@ -283,25 +284,26 @@ class QueuedSource:
 
     def _read_live(self, stop: threading.Event) -> None:
         timeline = _FileTimeline(self.camera, self._feed, self._clock)
-        wait_s, lost = self._settings.backoff_first_s, False
+        settings, lost = self._settings, False
+        backoff = Backoff(settings.backoff_first_s, settings.backoff_max_s, self._jitter)
         while not stop.is_set():
             try:
                 for frame in _one_pass(self._feed, timeline, stop):
                     if lost:
-                        lost, wait_s = False, self._settings.backoff_first_s
+                        lost = False
+                        backoff.reset()
                         self.reconnects += 1
-                        _log.info("camera %s is back", self.camera)
+                        logger.info("camera %s is back", self.camera)
                     self._offer(frame)
                 reason = SourceError(f"camera {self.camera} stopped sending; trying again")
             except SourceError as error:
                 reason = error
             self._feed.close()
             if not lost and not stop.is_set():
-                _log.info("%s", reason)
+                logger.info("%s", reason)
                 self._offer(reason)
             lost = True
-            stop.wait(wait_s * self._jitter.uniform(0.5, 1.5))
-            wait_s = min(2 * wait_s, self._settings.backoff_max_s)
+            stop.wait(backoff.next_s())
 
     def _offer(self, item: Frame | SourceError | None) -> None:
         """Put without ever waiting: the oldest frame makes room and is counted."""

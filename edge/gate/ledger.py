@@ -5,7 +5,6 @@ nothing leaves that is not listed. One entry per message id: after a crash betwe
 message is sent again under the entry that it has. `verify` needs nothing but a copy of the folder.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -19,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import LedgerBroken
-from messaging.blobs import digest_of, write_atomically
+from messaging.blobs import digest_of
 from messaging.errors import ConfigurationError, MessageRefused
 from messaging.receipts import LedgerPosition
+from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.locks import FileLock
 from messaging.wire_format.codec import SCHEMA_VERSION
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LEDGER_FILE = "ledger.jsonl"
 HEAD_FILE = "head.json"
@@ -100,12 +101,11 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._path = folder / LEDGER_FILE
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = FileLock(folder / "lock")
         except BlockingIOError:
-            os.close(self._file)
             raise ConfigurationError(f"{self._path} is in use by another gate; stop it first") from None
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._known: OrderedDict[str, LedgerEntry] = OrderedDict()
         self._by_kind: dict[str, Total] = {}
         self._head = START
@@ -166,6 +166,7 @@ class Ledger:
             self._keep_head()
             os.close(self._file)
             self._file = -1
+            self._lock.release()
 
     def _write(self, fresh: list[tuple[LedgerEntry, LedgerPosition]]) -> None:
         if not fresh:
@@ -196,7 +197,7 @@ class Ledger:
         tail = os.pread(self._file, min(size, 65_536), max(0, size - 65_536))
         torn = len(tail) - (tail.rfind(b"\n") + 1)
         if torn:
-            log.warning("%s ends in %d bytes of an unfinished entry; cut off", self._path, torn)
+            logger.warning("%s ends in %d bytes of an unfinished entry; cut off", self._path, torn)
             os.ftruncate(self._file, size - torn)
             os.fsync(self._file)
 

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from messaging.blobs import Blobs, NamedFiles, write_atomically
+from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus
 from messaging.errors import BlobError
 from messaging.nats.subjects import ORDERS
+from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.orders import MAX_ORDER_BYTES
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_METADATA_BYTES = 2 * 2**20
 _KEPT_TARGETS = 6
@@ -65,7 +66,7 @@ class Mirror:
             changed |= await self._refresh_target()
         except BlobError as error:
             if str(error) != self.lacks:
-                log.warning("mirror of %s is not complete yet: %s", self._site, error)
+                logger.warning("mirror of %s is not complete yet: %s", self._site, error)
             self.lacks = str(error)
             return False
         self.lacks = ""
@@ -121,7 +122,7 @@ class Mirror:
         if len(order) > MAX_ORDER_BYTES:
             raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
         write_atomically(self._order_path, order)
-        log.info("a rollout order for %s came down (%d bytes)", self._site, len(order))
+        logger.info("a rollout order for %s came down (%d bytes)", self._site, len(order))
         return True
 
     async def _refresh_target(self) -> bool:
@@ -130,7 +131,7 @@ class Mirror:
             return False
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
         write_atomically(self._targets_folder / digest, data)
-        log.info("weights %s came down (%d bytes)", digest[:12], len(data))
+        logger.info("weights %s came down (%d bytes)", digest[:12], len(data))
         self._forget_old_targets()
         return True
 

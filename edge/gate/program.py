@@ -2,20 +2,15 @@
 
 Reads two brokers and two folders, nothing else: it has no camera, no model and no picture. Everything up
 is admitted, capped, listed in the ledger and only then sent; everything down is copied into the mirror.
-Run it with `python -m edge.gate.program --config gate.yaml`.
+The command is `blindspot-edge gate --config gate.yaml`.
 """
 
-import argparse
 import asyncio
 import json
 import logging
-import random
-import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from edge.gate.ledger import Ledger
@@ -23,20 +18,20 @@ from edge.gate.mirror import Mirror
 from edge.gate.rate_cap import RateCap
 from edge.gate.settings import GateSettings
 from edge.gate.uplink import DURABLE, Uplink
-from messaging.blobs import write_atomically
 from messaging.bus import Link
-from messaging.errors import BlindspotError, WireError
+from messaging.errors import WireError
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
-from messaging.runtime.yaml_config import load_settings
+from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.backoff import Backoff
+from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.wire_format.codec import Lane
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 STATUS_FILE = "gate_status.json"
-_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LINGER_S = 0.25
 _DAY_S = 86_400
 Result = TypeVar("Result")
@@ -133,7 +128,7 @@ class _Gate:
                 await _retried(self._uplink.forward_heartbeat, self._health.uplink, stop)
                 heartbeat_due_s = time.monotonic() + self._settings.heartbeat_s
             if not await _retried(self._one_round, self._health.uplink, stop):
-                await _pause(stop, _LINGER_S / 2)
+                await stopped_within(stop, _LINGER_S / 2)
 
     async def _one_round(self) -> int:
         """Hazards, then one batch of evidence; lingers for hazards when there is nothing at all."""
@@ -147,7 +142,7 @@ class _Gate:
         while not stop.is_set():
             await _retried(self._uplink.take_receipt, self._health.receipts, stop)
             await _retried(self._uplink.send_checkpoint, self._health.receipts, stop)
-            await _pause(stop, self._settings.receipt_s)
+            await stopped_within(stop, self._settings.receipt_s)
 
     async def _fetch_down(self, stop: asyncio.Event) -> None:
         subject = command_subject(self._settings.site, WAKE)
@@ -168,7 +163,7 @@ class _Gate:
     async def _tell_status(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             _write_status(self._settings, await self._status())
-            await _pause(stop, self._settings.status_s)
+            await stopped_within(stop, self._settings.status_s)
         _write_status(self._settings, await self._status())
 
     async def _status(self) -> dict[str, object]:
@@ -196,30 +191,13 @@ class _Gate:
         }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry of the process: 0 after a stop signal, 1 for a refusal that is explained in one sentence."""
-    parser = argparse.ArgumentParser(
-        prog="python -m edge.gate.program", description="the one way out of a site"
-    )
-    parser.add_argument("--config", type=Path, required=True, help="gate.yaml")
-    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    try:
-        asyncio.run(_until_signalled(load_settings(GateSettings, chosen.config)))
-    except BlindspotError as error:
-        log.error("%s", error)
-        return 1
-    return 0
+def run_until_signalled(settings: GateSettings) -> None:
+    """Run the gate until SIGTERM or SIGINT. Raises what `run_gate` raises."""
 
+    async def whole() -> None:
+        await run_gate(settings, async_stop_on_signals())
 
-async def _until_signalled(settings: GateSettings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_gate(settings, stop)
+    asyncio.run(whole())
 
 
 async def _connected(link: Link, settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:
@@ -241,26 +219,20 @@ async def _retried(
     work: Callable[[], Awaitable[Result]], health: LoopHealth, stop: asyncio.Event
 ) -> Result | None:
     """Do the work; on a failing wire back off, jittered, and do it again until it works or `stop`."""
+    backoff = Backoff(first_s=0.2, max_s=10.0)
     while not stop.is_set():
         try:
             result = await work()
             health.last_success_utc, health.failures_in_a_row, health.error = time.time(), 0, ""
             return result
         except WireError as error:
-            pause_s = _BACKOFF_S[min(health.failures_in_a_row, len(_BACKOFF_S) - 1)]
             health.failures_in_a_row += 1
             health.error = str(error)
+            pause_s = backoff.next_s()
             level = logging.WARNING if health.failures_in_a_row == 1 else logging.DEBUG
-            log.log(level, "%s; again in about %.1f s", error, pause_s)
-            await _pause(stop, pause_s * random.uniform(0.6, 1.4))
+            logger.log(level, "%s; next attempt in %.1f s", error, pause_s)
+            await stopped_within(stop, pause_s)
     return None
-
-
-async def _pause(stop: asyncio.Event, limit_s: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), limit_s)
-    except TimeoutError:
-        return
 
 
 def _ledger_status(ledger: Ledger) -> dict[str, object]:
@@ -278,7 +250,3 @@ def _write_status(settings: GateSettings, status: dict[str, object]) -> None:
     write_atomically(
         settings.data_folder / STATUS_FILE, json.dumps(whole, sort_keys=True, indent=1).encode("ascii")
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,14 +15,15 @@ from pathlib import Path
 from edge.gate.admission import admitted, admitted_heartbeat
 from edge.gate.ledger import CHECKPOINT_EVERY, Ledger, LedgerEntry, Outgoing
 from edge.gate.rate_cap import RateCap
-from messaging.blobs import digest_of, write_atomically
+from messaging.blobs import digest_of
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, WireFull
 from messaging.nats.subjects import HEARTBEATS, RECEIPTS, SITE_STREAMS, checkpoint_subject
 from messaging.receipts import receipt_of
+from messaging.runtime.atomic_files import write_atomically
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 DURABLE = "fwd"
 _BATCH = {Lane.HAZARDS: 50, Lane.EVIDENCE: 100}
@@ -115,7 +116,7 @@ class Uplink:
         try:
             receipt = receipt_of(data)
         except MessageRefused as error:
-            log.warning("the receipt for %s cannot be read: %s", self._site, error)
+            logger.warning("the receipt for %s cannot be read: %s", self._site, error)
             return
         self.counts.receipt_n = receipt.n
         if receipt.n < self._ledger_n_at_start:
@@ -152,7 +153,7 @@ class Uplink:
 
     def _set_aside(self, data: bytes, reason: str) -> None:
         self.counts.refused += 1
-        log.warning("refused a message of %d bytes: %s", len(data), reason)
+        logger.warning("refused a message of %d bytes: %s", len(data), reason)
         path = self._quarantine / f"{digest_of(data)[:32]}.bin"
         kept = sum(1 for _ in self._quarantine.glob("*.bin")) if self._quarantine.exists() else 0
         if kept < _QUARANTINE_FILES and not path.exists():

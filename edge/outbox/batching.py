@@ -19,7 +19,7 @@ from messaging.errors import MessageRefused
 from messaging.reports import HazardEvent, HazardState, Report
 from messaging.wire_format.codec import PAYLOADS, Message, encode, kind_of
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 URGENT_SEVERITY = 3
 
@@ -66,7 +66,7 @@ class OpenMessage:
             self.file.write(report.model_dump_json().encode() + b"\n")
             self.file.flush()
         except OSError as error:
-            log.warning("a %s report waits in memory only: %s", self.kind, error)
+            logger.warning("a %s report waits in memory only: %s", self.kind, error)
 
     def takes(self, report: Report) -> bool:
         """Whether the message with this report would still be one: not too many, not too long."""
@@ -118,7 +118,7 @@ class Gathering:
         try:
             return self._spool.open_message(message_id, self._site, at_utc, kind)
         except OSError as error:
-            log.warning("%s reports gather in memory only: %s", kind, error)
+            logger.warning("%s reports gather in memory only: %s", kind, error)
             return io.BytesIO()
 
     def take_due(self, *, everything: bool = False) -> list[OpenMessage]:

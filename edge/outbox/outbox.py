@@ -10,7 +10,6 @@ only the last one waits.
 
 import asyncio
 import logging
-import random
 import threading
 import time
 from collections import Counter, deque
@@ -25,12 +24,12 @@ from messaging.bus import Bus
 from messaging.errors import MessageRefused, WireError, WireFull
 from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import Report
+from messaging.runtime.backoff import Backoff
 from messaging.wire_format.codec import PAYLOADS, Lane, Message
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _BATCH = 64
-_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _FULL_PAUSE_S = 1.0
 AT_ONCE = Patience(urgent_s=0.0, hazard_s=0.0, evidence_s=0.0)
 _NEVER_SHED = [
@@ -194,28 +193,27 @@ class Outbox:
         try:
             asyncio.run(self._run())
         except Exception:
-            log.exception("the outbox stopped; reports wait on disk")
+            logger.exception("the outbox stopped; reports wait on disk")
             raise
 
     async def _run(self) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         bus: Bus | None = None
-        failures = 0
+        backoff = Backoff(first_s=0.2, max_s=10.0)
         while not self._stopping.is_set():
             try:
                 bus = bus or await self._connect()
                 self._connected = True
                 self._close_gathered()
                 await self._drain(bus)
-                failures = 0
+                backoff.reset()
                 await self._pause(self._until_due())
             except (WireError, OSError) as error:
                 self._connected = False
                 self._keep_precious()
-                pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
-                failures += 1
-                log.log(logging.WARNING if failures == 1 else logging.DEBUG, "outbox waits: %s", error)
-                await asyncio.sleep(pause_s * random.uniform(0.7, 1.3))
+                level = logging.WARNING if backoff.failures == 0 else logging.DEBUG
+                logger.log(level, "outbox waits: %s", error)
+                await asyncio.sleep(backoff.next_s())
         if bus is not None:
             await self._last_round(bus)
             await bus.close()
@@ -231,7 +229,7 @@ class Outbox:
         try:
             await asyncio.wait_for(self._drain(bus), 3.0)
         except (WireError, OSError) as error:
-            log.info("reports stay on disk: %s", error)
+            logger.info("reports stay on disk: %s", error)
 
     async def _pause(self, limit_s: float) -> None:
         assert self._wake is not None
@@ -267,7 +265,7 @@ class Outbox:
             await bus.publish(message.subject, message.data, message_id=message.id)
             accepted = True
         except MessageRefused as error:
-            log.error("the broker will never take %s: %s", message.id, error)
+            logger.error("the broker will never take %s: %s", message.id, error)
             accepted = False
         with self._lock:
             del self._flying[message.id]
@@ -323,7 +321,7 @@ class Outbox:
         try:
             self._spool.write(message)
         except OSError as error:
-            log.warning("%s waits in memory only: %s", message.id, error)
+            logger.warning("%s waits in memory only: %s", message.id, error)
             return False
         return True
 

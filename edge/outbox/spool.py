@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from messaging.blobs import write_atomically
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import report_subject
+from messaging.runtime.atomic_files import write_atomically
 from messaging.wire_format.codec import PAYLOADS, Message, encode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _WHOLE, _GATHERING = ".json", ".part"
 
@@ -76,7 +76,7 @@ class Spool:
         try:
             return _whole(path) if path.suffix == _WHOLE else _gathered(path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, MessageRefused) as error:
-            log.error("%s cannot be read (%s); set aside", path, error)
+            logger.error("%s cannot be read (%s); set aside", path, error)
             if path.exists():
                 path.rename(path.with_suffix(".unreadable"))
             return None

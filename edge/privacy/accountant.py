@@ -25,11 +25,11 @@ from edge.errors import BudgetSpent
 from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey, quantise
-from messaging.blobs import write_atomically
 from messaging.reports import BoxGeometry, ClassPrototype, ConditionTags
+from messaging.runtime.atomic_files import write_atomically
 
 Floats = npt.NDArray[np.float32]
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 
@@ -78,7 +78,7 @@ class PrivacyAccountant:
         try:
             entries = self._in_window()
         except BudgetSpent as fault:
-            _log.warning("%s", fault)
+            logger.warning("%s", fault)
             return self._settings.epsilon_per_camera
         return epsilon_of(compose([s.mu for s in entries]), self._settings.delta)
 
@@ -156,7 +156,7 @@ def release_prototype(
     sigma = noise_sigma(total.clip_norm, counted, mu)
     noised = total.mean + sigma * (noise or SystemNoise()).normal(len(total.mean))
     vector, scale = quantise(np.asarray(noised, np.float32))
-    _log.info(
+    logger.info(
         "camera %s: prototype %s %s released, epsilon %.2f spent",
         camera,
         key.class_name,

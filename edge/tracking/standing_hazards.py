@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from messaging.blobs import write_atomically
 from messaging.reports import HazardEvent, HazardState
+from messaging.runtime.atomic_files import write_atomically
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _EVENTS = TypeAdapter(tuple[HazardEvent, ...])
 
@@ -48,7 +48,7 @@ class StandingHazards:
         except ValidationError as error:
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
-            log.warning(
+            logger.warning(
                 "open hazards in %s cannot be read (%d faults); kept as %s",
                 self._path,
                 error.error_count(),

@@ -14,9 +14,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.errors import EdgeError
-from messaging.blobs import write_atomically
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapReceipt
+from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import OrdersSeen
 

@@ -20,10 +20,10 @@ from edge.updates.incoming_orders import (
     read_checked,
 )
 from edge.updates.weights_state import Staged, Step, UpdateJournal, WeightsState, read_state, write_state
-from messaging.blobs import write_atomically
 from messaging.errors import BlobError, TrustError
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from messaging.errors import BlobError, WireUnavailable
 from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import MODELS_BUCKET
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 128 * 1024
 _TRIES = 4
@@ -161,7 +161,7 @@ class NatsBlobs:
             except WireUnavailable as error:
                 if attempt == _TRIES:
                     raise
-                log.info("reading %s: %s; taken up again at sequence %d", name, error, sequence)
+                logger.info("reading %s: %s; taken up again at sequence %d", name, error, sequence)
         if reply is None:
             raise BlobError(f"{name} lacks chunks in bucket {self._bucket}; it was purged or replaced")
         return reply.data, int(reply.headers["Nats-Sequence"]) + 1

@@ -6,7 +6,6 @@ again when it exits by itself. A lock that the server inherits keeps two of them
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -22,12 +21,14 @@ from typing import Self
 
 from messaging.errors import ConfigurationError, WireUnavailable
 from messaging.nats.broker_config import BrokerConfig, refuse_forgetful_store
-from messaging.nats.credentials import write_secret
+from messaging.runtime.atomic_files import write_secret
+from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
+from messaging.runtime.locks import FileLock
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_LOCK_WAIT_S = 2.0
 _HEALTHY_S = 10.0
 
 
@@ -56,7 +57,7 @@ class EmbeddedBroker:
         self._start_timeout_s = start_timeout_s
         self._process: ChildProcess | None = None
         self._port = 0
-        self._lock_fd = -1
+        self._lock: FileLock | None = None
         self._stopping = threading.Event()
         self._up = threading.Event()
         self._failure: Exception | None = None
@@ -84,7 +85,7 @@ class EmbeddedBroker:
         if not self._config.unsafe_fast:
             refuse_forgetful_store(self._config.folder)
         server = find_server(self._config.binary)
-        self._lock_fd = _locked(self._config.folder / "lock")
+        self._lock = _locked(self._config.folder)
         self._stopping.clear()
         self._thread = threading.Thread(
             target=self._supervise, args=(server,), name=f"broker-{self._config.name}", daemon=True
@@ -103,9 +104,9 @@ class EmbeddedBroker:
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
         self._up.clear()
 
     def reload(self, config: BrokerConfig) -> None:
@@ -137,10 +138,10 @@ class EmbeddedBroker:
         except (OSError, WireUnavailable) as error:
             self._failure = error
             self._up.set()
-            log.error("broker %s cannot run: %s", self._config.name, error)
+            logger.error("broker %s cannot run: %s", self._config.name, error)
 
     def _keep_running(self, server: Path) -> None:
-        attempt = 0
+        backoff = Backoff(first_s=0.1, max_s=5.0)
         while not self._stopping.is_set():
             started = time.monotonic()
             self._choose_port(first_start=not self._up.is_set())
@@ -151,18 +152,20 @@ class EmbeddedBroker:
                 pass
             if self._stopping.is_set():
                 break
-            attempt = 0 if time.monotonic() - started > _HEALTHY_S else attempt + 1
+            if time.monotonic() - started > _HEALTHY_S:
+                backoff.reset()
             self.restarts += 1
-            pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
+            pause_s = backoff.next_s()
             code = self._process.poll()
-            log.warning("broker %s exited with %s; again in %.1f s", self._config.name, code, pause_s)
+            logger.warning("broker %s exited with %s; again in %.1f s", self._config.name, code, pause_s)
             self._stopping.wait(pause_s)
         if self._process is not None:
             self._process.stop(5.0)
 
     def _spawned(self, server: Path) -> ChildProcess:
         path = self._write_config()
-        return ChildProcess([server, "-c", path], log=self.log_path, keep_open=(self._lock_fd,))
+        assert self._lock is not None, "the server is started after the lock is taken"
+        return ChildProcess([server, "-c", path], log=self.log_path, keep_open=(self._lock.descriptor,))
 
     def _write_config(self) -> Path:
         path = self._config.folder / "server.conf"
@@ -181,20 +184,17 @@ class EmbeddedBroker:
             return
         self._port = free_port()
         if kept:
-            log.warning("port %d of broker %s is taken; using %d", kept, self._config.name, self._port)
+            logger.warning("port %d of broker %s is taken; using %d", kept, self._config.name, self._port)
         write_secret(path, str(self._port).encode())
 
 
-def _locked(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    for _ in range(40):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
-            time.sleep(0.05)
-    os.close(handle)
-    raise ConfigurationError(f"another broker runs on {path.parent}; stop it first or choose another folder")
+def _locked(folder: Path) -> FileLock:
+    try:
+        return FileLock(folder / "lock", wait_s=_LOCK_WAIT_S)
+    except BlockingIOError:
+        raise ConfigurationError(
+            f"another broker runs on {folder}; stop it first or choose another folder"
+        ) from None
 
 
 def _answers(port: int, process: ChildProcess, timeout_s: float, stop: threading.Event) -> bool:

@@ -23,7 +23,7 @@ from messaging.errors import (
 )
 from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsWire, Reply
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 API = "$JS.API"
 _NANOSECONDS = 1_000_000_000

@@ -22,7 +22,7 @@ from nats.aio.client import Client
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 5.0
 _POLL_S = 0.02
@@ -241,10 +241,10 @@ class NatsWire:
         self._refusal = text
         found = _VIOLATION.search(text)
         if found is None:
-            log.debug("link %s to %s: %s", self._link.name, self._link.url, text)
+            logger.debug("link %s to %s: %s", self._link.name, self._link.url, text)
             return
         action, subject = found.groups()
-        log.error("broker %s forbids %s a %s to %s", self._link.url, self._link.name, action, subject)
+        logger.error("broker %s forbids %s a %s to %s", self._link.url, self._link.name, action, subject)
         self._on_violation(subject.lower(), subscribing=action.lower() == "subscription")
 
     def _on_violation(self, subject: str, *, subscribing: bool) -> None:
@@ -319,4 +319,4 @@ async def _close_quietly(client: Client) -> None:
     try:
         await asyncio.wait_for(client.close(), 2.0)
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        log.debug("closing a connection: %s", error)
+        logger.debug("closing a connection: %s", error)

@@ -8,7 +8,6 @@ the hub's configuration; it is revoked by a list inside the account's JWT.
 import base64
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from typing import Any
 
 import nkeys
 
-from messaging.blobs import write_atomically
 from messaging.errors import ConfigurationError
 from messaging.nats.permissions import EVERYTHING, Permissions, gate_at_hub
+from messaging.runtime.atomic_files import write_secret
 
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
 _NO_LIMIT = -1
@@ -60,13 +59,6 @@ def key_in_file(path: Path, prefix: int = nkeys.PREFIX_BYTE_USER) -> KeyPair:
     if not path.exists():
         write_secret(path, new_key(prefix).seed.encode())
     return key_of(path.read_text().strip())
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_atomically(path, data)
-    os.chmod(path, 0o600)
 
 
 def signed_jwt(claims: Mapping[str, Any], signer: KeyPair) -> str:

@@ -5,7 +5,6 @@ what is being signed; whoever signs puts a purpose in front of the bytes, so tha
 one purpose is worth nothing for another.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
 
 from messaging.errors import ConfigurationError, TrustError
-
-KEY_MODE = 0o600
+from messaging.runtime.atomic_files import write_secret
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class SigningKey:
         Raises `ConfigurationError` when the file is not a key or others may read it.
         """
         if not path.exists():
-            _write_secret(path, CryptoSigner.generate_ed25519().private_bytes)
+            write_secret(path, CryptoSigner.generate_ed25519().private_bytes)
         return cls.read(path)
 
     @classmethod
@@ -78,13 +76,3 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey({self.public.key_id[:12]})"
-
-
-def _write_secret(path: Path, secret: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path.with_suffix(".part"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, KEY_MODE)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    path.with_suffix(".part").replace(path)

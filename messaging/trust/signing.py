@@ -16,9 +16,9 @@ from typing import Self, TypeVar
 
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
-from messaging.blobs import write_atomically
 from messaging.errors import ConfigurationError
 from messaging.releases import Channel
+from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.site_trust import SiteTrust

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from messaging.blobs import write_atomically
 from messaging.errors import ConfigurationError
+from messaging.runtime.atomic_files import write_atomically
 from synth.errors import LabelledSetBroken
 from synth.planning.patches import Box
 from synth.selection.filters import Refusal

@@ -142,8 +142,8 @@ def eventually(holds: Callable[[], bool], within_s: float = 40.0) -> bool:
 def test_broker_gate_and_node_of_one_image_find_each_other_and_wait_for_the_hub(
     site: SiteOfContainers,
 ) -> None:
-    module = ["-m", "messaging.nats.site_broker", "--site", "harbour", "--folder", "/data"]
-    site.start("broker", entrypoint="python", arguments=module, mounts={"broker": "/data"})
+    module = ["broker", "--site", "harbour", "--folder", "/data"]
+    site.start("broker", entrypoint="blindspot-edge", arguments=module, mounts={"broker": "/data"})
     assert eventually(lambda: "listens on 127.0.0.1:4222" in site.said("broker")), site.said("broker")
     seed = site.folder / "broker" / "gate.nk"
     assert (seed.stat().st_uid, seed.stat().st_mode & 0o777) == (UID, 0o600)
@@ -156,8 +156,8 @@ def test_broker_gate_and_node_of_one_image_find_each_other_and_wait_for_the_hub(
     (site.folder / "gate.yaml").write_text(yaml.safe_dump(config))
     site.start(
         "gate",
-        entrypoint="python",
-        arguments=["-m", "edge.gate.program", "--config", "/gate.yaml"],
+        entrypoint="blindspot-edge",
+        arguments=["gate", "--config", "/gate.yaml"],
         mounts={"gate": "/data", "mirror": "/mirror", "gate.yaml": "/gate.yaml:ro", "broker": "/keys:ro"},
     )
     status = site.folder / "gate" / STATUS_FILE
@@ -175,7 +175,7 @@ def test_broker_gate_and_node_of_one_image_find_each_other_and_wait_for_the_hub(
     site.start(
         "node",
         entrypoint="blindspot-edge",
-        arguments=["run", "--config", "/node.yaml"],
+        arguments=["node", "--config", "/node.yaml"],
         mounts={
             "node": "/data", "mirror": "/mirror:ro", "images": "/images:ro", "broker": "/keys:ro",
             "node.yaml": "/node.yaml:ro", "trust.json": "/trust.json:ro",

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from edge import node as room
+from edge.api import build_api
 from edge.camera.health import CameraFigures
 from edge.health import Readiness
-from edge.health_page import health_app
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
 from edge.outbox.outbox import OutboxCounts
@@ -89,7 +89,7 @@ def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
     camera = cast(CameraParts, SimpleNamespace(name="bridge", health=CameraFigures()))
     for _ in range(3):
         node._look(camera, cast(Any, pipeline), cast(Any, object()))
-    page = TestClient(health_app(lambda: Readiness(()), metrics)).get("/metrics").text
+    page = TestClient(build_api(lambda: Readiness(()), metrics)).get("/metrics").text
     assert 'blindspot_edge_first_frame_seconds{camera="bridge"} 2.5' in page
     assert 'blindspot_edge_frames_total{camera="bridge",result="looked"} 2.0' in page
 
@@ -140,7 +140,7 @@ def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.Mon
 
 def test_the_page_says_why_a_node_is_not_ready() -> None:
     why = "no model yet: the site waits for its first release"
-    page = TestClient(health_app(lambda: Readiness((why,)), NodeMetrics()))
+    page = TestClient(build_api(lambda: Readiness((why,)), NodeMetrics()))
     assert page.get("/healthz").json() == {"status": "alive"}
     answer = page.get("/readyz")
     assert answer.status_code == 503

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S, DOWN_LIMIT_S = 90.0, 40.0
 OBSERVING = "observing the cameras"
-PROGRAMS = {"nats-server", "edge.gate.program", "edge.cli", "cloud.cli.main", "dashboards.app"}
+PROGRAMS = {"nats-server", "edge.cli", "cloud.cli.main", "dashboards.app"}
 LISTENERS = 4
 
 pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)

@@ -34,7 +34,7 @@ DOORS = {
     },
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},
-    "fastapi": {"cloud/api", "edge/health_page.py", "dashboards/app.py"},
+    "fastapi": {"cloud/api", "edge/api.py", "dashboards/app.py"},
     "starlette": {"cloud/api", "dashboards/app.py"},
     "typer": {"cloud/cli", "edge/cli.py"},
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},

@@ -24,8 +24,8 @@ from cloud.demo.script import CAMERAS
 from cloud.errors import DemoFailed
 from edge.vision.detector import Detector, Image
 from edge.vision.onnx_detector import OnnxDetector
-from messaging.blobs import write_atomically
 from messaging.errors import BlindspotError
+from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather, taxonomy_of
 from synth.generation.compositing import Pasting, apply_camera, paste

@@ -1,4 +1,4 @@
-"""A site's broker as a program: it makes its users' seeds, answers, and ends cleanly when told to."""
+"""A site's broker: it makes its users' seeds, listens, and ends cleanly at a stop signal."""
 
 import signal
 import socket
@@ -9,29 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from messaging.nats.site_broker import main
+from messaging.nats.broker import free_port
+from messaging.nats.site_broker import prepare_broker
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
-    return ["--site", "harbour", "--folder", str(folder), *more]
+    return ["broker", "--site", "harbour", "--folder", str(folder), *more]
 
 
 def test_preparing_makes_the_seeds_of_both_users_for_their_owner_alone(tmp_path: Path) -> None:
-    assert main(arguments(tmp_path / "broker", "--prepare")) == 0
-    seeds = sorted((tmp_path / "broker").glob("*.nk"))
+    folder = tmp_path / "broker"
+    config = prepare_broker(folder, "harbour", host="127.0.0.1", port=4333)
+    assert (config.host, config.port) == ("127.0.0.1", 4333)
+    seeds = sorted(folder.glob("*.nk"))
     assert [seed.name for seed in seeds] == ["gate.nk", "node.nk"]
     assert {seed.stat().st_mode & 0o777 for seed in seeds} == {0o600}
     before = [seed.read_bytes() for seed in seeds]
-    assert main(arguments(tmp_path / "broker", "--prepare")) == 0
+    prepare_broker(folder, "harbour", host="127.0.0.1", port=4333)
     assert [seed.read_bytes() for seed in seeds] == before
 
 
 @pytest.mark.broker
-def test_it_answers_where_it_was_told_to_and_ends_cleanly(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "messaging.nats.site_broker", *arguments(tmp_path, "--port", str(port))]
+def test_the_command_listens_on_the_given_port_and_ends_cleanly_at_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "edge.cli", *arguments(tmp_path, "--port", str(port))]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         assert _greeting(port).startswith(b"INFO")
         process.send_signal(signal.SIGTERM)
@@ -39,7 +40,7 @@ def test_it_answers_where_it_was_told_to_and_ends_cleanly(tmp_path: Path) -> Non
 
 
 def _greeting(port: int) -> bytes:
-    """What the server says first, once it is up."""
+    """The first bytes that the server sends, once it is up."""
     until = time.monotonic() + 20.0
     while time.monotonic() < until:
         try:

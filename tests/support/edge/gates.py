@@ -41,7 +41,7 @@ def start_gate(settings: GateSettings, folder: Path) -> "subprocess.Popen[bytes]
     config.write_text(yaml.safe_dump(json.loads(settings.model_dump_json())))
     with (folder / "gate.log").open("ab") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "edge.gate.program", "--config", str(config)],
+            [sys.executable, "-m", "edge.cli", "gate", "--config", str(config)],
             cwd=ROOT,
             stdout=out,
             stderr=out,

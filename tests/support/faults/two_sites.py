@@ -68,7 +68,7 @@ class RealNode:
         """Start it on what is there."""
         with (self._folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge.cli", "run", "--config", str(self._folder / "node.yaml")],
+                [sys.executable, "-m", "edge.cli", "node", "--config", str(self._folder / "node.yaml")],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,93 @@
+"""Serving a web application with uvicorn: a listening socket first, no signal handlers, a clean end."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+_POLL_S = 0.02
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the program decides what a signal means."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening_socket(host: str, ports: Sequence[int]) -> socket.socket | None:
+    """A TCP socket bound to the first of these ports that is free (0: any), or None."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in ports:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError):
+            listener.close()
+        else:
+            return listener
+    return None
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """The address of a listening socket: `http://HOST:PORT`, IPv6 hosts in brackets."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+async def serve(
+    app: Any,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    started: Callable[[], None] = lambda: None,
+    force: bool = False,
+    **options: Any,
+) -> None:
+    """Serve until `stop`; `started` is called once requests are answered.
+
+    With `force` open connections (event streams) are cut at the end. `options` go to `uvicorn.Config`.
+    """
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+
+    async def follow() -> None:
+        while not server.started and not stop.is_set():
+            await asyncio.sleep(_POLL_S)
+        if server.started:
+            started()
+        await stop.wait()
+        server.should_exit = True
+        server.force_exit = force
+
+    following = asyncio.create_task(follow())
+    try:
+        await server.serve([listener])
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+class BackgroundServer:
+    """Serves an application from a thread of its own."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
+
+    def start(self) -> None:
+        """Start to serve; returns once requests are answered."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(_POLL_S)
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Stop serving; the port is free when this returns."""
+        self._server.should_exit = True
+        self._thread.join(timeout_s)
