@@ -1,1 +1,1 @@
-"""From a synthesis order to a labelled set; knows nothing of fleets."""
+"""From a synthesis order to a labelled set of images. Independent of sites and campaigns."""

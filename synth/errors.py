@@ -21,7 +21,7 @@ class OrderRefused(SynthesisError):
 
 
 class GeneratorUnavailable(SynthesisError):
-    """The generator's model cannot be loaded; the message says which and how to give a folder."""
+    """The generator's model cannot be loaded; the message names it and how to give a folder."""
 
 
 class BackgroundsMissing(SynthesisError):

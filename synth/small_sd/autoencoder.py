@@ -1,7 +1,7 @@
 """Training the VAE's decoder: 16 px latents of 4 channels, from a fixed encoder, back to 64 px crops.
 
-Loss: L1, squared error and L1 of the gradients, crops of little contrast (night, fog) counting more. The
-latents are slightly noised, so that the decoder forgives what the UNet gets a little wrong.
+Loss: L1, squared error and L1 of the gradients, crops of little contrast (night, fog) have a higher weight.
+The latents get a little noise, so that the decoder tolerates small errors of the UNet.
 """
 
 import logging
@@ -30,7 +30,7 @@ def as_tensor(crops: torch.Tensor) -> torch.Tensor:
 
 
 def lifted(images: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
-    """Images (b, c, h, w) in [-1, 1], each raised to its power (b,) on the scale 0 to 1."""
+    """Images (b, c, h, w) in [-1, 1], each raised to its exponent (b,) on the scale 0 to 1."""
     return ((images + 1) / 2).clamp(0, 1).pow(powers[:, None, None, None]) * 2 - 1
 
 

@@ -27,7 +27,7 @@ _LIT_LEVELS = 5.0
 
 @dataclass(frozen=True, eq=False)
 class CropSet:
-    """n crops side by side.
+    """n crops as arrays.
 
     Attributes:
         hazard: (n, 64, 64, 3) uint8 BGR, with the hazard inside the mask; equals `empty` where there is none.
@@ -86,7 +86,7 @@ class Crop:
 
 
 def stack(crops: Sequence[Crop]) -> CropSet:
-    """Crops side by side."""
+    """One set of these crops."""
     return CropSet(
         np.stack([c.hazard for c in crops]),
         np.stack([c.empty for c in crops]),

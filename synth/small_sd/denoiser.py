@@ -1,10 +1,10 @@
-"""Training the inpainting UNet, the text encoder and the prototype token on cached latents.
+"""Training of the inpainting UNet, the text encoder and the prototype token on cached latents.
 
-A third of the samples paint *nothing*: the empty street, asked for in words, in the same place. Most of
-the time the UNet is shown the whole background instead of one with a hole in it: it then learns to add the
-hazard to what is there (as in InstructPix2Pix, Brooks et al. 2023), and nothing to leave it alone. Prompts
-are dropped in 10 % of the steps (classifier-free guidance, Ho & Salimans 2022), prototypes in 30 %. The
-loss is that of v-prediction (Salimans & Ho 2022), weighted towards the mask, which alone is ever pasted.
+A third of the samples are empty streets, with a prompt for one, in the same place. Most of the time the UNet
+gets the whole background instead of one with the masked part removed: it then learns to add the hazard to
+what is there (as in InstructPix2Pix, Brooks et al. 2023). Prompts are dropped in 10 % of the steps
+(classifier-free guidance, Ho & Salimans 2022), prototypes in 30 %. The loss is that of v-prediction (Salimans
+& Ho 2022), weighted towards the mask, because only the masked part is pasted.
 """
 
 import copy
@@ -45,7 +45,7 @@ _LOG_EVERY = 100
 
 
 class DenoiserParts(torch.nn.Module):
-    """All that learns together: UNet, text encoder, prototype token."""
+    """The networks that are trained together: UNet, text encoder, prototype token."""
 
     def __init__(self, unet: UNet2DConditionModel, text: CLIPTextModel, token: PrototypeToken) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class DenoiserParts(torch.nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """The crops as the UNet sees them, on the CPU: (n, 4, s, s) float16, scaled, and (n, 1, s, s) masks."""
+    """The crops as inputs of the UNet, on the CPU: (n, 4, s, s) float16, scaled, and (n, 1, s, s) masks."""
 
     hazard: torch.Tensor
     empty: torch.Tensor
@@ -107,7 +107,7 @@ class Batch:
 
 @dataclass
 class Samples:
-    """Draws balanced batches: classes alike often, photographs in 12 %, empties in 36 %."""
+    """Draws balanced batches: all classes equally often, photographs in 12 %, empty streets in 36 %."""
 
     crops: CropSet
     latents: Latents
@@ -127,7 +127,7 @@ class Samples:
         }
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Without end."""
+        """Batches without end."""
         while True:
             rows = self.rng.choice(len(self.crops), size, p=self._chances)
             names = self.crops.class_name[rows]
@@ -182,7 +182,7 @@ class Samples:
 
 
 def _chances(crops: CropSet) -> NDArray[np.float64]:
-    """Classes count alike within a medium, and photographs for 12 % in all."""
+    """Sampling probabilities: classes equal within a medium, photographs 12 % in all."""
     photograph = crops.medium == Medium.PHOTOGRAPH
     chances = np.zeros(len(crops))
     for medium, fraction in ((photograph, PHOTOGRAPH_FRACTION), (~photograph, 1 - PHOTOGRAPH_FRACTION)):
@@ -195,7 +195,7 @@ def _chances(crops: CropSet) -> NDArray[np.float64]:
 
 @dataclass(eq=False)
 class DenoiserProgress:
-    """What a later run needs to go on: the learners, their average, the optimiser, steps and seconds."""
+    """The state of a training: networks, their average, optimiser, steps and seconds."""
 
     parts: DenoiserParts
     average: AveragedModel
@@ -205,7 +205,7 @@ class DenoiserProgress:
 
     @classmethod
     def start(cls, parts: DenoiserParts, saved: Path, device: str) -> "DenoiserProgress":
-        """Fresh, or where `saved` left off."""
+        """A new training, or the one saved in `saved`."""
         parts = parts.to(device)
         average = AveragedModel(parts, avg_fn=exponential_mean)
         optimiser = torch.optim.AdamW(parts.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)

@@ -1,7 +1,7 @@
 """Training crops from photographs whose licence is certain, recognised by the prefix of their file name.
 
-The folder has `images/train/*.jpg` and YOLO labels in `labels/train/*.txt`. Photographs have no twin
-without the hazard, so their crops teach the hazard alone; images without labels teach empty streets.
+The folder has `images/train/*.jpg` and YOLO labels in `labels/train/*.txt`. There is no image of the same
+scene without the hazard, so their crops teach the hazard alone; images without labels teach empty streets.
 Images are BGR uint8. Nothing here imports torch.
 """
 

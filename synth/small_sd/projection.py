@@ -1,10 +1,10 @@
 """The encoder of the small VAE: four numbers for every 4 x 4 pixels, written as weights.
 
-Three are the mean colour, turned to its principal axes (brightness, warm against cool, green against
-magenta); the fourth is how brightness changes from top to bottom. By variance alone the other slope would
-come before green and magenta, and every coat and every bag would turn beige. A fixed linear encoder needs
-no training, so all of it goes into the decoder and the UNet. The weights sit in an ordinary `AutoencoderKL`,
-so any diffusers program can use it.
+Three are the mean colour, in its principal axes (brightness, warm against cool, green against magenta); the
+fourth is how brightness changes from top to bottom. By variance alone the other slope would come before green
+against magenta, and those colours would be lost. A fixed linear encoder needs no training, so training time
+goes into the decoder and the UNet. The weights are in an ordinary `AutoencoderKL`, so any diffusers program
+can use it.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Projection:
 
 
 def fit_projection(images: Tensor) -> Projection:
-    """The numbers' axes and scales from (n, 3, h, w) images in [-1, 1]: each has mean 0 and variance 1."""
+    """Fit the projection to images (n, 3, h, w) in [-1, 1]; each latent has mean 0 and variance 1."""
     patches = functional.unfold(images, FACTOR, stride=FACTOR).transpose(1, 2).reshape(-1, 3, FACTOR, FACTOR)
     rows = patches.double().numpy()
     _, axes = np.linalg.eigh(np.cov(rows.mean(axis=(2, 3)), rowvar=False))
@@ -51,7 +51,7 @@ def fit_projection(images: Tensor) -> Projection:
 
 @torch.no_grad()
 def read_projection(vae: AutoencoderKL) -> Projection:
-    """The projection that `write_encoder` wrote: a component's sign is whatever that fit gave it."""
+    """Read the projection from an encoder that `write_encoder` wrote, signs of components included."""
     conv = vae.encoder.down_blocks[1].downsamplers[0].conv
     quarters = conv.weight[:LATENTS, :12, :2, :2].reshape(LATENTS, 2, 2, 3, 2, 2)
     weight = quarters.permute(0, 3, 4, 1, 5, 2).reshape(LATENTS, 3, FACTOR, FACTOR)
@@ -101,7 +101,7 @@ def _linear_tail(shortcut: nn.Conv2d, norm: nn.GroupNorm, out: nn.Conv2d) -> Non
 
 @torch.no_grad()
 def start_decoder(vae: AutoencoderKL, projection: Projection) -> None:
-    """Let the decoder begin as the mean colour of each latent, smoothly enlarged; training adds the rest."""
+    """Initialise the decoder to enlarge the mean colour of each latent smoothly; training adds detail."""
     decoder = vae.decoder
     first, second, third = decoder.up_blocks
     for resnet in [r for b in (decoder.mid_block, first, second, third) for r in b.resnets]:

@@ -1,4 +1,4 @@
-"""How long to train and how fast to learn: a budget in steps or minutes, and the rate at each moment.
+"""The length of a training, in steps or minutes, and its learning rate at each step.
 
 The clock is an argument. Nothing here depends on networks, except the running mean of weights that both
 trainings keep.
@@ -20,7 +20,7 @@ def exponential_mean(mean: Tensor, latest: Tensor, count: Tensor | int) -> Tenso
 
 @dataclass(frozen=True)
 class Budget:
-    """Training ends at whichever comes first; a None does not bound."""
+    """A limit in steps and one in minutes; training ends at the first of them. None: no limit."""
 
     steps: int | None = None
     minutes: float | None = None

@@ -1,4 +1,4 @@
-"""Drawn street scenes with exact labels, as a city camera sees them: stills, pairs, running cameras.
+"""Drawn street scenes with exact labels, as taken by a city camera: stills, pairs, running cameras.
 
 Uses only the vocabulary of `messaging.taxonomy`. Every image is a pure function of world, seed and condition;
 worlds are disjoint (see `synth.street.worlds`), so images of one never leak into the purpose of another.

@@ -41,7 +41,7 @@ class _Entry:
 
 
 class Street:
-    """A layout of a world under one condition. Drawing it the first time is the slow part."""
+    """A layout of a world under one condition. Drawing its static layers takes most of the time."""
 
     def __init__(self, world: World, seed: int, condition: Condition, size: tuple[int, int]) -> None:
         self.world, self.condition = world, condition
@@ -132,7 +132,7 @@ class Street:
         ground += thrice(self._wet[horizon:] * 0.42) * (mirrored - ground)
 
     def in_the_way(self, time_s: float) -> list[tuple[float, float, float, float]]:
-        """Where moving vehicles are seen at this moment, boxes in pixels."""
+        """Boxes (pixels) of the moving vehicles at this moment."""
         boxes = []
         for driver in self.traffic.drivers:
             z = driver.depth_at(time_s)

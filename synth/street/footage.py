@@ -1,6 +1,6 @@
-"""Drawn footage on disk: an MP4 and, beside it, the truth of every frame as JSON.
+"""Drawn footage on disk: an MP4, and the ground truth of every frame as JSON beside it.
 
-The truth feeds final tables only; nothing that learns may read it.
+The ground truth is for final tables only; no training may read it.
 """
 
 import json
@@ -25,7 +25,7 @@ class FootageBox:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is really in a piece of footage; `frames[i]` are the boxes of frame i."""
+    """The ground truth of a piece of footage; `frames[i]` are the boxes of frame i."""
 
     fps: float
     width: int

@@ -82,7 +82,7 @@ def hazard_sprites(hazard: Hazard, setting: Setting, *, time_s: float) -> Hazard
 
 
 def expected_box(hazard: Hazard, view: View) -> tuple[float, float, float, float]:
-    """Roughly where the hazard will be seen, pixels; used to keep hazards apart."""
+    """The approximate box of the hazard in pixels; used to keep hazards apart."""
     per_m = view.pixels_per_m(hazard.z)
     x, y = view.point(hazard.x, hazard.y, hazard.z)
     wide = hazard.size_m[0] * per_m
@@ -101,7 +101,7 @@ def place_hazard(
     rng: np.random.Generator,
     when: tuple[float, float],
 ) -> Hazard:
-    """A hazard where it belongs, shorter side about 14 px or more at 640 px; `when` is birth and life."""
+    """A hazard at a plausible place, shorter side about 14 px or more at 640 px; `when` is birth and life."""
     view = setting.view
     rise = float(rng.uniform(0.16, 0.86)) ** 0.8
     ground_y = view.horizon_y + (view.height - view.horizon_y) * (0.14 + 0.82 * rise)

@@ -1,4 +1,4 @@
-"""How much light reaches a point of the street, and what the air leaves of it on the way to the camera."""
+"""Light at a point of the street, and its transmission through the air to the camera."""
 
 from dataclasses import dataclass
 

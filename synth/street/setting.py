@@ -59,7 +59,7 @@ def make_setting(
 
 
 def _make_view(world: World, size: tuple[int, int], *, rng: np.random.Generator) -> View:
-    """A city camera 4.5-7.5 m up that looks along the street and a little down."""
+    """A city camera 4.5-7.5 m up directed along the street and slightly down."""
     width, height = size
     if width < 64 or height < 64:
         raise ConfigurationError(f"a drawn frame must be at least 64x64 pixels; got {width}x{height}")

@@ -1,4 +1,4 @@
-"""Who moves and who waits: vehicles in their lanes, parked cars, pedestrians; a pure function of time."""
+"""Moving and standing traffic: vehicles in their lanes, parked cars, pedestrians; a pure function of time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The disjoint worlds that streets are drawn from: who may use which sprites, palettes, layouts, cameras.
+"""The disjoint worlds that streets are drawn from: each has its own sprites, tints, layouts and cameras.
 
 A world owns every sixth of 24 narrow lanes of each drawing parameter (`World.pick`), shape families of its
 own, a range of layout seeds and a camera model. So no value occurs in two worlds, while both span the
