@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.taxonomy import Condition, Light, Weather
-from synth.street.furniture import draw_lamp, furnish, place_lamps
 from synth.street.ground import paint_ground
 from synth.street.hazards import Hazard, HazardSprites, hazard_sprites
 from synth.street.lighting import Lamp, Lighting, light_scene
+from synth.street.objects.furniture import draw_lamp, furnish, place_lamps
+from synth.street.objects.people import draw_person, upright
+from synth.street.objects.vehicles import Vehicle, draw_vehicle, lamp_points, vehicle_box
 from synth.street.paint import Canvas, Sprite
-from synth.street.people import draw_person, upright
 from synth.street.setting import make_setting
 from synth.street.texture import scalar, thrice
 from synth.street.town import Surfaces, paint_buildings, paint_sky
 from synth.street.traffic import Traffic, make_traffic, park
 from synth.street.values import DrawnBox
-from synth.street.vehicles import Vehicle, draw_vehicle, lamp_points, vehicle_box
 from synth.street.view import FARTHEST_M
 from synth.street.worlds import World
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messaging.taxonomy import Light, Weather
-from synth.street.flames import FIRE_EDGE, SMOKE_EDGE, draw_fire, draw_smoke
-from synth.street.litter import draw_garbage, draw_pothole
+from synth.street.objects.flames import FIRE_EDGE, SMOKE_EDGE, draw_fire, draw_smoke
+from synth.street.objects.litter import draw_garbage, draw_pothole
+from synth.street.objects.people import draw_person, fallen, make_person
 from synth.street.paint import Sprite
-from synth.street.people import draw_person, fallen, make_person
 from synth.street.setting import Setting
 from synth.street.view import View
 from synth.street.worlds import World

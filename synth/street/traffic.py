@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.street.people import Person, make_person
+from synth.street.objects.people import Person, make_person
+from synth.street.objects.vehicles import Vehicle, make_vehicle
 from synth.street.setting import Setting
-from synth.street.vehicles import Vehicle, make_vehicle
 
 _LOOP_M = 150.0
 
