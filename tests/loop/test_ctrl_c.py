@@ -4,12 +4,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S, DOWN_LIMIT_S = 90.0, 40.0
@@ -70,11 +71,9 @@ def _is_taken(port: int) -> bool:
 
 
 def test_ctrl_c_leaves_no_process_and_no_port_behind(demo: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
-    deadline = time.monotonic() + UP_LIMIT_S
     log = tmp_path / "log"
-    while OBSERVING not in log.read_text() and time.monotonic() < deadline:
-        assert demo.poll() is None, log.read_text()
-        time.sleep(0.2)
+    wait_until(lambda: OBSERVING in log.read_text() or demo.poll() is not None, UP_LIMIT_S)
+    assert demo.poll() is None, log.read_text()
     children = _children(demo)
     ports = _ports(children)
     assert _programs(children) == PROGRAMS

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from edge.gate.ledger import verify
 from messaging.figures import Figure
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "synth" / "small_sd" / "checkpoint"
@@ -91,14 +91,11 @@ def test_the_figures_file_names_every_figure(run: Path) -> None:
 
 
 def test_no_process_of_the_run_is_left(run: Path) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        left = [
+    def left() -> list[list[str]]:
+        return [
             process.info["cmdline"]
             for process in psutil.process_iter(["cmdline"])
             if any(str(run) in part for part in process.info["cmdline"] or ())
         ]
-        if not left:
-            break
-        time.sleep(0.2)
-    assert left == []
+
+    wait_until(lambda: not left(), 10)

@@ -1,3 +1,5 @@
+"""A whole synthesis order: counts, provenance, resuming, budget, refusals, progress."""
+
 import json
 import os
 import signal
@@ -14,22 +16,13 @@ import pytest
 from edge.vision.detections import iou_matrix
 from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
 from synth.order import PrototypeToMatch, SynthesisOrder
-from synth.planning.backgrounds import DrawnBackgrounds
 from synth.progress import Progress, read_progress
-from synth.run import Judges, RunHooks, main, run_order
+from synth.run import Judges, RunHooks, main
 from synth.selection.filters import FilterLimits, Refusal
 from synth.selection.labelled_set import LabelledSet
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
 from tests.support.synth.orders import geometry, order
-
-
-def run(out: Path, wanted: SynthesisOrder | None = None, **changes: object) -> LabelledSet:
-    parts: dict[str, object] = {
-        "generator": FakeGenerator(),
-        "backgrounds": DrawnBackgrounds(),
-        "judges": Judges(reference=FakeDetector()),
-    }
-    return run_order(wanted or order(), out=out, **{**parts, **changes})  # type: ignore[arg-type]
+from tests.support.synth.runs import run
 
 
 def test_an_order_gives_its_count_of_images_with_tight_boxes_and_whole_provenance(tmp_path: Path) -> None:
@@ -98,7 +91,8 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_set(
     wanted = order(count=6)
     script = (
         "import os, sys\nfrom pathlib import Path\nimport synth.run\n"
-        "from tests.synth.test_run import order, run\nsynth.run.GROUP_SCENES = 1\n"
+        "from tests.support.synth.orders import order\nfrom tests.support.synth.runs import run\n"
+        "synth.run.GROUP_SCENES = 1\n"
         "hooks = synth.run.RunHooks(progress=lambda _: os.kill(os.getpid(), 9))\n"
         "run(Path(sys.argv[1]), order(count=6), hooks=hooks)\n"
     )

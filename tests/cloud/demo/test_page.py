@@ -1,8 +1,7 @@
-"""The page beside a demo: shown once when it answers, shown once when it ended, and no run ends with it."""
+"""The page of a demo: its address or its end is printed once, and the demo continues without it."""
 
 import io
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from cloud.demo import page
 from cloud.demo.page import PageProcess
+from tests.support.waiting import wait_until
 
 
 def page_of(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch, console: Console) -> PageProcess:
@@ -21,16 +21,19 @@ def page_of(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch, console:
     return PageProcess(folder / "data", folder / "page.log", console)
 
 
-def told_within(page: PageProcess, console: Console, limit_s: float = 20.0) -> str:
+def printed(page: PageProcess, console: Console) -> str:
     """The printed text, after it appeared and some further checks."""
-    assert isinstance(console.file, io.StringIO)
-    deadline = time.monotonic() + limit_s
-    while not console.file.getvalue() and time.monotonic() < deadline:
+    output = console.file
+    assert isinstance(output, io.StringIO)
+
+    def check() -> str:
         page.check()
-        time.sleep(0.05)
+        return output.getvalue()
+
+    wait_until(check)
     for _ in range(3):
-        page.check()
-    return console.file.getvalue()
+        check()
+    return output.getvalue()
 
 
 def test_a_page_that_ended_is_reported_once_with_the_end_of_its_log(
@@ -38,7 +41,7 @@ def test_a_page_that_ended_is_reported_once_with_the_end_of_its_log(
 ) -> None:
     console = Console(file=io.StringIO())
     beside = page_of("echo 'No module named nicegui'; exit 1", tmp_path, monkeypatch, console)
-    assert told_within(beside, console) == (
+    assert printed(beside, console) == (
         "the dashboard ended and the demo continues without it; the end of "
         f"{tmp_path / 'page.log'}: No module named nicegui\n"
     )
@@ -52,7 +55,7 @@ def test_the_address_is_printed_once_the_page_answers(
     serve = f'exec {sys.executable} -m http.server --bind 127.0.0.1 "$6"'
     beside = page_of(serve, tmp_path, monkeypatch, console)
     try:
-        shown = told_within(beside, console)
+        shown = printed(beside, console)
     finally:
         beside.stop()
     assert shown.startswith("the dashboard is at http://127.0.0.1:")

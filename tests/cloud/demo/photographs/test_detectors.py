@@ -9,7 +9,7 @@ from cloud.demo.photographs import detectors as photo_detectors
 from cloud.demo.photographs.detectors import PhotoDetectors
 from cloud.demo.photographs.roles import read_photographs, roles_of
 from cloud.training.plan import PLAN_FILE, Recipe, TrainedWeights, TrainingPlan, write_result
-from tests.cloud.demo.photographs.test_roles import data_set
+from tests.support.cloud.photographs import data_set
 
 
 class Trainer:

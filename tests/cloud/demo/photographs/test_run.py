@@ -28,7 +28,7 @@ from cloud.demo.script import FootagePhase
 from cloud.errors import DataRefused
 from edge.vision.detections import Detections
 from messaging.resources import CameraResource, CampaignResource
-from tests.cloud.demo.photographs.test_roles import data_set
+from tests.support.cloud.photographs import data_set
 from tests.support.fake_detector import FakeDetector, describe
 
 FIRE, POTHOLE = 0, 2
