@@ -1,1 +1,1 @@
-"""One site: the node that looks at frames, and the gate, the only way out. Imports messaging alone."""
+"""The programs of one site: the node, which runs the detector, and the gate. Imports `messaging` only."""

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.camera.health import CameraFigures
+from edge.camera.health import CameraMetrics
 from edge.camera.sources import FrameSource, SourceSettings, open_source
 from edge.ids import ids_of_a_run
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
-from edge.outbox.batching import Patience
+from edge.outbox.batching import BatchingDelays
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
-from edge.tracking.standing_hazards import StandingHazards
+from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
@@ -59,7 +59,9 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
         lambda: _connect(settings),
         now_utc=time.time,
         new_id=new_id,
-        patience=Patience(settings.reports.urgent_s, settings.reports.hazard_s, settings.reports.evidence_s),
+        patience=BatchingDelays(
+            settings.reports.urgent_s, settings.reports.hazard_s, settings.reports.evidence_s
+        ),
     )
     shared = _Shared(settings, detector, teacher, metrics, new_id)
     cameras = tuple(_camera(camera, shared) for camera in settings.cameras)
@@ -123,9 +125,9 @@ def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
         shared.new_id,
         settings.evidence,
         settings.teacher,
-        StandingHazards(settings.data / "hazards" / f"{camera.name}.json"),
+        OpenHazards(settings.data / "hazards" / f"{camera.name}.json"),
     )
-    health = CameraFigures()
+    health = CameraMetrics()
     return CameraParts(
         camera.name,
         health,

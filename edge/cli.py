@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode, configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
-from messaging.runtime.yaml_config import load_settings
 
 app = typer.Typer(
     pretty_exceptions_enable=False,

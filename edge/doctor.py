@@ -12,7 +12,7 @@ from edge.settings import NodeSettings
 from edge.vision.onnx_detector import available_providers
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
-from messaging.runtime.yaml_config import load_settings
+from messaging.runtime.configuration_files import load_settings
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
 

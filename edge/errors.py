@@ -3,7 +3,7 @@
 messaging.errors.BlindspotError
 └── EdgeError
     ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
-    ├── DetectorError           the detector could not look; never to be taken for an empty street
+    ├── DetectorError           inference failed; must not be treated as an empty street
     ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
     │   └── UnsafeGraph         it reaches for other files, or for operators that are not standard
     ├── CandidateRefused        a candidate that failed its self-test before the swap; the incumbent stays
@@ -23,7 +23,7 @@ class SourceError(EdgeError):
 
 
 class DetectorError(EdgeError):
-    """The detector could not look at a frame (time-out, failed session, unreadable input)."""
+    """Inference on a frame failed (time-out, failed session, unreadable input)."""
 
 
 class BundleRefused(EdgeError):

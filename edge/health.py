@@ -1,4 +1,4 @@
-"""What the node says of itself: is it ready, how much memory does it hold, how long has it run."""
+"""The state of the node: readiness, resident memory, running time."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether there is no reason against it."""
+        """Whether there are no reasons."""
         return not self.reasons
 
 

@@ -1,6 +1,6 @@
 """The node's counters, for Prometheus on loopback or the LAN; nothing here crosses the gate.
 
-One class owns a registry of its own, so that two nodes in one test do not share counters. No label
+One class owns a registry of its own, so that two nodes in one test have separate counters. No label
 carries a track or a place.
 """
 
@@ -50,7 +50,7 @@ class NodeMetrics:
         )
         self.first_frame_s = Gauge(
             f"{prefix}_first_frame_seconds",
-            "From the start of the process to the first frame looked at",
+            "From the start of the process to the first processed frame",
             ["camera"],
             registry=self._registry,
         )

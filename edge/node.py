@@ -2,7 +2,7 @@
 
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
 thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
-knows how a frame is judged (`edge.pipeline`) or a release verified (`edge.updates.weights_store`).
+contains how a frame is processed (`edge.pipeline`) or a release verified (`edge.updates`).
 """
 
 import logging
@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from edge.camera.health import CameraFigures
+from edge.camera.health import CameraMetrics
 from edge.camera.sources import Frame, FrameSource
 from edge.errors import DetectorError, SourceError
 from edge.health import Readiness, resident_mb, running_s
@@ -41,7 +41,7 @@ class CameraParts:
     """One camera. Its source is opened, and its pipeline made, once the node has a model."""
 
     name: str
-    health: CameraFigures
+    health: CameraMetrics
     accountant: PrivacyAccountant
     open: Callable[[], FrameSource]
     make_pipeline: Callable[[], CameraPipeline]
@@ -93,7 +93,7 @@ class Node:
         self._parts.outbox.stop()
 
     def readiness(self) -> Readiness:
-        """Whether frames are being looked at, and if not, why."""
+        """Whether frames are being processed, and if not, why."""
         reasons = []
         if not self._parts.detector.ready:
             reasons.append("no model yet: the site waits for its first release")
@@ -138,28 +138,28 @@ class Node:
                 camera.health.connected = False
                 logger.warning("%s", item)
                 continue
-            self._look(camera, pipeline, item)
+            self._infer(camera, pipeline, item)
         camera.health.connected = False
         if source.ended:
             logger.info("camera %s: %s", camera.name, source.ended)
         self._send(pipeline.stop(self._utc()) if self._stop.is_set() else pipeline.end(self._utc()))
 
-    def _look(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
+    def _infer(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
         metrics = self._parts.metrics
         try:
-            looked = pipeline.process(frame, self._parts.updates.shadow)
+            result = pipeline.process(frame, self._parts.updates.shadow)
         except DetectorError as error:
             camera.health.failures += 1
             metrics.frames.labels(camera.name, "failed").inc()
-            logger.warning("camera %s: frame %d was not looked at: %s", camera.name, frame.index, error)
+            logger.warning("camera %s: frame %d was not processed: %s", camera.name, frame.index, error)
             return
-        if camera.name not in self._seeing and not looked.skipped:
+        if camera.name not in self._seeing and not result.skipped:
             self._seeing.add(camera.name)
             metrics.first_frame_s.labels(camera.name).set(running_s())
-        metrics.frames.labels(camera.name, "skipped" if looked.skipped else "looked").inc()
-        if looked.inference_s is not None:
-            metrics.inference_s.observe(looked.inference_s)
-        self._send(looked.reports)
+        metrics.frames.labels(camera.name, "skipped" if result.skipped else "processed").inc()
+        if result.inference_s is not None:
+            metrics.inference_s.observe(result.inference_s)
+        self._send(result.reports)
 
     def _send(self, reports: list[Report]) -> None:
         for report in reports:
@@ -213,7 +213,7 @@ class Node:
         self._send(list(self._parts.updates.shadow_reports(int(self._utc()))))
 
     def _beat(self) -> None:
-        """Tell the site's state; less often while nothing happens, yet within the cloud's minute."""
+        """Send the site's state; less often while nothing happens, yet within the cloud's minute."""
         parts = self._parts
         now_s, alive = time.monotonic(), self._signs_of_life()
         if alive == self._told and now_s - self._beat_s < _IDLE_BEATS * parts.settings.reports.heartbeat_s:

@@ -1,7 +1,7 @@
 """One frame of one camera through everything: tags, motion filter, detector, tracks, hazards, evidence.
 
-Returns reports and sends nothing. The rooms do the work; here is only their order. `process` belongs to
-the camera's thread; `tallies` and `prototypes` may be called from another.
+Returns reports and sends nothing. This module only fixes the order of the steps. `process` is called by the
+camera's thread; `tallies` and `prototypes` may be called by another.
 """
 
 import itertools
@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.camera.health import CameraFigures
+from edge.camera.health import CameraMetrics
 from edge.camera.motion_filter import MotionFilter
 from edge.camera.sources import Frame
 from edge.errors import BudgetSpent, DetectorError
-from edge.evidence.collector import Evidence, EvidenceCollector, Moment, SecondOpinions, track_key
+from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, FrameContext, track_key
 from edge.evidence.recall_counter import above_threshold, recall_tallies
-from edge.evidence.second_views import look_again
-from edge.evidence.teacher import Teacher, TeacherOpinion
+from edge.evidence.second_views import second_views
+from edge.evidence.teacher import Teacher, TeacherResult
 from edge.metrics import NodeMetrics
 from edge.privacy.accountant import PrivacyAccountant, minute_of, release_prototype
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.tracking.hazard_rules import CameraView, HazardRules
-from edge.tracking.standing_hazards import StandingHazards
+from edge.tracking.open_hazards import OpenHazards
 from edge.tracking.tracker import (
-    ONE_PICTURE,
+    SINGLE_IMAGE,
     SPARSE_FRAMES,
     ByteTracker,
     TrackerSettings,
@@ -44,8 +44,8 @@ from messaging.taxonomy import UNKNOWN_CLASS
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What one frame gave. `skipped`: the motion filter saw no reason to look."""
+class FrameResult:
+    """The result of one frame. `skipped`: the motion filter found that it needs no inference."""
 
     reports: list[Report] = field(default_factory=list)
     skipped: bool = False
@@ -54,7 +54,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class PipelineParts:
-    """What the cameras of a node share, and what each has of its own."""
+    """The objects that a camera's pipeline uses; some are shared by all cameras of a node."""
 
     detector: SwappableDetector
     teacher: Detector | None
@@ -63,14 +63,14 @@ class PipelineParts:
     new_id: Callable[[], str]
     evidence: EvidenceSettings
     teaching: TeacherSettings
-    standing: StandingHazards
+    open_hazards: OpenHazards
 
 
 class CameraPipeline:
-    """All that is remembered of one camera, frame by frame."""
+    """The state of one camera from frame to frame."""
 
-    def __init__(self, camera: CameraSettings, parts: PipelineParts, health: CameraFigures) -> None:
-        """Needs a detector that is ready: the bundle says classes, thresholds and embedding width."""
+    def __init__(self, camera: CameraSettings, parts: PipelineParts, health: CameraMetrics) -> None:
+        """Needs a detector with a model: its bundle has classes, thresholds and embedding width."""
         bundle = parts.detector.description
         self.health = health
         self._camera, self._parts = camera.name, parts
@@ -78,11 +78,11 @@ class CameraPipeline:
         self._stills = camera.stills
         self._tags = ConditionMemory(interval_s=0.0 if camera.stills else 1.0)
         self._motion = MotionFilter()
-        self._tracker = ByteTracker(bundle, ONE_PICTURE if camera.stills else TrackerSettings())
-        self._sparse = ONE_PICTURE if camera.stills else SPARSE_FRAMES
+        self._tracker = ByteTracker(bundle, SINGLE_IMAGE if camera.stills else TrackerSettings())
+        self._sparse = SINGLE_IMAGE if camera.stills else SPARSE_FRAMES
         zones = tuple(Zone(name, corners) for name, corners in camera.zones.items())
         self._rules = HazardRules(
-            camera.name, bundle, parts.new_id, zones=zones, standing=parts.standing.events
+            camera.name, bundle, parts.new_id, zones=zones, open_events=parts.open_hazards.events
         )
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
@@ -91,53 +91,53 @@ class CameraPipeline:
         self._lock = threading.Lock()
         self._last: tuple[float, CameraView] | None = None
 
-    def process(self, frame: Frame, shadow: ShadowRun | None = None) -> Looked:
-        """Take one frame. Raises `DetectorError` when it could not be looked at: never an empty street."""
+    def process(self, frame: Frame, shadow: ShadowRun | None = None) -> FrameResult:
+        """Process one frame. Raises `DetectorError` if inference failed, which is not an empty street."""
         with self._lock:
             return self._process(frame, shadow)
 
-    def _process(self, frame: Frame, shadow: ShadowRun | None) -> Looked:
+    def _process(self, frame: Frame, shadow: ShadowRun | None) -> FrameResult:
         self.health.arrived()
         tags = self._tags.observe(frame.image, frame.time_s)
         self.health.condition = tags.condition
         motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
-        if motion and self._parts.evidence.motion_filter and not motion.deserves_inference:
+        if motion and self._parts.evidence.motion_filter and not motion.needs_inference:
             self.health.skipped += 1
-            return Looked(skipped=True)
+            return FrameResult(skipped=True)
         started = time.perf_counter()
         model, found = self._detect(frame)
         taken_s = time.perf_counter() - started
-        self.health.looked(taken_s)
+        self.health.processed(taken_s)
         update = self._tracker.update(found, frame.time_s)
         height, width = frame.image.shape[:2]
         view = CameraView(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, view)
         hazards = self._rules.observe(update, view, self._digest)
-        self._parts.standing.note(hazards)
+        self._parts.open_hazards.record(hazards)
         turn = self._stills or next(self._counter) % self._parts.teaching.every == 0
-        opinion = self._teach(frame, found, tags) if turn else None
+        teacher = self._teach(frame, found, tags) if turn else None
         if turn and shadow is not None:
-            self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, opinion=opinion)
+            self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, teacher=teacher)
         watched = motion if self._parts.evidence.motion else None
         evidence = self._collect_evidence(
             model,
-            Moment(frame, tags, found, self._digest, None if self._stills else update, watched),
-            SecondOpinions(self._second_views(model, frame), opinion),
+            FrameContext(frame, tags, found, self._digest, None if self._stills else update, watched),
+            Comparisons(self._second_views(model, frame), teacher),
         )
         self._remember(model.description, update, evidence, tags)
         self._count(model.description, found, evidence)
-        return Looked([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
+        return FrameResult([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
 
     def end(self, at_utc: float) -> list[Report]:
-        """The footage is over: close what is open, hand out what was counted."""
+        """The footage has ended: close open events, return the last counts."""
         with self._lock:
             self._tracker.end()
             closed = [] if self._last is None else self._rules.close_all(*self._last, self._digest)
-            self._parts.standing.note(closed)
+            self._parts.open_hazards.record(closed)
         return [*closed, *self.stop(at_utc)]
 
     def stop(self, at_utc: float) -> list[Report]:
-        """The node stops: hand out what was counted; open events stand, the next start carries them on."""
+        """The node stops: return the last counts; open events stay open and continue after the next start."""
         with self._lock:
             if self._teacher is not None:
                 self._teacher.end()
@@ -158,7 +158,7 @@ class CameraPipeline:
             )
 
     def prototypes(self, at_utc: float) -> list[Report]:
-        """Prototypes with enough tracks, as far as the camera's budget goes."""
+        """Prototypes with enough tracks, within the camera's privacy budget."""
         released: list[Report] = []
         with self._lock:
             for key in self._book.ready(self._parts.accountant.settings.minimum_tracks):
@@ -178,7 +178,7 @@ class CameraPipeline:
         try:
             model, found = self._parts.detector.detect_frame(frame.image, floor=floor)
         except DetectorError:
-            self._collector.could_not_look()
+            self._collector.detection_failed()
             raise
         if model.digest != self._digest:
             self._follow(model)
@@ -193,12 +193,12 @@ class CameraPipeline:
         if self._teacher is not None:
             self._teacher.follow(model.description)
 
-    def _teach(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherOpinion | None:
-        """What the teacher says, if there is one and it could look."""
+    def _teach(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherResult | None:
+        """The teacher's result, or None without a teacher or if its inference failed."""
         if self._teacher is None:
             return None
         try:
-            return self._teacher.look(frame, found, tags.condition)
+            return self._teacher.process(frame, found, tags.condition)
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
             return None
@@ -211,41 +211,40 @@ class CameraPipeline:
         found: Detections,
         tags: FrameConditions,
         taken_s: float,
-        opinion: TeacherOpinion | None,
+        teacher: TeacherResult | None,
     ) -> None:
-        """Show the frame to the candidate, if the shadow run is about the model that serves."""
+        """Process the frame in the shadow run, if its incumbent is the model in service."""
         if shadow.incumbent_digest != self._digest:
             return
-        shadow.look(
+        shadow.process(
             self._camera,
             frame.image,
             found,
             condition=tags.condition,
             time_s=frame.time_s,
             incumbent_ms=1000 * taken_s,
-            teacher=opinion.heard if opinion else None,
+            teacher=teacher.boxes if teacher else None,
             tracking=self._sparse,
         )
 
     def _second_views(self, model: Detector, frame: Frame) -> tuple[Detections, ...] | None:
-        """Every n-th frame: what the detector sees in two other views of it; None when not due or failed.
-
-        Of stills every one: the next picture shows something else.
-        """
+        """Every n-th frame (every still): detections in two other views; None if not due or failed."""
         if self.health.frames % self._parts.evidence.second_view_every and not self._stills:
             return None
         try:
-            return tuple(look_again(model, frame.image, self._collector.floor))
+            return tuple(second_views(model, frame.image, self._collector.floor))
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "second_view_failed").inc()
             return None
 
-    def _collect_evidence(self, model: Detector, moment: Moment, opinions: SecondOpinions) -> list[Evidence]:
-        """What speaks against the detector; nothing of a frame whose misses could not be embedded."""
+    def _collect_evidence(
+        self, model: Detector, context: FrameContext, comparisons: Comparisons
+    ) -> list[Evidence]:
+        """Evidence that the model erred; none of a frame whose misses could not be embedded."""
         try:
-            return self._collector.observe(moment, opinions, embed=model.embed)
+            return self._collector.observe(context, comparisons, embed=model.embed)
         except DetectorError:
-            self._collector.could_not_look()
+            self._collector.detection_failed()
             self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
             return []
 
@@ -256,9 +255,9 @@ class CameraPipeline:
         evidence: list[Evidence],
         tags: FrameConditions,
     ) -> None:
-        """One vector a track into the prototype sums: ended tracks, and misses whose class is known.
+        """Add one vector per track to the prototype sums: ended tracks, and misses whose class is known.
 
-        In stills a track ends with its picture.
+        In stills a track ends with its image.
         """
         for track in update.active if self._stills else update.ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:

@@ -1,7 +1,7 @@
-"""What one edge node is told: its site, its broker, its cameras. Built once in `edge.app`, passed as values.
+"""The node's configuration: its site, broker and cameras. Built once, passed as values.
 
-The minimum is eight lines of YAML; everything else has a default that suits one nano detector on a small
-machine. Validation does no I/O.
+The minimum is eight lines of YAML; everything else has a default for one nano detector on a small machine.
+Validation does no I/O.
 """
 
 from pathlib import Path
@@ -21,10 +21,10 @@ class CameraSettings(_Section):
     """One camera: where its frames come from, and what differs from the node's defaults.
 
     `source` is an RTSP address, `usb:N`, a video file, a folder of images, or a folder of video
-    segments or pictures (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time,
-    empty means as fast as the node can look. `stills`: its pictures lie too far apart in time for motion
-    and tracks; every picture then speaks for itself. `zones` are polygons by name, their corners in shares
-    of the frame; with zones, only what stands in one is a hazard.
+    segments or images (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time, empty
+    means as fast as the node can process. `stills`: its images are too far apart in time for motion and
+    tracks; every image is evaluated by itself. `zones` are polygons by name with corners as fractions of the
+    frame; with zones, only an object in one of them is a hazard.
     """
 
     name: Slug
@@ -53,9 +53,9 @@ class BrokerLink(_Section):
 
 
 class TeacherSettings(_Section):
-    """The idle-time teacher: a bigger detector bundle, if there is one.
+    """The idle-time teacher: a larger detector bundle, if there is one.
 
-    It looks at every n-th frame, and with or without it so does a candidate in its shadow run.
+    It processes every n-th frame; so does the candidate of a shadow run, with or without a teacher.
     """
 
     bundle: Path | None = None
@@ -63,7 +63,7 @@ class TeacherSettings(_Section):
 
 
 class EvidenceSettings(_Section):
-    """Which evidence sources work, and how often the costly ones look."""
+    """Which evidence sources are enabled, and how often the costly ones run."""
 
     second_view_every: int = Field(default=5, ge=1)
     motion: bool = True
@@ -71,9 +71,9 @@ class EvidenceSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """The promise of each camera: epsilon of a release, and of all in `window_days`, both at `delta`.
+    """Privacy budget of each camera: epsilon of one release, and of all in `window_days`, both at `delta`.
 
-    `minimum_tracks` is how many tracks a release waits for (more tracks, less noise); 20 are the least.
+    `minimum_tracks`: tracks that a release needs, at least 20; more tracks give less noise.
     """
 
     minimum_tracks: int = Field(default=20, ge=20)
@@ -87,15 +87,15 @@ class PrivacySettings(_Section):
         if self.epsilon_per_release > self.epsilon_per_camera:
             raise ValueError(
                 f"epsilon_per_release ({self.epsilon_per_release:g}) must not be above epsilon_per_camera "
-                f"({self.epsilon_per_camera:g}); no prototype would ever leave"
+                f"({self.epsilon_per_camera:g}); no prototype could be released"
             )
         return self
 
 
 class ReportSettings(_Section):
-    """How often figures are sent, and how long reports gather so as to leave in one message, in seconds.
+    """How often metrics are sent, and how long reports wait to be batched into one message, in seconds.
 
-    Hazards of severity 3 and above that open or grow wait `urgent_s`, lesser ones `hazard_s`; hazards that
+    Hazards of severity 3 and above that open or grow wait `urgent_s`, minor ones `hazard_s`; hazards that
     close, misdetections, tallies and prototypes `evidence_s`.
     """
 
@@ -109,9 +109,9 @@ class ReportSettings(_Section):
 
 
 class UpdateSettings(_Section):
-    """How often the mirror is looked at, and how long a swapped-in model is on trial, in seconds.
+    """How often the mirror is read, and how long a new model is on probation, in seconds.
 
-    `latency_factor` is how much slower than the incumbent a candidate may be in its self-test.
+    `latency_factor`: largest ratio of the candidate's latency to the incumbent's in the self-test.
     """
 
     poll_s: float = Field(default=1.0, gt=0.0)
@@ -120,7 +120,7 @@ class UpdateSettings(_Section):
 
 
 class NodeSettings(_Section):
-    """One edge node."""
+    """The whole configuration."""
 
     site: Slug
     data: Path

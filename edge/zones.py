@@ -1,4 +1,4 @@
-"""A camera's zones: polygons of the picture in which a hazard counts. No pixels, no tracks, no events."""
+"""A camera's zones: polygons in which a hazard counts."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon in shares of the frame; a hazard counts where its box's foot (bottom centre) stands."""
+    """A polygon in fractions of the frame; a hazard is where the bottom centre of its box is."""
 
     name: str
     corners: tuple[tuple[float, float], ...]
@@ -18,5 +18,5 @@ class Zone:
             raise ValueError(f"zone {self.name} needs at least three corners within 0..1; got {self.corners}")
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether a point, in shares of the frame, lies in the zone or on its edge."""
+        """Whether a point (fractions of the frame) is in the zone or on its edge."""
         return cv2.pointPolygonTest(np.asarray(self.corners, np.float32), (x, y), False) >= 0

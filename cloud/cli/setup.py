@@ -16,8 +16,8 @@ from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, 
 from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
+from messaging.runtime.configuration_files import load_settings, parse_settings
 from messaging.runtime.stopping import async_stop_on_signals
-from messaging.runtime.yaml_config import load_settings, parse_settings
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
 config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)

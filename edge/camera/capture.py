@@ -1,7 +1,7 @@
 """Raw images out of OpenCV: a camera, a video file or a folder, opened, read and closed.
 
-A feed blocks its caller and knows neither threads nor time; `edge.camera.sources` paces it, stamps its images
-and opens it again. Images are (h, w, 3) uint8 BGR.
+A feed blocks its caller and uses neither threads nor clocks; `edge.camera.sources` paces it, adds times to
+its images and opens it again. Images are (h, w, 3) uint8 BGR.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ Image = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
-_PICTURE_FPS = 5.0
+_IMAGE_FPS = 5.0
 _FALLBACK_FPS = 25.0
 
 
@@ -26,7 +26,7 @@ class Feed(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether the end of the images means that a camera is gone."""
+        """Whether the end of the images means that a camera is lost."""
 
     @property
     def fps(self) -> float | None:
@@ -151,7 +151,7 @@ class FolderFeed:
     live = False
 
     def __init__(self, folder: Path, fps: float | None = None) -> None:
-        self.fps: float | None = fps or _PICTURE_FPS
+        self.fps: float | None = fps or _IMAGE_FPS
         self.ended: str | None = None
         self.unreadable = 0
         self._folder = folder

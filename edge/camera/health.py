@@ -1,4 +1,4 @@
-"""Running figures of one camera: counters since the start and the latest rates. Written by its own thread."""
+"""Metrics of one camera: counters since the start and the latest rates. Written by its own thread."""
 
 import time
 from collections import deque
@@ -12,7 +12,7 @@ from messaging.taxonomy import Condition
 _RECENT = 200
 
 
-class CameraFigures:
+class CameraMetrics:
     """Counters of one camera; one thread writes, any may read a snapshot."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,18 +20,18 @@ class CameraFigures:
         self.connected = False
         self.frames = self.skipped = self.failures = self.detections = self.misdetections = 0
         self.condition = Condition()
-        self._looks_s: deque[float] = deque(maxlen=_RECENT)
+        self._inference_s: deque[float] = deque(maxlen=_RECENT)
         self._arrivals: deque[float] = deque(maxlen=_RECENT)
 
     def arrived(self) -> None:
-        """A frame came in."""
+        """A frame was received."""
         self.connected = True
         self.frames += 1
         self._arrivals.append(self._clock())
 
-    def looked(self, seconds: float) -> None:
-        """The detector looked at a frame for so long."""
-        self._looks_s.append(seconds)
+    def processed(self, seconds: float) -> None:
+        """Inference on a frame took this long."""
+        self._inference_s.append(seconds)
 
     @property
     def frame_age_s(self) -> float:
@@ -40,15 +40,15 @@ class CameraFigures:
 
     @property
     def fps(self) -> float:
-        """Frames a second over the recent frames: gaps between frames, not ticks of a timer."""
+        """Frames per second over the recent frames, from the gaps between frames."""
         if len(self._arrivals) < 2:
             return 0.0
         span = self._arrivals[-1] - self._arrivals[0]
         return (len(self._arrivals) - 1) / span if span > 0 else 0.0
 
     def snapshot(self, camera: str, *, dropped: int) -> CameraHealth:
-        """The figures as they go into a heartbeat."""
-        looks_ms = 1000 * np.asarray(self._looks_s or [0.0])
+        """The metrics as they are sent in a heartbeat."""
+        inference_ms = 1000 * np.asarray(self._inference_s or [0.0])
         return CameraHealth(
             camera=camera,
             frames=self.frames,
@@ -58,8 +58,8 @@ class CameraFigures:
             detections=self.detections,
             misdetections=self.misdetections,
             fps=round(min(self.fps, 1000.0), 2),
-            inference_p50_ms=float(np.percentile(looks_ms, 50)),
-            inference_p95_ms=float(np.percentile(looks_ms, 95)),
+            inference_p50_ms=float(np.percentile(inference_ms, 50)),
+            inference_p95_ms=float(np.percentile(inference_ms, 95)),
             frame_age_s=round(self.frame_age_s, 1),
             connected=self.connected,
             light=self.condition.light,

@@ -1,11 +1,11 @@
-"""Motion filter: which frames deserve inference, and which regions of the picture change.
+"""Motion filter: which frames need inference, and which regions of the image change.
 
-Two backgrounds of a small, smoothed picture: a running average (seconds) and a running median (minutes; by
-steps of bounded size, McFarlane and Schofield 1995, so that what passes leaves no trace in it).
-What differs from the fast one moves; what differs from the slow one but not from the fast one is new and
-stands still. A region whose cells were busy for most of `persist_s` is *persistent*: a passing car never
-is, a flame, a fallen person or a bag that was not there before is. Everything is in seconds, so uneven
-frame rates do no harm. It knows nothing of detections.
+Two backgrounds of a small, smoothed image: a running average (seconds) and a running median (minutes; by
+steps of bounded size, McFarlane and Schofield 1995, so that passing objects leave no trace in it).
+A pixel that differs from the fast one moves; one that differs from the slow one but not from the fast one is
+new and static. A region whose cells changed for most of `persist_s` is *persistent*: a passing car never is,
+a flame, a fallen person or a bag that was not there before is. All times are in seconds, so uneven frame
+rates do no harm.
 """
 
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ _NO_BOXES = np.zeros((0, 4), np.float32)
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How motion is judged.
+    """Parameters of the motion filter.
 
     Attributes:
-        width: columns of the small picture.
+        width: columns of the small image.
         fast_s, slow_s: time constant of the fast background; seconds in which the slow one takes a step of
             100 grey levels.
-        persist_s: how long a region must be busy to be persistent.
-        warm_up_s: until then the slow background is learnt fast; what stands in the picture belongs to it.
-        noise_factor: a pixel has changed when it differs by so many times its usual flicker.
-        least_step: ... and by at least so many grey levels.
-        least_area: smallest region, share of the frame.
-        wake_share: a frame deserves inference when this share of it moves or is new.
-        floor_interval_s: a frame deserves inference at least so often, motion or not.
+        persist_s: how long a region must change to be persistent.
+        warm_up_s: until then the slow background adapts fast; what is in the image belongs to it.
+        noise_factor: a pixel has changed if it differs by this multiple of its usual flicker,
+        least_step: and by at least this many grey levels.
+        least_area: smallest region, as a fraction of the frame.
+        wake_fraction: a frame needs inference if this fraction of it moves or is new.
+        floor_interval_s: longest time between two frames that need inference, with or without motion.
     """
 
     width: int = 160
@@ -48,7 +48,7 @@ class MotionSettings:
     noise_factor: float = 4.0
     least_step: float = 9.0
     least_area: float = 0.0012
-    wake_share: float = 0.0006
+    wake_fraction: float = 0.0006
     floor_interval_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -58,21 +58,21 @@ class MotionSettings:
 
 @dataclass(frozen=True, eq=False)
 class MotionReading:
-    """What moved on one frame; boxes are (n, 4) float32 pixels of the frame.
+    """Motion on one frame; boxes are (n, 4) float32 pixels of the frame.
 
-    `deserves_inference` is the motion filter's word; `whole_picture` says that nearly everything changed at
-    once (camera moved, lights went out): then nothing counts as evidence and the backgrounds start anew.
+    `whole_image`: nearly everything changed at once (camera moved, lights went out); then nothing counts as
+    evidence and the backgrounds start again.
     """
 
-    deserves_inference: bool
-    whole_picture: bool
+    needs_inference: bool
+    whole_image: bool
     moving: Floats
     new_static: Floats
     persistent: Floats
 
 
 class MotionFilter:
-    """Motion of one camera. One frame after the other, time only forward. Not thread-safe."""
+    """Motion of one camera. Frames in order of time. Not thread-safe."""
 
     def __init__(self, settings: MotionSettings | None = None) -> None:
         self._settings = settings or MotionSettings()
@@ -95,7 +95,7 @@ class MotionFilter:
         moving = self._differs(small, self._fast, limit)
         new = self._differs(self._fast, self._slow, limit, lighting_aside=True)
         foreign = self._differs(small, self._slow, limit, lighting_aside=True)
-        share = float(cv2.countNonZero(cv2.bitwise_or(moving, new))) / small.size
+        fraction = float(cv2.countNonZero(cv2.bitwise_or(moving, new))) / small.size
         if float(cv2.countNonZero(moving)) > 0.6 * small.size:
             self._start(small, time_s)
             return self._reading(True, True, time_s)
@@ -104,7 +104,7 @@ class MotionFilter:
         persistent = _NO_BOXES
         if time_s - self._started_s > self._settings.warm_up_s + self._settings.persist_s:
             persistent = self._regions((self._busy > 0.6).astype(np.uint8), scale)
-        wakes = share >= self._settings.wake_share
+        wakes = fraction >= self._settings.wake_fraction
         return self._reading(
             wakes, False, time_s, self._regions(moving, scale), self._regions(new, scale), persistent
         )
@@ -132,7 +132,7 @@ class MotionFilter:
         return np.asarray(cv2.morphologyEx(changed, cv2.MORPH_OPEN, self._kernel), np.uint8)
 
     def _learn(self, small: Plane, unrest: Mask, foreign: Mask, gap_s: float) -> None:
-        """Follow the picture with the time constants; flicker is learnt only where nothing happens.
+        """Update the backgrounds with their time constants; flicker is learnt only where nothing changes.
 
         A place is busy while what is seen there is foreign to the slow background: a passing car only
         while it covers the place, and not as long as its trace stays in the fast background.

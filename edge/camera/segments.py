@@ -1,10 +1,11 @@
-"""A recorder's folder as a source: video segments or pictures that appear one after the other, in name order.
+"""A recorder's folder as a source: video segments or images that are added one by one, in name order.
 
-A recorder renames a finished segment into the folder, so a segment is always whole; a picture is a segment
-of one frame. A segment is played once; at the end the feed waits for the next. With a journal that holds
-over restarts: only a segment that was not played to its end is played again. One that cannot be decoded, or
-that the recorder has removed meanwhile, is logged and counts as played. Removing old segments is the
-recorder's business; a name that it uses again is another segment.
+A recorder renames a finished segment into the folder, so a segment is always complete; an image is a segment
+of one frame. A segment is played once; at the end the feed waits for the next. With a journal this
+holds over restarts: only a segment that was not played to its end is played again. One that cannot be
+    decoded, or
+that the recorder has removed meanwhile, is logged and counts as played. The recorder removes old segments; a
+name that it uses again is another segment.
 """
 
 import contextlib
@@ -35,9 +36,9 @@ class SegmentFeed:
         journal: Path | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Follow `folder`, which may be empty yet; `journal` is the file that remembers what was played.
+        """Follow `folder`, which may be empty yet; `journal` is the file that records what was played.
 
-        Frames a second are those of each segment unless `fps` says otherwise; of pictures five.
+        `fps` overrides the frames per second of the segments (five for images).
 
         Raises:
             SourceError: the folder does not exist.
@@ -88,8 +89,8 @@ class SegmentFeed:
             self._segment = None
 
     def _opened(self, path: Path) -> VideoFeed | FolderFeed:
-        picture = path.suffix.lower() in IMAGE_SUFFIXES
-        segment = (FolderFeed if picture else VideoFeed)(path, self._wanted_fps)
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        segment = (FolderFeed if is_image else VideoFeed)(path, self._wanted_fps)
         segment.open()
         return segment
 

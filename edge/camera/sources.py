@@ -1,8 +1,8 @@
 """Where frames come from: RTSP or USB cameras, video files and image folders, all through OpenCV.
 
 Live cameras and paced files are read by a thread of their own: the newest frame wins, older ones are
-dropped and counted, a camera that is gone is sought again with jittered back-off. Nothing here looks at
-what a frame shows, and a frame never waits for its consumer unless the consumer asked for every frame.
+dropped and counted, a lost camera is opened again with jittered back-off. A frame never waits for its
+consumer unless the consumer asks for every frame.
 """
 
 import logging
@@ -29,7 +29,7 @@ _JOIN_S = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of one camera.
+    """One image of one camera with its times.
 
     Attributes:
         camera: slug of the camera.
@@ -57,12 +57,12 @@ class SourceSettings:
     """How a source is read.
 
     Attributes:
-        fps: frames a second; None takes a video's own, and five for pictures.
-        speed: pace of files as a multiple of real time; None gives every frame as fast as it is taken.
+        fps: frames per second; None takes a video's own, and five for images.
+        speed: pace of files as a multiple of real time; None yields every frame as fast as it is consumed.
         loop: whether a file or folder starts again at its end.
         segments: a folder holds video segments that a recorder adds to, not images; it never ends.
-        journal: file that remembers over restarts which segments were played.
-        timeout_s: a live camera silent for so long is reported as gone and opened again.
+        journal: file that records which segments were played, over restarts.
+        timeout_s: a live camera without a frame for this long is reported as lost and opened again.
         backoff_first_s, backoff_max_s: wait before the first and the later attempts to open a camera.
         queue_size: frames kept for a slow consumer, 1 or 2.
     """
@@ -109,10 +109,10 @@ class FrameSource(Protocol):
 
     @property
     def ended(self) -> str | None:
-        """One sentence saying why there are no more frames; None while there may be."""
+        """Why there are no more frames, in one sentence; None while there may be."""
 
     def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
-        """Frames until the end or until `stop`; a `SourceError` item says that a camera is gone for now."""
+        """Frames until the end or until `stop`; a `SourceError` item means that a camera is lost for now."""
 
 
 def open_source(
@@ -126,8 +126,8 @@ def open_source(
     """The source behind a URI: `rtsp://…`, `usb:0`, `/dev/video0`, a video file or a folder of images.
 
     Raises:
-        SourceError: a file or folder that is not there, cannot be read or holds no image. A camera that
-            does not answer is no error here; its frames start when it does.
+        SourceError: a file or folder that does not exist, cannot be read or contains no image. A camera that
+            does not respond is no error here; its frames start when it does.
     """
     clock = clock or Clock()
     if is_camera(uri):
@@ -306,7 +306,7 @@ class QueuedSource:
             stop.wait(backoff.next_s())
 
     def _offer(self, item: Frame | SourceError | None) -> None:
-        """Put without ever waiting: the oldest frame makes room and is counted."""
+        """Put without waiting: a full queue drops and counts its oldest frame."""
         while True:
             try:
                 self._queue.put_nowait(item)

@@ -1,9 +1,10 @@
-"""Tracks of a source of support x boxes of a model -> which tracks the model detected. Pure counting.
+"""Supported tracks x boxes of a model -> which tracks the model detected. Pure counting.
 
 A track counts as detected by a model when the model's own boxes of its class match it (IoU at least 0.3)
-in at least half of the frames from the source's first sight of it to the last; where the source lost it in
-between, its predicted box stands in. Only tracks that the source confirmed count, and only when they are
-over, each once. Counts add up to `RecallTally`s; nothing here looks at images.
+in at least half of the frames from its first to its last detection by the source; where the source lost it in
+between, its predicted box is used. Only confirmed tracks count, once each, when they have ended. Counts add
+up to
+`RecallTally`s.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +19,7 @@ from messaging.reports import EvidenceSource, RecallTally
 from messaging.taxonomy import Condition
 
 Key = tuple[str, Condition]
-_Look = tuple[Condition, tuple[bool, ...]]
+_FrameMatches = tuple[Condition, tuple[bool, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,23 +27,23 @@ class MatchRule:
     """When a model's box is the track's, and when a track counts as detected."""
 
     iou: float = 0.3
-    share: float = 0.5
+    fraction: float = 0.5
 
     def detects(self, hits: int, frames: int) -> bool:
-        """Whether a model whose boxes matched a track in so many of its frames has detected it."""
-        return hits >= self.share * frames
+        """Whether a model whose boxes matched a track in `hits` of `frames` frames has detected it."""
+        return hits >= self.fraction * frames
 
 
 @dataclass(frozen=True)
 class ClosedTrack:
-    """A confirmed track that is over.
+    """A confirmed track that has ended.
 
     Attributes:
         class_id: index into the class names.
         condition: the condition of most of its frames.
-        frames: frames from the source's first sight of it to the last.
+        frames: frames from its first to its last detection by the source.
         hits: per model, frames in which the model's boxes matched it.
-        rule: by which it was counted.
+        rule: the rule by which it was counted.
     """
 
     class_id: int
@@ -58,42 +59,42 @@ class ClosedTrack:
 
 @dataclass
 class _OpenTrack:
-    """Scene and matches of the frames up to the last sight, and of those after it."""
+    """Condition and matches of the frames up to the last detection, and of those after it."""
 
-    known: list[_Look] = field(default_factory=list)
-    since: list[_Look] = field(default_factory=list)
+    known: list[_FrameMatches] = field(default_factory=list)
+    since: list[_FrameMatches] = field(default_factory=list)
 
 
 class RecallCounter:
-    """The open tracks of one camera and one source of support, and those that are over."""
+    """The current tracks of one camera and one source, and those that have ended."""
 
     def __init__(self, models: int = 1, rule: MatchRule | None = None) -> None:
-        """Args: how many models are judged against the source, and by which rule."""
+        """Args: how many models are thresholded against the source, and by which rule."""
         self._models = models
         self._rule = rule or MatchRule()
         self._open: defaultdict[int, _OpenTrack] = defaultdict(_OpenTrack)
         self._closed: list[ClosedTrack] = []
 
-    def look(self, update: TrackUpdate, seen: Sequence[Detections], condition: Condition) -> None:
-        """One frame that the source looked at.
+    def update(self, update: TrackUpdate, seen: Sequence[Detections], condition: Condition) -> None:
+        """Count one frame that the source has processed.
 
         Args:
-            update: what the source's own tracker made of its boxes.
+            update: result of the source's own tracker.
             seen: each model's boxes above its thresholds on the same frame, in a fixed order of models.
             condition: the frame's condition.
         """
         if len(seen) != self._models:
-            raise ValueError(f"this counter judges {self._models} models; got boxes of {len(seen)}")
+            raise ValueError(f"this counter compares {self._models} models; got boxes of {len(seen)}")
         for track in (*update.active, *update.lost):
             matches = tuple(_matches(track, boxes, self._rule.iou) for boxes in seen)
             self._open[track.id].since.append((condition, matches))
         for track in update.active:
-            sighted = self._open[track.id]
-            sighted.known, sighted.since = [*sighted.known, *sighted.since], []
+            frames = self._open[track.id]
+            frames.known, frames.since = [*frames.known, *frames.since], []
         self.close(update.ended)
 
     def close(self, tracks: Iterable[Track]) -> None:
-        """Tracks that the source's tracker has given up."""
+        """Count tracks that the source's tracker has ended."""
         for track in tracks:
             counted = self._open.pop(track.id, None)
             if counted is not None and track.state is not TrackState.TENTATIVE:
@@ -104,7 +105,7 @@ class RecallCounter:
                 )
 
     def missed(self, update: TrackUpdate) -> list[Track]:
-        """Confirmed tracks in sight that the first model has not detected so far."""
+        """Confirmed current tracks that the first model has not detected so far."""
         confirmed = [track for track in update.active if track.state is not TrackState.TENTATIVE]
         return [track for track in confirmed if not self._detected_so_far(track)]
 
@@ -113,7 +114,7 @@ class RecallCounter:
         return self._rule.detects(sum(matches[0] for _, matches in known), len(known))
 
     def take(self) -> list[ClosedTrack]:
-        """The tracks that are over since the last call."""
+        """The tracks that ended since the last call."""
         closed, self._closed = self._closed, []
         return closed
 
@@ -133,7 +134,7 @@ def recall_tallies(
     minute_utc: int,
     source: EvidenceSource = EvidenceSource.TEACHER,
 ) -> list[RecallTally]:
-    """One tally per class and condition of tracks that are over; `minute_utc` in whole minutes.
+    """One tally per class and condition of tracks that have ended; `minute_utc` in whole minutes.
 
     `source` is teacher, shadow or operator; the model is the first of the counter's.
     """

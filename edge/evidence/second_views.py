@@ -1,8 +1,8 @@
 """Other views of one frame for the detector in service: mirrored, and with stretched contrast.
 
-A detector that is sure of an object in one view and blind to it in another errs in one of them. Boxes come
-back in the pixels of the frame. A view that could not be looked at raises `DetectorError`: it is never
-an opinion.
+A detector that reports an object with confidence in one view and not at all in another errs in one of them.
+Boxes are in the pixels of the frame. If inference on a view fails, `DetectorError` is raised; that is no
+result.
 """
 
 import cv2
@@ -16,11 +16,11 @@ _CLAHE_TILES = (4, 4)
 _DARK = 90.0
 
 
-def look_again(detector: Detector, image: Image, floor: float) -> list[Detections]:
-    """What the detector sees in the mirrored and in the stretched view, boxes above `floor`.
+def second_views(detector: Detector, image: Image, floor: float) -> list[Detections]:
+    """Detections in the mirrored and in the contrast-stretched view, boxes above `floor`.
 
     Raises:
-        DetectorError: it could not look.
+        DetectorError: inference failed.
     """
     mirrored = np.ascontiguousarray(image[:, ::-1])
     plain, stretched = detector.detect([mirrored, stretch_contrast(image)], floor=floor)
@@ -41,7 +41,7 @@ def stretch_contrast(image: Image) -> Image:
 
 
 def mirror_back(seen: Detections, width: int) -> Detections:
-    """Boxes found in a mirrored picture of this width, in the pixels of the picture itself."""
+    """Boxes of a mirrored image of this width, in the pixels of the original image."""
     xyxy = seen.xyxy.copy()
     xyxy[:, 0], xyxy[:, 2] = width - seen.xyxy[:, 2], width - seen.xyxy[:, 0]
     return Detections(xyxy, seen.confidence, seen.class_id, seen.runner_up, seen.embedding)

@@ -1,8 +1,8 @@
-"""The idle-time teacher before one camera: a bigger detector, its own tracks, and who of them is seen.
+"""The idle-time teacher of one camera: a larger detector, its own tracks, and which of them are detected.
 
-It is the strongest witness of what the detector in service misses. A single frame in which the two
-disagree is no blind spot, so that its word on misses is about tracks: those that the detector has failed
-to report in most frames so far, by the rule by which recall is counted when they are over.
+It is the strongest evidence of what the detector in service misses. A single frame in which the two disagree
+is no blind spot, so misses are reported for tracks: those that the detector has failed to report in most of
+their frames so far, by the same rule by which recall is counted when they have ended.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.camera.sources import Frame
 from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
-from edge.tracking.tracker import ONE_PICTURE, ByteTracker, Track, TrackerSettings
+from edge.tracking.tracker import SINGLE_IMAGE, ByteTracker, Track, TrackerSettings
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from messaging.releases import BundleDescription
@@ -20,70 +20,69 @@ from messaging.taxonomy import Condition
 
 
 @dataclass(frozen=True, eq=False)
-class TeacherOpinion:
-    """What the teacher made of one frame, in its pixels and in the service bundle's class indices.
+class TeacherResult:
+    """The teacher's result on one frame, in its pixels and in the class indices of the bundle in service.
 
     Attributes:
-        heard: its boxes, weak ones too: what a tracker goes on with.
-        sure: those above its own thresholds.
-        missed: its tracks in sight that the detector has missed so far; None for stills, where a picture
-            is all there is.
+        boxes: its boxes, including weak ones, which a tracker needs.
+        confident_boxes: those above its own thresholds.
+        missed: its current tracks that the detector has missed so far; None for stills.
     """
 
-    heard: Detections
-    sure: Detections
+    boxes: Detections
+    confident_boxes: Detections
     missed: tuple[Track, ...] | None
 
 
 class Teacher:
-    """Not thread-safe; one frame after the other."""
+    """The teacher of one camera. Not thread-safe; frames in order of time."""
 
     def __init__(self, detector: Detector, service: BundleDescription, tracking: TrackerSettings) -> None:
-        """Args: the bigger detector, the bundle in service, and how to track (`ONE_PICTURE`: stills)."""
+        """Args: the larger detector, the bundle in service, and how to track (`SINGLE_IMAGE`: stills)."""
         self._detector, self._service = detector, service
-        self._limits = heard_of(detector.description, service)
+        self._limits = with_teacher_thresholds(detector.description, service)
         self._tracker = ByteTracker(self._limits, tracking)
         self._recall = RecallCounter()
-        self._stills = tracking is ONE_PICTURE
+        self._stills = tracking is SINGLE_IMAGE
 
     def follow(self, service: BundleDescription) -> None:
-        """Another bundle serves: tracks and counts begin anew, numbers of tracks go on."""
+        """Compare with another bundle from now on: new tracks and counts, track numbers continue."""
         self._service = service
-        self._limits = heard_of(self._detector.description, service)
+        self._limits = with_teacher_thresholds(self._detector.description, service)
         self._tracker.end()
         self._tracker.describe(self._limits)
         self._recall = RecallCounter()
 
-    def look(self, frame: Frame, found: Detections, condition: Condition) -> TeacherOpinion:
-        """Look at a frame of which the detector in service `found` something. Raises `DetectorError`."""
+    def process(self, frame: Frame, found: Detections, condition: Condition) -> TeacherResult:
+        """Run the teacher on a frame with the boxes `found` in service. Raises `DetectorError`."""
         seen = self._detector.detect([frame.image], floor=self._tracker.floor)[0]
-        heard = translated(seen, self._detector.description, self._service)
-        update = self._tracker.update(heard, frame.time_s)
-        self._recall.look(update, [above_threshold(found, self._service)], condition)
+        boxes = translated(seen, self._detector.description, self._service)
+        update = self._tracker.update(boxes, frame.time_s)
+        self._recall.update(update, [above_threshold(found, self._service)], condition)
         missed = None if self._stills else tuple(self._recall.missed(update))
-        return TeacherOpinion(heard, above_threshold(heard, self._limits), missed)
+        return TeacherResult(boxes, above_threshold(boxes, self._limits), missed)
 
     def end(self) -> None:
-        """The footage is over, and with it every track."""
+        """The footage has ended, and with it every track."""
         self._recall.close(self._tracker.end())
 
     def take(self) -> Sequence[ClosedTrack]:
-        """Its tracks that are over since the last call, and whether the detector saw them."""
+        """Its tracks that ended since the last call, with whether the detector detected them."""
         return self._recall.take()
 
 
-def translated(seen: Detections, spoken: BundleDescription, heard: BundleDescription) -> Detections:
-    """Boxes of a detector with other classes or another order of them; classes unknown here are left out."""
-    if spoken.class_names == heard.class_names:
+def translated(seen: Detections, source: BundleDescription, target: BundleDescription) -> Detections:
+    """Boxes with the class indices of `target` instead of `source`, without classes that it lacks."""
+    if source.class_names == target.class_names:
         return seen
     index = np.asarray(
-        [heard.class_names.index(n) if n in heard.class_names else -1 for n in spoken.class_names]
+        [target.class_names.index(n) if n in target.class_names else -1 for n in source.class_names]
     )
     known = seen[index[seen.class_id] >= 0]
     return Detections(known.xyxy, known.confidence, index[known.class_id], known.runner_up, known.embedding)
 
 
-def heard_of(spoken: BundleDescription, heard: BundleDescription) -> BundleDescription:
-    """`heard` with the thresholds of the detector whose boxes were translated; 1 for classes it lacks."""
-    thresholds = {name: spoken.thresholds.get(name, 1.0) for name in heard.class_names}
-    return heard.model_copy(update={"thresholds": thresholds})
+def with_teacher_thresholds(source: BundleDescription, target: BundleDescription) -> BundleDescription:
+    """`target` with the thresholds of `source`, whose boxes were translated; 1 for classes it lacks."""
+    thresholds = {name: source.thresholds.get(name, 1.0) for name in target.class_names}
+    return target.model_copy(update={"thresholds": thresholds})

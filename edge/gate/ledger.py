@@ -87,7 +87,7 @@ class Total:
 
 @dataclass(frozen=True)
 class LedgerSummary:
-    """What a verified ledger says. `by_kind_and_day`: (kind, YYYY-MM-DD) -> total."""
+    """Totals of a verified ledger. `by_kind_and_day`: (kind, YYYY-MM-DD) -> total."""
 
     head: LedgerPosition
     by_kind: dict[str, Total]
@@ -242,14 +242,14 @@ def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerE
             if entry.n != before.n + 1 or entry.prev != before.hash:
                 raise LedgerBroken(
                     f"{path}: entry {before.n + 1} does not follow from the one before "
-                    f"(it says n={entry.n}, prev={str(entry.prev)[:12]})"
+                    f"(it has n={entry.n}, prev={str(entry.prev)[:12]})"
                 )
             before = LedgerPosition(entry.n, hashlib.sha256(text).hexdigest())
             if expected.get(entry.n, before.hash) != before.hash:
                 raise LedgerBroken(f"{path}: the head has another hash for entry {entry.n}")
             yield entry, before
     if before.n < max(expected):
-        raise LedgerBroken(f"{path}: the head says {max(expected)} entries, the ledger ends at {before.n}")
+        raise LedgerBroken(f"{path}: the head has {max(expected)} entries, the ledger ends at {before.n}")
 
 
 def _whole_numbers(entry: LedgerEntry) -> bool:

@@ -54,7 +54,7 @@ class Mirror:
         self._metadata_folder = folder / "metadata"
         self._targets_folder = folder / "targets"
         self._order_path = folder / "orders" / f"{site}.json"
-        self.lacks = ""
+        self.missing = ""
         for place in (self._metadata_folder, self._targets_folder, self._order_path.parent):
             place.mkdir(parents=True, exist_ok=True)
 
@@ -65,11 +65,11 @@ class Mirror:
             changed |= await self._refresh_order()
             changed |= await self._refresh_target()
         except BlobError as error:
-            if str(error) != self.lacks:
+            if str(error) != self.missing:
                 logger.warning("mirror of %s is not complete yet: %s", self._site, error)
-            self.lacks = str(error)
+            self.missing = str(error)
             return False
-        self.lacks = ""
+        self.missing = ""
         return changed
 
     @property

@@ -1,8 +1,8 @@
 """The gate: the one process of a site that holds the hub credential, and the only way out.
 
-Reads two brokers and two folders, nothing else: it has no camera, no model and no picture. Everything up
-is admitted, capped, listed in the ledger and only then sent; everything down is copied into the mirror.
-The command is `blindspot-edge gate --config gate.yaml`.
+It uses two brokers and two folders and has no camera, model or image. Every message to the hub is admitted,
+capped, entered in the ledger and then sent; everything from the hub is copied into the mirror. The command is
+`blindspot-edge gate --config gate.yaml`.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class LoopHealth:
-    """How one of the gate's loops fares."""
+    """Health of one of the gate's loops."""
 
     last_success_utc: float = 0.0
     failures_in_a_row: int = 0
@@ -48,7 +48,7 @@ class LoopHealth:
 
 @dataclass
 class GateHealth:
-    """All loops of a gate; `mirror` says what the mirror still lacks, empty when it is complete."""
+    """Health of all loops; `mirror`: what the mirror is missing, empty if it is complete."""
 
     uplink: LoopHealth = field(default_factory=LoopHealth)
     receipts: LoopHealth = field(default_factory=LoopHealth)
@@ -57,7 +57,7 @@ class GateHealth:
 
 
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set. Raises `LedgerBroken`, `ConfigurationError`; outages are waited out."""
+    """Run until `stop` is set, also while a broker is down. Raises `LedgerBroken`, `ConfigurationError`."""
     ledger = Ledger(settings.data_folder / "ledger")
     site: NatsBus | None = None
     hub: NatsBus | None = None
@@ -80,7 +80,7 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
 
 
 class _Gate:
-    """The loops of one gate, over two connections that heal by themselves."""
+    """The loops of one gate, over two connections that reconnect automatically."""
 
     def __init__(self, settings: GateSettings, site: NatsBus, hub: NatsBus, ledger: Ledger) -> None:
         self._settings = settings
@@ -119,7 +119,7 @@ class _Gate:
             tasks.create_task(self._send_up(stop))
             tasks.create_task(self._care_for_receipts(stop))
             tasks.create_task(self._fetch_down(stop))
-            tasks.create_task(self._tell_status(stop))
+            tasks.create_task(self._write_status_regularly(stop))
 
     async def _send_up(self, stop: asyncio.Event) -> None:
         heartbeat_due_s = 0.0
@@ -131,7 +131,7 @@ class _Gate:
                 await stopped_within(stop, _LINGER_S / 2)
 
     async def _one_round(self) -> int:
-        """Hazards, then one batch of evidence; lingers for hazards when there is nothing at all."""
+        """Forward hazards, then one batch of evidence; wait for hazards if there is neither."""
         if count := await self._uplink.forward(Lane.HAZARDS):
             return count
         if count := await self._uplink.forward(Lane.EVIDENCE):
@@ -147,20 +147,20 @@ class _Gate:
     async def _fetch_down(self, stop: asyncio.Event) -> None:
         subject = command_subject(self._settings.site, WAKE)
 
-        async def heard() -> bool:
+        async def hinted() -> bool:
             return await self._hub.wait_hint(subject, self._settings.poll_s)
 
         while not stop.is_set():
             await _retried(self._mirror.refresh, self._health.downlink, stop)
-            self._health.mirror = self._mirror.lacks
-            waiting = asyncio.ensure_future(_retried(heard, self._health.downlink, stop))
+            self._health.mirror = self._mirror.missing
+            waiting = asyncio.ensure_future(_retried(hinted, self._health.downlink, stop))
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, stopping):
                 task.cancel()
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
-    async def _tell_status(self, stop: asyncio.Event) -> None:
+    async def _write_status_regularly(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             _write_status(self._settings, await self._status())
             await stopped_within(stop, self._settings.status_s)
@@ -218,7 +218,7 @@ async def _connected_to_hub(settings: GateSettings, ledger: Ledger, stop: asynci
 async def _retried(
     work: Callable[[], Awaitable[Result]], health: LoopHealth, stop: asyncio.Event
 ) -> Result | None:
-    """Do the work; on a failing wire back off, jittered, and do it again until it works or `stop`."""
+    """Do the work; on a connection error wait and try again until it succeeds or `stop` is set."""
     backoff = Backoff(first_s=0.2, max_s=10.0)
     while not stop.is_set():
         try:

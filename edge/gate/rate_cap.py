@@ -1,6 +1,6 @@
 """How much may leave a site: a bucket for the minute and one for the day, in bytes.
 
-A leak of pictures would show here first: one picture is worth hundreds of reports. Lanes keep a reserve
+A leak of images would hit it first: one image has the size of hundreds of reports. Lanes keep a reserve
 for those that matter more: evidence leaves a quarter of each bucket to hazards, heartbeats a tenth.
 """
 
@@ -36,13 +36,13 @@ class RateCap:
             _Bucket(bytes_per_day, 86_400.0, spent_today_bytes, now_s),
         )
 
-    def room(self, lane: Lane, now_s: float) -> float:
+    def available(self, lane: Lane, now_s: float) -> float:
         """Bytes that this lane may spend right now (below zero: it has to wait)."""
         return min(b.level(now_s) - RESERVE[lane] * b.capacity_bytes for b in self._buckets)
 
     def take(self, length_bytes: int, lane: Lane, now_s: float) -> bool:
         """Spend the bytes if both buckets allow it above the lane's reserve; else leave them as they are."""
-        if self.room(lane, now_s) < length_bytes:
+        if self.available(lane, now_s) < length_bytes:
             return False
         for bucket in self._buckets:
             bucket.spend(length_bytes)

@@ -45,7 +45,7 @@ class GateSettings(BaseModel):
         if cap_bytes < LEAST_CAP_BYTES:
             raise ValueError(
                 f"a cap of {cap_bytes} bytes would hold evidence back for ever: give at least "
-                f"{LEAST_CAP_BYTES}, room for one message above what is kept for hazards"
+                f"{LEAST_CAP_BYTES}: one message more than the reserve for hazards"
             )
         return cap_bytes
 

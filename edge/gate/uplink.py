@@ -73,7 +73,7 @@ class Uplink:
 
     async def forward(self, lane: Lane, *, timeout_s: float = 0.0) -> int:
         """Forward one batch of a lane; how many messages the site had. Raises `WireError`."""
-        if self._cap.room(lane, self._clock()) < MAX_MESSAGE_BYTES:
+        if self._cap.available(lane, self._clock()) < MAX_MESSAGE_BYTES:
             return 0
         deliveries = await self._site_bus.pull(
             SITE_STREAMS[lane], DURABLE, batch=_BATCH[lane], timeout_s=timeout_s
@@ -125,7 +125,7 @@ class Uplink:
             await self._purge(lane, stream, receipt.n)
 
     async def send_checkpoint(self, *, force: bool = False) -> None:
-        """Tell the hub number and hash of the last entry, every hundred entries. Raises `WireError`."""
+        """Send the hub number and hash of the last entry, every hundred entries. Raises `WireError`."""
         head = self._ledger.head
         due = head.n // CHECKPOINT_EVERY > self._checkpoint_n // CHECKPOINT_EVERY
         if head.n > self._checkpoint_n and (due or force):

@@ -3,7 +3,7 @@
 An open message is a file from its first report on, a line a report, so that a killed process loses none;
 its id is made when it opens and its time is that moment, so that the same file always makes the same bytes.
 A closed one stays a file until the broker has it. What the disk does not take gathers in memory alone. What
-may wait how long is `Patience`'s word alone.
+may wait how long is decided by `BatchingDelays`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ URGENT_SEVERITY = 3
 
 
 @dataclass(frozen=True)
-class Patience:
+class BatchingDelays:
     """Seconds that a report may wait for others of its kind; 0 is at once.
 
     `urgent_s` is for hazards of severity 3 and above that opened or grew, `hazard_s` for lesser ones,
@@ -78,7 +78,7 @@ class OpenMessage:
 
     def closed(self) -> Waiting:
         """The message as it waits for the broker."""
-        with contextlib.suppress(OSError):  # told of when the report was added; memory holds it whole
+        with contextlib.suppress(OSError):  # was reported when the report was added; memory is complete
             self.file.close()
         return waiting_message(self._message(self.reports))
 
@@ -86,7 +86,7 @@ class OpenMessage:
         return Message(self.message_id, self.site, self.at_utc, reports[0], tuple(reports[1:]))
 
 
-class Gathering:
+class Batcher:
     """The open messages, one a kind at most. Not thread-safe: the outbox calls it with its lock held."""
 
     def __init__(self, spool: Spool, site: str, clock: Callable[[], float]) -> None:

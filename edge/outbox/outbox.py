@@ -1,11 +1,11 @@
 """Reports -> the site's broker. The one place where the node crosses from its threads to a network loop.
 
-`put` may be called from any thread and never waits for the network; accepted means the broker's word that
-it is stored. While the broker is gone, reports wait here: in memory up to a capacity, on disk those that
-may never be shed; a disk that takes nothing is logged and tried again, and they wait in memory meanwhile.
-At the capacity evidence is shed by the order of the payload table and counted exactly.
-Kinds that may wait for others of their kind gather in one message first (see `gathering`). Of heartbeats
-only the last one waits.
+`put` may be called from any thread and never waits for the network; accepted means the broker's
+acknowledgement that it is stored. While the broker is gone, reports wait here: in memory up to a capacity, on
+disk those that may never be shed; a disk that takes nothing is logged and tried again, and they wait in
+memory meanwhile. At the capacity evidence is shed by the order of the payload table and counted exactly.
+Kinds that may wait for others of their kind gather in one message first (see `gathering`). Of heartbeats only
+the last one waits.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.outbox.batching import Gathering, OpenMessage, Patience
+from edge.outbox.batching import Batcher, BatchingDelays, OpenMessage
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.bus import Bus
 from messaging.errors import MessageRefused, WireError, WireFull
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 64
 _FULL_PAUSE_S = 1.0
-AT_ONCE = Patience(urgent_s=0.0, hazard_s=0.0, evidence_s=0.0)
+AT_ONCE = BatchingDelays(urgent_s=0.0, hazard_s=0.0, evidence_s=0.0)
 _NEVER_SHED = [
     row.kind for row in PAYLOADS.values() if row.lane is not Lane.LATEST and row.shed_order is None
 ]
@@ -65,7 +65,7 @@ class Outbox:
         now_utc: Callable[[], float],
         new_id: Callable[[], str],
         capacity: int = 5000,
-        patience: Patience = AT_ONCE,
+        patience: BatchingDelays = AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args: `capacity` is in messages, `patience` how long reports gather, `clock` monotonic seconds."""
@@ -76,10 +76,10 @@ class Outbox:
         self._capacity = capacity
         self._patience = patience
         self._spool = Spool(folder)
-        self._gathering = Gathering(self._spool, site, clock)
+        self._batcher = Batcher(self._spool, site, clock)
         self._lock = threading.Lock()
         self._queues: dict[str, deque[Waiting]] = {kind: deque() for kind in (*_NEVER_SHED, *_SHEDDABLE)}
-        self._flying: dict[str, Waiting] = {}
+        self._in_flight: dict[str, Waiting] = {}
         self._beat: Waiting | None = None
         self._futures: dict[str, Future[bool]] = {}
         self._on_disk = set(self._spool.ids())
@@ -97,7 +97,7 @@ class Outbox:
         """Counters, consistent with one another."""
         with self._lock:
             waiting = len(self._in_memory() | self._on_disk) + (self._beat is not None)
-            waiting += self._gathering.waiting
+            waiting += self._batcher.waiting
             return OutboxCounts(
                 dict(self._accepted), dict(self._shed), dict(self._refused), waiting, self._connected
             )
@@ -113,7 +113,7 @@ class Outbox:
         at_utc, wait_s = int(self._now_utc()), self._patience.of(report)
         if message_id is None and wait_s > 0:
             with self._lock:
-                future = self._gathering.add(report, wait_s, new_id=self._new_id, at_utc=at_utc)
+                future = self._batcher.add(report, wait_s, new_id=self._new_id, at_utc=at_utc)
             self._notify()
             return future
         waiting = waiting_message(Message(message_id or self._new_id(), self._site, at_utc, report))
@@ -134,15 +134,15 @@ class Outbox:
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
-        self._close_gathered(everything=True)
+        self._close_batches(everything=True)
         with self._lock:
-            left = [*self._flying.values(), *(m for queue in self._queues.values() for m in queue)]
+            left = [*self._in_flight.values(), *(m for queue in self._queues.values() for m in queue)]
         for message in left:
             self._written(message)
 
     def _in_memory(self) -> set[str]:
         """Ids queued or under way. Called with the lock held."""
-        return {m.id for queue in self._queues.values() for m in queue} | self._flying.keys()
+        return {m.id for queue in self._queues.values() for m in queue} | self._in_flight.keys()
 
     def _queued(self, message: Waiting) -> list[Waiting]:
         """Put a message into its queue; what had to go for it. Called with the lock held."""
@@ -150,9 +150,9 @@ class Outbox:
             before, self._beat = self._beat, message
             return [] if before is None else [before]
         dropped = []
-        if len(self._flying) + sum(len(queue) for queue in self._queues.values()) >= self._capacity:
+        if len(self._in_flight) + sum(len(queue) for queue in self._queues.values()) >= self._capacity:
             victim = next((kind for kind in _SHEDDABLE if self._queues[kind]), None)
-            if victim is not None and not _rather_sheds(message.kind, victim):
+            if victim is not None and not _sheds_before(message.kind, victim):
                 dropped.append(self._queues[victim].popleft())
             elif message.kind in _SHEDDABLE:
                 self._shed[message.kind] += message.reports
@@ -176,10 +176,10 @@ class Outbox:
             self._spool.remove(one.id)
             self._settle(one.id, accepted=False)
 
-    def _close_gathered(self, *, everything: bool = False) -> None:
+    def _close_batches(self, *, everything: bool = False) -> None:
         """Queue the messages that have gathered long enough."""
         with self._lock:
-            due: list[OpenMessage] = self._gathering.take_due(everything=everything)
+            due: list[OpenMessage] = self._batcher.take_due(everything=everything)
             self._on_disk |= {message.message_id for message in due}
         for message in due:
             self._queue(message.closed(), message.future)
@@ -204,13 +204,13 @@ class Outbox:
             try:
                 bus = bus or await self._connect()
                 self._connected = True
-                self._close_gathered()
+                self._close_batches()
                 await self._drain(bus)
                 backoff.reset()
                 await self._pause(self._until_due())
             except (WireError, OSError) as error:
                 self._connected = False
-                self._keep_precious()
+                self._persist_unsheddable()
                 level = logging.WARNING if backoff.failures == 0 else logging.DEBUG
                 logger.log(level, "outbox waits: %s", error)
                 await asyncio.sleep(backoff.next_s())
@@ -221,11 +221,11 @@ class Outbox:
 
     def _until_due(self) -> float:
         with self._lock:
-            due_s = self._gathering.next_due_s()
+            due_s = self._batcher.next_due_s()
         return _FULL_PAUSE_S if due_s is None else min(due_s, _FULL_PAUSE_S)
 
     async def _last_round(self, bus: Bus) -> None:
-        self._close_gathered(everything=True)
+        self._close_batches(everything=True)
         try:
             await asyncio.wait_for(self._drain(bus), 3.0)
         except (WireError, OSError) as error:
@@ -246,7 +246,7 @@ class Outbox:
             results = await asyncio.gather(
                 *(self._sent(bus, message) for message in batch), return_exceptions=True
             )
-            self._take_back()
+            self._requeue()
             for message, result in zip(batch, results, strict=True):
                 if isinstance(result, WireFull):
                     full.add(PAYLOADS[message.kind].lane)
@@ -268,7 +268,7 @@ class Outbox:
             logger.error("the broker will never take %s: %s", message.id, error)
             accepted = False
         with self._lock:
-            del self._flying[message.id]
+            del self._in_flight[message.id]
             (self._accepted if accepted else self._refused)[message.kind] += message.reports
             kept = message.id in self._on_disk
             self._on_disk.discard(message.id)
@@ -285,18 +285,18 @@ class Outbox:
             for kind in kinds:
                 while self._queues[kind] and len(batch) < _BATCH:
                     batch.append(self._queues[kind].popleft())
-            self._flying = {message.id: message for message in batch}
+            self._in_flight = {message.id: message for message in batch}
             return batch
 
-    def _take_back(self) -> None:
+    def _requeue(self) -> None:
         """What was not taken goes back to the front of its queue, in the old order."""
         with self._lock:
-            for message in reversed(self._flying.values()):
+            for message in reversed(self._in_flight.values()):
                 self._queues[message.kind].appendleft(message)
-            self._flying = {}
+            self._in_flight = {}
 
     def _refill(self) -> None:
-        """Take messages from disk into memory while there is room. Called with the lock held."""
+        """Load messages from disk into memory while there is space. Called with the lock held."""
         queued = self._in_memory()
         for message_id in sorted(self._on_disk - queued)[: max(0, _BATCH - len(queued))]:
             message = self._spool.read(message_id)
@@ -305,9 +305,9 @@ class Outbox:
             else:
                 self._queues[message.kind].append(message)
 
-    def _keep_precious(self) -> None:
+    def _persist_unsheddable(self) -> None:
         """The broker is away: what may never be shed goes to disk as well."""
-        self._close_gathered()
+        self._close_batches()
         with self._lock:
             precious = [m for k in _NEVER_SHED for m in self._queues[k] if m.id not in self._on_disk]
         for message in precious:
@@ -332,6 +332,6 @@ class Outbox:
             future.set_result(accepted)
 
 
-def _rather_sheds(newcomer: str, victim: str) -> bool:
+def _sheds_before(newcomer: str, victim: str) -> bool:
     """Whether the newcomer is cheaper than the cheapest that waits."""
     return newcomer in _SHEDDABLE and _SHEDDABLE.index(newcomer) < _SHEDDABLE.index(victim)

@@ -2,7 +2,7 @@
 
 A prototype is released as: mean of at least 20 tracks, each one vector of bounded length; Gaussian noise
 from the system's random source, always; int8. Neighbours differ in one track of the sum (one replaced):
-sensitivity 2 x clip / n, with n rounded down to tens so that neither count nor noise tells the exact n.
+sensitivity 2 x clip / n, with n rounded down to tens so that neither count nor noise reveals the exact n.
 The accountant of a camera adds up every release of the last 30 days (Gaussian composition, no credit for
 sub-sampling or for tracks being disjoint) and writes the spending to disk *before* the vector exists: a
 crash may waste budget, never overdraw it. A budget file that cannot be read counts as spent.
@@ -46,8 +46,8 @@ class SystemNoise:
 
     def normal(self, count: int) -> npt.NDArray[np.float64]:
         """(count,) independent draws."""
-        words = np.frombuffer(secrets.token_bytes(16 * count), np.uint64).reshape(2, count)
-        radius, angle = (np.asarray(words >> 11, np.float64) + 0.5) / 2.0**53
+        integers = np.frombuffer(secrets.token_bytes(16 * count), np.uint64).reshape(2, count)
+        radius, angle = (np.asarray(integers >> 11, np.float64) + 0.5) / 2.0**53
         return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * math.pi * angle), np.float64)
 
 
@@ -190,13 +190,13 @@ def minute_of(at_utc: float) -> int:
 
 
 def box_in_pixels(box: BoxGeometry, width: int, height: int) -> Floats:
-    """The box (4,) that `geometry_of` told of, as far as its rounding lets know."""
+    """Inverse of `geometry_of`, up to rounding: a box (4,) in pixels."""
     left, top = (box.cx - box.w / 2) * width, (box.cy - box.h / 2) * height
     return np.asarray([left, top, left + box.w * width, top + box.h * height], np.float32)
 
 
 def geometry_of(xyxy: Floats, width: int, height: int) -> BoxGeometry:
-    """A box (4,) in pixels as centre and size in shares of the frame, clipped to it, rounded to 0.01."""
+    """A box (4,) in pixels as centre and size in fractions of the frame, clipped to it, rounded to 0.01."""
     x1, x2 = np.clip([xyxy[0], xyxy[2]], 0, width) / width
     y1, y2 = np.clip([xyxy[1], xyxy[3]], 0, height) / height
     return BoxGeometry(cx=float(x1 + x2) / 2, cy=float(y1 + y2) / 2, w=float(x2 - x1), h=float(y2 - y1))

@@ -1,8 +1,9 @@
 """Tracks -> HazardEvents: persistence, zones, severity, cool-down, and hysteresis between open and closed.
 
-An event belongs to a place, not to a track number: a track that comes up where an event of its class is
-open, or was closed a moment ago, carries that event on. Opening takes confirmed sightings over a while;
-closing takes a longer while without any. Nothing here looks at images or sends anything.
+An event belongs to a place, not to a track number: a track that begins where an event of its class is open,
+    or was
+closed recently, continues that event. Opening needs confirmed detections over some time; closing needs a
+longer time without any.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,13 +28,13 @@ class HazardRule:
     """When a track of a class is a hazard.
 
     Attributes:
-        persistence_s: seconds between first and last sighting before it opens.
-        hits: sightings above the threshold before it opens.
-        gone_s: seconds unseen before it closes.
+        persistence_s: seconds between first and last detection before it opens.
+        hits: detections above the threshold before it opens.
+        gone_s: seconds without a detection before it closes.
         cool_down_s: a track at the place of an event closed less than this ago opens nothing; one that
-            stands there still when it is over opens another event.
-        update_s: an open event that did not get worse is told again at most so often.
-        growth: a box so many times its first area raises the severity by one.
+            is still there afterwards opens another event.
+        update_s: shortest time between two reports of an open event that did not get worse.
+        growth: a box this many times its first area raises the severity by one.
     """
 
     persistence_s: float = 1.0
@@ -70,13 +71,13 @@ class _Event:
     confidence: float
     started_utc: float
     seen_s: float
-    told_s: float
+    reported_s: float
     closed_s: float | None = None
 
 
 @dataclass(frozen=True)
 class CameraView:
-    """What the rules must know of a frame beside its tracks: size in pixels, condition, UTC seconds."""
+    """What the rules need of a frame beside its tracks: size in pixels, conditions, UTC seconds."""
 
     width: int
     height: int
@@ -86,15 +87,15 @@ class CameraView:
 
 @dataclass
 class HazardRules:
-    """The hazard events of one camera. With zones, what stands in none of them is no hazard.
+    """The hazard events of one camera. With zones, an object in none of them is no hazard.
 
     Attributes:
         camera: slug.
-        description: the bundle whose class indices the tracks carry.
-        new_id: maker of event ids (ULIDs).
+        description: the bundle whose class indices the tracks have.
+        new_id: makes event ids (ULIDs).
         rules: by class name; a class without one gets `HazardRule()`.
-        zones: polygons; none means the whole picture.
-        standing: events that were open when the node ended; its first frame counts as a sight of them.
+        zones: polygons; none means the whole image.
+        open_events: events that were open when the node ended; its first frame counts as a detection of them.
     """
 
     camera: str
@@ -102,32 +103,32 @@ class HazardRules:
     new_id: Callable[[], str]
     rules: Mapping[str, HazardRule] = field(default_factory=lambda: DEFAULT_RULES)
     zones: tuple[Zone, ...] = ()
-    standing: Sequence[HazardEvent] = ()
+    open_events: Sequence[HazardEvent] = ()
     _events: list[_Event] = field(default_factory=list, init=False)
 
     def observe(self, update: TrackUpdate, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
-        """Events that one frame opened, changed or closed, in that order of tracks."""
-        told = self._take_up_standing(update.time_s, view, model_digest)
+        """Reports of the events that one frame opened, changed or closed."""
+        reports = self._continue_open(update.time_s, view, model_digest)
         for track in update.active:
             if track.state is TrackState.CONFIRMED:
-                told += self._follow(track, update.time_s, view, model_digest)
-        told += self._close_gone(update.time_s, view, model_digest)
-        return told
+                reports += self._follow(track, update.time_s, view, model_digest)
+        reports += self._close_ended(update.time_s, view, model_digest)
+        return reports
 
     def close_all(self, time_s: float, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
-        """Close what is open: the footage is over or the camera is gone."""
+        """Close all open events: the footage has ended or the camera is lost."""
         still_open = [e for e in self._events if e.closed_s is None]
         for event in still_open:
             event.closed_s = time_s
-        return [self._tell(e, HazardState.CLOSED, view, model_digest) for e in still_open]
+        return [self._event_report(e, HazardState.CLOSED, view, model_digest) for e in still_open]
 
-    def _take_up_standing(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
-        """Tracks at the places of these events carry them on; what the model has no name for is closed."""
+    def _continue_open(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
+        """Let tracks at their places continue these events; close those whose class the model lacks."""
         closed: list[HazardEvent] = []
-        for before in self.standing:
+        for before in self.open_events:
             if before.class_name not in self.description.class_names:
-                over = {"state": HazardState.CLOSED, "at_utc": int(view.at_utc), "model_digest": digest}
-                closed.append(before.model_copy(update=over))
+                ended = {"state": HazardState.CLOSED, "at_utc": int(view.at_utc), "model_digest": digest}
+                closed.append(before.model_copy(update=ended))
                 continue
             class_id = self.description.class_names.index(before.class_name)
             xyxy = box_in_pixels(before.box, view.width, view.height)
@@ -146,7 +147,7 @@ class HazardRules:
                     time_s,
                 )
             )
-        self.standing = ()
+        self.open_events = ()
         return closed
 
     def _rule(self, class_id: int) -> HazardRule:
@@ -165,13 +166,13 @@ class HazardRules:
         severity = self._severity(track, event.first_area)
         worse = severity > event.severity
         event.severity = max(event.severity, severity)
-        if not worse and time_s - event.told_s < rule.update_s:
+        if not worse and time_s - event.reported_s < rule.update_s:
             return []
-        event.told_s = time_s
-        return [self._tell(event, HazardState.UPDATED, view, digest)]
+        event.reported_s = time_s
+        return [self._event_report(event, HazardState.UPDATED, view, digest)]
 
     def _event_of(self, track: Track) -> _Event | None:
-        """The event that carries this track, else one of its class at its place, open ones first."""
+        """The event of this track, else one of its class at its place, open ones first."""
         same_class = [e for e in self._events if e.class_id == track.class_id]
         for event in same_class:
             if event.track == track.id:
@@ -201,9 +202,9 @@ class HazardRules:
             time_s,
         )
         self._events.append(event)
-        return [self._tell(event, HazardState.OPENED, view, digest)]
+        return [self._event_report(event, HazardState.OPENED, view, digest)]
 
-    def _close_gone(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
+    def _close_ended(self, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         gone = [
             e
             for e in self._events
@@ -216,7 +217,7 @@ class HazardRules:
             for e in self._events
             if e.closed_s is None or time_s - e.closed_s <= self._rule(e.class_id).cool_down_s
         ]
-        return [self._tell(e, HazardState.CLOSED, view, digest) for e in gone]
+        return [self._event_report(e, HazardState.CLOSED, view, digest) for e in gone]
 
     def _severity(self, track: Track, first_area: float) -> int:
         name = self.description.class_names[track.class_id]
@@ -229,7 +230,9 @@ class HazardRules:
         y = min(float(track.xyxy[3]) / view.height, 1.0)
         return next((z.name for z in self.zones if z.holds(x, y)), None)
 
-    def _tell(self, event: _Event, state: HazardState, view: CameraView, digest: Digest) -> HazardEvent:
+    def _event_report(
+        self, event: _Event, state: HazardState, view: CameraView, digest: Digest
+    ) -> HazardEvent:
         return HazardEvent(
             event=event.id,
             camera=self.camera,

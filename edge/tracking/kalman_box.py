@@ -2,7 +2,7 @@
 
 Centre x, centre y, width and height are four independent position-velocity filters (ByteTrack's own
 covariances are diagonal too); noise is relative to the box, as in SORT and ByteTrack (Zhang et al. 2022).
-Pure numpy; knows boxes, not tracks.
+Pure numpy; boxes only.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """Detections -> Tracks: ByteTrack on numpy, in seconds and not in frames.
 
 Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box" (ECCV 2022),
-algorithm 1: boxes above their class's threshold are matched first, then what is left of the tracks with
-the weak boxes; only strong boxes start tracks. Matching never crosses classes, and the thresholds are
-the bundle's own per class, so that a weak class is tracked too. Lost tracks keep a predicted box:
-evidence needs it. A frame that the detector could not look at must not be passed here.
+algorithm 1: boxes above their class's threshold are matched first, then the remaining tracks with the
+weak boxes; only strong boxes start tracks. Matching never crosses classes, and the thresholds are
+the bundle's own per class, so that a weak class is tracked too. Lost tracks keep a predicted box,
+which evidence needs. A frame on which inference failed must not be passed here.
 """
 
 import itertools
@@ -28,7 +28,7 @@ _FORBIDDEN = np.float32(1e6)
 
 
 class TrackState(StrEnum):
-    """Life of a track: seen too seldom yet, believed, or believed but not seen now."""
+    """State of a track: too few detections yet, confirmed, or confirmed and not detected now."""
 
     TENTATIVE = "tentative"
     CONFIRMED = "confirmed"
@@ -40,12 +40,12 @@ class TrackerSettings:
     """When boxes become tracks.
 
     Attributes:
-        lost_s: how long a confirmed track is kept without being seen.
-        tentative_s: how long a tentative one is.
-        confirm_hits: sightings that confirm a track.
+        lost_s: how long a confirmed track is kept without a detection.
+        tentative_s: the same for a tentative one.
+        confirm_hits: detections that confirm a track.
         low_ratio, low_floor: weak boxes are those above max(floor, ratio x the class's threshold).
         gate_strong, gate_weak, gate_tentative: least IoU of a match in the three rounds.
-        history: sightings kept per track.
+        history: points kept per track.
     """
 
     lost_s: float = 3.0
@@ -63,21 +63,22 @@ class TrackerSettings:
             raise ValueError(f"tracker needs positive times, hits and history; got {self}")
 
 
-# For frames that are looked at now and then, as a teacher's: a second sighting may take a while.
+# For cameras of which only some frames are processed, as by a teacher: the second detection may come late.
 SPARSE_FRAMES = TrackerSettings(tentative_s=1.5)
 
-# For stills: every box above its threshold is a track of its own, over with the next picture.
-ONE_PICTURE = TrackerSettings(
+# For stills: every box above its threshold is a track of its own, which ends with the next image.
+SINGLE_IMAGE = TrackerSettings(
     lost_s=1e-6, tentative_s=1e-6, confirm_hits=1, gate_strong=2.0, gate_weak=2.0, gate_tentative=2.0
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
-    """One box of a track: when, where (xyxy pixels, (4,)), how sure, and the runner-up class's score.
+class TrackPoint:
+    """One box of a track: time, place (xyxy pixels, (4,)), confidence, and the runner-up class's score.
 
-    `unseen_before` counts the frames looked at since the sighting before, in which the track was not
-    seen; `strong` says whether the box passed its class's threshold.
+    `missed_frames_before` counts the processed frames since the point before, in which the track was not
+    detected;
+    `strong`: the box is above its class's threshold.
     """
 
     time_s: float
@@ -85,7 +86,7 @@ class Sighting:
     confidence: float
     runner_up: float
     strong: bool
-    unseen_before: int
+    missed_frames_before: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,16 +94,16 @@ class Track:
     """Snapshot of one object over time.
 
     Attributes:
-        id: positive, never used twice by one tracker.
+        id: positive, unique within one tracker.
         class_id: index into the bundle's class names.
-        xyxy: (4,) float32 pixels; the box seen, or the one predicted while lost (may leave the frame).
-        confidence: of the last sighting.
+        xyxy: (4,) float32 pixels; the detected box, or the predicted one while lost (may leave the frame).
+        confidence: of the last detection.
         state: see `TrackState`.
-        first_seen_s, last_seen_s: time of the first and the last sighting.
-        hits: sightings, strong or weak; `strong_hits` those above the class's threshold.
-        unseen: frames looked at since the last sighting.
-        embedding: (d,) mean over the strong sightings, None without any embedding.
-        history: the last sightings, oldest first.
+        first_seen_s, last_seen_s: time of the first and the last detection.
+        hits: detections, strong or weak; `strong_hits` those above the class's threshold.
+        unseen: processed frames since the last detection.
+        embedding: (d,) mean over the strong detections, None without any embedding.
+        history: the last points, oldest first.
     """
 
     id: int
@@ -116,11 +117,11 @@ class Track:
     strong_hits: int
     unseen: int
     embedding: Floats | None
-    history: tuple[Sighting, ...]
+    history: tuple[TrackPoint, ...]
 
     @property
     def age_s(self) -> float:
-        """Seconds from first to last sighting."""
+        """Seconds from first to last detection."""
         return self.last_seen_s - self.first_seen_s
 
 
@@ -145,21 +146,21 @@ class ByteTracker:
         self.describe(description)
 
     def describe(self, description: BundleDescription) -> None:
-        """Follow another bundle of the same classes from the next frame on; tracks are kept."""
+        """Use the thresholds of another bundle of the same classes from now on; tracks are kept."""
         self._high = thresholds_of(description)
         low = np.maximum(self._high * self._settings.low_ratio, self._settings.low_floor)
         self._low = np.minimum(low, self._high).astype(np.float32)
 
     @property
     def floor(self) -> float:
-        """Lowest confidence that the tracker has a use for: what to ask of the detector."""
+        """Lowest confidence of the boxes that `update` needs from the detector."""
         return float(self._low.min())
 
     def update(self, detections: Detections, time_s: float) -> TrackUpdate:
         """Take one frame's boxes (those above `floor`) at `time_s` seconds.
 
         Raises:
-            ValueError: `time_s` lies before the frame before.
+            ValueError: `time_s` is before the time of the frame before.
         """
         if self._time_s is not None and time_s < self._time_s:
             raise ValueError(
@@ -174,7 +175,7 @@ class ByteTracker:
         return self._take_stock(time_s)
 
     def end(self) -> tuple[Track, ...]:
-        """Give up all tracks: the footage is over, or the picture is another one now."""
+        """End all tracks: the footage has ended, or the next image shows another scene."""
         ended = tuple(t.snapshot() for t in self._tracks)
         self._tracks = []
         return ended
@@ -245,7 +246,7 @@ class _LiveTrack:
         self.hits = self.strong_hits = self.embedded = self.unseen = 0
         self.confirm_hits = settings.confirm_hits
         self.embedding_sum: Floats | None = None
-        self.history: deque[Sighting] = deque(maxlen=settings.history)
+        self.history: deque[TrackPoint] = deque(maxlen=settings.history)
         self._note(detections, row, strong=True)
 
     def predict(self, time_s: float) -> None:
@@ -267,7 +268,7 @@ class _LiveTrack:
 
     def _note(self, detections: Detections, row: int, *, strong: bool) -> None:
         self.history.append(
-            Sighting(
+            TrackPoint(
                 self.time_s,
                 detections.xyxy[row].copy(),
                 float(detections.confidence[row]),

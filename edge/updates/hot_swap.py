@@ -1,9 +1,9 @@
 """Candidate -> warm-up -> self-test -> swap between two frames -> or back.
 
-`SwappableDetector` is the detector that the cameras see. A candidate is loaded and tested beside it, in
-the caller's thread, while frames keep flowing; the swap changes one reference between two calls. In its
-probation a frame on which the new model fails is looked at by the old one, so no frame is lost, and a model
-that fails several times in a row is put out of service at once. Nothing here reads disk or wire.
+`SwappableDetector` is the detector that the cameras use. A candidate is loaded and tested beside it, in the
+caller's thread, while frames are processed; the swap changes one reference between two calls. During
+probation the old model processes the frames on which the new one fails, so no frame is lost, and a model that
+fails several times in a row is taken out of service at once.
 """
 
 import logging
@@ -32,15 +32,15 @@ _FREE: AbstractContextManager[object] = nullcontext()
 
 @dataclass(frozen=True)
 class SwapPolicy:
-    """What a candidate must do to be put in service, and when it is put out again.
+    """When a candidate may be put in service, and when it is taken out again.
 
     Attributes:
-        latency_factor: how much slower than the incumbent, on the same frames, it may be.
-        latency_always_fine_ms: a frame that takes no longer is never too slow.
-        latency_budget_ms: what it may take at most where there is no incumbent.
-        repeats: how often the test frames are looked at; the fastest look counts, others may have waited.
-        failures_in_a_row: failed calls in probation that send it back.
-        golden_frames, golden_every_s: how many recent frames are kept for the test, and how far apart.
+        latency_factor: largest ratio of its latency to the incumbent's, on the same frames.
+        latency_always_fine_ms: a latency per frame that is never too slow.
+        latency_budget_ms: largest latency per frame without an incumbent.
+        repeats: runs over the test frames; the fastest counts, since others may have waited.
+        failures_in_a_row: failed calls during probation that take it out of service.
+        golden_frames, golden_every_s: number of recent frames kept for the test, and seconds between them.
     """
 
     latency_factor: float = 2.5
@@ -96,22 +96,22 @@ class SwappableDetector:
 
     @property
     def probation_s(self) -> float | None:
-        """For how long the model in service has been on probation; None when it is not."""
+        """Seconds for which the model in service has been on probation; None if it is not."""
         return None if self._probation_since is None else self._clock() - self._probation_since
 
     @property
     def good_frames(self) -> int:
-        """Frames that the model on probation has looked at since the swap."""
+        """Frames that the model on probation has processed since the swap."""
         return self._good_frames
 
     @property
     def frames_lost(self) -> int:
-        """Frames since the last swap that neither the new nor the old model could look at."""
+        """Frames since the last swap on which both the new and the old model failed."""
         return self._frames_lost
 
     @property
     def failed(self) -> SwapReason | None:
-        """Why the model on probation was put out of service by itself; None while it holds."""
+        """Why the model on probation was taken out of service automatically; None if it was not."""
         return self._failed
 
     def detect_frame(self, image: Image, *, floor: float | None = None) -> tuple[Detector, Detections]:
@@ -135,14 +135,14 @@ class SwappableDetector:
             return PinnedModel(current, self._lock), found
 
     def prepare(self, data: bytes, manifest: ReleaseManifest) -> Detector:
-        """Load a candidate, warm it up and test it; frames keep flowing meanwhile.
+        """Load a candidate, warm it up and test it; frames are processed meanwhile.
 
         Raises `CandidateRefused` with the reason that the receipt states.
         """
         candidate = self.load(data, manifest)
         frames = list(self._golden) or [_drawn_frame()]
         try:
-            taken_s = self._fastest_look(candidate, frames)
+            taken_s = self._fastest_run(candidate, frames)
         except DetectorError as error:
             raise CandidateRefused(
                 f"candidate failed its self-test: {error}", SwapReason.SELF_TEST_FAILED
@@ -157,7 +157,7 @@ class SwappableDetector:
         return candidate
 
     def load(self, data: bytes, manifest: ReleaseManifest) -> Detector:
-        """Load a model and compare it with what was signed. Raises `CandidateRefused`."""
+        """Load a model and compare it with its manifest. Raises `CandidateRefused`."""
         try:
             candidate = self._load(data)
         except UnsafeGraph as error:
@@ -166,19 +166,19 @@ class SwappableDetector:
             raise CandidateRefused(str(error), SwapReason.BAD_BUNDLE) from error
         if candidate.description.class_names != manifest.class_names:
             raise CandidateRefused(
-                f"bundle {manifest.digest[:12]} knows {', '.join(candidate.description.class_names)}; signed "
-                f"was {', '.join(manifest.class_names)}",
+                f"bundle {manifest.digest[:12]} has {', '.join(candidate.description.class_names)}; signed "
+                f"were {', '.join(manifest.class_names)}",
                 SwapReason.WRONG_CLASSES,
             )
         if candidate.digest != manifest.digest or not manifest.agrees_with(candidate.description):
             raise CandidateRefused(
-                f"bundle {manifest.digest[:12]} does not describe itself as it was signed",
+                f"the description of bundle {manifest.digest[:12]} is not the signed one",
                 SwapReason.BAD_BUNDLE,
             )
         return candidate
 
     def serve(self, detector: Detector) -> None:
-        """Put a model in service without probation: the one that served before a restart."""
+        """Put a model in service without probation: the one from before a restart."""
         with self._lock:
             self._current, self._fallback, self._probation_since = detector, None, None
 
@@ -193,7 +193,7 @@ class SwappableDetector:
             self._failed = None
 
     def settle(self) -> None:
-        """The model has held its probation; the old one is let go."""
+        """The model has passed its probation; release the old one."""
         with self._lock:
             self._fallback, self._probation_since = None, None
 
@@ -203,7 +203,7 @@ class SwappableDetector:
             self._revert(reason)
 
     def accept_failure(self) -> None:
-        """The failure was written down; a next candidate starts with a clean slate."""
+        """The failure has been recorded; forget it."""
         self._failed = None
 
     def _present(self) -> Detector:
@@ -243,22 +243,22 @@ class SwappableDetector:
             self._golden_at = now
 
     def _allowed_s(self, frames: Sequence[Image]) -> float:
-        """Seconds that a candidate may take for the test frames."""
+        """Largest time in seconds for the test frames."""
         policy = self._policy
         if self._current is None:
             return len(frames) * policy.latency_budget_ms / 1000
         least_s = len(frames) * policy.latency_always_fine_ms / 1000
         try:
-            return max(least_s, policy.latency_factor * self._fastest_look(self._current, frames, self._lock))
+            return max(least_s, policy.latency_factor * self._fastest_run(self._current, frames, self._lock))
         except DetectorError:
             return len(frames) * policy.latency_budget_ms / 1000
 
-    def _fastest_look(
+    def _fastest_run(
         self, detector: Detector, frames: Sequence[Image], lock: AbstractContextManager[object] = _FREE
     ) -> float:
-        """Seconds for all frames, each at its fastest; `lock` is held for one look at a time.
+        """Seconds for all frames, each at its fastest run; `lock` is held for one run at a time.
 
-        The first round only warms up. Raises `DetectorError`.
+        The first round is a warm-up. Raises `DetectorError`.
         """
         fastest = [float("inf")] * len(frames)
         for turn in range(self._policy.repeats + 1):
@@ -302,11 +302,11 @@ class PinnedModel:
 
 
 def _check_sound(found: Sequence[Detections], description: BundleDescription) -> None:
-    """Raise `DetectorError` unless boxes, confidences and classes are what detections can be."""
+    """Raise `DetectorError` unless boxes, confidences and classes are valid."""
     for seen in found:
         numbers = (seen.xyxy, seen.confidence, seen.embedding)
         if not all(np.isfinite(values).all() for values in numbers):
-            raise DetectorError("detections hold numbers that are not finite")
+            raise DetectorError("detections contain numbers that are not finite")
         if len(seen) and not 0 <= seen.class_id.min() <= seen.class_id.max() < len(description.class_names):
             raise DetectorError(
                 f"detections name class {seen.class_id.max()} of {len(description.class_names)}"
@@ -314,7 +314,7 @@ def _check_sound(found: Sequence[Detections], description: BundleDescription) ->
 
 
 def _drawn_frame() -> Image:
-    """A frame for the test of a first model: soft shapes, the same on every machine."""
+    """A frame for the test of a first model: smooth waves, the same on every machine."""
     height, width, _ = DRAWN_SIZE
     y, x = np.mgrid[0:height, 0:width]
     waves = [127 + 80 * np.sin(x / a) * np.cos(y / b) for a, b in ((17, 29), (31, 23), (41, 13))]

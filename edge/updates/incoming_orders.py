@@ -1,8 +1,8 @@
-"""What the mirror's rollout order asks for, judged: accepted with its release and weights, or refused.
+"""Evaluates the rollout order in the mirror: accepted with its release and weights, or refused.
 
-Reads the untrusted mirror, writes nothing. An order is judged before anything that it names is read; then
+Reads the untrusted mirror, writes nothing. An order is checked before anything that it names is read; then
 release metadata by the TUF client workflow; then channel, version floor and classes; then length and digest
-of the weights. The same envelope is judged once.
+of the weights. The same envelope is evaluated once.
 """
 
 import logging
@@ -22,16 +22,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WeightsPlace:
-    """Where a node's models live and whom it believes.
+    """Where a node's models are, and what it trusts.
 
     Attributes:
-        folder: the node's own folder; nobody else writes there.
+        folder: the node's own folder; no other program writes there.
         mirror: filled by the gate: `metadata/`, `targets/<sha256>`, `orders/<site>.json`.
         site: this site's name.
-        trust: what the site was given when it was enrolled.
+        trust: the trust file from the site's enrolment.
         taxonomy_digest: the classes that a model must have; None takes those of the first model.
         patience_s: an order and the metadata that it needs travel separately, so a refusal that rests
-            on the mirror becomes final only when it has held for so long.
+            on the mirror becomes final only after this time.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class WeightsPlace:
     patience_s: float = 30.0
 
     def model_path(self, manifest: ReleaseManifest) -> Path:
-        """Where a model's bytes lie in the node's own folder, present or not."""
+        """Path of a model in the node's own folder, present or not."""
         return self.folder / "models" / f"{manifest.digest}.onnx"
 
 
@@ -59,7 +59,7 @@ class AcceptedOrder:
 class RefusedOrder:
     """An order that is not carried out.
 
-    `order` is None when nobody signed it. `used_up`: its sequence counts as taken.
+    `order` is None without a valid signature. `used_up`: its sequence counts as used.
     """
 
     order: RolloutOrder | None
@@ -93,7 +93,7 @@ class IncomingOrders:
             return None
         reason = judge_order(order, self._place.site, state.seen, now_utc)
         if reason is SwapReason.CLOCK_NOT_SANE:
-            return self._told_once(order, reason, now_utc)
+            return self._refused_once(order, reason, now_utc)
         if reason is not SwapReason.NONE:
             self._judged = envelope
             return RefusedOrder(order, reason, used_up=reason is SwapReason.EXPIRED)
@@ -124,13 +124,13 @@ class IncomingOrders:
         return None if is_whole(path, manifest) else self.releases.weights(manifest)
 
     def _since(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> int:
-        """Seconds for which this order has had this reason against it."""
+        """Seconds for which this reason has applied to this order."""
         if self._held is None or self._held[:2] != (order.sequence, reason):
             self._held = (order.sequence, reason, now_utc)
         return now_utc - self._held[2]
 
-    def _told_once(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> RefusedOrder | None:
-        """Tell of a wrong clock once, but judge the order again when the clock is right."""
+    def _refused_once(self, order: RolloutOrder, reason: SwapReason, now_utc: int) -> RefusedOrder | None:
+        """Report a wrong clock once; the order is evaluated again when the clock is right."""
         if self._held is not None and self._held[:2] == (order.sequence, reason):
             return None
         self._held = (order.sequence, reason, now_utc)
@@ -162,12 +162,12 @@ def check_eligible(
     if manifest.version < state.version_floor and not order.downgrade:
         raise TrustError(
             f"release {short} has version {manifest.version}, below {state.version_floor}; "
-            "going back needs an order that says so",
+            "an older version needs an order with `downgrade`",
             SwapReason.OLDER_VERSION,
         )
     wanted = taxonomy_digest or (state.active.taxonomy_digest if state.active else None)
     if wanted not in (None, manifest.taxonomy_digest):
-        raise TrustError(f"release {short} knows other classes than this site", SwapReason.WRONG_CLASSES)
+        raise TrustError(f"release {short} has other classes than this site", SwapReason.WRONG_CLASSES)
 
 
 def read_checked(path: Path, manifest: ReleaseManifest) -> bytes:

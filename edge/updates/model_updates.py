@@ -1,7 +1,7 @@
-"""One tick of a node's updates: what the orders say, done to the weights, the detector and the shadow run.
+"""One step of a node's updates: applies orders to the weights, the detector and the shadow run.
 
-The node calls `start` once and `tick` every second or two, in a thread that may wait; frames keep flowing
-meanwhile. Receipts wait in the store until they are sent. Nothing here judges an order or looks at a frame.
+The node calls `start` once and `tick` every second or two, in a thread that may wait; frames are processed
+meanwhile. Receipts wait in the store until they are sent.
 """
 
 import logging
@@ -13,7 +13,7 @@ from edge.errors import CandidateRefused
 from edge.privacy.accountant import minute_of
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
-from edge.updates.weights_store import WeightsStore, Wish
+from edge.updates.weights_store import Action, WeightsStore
 from edge.vision.detector import Detector
 from messaging.errors import TrustError
 from messaging.releases import BundleDescription
@@ -25,11 +25,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrialPolicy:
-    """When a model that was just swapped in has held.
+    """When a model that was just swapped in has passed its probation.
 
     Attributes:
-        trial_s: so long in service without being put out.
-        frames: so many frames looked at; a still street may give none, then `quiet_factor` times as long.
+        trial_s: time in service without a failure.
+        frames: processed frames; without motion there may be none, then the time is `quiet_factor` times as
+            long.
     """
 
     trial_s: float = 120.0
@@ -37,13 +38,13 @@ class TrialPolicy:
     quiet_factor: float = 10.0
 
     def held(self, age_s: float, good_frames: int) -> bool:
-        """Whether a model that served `age_s` and looked at so many frames has held its trial."""
+        """Whether a model has passed: `age_s` in service, with this many processed frames."""
         needed_s = self.trial_s if good_frames >= self.frames else self.trial_s * self.quiet_factor
         return age_s >= needed_s
 
 
 class ModelUpdates:
-    """Store, detector and shadow run of one node, moved together."""
+    """Store, detector and shadow run of one node, changed together."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class ModelUpdates:
         policy: TrialPolicy | None = None,
         teacher: Callable[[], BundleDescription | None] = lambda: None,
     ) -> None:
-        """Args: the node's weights and detector, when a trial has held, and the teacher if there is one."""
+        """Args: weights and detector of the node, when probation is passed, the teacher if any."""
         self._store = store
         self._detector = detector
         self._policy = policy or TrialPolicy()
@@ -79,18 +80,18 @@ class ModelUpdates:
             return
 
     def tick(self, now_utc: int) -> None:
-        """Take note of how the model on trial does, look for orders, and carry them out."""
+        """Check the model on probation, read new orders, and apply them."""
         self._watch_trial(now_utc)
         decision = self._store.poll(now_utc)
-        if decision.wish is not Wish.SHADOW or self._outdated(decision.manifest):
+        if decision.action is not Action.SHADOW or self._outdated(decision.manifest):
             self._end_shadow(now_utc)
-        if decision.wish is Wish.INSTALL:
+        if decision.action is Action.INSTALL:
             self._install(now_utc)
-        elif decision.wish is Wish.SHADOW and self._shadow is None and self._detector.ready:
+        elif decision.action is Action.SHADOW and self._shadow is None and self._detector.ready:
             self._begin_shadow(now_utc)
 
     def shadow_reports(self, now_utc: int) -> list[ShadowReport]:
-        """Figures of the shadow run so far, then the final ones of runs that ended; from any thread."""
+        """Counts of the shadow run so far, then the final ones of runs that ended; from any thread."""
         shadow = self._shadow
         reports = [shadow.report(minute_of(now_utc))] if shadow else []
         while self._finals:

@@ -1,10 +1,10 @@
-"""Candidate beside incumbent on live frames: agreement and recall figures, nothing else.
+"""A shadow run: the candidate beside the incumbent on live frames; only counts are reported.
 
-Where the teacher looked at the frame too, its tracks are the support, and a model's own track that the
+If a teacher has processed the frame too, its tracks are the supported ones, and a model's own track that the
 teacher does not confirm is unsupported. Without a teacher the tracks are those of both models' boxes
-together: supported when each model saw it in at least two frames (in stills in its one picture), otherwise
-unsupported for the model that saw it. Figures add up over the run; only the last report, marked final,
-tells all of it.
+together: supported if each model detected it in at least two frames (in stills in its one image), otherwise
+unsupported for the model that detected it. Counts accumulate over the run; only the last report, marked
+final, is complete.
 """
 
 import threading
@@ -17,8 +17,8 @@ import numpy as np
 
 from edge.errors import DetectorError
 from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
-from edge.evidence.teacher import heard_of
-from edge.tracking.tracker import ONE_PICTURE, SPARSE_FRAMES, ByteTracker, TrackerSettings
+from edge.evidence.teacher import with_teacher_thresholds
+from edge.tracking.tracker import SINGLE_IMAGE, SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.detections import Detections, non_maximum_suppression
 from edge.vision.detector import Detector, Image
 from messaging.errors import ConfigurationError
@@ -44,7 +44,7 @@ class _Counts:
 
 
 @dataclass(frozen=True)
-class _Moment:
+class _FrameFacts:
     condition: Condition
     time_s: float
     incumbent_ms: float
@@ -70,7 +70,7 @@ class ShadowRun:
             incumbent: description of the model in service.
             incumbent_digest: its digest.
             teacher: description of the teacher, in the incumbent's classes or others; with one, only
-                frames that it looked at are counted.
+                frames that it has processed are counted.
             clock: seconds, for latencies.
 
         Raises:
@@ -94,7 +94,7 @@ class ShadowRun:
             deque(maxlen=LATENCIES_KEPT),
         )
 
-    def look(
+    def process(
         self,
         camera: str,
         image: Image,
@@ -106,27 +106,27 @@ class ShadowRun:
         teacher: Detections | None = None,
         tracking: TrackerSettings = SPARSE_FRAMES,
     ) -> None:
-        """Let the candidate look at a frame that the incumbent has looked at.
+        """Run the candidate on a frame that the incumbent has processed.
 
         Args:
-            camera: the camera's name; each has trackers of its own, so its times only go forward.
+            camera: the camera's name; each has trackers of its own, so its frames come in order of time.
             image: (h, w, 3) uint8 BGR.
-            incumbent: what the model in service saw, boxes below its thresholds allowed.
+            incumbent: detections of the model in service, boxes below its thresholds allowed.
             condition: the frame's condition.
             time_s: the frame's time in seconds.
-            incumbent_ms: how long the model in service took.
-            teacher: what the teacher saw, boxes below its thresholds allowed; a run with a teacher passes
-                over frames without.
-            tracking: how this camera's boxes become tracks; the first frame's word counts.
+            incumbent_ms: inference time of the model in service.
+            teacher: detections of the teacher, boxes below its thresholds allowed; a run with a teacher skips
+                frames without.
+            tracking: how this camera's boxes become tracks; set by its first frame.
         """
         if self._teacher is not None and teacher is None:
             return
         with self._lock:
-            moment = _Moment(condition, time_s, incumbent_ms, teacher)
-            self._look(self._camera(camera, tracking), image, incumbent, moment)
+            facts = _FrameFacts(condition, time_s, incumbent_ms, teacher)
+            self._infer(self._camera(camera, tracking), image, incumbent, facts)
 
-    def _look(
-        self, side: "_WithTeacher | _TwoModels", image: Image, incumbent: Detections, moment: _Moment
+    def _infer(
+        self, side: "_WithTeacher | _TwoModels", image: Image, incumbent: Detections, facts: _FrameFacts
     ) -> None:
         started = self._clock()
         try:
@@ -135,14 +135,14 @@ class ShadowRun:
             self._failures += 1
             return
         self._latencies_ms[CANDIDATE].append(1000 * (self._clock() - started))
-        self._latencies_ms[INCUMBENT].append(moment.incumbent_ms)
+        self._latencies_ms[INCUMBENT].append(facts.incumbent_ms)
         self._frames += 1
         pair = (above_threshold(incumbent, self._descriptions[INCUMBENT]), candidate)
-        side.look(pair, moment)
+        side.update(pair, facts)
         side.count(self._counts)
 
     def report(self, minute_utc: int, *, final: bool = False) -> ShadowReport:
-        """Figures since the run began; `final` closes the tracks still open. `minute_utc`: whole minutes."""
+        """Counts since the run began; `final` closes the tracks still open. `minute_utc`: whole minutes."""
         with self._lock:
             return self._report(minute_utc, final)
 
@@ -199,20 +199,20 @@ class _WithTeacher:
         teacher: BundleDescription,
         tracking: TrackerSettings,
     ) -> None:
-        self._description = heard_of(teacher, models[INCUMBENT])
+        self._description = with_teacher_thresholds(teacher, models[INCUMBENT])
         self._teacher = ByteTracker(self._description, tracking)
         self._models = tuple(ByteTracker(model, tracking) for model in models)
         self._support = RecallCounter(models=2)
         self._own = (RecallCounter(), RecallCounter())
 
-    def look(self, pair: Pair, moment: _Moment) -> None:
-        teacher = moment.teacher
+    def update(self, pair: Pair, facts: _FrameFacts) -> None:
+        teacher = facts.teacher
         if teacher is None:
             return
-        self._support.look(self._teacher.update(teacher, moment.time_s), pair, moment.condition)
-        sure = [above_threshold(teacher, self._description)]
+        self._support.update(self._teacher.update(teacher, facts.time_s), pair, facts.condition)
+        confident = [above_threshold(teacher, self._description)]
         for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
-            counter.look(tracker.update(boxes, moment.time_s), sure, moment.condition)
+            counter.update(tracker.update(boxes, facts.time_s), confident, facts.condition)
 
     def end(self) -> None:
         self._support.close(self._teacher.end())
@@ -237,11 +237,11 @@ class _TwoModels:
         self._nms_iou = first.nms_iou
         self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), tracking)
         self._support = RecallCounter(models=2)
-        self._confirming_frames = 1 if tracking is ONE_PICTURE else CONFIRMING_FRAMES
+        self._confirming_frames = 1 if tracking is SINGLE_IMAGE else CONFIRMING_FRAMES
 
-    def look(self, pair: Pair, moment: _Moment) -> None:
-        update = self._tracker.update(_union(pair, self._nms_iou), moment.time_s)
-        self._support.look(update, pair, moment.condition)
+    def update(self, pair: Pair, facts: _FrameFacts) -> None:
+        update = self._tracker.update(_union(pair, self._nms_iou), facts.time_s)
+        self._support.update(update, pair, facts.condition)
 
     def end(self) -> None:
         self._support.close(self._tracker.end())
@@ -268,7 +268,7 @@ def _add_supported(closed: Iterable[ClosedTrack], sums: Sums) -> None:
 
 
 def _union(pair: Pair, nms_iou: float) -> Detections:
-    """Both models' boxes without doubles, without embeddings."""
+    """Both models' boxes without duplicates, without embeddings."""
     xyxy = np.concatenate([boxes.xyxy for boxes in pair])
     confidence = np.concatenate([boxes.confidence for boxes in pair])
     class_id = np.concatenate([boxes.class_id for boxes in pair])

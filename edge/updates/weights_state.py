@@ -1,8 +1,9 @@
-"""What a node remembers of its models, in one file that is replaced whole, and the journal beside it.
+"""The state of a node's models, in one file that is replaced as a whole, and the journal beside it.
 
-The state file is the truth: which model is active, which one was before, what is staged, which orders were
-seen, how high the version floor stands, and the receipts that are not sent yet. The journal is an
-append-only account of the steps for people and tests; nothing is decided from it.
+The state file decides: which model is active, which one was before, what is staged, which orders were seen,
+    the
+version floor, and the receipts that are not sent yet. The journal is an append-only log of the steps for
+people and tests.
 """
 
 import json
@@ -38,7 +39,7 @@ class Staged(BaseModel):
     """A verified candidate on disk and the order that asked for it.
 
     `loads` counts how often a load was begun: a model that kills the process is not tried for ever.
-    `announced` says that the shadow run's receipt is written.
+    `announced`: the shadow run's receipt is written.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,11 +85,11 @@ class WeightsState(BaseModel):
             }
         )
 
-    def telling(self, receipt: SwapReceipt) -> Self:
+    def with_receipt(self, receipt: SwapReceipt) -> Self:
         """The state with one more receipt to send."""
         return self.model_copy(update={"receipts": (*self.receipts, receipt)})
 
-    def but(self, **changes: object) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The state with some fields changed."""
         return self.model_copy(update=changes)
 

@@ -1,8 +1,7 @@
 """Mirror folder -> verified weights on disk: current, previous and staged, atomic and journalled.
 
-The active model is whatever the state file says, and every model that it names was verified before the
-file named it, so a crash anywhere leaves exactly one valid model. Each refusal becomes a receipt, kept on
-disk until it is sent. Nothing here opens a model, judges an order or talks to anyone.
+The state file names the active model, and every model that it names was verified before, so a crash anywhere
+leaves exactly one valid model. Each refusal becomes a receipt, stored on disk until it is sent.
 """
 
 import logging
@@ -33,8 +32,8 @@ MAX_STARTS_IN_TRIAL = 3
 NO_DIGEST = "0" * 64
 
 
-class Wish(StrEnum):
-    """What the staged model is there for."""
+class Action(StrEnum):
+    """What to do with the staged model."""
 
     NOTHING = "nothing"
     SHADOW = "shadow"
@@ -43,13 +42,13 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What `WeightsStore.poll` asks of the node: run the staged model in shadow, install it, or nothing."""
+    """The result of `WeightsStore.poll`: run the staged model in shadow, install it, or nothing."""
 
-    wish: Wish
+    action: Action
     manifest: ReleaseManifest | None = None
 
 
-NOTHING = Decision(Wish.NOTHING)
+NOTHING = Decision(Action.NOTHING)
 
 
 @dataclass(frozen=True)
@@ -111,11 +110,11 @@ class WeightsStore:
         return self._state.receipts
 
     def sent(self, receipt: SwapReceipt) -> None:
-        """The outbox has this receipt durably; forget it."""
-        self._save(self._state.but(receipts=tuple(r for r in self._state.receipts if r != receipt)))
+        """Delete a receipt that the outbox has stored."""
+        self._save(self._state.replace(receipts=tuple(r for r in self._state.receipts if r != receipt)))
 
     def poll(self, now_utc: int) -> Decision:
-        """Look at the mirror, take what is new, and say what is to be done; cheap when nothing changed."""
+        """Read the mirror, stage what is new, and return what to do; cheap if nothing changed."""
         verdict = self._orders.next(self._state, now_utc)
         if isinstance(verdict, AcceptedOrder):
             self._take(verdict, now_utc)
@@ -124,15 +123,15 @@ class WeightsStore:
         staged = self._state.staged
         if staged is None:
             return NOTHING
-        wish = Wish.SHADOW if staged.order.channel is Channel.TRIAL else Wish.INSTALL
-        return Decision(wish, staged.manifest)
+        action = Action.SHADOW if staged.order.channel is Channel.TRIAL else Action.INSTALL
+        return Decision(action, staged.manifest)
 
     def read(self, model: InstalledModel) -> bytes:
         """The model's bytes, length and digest checked again. Raises `TrustError` when damaged on disk."""
         return read_checked(model.path, model.manifest)
 
     def begin_load(self, now_utc: int) -> bytes | None:
-        """Bytes of the staged model, the attempt written down first; None when it was refused for good.
+        """Bytes of the staged model, the attempt recorded first; None if it was refused for good.
 
         A model whose loading has ended the process too often is refused as `CRASHED`.
         """
@@ -142,7 +141,7 @@ class WeightsStore:
         if staged.loads >= MAX_LOADS:
             self.refuse(SwapReason.CRASHED, now_utc)
             return None
-        self._save(self._state.but(staged=staged.model_copy(update={"loads": staged.loads + 1})))
+        self._save(self._state.replace(staged=staged.model_copy(update={"loads": staged.loads + 1})))
         try:
             return read_checked(self._place.model_path(staged.manifest), staged.manifest)
         except TrustError as error:
@@ -150,38 +149,38 @@ class WeightsStore:
             return None
 
     def shadow_begun(self, now_utc: int) -> None:
-        """The staged model runs beside the active one; tells so once."""
+        """Record that the staged model runs beside the active one, with one receipt."""
         staged = self._state.staged
         if staged is None or staged.announced:
             return
         receipt = self._receipt(staged.order, SwapOutcome.SHADOWING, SwapReason.NONE, now_utc)
-        state = self._state.but(staged=staged.model_copy(update={"announced": True}))
-        self._go(Step.SHADOW, state.telling(receipt), staged.order, now_utc)
+        state = self._state.replace(staged=staged.model_copy(update={"announced": True}))
+        self._go(Step.SHADOW, state.with_receipt(receipt), staged.order, now_utc)
 
     def install(self, now_utc: int) -> None:
-        """Make the staged model the active one, on trial; the last one that held its trial stays behind."""
+        """Make the staged model the active one, on probation; the last that passed is the fallback."""
         staged = self._state.staged
         if staged is None:
             return
         fallback = self._state.previous if self._state.trial else self._state.active
         if fallback is not None and fallback.digest == staged.manifest.digest:
             fallback = None
-        state = self._state.but(
+        state = self._state.replace(
             active=staged.manifest, previous=fallback, staged=None, trial=staged.order, starts_in_trial=0
         )
         self._go(Step.TRIAL, state, staged.order, now_utc)
 
     def commit(self, now_utc: int, *, frames_lost: int = 0) -> None:
-        """The model on trial has held: it serves. The version floor rises to it."""
+        """The model has passed its probation: the version floor rises to its version."""
         order, active = self._state.trial, self._state.active
         if order is None or active is None:
             return
         reason = SwapReason.ORDERED_BACK if order.downgrade else SwapReason.NONE
         receipt = self._receipt(order, SwapOutcome.INSTALLED, reason, now_utc, frames_lost)
-        state = self._state.but(
+        state = self._state.replace(
             trial=None, starts_in_trial=0, version_floor=max(self._state.version_floor, active.version)
         )
-        self._go(Step.COMMITTED, state.telling(receipt), order, now_utc)
+        self._go(Step.COMMITTED, state.with_receipt(receipt), order, now_utc)
 
     def roll_back(self, reason: SwapReason, now_utc: int, *, frames_lost: int = 0) -> None:
         """The active model has failed: the one before is active again, if it is whole."""
@@ -196,10 +195,10 @@ class WeightsStore:
             issued_at_utc=state.last_issued_at_utc,
             expires_at_utc=state.last_issued_at_utc,
         )
-        back = state.previous if state.previous and self._mended(state.previous) else None
+        back = state.previous if state.previous and self._repaired(state.previous) else None
         receipt = self._receipt(order, SwapOutcome.ROLLED_BACK, reason, now_utc, frames_lost)
         receipt = receipt.model_copy(update={"previous_digest": back.digest if back else None})
-        after = state.but(active=back, previous=None, trial=None, starts_in_trial=0).telling(receipt)
+        after = state.replace(active=back, previous=None, trial=None, starts_in_trial=0).with_receipt(receipt)
         self._go(Step.ROLLED_BACK, after, order, now_utc)
 
     def refuse(self, reason: SwapReason, now_utc: int) -> None:
@@ -208,7 +207,7 @@ class WeightsStore:
         if staged is None:
             return
         receipt = self._receipt(staged.order, SwapOutcome.REFUSED, reason, now_utc)
-        self._go(Step.REFUSED, self._state.but(staged=None).telling(receipt), staged.order, now_utc)
+        self._go(Step.REFUSED, self._state.replace(staged=None).with_receipt(receipt), staged.order, now_utc)
 
     def _take(self, accepted: AcceptedOrder, now_utc: int) -> None:
         order, manifest, active = accepted.order, accepted.manifest, self._state.active
@@ -219,26 +218,26 @@ class WeightsStore:
             self._step(Step.FETCHED, order, now_utc)
             write_atomically(self._place.model_path(manifest), accepted.data)
             self._step(Step.VERIFIED, order, now_utc)
-        state = self._state.taking(order).but(staged=Staged(order=order, manifest=manifest))
+        state = self._state.taking(order).replace(staged=Staged(order=order, manifest=manifest))
         self._go(Step.STAGED, state, order, now_utc)
 
     def _confirm(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:
         """The order names what already runs: drop any candidate; a trial goes on under the new order."""
-        state = self._state.taking(order).but(staged=None, active=manifest)
+        state = self._state.taking(order).replace(staged=None, active=manifest)
         if self._state.trial is not None:
-            self._save(state.but(trial=order))
+            self._save(state.replace(trial=order))
             return
         reason = SwapReason.ORDERED_BACK if order.downgrade else SwapReason.NONE
         receipt = self._receipt(order, SwapOutcome.INSTALLED, reason, now_utc)
-        self._go(Step.COMMITTED, state.telling(receipt), order, now_utc)
+        self._go(Step.COMMITTED, state.with_receipt(receipt), order, now_utc)
 
     def _note_refusal(self, refused: RefusedOrder, now_utc: int) -> None:
         if refused.order is None:
-            self._save(self._state.telling(self._forged_receipt(refused.reason, now_utc)))
+            self._save(self._state.with_receipt(self._forged_receipt(refused.reason, now_utc)))
             return
         state = self._state.taking(refused.order) if refused.used_up else self._state
         receipt = self._receipt(refused.order, SwapOutcome.REFUSED, refused.reason, now_utc)
-        self._go(Step.REFUSED, state.telling(receipt), refused.order, now_utc)
+        self._go(Step.REFUSED, state.with_receipt(receipt), refused.order, now_utc)
 
     def _recover(self, now_utc: int) -> None:
         """Bring the store to exactly one valid active model, counting starts of a model on trial."""
@@ -246,14 +245,14 @@ class WeightsStore:
         if state.trial is not None and state.starts_in_trial >= MAX_STARTS_IN_TRIAL:
             self.roll_back(SwapReason.CRASHED, now_utc)
         elif state.trial is not None:
-            self._save(state.but(starts_in_trial=state.starts_in_trial + 1))
+            self._save(state.replace(starts_in_trial=state.starts_in_trial + 1))
         active = self._state.active
-        if active is not None and not self._mended(active):
+        if active is not None and not self._repaired(active):
             logger.error("active model %s is damaged on disk; going back", active.digest[:12])
             self.roll_back(SwapReason.WRONG_DIGEST, now_utc)
         self._sweep()
 
-    def _mended(self, manifest: ReleaseManifest) -> bool:
+    def _repaired(self, manifest: ReleaseManifest) -> bool:
         """Whether a model is whole on disk, or could be made so again from the mirror."""
         path = self._place.model_path(manifest)
         if is_whole(path, manifest):
@@ -265,7 +264,7 @@ class WeightsStore:
         return True
 
     def _forged_receipt(self, reason: SwapReason, now_utc: int) -> SwapReceipt:
-        """A receipt for an order that nobody signed: nothing that it claims is repeated."""
+        """A receipt for an order without a valid signature: it repeats nothing of the order."""
         active = self._state.active
         return SwapReceipt(
             sequence=0,

@@ -1,9 +1,8 @@
 """Frame -> condition tags (light, weather, sharpness), and the size and region of a box in it.
 
-Two small linear classifiers over image statistics of a 320-pixel picture (tables and their making:
-`edge.vision.condition_tables`). `unknown` is a legal answer, given when no tag reaches `LEAST_PROBABILITY`.
-`ConditionMemory` steadies the tags of one camera over time. A pure room: no camera, no wire; images are
-(h, w, 3) uint8 BGR, boxes pixels.
+Two small linear classifiers over image statistics of a 320-pixel image (tables and how they were fitted:
+`edge.vision.condition_tables`). The tag is `unknown` if no tag reaches `LEAST_PROBABILITY`. `ConditionMemory`
+smooths the tags of one camera over time. Pure functions; images are (h, w, 3) uint8 BGR, boxes pixels.
 """
 
 from collections import Counter, deque
@@ -51,7 +50,7 @@ class FrameConditions:
 
 
 def frame_conditions(image: Image) -> FrameConditions:
-    """Condition of one frame by itself, about 2 ms; steady it with `ConditionMemory`."""
+    """Tags of one frame by itself, about 2 ms; `ConditionMemory` smooths them."""
     values = image_statistics(image)
     light = _decide(LIGHT_TABLE, light_features(values))
     weather = _decide(WEATHER_TABLE, weather_features(values))
@@ -65,8 +64,8 @@ def frame_conditions(image: Image) -> FrameConditions:
 class ConditionMemory:
     """The condition of one camera: the tag of most of the last `frames` frames, `unknown` not counted.
 
-    Looking at every frame is waste: weather takes minutes. Within `interval_s` of the look before, the
-    steady tags are given without another look.
+    Conditions change within minutes, so frames within `interval_s` of the last evaluated one get the same
+    tags without another evaluation.
     """
 
     def __init__(self, *, frames: int = 15, interval_s: float = 1.0) -> None:
@@ -77,7 +76,7 @@ class ConditionMemory:
         self._steady = FrameConditions()
 
     def observe(self, image: Image, time_s: float) -> FrameConditions:
-        """Steady tags after this frame, at `time_s` seconds."""
+        """Smoothed tags after this frame, at `time_s` seconds."""
         if 0 <= time_s - self._last_s < self._interval_s:
             return self._steady
         self._last_s = time_s
@@ -105,13 +104,13 @@ def box_tags(tags: FrameConditions, xyxy: Floats, width: int, height: int) -> Co
 
 
 def size_bin(xyxy: Floats, width: int, height: int) -> SizeBin:
-    """Longer side of the box as a share of the longer side of the frame."""
-    share = float(max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1])) / max(width, height)
-    return next((size for limit, size in _SIZE_LIMITS if share < limit), SizeBin.LARGE)
+    """Size bin by the longer side of the box as a fraction of the longer side of the frame."""
+    fraction = float(max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1])) / max(width, height)
+    return next((size for limit, size in _SIZE_LIMITS if fraction < limit), SizeBin.LARGE)
 
 
 def region_bin(xyxy: Floats, width: int, height: int) -> RegionBin:
-    """The ninth of the frame in which the box's centre lies; centres outside count to the nearest."""
+    """The ninth of the frame that contains the box's centre; centres outside count to the nearest."""
     x, y = float(xyxy[0] + xyxy[2]) / 2 / width, float(xyxy[1] + xyxy[3]) / 2 / height
     return _REGIONS[min(max(int(3 * y), 0), 2)][min(max(int(3 * x), 0), 2)]
 
@@ -151,30 +150,30 @@ def weather_features(values: dict[str, float]) -> npt.NDArray[np.float64]:
 
 
 def _brightness(grey: Image) -> dict[str, float]:
-    """Grey levels of the picture, and of its top third, where a street has its sky."""
-    share, top = _shares(grey), _shares(grey[: len(grey) // 3])
-    q10, q50, q90 = (float(np.searchsorted(share, q)) for q in (0.1, 0.5, 0.9))
+    """Grey levels of the image, and of its top third, where a street has its sky."""
+    below, top = _cumulative(grey), _cumulative(grey[: len(grey) // 3])
+    q10, q50, q90 = (float(np.searchsorted(below, q)) for q in (0.1, 0.5, 0.9))
     top50, top90 = (float(np.searchsorted(top, q)) for q in (0.5, 0.9))
     return {
         "mean": float(grey.mean()),
         "q10": q10,
         "q50": q50,
         "q90": q90,
-        "dark": float(share[50]),
-        "bright": float(1 - share[200]),
+        "dark": float(below[50]),
+        "bright": float(1 - below[200]),
         "top50": top50,
         "top90": top90,
     }
 
 
-def _shares(grey: Image) -> npt.NDArray[np.float32]:
-    """(256,) share of pixels up to each grey level."""
+def _cumulative(grey: Image) -> npt.NDArray[np.float32]:
+    """(256,) fraction of pixels up to each grey level."""
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
     return np.asarray(np.cumsum(counts) / counts.sum(), np.float32)
 
 
 def _colour(small: Image) -> dict[str, float]:
-    """Mean saturation, and the share of pixels more red and more blue than green: the sky of dusk."""
+    """Mean saturation, and the fraction of pixels more red and more blue than green: the sky of dusk."""
     tiny = cv2.resize(small, (80, max(4, small.shape[0] // 4)), interpolation=cv2.INTER_AREA)
     most, least = tiny.max(axis=2).astype(np.float32), tiny.min(axis=2).astype(np.float32)
     purple = np.minimum(tiny[..., 0], tiny[..., 2]) > tiny[..., 1]
@@ -182,7 +181,7 @@ def _colour(small: Image) -> dict[str, float]:
 
 
 def _edges(grey: Image) -> dict[str, float]:
-    """Mean steps across 4 pixels, and how much of the strongest 6-pixel steps lies within one pixel."""
+    """Mean steps across 4 pixels, and how much of the strongest 6-pixel steps is within one pixel."""
     soft = cv2.GaussianBlur(grey, (0, 0), 1.5).astype(np.float32)
     across, down = np.abs(soft[:, 4:] - soft[:, :-4]).mean(), np.abs(soft[4:] - soft[:-4]).mean()
     one = float(np.partition(np.abs(soft[::2, 1:] - soft[::2, :-1]).ravel(), -400)[-400])

@@ -1,8 +1,7 @@
-"""What a detector saw on one frame: boxes, confidences, classes and embeddings, in one value type.
+"""The detections of one frame: boxes, confidences, classes and embeddings, in one value type.
 
-Coordinates are pixels of the original frame, origin top left. A detector that could not look raises
-`DetectorError`; `Detections.empty()` means that it looked and saw nothing. Pure numpy; nothing here
-knows of cameras, models or the wire.
+Coordinates are pixels of the original frame, origin top left. A detector whose inference fails raises
+`DetectorError`; `Detections.empty()` means that it found nothing. Pure numpy.
 """
 
 from dataclasses import dataclass, fields
@@ -16,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes on one frame, sorted by nothing in particular.
+    """Boxes on one frame, in no particular order.
 
     Attributes:
         xyxy: (n, 4) float32, pixels, x1 < x2 and y1 < y2.
@@ -53,7 +52,7 @@ class Detections:
 
     @classmethod
     def empty(cls, embedding_width: int = 0) -> "Detections":
-        """Looked, and saw nothing."""
+        """FrameResult, and saw nothing."""
         return cls.of(np.zeros((0, 4)), embedding=np.zeros((0, embedding_width)))
 
     @classmethod

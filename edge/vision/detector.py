@@ -1,6 +1,6 @@
-"""The seam Frames -> Detections, the detector-bundle contract, and its pure functions.
+"""The detector interface (images -> detections), the detector-bundle contract, and its pure functions.
 
-Letterboxing, decoding the head's output and pooling embeddings live here, free of any runtime, so that
+Letterboxing, decoding the head's output and pooling embeddings are here, independent of any runtime, so that
 evaluation in the cloud computes exactly what the edge computes. Runtimes implement `Detector`.
 """
 
@@ -22,7 +22,7 @@ POOL_BINS = 3
 
 
 class Detector(Protocol):
-    """Anything that looks at images. Images are (h, w, 3) uint8 BGR of any size."""
+    """A detector. Images are (h, w, 3) uint8 BGR of any size."""
 
     @property
     def description(self) -> BundleDescription:
@@ -33,14 +33,14 @@ class Detector(Protocol):
         """sha256 hex of the bundle file."""
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        """One `Detections` an image, in its own pixels, embeddings included.
+        """One `Detections` per image, in its own pixels, with embeddings.
 
         With `floor`, boxes of every class above that confidence; otherwise above the bundle's
-        threshold of their class. Raises `DetectorError` when it could not look.
+        threshold of their class. Raises `DetectorError` if inference failed.
         """
 
     def embed(self, image: Image, xyxy: Floats) -> Floats:
-        """Embeddings (n, d) pooled at given boxes (n, 4) in pixels: how a miss gets its vector."""
+        """Embeddings (n, d) pooled at given boxes (n, 4) in pixels, e.g. of a missed object."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The detector seam on ONNX Runtime, and the only door to it.
+"""The detector interface on ONNX Runtime; the only module that imports onnxruntime.
 
-A bundle is read whole, looked into, checked against its own description and tried once on a grey image
-before it counts as loaded. It may be used by one thread at a time; it never touches disk or network.
+A bundle is read, inspected, compared with its own description and run once on a grey image before it counts
+as loaded. One thread at a time may use it. It uses neither disk nor network after loading.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class OnnxDetector:
 
         Args:
             bundle: the file, or its bytes.
-            providers: execution providers, the first wanted one first; the first must be granted.
+            providers: execution providers in order of preference; the first must be granted.
             threads: threads of one inference.
 
         Raises:
@@ -63,46 +63,46 @@ class OnnxDetector:
         return str(self._session.get_providers()[0])
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        """One `Detections` an image, in its own pixels; see `edge.vision.detector.Detector`."""
+        """One `Detections` per image, in its own pixels; see `edge.vision.detector.Detector`."""
         seen = []
-        for look in self._look(images):
-            found = decode(look.boxes, look.fit, self._description, floor)
+        for result in self._infer(images):
+            found = decode(result.boxes, result.fit, self._description, floor)
             seen.append(
                 Detections.of(
                     found.xyxy,
                     found.confidence,
                     found.class_id,
                     runner_up=found.runner_up,
-                    embedding=self._pool(look, found.xyxy),
+                    embedding=self._pool(result, found.xyxy),
                 )
             )
         return seen
 
     def embed(self, image: Image, xyxy: Floats) -> Floats:
         """Embeddings (n, d) pooled at given boxes (n, 4) in pixels of the image."""
-        return self._pool(self._look([image])[0], xyxy)
+        return self._pool(self._infer([image])[0], xyxy)
 
-    def _pool(self, look: "_Look", xyxy: Floats) -> Floats:
-        return roi_align(look.features, look.fit.to_input(xyxy), self._description.feature_stride)
+    def _pool(self, result: "_Inference", xyxy: Floats) -> Floats:
+        return roi_align(result.features, result.fit.to_input(xyxy), self._description.feature_stride)
 
-    def _look(self, images: Sequence[Image]) -> list["_Look"]:
+    def _infer(self, images: Sequence[Image]) -> list["_Inference"]:
         if not images:
             return []
         fitted = [letterbox(i, self._description.input_width, self._description.input_height) for i in images]
         boxes, features = self._run(np.stack([blob for blob, _ in fitted]))
-        return [_Look(b, f, fit) for b, f, (_, fit) in zip(boxes, features, fitted, strict=True)]
+        return [_Inference(b, f, fit) for b, f, (_, fit) in zip(boxes, features, fitted, strict=True)]
 
     def _run(self, blob: Floats) -> tuple[Floats, Floats]:
         wanted = [self._description.boxes_output, self._description.features_output]
         try:
             boxes, features = self._session.run(wanted, {self._input: blob})
-        except Exception as error:  # onnxruntime's errors share no root but Exception
+        except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise DetectorError(
-                f"detector {self._description.name} ({self._digest[:12]}) could not look: {error}"
+                f"detector {self._description.name} ({self._digest[:12]}) failed: {error}"
             ) from error
         if not (np.isfinite(boxes).all() and np.isfinite(features).all()):
             raise DetectorError(
-                f"detector {self._description.name} ({self._digest[:12]}) gave numbers that are not finite"
+                f"detector {self._description.name} ({self._digest[:12]}) returned non-finite numbers"
             )
         return boxes, features
 
@@ -127,7 +127,7 @@ class OnnxDetector:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Inference:
     """One image's raw outputs and how it was fitted."""
 
     boxes: Floats
@@ -165,7 +165,7 @@ def _session(content: bytes, origin: str, providers: Sequence[str], threads: int
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(content, options, providers=list(providers))
-    except Exception as error:  # onnxruntime's errors share no root but Exception
+    except Exception as error:  # onnxruntime's errors have no common base but Exception
         raise BundleRefused(f"{origin} is refused by ONNX Runtime: {error}") from error
     if session.get_providers()[0] != providers[0]:
         raise BundleRefused(

@@ -1,7 +1,7 @@
-"""A look into an ONNX file before any runtime opens it: protobuf is walked, nothing is executed.
+"""Inspects an ONNX file before any runtime opens it: the protobuf is parsed, nothing is executed.
 
-A bundle must be whole in itself. External data (files beside it), sparse initialisers, operators outside
-the standard domains and model-local functions are refused here. Pure bytes in, a verdict out.
+A bundle must be self-contained. External data (files beside it), sparse initialisers, operators outside
+the standard domains and model-local functions are refused here. Pure functions on bytes.
 """
 
 from collections.abc import Iterator

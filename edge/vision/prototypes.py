@@ -1,9 +1,9 @@
 """Sums of track embeddings by class and condition, and the geometry of prototypes.
 
-One clipped vector a track: the track is the unit of privacy, whoever stays in the picture for an hour
-weighs as much as who passes in a second. What is summed here is *not* fit to leave a site; `edge.privacy`
-turns a sum into a noised `ClassPrototype`. A pure room: numpy only, no disk, no clock, no randomness, so
-that synthesis and cloud compare prototypes with the very same functions.
+One clipped vector per track: the track is the unit of privacy, so an object that stays for an hour counts as
+    much as
+one that passes in a second. A sum must *not* leave the site; `edge.privacy` turns it into a noised
+`ClassPrototype`. Pure numpy, so that synth and cloud compare prototypes with the same functions.
 """
 
 from collections.abc import Hashable
@@ -54,7 +54,7 @@ class PrototypeSum:
         self._tracks: set[Hashable] = set()
 
     def add(self, track: Hashable, mean_embedding: Floats) -> bool:
-        """Count a track once; says whether it was new.
+        """Add a track once; returns whether it was new.
 
         Raises:
             ValueError: the vector has another width than the sum.
@@ -89,7 +89,7 @@ class PrototypeBook:
         self._counted: dict[Hashable, None] = {}
 
     def add(self, key: PrototypeKey, track: Hashable, mean_embedding: Floats) -> bool:
-        """Count a track under a key, unless it was ever counted; says whether it was new."""
+        """Add a track under a key, unless it was added before; returns whether it was new."""
         if track in self._counted:
             return False
         into = self._sums.setdefault(key, PrototypeSum(self._clip_norm, self._width))

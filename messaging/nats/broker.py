@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from messaging.errors import ConfigurationError, WireUnavailable
-from messaging.nats.broker_config import BrokerConfig, refuse_forgetful_store
+from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
@@ -83,7 +83,7 @@ class EmbeddedBroker:
         """Start and wait until the port answers. Raises `WireUnavailable`, `ConfigurationError`."""
         self._config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._config.unsafe_fast:
-            refuse_forgetful_store(self._config.folder)
+            refuse_volatile_filesystem(self._config.folder)
         server = find_server(self._config.binary)
         self._lock = _locked(self._config.folder)
         self._stopping.clear()

@@ -70,7 +70,7 @@ def site_config(folder: Path, site: str, *, unsafe_fast: bool = False) -> tuple[
     return BrokerConfig(f"site-{site}", folder, access, domain=site, unsafe_fast=unsafe_fast), keys
 
 
-def refuse_forgetful_store(folder: Path) -> None:
+def refuse_volatile_filesystem(folder: Path) -> None:
     """Raise `ConfigurationError` when the folder lies on a file system that forgets or lies about fsync."""
     mounts = Path("/proc/mounts")
     if not mounts.exists():

@@ -21,7 +21,7 @@ from messaging.errors import (
     WireFull,
     WireUnavailable,
 )
-from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsWire, Reply
+from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsConnection, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class NatsDelivery:
     headers: Mapping[str, str]
     sequence: int
     attempt: int
-    wire: NatsWire
+    wire: NatsConnection
     reply_to: str
 
     async def acknowledge(self) -> None:
@@ -65,7 +65,7 @@ class NatsDelivery:
 class NatsBus:
     """A connection to one broker. `ack_wait_s`: how long a delivery may stay unacknowledged."""
 
-    def __init__(self, wire: NatsWire, *, ack_wait_s: float = 15.0) -> None:
+    def __init__(self, wire: NatsConnection, *, ack_wait_s: float = 15.0) -> None:
         self._wire = wire
         self._ack_wait_s = ack_wait_s
         self._consumers: set[tuple[str, str]] = set()
@@ -75,10 +75,10 @@ class NatsBus:
         cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S, ack_wait_s: float = 15.0
     ) -> "NatsBus":
         """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
-        return cls(await NatsWire.connect(link, timeout_s=timeout_s), ack_wait_s=ack_wait_s)
+        return cls(await NatsConnection.connect(link, timeout_s=timeout_s), ack_wait_s=ack_wait_s)
 
     @property
-    def wire(self) -> NatsWire:
+    def wire(self) -> NatsConnection:
         """The connection, for the blobs of the same broker."""
         return self._wire
 

@@ -45,7 +45,7 @@ class Reply:
         return self.headers.get(_STATUS, "")
 
 
-class NatsWire:
+class NatsConnection:
     """A connection that heals by itself; every call returns or raises within its time limit."""
 
     def __init__(self, link: Link, timeout_s: float) -> None:
@@ -56,11 +56,11 @@ class NatsWire:
         self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
         self._refusal = ""
         self._hints: dict[str, asyncio.Event] = {}
-        self._deaf: set[str] = set()
+        self._denied_subscriptions: set[str] = set()
         self._closed = False
 
     @classmethod
-    async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsWire":
+    async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsConnection":
         """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
         for path in (link.credentials_path, link.nkey_seed_path, link.ca_path):
             if path is not None and not Path(path).is_file():
@@ -152,7 +152,7 @@ class NatsWire:
         except TimeoutError:
             return False
         heard.clear()
-        if subject.lower() in self._deaf:
+        if subject.lower() in self._denied_subscriptions:
             raise WireForbidden(f"{self._link.url} does not let {self._link.name} hear {subject}")
         return True
 
@@ -251,7 +251,7 @@ class NatsWire:
         """A refused subscription to the inbox makes every reply unhearable, so everyone learns of it."""
         for hint, heard in self._hints.items():
             if subscribing and hint.lower() == subject:
-                self._deaf.add(subject)
+                self._denied_subscriptions.add(subject)
                 heard.set()
                 return
         error = WireForbidden(f"{self._link.url} does not allow {self._link.name} the subject {subject}")

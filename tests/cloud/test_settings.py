@@ -6,7 +6,7 @@ import pytest
 
 from cloud.settings import CloudSettings
 from messaging.errors import ConfigurationError
-from messaging.runtime.yaml_config import parse_settings
+from messaging.runtime.configuration_files import parse_settings
 
 
 def read(text: str, environment: dict[str, str] | None = None) -> CloudSettings:

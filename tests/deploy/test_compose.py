@@ -7,7 +7,7 @@ import yaml
 
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
-from messaging.runtime.yaml_config import load_settings
+from messaging.runtime.configuration_files import load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.site.yaml").read_text())

@@ -20,9 +20,9 @@ import numpy as np
 
 from edge.camera.motion_filter import MotionFilter
 from edge.camera.sources import Frame
-from edge.evidence.collector import EDGE_SOURCES, Evidence, EvidenceCollector, Moment, SecondOpinions
-from edge.evidence.second_views import look_again
-from edge.evidence.sources import EvidenceRules, Judged
+from edge.evidence.collector import EDGE_SOURCES, Comparisons, Evidence, EvidenceCollector, FrameContext
+from edge.evidence.second_views import second_views
+from edge.evidence.sources import EvidenceRules, ThresholdedDetections
 from edge.evidence.teacher import Teacher
 from edge.tracking.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.conditions import ConditionMemory
@@ -75,29 +75,30 @@ class Judge:
 
     boxes: tuple[DrawnBox, ...]
     before: tuple[DrawnBox, ...]
-    judged: Judged
-    judged_before: Judged | None
+    thresholded: ThresholdedDetections
+    judged_before: ThresholdedDetections | None
     class_names: tuple[str, ...]
 
-    def reports(self, judged: Judged, box: DrawnBox) -> bool:
+    def reports(self, thresholded: ThresholdedDetections, box: DrawnBox) -> bool:
         """Whether the detector reports a true box."""
-        reported = judged.reported
+        reported = thresholded.reported
         rows = reported.xyxy[reported.class_id == self.class_names.index(box.class_name)]
         least = self._same(box.class_name)
         return bool(len(rows)) and bool(iou_matrix(_array(box.xyxy), rows).max() >= least)
 
     def _same(self, class_name: str) -> float:
-        return self.judged.same(self.class_names.index(class_name), EvidenceRules())
+        return self.thresholded.same(self.class_names.index(class_name), EvidenceRules())
 
     def missed_by(self, evidence: Evidence) -> set[int]:
         """Tracks that the evidence points at and that the detector did not report."""
         name, unknown = evidence.report.class_name, evidence.report.class_name == "unknown"
         found = set()
-        for boxes, judged in ((self.boxes, self.judged), (self.before, self.judged_before)):
+        for boxes, thresholded in ((self.boxes, self.thresholded), (self.before, self.judged_before)):
             for box in boxes:
                 least = 0.1 if unknown else self._same(box.class_name)
                 near = iou_matrix(evidence.xyxy[None], _array(box.xyxy))[0, 0] >= least
-                if judged and near and (unknown or name == box.class_name) and not self.reports(judged, box):
+                same = unknown or name == box.class_name
+                if thresholded and near and same and not self.reports(thresholded, box):
                     found.add(box.track)
         return found
 
@@ -131,12 +132,12 @@ class Watch:
             s: EvidenceCollector("cam", bundle, rules, sources=frozenset({s})) for s in EDGE_SOURCES
         }
         self.floor = min(self.tracker.floor, self.collectors[EvidenceSource.LOW_MARGIN].floor)
-        self.before: tuple[tuple[DrawnBox, ...], Judged | None] = ((), None)
+        self.before: tuple[tuple[DrawnBox, ...], ThresholdedDetections | None] = ((), None)
 
     def look(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
         """One frame through detector, tracker, motion, second looks and every source."""
         seen = self.service.detect([frame.image], floor=self.floor)[0]
-        moment = Moment(
+        context = FrameContext(
             frame,
             self.memory.observe(frame.image, frame.time_s),
             seen,
@@ -144,23 +145,24 @@ class Watch:
             self.tracker.update(seen, frame.time_s),
             self.motion.observe(frame.image, frame.time_s),
         )
-        opinions = SecondOpinions(
-            tuple(look_again(self.service, frame.image, self.floor)),
-            self.teacher.look(frame, seen, moment.tags.condition) if self.teacher else None,
+        comparisons = Comparisons(
+            tuple(second_views(self.service, frame.image, self.floor)),
+            self.teacher.process(frame, seen, context.tags.condition) if self.teacher else None,
         )
-        judged = Judged.of(seen, self.service.description)
-        judge = Judge(truth, *self.before[:1], judged, self.before[1], self.service.description.class_names)
+        thresholded = ThresholdedDetections.of(seen, self.service.description)
+        names = self.service.description.class_names
+        judge = Judge(truth, *self.before[:1], thresholded, self.before[1], names)
         for box in truth:
             watched.frames[box.track] += 1
-            watched.reported[box.track] += judge.reports(judged, box)
+            watched.reported[box.track] += judge.reports(thresholded, box)
         for source, collector in self.collectors.items():
-            for evidence in collector.observe(moment, opinions):
+            for evidence in collector.observe(context, comparisons):
                 key = source, evidence.report.kind
                 tally.said[key] += 1
                 tally.right[key] += judge.confirms(evidence)
                 if evidence.report.kind is ErrorKind.MISSED:
                     watched.evidence[source] |= judge.missed_by(evidence)
-        self.before = truth, judged
+        self.before = truth, thresholded
 
 
 def measure(

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from edge import node as room
 from edge.api import build_api
-from edge.camera.health import CameraFigures
+from edge.camera.health import CameraMetrics
 from edge.health import Readiness
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
@@ -36,7 +36,7 @@ class Listening:
 def test_a_site_where_nothing_happens_is_heard_less_often_yet_within_the_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, health, outbox = [100.0], CameraFigures(), Listening()
+    now, health, outbox = [100.0], CameraMetrics(), Listening()
     monkeypatch.setattr(room.time, "monotonic", lambda: now[0])
     camera = cast(
         CameraParts,
@@ -86,12 +86,12 @@ def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
     monkeypatch.setattr(room, "running_s", lambda: next(times))
     parts: Any = SimpleNamespace(metrics=metrics, updates=SimpleNamespace(shadow=None), outbox=Listening())
     node = Node(cast(NodeParts, parts))
-    camera = cast(CameraParts, SimpleNamespace(name="bridge", health=CameraFigures()))
+    camera = cast(CameraParts, SimpleNamespace(name="bridge", health=CameraMetrics()))
     for _ in range(3):
-        node._look(camera, cast(Any, pipeline), cast(Any, object()))
+        node._infer(camera, cast(Any, pipeline), cast(Any, object()))
     page = TestClient(build_api(lambda: Readiness(()), metrics)).get("/metrics").text
     assert 'blindspot_edge_first_frame_seconds{camera="bridge"} 2.5' in page
-    assert 'blindspot_edge_frames_total{camera="bridge",result="looked"} 2.0' in page
+    assert 'blindspot_edge_frames_total{camera="bridge",result="processed"} 2.0' in page
 
 
 class _Source:
@@ -119,7 +119,7 @@ def test_events_are_closed_by_the_end_of_the_footage_and_not_by_a_stop(stopped: 
     node = Node(cast(NodeParts, parts))
     source = _Source(node._stop.set if stopped else lambda: None)
     camera = SimpleNamespace(
-        name="bridge", health=CameraFigures(), open=lambda: source, make_pipeline=lambda: pipeline
+        name="bridge", health=CameraMetrics(), open=lambda: source, make_pipeline=lambda: pipeline
     )
     node._watch(cast(CameraParts, camera))
     assert called == [expected]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from ulid import ULID
 
-from edge.camera.health import CameraFigures
+from edge.camera.health import CameraMetrics
 from edge.camera.sources import Frame
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
-from edge.tracking.standing_hazards import StandingHazards
+from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections, Floats
@@ -74,9 +74,9 @@ def _pipeline(
         lambda: str(ULID()),
         PLAIN,
         TeacherSettings(every=every),
-        StandingHazards(tmp_path / "hazards.json"),
+        OpenHazards(tmp_path / "hazards.json"),
     )
-    return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraFigures())
+    return CameraPipeline(CameraSettings(name="bridge", source="unused"), parts, CameraMetrics())
 
 
 def test_a_steady_box_opens_one_hazard_event(tmp_path: Path) -> None:
@@ -298,9 +298,9 @@ def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None)
         lambda: str(ULID()),
         settings,
         TeacherSettings(every=7),
-        StandingHazards(tmp_path / "hazards.json"),
+        OpenHazards(tmp_path / "hazards.json"),
     )
-    return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraFigures())
+    return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraMetrics())
 
 
 def test_in_stills_every_picture_is_looked_at_and_every_box_is_a_track_of_its_own(tmp_path: Path) -> None:

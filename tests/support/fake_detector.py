@@ -55,11 +55,11 @@ class FakeDetector:
     digest: str
     kind: str = "good"
     script: list[Detections] = field(default_factory=list)
-    looks: int = 0
+    calls: int = 0
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        self.looks += 1
-        if self.kind == "deaf" or (self.kind == "dying" and self.looks > 100):
+        self.calls += 1
+        if self.kind == "deaf" or (self.kind == "dying" and self.calls > 100):
             raise DetectorError("fake detector could not look")
         if self.kind == "slow":
             time.sleep(0.06)

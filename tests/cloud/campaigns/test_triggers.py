@@ -16,7 +16,7 @@ from cloud.settings import CloudSettings, TriggerRule
 from cloud.store.records import Campaign, CampaignPlan, CampaignState, ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignResource
-from messaging.runtime.yaml_config import parse_settings
+from messaging.runtime.configuration_files import parse_settings
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.support.cloud.mode_rows import misdetection_row
 from tests.support.cloud.running_cloud import running_cloud

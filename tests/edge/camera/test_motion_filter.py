@@ -39,7 +39,7 @@ def covers(boxes: npt.NDArray[np.float32], x: float, y: float) -> bool:
 def test_a_still_street_deserves_inference_at_the_floor_rate_only(sigma: float) -> None:
     readings = watch(20, sigma=sigma, floor_interval_s=2.0)[int(4 * FPS) :]
     assert not any(len(r.persistent) for r in readings)
-    assert sum(r.deserves_inference for r in readings) == pytest.approx(16 / 2, abs=2)
+    assert sum(r.needs_inference for r in readings) == pytest.approx(16 / 2, abs=2)
 
 
 def test_something_that_moves_wakes_the_detector_and_is_boxed() -> None:
@@ -48,9 +48,9 @@ def test_something_that_moves_wakes_the_detector_and_is_boxed() -> None:
             square(image, int(60 * (time_s - 6)), 200)
 
     readings = watch(10, car, floor_interval_s=100.0)
-    assert not any(r.deserves_inference for r in readings[int(3 * FPS) : int(6 * FPS)])
+    assert not any(r.needs_inference for r in readings[int(3 * FPS) : int(6 * FPS)])
     late = readings[int(7 * FPS) :]
-    assert all(r.deserves_inference for r in late)
+    assert all(r.needs_inference for r in late)
     assert covers(late[-1].moving, 60 * 3.8 + 25, 225)
 
 
@@ -98,11 +98,11 @@ def test_a_camera_that_is_turned_starts_anew() -> None:
             image[:] = other
 
     readings = watch(12, turn)
-    assert any(r.whole_picture for r in readings)
+    assert any(r.whole_image for r in readings)
     assert not len(readings[-1].new_static)
 
 
 def test_another_picture_size_starts_anew() -> None:
     subject = MotionFilter()
     subject.observe(STREET, 0.0)
-    assert subject.observe(STREET[:240], 0.2).deserves_inference
+    assert subject.observe(STREET[:240], 0.2).needs_inference

@@ -7,15 +7,15 @@ from edge.camera.sources import Frame
 from edge.errors import DetectorError
 from edge.evidence.collector import (
     PROBABILITY,
+    Comparisons,
     Evidence,
     EvidenceCollector,
-    Moment,
+    FrameContext,
     Repetition,
-    SecondOpinions,
     track_key,
 )
-from edge.evidence.second_views import look_again, mirror_back, stretch_contrast
-from edge.evidence.teacher import TeacherOpinion, heard_of, translated
+from edge.evidence.second_views import mirror_back, second_views, stretch_contrast
+from edge.evidence.teacher import TeacherResult, translated, with_teacher_thresholds
 from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections, Floats
@@ -44,9 +44,9 @@ def both(*parts: Detections) -> Detections:
     return Detections.of(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
-def taught(boxes: Detections) -> TeacherOpinion:
+def taught(boxes: Detections) -> TeacherResult:
     """A teacher sure of these boxes, as of a picture without a past."""
-    return TeacherOpinion(boxes, boxes, missed=None)
+    return TeacherResult(boxes, boxes, missed=None)
 
 
 def busy(*xyxy: tuple[float, ...]) -> MotionReading:
@@ -70,7 +70,7 @@ class Camera:
         *,
         still: bool = False,
         motion: MotionReading | None = None,
-        opinions: SecondOpinions | None = None,
+        comparisons: Comparisons | None = None,
         embed: bool = False,
     ) -> list[Evidence]:
         seen = Detections.empty() if seen is None else seen
@@ -78,7 +78,7 @@ class Camera:
         image = np.full_like(IMAGE, self.frame % 256)
         frame = Frame("cam", image, self.frame, time_s, START_UTC + time_s)
         self.frame += 1
-        moment = Moment(
+        context = FrameContext(
             frame,
             FrameConditions(Light.NIGHT, Weather.RAIN),
             seen,
@@ -86,7 +86,7 @@ class Camera:
             None if still else self.tracker.update(seen, time_s),
             motion,
         )
-        return self.collector.observe(moment, opinions, embed=self.embed if embed else None)
+        return self.collector.observe(context, comparisons, embed=self.embed if embed else None)
 
     def embed(self, image: npt.NDArray[np.uint8], xyxy: Floats) -> Floats:
         self.looked_at.append(int(image[0, 0, 0]))
@@ -149,7 +149,7 @@ def test_a_frame_that_could_not_be_looked_at_is_no_gap() -> None:
     camera.run(box(), box(), box())
     for _ in range(4):
         camera.frame += 1
-        camera.collector.could_not_look()
+        camera.collector.detection_failed()
     assert camera.run(box(), box()) == []
 
 
@@ -221,7 +221,7 @@ def test_views_of_a_frame_against_each_other(
     own: Detections | None, views: list[Detections | None], expected: list[tuple[str, str, str]], still: bool
 ) -> None:
     seen = tuple(Detections.empty() if v is None else v for v in views)
-    assert said(Camera().see(own, opinions=SecondOpinions(views=seen), still=still)) == expected
+    assert said(Camera().see(own, comparisons=Comparisons(views=seen), still=still)) == expected
 
 
 @pytest.mark.parametrize(
@@ -245,21 +245,21 @@ def test_views_of_a_frame_against_each_other(
 def test_the_teacher_against_the_detector_in_service(
     own: Detections | None, teacher: Detections, expected: list[tuple[str, str, str]], still: bool
 ) -> None:
-    assert said(Camera().see(own, opinions=SecondOpinions(teacher=taught(teacher)), still=still)) == expected
+    assert said(Camera().see(own, comparisons=Comparisons(teacher=taught(teacher)), still=still)) == expected
 
 
 def test_in_footage_the_teacher_names_misses_only_of_tracks_that_are_missed_most_of_the_time() -> None:
     tracker, camera = ByteTracker(describe(), TrackerSettings()), Camera()
     tracks = [tracker.update(box(), number / 5) for number in range(4)][-1].active
     for missed, expected in (((), []), (tracks, [("teacher", "missed", "fire")])):
-        opinion = TeacherOpinion(box(), box(), missed=missed)
-        found = camera.see(None, opinions=SecondOpinions(teacher=opinion))
+        teacher = TeacherResult(box(), box(), missed=missed)
+        found = camera.see(None, comparisons=Comparisons(teacher=teacher))
         assert said(found) == expected
     assert found[0].track_key == track_key(tracks[0].id, EvidenceSource.TEACHER)
 
 
 def test_an_opinion_that_could_not_be_had_proves_nothing() -> None:
-    assert Camera().see(box(), opinions=SecondOpinions(views=None, teacher=None)) == []
+    assert Camera().see(box(), comparisons=Comparisons(views=None, teacher=None)) == []
 
 
 def test_in_a_still_a_box_just_below_its_threshold_is_a_miss() -> None:
@@ -275,43 +275,43 @@ def test_stills_have_no_memory() -> None:
 
 def test_one_place_and_kind_is_told_once_whoever_says_it() -> None:
     camera = Camera()
-    opinions = SecondOpinions(views=(box(),), teacher=taught(box((105, 105, 160, 180))))
-    found = camera.see(None, opinions=opinions, motion=busy(BOX))
+    comparisons = Comparisons(views=(box(),), teacher=taught(box((105, 105, 160, 180))))
+    found = camera.see(None, comparisons=comparisons, motion=busy(BOX))
     assert said(found) == [("teacher", "missed", "fire")]
-    assert camera.see(None, opinions=opinions, motion=busy(BOX)) == []
-    elsewhere = camera.see(None, opinions=SecondOpinions(teacher=taught(box(FAR))))
+    assert camera.see(None, comparisons=comparisons, motion=busy(BOX)) == []
+    elsewhere = camera.see(None, comparisons=Comparisons(teacher=taught(box(FAR))))
     assert said(elsewhere) == [("teacher", "missed", "fire")]
 
 
 def test_a_class_is_news_where_only_motion_was_known() -> None:
     camera = Camera()
     assert said(camera.see(None, motion=busy(BOX))) == [("motion", "missed", "unknown")]
-    found = camera.see(None, opinions=SecondOpinions(teacher=taught(box())))
+    found = camera.see(None, comparisons=Comparisons(teacher=taught(box())))
     assert said(found) == [("teacher", "missed", "fire")]
 
 
 def test_a_place_is_told_again_after_it_rested_or_after_a_long_time() -> None:
     camera = Camera(repetition=Repetition(cool_down_s=2.0, at_most_s=6.0))
-    opinions = SecondOpinions(teacher=taught(box()))
-    assert len(camera.see(None, opinions=opinions)) == 1
-    told = [camera.frame for _ in range(40) if camera.see(None, opinions=opinions)]
+    comparisons = Comparisons(teacher=taught(box()))
+    assert len(camera.see(None, comparisons=comparisons)) == 1
+    told = [camera.frame for _ in range(40) if camera.see(None, comparisons=comparisons)]
     assert told == [32]  # 6.2 s after the first: the first frame that is more than 6 s later
     camera.run(*[None] * 11)
-    assert len(camera.see(None, opinions=opinions)) == 1
+    assert len(camera.see(None, comparisons=comparisons)) == 1
 
 
 def test_only_the_wanted_sources_speak() -> None:
     camera = Camera(sources=frozenset({EvidenceSource.MOTION}))
-    found = camera.see(None, opinions=SecondOpinions(teacher=taught(box()), views=(box(),)), motion=busy(FAR))
+    found = camera.see(None, comparisons=Comparisons(teacher=taught(box()), views=(box(),)), motion=busy(FAR))
     assert said(found) == [("motion", "missed", "unknown")]
 
 
 def test_another_bundle_starts_with_nothing_told() -> None:
     camera = Camera()
-    opinions = SecondOpinions(teacher=taught(box()))
-    camera.see(None, opinions=opinions)
+    comparisons = Comparisons(teacher=taught(box()))
+    camera.see(None, comparisons=comparisons)
     camera.collector.describe(describe({"fire": 0.3}))
-    assert len(camera.see(None, opinions=opinions)) == 1
+    assert len(camera.see(None, comparisons=comparisons)) == 1
 
 
 def test_an_embedding_that_fails_tells_nothing_and_the_next_frame_may() -> None:
@@ -322,14 +322,14 @@ def test_an_embedding_that_fails_tells_nothing_and_the_next_frame_may() -> None:
 
     camera.embed = broken  # type: ignore[method-assign]  # a detector that fails
     with pytest.raises(DetectorError):
-        camera.see(None, opinions=SecondOpinions(teacher=taught(box())), embed=True)
-    assert len(camera.see(None, opinions=SecondOpinions(teacher=taught(box())))) == 1
+        camera.see(None, comparisons=Comparisons(teacher=taught(box())), embed=True)
+    assert len(camera.see(None, comparisons=Comparisons(teacher=taught(box())))) == 1
 
 
 @pytest.mark.parametrize(("changed", "share"), [(BOX, 1.0), (FAR, 0.4)], ids=["changed", "still"])
 def test_a_miss_where_nothing_changed_is_less_probable(changed: tuple[float, ...], share: float) -> None:
     motion = MotionReading(True, False, np.asarray([changed], np.float32), NOTHING, NOTHING)
-    found = Camera().see(None, motion=motion, opinions=SecondOpinions(teacher=taught(box())))
+    found = Camera().see(None, motion=motion, comparisons=Comparisons(teacher=taught(box())))
     usual = PROBABILITY[EvidenceSource.TEACHER, ErrorKind.MISSED]
     assert found[0].report.probability == pytest.approx(share * usual, abs=0.006)
 
@@ -340,12 +340,12 @@ def test_a_miss_where_nothing_changed_is_less_probable(changed: tuple[float, ...
     ids=["something else in the same outline", "the whole of which this is a part"],
 )
 def test_what_is_reported_otherwise_is_not_missed(reported: Detections) -> None:
-    opinions = SecondOpinions(views=(both(box(), reported), reported))
-    assert Camera().see(reported, opinions=opinions) == []
+    comparisons = Comparisons(views=(both(box(), reported), reported))
+    assert Camera().see(reported, comparisons=comparisons) == []
 
 
 def test_evidence_boxes_lie_inside_the_frame() -> None:
-    found = Camera().see(None, opinions=SecondOpinions(teacher=taught(box((-50, -50, 700, 400)))))
+    found = Camera().see(None, comparisons=Comparisons(teacher=taught(box((-50, -50, 700, 400)))))
     assert found[0].xyxy.tolist() == [0, 0, 640, 360]
 
 
@@ -360,7 +360,7 @@ def test_a_teacher_of_other_classes_speaks_of_those_known_here_only() -> None:
     heard = translated(seen, teacher, describe())
     assert heard.class_id.tolist() == [SMOKE, FIRE]
     assert heard.xyxy[1].tolist() == list(FAR)
-    limits = heard_of(teacher, describe()).thresholds
+    limits = with_teacher_thresholds(teacher, describe()).thresholds
     assert limits == {name: teacher.thresholds.get(name, 1.0) for name in describe().class_names}
     assert 1.0 in limits.values()
 
@@ -372,9 +372,9 @@ class MirrorDetector:
     description: BundleDescription = describe()
 
     def detect(self, images: list[npt.NDArray[np.uint8]], *, floor: float | None = None) -> list[Detections]:
-        return [self._look(image) for image in images]
+        return [self._infer(image) for image in images]
 
-    def _look(self, image: npt.NDArray[np.uint8]) -> Detections:
+    def _infer(self, image: npt.NDArray[np.uint8]) -> Detections:
         ys, xs = np.nonzero(image[:, :, 1] > 150)
         return box((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
 
@@ -385,7 +385,7 @@ class MirrorDetector:
 def test_the_mirrored_view_comes_back_in_the_pixels_of_the_frame() -> None:
     image = np.full((360, 640, 3), 60, np.uint8)
     image[100:150, 40:90] = 250
-    mirrored, _ = look_again(MirrorDetector(), image, 0.1)
+    mirrored, _ = second_views(MirrorDetector(), image, 0.1)
     assert mirrored.xyxy[0].tolist() == [40, 100, 90, 150]
     assert mirror_back(mirror_back(mirrored, 640), 640).xyxy.tolist() == mirrored.xyxy.tolist()
 

@@ -24,8 +24,8 @@ def run(frames: list[tuple[Detections, Detections, Condition]]) -> RecallCounter
     """Teacher's boxes, model's boxes and scene a frame, ten frames a second, then a long silence."""
     tracker, counter = ByteTracker(describe(), TrackerSettings()), RecallCounter()
     for number, (teacher, model, scene) in enumerate(frames):
-        counter.look(tracker.update(teacher, number / 10), [model], scene)
-    counter.look(tracker.update(NOTHING, 1000), [NOTHING], DAY)
+        counter.update(tracker.update(teacher, number / 10), [model], scene)
+    counter.update(tracker.update(NOTHING, 1000), [NOTHING], DAY)
     return counter
 
 
@@ -73,7 +73,7 @@ def test_frames_in_which_the_source_lost_a_track_count_and_those_after_it_do_not
 def test_a_track_counts_once_and_only_when_it_is_over() -> None:
     tracker, counter = ByteTracker(describe(), TrackerSettings()), RecallCounter()
     for number in range(10):
-        counter.look(tracker.update(seen(), number / 10), [seen()], DAY)
+        counter.update(tracker.update(seen(), number / 10), [seen()], DAY)
         assert counter.take() == []
     counter.close(tracker.end())
     assert len(counter.take()) == 1
@@ -102,8 +102,8 @@ def test_tallies_add_up_by_class_and_condition() -> None:
 
 def test_the_number_of_models_is_checked() -> None:
     tracker = ByteTracker(describe(), TrackerSettings())
-    with pytest.raises(ValueError, match="judges 2 models"):
-        RecallCounter(models=2).look(tracker.update(NOTHING, 0), [NOTHING], DAY)
+    with pytest.raises(ValueError, match="compares 2 models"):
+        RecallCounter(models=2).update(tracker.update(NOTHING, 0), [NOTHING], DAY)
 
 
 def test_weak_boxes_are_not_the_models_word() -> None:

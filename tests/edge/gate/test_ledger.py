@@ -104,8 +104,8 @@ TAMPERINGS: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("a field was added", lambda x: [*x[:9], x[9].replace(b"{", b'{"a":1,'), *x[10:]], "entry 10"),
     ("a line is no entry", lambda x: [*x[:9], b"[1]\n", *x[10:]], "entry 10"),
     ("the last was changed", lambda x: [*x[:-1], x[-1].replace(b"hazard", b"shadow")], "head"),
-    ("the end was cut off", lambda lines: lines[:-3], "head says 20"),
-    ("all was removed", lambda lines: [], "head says 20"),
+    ("the end was cut off", lambda lines: lines[:-3], "head has 20"),
+    ("all was removed", lambda lines: [], "head has 20"),
 ]
 
 

@@ -79,10 +79,10 @@ def test_the_timestamp_is_not_replaced_before_its_parts_are_there(hub: Hub) -> N
 def test_a_mirror_says_what_it_lacks_until_it_is_complete(hub: Hub) -> None:
     hub.put(timestamp__json=_announcing("snapshot.json", 1))
     hub.refresh()
-    assert hub.mirror.lacks == "1.snapshot.json is announced but absent from the hub"
+    assert hub.mirror.missing == "1.snapshot.json is announced but absent from the hub"
     hub.publish(1)
     hub.refresh()
-    assert hub.mirror.lacks == ""
+    assert hub.mirror.missing == ""
 
 
 @pytest.mark.parametrize(

@@ -34,4 +34,4 @@ def test_under_the_least_cap_there_is_room_for_one_message_of_evidence() -> None
     cap = RateCap(
         bytes_per_minute=LEAST_CAP_BYTES, bytes_per_day=LEAST_CAP_BYTES, spent_today_bytes=0, now_s=0.0
     )
-    assert MAX_MESSAGE_BYTES <= cap.room(Lane.EVIDENCE, 0.0) < MAX_MESSAGE_BYTES + 1
+    assert MAX_MESSAGE_BYTES <= cap.available(Lane.EVIDENCE, 0.0) < MAX_MESSAGE_BYTES + 1

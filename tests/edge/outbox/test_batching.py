@@ -1,4 +1,4 @@
-"""Gathering: reports that may wait leave in one message, none is lost with its process, none comes twice."""
+"""Batcher: reports that may wait leave in one message, none is lost with its process, none comes twice."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 
 from edge.ids import ids_of_a_run
-from edge.outbox.batching import Patience
+from edge.outbox.batching import BatchingDelays
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool
 from messaging.bus import Bus, PublishAck
@@ -26,7 +26,7 @@ from messaging.wire_format.column_encodings import ulid_number
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE, RECALL, SHADOW, SWAP
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = Patience(urgent_s=0.05, hazard_s=0.2, evidence_s=60.0)
+PATIENCE = BatchingDelays(urgent_s=0.05, hazard_s=0.2, evidence_s=60.0)
 CLOSED = HAZARD.model_copy(update={"state": HazardState.CLOSED})
 LESSER = HAZARD.model_copy(update={"severity": 2})
 
@@ -46,7 +46,9 @@ def _bus() -> MemoryBus:
     return bus
 
 
-def _outbox(folder: Path, bus: MemoryBus, *, patience: Patience = PATIENCE, capacity: int = 100) -> Outbox:
+def _outbox(
+    folder: Path, bus: MemoryBus, *, patience: BatchingDelays = PATIENCE, capacity: int = 100
+) -> Outbox:
     async def connect() -> Bus:
         return bus
 
@@ -168,7 +170,7 @@ def test_gathered_reports_wait_on_disk_while_the_broker_is_away_and_keep_their_i
 
 
 def test_at_the_capacity_whole_messages_are_shed_and_their_reports_counted(tmp_path: Path) -> None:
-    outbox = _outbox(tmp_path, AwayBus(), patience=Patience(0.0, 0.0, 0.001), capacity=2)
+    outbox = _outbox(tmp_path, AwayBus(), patience=BatchingDelays(0.0, 0.0, 0.001), capacity=2)
     for _ in range(2):
         futures = [outbox.put(MISDETECTION) for _ in range(3)]
         time.sleep(0.01)
@@ -184,7 +186,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from edge.ids import ids_of_a_run
-from edge.outbox.batching import Patience
+from edge.outbox.batching import BatchingDelays
 from edge.outbox.outbox import Outbox
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 
@@ -192,7 +194,7 @@ async def never():
     await asyncio.sleep(60)
 
 outbox = Outbox("s1", Path(sys.argv[1]), never, now_utc=lambda: 1.8e9, new_id=ids_of_a_run(),
-                patience=Patience(60.0, 60.0, 60.0))
+                patience=BatchingDelays(60.0, 60.0, 60.0))
 outbox.start()
 for _ in range(7):
     outbox.put(MISDETECTION)

@@ -79,7 +79,7 @@ def test_tracks_never_change_their_class() -> None:
 def test_a_track_found_again_says_how_many_looks_it_was_unseen() -> None:
     updates = run(tracker(), [seen(BOX)] * 4 + [Detections.empty(4)] * 5 + [seen(BOX)])
     found = updates[-1].active[0]
-    assert (found.id, found.state, found.history[-1].unseen_before) == (1, TrackState.CONFIRMED, 5)
+    assert (found.id, found.state, found.history[-1].missed_frames_before) == (1, TrackState.CONFIRMED, 5)
 
 
 def test_a_lost_track_has_a_box_where_it_should_be_now() -> None:

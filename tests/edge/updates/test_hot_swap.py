@@ -86,14 +86,14 @@ def test_a_candidate_that_fails_its_test_never_serves(kind: str, reason: SwapRea
 
 def test_a_bundle_with_other_classes_than_signed_is_refused() -> None:
     data = fake_bundle("new", class_names=["cat", "dog"])
-    with pytest.raises(CandidateRefused, match="knows cat, dog") as refused:
+    with pytest.raises(CandidateRefused, match="has cat, dog") as refused:
         serving().prepare(data, manifest_of(data, "new"))
     assert refused.value.reason is SwapReason.WRONG_CLASSES
 
 
 def test_a_bundle_that_describes_itself_otherwise_than_signed_is_refused() -> None:
     data = fake_bundle("new")
-    with pytest.raises(CandidateRefused, match="as it was signed") as refused:
+    with pytest.raises(CandidateRefused, match="is not the signed one") as refused:
         serving().prepare(data, manifest_of(data, "another"))
     assert refused.value.reason is SwapReason.BAD_BUNDLE
 

@@ -80,7 +80,7 @@ def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
     assert shadow is not None
     found = node.detector.detect_frame(IMAGE)[1]
     for second in range(4):
-        shadow.look("gate", IMAGE, found, condition=Condition(), time_s=second, incumbent_ms=1.0)
+        shadow.process("gate", IMAGE, found, condition=Condition(), time_s=second, incumbent_ms=1.0)
     (so_far,) = node.updates.shadow_reports(NOW)
     assert (so_far.frames, so_far.final) == (4, False)
     node.fleet.promote(two)

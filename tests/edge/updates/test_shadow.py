@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.tracking.tracker import ONE_PICTURE
+from edge.tracking.tracker import SINGLE_IMAGE
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections
 from messaging.errors import ConfigurationError
@@ -33,7 +33,7 @@ def run(
         detector, describe("old"), "a" * 64, teacher=None if teacher is None else describe("teacher")
     )
     for number in range(frames):
-        shadow.look(
+        shadow.process(
             "gate", IMAGE, incumbent, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=teacher
         )
     return shadow.report(120, final=True)
@@ -77,25 +77,25 @@ def test_without_a_teacher_a_track_that_one_model_sees_only_now_and_then_is_its_
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(10):
         incumbent = seen(NEAR) if number in (2, 5) else NOTHING
-        shadow.look("gate", IMAGE, incumbent, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
+        shadow.process("gate", IMAGE, incumbent, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
 
 
 def test_with_a_teacher_only_frames_that_it_looked_at_are_counted() -> None:
     detector = FakeDetector(describe("new"), "b" * 64)
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
-    shadow.look("gate", IMAGE, NOTHING, condition=NIGHT, time_s=0, incumbent_ms=7.0)
-    shadow.look("gate", IMAGE, NOTHING, condition=NIGHT, time_s=1, incumbent_ms=7.0, teacher=NOTHING)
-    assert (shadow.report(120).frames, detector.looks) == (1, 1)
+    shadow.process("gate", IMAGE, NOTHING, condition=NIGHT, time_s=0, incumbent_ms=7.0)
+    shadow.process("gate", IMAGE, NOTHING, condition=NIGHT, time_s=1, incumbent_ms=7.0, teacher=NOTHING)
+    assert (shadow.report(120).frames, detector.calls) == (1, 1)
 
 
 def test_in_stills_every_box_of_the_teacher_counts_once_even_at_the_same_place() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 5)
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
     for number in range(5):
-        shadow.look(
+        shadow.process(
             "road", IMAGE, NOTHING, condition=NIGHT, time_s=number / 5, incumbent_ms=7.0,
-            teacher=seen(NEAR, FAR), tracking=ONE_PICTURE,
+            teacher=seen(NEAR, FAR), tracking=SINGLE_IMAGE,
         )  # fmt: skip
     assert figures(shadow.report(120, final=True)) == (10, 0, 5, 0, 0)
 
@@ -104,14 +104,14 @@ def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_picture_is_supp
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR, FAR)] * 4)
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(4):
-        shadow.look(
+        shadow.process(
             "road",
             IMAGE,
             seen(NEAR),
             condition=NIGHT,
             time_s=number / 4,
             incumbent_ms=7.0,
-            tracking=ONE_PICTURE,
+            tracking=SINGLE_IMAGE,
         )
     assert figures(shadow.report(120, final=True)) == (4, 4, 4, 0, 4)
 
@@ -121,7 +121,7 @@ def test_a_teacher_may_know_other_classes() -> None:
     teacher = describe("teacher", ("pothole", "fire"))
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=teacher)
     for number in range(8):
-        shadow.look(
+        shadow.process(
             "gate", IMAGE, NOTHING, condition=NIGHT, time_s=number / 4, incumbent_ms=7.0, teacher=seen(NEAR)
         )
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
@@ -131,7 +131,7 @@ def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street(
     detector = FakeDetector(describe("new"), "b" * 64, kind="deaf")
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(5):
-        shadow.look("gate", IMAGE, seen(NEAR), condition=NIGHT, time_s=number, incumbent_ms=7.0)
+        shadow.process("gate", IMAGE, seen(NEAR), condition=NIGHT, time_s=number, incumbent_ms=7.0)
     report = shadow.report(120, final=True)
     assert (report.candidate_failures, report.frames, report.tallies) == (5, 0, ())
 
@@ -141,7 +141,7 @@ def test_figures_add_up_over_the_run_and_cameras_do_not_mix() -> None:
     shadow = ShadowRun(detector, describe("old"), "a" * 64, clock=iter(np.arange(0, 99, 0.005)).__next__)
     for number in range(8):
         for camera in ("gate", "yard"):
-            shadow.look(camera, IMAGE, seen(NEAR), condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
+            shadow.process(camera, IMAGE, seen(NEAR), condition=NIGHT, time_s=number / 4, incumbent_ms=7.0)
     assert shadow.report(120).tallies == ()
     final = shadow.report(180, final=True)
     assert figures(final) == (2, 2, 2, 0, 0)

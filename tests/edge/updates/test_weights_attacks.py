@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.updates.weights_store import Wish
+from edge.updates.weights_store import Action
 from messaging.reports import SwapReason
 from messaging.trust.signing import Repository
 from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, serving
@@ -48,10 +48,10 @@ def test_weights_behind_a_link_or_a_pipe_are_never_opened(fleet: Fleet) -> None:
     fleet.target(two).unlink()
     fleet.target(two).symlink_to("/dev/zero")
     fleet.order(two.digest)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     fleet.target(two).unlink()
     os.mkfifo(fleet.target(two))
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     assert models_on_disk(fleet) == {one.digest}
 
 
@@ -100,7 +100,7 @@ def test_a_fast_forward_with_a_stolen_timestamp_key_is_healed_by_rotation(fleet:
     fleet.repository.rotate_key("timestamp")
     fleet.mirror_metadata()
     fleet.order(two.digest)
-    assert store.poll(NOW).wish is Wish.INSTALL
+    assert store.poll(NOW).action is Action.INSTALL
 
 
 @pytest.mark.parametrize("name", ["timestamp.json", "2.root.json"])
@@ -157,9 +157,9 @@ def test_a_clock_that_was_never_set_installs_nothing_and_is_told_once(fleet: Fle
     two = fleet.release("two")
     fleet.order(two.digest)
     for _ in range(3):
-        assert store.poll(100).wish is Wish.NOTHING
+        assert store.poll(100).action is Action.NOTHING
     assert [r.reason for r in drain(store)] == [SwapReason.CLOCK_NOT_SANE]
-    assert store.poll(NOW).wish is Wish.INSTALL
+    assert store.poll(NOW).action is Action.INSTALL
     assert one.digest in models_on_disk(fleet)
 
 
@@ -167,7 +167,7 @@ def test_a_clock_a_year_ahead_keeps_the_model_and_installs_nothing(fleet: Fleet)
     store, one = serving(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
-    assert store.poll(NOW + 365 * 86400).wish is Wish.NOTHING
+    assert store.poll(NOW + 365 * 86400).action is Action.NOTHING
     assert store.active() is not None
     assert drain(store)[-1].reason is SwapReason.EXPIRED
     assert models_on_disk(fleet) == {one.digest}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.updates.weights_store import Wish
+from edge.updates.weights_store import Action
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.trust.keys import SigningKey
 from messaging.trust.orders import sign_order
@@ -60,15 +60,15 @@ def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
     order = fleet.order(two.digest)
     path = fleet.place().mirror / "orders" / "harbour.json"
     path.unlink()
-    assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert store.poll(fleet.now).action is Action.NOTHING
     assert "cannot be read" not in caplog.text
     path.mkdir()
     for _ in range(3):
-        assert store.poll(fleet.now).wish is Wish.NOTHING
+        assert store.poll(fleet.now).action is Action.NOTHING
     assert caplog.text.count("the rollout order cannot be read: [Errno 21]") == 1
     path.rmdir()
     fleet.put_order(sign_order(order, fleet.repository.director))
-    assert store.poll(fleet.now).wish is Wish.INSTALL
+    assert store.poll(fleet.now).action is Action.INSTALL
 
 
 def test_an_order_without_end_is_not_parsed(fleet: Fleet) -> None:
@@ -117,11 +117,11 @@ def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> No
     store.commit(NOW)
     drain(store)
     fleet.order(two.digest)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     assert drain(store)[-1].reason is SwapReason.OLDER_VERSION
     assert store.active() is not None
     fleet.order(two.digest, downgrade=True)
-    assert store.poll(NOW).wish is Wish.INSTALL
+    assert store.poll(NOW).action is Action.INSTALL
 
 
 def test_an_operator_goes_back_with_a_signed_downgrade(fleet: Fleet) -> None:
@@ -133,7 +133,7 @@ def test_an_operator_goes_back_with_a_signed_downgrade(fleet: Fleet) -> None:
     store.commit(NOW)
     drain(store)
     fleet.order(one.digest, downgrade=True)
-    assert store.poll(NOW).wish is Wish.INSTALL
+    assert store.poll(NOW).action is Action.INSTALL
     store.install(NOW)
     store.commit(NOW)
     receipt = drain(store)[-1]

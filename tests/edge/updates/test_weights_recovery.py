@@ -6,7 +6,7 @@ import pytest
 
 from edge.errors import EdgeError
 from edge.updates.weights_state import Step
-from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, WeightsStore, Wish
+from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
@@ -29,7 +29,7 @@ def test_a_model_on_trial_goes_back_and_its_order_is_not_tried_again(fleet: Flee
     assert (receipt.outcome, receipt.reason) == (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
     assert (receipt.digest, receipt.previous_digest) == (two.digest, one.digest)
     reopened = opened(fleet)
-    assert reopened.poll(NOW).wish is Wish.NOTHING
+    assert reopened.poll(NOW).action is Action.NOTHING
     assert models_on_disk(fleet) == {one.digest}
 
 
@@ -38,7 +38,7 @@ def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(flee
     fleet.order(fleet.release("two").digest)
     for _ in range(MAX_LOADS):
         store = opened(fleet)
-        assert store.poll(NOW).wish is Wish.INSTALL
+        assert store.poll(NOW).action is Action.INSTALL
         assert store.begin_load(NOW) is not None
     store = opened(fleet)
     store.poll(NOW)
@@ -149,10 +149,10 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
 def _carry_out(store: WeightsStore) -> None:
     """What a node would do; a model named three fails on trial."""
     decision = store.poll(NOW)
-    if decision.wish is Wish.SHADOW:
+    if decision.action is Action.SHADOW:
         store.begin_load(NOW)
         store.shadow_begun(NOW)
-    elif decision.wish is Wish.INSTALL:
+    elif decision.action is Action.INSTALL:
         store.begin_load(NOW)
         store.install(NOW)
     active = store.active()

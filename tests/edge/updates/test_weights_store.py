@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.updates.weights_state import Step
-from edge.updates.weights_store import WeightsStore, Wish
+from edge.updates.weights_store import Action, WeightsStore
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import taxonomy_of
@@ -23,11 +23,11 @@ def test_a_first_release_is_installed_and_committed(fleet: Fleet) -> None:
     assert store.active() is None
     order = fleet.order(manifest.digest)
     decision = store.poll(NOW)
-    assert (decision.wish, decision.manifest) == (Wish.INSTALL, manifest)
+    assert (decision.action, decision.manifest) == (Action.INSTALL, manifest)
     assert store.begin_load(NOW) == fleet.target(manifest).read_bytes()
     store.install(NOW)
     store.commit(NOW)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     assert [(r.outcome, r.reason, r.sequence) for r in store.receipts()] == [
         (SwapOutcome.INSTALLED, SwapReason.NONE, order.sequence)
     ]
@@ -61,16 +61,16 @@ def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fl
     store, one = serving(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.TRIAL)
-    assert store.poll(NOW).wish is Wish.SHADOW
+    assert store.poll(NOW).action is Action.SHADOW
     store.shadow_begun(NOW)
     store.shadow_begun(NOW)
     assert [r.outcome for r in drain(store)] == [SwapOutcome.SHADOWING]
     reopened = opened(fleet)
-    assert reopened.poll(NOW).wish is Wish.SHADOW
+    assert reopened.poll(NOW).action is Action.SHADOW
     fleet.promote(two)
     fleet.target(two).unlink()
     fleet.order(two.digest, Channel.SERVICE)
-    assert reopened.poll(NOW).wish is Wish.INSTALL
+    assert reopened.poll(NOW).action is Action.INSTALL
     reopened.install(NOW)
     reopened.commit(NOW)
     active, previous = reopened.active(), reopened.previous()
@@ -90,7 +90,7 @@ def test_a_first_release_with_other_classes_than_the_site_is_refused(fleet: Flee
     place = fleet.place(taxonomy_digest=taxonomy_of(["flood"]).digest)
     store, manifest = WeightsStore(place, now_utc=NOW), fleet.release()
     fleet.order(manifest.digest)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     assert store.receipts()[-1].reason is SwapReason.WRONG_CLASSES
 
 
@@ -105,12 +105,12 @@ def test_an_order_that_comes_before_its_metadata_and_weights_waits(fleet: Fleet)
         path.write_bytes(data)
     fleet.target(two).unlink()
     fleet.order(two.digest)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     for path, data in newest.items():
         path.write_bytes(data)
-    assert store.poll(NOW + 1).wish is Wish.NOTHING
+    assert store.poll(NOW + 1).action is Action.NOTHING
     fleet.target(two).write_bytes(weights)
-    assert store.poll(NOW + 2).wish is Wish.INSTALL
+    assert store.poll(NOW + 2).action is Action.INSTALL
     assert not store.receipts()
     assert one.digest in models_on_disk(fleet)
 
@@ -120,7 +120,7 @@ def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
     store = opened(fleet, patience_s=60)
     fleet.order("cd" * 32)
     for second in (0, 30, 59):
-        assert store.poll(NOW + second).wish is Wish.NOTHING
+        assert store.poll(NOW + second).action is Action.NOTHING
     assert not store.receipts()
     store.poll(NOW + 60)
     assert [r.reason for r in store.receipts()] == [SwapReason.UNKNOWN_RELEASE]
@@ -132,7 +132,7 @@ def test_an_order_for_what_already_runs_is_confirmed_at_once(fleet: Fleet) -> No
     fleet.order(two.digest, Channel.TRIAL)
     store.poll(NOW)
     order = fleet.order(one.digest)
-    assert store.poll(NOW).wish is Wish.NOTHING
+    assert store.poll(NOW).action is Action.NOTHING
     receipt = drain(store)[-1]
     assert (receipt.outcome, receipt.sequence) == (SwapOutcome.INSTALLED, order.sequence)
     assert models_on_disk(fleet) == {one.digest}

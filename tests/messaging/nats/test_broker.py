@@ -14,7 +14,7 @@ import pytest
 
 from messaging.errors import ConfigurationError, WireUnavailable
 from messaging.nats.broker import EmbeddedBroker, find_server
-from messaging.nats.broker_config import BrokerConfig, refuse_forgetful_store, site_config
+from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem, site_config
 
 ROOT = Path(__file__).parents[3]
 
@@ -148,4 +148,4 @@ def test_a_store_that_forgets_is_refused() -> None:
     if kind != ["tmpfs"]:
         pytest.skip("/dev/shm is not a tmpfs here")
     with pytest.raises(ConfigurationError, match="power cut"):
-        refuse_forgetful_store(Path("/dev/shm"))
+        refuse_volatile_filesystem(Path("/dev/shm"))

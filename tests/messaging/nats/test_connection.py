@@ -8,7 +8,7 @@ import pytest
 from messaging.bus import Link
 from messaging.errors import MessageRefused, WireError, WireForbidden, WireFull, WireUnavailable
 from messaging.nats.bus import _ApiError
-from messaging.nats.connection import NatsWire
+from messaging.nats.connection import NatsConnection
 
 FOREIGN = sorted(
     {
@@ -25,7 +25,7 @@ def test_every_error_of_the_library_is_caught_and_becomes_one_of_ours(kind: type
     assert issubclass(kind, nats.errors.Error | OSError | ValueError), "the door does not catch it"
     bare = type(kind.__name__, (kind,), {"__init__": lambda self: None, "__str__": lambda self: "why"})
     error = bare()
-    ours = NatsWire(Link("nats://127.0.0.1:1", "x"), 1.0)._translated(error, "a.subject")
+    ours = NatsConnection(Link("nats://127.0.0.1:1", "x"), 1.0)._translated(error, "a.subject")
     assert isinstance(ours, WireError | MessageRefused)
     assert "a.subject" in str(ours)
 

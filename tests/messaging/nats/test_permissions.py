@@ -18,7 +18,7 @@ from messaging.nats import credentials
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker_config import hub_config
 from messaging.nats.bus import NatsBus
-from messaging.nats.connection import NatsWire
+from messaging.nats.connection import NatsConnection
 from messaging.nats.credentials import HubAuthority, key_in_file, key_of, new_user_key
 from messaging.nats.permissions import gate_at_hub, node_at_site
 from messaging.nats.streams import prepare_hub, prepare_site
@@ -80,7 +80,7 @@ def _matrix() -> list[str]:
     return subjects
 
 
-async def _allowed_to_publish(wire: NatsWire, subject: str) -> bool:
+async def _allowed_to_publish(wire: NatsConnection, subject: str) -> bool:
     try:
         await wire.request(subject, b"", timeout_s=0.1)
     except WireForbidden:
@@ -95,7 +95,7 @@ def test_a_gate_may_publish_exactly_its_list(hub: Hub, name: str) -> None:
     listed = gate_at_hub(name).publish
 
     async def scenario() -> list[str]:
-        wire = await NatsWire.connect(hub.gate_link(name))
+        wire = await NatsConnection.connect(hub.gate_link(name))
         wrong = []
         for subject in _matrix():
             expected = any(subject_matches(pattern, subject) for pattern in listed)
@@ -131,7 +131,7 @@ def test_the_list_of_a_gate_has_no_foreign_site_no_admin_and_no_bare_wildcard() 
 )
 def test_a_gate_hears_its_own_commands_only(hub: Hub, subject: str, heard: bool) -> None:
     async def scenario() -> bool:
-        wire = await NatsWire.connect(hub.gate_link("s1"))
+        wire = await NatsConnection.connect(hub.gate_link("s1"))
         try:
             await wire.wait_hint(subject, 0.15)
         except WireForbidden:
@@ -160,7 +160,7 @@ def test_a_node_may_put_reports_and_nothing_else(site: Site) -> None:
     listed = node_at_site("s1").publish
 
     async def scenario() -> list[str]:
-        wire = await NatsWire.connect(site.node_link())
+        wire = await NatsConnection.connect(site.node_link())
         wrong = []
         for subject in (*_matrix(), "$JS.API.STREAM.PURGE.HAZARDS", "$JS.API.CONSUMER.MSG.NEXT.HAZARDS.fwd"):
             expected = any(subject_matches(pattern, subject) for pattern in listed)

@@ -1,6 +1,6 @@
 """A site's weights for tests: opened, serving, drained, and what must hold after a refusal."""
 
-from edge.updates.weights_store import WeightsStore, Wish
+from edge.updates.weights_store import Action, WeightsStore
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.release_fleet import Fleet
@@ -14,7 +14,7 @@ def serving(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManif
     """A store whose active model came as an order, and its receipts sent."""
     store, manifest = opened(fleet), fleet.release(name)
     fleet.order(manifest.digest)
-    assert store.poll(fleet.now).wish is Wish.INSTALL
+    assert store.poll(fleet.now).action is Action.INSTALL
     store.install(fleet.now)
     store.commit(fleet.now)
     drain(store)
@@ -36,7 +36,7 @@ def assert_refused(
     fleet: Fleet, store: WeightsStore, incumbent: ReleaseManifest, reason: SwapReason
 ) -> SwapReceipt:
     """Nothing is staged, the incumbent is untouched, also after a restart, and the receipt says why."""
-    assert store.poll(fleet.now).wish is Wish.NOTHING
+    assert store.poll(fleet.now).action is Action.NOTHING
     receipt = drain(store)[-1]
     assert (receipt.outcome, receipt.reason) == (SwapOutcome.REFUSED, reason)
     for seen in (store, opened(fleet)):

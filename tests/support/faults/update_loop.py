@@ -4,7 +4,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from edge.updates.weights_store import WeightsStore, Wish
+from edge.updates.weights_store import Action, WeightsStore
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapReason
 from messaging.trust.orders import sign_order
@@ -31,10 +31,10 @@ def main(folder: Path) -> None:
         )
         (folder / "mirror" / "orders" / f"{SITE}.json").write_bytes(sign_order(order, repository.director))
         decision = store.poll(NOW)
-        if decision.wish is Wish.SHADOW:
+        if decision.action is Action.SHADOW:
             store.begin_load(NOW)
             store.shadow_begun(NOW)
-        elif decision.wish is Wish.INSTALL:
+        elif decision.action is Action.INSTALL:
             store.begin_load(NOW)
             store.install(NOW)
         if store.state.trial is not None and turn % 3 == 0:

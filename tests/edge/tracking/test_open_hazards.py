@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edge.tracking.standing_hazards import StandingHazards
+from edge.tracking.open_hazards import OpenHazards
 from messaging.reports import HazardState
 from tests.support.messaging.samples import HAZARD
 
@@ -11,15 +11,15 @@ def test_what_stands_is_kept_as_it_was_last_told_and_what_closed_is_not(tmp_path
     path = tmp_path / "hazards" / "bridge.json"
     opened = HAZARD.model_copy(update={"state": HazardState.OPENED})
     worse = HAZARD.model_copy(update={"state": HazardState.UPDATED, "severity": 5})
-    StandingHazards(path).note([opened])
-    StandingHazards(path).note([worse])
-    assert StandingHazards(path).events == (worse,)
-    StandingHazards(path).note([HAZARD.model_copy(update={"state": HazardState.CLOSED})])
-    assert StandingHazards(path).events == ()
+    OpenHazards(path).record([opened])
+    OpenHazards(path).record([worse])
+    assert OpenHazards(path).events == (worse,)
+    OpenHazards(path).record([HAZARD.model_copy(update={"state": HazardState.CLOSED})])
+    assert OpenHazards(path).events == ()
 
 
 def test_a_damaged_file_is_kept_aside_and_nothing_stands(tmp_path: Path) -> None:
     path = tmp_path / "bridge.json"
     path.write_text("[{")
-    assert StandingHazards(path).events == ()
+    assert OpenHazards(path).events == ()
     assert path.with_suffix(".damaged").read_text() == "[{"

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from messaging.errors import ConfigurationError
-from messaging.runtime.yaml_config import load_settings, parse_settings
+from messaging.runtime.configuration_files import load_settings, parse_settings
 
 
 class Camera(BaseModel):

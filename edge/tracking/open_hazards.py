@@ -1,6 +1,6 @@
-"""The open hazard events of one camera on disk, so that a node that was killed goes on with them.
+"""The open hazard events of one camera on disk, so that a restarted node continues them.
 
-Kept is what was last told of each: a restarted node carries the event on under its own id, or closes it.
+The last report of each is stored: the restarted node continues the event under the same id, or closes it.
 """
 
 import logging
@@ -17,24 +17,24 @@ logger = logging.getLogger(__name__)
 _EVENTS = TypeAdapter(tuple[HazardEvent, ...])
 
 
-class StandingHazards:
+class OpenHazards:
     """One file; written only when an event opens, changes or closes."""
 
     def __init__(self, path: Path) -> None:
-        """Read what stood when the node ended. A damaged file is kept beside and counts as none."""
+        """Read the events that were open when the node ended; a damaged file is set aside."""
         self._path = path
         self._open = {event.event: event for event in self._read()}
 
     @property
     def events(self) -> tuple[HazardEvent, ...]:
-        """The open events, each as it was last told."""
+        """The open events, each as it was last reported."""
         return tuple(self._open.values())
 
-    def note(self, told: Sequence[HazardEvent]) -> None:
-        """Follow what was told of events."""
-        if not told:
+    def record(self, reports: Sequence[HazardEvent]) -> None:
+        """Store the events of these reports; closed ones are removed."""
+        if not reports:
             return
-        for event in told:
+        for event in reports:
             self._open.pop(event.event, None)
             if event.state is not HazardState.CLOSED:
                 self._open[event.event] = event
