@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge.camera.health import CameraMetrics
-from edge.camera.sources import Frame, FrameSource
+from edge.camera.sources import FrameSource
 from edge.errors import DetectorError, SourceError
 from edge.health import Readiness, resident_mb, running_s
 from edge.metrics import NodeMetrics
@@ -25,6 +25,7 @@ from edge.settings import NodeSettings
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.model_updates import ModelUpdates
 from edge.updates.weights_store import WeightsStore
+from edge.vision.frames import Frame
 from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 from messaging.wire_format.codec import kind_of

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from edge.camera.health import CameraMetrics
 from edge.camera.motion_filter import MotionFilter
-from edge.camera.sources import Frame
 from edge.errors import BudgetSpent, DetectorError
 from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, FrameContext, track_key
 from edge.evidence.recall_counter import above_threshold, recall_tallies
 from edge.evidence.second_views import second_views
 from edge.evidence.teacher import Teacher, TeacherResult
 from edge.metrics import NodeMetrics
-from edge.privacy.accountant import PrivacyAccountant, minute_of, release_prototype
+from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.rounding import minute_of
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.tracking.hazard_rules import CameraView, HazardRules
 from edge.tracking.open_hazards import OpenHazards
@@ -36,6 +36,7 @@ from edge.updates.shadow import ShadowRun
 from edge.vision.conditions import ConditionMemory, FrameConditions
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
+from edge.vision.frames import Frame
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
 from edge.zones import Zone
 from messaging.releases import BundleDescription

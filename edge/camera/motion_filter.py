@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.detections import Floats
+from edge.vision.frames import MotionReading
 
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
@@ -54,21 +55,6 @@ class MotionSettings:
     def __post_init__(self) -> None:
         if min(self.fast_s, self.persist_s, self.floor_interval_s) <= 0 or self.slow_s <= self.fast_s:
             raise ValueError(f"motion needs positive times and slow_s above fast_s; got {self}")
-
-
-@dataclass(frozen=True, eq=False)
-class MotionReading:
-    """Motion on one frame; boxes are (n, 4) float32 pixels of the frame.
-
-    `whole_image`: nearly everything changed at once (camera moved, lights went out); then nothing counts as
-    evidence and the backgrounds start again.
-    """
-
-    needs_inference: bool
-    whole_image: bool
-    moving: Floats
-    new_static: Floats
-    persistent: Floats
 
 
 class MotionFilter:

@@ -21,35 +21,11 @@ import numpy.typing as npt
 from edge.camera.capture import CameraFeed, Feed, FolderFeed, VideoFeed, is_camera
 from edge.camera.segments import SegmentFeed
 from edge.errors import SourceError
+from edge.vision.frames import Frame
 from messaging.runtime.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 _JOIN_S = 2.0
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One image of one camera with its times.
-
-    Attributes:
-        camera: slug of the camera.
-        image: (h, w, 3) uint8 BGR.
-        index: number of the frame since the source was opened; dropped frames leave gaps.
-        time_s: media seconds of a file (they go on over a loop), monotonic seconds of a live camera.
-        captured_at_utc: seconds since 1970.
-    """
-
-    camera: str
-    image: npt.NDArray[np.uint8]
-    index: int
-    time_s: float
-    captured_at_utc: float
-
-    def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(
-                f"a frame's image must be (h, w, 3) uint8 BGR; got {self.image.shape} {self.image.dtype}"
-            )
 
 
 @dataclass(frozen=True)

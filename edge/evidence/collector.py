@@ -13,8 +13,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.camera.motion_filter import MotionReading
-from edge.camera.sources import Frame
 from edge.evidence.sources import (
     EvidenceCandidate,
     EvidenceRules,
@@ -29,11 +27,12 @@ from edge.evidence.sources import (
     weakened,
 )
 from edge.evidence.teacher import TeacherResult
-from edge.privacy.accountant import geometry_of, minute_of
+from edge.rounding import geometry_of, minute_of
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
+from edge.vision.frames import Frame, MotionReading
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import ErrorKind, EvidenceSource, Misdetection
 from messaging.taxonomy import UNKNOWN_CLASS

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge.camera.motion_filter import MotionReading
 from edge.evidence.teacher import TeacherResult
 from edge.tracking.tracker import Track, TrackPoint, TrackState, TrackUpdate
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
+from edge.vision.frames import MotionReading
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import taxonomy_of

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.camera.sources import Frame
 from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
 from edge.tracking.tracker import SINGLE_IMAGE, ByteTracker, Track, TrackerSettings
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
+from edge.vision.frames import Frame
 from messaging.releases import BundleDescription
 from messaging.taxonomy import Condition
 

@@ -1,4 +1,4 @@
-"""What may leave a site: noised prototypes within a budget, coarse times and coarse places.
+"""Which prototypes may leave a site: noised ones, within the privacy budget of their camera.
 
 A prototype is released as: mean of at least 20 tracks, each one vector of bounded length; Gaussian noise
 from the system's random source, always; int8. Neighbours differ in one track of the sum (one replaced):
@@ -23,9 +23,10 @@ import numpy.typing as npt
 
 from edge.errors import BudgetSpent
 from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
+from edge.rounding import minute_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey, quantise
-from messaging.reports import BoxGeometry, ClassPrototype, ConditionTags
+from messaging.reports import ClassPrototype, ConditionTags
 from messaging.runtime.atomic_files import write_atomically
 
 Floats = npt.NDArray[np.float32]
@@ -182,21 +183,3 @@ def release_prototype(
 def noise_sigma(clip_norm: float, tracks: int, mu: float) -> float:
     """Standard deviation per coordinate that makes the mean of `tracks` clipped vectors mu-GDP."""
     return 2 * clip_norm / tracks / mu
-
-
-def minute_of(at_utc: float) -> int:
-    """Seconds since 1970 rounded down to the minute."""
-    return int(at_utc // 60) * 60
-
-
-def box_in_pixels(box: BoxGeometry, width: int, height: int) -> Floats:
-    """Inverse of `geometry_of`, up to rounding: a box (4,) in pixels."""
-    left, top = (box.cx - box.w / 2) * width, (box.cy - box.h / 2) * height
-    return np.asarray([left, top, left + box.w * width, top + box.h * height], np.float32)
-
-
-def geometry_of(xyxy: Floats, width: int, height: int) -> BoxGeometry:
-    """A box (4,) in pixels as centre and size in fractions of the frame, clipped to it, rounded to 0.01."""
-    x1, x2 = np.clip([xyxy[0], xyxy[2]], 0, width) / width
-    y1, y2 = np.clip([xyxy[1], xyxy[3]], 0, height) / height
-    return BoxGeometry(cx=float(x1 + x2) / 2, cy=float(y1 + y2) / 2, w=float(x2 - x1), h=float(y2 - y1))

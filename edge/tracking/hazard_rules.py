@@ -9,7 +9,7 @@ longer time without any.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge.privacy.accountant import box_in_pixels, geometry_of
+from edge.rounding import box_in_pixels, geometry_of
 from edge.tracking.tracker import Track, TrackState, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Floats, iou_matrix

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.errors import CandidateRefused
-from edge.privacy.accountant import minute_of
+from edge.rounding import minute_of
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
 from edge.updates.weights_store import Action, WeightsStore

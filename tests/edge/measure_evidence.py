@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 
 from edge.camera.motion_filter import MotionFilter
-from edge.camera.sources import Frame
 from edge.evidence.collector import EDGE_SOURCES, Comparisons, Evidence, EvidenceCollector, FrameContext
 from edge.evidence.second_views import second_views
 from edge.evidence.sources import EvidenceRules, ThresholdedDetections
@@ -27,6 +26,7 @@ from edge.evidence.teacher import Teacher
 from edge.tracking.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.conditions import ConditionMemory
 from edge.vision.detections import Floats, iou_matrix
+from edge.vision.frames import Frame
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
 from messaging.intervals import wilson

@@ -8,7 +8,6 @@ import pytest
 from ulid import ULID
 
 from edge.camera.health import CameraMetrics
-from edge.camera.sources import Frame
 from edge.errors import DetectorError
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
@@ -19,6 +18,7 @@ from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
+from edge.vision.frames import Frame
 from messaging.reports import ErrorKind, EvidenceSource, HazardEvent, HazardState, Misdetection, RecallTally
 from tests.support.fake_detector import FakeDetector, describe, load_fake
 

@@ -7,6 +7,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = {
+    "edge": (
+        {"errors"},
+        {"gate", "zones", "ids", "rounding"},
+        {"vision"},
+        {"settings"},
+        {"camera"},
+        {"tracking"},
+        {"privacy"},
+        {"evidence"},
+        {"updates"},
+        {"outbox"},
+        {"metrics", "health"},
+        {"pipeline"},
+        {"node"},
+        {"api"},
+        {"app"},
+        {"doctor", "replay"},
+        {"cli"},
+    ),
     "synth": (
         {"errors", "order", "sensor"},
         {"street"},

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from edge.camera.capture import CameraFeed
-from edge.camera.sources import Frame, FrameSource, SourceSettings, open_source
+from edge.camera.sources import FrameSource, SourceSettings, open_source
 from edge.errors import SourceError
+from edge.vision.frames import Frame
 from messaging.nats.broker import free_port
 
 FAST = SourceSettings(backoff_first_s=0.1, backoff_max_s=0.2, timeout_s=3.0)

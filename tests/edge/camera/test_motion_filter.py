@@ -3,7 +3,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.motion_filter import MotionFilter, MotionReading, MotionSettings
+from edge.camera.motion_filter import MotionFilter, MotionSettings
+from edge.vision.frames import MotionReading
 
 Image = npt.NDArray[np.uint8]
 FPS = 5.0

@@ -9,8 +9,9 @@ import pytest
 
 from edge.camera import segments
 from edge.camera.segments import SegmentFeed
-from edge.camera.sources import Frame, SourceSettings, open_source
+from edge.camera.sources import SourceSettings, open_source
 from edge.errors import SourceError
+from edge.vision.frames import Frame
 
 
 def _segment(path: Path, grey: int, frames: int = 3, fps: float = 5.0) -> None:

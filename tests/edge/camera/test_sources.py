@@ -8,16 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.sources import (
-    Clock,
-    DirectSource,
-    Frame,
-    FrameSource,
-    QueuedSource,
-    SourceSettings,
-    open_source,
-)
+from edge.camera.sources import Clock, DirectSource, FrameSource, QueuedSource, SourceSettings, open_source
 from edge.errors import SourceError
+from edge.vision.frames import Frame
 
 Image = npt.NDArray[np.uint8]
 FAST = SourceSettings(speed=None)

@@ -2,8 +2,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.motion_filter import MotionReading
-from edge.camera.sources import Frame
 from edge.errors import DetectorError
 from edge.evidence.collector import (
     PROBABILITY,
@@ -19,6 +17,7 @@ from edge.evidence.teacher import TeacherResult, translated, with_teacher_thresh
 from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections, Floats
+from edge.vision.frames import Frame, MotionReading
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import Light, Weather, taxonomy_of

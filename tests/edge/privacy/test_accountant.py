@@ -8,14 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from edge.errors import BudgetSpent
-from edge.privacy.accountant import (
-    PrivacyAccountant,
-    SystemNoise,
-    geometry_of,
-    minute_of,
-    noise_sigma,
-    release_prototype,
-)
+from edge.privacy.accountant import PrivacyAccountant, SystemNoise, noise_sigma, release_prototype
 from edge.privacy.gaussian_mechanism import compose, delta_of, epsilon_of, mu_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
@@ -223,9 +216,3 @@ def test_the_account_holds_times_and_costs_only(tmp_path: Path) -> None:
 def test_promises_that_contradict_themselves_are_refused(changes: dict[str, float], phrase: str) -> None:
     with pytest.raises(ValueError, match=phrase):
         PrivacySettings(**changes)  # type: ignore[arg-type]  # numbers only
-
-
-def test_time_and_place_are_rounded() -> None:
-    assert minute_of(1_800_000_059.9) == 1_800_000_000
-    box = geometry_of(np.asarray([-20, 90, 323, 271], np.float32), 640, 360)
-    assert (box.cx, box.cy, box.w, box.h) == (0.25, 0.5, 0.5, 0.5)
