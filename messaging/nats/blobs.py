@@ -33,7 +33,7 @@ class _ObjectInfo:
 
 @dataclass
 class _Partial:
-    """What was read of one object so far, and where its next chunk is to be looked for."""
+    """The part of one object that has been read, and the position of its next chunk."""
 
     nuid: str
     data: bytearray = field(default_factory=bytearray)
@@ -152,7 +152,7 @@ class NatsBlobs:
         return bytes(partial.data)
 
     async def _chunk(self, info: _ObjectInfo, name: str, sequence: int) -> tuple[bytes, int]:
-        """The next chunk at or after a stream sequence, and where to look for the one after it."""
+        """The next chunk at or after a stream sequence, and the position to continue from."""
         query = {"seq": sequence, "next_by_subj": self._chunk_subject(info.nuid)}
         for attempt in range(1, _TRIES + 1):
             try:

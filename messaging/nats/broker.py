@@ -1,8 +1,8 @@
-"""The embedded broker: a nats-server of our own, started, watched and stopped by this process.
+"""The embedded broker: a nats-server that this process starts, supervises and stops.
 
-Loopback only, JetStream in the data folder with a full fsync for every message, a port that is chosen
-once and kept. The server dies with this process (parent-death signal, even on kill -9) and is started
-again when it exits by itself. A lock that the server inherits keeps two of them off one store.
+Loopback only, JetStream in the data folder with an fsync for every message, a port that is chosen once and
+kept. The server dies with this process (parent-death signal, even on kill -9) and is started again when it
+exits by itself. A lock that the server inherits keeps two of them off one store.
 """
 
 import contextlib
@@ -219,7 +219,7 @@ def _is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

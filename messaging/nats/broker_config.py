@@ -1,7 +1,7 @@
-"""What an embedded broker is told: listen on loopback, store with a full fsync, admit exactly these users.
+"""Configuration of an embedded broker: listen on loopback, fsync every message, admit exactly these users.
 
 Renders the server's configuration for a hub (operator mode) and for a site (two users with nkeys), and
-refuses stores that forget.
+refuses volatile file systems.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _BAD_STORES = {"tmpfs", "ramfs", "nfs", "nfs4", "cifs"}
 
 @dataclass(frozen=True)
 class BrokerConfig:
-    """One embedded broker. `access` is the part of its configuration that says who may connect."""
+    """One embedded broker. `access` is the part of its configuration that lists who may connect."""
 
     name: str
     folder: Path
@@ -62,7 +62,7 @@ def hub_config(folder: Path, authority: HubAuthority, *, unsafe_fast: bool = Fal
 
 
 def site_config(folder: Path, site: str, *, unsafe_fast: bool = False) -> tuple[BrokerConfig, SiteKeys]:
-    """A site's broker with two users: the node may only put reports, the gate has the whole broker."""
+    """A site's broker with two users: the node may only publish reports, the gate has full access."""
     keys = SiteKeys(folder / "node.nk", folder / "gate.nk")
     users = ((keys.node, node_at_site(site)), (keys.gate, EVERYTHING))
     lines = "".join(f"    {_user_line(key_in_file(path).public, allowed)}\n" for path, allowed in users)
@@ -71,7 +71,7 @@ def site_config(folder: Path, site: str, *, unsafe_fast: bool = False) -> tuple[
 
 
 def refuse_volatile_filesystem(folder: Path) -> None:
-    """Raise `ConfigurationError` when the folder lies on a file system that forgets or lies about fsync."""
+    """Raise `ConfigurationError` if the folder is on a file system that is volatile or ignores fsync."""
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return
@@ -84,7 +84,7 @@ def refuse_volatile_filesystem(folder: Path) -> None:
             best, kind = point, file_system
     if kind in _BAD_STORES:
         raise ConfigurationError(
-            f"{folder} lies on {kind}, which does not survive a power cut; choose a disk or allow unsafe_fast"
+            f"{folder} is on {kind}, which does not survive a power cut; choose a disk or allow unsafe_fast"
         )
 
 

@@ -1,9 +1,9 @@
 """The bus over JetStream: streams, durable pull consumers and last-value buckets.
 
-Speaks the JetStream API in JSON over `nats_wire` directly, so that each call is one bounded request whose
-subject a permission can name. Reads of last values are Direct Gets by subject: a site may be allowed its
-own key and no other. A consumer is looked up again after any error, so that a broker whose store was
-lost, or that was restarted, is survived.
+Speaks the JetStream API in JSON over `NatsConnection` directly, so that each call is one bounded request
+whose subject a permission can name. Reads of last values are Direct Gets by subject: a site may be allowed
+its own key and no other. A consumer is created again after any error, so that the bus continues with a
+restarted broker or one whose store was lost.
 """
 
 import json
@@ -84,11 +84,11 @@ class NatsBus:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands right now."""
+        """Whether the connection is up now."""
         return self._wire.connected
 
     async def ensure_stream(self, spec: StreamSpec) -> None:
-        """Create the stream or update it to the spec; keeps what it holds."""
+        """Create the stream or update it to the spec; keeps its messages."""
         await self.ensure_raw_stream(
             {
                 "name": spec.name,
@@ -116,10 +116,10 @@ class NatsBus:
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> PublishAck:
-        """Store one message and await the broker's word.
+        """Store one message and wait for the acknowledgement.
 
         Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`
-        (bigger than the stream or the server takes).
+        (larger than the limit of stream or server).
         """
         sent = {**(headers or {}), **({"Nats-Msg-Id": message_id} if message_id else {})}
         reply = await self._wire.request(subject, data, headers=sent or None)
@@ -293,7 +293,7 @@ class NatsBus:
 
 
 class _ApiError(WireError):
-    """The JetStream API's own words, before they are translated."""
+    """An error of the JetStream API, before it is translated."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code = int(error.get("err_code", 0))

@@ -1,9 +1,9 @@
-"""One connection to a NATS server, bounded in time, with our errors: the only door to `nats`.
+"""One connection to a NATS server with time limits and our errors; the only module that imports nats-py.
 
-Requests, requests with many replies, and wake-up hints. It works around what nats-py does not do: a
-first connection that fails in bounded time, a refusal that arrives only in the error callback (a request
-without permission would look like a time-out), a client that closed itself and is opened anew, and
-replies of a broker that went away. It knows nothing of streams.
+Requests, requests with many replies, and wake-up hints. It adds what nats-py lacks: a first connection that
+fails in bounded time, permission errors that arrive only in the error callback (otherwise a request without
+permission would time out), reconnecting a client that closed itself, and failing the pending requests of a
+lost broker.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class NatsConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands right now."""
+        """Whether the connection is up now."""
         return self._client is not None and bool(self._client.is_connected)
 
     async def request(
@@ -84,7 +84,7 @@ class NatsConnection:
     ) -> Reply:
         """Send and await one reply.
 
-        Raises `WireForbidden`, `WireUnavailable` (no reply in time, nobody there, link down) or
+        Raises `WireForbidden`, `WireUnavailable` (no reply in time, no responder, connection down) or
         `MessageRefused` (over the server's maximum payload).
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
@@ -142,18 +142,18 @@ class NatsConnection:
             raise self._translated(error, subject) from error
 
     async def wait_hint(self, subject: str, timeout_s: float) -> bool:
-        """Whether something was heard on `subject` since the last call, or is within `timeout_s`."""
-        heard = self._hints.get(subject)
-        if heard is None:
-            heard = self._hints.setdefault(subject, asyncio.Event())
-            await self._listen(await self._ready(), subject, heard)
+        """Whether a message arrived on `subject` since the last call, or arrives within `timeout_s`."""
+        received = self._hints.get(subject)
+        if received is None:
+            received = self._hints.setdefault(subject, asyncio.Event())
+            await self._listen(await self._ready(), subject, received)
         try:
-            await asyncio.wait_for(heard.wait(), timeout_s)
+            await asyncio.wait_for(received.wait(), timeout_s)
         except TimeoutError:
             return False
-        heard.clear()
+        received.clear()
         if subject.lower() in self._denied_subscriptions:
-            raise WireForbidden(f"{self._link.url} does not let {self._link.name} hear {subject}")
+            raise WireForbidden(f"{self._link.url} does not let {self._link.name} subscribe to {subject}")
         return True
 
     async def close(self) -> None:
@@ -193,8 +193,8 @@ class NatsConnection:
         async with self._opening:
             if self._client is None or self._client.is_closed:
                 self._client = await self._open()
-                for subject, heard in self._hints.items():
-                    await self._listen(self._client, subject, heard)
+                for subject, received in self._hints.items():
+                    await self._listen(self._client, subject, received)
         client = self._client
         while not client.is_connected:
             if time.monotonic() > until or client.is_closed:
@@ -224,15 +224,15 @@ class NatsConnection:
         await _close_quietly(client)
         if _is_refusal(self._refusal):
             raise WireForbidden(f"{self._link.url} refused the credentials of {self._link.name}")
-        why = self._refusal or "silence"
+        why = self._refusal or "no response"
         raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
 
-    async def _listen(self, client: Client, subject: str, heard: asyncio.Event) -> None:
-        async def hear(_: Any) -> None:
-            heard.set()
+    async def _listen(self, client: Client, subject: str, received: asyncio.Event) -> None:
+        async def receive(_: Any) -> None:
+            received.set()
 
         try:
-            await client.subscribe(subject, cb=hear)
+            await client.subscribe(subject, cb=receive)
         except (nats.errors.Error, OSError, ValueError) as error:
             raise self._translated(error, subject) from error
 
@@ -241,26 +241,26 @@ class NatsConnection:
         self._refusal = text
         found = _VIOLATION.search(text)
         if found is None:
-            logger.debug("link %s to %s: %s", self._link.name, self._link.url, text)
+            logger.debug("connection %s to %s: %s", self._link.name, self._link.url, text)
             return
         action, subject = found.groups()
-        logger.error("broker %s forbids %s a %s to %s", self._link.url, self._link.name, action, subject)
+        logger.error("broker %s denies %s a %s to %s", self._link.url, self._link.name, action, subject)
         self._on_violation(subject.lower(), subscribing=action.lower() == "subscription")
 
     def _on_violation(self, subject: str, *, subscribing: bool) -> None:
-        """A refused subscription to the inbox makes every reply unhearable, so everyone learns of it."""
-        for hint, heard in self._hints.items():
+        """Fail what waits: without its inbox subscription a client receives no reply at all."""
+        for hint, received in self._hints.items():
             if subscribing and hint.lower() == subject:
                 self._denied_subscriptions.add(subject)
-                heard.set()
+                received.set()
                 return
         error = WireForbidden(f"{self._link.url} does not allow {self._link.name} the subject {subject}")
         self._fail_waiting(error, None if subscribing else subject)
 
     async def _on_disconnect(self) -> None:
-        """Replies under way will not come; whoever waits learns it now, not at the time limit."""
+        """Fail all pending requests now: their replies will not arrive."""
         self._fail_waiting(
-            WireUnavailable(f"the link to {self._link.url} broke; send the same id again"), None
+            WireUnavailable(f"the connection to {self._link.url} was lost; send the same id again"), None
         )
 
     def _fail_waiting(self, error: WireError, subject: str | None) -> None:
@@ -280,7 +280,7 @@ class NatsConnection:
         if isinstance(error, nats.errors.MaxPayloadError):
             return MessageRefused(f"message on {subject} is over the maximum payload of {self._link.url}")
         if isinstance(error, nats.errors.NoRespondersError):
-            return WireUnavailable(f"nobody at {self._link.url} takes {subject}; is its stream set up?")
+            return WireUnavailable(f"no stream at {self._link.url} accepts {subject}; is it set up?")
         if isinstance(error, ValueError | nats.errors.BadSubjectError):
             return WireError(f"{subject!r} is not a subject: {error}")
         return WireUnavailable(f"{self._link.url}, {subject}: {error or type(error).__name__}")

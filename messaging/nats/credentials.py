@@ -1,8 +1,8 @@
 """Keys and credentials of brokers: nkeys, and operator, account and user JWTs minted here.
 
-The only door to `nkeys`. Seeds come from the system's random source and lie in files of mode 0600. The
-hub runs in operator mode: a site is enrolled by signing a user JWT with the account key, without touching
-the hub's configuration; it is revoked by a list inside the account's JWT.
+The only module that imports `nkeys`. Seeds come from the system's random source and are in files of mode
+0600. The hub runs in operator mode: a site is enrolled by signing a user JWT with the account key, without
+touching the hub's configuration; it is revoked by a list inside the account's JWT.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Who may publish and hear what, generated from the payload table and the subject names.
+"""Who may publish and subscribe to what, generated from the payload table and the subject names.
 
 Allow-lists only, no deny-lists: a subject that is not named here is forbidden. A site's gate has no
 JetStream administration at the hub; it reads its own last values by Direct Get on a subject that names
@@ -46,7 +46,7 @@ def gate_at_hub(site: str) -> Permissions:
 
 
 def node_at_site(site: str) -> Permissions:
-    """What a node may do at its site's broker: put reports, hear the replies."""
+    """What a node may do at its site's broker: publish reports, receive the replies."""
     reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
     heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
     return Permissions(publish=(*reports, *heartbeat), subscribe=(f"{inbox_prefix(site)}.>",))

@@ -1,6 +1,6 @@
 """The streams and buckets of a site's broker and of the hub, generated from the payload table.
 
-Both are set up idempotently by whoever owns the broker: a site's by its gate, the hub's by the cloud.
+Both are created idempotently by the broker's owner: a site's by its gate, the hub's by the cloud.
 """
 
 from messaging.blobs import NamedFiles

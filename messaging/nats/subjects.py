@@ -1,7 +1,7 @@
 """NATS subject names and stream names, built and parsed here and typed nowhere else.
 
 `site.<site>.report.<kind>.<ulid>` goes up; `site.<site>.cmd.<verb>` comes down as a wake-up hint
-without authority. What a site's gate may publish and hear is generated from the payload table.
+without authority. What a site's gate may publish and subscribe to is generated from the payload table.
 """
 
 from dataclasses import dataclass
@@ -58,5 +58,5 @@ def command_subject(site: str, verb: str) -> str:
 
 
 def inbox_prefix(site: str) -> str:
-    """The inbox of a site's own, so that no site hears another's replies."""
+    """A site's own inbox, so that no site receives another's replies."""
     return f"_INBOX_{site}"

@@ -1,7 +1,7 @@
-"""Ed25519 keys: made, kept in files of mode 0600, used to sign and to verify. Only door to securesystemslib.
+"""Ed25519 keys: made, stored with mode 0600, used to sign and verify. Only user of securesystemslib.
 
-A key's id is the digest of its public part. Keys come from the system's random source. Nothing here knows
-what is being signed; whoever signs puts a purpose in front of the bytes, so that a signature given for
+A key's id is the digest of its public part. Keys come from the system's random source. The
+caller puts a purpose in front of the signed bytes, so that a signature for
 one purpose is worth nothing for another.
 """
 

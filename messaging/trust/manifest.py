@@ -1,7 +1,7 @@
 """What the cloud signs about a detector bundle: the manifest, carried as a TUF target's custom data.
 
-A release is a bundle together with its signed manifest. Class names and digests in it are what the cloud
-vouched for; the description inside the bundle must agree with it before a site lets the bundle look.
+A release is a bundle together with its signed manifest. The cloud vouches for the class names and digests in
+it; the description inside the bundle must agree with it before a site uses the bundle.
 """
 
 from typing import Any, Self
@@ -83,7 +83,7 @@ class ReleaseManifest(BaseModel):
         return self.model_dump(mode="json", exclude={"digest", "length_bytes"})
 
     def agrees_with(self, description: BundleDescription) -> bool:
-        """Whether the description inside the bundle says what was signed."""
+        """Whether the description inside the bundle agrees with this manifest."""
         return (
             ReleaseManifest.of(
                 description,

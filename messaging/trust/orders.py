@@ -66,9 +66,9 @@ class OrdersSeen:
 def judge_order(order: RolloutOrder, site: str, seen: OrdersSeen, now_utc: int) -> SwapReason:
     """Why a genuine order is refused, or `SwapReason.NONE`.
 
-    Only upward: an order whose sequence is not above the last is `OLDER_VERSION`. A clock that lies before
-    orders already taken, or before this one's issue, is `CLOCK_NOT_SANE`: such an order may be judged
-    again once the clock is right, all other verdicts are final.
+    Only upward: an order whose sequence is not above the last is `OLDER_VERSION`. A clock that is before
+    accepted orders, or before this one's issue, is `CLOCK_NOT_SANE`: such an order may be evaluated again
+    once the clock is right, all other results are final.
     """
     if order.site != site:
         return SwapReason.WRONG_SITE

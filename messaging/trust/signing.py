@@ -1,9 +1,9 @@
 """The cloud's TUF repository: who signs what, and the metadata that sites fetch.
 
 Roles: root (2 of 3 keys), targets (releases), snapshot and timestamp (freshness). The director key, which
-signs rollout orders, lies beside them and is no TUF role. All keys are made at first start in one folder,
-which gives integrity against the network, not against whoever holds the folder; the ceremony that moves
-root and targets keys off-line changes only where key files lie. Metadata is written targets first and
+signs rollout orders, is beside them and is no TUF role. All keys are made at first start in one folder,
+which gives integrity against the network, not against someone with access to the folder; moving root
+and targets keys off-line changes only the paths of the key files. Metadata is written targets first and
 timestamp last, so that a crash leaves the old or the new state, never half of one.
 """
 

@@ -1,9 +1,9 @@
-"""What a site believes: the trust file it was given, and releases checked by the TUF client workflow.
+"""What a site trusts: its trust file, and releases checked by the TUF client workflow.
 
-The mirror folder is untrusted: whoever fills it may withhold, replay, mix or forge. Signatures, versions,
+The mirror folder is untrusted: its writer may withhold, replay, mix or forge. Signatures, versions,
 expiry, lengths and digests are checked here, against state that the site keeps in a folder of its own, and
-in that order; bytes of weights are handed out only when length and digest are those that were signed.
-Time is an argument.
+in that order; bytes of weights are returned only if length and digest are the signed ones. Time is an
+argument.
 """
 
 import base64
@@ -117,7 +117,7 @@ class TrustedReleases:
             config=UpdaterConfig(prefix_targets_with_hash=False),
             bootstrap=self._trust.root_bytes,
         )
-        # python-tuf offers no other way to say what time it is, and ours may not be the wall clock
+        # python-tuf offers no other way to set its time, and ours may not be the wall clock
         updater._trusted_set.reference_time = datetime.fromtimestamp(now_utc, UTC)
         return updater
 
