@@ -76,7 +76,7 @@ $(STARTING) $(REFERENCE):
 	$(BIN)/python -m cloud.detector.bundle_export $< $@
 
 evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source is right, on drawn footage (about half an hour)
-	$(BIN)/python -m tests.edge.measure_evidence $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
+	$(BIN)/python -m synth.experiments.evidence_precision $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
 	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json

@@ -48,10 +48,11 @@ EDGE_SOURCES = frozenset(
 )
 WEAK_TRACKS = TrackerSettings(lost_s=1.0, confirm_hits=3, low_ratio=0.8)
 
-# Precision on drawn footage of world REFERENCE under the shipped starting detector (10 cameras, 5 conditions,
-# 1,000 frames, 91 hazards of which 28 were missed; `python -m tests.edge.measure_evidence`): track gap 18 of
-# 40, views 47 of 91 and 15 of 18, motion 13 of 43, low margin 14 of 46. The teacher's are not measured as
-# evidence yet: missed and wrong class by its own precision, the others are cautious guesses.
+# Precision on drawn footage of world REFERENCE under the shipped starting detector, measured by
+# `python -m synth.experiments.evidence_precision` (10 cameras, 5 conditions, 1,000 frames, 91 hazards
+# of which 28 were missed): track gap 18 of 40, views 47 of 91 and 15 of 18, motion 13 of 43, low margin
+# 14 of 46. The teacher's are not measured as evidence yet: missed and wrong class by its own precision, the
+# others are cautious guesses.
 PROBABILITY: Mapping[tuple[EvidenceSource, ErrorKind], float] = {
     (EvidenceSource.TRACK_GAP, ErrorKind.MISSED): 0.45,
     (EvidenceSource.VIEW_DISAGREEMENT, ErrorKind.MISSED): 0.52,

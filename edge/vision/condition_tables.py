@@ -2,7 +2,7 @@
 
 Multinomial logistic regression on 1,474 drawn streets of the worlds BASE, REFERENCE, GENERATOR, BACKGROUND
 (11 conditions of day, dusk, night by clear, rain, fog, snow; some through mp4v) and 416 photographs of known
-licence by day. Made as `python -m tests.edge.calibrate_conditions fit` does it. Of drawn cameras of FOOTAGE
+licence by day. Made by `python -m synth.experiments.condition_tables fit`. Of drawn cameras of FOOTAGE
 and HOLDOUT (11 conditions, 4 streets each, 24 frames after mp4v), never fitted to but seen when features and
 weights were chosen, light is right in 98 % of frames and weather in 92 %: snow at night passes for rain, a
 clear dusk for rain or fog. On photographs of other sources light is right in 847 of 957 by day (83 pass for

@@ -1,9 +1,9 @@
 """Makes `edge/vision/condition_tables.py`: draws streets of four worlds, fits, prints the module.
 
-    python -m tests.edge.calibrate_conditions fit [PHOTOGRAPHS] > edge/vision/condition_tables.py
-    python -m tests.edge.calibrate_conditions check footage holdout
+    python -m synth.experiments.condition_tables fit [PHOTOGRAPHS] > edge/vision/condition_tables.py
+    python -m synth.experiments.condition_tables check footage holdout
 
-FOOTAGE and HOLDOUT take no part. Every other picture went through mp4v. PHOTOGRAPHS is a folder with
+FOOTAGE and HOLDOUT take no part. Every other image was encoded as mp4v. PHOTOGRAPHS is a folder with
 `index.csv`; of its train split only sources of certain licence are used, as clear days (dfire: days).
 """
 
@@ -31,7 +31,7 @@ from synth.street import StreetCamera, WorldName, draw_still
 Rows = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
-SCENES = (
+CONDITIONS = (
     "day-clear",
     "night-clear",
     "day-rain",
@@ -53,8 +53,8 @@ STREETS = 26
 
 
 def samples(world: WorldName) -> Iterator[tuple[str, Image]]:
-    """Streets in every scene (fewer at dusk), every other one as a frame of a video."""
-    for key in SCENES:
+    """Streets under every condition (fewer at dusk), every other one as a frame of a video."""
+    for key in CONDITIONS:
         for i in range(0, STREETS, 2 if key.startswith("dusk") else 1):
             image = draw_still(world=world, seed=7000 + i, condition=Condition.parse(key)).image
             yield key, through_mp4([image] * 3)[-1] if i % 4 > 1 else image
@@ -67,7 +67,7 @@ def footage(world: WorldName, key: str, seed: int, frames: int = 24) -> list[Ima
 
 
 def through_mp4(frames: list[Image]) -> list[Image]:
-    """What is left of frames in a video."""
+    """Frames after encoding as mp4v and decoding."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/street.mp4"
         size = frames[0].shape[1], frames[0].shape[0]
@@ -107,11 +107,11 @@ def fit_softmax(
     return LinearTable(tags, tuple(centre), tuple(spread), tuple(map(tuple, table[:-1].T)), tuple(table[-1]))
 
 
-def weights(keys: list[str], dusk: float, photos: int, photo_share: float, *, snow: float = 1.0) -> Rows:
-    """Every scene weighs the same; dusk and snow less, they are mistaken for what is frequent."""
+def weights(keys: list[str], dusk: float, photos: int, photo_fraction: float, *, snow: float = 1.0) -> Rows:
+    """Every condition weighs the same; dusk and snow less, so that they win fewer frequent images."""
     rare = [(dusk if k.startswith("dusk") else 1.0) * (snow if k.endswith("snow") else 1.0) for k in keys]
     each = np.asarray([r / keys.count(k) for r, k in zip(rare, keys, strict=True)])
-    return np.asarray(np.r_[each / len(SCENES), np.full(photos, photo_share / max(photos, 1))])
+    return np.asarray(np.r_[each / len(CONDITIONS), np.full(photos, photo_fraction / max(photos, 1))])
 
 
 def fit(folder: Path | None) -> str:
@@ -163,8 +163,8 @@ def written(table: LinearTable) -> str:
 
 
 def check(world: WorldName, seeds: int = 4) -> None:
-    """Prints the share of right tags a frame and after smoothing, by scene."""
-    for key in SCENES:
+    """Print the fraction of right tags per frame and after smoothing, by condition."""
+    for key in CONDITIONS:
         right: dict[str, list[bool]] = {
             name: [] for name in ("light", "weather", "light, steady", "weather, steady")
         }
@@ -177,8 +177,8 @@ def check(world: WorldName, seeds: int = 4) -> None:
                 right["weather"].append(now.weather is weather)
                 right["light, steady"].append(steady.light is light)
                 right["weather, steady"].append(steady.weather is weather)
-        shares = "  ".join(f"{k} {np.mean(v):.3f}" for k, v in right.items())
-        sys.stdout.write(f"{world} {key:12} {shares}\n")
+        fractions = "  ".join(f"{k} {np.mean(v):.3f}" for k, v in right.items())
+        sys.stdout.write(f"{world} {key:12} {fractions}\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Measures each evidence source as "this is a miss" (and the other kinds) on drawn, labelled footage.
 
-    python -m tests.edge.measure_evidence SERVICE.onnx [--teacher TEACHER.onnx] [--world reference]
+    python -m synth.experiments.evidence_precision SERVICE.onnx [--teacher TEACHER.onnx] [--world reference]
         [--cameras 2] [--frames 150] [--out out/figures/evidence.json]
 
-Precision: share of a source's reports that the truth confirms on the frame of the report. Recall: share of
-the truth's tracks that the detector in service reports in less than half of their frames, which the source
-reported at least once. Sources are measured one at a time, each with a collector of its own.
+Precision: fraction of a source's reports that the labels confirm on its frame. Recall: fraction of
+the labelled tracks that the detector in service reports in less than half of their frames, which the source
+reported at least once. Sources are measured one at a time, each with a collector of its own. The results
+feed `edge.evidence.collector.PROBABILITY`; edge itself may not import the drawn streets.
 """
 
 import argparse
@@ -34,8 +35,8 @@ from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import Condition
 from synth.street import DrawnBox, StreetCamera, WorldName
 
-SCENES = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
-MISSED_SHARE = 0.5
+CONDITIONS = ("night-clear", "day-rain", "day-fog", "night-rain", "day-clear")
+MISSED_FRACTION = 0.5
 SHORTEST_TRACK = 5
 Key = tuple[EvidenceSource, ErrorKind]
 
@@ -45,7 +46,7 @@ class Tally:
     """Counts over all footage."""
 
     right: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
-    said: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    reported: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
     found: dict[EvidenceSource, int] = field(default_factory=lambda: defaultdict(int))
     missed_tracks: int = 0
     tracks: int = 0
@@ -62,7 +63,7 @@ class Watched:
     def close(self, tally: Tally) -> None:
         """Add the tracks to the tally."""
         long = {t for t, n in self.frames.items() if n >= SHORTEST_TRACK}
-        missed = {t for t in long if self.reported[t] < MISSED_SHARE * self.frames[t]}
+        missed = {t for t in long if self.reported[t] < MISSED_FRACTION * self.frames[t]}
         tally.tracks += len(long)
         tally.missed_tracks += len(missed)
         for source, tracks in self.evidence.items():
@@ -76,7 +77,7 @@ class Judge:
     boxes: tuple[DrawnBox, ...]
     before: tuple[DrawnBox, ...]
     thresholded: ThresholdedDetections
-    judged_before: ThresholdedDetections | None
+    before_thresholded: ThresholdedDetections | None
     class_names: tuple[str, ...]
 
     def reports(self, thresholded: ThresholdedDetections, box: DrawnBox) -> bool:
@@ -93,7 +94,7 @@ class Judge:
         """Tracks that the evidence points at and that the detector did not report."""
         name, unknown = evidence.report.class_name, evidence.report.class_name == "unknown"
         found = set()
-        for boxes, thresholded in ((self.boxes, self.thresholded), (self.before, self.judged_before)):
+        for boxes, thresholded in ((self.boxes, self.thresholded), (self.before, self.before_thresholded)):
             for box in boxes:
                 least = 0.1 if unknown else self._same(box.class_name)
                 near = iou_matrix(evidence.xyxy[None], _array(box.xyxy))[0, 0] >= least
@@ -116,8 +117,8 @@ class Judge:
             return own < 0.1
         if report.kind is ErrorKind.POOR_BOX:
             return own >= 0.3
-        named_rightly = report.evidence is EvidenceSource.TEACHER
-        return own >= 0.3 if named_rightly else own < 0.3 <= others
+        teacher_class = report.evidence is EvidenceSource.TEACHER
+        return own >= 0.3 if teacher_class else own < 0.3 <= others
 
 
 class Watch:
@@ -134,8 +135,8 @@ class Watch:
         self.floor = min(self.tracker.floor, self.collectors[EvidenceSource.LOW_MARGIN].floor)
         self.before: tuple[tuple[DrawnBox, ...], ThresholdedDetections | None] = ((), None)
 
-    def look(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
-        """One frame through detector, tracker, motion, second looks and every source."""
+    def process(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
+        """Run detector, tracker, motion filter, second views and every source on one frame."""
         seen = self.service.detect([frame.image], floor=self.floor)[0]
         context = FrameContext(
             frame,
@@ -158,7 +159,7 @@ class Watch:
         for source, collector in self.collectors.items():
             for evidence in collector.observe(context, comparisons):
                 key = source, evidence.report.kind
-                tally.said[key] += 1
+                tally.reported[key] += 1
                 tally.right[key] += judge.confirms(evidence)
                 if evidence.report.kind is ErrorKind.MISSED:
                     watched.evidence[source] |= judge.missed_by(evidence)
@@ -174,27 +175,34 @@ def measure(
     frames: int,
     rules: EvidenceRules | None = None,
 ) -> Tally:
-    """Watch `cameras` drawn cameras of every scene for so many frames each."""
+    """Run `frames` frames of `cameras` drawn cameras under every condition."""
     tally = Tally()
-    for key in SCENES:
+    for key in CONDITIONS:
         for seed in range(cameras):
             camera = StreetCamera(world=world, seed=900 + seed, condition=Condition.parse(key))
             watch, watched = Watch(service, teacher, rules or EvidenceRules()), Watched()
             for drawn in camera.frames(frames):
                 frame = Frame("cam", drawn.image, drawn.index, drawn.time_s, 1_800_000_000 + drawn.time_s)
-                watch.look(frame, drawn.boxes, tally, watched)
+                watch.process(frame, drawn.boxes, tally, watched)
             watched.close(tally)
             sys.stderr.write(f"{key} camera {seed}: {tally.missed_tracks} of {tally.tracks} tracks missed\n")
     return tally
 
 
 def figures_of(tally: Tally) -> list[Figure]:
-    """One precision a source and kind, one recall a source."""
+    """One precision per source and kind, one recall per source."""
     figures = []
-    for (source, kind), said in sorted(tally.said.items()):
+    for (source, kind), reported in sorted(tally.reported.items()):
         right = tally.right[source, kind]
         figures.append(
-            Figure(f"{source}_{kind}_precision", right / said, "share", None, said, wilson(right, said))
+            Figure(
+                f"{source}_{kind}_precision",
+                right / reported,
+                "fraction",
+                None,
+                reported,
+                wilson(right, reported),
+            )
         )
     for source in sorted(EDGE_SOURCES):
         if tally.missed_tracks:
@@ -203,7 +211,7 @@ def figures_of(tally: Tally) -> list[Figure]:
                 Figure(
                     f"{source}_missed_recall",
                     found / tally.missed_tracks,
-                    "share",
+                    "fraction",
                     None,
                     tally.missed_tracks,
                     wilson(found, tally.missed_tracks),
@@ -239,7 +247,7 @@ def main() -> None:
     for f in figures:
         low, high = f.interval or (0.0, 0.0)
         sys.stdout.write(f"{f.name:44} {f.value:6.3f}  [{low:.2f}, {high:.2f}]  n={f.n}\n")
-    command = " ".join(["python -m tests.edge.measure_evidence", *sys.argv[1:]])
+    command = " ".join(["python -m synth.experiments.evidence_precision", *sys.argv[1:]])
     write_figures(wanted.out, figures, command=command, now=datetime.datetime.now(datetime.UTC))
 
 
