@@ -12,15 +12,13 @@ from edge.evidence.collector import (
     Repetition,
     track_key,
 )
-from edge.evidence.second_views import mirror_back, second_views, stretch_contrast
-from edge.evidence.teacher import TeacherResult, translated, with_teacher_thresholds
+from edge.evidence.teacher import TeacherResult
 from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections, Floats
 from edge.vision.frames import Frame, MotionReading
-from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import Light, Weather, taxonomy_of
+from messaging.taxonomy import Light, Weather
 from tests.support.edge.model_bundles import describe
 
 FIRE, SMOKE, POTHOLE = 0, 1, 3
@@ -350,45 +348,3 @@ def test_evidence_boxes_lie_inside_the_frame() -> None:
 
 def test_the_floor_is_what_weak_tracks_need() -> None:
     assert Camera().collector.floor == pytest.approx(0.4 * 0.5)
-
-
-def test_a_teacher_of_other_classes_speaks_of_those_known_here_only() -> None:
-    names = ("smoke", "tree", "fire")
-    teacher = describe(class_names=names, taxonomy_digest=taxonomy_of(names).digest)
-    seen = both(box(class_id=0), box(class_id=1), box(FAR, class_id=2))
-    heard = translated(seen, teacher, describe())
-    assert heard.class_id.tolist() == [SMOKE, FIRE]
-    assert heard.xyxy[1].tolist() == list(FAR)
-    limits = with_teacher_thresholds(teacher, describe()).thresholds
-    assert limits == {name: teacher.thresholds.get(name, 1.0) for name in describe().class_names}
-    assert 1.0 in limits.values()
-
-
-class MirrorDetector:
-    """Sees one bright square wherever it is; for the second views."""
-
-    digest = "d" * 64
-    description: BundleDescription = describe()
-
-    def detect(self, images: list[npt.NDArray[np.uint8]], *, floor: float | None = None) -> list[Detections]:
-        return [self._infer(image) for image in images]
-
-    def _infer(self, image: npt.NDArray[np.uint8]) -> Detections:
-        ys, xs = np.nonzero(image[:, :, 1] > 150)
-        return box((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-
-    def embed(self, image: npt.NDArray[np.uint8], xyxy: Floats) -> Floats:
-        return np.zeros((len(xyxy), 4), np.float32)
-
-
-def test_the_mirrored_view_comes_back_in_the_pixels_of_the_frame() -> None:
-    image = np.full((360, 640, 3), 60, np.uint8)
-    image[100:150, 40:90] = 250
-    mirrored, _ = second_views(MirrorDetector(), image, 0.1)
-    assert mirrored.xyxy[0].tolist() == [40, 100, 90, 150]
-    assert mirror_back(mirror_back(mirrored, 640), 640).xyxy.tolist() == mirrored.xyxy.tolist()
-
-
-def test_the_stretched_view_of_a_dark_frame_is_brighter() -> None:
-    dark = np.random.default_rng(0).integers(0, 40, (360, 640, 3)).astype(np.uint8)
-    assert stretch_contrast(dark).mean() > dark.mean() + 20
