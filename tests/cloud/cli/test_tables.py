@@ -32,8 +32,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(window_days=36500),
     )
-    with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up:
-        wait_until(lambda: up.sites and up.sites["harbour"].model == MODEL)
+    with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour", "quay")) as up:
+        wait_until(lambda: [site.model for site in up.sites.values()] == [MODEL, MODEL])
         unknown = misdetection(model_digest=MODEL, class_name="unknown", evidence=EvidenceSource.MOTION)
         up.say("harbour", misdetection(model_digest=MODEL), unknown, tally(model_digest=MODEL), HAZARD)
         wait_until(lambda: up.parts is not None and len(up.parts.register.modes()) == 2)
@@ -105,7 +105,7 @@ def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> No
     none_yet = run(cloud, "rollout", "status")
     assert (none_yet.exit_code, "There is no rollout yet" in none_yet.stderr) == (1, True)
     started = json.loads(run(cloud, "rollout", "start", MODEL[:8], "--json").stdout)
-    assert [site["site"] for site in started["sites"]] == ["harbour"]
+    assert {site["site"]: site["group"] for site in started["sites"]} == {"harbour": "canary", "quay": "all"}
     paused = run(cloud, "rollout", "pause")
     assert f"Rollout {started['id']} of {MODEL[:12]}: canary (paused)" in paused.stdout
     assert "(paused)" not in run(cloud, "rollout", "continue", started["id"]).stdout
