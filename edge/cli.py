@@ -160,11 +160,15 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def message(file: Annotated[Path, typer.Argument(help="The bytes of one message, as it left.")]) -> None:
-    """A packed message as the CloudEvent it is, in JSON."""
-    from messaging.wire_format.codec import cloud_event, decode
+def message(
+    file: Annotated[
+        Path, typer.Argument(help="One message: raw bytes or hex digits; - is standard input.")
+    ] = Path("-"),
+) -> None:
+    """Print one message as CloudEvents JSON."""
+    from messaging.wire_format.inspection import cloud_event_json
 
-    _out.print_json(json.dumps(cloud_event(decode(file.read_bytes()))))
+    typer.echo(cloud_event_json(file))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from cloud.cli.campaigns import campaign
 from cloud.cli.console import notes
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
+from cloud.cli.message import message
 from cloud.cli.models import models, rollout
 from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init
 from cloud.errors import CloudUnreachable
@@ -30,6 +31,7 @@ app = typer.Typer(
 START, RUN, FLEET, LOOP = "Start here", "Run the cloud", "The fleet", "The learning loop"
 for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), ("doctor", doctor)):
     app.command(name, rich_help_panel=START)(command)
+app.command("message", rich_help_panel=FLEET)(message)
 for name, group, panel in (
     ("cloud", cloud_app, RUN),
     ("config", config, RUN),

@@ -23,7 +23,7 @@ from messaging.errors import ConfigurationError, MessageRefused
 from messaging.receipts import LedgerPosition
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.locks import FileLock
-from messaging.wire_format.codec import SCHEMA_VERSION
+from messaging.wire_format.codec import FORMAT_VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -287,6 +287,6 @@ def _entry(message: Outgoing, head: LedgerPosition, at_utc: int) -> LedgerEntry:
         kind=message.kind,
         length_bytes=len(message.data),
         sha256=digest_of(message.data),
-        schema=SCHEMA_VERSION,
+        schema=FORMAT_VERSION,
         at_utc=at_utc,
     )

@@ -1,11 +1,11 @@
 """Payload <-> bytes, and the one table of payload types.
 
-A message is a CloudEvent around one report, or around several of one kind where the kind gathers: id (a
-ULID), source (the site), type (kind and schema version), time, and the reports, packed by the payload's
-public schema (see `schema`; `cloud_event` shows it as the JSON that CloudEvents defines). The table
-`PAYLOADS` says of each kind: its model, lane, size cap, how many a message may hold, shedding priority and
-retention; subjects, permissions, streams, caps and the gate's allow-list are generated from it and written
-nowhere else. Packed bytes have one reading and one writing: `decode` takes only what `encode` would write.
+A message is a CloudEvent around one report, or around several of one kind where the kind is batched: id (a
+ULID), source (the site), type (kind), time, and the reports, encoded by the payload's schema (see `schema`;
+docs/wire-format.md has the byte layout). The table `PAYLOADS` defines for each kind: its model, lane, size
+cap, how many a message may hold, shedding priority and retention; subjects, permissions, streams, caps and
+the gate's allow-list are generated from it and written nowhere else. Every message has exactly one encoding:
+`decode` accepts only what `encode` writes, and only with the schema digest of this program.
 """
 
 import binascii
@@ -13,7 +13,6 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -35,8 +34,9 @@ from messaging.reports import (
 from messaging.wire_format.column_encodings import ModelFields, Origin, SlugText, ulid_number, ulid_text
 from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
 from messaging.wire_format.schema import encoding_of
+from messaging.wire_format.schema_digest import SCHEMA_DIGEST_BYTES, schema_digest, schema_text
 
-SCHEMA_VERSION = 2
+FORMAT_VERSION = 3
 MAX_MESSAGE_BYTES = 8 * 1024
 
 
@@ -50,9 +50,9 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True)
 class PayloadType:
-    """One row of the table. `shed_order` None means never shed; else lower numbers go first.
+    """One row of the table. `shed_order` None means never shed; lower numbers are shed first.
 
-    `max_reports` is how many reports of the kind one message may hold; more than one: the kind gathers.
+    `max_reports` is how many reports of the kind one message may hold; above 1 the kind is batched.
     """
 
     kind: str
@@ -81,13 +81,19 @@ _KINDS = {row.model: row.kind for row in PAYLOADS.values()}
 _KIND_ORDER = tuple(PAYLOADS)
 _ENCODINGS: dict[str, ModelFields] = {row.kind: encoding_of(row.model) for row in PAYLOADS.values()}
 _MAX_KINDS = 32
-_HEAD_BYTES = 3
+_CHECK_BYTES = 3
+_HEAD_BYTES = _CHECK_BYTES + SCHEMA_DIGEST_BYTES
 _ULID_COUNT = 1 << 128
+_SCHEMAS: dict[str, str] = {
+    kind: schema_text(kind, number, PAYLOADS[kind].max_reports, _ENCODINGS[kind])
+    for number, kind in enumerate(_KIND_ORDER)
+}
+_SCHEMA_DIGESTS: dict[str, bytes] = {kind: schema_digest(text) for kind, text in _SCHEMAS.items()}
 
 
 @dataclass(frozen=True)
 class Message:
-    """A report with its envelope, and `more` of the same kind. `id` is a ULID, made once at its birth."""
+    """A report with its envelope, and `more` of the same kind. `id` is a ULID, made once with the message."""
 
     id: str
     site: str
@@ -125,7 +131,7 @@ def encode(message: Message) -> bytes:
             f"{row.max_reports} of this one kind fit"
         )
     try:
-        data = _framed(_packed(message, row))
+        data = _framed(_SCHEMA_DIGESTS[row.kind] + _body(message, row))
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise MessageRefused(
             f"{row.kind} message {str(message.id)[:26]} does not fit its schema: {str(error)[:80]}"
@@ -139,17 +145,20 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """Unpack and validate bytes. Raises `MessageRefused`: over the cap, unknown version or kind, bad schema,
-    or another writing of a message than `encode`'s."""
+    """Decode and validate bytes.
+
+    Raises `MessageRefused`: over the cap, another format version, unknown kind, another schema, a value that
+    the schema does not admit, or another encoding of a message than `encode`'s.
+    """
     if len(data) > MAX_MESSAGE_BYTES:
         raise MessageRefused(f"message of {len(data)} bytes was not read; the cap is {MAX_MESSAGE_BYTES}")
-    if not data or data[0] != SCHEMA_VERSION:
+    if not data or data[0] != FORMAT_VERSION:
         found = data[0] if data else "none"
-        raise MessageRefused(f"schema version {found}, this program reads {SCHEMA_VERSION}")
-    if data != _framed(data[_HEAD_BYTES:]):
+        raise MessageRefused(f"format version {found}, this program reads {FORMAT_VERSION}")
+    if len(data) < _HEAD_BYTES or data != _framed(data[_CHECK_BYTES:]):
         raise MessageRefused(f"not a Blindspot message, or damaged: the check of its {len(data)} bytes fails")
     try:
-        message = _unpacked(MixedRadixReader(data[_HEAD_BYTES:]), len(data))
+        message = _decoded(data[_CHECK_BYTES:_HEAD_BYTES], MixedRadixReader(data[_HEAD_BYTES:]), len(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -157,29 +166,26 @@ def decode(data: bytes) -> Message:
     except (ValueError, TypeError, ArithmeticError) as error:
         raise MessageRefused(f"not a Blindspot message: {type(error).__name__}: {str(error)[:80]}") from None
     if encode(message) != data:
-        raise MessageRefused(f"{message.kind} message {message.id} is not written canonically")
+        raise MessageRefused(f"{message.kind} message {message.id} is not in its canonical encoding")
     return message
 
 
-def cloud_event(message: Message) -> dict[str, Any]:
-    """The message as a CloudEvent in JSON values, for people who look at one; `data` lists its reports."""
-    return {
-        "specversion": "1.0",
-        "id": message.id,
-        "source": f"site/{message.site}",
-        "type": f"blindspot.{message.kind}.v{SCHEMA_VERSION}",
-        "time": message.at_utc,
-        "datacontenttype": "application/json",
-        "data": [report.model_dump(mode="json") for report in message.reports],
-    }
+def schema_of(kind: str) -> str:
+    """The schema of a payload type as text, one line per field."""
+    return _SCHEMAS[kind]
 
 
-def _framed(body: bytes) -> bytes:
-    """Version, a check against damage (packed bytes have no redundancy of their own), and the body."""
-    return struct.pack("<BH", SCHEMA_VERSION, binascii.crc_hqx(body, 0)) + body
+def schema_digest_of(kind: str) -> bytes:
+    """The schema digest that messages of this kind carry."""
+    return _SCHEMA_DIGESTS[kind]
 
 
-def _packed(message: Message, row: PayloadType) -> bytes:
+def _framed(content: bytes) -> bytes:
+    """Format version, a CRC against damage (the encoding has no redundancy of its own), and the content."""
+    return struct.pack("<BH", FORMAT_VERSION, binascii.crc_hqx(content, 0)) + content
+
+
+def _body(message: Message, row: PayloadType) -> bytes:
     out, origin = MixedRadixWriter(), Origin(_seconds(message.at_utc), _ulid(message.id))
     out.put(_KIND_ORDER.index(row.kind), _MAX_KINDS)
     out.put(ulid_number(origin.id), _ULID_COUNT)
@@ -190,11 +196,16 @@ def _packed(message: Message, row: PayloadType) -> bytes:
     return out.to_bytes()
 
 
-def _unpacked(source: MixedRadixReader, length_bytes: int) -> Message:
+def _decoded(digest: bytes, source: MixedRadixReader, length_bytes: int) -> Message:
     number = source.take(_MAX_KINDS)
     if number >= len(_KIND_ORDER):
         raise MessageRefused(f"payload type {number} is not on the allow-list")
     row = PAYLOADS[_KIND_ORDER[number]]
+    if digest != _SCHEMA_DIGESTS[row.kind]:
+        raise MessageRefused(
+            f"{row.kind} message was written with schema {digest.hex()}, this program reads "
+            f"{_SCHEMA_DIGESTS[row.kind].hex()}; run the same version of Blindspot at both ends"
+        )
     if length_bytes > row.cap_bytes:
         raise MessageRefused(f"{row.kind} message has {length_bytes} bytes, its cap is {row.cap_bytes}")
     origin = Origin(id=ulid_text(source.take(_ULID_COUNT)), at_utc=source.take(LAST_UTC + 1))

@@ -107,10 +107,10 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\x00 pixels", "schema version 255"),
-        (b'{"type": "blindspot.misdetection.v1"}', "schema version 123"),
-        (b"\x02\xff\x1f\x1f", "not a Blindspot message"),
-        (b"[" * 5000, "schema version"),
+        (b"\xff\x00 pixels", "format version 255"),
+        (b'{"type": "blindspot.misdetection.v1"}', "format version 123"),
+        (b"\x03\xff\x1f\x1f", "not a Blindspot message"),
+        (b"[" * 5000, "format version"),
     ],
 )
 def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(

@@ -10,12 +10,11 @@ import pytest
 from messaging.errors import MessageRefused
 from messaging.reports import Report
 from messaging.wire_format.codec import (
+    FORMAT_VERSION,
     MAX_MESSAGE_BYTES,
     PAYLOADS,
-    SCHEMA_VERSION,
     Lane,
     Message,
-    cloud_event,
     decode,
     encode,
     kind_of,
@@ -53,7 +52,7 @@ def test_hazards_swaps_and_verdicts_are_never_shed_and_the_order_is_that_of_the_
 def test_a_message_survives_the_wire_and_has_one_writing(kind: str) -> None:
     data = encode(_message(kind))
     assert decode(data) == _message(kind)
-    assert data[0] == SCHEMA_VERSION
+    assert data[0] == FORMAT_VERSION
     assert len(data) <= min(128, PAYLOADS[kind].cap_bytes)
 
 
@@ -74,35 +73,33 @@ def test_a_message_holds_reports_of_one_kind() -> None:
         encode(Message(ULID_SAMPLE, "s1", 0, MISDETECTION, (HAZARD,)))
 
 
-def test_a_cloud_event_says_who_what_and_when() -> None:
-    event = cloud_event(_message("hazard"))
-    assert event["specversion"] == "1.0"
-    assert event["type"] == f"blindspot.hazard.v{SCHEMA_VERSION}"
-    assert (event["source"], event["id"], event["time"]) == ("site/s1", ULID_SAMPLE, 1_800_000_000)
-    assert event["data"] == [HAZARD.model_dump(mode="json")]
+def _checked(content: bytes) -> bytes:
+    """Content (schema digest and body) after a format version and CRC that are right."""
+    return struct.pack("<BH", FORMAT_VERSION, binascii.crc_hqx(content, 0)) + content
 
 
-def _checked(body: bytes) -> bytes:
-    """A body under a head that is right."""
-    return struct.pack("<BH", SCHEMA_VERSION, binascii.crc_hqx(body, 0)) + body
-
-
-GOOD = encode(_message("hazard"))
+GOOD, SWAP = encode(_message("hazard")), encode(_message("swap"))
 REFUSED: list[tuple[str, bytes, str]] = [
-    ("a picture", b"\xff\xd8\xff\xe0", "schema version 255"),
-    ("JSON", b'{"type": "blindspot.hazard.v1"}', "schema version 123"),
-    ("empty", b"", "schema version none"),
-    ("an older version", b"\x01" + GOOD[1:], "schema version 1"),
-    ("a later version", b"\x03" + GOOD[1:], "schema version 3"),
-    ("a kind that no row names", _checked(b"\x1f"), "payload type 31 is not on the allow-list"),
-    ("nothing but a version", bytes([SCHEMA_VERSION]), "damaged"),
-    ("something after the last field", _checked(GOOD[3:] + b"\xff"), "not written canonically"),
-    ("zeros after the last field", _checked(GOOD[3:] + b"\x00"), "not written canonically"),
+    ("a picture", b"\xff\xd8\xff\xe0", "format version 255"),
+    ("JSON", b'{"type": "blindspot.hazard.v1"}', "format version 123"),
+    ("empty", b"", "format version none"),
+    ("an older version", b"\x02" + GOOD[1:], "format version 2"),
+    ("a later version", b"\x04" + GOOD[1:], "format version 4"),
+    ("a kind that no row names", _checked(GOOD[3:6] + b"\x1f"), "payload type 31 is not on the allow-list"),
+    ("nothing but a version", bytes([FORMAT_VERSION]), "damaged"),
+    ("no whole schema digest", _checked(GOOD[3:5]), "damaged"),
+    (
+        "the schema of another kind",
+        _checked(encode(_message("swap"))[3:6] + GOOD[6:]),
+        "was written with schema",
+    ),
+    ("something after the last field", _checked(GOOD[3:] + b"\xff"), "not in its canonical encoding"),
+    ("zeros after the last field", _checked(GOOD[3:] + b"\x00"), "not in its canonical encoding"),
     ("cut short", GOOD[:40], "damaged"),
     ("one bit turned", GOOD[:40] + bytes([GOOD[40] ^ 4]) + GOOD[41:], "damaged"),
     ("a camera that no slug allows", encode(_hazard(camera="_")), "HazardEvent: field 'camera'"),
     ("over the cap of any kind", GOOD * (MAX_MESSAGE_BYTES + 1), "was not read"),
-    ("over the cap of its kind", _checked(encode(_message("swap"))[3:] + bytes(600)), "its cap is 512"),
+    ("over the cap of its kind", _checked(SWAP[3:] + bytes(600)), "its cap is 512"),
 ]
 
 
