@@ -1,0 +1,1 @@
+"""Measurements of the wire format: needs the libraries of the extra `dev`."""
