@@ -1,1 +1,1 @@
-"""The ground: the words that cross the wire, and the wire. Imports nothing of ours."""
+"""What site and cloud share: payloads, wire format, brokers, signatures. Imports no other package of ours."""

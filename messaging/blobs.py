@@ -27,14 +27,14 @@ class Blobs(Protocol):
         """Bytes of a blob. Raises `BlobError`: absent, longer than `max_bytes`, or of another digest."""
 
     async def has(self, digest: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob is present."""
 
 
 class NamedFiles(Protocol):
-    """Small files by name that may be replaced (signed metadata). Not trusted: signatures say what holds."""
+    """Small files by name that may be replaced (metadata). Not trusted: readers check its signatures."""
 
     async def ensure(self) -> None:
-        """Make the place where the files lie; safe to repeat. Needs the right to write."""
+        """Create the storage if absent; safe to repeat. Needs permission to write."""
 
     async def put_named(self, name: str, data: bytes) -> None:
         """Store or replace a file."""
@@ -44,7 +44,7 @@ class NamedFiles(Protocol):
 
 
 def checked(data: bytes, digest: str, max_bytes: int) -> bytes:
-    """The data, if it is what was asked for. Raises `BlobError`."""
+    """The data, if length and digest are as expected. Raises `BlobError`."""
     if len(data) > max_bytes:
         raise BlobError(f"blob {digest[:12]} has {len(data)} bytes, at most {max_bytes} were expected")
     if digest_of(data) != digest:
@@ -71,7 +71,7 @@ class MemoryBlobs:
         return checked(self._blobs[digest], digest, max_bytes)
 
     async def has(self, digest: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob is present."""
         return digest in self._blobs
 
 
@@ -82,7 +82,7 @@ class MemoryFiles:
         self._files: dict[str, bytes] = {}
 
     async def ensure(self) -> None:
-        """Nothing to make."""
+        """Does nothing."""
 
     async def put_named(self, name: str, data: bytes) -> None:
         """Store or replace a file."""
@@ -103,7 +103,7 @@ class FolderBlobs:
         self._folder = folder
 
     def path(self, digest: str) -> Path:
-        """Where the blob lies, present or not."""
+        """The path of the blob, whether present or not."""
         return self._folder / digest[:2] / digest
 
     async def put(self, data: bytes) -> str:
@@ -122,5 +122,5 @@ class FolderBlobs:
             raise BlobError(f"blob {digest[:12]} is absent from {self._folder}") from None
 
     async def has(self, digest: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob is present."""
         return self.path(digest).exists()

@@ -1,8 +1,8 @@
 """The seam for messages: publish with acknowledgement, pull with acknowledgement, last values.
 
-Two back ends pass one contract suite: `memory_bus` and `nats_bus`. "Accepted" means stored durably by
+Two back ends pass one contract suite: `memory_bus` and `nats.bus`. "Accepted" means stored durably by
 the broker (full fsync); a message id seen within the stream's window is accepted once. Errors are those
-of `messaging.errors`; no back end lets a foreign one through.
+of `messaging.errors`; every back end translates foreign ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A durable stream that captures subjects. Full means refuse (`WireFull`), never forget silently."""
+    """A durable stream that captures subjects. A full stream refuses (`WireFull`) and drops nothing."""
 
     name: str
     subjects: tuple[str, ...]
@@ -24,7 +24,7 @@ class StreamSpec:
 
 @dataclass(frozen=True)
 class PublishAck:
-    """The broker's word that it has the message. `duplicate`: it had it already."""
+    """The broker has stored the message; `duplicate`: it had stored this id before."""
 
     stream: str
     sequence: int
@@ -32,11 +32,11 @@ class PublishAck:
 
 
 class Delivery(Protocol):
-    """One message handed to a consumer; it comes again unless acknowledged or refused."""
+    """One message delivered to a consumer; it is delivered again unless acknowledged or refused."""
 
     @property
     def subject(self) -> str:
-        """Where it was published."""
+        """The subject it was published on."""
 
     @property
     def data(self) -> bytes:
@@ -52,20 +52,20 @@ class Delivery(Protocol):
 
     @property
     def sequence(self) -> int:
-        """Its place in the stream."""
+        """Its number in the stream, from 1."""
 
     @property
     def attempt(self) -> int:
         """1 on the first delivery."""
 
     async def acknowledge(self) -> None:
-        """Done with it; returns once the broker has taken note (double acknowledgement)."""
+        """Mark it as processed; returns when the broker has confirmed this (double acknowledgement)."""
 
     async def retry_later(self, delay_s: float = 1.0) -> None:
-        """Not now: deliver again after the delay."""
+        """Have it delivered again after the delay."""
 
     async def refuse(self) -> None:
-        """Never deliver again: the message itself is at fault."""
+        """Have it never delivered again, because the message itself is invalid."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Bus(Protocol):
     """A connection to one broker."""
 
     async def ensure_stream(self, spec: StreamSpec) -> None:
-        """Create the stream or update it to the spec; keeps what it holds."""
+        """Create the stream or update it to the spec; keeps its messages."""
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -90,7 +90,7 @@ class Bus(Protocol):
         """Store one message.
 
         Raises `WireFull`, `WireForbidden`, `WireUnavailable` (retry the same id) or `MessageRefused`
-        (bigger than the stream or the server takes).
+        (larger than the stream or the server accepts).
         """
 
     async def pull(
@@ -99,10 +99,10 @@ class Bus(Protocol):
         """Next messages for a durable consumer, at most `batch`; empty when none came in time."""
 
     async def purge_through(self, stream: str, sequence: int) -> None:
-        """Forget messages up to and including `sequence`."""
+        """Delete messages up to and including `sequence`."""
 
     async def stream_state(self, stream: str) -> StreamState:
-        """How full a stream is."""
+        """Counters of a stream."""
 
     async def acknowledged_through(self, stream: str, durable: str) -> int:
         """Highest sequence up to which the consumer has acknowledged everything."""

@@ -1,12 +1,12 @@
-"""What can go wrong in messaging, split by whose fault it is.
+"""The errors of messaging, split by whose fault they are.
 
 BlindspotError                  root of every error of ours; one sentence: what, where, what to do
 ├── ConfigurationError          the caller's settings or arguments (also: unknown hazard class or tag)
 ├── MessageRefused              the peer's message: unknown version, over the cap, not on the allow-list
 ├── WireError                   the broker or the link
-│   ├── WireUnavailable         not reachable now; retrying the same message id later is right
+│   ├── WireUnavailable         not reachable now; retry the same message id later
 │   ├── WireFull                the stream is at its cap; back-pressure, shed by the table's priority
-│   └── WireForbidden           the credential does not allow the subject; retrying is wrong
+│   └── WireForbidden           the credential does not allow the subject; do not retry
 ├── BlobError                   a blob is absent, truncated, too long or has another digest
 └── TrustError                  signature, threshold, version, expiry, length or digest does not hold
 """
@@ -45,7 +45,7 @@ class BlobError(BlindspotError):
 
 
 class TrustError(BlindspotError):
-    """A release or an order is not to be believed; the incumbent stays.
+    """A release or an order is not trusted; the incumbent stays in service.
 
     `reason` is the value of the `messaging.reports.SwapReason` that a receipt states.
     """

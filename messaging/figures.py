@@ -1,8 +1,8 @@
-"""What a command measured, written in one format that the tables of `docs/` are made from.
+"""Figures: what a command measured, in one format that the tables of `docs/` are made from.
 
 A figure states its target as a comparison and a number; whether it holds is computed from the value and
-never passed in. A figure that was not measured has value None and does not hold. Lives in the ground
-because every program writes it; it knows nothing of what is measured.
+never passed in. A figure that was not measured has value None and does not hold. Every
+package writes figures; this module is independent of what is measured.
 """
 
 import datetime
@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def value_text(self) -> str:
-        """The value with its unit, or that there is none."""
+        """The value with its unit, or `not measured`."""
         return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}"
 
     @property
@@ -46,7 +46,7 @@ class Figure:
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, memory, operating system."""
+    """The machine as text: processor, cores, memory, operating system."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     model = next(
         (line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")),
@@ -75,7 +75,7 @@ def _cpu_lines() -> list[str]:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this file lies in; None for an installed wheel."""
+    """The commit of the checkout that contains this file; None for an installed wheel."""
     try:
         run = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"],

@@ -1,7 +1,7 @@
-"""The bus in memory: public, for tests and for programs that need no broker.
+"""The bus in memory, for tests and for programs that need no broker.
 
-Keeps the promises of `messaging.bus` within one process and one event loop: duplicate ids, full streams,
-redelivery of what was not acknowledged, last values and hints. Several rooms may share one object.
+Satisfies the contract of `messaging.bus` within one process and one event loop: duplicate ids, full streams,
+redelivery of unacknowledged messages, last values and hints. Several components may use one object.
 """
 
 import asyncio
@@ -59,15 +59,15 @@ class MemoryDelivery:
     clock: Callable[[], float]
 
     async def acknowledge(self) -> None:
-        """Done with it."""
+        """Mark it as processed."""
         self.consumer.done.add(self.sequence)
 
     async def retry_later(self, delay_s: float = 1.0) -> None:
-        """Deliver again after the delay."""
+        """Have it delivered again after the delay."""
         self.consumer.due_at_s[self.sequence] = self.clock() + delay_s
 
     async def refuse(self) -> None:
-        """Never deliver again."""
+        """Have it never delivered again."""
         self.consumer.done.add(self.sequence)
 
 
@@ -123,12 +123,12 @@ class MemoryBus:
             await asyncio.sleep(_POLL_S)
 
     async def purge_through(self, stream: str, sequence: int) -> None:
-        """Forget messages up to and including `sequence`."""
+        """Delete messages up to and including `sequence`."""
         known = self._named(stream)
         known.messages = [m for m in known.messages if m.sequence > sequence]
 
     async def stream_state(self, stream: str) -> StreamState:
-        """How full a stream is."""
+        """Counters of a stream."""
         known = self._named(stream)
         first = known.messages[0].sequence if known.messages else known.last_sequence + 1
         return StreamState(len(known.messages), known.bytes, first, known.last_sequence)
@@ -157,21 +157,21 @@ class MemoryBus:
         return dict(self._bucket(bucket))
 
     async def hint(self, subject: str) -> None:
-        """Wake whoever waits on the subject."""
+        """Wake a waiter on the subject."""
         self._hints.setdefault(subject, asyncio.Event()).set()
 
     async def wait_hint(self, subject: str, timeout_s: float) -> bool:
         """Whether a hint came since the last call, or comes within `timeout_s`."""
-        heard = self._hints.setdefault(subject, asyncio.Event())
+        hinted = self._hints.setdefault(subject, asyncio.Event())
         try:
-            await asyncio.wait_for(heard.wait(), timeout_s)
+            await asyncio.wait_for(hinted.wait(), timeout_s)
         except TimeoutError:
             return False
-        heard.clear()
+        hinted.clear()
         return True
 
     async def close(self) -> None:
-        """Nothing to close; what is stored stays."""
+        """Does nothing; stored messages are kept."""
 
     def _named(self, stream: str) -> _Stream:
         if stream not in self._streams:

@@ -1,7 +1,7 @@
-"""Where a message stands in its site's ledger, and the cloud's receipt for it.
+"""Position of a message in its site's ledger, and the cloud's receipt for it.
 
-The gate sends number and hash of the ledger entry as headers; intake writes, per site, the highest number
-that it has committed to its store into the bucket RECEIPTS; the gate then lets the site forget.
+The gate sends number and hash of the ledger entry as headers. Intake writes, per site, the highest number
+that it has committed to its store into the bucket RECEIPTS; the site then deletes its copy.
 """
 
 import json
@@ -16,13 +16,13 @@ LEDGER_HASH = "Blindspot-Ledger-Hash"
 
 @dataclass(frozen=True)
 class LedgerPosition:
-    """Number (from 1) and sha256 hex of a ledger entry. Also the form of a receipt."""
+    """Number (from 1) and sha256 hex of a ledger entry. Also the content of a receipt."""
 
     n: int
     hash: str
 
     def headers(self) -> dict[str, str]:
-        """Headers of the message that the entry is about."""
+        """Headers of the message of this entry."""
         return {LEDGER_NUMBER: str(self.n), LEDGER_HASH: self.hash}
 
     def to_bytes(self) -> bytes:
@@ -31,7 +31,7 @@ class LedgerPosition:
 
 
 def position_in_headers(headers: Mapping[str, str]) -> LedgerPosition | None:
-    """Where the sender says the message stands in its ledger; None without such headers."""
+    """The ledger position that the sender states; None without such headers."""
     number = headers.get(LEDGER_NUMBER, "")
     if not (number.isascii() and number.isdigit() and len(number) < 16):
         return None

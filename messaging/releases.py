@@ -1,8 +1,8 @@
-"""What comes down to a site: the detector bundle's description and the rollout order.
+"""What the cloud sends to a site: the detector bundle's description and the rollout order.
 
-A bundle is one file, `model.onnx`; its description travels inside it (`metadata_props["blindspot"]`)
-and its digest is the file's sha256. A rollout order only chooses among releases; it carries no weights
-and gives no authority to install what is not a signed release.
+A bundle is one file, `model.onnx`; its description is stored in it (`metadata_props["blindspot"]`)
+and its digest is the file's sha256. A rollout order only names one of the releases; it carries no
+weights, and a site installs nothing that is not a signed release.
 """
 
 from enum import StrEnum
@@ -29,7 +29,7 @@ class BundleDescription(BaseModel):
     Input: (n, 3, height, width) float32, RGB 0-1, letterboxed with grey 114. Outputs: `boxes_output`
     (n, 4 + classes, anchors): centre x, centre y, width, height in input pixels, then class scores,
     NMS outside; `features_output` (n, embedding_width, height/feature_stride, width/feature_stride):
-    feature maps of layers that no training touches, already projected on the public basis, from which
+    feature maps of layers that are never trained, already projected on the public basis, from which
     per-box embeddings are pooled (RoIAlign). The basis is part of the graph: pooling is linear, so
     projecting the map is projecting the pooled vector.
     """
@@ -63,16 +63,16 @@ class BundleDescription(BaseModel):
 
 
 class Channel(StrEnum):
-    """What a release may do: `trial` runs in shadow only, `service` may serve."""
+    """What a release may do: `trial` runs in shadow only, `service` may be put in service."""
 
     TRIAL = "trial"
     SERVICE = "service"
 
 
 class RolloutOrder(BaseModel):
-    """What one site should run, chosen among the releases; signed by the director key.
+    """Names the release that one site should run; signed by the director key.
 
-    `sequence` only goes up. An expired order changes nothing: the site keeps what it runs.
+    `sequence` only increases. An expired order changes nothing: the site keeps its model in service.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

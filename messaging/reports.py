@@ -1,8 +1,8 @@
-"""What goes up from a site: the report payloads. No field can hold pixels.
+"""The report payloads that a site sends. No field can hold pixels.
 
 Every string is an enum, a slug, a digest or an id of fixed form; every number is bounded and rounded to
 a coarse grid; every list has a maximum length. Times are whole seconds (evidence: whole minutes), boxes
-are shares of the frame rounded to 1/100. There is no free text: reasons are enums.
+are fractions of the frame rounded to 1/100. There is no free text: reasons are enums.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 
 @dataclass(frozen=True)
 class Grid:
-    """A fraction is rounded to whole steps where it is built."""
+    """A number is rounded to whole steps when its report is built."""
 
     step: float
 
     def steps(self, value: float) -> int:
-        """How many steps a value is, rounded."""
+        """The value in steps, rounded."""
         return round(value / self.step)
 
     def value(self, steps: int) -> float:
@@ -43,7 +43,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Significant:
-    """A fraction keeps so many digits: fewer digits, less room for what does not belong in a figure."""
+    """A number keeps so many significant digits; more digits could carry data that is not a metric."""
 
     digits: int
 
@@ -67,7 +67,7 @@ class Report(BaseModel):
 
 
 class BoxGeometry(Report):
-    """A box as shares of frame width and height: centre and size, rounded to 0.01."""
+    """A box as fractions of frame width and height: centre and size, rounded to 0.01."""
 
     cx: Fraction
     cy: Fraction
@@ -76,7 +76,7 @@ class BoxGeometry(Report):
 
 
 class ConditionTags(Report):
-    """Conditions of the frame (light, weather, sharpness) and of the box in it."""
+    """Condition of the frame (light, weather), its sharpness, and size, region and occlusion of the box."""
 
     light: Light = Light.UNKNOWN
     weather: Weather = Weather.UNKNOWN
@@ -92,7 +92,7 @@ class ConditionTags(Report):
 
 
 class HazardState(StrEnum):
-    """Life of a hazard event."""
+    """State of a hazard event."""
 
     OPENED = "opened"
     UPDATED = "updated"
@@ -100,7 +100,7 @@ class HazardState(StrEnum):
 
 
 class HazardEvent(Report):
-    """A track that passed the hazard rules."""
+    """A track that satisfied the hazard rules."""
 
     event: Ulid
     camera: Slug
@@ -126,7 +126,7 @@ class ErrorKind(StrEnum):
 
 
 class EvidenceSource(StrEnum):
-    """Where evidence of an error, or of a track's existence, comes from."""
+    """The method that found a misdetection or confirmed a track."""
 
     TRACK_GAP = "track_gap"
     VIEW_DISAGREEMENT = "view_disagreement"
@@ -138,7 +138,7 @@ class EvidenceSource(StrEnum):
 
 
 class Misdetection(Report):
-    """Evidence that the detector erred. `class_name` may be `unknown`. One a track and kind."""
+    """A report that the detector erred, one per track and kind. `class_name` may be `unknown`."""
 
     camera: Slug
     kind: ErrorKind
@@ -154,9 +154,9 @@ class Misdetection(Report):
 class ClassPrototype(Report):
     """A noised mean of one camera's track embeddings of one class and condition.
 
-    `vector` are int8 steps of `scale`: the value is vector x scale. `tracks` is rounded down to tens
-    (twenty at least). `noise_sigma` is the standard deviation per coordinate that was added,
-    `epsilon` what this release cost at `delta`, `epsilon_spent` the camera's total.
+    `vector` is in int8 steps of `scale`: the value is vector x scale. `tracks` is rounded down to tens
+    (at least twenty). `noise_sigma` is the standard deviation of the noise per coordinate, `epsilon` the
+    privacy cost of this prototype at `delta`, `epsilon_spent` the total of the camera.
     """
 
     camera: Slug
@@ -176,8 +176,8 @@ class ClassPrototype(Report):
 class RecallTally(Report):
     """Counts behind estimated recall: one source, class, condition and model of one camera.
 
-    `supported` tracks have evidence that does not come from the model in service; `detected` of them
-    were detected by it. Counts are those since the last tally, so that tallies add up.
+    `supported` tracks are confirmed by an independent source; the model in service reported `detected`
+    of them. Counts are those since the previous tally, so that tallies can be added.
     """
 
     camera: Slug
@@ -208,7 +208,7 @@ class ShadowTally(Report):
 
 
 class ShadowReport(Report):
-    """Candidate beside incumbent on live frames of one site: agreement and recall figures only."""
+    """Counts of a shadow run: candidate and incumbent on the same live frames of one site."""
 
     incumbent_digest: Digest
     candidate_digest: Digest
@@ -222,7 +222,7 @@ class ShadowReport(Report):
 
 
 class Verdict(StrEnum):
-    """What an operator says of an event or a place."""
+    """An operator's judgement of a hazard event or of a box."""
 
     CONFIRMED = "confirmed"
     FALSE_ALARM = "false_alarm"
@@ -231,7 +231,7 @@ class Verdict(StrEnum):
 
 
 class OperatorVerdict(Report):
-    """An operator's word, given at the site."""
+    """An operator's verdict, entered at the site."""
 
     camera: Slug
     verdict: Verdict
@@ -243,7 +243,7 @@ class OperatorVerdict(Report):
 
 
 class SwapOutcome(StrEnum):
-    """What became of a rollout order at a site."""
+    """The outcome of a rollout order at a site."""
 
     SHADOWING = "shadowing"
     INSTALLED = "installed"
@@ -252,7 +252,7 @@ class SwapOutcome(StrEnum):
 
 
 class SwapReason(StrEnum):
-    """Why; `none` when all went well."""
+    """The reason of the outcome; `none` on success."""
 
     NONE = "none"
     BAD_SIGNATURE = "bad_signature"
@@ -275,7 +275,7 @@ class SwapReason(StrEnum):
 
 
 class SwapReceipt(Report):
-    """What a site did with an order."""
+    """What a site did with a rollout order."""
 
     sequence: int = Field(ge=0, le=2**53)
     digest: Digest
@@ -288,7 +288,7 @@ class SwapReceipt(Report):
 
 
 class CameraHealth(Report):
-    """One camera's counters since the node started, and its latest figures."""
+    """Counters of one camera since the node started, and its latest metrics."""
 
     camera: Slug
     frames: Count
@@ -307,7 +307,7 @@ class CameraHealth(Report):
 
 
 class Heartbeat(Report):
-    """A site's state; last value wins."""
+    """A site's state; only the latest is kept."""
 
     model_digest: Digest | None
     previous_digest: Digest | None

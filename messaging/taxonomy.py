@@ -1,7 +1,7 @@
-"""The words that every room shares: hazard classes and condition tags.
+"""The vocabulary of all packages: hazard classes and condition tags.
 
 Classes are a deployment's choice (`Taxonomy`); condition tags are a fixed public vocabulary, because
-failure modes of different sites must be comparable. Nothing here knows of images or of the wire.
+failure modes of different sites must be comparable. Independent of images and of the wire format.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ UNKNOWN_CLASS = "unknown"
 
 
 class Light(StrEnum):
-    """How much light the scene has."""
+    """Daylight in the frame."""
 
     DAY = "day"
     DUSK = "dusk"
@@ -25,7 +25,7 @@ class Light(StrEnum):
 
 
 class Weather(StrEnum):
-    """What is in the air between camera and scene."""
+    """Weather in the frame."""
 
     CLEAR = "clear"
     RAIN = "rain"
@@ -35,7 +35,7 @@ class Weather(StrEnum):
 
 
 class Sharpness(StrEnum):
-    """Whether the frame is in focus and at rest."""
+    """Whether the frame is free of blur."""
 
     SHARP = "sharp"
     BLURRED = "blurred"
@@ -43,7 +43,7 @@ class Sharpness(StrEnum):
 
 
 class SizeBin(StrEnum):
-    """Longer side of a box as a share of the longer side of the frame: <4 %, <10 %, <25 %, above."""
+    """Longer side of a box as a fraction of the longer side of the frame: <4 %, <10 %, <25 %, above."""
 
     TINY = "tiny"
     SMALL = "small"
@@ -53,7 +53,7 @@ class SizeBin(StrEnum):
 
 
 class RegionBin(StrEnum):
-    """Where the centre of a box lies: thirds of the frame's height by thirds of its width."""
+    """Position of the centre of a box: thirds of the frame's height by thirds of its width."""
 
     TOP_LEFT = "top_left"
     TOP = "top"
@@ -130,7 +130,7 @@ class Taxonomy:
 
     @property
     def digest(self) -> str:
-        """sha256 hex of names and order: two detectors with the same digest mean the same by an index."""
+        """sha256 hex of names and order: with the same digest, two detectors use the same class indices."""
         return hashlib.sha256(json.dumps(self.names).encode()).hexdigest()
 
     def index(self, name: str) -> int:

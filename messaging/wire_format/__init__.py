@@ -1,1 +1,1 @@
-"""Payload <-> bytes: the packed encoding of reports and the one table of payload types."""
+"""Payload <-> bytes: the encoding of reports and the one table of payload types."""

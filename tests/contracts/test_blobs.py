@@ -71,7 +71,7 @@ def play_files(request: pytest.FixtureRequest) -> Callable[[FileScenario], None]
 
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * CHUNK_BYTES + 17])
-def test_bytes_come_back_whole_under_their_digest(play: Callable[[BlobScenario], None], length: int) -> None:
+def test_bytes_are_returned_whole_by_their_digest(play: Callable[[BlobScenario], None], length: int) -> None:
     async def scenario(blobs: Blobs) -> None:
         data = os.urandom(length)
         digest = await blobs.put(data)
@@ -92,7 +92,7 @@ def test_a_blob_longer_than_expected_is_refused(play: Callable[[BlobScenario], N
     play(scenario)
 
 
-def test_an_absent_blob_is_said_to_be_absent(play: Callable[[BlobScenario], None]) -> None:
+def test_an_absent_blob_is_refused_as_absent(play: Callable[[BlobScenario], None]) -> None:
     async def scenario(blobs: Blobs) -> None:
         assert not await blobs.has("0" * 64)
         with pytest.raises(BlobError, match="absent"):
@@ -101,7 +101,7 @@ def test_an_absent_blob_is_said_to_be_absent(play: Callable[[BlobScenario], None
     play(scenario)
 
 
-def test_a_damaged_file_is_not_given_out(tmp_path: Path) -> None:
+def test_a_damaged_file_is_not_returned(tmp_path: Path) -> None:
     blobs = FolderBlobs(tmp_path)
     digest = asyncio.run(blobs.put(b"right"))
     blobs.path(digest).write_bytes(b"wrong")
@@ -158,30 +158,30 @@ class BreakingBus(NatsBus):
     """A bus whose reads of chunks fail after a while, and which counts them."""
 
     reads = 0
-    patience = 10**9
+    reads_left = 10**9
 
     async def direct_get(
         self, stream: str, subject: str = "", *, query: Mapping[str, Any] | None = None
     ) -> Reply | None:
         if query is not None:
-            if self.patience <= 0:
+            if self.reads_left <= 0:
                 raise WireUnavailable("the link broke")
-            self.patience -= 1
+            self.reads_left -= 1
             self.reads += 1
         return await super().direct_get(stream, subject, query=query)
 
 
 @pytest.mark.broker
-def test_a_broken_read_is_taken_up_where_it_broke(hub: Hub) -> None:
+def test_a_broken_read_continues_at_the_chunk_that_failed(hub: Hub) -> None:
     async def scenario(bus: NatsBus, models: NatsBlobs, _tuf: NatsBlobs) -> None:
         data = os.urandom(10 * CHUNK_BYTES)
         digest = await models.put(data)
         breaking = BreakingBus(bus.wire)
         reader = NatsBlobs(breaking)
-        breaking.patience = 6
+        breaking.reads_left = 6
         with pytest.raises(WireUnavailable):
             await reader.get(digest, max_bytes=len(data))
-        breaking.patience = 10**9
+        breaking.reads_left = 10**9
         assert await reader.get(digest, max_bytes=len(data)) == data
         assert breaking.reads == 10
 
@@ -189,7 +189,7 @@ def test_a_broken_read_is_taken_up_where_it_broke(hub: Hub) -> None:
 
 
 @pytest.mark.broker
-def test_chunks_that_were_damaged_or_purged_are_noticed(hub: Hub) -> None:
+def test_damaged_and_purged_chunks_are_refused(hub: Hub) -> None:
     async def scenario(bus: NatsBus, models: NatsBlobs, tuf: NatsBlobs) -> None:
         await tuf.put_named("torn.json", b"x" * 1000)
         await bus.purge_subject("OBJ_tuf", "$O.tuf.C.>")

@@ -1,4 +1,4 @@
-"""Classes are a deployment's choice, conditions a fixed vocabulary; both refuse what they do not know."""
+"""Classes are a deployment's choice, conditions a fixed vocabulary; both refuse unknown names."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_the_default_has_seven_classes_in_order() -> None:
     assert [DEFAULT_TAXONOMY.index(name) for name in DEFAULT_TAXONOMY.names] == list(range(7))
 
 
-def test_a_digest_stands_for_names_and_their_order() -> None:
+def test_a_digest_identifies_names_and_their_order() -> None:
     assert taxonomy_of(DEFAULT_TAXONOMY.names).digest == DEFAULT_TAXONOMY.digest
     assert taxonomy_of(reversed(DEFAULT_TAXONOMY.names)).digest != DEFAULT_TAXONOMY.digest
 

@@ -1,6 +1,6 @@
-"""No picture, crop, video or free text fits any field of any payload: fuzzed, field by field.
+"""No image, crop, video or free text fits any field of any payload: fuzzed, field by field.
 
-A message has one writing, so its bytes can say nothing but what its fields say. The residue that a field of
+A message has one encoding, so its bytes contain nothing but its fields. The residue that a field of
 fixed form can carry (a slug, a digest, sixty-four small integers) is bounded by the caps of the payload
 table and of the gate, which have tests of their own.
 """
@@ -37,8 +37,8 @@ def _values(kind: str) -> dict[str, Any]:
     return values
 
 
-def _places(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Every place in a JSON tree: fields, their parts, the first item of lists."""
+def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Every path in a JSON tree: fields, their parts, the first item of lists."""
     if path:
         yield path
     parts: list[tuple[str | int, Any]] = []
@@ -47,21 +47,21 @@ def _places(value: Any, path: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         parts = list(enumerate(value[:1]))
     for key, part in parts:
-        yield from _places(part, (*path, key))
+        yield from _paths(part, (*path, key))
 
 
 def _with(value: Any, path: Path, new: Any) -> Any:
     copy: Any = json.loads(json.dumps(value))
-    place = copy
+    target = copy
     for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = new
+        target = target[step]
+    target[path[-1]] = new
     return copy
 
 
-PLACES = [(kind, path) for kind in PAYLOADS for path in _places(_values(kind))]
+PATHS = [(kind, path) for kind in PAYLOADS for path in _paths(_values(kind))]
 
-pictures = st.one_of(
+images = st.one_of(
     st.lists(st.integers(0, 255), min_size=65, max_size=900),
     st.lists(st.lists(st.integers(0, 255), min_size=8, max_size=8), min_size=8, max_size=32),
     st.lists(st.floats(0, 1, allow_subnormal=False), min_size=65, max_size=200),
@@ -74,11 +74,11 @@ pictures = st.one_of(
 )
 
 
-@pytest.mark.parametrize(("kind", "path"), PLACES, ids=[f"{k}:{'.'.join(map(str, p))}" for k, p in PLACES])
+@pytest.mark.parametrize(("kind", "path"), PATHS, ids=[f"{k}:{'.'.join(map(str, p))}" for k, p in PATHS])
 @settings(ROUNDS, max_examples=8)
-@given(picture=pictures)
-def test_no_field_takes_a_picture_or_free_text(kind: str, path: Path, picture: Any) -> None:
-    values = _with(_values(kind), path, picture)
+@given(image=images)
+def test_no_field_accepts_an_image_or_free_text(kind: str, path: Path, image: Any) -> None:
+    values = _with(_values(kind), path, image)
     with pytest.raises(ValidationError):
         PAYLOADS[kind].model.model_validate_json(json.dumps(values), strict=True)
 
@@ -87,39 +87,39 @@ def test_no_field_takes_a_picture_or_free_text(kind: str, path: Path, picture: A
     ("kind", "name"), [(kind, name) for kind, row in PAYLOADS.items() for name in row.model.model_fields]
 )
 @settings(ROUNDS, max_examples=8)
-@given(picture=pictures)
-def test_a_report_that_was_built_past_the_schema_is_not_written(kind: str, name: str, picture: Any) -> None:
-    forged = SAMPLES[kind].model_copy(update={name: picture})
+@given(image=images)
+def test_a_report_that_was_built_without_validation_is_not_encoded(kind: str, name: str, image: Any) -> None:
+    forged = SAMPLES[kind].model_copy(update={name: image})
     with pytest.raises(MessageRefused):
         encode(_message(forged))
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
 @ROUNDS
-@given(name=st.text(min_size=1, max_size=30), picture=pictures)
-def test_no_payload_takes_one_field_more(kind: str, name: str, picture: Any) -> None:
+@given(name=st.text(min_size=1, max_size=30), image=images)
+def test_no_payload_accepts_another_field(kind: str, name: str, image: Any) -> None:
     values = _values(kind)
-    for place in (values, *(part for part in values.values() if isinstance(part, dict))):
-        if name in place:
+    for target in (values, *(part for part in values.values() if isinstance(part, dict))):
+        if name in target:
             continue
-        place[name] = picture
+        target[name] = image
         with pytest.raises(ValidationError):
             PAYLOADS[kind].model.model_validate_json(json.dumps(values), strict=True)
-        del place[name]
+        del target[name]
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
 @ROUNDS
-@given(picture=pictures)
-def test_what_is_hung_on_a_report_does_not_leave(kind: str, picture: Any) -> None:
-    carrier = SAMPLES[kind].model_copy(update={"picture": picture})
+@given(image=images)
+def test_an_attribute_added_to_a_report_is_not_encoded(kind: str, image: Any) -> None:
+    carrier = SAMPLES[kind].model_copy(update={"image": image})
     assert encode(_message(carrier)) == encode(_message(SAMPLES[kind]))
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
 @ROUNDS
 @given(more=st.binary(min_size=1, max_size=400))
-def test_what_is_appended_to_a_message_does_not_leave(kind: str, more: bytes) -> None:
+def test_bytes_appended_to_a_message_are_refused(kind: str, more: bytes) -> None:
     with pytest.raises(MessageRefused):
         decode(encode(_message(SAMPLES[kind])) + more)
 
@@ -135,7 +135,7 @@ def test_no_bytes_but_those_of_the_schema_pass_the_gate(data: bytes) -> None:
 
 @settings(ROUNDS, max_examples=300)
 @given(body=st.binary(min_size=1, max_size=300))
-def test_any_body_is_refused_or_is_the_one_writing_of_valid_reports(body: bytes) -> None:
+def test_any_body_is_refused_or_is_the_encoding_of_valid_reports(body: bytes) -> None:
     kind = list(PAYLOADS)[body[0] % len(PAYLOADS)]
     content = schema_digest_of(kind) + body
     data = struct.pack("<BH", FORMAT_VERSION, binascii.crc_hqx(content, 0)) + content
@@ -151,7 +151,7 @@ def test_any_body_is_refused_or_is_the_one_writing_of_valid_reports(body: bytes)
 @pytest.mark.parametrize("kind", sorted(set(PAYLOADS) - {"heartbeat"}))
 @ROUNDS
 @given(position=st.integers(0, 10_000), byte=st.integers(0, 255), cut=st.booleans())
-def test_a_damaged_report_is_refused_or_leaves_as_what_the_schema_says(
+def test_a_damaged_report_is_refused_or_leaves_as_a_valid_encoding(
     kind: str, position: int, byte: int, cut: bool
 ) -> None:
     good = encode(_message(SAMPLES[kind]))

@@ -1,4 +1,4 @@
-"""The codec: one writing of every message, only the allow-list in, one table that everything is made from."""
+"""The codec: one encoding of every message, only payload types of the table, caps and validation."""
 
 import binascii
 import struct
@@ -30,12 +30,12 @@ def _hazard(**changes: Any) -> Message:
     return Message(ULID_SAMPLE, "s1", 1_800_000_000, HAZARD.model_copy(update=changes))
 
 
-def test_every_row_of_the_table_has_a_sample_and_a_cap_within_the_wires() -> None:
+def test_every_payload_type_has_a_sample_and_a_cap_below_that_of_any_message() -> None:
     assert set(SAMPLES) == set(PAYLOADS)
     assert all(row.cap_bytes <= MAX_MESSAGE_BYTES for row in PAYLOADS.values())
 
 
-def test_hazards_swaps_and_verdicts_are_never_shed_and_the_order_is_that_of_the_decision() -> None:
+def test_hazards_swaps_and_verdicts_are_never_shed_and_misdetections_are_shed_first() -> None:
     never = {row.kind for row in PAYLOADS.values() if row.shed_order is None}
     assert never == {"hazard", "swap", "verdict"}
     assert all(PAYLOADS[kind].lane is Lane.HAZARDS for kind in never)
@@ -49,7 +49,7 @@ def test_hazards_swaps_and_verdicts_are_never_shed_and_the_order_is_that_of_the_
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
-def test_a_message_survives_the_wire_and_has_one_writing(kind: str) -> None:
+def test_a_message_is_decoded_as_it_was_encoded(kind: str) -> None:
     data = encode(_message(kind))
     assert decode(data) == _message(kind)
     assert data[0] == FORMAT_VERSION
@@ -57,7 +57,7 @@ def test_a_message_survives_the_wire_and_has_one_writing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind, row in PAYLOADS.items() if row.max_reports > 1))
-def test_reports_that_gather_survive_in_their_order_and_a_full_message_keeps_its_cap(kind: str) -> None:
+def test_batched_reports_keep_their_order_and_a_full_message_is_below_its_cap(kind: str) -> None:
     row, sample = PAYLOADS[kind], SAMPLES[kind]
     other = sample.model_copy(update={"camera": "south", "class_name": "unknown"})
     pair = (other, sample)
@@ -80,7 +80,7 @@ def _checked(content: bytes) -> bytes:
 
 GOOD, SWAP = encode(_message("hazard")), encode(_message("swap"))
 REFUSED: list[tuple[str, bytes, str]] = [
-    ("a picture", b"\xff\xd8\xff\xe0", "format version 255"),
+    ("a JPEG", b"\xff\xd8\xff\xe0", "format version 255"),
     ("JSON", b'{"type": "blindspot.hazard.v1"}', "format version 123"),
     ("empty", b"", "format version none"),
     ("an older version", b"\x02" + GOOD[1:], "format version 2"),
@@ -104,7 +104,7 @@ REFUSED: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("why", "data", "sentence"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_is_not_a_message_of_ours_is_refused(why: str, data: bytes, sentence: str) -> None:
+def test_bytes_that_encode_does_not_write_are_refused(why: str, data: bytes, sentence: str) -> None:
     with pytest.raises(MessageRefused, match=sentence):
         decode(data)
 
@@ -114,9 +114,9 @@ def test_what_is_not_a_message_of_ours_is_refused(why: str, data: bytes, sentenc
     [
         ("severity above its bound", {"severity": 9}),
         ("severity as text", {"severity": "5"}),
-        ("a share above one", {"confidence": 1.5}),
-        ("a share that is not a number", {"confidence": float("nan")}),
-        ("an infinite share", {"confidence": float("inf")}),
+        ("a fraction above one", {"confidence": 1.5}),
+        ("a fraction that is not a number", {"confidence": float("nan")}),
+        ("an infinite fraction", {"confidence": float("inf")}),
         ("free text", {"camera": "hello world, this is text!"}),
         ("a name too long", {"camera": "a" * 41}),
         ("bytes", {"zone": b"\xff\xd8"}),
@@ -127,9 +127,7 @@ def test_what_is_not_a_message_of_ours_is_refused(why: str, data: bytes, sentenc
         ("a part that is missing", {"box": None}),
     ],
 )
-def test_a_report_that_was_not_validated_is_refused_where_it_is_written(
-    why: str, changes: dict[str, Any]
-) -> None:
+def test_a_report_that_was_not_validated_is_not_encoded(why: str, changes: dict[str, Any]) -> None:
     with pytest.raises(MessageRefused):
         encode(_hazard(**changes))
 
@@ -148,26 +146,26 @@ def test_a_report_that_was_not_validated_is_refused_where_it_is_written(
         ("a time as a covert channel", {"at_utc": 10**40}),
     ],
 )
-def test_an_envelope_of_wrong_form_is_refused(why: str, changes: dict[str, Any]) -> None:
+def test_an_invalid_envelope_is_not_encoded(why: str, changes: dict[str, Any]) -> None:
     with pytest.raises(MessageRefused):
         encode(replace(_message("hazard"), **changes))
 
 
 def test_a_type_outside_the_table_cannot_be_sent() -> None:
     class Snapshot(Report):
-        picture: str
+        image: str
 
     with pytest.raises(MessageRefused, match="allow-list"):
-        kind_of(Snapshot(picture="x"))
+        kind_of(Snapshot(image="x"))
     with pytest.raises(MessageRefused, match="allow-list"):
-        encode(Message(ULID_SAMPLE, "s1", 0, Snapshot(picture="x")))
+        encode(Message(ULID_SAMPLE, "s1", 0, Snapshot(image="x")))
 
 
 @pytest.mark.parametrize(
     ("field", "given", "kept"),
     [("confidence", 0.123456789, 0.12), ("confidence", 1.0, 1.0), ("confidence", 0.005, 0.0)],
 )
-def test_figures_are_rounded_where_they_are_built(field: str, given: float, kept: float) -> None:
+def test_numbers_are_rounded_when_a_report_is_built(field: str, given: float, kept: float) -> None:
     assert getattr(HAZARD.__class__.model_validate({**HAZARD.model_dump(), field: given}), field) == kept
 
 
@@ -183,7 +181,7 @@ def test_figures_are_rounded_where_they_are_built(field: str, given: float, kept
         ("heartbeat", "epsilon_spent"),
     ],
 )
-def test_no_figure_has_room_for_a_message(kind: str, field: str) -> None:
+def test_no_number_keeps_digits_that_could_carry_data(kind: str, field: str) -> None:
     values = SAMPLES[kind].model_dump()
     fine = values[field] * (1 + 1.23456789e-9)
     assert getattr(type(SAMPLES[kind]).model_validate({**values, field: fine}), field) == values[field]
