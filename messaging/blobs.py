@@ -1,15 +1,13 @@
-"""The seam for blobs by digest, with a folder and a memory back end.
+"""The seam for blobs by digest and for named files, with a back end in memory.
 
 A blob's name is the sha256 of its bytes; nothing is ever overwritten. Readers state the length that they
 expect at most, and the digest is checked before a byte is used (endless-data and mix-up defence).
 """
 
 import hashlib
-from pathlib import Path
 from typing import Protocol
 
 from messaging.errors import BlobError
-from messaging.runtime.atomic_files import write_atomically
 
 
 def digest_of(data: bytes) -> str:
@@ -94,33 +92,3 @@ class MemoryFiles:
         if data is not None and len(data) > max_bytes:
             raise BlobError(f"file {name} has {len(data)} bytes, at most {max_bytes} were expected")
         return data
-
-
-class FolderBlobs:
-    """Blobs as files `<folder>/<first two hex>/<digest>`, written temp, fsync, replace."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, digest: str) -> Path:
-        """The path of the blob, whether present or not."""
-        return self._folder / digest[:2] / digest
-
-    async def put(self, data: bytes) -> str:
-        """Store and return the digest."""
-        digest = digest_of(data)
-        if not self.path(digest).exists():
-            write_atomically(self.path(digest), data)
-        return digest
-
-    async def get(self, digest: str, *, max_bytes: int) -> bytes:
-        """Bytes of a blob."""
-        try:
-            with self.path(digest).open("rb") as file:
-                return checked(file.read(max_bytes + 1), digest, max_bytes)
-        except FileNotFoundError:
-            raise BlobError(f"blob {digest[:12]} is absent from {self._folder}") from None
-
-    async def has(self, digest: str) -> bool:
-        """Whether the blob is present."""
-        return self.path(digest).exists()

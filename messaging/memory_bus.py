@@ -22,7 +22,6 @@ class _Stored:
     data: bytes
     message_id: str
     headers: Mapping[str, str]
-    stored_at_s: float
 
 
 @dataclass
@@ -106,7 +105,7 @@ class MemoryBus:
             raise WireFull(f"{spec.name} holds {stream.bytes} of {spec.max_bytes} bytes; shed or purge first")
         stream.last_sequence += 1
         whole = {**(headers or {}), **({"Nats-Msg-Id": message_id} if message_id else {})}
-        stream.messages.append(_Stored(stream.last_sequence, subject, data, message_id, whole, now_s))
+        stream.messages.append(_Stored(stream.last_sequence, subject, data, message_id, whole))
         if message_id:
             stream.ids[message_id] = (stream.last_sequence, now_s)
         return PublishAck(spec.name, stream.last_sequence, duplicate=False)

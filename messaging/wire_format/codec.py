@@ -84,11 +84,13 @@ _MAX_KINDS = 32
 _CHECK_BYTES = 3
 _HEAD_BYTES = _CHECK_BYTES + SCHEMA_DIGEST_BYTES
 _ULID_COUNT = 1 << 128
-_SCHEMAS: dict[str, str] = {
+SCHEMAS: dict[str, str] = {
     kind: schema_text(kind, number, PAYLOADS[kind].max_reports, _ENCODINGS[kind])
     for number, kind in enumerate(_KIND_ORDER)
 }
-_SCHEMA_DIGESTS: dict[str, bytes] = {kind: schema_digest(text) for kind, text in _SCHEMAS.items()}
+"""The schema of every payload type as text, one line per field."""
+SCHEMA_DIGESTS: dict[str, bytes] = {kind: schema_digest(text) for kind, text in SCHEMAS.items()}
+"""The schema digest that messages of a payload type carry."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def encode(message: Message) -> bytes:
             f"{row.max_reports} of this one kind fit"
         )
     try:
-        data = _framed(_SCHEMA_DIGESTS[row.kind] + _body(message, row))
+        data = _framed(SCHEMA_DIGESTS[row.kind] + _body(message, row))
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise MessageRefused(
             f"{row.kind} message {str(message.id)[:26]} does not fit its schema: {str(error)[:80]}"
@@ -170,16 +172,6 @@ def decode(data: bytes) -> Message:
     return message
 
 
-def schema_of(kind: str) -> str:
-    """The schema of a payload type as text, one line per field."""
-    return _SCHEMAS[kind]
-
-
-def schema_digest_of(kind: str) -> bytes:
-    """The schema digest that messages of this kind carry."""
-    return _SCHEMA_DIGESTS[kind]
-
-
 def _framed(content: bytes) -> bytes:
     """Format version, a CRC against damage (the encoding has no redundancy of its own), and the content."""
     return struct.pack("<BH", FORMAT_VERSION, binascii.crc_hqx(content, 0)) + content
@@ -201,10 +193,10 @@ def _decoded(digest: bytes, source: MixedRadixReader, length_bytes: int) -> Mess
     if number >= len(_KIND_ORDER):
         raise MessageRefused(f"payload type {number} is not on the allow-list")
     row = PAYLOADS[_KIND_ORDER[number]]
-    if digest != _SCHEMA_DIGESTS[row.kind]:
+    if digest != SCHEMA_DIGESTS[row.kind]:
         raise MessageRefused(
             f"{row.kind} message was written with schema {digest.hex()}, this program reads "
-            f"{_SCHEMA_DIGESTS[row.kind].hex()}; run the same version of Blindspot at both ends"
+            f"{SCHEMA_DIGESTS[row.kind].hex()}; run the same version of Blindspot at both ends"
         )
     if length_bytes > row.cap_bytes:
         raise MessageRefused(f"{row.kind} message has {length_bytes} bytes, its cap is {row.cap_bytes}")

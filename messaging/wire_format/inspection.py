@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from messaging.errors import ConfigurationError
-from messaging.wire_format.codec import FORMAT_VERSION, MAX_MESSAGE_BYTES, Message, decode, schema_digest_of
+from messaging.wire_format.codec import FORMAT_VERSION, MAX_MESSAGE_BYTES, SCHEMA_DIGESTS, Message, decode
 
 STANDARD_INPUT = Path("-")
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF \t\r\n")
@@ -25,7 +25,7 @@ def cloud_event(message: Message) -> dict[str, Any]:
         "id": message.id,
         "source": f"site/{message.site}",
         "type": f"blindspot.{message.kind}.v{FORMAT_VERSION}",
-        "dataschema": f"urn:blindspot:{message.kind}:{schema_digest_of(message.kind).hex()}",
+        "dataschema": f"urn:blindspot:{message.kind}:{SCHEMA_DIGESTS[message.kind].hex()}",
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "datacontenttype": "application/json",
         "data": [report.model_dump(mode="json") for report in message.reports],

@@ -1,14 +1,13 @@
-"""One suite for every store of blobs and of named files: in memory, in a folder, over a real nats-server."""
+"""One suite for every store of blobs and of named files: in memory, and over a real nats-server."""
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from messaging.blobs import Blobs, FolderBlobs, MemoryBlobs, MemoryFiles, NamedFiles, digest_of
+from messaging.blobs import Blobs, MemoryBlobs, MemoryFiles, NamedFiles, digest_of
 from messaging.errors import BlobError, WireForbidden, WireUnavailable
 from messaging.nats.blobs import CHUNK_BYTES, NatsBlobs
 from messaging.nats.bus import NatsBus
@@ -37,17 +36,16 @@ async def _with_buckets(hub: Hub, use: Callable[[NatsBus, NatsBlobs, NatsBlobs],
         await bus.close()
 
 
-@pytest.fixture(params=["memory", "folder", pytest.param("nats", marks=pytest.mark.broker)])
-def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[BlobScenario], None]:
+@pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
+def play(request: pytest.FixtureRequest) -> Callable[[BlobScenario], None]:
     def run(scenario: BlobScenario) -> None:
         if request.param == "nats":
             hub = request.getfixturevalue("hub")
             asyncio.run(_with_buckets(hub, lambda _bus, models, _tuf: scenario(models)))
         else:
-            blobs = MemoryBlobs() if request.param == "memory" else FolderBlobs(tmp_path)
 
             async def once() -> None:
-                await scenario(blobs)
+                await scenario(MemoryBlobs())
 
             asyncio.run(once())
 
@@ -99,14 +97,6 @@ def test_an_absent_blob_is_refused_as_absent(play: Callable[[BlobScenario], None
             await blobs.get("0" * 64, max_bytes=10)
 
     play(scenario)
-
-
-def test_a_damaged_file_is_not_returned(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path)
-    digest = asyncio.run(blobs.put(b"right"))
-    blobs.path(digest).write_bytes(b"wrong")
-    with pytest.raises(BlobError, match="damaged"):
-        asyncio.run(blobs.get(digest, max_bytes=10))
 
 
 def test_a_named_file_is_replaced_and_an_absent_one_is_none(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from messaging.errors import ConfigurationError, MessageRefused
-from messaging.wire_format.codec import FORMAT_VERSION, encode, schema_digest_of
+from messaging.wire_format.codec import FORMAT_VERSION, SCHEMA_DIGESTS, encode
 from messaging.wire_format.inspection import STANDARD_INPUT, cloud_event, cloud_event_json
 from tests.support.messaging.golden import golden_messages
 from tests.support.messaging.samples import HAZARD, ULID_SAMPLE
@@ -22,7 +22,7 @@ def test_a_cloud_event_has_id_source_type_schema_and_time() -> None:
     event = cloud_event(MESSAGES["hazard"])
     assert event["specversion"] == "1.0"
     assert event["type"] == f"blindspot.hazard.v{FORMAT_VERSION}"
-    assert event["dataschema"] == f"urn:blindspot:hazard:{schema_digest_of('hazard').hex()}"
+    assert event["dataschema"] == f"urn:blindspot:hazard:{SCHEMA_DIGESTS['hazard'].hex()}"
     assert (event["source"], event["id"], event["time"]) == ("site/s1", ULID_SAMPLE, "2027-01-15T08:00:00Z")
     assert event["data"] == [HAZARD.model_dump(mode="json")]
 

@@ -11,7 +11,7 @@ from pydantic import Field, create_model
 from messaging.errors import MessageRefused
 from messaging.reports import Fraction, Grid, HazardEvent, Report, Significant, UtcMinute, UtcSeconds
 from messaging.taxonomy import Light, Weather
-from messaging.wire_format.codec import FORMAT_VERSION, PAYLOADS, decode, encode, schema_digest_of, schema_of
+from messaging.wire_format.codec import FORMAT_VERSION, PAYLOADS, SCHEMA_DIGESTS, SCHEMAS, decode, encode
 from messaging.wire_format.column_encodings import ModelFields
 from messaging.wire_format.schema import encoding_of
 from messaging.wire_format.schema_digest import SCHEMA_DIGEST_BYTES, schema_digest, schema_text
@@ -72,18 +72,18 @@ def test_the_digest_does_not_depend_on_the_name_of_a_class() -> None:
     renamed = type("Renamed", (HazardEvent,), {})
     assert encoding_of(renamed).fields == encoding_of(HazardEvent).fields
     texts = {schema_text("hazard", 0, 64, encoding_of(model)) for model in (HazardEvent, renamed)}
-    assert texts == {schema_of("hazard")}
+    assert texts == {SCHEMAS["hazard"]}
 
 
 def test_no_two_payload_types_have_the_same_digest() -> None:
-    digests = {schema_digest_of(kind) for kind in PAYLOADS}
+    digests = {SCHEMA_DIGESTS[kind] for kind in PAYLOADS}
     assert len(digests) == len(PAYLOADS)
     assert {len(digest) for digest in digests} == {SCHEMA_DIGEST_BYTES}
 
 
 def test_every_field_of_a_payload_has_a_line_in_the_order_of_the_model() -> None:
     for kind, row in PAYLOADS.items():
-        lines = [line.split(":")[0] for line in schema_of(kind).splitlines()]
+        lines = [line.split(":")[0] for line in SCHEMAS[kind].splitlines()]
         assert [name for name in lines if name in row.model.model_fields] == list(row.model.model_fields)
 
 
@@ -98,7 +98,7 @@ def test_a_message_whose_fields_have_another_order_is_refused(monkeypatch: pytes
         decode(data)
     assert str(refused.value) == (
         f"hazard message was written with schema {schema_digest(reordered).hex()}, this program reads "
-        f"{schema_digest_of('hazard').hex()}; run the same version of Blindspot at both ends"
+        f"{SCHEMA_DIGESTS['hazard'].hex()}; run the same version of Blindspot at both ends"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from messaging.wire_format.codec import PAYLOADS, encode, schema_digest_of, schema_of
+from messaging.wire_format.codec import PAYLOADS, SCHEMA_DIGESTS, SCHEMAS, encode
 from messaging.wire_format.experiments.busy_minute import busy_minute
 from messaging.wire_format.schema_digest import SHARED_LINES
 from tests.support.messaging.golden import golden_bytes, golden_messages
@@ -49,10 +49,10 @@ def test_a_reader_made_from_the_page_reads_every_golden_message(name: str) -> No
 
 
 def test_the_page_has_the_schema_and_the_digest_of_every_kind() -> None:
-    assert _schemas() == {kind: schema_of(kind) for kind in PAYLOADS}
+    assert _schemas() == SCHEMAS
     digests = dict(re.findall(r"`(\w+)`, schema digest `(\w+)`", _section("Schemas")))
-    assert digests == {kind: schema_digest_of(kind).hex() for kind in PAYLOADS}
-    assert schema_of("hazard").startswith("\n".join(SHARED_LINES))
+    assert digests == {kind: SCHEMA_DIGESTS[kind].hex() for kind in PAYLOADS}
+    assert SCHEMAS["hazard"].startswith("\n".join(SHARED_LINES))
 
 
 def test_the_digits_of_the_worked_message_give_its_bytes() -> None:
