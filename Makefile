@@ -61,6 +61,9 @@ coverage: $(STAMP)  ## the tests with branch coverage, of the programs that they
 	$(COVERED) json --quiet -o $(OUT)/coverage/coverage.json
 	$(COVERED) report --skip-covered --sort cover
 
+house: $(STAMP)  ## figures of the source tree; coverage as of the last `make coverage`
+	$(BIN)/python -m tests.rules.house $(OUT)/coverage/coverage.json $(OUT)/figures/house.json
+
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
 

@@ -209,12 +209,17 @@ class CloudSettings(_Section):
     def store_url(self) -> str:
         """The URL of the store's database, its password included."""
         url = self.store.url
-        return f"sqlite:///{self.folder.store}" if url is None else url.get_secret_value()
+        return sqlite_url(self.folder.store) if url is None else url.get_secret_value()
 
     @property
     def folder(self) -> "DataFolder":
         """The data folder's layout."""
         return DataFolder(self.data)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
 
 
 class DataFolder:

@@ -58,6 +58,13 @@ class NodeMetrics:
             f"{prefix}_frame_age_seconds", "Age of the newest frame", ["camera"], registry=self._registry
         )
 
+        self.reconnects = Gauge(
+            f"{prefix}_camera_reconnects",
+            "Camera reopened",
+            ["camera"],
+            registry=self._registry,
+        )
+
     def exposition(self) -> bytes:
         """Text for a scrape."""
         return generate_latest(self._registry)

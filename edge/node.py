@@ -252,4 +252,5 @@ class Node:
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)
         self._parts.metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
+        self._parts.metrics.reconnects.labels(camera.name).set(source.reconnects if source else 0)
         return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0)

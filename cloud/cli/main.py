@@ -17,7 +17,7 @@ from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout
-from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init
+from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init, keys_app
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging
@@ -36,6 +36,7 @@ for name, group, panel in (
     ("cloud", cloud_app, RUN),
     ("config", config, RUN),
     ("db", db, RUN),
+    ("keys", keys_app, RUN),
     ("sites", sites, FLEET),
     ("cameras", cameras, FLEET),
     ("hazards", hazards, FLEET),

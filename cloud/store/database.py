@@ -127,11 +127,6 @@ def open_database(url: str, clock: Clock = time.time) -> Database:
     return Database(engine, clock)
 
 
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return f"sqlite:///{path}"
-
-
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest migration; does nothing when it is there."""
     config = Config()

@@ -57,11 +57,6 @@ class OnnxDetector:
         """sha256 hex of the bundle file."""
         return self._digest
 
-    @property
-    def provider(self) -> str:
-        """The execution provider that was granted."""
-        return str(self._session.get_providers()[0])
-
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         """One `Detections` per image, in its own pixels; see `edge.vision.detector.Detector`."""
         seen = []

@@ -16,7 +16,6 @@ import threading
 import time
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from messaging.errors import ConfigurationError, WireUnavailable
@@ -116,19 +115,11 @@ class EmbeddedBroker:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGHUP)
 
-    def log_tail(self, lines: int = 20) -> str:
-        """The end of the server's log, for `doctor`."""
-        if not self.log_path.exists():
-            return ""
-        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
-
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def _supervise(self, server: Path) -> None:

@@ -42,7 +42,7 @@ Key = tuple[EvidenceSource, ErrorKind]
 
 
 @dataclass
-class Tally:
+class SourceCounts:
     """Counts over all footage."""
 
     right: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
@@ -60,14 +60,14 @@ class Watched:
     reported: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     evidence: dict[EvidenceSource, set[int]] = field(default_factory=lambda: defaultdict(set))
 
-    def close(self, tally: Tally) -> None:
-        """Add the tracks to the tally."""
+    def close(self, counts: SourceCounts) -> None:
+        """Add the tracks to the counts."""
         long = {t for t, n in self.frames.items() if n >= SHORTEST_TRACK}
         missed = {t for t in long if self.reported[t] < MISSED_FRACTION * self.frames[t]}
-        tally.tracks += len(long)
-        tally.missed_tracks += len(missed)
+        counts.tracks += len(long)
+        counts.missed_tracks += len(missed)
         for source, tracks in self.evidence.items():
-            tally.found[source] += len(tracks & missed)
+            counts.found[source] += len(tracks & missed)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ class Watch:
         self.floor = min(self.tracker.floor, self.collectors[EvidenceSource.LOW_MARGIN].floor)
         self.before: tuple[tuple[DrawnBox, ...], ThresholdedDetections | None] = ((), None)
 
-    def process(self, frame: Frame, truth: tuple[DrawnBox, ...], tally: Tally, watched: Watched) -> None:
+    def process(
+        self, frame: Frame, truth: tuple[DrawnBox, ...], counts: SourceCounts, watched: Watched
+    ) -> None:
         """Run detector, tracker, motion filter, second views and every source on one frame."""
         seen = self.service.detect([frame.image], floor=self.floor)[0]
         context = FrameContext(
@@ -159,8 +161,8 @@ class Watch:
         for source, collector in self.collectors.items():
             for evidence in collector.observe(context, comparisons):
                 key = source, evidence.report.kind
-                tally.reported[key] += 1
-                tally.right[key] += judge.confirms(evidence)
+                counts.reported[key] += 1
+                counts.right[key] += judge.confirms(evidence)
                 if evidence.report.kind is ErrorKind.MISSED:
                     watched.evidence[source] |= judge.missed_by(evidence)
         self.before = truth, thresholded
@@ -174,26 +176,28 @@ def measure(
     cameras: int,
     frames: int,
     rules: EvidenceRules | None = None,
-) -> Tally:
+) -> SourceCounts:
     """Run `frames` frames of `cameras` drawn cameras under every condition."""
-    tally = Tally()
+    counts = SourceCounts()
     for key in CONDITIONS:
         for seed in range(cameras):
             camera = StreetCamera(world=world, seed=900 + seed, condition=Condition.parse(key))
             watch, watched = Watch(service, teacher, rules or EvidenceRules()), Watched()
             for drawn in camera.frames(frames):
                 frame = Frame("cam", drawn.image, drawn.index, drawn.time_s, 1_800_000_000 + drawn.time_s)
-                watch.process(frame, drawn.boxes, tally, watched)
-            watched.close(tally)
-            sys.stderr.write(f"{key} camera {seed}: {tally.missed_tracks} of {tally.tracks} tracks missed\n")
-    return tally
+                watch.process(frame, drawn.boxes, counts, watched)
+            watched.close(counts)
+            sys.stderr.write(
+                f"{key} camera {seed}: {counts.missed_tracks} of {counts.tracks} tracks missed\n"
+            )
+    return counts
 
 
-def figures_of(tally: Tally) -> list[Figure]:
+def figures_of(counts: SourceCounts) -> list[Figure]:
     """One precision per source and kind, one recall per source."""
     figures = []
-    for (source, kind), reported in sorted(tally.reported.items()):
-        right = tally.right[source, kind]
+    for (source, kind), reported in sorted(counts.reported.items()):
+        right = counts.right[source, kind]
         figures.append(
             Figure(
                 f"{source}_{kind}_precision",
@@ -205,16 +209,16 @@ def figures_of(tally: Tally) -> list[Figure]:
             )
         )
     for source in sorted(EDGE_SOURCES):
-        if tally.missed_tracks:
-            found = tally.found[source]
+        if counts.missed_tracks:
+            found = counts.found[source]
             figures.append(
                 Figure(
                     f"{source}_missed_recall",
-                    found / tally.missed_tracks,
+                    found / counts.missed_tracks,
                     "fraction",
                     None,
-                    tally.missed_tracks,
-                    wilson(found, tally.missed_tracks),
+                    counts.missed_tracks,
+                    wilson(found, counts.missed_tracks),
                 )
             )
     return figures
@@ -236,14 +240,14 @@ def main() -> None:
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     teacher = OnnxDetector(wanted.teacher) if wanted.teacher else None
-    tally = measure(
+    counts = measure(
         OnnxDetector(wanted.service),
         teacher,
         world=wanted.world,
         cameras=wanted.cameras,
         frames=wanted.frames,
     )
-    figures = figures_of(tally)
+    figures = figures_of(counts)
     for f in figures:
         low, high = f.interval or (0.0, 0.0)
         sys.stdout.write(f"{f.name:44} {f.value:6.3f}  [{low:.2f}, {high:.2f}]  n={f.n}\n")

@@ -1,10 +1,8 @@
 """One suite for every database of the store: SQLite, and a real PostgreSQL where it is installed."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.errors import NotKnown
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.database import Database, open_database, sqlite_url
+from cloud.store.database import Database, open_database
 from cloud.store.mapping import Record
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
@@ -22,20 +20,15 @@ from cloud.store.records import (
     CampaignStage,
     CampaignState,
     EvaluationRow,
-    IssuedOrder,
     ModeState,
     ModeStatus,
-    Release,
-    Rollout,
     StageState,
     SyntheticImage,
 )
-from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import LedgerTotal
 from cloud.store.report_store import ReportStore
 from messaging.receipts import LedgerPosition
 from messaging.reports import HazardState, ShadowReport, SwapOutcome
-from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.sample_reports import (
     MINUTE,
     NEW,
@@ -52,22 +45,6 @@ from tests.support.messaging.samples import HAZARD, SAMPLES
 
 MODE = "a.day-clear.missed"
 PLAN = CampaignPlan((MODE,), 5)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path / "store.sqlite")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    database = open_database(store_url, clock=lambda: MINUTE)
-    yield database
-    database.close()
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Database) -> None:
@@ -356,59 +333,3 @@ def test_the_state_of_a_failure_mode_is_replaced_as_a_whole(database: Database) 
     store.put(ModeState(MODE, ModeStatus.IN_CAMPAIGN, 1, "C1", OLD, 0.5))
     store.put(ModeState(MODE, ModeStatus.OPEN, 2))
     assert store.states() == {MODE: ModeState(MODE, ModeStatus.OPEN, 2)}
-
-
-def test_a_release_is_stored_once_and_found_by_a_prefix_of_its_digest(database: Database) -> None:
-    store = ReleaseStore(database)
-    trial = Release(OLD, "trial", "model", 1, 10, None, None, {"classes": ["fire"]}, MINUTE)
-    service = replace(trial, channel="service", version=2)
-    for release in (trial, service, replace(trial, name="other")):
-        store.put_release(release)
-    assert store.releases() == [service, trial]
-    assert store.release(OLD[:8]) == service
-    with pytest.raises(NotKnown, match="not among the releases"):
-        store.release(NEW)
-
-
-def test_the_release_in_service_is_the_newest_that_reached_the_fleet(database: Database) -> None:
-    store = ReleaseStore(database)
-    first = Release(OLD, "service", "model", 1, 10, None, None, {}, MINUTE)
-    second = replace(first, digest=NEW, version=2, campaign="C1")
-    rollout = Rollout("R1", "C1", NEW, OLD, "canary", False, {"channel": "service"}, "", MINUTE, 0)
-    assert store.current_service() is None
-    store.put_release(first)
-    store.put_release(second)
-    assert store.current_service() == first
-    store.put_rollout(rollout)
-    assert store.current_service() == first
-    store.put_rollout(replace(rollout, phase="done"))
-    assert store.current_service() == second
-    twin = replace(first, digest=OLD[:8] + "1" * 56)
-    store.put_release(twin)
-    with pytest.raises(NotKnown, match="is ambiguous"):
-        store.release(OLD[:8])
-
-
-def test_rollouts_come_newest_first_and_after_the_last_one_seen(database: Database) -> None:
-    store = ReleaseStore(database)
-    for n in range(3):
-        store.put_rollout(Rollout(f"R{n}", None, OLD, None, "canary", False, {"sites": []}, "", MINUTE, 0))
-    store.put_rollout(replace(store.rollout("R1"), paused=True))
-    assert [one.id for one in store.rollouts(limit=2)] == ["R2", "R1"]
-    assert [one.id for one in store.rollouts(after="R1")] == ["R0"]
-    assert store.rollout("R1").paused
-    with pytest.raises(NotKnown, match="'R9' is not known"):
-        store.rollout("R9")
-
-
-def test_the_last_order_of_a_site_is_that_with_the_highest_sequence(database: Database) -> None:
-    store = ReleaseStore(database)
-    assert store.last_sequence("harbour") == 0
-    orders = [IssuedOrder("harbour", n, OLD, "service", MINUTE, {"n": n}) for n in (1, 2**40, 3)]
-    for order in (*orders, IssuedOrder("tunnel", 7, NEW, "trial", MINUTE, {})):
-        store.put_order(order)
-    assert store.last_sequence("harbour") == 2**40
-    assert {site: order.sequence for site, order in store.last_orders().items()} == {
-        "harbour": 2**40,
-        "tunnel": 7,
-    }

@@ -15,8 +15,9 @@ from cloud.settings import (
     FailureModeSettings,
     RolloutSettings,
     TriggerRule,
+    sqlite_url,
 )
-from cloud.store.database import open_database, sqlite_url
+from cloud.store.database import open_database
 from cloud.store.records import CampaignStage
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of

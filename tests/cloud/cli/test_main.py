@@ -14,9 +14,11 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
+from cloud.campaigns.workflow import sole_process
 from cloud.cli.main import app
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from cloud.settings import ApiSettings, CloudSettings, DataFolder, FailureModeSettings
 from messaging.resources import CampaignResource
+from messaging.trust.signing import Repository
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
@@ -199,3 +201,20 @@ def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
     done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
     checks = json.loads(done.stdout)
     assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True)
+
+
+def test_a_signing_key_is_rotated_only_while_the_cloud_is_stopped(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    before = set(Repository(folder.releases).metadata_files())
+    rotate = ("keys", "rotate", "targets", "--data", str(tmp_path))
+    with sole_process(folder):
+        refused = blindspot(*rotate)
+    assert refused.returncode == 1
+    assert "another process runs the cloud" in refused.stderr
+    done = blindspot(*rotate)
+    assert done.returncode == 0, done.stderr
+    assert set(Repository(folder.releases).metadata_files()) - before == {
+        "2.root.json",
+        "2.snapshot.json",
+        "2.targets.json",
+    }

@@ -11,8 +11,8 @@ from cloud.errors import NotNow
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import needs_order
 from cloud.fleet.rollout_driver import RolloutDriver
-from cloud.settings import RolloutSettings
-from cloud.store.database import open_database, sqlite_url
+from cloud.settings import RolloutSettings, sqlite_url
+from cloud.store.database import open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StoreUnavailable
-from cloud.store.database import open_database, sqlite_url
+from cloud.settings import sqlite_url
+from cloud.store.database import open_database
 from cloud.store.mode_store import ModeStore
 from tests.support.cloud.postgres import (
     PASSWORD,

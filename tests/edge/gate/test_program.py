@@ -17,6 +17,7 @@ from ulid import ULID
 
 from edge.gate.ledger import verify
 from edge.gate.program import run_gate
+from edge.gate.settings import GateSettings
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
@@ -93,69 +94,79 @@ def test_reports_go_up_and_releases_come_down_through_one_process(
         gate = start_gate(settings, tmp_path)
         try:
             await _until(lambda: _is(lambda: status_of(settings).get("link") == "up"))
-            node = await NatsBus.connect(site.node_link())
-            sent = [await _report(node, report) for report in (HAZARD, MISDETECTION)]
-            beat = Message(str(ULID()), "s1", 1_800_000_000, HEARTBEAT)
-            await node.put_latest(HEARTBEATS, "s1", encode(beat))
-            got: list[str] = []
-
-            async def both_arrived() -> bool:
-                for delivery in await cloud.pull(FLEET_REPORTS, "intake", timeout_s=0.2):
-                    assert decode(delivery.data).site == "s1"
-                    assert position_in_headers(delivery.headers) is not None
-                    await delivery.acknowledge()
-                    got.append(delivery.message_id)
-                return len(got) == 2
-
-            await _until(both_arrived)
-            assert sorted(got) == sorted(sent)
-
-            async def beat_arrived() -> bool:
-                data = await cloud.get_latest(HEARTBEATS, "s1")
-                return data is not None and decode(data).report == HEARTBEAT
-
-            await _until(beat_arrived)
-            weights = os.urandom(300_000)
-            digest = await models.put(weights)
-            for name, data in _metadata(7).items():
-                await tuf.put_named(name, data)
-            await cloud.put_latest(ORDERS, "s1", _order(digest))
-            await cloud.hint(command_subject("s1", WAKE))
-            target = settings.mirror_folder / "targets" / digest
-            with _timed(10.0):
-                await _until(lambda: _is(target.exists))
-            assert target.read_bytes() == weights
-            names = {path.name for path in (settings.mirror_folder / "metadata").iterdir()}
-            assert names == {
-                "1.root.json",
-                "2.root.json",
-                "7.snapshot.json",
-                "7.targets.json",
-                "timestamp.json",
-            }
-            order = settings.mirror_folder / "orders" / "s1.json"
-            assert order.read_bytes() == _order(digest)
-            await cloud.put_latest(ORDERS, "s1", _order("ab" * 32))
-            await cloud.hint(command_subject("s1", WAKE))
-            await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
-            await cloud.put_latest(RECEIPTS, "s1", LedgerPosition(99, "00").to_bytes())
-            site_bus = await NatsBus.connect(site.gate_link())
-
-            async def forgotten() -> bool:
-                return (await site_bus.stream_state("HAZARDS")).messages == 0
-
-            await _until(forgotten)
-            for bus in (cloud, node, site_bus):
-                await bus.close()
+            await _reports_arrive(site, cloud)
+            await _a_release_is_mirrored(settings, cloud, models, tuf)
+            await _a_receipt_clears_the_site(site, cloud)
+            await cloud.close()
         finally:
             gate.send_signal(signal.SIGTERM)
             assert gate.wait(10) == 0, (tmp_path / "gate.log").read_text()
-        status = status_of(settings)
-        assert status["forwarded"] == {"hazard": 1, "misdetection": 1, "heartbeat": 1}
-        assert status["bytes_by_kind"].keys() == {"hazard", "misdetection", "heartbeat"}
 
     asyncio.run(scenario())
+    status = status_of(settings)
+    assert status["forwarded"] == {"hazard": 1, "misdetection": 1, "heartbeat": 1}
+    assert status["bytes_by_kind"].keys() == {"hazard", "misdetection", "heartbeat"}
     assert verify(settings.data_folder / "ledger").head.n == 3
+
+
+async def _reports_arrive(site: Site, cloud: NatsBus) -> None:
+    """Two reports and a heartbeat, published at the site, are at the hub with their ledger positions."""
+    node = await NatsBus.connect(site.node_link())
+    sent = [await _report(node, report) for report in (HAZARD, MISDETECTION)]
+    beat = Message(str(ULID()), "s1", 1_800_000_000, HEARTBEAT)
+    await node.put_latest(HEARTBEATS, "s1", encode(beat))
+    got: list[str] = []
+
+    async def both_arrived() -> bool:
+        for delivery in await cloud.pull(FLEET_REPORTS, "intake", timeout_s=0.2):
+            assert decode(delivery.data).site == "s1"
+            assert position_in_headers(delivery.headers) is not None
+            await delivery.acknowledge()
+            got.append(delivery.message_id)
+        return len(got) == 2
+
+    async def beat_arrived() -> bool:
+        data = await cloud.get_latest(HEARTBEATS, "s1")
+        return data is not None and decode(data).report == HEARTBEAT
+
+    await _until(both_arrived)
+    assert sorted(got) == sorted(sent)
+    await _until(beat_arrived)
+    await node.close()
+
+
+async def _a_release_is_mirrored(
+    settings: GateSettings, cloud: NatsBus, models: NatsBlobs, tuf: NatsBlobs
+) -> None:
+    """Metadata, order and weights are in the mirror soon after a hint; absent weights are reported."""
+    weights = os.urandom(300_000)
+    digest = await models.put(weights)
+    for name, data in _metadata(7).items():
+        await tuf.put_named(name, data)
+    await cloud.put_latest(ORDERS, "s1", _order(digest))
+    await cloud.hint(command_subject("s1", WAKE))
+    target = settings.mirror_folder / "targets" / digest
+    with _timed(10.0):
+        await _until(lambda: _is(target.exists))
+    assert target.read_bytes() == weights
+    names = {path.name for path in (settings.mirror_folder / "metadata").iterdir()}
+    assert names == {"1.root.json", "2.root.json", "7.snapshot.json", "7.targets.json", "timestamp.json"}
+    assert (settings.mirror_folder / "orders" / "s1.json").read_bytes() == _order(digest)
+    await cloud.put_latest(ORDERS, "s1", _order("ab" * 32))
+    await cloud.hint(command_subject("s1", WAKE))
+    await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
+
+
+async def _a_receipt_clears_the_site(site: Site, cloud: NatsBus) -> None:
+    """The site's stream is purged once the hub's receipt covers its messages."""
+    await cloud.put_latest(RECEIPTS, "s1", LedgerPosition(99, "00").to_bytes())
+    site_bus = await NatsBus.connect(site.gate_link())
+
+    async def purged() -> bool:
+        return (await site_bus.stream_state("HAZARDS")).messages == 0
+
+    await _until(purged)
+    await site_bus.close()
 
 
 async def _is(condition: Callable[[], bool]) -> bool:

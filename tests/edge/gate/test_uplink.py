@@ -220,7 +220,7 @@ def test_an_id_used_again_for_other_bytes_does_not_leave_and_holds_nothing_up(tm
         other = _subject_and_data(1, HAZARD.model_copy(update={"severity": 1}))
         await stage.site.publish(other[0], other[1], message_id="")
         stage.site._streams["HAZARDS"].messages[-1] = (
-            stage.site._streams["HAZARDS"].messages[-1].__class__(2, other[0], other[1], _id(1), {}, 0.0)
+            stage.site._streams["HAZARDS"].messages[-1].__class__(2, other[0], other[1], _id(1), {})
         )
         await stage.put(3, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)

@@ -17,9 +17,9 @@ from cloud.campaigns.workflow import Campaigns
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
-from cloud.settings import CloudSettings
+from cloud.settings import CloudSettings, sqlite_url
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.database import open_database, sqlite_url
+from cloud.store.database import open_database
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
     CampaignPlan,

@@ -5,7 +5,8 @@ from typing import Any
 
 from ulid import ULID
 
-from cloud.store.database import Database, open_database, sqlite_url
+from cloud.settings import sqlite_url
+from cloud.store.database import Database, open_database
 from cloud.store.report_store import Received, ReportStore
 from messaging.releases import Channel
 from messaging.reports import (

@@ -15,9 +15,9 @@ from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import run_module
-from cloud.settings import DataFolder
+from cloud.settings import DataFolder, sqlite_url
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.database import open_database, sqlite_url
+from cloud.store.database import open_database
 from cloud.store.records import CampaignPlan, CampaignStage, SyntheticImage
 from cloud.store.release_store import ReleaseStore
 from tests.support.cloud.sample_reports import MODE

@@ -1,0 +1,27 @@
+"""A store for the contract suites: SQLite, and a real PostgreSQL where it is installed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.settings import sqlite_url
+from cloud.store.database import Database, open_database
+from tests.support.cloud.postgres import PostgresServer
+from tests.support.cloud.sample_reports import MINUTE
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "store.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    database = open_database(store_url, clock=lambda: MINUTE)
+    yield database
+    database.close()
