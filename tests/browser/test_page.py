@@ -80,16 +80,16 @@ def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
 
 
 @pytest.fixture
-def served(cloud: FilledCloud) -> Iterator[PageProcess]:
+def page_process(cloud: FilledCloud) -> Iterator[PageProcess]:
     process = PageProcess(cloud.folder.root)
     yield process
     process.stop()
 
 
-def opened(chromium: Any, served: PageProcess, violations: list[str]) -> Any:
+def opened(chromium: Any, page_process: PageProcess, violations: list[str]) -> Any:
     """The opened page; requests to other hosts and script errors are appended to `violations`."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    address = served.address()
+    address = page_process.address()
     page.on("request", lambda request: violations.append(request.url) if address not in request.url else None)
     page.on("pageerror", lambda error: violations.append(str(error)))
     page.goto(address)
@@ -108,12 +108,12 @@ def wait_for_text(page: Any, selector: str, expected: str, within_ms: int = UPDA
 
 
 def test_the_page_shows_the_whole_fleet_and_follows_its_changes(
-    chromium: Any, cloud: FilledCloud, served: PageProcess
+    chromium: Any, cloud: FilledCloud, page_process: PageProcess
 ) -> None:
     cloud.fill()
     cloud.start()
     violations: list[str] = []
-    page = opened(chromium, served, violations)
+    page = opened(chromium, page_process, violations)
 
     assert text(page, "#overview").startswith(
         "sites online 2 of 2 hazards in 24 h 7 events open failure modes 5"
@@ -162,20 +162,20 @@ def test_the_page_shows_the_whole_fleet_and_follows_its_changes(
     assert "flood" in text(page, "#hazards")
     assert violations == []
     page.close()
-    assert served.stop() == (0, "")
+    assert page_process.stop() == (0, "")
 
 
 def test_every_section_of_an_empty_cloud_states_what_will_be_shown_there(
-    chromium: Any, cloud: FilledCloud, served: PageProcess
+    chromium: Any, cloud: FilledCloud, page_process: PageProcess
 ) -> None:
     cloud.start()
-    page = opened(chromium, served, [])
+    page = opened(chromium, page_process, [])
     for name in ("sites", "hazards", "failure-modes", "campaign", "comparison", "privacy"):
         assert len(text(page, f"#{name} .empty")) > 40, name
     assert "updated every 2 seconds" in text(page, "[role=status]")
     page.set_viewport_size({"width": 800, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 800
     page.close()
-    status, errors = served.stop()
+    status, errors = page_process.stop()
     assert status == 0
     assert [line for line in errors.splitlines() if "waiting: no cloud runs on" not in line] == []

@@ -11,7 +11,7 @@ def test_text_is_escaped_and_finished_markup_is_not_escaped_again() -> None:
     assert element("p", inner, " & ", 3) == "<p><b>&lt;&amp;&gt;</b> &amp; 3</p>"
 
 
-def test_a_plain_string_that_looks_like_markup_is_text() -> None:
+def test_a_plain_string_that_resembles_markup_is_text() -> None:
     assert join("<i>", element("i")) == "&lt;i&gt;<i></i>"
 
 

@@ -112,8 +112,8 @@ def test_a_clock_that_is_set_back_does_not_stop_the_page(cloud: Cloud) -> None:
 def test_images_are_read_again_only_when_their_number_has_changed(cloud: Cloud) -> None:
     async def view() -> None:
         cache = cloud.cache()
-        for moment, kept in ((1000.0, 1), (1010.0, 1), (1020.0, 2)):
-            cloud.now = moment
+        for now, kept in ((1000.0, 1), (1010.0, 1), (1020.0, 2)):
+            cloud.now = now
             cloud.campaigns[0]["images_kept"] = kept
             await cache.current()
         await cache.close()

@@ -169,7 +169,7 @@ def test_what_flickers_is_no_miss_of_the_teachers_and_what_is_lost_for_long_is_o
 
 
 def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -> None:
-    pipeline = _pipeline(tmp_path, FakeDetector(describe(), "a" * 64, kind="deaf"))
+    pipeline = _pipeline(tmp_path, FakeDetector(describe(), "a" * 64, kind="failing"))
     for frame in _frames(3):
         with pytest.raises(DetectorError):
             pipeline.process(frame)
@@ -271,9 +271,9 @@ def test_without_a_teacher_the_shadow_run_sees_every_nth_frame(tmp_path: Path) -
 
 
 def test_with_a_teacher_the_shadow_run_sees_no_frame_that_it_could_not_look_at(tmp_path: Path) -> None:
-    deaf = FakeDetector(describe("t"), "t" * 64, kind="deaf")
-    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), deaf)
-    shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64, teacher=deaf.description)
+    failing = FakeDetector(describe("t"), "t" * 64, kind="failing")
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), failing)
+    shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64, teacher=failing.description)
     for frame in _frames(5):
         pipeline.process(frame, shadow)
     assert shadow.report(0, final=True).frames == 0

@@ -22,7 +22,7 @@ def test_a_node_killed_at_random_moments_always_has_exactly_one_valid_model(tmp_
 
 
 def check_kills(folder: Path, kills: int, chance: random.Random) -> None:
-    """Kill an updating node so often; after each kill look at what is on disk."""
+    """Kill an updating node `kills` times; after each kill inspect the files on disk."""
     fleet = Fleet(folder)
     valid = {fleet.release(name).digest for name in ("one", "two", "three", "four")}
     last_sequence = 0

@@ -1,4 +1,4 @@
-"""A detector without a network: its bytes say what it is and how it behaves. Public to all tests."""
+"""A detector without a network: its bytes state its name, classes and behaviour."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def describe(name: str = "fake", class_names: Sequence[str] = CLASSES) -> Bundle
 
 
 def fake_bundle(name: str = "fake", *, kind: str = "good", class_names: Sequence[str] = CLASSES) -> bytes:
-    """Bytes of a fake bundle; `kind`: good, slow, nan, deaf (never looks), broken, unsafe, dying."""
+    """Bytes of a fake bundle; `kind`: good, slow, nan, failing (every call raises), broken, unsafe, dying."""
     return json.dumps({"name": name, "kind": kind, "classes": list(class_names)}).encode()
 
 
@@ -49,7 +49,7 @@ def load_fake(data: bytes) -> "FakeDetector":
 
 @dataclass
 class FakeDetector:
-    """Sees one box of class 0 on every image, or misbehaves as its kind says."""
+    """Detects one box of class 0 on every image, or fails as its kind requires."""
 
     description: BundleDescription
     digest: str
@@ -59,8 +59,8 @@ class FakeDetector:
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         self.calls += 1
-        if self.kind == "deaf" or (self.kind == "dying" and self.calls > 100):
-            raise DetectorError("fake detector could not look")
+        if self.kind == "failing" or (self.kind == "dying" and self.calls > 100):
+            raise DetectorError("the fake detector failed")
         if self.kind == "slow":
             time.sleep(0.06)
         box = [np.nan, 0, 9, 9] if self.kind == "nan" else [1, 1, 9, 9]

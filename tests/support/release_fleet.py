@@ -1,4 +1,4 @@
-"""A cloud that signs and a mirror that a gate would fill, in one folder: what the edge's tests attack."""
+"""A cloud that signs and a mirror that a gate would fill, in one folder: for the edge's tests of updates."""
 
 import itertools
 from dataclasses import replace

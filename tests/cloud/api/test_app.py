@@ -54,8 +54,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with running_cloud(settings, lambda _: ScriptedStages(train=slow), sites=("harbour", "tunnel")) as up:
         wait_until(lambda: len(up.sites) == 2)
         evidence = [misdetection(model_digest=HERE) for _ in range(12)]
-        up.say("harbour", *evidence, tally(model_digest=HERE), HAZARD)
-        up.say("tunnel", *evidence[:3], _unknown())
+        up.report("harbour", *evidence, tally(model_digest=HERE), HAZARD)
+        up.report("tunnel", *evidence[:3], _unknown())
         with up.client() as client:
             wait_until(lambda: len(client.page("failure-modes", FailureModeResource)) == 2)
         yield up
@@ -249,7 +249,7 @@ def test_the_openapi_document_describes_every_route(cloud: RunningCloud) -> None
         assert f"/api/v1/{path}" in paths
 
 
-def test_the_address_file_goes_when_the_cloud_goes(tmp_path: Path) -> None:
+def test_the_address_file_is_removed_when_the_cloud_stops(tmp_path: Path) -> None:
     settings = CloudSettings(data=tmp_path, api=ApiSettings(port=0))
     with running_cloud(settings, lambda _: ScriptedStages()):
         assert settings.folder.address.exists()
@@ -268,7 +268,7 @@ def test_a_cloud_runs_on_postgresql(tmp_path: Path, postgres: PostgresServer) ->
         up.client() as client,
     ):
         wait_until(lambda: up.sites)
-        up.say("harbour", misdetection(model_digest=HERE), tally(model_digest=HERE), HAZARD)
+        up.report("harbour", misdetection(model_digest=HERE), tally(model_digest=HERE), HAZARD)
         wait_until(lambda: client.page("failure-modes", FailureModeResource))
         assert [site.site for site in client.page("sites", SiteResource)] == ["harbour"]
         assert [row.class_name for row in client.page("hazards", HazardResource)] == ["fire"]

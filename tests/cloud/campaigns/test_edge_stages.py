@@ -1,4 +1,4 @@
-"""The stages that rest on the edge's word, with sites by script: promoted, refused, rolled back, closed."""
+"""The stages that depend on reports of sites, with scripted sites: promoted, refused, rolled back, closed."""
 
 import time
 from pathlib import Path
@@ -36,7 +36,7 @@ SITES = ("harbour", "quay", "tunnel")
 
 
 def real_edge_stages(parts: CloudParts) -> ScriptedStages:
-    """Images and training by script; everything that concerns the edge is the real thing."""
+    """Images and training by script; the stages that concern sites are real."""
     real = campaign_stages(parts)
 
     def plan(work: StageWork) -> StageResult:
@@ -80,7 +80,7 @@ def with_evidence(cloud: RunningCloud) -> None:
     wait_until(lambda: all(site.model == HERE for site in cloud.sites.values()))
     for name in SITES:
         evidence = [misdetection(model_digest=HERE) for _ in range(10)]
-        cloud.say(name, *evidence, tally(model_digest=HERE))
+        cloud.report(name, *evidence, tally(model_digest=HERE))
     with cloud.client() as client:
         wait_until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
 
@@ -129,7 +129,7 @@ def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes
         assert mode_status(cloud) == "closed"
 
 
-def test_a_candidate_that_is_worse_in_shadow_never_serves(tmp_path: Path) -> None:
+def test_a_candidate_that_is_worse_in_shadow_is_never_put_in_service(tmp_path: Path) -> None:
     script = SiteScript(incumbent_detected=30, candidate_detected=2)
     with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
@@ -174,7 +174,7 @@ def test_cancelling_a_campaign_in_shadow_ends_the_run_and_a_resume_begins_anothe
             assert (last.state, last.reason) == ("done", "")
 
 
-def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> None:
+def test_a_restart_of_the_cloud_lets_the_shadow_run_continue(tmp_path: Path) -> None:
     script = SiteScript(tracks_in_shadow=2, incumbent_detected=1, candidate_detected=2)
     with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
@@ -185,7 +185,7 @@ def test_a_restart_of_the_cloud_lets_the_shadow_run_go_on(tmp_path: Path) -> Non
     database.close()
 
 
-def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(tmp_path: Path) -> None:
+def test_a_model_that_the_canary_rolls_back_is_ordered_to_no_other_site(tmp_path: Path) -> None:
     script = SiteScript(install=SwapOutcome.ROLLED_BACK)
     with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES, script=script) as cloud:
         with_evidence(cloud)
@@ -193,30 +193,30 @@ def test_a_model_that_the_canary_throws_out_is_rolled_back_and_goes_no_further(t
         assert ended.state == "rejected"
         assert "rolled_back" in ended.reason
         assert {site.model for site in cloud.sites.values()} == {HERE}
-        asked = [n for n, s in cloud.sites.items() if digest_of(CANDIDATE) in {o.digest for o in s.orders}]
-        assert asked == ["harbour"]
+        ordered = [n for n, s in cloud.sites.items() if digest_of(CANDIDATE) in {o.digest for o in s.orders}]
+        assert ordered == ["harbour"]
         assert cloud.parts is not None
-        assert cloud.parts.register.main_model() == HERE, "a model that went back is nobody's incumbent"
+        assert cloud.parts.register.main_model() == HERE, "a model that was rolled back is no incumbent"
 
 
 def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) -> None:
-    told = settings(tmp_path, campaign=CampaignSettings(verify_deadline_s=0.5, poll_s=0.1))
-    with running_cloud(told, real_edge_stages, sites=SITES, script=SiteScript(tracks_after=2)) as cloud:
+    chosen = settings(tmp_path, campaign=CampaignSettings(verify_deadline_s=0.5, poll_s=0.1))
+    with running_cloud(chosen, real_edge_stages, sites=SITES, script=SiteScript(tracks_after=2)) as cloud:
         with_evidence(cloud)
         done = run_campaign(cloud)
         assert done.state == "done"
         assert mode_status(cloud) == "waiting"
-        cloud.say("quay", tally(model_digest=digest_of(CANDIDATE), supported=50, detected=49))
+        cloud.report("quay", tally(model_digest=digest_of(CANDIDATE), supported=50, detected=49))
         wait_until(lambda: mode_status(cloud) == "closed")
         bad = [misdetection(model_digest=digest_of(CANDIDATE)) for _ in range(60)]
-        cloud.say("quay", *bad, tally(model_digest=digest_of(CANDIDATE), supported=60, detected=0))
+        cloud.report("quay", *bad, tally(model_digest=digest_of(CANDIDATE), supported=60, detected=0))
         wait_until(lambda: mode_status(cloud) == "reopened")
 
 
 def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
     rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6, needs_approval=False)
-    told = settings(tmp_path, triggers=(rule,))
-    with running_cloud(told, real_edge_stages, sites=SITES) as cloud:
+    chosen = settings(tmp_path, triggers=(rule,))
+    with running_cloud(chosen, real_edge_stages, sites=SITES) as cloud:
         with_evidence(cloud)
         with cloud.client() as client:
             wait_until(lambda: len(client.page("campaigns", CampaignResource)) == 1)

@@ -42,19 +42,19 @@ def order(
 
 
 def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() -> None:
-    asked = order(
+    made = order(
         mode(
             misdetection_row(), misdetection_row(), misdetection_row(size=SizeBin.TINY, region=RegionBin.TOP)
         )
     )
-    assert (asked.class_name, asked.condition, asked.count) == ("fire", NIGHT, 20)
-    assert {(g.size, g.region, g.weight) for g in asked.geometry} == {
+    assert (made.class_name, made.condition, made.count) == ("fire", NIGHT, 20)
+    assert {(g.size, g.region, g.weight) for g in made.geometry} == {
         (SizeBin.SMALL, RegionBin.MIDDLE, 2.0),
         (SizeBin.TINY, RegionBin.TOP, 1.0),
     }
-    assert asked.prototype is not None
-    assert asked.prototype.vector == (0.1, 0.2)
-    assert asked.patch_budget >= asked.count
+    assert made.prototype is not None
+    assert made.prototype.vector == (0.1, 0.2)
+    assert made.patch_budget >= made.count
 
 
 def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_seed() -> None:
@@ -65,16 +65,16 @@ def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_see
     assert order(found, seeded).seed == order(found, seeded, campaign=ULID_B).seed
 
 
-def test_options_of_the_plan_go_before_the_settings() -> None:
+def test_options_of_the_plan_override_the_settings() -> None:
     found = mode()
     plan = CampaignPlan((found.key.id,), 20, options={"use_prototypes": False, "best_of": 4})
-    asked = order(found, plan)
-    assert (asked.prototype, asked.best_of) == (None, 4)
+    made = order(found, plan)
+    assert (made.prototype, made.best_of) == (None, 4)
 
 
-def test_without_known_geometry_an_order_takes_the_usual_places() -> None:
-    asked = order(mode(misdetection_row(size=SizeBin.UNKNOWN, region=RegionBin.UNKNOWN)))
-    assert asked.geometry == DEFAULT_GEOMETRY
+def test_without_known_geometry_an_order_has_the_default_geometry() -> None:
+    made = order(mode(misdetection_row(size=SizeBin.UNKNOWN, region=RegionBin.UNKNOWN)))
+    assert made.geometry == DEFAULT_GEOMETRY
 
 
 def test_a_mode_of_unknown_class_needs_a_class_first() -> None:

@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
+def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_stages, "SYNTHESIS_MODULE", "tests.support.cloud.fake_synth")
@@ -51,7 +51,7 @@ def test_a_campaign_paints_trains_evaluates_and_reaches_the_edge(
         wait_until(lambda: "harbour" in cloud.sites and cloud.sites["harbour"].model, timeout_s=120)
         here = cloud.sites["harbour"].model
         assert here is not None
-        cloud.say(
+        cloud.report(
             "harbour",
             *(misdetection(model_digest=here) for _ in range(12)),
             tally(model_digest=here),

@@ -99,11 +99,11 @@ def test_a_rule_keeps_its_cool_down_and_its_budget(
 
 
 @pytest.mark.parametrize("status", [ModeStatus.IN_CAMPAIGN, ModeStatus.WAITING, ModeStatus.CLOSED])
-def test_a_mode_that_is_being_mended_or_is_closed_is_left_alone(status: ModeStatus) -> None:
+def test_a_mode_that_is_in_campaign_waiting_or_closed_starts_no_campaign(status: ModeStatus) -> None:
     assert fired(rows(), states=(ModeState(MODE, status, MINUTE),)) == []
 
 
-def test_the_most_harmful_modes_go_first_and_no_more_than_the_rule_allows() -> None:
+def test_the_most_harmful_modes_come_first_and_no_more_than_the_rule_allows() -> None:
     evidence = rows() + rows(class_name="garbage")
     assert fired(evidence, max_modes=1) == [(MODE,)]
     assert fired(evidence) == [(MODE, "garbage.night-clear.missed")]
@@ -133,7 +133,7 @@ def cloud_with_rule(folder: Path, *, needs_approval: bool, budget: int) -> Itera
     stages = ScriptedStages(trial=lambda work: StageResult(stop="not for trial"))
     with running_cloud(settings, lambda _: stages, sites=("harbour",)) as cloud:
         wait_until(lambda: cloud.sites)
-        cloud.say("harbour", *(misdetection() for _ in range(3)))
+        cloud.report("harbour", *(misdetection() for _ in range(3)))
         with cloud.client() as client:
             yield client
 

@@ -28,7 +28,7 @@ def _show(found: Sequence[Lamp], *, as_json: bool) -> None:
     )
 
 
-def test_programs_get_the_whole_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_gets_the_whole_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     _show(LAMPS, as_json=True)
     assert json.loads(capsys.readouterr().out) == [
         {"name": "quay", "lit": True},
@@ -38,7 +38,9 @@ def test_programs_get_the_whole_list_as_json(capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_people_get_one_row_per_item_or_a_sentence_without_items(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_has_one_row_per_item_or_is_a_sentence_without_items(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     _show(LAMPS, as_json=False)
     printed = capsys.readouterr().out
     assert "quay" in printed

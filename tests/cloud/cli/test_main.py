@@ -57,7 +57,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[Run
     )
     with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
         wait_until(lambda: up.sites)
-        up.say("harbour", *(misdetection() for _ in range(3)))
+        up.report("harbour", *(misdetection() for _ in range(3)))
         wait_until(lambda: up.parts is not None and up.parts.register.modes())
         yield up
 

@@ -35,7 +35,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour", "quay")) as up:
         wait_until(lambda: [site.model for site in up.sites.values()] == [MODEL, MODEL])
         unknown = misdetection(model_digest=MODEL, class_name="unknown", evidence=EvidenceSource.MOTION)
-        up.say("harbour", misdetection(model_digest=MODEL), unknown, tally(model_digest=MODEL), HAZARD)
+        up.report("harbour", misdetection(model_digest=MODEL), unknown, tally(model_digest=MODEL), HAZARD)
         wait_until(lambda: up.parts is not None and len(up.parts.register.modes()) == 2)
         yield up
 

@@ -55,7 +55,7 @@ def test_a_folder_without_images_or_with_a_broken_one_leaves_nothing_behind(tmp_
     with pytest.raises(DataRefused, match="holds no images"):
         register.add(empty, DataRole.BACKGROUND)
     broken = folder_of(tmp_path / "broken", ("x_1",))
-    (broken / "images" / "x_1.jpg").write_bytes(b"no picture")
+    (broken / "images" / "x_1.jpg").write_bytes(b"no image")
     with pytest.raises(DataRefused, match="cannot be decoded"):
         register.add(broken, DataRole.REPLAY)
     assert register.all() == []

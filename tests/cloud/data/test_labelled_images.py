@@ -23,14 +23,14 @@ def test_images_and_labels_read_back_as_written(tmp_path: Path) -> None:
         assert box.xyxy == pytest.approx(expected.xyxy, abs=0.01)
 
 
-def test_condition_and_place_come_from_the_index(tmp_path: Path) -> None:
+def test_condition_and_scene_come_from_the_index(tmp_path: Path) -> None:
     square_images(tmp_path, 2, scene="market", condition="night-rain")
     file = list_labelled(tmp_path)[0]
     assert file.condition == Condition(Light.NIGHT, Weather.RAIN)
     assert file.scene == "market"
 
 
-def test_without_an_index_the_condition_is_unknown_and_the_place_is_taken_from_the_name(
+def test_without_an_index_the_condition_is_unknown_and_the_scene_is_taken_from_the_name(
     tmp_path: Path,
 ) -> None:
     square_images(tmp_path, 1)
@@ -43,7 +43,7 @@ def test_without_an_index_the_condition_is_unknown_and_the_place_is_taken_from_t
 @pytest.mark.parametrize(
     ("stem", "scene"), [("cam3_0042", "cam3"), ("a-b-7", "a-b"), ("0042", "0042"), ("x", "x")]
 )
-def test_the_place_is_the_part_before_the_last_number(stem: str, scene: str) -> None:
+def test_the_scene_is_the_part_before_the_last_number(stem: str, scene: str) -> None:
     assert scene_of(stem) == scene
 
 
@@ -75,7 +75,7 @@ def test_a_bad_label_is_refused_with_file_and_line(tmp_path: Path, line: str, ph
 
 def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     square_images(tmp_path, 1)
-    (tmp_path / "images" / "yard_000.jpg").write_bytes(b"not a picture")
+    (tmp_path / "images" / "yard_000.jpg").write_bytes(b"no image")
     with pytest.raises(DataRefused, match=r"yard_000\.jpg cannot be decoded"):
         list(open_labelled(tmp_path))
 

@@ -23,7 +23,7 @@ from tests.support.cloud.demo_results import campaign, stage
 
 def verified(state: str, **status: str) -> CampaignResource:
     """A campaign whose verify stage measured these states of failure modes."""
-    metrics = {mode: {"status": word} for mode, word in status.items()} | {"seconds": 90.0}
+    metrics = {mode: {"status": state} for mode, state in status.items()} | {"seconds": 90.0}
     return campaign(state=state, modes=tuple(status), stages=(stage("verify", metrics=metrics),))
 
 

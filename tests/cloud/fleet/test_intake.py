@@ -42,7 +42,7 @@ async def send(
 
 
 def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         for report in (misdetection(), tally(), misdetection()):
             await send(bus, message(report))
@@ -50,11 +50,11 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
         assert await intake.read_batch(timeout_s=0.1) == IntakeCounts()
         assert counts(store) == {"misdetection": 2, "recall": 1}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         sent = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))
         await send(bus, sent)
@@ -65,11 +65,11 @@ def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_pa
         (total,) = store.ledger_totals()
         assert (total.count, total.length_bytes) == (3, len(encode(sent)))
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         sent = message(misdetection())
         await send(bus, sent)
@@ -78,7 +78,7 @@ def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path
         assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(duplicates=1)
         assert len(store.misdetections()) == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_kill_between_commit_and_acknowledgement_counts_nothing_twice(tmp_path
 def test_a_forged_message_is_a_dead_letter_with_the_reason(
     why: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         sent = message(misdetection())
         forged = replace(sent, **changes)
@@ -101,7 +101,7 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
         assert counts(store) == {}
         assert "the message arrived on subject" in store.dead_letters()[0].reason
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
 def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(
     data: bytes, sentence: str, tmp_path: Path
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         await bus.publish(report_subject("harbour", "misdetection", new_id()), data, message_id=new_id())
         await send(bus, message(misdetection()))
@@ -124,11 +124,11 @@ def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(
         assert sentence in store.dead_letters()[0].reason
         assert await intake.read_batch(timeout_s=0.1) == IntakeCounts()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, _ = await prepared(tmp_path)
         for n in (1, 2, 5):
             position = LedgerPosition(n, f"{n}" * 64)
@@ -139,11 +139,11 @@ def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: 
         assert set(receipts) == {"harbour"}
         assert receipt_of(receipts["harbour"]) == LedgerPosition(5, "5" * 64)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
         await bus.put_latest(HEARTBEATS, "tunnel", encode(message(heartbeat(), site="harbour")))
@@ -152,11 +152,11 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
         assert await intake.read_heartbeats() == 0
         assert [beat.site for beat in store.heartbeats()] == ["harbour"]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         await send(bus, message(misdetection(), site="tunnel"))
         await send(bus, message(misdetection()))
@@ -170,11 +170,11 @@ def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(t
         assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
         assert [row.site for row in store.misdetections()] == ["tunnel", "harbour"]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         store.add_site("harbour")
         store.revoke_site("harbour")
@@ -184,11 +184,11 @@ def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
         store.add_site("harbour")
         assert await intake.read_heartbeats() == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_intake_ends_when_stop_is_requested(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         report = message(misdetection())
         subject = report_subject(report.site, report.kind, report.id)
@@ -199,4 +199,4 @@ def test_intake_ends_when_stop_is_requested(tmp_path: Path) -> None:
         stop.set()
         await asyncio.wait_for(task, 5)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -77,7 +77,7 @@ async def refused_after_s(bus: NatsBus, site: str) -> float:
 def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
     cloud: RunningCloud, client: RemoteCloud, tmp_path: Path
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         old_link = enrolled(cloud, client, "harbour", tmp_path / "old.creds")
         other = await NatsBus.connect(enrolled(cloud, client, "tunnel", tmp_path / "tunnel.creds"))
         gate = await NatsBus.connect(old_link)
@@ -104,7 +104,7 @@ def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
         for bus in (gate, other, renewed):
             await bus.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_revoking_twice_changes_nothing_and_an_unknown_site_is_refused(

@@ -35,7 +35,7 @@ def test_conditions_follow_in_turn_and_every_eighth_scene_has_no_hazard() -> Non
     assert any(scene.boxes for scene in scenes[:-1])
 
 
-def test_a_drawn_folder_reads_back_with_a_place_per_image(tmp_path: Path) -> None:
+def test_a_drawn_folder_reads_back_with_a_scene_per_image(tmp_path: Path) -> None:
     files = list_labelled(draw_folder(FEW, tmp_path))
     assert len({file.scene for file in files}) == len(files) == FEW.count
     assert {box.class_name for file in files for box in file.boxes} <= set(DRAWN_CLASSES)

@@ -70,7 +70,7 @@ def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
         ("broken", SwapReason.BAD_BUNDLE),
         ("unsafe", SwapReason.UNSAFE_GRAPH),
         ("nan", SwapReason.SELF_TEST_FAILED),
-        ("deaf", SwapReason.SELF_TEST_FAILED),
+        ("failing", SwapReason.SELF_TEST_FAILED),
         ("slow", SwapReason.TOO_SLOW),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_candidate_that_fails_in_service_goes_back_by_itself_and_no_frame_is_l
     detector = serving()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
-    candidate.kind = "deaf"
+    candidate.kind = "failing"
     answers = [detector.detect_frame(IMAGE) for _ in range(5)]
     assert {(model.description.name, len(found)) for model, found in answers} == {("old", 1)}
     assert detector.failed is SwapReason.CRASHED
@@ -114,7 +114,7 @@ def test_a_single_failure_in_probation_is_forgiven() -> None:
     detector = serving()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
-    for kind in ("deaf", "nan", "good", "deaf", "deaf", "good"):
+    for kind in ("failing", "nan", "good", "failing", "failing", "good"):
         candidate.kind = kind
         assert len(detector.detect_frame(IMAGE)[1]) == 1
     assert detector.failed is None
@@ -126,7 +126,7 @@ def test_after_probation_a_failure_is_a_failure_and_not_an_empty_street() -> Non
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     detector.settle()
-    candidate.kind = "deaf"
+    candidate.kind = "failing"
     with pytest.raises(DetectorError):
         detector.detect_frame(IMAGE)
 
@@ -135,7 +135,7 @@ def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
     detector = SwappableDetector(load_fake, POLICY)
     candidate = prepared(detector, "first")
     detector.swap(candidate)
-    candidate.kind = "deaf"
+    candidate.kind = "failing"
     for _ in range(3):
         with pytest.raises(DetectorError):
             detector.detect_frame(IMAGE)

@@ -118,7 +118,7 @@ def test_a_model_that_fails_in_its_first_minutes_goes_back_by_itself(node: Node)
     node.fleet.order(node.fleet.release("two").digest)
     node.run(20)
     assert node.detector.description.name == "two"
-    node.loaded[-1].kind = "deaf"
+    node.loaded[-1].kind = "failing"
     for _ in range(3):
         assert len(node.detector.detect_frame(IMAGE)[1]) == 1
     node.updates.tick(NOW)

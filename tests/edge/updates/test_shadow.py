@@ -128,7 +128,7 @@ def test_a_teacher_may_know_other_classes() -> None:
 
 
 def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street() -> None:
-    detector = FakeDetector(describe("new"), "b" * 64, kind="deaf")
+    detector = FakeDetector(describe("new"), "b" * 64, kind="failing")
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(5):
         shadow.process("gate", IMAGE, seen(NEAR), condition=NIGHT, time_s=number, incumbent_ms=7.0)

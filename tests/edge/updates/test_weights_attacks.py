@@ -10,7 +10,7 @@ import pytest
 from edge.updates.weights_store import Action
 from messaging.reports import SwapReason
 from messaging.trust.signing import Repository
-from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, serving
+from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk
 from tests.support.release_fleet import NOW, Fleet
 
 
@@ -35,7 +35,7 @@ def _flip(data: bytes) -> bytes:
 def test_weights_that_are_not_what_was_signed_are_refused(
     fleet: Fleet, attack: Callable[[bytes], bytes], reason: SwapReason
 ) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.target(two).write_bytes(attack(fleet.target(two).read_bytes()))
     fleet.order(two.digest)
@@ -43,7 +43,7 @@ def test_weights_that_are_not_what_was_signed_are_refused(
 
 
 def test_weights_behind_a_link_or_a_pipe_are_never_opened(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.target(two).unlink()
     fleet.target(two).symlink_to("/dev/zero")
@@ -57,7 +57,7 @@ def test_weights_behind_a_link_or_a_pipe_are_never_opened(fleet: Fleet) -> None:
 
 def test_a_rollback_of_the_metadata_is_refused(fleet: Fleet) -> None:
     old = dict(fleet.repository.metadata_files())
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     for name, data in old.items():
         fleet.metadata(name).write_bytes(data)
@@ -66,7 +66,7 @@ def test_a_rollback_of_the_metadata_is_refused(fleet: Fleet) -> None:
 
 
 def test_a_freeze_is_noticed_when_the_timestamp_expires(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.now += 2 * 86400
     fleet.order(two.digest)
@@ -74,7 +74,7 @@ def test_a_freeze_is_noticed_when_the_timestamp_expires(fleet: Fleet) -> None:
 
 
 def test_a_mix_of_old_and_new_metadata_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     before = fleet.repository.metadata_files()
     old_targets = next(data for name, data in before.items() if name.endswith("targets.json"))
     two = fleet.release("two")
@@ -85,7 +85,7 @@ def test_a_mix_of_old_and_new_metadata_is_refused(fleet: Fleet) -> None:
 
 
 def test_a_fast_forward_with_a_stolen_timestamp_key_is_healed_by_rotation(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     honest = fleet.metadata("timestamp.json").read_bytes()
     for _ in range(50):
         fleet.repository.refresh_timestamp()
@@ -105,7 +105,7 @@ def test_a_fast_forward_with_a_stolen_timestamp_key_is_healed_by_rotation(fleet:
 
 @pytest.mark.parametrize("name", ["timestamp.json", "2.root.json"])
 def test_metadata_signed_by_a_stranger_are_refused(fleet: Fleet, tmp_path: Path, name: str) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     stranger = Repository.create(tmp_path / "stranger", clock=lambda: NOW)
     for _ in range(5):
         stranger.refresh_timestamp()
@@ -120,7 +120,7 @@ def test_metadata_signed_by_a_stranger_are_refused(fleet: Fleet, tmp_path: Path,
 
 
 def test_a_root_below_its_threshold_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.repository.rotate_key("targets")
     files = dict(fleet.repository.metadata_files())
@@ -133,7 +133,7 @@ def test_a_root_below_its_threshold_is_refused(fleet: Fleet) -> None:
 
 
 def test_releases_signed_by_a_revoked_key_are_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     signed_by_old_key = dict(fleet.repository.metadata_files())
     fleet.repository.rotate_key("targets")
@@ -146,14 +146,14 @@ def test_releases_signed_by_a_revoked_key_are_refused(fleet: Fleet) -> None:
 
 
 def test_metadata_without_end_are_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     fleet.metadata("timestamp.json").write_bytes(b" " * 1_000_000)
     fleet.order("cd" * 32)
     assert_refused(fleet, store, one, SwapReason.WRONG_LENGTH)
 
 
 def test_a_clock_that_was_never_set_installs_nothing_and_is_told_once(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     for _ in range(3):
@@ -164,7 +164,7 @@ def test_a_clock_that_was_never_set_installs_nothing_and_is_told_once(fleet: Fle
 
 
 def test_a_clock_a_year_ahead_keeps_the_model_and_installs_nothing(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     assert store.poll(NOW + 365 * 86400).action is Action.NOTHING

@@ -10,7 +10,7 @@ from edge.updates.weights_store import Action
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.trust.keys import SigningKey
 from messaging.trust.orders import sign_order
-from tests.support.edge.weights_site import assert_refused, drain, serving
+from tests.support.edge.weights_site import assert_refused, drain, in_service
 from tests.support.release_fleet import NOW, Fleet
 
 
@@ -20,13 +20,13 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 def test_arbitrary_weights_that_nobody_released_are_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     fleet.order("ab" * 32)
     assert_refused(fleet, store, one, SwapReason.UNKNOWN_RELEASE)
 
 
 def test_an_order_signed_by_another_key_is_refused(fleet: Fleet, tmp_path: Path) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     order = fleet.order(two.digest)
     fleet.put_order(sign_order(order, SigningKey.read_or_make(tmp_path / "thief.pem")))
@@ -35,7 +35,7 @@ def test_an_order_signed_by_another_key_is_refused(fleet: Fleet, tmp_path: Path)
 
 
 def test_an_order_changed_after_signing_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     order = fleet.order(one.digest)
     envelope = json.loads(sign_order(order, fleet.repository.director))
@@ -47,7 +47,7 @@ def test_an_order_changed_after_signing_is_refused(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("envelope", [b"{", b"[]", b'{"payload": 3}', b"\xff\xfe", b"[" * 5000])
 def test_an_order_that_is_not_an_envelope_is_refused(fleet: Fleet, envelope: bytes) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     fleet.put_order(envelope)
     assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
 
@@ -55,7 +55,7 @@ def test_an_order_that_is_not_an_envelope_is_refused(fleet: Fleet, envelope: byt
 def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
     fleet: Fleet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, _ = serving(fleet)
+    store, _ = in_service(fleet)
     two = fleet.release("two")
     order = fleet.order(two.digest)
     path = fleet.place().mirror / "orders" / "harbour.json"
@@ -72,13 +72,13 @@ def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
 
 
 def test_an_order_without_end_is_not_parsed(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     fleet.put_order(b" " * 5_000_000)
     assert_refused(fleet, store, one, SwapReason.WRONG_LENGTH)
 
 
 def test_an_order_for_another_site_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest, site="airport", sequence=900)
     assert_refused(fleet, store, one, SwapReason.WRONG_SITE)
@@ -86,7 +86,7 @@ def test_an_order_for_another_site_is_refused(fleet: Fleet) -> None:
 
 
 def test_a_replayed_order_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     old = fleet.order(two.digest, downgrade=True)
     fleet.order(one.digest)
@@ -97,14 +97,14 @@ def test_a_replayed_order_is_refused(fleet: Fleet) -> None:
 
 
 def test_an_expired_order_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest, expires_at_utc=NOW)
     assert_refused(fleet, store, one, SwapReason.EXPIRED)
 
 
 def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> None:
-    store, _ = serving(fleet)
+    store, _ = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     store.poll(NOW)
@@ -125,7 +125,7 @@ def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> No
 
 
 def test_an_operator_goes_back_with_a_signed_downgrade(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     store.poll(NOW)

@@ -9,7 +9,7 @@ from edge.updates.weights_state import Step
 from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
-from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
+from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk, opened
 from tests.support.release_fleet import NOW, Fleet
 
 
@@ -19,7 +19,7 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 def test_a_model_on_trial_goes_back_and_its_order_is_not_tried_again(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     store.poll(NOW)
@@ -34,7 +34,7 @@ def test_a_model_on_trial_goes_back_and_its_order_is_not_tried_again(fleet: Flee
 
 
 def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(fleet: Fleet) -> None:
-    _, one = serving(fleet)
+    _, one = in_service(fleet)
     fleet.order(fleet.release("two").digest)
     for _ in range(MAX_LOADS):
         store = opened(fleet)
@@ -47,7 +47,7 @@ def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(flee
 
 
 def test_a_model_on_trial_that_keeps_killing_the_node_goes_back(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     fleet.order(fleet.release("two").digest)
     store.poll(NOW)
     store.install(NOW)
@@ -60,7 +60,7 @@ def test_a_model_on_trial_that_keeps_killing_the_node_goes_back(fleet: Fleet) ->
 
 
 def test_an_active_model_damaged_on_disk_is_mended_from_the_mirror(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     active = store.active()
     assert active is not None
     active.path.write_bytes(b"damaged")
@@ -70,7 +70,7 @@ def test_an_active_model_damaged_on_disk_is_mended_from_the_mirror(fleet: Fleet)
 
 
 def test_an_active_model_damaged_beyond_mending_gives_way_to_the_previous(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
     store.poll(NOW)
@@ -88,7 +88,7 @@ def test_an_active_model_damaged_beyond_mending_gives_way_to_the_previous(fleet:
 
 
 def test_a_damaged_state_file_is_named_with_its_remedy(fleet: Fleet) -> None:
-    serving(fleet)
+    in_service(fleet)
     path = fleet.folder / "node" / "state.json"
     path.write_text("{")
     with pytest.raises(EdgeError, match="restore it, or remove the folder"):
@@ -103,7 +103,7 @@ class Killed(BaseException):
 def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
     fleet: Fleet, step: Step
 ) -> None:
-    _, one = serving(fleet)
+    _, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     three = fleet.release("three")
     killed = 0

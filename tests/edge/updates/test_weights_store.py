@@ -9,7 +9,7 @@ from edge.updates.weights_store import Action, WeightsStore
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import taxonomy_of
-from tests.support.edge.weights_site import assert_refused, drain, models_on_disk, opened, serving
+from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk, opened
 from tests.support.release_fleet import NOW, Fleet
 
 
@@ -36,7 +36,7 @@ def test_a_first_release_is_installed_and_committed(fleet: Fleet) -> None:
 
 
 def test_current_and_previous_are_kept_and_older_models_go(fleet: Fleet) -> None:
-    store, first = serving(fleet)
+    store, first = in_service(fleet)
     for name in ("two", "three"):
         manifest = fleet.release(name)
         fleet.order(manifest.digest)
@@ -51,14 +51,14 @@ def test_current_and_previous_are_kept_and_older_models_go(fleet: Fleet) -> None
 
 
 def test_a_trial_release_does_not_serve(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.SERVICE)
     assert_refused(fleet, store, one, SwapReason.NOT_FOR_SERVICE)
 
 
 def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.TRIAL)
     assert store.poll(NOW).action is Action.SHADOW
@@ -80,7 +80,7 @@ def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fl
 
 
 def test_a_release_with_other_classes_is_refused(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     other = fleet.release("other", class_names=("cat", "dog"))
     fleet.order(other.digest)
     assert_refused(fleet, store, one, SwapReason.WRONG_CLASSES)
@@ -95,7 +95,7 @@ def test_a_first_release_with_other_classes_than_the_site_is_refused(fleet: Flee
 
 
 def test_an_order_that_comes_before_its_metadata_and_weights_waits(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     store = opened(fleet, patience_s=60)
     hidden = {p: p.read_bytes() for p in fleet.mirror.rglob("*.json") if p.parent.name == "metadata"}
     two = fleet.release("two")
@@ -116,7 +116,7 @@ def test_an_order_that_comes_before_its_metadata_and_weights_waits(fleet: Fleet)
 
 
 def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
-    serving(fleet)
+    in_service(fleet)
     store = opened(fleet, patience_s=60)
     fleet.order("cd" * 32)
     for second in (0, 30, 59):
@@ -127,7 +127,7 @@ def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
 
 
 def test_an_order_for_what_already_runs_is_confirmed_at_once(fleet: Fleet) -> None:
-    store, one = serving(fleet)
+    store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.TRIAL)
     store.poll(NOW)

@@ -52,7 +52,7 @@ REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content
 
 
 class FilledCloud:
-    """The API of one data folder; `fill` gives it a past, the small methods let something happen."""
+    """The API of one data folder; `fill` stores a history, the other methods add to it."""
 
     def __init__(self, folder: Path) -> None:
         settings = CloudSettings(data=folder)

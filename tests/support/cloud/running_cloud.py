@@ -1,6 +1,6 @@
 """A running cloud for tests: real store, real workflows, real API; the hub and its sites in memory.
 
-Sites follow orders by script: they answer with receipts, heartbeats, shadow reports and tallies.
+Sites follow orders by script: they respond with receipts, heartbeats, shadow reports and tallies.
 """
 
 import asyncio
@@ -29,13 +29,15 @@ from messaging.trust.signing import Repository
 from messaging.wire_format.codec import encode
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, swap, tally
 from tests.support.fake_detector import describe, fake_bundle
+from tests.support.waiting import eventually
 
 FIRST = fake_bundle("first")
+STEP_S = 0.05
 
 
 @dataclass
 class SiteScript:
-    """How a site does what it is told: tracks in shadow and those detected, tracks tallied after the swap."""
+    """How a site carries out orders: tracks in shadow and those detected, tracks tallied after the swap."""
 
     tracks_in_shadow: int = 40
     incumbent_detected: int = 10
@@ -57,10 +59,10 @@ class ScriptedSite:
     last_sequence: int = 0
     orders: list[RolloutOrder] = field(default_factory=list)
 
-    async def say(self, report: Report) -> None:
-        told = message(report, self.name)
+    async def report(self, report: Report) -> None:
+        sent = message(report, self.name)
         await self.bus.publish(
-            report_subject(self.name, told.kind, told.id), encode(told), message_id=told.id
+            report_subject(self.name, sent.kind, sent.id), encode(sent), message_id=sent.id
         )
 
     async def step(self) -> None:
@@ -76,17 +78,17 @@ class ScriptedSite:
 
     async def _follow(self, order: RolloutOrder) -> None:
         if order.channel is Channel.TRIAL:
-            await self.say(swap(order.sequence, order.digest, self.script.shadow, Channel.TRIAL))
+            await self.report(swap(order.sequence, order.digest, self.script.shadow, Channel.TRIAL))
             if self.script.shadow is SwapOutcome.SHADOWING:
-                await self.say(self._shadow(order.digest))
+                await self.report(self._shadow(order.digest))
             return
         fresh = order.digest != self.model
         outcome = self.script.install if fresh and self.model is not None else SwapOutcome.INSTALLED
-        await self.say(swap(order.sequence, order.digest, outcome))
+        await self.report(swap(order.sequence, order.digest, outcome))
         if outcome is SwapOutcome.INSTALLED:
             if fresh and self.model is not None and not order.downgrade:
                 tracks = self.script.tracks_after
-                await self.say(
+                await self.report(
                     tally(model_digest=order.digest, supported=tracks, detected=tracks - tracks // 20)
                 )
             self.model = order.digest
@@ -116,7 +118,7 @@ class ScriptedSite:
 
 
 def release_first(parts: CloudParts) -> None:
-    """The fleet begins with a fake bundle."""
+    """Release a fake bundle as the first model of the fleet."""
     if parts.releases.current_service() is None:
         manifest = parts.publisher.publish_first(FIRST, describe("first"))
         record_release(
@@ -129,7 +131,7 @@ def release_first(parts: CloudParts) -> None:
 
 
 class RunningCloud:
-    """What a test holds of the cloud that runs in another thread."""
+    """The cloud that runs in another thread, as a test uses it."""
 
     def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
@@ -143,14 +145,14 @@ class RunningCloud:
         assert self.loop is not None
         return asyncio.run_coroutine_threadsafe(make(), self.loop).result(20)
 
-    def say(self, site: str, *reports: Report) -> None:
-        """Let a site report."""
+    def report(self, site: str, *reports: Report) -> None:
+        """Publish reports of a scripted site."""
 
-        async def told() -> None:
+        async def publish() -> None:
             for report in reports:
-                await self.sites[site].say(report)
+                await self.sites[site].report(report)
 
-        self.call(told)
+        self.call(publish)
 
     def client(self) -> RemoteCloud:
         return RemoteCloud.of_folder(self.settings.data)
@@ -215,11 +217,11 @@ def running_cloud(
 
 
 async def _play(cloud: RunningCloud, names: tuple[str, ...], script: SiteScript | None) -> None:
-    while cloud.parts is None or not cloud.parts.settings.folder.releases.exists():
-        await asyncio.sleep(0.02)
+    await eventually(lambda: cloud.parts is not None and cloud.parts.settings.folder.releases.exists(), 120)
+    assert cloud.parts is not None
     director = Repository(cloud.parts.settings.folder.releases).site_trust.director
     cloud.sites = {name: ScriptedSite(name, cloud.bus, director, script or SiteScript()) for name in names}
     while True:
         for site in cloud.sites.values():
             await site.step()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(STEP_S)

@@ -1,6 +1,6 @@
-"""Stages by script, and a program that runs one campaign with them: what the campaign tests kill.
+"""Scripted stages, and a program that runs one campaign with them, which tests kill.
 
-`python -m tests.support.cloud.scripted_stages DATA` starts a campaign, or continues the one that is there,
+`python -m tests.support.cloud.scripted_stages DATA` starts a campaign, or continues the one that exists,
 and exits when it has ended. Each stage appends its name to `DATA/steps.txt`. `synthesise` and `train` work in
 a child process that writes its id to `DATA/child.pid`.
 """

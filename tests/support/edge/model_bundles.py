@@ -5,7 +5,7 @@ from messaging.taxonomy import DEFAULT_TAXONOMY
 
 
 def describe(thresholds: dict[str, float] | None = None, **changes: object) -> BundleDescription:
-    """The default classes unless told, every threshold 0.4 unless told."""
+    """The default classes and thresholds of 0.4, unless given."""
     names = changes.get("class_names", DEFAULT_TAXONOMY.names)
     assert isinstance(names, tuple)
     fields: dict[str, object] = {

@@ -35,7 +35,7 @@ def tiny_description(**changes: object) -> BundleDescription:
 def tiny_bundle(
     description: BundleDescription | None = None, change: Callable[[onnx.ModelProto], None] | None = None
 ) -> bytes:
-    """One anchor a 16-pixel cell, a 16-pixel box on it; fire's score is the red mean, smoke's the blue."""
+    """One anchor per 16-pixel cell with a 16-pixel box; fire's score is the red mean, smoke's the blue."""
     description = description or tiny_description()
     columns = (np.arange(GRID) + 0.5) * STRIDE
     centres = np.stack([np.tile(columns, GRID), np.repeat(columns, GRID)])

@@ -1,4 +1,4 @@
-"""A site's weights for tests: opened, serving, drained, and what must hold after a refusal."""
+"""A site's weights for tests: opened, with a model in service, drained; and checks after a refusal."""
 
 from edge.updates.weights_store import Action, WeightsStore
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
@@ -10,8 +10,8 @@ def opened(fleet: Fleet, **place: float) -> WeightsStore:
     return WeightsStore(fleet.place(**place), now_utc=fleet.now)
 
 
-def serving(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManifest]:
-    """A store whose active model came as an order, and its receipts sent."""
+def in_service(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManifest]:
+    """A store with a model in service that an order installed, and that model; its receipts are sent."""
     store, manifest = opened(fleet), fleet.release(name)
     fleet.order(manifest.digest)
     assert store.poll(fleet.now).action is Action.INSTALL
@@ -22,10 +22,10 @@ def serving(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManif
 
 
 def drain(store: WeightsStore) -> list[SwapReceipt]:
-    told = list(store.receipts())
-    for receipt in told:
+    receipts = list(store.receipts())
+    for receipt in receipts:
         store.sent(receipt)
-    return told
+    return receipts
 
 
 def models_on_disk(fleet: Fleet) -> set[str]:
@@ -35,7 +35,7 @@ def models_on_disk(fleet: Fleet) -> set[str]:
 def assert_refused(
     fleet: Fleet, store: WeightsStore, incumbent: ReleaseManifest, reason: SwapReason
 ) -> SwapReceipt:
-    """Nothing is staged, the incumbent is untouched, also after a restart, and the receipt says why."""
+    """Nothing is staged, the incumbent is untouched, also after a restart; the receipt gives the reason."""
     assert store.poll(fleet.now).action is Action.NOTHING
     receipt = drain(store)[-1]
     assert (receipt.outcome, receipt.reason) == (SwapOutcome.REFUSED, reason)

@@ -27,7 +27,7 @@ from tests.support.messaging.samples import HAZARD, MISDETECTION
 
 
 class Consumer:
-    """Stands in for intake: a unique key on the id, commit, then acknowledge, then the receipt."""
+    """Replaces intake: a unique key on the id, commit, then acknowledge, then the receipt."""
 
     def __init__(self, path: Path, hub: Hub) -> None:
         self._path = path
@@ -77,8 +77,8 @@ class Consumer:
 
 
 @dataclass
-class Nemesis:
-    """Kills on a timetable: after each share of the reports has arrived, one victim."""
+class FaultInjector:
+    """Starts the gate, and kills brokers and the gate on request; `log` lists the kills."""
 
     hub: Hub
     site: Site
@@ -112,20 +112,20 @@ class Nemesis:
 
 
 async def run_faults(
-    nemesis: Nemesis, consumer: Consumer, *, reports: int, kills: list[Callable[[], None]], seed: int
+    injector: FaultInjector, consumer: Consumer, *, reports: int, kills: list[Callable[[], None]], seed: int
 ) -> set[str]:
-    """Send reports through outbox, site, gate and hub while things are killed; the ids that were sent."""
+    """Send reports through outbox, site, gate and hub while processes are killed; returns their ids."""
     chance = random.Random(seed)
-    await _prepare(nemesis.hub)
+    await _prepare(injector.hub)
     stop = asyncio.Event()
     consuming = asyncio.create_task(consumer.run(stop))
 
     async def connect() -> Bus:
-        return await NatsBus.connect(nemesis.site.node_link(), timeout_s=2.0)
+        return await NatsBus.connect(injector.site.node_link(), timeout_s=2.0)
 
     outbox = Outbox(
         "s1",
-        nemesis.folder / "outbox",
+        injector.folder / "outbox",
         connect,
         now_utc=time.time,
         new_id=lambda: str(ULID()),
@@ -161,5 +161,5 @@ async def _until_all_arrived(consumer: Consumer, reports: int) -> None:
     while consumer.stored < reports:
         if consumer.stored != last:
             last, since = consumer.stored, time.monotonic()
-        assert time.monotonic() - since < 60.0, f"nothing arrived for a minute; {last} of {reports} did"
+        assert time.monotonic() - since < 60.0, f"nothing arrived for 60 s; {last} of {reports} did"
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Two sites with real nodes on tiny bundles and one short film: what the node's fault runs are played on."""
+"""Two sites with real nodes on tiny bundles and one short video: for the fault tests of the node."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ SIDE, CELL, FPS, STAY = 128, 32, 5.0, 12
 RED, BLUE, GREY = (30, 30, 250), (250, 30, 30), 70
 
 
-def write_film(path: Path) -> Path:
+def write_video(path: Path) -> Path:
     """Fires, then smokes, each in a cell of its own for a few seconds: 32 hazards that no cool-down hides."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (SIDE, SIDE))
     for colour in (RED, BLUE):
@@ -46,7 +46,7 @@ def write_film(path: Path) -> Path:
 class RealNode:
     """`blindspot-edge run` of one site, to be killed and started again; its model is a signed release."""
 
-    def __init__(self, site: Site, folder: Path, film: Path, *, cameras: int) -> None:
+    def __init__(self, site: Site, folder: Path, video: Path, *, cameras: int) -> None:
         self._folder, self._port = folder, free_port()
         folder.mkdir(parents=True)
         fleet = _mirrored(folder / "fleet", site.name)
@@ -59,13 +59,13 @@ class RealNode:
             "broker": {"url": site.broker.url, "credentials": str(site.keys.node)},
             "page_port": self._port,
             "updates": {"trial_s": 1.0, "latency_factor": 100.0},
-            "cameras": [{"name": f"c{n}", "source": str(film), "loop": True} for n in range(cameras)],
+            "cameras": [{"name": f"c{n}", "source": str(video), "loop": True} for n in range(cameras)],
         }
         (folder / "node.yaml").write_text(yaml.safe_dump(document))
         self.start()
 
     def start(self) -> None:
-        """Start it on what is there."""
+        """Start it with the files of its folder."""
         with (self._folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "edge.cli", "node", "--config", str(self._folder / "node.yaml")],
@@ -80,13 +80,13 @@ class RealNode:
         self._process.wait(10)
 
     def stop(self) -> None:
-        """Let it send what it has."""
+        """Stop it after it has sent its messages."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
 
     def frames(self) -> float:
-        """Frames looked at since it was started; 0 while it does not answer."""
+        """Frames processed since it was started; 0 while it does not respond."""
         try:
             text = httpx.get(f"http://127.0.0.1:{self._port}/metrics", timeout=2.0, trust_env=False).text
         except httpx.HTTPError:
@@ -95,7 +95,7 @@ class RealNode:
         return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
 
     def log(self) -> str:
-        """All that it ever said."""
+        """Its log over all starts."""
         return (self._folder / "node.log").read_text()
 
 
@@ -120,7 +120,7 @@ async def accepted(site: Site) -> int:
 
 
 async def until(what: str, holds: Callable[[], bool], limit_s: float = 400.0) -> None:
-    """Wait for a condition; fails with what was waited for."""
+    """Wait until the condition holds; the error names it."""
     deadline = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain until {what}"

@@ -23,7 +23,7 @@ STREETS = DrawnBackgrounds(WorldName.HOLDOUT)
 FIGURE = "false_alarms_on_painted_empty_per_100"
 
 
-class TellTale(FakeGenerator):
+class MarkingGenerator(FakeGenerator):
     """A generator that leaves a colour of its own in every empty patch."""
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
@@ -31,7 +31,7 @@ class TellTale(FakeGenerator):
 
 
 def test_images_of_a_pair_differ_by_their_patches_alone() -> None:
-    for pair in pairs(TellTale(), STREETS, (NIGHT, DAY), 2):
+    for pair in pairs(MarkingGenerator(), STREETS, (NIGHT, DAY), 2):
         changed = np.abs(pair.plain.astype(int) - pair.patched.astype(int)).max(axis=2) > 3
         assert 0.001 < changed.mean() < 0.3
 
@@ -53,7 +53,7 @@ def test_equal_arguments_give_equal_images() -> None:
 
 def test_detections_on_patches_are_counted() -> None:
     blind, learnt_patches = FakeDetector(sees=()), FakeDetector(sees=("smoke",))
-    found = pairs(TellTale(), STREETS, (NIGHT, DAY), 2)
+    found = pairs(MarkingGenerator(), STREETS, (NIGHT, DAY), 2)
     alarms = count_alarms(found, blind, learnt_patches, drawn=True)
     assert alarms.images == 2
     assert (alarms.base_plain, alarms.base_patched, alarms.promoted_plain) == (0, 0, 0)
@@ -64,7 +64,7 @@ def test_photographs_replace_drawn_streets(tmp_path: Path) -> None:
     grey = np.full((300, 500, 3), 90, np.uint8)
     cv2.imwrite(str(tmp_path / "road.png"), grey)
     alarms = count_alarms(
-        pairs(TellTale(), FolderBackgrounds(tmp_path), (Condition(),), 2),
+        pairs(MarkingGenerator(), FolderBackgrounds(tmp_path), (Condition(),), 2),
         FakeDetector(sees=()),
         FakeDetector(sees=("smoke",)),
         drawn=False,

@@ -1,4 +1,4 @@
-"""The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be had."""
+"""The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be exported."""
 
 import itertools
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cloud.demo.drawn import scenario as scenario_room
+from cloud.demo.drawn import scenario as scenario_module
 from cloud.demo.drawn.scenario import DrawnScenario
 from cloud.demo.script import TINY, FootagePhase
 from cloud.errors import DemoFailed
@@ -15,8 +15,8 @@ from cloud.settings import DataFolder
 from messaging.resources import CameraResource
 
 
-class Silent:
-    """A player that only remembers what was begun."""
+class RecordingPlayer:
+    """A player that only records the phases that were begun."""
 
     sites = ("north",)
 
@@ -50,7 +50,7 @@ class Child:
         return self.codes.get(self.program, 0)
 
     def tail(self, lines: int) -> str:
-        return "its last words"
+        return "the end of its log"
 
     def kill(self) -> None:
         self.killed = True
@@ -58,10 +58,10 @@ class Child:
 
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawnScenario:
-    monkeypatch.setattr(scenario_room, "ChildProcess", Child)
+    monkeypatch.setattr(scenario_module, "ChildProcess", Child)
     monkeypatch.setattr(Child, "codes", {})
     monkeypatch.setattr(Child, "started", [])
-    return DrawnScenario(tmp_path, TINY, Silent())
+    return DrawnScenario(tmp_path, TINY, RecordingPlayer())
 
 
 def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_observation_starts_and_datasets_are_drawn_meanwhile(
     tmp_path: Path, drawn: DrawnScenario
 ) -> None:
     prepare(drawn, tmp_path)
-    assert isinstance(drawn.player, Silent)
+    assert isinstance(drawn.player, RecordingPlayer)
     assert drawn.player.begun == [FootagePhase.OBSERVE]
     assert [child.program for child in Child.started] == [
         "cloud.demo.drawn.sets",
@@ -110,12 +110,12 @@ def test_a_campaign_targets_open_modes_that_are_generated_well_and_have_enough_t
 
 def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
     Child.codes["cloud.detector.bundle_export"] = 1
-    with pytest.raises(DemoFailed, match="was not exported: its last words"):
+    with pytest.raises(DemoFailed, match="was not exported: the end of its log"):
         prepare(drawn, tmp_path)
 
 
 def test_sets_that_cannot_be_drawn_are_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
     Child.codes["cloud.demo.drawn.sets"] = 1
     prepare(drawn, tmp_path)
-    with pytest.raises(DemoFailed, match="were not drawn: its last words"):
+    with pytest.raises(DemoFailed, match="were not drawn: the end of its log"):
         drawn.complete(1.0)

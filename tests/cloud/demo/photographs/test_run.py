@@ -79,8 +79,8 @@ def test_a_pass_that_has_not_started_when_the_run_ends_is_cancelled(tmp_path: Pa
 
 def _camera(name: str, frames: int) -> CameraResource:
     numbers = dict.fromkeys(set(CameraResource.model_fields) - {"site", "camera", "light", "weather"}, 0)
-    words = {"site": "highway", "camera": name, "light": "day", "weather": "clear"}
-    return CameraResource.model_validate({**numbers, **words, "connected": True, "frames": frames})
+    texts = {"site": "highway", "camera": name, "light": "day", "weather": "clear"}
+    return CameraResource.model_validate({**numbers, **texts, "connected": True, "frames": frames})
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_the_gain_has_counts_interval_and_a_paired_test(
 
 def _campaign(state: str, reason: str) -> CampaignResource:
     numbers = dict.fromkeys(("count", "attempt", "created_at", "updated_at", "ended_at", "images_kept"), 1)
-    words = {"id": "C", "state": state, "reason": reason, "started_by": "a person"}
+    texts = {"id": "C", "state": state, "reason": reason, "started_by": "a person"}
     rest = {"modes": ("pothole.day-clear.missed",), "seed": 1, "stages": (), "images_refused": {}}
     digests = {"incumbent_digest": "a" * 64, "candidate_digest": "b" * 64}
-    return CampaignResource.model_validate({**numbers, **words, **rest, **digests})
+    return CampaignResource.model_validate({**numbers, **texts, **rest, **digests})
 
 
 def test_a_stopped_campaign_is_reported_as_stopped_and_its_candidate_is_measured(tmp_path: Path) -> None:
