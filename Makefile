@@ -48,7 +48,7 @@ lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)  ## mypy, strict
+types: $(STAMP)  ## mypy, strict; the shared code of the tests too
 	$(BIN)/mypy
 
 structure: $(STAMP)  ## layers, sizes and names of the source tree

@@ -13,7 +13,9 @@ from messaging.runtime.atomic_files import write_secret
 
 def read_or_make_token(path: Path) -> str:
     """The token of a data folder, made at the first start."""
-    if not path.exists():
+    if path.exists():
+        path.chmod(0o600)
+    else:
         write_secret(path, secrets.token_urlsafe(32).encode())
     return path.read_text(encoding="ascii").strip()
 

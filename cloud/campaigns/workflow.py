@@ -312,7 +312,7 @@ class Campaigns:
     def _failed(self, campaign: str, stage: CampaignStage, digest: str, error: Exception) -> StageFailed:
         sentence = str(error) if isinstance(error, BlindspotError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BlindspotError):
-            logger.exception("stage %s of campaign %s failed", stage, campaign)
+            logger.error("stage %s of campaign %s failed", stage, campaign, exc_info=error)
         self._store.end_stage(campaign, stage, digest, state=StageState.FAILED, note=sentence)
         self._end(campaign, CampaignState.FAILED, f"{stage}: {sentence}"[:500])
         return StageFailed(f"stage {stage} of campaign {campaign} failed: {sentence[:300]}")

@@ -5,6 +5,7 @@ error is one sentence on stderr that names the input and the remedy; `-v` adds t
 that only ask a running cloud import none of the heavy libraries.
 """
 
+import logging
 import sys
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging
 
+logger = logging.getLogger(__name__)
 app = typer.Typer(
     name="blindspot",
     help="Finds the blind spots of edge hazard detectors and closes them with synthetic images.",
@@ -49,8 +51,6 @@ for name, group, panel in (
 ):
     app.add_typer(group, name=name, rich_help_panel=panel)
 
-_verbose = False
-
 
 @app.callback()
 def options(
@@ -59,8 +59,6 @@ def options(
     ] = False,
 ) -> None:
     """Finds the blind spots of edge hazard detectors and closes them with synthetic images."""
-    global _verbose  # read once by main() when an error comes up
-    _verbose = verbose
     configure_logging("DEBUG" if verbose else "WARNING")
 
 
@@ -69,7 +67,7 @@ def main() -> None:
     try:
         app()
     except BlindspotError as error:
-        if _verbose:
+        if logger.isEnabledFor(logging.DEBUG):
             raise
         notes.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(ExitCode.UNHEALTHY if isinstance(error, CloudUnreachable) else ExitCode.FAILED)

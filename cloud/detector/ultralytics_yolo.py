@@ -40,7 +40,8 @@ from cloud.errors import WeightsRefused
 
 Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
-BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
+# A third faster where the processor has it; torch has no public name for the question.
+BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 IGNORED = ".num_batches_tracked"
 COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 

@@ -140,11 +140,13 @@ class Uplink:
             try:
                 outgoing = admitted(self._site, delivery.subject, delivery.message_id, delivery.data)
                 self._ledger.check(outgoing)
-                if outgoing.message_id in good:
-                    raise MessageRefused(f"message id {outgoing.message_id} comes twice")
-                good[outgoing.message_id] = (delivery, outgoing)
             except MessageRefused as error:
                 await self._refuse(delivery, str(error))
+                continue
+            if outgoing.message_id in good:
+                await self._refuse(delivery, f"message id {outgoing.message_id} comes twice")
+            else:
+                good[outgoing.message_id] = (delivery, outgoing)
         return list(good.values())
 
     async def _refuse(self, delivery: Delivery, reason: str) -> None:

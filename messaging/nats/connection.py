@@ -63,7 +63,7 @@ class NatsConnection:
     async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsConnection":
         """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
         for path in (link.credentials_path, link.nkey_seed_path, link.ca_path):
-            if path is not None and not Path(path).is_file():
+            if path is not None and not Path(path).is_file():  # noqa: ASYNC240  # one stat, before connecting
                 raise ConfigurationError(f"{path} is missing; {link.name} cannot connect to {link.url}")
         wire = cls(link, timeout_s)
         await wire._ready()

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,15 @@ _POLL_S = 0.02
 
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the program decides what a signal means."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,13 +63,9 @@ async def serve(
 
     With `force` open connections (event streams) are cut at the end. `options` go to `uvicorn.Config`.
     """
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options), started)
 
     async def follow() -> None:
-        while not server.started and not stop.is_set():
-            await asyncio.sleep(_POLL_S)
-        if server.started:
-            started()
         await stop.wait()
         server.should_exit = True
         server.force_exit = force
@@ -78,14 +82,16 @@ class BackgroundServer:
     """Serves an application from a thread of its own."""
 
     def __init__(self, app: Any, listener: socket.socket) -> None:
-        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+        self._started = threading.Event()
+        config = uvicorn.Config(app, log_config=None, access_log=False)
+        self._server = _Server(config, self._started.set)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
 
     def start(self) -> None:
         """Start to serve; returns once requests are answered."""
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(_POLL_S)
+        while not self._started.wait(_POLL_S) and self._thread.is_alive():
+            pass
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop serving; the port is free when this returns."""

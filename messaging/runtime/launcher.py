@@ -19,7 +19,7 @@ def main() -> None:
     if os.getppid() != parent:
         return
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606  # becoming the command is its purpose
     except OSError as error:
         sys.exit(f"{command[0]} cannot be started: {error.strerror}")
 

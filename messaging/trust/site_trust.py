@@ -118,7 +118,7 @@ class TrustedReleases:
             bootstrap=self._trust.root_bytes,
         )
         # python-tuf offers no other way to set its time, and ours may not be the wall clock
-        updater._trusted_set.reference_time = datetime.fromtimestamp(now_utc, UTC)
+        updater._trusted_set.reference_time = datetime.fromtimestamp(now_utc, UTC)  # noqa: SLF001
         return updater
 
     def _make_durable(self) -> None:

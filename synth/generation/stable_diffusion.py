@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 PROTOTYPE_FILE = "prototype_projection.safetensors"
 INPUT_FORMAT_FILE = "input_format.json"
-BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # a third faster where the processor has it
+# A third faster where the processor has it; torch has no public name for the question.
+BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
 

@@ -17,6 +17,12 @@ UP_LIMIT_S, DOWN_LIMIT_S = 90.0, 40.0
 OBSERVING = "observing the cameras"
 PROGRAMS = {"nats-server", "edge.cli", "cloud.cli.main", "dashboards.app"}
 LISTENERS = 4
+# a shell's background jobs ignore SIGINT, and so would the demo that they start
+DEFAULT_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
 
@@ -24,18 +30,13 @@ pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The tiny demo, just started; it receives SIGINT even where these tests run in the background."""
-    command = [sys.executable, "-m", "cloud.cli.main", "demo", "--tiny", "--out", str(tmp_path / "demo")]
+    command = [sys.executable, "-c", DEFAULT_SIGINT, sys.executable]
+    command += ["-m", "cloud.cli.main", "demo", "--tiny", "--out", str(tmp_path / "demo")]
     with (tmp_path / "log").open("wb") as log:
-        started = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=_default_sigint
-        )
+        started = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     yield started
     started.kill()
     started.wait()
-
-
-def _default_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _children(demo: "subprocess.Popen[bytes]") -> list[psutil.Process]:

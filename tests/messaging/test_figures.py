@@ -28,7 +28,7 @@ def test_a_target_holds_by_its_value(value: float | None, target: str | None, ho
 def test_the_file_names_machine_date_command_and_each_figure(tmp_path: Path) -> None:
     path = tmp_path / "figures" / "demo.json"
     figures = [Figure("demo_minutes", 9.5, "min", "<= 12"), Figure("unmeasured", None, "MB", "<= 1")]
-    write_figures(path, figures, command="make demo", now=datetime.datetime(2026, 1, 2))
+    write_figures(path, figures, command="make demo", now=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC))
     document = json.loads(path.read_text())
     assert document["date"] == "2026-01-02"
     assert document["command"] == "make demo"

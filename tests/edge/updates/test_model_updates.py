@@ -31,7 +31,11 @@ class Node:
         self.loaded: list[FakeDetector] = []
         policy = SwapPolicy(repeats=1, golden_every_s=0.0)
         self.store = WeightsStore(fleet.place(), now_utc=NOW)
-        self.detector = SwappableDetector(lambda data: self.load(data), policy, clock=lambda: self.time_s)
+        self.detector = SwappableDetector(
+            lambda data: self.load(data),  # noqa: PLW0108  # a test may replace load
+            policy,
+            clock=lambda: self.time_s,
+        )
         self.updates = ModelUpdates(self.store, self.detector, policy=TrialPolicy(trial_s=60, frames=3))
         self.updates.start(NOW)
 

@@ -1,8 +1,8 @@
 """Serving an application: the port is known first, it is free again at the end."""
 
 import asyncio
-import urllib.request
 
+import httpx
 from fastapi import FastAPI
 
 from messaging.runtime.http_server import BackgroundServer, listening_socket, serve, url_of
@@ -19,8 +19,7 @@ def application() -> FastAPI:
 
 
 def fetched(url: str) -> bytes:
-    with urllib.request.urlopen(f"{url}/hello", timeout=5.0) as answer:
-        return bytes(answer.read())
+    return httpx.get(f"{url}/hello", timeout=5.0).content
 
 
 def test_a_taken_port_is_passed_over_and_without_a_free_one_there_is_no_socket() -> None:

@@ -36,7 +36,7 @@ class PostgresServer:
         """The URL of a new database."""
         name = f"store{next(self._numbers)}"
         with self.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]  # not a literal
+            connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def connect(self) -> "psycopg.Connection[tuple[object, ...]]":

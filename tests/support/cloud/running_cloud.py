@@ -173,11 +173,12 @@ def running_cloud(
     With `embedded_hub` it has a real broker, and no scripted sites.
     """
     cloud, up, failures = RunningCloud(settings), threading.Event(), []
-    ending: list[Callable[[], None]] = []
+    ending: list[Callable[[], object]] = []
 
     async def whole() -> None:
-        cloud.loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        ending.append(lambda: cloud.loop.call_soon_threadsafe(stop.set))  # type: ignore[union-attr]
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        cloud.loop = loop
+        ending.append(lambda: loop.call_soon_threadsafe(stop.set))
         await prepare_hub(cloud.bus)
         hub = None if embedded_hub else Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
 

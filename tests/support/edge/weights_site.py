@@ -6,8 +6,8 @@ from messaging.trust.manifest import ReleaseManifest
 from tests.support.release_fleet import Fleet
 
 
-def opened(fleet: Fleet, **place: float) -> WeightsStore:
-    return WeightsStore(fleet.place(**place), now_utc=fleet.now)
+def opened(fleet: Fleet, patience_s: float = 0.0) -> WeightsStore:
+    return WeightsStore(fleet.place(patience_s=patience_s), now_utc=fleet.now)
 
 
 def in_service(fleet: Fleet, name: str = "one") -> tuple[WeightsStore, ReleaseManifest]:

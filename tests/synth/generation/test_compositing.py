@@ -48,12 +48,10 @@ def test_an_untouched_patch_comes_back_as_it_was() -> None:
 
 
 def test_after_the_camera_model_a_patch_is_as_noisy_as_the_rest_of_the_image() -> None:
-    for scene in (background(), background(from_camera=True)):
+    for made in (background(), background(from_camera=True)):
         smooth = np.full((240, 320, 3), 90, np.uint8)
-        scene = Background(
-            scene.sensor.apply(smooth, np.random.default_rng(9)) if scene.from_camera else smooth,
-            "flat", scene.sensor, scene.from_camera, scene.ground, scene.medium,
-        )  # fmt: skip
+        image = made.sensor.apply(smooth, np.random.default_rng(9)) if made.from_camera else smooth
+        scene = Background(image, "flat", made.sensor, made.from_camera, made.ground, made.medium)
         rng = np.random.default_rng(0)
         image = apply_camera(paste(scene, [pasting(90)], rng), scene, rng)
         inside = estimate(np.ascontiguousarray(image[80:130, 120:170])).noise_sigma
