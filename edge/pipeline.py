@@ -98,7 +98,7 @@ class CameraPipeline:
             return self._process(frame, shadow)
 
     def _process(self, frame: Frame, shadow: ShadowRun | None) -> FrameResult:
-        self.health.arrived()
+        self.health.received()
         tags = self._tags.observe(frame.image, frame.time_s)
         self.health.condition = tags.condition
         motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
@@ -116,13 +116,13 @@ class CameraPipeline:
         hazards = self._rules.observe(update, view, self._digest)
         self._parts.open_hazards.record(hazards)
         turn = self._stills or next(self._counter) % self._parts.teaching.every == 0
-        teacher = self._teach(frame, found, tags) if turn else None
+        teacher = self._run_teacher(frame, found, tags) if turn else None
         if turn and shadow is not None:
             self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, teacher=teacher)
-        watched = motion if self._parts.evidence.motion else None
+        reading = motion if self._parts.evidence.motion else None
         evidence = self._collect_evidence(
             model,
-            FrameContext(frame, tags, found, self._digest, None if self._stills else update, watched),
+            FrameContext(frame, tags, found, self._digest, None if self._stills else update, reading),
             Comparisons(self._second_views(model, frame), teacher),
         )
         self._remember(model.description, update, evidence, tags)
@@ -194,7 +194,7 @@ class CameraPipeline:
         if self._teacher is not None:
             self._teacher.follow(model.description)
 
-    def _teach(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherResult | None:
+    def _run_teacher(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherResult | None:
         """The teacher's result, or None without a teacher or if its inference failed."""
         if self._teacher is None:
             return None

@@ -21,13 +21,13 @@ class CameraMetrics:
         self.frames = self.skipped = self.failures = self.detections = self.misdetections = 0
         self.condition = Condition()
         self._inference_s: deque[float] = deque(maxlen=_RECENT)
-        self._arrivals: deque[float] = deque(maxlen=_RECENT)
+        self._received_s: deque[float] = deque(maxlen=_RECENT)
 
-    def arrived(self) -> None:
+    def received(self) -> None:
         """A frame was received."""
         self.connected = True
         self.frames += 1
-        self._arrivals.append(self._clock())
+        self._received_s.append(self._clock())
 
     def processed(self, seconds: float) -> None:
         """Inference on a frame took this long."""
@@ -36,15 +36,15 @@ class CameraMetrics:
     @property
     def frame_age_s(self) -> float:
         """Seconds since the last frame; 0 before the first."""
-        return self._clock() - self._arrivals[-1] if self._arrivals else 0.0
+        return self._clock() - self._received_s[-1] if self._received_s else 0.0
 
     @property
     def fps(self) -> float:
         """Frames per second over the recent frames, from the gaps between frames."""
-        if len(self._arrivals) < 2:
+        if len(self._received_s) < 2:
             return 0.0
-        span = self._arrivals[-1] - self._arrivals[0]
-        return (len(self._arrivals) - 1) / span if span > 0 else 0.0
+        span = self._received_s[-1] - self._received_s[0]
+        return (len(self._received_s) - 1) / span if span > 0 else 0.0
 
     def snapshot(self, camera: str, *, dropped: int) -> CameraHealth:
         """The metrics as they are sent in a heartbeat."""

@@ -201,9 +201,9 @@ class EvidenceCollector:
             candidates += self._from_enabled_sources(low_margins_of_still(thresholded, self.rules))
         else:
             candidates += self._over_time(context, context.update, thresholded)
-        fresh = self._fresh(candidates, context)
-        evidence = self._report(fresh, context, embed)
-        for candidate in fresh:
+        unrepeated = self._without_repetitions(candidates, context)
+        evidence = self._report(unrepeated, context, embed)
+        for candidate in unrepeated:
             self._remember(candidate, context.frame.time_s)
         self._before = context.frame, thresholded
         return evidence
@@ -246,18 +246,20 @@ class EvidenceCollector:
     def _from_enabled_sources(self, found: list[EvidenceCandidate]) -> list[EvidenceCandidate]:
         return [s for s in found if s.source in self.sources]
 
-    def _fresh(self, candidates: list[EvidenceCandidate], context: FrameContext) -> list[EvidenceCandidate]:
+    def _without_repetitions(
+        self, candidates: list[EvidenceCandidate], context: FrameContext
+    ) -> list[EvidenceCandidate]:
         """One candidate per place and kind, of the most precise source, without recently reported ones."""
-        now_s, fresh = context.frame.time_s, list[EvidenceCandidate]()
+        now_s, unrepeated = context.frame.time_s, list[EvidenceCandidate]()
         self._places = [p for p in self._places if now_s - p.last_s <= self.repetition.cool_down_s]
         for candidate in sorted(candidates, key=lambda s: -PROBABILITY[s.source, s.kind]):
             known = [p for p in self._places if self._is_same(candidate, p.kind, p.class_id, p.xyxy)]
             for place in known:
                 place.last_s, place.xyxy = now_s, candidate.xyxy
             again = not known or any(now_s - p.reported_s > self.repetition.at_most_s for p in known)
-            if again and not any(self._is_same(candidate, f.kind, f.class_id, f.xyxy) for f in fresh):
-                fresh.append(candidate)
-        return fresh
+            if again and not any(self._is_same(candidate, f.kind, f.class_id, f.xyxy) for f in unrepeated):
+                unrepeated.append(candidate)
+        return unrepeated
 
     def _is_same(self, new: EvidenceCandidate, kind: ErrorKind, class_id: int | None, xyxy: Floats) -> bool:
         """Whether kind and place are the same and the class adds nothing (the same, or unknown)."""
@@ -270,27 +272,29 @@ class EvidenceCollector:
         self._places.append(_Place(candidate.kind, candidate.class_id, candidate.xyxy, now_s, now_s))
 
     def _report(
-        self, fresh: list[EvidenceCandidate], context: FrameContext, embed: Embed | None
+        self, candidates: list[EvidenceCandidate], context: FrameContext, embed: Embed | None
     ) -> list[Evidence]:
-        if not fresh:
+        if not candidates:
             return []
         height, width = context.frame.image.shape[:2]
         limit = np.asarray([width, height, width, height], np.float32)
-        boxes = [np.clip(s.xyxy, 0, limit).astype(np.float32) for s in fresh]
-        vectors = [None] * len(fresh) if embed is None else self._embedded(fresh, boxes, context, embed)
+        boxes = [np.clip(s.xyxy, 0, limit).astype(np.float32) for s in candidates]
+        vectors = (
+            [None] * len(candidates) if embed is None else self._embedded(candidates, boxes, context, embed)
+        )
         return [
             Evidence(self._misdetection(s, box, context, width, height), self._key(s, context), vector, box)
-            for s, box, vector in zip(fresh, boxes, vectors, strict=True)
+            for s, box, vector in zip(candidates, boxes, vectors, strict=True)
         ]
 
     def _embedded(
-        self, fresh: list[EvidenceCandidate], boxes: list[Floats], context: FrameContext, embed: Embed
+        self, candidates: list[EvidenceCandidate], boxes: list[Floats], context: FrameContext, embed: Embed
     ) -> list[Floats | None]:
         """Embeddings of the boxes, with at most one inference on each of the two frames."""
-        vectors: list[Floats | None] = [None] * len(fresh)
+        vectors: list[Floats | None] = [None] * len(candidates)
         frames = {False: context.frame} | ({} if self._before is None else {True: self._before[0]})
         for in_frame_before, frame in frames.items():
-            rows = [i for i, s in enumerate(fresh) if s.in_frame_before is in_frame_before]
+            rows = [i for i, s in enumerate(candidates) if s.in_frame_before is in_frame_before]
             if rows:
                 pooled = embed(frame.image, np.stack([boxes[i] for i in rows]))
                 for i, vector in zip(rows, pooled, strict=True):

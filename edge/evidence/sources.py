@@ -37,8 +37,8 @@ class EvidenceRules:
         weak_hits, weak_s: detections and seconds that make weak boxes persistent.
         gap_frames, gap_s: fewest frames and longest time of a gap in a track.
         margin: with a lower mean margin between top score and runner-up, the class is uncertain.
-        view_sure: a second view contradicts with boxes above this multiple of the class's threshold.
-        denial_ratio: a box is unsupported if another result has nothing above this fraction of its threshold.
+        view_ratio: a second view contradicts with boxes above this multiple of the class's threshold.
+        support_ratio: a box is unsupported if no other result has one above this fraction of its threshold.
         still_ratio: in stills, where nothing can persist, boxes above this fraction of the threshold count as
             missed.
         known_s: motion is explained by a detection at the same place within this time.
@@ -54,8 +54,8 @@ class EvidenceRules:
     gap_frames: int = 2
     gap_s: float = 3.0
     margin: float = 0.12
-    view_sure: float = 1.3
-    denial_ratio: float = 0.5
+    view_ratio: float = 1.3
+    support_ratio: float = 0.5
     still_ratio: float = 0.6
     known_s: float = 4.0
     changed_s: float = 3.0
@@ -157,13 +157,13 @@ def view_disagreements(
     """
     found: list[EvidenceCandidate] = []
     for view in views:
-        sure = view[view.confidence >= rules.view_sure * thresholded.limits[view.class_id]]
-        for row in range(len(sure)):
-            class_id = int(sure.class_id[row])
-            if not _covered(sure.xyxy[row], class_id, thresholded, rules):
+        confident = view[view.confidence >= rules.view_ratio * thresholded.limits[view.class_id]]
+        for row in range(len(confident)):
+            class_id = int(confident.class_id[row])
+            if not _covered(confident.xyxy[row], class_id, thresholded, rules):
                 found.append(
                     EvidenceCandidate(
-                        EvidenceSource.VIEW_DISAGREEMENT, ErrorKind.MISSED, class_id, sure.xyxy[row]
+                        EvidenceSource.VIEW_DISAGREEMENT, ErrorKind.MISSED, class_id, confident.xyxy[row]
                     )
                 )
     if views:
@@ -179,10 +179,10 @@ def teacher_disagreements(
     Only its confident boxes count; in footage a miss must be of a track that is missed in most frames.
     """
     found: list[EvidenceCandidate] = []
-    reported, sure = thresholded.reported, teacher.confident_boxes
-    overlap = iou_matrix(sure.xyxy, reported.xyxy)
-    for row in range(len(sure)):
-        class_id, track = int(sure.class_id[row]), None
+    reported, confident = thresholded.reported, teacher.confident_boxes
+    overlap = iou_matrix(confident.xyxy, reported.xyxy)
+    for row in range(len(confident)):
+        class_id, track = int(confident.class_id[row]), None
         kind = _compare_with_teacher(
             overlap[row],
             reported.class_id,
@@ -191,13 +191,13 @@ def teacher_disagreements(
             shapeless=bool(thresholded.amorphous[class_id]),
         )
         if kind is ErrorKind.MISSED and teacher.missed is not None:
-            track = _track_at(sure.xyxy[row], class_id, teacher.missed)
+            track = _track_at(confident.xyxy[row], class_id, teacher.missed)
             kind = None if track is None else kind
         if kind is not None:
             found.append(
-                EvidenceCandidate(EvidenceSource.TEACHER, kind, class_id, sure.xyxy[row], track=track)
+                EvidenceCandidate(EvidenceSource.TEACHER, kind, class_id, confident.xyxy[row], track=track)
             )
-    return found + _unsupported(thresholded, [sure], rules, EvidenceSource.TEACHER)
+    return found + _unsupported(thresholded, [confident], rules, EvidenceSource.TEACHER)
 
 
 def unexplained_motion(
@@ -313,7 +313,7 @@ def _unsupported(
     reported = thresholded.reported
     for row in range(len(reported)):
         class_id = int(reported.class_id[row])
-        least = rules.denial_ratio * float(thresholded.limits[class_id])
+        least = rules.support_ratio * float(thresholded.limits[class_id])
         traces = [o.xyxy[(o.class_id == class_id) & (o.confidence >= least)] for o in comparisons]
         box = reported.xyxy[row]
         if all(not len(t) or iou_matrix(box[None], t).max() < 0.1 for t in traces):

@@ -53,8 +53,8 @@ class SourceCounts:
 
 
 @dataclass
-class Watched:
-    """One camera's truth against what was reported, track by track."""
+class TrackCounts:
+    """Frames, reports and evidence of each labelled track of one camera."""
 
     frames: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     reported: dict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -71,8 +71,8 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The truth of two frames in a row: evidence of a gap lies on the one before."""
+class FrameTruth:
+    """The labels of two frames in a row: evidence of a gap has its box on the first of them."""
 
     boxes: tuple[DrawnBox, ...]
     before: tuple[DrawnBox, ...]
@@ -91,7 +91,7 @@ class Judge:
         return self.thresholded.same(self.class_names.index(class_name), EvidenceRules())
 
     def missed_by(self, evidence: Evidence) -> set[int]:
-        """Tracks that the evidence points at and that the detector did not report."""
+        """Tracks at the box of the evidence that the detector did not report."""
         name, unknown = evidence.report.class_name, evidence.report.class_name == "unknown"
         found = set()
         for boxes, thresholded in ((self.boxes, self.thresholded), (self.before, self.before_thresholded)):
@@ -121,8 +121,8 @@ class Judge:
         return own >= 0.3 if teacher_class else own < 0.3 <= others
 
 
-class Watch:
-    """One drawn camera under one detector, all sources at once but each on its own."""
+class CameraEvaluation:
+    """The detector in service and every source, one collector each, on one drawn camera."""
 
     def __init__(self, service: OnnxDetector, teacher: OnnxDetector | None, rules: EvidenceRules) -> None:
         bundle = service.description
@@ -136,7 +136,7 @@ class Watch:
         self.before: tuple[tuple[DrawnBox, ...], ThresholdedDetections | None] = ((), None)
 
     def process(
-        self, frame: Frame, truth: tuple[DrawnBox, ...], counts: SourceCounts, watched: Watched
+        self, frame: Frame, truth: tuple[DrawnBox, ...], counts: SourceCounts, tracks: TrackCounts
     ) -> None:
         """Run detector, tracker, motion filter, second views and every source on one frame."""
         seen = self.service.detect([frame.image], floor=self.floor)[0]
@@ -154,17 +154,17 @@ class Watch:
         )
         thresholded = ThresholdedDetections.of(seen, self.service.description)
         names = self.service.description.class_names
-        judge = Judge(truth, *self.before[:1], thresholded, self.before[1], names)
+        labels = FrameTruth(truth, *self.before[:1], thresholded, self.before[1], names)
         for box in truth:
-            watched.frames[box.track] += 1
-            watched.reported[box.track] += judge.reports(thresholded, box)
+            tracks.frames[box.track] += 1
+            tracks.reported[box.track] += labels.reports(thresholded, box)
         for source, collector in self.collectors.items():
             for evidence in collector.observe(context, comparisons):
                 key = source, evidence.report.kind
                 counts.reported[key] += 1
-                counts.right[key] += judge.confirms(evidence)
+                counts.right[key] += labels.confirms(evidence)
                 if evidence.report.kind is ErrorKind.MISSED:
-                    watched.evidence[source] |= judge.missed_by(evidence)
+                    tracks.evidence[source] |= labels.missed_by(evidence)
         self.before = truth, thresholded
 
 
@@ -182,11 +182,12 @@ def measure(
     for key in CONDITIONS:
         for seed in range(cameras):
             camera = StreetCamera(world=world, seed=900 + seed, condition=Condition.parse(key))
-            watch, watched = Watch(service, teacher, rules or EvidenceRules()), Watched()
+            evaluation = CameraEvaluation(service, teacher, rules or EvidenceRules())
+            tracks = TrackCounts()
             for drawn in camera.frames(frames):
                 frame = Frame("cam", drawn.image, drawn.index, drawn.time_s, 1_800_000_000 + drawn.time_s)
-                watch.process(frame, drawn.boxes, counts, watched)
-            watched.close(counts)
+                evaluation.process(frame, drawn.boxes, counts, tracks)
+            tracks.close(counts)
             sys.stderr.write(
                 f"{key} camera {seed}: {counts.missed_tracks} of {counts.tracks} tracks missed\n"
             )

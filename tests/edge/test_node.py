@@ -1,4 +1,4 @@
-"""The node's own reports: a heartbeat when there is something to tell, and rarely when there is not."""
+"""The node's own reports: a heartbeat when there is something to report, and rarely when there is not."""
 
 import itertools
 import threading
@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from fastapi.testclient import TestClient
 
-from edge import node as room
+from edge import node as node_module
 from edge.api import build_api
 from edge.camera.health import CameraMetrics
 from edge.health import Readiness
@@ -20,24 +20,24 @@ from edge.outbox.outbox import OutboxCounts
 from messaging.reports import Heartbeat, Report
 
 
-class Listening:
-    """An outbox that keeps what it is given."""
+class RecordingOutbox:
+    """An outbox that keeps the reports that it is given."""
 
     counts = OutboxCounts({}, {}, {}, 0, True)
 
     def __init__(self) -> None:
-        self.told: list[Report] = []
+        self.reports: list[Report] = []
 
     def put(self, report: Report) -> "Future[bool]":
-        self.told.append(report)
+        self.reports.append(report)
         return Future()
 
 
-def test_a_site_where_nothing_happens_is_heard_less_often_yet_within_the_minute(
+def test_a_site_without_frames_sends_fewer_heartbeats_yet_one_per_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, health, outbox = [100.0], CameraMetrics(), Listening()
-    monkeypatch.setattr(room.time, "monotonic", lambda: now[0])
+    now, health, outbox = [100.0], CameraMetrics(), RecordingOutbox()
+    monkeypatch.setattr(node_module.time, "monotonic", lambda: now[0])
     camera = cast(
         CameraParts,
         SimpleNamespace(name="bridge", health=health, accountant=SimpleNamespace(epsilon_spent=lambda: 0.0)),
@@ -52,23 +52,23 @@ def test_a_site_where_nothing_happens_is_heard_less_often_yet_within_the_minute(
         metrics=NodeMetrics(),
     )
     node = Node(cast(NodeParts, parts), utc=lambda: 1_800_000_000.0)
-    heard: list[float] = []
+    beats: list[float] = []
     for second in range(0, 300, 15):
         now[0] = 100.0 + second
         if 60 <= second < 120:
-            health.arrived()
-        before = len(outbox.told)
+            health.received()
+        before = len(outbox.reports)
         node._beat()
-        heard += [second] * (len(outbox.told) - before)
-    assert heard[:2] == [0, 45]
-    assert {60, 75, 90, 105} <= set(heard)
-    assert max(b - a for a, b in itertools.pairwise(heard)) <= 45
-    assert len(heard) < 12
-    assert all(isinstance(report, Heartbeat) for report in outbox.told)
+        beats += [second] * (len(outbox.reports) - before)
+    assert beats[:2] == [0, 45]
+    assert {60, 75, 90, 105} <= set(beats)
+    assert max(b - a for a, b in itertools.pairwise(beats)) <= 45
+    assert len(beats) < 12
+    assert all(isinstance(report, Heartbeat) for report in outbox.reports)
 
 
-class _Passing:
-    """A pipeline that passes the first frame by, as a rate cap does, and looks at the next ones."""
+class _SkippingPipeline:
+    """A pipeline that skips the first frame, as the motion filter does, and processes the next ones."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -78,13 +78,15 @@ class _Passing:
         return SimpleNamespace(skipped=self.seen == 1, inference_s=None, reports=[])
 
 
-def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
+def test_the_time_to_the_first_frame_is_that_of_the_first_processed_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    metrics, pipeline = NodeMetrics(), _Passing()
+    metrics, pipeline = NodeMetrics(), _SkippingPipeline()
     times = iter([2.5, 7.0])
-    monkeypatch.setattr(room, "running_s", lambda: next(times))
-    parts: Any = SimpleNamespace(metrics=metrics, updates=SimpleNamespace(shadow=None), outbox=Listening())
+    monkeypatch.setattr(node_module, "running_s", lambda: next(times))
+    parts: Any = SimpleNamespace(
+        metrics=metrics, updates=SimpleNamespace(shadow=None), outbox=RecordingOutbox()
+    )
     node = Node(cast(NodeParts, parts))
     camera = cast(CameraParts, SimpleNamespace(name="bridge", health=CameraMetrics()))
     for _ in range(3):
@@ -95,7 +97,7 @@ def test_the_time_to_the_first_frame_is_that_of_the_first_one_looked_at(
 
 
 class _Source:
-    """Footage of no frames; while it is read the node may be told to stop."""
+    """Footage of no frames; while it is read a stop may be requested."""
 
     ended, dropped = "over", 0
 
@@ -114,7 +116,7 @@ def test_events_are_closed_by_the_end_of_the_footage_and_not_by_a_stop(stopped: 
         stop=lambda at_utc: called.append("stop") or [], end=lambda at_utc: called.append("end") or []
     )
     parts: Any = SimpleNamespace(
-        metrics=NodeMetrics(), outbox=Listening(), detector=SimpleNamespace(ready=True)
+        metrics=NodeMetrics(), outbox=RecordingOutbox(), detector=SimpleNamespace(ready=True)
     )
     node = Node(cast(NodeParts, parts))
     source = _Source(node._stop.set if stopped else lambda: None)
@@ -126,7 +128,7 @@ def test_events_are_closed_by_the_end_of_the_footage_and_not_by_a_stop(stopped: 
 
 
 def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "RESTART_S", 0.0)
+    monkeypatch.setattr(node_module, "RESTART_S", 0.0)
     metrics, tries = NodeMetrics(), iter([True, True, False])
     parts: Any = SimpleNamespace(metrics=metrics)
 
@@ -138,7 +140,7 @@ def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.Mon
     assert b'blindspot_edge_thread_failures_total{thread="camera-bridge"} 2.0' in metrics.exposition()
 
 
-def test_the_page_says_why_a_node_is_not_ready() -> None:
+def test_the_page_gives_the_reason_why_a_node_is_not_ready() -> None:
     why = "no model yet: the site waits for its first release"
     page = TestClient(build_api(lambda: Readiness((why,)), NodeMetrics()))
     assert page.get("/healthz").json() == {"status": "alive"}

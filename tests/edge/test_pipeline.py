@@ -1,4 +1,4 @@
-"""One frame through all of the edge: hazards, evidence, tallies; a failure is never an empty street."""
+"""One frame through the camera pipeline: hazards, evidence, tallies; a failure is never an empty result."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def _frames(count: int, fps: float = 5.0) -> Iterator[Frame]:
 
 
 class Always(FakeDetector):
-    """Gives the same boxes on every image."""
+    """Returns the same boxes on every image."""
 
     boxes: Detections = Detections.empty(4)
 
@@ -87,20 +87,20 @@ def test_a_steady_box_opens_one_hazard_event(tmp_path: Path) -> None:
     assert opened[0].model_digest == "a" * 64
 
 
-def test_after_a_kill_a_standing_hazard_is_the_same_event_and_not_opened_again(tmp_path: Path) -> None:
-    def told(pipeline: CameraPipeline, frames: int) -> list[HazardEvent]:
+def test_after_a_kill_a_hazard_that_persists_is_the_same_event_and_not_opened_again(tmp_path: Path) -> None:
+    def hazards(pipeline: CameraPipeline, frames: int) -> list[HazardEvent]:
         reports = [report for frame in _frames(frames) for report in pipeline.process(frame).reports]
         return [r for r in reports if isinstance(r, HazardEvent)]
 
-    (opened,) = told(_pipeline(tmp_path, _always("a", "a", _box())), 20)
+    (opened,) = hazards(_pipeline(tmp_path, _always("a", "a", _box())), 20)
     again = _pipeline(tmp_path, _always("a", "a", _box()))
-    assert told(again, 20) == []
+    assert hazards(again, 20) == []
     (closed,) = [r for r in again.end(NOW) if isinstance(r, HazardEvent)]
     assert (closed.event, closed.state) == (opened.event, HazardState.CLOSED)
-    assert len(told(_pipeline(tmp_path, _always("a", "a", _box())), 20)) == 1, "a closed event is over"
+    assert len(hazards(_pipeline(tmp_path, _always("a", "a", _box())), 20)) == 1, "a closed event is over"
 
 
-def test_after_a_stop_a_standing_hazard_goes_on_and_what_was_counted_is_told(tmp_path: Path) -> None:
+def test_after_a_stop_a_hazard_that_persists_continues_and_the_tallies_are_reported(tmp_path: Path) -> None:
     before = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
     for frame in _frames(20):
         before.process(frame)
@@ -109,7 +109,7 @@ def test_after_a_stop_a_standing_hazard_goes_on_and_what_was_counted_is_told(tmp
     assert [report for frame in _frames(20) for report in after.process(frame).reports] == []
 
 
-def test_a_hazard_that_was_gone_after_a_kill_is_closed(tmp_path: Path) -> None:
+def test_a_hazard_that_is_not_detected_after_a_kill_is_closed(tmp_path: Path) -> None:
     killed = _pipeline(tmp_path, _always("a", "a", _box()))
     for frame in _frames(20):
         killed.process(frame)
@@ -118,9 +118,9 @@ def test_a_hazard_that_was_gone_after_a_kill_is_closed(tmp_path: Path) -> None:
     assert [r.state for r in reports if isinstance(r, HazardEvent)] == [HazardState.CLOSED]
 
 
-def test_what_only_the_teacher_sees_is_a_miss_and_lowers_recall(tmp_path: Path) -> None:
-    blind, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
-    pipeline = _pipeline(tmp_path, blind, teacher)
+def test_an_object_that_only_the_teacher_detects_is_a_miss_and_lowers_recall(tmp_path: Path) -> None:
+    service, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
+    pipeline = _pipeline(tmp_path, service, teacher)
     reports = [report for frame in _frames(20) for report in pipeline.process(frame).reports]
     misses = [r for r in reports if isinstance(r, Misdetection)]
     assert {(m.kind, m.class_name, m.evidence) for m in misses} == {
@@ -130,7 +130,7 @@ def test_what_only_the_teacher_sees_is_a_miss_and_lowers_recall(tmp_path: Path) 
     assert [(t.class_name, t.supported, t.detected) for t in tallies] == [("pothole", 1, 0)]
 
 
-def test_what_both_see_counts_as_detected(tmp_path: Path) -> None:
+def test_an_object_that_both_detect_counts_as_detected(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
     for frame in _frames(10):
         pipeline.process(frame)
@@ -138,10 +138,10 @@ def test_what_both_see_counts_as_detected(tmp_path: Path) -> None:
     assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
 
 
-def test_weak_boxes_of_the_teacher_carry_its_track_on_and_are_no_evidence_of_a_miss(tmp_path: Path) -> None:
-    """Sure of it three times, then hesitant; the detector sees it in seven of the hesitant frames."""
-    serving, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box())
-    pipeline = _pipeline(tmp_path, serving, teacher)
+def test_weak_boxes_of_the_teacher_continue_its_track_and_are_no_evidence_of_a_miss(tmp_path: Path) -> None:
+    """Three strong boxes, then weak ones; the detector in service reports seven of the weak frames."""
+    service, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box())
+    pipeline = _pipeline(tmp_path, service, teacher)
 
     def misses(frames: list[Frame]) -> int:
         reports = [report for frame in frames for report in pipeline.process(frame).reports]
@@ -150,25 +150,27 @@ def test_weak_boxes_of_the_teacher_carry_its_track_on_and_are_no_evidence_of_a_m
     frames = list(_frames(13))
     assert misses(frames[:2]) == 0
     assert misses(frames[2:3]) == 1
-    serving.boxes, teacher.boxes = _box(), _box(confidence=0.3)
+    service.boxes, teacher.boxes = _box(), _box(confidence=0.3)
     assert misses(frames[3:10]) == 0
-    serving.boxes = Detections.empty(4)
+    service.boxes = Detections.empty(4)
     assert misses(frames[10:]) == 0
     tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
     assert [(t.supported, t.detected) for t in tallies] == [(1, 1)]
 
 
-def test_what_flickers_is_no_miss_of_the_teachers_and_what_is_lost_for_long_is_one(tmp_path: Path) -> None:
-    serving, teacher = _always("a", "a", _box()), _always("t", "b", _box())
-    pipeline, told = _pipeline(tmp_path, serving, teacher), []
+def test_a_track_missed_in_less_than_half_of_its_frames_is_no_miss_and_one_missed_longer_is(
+    tmp_path: Path,
+) -> None:
+    service, teacher = _always("a", "a", _box()), _always("t", "b", _box())
+    pipeline, reported = _pipeline(tmp_path, service, teacher), []
     for number, frame in enumerate(_frames(30)):
-        serving.boxes = _box() if number < 12 and number % 3 else Detections.empty(4)
+        service.boxes = _box() if number < 12 and number % 3 else Detections.empty(4)
         misses = [r for r in pipeline.process(frame).reports if isinstance(r, Misdetection)]
-        told += [number for miss in misses if miss.evidence is EvidenceSource.TEACHER]
-    assert told == [16]  # its 17th frame is the first by which it was seen in less than half, in 8
+        reported += [number for miss in misses if miss.evidence is EvidenceSource.TEACHER]
+    assert reported == [16]  # its 17th frame is the first after which less than half, 8, were detected
 
 
-def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -> None:
+def test_a_detector_that_fails_raises_and_is_no_evidence(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, FakeDetector(describe(), "a" * 64, kind="failing"))
     for frame in _frames(3):
         with pytest.raises(DetectorError):
@@ -176,10 +178,10 @@ def test_a_detector_that_cannot_look_raises_and_is_no_evidence(tmp_path: Path) -
     assert pipeline.end(NOW) == []
 
 
-def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_told_later(
+def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_reported_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cannot_look(image: Image, xyxy: Floats) -> Floats:
+    def failing_embed(image: Image, xyxy: Floats) -> Floats:
         raise DetectorError("time-out")
 
     seen = _always("a", "a", _box())
@@ -187,7 +189,7 @@ def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_told_later(
     pipeline = _pipeline(tmp_path, seen, _always("t", "b", both))
     frames = list(_frames(20))
     with monkeypatch.context() as broken:
-        broken.setattr(seen, "embed", cannot_look)
+        broken.setattr(seen, "embed", failing_embed)
         reports = [report for frame in frames[:16] for report in pipeline.process(frame).reports]
     assert [type(report) for report in reports] == [HazardEvent]
     later = [report for frame in frames[16:] for report in pipeline.process(frame).reports]
@@ -196,24 +198,24 @@ def test_misses_that_cannot_be_embedded_cost_no_hazard_and_are_told_later(
     ]
 
 
-def test_a_standing_hazard_that_the_model_has_no_name_for_is_closed(tmp_path: Path) -> None:
+def test_an_open_hazard_of_a_class_that_the_model_does_not_have_is_closed(tmp_path: Path) -> None:
     before = _pipeline(tmp_path, _always("a", "a", _box()))
     (opened,) = [report for frame in _frames(20) for report in before.process(frame).reports]
     other = Always(describe("b", ("smoke", "pothole")), "b" * 64)
     after = _pipeline(tmp_path, other)
-    told = [report for frame in _frames(20) for report in after.process(frame).reports]
-    assert [(r.event, r.state) for r in told if isinstance(r, HazardEvent)] == [
+    reported = [report for frame in _frames(20) for report in after.process(frame).reports]
+    assert [(r.event, r.state) for r in reported if isinstance(r, HazardEvent)] == [
         (opened.event, HazardState.CLOSED)
     ]
 
 
 def test_a_swap_changes_the_digest_on_reports_and_starts_new_tallies(tmp_path: Path) -> None:
-    serving = _always("a", "a", Detections.empty(4))
-    pipeline = _pipeline(tmp_path, serving, _always("t", "b", _box()))
+    service = _always("a", "a", Detections.empty(4))
+    pipeline = _pipeline(tmp_path, service, _always("t", "b", _box()))
     frames = list(_frames(40))
     for frame in frames[:10]:
         pipeline.process(frame)
-    serving.digest, serving.boxes = "c" * 64, _box()
+    service.digest, service.boxes = "c" * 64, _box()
     for frame in frames[10:]:
         pipeline.process(frame)
     tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
@@ -260,7 +262,7 @@ def test_a_frame_belongs_to_one_model_when_another_is_swapped_in_before_the_fram
     assert new.embedded == 1
 
 
-def test_without_a_teacher_the_shadow_run_sees_every_nth_frame(tmp_path: Path) -> None:
+def test_without_a_teacher_the_shadow_run_processes_every_nth_frame(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()), every=3)
     shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64)
     for frame in _frames(30):
@@ -270,7 +272,7 @@ def test_without_a_teacher_the_shadow_run_sees_every_nth_frame(tmp_path: Path) -
     assert [(t.supported, t.incumbent_detected, t.candidate_detected) for t in report.tallies] == [(1, 1, 1)]
 
 
-def test_with_a_teacher_the_shadow_run_sees_no_frame_that_it_could_not_look_at(tmp_path: Path) -> None:
+def test_with_a_teacher_the_shadow_run_processes_no_frame_on_which_the_teacher_failed(tmp_path: Path) -> None:
     failing = FakeDetector(describe("t"), "t" * 64, kind="failing")
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()), failing)
     shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64, teacher=failing.description)
@@ -287,11 +289,11 @@ def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
     assert pipeline.prototypes(NOW) == []
 
 
-def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None) -> CameraPipeline:
+def _stills(tmp_path: Path, service: FakeDetector, teacher: FakeDetector | None) -> CameraPipeline:
     accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
-        in_service(serving),
+        in_service(service),
         teacher,
         accountant,
         NodeMetrics(),
@@ -303,22 +305,22 @@ def _stills(tmp_path: Path, serving: FakeDetector, teacher: FakeDetector | None)
     return CameraPipeline(CameraSettings(name="road", source="unused", stills=True), parts, CameraMetrics())
 
 
-def test_in_stills_every_picture_is_looked_at_and_every_box_is_a_track_of_its_own(tmp_path: Path) -> None:
+def test_in_stills_every_image_is_processed_and_every_box_is_a_track_of_its_own(tmp_path: Path) -> None:
     pipeline = _stills(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
-    looked = [pipeline.process(frame) for frame in _frames(6)]
-    assert not any(one.skipped for one in looked)
+    results = [pipeline.process(frame) for frame in _frames(6)]
+    assert not any(result.skipped for result in results)
     tallies = [r for r in pipeline.end(NOW) if isinstance(r, RecallTally)]
     assert [(t.supported, t.detected) for t in tallies] == [(6, 6)]
 
 
-def test_in_stills_a_miss_is_told_again_in_every_picture_and_no_source_needs_time(tmp_path: Path) -> None:
-    blind, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
-    pipeline = _stills(tmp_path, blind, teacher)
+def test_in_stills_a_miss_is_reported_in_every_image(tmp_path: Path) -> None:
+    service, teacher = _always("a", "a", Detections.empty(4)), _always("t", "b", _box(class_id=2))
+    pipeline = _stills(tmp_path, service, teacher)
     reports = [report for frame in _frames(5) for report in pipeline.process(frame).reports]
     assert [r.evidence for r in reports if isinstance(r, Misdetection)] == [EvidenceSource.TEACHER] * 5
 
 
-def test_in_stills_without_a_teacher_the_shadow_run_sees_every_picture(tmp_path: Path) -> None:
+def test_in_stills_without_a_teacher_the_shadow_run_processes_every_image(tmp_path: Path) -> None:
     pipeline = _stills(tmp_path, _always("a", "a", _box()), None)
     shadow = ShadowRun(_always("new", "b", _box()), describe("a"), "a" * 64)
     for frame in _frames(6):

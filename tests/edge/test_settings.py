@@ -28,14 +28,14 @@ def _node(**changes: Any) -> NodeSettings:
         pytest.param([(0, 0), (640, 0), (640, 360)], id="in pixels"),
     ],
 )
-def test_a_zone_that_is_no_polygon_in_shares_of_the_frame_is_refused(
+def test_a_zone_that_is_no_polygon_in_fractions_of_the_frame_is_refused(
     corners: list[tuple[float, float]],
 ) -> None:
     with pytest.raises(ValidationError, match=r"zone road needs at least three corners within 0\.\.1"):
         CameraSettings.model_validate({"name": "bridge", "source": "usb:0", "zones": {"road": corners}})
 
 
-def test_a_release_dearer_than_the_budget_is_refused() -> None:
+def test_a_release_that_costs_more_than_the_budget_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"epsilon_per_release \(2\) must not be above"):
         _node(privacy={"epsilon_per_release": 2, "epsilon_per_camera": 1})
 

@@ -1,4 +1,4 @@
-"""What a make recipe does where its input is absent: run for real, with a stand-in for the environment."""
+"""What a make recipe does where its input is absent: run for real, with a fake environment."""
 
 import os
 import shutil

@@ -23,7 +23,7 @@ def test_the_last_line_is_read(tmp_path: Path) -> None:
     assert read_progress(tmp_path) == progress(2)
 
 
-def test_a_torn_line_is_skipped_and_does_not_damage_the_next_one(tmp_path: Path) -> None:
+def test_a_truncated_line_is_skipped_and_does_not_damage_the_next_one(tmp_path: Path) -> None:
     append_progress(tmp_path, progress(1))
     with (tmp_path / PROGRESS_FILE).open("ab") as file:
         file.write(b'{"order": "pot')

@@ -218,7 +218,7 @@ def test_progress_only_goes_up_and_thumbnails_are_small(
     assert max(np.asarray(cv2.imread(str(thumbnails[0]))).shape) <= 160
 
 
-def test_a_torn_line_of_progress_is_skipped(tmp_path: Path) -> None:
+def test_a_truncated_line_of_progress_is_skipped(tmp_path: Path) -> None:
     seen: list[Progress] = []
     run(tmp_path, hooks=RunHooks(progress=seen.append))
     with (tmp_path / "progress.jsonl").open("a") as file:

@@ -1,4 +1,4 @@
-"""The camera model: what it does to a image, and what can be read back off one."""
+"""The camera model: its effect on an image, and the estimates from one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A live camera through OpenCV for real: MJPEG over HTTP that comes, goes away and comes back."""
+"""A live camera through OpenCV for real: MJPEG over HTTP that is started, lost and started again."""
 
 import contextlib
 import random
@@ -22,9 +22,9 @@ LIMIT_S = 20.0
 
 
 class Viewer(BaseHTTPRequestHandler):
-    """Sends one grey picture over and over until the camera is switched off."""
+    """Sends one grey image repeatedly until the camera is switched off."""
 
-    server: "SwitchedOn"
+    server: "CameraServer"
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -39,8 +39,8 @@ class Viewer(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
-class SwitchedOn(ThreadingHTTPServer):
-    """A camera that is on."""
+class CameraServer(ThreadingHTTPServer):
+    """A camera over HTTP."""
 
     def __init__(self, port: int, grey: int) -> None:
         super().__init__(("127.0.0.1", port), Viewer)
@@ -51,7 +51,7 @@ class SwitchedOn(ThreadingHTTPServer):
 @contextlib.contextmanager
 def camera(port: int, grey: int) -> Iterator[None]:
     """A camera at a port that shows one shade, until the block ends."""
-    server = SwitchedOn(port, grey)
+    server = CameraServer(port, grey)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -69,18 +69,18 @@ def opened(port: int) -> FrameSource:
 
 
 def next_frame(items: Iterator[Frame | SourceError]) -> tuple[Frame, list[str]]:
-    """The next frame, and what was said before it."""
-    said: list[str] = []
+    """The next frame, and the errors before it."""
+    errors: list[str] = []
     deadline = time.monotonic() + LIMIT_S
     for item in items:
         if isinstance(item, Frame):
-            return item, said
-        said.append(str(item))
-        assert time.monotonic() < deadline, said
-    raise AssertionError(f"the frames ended: {said}")
+            return item, errors
+        errors.append(str(item))
+        assert time.monotonic() < deadline, errors
+    raise AssertionError(f"the frames ended: {errors}")
 
 
-def next_sentence(items: Iterator[Frame | SourceError]) -> str:
+def next_error(items: Iterator[Frame | SourceError]) -> str:
     return next(str(item) for item in items if isinstance(item, SourceError))
 
 
@@ -89,17 +89,17 @@ def shade(frame: Frame) -> int:
     return int(frame.image.mean())
 
 
-def test_a_camera_that_goes_away_is_told_and_its_frames_go_on_when_it_is_back() -> None:
+def test_a_lost_camera_is_reported_and_its_frames_continue_when_it_responds() -> None:
     port = free_port()
     source = opened(port)
     items = source.frames(threading.Event())
     with contextlib.closing(items):  # type: ignore[type-var]  # a generator
         with camera(port, grey=90):
-            first, said = next_frame(items)
+            first, errors = next_frame(items)
             second, _ = next_frame(items)
-        assert (abs(shade(first) - 90) <= 2, said) == (True, [])
+        assert (abs(shade(first) - 90) <= 2, errors) == (True, [])
         assert second.index > first.index
-        assert next_sentence(items) == "camera bridge stopped sending; trying again"
+        assert next_error(items) == "camera bridge stopped sending; trying again"
         assert source.reconnects == 0
         with camera(port, grey=200):
             back, _ = next_frame(items)
@@ -126,7 +126,7 @@ def test_a_camera_that_answers_later_is_waited_for() -> None:
     port = free_port()
     items = opened(port).frames(threading.Event())
     with contextlib.closing(items):  # type: ignore[type-var]  # a generator
-        assert "does not answer" in next_sentence(items)
+        assert "does not answer" in next_error(items)
         with camera(port, grey=120):
             frame, _ = next_frame(items)
     assert abs(shade(frame) - 120) <= 2

@@ -12,7 +12,7 @@ def test_frames_per_second_are_counted_by_the_gaps_between_frames() -> None:
     now = [100.0]
     metrics = CameraMetrics(lambda: now[0])
     for _ in range(5):
-        metrics.arrived()
+        metrics.received()
         now[0] += 0.25
     assert metrics.fps == 4.0
     now[0] = 109.0

@@ -15,7 +15,7 @@ STREET = cv2.resize(_COARSE, (640, 360), interpolation=cv2.INTER_CUBIC)
 def watch(
     seconds: float, draw: object = None, *, sigma: float = 4.0, **changes: float
 ) -> list[MotionReading]:
-    """Readings of a noisy street on which `draw(image, time_s)` paints."""
+    """Readings of a noisy street into which `draw(image, time_s)` draws."""
     rng = np.random.default_rng(1)
     subject = MotionFilter(MotionSettings(**changes))  # type: ignore[arg-type]  # floats only
     readings = []
@@ -37,13 +37,13 @@ def covers(boxes: npt.NDArray[np.float32], x: float, y: float) -> bool:
 
 
 @pytest.mark.parametrize("sigma", [0.0, 4.0, 12.0], ids=["clean", "day noise", "night noise"])
-def test_a_still_street_deserves_inference_at_the_floor_rate_only(sigma: float) -> None:
+def test_a_still_street_needs_inference_at_the_floor_rate_only(sigma: float) -> None:
     readings = watch(20, sigma=sigma, floor_interval_s=2.0)[int(4 * FPS) :]
     assert not any(len(r.persistent) for r in readings)
     assert sum(r.needs_inference for r in readings) == pytest.approx(16 / 2, abs=2)
 
 
-def test_something_that_moves_wakes_the_detector_and_is_boxed() -> None:
+def test_a_moving_object_needs_inference_and_has_a_box() -> None:
     def car(image: Image, time_s: float) -> None:
         if time_s > 6:
             square(image, int(60 * (time_s - 6)), 200)
@@ -55,7 +55,7 @@ def test_something_that_moves_wakes_the_detector_and_is_boxed() -> None:
     assert covers(late[-1].moving, 60 * 3.8 + 25, 225)
 
 
-def test_something_new_that_stands_still_becomes_persistent() -> None:
+def test_a_new_static_object_becomes_persistent() -> None:
     def bag(image: Image, time_s: float) -> None:
         if time_s > 8:
             square(image, 300, 250)
@@ -66,7 +66,7 @@ def test_something_new_that_stands_still_becomes_persistent() -> None:
     assert covers(readings[-1].persistent, 325, 275)
 
 
-def test_something_that_flickers_in_its_place_becomes_persistent() -> None:
+def test_an_object_that_flickers_in_its_place_becomes_persistent() -> None:
     def flame(image: Image, time_s: float) -> None:
         if time_s > 8:
             square(image, 300, 250, value=150 + int(100 * np.sin(9 * time_s)))
@@ -74,7 +74,7 @@ def test_something_that_flickers_in_its_place_becomes_persistent() -> None:
     assert covers(watch(26, flame)[-1].persistent, 325, 275)
 
 
-def test_a_passing_object_is_never_persistent_once_the_street_is_known() -> None:
+def test_a_passing_object_is_never_persistent_once_the_background_is_learned() -> None:
     def car(image: Image, time_s: float) -> None:
         if time_s > 3:
             square(image, int(120 * ((time_s - 3) % 12)) - 60, 200)
@@ -91,7 +91,7 @@ def test_a_lamp_that_goes_out_is_no_region() -> None:
     assert not len(readings[-1].persistent)
 
 
-def test_a_camera_that_is_turned_starts_anew() -> None:
+def test_the_filter_restarts_when_the_camera_is_turned() -> None:
     other = np.ascontiguousarray(255 - STREET[:, ::-1])
 
     def turn(image: Image, time_s: float) -> None:
@@ -103,7 +103,7 @@ def test_a_camera_that_is_turned_starts_anew() -> None:
     assert not len(readings[-1].new_static)
 
 
-def test_another_picture_size_starts_anew() -> None:
+def test_the_filter_restarts_at_another_image_size() -> None:
     subject = MotionFilter()
     subject.observe(STREET, 0.0)
     assert subject.observe(STREET[:240], 0.2).needs_inference

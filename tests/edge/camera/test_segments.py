@@ -1,4 +1,4 @@
-"""A recorder's folder: every segment once, in order, and then patience."""
+"""A recorder's folder: every segment once, in order; then it waits for more."""
 
 import threading
 from pathlib import Path
@@ -23,7 +23,7 @@ def _segment(path: Path, grey: int, frames: int = 3, fps: float = 5.0) -> None:
     aside.replace(path)
 
 
-def test_segments_are_played_once_in_order_and_time_goes_on(tmp_path: Path) -> None:
+def test_segments_are_played_once_in_order_and_time_continues(tmp_path: Path) -> None:
     _segment(tmp_path / "b.mp4", 200)
     _segment(tmp_path / "a.mp4", 20)
     source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="bridge")
@@ -80,7 +80,7 @@ def test_over_a_restart_only_what_was_not_played_to_its_end_is_played_again(tmp_
     assert play(6) == [True] * 3 + [False] * 3, "a name used again is another segment; c was cut off"
 
 
-def test_an_empty_folder_waits_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_an_empty_folder_waits_until_a_stop_is_requested(tmp_path: Path) -> None:
     source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="bridge")
     stop = threading.Event()
     threading.Timer(0.4, stop.set).start()
@@ -92,7 +92,7 @@ def test_an_absent_folder_is_one_sentence(tmp_path: Path) -> None:
         open_source(str(tmp_path / "absent"), SourceSettings(segments=True), camera="bridge")
 
 
-def test_pictures_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path) -> None:
+def test_images_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path) -> None:
     for name, grey in (("b.png", 200), ("a.jpg", 20)):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), grey, np.uint8))
     source = open_source(str(tmp_path), SourceSettings(segments=True, speed=None), camera="road")
@@ -107,7 +107,7 @@ def test_pictures_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path)
 
 @pytest.mark.parametrize("speed", [None, 100.0])
 @pytest.mark.parametrize("name", ["a.mp4", "a.png"])
-def test_a_segment_that_cannot_be_decoded_is_passed_over_for_good(
+def test_a_segment_that_cannot_be_decoded_is_skipped_for_good(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, speed: float | None
 ) -> None:
     folder, journal = tmp_path / "bridge", tmp_path / "bridge.txt"
@@ -123,7 +123,7 @@ def test_a_segment_that_cannot_be_decoded_is_passed_over_for_good(
     assert name in journal.read_text()
 
 
-def test_a_segment_that_is_removed_before_it_is_opened_is_passed_over(
+def test_a_segment_that_is_removed_before_it_is_opened_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.mp4", "b.mp4"):

@@ -16,7 +16,7 @@ Image = npt.NDArray[np.uint8]
 FAST = SourceSettings(speed=None)
 
 
-def picture(value: int, width: int = 64, height: int = 48) -> Image:
+def grey_image(value: int, width: int = 64, height: int = 48) -> Image:
     return np.full((height, width, 3), value, np.uint8)
 
 
@@ -25,7 +25,7 @@ def video(tmp_path: Path) -> Path:
     path = tmp_path / "street.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
     for i in range(12):
-        writer.write(picture(20 * i))
+        writer.write(grey_image(20 * i))
     writer.release()
     return path
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "stills"
     root.mkdir()
     for i in (2, 0, 1):
-        cv2.imwrite(str(root / f"{i}.png"), picture(50 * i))
+        cv2.imwrite(str(root / f"{i}.png"), grey_image(50 * i))
     (root / "notes.txt").write_text("no image")
     return root
 
@@ -82,7 +82,7 @@ def frames_of(source: FrameSource, count: int | None = None) -> list[Frame]:
     return found
 
 
-def test_a_video_without_pace_gives_every_frame_and_says_that_it_ended(video: Path) -> None:
+def test_a_video_without_pace_gives_every_frame_and_the_reason_of_its_end(video: Path) -> None:
     source = open_source(str(video), FAST, camera="cam")
     frames = frames_of(source)
     assert [f.index for f in frames] == list(range(12))
@@ -92,13 +92,13 @@ def test_a_video_without_pace_gives_every_frame_and_says_that_it_ended(video: Pa
     assert source.ended == f"video {video} ended after 12 frames"
 
 
-def test_time_goes_on_when_a_video_is_looped(video: Path) -> None:
+def test_time_continues_when_a_video_is_looped(video: Path) -> None:
     source = open_source(str(video), SourceSettings(speed=None, loop=True), camera="cam")
     frames = frames_of(source, 30)
     assert [round(f.time_s, 3) for f in frames] == [round(i / 10, 3) for i in range(30)]
 
 
-def test_a_paced_video_takes_its_own_time_and_drops_what_a_slow_consumer_leaves(video: Path) -> None:
+def test_a_paced_video_takes_its_own_time_and_drops_frames_for_a_slow_consumer(video: Path) -> None:
     source = open_source(str(video), SourceSettings(speed=4.0), camera="cam")
     begun, frames = time.monotonic(), []
     for item in source.frames(threading.Event()):
@@ -120,7 +120,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(folder: Path) -> None:
 
 
 def test_an_unreadable_image_is_skipped_and_counted(folder: Path) -> None:
-    (folder / "1.png").write_bytes(b"not a picture")
+    (folder / "1.png").write_bytes(b"not an image")
     source = open_source(str(folder), FAST, camera="cam")
     assert len(frames_of(source)) == 2
     assert source.ended == f"folder {folder} ended after 2 images, 1 unreadable"
@@ -161,8 +161,8 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def test_the_newest_frame_of_a_camera_wins_and_older_ones_are_counted() -> None:
-    source = live(FakeCamera([[picture(i) for i in range(100)]]))
+def test_the_newest_frame_of_a_camera_is_kept_and_dropped_ones_are_counted() -> None:
+    source = live(FakeCamera([[grey_image(i) for i in range(100)]]))
     stop, seen = threading.Event(), []
     for item in source.frames(stop):
         if isinstance(item, SourceError):
@@ -174,8 +174,10 @@ def test_the_newest_frame_of_a_camera_wins_and_older_ones_are_counted() -> None:
     assert source.dropped > 50
 
 
-def test_a_camera_that_is_gone_is_reported_and_opened_again() -> None:
-    feed = FakeCamera([[picture(1)], SourceError("refused"), SourceError("refused"), [picture(2)] * 3], 0.02)
+def test_a_lost_camera_is_reported_and_opened_again() -> None:
+    feed = FakeCamera(
+        [[grey_image(1)], SourceError("refused"), SourceError("refused"), [grey_image(2)] * 3], 0.02
+    )
     source, stop, items = live(feed), threading.Event(), []
     for item in source.frames(stop):
         items.append(item)
@@ -187,7 +189,7 @@ def test_a_camera_that_is_gone_is_reported_and_opened_again() -> None:
     assert feed.closed >= 3
 
 
-def test_a_silent_camera_is_an_error_and_not_an_empty_street() -> None:
+def test_a_camera_that_sends_no_frame_is_an_error_and_not_an_empty_street() -> None:
     class Silent(FakeCamera):
         def read(self) -> Image | None:
             time.sleep(0.4)
@@ -208,7 +210,7 @@ def test_a_stop_ends_the_frames_of_a_camera_that_never_answers() -> None:
 
 
 def test_a_consumer_that_raises_leaves_no_reader_behind() -> None:
-    feed = FakeCamera([[picture(i % 255) for i in range(10_000)]], 0.001)
+    feed = FakeCamera([[grey_image(i % 255) for i in range(10_000)]], 0.001)
     frames = live(feed).frames(threading.Event())
     assert isinstance(next(frames), Frame)
     with pytest.raises(RuntimeError):

@@ -21,7 +21,7 @@ def seen(box: object = BOX, class_id: int = 0, confidence: float = 0.9) -> Detec
 
 
 def run(frames: list[tuple[Detections, Detections, Condition]]) -> RecallCounter:
-    """Teacher's boxes, model's boxes and scene a frame, ten frames a second, then a long silence."""
+    """Teacher's boxes, model's boxes and condition of each frame, ten frames per second, then a long gap."""
     tracker, counter = ByteTracker(describe(), TrackerSettings()), RecallCounter()
     for number, (teacher, model, scene) in enumerate(frames):
         counter.update(tracker.update(teacher, number / 10), [model], scene)
@@ -32,7 +32,7 @@ def run(frames: list[tuple[Detections, Detections, Condition]]) -> RecallCounter
 @pytest.mark.parametrize(
     ("hits", "of", "detected"), [(10, 10, True), (5, 10, True), (4, 10, False), (0, 10, False)]
 )
-def test_a_track_is_detected_when_the_model_sees_it_in_half_of_its_frames(
+def test_a_track_is_detected_when_the_model_reports_it_in_half_of_its_frames(
     hits: int, of: int, detected: bool
 ) -> None:
     frames = [(seen(), seen() if i < hits else NOTHING, NIGHT) for i in range(of)]
@@ -59,7 +59,7 @@ def test_a_track_that_the_source_never_confirmed_does_not_count() -> None:
 
 
 def test_frames_in_which_the_source_lost_a_track_count_and_those_after_it_do_not() -> None:
-    """Seen, lost for five frames, seen again, gone: the model saw it in seven of the first fifteen frames."""
+    """Lost for frames 6 to 10 and from 16 on; the model reports it in seven of the first fifteen."""
     there = [True] * 5 + [False] * 5 + [True] * 5 + [False] * 5
     frames = [
         (seen() if source else NOTHING, seen() if i < 7 or i > 14 else NOTHING, NIGHT)
@@ -106,6 +106,6 @@ def test_the_number_of_models_is_checked() -> None:
         RecallCounter(models=2).update(tracker.update(NOTHING, 0), [NOTHING], DAY)
 
 
-def test_weak_boxes_are_not_the_models_word() -> None:
+def test_weak_boxes_do_not_count_as_reported() -> None:
     both = Detections.of([BOX, BOX + 5], [0.9, 0.4], [0, 0])
     assert len(above_threshold(both, describe())) == 1

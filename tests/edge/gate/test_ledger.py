@@ -1,4 +1,4 @@
-"""The ledger lists everything once, survives crashes, and shows every tampering with the entry's number."""
+"""The ledger lists everything once, survives crashes, and detects tampering, with the number of the entry."""
 
 import json
 import time
@@ -110,7 +110,7 @@ TAMPERINGS: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
 
 
 @pytest.mark.parametrize(("attack", "tampering", "named"), TAMPERINGS, ids=[row[0] for row in TAMPERINGS])
-def test_tampering_is_seen(
+def test_tampering_is_detected(
     tmp_path: Path, attack: str, tampering: Callable[[list[bytes]], list[bytes]], named: str
 ) -> None:
     path = _filled(tmp_path)
@@ -148,7 +148,7 @@ def test_a_receipt_in_the_middle_is_checked(tmp_path: Path) -> None:
         verify(tmp_path, LedgerPosition(7, entries[7].position.hash))
 
 
-def test_bytes_of_the_last_day_are_known(tmp_path: Path) -> None:
+def test_the_bytes_of_the_last_day_are_counted(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.append([_message(0)], NOON)
     ledger.append([_message(1)], NOON + 100)

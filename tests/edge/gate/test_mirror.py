@@ -16,7 +16,7 @@ from messaging.trust.orders import MAX_ORDER_BYTES
 
 
 class Hub:
-    """What the cloud offers, in memory."""
+    """The cloud's releases and orders, in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.bus, self.files, self.blobs = MemoryBus(), MemoryFiles(), MemoryBlobs()
@@ -59,7 +59,7 @@ def _order(digest: str) -> bytes:
     return json.dumps({"payload": payload}).encode()
 
 
-def test_all_that_is_announced_is_copied_and_a_second_look_changes_nothing(hub: Hub) -> None:
+def test_all_that_is_announced_is_copied_and_a_second_refresh_changes_nothing(hub: Hub) -> None:
     asyncio.run(hub.files.put_named("1.root.json", b"root"))
     hub.publish(1)
     assert hub.refresh()
@@ -67,7 +67,7 @@ def test_all_that_is_announced_is_copied_and_a_second_look_changes_nothing(hub: 
     assert not hub.refresh()
 
 
-def test_the_timestamp_is_not_replaced_before_its_parts_are_there(hub: Hub) -> None:
+def test_the_timestamp_is_not_replaced_before_the_files_it_names_are_copied(hub: Hub) -> None:
     hub.publish(1)
     hub.refresh()
     before = (hub.folder / "metadata" / "timestamp.json").read_bytes()
@@ -76,7 +76,7 @@ def test_the_timestamp_is_not_replaced_before_its_parts_are_there(hub: Hub) -> N
     assert (hub.folder / "metadata" / "timestamp.json").read_bytes() == before
 
 
-def test_a_mirror_says_what_it_lacks_until_it_is_complete(hub: Hub) -> None:
+def test_a_mirror_reports_what_is_missing_until_it_is_complete(hub: Hub) -> None:
     hub.put(timestamp__json=_announcing("snapshot.json", 1))
     hub.refresh()
     assert hub.mirror.missing == "1.snapshot.json is announced but absent from the hub"
@@ -121,7 +121,7 @@ def test_an_order_of_any_form_is_mirrored_as_it_is_but_not_over_its_cap(hub: Hub
     assert (hub.folder / "orders" / "s1.json").read_bytes() == b"not even JSON"
 
 
-def test_weights_longer_than_allowed_stay_where_they_are(hub: Hub) -> None:
+def test_weights_longer_than_allowed_are_not_copied(hub: Hub) -> None:
     digest = asyncio.run(hub.blobs.put(b"x" * 1001))
     hub.order(_order(digest))
     hub.refresh()

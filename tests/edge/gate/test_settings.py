@@ -1,4 +1,4 @@
-"""What a gate is told is judged when it is read: no setting may silence a site for ever."""
+"""Settings of the gate are validated when they are read: none may keep evidence at the site for ever."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def test_a_cap_under_which_evidence_would_never_leave_is_refused(name: str) -> N
     _settings(**{name: LEAST_CAP_BYTES})
 
 
-def test_under_the_least_cap_there_is_room_for_one_message_of_evidence() -> None:
+def test_under_the_least_cap_one_message_of_evidence_may_leave() -> None:
     cap = RateCap(
         bytes_per_minute=LEAST_CAP_BYTES, bytes_per_day=LEAST_CAP_BYTES, spent_today_bytes=0, now_s=0.0
     )

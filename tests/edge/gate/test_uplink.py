@@ -1,4 +1,4 @@
-"""The way up: what is admitted leaves once and is listed; what is not stays; the site forgets on receipt."""
+"""Forwarding: admitted messages leave once and are listed, others stay; the site purges on receipt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,7 +33,7 @@ def _subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 
 
 
 class FlakyHub(MemoryBus):
-    """A hub that takes `patience` more messages, then is away."""
+    """A hub that accepts `patience` more messages, then does not respond."""
 
     patience = 10**9
 
@@ -79,7 +79,7 @@ class Stage:
         subject, data = _subject_and_data(n, report, times=times)
         await self.site.publish(subject, data, message_id=_id(n))
 
-    async def arrived(self) -> list[str]:
+    async def received(self) -> list[str]:
         return [d.message_id for d in await self.hub.pull(FLEET_REPORTS, "test", batch=1000, timeout_s=0.0)]
 
     async def receipt(self, n: int) -> None:
@@ -98,7 +98,7 @@ def _play(stage: Stage, scenario: Callable[[], Awaitable[None]]) -> None:
     verify(stage.folder / "ledger")
 
 
-def test_a_report_leaves_once_with_its_place_in_the_ledger(tmp_path: Path) -> None:
+def test_a_report_leaves_once_with_its_ledger_position(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
@@ -114,7 +114,7 @@ def test_a_report_leaves_once_with_its_place_in_the_ledger(tmp_path: Path) -> No
     _play(stage, scenario)
 
 
-def test_when_the_hub_goes_away_in_mid_batch_the_rest_leaves_later_and_nothing_twice(tmp_path: Path) -> None:
+def test_when_the_hub_is_lost_within_a_batch_the_rest_leaves_later_and_nothing_twice(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
@@ -126,7 +126,7 @@ def test_when_the_hub_goes_away_in_mid_batch_the_rest_leaves_later_and_nothing_t
         stage.hub.patience = 10**9
         while len(stage.uplink.counts.forwarded) and stage.uplink.counts.forwarded["hazard"] < 10:
             await stage.uplink.forward(Lane.HAZARDS, timeout_s=1.0)
-        assert sorted(await stage.arrived()) == [_id(n) for n in range(10)]
+        assert sorted(await stage.received()) == [_id(n) for n in range(10)]
         assert stage.ledger.head.n == 10
 
     _play(stage, scenario)
@@ -144,7 +144,7 @@ def test_a_gate_killed_after_the_ledger_sends_again_under_the_same_entry(tmp_pat
         stage.hub.patience = 10
         assert await stage.uplink.forward(Lane.HAZARDS, timeout_s=2.0) == 1
         assert stage.ledger.head.n == 1
-        assert await stage.arrived() == [_id(1)]
+        assert await stage.received() == [_id(1)]
 
     _play(stage, scenario)
 
@@ -175,7 +175,7 @@ REFUSALS: list[tuple[str, str, str, bytes]] = [
         _id(2),
         _subject_and_data(1, HAZARD)[1],
     ),
-    ("a picture", report_subject("s1", "hazard", _id(1)), _id(1), b"\xff\xd8\xff\xe0JFIF" + bytes(500)),
+    ("an image", report_subject("s1", "hazard", _id(1)), _id(1), b"\xff\xd8\xff\xe0JFIF" + bytes(500)),
     (
         "JSON of an older version",
         report_subject("s1", "hazard", _id(1)),
@@ -187,12 +187,14 @@ REFUSALS: list[tuple[str, str, str, bytes]] = [
 
 
 @pytest.mark.parametrize(("why", "subject", "message_id", "data"), REFUSALS, ids=[row[0] for row in REFUSALS])
-def test_what_does_not_fit_is_not_admitted(why: str, subject: str, message_id: str, data: bytes) -> None:
+def test_a_message_that_breaks_a_rule_is_not_admitted(
+    why: str, subject: str, message_id: str, data: bytes
+) -> None:
     with pytest.raises(MessageRefused):
         admitted("s1", subject, message_id, data)
 
 
-def test_what_is_not_admitted_is_set_aside_counted_and_never_sent(tmp_path: Path) -> None:
+def test_a_message_that_is_not_admitted_is_set_aside_counted_and_never_sent(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
@@ -201,7 +203,7 @@ def test_what_is_not_admitted_is_set_aside_counted_and_never_sent(tmp_path: Path
         )
         await stage.put(2, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)
-        assert await stage.arrived() == [_id(2)]
+        assert await stage.received() == [_id(2)]
         assert stage.uplink.counts.refused == 1
         (kept,) = (tmp_path / "quarantine").glob("*.bin")
         assert kept.read_bytes() == b"\xff\xd8\xff\xe0"
@@ -211,7 +213,7 @@ def test_what_is_not_admitted_is_set_aside_counted_and_never_sent(tmp_path: Path
     _play(stage, scenario)
 
 
-def test_an_id_used_again_for_other_bytes_does_not_leave_and_holds_nothing_up(tmp_path: Path) -> None:
+def test_an_id_used_again_for_other_bytes_does_not_leave_and_delays_nothing(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
@@ -224,13 +226,13 @@ def test_an_id_used_again_for_other_bytes_does_not_leave_and_holds_nothing_up(tm
         )
         await stage.put(3, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)
-        assert await stage.arrived() == [_id(1), _id(3)]
+        assert await stage.received() == [_id(1), _id(3)]
         assert stage.uplink.counts.refused == 1
 
     _play(stage, scenario)
 
 
-def test_bytes_of_a_senders_choosing_beside_the_message_do_not_leave() -> None:
+def test_bytes_appended_to_a_message_by_its_sender_do_not_leave() -> None:
     subject, data = _subject_and_data(1, HAZARD)
     assert admitted("s1", subject, _id(1), data).data == data
     for sloppy in (data + b"note", b"note" + data, data + bytes(1)):
@@ -266,7 +268,7 @@ def test_a_heartbeat_travels_as_a_last_value_only(tmp_path: Path) -> None:
     _play(stage, scenario)
 
 
-def test_the_site_forgets_only_what_is_acknowledged_and_receipted(tmp_path: Path) -> None:
+def test_the_site_purges_only_what_is_acknowledged_and_receipted(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def left() -> int:
@@ -290,7 +292,7 @@ def test_the_site_forgets_only_what_is_acknowledged_and_receipted(tmp_path: Path
     _play(stage, scenario)
 
 
-def test_after_a_restart_nothing_is_forgotten_before_the_old_entries_are_receipted(tmp_path: Path) -> None:
+def test_after_a_restart_nothing_is_purged_before_the_old_entries_are_receipted(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
@@ -327,7 +329,7 @@ def test_evidence_waits_at_the_cap_while_hazards_still_leave(tmp_path: Path) -> 
     _play(stage, scenario)
 
 
-def test_a_checkpoint_goes_out_every_hundred_entries(tmp_path: Path) -> None:
+def test_a_checkpoint_is_published_every_hundred_entries(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
     async def checkpoints(bus: Bus) -> int:
@@ -355,6 +357,6 @@ def test_caps_leave_a_reserve_and_refill_with_time(lane: Lane, wait_s: float, al
     assert sum(cap.take(100, lane, wait_s) for _ in range(20)) == allowed
 
 
-def test_the_day_cap_remembers_what_was_spent_before_a_restart() -> None:
+def test_the_day_cap_includes_bytes_sent_before_a_restart() -> None:
     cap = RateCap(bytes_per_minute=1000, bytes_per_day=2000, spent_today_bytes=1950, now_s=0.0)
     assert not cap.take(100, Lane.HAZARDS, 0.0)

@@ -24,6 +24,7 @@ from messaging.reports import HazardState, Report
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 from messaging.wire_format.column_encodings import ulid_number
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE, RECALL, SHADOW, SWAP
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = BatchingDelays(urgent_s=0.05, hazard_s=0.2, evidence_s=60.0)
@@ -32,7 +33,7 @@ LESSER = HAZARD.model_copy(update={"severity": 2})
 
 
 class AwayBus(MemoryBus):
-    """A broker that is away."""
+    """A broker that does not respond."""
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -69,13 +70,6 @@ def _messages(bus: MemoryBus, lane: Lane) -> list[Message]:
     ]
 
 
-def _wait_until(condition: Callable[[], bool], limit_s: float = 8.0) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("report", "wait_s"),
     [
@@ -96,11 +90,11 @@ def test_how_long_a_report_may_wait(report: Report, wait_s: float) -> None:
     assert PATIENCE.of(report) == wait_s
 
 
-def test_evidence_gathers_and_leaves_in_one_message_when_the_node_stops(tmp_path: Path) -> None:
+def test_evidence_is_batched_and_leaves_in_one_message_when_the_node_stops(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
     outbox.start()
-    _wait_until(lambda: outbox.counts.connected)
+    wait_until(lambda: outbox.counts.connected)
     futures = [outbox.put(MISDETECTION) for _ in range(5)]
     assert outbox.counts.waiting == 1
     outbox.stop()
@@ -111,7 +105,7 @@ def test_evidence_gathers_and_leaves_in_one_message_when_the_node_stops(tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_a_hazard_leaves_soon_and_takes_along_what_was_waiting(tmp_path: Path) -> None:
+def test_a_hazard_leaves_soon_together_with_the_reports_that_wait(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
     outbox.start()
@@ -136,7 +130,7 @@ def test_a_full_message_leaves_and_the_next_one_opens(tmp_path: Path) -> None:
     assert [len(message.reports) for message in _messages(bus, Lane.EVIDENCE)] == [most, 3]
 
 
-def test_a_report_that_does_not_fit_is_refused_and_spoils_nothing(tmp_path: Path) -> None:
+def test_a_report_over_the_cap_is_refused_and_the_others_are_sent(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
     outbox.put(MISDETECTION)
@@ -144,12 +138,12 @@ def test_a_report_that_does_not_fit_is_refused_and_spoils_nothing(tmp_path: Path
         outbox.put(MISDETECTION.model_copy(update={"camera": "free text, and more of it"}))
     outbox.put(MISDETECTION)
     outbox.start()
-    _wait_until(lambda: outbox.counts.connected)
+    wait_until(lambda: outbox.counts.connected)
     outbox.stop()
     assert sum(len(message.reports) for message in _messages(bus, Lane.EVIDENCE)) == 2
 
 
-def test_gathered_reports_wait_on_disk_while_the_broker_is_away_and_keep_their_ids(tmp_path: Path) -> None:
+def test_batched_reports_wait_on_disk_while_the_broker_is_lost_and_keep_their_ids(tmp_path: Path) -> None:
     away = AwayBus()
     before = _outbox(tmp_path, away)
     before.start()
@@ -161,11 +155,11 @@ def test_gathered_reports_wait_on_disk_while_the_broker_is_away_and_keep_their_i
     bus = _bus()
     after = _outbox(tmp_path, bus)
     after.start()
-    _wait_until(lambda: after.counts.waiting == 0)
+    wait_until(lambda: after.counts.waiting == 0)
     after.stop()
-    arrived = [*_messages(bus, Lane.HAZARDS), *_messages(bus, Lane.EVIDENCE)]
-    assert sorted(message.id for message in arrived) == kept
-    assert sum(len(message.reports) for message in arrived) == 3
+    received = [*_messages(bus, Lane.HAZARDS), *_messages(bus, Lane.EVIDENCE)]
+    assert sorted(message.id for message in received) == kept
+    assert sum(len(message.reports) for message in received) == 3
     assert not Spool(tmp_path).ids()
 
 
@@ -203,7 +197,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_node_killed_while_it_gathers_loses_nothing_and_sends_nothing_twice(tmp_path: Path) -> None:
+def test_a_node_killed_while_a_batch_is_open_loses_nothing_and_sends_nothing_twice(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, timeout=60, check=False)
     assert done.returncode == -9
     kept = {path: path.read_bytes() for path in tmp_path.glob("*.part")}
@@ -211,15 +205,15 @@ def test_a_node_killed_while_it_gathers_loses_nothing_and_sends_nothing_twice(tm
     for _ in range(2):
         outbox = _outbox(tmp_path, bus)
         outbox.start()
-        _wait_until(lambda: outbox.counts.waiting == 0)  # noqa: B023  # waited for within the round
+        wait_until(lambda: outbox.counts.waiting == 0)  # noqa: B023  # waited for within the round
         outbox.stop()
         for path, data in kept.items():
-            path.write_bytes(data)  # as if it had been killed again before it could forget
+            path.write_bytes(data)  # as if killed again before the part was removed
     assert sum(len(m.reports) for m in _messages(bus, Lane.EVIDENCE)) == 7
     assert sum(len(m.reports) for m in _messages(bus, Lane.HAZARDS)) == 1
 
 
-def test_a_line_that_was_cut_short_by_the_kill_is_not_a_report(tmp_path: Path) -> None:
+def test_a_line_truncated_by_the_kill_is_not_a_report(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     message_id = ids_of_a_run()()
     with spool.open_message(message_id, "s1", 1_800_000_000, "misdetection") as file:
@@ -239,7 +233,7 @@ def _no_room_for_lines(*_: object) -> BinaryIO:
 
 
 @pytest.mark.parametrize("open_message", [_no_room, _no_room_for_lines])
-def test_on_a_full_disk_reports_gather_in_memory(
+def test_on_a_full_disk_reports_are_batched_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_message: Callable[..., BinaryIO]
 ) -> None:
     monkeypatch.setattr(Spool, "open_message", open_message)
@@ -260,7 +254,7 @@ def test_a_file_that_is_no_message_is_set_aside(content: bytes, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["X.unreadable"]
 
 
-def test_ids_of_a_run_follow_one_another_and_two_runs_never_meet() -> None:
+def test_ids_of_a_run_increase_and_two_runs_have_none_in_common() -> None:
     first, second = ids_of_a_run(), ids_of_a_run()
     ids = [first() for _ in range(3)]
     assert [ulid_number(i) - ulid_number(ids[0]) for i in ids] == [0, 1, 2]

@@ -1,8 +1,7 @@
-"""The outbox: accepted means stored; nothing precious is lost; what is shed is counted exactly."""
+"""The outbox: accepted means stored; hazards are never lost; what is shed is counted exactly."""
 
 import asyncio
 import errno
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,10 +19,11 @@ from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS
 from messaging.reports import Report
 from messaging.wire_format.codec import Lane, Message, decode
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
+from tests.support.waiting import wait_until
 
 
 class FlakyBus(MemoryBus):
-    """A bus whose broker can go away and come back."""
+    """A bus whose broker can be lost and respond again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,13 +61,6 @@ def _stored(bus: FlakyBus, lane: Lane) -> list[Report]:
     return [decode(d.data).report for d in deliveries]
 
 
-def _wait_until(condition: Callable[[], bool], limit_s: float = 8.0) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def test_a_report_is_accepted_once_the_broker_has_it(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
@@ -96,13 +89,13 @@ def test_only_the_last_heartbeat_waits_and_becomes_the_last_value(tmp_path: Path
     assert decode(data).report.model_dump()["uptime_s"] == 99
 
 
-def test_reports_wait_while_the_broker_is_away_and_arrive_when_it_is_back(tmp_path: Path) -> None:
+def test_reports_wait_while_the_broker_is_lost_and_are_sent_when_it_responds(tmp_path: Path) -> None:
     bus = _bus()
     bus.away = True
     outbox = _outbox(tmp_path, bus)
     outbox.start()
     futures = [outbox.put(HAZARD) for _ in range(5)]
-    _wait_until(lambda: len(list(tmp_path.glob("*.json"))) == 5)
+    wait_until(lambda: len(list(tmp_path.glob("*.json"))) == 5)
     assert outbox.counts.waiting == 5
     assert not outbox.counts.connected
     bus.away = False
@@ -113,7 +106,7 @@ def test_reports_wait_while_the_broker_is_away_and_arrive_when_it_is_back(tmp_pa
     assert len(_stored(bus, Lane.HAZARDS)) == 5
 
 
-def test_what_waits_survives_the_process_and_keeps_its_ids(tmp_path: Path) -> None:
+def test_waiting_reports_survive_the_process_and_keep_their_ids(tmp_path: Path) -> None:
     bus = _bus()
     bus.away = True
     before = _outbox(tmp_path, bus)
@@ -126,7 +119,7 @@ def test_what_waits_survives_the_process_and_keeps_its_ids(tmp_path: Path) -> No
     bus.away = False
     after = _outbox(tmp_path, bus)
     after.start()
-    _wait_until(lambda: after.counts.waiting == 0)
+    wait_until(lambda: after.counts.waiting == 0)
     after.stop()
     deliveries = [
         *asyncio.run(bus.pull("HAZARDS", "test", timeout_s=0.0)),
@@ -135,7 +128,7 @@ def test_what_waits_survives_the_process_and_keeps_its_ids(tmp_path: Path) -> No
     assert sorted(d.message_id for d in deliveries) == kept
 
 
-def test_a_full_disk_while_the_broker_is_away_is_waited_out(
+def test_a_full_disk_while_the_broker_is_lost_is_waited_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(spool: Spool, message: Waiting) -> None:
@@ -148,7 +141,7 @@ def test_a_full_disk_while_the_broker_is_away_is_waited_out(
     outbox = _outbox(tmp_path, bus, capacity=2)
     outbox.start()
     futures = [outbox.put(HAZARD) for _ in range(4)]
-    _wait_until(lambda: len(tried) > 3)
+    wait_until(lambda: len(tried) > 3)
     assert (outbox.counts.waiting, outbox.counts.connected) == (4, False)
     assert "No space left on device" in caplog.text
     bus.away = False
@@ -157,7 +150,7 @@ def test_a_full_disk_while_the_broker_is_away_is_waited_out(
     assert len(_stored(bus, Lane.HAZARDS)) == 4
 
 
-def test_what_the_disk_does_not_give_back_for_a_while_is_sent_later(
+def test_reports_that_the_disk_cannot_read_for_a_while_are_sent_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(spool: Spool, message_id: str) -> Waiting:
@@ -170,9 +163,9 @@ def test_what_the_disk_does_not_give_back_for_a_while_is_sent_later(
     with monkeypatch.context() as broken:
         broken.setattr(Spool, "read", fails)
         outbox.start()
-        _wait_until(lambda: len(tried) > 1)
+        wait_until(lambda: len(tried) > 1)
         assert not outbox.counts.connected
-    _wait_until(lambda: outbox.counts.waiting == 0)
+    wait_until(lambda: outbox.counts.waiting == 0)
     outbox.stop()
     assert len(_stored(bus, Lane.HAZARDS)) == 1
 
@@ -193,19 +186,19 @@ def test_at_the_capacity_evidence_goes_in_the_order_of_the_table_and_is_counted(
     outbox.put(HAZARD)
     assert outbox.counts.shed == {"misdetection": 3, "prototype": 1}
     outbox.start()
-    _wait_until(lambda: outbox.counts.waiting == 0)
+    wait_until(lambda: outbox.counts.waiting == 0)
     outbox.stop()
     assert outbox.counts.accepted == {"hazard": 5}
     assert len(_stored(bus, Lane.HAZARDS)) == 5
 
 
-def test_a_full_evidence_stream_does_not_hold_up_hazards(tmp_path: Path) -> None:
+def test_a_full_evidence_stream_does_not_delay_hazards(tmp_path: Path) -> None:
     bus = _bus(max_bytes=300)
     outbox = _outbox(tmp_path, bus)
     outbox.start()
     for _ in range(10):
         outbox.put(MISDETECTION)
-    _wait_until(lambda: outbox.counts.accepted.get("misdetection", 0) >= 2)
+    wait_until(lambda: outbox.counts.accepted.get("misdetection", 0) >= 2)
     assert outbox.put(HAZARD).result(5)
     assert outbox.counts.waiting > 0
     outbox.stop()
@@ -213,7 +206,7 @@ def test_a_full_evidence_stream_does_not_hold_up_hazards(tmp_path: Path) -> None
     assert counts.accepted["misdetection"] + len(list(tmp_path.glob("*.json"))) == 10
 
 
-def test_the_same_id_handed_over_twice_is_stored_once(tmp_path: Path) -> None:
+def test_an_id_put_twice_is_stored_once(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus)
     outbox.start()
@@ -224,7 +217,7 @@ def test_the_same_id_handed_over_twice_is_stored_once(tmp_path: Path) -> None:
     assert len(_stored(bus, Lane.HAZARDS)) == 1
 
 
-def test_what_is_not_on_the_allow_list_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_type_outside_the_allow_list_is_refused_at_once(tmp_path: Path) -> None:
     class Snapshot(Report):
         pixels: tuple[int, ...] = (1, 2, 3)
 
@@ -232,7 +225,7 @@ def test_what_is_not_on_the_allow_list_is_refused_at_once(tmp_path: Path) -> Non
         _outbox(tmp_path, _bus()).put(Snapshot())
 
 
-def test_many_threads_hand_over_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_many_threads_put_reports_and_nothing_is_lost(tmp_path: Path) -> None:
     bus = _bus()
     outbox = _outbox(tmp_path, bus, capacity=1000)
     outbox.start()

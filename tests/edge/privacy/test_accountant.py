@@ -102,7 +102,7 @@ def test_the_noise_has_the_stated_size(tmp_path: Path) -> None:
     assert 0.6 * report.noise_sigma < off.std() < 1.5 * report.noise_sigma
 
 
-def test_without_noise_the_mean_of_the_clipped_tracks_would_stand_there(tmp_path: Path) -> None:
+def test_without_noise_the_prototype_is_the_mean_of_the_clipped_tracks(tmp_path: Path) -> None:
     report = release_prototype(
         book_of(20), KEY, account(tmp_path), camera="cam", at_utc=START, noise=Silence()
     )
@@ -213,6 +213,6 @@ def test_the_account_holds_times_and_costs_only(tmp_path: Path) -> None:
         ({"minimum_tracks": 19}, "greater than or equal to 20"),
     ],
 )
-def test_promises_that_contradict_themselves_are_refused(changes: dict[str, float], phrase: str) -> None:
+def test_settings_that_contradict_themselves_are_refused(changes: dict[str, float], phrase: str) -> None:
     with pytest.raises(ValueError, match=phrase):
         PrivacySettings(**changes)  # type: ignore[arg-type]  # numbers only

@@ -49,7 +49,7 @@ def test_the_assignment_is_the_cheapest_of_the_largest(n: int, m: int, seed: int
         (np.zeros((0, 3)), []),
         (np.zeros((3, 0)), []),
     ],
-    ids=["diagonal", "greedy would be dearer", "all above the gate", "no rows", "no columns"],
+    ids=["diagonal", "greedy would cost more", "all above the gate", "no rows", "no columns"],
 )
 def test_pairs_above_the_gate_are_never_made(cost: object, expected: list[tuple[int, int]]) -> None:
     assert assign(np.asarray(cost, np.float32), 0.5) == expected

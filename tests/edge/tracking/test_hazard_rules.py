@@ -19,7 +19,7 @@ START_UTC = 1_800_000_000.0
 
 
 class Street:
-    """Tracks and rules of one camera at 5 frames a second; `show` runs some seconds with these boxes."""
+    """Tracks and rules of one camera at 5 frames per second; `show` runs some seconds with these boxes."""
 
     def __init__(self, rule: HazardRule = RULE, *zones: Zone, class_name: str = "fire") -> None:
         numbers = itertools.count()
@@ -30,13 +30,13 @@ class Street:
         self.frame = 0
 
     def show(self, seconds: float, *boxes: tuple[float, ...]) -> list[HazardEvent]:
-        told = []
+        reported = []
         for _ in range(round(5 * seconds)):
             time_s = self.frame / 5
             found = Detections.of(boxes, [0.8] * len(boxes), [self.class_id] * len(boxes))
-            told += self.rules.observe(self.tracker.update(found, time_s), self.view(time_s), "d" * 64)
+            reported += self.rules.observe(self.tracker.update(found, time_s), self.view(time_s), "d" * 64)
             self.frame += 1
-        return told
+        return reported
 
     def view(self, time_s: float) -> CameraView:
         return CameraView(640, 360, FrameConditions(Light.NIGHT, Weather.RAIN), START_UTC + time_s)
@@ -68,16 +68,16 @@ def test_a_flash_is_no_hazard(seconds: float) -> None:
 
 def test_a_short_gap_neither_closes_nor_opens_again() -> None:
     street = Street()
-    told = street.show(3, BOX) + street.show(1.4) + street.show(3, BOX)
-    assert states(told) == [HazardState.OPENED, HazardState.UPDATED]
-    assert len({e.event for e in told}) == 1
+    reported = street.show(3, BOX) + street.show(1.4) + street.show(3, BOX)
+    assert states(reported) == [HazardState.OPENED, HazardState.UPDATED]
+    assert len({e.event for e in reported}) == 1
 
 
-def test_an_open_hazard_is_told_again_at_its_pace() -> None:
+def test_an_open_hazard_is_reported_again_at_its_interval() -> None:
     assert states(Street().show(13, BOX)) == [HazardState.OPENED, HazardState.UPDATED, HazardState.UPDATED]
 
 
-def test_the_place_of_a_closed_hazard_rests_for_the_cool_down() -> None:
+def test_at_the_place_of_a_closed_hazard_none_opens_within_the_cool_down() -> None:
     street = Street()
     street.show(3, BOX)
     street.show(4)
@@ -91,20 +91,20 @@ def test_a_hazard_that_outlasts_the_cool_down_is_opened_as_another_event() -> No
     first = street.show(3, BOX)
     closed = street.show(3)
     assert states(closed) == [HazardState.CLOSED]
-    told = street.show(12, BOX)
-    assert states(told) == [HazardState.OPENED]
-    assert told[0].event != first[0].event
+    reported = street.show(12, BOX)
+    assert states(reported) == [HazardState.OPENED]
+    assert reported[0].event != first[0].event
     cooled_utc = closed[0].at_utc + RULE.cool_down_s
-    assert cooled_utc <= told[0].at_utc <= cooled_utc + 1
+    assert cooled_utc <= reported[0].at_utc <= cooled_utc + 1
 
 
 def test_a_hazard_that_comes_and_goes_is_opened_once_in_a_cool_down() -> None:
     street = Street()
-    told = [e for _ in range(6) for e in (*street.show(3, BOX), *street.show(3))]
-    assert states(told) == [HazardState.OPENED, HazardState.CLOSED] * 2
+    reported = [e for _ in range(6) for e in (*street.show(3, BOX), *street.show(3))]
+    assert states(reported) == [HazardState.OPENED, HazardState.CLOSED] * 2
 
 
-def test_another_place_does_not_rest() -> None:
+def test_at_another_place_a_hazard_opens_within_the_cool_down() -> None:
     street = Street()
     street.show(3, BOX)
     street.show(4)
@@ -112,8 +112,8 @@ def test_another_place_does_not_rest() -> None:
 
 
 def test_two_hazards_are_two_events() -> None:
-    told = Street().show(3, BOX, FAR)
-    assert len({e.event for e in told}) == 2
+    reported = Street().show(3, BOX, FAR)
+    assert len({e.event for e in reported}) == 2
 
 
 def test_a_hazard_that_grows_becomes_more_severe_once() -> None:
@@ -129,11 +129,11 @@ def test_a_hazard_that_grows_becomes_more_severe_once() -> None:
     [(((0, 0), (0.5, 0), (0.5, 1), (0, 1)), "road"), (((0.5, 0), (1, 0), (1, 1), (0.5, 1)), None)],
     ids=["inside", "outside"],
 )
-def test_with_zones_only_what_stands_in_one_is_a_hazard(
+def test_with_zones_only_a_track_inside_one_is_a_hazard(
     corners: tuple[tuple[float, float], ...], zone: str | None
 ) -> None:
-    told = Street(RULE, Zone("road", corners)).show(3, BOX)
-    assert [e.zone for e in told] == ([zone] if zone else [])
+    reported = Street(RULE, Zone("road", corners)).show(3, BOX)
+    assert [e.zone for e in reported] == ([zone] if zone else [])
 
 
 def test_the_end_of_the_footage_closes_what_is_open() -> None:

@@ -61,7 +61,7 @@ def test_uncertainty_grows_by_prediction_and_shrinks_by_correction() -> None:
     assert (later.corrected(later.xyxy).p00 < later.p00).all()
 
 
-def test_a_correction_lies_between_prediction_and_detection() -> None:
+def test_a_correction_is_between_prediction_and_detection() -> None:
     corrected = BoxMotion.start(BOX).after(0.1).corrected(BOX + STEP)
     assert BOX[0] < corrected.xyxy[0] < BOX[0] + STEP[0]
 

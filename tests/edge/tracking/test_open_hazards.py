@@ -1,4 +1,4 @@
-"""Open hazards on disk: what stands is kept as last told, what closed is gone, damage is no crash."""
+"""Open hazards on disk: kept as last reported until closed; a damaged file is no crash."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from messaging.reports import HazardState
 from tests.support.messaging.samples import HAZARD
 
 
-def test_what_stands_is_kept_as_it_was_last_told_and_what_closed_is_not(tmp_path: Path) -> None:
+def test_an_open_hazard_is_kept_as_last_reported_and_a_closed_one_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "hazards" / "bridge.json"
     opened = HAZARD.model_copy(update={"state": HazardState.OPENED})
     worse = HAZARD.model_copy(update={"state": HazardState.UPDATED, "severity": 5})
@@ -18,7 +18,7 @@ def test_what_stands_is_kept_as_it_was_last_told_and_what_closed_is_not(tmp_path
     assert OpenHazards(path).events == ()
 
 
-def test_a_damaged_file_is_kept_aside_and_nothing_stands(tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_and_no_hazard_is_open(tmp_path: Path) -> None:
     path = tmp_path / "bridge.json"
     path.write_text("[{")
     assert OpenHazards(path).events == ()

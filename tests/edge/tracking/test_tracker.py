@@ -41,7 +41,7 @@ def test_a_track_is_tentative_then_confirmed_then_lost_then_ended() -> None:
     assert [(t.id, t.hits, t.unseen, t.state) for t in ended] == [(1, 3, 11, TrackState.LOST)]
 
 
-def test_a_tentative_track_that_is_not_seen_again_ends_soon() -> None:
+def test_a_tentative_track_that_is_not_detected_again_ends_soon() -> None:
     updates = run(tracker(), [seen(BOX)] + [Detections.empty(4)] * 8)
     assert not any(u.lost for u in updates)
     assert [t.state for u in updates for t in u.ended] == [TrackState.TENTATIVE]
@@ -54,7 +54,7 @@ def test_a_weak_box_keeps_a_track_but_starts_none() -> None:
     assert [s.strong for s in last[0].history] == [True] * 3 + [False] * 3
 
 
-def test_a_weak_box_does_not_wake_a_lost_track() -> None:
+def test_a_weak_box_does_not_continue_a_lost_track() -> None:
     updates = run(tracker(), [seen(BOX)] * 3 + [Detections.empty(4)] * 3 + [seen(BOX, confidence=0.2)])
     assert updates[-1].active == ()
     assert updates[-1].lost[0].unseen == 4
@@ -76,7 +76,7 @@ def test_tracks_never_change_their_class() -> None:
     assert {(t.id, t.class_id) for u in updates for t in u.active} == {(1, FIRE), (2, SMOKE)}
 
 
-def test_a_track_found_again_says_how_many_looks_it_was_unseen() -> None:
+def test_a_track_found_again_has_the_number_of_frames_without_detection() -> None:
     updates = run(tracker(), [seen(BOX)] * 4 + [Detections.empty(4)] * 5 + [seen(BOX)])
     found = updates[-1].active[0]
     assert (found.id, found.state, found.history[-1].missed_frames_before) == (1, TrackState.CONFIRMED, 5)
@@ -107,7 +107,7 @@ def test_two_objects_that_pass_each_other_keep_their_numbers() -> None:
     assert {t.id for u in updates for t in u.active} == {1, 2}
 
 
-def test_the_embedding_is_the_mean_of_the_strong_sightings() -> None:
+def test_the_embedding_is_the_mean_of_the_strong_detections() -> None:
     subject = tracker()
     for i, confidence in enumerate((0.8, 0.8, 0.2, 0.8)):
         update = subject.update(
@@ -164,7 +164,7 @@ def best_overlap(xyxy: npt.NDArray[np.float32], detections: Detections) -> int:
 
 
 def identity_agreement(ours: dict[tuple[int, int], int], theirs: dict[tuple[int, int], int]) -> float:
-    """Share of (frame, object) that both follow in which a one-to-one map of numbers agrees."""
+    """Fraction of (frame, object) that both follow in which a one-to-one map of numbers agrees."""
     common = ours.keys() & theirs.keys()
     counts: dict[tuple[int, int], int] = {}
     for key in common:

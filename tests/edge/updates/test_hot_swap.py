@@ -1,4 +1,4 @@
-"""A candidate is tested beside the incumbent, swapped in between frames, and put out again when it fails."""
+"""A candidate is tested beside the incumbent, swapped in between frames, and swapped back when it fails."""
 
 import threading
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def prepared(detector: SwappableDetector, name: str, kind: str = "good") -> Fake
     return candidate
 
 
-def test_before_the_first_release_a_node_cannot_look_and_says_so() -> None:
+def test_before_the_first_release_inference_raises_an_error() -> None:
     detector = SwappableDetector(load_fake)
     assert not detector.ready
     with pytest.raises(DetectorError, match="waits for its first release"):
@@ -50,7 +50,7 @@ def test_before_the_first_release_a_node_cannot_look_and_says_so() -> None:
         _ = detector.digest
 
 
-def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
+def test_a_good_candidate_is_put_in_service_and_the_old_model_is_released() -> None:
     detector = serving()
     detector.detect_frame(IMAGE)
     candidate = prepared(detector, "new")
@@ -74,7 +74,7 @@ def test_a_good_candidate_takes_over_and_the_old_one_is_let_go() -> None:
         ("slow", SwapReason.TOO_SLOW),
     ],
 )
-def test_a_candidate_that_fails_its_test_never_serves(kind: str, reason: SwapReason) -> None:
+def test_a_candidate_that_fails_its_self_test_is_never_in_service(kind: str, reason: SwapReason) -> None:
     detector = serving()
     detector.detect_frame(IMAGE)
     with pytest.raises(CandidateRefused) as refused:
@@ -98,7 +98,7 @@ def test_a_bundle_that_describes_itself_otherwise_than_signed_is_refused() -> No
     assert refused.value.reason is SwapReason.BAD_BUNDLE
 
 
-def test_a_candidate_that_fails_in_service_goes_back_by_itself_and_no_frame_is_lost() -> None:
+def test_a_candidate_that_fails_in_service_is_rolled_back_and_no_frame_is_lost() -> None:
     detector = serving()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
@@ -110,7 +110,7 @@ def test_a_candidate_that_fails_in_service_goes_back_by_itself_and_no_frame_is_l
     assert detector.frames_lost == 0
 
 
-def test_a_single_failure_in_probation_is_forgiven() -> None:
+def test_a_single_failure_in_probation_does_not_roll_back() -> None:
     detector = serving()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
@@ -143,7 +143,7 @@ def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
     assert detector.failed is SwapReason.CRASHED
 
 
-def test_a_second_swap_in_probation_still_falls_back_to_the_model_that_held() -> None:
+def test_a_second_swap_in_probation_still_rolls_back_to_the_model_that_passed_it() -> None:
     detector = serving()
     detector.swap(prepared(detector, "new"))
     detector.swap(prepared(detector, "newer"))
@@ -151,14 +151,14 @@ def test_a_second_swap_in_probation_still_falls_back_to_the_model_that_held() ->
     assert detector.description.name == "old"
 
 
-def test_frames_flow_while_a_candidate_is_tested_and_swapped() -> None:
+def test_frames_are_processed_while_a_candidate_is_tested_and_swapped() -> None:
     detector = serving()
-    stop, failures, looked = threading.Event(), [], [0]
+    stop, failures, detected = threading.Event(), [], [0]
 
     def camera() -> None:
         while not stop.is_set():
             try:
-                looked[0] += len(detector.detect_frame(IMAGE)[1])
+                detected[0] += len(detector.detect_frame(IMAGE)[1])
             except DetectorError as error:
                 failures.append(error)
 
@@ -175,7 +175,7 @@ def test_frames_flow_while_a_candidate_is_tested_and_swapped() -> None:
     for thread in threads:
         thread.join(timeout=10)
     assert not failures
-    assert looked[0] > 20
+    assert detected[0] > 20
     assert detector.frames_lost == 0
 
 

@@ -23,7 +23,7 @@ IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
 class Node:
-    """What a node's main loop does, with a clock of its own."""
+    """What a node's main loop does, with its own clock."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.time_s = 0.0
@@ -52,7 +52,7 @@ class Node:
             self.time_s += 10
         self.updates.tick(NOW)
 
-    def told(self) -> list[tuple[SwapOutcome, SwapReason]]:
+    def new_reports(self) -> list[tuple[SwapOutcome, SwapReason]]:
         receipts = self.store.receipts()
         for receipt in receipts:
             assert receipt.frames_lost == 0
@@ -62,12 +62,12 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    """A node whose first release serves."""
+    """A node whose first release is in service."""
     fleet = Fleet(tmp_path)
     node = Node(fleet)
     fleet.order(fleet.release("one").digest)
     node.run()
-    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
+    assert node.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
     return node
 
 
@@ -95,7 +95,10 @@ def test_a_release_goes_from_shadow_to_service(node: Node) -> None:
     assert final.tallies[0].supported == 1
     assert node.updates.shadow is None
     assert node.detector.description.name == "two"
-    assert node.told() == [(SwapOutcome.SHADOWING, SwapReason.NONE), (SwapOutcome.INSTALLED, SwapReason.NONE)]
+    assert node.new_reports() == [
+        (SwapOutcome.SHADOWING, SwapReason.NONE),
+        (SwapOutcome.INSTALLED, SwapReason.NONE),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +116,12 @@ def test_a_bad_candidate_is_refused_and_the_incumbent_stays(
 ) -> None:
     node.fleet.order(node.fleet.release("two", channel, kind=kind).digest, channel)
     node.run()
-    assert node.told() == [(SwapOutcome.REFUSED, reason)]
+    assert node.new_reports() == [(SwapOutcome.REFUSED, reason)]
     assert node.detector.description.name == "one"
     assert Node(node.fleet).detector.description.name == "one"
 
 
-def test_a_model_that_fails_in_its_first_minutes_goes_back_by_itself(node: Node) -> None:
+def test_a_model_that_fails_in_its_first_minutes_is_rolled_back(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.run(20)
     assert node.detector.description.name == "two"
@@ -126,23 +129,23 @@ def test_a_model_that_fails_in_its_first_minutes_goes_back_by_itself(node: Node)
     for _ in range(3):
         assert len(node.detector.detect_frame(IMAGE)[1]) == 1
     node.updates.tick(NOW)
-    assert node.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+    assert node.new_reports() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
     assert node.detector.description.name == "one"
     assert Node(node.fleet).detector.description.name == "one"
 
 
-def test_a_model_that_saw_no_frame_is_on_trial_for_longer(node: Node) -> None:
+def test_probation_is_extended_for_a_model_that_processed_no_frame(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.updates.tick(NOW)
     node.time_s += 599
     node.updates.tick(NOW)
-    assert node.told() == []
+    assert node.new_reports() == []
     node.time_s += 1
     node.updates.tick(NOW)
-    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
+    assert node.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
 
 
-def test_a_restart_in_the_middle_of_a_trial_keeps_the_trial_and_the_way_back(node: Node) -> None:
+def test_a_restart_in_probation_keeps_the_probation_and_the_previous_model(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.run(20)
     again = Node(node.fleet)
@@ -151,10 +154,10 @@ def test_a_restart_in_the_middle_of_a_trial_keeps_the_trial_and_the_way_back(nod
     again.detector.roll_back(SwapReason.CRASHED)
     again.updates.tick(NOW)
     assert again.detector.description.name == "one"
-    assert again.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+    assert again.new_reports() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
 
 
-def test_a_restart_in_the_middle_of_a_shadow_run_goes_on_with_it(node: Node) -> None:
+def test_a_restart_within_a_shadow_run_continues_it(node: Node) -> None:
     two = node.fleet.release("two", Channel.TRIAL)
     node.fleet.order(two.digest, Channel.TRIAL)
     node.run(20)
@@ -162,13 +165,13 @@ def test_a_restart_in_the_middle_of_a_shadow_run_goes_on_with_it(node: Node) -> 
     again.run(20)
     assert again.updates.shadow is not None
     assert again.updates.shadow.candidate_digest == two.digest
-    assert again.told() == [(SwapOutcome.SHADOWING, SwapReason.NONE)]
+    assert again.new_reports() == [(SwapOutcome.SHADOWING, SwapReason.NONE)]
 
 
-def test_a_served_model_that_no_longer_loads_gives_way_to_the_one_before(node: Node) -> None:
+def test_a_model_in_service_that_no_longer_loads_is_replaced_by_the_previous(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.run()
-    node.told()
+    node.new_reports()
 
     class Picky(Node):
         def load(self, data: bytes) -> FakeDetector:
@@ -176,18 +179,18 @@ def test_a_served_model_that_no_longer_loads_gives_way_to_the_one_before(node: N
 
     again = Picky(node.fleet)
     assert again.detector.description.name == "one"
-    assert again.told() == [(SwapOutcome.ROLLED_BACK, SwapReason.BAD_BUNDLE)]
+    assert again.new_reports() == [(SwapOutcome.ROLLED_BACK, SwapReason.BAD_BUNDLE)]
 
 
-def test_an_operator_orders_back_and_the_older_model_serves(node: Node) -> None:
+def test_an_operator_orders_a_downgrade_and_the_older_model_is_in_service(node: Node) -> None:
     one = node.detector.digest
     node.fleet.order(node.fleet.release("two").digest)
     node.run()
-    node.told()
+    node.new_reports()
     node.fleet.order(one, downgrade=True)
     node.run()
     assert node.detector.digest == one
-    assert node.told() == [(SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)]
+    assert node.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)]
 
 
 @pytest.mark.parametrize("attack", ["external data", "sparse tensors", "foreign operators"])
@@ -208,7 +211,7 @@ def test_a_signed_onnx_graph_that_reaches_outside_itself_is_refused_before_it_is
     node.fleet.order(manifest.digest)
     node.load = OnnxDetector
     node.run(10)
-    assert node.told() == [(SwapOutcome.REFUSED, SwapReason.UNSAFE_GRAPH)]
+    assert node.new_reports() == [(SwapOutcome.REFUSED, SwapReason.UNSAFE_GRAPH)]
     assert node.detector.description.name == "one"
 
 
@@ -240,4 +243,4 @@ def test_a_shadow_run_waits_for_an_incumbent(tmp_path: Path) -> None:
     assert node.updates.shadow is None
     with pytest.raises(DetectorError):
         node.detector.detect_frame(IMAGE)
-    assert node.told() == []
+    assert node.new_reports() == []

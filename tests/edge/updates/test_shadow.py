@@ -27,7 +27,7 @@ def seen(*boxes: list[int], class_id: int = 0) -> Detections:
 def run(
     incumbent: Detections, candidate: Detections, teacher: Detections | None = None, *, frames: int = 8
 ) -> ShadowReport:
-    """The same picture for some frames, then it is over."""
+    """The same image for some frames, then the end of the footage."""
     detector = FakeDetector(describe("new"), "b" * 64, script=[candidate] * frames)
     shadow = ShadowRun(
         detector, describe("old"), "a" * 64, teacher=None if teacher is None else describe("teacher")
@@ -63,7 +63,7 @@ def figures(report: ShadowReport) -> tuple[int, int, int, int, int]:
         pytest.param(seen(NEAR), seen(NEAR, FAR), None, (1, 1, 1, 0, 1), id="no teacher, one sees more"),
     ],
 )
-def test_tracks_are_counted_by_who_confirms_them(
+def test_tracks_are_counted_by_the_models_that_detect_them(
     incumbent: Detections,
     candidate: Detections,
     teacher: Detections | None,
@@ -72,7 +72,7 @@ def test_tracks_are_counted_by_who_confirms_them(
     assert figures(run(incumbent, candidate, teacher)) == expected
 
 
-def test_without_a_teacher_a_track_that_one_model_sees_only_now_and_then_is_its_miss() -> None:
+def test_without_a_teacher_a_track_that_one_model_detects_in_few_frames_is_its_miss() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 10)
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(10):
@@ -81,7 +81,7 @@ def test_without_a_teacher_a_track_that_one_model_sees_only_now_and_then_is_its_
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
 
 
-def test_with_a_teacher_only_frames_that_it_looked_at_are_counted() -> None:
+def test_with_a_teacher_only_frames_that_it_processed_are_counted() -> None:
     detector = FakeDetector(describe("new"), "b" * 64)
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=describe("teacher"))
     shadow.process("gate", IMAGE, NOTHING, condition=NIGHT, time_s=0, incumbent_ms=7.0)
@@ -100,7 +100,7 @@ def test_in_stills_every_box_of_the_teacher_counts_once_even_at_the_same_place()
     assert figures(shadow.report(120, final=True)) == (10, 0, 5, 0, 0)
 
 
-def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_picture_is_supported() -> None:
+def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_image_is_supported() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR, FAR)] * 4)
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(4):
@@ -116,7 +116,7 @@ def test_in_stills_without_a_teacher_a_box_of_both_models_in_one_picture_is_supp
     assert figures(shadow.report(120, final=True)) == (4, 4, 4, 0, 4)
 
 
-def test_a_teacher_may_know_other_classes() -> None:
+def test_a_teacher_may_have_other_classes() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 8)
     teacher = describe("teacher", ("pothole", "fire"))
     shadow = ShadowRun(detector, describe("old"), "a" * 64, teacher=teacher)
@@ -127,7 +127,7 @@ def test_a_teacher_may_know_other_classes() -> None:
     assert figures(shadow.report(120, final=True)) == (1, 0, 1, 0, 0)
 
 
-def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street() -> None:
+def test_a_candidate_whose_inference_fails_is_a_failure_and_never_an_empty_result() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, kind="failing")
     shadow = ShadowRun(detector, describe("old"), "a" * 64)
     for number in range(5):
@@ -136,7 +136,7 @@ def test_a_candidate_that_could_not_look_is_a_failure_and_never_an_empty_street(
     assert (report.candidate_failures, report.frames, report.tallies) == (5, 0, ())
 
 
-def test_figures_add_up_over_the_run_and_cameras_do_not_mix() -> None:
+def test_counts_add_up_over_the_run_and_cameras_are_counted_apart() -> None:
     detector = FakeDetector(describe("new"), "b" * 64, script=[seen(NEAR)] * 16)
     shadow = ShadowRun(detector, describe("old"), "a" * 64, clock=iter(np.arange(0, 99, 0.005)).__next__)
     for number in range(8):

@@ -65,7 +65,7 @@ def test_a_rollback_of_the_metadata_is_refused(fleet: Fleet) -> None:
     assert_refused(fleet, store, one, SwapReason.OLDER_VERSION)
 
 
-def test_a_freeze_is_noticed_when_the_timestamp_expires(fleet: Fleet) -> None:
+def test_a_freeze_is_detected_when_the_timestamp_expires(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.now += 2 * 86400
@@ -84,7 +84,7 @@ def test_a_mix_of_old_and_new_metadata_is_refused(fleet: Fleet) -> None:
     assert_refused(fleet, store, one, SwapReason.OLDER_VERSION)
 
 
-def test_a_fast_forward_with_a_stolen_timestamp_key_is_healed_by_rotation(fleet: Fleet) -> None:
+def test_a_fast_forward_with_a_stolen_timestamp_key_is_undone_by_rotation(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     honest = fleet.metadata("timestamp.json").read_bytes()
     for _ in range(50):
@@ -145,14 +145,14 @@ def test_releases_signed_by_a_revoked_key_are_refused(fleet: Fleet) -> None:
     assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
 
 
-def test_metadata_without_end_are_refused(fleet: Fleet) -> None:
+def test_metadata_over_their_size_limit_are_refused(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     fleet.metadata("timestamp.json").write_bytes(b" " * 1_000_000)
     fleet.order("cd" * 32)
     assert_refused(fleet, store, one, SwapReason.WRONG_LENGTH)
 
 
-def test_a_clock_that_was_never_set_installs_nothing_and_is_told_once(fleet: Fleet) -> None:
+def test_a_clock_that_was_never_set_installs_nothing_and_is_reported_once(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)

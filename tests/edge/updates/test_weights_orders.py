@@ -52,7 +52,7 @@ def test_an_order_that_is_not_an_envelope_is_refused(fleet: Fleet, envelope: byt
     assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
 
 
-def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
+def test_an_order_that_cannot_be_read_is_reported_once_and_checked_when_it_can(
     fleet: Fleet, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, _ = in_service(fleet)
@@ -71,7 +71,7 @@ def test_an_order_that_cannot_be_read_is_told_of_once_and_judged_when_it_can(
     assert store.poll(fleet.now).action is Action.INSTALL
 
 
-def test_an_order_without_end_is_not_parsed(fleet: Fleet) -> None:
+def test_an_order_over_its_size_limit_is_not_parsed(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     fleet.put_order(b" " * 5_000_000)
     assert_refused(fleet, store, one, SwapReason.WRONG_LENGTH)
@@ -103,7 +103,7 @@ def test_an_expired_order_is_refused(fleet: Fleet) -> None:
     assert_refused(fleet, store, one, SwapReason.EXPIRED)
 
 
-def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> None:
+def test_a_lower_version_without_an_order_that_allows_a_downgrade_is_refused(fleet: Fleet) -> None:
     store, _ = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
@@ -124,7 +124,7 @@ def test_going_back_without_an_order_that_says_so_is_refused(fleet: Fleet) -> No
     assert store.poll(NOW).action is Action.INSTALL
 
 
-def test_an_operator_goes_back_with_a_signed_downgrade(fleet: Fleet) -> None:
+def test_an_operator_downgrades_with_a_signed_order(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)

@@ -18,7 +18,7 @@ def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path)
 
 
-def test_a_model_on_trial_goes_back_and_its_order_is_not_tried_again(fleet: Fleet) -> None:
+def test_a_model_on_probation_is_rolled_back_and_its_order_is_not_tried_again(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
@@ -46,7 +46,7 @@ def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(flee
     assert_refused(fleet, store, one, SwapReason.CRASHED)
 
 
-def test_a_model_on_trial_that_keeps_killing_the_node_goes_back(fleet: Fleet) -> None:
+def test_a_model_on_probation_that_keeps_killing_the_node_is_rolled_back(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     fleet.order(fleet.release("two").digest)
     store.poll(NOW)
@@ -59,7 +59,7 @@ def test_a_model_on_trial_that_keeps_killing_the_node_goes_back(fleet: Fleet) ->
     assert store.receipts()[-1].reason is SwapReason.CRASHED
 
 
-def test_an_active_model_damaged_on_disk_is_mended_from_the_mirror(fleet: Fleet) -> None:
+def test_an_active_model_damaged_on_disk_is_restored_from_the_mirror(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     active = store.active()
     assert active is not None
@@ -69,7 +69,7 @@ def test_an_active_model_damaged_on_disk_is_mended_from_the_mirror(fleet: Fleet)
     assert not again.receipts()
 
 
-def test_an_active_model_damaged_beyond_mending_gives_way_to_the_previous(fleet: Fleet) -> None:
+def test_an_active_model_that_cannot_be_restored_is_replaced_by_the_previous(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
     fleet.order(two.digest)
@@ -147,7 +147,7 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
 
 
 def _carry_out(store: WeightsStore) -> None:
-    """What a node would do; a model named three fails on trial."""
+    """What a node would do; a model named three fails in probation."""
     decision = store.poll(NOW)
     if decision.action is Action.SHADOW:
         store.begin_load(NOW)

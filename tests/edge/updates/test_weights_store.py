@@ -50,14 +50,14 @@ def test_current_and_previous_are_kept_and_older_models_go(fleet: Fleet) -> None
     assert first.digest not in models_on_disk(fleet)
 
 
-def test_a_trial_release_does_not_serve(fleet: Fleet) -> None:
+def test_a_trial_release_is_not_put_in_service(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.SERVICE)
     assert_refused(fleet, store, one, SwapReason.NOT_FOR_SERVICE)
 
 
-def test_a_trial_release_runs_in_shadow_and_serves_once_it_is_promoted(fleet: Fleet) -> None:
+def test_a_trial_release_runs_in_shadow_and_is_in_service_once_it_is_promoted(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.TRIAL)
@@ -115,7 +115,7 @@ def test_an_order_that_comes_before_its_metadata_and_weights_waits(fleet: Fleet)
     assert one.digest in models_on_disk(fleet)
 
 
-def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
+def test_an_unknown_release_is_refused_after_the_waiting_time(fleet: Fleet) -> None:
     in_service(fleet)
     store = opened(fleet, patience_s=60)
     fleet.order("cd" * 32)
@@ -126,7 +126,7 @@ def test_an_unknown_release_is_refused_when_patience_ends(fleet: Fleet) -> None:
     assert [r.reason for r in store.receipts()] == [SwapReason.UNKNOWN_RELEASE]
 
 
-def test_an_order_for_what_already_runs_is_confirmed_at_once(fleet: Fleet) -> None:
+def test_an_order_for_the_model_in_service_is_confirmed_at_once(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     fleet.order(two.digest, Channel.TRIAL)

@@ -26,7 +26,7 @@ def street(key: str, seed: int = 11) -> Image:
 
 
 @pytest.mark.parametrize("key", DEMO_SCENES)
-def test_a_drawn_street_gets_the_tags_it_was_drawn_with(key: str) -> None:
+def test_a_drawn_street_has_the_tags_it_was_drawn_with(key: str) -> None:
     memory = ConditionMemory(interval_s=0.0)
     for seed in range(4):
         tags = memory.observe(street(key, 3000 + seed), float(seed))
@@ -34,17 +34,17 @@ def test_a_drawn_street_gets_the_tags_it_was_drawn_with(key: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(96, 96), (320, 240), (1920, 1080)])
-def test_any_picture_size_gets_tags(size: tuple[int, int]) -> None:
+def test_an_image_of_any_size_has_tags(size: tuple[int, int]) -> None:
     image = np.asarray(cv2.resize(street("day-clear"), size), np.uint8)
     assert frame_conditions(image).light is Light.DAY
 
 
 @pytest.mark.parametrize("value", [0, 128, 255], ids=["black", "grey", "white"])
-def test_a_picture_without_content_has_no_sharpness(value: int) -> None:
+def test_an_image_without_content_has_no_sharpness(value: int) -> None:
     assert frame_conditions(np.full((360, 640, 3), value, np.uint8)).sharpness is Sharpness.UNKNOWN
 
 
-def test_a_picture_out_of_focus_is_blurred() -> None:
+def test_an_image_out_of_focus_is_blurred() -> None:
     image = np.asarray(cv2.GaussianBlur(street("day-clear"), (0, 0), 6), np.uint8)
     assert frame_conditions(image).sharpness is Sharpness.BLURRED
 
@@ -63,7 +63,7 @@ def test_tags_follow_a_lasting_change() -> None:
     assert tags.condition.key == "night-rain"
 
 
-def test_frames_within_the_interval_are_not_looked_at() -> None:
+def test_frames_within_the_interval_are_not_evaluated() -> None:
     memory = ConditionMemory(interval_s=1.0)
     first = memory.observe(street("day-clear"), 10.0)
     assert memory.observe(np.zeros((1, 1, 3), np.uint8), 10.5) is first
@@ -110,6 +110,6 @@ def test_box_tags_join_frame_and_box() -> None:
     assert (tags.size, tags.region) == (SizeBin.SMALL, RegionBin.MIDDLE)
 
 
-def test_a_table_that_does_not_fit_itself_is_refused() -> None:
+def test_a_table_with_inconsistent_shapes_is_refused() -> None:
     with pytest.raises(ValueError, match="table of 2 tags and 3 features"):
         LinearTable(("a", "b"), (0.0,) * 3, (1.0,) * 2, ((0.0,) * 3,) * 2, (0.0, 0.0))

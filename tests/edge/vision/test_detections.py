@@ -1,4 +1,4 @@
-"""Detections declare their shapes; IoU and NMS do what their names say."""
+"""Detections declare their shapes; IoU and NMS agree with worked examples."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from edge.vision.detections import Detections, iou_matrix, non_maximum_suppressi
 Box = tuple[float, float, float, float]
 
 
-def test_nothing_seen_is_a_value_of_its_own() -> None:
+def test_no_detections_are_a_value_of_their_own() -> None:
     empty = Detections.empty(8)
     assert len(empty) == 0
     assert empty.embedding.shape == (0, 8)
@@ -18,13 +18,13 @@ def test_nothing_seen_is_a_value_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "class_id", "words"),
+    ("confidence", "class_id", "sentence"),
     [((0.5,), (0, 1), "confidence must have 2 rows"), ((0.5, 0.5), (0,), "class_id must have 2 rows")],
 )
 def test_columns_of_different_length_are_refused(
-    confidence: tuple[float, ...], class_id: tuple[int, ...], words: str
+    confidence: tuple[float, ...], class_id: tuple[int, ...], sentence: str
 ) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=sentence):
         Detections.of([[0, 0, 1, 1], [1, 1, 2, 2]], confidence, class_id)
 
 

@@ -51,7 +51,7 @@ def test_decoding_keeps_what_passes_the_threshold_of_its_own_class() -> None:
     assert len(decode(raw, fit, bundle, 0.05)) == 3
 
 
-def test_decoding_drops_what_lies_outside_the_image() -> None:
+def test_decoding_drops_boxes_outside_the_image() -> None:
     _, fit = letterbox(np.zeros((32, 64, 3), np.uint8), 64, 64)
     assert len(decode(_raw((30, 4, 8, 8, 0.9, 0.0)), fit, BUNDLE, None)) == 0
 

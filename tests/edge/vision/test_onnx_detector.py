@@ -1,4 +1,4 @@
-"""A bundle is looked into, checked against its description and tried before it counts as a detector."""
+"""A bundle is inspected, checked against its description and tried before it counts as a detector."""
 
 import hashlib
 from pathlib import Path
@@ -22,7 +22,7 @@ def _red_square(width: int = 128, height: int = 64) -> np.ndarray:
     return image
 
 
-def test_a_bundle_sees_boxes_in_the_pixels_of_the_frame_with_embeddings() -> None:
+def test_a_bundle_returns_boxes_in_the_pixels_of_the_frame_with_embeddings() -> None:
     detector: Detector = OnnxDetector(tiny_bundle())
     [seen] = detector.detect([_red_square()])
     assert seen.xyxy.tolist() == [[0.0, 0.0, 32.0, 32.0]]
@@ -75,7 +75,7 @@ def _other_metadata(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "sentence"),
     [
         (b"", "0 graphs"),
         (b"\xff" * 100, "cut short"),
@@ -101,8 +101,8 @@ def _other_metadata(model: onnx.ModelProto) -> None:
         "name",
     ],
 )
-def test_a_file_that_breaks_the_contract_is_refused_with_the_reason(content: bytes, words: str) -> None:
-    with pytest.raises(BundleRefused, match=words):
+def test_a_file_that_breaks_the_contract_is_refused_with_the_reason(content: bytes, sentence: str) -> None:
+    with pytest.raises(BundleRefused, match=sentence):
         OnnxDetector(content)
 
 
@@ -122,12 +122,12 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
         OnnxDetector(tmp_path / "gone.onnx")
 
 
-def test_a_provider_that_is_not_there_is_refused_and_never_replaced_in_silence() -> None:
+def test_a_provider_that_is_not_installed_is_refused_and_never_replaced() -> None:
     with pytest.raises(BundleRefused, match="CUDAExecutionProvider is not installed"):
         OnnxDetector(tiny_bundle(), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
 
 
-def test_a_detector_that_cannot_look_says_so_and_never_reports_an_empty_street() -> None:
+def test_a_detector_that_fails_raises_and_never_returns_an_empty_result() -> None:
     detector = OnnxDetector(tiny_bundle())
     detector._description = tiny_description(input_width=96)  # the runtime now refuses the shape
     with pytest.raises(DetectorError, match="failed:"):

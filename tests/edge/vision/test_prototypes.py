@@ -86,7 +86,7 @@ def test_old_track_numbers_are_forgotten_to_keep_the_book_small() -> None:
 
 @given(vectors=VECTORS)
 @settings(max_examples=50, deadline=None)
-def test_cosine_distance_is_symmetric_bounded_and_blind_to_length(vectors: np.ndarray) -> None:
+def test_cosine_distance_is_symmetric_bounded_and_independent_of_length(vectors: np.ndarray) -> None:
     distance = cosine_distance(vectors, vectors)
     assert np.allclose(distance, distance.T, atol=1e-4)
     assert ((distance > -1e-4) & (distance < 2.0001)).all()

@@ -1,4 +1,4 @@
-"""The embedded broker: loopback, fsync, one owner a store, restarted when it dies, gone with its parent."""
+"""The embedded broker: loopback, fsync, one owner per store, restarts, end with its parent."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,12 @@ import pytest
 from messaging.errors import ConfigurationError, WireUnavailable
 from messaging.nats.broker import EmbeddedBroker, find_server
 from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem, site_config
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
 
-def _until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def _listens(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -52,10 +45,10 @@ def test_a_broker_keeps_its_port_and_leaves_none_open(tmp_path: Path) -> None:
     config, _ = site_config(tmp_path, "s1")
     with EmbeddedBroker(config) as broker:
         port = _port(broker)
-        assert _listens(port)
+        assert _accepts_connections(port)
         assert stat.S_IMODE((tmp_path / "server.conf").stat().st_mode) == 0o600
         pid = broker.pid
-    assert not _listens(port)
+    assert not _accepts_connections(port)
     assert pid is not None
     assert not Path(f"/proc/{pid}").exists()
     with EmbeddedBroker(config) as broker:
@@ -83,12 +76,12 @@ def test_a_killed_broker_is_started_again_on_the_same_port(tmp_path: Path) -> No
         port, first = _port(broker), broker.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        _until(lambda: broker.pid not in (None, first) and _listens(port))
+        wait_until(lambda: broker.pid not in (None, first) and _accepts_connections(port))
         assert broker.restarts == 1
 
 
 @pytest.mark.broker
-def test_two_brokers_never_share_a_store(tmp_path: Path) -> None:
+def test_two_brokers_never_use_one_store(tmp_path: Path) -> None:
     config, _ = site_config(tmp_path, "s1")
     with EmbeddedBroker(config), pytest.raises(ConfigurationError, match="another broker runs"):
         EmbeddedBroker(config).start()
@@ -115,7 +108,7 @@ def test_kill_9_of_the_parent_leaves_no_broker_behind(tmp_path: Path) -> None:
     parent.kill()
     parent.wait(5)
     parent.stdout.close()
-    _until(lambda: not _runs(pid))
+    wait_until(lambda: not _runs(pid))
     with EmbeddedBroker(site_config(tmp_path, "s1")[0]):
         pass
 
@@ -128,7 +121,7 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.broker
-def test_a_broker_that_cannot_run_says_where_to_look(tmp_path: Path) -> None:
+def test_the_error_of_a_broker_that_cannot_run_names_its_log(tmp_path: Path) -> None:
     config = BrokerConfig("broken", tmp_path, "this is { no configuration")
     started = time.monotonic()
     with pytest.raises(WireUnavailable, match=r"server\.log"):
@@ -136,14 +129,14 @@ def test_a_broker_that_cannot_run_says_where_to_look(tmp_path: Path) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_a_server_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_server_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a nats-server"):
         find_server(tmp_path / "nats-server")
     assert find_server().name.startswith("nats-server")
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no tmpfs here")
-def test_a_store_that_forgets_is_refused() -> None:
+def test_a_store_in_memory_is_refused() -> None:
     kind = [line.split()[2] for line in Path("/proc/mounts").read_text().splitlines() if " /dev/shm " in line]
     if kind != ["tmpfs"]:
         pytest.skip("/dev/shm is not a tmpfs here")

@@ -1,4 +1,4 @@
-"""No error of nats-py passes the door untranslated; a link's files are looked for before it is tried."""
+"""Every error of nats-py is translated into one of ours."""
 
 import inspect
 
@@ -22,7 +22,7 @@ FOREIGN = sorted(
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=[kind.__name__ for kind in FOREIGN])
 def test_every_error_of_the_library_is_caught_and_becomes_one_of_ours(kind: type[Exception]) -> None:
-    assert issubclass(kind, nats.errors.Error | OSError | ValueError), "the door does not catch it"
+    assert issubclass(kind, nats.errors.Error | OSError | ValueError), "the connection does not catch it"
     bare = type(kind.__name__, (kind,), {"__init__": lambda self: None, "__str__": lambda self: "why"})
     error = bare()
     ours = NatsConnection(Link("nats://127.0.0.1:1", "x"), 1.0)._translated(error, "a.subject")

@@ -4,13 +4,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from messaging.nats.broker import free_port
 from messaging.nats.site_broker import prepare_broker
+from tests.support.waiting import wait_until
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
@@ -41,11 +41,11 @@ def test_the_command_listens_on_the_given_port_and_ends_cleanly_at_sigterm(tmp_p
 
 def _greeting(port: int) -> bytes:
     """The first bytes that the server sends, once it is up."""
-    until = time.monotonic() + 20.0
-    while time.monotonic() < until:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1.0) as link:
-                return link.recv(5)
-        except OSError:
-            time.sleep(0.05)
-    return b""
+
+    def accepts() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(accepts)
+    with socket.create_connection(("127.0.0.1", port), 1.0) as link:
+        return link.recv(5)

@@ -47,7 +47,7 @@ def test_a_sites_streams_take_nothing_of_another_site() -> None:
     assert set(lane_subjects("s1", Lane.HAZARDS)).isdisjoint(lane_subjects("s1", Lane.EVIDENCE))
 
 
-def test_every_stream_is_bounded_and_remembers_ids_for_two_hours() -> None:
+def test_every_stream_is_bounded_and_deduplicates_for_two_hours() -> None:
     for spec in (*site_streams("s1"), *hub_streams()):
         assert spec.max_bytes > 0
         assert spec.max_message_bytes <= 16 * 1024

@@ -4,25 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from messaging.runtime.child_process import ChildProcess
+from tests.support.waiting import wait_until
 
 
-def _gone(pid: int, within_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    return False
+def _ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def test_a_child_leaves_its_output_in_the_log(tmp_path: Path) -> None:
@@ -37,8 +31,7 @@ def test_stop_ends_a_child_that_ignores_the_first_signal(tmp_path: Path) -> None
         "print('up', flush=True); time.sleep(60)"
     )
     child = ChildProcess([sys.executable, "-c", program], log=tmp_path / "a.log")
-    while "up" not in child.tail():
-        time.sleep(0.02)
+    wait_until(lambda: "up" in child.tail())
     assert child.stop(grace_s=0.2) == -signal.SIGKILL
 
 
@@ -59,4 +52,4 @@ def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    assert _gone(child)
+    wait_until(lambda: _ended(child))

@@ -1,4 +1,4 @@
-"""One YAML a program: what is refused, with which sentence."""
+"""One YAML file per program: what is refused, with which sentence."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ def fetched(url: str) -> bytes:
     return httpx.get(f"{url}/hello", timeout=5.0).content
 
 
-def test_a_taken_port_is_passed_over_and_without_a_free_one_there_is_no_socket() -> None:
+def test_a_taken_port_is_skipped_and_without_a_free_one_there_is_no_socket() -> None:
     first = listening_socket("127.0.0.1", [0])
     assert first is not None
     first.listen()

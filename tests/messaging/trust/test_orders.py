@@ -44,7 +44,7 @@ def test_a_signed_order_is_read_back_and_is_small(director: SigningKey) -> None:
     assert len(envelope) < MAX_ORDER_BYTES / 8
 
 
-def test_a_signature_for_another_purpose_is_worth_nothing(director: SigningKey) -> None:
+def test_a_signature_for_another_purpose_is_refused(director: SigningKey) -> None:
     envelope = json.loads(sign_order(order(), director))
     payload = order().model_dump_json().encode()
     envelope["signature"] = director.sign(payload)
@@ -52,7 +52,7 @@ def test_a_signature_for_another_purpose_is_worth_nothing(director: SigningKey) 
         verify_order(json.dumps(envelope).encode(), director.public)
 
 
-def test_the_key_named_in_the_envelope_is_not_believed(director: SigningKey, tmp_path: Path) -> None:
+def test_the_key_named_in_the_envelope_is_not_trusted(director: SigningKey, tmp_path: Path) -> None:
     thief = SigningKey.read_or_make(tmp_path / "thief.pem")
     with pytest.raises(TrustError):
         verify_order(sign_order(order(), thief), director.public)
@@ -77,7 +77,7 @@ def test_the_key_named_in_the_envelope_is_not_believed(director: SigningKey, tmp
         pytest.param({}, OrdersSeen(), NOW - CLOCK_SLACK_S, SwapReason.NONE, id="clock a little behind"),
     ],
 )
-def test_orders_are_judged_by_site_sequence_clock_and_expiry(
+def test_orders_are_checked_by_site_sequence_clock_and_expiry(
     changes: dict[str, object], seen: OrdersSeen, now: int, verdict: SwapReason
 ) -> None:
     assert judge_order(order(**changes), "harbour", seen, now) is verdict

@@ -1,4 +1,4 @@
-"""What is signed, by whom, and what a site believes of it."""
+"""What is signed, by whom, and what a site accepts of it."""
 
 import json
 import stat
@@ -85,7 +85,7 @@ def test_a_site_reads_back_what_was_signed(fleet: Fleet) -> None:
     assert releases(fleet).weights(believed) == fleet.target(manifest).read_bytes()
 
 
-def test_the_stage_changes_from_trial_to_service_and_nothing_else_changes(fleet: Fleet) -> None:
+def test_the_channel_changes_from_trial_to_service_and_nothing_else_changes(fleet: Fleet) -> None:
     manifest = fleet.release("one", Channel.TRIAL)
     fleet.promote(manifest)
     assert releases(fleet).manifest(manifest.digest, NOW).channel is Channel.SERVICE
@@ -113,7 +113,7 @@ def test_metadata_are_made_public_with_the_timestamp_last(fleet: Fleet) -> None:
     assert names == ["1.root.json", "2.targets.json", "2.snapshot.json", "timestamp.json"]
 
 
-def test_a_refreshed_timestamp_thaws_a_site(fleet: Fleet) -> None:
+def test_a_refreshed_timestamp_ends_a_freeze(fleet: Fleet) -> None:
     manifest = fleet.release()
     fleet.now += 2 * 86400
     with pytest.raises(TrustError) as refused:

@@ -104,7 +104,7 @@ def test_requests_of_several_scenes_are_batched_together() -> None:
     assert len(generator.batches) == 2 * -(-places // BATCH)
 
 
-def test_a_requested_stop_is_obeyed_before_the_first_batch() -> None:
+def test_a_requested_stop_ends_the_run_before_the_first_batch() -> None:
     generator = FakeGenerator()
     wanted = order()
     with pytest.raises(SynthesisStopped, match="run it again with the same folder to continue"):

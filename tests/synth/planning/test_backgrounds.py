@@ -30,7 +30,7 @@ def test_a_drawn_background_is_a_function_of_seed_and_index() -> None:
     assert not first.from_camera
 
 
-def test_a_drawn_background_knows_its_road_and_is_darker_at_night() -> None:
+def test_a_drawn_background_has_its_road_and_is_darker_at_night() -> None:
     drawn = DrawnBackgrounds()
     night = drawn.get(1, 0, condition=NIGHT, width=160, height=96)
     day = drawn.get(1, 0, condition=Condition(), width=160, height=96)

@@ -191,7 +191,7 @@ def test_a_budget_ends_by_steps_or_by_minutes_whichever_comes_first() -> None:
         Budget()
 
 
-def test_a_training_writes_a_pipeline_and_goes_on_where_it_stopped(crops: CropSet, tmp_path: Path) -> None:
+def test_a_training_writes_a_pipeline_and_continues_where_it_stopped(crops: CropSet, tmp_path: Path) -> None:
     work, out = tmp_path / "work", tmp_path / "out"
     work.mkdir()
     crops.save(work / "crops.npz")

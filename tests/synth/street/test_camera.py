@@ -34,7 +34,7 @@ def minutes() -> list[tuple[int, str, int]]:
     return [(f.index, b.class_name, b.track) for f in busy.frames(600) for b in f.boxes]
 
 
-def test_two_minutes_hold_sixty_tracks_of_the_wanted_class(minutes: list[tuple[int, str, int]]) -> None:
+def test_two_minutes_have_sixty_tracks_of_the_requested_class(minutes: list[tuple[int, str, int]]) -> None:
     assert len({track for _, name, track in minutes if name == "garbage"}) >= 60
     assert {name for _, name, _ in minutes} == set(DRAWN_CLASSES)
 

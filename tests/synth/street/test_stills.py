@@ -49,7 +49,7 @@ def test_boxes_are_tight_against_the_difference_of_the_pair(class_name: str) -> 
     assert min(overlaps) >= 0.7, overlaps
 
 
-def test_a_smoke_box_holds_the_smoke() -> None:
+def test_a_smoke_box_contains_the_smoke() -> None:
     overlaps = [iou(changed_box(p, 12), p[0].boxes[0].xyxy) for p in lone_pairs("smoke", 6)]
     assert np.median(overlaps) >= 0.7, overlaps
 
@@ -109,7 +109,7 @@ def test_a_hazard_free_still_has_no_boxes() -> None:
     assert draw_still(world=WorldName.BACKGROUND, seed=1, condition=DAY, size=SMALL, hazards=0).boxes == ()
 
 
-def test_only_the_wanted_classes_are_drawn_and_boxes_lie_in_the_frame() -> None:
+def test_only_the_requested_classes_are_drawn_and_boxes_are_in_the_frame() -> None:
     wanted = ("garbage", "pothole")
     boxes: list[DrawnBox] = []
     for seed in range(8):

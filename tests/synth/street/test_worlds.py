@@ -1,4 +1,4 @@
-"""Worlds never share sprites, palettes, layouts, noise or cameras."""
+"""Worlds have no sprite, palette, layout, noise or camera in common."""
 
 from itertools import combinations
 
@@ -31,7 +31,7 @@ def test_two_worlds_have_no_parameter_in_common(one: World, other: World) -> Non
     )
 
 
-def test_values_of_two_worlds_never_meet_and_all_span_the_range() -> None:
+def test_values_of_two_worlds_are_disjoint_and_all_span_the_range() -> None:
     drawn = {}
     for world in WORLDS.values():
         rng = np.random.default_rng(1)
