@@ -36,7 +36,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
 def play(request: pytest.FixtureRequest) -> Play:
-    """Plays a scenario on a fresh bus whose stream THINGS is empty."""
+    """Runs a scenario on a new bus whose stream THINGS is empty."""
 
     async def on_memory(scenario: Scenario) -> None:
         bus = MemoryBus(ack_wait_s=ACK_WAIT_S)

@@ -111,7 +111,7 @@ def test_the_same_id_from_two_sites_is_two_messages(database: Database) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
-def test_every_payload_type_of_the_table_finds_its_place(kind: str, database: Database) -> None:
+def test_every_payload_type_of_the_table_is_stored(kind: str, database: Database) -> None:
     store = ReportStore(database)
     assert store.insert([received(SAMPLES[kind])]).new == 1
     assert counts(store) == {kind: 1}
@@ -186,7 +186,7 @@ def test_shadow_reports_are_found_by_candidate_and_swaps_by_site(database: Datab
     assert [(row.site, row.outcome) for row in store.swaps("tunnel")] == [("tunnel", SwapOutcome.INSTALLED)]
 
 
-def test_a_heartbeat_replaces_the_one_before_and_repeats_are_not_news(database: Database) -> None:
+def test_a_heartbeat_replaces_the_one_before_and_a_repeated_one_changes_nothing(database: Database) -> None:
     store = ReportStore(database)
     first, second = message(heartbeat()), message(heartbeat(uptime_s=20))
     assert [store.put_heartbeat(m, 100) for m in (first, first, second)] == [True, False, True]
@@ -284,7 +284,7 @@ def test_a_site_that_is_not_known_cannot_be_revoked(database: Database) -> None:
         store.revoke_site("attic")
 
 
-def test_a_refused_message_is_kept_once_and_without_characters_that_no_database_takes(
+def test_a_refused_message_is_kept_once_and_without_characters_that_no_database_stores(
     database: Database,
 ) -> None:
     store = ReportStore(database)

@@ -10,7 +10,10 @@ from edge.gate.ledger import verify
 from tests.support.brokers import Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings
 from tests.support.faults.fleet import Consumer, FaultInjector
-from tests.support.faults.two_sites import RealNode, accepted, prepare, until, write_video
+from tests.support.faults.two_sites import RealNode, accepted, prepare, write_video
+from tests.support.waiting import eventually
+
+LIMIT_S = 400.0
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
 
@@ -66,8 +69,8 @@ class FaultRun:
         stop = asyncio.Event()
         consuming = asyncio.create_task(self._consumer.run(stop))
         await self._more_reports("the first reports arrived")
-        await until("its model is committed", lambda: ": committed " in self._victim.log())
-        await until("the other node processes frames", lambda: self._other.frames() > 0)
+        await eventually(lambda: ": committed " in self._victim.log(), LIMIT_S, "its model is committed")
+        await eventually(lambda: self._other.frames() > 0, LIMIT_S, "the other node processes frames")
         for kill in itertools.chain.from_iterable(itertools.zip_longest(nodes, gates)):
             if kill == "node":
                 await self._kill_node()
@@ -75,7 +78,7 @@ class FaultRun:
                 await self._kill_gate()
         await asyncio.to_thread(self._victim.stop)
         self.accepted = await accepted(self._site)
-        await until("all reports arrived", lambda: self._consumer.stored >= self.accepted)
+        await eventually(lambda: self._consumer.stored >= self.accepted, LIMIT_S, "all reports arrived")
         stop.set()
         await consuming
 
@@ -95,8 +98,8 @@ class FaultRun:
 
     async def _other_node_continues(self) -> None:
         seen = self._other.frames()
-        await until("the other node continues", lambda: self._other.frames() >= seen + 5)
+        await eventually(lambda: self._other.frames() >= seen + 5, LIMIT_S, "the other node continues")
 
     async def _more_reports(self, what: str) -> None:
         before = self._consumer.stored
-        await until(what, lambda: self._consumer.stored >= before + 4)
+        await eventually(lambda: self._consumer.stored >= before + 4, LIMIT_S, what)

@@ -5,19 +5,20 @@ import time
 from collections.abc import Callable
 
 POLL_S = 0.02
+CONDITION = "the condition holds"
 
 
-def wait_until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Block until the condition holds."""
+def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str = CONDITION) -> None:
+    """Block until the condition holds; `what` names it in the error."""
     end = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < end, f"the condition did not hold within {timeout_s:g} s"
+        assert time.monotonic() < end, f"{what}: not within {timeout_s:g} s"
         time.sleep(POLL_S)
 
 
-async def eventually(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait until the condition holds, while other tasks run."""
+async def eventually(holds: Callable[[], object], timeout_s: float = 20.0, what: str = CONDITION) -> None:
+    """Wait until the condition holds, while other tasks run; `what` names it in the error."""
     end = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < end, f"the condition did not hold within {timeout_s:g} s"
+        assert time.monotonic() < end, f"{what}: not within {timeout_s:g} s"
         await asyncio.sleep(POLL_S)

@@ -1,7 +1,8 @@
 """The stages that depend on reports of sites, with scripted sites: promoted, refused, rolled back, closed."""
 
-import time
 from pathlib import Path
+
+import pytest
 
 from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, campaign_stages
@@ -27,6 +28,7 @@ from messaging.resources import CampaignRequest, CampaignResource, FailureModeRe
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
 from tests.support.cloud.sample_reports import MINUTE, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.cloud.trigger_decisions import CountedDecisions
 from tests.support.fake_detector import describe, fake_bundle
 from tests.support.synth.orders import order
 from tests.support.waiting import wait_until
@@ -213,7 +215,8 @@ def test_too_few_tracks_after_the_swap_leave_the_mode_waiting(tmp_path: Path) ->
         wait_until(lambda: mode_status(cloud) == "reopened")
 
 
-def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
+def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decisions = CountedDecisions(monkeypatch)
     rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6, needs_approval=False)
     chosen = settings(tmp_path, triggers=(rule,))
     with running_cloud(chosen, real_edge_stages, sites=SITES) as cloud:
@@ -224,7 +227,7 @@ def test_a_rule_starts_a_campaign_in_a_running_cloud(tmp_path: Path) -> None:
             assert (campaign.started_by, campaign.modes) == ("rule:potholes", (MODE,))
             *_, last = client.watch(campaign.id)
             assert last.state == "done"
-            time.sleep(0.5)
+            decisions.wait_for_more()
             assert len(client.page("campaigns", CampaignResource)) == 1, (
-                "the mode is closed, and it cools down"
+                "the mode is closed, and the cool-down of the rule is not over"
             )

@@ -1,6 +1,5 @@
 """Rules that start campaigns: a pure decision over evidence, history and the time; and in a running cloud."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.support.cloud.mode_rows import misdetection_row
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.sample_reports import MINUTE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.cloud.trigger_decisions import CountedDecisions
 from tests.support.waiting import wait_until
 
 NOW = MINUTE + 60
@@ -153,8 +153,11 @@ def test_a_rule_in_yaml_starts_a_campaign_that_waits_for_approval(tmp_path: Path
 
 
 @pytest.mark.parametrize("budget", [1, 2])
-def test_a_rule_in_yaml_starts_no_campaign_beyond_its_budget(tmp_path: Path, budget: int) -> None:
+def test_a_rule_in_yaml_starts_no_campaign_beyond_its_budget(
+    tmp_path: Path, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decisions = CountedDecisions(monkeypatch)
     with cloud_with_rule(tmp_path, needs_approval=False, budget=budget) as client:
         wait_until(lambda: states(client) == ["rejected"] * budget)
-        time.sleep(0.5)
+        decisions.wait_for_more()
         assert states(client) == ["rejected"] * budget

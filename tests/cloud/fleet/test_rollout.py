@@ -133,7 +133,7 @@ def test_a_trial_is_done_when_the_shadow_run_has_begun() -> None:
 
 
 @pytest.mark.parametrize("outcome", [SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK])
-def test_a_canary_that_fails_halts_and_no_other_site_is_touched(outcome: SwapOutcome) -> None:
+def test_a_canary_that_fails_halts_and_no_other_site_is_ordered(outcome: SwapOutcome) -> None:
     world = World(10)
     world.step()
     world.answer("site0", outcome, SwapReason.CRASHED)
@@ -153,7 +153,7 @@ def fill(world: World, phase: RolloutPhase) -> None:
             world.answer(site, SwapOutcome.INSTALLED)
 
 
-def test_a_failure_in_a_later_group_brings_every_touched_site_back() -> None:
+def test_a_failure_in_a_later_group_rolls_every_ordered_site_back() -> None:
     world = World(8)
     fill(world, RolloutPhase.PARTIAL)
     world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)

@@ -70,7 +70,7 @@ def test_a_database_of_another_name_is_refused(postgres: PostgresServer) -> None
     assert 'database "attic" does not exist' in refusal(postgres.url("attic"))
 
 
-def test_a_database_that_ends_is_one_sentence_in_the_middle_of_the_work(tmp_path: Path) -> None:
+def test_a_database_that_stops_during_the_work_is_one_sentence(tmp_path: Path) -> None:
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed; `apt-get install postgresql` runs this test too")

@@ -1,11 +1,9 @@
 """Two sites with real nodes on tiny bundles and one short video: for the fault tests of the node."""
 
-import asyncio
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -117,14 +115,6 @@ async def accepted(site: Site) -> int:
         return sum([(await bus.stream_state(stream)).last_sequence for stream in SITE_STREAMS.values()])
     finally:
         await bus.close()
-
-
-async def until(what: str, holds: Callable[[], bool], limit_s: float = 400.0) -> None:
-    """Wait until the condition holds; the error names it."""
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain until {what}"
-        await asyncio.sleep(0.2)
 
 
 def _mirrored(folder: Path, site: str) -> Fleet:
