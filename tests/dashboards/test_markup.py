@@ -15,7 +15,7 @@ def test_a_plain_string_that_resembles_markup_is_text() -> None:
     assert join("<i>", element("i")) == "&lt;i&gt;<i></i>"
 
 
-def test_attributes_are_escaped_and_their_names_get_hyphens() -> None:
+def test_attributes_are_escaped_and_their_names_have_hyphens() -> None:
     assert (
         element("td", "x", title='"><b>', data_row="r")
         == '<td title="&quot;&gt;&lt;b&gt;" data-row="r">x</td>'

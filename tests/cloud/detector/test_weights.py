@@ -32,7 +32,7 @@ def test_a_weights_file_reads_back_exactly(weights: DetectorWeights, tmp_path: P
     assert all(read.tensors[n].tobytes() == half_exact(v).tobytes() for n, v in weights.tensors.items())
 
 
-def test_embeddings_depend_on_the_first_layers_unless_the_weights_bring_an_embedder(
+def test_embeddings_depend_on_the_first_layers_unless_the_weights_have_an_embedder(
     weights: DetectorWeights,
 ) -> None:
     head = next(n for n in weights.tensors if n.startswith("model.23."))

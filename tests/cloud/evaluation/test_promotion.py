@@ -76,7 +76,7 @@ def test_a_large_drop_in_one_condition_fails_even_if_the_class_has_none() -> Non
     assert "day-fog" in verdict.reason
 
 
-def test_a_target_that_the_holdout_lacks_is_marked_and_left_to_the_shadow_runs() -> None:
+def test_a_target_that_the_holdout_lacks_is_marked_and_decided_by_the_shadow_runs() -> None:
     absent = Target("smoke", Condition(Light.NIGHT, Weather.FOG))
     verdict = trial_verdict(BEFORE, BEFORE, {absent}, PromotionSettings())
     assert verdict.passed

@@ -111,7 +111,7 @@ def test_harm_counts_only_models_in_service_but_the_evidence_of_all_is_shown() -
     assert (mode.count, mode.count_in_service, mode.frequency_per_hour) == (3, 1, 1.0)
 
 
-def test_estimated_recall_is_that_of_the_model_asked_for() -> None:
+def test_estimated_recall_is_that_of_the_given_model() -> None:
     recall = estimate_recall(
         [recall_count(40, 10), recall_count(60, 54, model_digest=NEW), recall_count(9, 9, condition=DAY)]
     )

@@ -53,7 +53,7 @@ def test_reports_are_stored_and_acknowledged(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_reports_that_came_in_one_message_are_counted_one_by_one_and_once(tmp_path: Path) -> None:
+def test_reports_of_one_message_are_counted_one_by_one_and_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         sent = replace(message(misdetection()), more=(misdetection(class_name="fire"), misdetection()))

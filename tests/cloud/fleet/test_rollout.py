@@ -220,7 +220,7 @@ def test_a_revoked_site_gets_no_order_and_is_not_ordered_back() -> None:
     assert "site0" not in {order.site for order in orders_of(world.state, world.settings)}
 
 
-def test_a_site_enrolled_again_during_a_rollout_stays_out_of_it() -> None:
+def test_a_site_enrolled_again_during_a_rollout_is_not_part_of_it() -> None:
     world = World(2)
     world.revoked.add("site0")
     world.step()

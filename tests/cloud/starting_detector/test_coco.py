@@ -1,4 +1,4 @@
-"""Every detector of ours starts from the known COCO weights, in the embedding space that ships."""
+"""Every detector starts from the known COCO weights, in the embedding space of the shipped one."""
 
 from pathlib import Path
 

@@ -6,7 +6,6 @@ a child process that writes its id to `DATA/child.pid`.
 """
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cloud.store.database import open_database
 from cloud.store.records import CampaignPlan, CampaignStage, SyntheticImage
 from cloud.store.release_store import ReleaseStore
 from tests.support.cloud.sample_reports import MODE
+from tests.support.waiting import wait_until
 
 PLAN = CampaignPlan((MODE,), 3, 7)
 Script = Callable[[StageWork], StageResult]
@@ -94,8 +94,7 @@ def main(data: Path) -> None:
         with campaigns.launched():
             known = store.recent()
             campaign = known[0] if known else campaigns.start(PLAN, started_by="test", idempotency_key="one")
-            while store.get(campaign.id).ended_at is None:
-                time.sleep(0.05)
+            wait_until(lambda: store.get(campaign.id).ended_at is not None, 60.0)
 
 
 if __name__ == "__main__":

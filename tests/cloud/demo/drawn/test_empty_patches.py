@@ -38,12 +38,12 @@ def test_images_of_a_pair_differ_by_their_patches_alone() -> None:
 
 def test_every_second_image_has_an_empty_inpainted_patch_and_no_prompt_names_a_hazard() -> None:
     generator = FakeGenerator()
-    asked = []
+    requested = []
     inpaint = generator.inpaint
-    generator.inpaint = lambda requests: (asked.extend(requests), inpaint(requests))[1]  # type: ignore[method-assign]
+    generator.inpaint = lambda requests: (requested.extend(requests), inpaint(requests))[1]  # type: ignore[method-assign]
     assert len(list(pairs(generator, STREETS, (NIGHT,), 4))) == 4
-    assert len(asked) == 2
-    assert all("empty" in request.prompt and not request.guided for request in asked)
+    assert len(requested) == 2
+    assert all("empty" in request.prompt and not request.guided for request in requested)
 
 
 def test_equal_arguments_give_equal_images() -> None:

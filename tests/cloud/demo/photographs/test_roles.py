@@ -38,7 +38,7 @@ def test_a_scene_has_one_role_and_the_camera_roads_have_no_other(tmp_path: Path)
     assert not learned & set(CAMERA_ROADS.values())
 
 
-def test_the_starting_detector_gets_no_small_pothole_and_the_judge_does(tmp_path: Path) -> None:
+def test_the_starting_detector_is_trained_on_no_small_pothole_and_the_judge_is(tmp_path: Path) -> None:
     roles = roles_of(read_photographs(data_set(tmp_path), "train"))
     assert not any(photograph.has_small_pothole for photograph in roles.base)
     assert any(photograph.has_pothole for photograph in roles.base)

@@ -49,7 +49,7 @@ def scripted(*answers: Detections) -> FakeDetector:
     return FakeDetector(describe(), "a" * 64, script=list(answers))
 
 
-def test_every_phase_gives_the_roads_in_order_and_the_video_once(tmp_path: Path) -> None:
+def test_every_phase_plays_the_roads_in_order_and_the_video_once(tmp_path: Path) -> None:
     roads = {"km1": (photograph(tmp_path, "b"), photograph(tmp_path, "a"))}
     (tmp_path / "fire.mp4").write_bytes(b"video")
     player = RealPlayer(tmp_path / "work", roads, tmp_path / "fire.mp4", shadow_delay_s=0.01)
