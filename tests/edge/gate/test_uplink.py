@@ -33,16 +33,16 @@ def _subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 
 
 
 class FlakyHub(MemoryBus):
-    """A hub that accepts `patience` more messages, then does not respond."""
+    """A hub that accepts `messages_left` more messages, then does not respond."""
 
-    patience = 10**9
+    messages_left = 10**9
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> PublishAck:
-        if self.patience <= 0:
-            raise WireUnavailable("the hub is away")
-        self.patience -= 1
+        if self.messages_left <= 0:
+            raise WireUnavailable("the hub does not respond")
+        self.messages_left -= 1
         return await super().publish(subject, data, message_id=message_id, headers=headers)
 
 
@@ -120,10 +120,10 @@ def test_when_the_hub_is_lost_within_a_batch_the_rest_leaves_later_and_nothing_t
     async def scenario() -> None:
         for n in range(10):
             await stage.put(n, HAZARD)
-        stage.hub.patience = 4
+        stage.hub.messages_left = 4
         with pytest.raises(WireUnavailable):
             await stage.uplink.forward(Lane.HAZARDS)
-        stage.hub.patience = 10**9
+        stage.hub.messages_left = 10**9
         while len(stage.uplink.counts.forwarded) and stage.uplink.counts.forwarded["hazard"] < 10:
             await stage.uplink.forward(Lane.HAZARDS, timeout_s=1.0)
         assert sorted(await stage.received()) == [_id(n) for n in range(10)]
@@ -137,11 +137,11 @@ def test_a_gate_killed_after_the_ledger_sends_again_under_the_same_entry(tmp_pat
 
     async def scenario() -> None:
         await stage.put(1, HAZARD)
-        stage.hub.patience = 0
+        stage.hub.messages_left = 0
         with pytest.raises(WireUnavailable):
             await stage.uplink.forward(Lane.HAZARDS)
         stage.restart()
-        stage.hub.patience = 10
+        stage.hub.messages_left = 10
         assert await stage.uplink.forward(Lane.HAZARDS, timeout_s=2.0) == 1
         assert stage.ledger.head.n == 1
         assert await stage.received() == [_id(1)]

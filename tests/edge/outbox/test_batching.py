@@ -32,13 +32,13 @@ CLOSED = HAZARD.model_copy(update={"state": HazardState.CLOSED})
 LESSER = HAZARD.model_copy(update={"severity": 2})
 
 
-class AwayBus(MemoryBus):
+class LostBus(MemoryBus):
     """A broker that does not respond."""
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> PublishAck:
-        raise WireUnavailable("the broker is away")
+        raise WireUnavailable("the broker does not respond")
 
 
 def _bus() -> MemoryBus:
@@ -144,8 +144,8 @@ def test_a_report_over_the_cap_is_refused_and_the_others_are_sent(tmp_path: Path
 
 
 def test_batched_reports_wait_on_disk_while_the_broker_is_lost_and_keep_their_ids(tmp_path: Path) -> None:
-    away = AwayBus()
-    before = _outbox(tmp_path, away)
+    lost = LostBus()
+    before = _outbox(tmp_path, lost)
     before.start()
     for report in (HAZARD, MISDETECTION, MISDETECTION):
         before.put(report)
@@ -164,7 +164,7 @@ def test_batched_reports_wait_on_disk_while_the_broker_is_lost_and_keep_their_id
 
 
 def test_at_the_capacity_whole_messages_are_shed_and_their_reports_counted(tmp_path: Path) -> None:
-    outbox = _outbox(tmp_path, AwayBus(), patience=BatchingDelays(0.0, 0.0, 0.001), capacity=2)
+    outbox = _outbox(tmp_path, LostBus(), patience=BatchingDelays(0.0, 0.0, 0.001), capacity=2)
     for _ in range(2):
         futures = [outbox.put(MISDETECTION) for _ in range(3)]
         time.sleep(0.01)

@@ -27,13 +27,13 @@ class FlakyBus(MemoryBus):
 
     def __init__(self) -> None:
         super().__init__()
-        self.away = False
+        self.lost = False
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> PublishAck:
-        if self.away:
-            raise WireUnavailable("the broker is away")
+        if self.lost:
+            raise WireUnavailable("the broker does not respond")
         return await super().publish(subject, data, message_id=message_id, headers=headers)
 
 
@@ -45,8 +45,8 @@ def _bus(*, max_bytes: int = 2**20) -> FlakyBus:
 
 def _outbox(folder: Path, bus: FlakyBus, capacity: int = 100) -> Outbox:
     async def connect() -> Bus:
-        if bus.away:
-            raise WireUnavailable("the broker is away")
+        if bus.lost:
+            raise WireUnavailable("the broker does not respond")
         return bus
 
     return Outbox("s1", folder, connect, now_utc=lambda: 1_800_000_000.0, new_id=_ids(), capacity=capacity)
@@ -91,14 +91,14 @@ def test_only_the_last_heartbeat_waits_and_becomes_the_last_value(tmp_path: Path
 
 def test_reports_wait_while_the_broker_is_lost_and_are_sent_when_it_responds(tmp_path: Path) -> None:
     bus = _bus()
-    bus.away = True
+    bus.lost = True
     outbox = _outbox(tmp_path, bus)
     outbox.start()
     futures = [outbox.put(HAZARD) for _ in range(5)]
     wait_until(lambda: len(list(tmp_path.glob("*.json"))) == 5)
     assert outbox.counts.waiting == 5
     assert not outbox.counts.connected
-    bus.away = False
+    bus.lost = False
     assert all(future.result(8) for future in futures)
     outbox.stop()
     assert outbox.counts.waiting == 0
@@ -108,7 +108,7 @@ def test_reports_wait_while_the_broker_is_lost_and_are_sent_when_it_responds(tmp
 
 def test_waiting_reports_survive_the_process_and_keep_their_ids(tmp_path: Path) -> None:
     bus = _bus()
-    bus.away = True
+    bus.lost = True
     before = _outbox(tmp_path, bus)
     before.start()
     for report in (HAZARD, MISDETECTION):
@@ -116,7 +116,7 @@ def test_waiting_reports_survive_the_process_and_keep_their_ids(tmp_path: Path) 
     before.stop()
     kept = sorted(path.stem for path in tmp_path.glob("*.json"))
     assert len(kept) == 2
-    bus.away = False
+    bus.lost = False
     after = _outbox(tmp_path, bus)
     after.start()
     wait_until(lambda: after.counts.waiting == 0)
@@ -136,7 +136,7 @@ def test_a_full_disk_while_the_broker_is_lost_is_waited_out(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     bus, tried = _bus(), list[str]()
-    bus.away = True
+    bus.lost = True
     monkeypatch.setattr(Spool, "write", full)
     outbox = _outbox(tmp_path, bus, capacity=2)
     outbox.start()
@@ -144,7 +144,7 @@ def test_a_full_disk_while_the_broker_is_lost_is_waited_out(
     wait_until(lambda: len(tried) > 3)
     assert (outbox.counts.waiting, outbox.counts.connected) == (4, False)
     assert "No space left on device" in caplog.text
-    bus.away = False
+    bus.lost = False
     assert all(future.result(8) for future in futures)
     outbox.stop()
     assert len(_stored(bus, Lane.HAZARDS)) == 4

@@ -28,7 +28,7 @@ def manifest_of(data: bytes, name: str = "fake", class_names: tuple[str, ...] = 
     )
 
 
-def serving(name: str = "old", load: Callable[[bytes], FakeDetector] = load_fake) -> SwappableDetector:
+def in_service(name: str = "old", load: Callable[[bytes], FakeDetector] = load_fake) -> SwappableDetector:
     detector = SwappableDetector(load, POLICY)
     detector.serve(load_fake(fake_bundle(name)))
     return detector
@@ -51,7 +51,7 @@ def test_before_the_first_release_inference_raises_an_error() -> None:
 
 
 def test_a_good_candidate_is_put_in_service_and_the_old_model_is_released() -> None:
-    detector = serving()
+    detector = in_service()
     detector.detect_frame(IMAGE)
     candidate = prepared(detector, "new")
     detector.swap(candidate)
@@ -75,7 +75,7 @@ def test_a_good_candidate_is_put_in_service_and_the_old_model_is_released() -> N
     ],
 )
 def test_a_candidate_that_fails_its_self_test_is_never_in_service(kind: str, reason: SwapReason) -> None:
-    detector = serving()
+    detector = in_service()
     detector.detect_frame(IMAGE)
     with pytest.raises(CandidateRefused) as refused:
         prepared(detector, "new", kind)
@@ -87,19 +87,19 @@ def test_a_candidate_that_fails_its_self_test_is_never_in_service(kind: str, rea
 def test_a_bundle_with_other_classes_than_signed_is_refused() -> None:
     data = fake_bundle("new", class_names=["cat", "dog"])
     with pytest.raises(CandidateRefused, match="has cat, dog") as refused:
-        serving().prepare(data, manifest_of(data, "new"))
+        in_service().prepare(data, manifest_of(data, "new"))
     assert refused.value.reason is SwapReason.WRONG_CLASSES
 
 
 def test_a_bundle_that_describes_itself_otherwise_than_signed_is_refused() -> None:
     data = fake_bundle("new")
     with pytest.raises(CandidateRefused, match="is not the signed one") as refused:
-        serving().prepare(data, manifest_of(data, "another"))
+        in_service().prepare(data, manifest_of(data, "another"))
     assert refused.value.reason is SwapReason.BAD_BUNDLE
 
 
 def test_a_candidate_that_fails_in_service_is_rolled_back_and_no_frame_is_lost() -> None:
-    detector = serving()
+    detector = in_service()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     candidate.kind = "failing"
@@ -111,7 +111,7 @@ def test_a_candidate_that_fails_in_service_is_rolled_back_and_no_frame_is_lost()
 
 
 def test_a_single_failure_in_probation_does_not_roll_back() -> None:
-    detector = serving()
+    detector = in_service()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     for kind in ("failing", "nan", "good", "failing", "failing", "good"):
@@ -122,7 +122,7 @@ def test_a_single_failure_in_probation_does_not_roll_back() -> None:
 
 
 def test_after_probation_a_failure_is_a_failure_and_not_an_empty_street() -> None:
-    detector = serving()
+    detector = in_service()
     candidate = prepared(detector, "new")
     detector.swap(candidate)
     detector.settle()
@@ -144,7 +144,7 @@ def test_a_first_model_that_fails_leaves_the_node_without_one() -> None:
 
 
 def test_a_second_swap_in_probation_still_rolls_back_to_the_model_that_passed_it() -> None:
-    detector = serving()
+    detector = in_service()
     detector.swap(prepared(detector, "new"))
     detector.swap(prepared(detector, "newer"))
     detector.roll_back(SwapReason.ORDERED_BACK)
@@ -152,7 +152,7 @@ def test_a_second_swap_in_probation_still_rolls_back_to_the_model_that_passed_it
 
 
 def test_frames_are_processed_while_a_candidate_is_tested_and_swapped() -> None:
-    detector = serving()
+    detector = in_service()
     stop, failures, detected = threading.Event(), [], [0]
 
     def camera() -> None:
