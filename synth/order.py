@@ -5,7 +5,7 @@ most one prototype, never an image.
 """
 
 import hashlib
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -50,10 +50,10 @@ class SynthesisOrder(BaseModel):
     count: int = Field(ge=1, le=100_000)
     seed: int = Field(ge=0, le=2**31 - 1)
     patch_budget: int = Field(ge=1)
-    best_of: int = Field(default=1, ge=1, le=16)
+    best_of: int = Field(ge=1, le=16)
     prototype: PrototypeToMatch | None = None
-    image_width: Annotated[int, Field(ge=64, le=4096)] = 640
-    image_height: Annotated[int, Field(ge=64, le=4096)] = 360
+    image_width: int = Field(ge=64, le=4096)
+    image_height: int = Field(ge=64, le=4096)
 
     @model_validator(mode="after")
     def _budget_covers_count(self) -> Self:

@@ -32,16 +32,15 @@ from cloud.starting_detector.scenes import (
     SceneSet,
     draw_folder,
 )
-from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, train
+from cloud.training.plan import FIRST_TRAINING, Recipe, TrainingPlan, TrainingProgress, train
 from edge.vision.onnx_detector import OnnxDetector
+from messaging.runtime.program import configure_logging
 
 logger = logging.getLogger(__name__)
 
 LICENCE = "AGPL-3.0-or-later"
-BASE_RECIPE = Recipe(epochs=9, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
-REFERENCE_RECIPE = Recipe(
-    epochs=10, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11, frozen_layers=0
-)
+BASE_RECIPE = replace(FIRST_TRAINING, epochs=9, mosaic=0.4, seed=7)
+REFERENCE_RECIPE = replace(FIRST_TRAINING, epochs=10, frozen_layers=0, seed=11)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def main() -> None:
     )
     parser.add_argument("--install", action="store_true", help="replace the shipped weights")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    configure_logging()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     start(arguments.coco, work, new_basis=arguments.new_basis)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
+from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
@@ -27,38 +28,40 @@ GRACE_S = 5.0
 class Recipe:
     """How to train: AdamW with a cosine schedule, at the parent's input size.
 
+    Campaigns take it from `TrainingSettings`, which has the defaults.
+
     Attributes:
         epochs: passes over the images.
         learning_rate: peak of the schedule.
         batch: samples per optimiser step.
         synthetic_fraction: largest fraction of synthetic samples in a batch, at most 0.5.
-        real_only_epochs: the last epochs that use real images only.
-        mosaic: probability that four samples are combined into one.
-        seed: of the order of samples and their augmentation.
-        threads: torch threads.
         frozen_layers: number of first layers that stay unchanged; embeddings never change.
-        keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
-            lower the recall under all others.
         parent_weight: result = parent_weight x parent + (1 - parent_weight) x fine-tuned network, tensor by
             tensor (Wortsman et al. 2022, robust fine-tuning).
         weather: probability of `weather_augmentation` for a real sample.
         precision_margin: None chooses thresholds of best F1; a number moves the parent's thresholds until
             every class is more precise by it (`cloud.training.calibration.thresholds_as_precise`).
+        threads: torch threads.
+        real_only_epochs: the last epochs that use real images only.
+        mosaic: probability that four samples are combined into one.
+        seed: of the order of samples and their augmentation.
+        keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
+            lower the recall under all others.
     """
 
-    epochs: int = 5
-    learning_rate: float = 5e-4
-    batch: int = 16
-    synthetic_fraction: float = 0.5
+    epochs: int
+    learning_rate: float
+    batch: int
+    synthetic_fraction: float
+    frozen_layers: int
+    parent_weight: float
+    weather: float
+    precision_margin: float | None
+    threads: int
     real_only_epochs: int = 1
     mosaic: float = 0.3
     seed: int = 0
-    threads: int = 2
-    frozen_layers: int = EMBEDDING_LAYERS
     keep_statistics: bool = False
-    parent_weight: float = 0.0
-    weather: float = 0.0
-    precision_margin: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
@@ -72,6 +75,21 @@ class Recipe:
             )
 
 
+FIRST_TRAINING = Recipe(
+    epochs=10,
+    learning_rate=1e-3,
+    batch=16,
+    synthetic_fraction=0.5,
+    frozen_layers=EMBEDDING_LAYERS,
+    parent_weight=0.0,
+    weather=0.0,
+    precision_margin=None,
+    threads=2,
+    real_only_epochs=0,
+)
+"""How a detector is trained that no campaign has trained before: on real images, from general weights."""
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """Which weights learn from which labelled folders.
@@ -80,23 +98,23 @@ class TrainingPlan:
         parent: weights file to start from.
         name: name of the detector that comes out.
         replay: folders of images that the parent was trained on; at least one.
+        recipe: how to train.
         public: folders of other real images.
         synthetic: folders of generated images.
         streets: number of hazard-free street images to add.
         backgrounds: folder to take them from; None draws them.
         calibration: folders to choose thresholds on; none keeps the parent's thresholds.
-        recipe: how to train.
     """
 
     parent: Path
     name: str
     replay: tuple[Path, ...]
+    recipe: Recipe
     public: tuple[Path, ...] = ()
     synthetic: tuple[Path, ...] = ()
     streets: int = 0
     backgrounds: Path | None = None
     calibration: tuple[Path, ...] = ()
-    recipe: Recipe = Recipe()
 
     def __post_init__(self) -> None:
         if not self.replay:
@@ -165,7 +183,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     for stale in (PROGRESS_FILE, RESULT_FILE, WEIGHTS_FILE, BUNDLE_FILE):
         (out / stale).unlink(missing_ok=True)
-    (out / PLAN_FILE).write_text(plan.to_json())
+    write_atomically(out / PLAN_FILE, plan.to_json().encode())
     (out / LOG_FILE).unlink(missing_ok=True)
     child = ChildProcess(
         [sys.executable, "-m", "cloud.training.loop", out / PLAN_FILE, out],
@@ -194,9 +212,7 @@ def read_result(out: Path) -> TrainedWeights:
 
 def write_result(out: Path, result: TrainedWeights) -> None:
     """Mark a training as finished; the last thing its process writes."""
-    draft = out / (RESULT_FILE + ".part")
-    draft.write_bytes(_RESULTS.dump_json(result, indent=1))
-    draft.replace(out / RESULT_FILE)
+    write_atomically(out / RESULT_FILE, _RESULTS.dump_json(result, indent=1))
 
 
 _RESULTS = TypeAdapter(TrainedWeights)

@@ -33,8 +33,8 @@ class SourceSettings:
     """How a source is read.
 
     Attributes:
-        fps: frames per second; None takes a video's own, and five for images.
         speed: pace of files as a multiple of real time; None yields every frame as fast as it is consumed.
+        fps: frames per second; None takes a video's own, and five for images.
         loop: whether a file or folder starts again at its end.
         segments: a folder holds video segments that a recorder adds to, not images; it never ends.
         journal: file that records which segments were played, over restarts.
@@ -43,8 +43,8 @@ class SourceSettings:
         queue_size: frames kept for a slow consumer, 1 or 2.
     """
 
+    speed: float | None
     fps: float | None = None
-    speed: float | None = 1.0
     loop: bool = False
     segments: bool = False
     journal: Path | None = None

@@ -32,9 +32,9 @@ class BatchingDelays:
     `evidence_s` for hazards that closed and for all evidence.
     """
 
-    urgent_s: float = 2.0
-    hazard_s: float = 5.0
-    evidence_s: float = 30.0
+    urgent_s: float
+    hazard_s: float
+    evidence_s: float
 
     def of(self, report: Report) -> float:
         """How long this report may wait."""

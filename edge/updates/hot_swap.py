@@ -43,7 +43,7 @@ class SwapPolicy:
         golden_frames, golden_every_s: number of recent frames kept for the test, and seconds between them.
     """
 
-    latency_factor: float = 2.5
+    latency_factor: float
     latency_always_fine_ms: float = 40.0
     latency_budget_ms: float = 2000.0
     repeats: int = 3
@@ -62,11 +62,11 @@ class SwappableDetector:
     """The model in service, which can be changed while it is in use; safe to call from several threads."""
 
     def __init__(
-        self, load: Loader, policy: SwapPolicy | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, load: Loader, policy: SwapPolicy, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Args: how bundle bytes become a detector, the limits, a monotonic clock in seconds."""
         self._load = load
-        self._policy = policy or SwapPolicy()
+        self._policy = policy
         self._clock = clock
         self._lock = threading.Lock()
         self._current: Detector | None = None

@@ -33,7 +33,7 @@ class TrialPolicy:
             long.
     """
 
-    trial_s: float = 120.0
+    trial_s: float
     frames: int = 3
     quiet_factor: float = 10.0
 
@@ -51,13 +51,13 @@ class ModelUpdates:
         store: WeightsStore,
         detector: SwappableDetector,
         *,
-        policy: TrialPolicy | None = None,
+        policy: TrialPolicy,
         teacher: Callable[[], BundleDescription | None] = lambda: None,
     ) -> None:
         """Args: weights and detector of the node, when probation is passed, the teacher if any."""
         self._store = store
         self._detector = detector
-        self._policy = policy or TrialPolicy()
+        self._policy = policy
         self._teacher = teacher
         self._shadow: ShadowRun | None = None
         self._finals: deque[ShadowReport] = deque()

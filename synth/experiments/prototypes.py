@@ -82,6 +82,8 @@ def generated(
         seed=11,
         patch_budget=100 * count,
         best_of=best_of,
+        image_width=640,
+        image_height=360,
         prototype=PrototypeToMatch(
             vector=tuple(map(float, prototype)), embedding_digest=detector.description.embedding_digest
         ),

@@ -14,7 +14,7 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
 from edge.tracking.open_hazards import OpenHazards
-from edge.updates.hot_swap import SwappableDetector
+from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.shadow import ShadowRun
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
@@ -53,7 +53,7 @@ def _always(name: str, digest: str, boxes: Detections) -> Always:
 
 
 def in_service(detector: FakeDetector) -> SwappableDetector:
-    swappable = SwappableDetector(load_fake)
+    swappable = SwappableDetector(load_fake, SwapPolicy(latency_factor=2.5))
     swappable.serve(detector)
     return swappable
 

@@ -166,6 +166,9 @@ def _order(condition: Condition, class_name: str) -> SynthesisOrder:
         count=1,
         seed=SEED,
         patch_budget=1,
+        best_of=1,
+        image_width=640,
+        image_height=360,
     )
 
 

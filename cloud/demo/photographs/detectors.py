@@ -9,7 +9,7 @@ is reused.
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloud.data.datasets import DataRole, DatasetRegister
@@ -17,6 +17,7 @@ from cloud.demo.photographs.roles import Photograph, Roles, write_folder
 from cloud.starting_detector import REFERENCE_WEIGHTS
 from cloud.starting_detector.coco import coco_start
 from cloud.training.plan import (
+    FIRST_TRAINING,
     PLAN_FILE,
     RESULT_FILE,
     Recipe,
@@ -31,8 +32,8 @@ from synth.street import DRAWN_CLASSES
 
 COCO_FILE = "yolo11n_coco_int8derived.pt"
 LICENCE = "AGPL-3.0-or-later (photographs: see the data set's own list)"
-START_RECIPE = Recipe(epochs=24, learning_rate=1e-3, mosaic=0.4, real_only_epochs=0, seed=7)
-JUDGE_RECIPE = Recipe(epochs=12, learning_rate=1e-3, mosaic=0.3, real_only_epochs=0, seed=11)
+START_RECIPE = replace(FIRST_TRAINING, epochs=24, mosaic=0.4, seed=7)
+JUDGE_RECIPE = replace(FIRST_TRAINING, epochs=12, seed=11)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cloud.demo.photographs.roles import POTHOLE, Photograph, Roles, read_photog
 from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.errors import DataRefused
 from cloud.settings import DataFolder
-from cloud.training.plan import Recipe, TrainedWeights, TrainingProgress
+from cloud.training.plan import FIRST_TRAINING, Recipe, TrainedWeights, TrainingProgress
 from messaging.resources import CameraResource, FailureModeResource
 from synth.street import DRAWN_CLASSES
 
@@ -218,7 +218,7 @@ def real_demo_profile(*, tiny: bool) -> tuple[RealProfile, DemoProfile]:
     """The profiles of a run; `tiny` is a smoke test."""
     if not tiny:
         return RealProfile(), DemoProfile(modes=1, images_per_mode=100, epochs=4)
-    recipe = Recipe(epochs=1, real_only_epochs=0, threads=1)
+    recipe = replace(FIRST_TRAINING, epochs=1, learning_rate=5e-4, threads=1)
     return (
         RealProfile((recipe, recipe), limit=12),
         DemoProfile(modes=1, images_per_mode=4, epochs=1, smoke_test=True),

@@ -12,9 +12,11 @@ from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training import loop as training_loop
 from cloud.training.batches import Sample
 from cloud.training.loop import Reporter, epoch_parts, fit, rate_factor
-from cloud.training.plan import Recipe
+from cloud.training.plan import FIRST_TRAINING
 
-TINY = Recipe(epochs=2, batch=2, real_only_epochs=1, threads=1, mosaic=0.0)
+TINY = replace(
+    FIRST_TRAINING, epochs=2, learning_rate=5e-4, batch=2, real_only_epochs=1, threads=1, mosaic=0.0
+)
 
 
 def _samples(count: int) -> list[Sample]:

@@ -10,11 +10,11 @@ import pytest
 from cloud.detector.weights import read_weights
 from cloud.errors import TrainingFailed, TrainingStopped
 from cloud.starting_detector import STARTING_WEIGHTS
-from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress, read_result, train
+from cloud.training.plan import FIRST_TRAINING, TrainingPlan, TrainingProgress, read_result, train
 from edge.vision.onnx_detector import OnnxDetector
 from tests.support.cloud.labelled_images import square_images
 
-TINY = Recipe(epochs=2, batch=4, real_only_epochs=1, threads=1)
+TINY = replace(FIRST_TRAINING, epochs=2, learning_rate=5e-4, batch=4, real_only_epochs=1, threads=1)
 
 
 def _parent(folder: Path) -> Path:
@@ -80,7 +80,7 @@ def test_a_failure_in_the_process_is_raised_with_the_end_of_its_log(tmp_path: Pa
 
 def test_a_plan_without_replay_is_refused() -> None:
     with pytest.raises(ValueError, match="destroys old classes"):
-        TrainingPlan(parent=STARTING_WEIGHTS, name="x", replay=())
+        TrainingPlan(parent=STARTING_WEIGHTS, name="x", replay=(), recipe=TINY)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_plan_without_replay_is_refused() -> None:
 )
 def test_a_recipe_that_contradicts_itself_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="got"):
-        Recipe(**changes)  # type: ignore[arg-type]  # the test names the fields
+        replace(TINY, **changes)  # type: ignore[arg-type]  # the test names the fields
 
 
 def test_a_plan_is_equal_after_a_round_trip_through_json(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from edge.errors import SourceError
 from edge.vision.frames import Frame
 from messaging.nats.broker import free_port
 
-FAST = SourceSettings(backoff_first_s=0.1, backoff_max_s=0.2, timeout_s=3.0)
+FAST = SourceSettings(speed=1.0, backoff_first_s=0.1, backoff_max_s=0.2, timeout_s=3.0)
 LIMIT_S = 20.0
 
 

@@ -89,7 +89,7 @@ def test_an_empty_folder_waits_until_a_stop_is_requested(tmp_path: Path) -> None
 
 def test_an_absent_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
-        open_source(str(tmp_path / "absent"), SourceSettings(segments=True), camera="bridge")
+        open_source(str(tmp_path / "absent"), SourceSettings(segments=True, speed=1.0), camera="bridge")
 
 
 def test_images_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class FakeCamera:
 
 
 def live(feed: FakeCamera, **changes: float) -> QueuedSource:
-    settings = SourceSettings(**{"backoff_first_s": 0.01, "backoff_max_s": 0.05, **changes})  # type: ignore[arg-type]  # floats only
+    settings = SourceSettings(**{"speed": 1.0, "backoff_first_s": 0.01, "backoff_max_s": 0.05, **changes})  # type: ignore[arg-type]  # floats only
     return QueuedSource("cam", feed, settings, Clock(), jitter=random.Random(0))
 
 
@@ -239,6 +239,6 @@ def test_a_direct_source_stops_when_asked(video: Path) -> None:
 
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="queue_size must be 1 or 2; got 7"):
-        SourceSettings(queue_size=7)
+        SourceSettings(speed=1.0, queue_size=7)
     with pytest.raises(ValueError, match="must be positive"):
-        SourceSettings(timeout_s=-1)
+        SourceSettings(speed=1.0, timeout_s=-1)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import CLASSES, FakeDetector, describe, fake_bundle, load_fake
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
-POLICY = SwapPolicy(repeats=1, failures_in_a_row=3, golden_every_s=0.0)
+POLICY = SwapPolicy(latency_factor=2.5, repeats=1, failures_in_a_row=3, golden_every_s=0.0)
 
 
 def manifest_of(data: bytes, name: str = "fake", class_names: tuple[str, ...] = CLASSES) -> ReleaseManifest:
@@ -42,7 +43,7 @@ def prepared(detector: SwappableDetector, name: str, kind: str = "good") -> Fake
 
 
 def test_before_the_first_release_inference_raises_an_error() -> None:
-    detector = SwappableDetector(load_fake)
+    detector = SwappableDetector(load_fake, POLICY)
     assert not detector.ready
     with pytest.raises(DetectorError, match="waits for its first release"):
         detector.detect_frame(IMAGE)
@@ -182,4 +183,4 @@ def test_frames_are_processed_while_a_candidate_is_tested_and_swapped() -> None:
 @pytest.mark.parametrize("wrong", [{"latency_factor": 0.0}, {"repeats": 0}, {"golden_frames": 0}])
 def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
-        SwapPolicy(**wrong)  # type: ignore[arg-type]  # one wrong value a case
+        replace(POLICY, **wrong)  # type: ignore[arg-type]  # one wrong value a case

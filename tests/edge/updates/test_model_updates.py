@@ -29,7 +29,7 @@ class Node:
         self.time_s = 0.0
         self.fleet = fleet
         self.loaded: list[FakeDetector] = []
-        policy = SwapPolicy(repeats=1, golden_every_s=0.0)
+        policy = SwapPolicy(latency_factor=2.5, repeats=1, golden_every_s=0.0)
         self.store = WeightsStore(fleet.place(), now_utc=NOW)
         self.detector = SwappableDetector(
             lambda data: self.load(data),  # noqa: PLW0108  # a test may replace load

@@ -17,6 +17,7 @@ def order(**changes: Any) -> SynthesisOrder:
         "count": 4,
         "seed": 3,
         "patch_budget": 400,
+        "best_of": 1,
         "image_width": 320,
         "image_height": 192,
     }

@@ -8,7 +8,7 @@ import pytest
 from cloud.demo.photographs import detectors as photo_detectors
 from cloud.demo.photographs.detectors import PhotoDetectors
 from cloud.demo.photographs.roles import read_photographs, roles_of
-from cloud.training.plan import PLAN_FILE, Recipe, TrainedWeights, TrainingPlan, write_result
+from cloud.training.plan import FIRST_TRAINING, PLAN_FILE, TrainedWeights, TrainingPlan, write_result
 from tests.support.cloud.photographs import data_set
 
 
@@ -42,7 +42,7 @@ def test_a_detector_is_made_once_and_again_only_by_another_plan(tmp_path: Path, 
     made = [kept.make_start(roles, lambda _: None) for _ in range(2)]
     assert made[0] == made[1]
     assert len(trainer.plans) == 1
-    replace(kept, start=Recipe(epochs=1, real_only_epochs=0)).make_start(roles, lambda _: None)
+    replace(kept, start=replace(FIRST_TRAINING, epochs=1)).make_start(roles, lambda _: None)
     assert len(trainer.plans) == 2
     (tmp_path / "coco").write_bytes(b"other weights")
     kept.make_start(roles, lambda _: None)
