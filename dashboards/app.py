@@ -27,7 +27,7 @@ from messaging.errors import ConfigurationError
 from messaging.runtime import http_server
 from messaging.runtime.http_server import listening_socket, url_of
 from messaging.runtime.program import configure_logging, exit_code_of
-from messaging.runtime.stopping import async_stop_on_signals
+from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ async def _wait_for_cloud(data: Path, stop: asyncio.Event) -> bool:
             if not logged:
                 logger.info("waiting: %s", error)
             logged = True
-        await asyncio.sleep(POLL_S)
+        await stopped_within(stop, POLL_S)
     return False
 
 

@@ -186,7 +186,10 @@ class CameraPipeline:
         return model, found
 
     def _follow(self, model: Detector) -> None:
-        """Use the thresholds of another model from this frame on, and start new counts."""
+        """Use the thresholds of another model from this frame on, and start new counts.
+
+        It has the same classes in the same order: `edge.updates.incoming_orders` refuses any other release.
+        """
         self._digest, self._description = model.digest, model.description
         self._tracker.describe(model.description)
         self._rules.description = model.description

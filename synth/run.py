@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.vision.detector import Detector
 from messaging.errors import BlindspotError
+from messaging.runtime.program import configure_logging
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from synth.errors import OrderRefused
 from synth.generation.generator import Generator
@@ -261,7 +262,7 @@ def _facts(
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m synth.run ORDER.json OUT ...`; returns the exit code."""
     given = _parse(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    configure_logging()
     try:
         order = SynthesisOrder.model_validate_json(given.order.read_text())
         done = run_order(

@@ -1,11 +1,10 @@
 """The durable workflow: campaigns run stage by stage and survive a kill -9 in any of them.
 
 DBOS owns progress: which step of which attempt comes next, when each stage began, cancellation, recovery
-    after a
-restart, and continuing a cancelled or failed campaign (a fork of the last attempt at its first unfinished
-stage). The store owns facts (outputs and metrics of finished stages), folders own bytes. One process launches
-DBOS on SQLite; a file lock ensures that. Campaigns run one after another: each starts from the model that is
-in service when its work begins; its plan records which, and a restart keeps it.
+after a restart, and continuing a cancelled or failed campaign (a fork of the last attempt at its first
+unfinished stage). The store owns facts (outputs and metrics of finished stages), folders own bytes. One
+process launches DBOS on SQLite; a file lock ensures that. Campaigns run one after another: each starts from
+the model that is in service when its work begins; its plan records which, and a restart keeps it.
 """
 
 import logging

@@ -19,6 +19,7 @@ from cloud.cli.console import (
     when,
 )
 from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource
+from messaging.runtime.program import ExitCode
 
 campaign = typer.Typer(
     help="Retraining campaigns with synthetic images, for chosen failure modes.", no_args_is_help=True
@@ -190,4 +191,4 @@ def _watch(cloud: RemoteCloud, identity: str) -> None:
     if last is not None:
         notes.print(f"campaign {last.id} is {last.state} {last.reason}")
         if last.state != "done":
-            raise typer.Exit(1)
+            raise typer.Exit(ExitCode.FAILED)

@@ -20,6 +20,7 @@ from cloud.cli.console import (
     when,
 )
 from messaging.resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.runtime.program import ExitCode
 
 models = typer.Typer(help="Releases: signed detector bundles.", no_args_is_help=True)
 rollout = typer.Typer(help="Put a release in service on all sites, in phases.", no_args_is_help=True)
@@ -77,7 +78,7 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
             bundle = folder.models / digest / "model.onnx"
             if bundle.exists() and digest_of(bundle.read_bytes()) != digest:
                 notes.print(f"[red]{bundle} is not the signed bundle: its digest differs[/red]")
-                raise typer.Exit(1)
+                raise typer.Exit(ExitCode.FAILED)
             notes.print(
                 f"{short(digest)} version {manifest.version} {manifest.channel}: signatures are valid"
             )
@@ -137,7 +138,7 @@ def _id(cloud: RemoteCloud, identity: str) -> str:
     found = cloud.page("rollouts", RolloutResource)
     if not found:
         notes.print("There is no rollout yet; start one with `blindspot rollout start DIGEST`.")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     return found[0].id
 
 

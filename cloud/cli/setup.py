@@ -17,6 +17,7 @@ from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
 from messaging.runtime.configuration_files import load_settings, parse_settings
+from messaging.runtime.program import ExitCode
 from messaging.runtime.stopping import async_stop_on_signals
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def init(
     path = folder / _CONFIG_NAME
     if path.exists():
         notes.print(f"{path} exists already; nothing was written")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(_TEMPLATE.format(data=(folder / "blindspot-data").as_posix()))
     notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")
@@ -76,7 +77,7 @@ def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
         rows = [(name, "ok" if ok else "FAULT", text) for name, (ok, text) in checks.items()]
         print_table("Doctor", ("check", "", "detail"), rows, "")
     if not all(ok for ok, _ in checks.values()):
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.UNHEALTHY)
 
 
 @cloud_app.command("run")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cloud.detector.ultralytics_yolo import EmbeddingDetector, doubled
 from cloud.detector.weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
 from messaging.releases import METADATA_KEY, BundleDescription
+from messaging.runtime.atomic_files import write_atomically
 
 OPSET = 17
 FINE_CHANNELS = TAP_CHANNELS // 2
@@ -96,12 +97,9 @@ def bundle_bytes(weights: DetectorWeights) -> bytes:
 
 
 def export_bundle(weights: DetectorWeights, path: Path) -> str:
-    """Write the bundle to a file, by temporary name and rename. Returns its digest."""
+    """Write the bundle to a file, atomically. Returns its digest."""
     content = bundle_bytes(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_bytes(content)
-    draft.replace(path)
+    write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

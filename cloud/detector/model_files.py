@@ -13,6 +13,7 @@ from cloud.errors import NotKnown, WeightsRefused
 from cloud.module_runs import run_module
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
+from messaging.runtime.atomic_files import write_atomically
 
 
 class ModelFiles:
@@ -57,7 +58,7 @@ class ModelFiles:
             stopping=stopping,
         )
         digest = self.keep(weights, bundle)
-        marker.write_text(digest)
+        write_atomically(marker, digest.encode())
         return digest
 
     def detector(self, digest: str) -> OnnxDetector:

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from cloud.errors import WeightsRefused
 from messaging.releases import MAX_EMBEDDING
+from messaging.runtime.atomic_files import write_atomically
 from messaging.taxonomy import Taxonomy, taxonomy_of
 
 Floats = npt.NDArray[np.float32]
@@ -138,11 +139,8 @@ class DetectorWeights:
         return content
 
     def write(self, path: Path) -> str:
-        """Write to a file, by temporary name and rename. Returns the digest."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        draft.write_bytes(self.to_bytes())
-        draft.replace(path)
+        """Write to a file, atomically. Returns the digest."""
+        write_atomically(path, self.to_bytes())
         return self.digest
 
 

@@ -213,7 +213,7 @@ class Outbox:
                 self._persist_unsheddable()
                 level = logging.WARNING if backoff.failures == 0 else logging.DEBUG
                 logger.log(level, "outbox waits: %s", error)
-                await asyncio.sleep(backoff.next_s())
+                await self._pause_unless_stopped(backoff.next_s())
         if bus is not None:
             await self._last_round(bus)
             await bus.close()
@@ -238,6 +238,12 @@ class Outbox:
         except TimeoutError:
             return
         self._wake.clear()
+
+    async def _pause_unless_stopped(self, limit_s: float) -> None:
+        """Wait `limit_s` seconds; a request to stop ends the wait, a new report does not."""
+        until_s = time.monotonic() + limit_s
+        while not self._stopping.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            await self._pause(left_s)
 
     async def _drain(self, bus: Bus) -> None:
         """Send until nothing is left or only what a full stream refuses. Raises `WireError`."""

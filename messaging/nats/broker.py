@@ -59,6 +59,7 @@ class EmbeddedBroker:
         self._lock: FileLock | None = None
         self._stopping = threading.Event()
         self._up = threading.Event()
+        self._answering = threading.Event()
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
         self.restarts = 0
@@ -109,11 +110,16 @@ class EmbeddedBroker:
         self._up.clear()
 
     def reload(self, config: BrokerConfig) -> None:
-        """Take a new configuration (for instance a longer revocation list) without a restart."""
+        """Take a new configuration (for instance a longer revocation list) without a restart.
+
+        A server that is starting gets the signal once it answers; before, the signal would end it.
+        """
         self._config = config
         self._write_config()
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGHUP)
+            answers = self._answering.wait(self._start_timeout_s)
+            if answers and (pid := self.pid) is not None:
+                os.kill(pid, signal.SIGHUP)
 
     def __enter__(self) -> Self:
         self.start()
@@ -138,9 +144,11 @@ class EmbeddedBroker:
             self._choose_port(first_start=not self._up.is_set())
             self._process = self._spawned(server)
             if _answers(self._port, self._process, self._start_timeout_s, self._stopping):
+                self._answering.set()
                 self._up.set()
             while self._process.poll() is None and not self._stopping.wait(0.05):
                 pass
+            self._answering.clear()
             if self._stopping.is_set():
                 break
             if time.monotonic() - started > _HEALTHY_S:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from messaging.errors import BlindspotError
+from messaging.runtime.program import configure_logging
 from synth.small_sd.run import Plan, train
 from synth.small_sd.schedule import Budget
 
@@ -52,7 +53,7 @@ def _plan(given: argparse.Namespace) -> Plan:
 def main() -> int:
     """Train as configured on the command line; 0 when the folder is written, 2 for an error."""
     given = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    configure_logging()
     torch.set_num_threads(given.threads)
     try:
         train(_plan(given))

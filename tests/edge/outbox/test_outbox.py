@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
+from edge.outbox import outbox as outbox_module
 from edge.outbox.outbox import Outbox
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.bus import Bus, PublishAck
@@ -17,6 +20,7 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS
 from messaging.reports import Report
+from messaging.runtime.backoff import Backoff
 from messaging.wire_format.codec import Lane, Message, decode
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
 from tests.support.waiting import wait_until
@@ -73,6 +77,24 @@ def test_a_report_is_accepted_once_the_broker_has_it(tmp_path: Path) -> None:
     assert outbox.counts.accepted == {"hazard": 1, "misdetection": 1}
     assert _stored(bus, Lane.HAZARDS) == [HAZARD]
     assert _stored(bus, Lane.EVIDENCE) == [MISDETECTION]
+
+
+def test_a_stop_does_not_wait_for_the_next_attempt_to_connect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Event()
+
+    async def connect() -> Bus:
+        tried.set()
+        raise WireUnavailable("the broker is away")
+
+    monkeypatch.setattr(outbox_module, "Backoff", lambda **_: Backoff(first_s=60.0, max_s=60.0))
+    outbox = Outbox("s1", tmp_path, connect, now_utc=lambda: 1_800_000_000.0, new_id=_ids())
+    outbox.start()
+    assert tried.wait(5)
+    began = time.monotonic()
+    outbox.stop(timeout_s=20.0)
+    assert time.monotonic() - began < 5
 
 
 def test_only_the_last_heartbeat_waits_and_becomes_the_last_value(tmp_path: Path) -> None:

@@ -81,6 +81,20 @@ def test_a_killed_broker_is_started_again_on_the_same_port(tmp_path: Path) -> No
 
 
 @pytest.mark.broker
+def test_a_reload_while_the_server_starts_does_not_end_it(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with EmbeddedBroker(config) as broker:
+        port, first = _port(broker), broker.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: broker.pid not in (None, first))
+        broker.reload(config)
+        wait_until(lambda: _accepts_connections(port))
+        assert broker.restarts == 1
+        wait_until(lambda: "Reloaded" in broker.log_path.read_text())
+
+
+@pytest.mark.broker
 def test_two_brokers_never_use_one_store(tmp_path: Path) -> None:
     config, _ = site_config(tmp_path, "s1")
     with EmbeddedBroker(config), pytest.raises(ConfigurationError, match="another broker runs"):
