@@ -83,7 +83,9 @@ def through_mp4(frames: list[Image]) -> list[Image]:
 
 def photographs(folder: Path) -> Iterator[tuple[str, Image]]:
     """Photographs by day of certain licence, train split; (source, image)."""
-    for row in csv.DictReader((folder / "index.csv").open()):
+    with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
         if row["split"] == "train" and row["source"] in CERTAIN and row["condition"] == "day":
             yield row["source"], np.asarray(cv2.imread(str(folder / row["file"])), np.uint8)
 
