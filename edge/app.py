@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +62,10 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
             settings.reports.urgent_s, settings.reports.hazard_s, settings.reports.evidence_s
         ),
     )
-    shared = _Shared(settings, detector, teacher, metrics, new_id)
-    cameras = tuple(_camera(camera, shared) for camera in settings.cameras)
+    cameras = tuple(
+        _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
+        for camera in settings.cameras
+    )
     return Node(NodeParts(settings, cameras, detector, store, updates, outbox, metrics)), metrics
 
 
@@ -102,27 +103,23 @@ def _api(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "Backgroun
     return server
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What all cameras of a node are built from."""
-
-    settings: NodeSettings
-    detector: SwappableDetector
-    teacher: Detector | None
-    metrics: NodeMetrics
-    new_id: Callable[[], str]
-
-
-def _camera(camera: CameraSettings, shared: _Shared) -> CameraParts:
-    settings = shared.settings
+def _camera(
+    camera: CameraSettings,
+    settings: NodeSettings,
+    *,
+    detector: SwappableDetector,
+    teacher: Detector | None,
+    metrics: NodeMetrics,
+    new_id: Callable[[], str],
+) -> CameraParts:
     path = settings.data / "privacy" / f"{camera.name}.json"
     account = PrivacyAccountant(path, settings.privacy, utc=time.time)
     parts = PipelineParts(
-        shared.detector,
-        shared.teacher,
+        detector,
+        teacher,
         account,
-        shared.metrics,
-        shared.new_id,
+        metrics,
+        new_id,
         settings.evidence,
         settings.teacher,
         OpenHazards(settings.data / "hazards" / f"{camera.name}.json"),
