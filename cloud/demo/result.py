@@ -196,7 +196,7 @@ def figures_of(result: DemoResult) -> list[Figure]:
         Figure("first_frame_s", measured.first_frame_s, "s", "<= 3"),
         Figure("frames_lost_in_swap", measured.frames_lost_in_swap, "frames", "= 0"),
         Figure(
-            "false_alarms_on_painted_empty_per_100",
+            "false_alarms_on_empty_patches_per_100",
             None if alarms is None else alarms.promoted_per_100,
             "per 100 images",
             "<= 1" if alarms is None else f"<= {alarms.base_per_100 + 1:.2f}",

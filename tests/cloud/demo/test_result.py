@@ -18,7 +18,7 @@ NAMES = {
     "edge_node_resident_mb",
     "first_frame_s",
     "frames_lost_in_swap",
-    "false_alarms_on_painted_empty_per_100",
+    "false_alarms_on_empty_patches_per_100",
 }
 
 

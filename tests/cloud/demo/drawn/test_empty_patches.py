@@ -20,7 +20,7 @@ from tests.support.synth.fakes import COLOURS, FakeDetector, FakeGenerator
 
 NIGHT, DAY = Condition.parse("night-rain"), Condition.parse("day-clear")
 STREETS = DrawnBackgrounds(WorldName.HOLDOUT)
-FIGURE = "false_alarms_on_painted_empty_per_100"
+FIGURE = "false_alarms_on_empty_patches_per_100"
 
 
 class MarkingGenerator(FakeGenerator):
