@@ -1,4 +1,4 @@
-"""The composition root of the edge node: settings in, a running node out. Read it aloud to know the node."""
+"""The composition root of the edge node: settings in, a running node out."""
 
 import logging
 import threading

@@ -76,17 +76,17 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Is everything here that a node needs? Exit code 3 when something is missing."""
+    """Check this machine for what a node needs; exit code 3 when something is missing."""
     from edge.doctor import examine
 
-    findings = examine(config)
+    results = examine(config)
     if as_json:
-        _out.print_json(json.dumps([{"what": f.what, "fine": f.fine, "says": f.says} for f in findings]))
+        _out.print_json(json.dumps({r.name: {"ok": r.ok, "detail": r.detail} for r in results}))
     else:
-        for finding in findings:
-            mark = "[green]ok[/]" if finding.fine else "[red]missing[/]"
-            _out.print(f"{mark:>8}  {finding.what}: {finding.says}", highlight=False)
-    if not all(finding.fine for finding in findings):
+        for result in results:
+            mark = "[green]ok[/]" if result.ok else "[red]missing[/]"
+            _out.print(f"{mark:>8}  {result.name}: {result.detail}", highlight=False)
+    if not all(result.ok for result in results):
         raise typer.Exit(ExitCode.UNHEALTHY)
 
 
@@ -97,14 +97,14 @@ def replay(
     frames: Annotated[int, typer.Option(help="At most so many frames.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """Play a video to a detector, offline: what the node would see, how fast, and in how much memory."""
+    """Run a detector on a video, offline: what it detects, how fast, and in how much memory."""
     from edge.replay import replay_video
 
-    seen = replay_video(video, bundle, frames)
+    result = asdict(replay_video(video, bundle, frames))
     if as_json:
-        _out.print_json(json.dumps(asdict(seen)))
+        _out.print_json(json.dumps(result))
         return
-    for name, value in asdict(seen).items():
+    for name, value in result.items():
         _out.print(f"{name}: {value}", highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""Is everything here that a node needs? Looks and tells; changes nothing."""
+"""Checks that everything that a node needs is present; changes nothing."""
 
 import importlib.util
 import tempfile
@@ -19,19 +19,19 @@ NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was looked at. `says` is a version, a path, or what to do."""
+    """The result of one check. `detail` is a version, a path, or what to do."""
 
-    what: str
-    fine: bool
-    says: str
+    name: str
+    ok: bool
+    detail: str
 
 
 def examine(config: Path | None) -> list[CheckResult]:
-    """Look at the programs a node needs and, with a configuration, at the files that it names."""
-    findings = [_runtime(), _video(), _broker(), _lean()]
+    """Check the programs that a node needs and, with a configuration, the files that it names."""
+    results = [_runtime(), _video(), _broker(), _lean()]
     if config is not None:
-        findings += _files(config)
-    return findings
+        results += _files(config)
+    return results
 
 
 def _runtime() -> CheckResult:
@@ -48,10 +48,10 @@ def _video() -> CheckResult:
         capture = cv2.VideoCapture(path)
         good, _ = capture.read()
         capture.release()
-    says = (
+    detail = (
         f"OpenCV {cv2.__version__} reads video" if good else "OpenCV reads no video; reinstall opencv-python"
     )
-    return CheckResult("video", good, says)
+    return CheckResult("video", good, detail)
 
 
 def _broker() -> CheckResult:
@@ -63,8 +63,10 @@ def _broker() -> CheckResult:
 
 def _lean() -> CheckResult:
     found = [name for name in NOT_AT_THE_EDGE if importlib.util.find_spec(name)]
-    says = f"also installed here: {', '.join(found)} (a site needs none)" if found else "no training library"
-    return CheckResult("lean", True, says)
+    detail = (
+        f"also installed here: {', '.join(found)} (a site needs none)" if found else "no training library"
+    )
+    return CheckResult("lean", True, detail)
 
 
 def _files(config: Path) -> list[CheckResult]:
@@ -72,15 +74,15 @@ def _files(config: Path) -> list[CheckResult]:
         settings = load_settings(NodeSettings, config)
     except BlindspotError as error:
         return [CheckResult("configuration", False, str(error))]
-    findings = [CheckResult("configuration", True, str(config))]
+    results = [CheckResult("configuration", True, str(config))]
     wanted = {
         "trust file": settings.trust,
         "mirror folder": settings.mirror,
         "teacher": settings.teacher.bundle,
         "broker credentials": settings.broker.credentials,
     }
-    for what, path in wanted.items():
+    for name, path in wanted.items():
         if path is not None:
-            there = path.exists()
-            findings.append(CheckResult(what, there, str(path) if there else f"{path} does not exist"))
-    return findings
+            exists = path.exists()
+            results.append(CheckResult(name, exists, str(path) if exists else f"{path} does not exist"))
+    return results

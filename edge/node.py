@@ -1,4 +1,4 @@
-"""The running node: one thread a camera, one for updates, one for reports that come on a schedule.
+"""The running node: one thread per camera, one for updates, one for reports that come on a schedule.
 
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
 thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here

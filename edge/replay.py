@@ -1,4 +1,4 @@
-"""Plays a video to a detector, offline: what it sees, how fast, how long until the first frame, memory."""
+"""Runs a detector on a video, offline: detections, speed, time to the first frame, memory."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from edge.vision.onnx_detector import OnnxDetector
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay gave; times in milliseconds or seconds, memory in MiB."""
+    """The result of a replay; times in milliseconds or seconds, memory in MiB."""
 
     frames: int
     detections: dict[str, int]
@@ -29,7 +29,7 @@ class Replay:
 
 
 def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
-    """Look at the first frames of a video file or image folder, every one of them.
+    """Run the detector on the first `frames` frames of a video file or image folder, without skipping any.
 
     Raises:
         SourceError: nothing can be read there.
@@ -39,19 +39,26 @@ def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
     detector = OnnxDetector(bundle)
     names = detector.description.class_names
     tracker = ByteTracker(detector.description, TrackerSettings())
-    stop, looks_ms, seen, first_s, tracks = threading.Event(), [], Counter[str](), 0.0, set[int]()
+    stop, inference_ms, found_of_class = threading.Event(), [], Counter[str]()
+    first_s, tracks = 0.0, set[int]()
     for frame in open_source(str(video), SourceSettings(speed=None), camera="replay").frames(stop):
         if isinstance(frame, SourceError):
             raise frame
         started = time.perf_counter()
         found = detector.detect([frame.image])[0]
-        looks_ms.append(1000 * (time.perf_counter() - started))
-        seen.update(names[class_id] for class_id in found.class_id)
+        inference_ms.append(1000 * (time.perf_counter() - started))
+        found_of_class.update(names[class_id] for class_id in found.class_id)
         tracks |= {track.id for track in tracker.update(found, frame.time_s).active}
         first_s = first_s or time.perf_counter() - began
-        if len(looks_ms) >= frames:
+        if len(inference_ms) >= frames:
             stop.set()
-    p50, p95 = (round(float(np.percentile(looks_ms, share)), 2) for share in (50, 95))
+    p50, p95 = (round(float(np.percentile(inference_ms, percent)), 2) for percent in (50, 95))
     return Replay(
-        len(looks_ms), dict(seen), len(tracks), p50, p95, round(first_s, 2), round(resident_mb(), 1)
+        len(inference_ms),
+        dict(found_of_class),
+        len(tracks),
+        p50,
+        p95,
+        round(first_s, 2),
+        round(resident_mb(), 1),
     )

@@ -58,7 +58,7 @@ class _CloudStops(BaseException):
 
 
 class Campaigns:
-    """Starts, cancels, resumes and runs campaigns; one launched instance a process."""
+    """Starts, cancels, resumes and runs campaigns; one launched instance per process."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ _VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
 class Mirror:
     """The folder: `metadata/`, `orders/<site>.json`, `targets/<sha256>`.
 
-    `lacks` says why the last refresh did not copy everything; empty when it did.
+    `lacks` is the reason why the last refresh did not copy everything; empty when it did.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a site's gate is told: site, brokers, folders, how often it looks, how much may leave."""
+"""Settings of a site's gate: site, brokers, folders, polling interval, how much may leave."""
 
 import math
 from pathlib import Path

@@ -23,7 +23,7 @@ _MIN_SIDE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class BoxMotion:
-    """State of the filter: value (4,) of cx, cy, w, h in pixels, velocity (4,) in pixels a second.
+    """State of the filter: value (4,) of cx, cy, w, h in pixels, velocity (4,) in pixels per second.
 
     `p00`, `p01`, `p11` (4,) are the covariance of value and velocity of each of the four.
     """
@@ -36,7 +36,7 @@ class BoxMotion:
 
     @classmethod
     def start(cls, xyxy: Floats) -> "BoxMotion":
-        """At rest at a first box, velocity unknown within a box size a second."""
+        """At rest at a first box, velocity unknown within a box size per second."""
         value = _centre_size(xyxy)
         scale = _scale(value)
         position, velocity = (2 * _MEASUREMENT * scale) ** 2, (_START_VELOCITY * scale) ** 2

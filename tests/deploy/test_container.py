@@ -53,10 +53,10 @@ def inside(*command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_fresh_container_is_healthy_by_its_own_doctor() -> None:
-    told = inside("blindspot-edge", "doctor", "--json")
-    findings = json.loads(told.stdout)
-    assert told.returncode == 0, told.stderr
-    assert {finding["what"]: finding["fine"] for finding in findings} == {
+    result = inside("blindspot-edge", "doctor", "--json")
+    findings = json.loads(result.stdout)
+    assert result.returncode == 0, result.stderr
+    assert {name: finding["ok"] for name, finding in findings.items()} == {
         "onnxruntime": True,
         "video": True,
         "nats-server": True,
