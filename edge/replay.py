@@ -59,6 +59,6 @@ def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
         len(tracks),
         p50,
         p95,
-        round(first_s, 2),
+        round(first_s, 3),
         round(resident_mb(), 1),
     )
