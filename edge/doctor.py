@@ -2,7 +2,6 @@
 
 import importlib.util
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -13,17 +12,9 @@ from edge.vision.onnx_detector import available_providers
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
 from messaging.runtime.configuration_files import load_settings
+from messaging.runtime.start_checks import CheckResult
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The result of one check. `detail` is a version, a path, or what to do."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 def examine(config: Path | None) -> list[CheckResult]:

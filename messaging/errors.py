@@ -2,6 +2,9 @@
 
 BlindspotError                  root of every error of ours; one sentence: what, where, what to do
 ├── ConfigurationError          the caller's settings or arguments (also: unknown hazard class or tag)
+├── StartRefused                a folder, file, port or disk that the program needs is not usable
+├── FileFault                   a file that cannot be read, or holds something else than expected
+│   └── StateFileBroken         a state file that is empty, cut or from another program
 ├── MessageRefused              the peer's message: unknown version, over the cap, not on the allow-list
 ├── WireError                   the broker or the link
 │   ├── WireUnavailable         not reachable now; retry the same message id later
@@ -18,6 +21,18 @@ class BlindspotError(Exception):
 
 class ConfigurationError(BlindspotError):
     """Settings or arguments that contradict themselves or name something unknown."""
+
+
+class StartRefused(BlindspotError):
+    """Something that a program needs before it starts is not usable."""
+
+
+class FileFault(BlindspotError):
+    """A file that cannot be read, or whose content is not what is expected there."""
+
+
+class StateFileBroken(FileFault):
+    """A state file that is empty, cut or not a state; it is never taken for one."""
 
 
 class MessageRefused(BlindspotError):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from messaging.errors import BlindspotError
+from messaging.runtime.addresses import MaskedFormatter, masked_text
+from messaging.runtime.os_errors import os_error_sentence
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _NOISY = ("httpx", "uvicorn.error", "dbos")
@@ -21,17 +23,24 @@ class ExitCode(IntEnum):
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Log to stderr in one format; libraries log warnings only."""
-    logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr)
+    """Log to stderr in one format, addresses masked; libraries log warnings only."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(MaskedFormatter(LOG_FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def exit_code_of(run: Callable[[], object]) -> ExitCode:
-    """Run a program to its end; an error of ours becomes one sentence on stderr and exit code 1."""
+    """Run a program to its end; an error of ours or of the system is one sentence and exit code 1."""
     try:
         run()
     except BlindspotError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return ExitCode.FAILED
-    return ExitCode.OK
+        sentence = str(error)
+    except OSError as error:
+        logging.getLogger(__name__).debug("operating-system error", exc_info=error)
+        sentence = os_error_sentence(error)
+    else:
+        return ExitCode.OK
+    sys.stderr.write(f"error: {masked_text(sentence)}\n")
+    return ExitCode.FAILED

@@ -1,0 +1,131 @@
+"""Checks of folders, files, ports, disks and clocks that a program needs, made before it starts.
+
+Programs call `require`, which raises for the first fault; the doctors print every result. A check changes
+nothing that stays: the write test makes one temporary file and removes it.
+"""
+
+import os
+import shutil
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from messaging.errors import BlindspotError, StartRefused
+from messaging.runtime.os_errors import os_error_sentence
+
+MIN_FREE_BYTES = 256 * 2**20
+MIN_FREE_INODES = 1000
+FUTURE_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one check: `detail` is a version, path or measurement, or the fault and its remedy."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def require(results: Iterable[CheckResult]) -> None:
+    """Raise `StartRefused` with the sentence of the first check that failed."""
+    for result in results:
+        if not result.ok:
+            raise StartRefused(f"{result.name}: {result.detail}")
+
+
+def opened(name: str, open_it: Callable[[], object]) -> CheckResult:
+    """Whether `open_it` succeeds; its result, if it is a text, is the detail."""
+    try:
+        found = open_it()
+    except BlindspotError as error:
+        return CheckResult(name, False, str(error))
+    except OSError as error:
+        return CheckResult(name, False, os_error_sentence(error))
+    return CheckResult(name, True, found if isinstance(found, str) else "fine")
+
+
+def writable_folder(name: str, folder: Path) -> CheckResult:
+    """Whether files can be made in the folder, or the folder itself in the nearest one that exists."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        return CheckResult(name, False, f"{place} is a file; name a folder")
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".blindspot-check-") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as error:
+        return CheckResult(name, False, os_error_sentence(OSError(error.errno, error.strerror, str(place))))
+    return CheckResult(name, True, str(folder))
+
+
+def readable_file(name: str, path: Path) -> CheckResult:
+    """Whether the file is there, is not empty and can be read."""
+    try:
+        if not path.is_file():
+            there = (
+                "is not a regular file; name a file" if path.exists() else "does not exist; check the path"
+            )
+            return CheckResult(name, False, f"{path} {there}")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        return CheckResult(name, False, os_error_sentence(error))
+    return CheckResult(name, not empty, f"{path} is empty; restore it" if empty else str(path))
+
+
+def private_file(name: str, path: Path) -> CheckResult:
+    """Whether only the owner may read the file (no permission of group or others)."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return CheckResult(name, False, os_error_sentence(error))
+    if mode & 0o077:
+        return CheckResult(name, False, f"{path} has mode {mode:04o}; others may read it: chmod 600 {path}")
+    return CheckResult(name, True, f"{path} (mode {mode:04o})")
+
+
+def disk_room(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> CheckResult:
+    """Whether the folder's disk has room and inodes left."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        free, inodes = shutil.disk_usage(folder).free, os.statvfs(folder)
+    except OSError as error:
+        return CheckResult(name, False, os_error_sentence(error))
+    detail = f"{free / 2**30:.1f} GiB free on the disk of {folder}"
+    if free < min_bytes:
+        return CheckResult(name, False, f"{detail}, at least {min_bytes / 2**30:.2f} are needed; free space")
+    if inodes.f_files and inodes.f_favail < MIN_FREE_INODES:
+        return CheckResult(
+            name, False, f"{inodes.f_favail} inodes free on the disk of {folder}; remove files"
+        )
+    return CheckResult(name, True, detail)
+
+
+def free_port(name: str, host: str, port: int) -> CheckResult:
+    """Whether a TCP server can listen there now; port 0 always can."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except (OSError, OverflowError) as error:
+        what = os_error_sentence(error) if isinstance(error, OSError) else "a port is 0 to 65535"
+        return CheckResult(name, False, f"{host}:{port}: {what}")
+    return CheckResult(name, True, f"{host}:{port} is free")
+
+
+def clock_after_files(
+    name: str, paths: Iterable[Path], *, now_utc: Callable[[], float] = time.time
+) -> CheckResult:
+    """Whether this machine's clock is not behind the times of files that it wrote itself."""
+    newest = max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    ahead_s = newest - now_utc()
+    if ahead_s > FUTURE_LIMIT_S:
+        return CheckResult(name, False, f"the clock is {ahead_s:.0f} s behind the newest file; set the clock")
+    return CheckResult(name, True, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_utc())))
