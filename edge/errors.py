@@ -3,6 +3,7 @@
 messaging.errors.BlindspotError
 └── EdgeError
     ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
+    ├── ImageRefused            an image file that is cut off, too large, damaged or of another format
     ├── DetectorError           inference failed; must not be treated as an empty street
     ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
     │   └── UnsafeGraph         it reaches for other files, or for operators that are not standard
@@ -20,6 +21,10 @@ class EdgeError(BlindspotError):
 
 class SourceError(EdgeError):
     """A camera, video file or image folder that gives no frames."""
+
+
+class ImageRefused(EdgeError):
+    """An image file that cannot be read as an image; the message names it and a remedy."""
 
 
 class DetectorError(EdgeError):
