@@ -21,6 +21,7 @@ from cloud.api.services import Services
 from cloud.campaigns.edge_stages import EdgeStages
 from cloud.campaigns.image_stages import ImageStages
 from cloud.campaigns.model_stages import ModelStages
+from cloud.campaigns.requirements import CampaignRequirements, PlanRequirements
 from cloud.campaigns.stage import StageTable
 from cloud.campaigns.stages import stage_table
 from cloud.campaigns.triggers import Triggers
@@ -119,6 +120,13 @@ def campaign_stages(parts: CloudParts) -> StageTable:
     )
 
 
+def campaign_requirements(parts: CloudParts) -> PlanRequirements:
+    """What plans are checked against before a campaign starts."""
+    return CampaignRequirements(
+        parts.settings, parts.register, parts.datasets, parts.models, parts.reports
+    ).of
+
+
 def starting_model(parts: CloudParts) -> None:
     """Release the configured or shipped starting detector if the fleet has no model."""
     release_first_model(
@@ -135,6 +143,7 @@ async def run_cloud(
     *,
     hub: Hub | None = None,
     stages: Callable[[CloudParts], StageTable] = campaign_stages,
+    requirements: Callable[[CloudParts], PlanRequirements] = campaign_requirements,
     first_model: Callable[[CloudParts], None] = starting_model,
     started: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -145,6 +154,7 @@ async def run_cloud(
         stop: set it to end the cloud.
         hub: an existing hub; by default one is embedded.
         stages: makes the stages of campaigns.
+        requirements: makes the check of a plan before its campaign starts.
         first_model: releases the detector that a new fleet begins with.
         started: called once.
 
@@ -169,7 +179,7 @@ async def run_cloud(
                 on_end=parts.register.campaign_ended,
             )
             await stack.enter_async_context(_launched(campaigns))
-            services = _services(parts, campaigns, hub)
+            services = _services(parts, campaigns, hub, requirements(parts))
             await _serve(services, parts, hub, stop, started, first_model)
 
 
@@ -207,7 +217,7 @@ def _parts(
     )
 
 
-def _services(parts: CloudParts, campaigns: Campaigns, hub: Hub) -> Services:
+def _services(parts: CloudParts, campaigns: Campaigns, hub: Hub, requirements: PlanRequirements) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
         return () if connected else ("the hub broker does not answer",)
@@ -221,6 +231,7 @@ def _services(parts: CloudParts, campaigns: Campaigns, hub: Hub) -> Services:
         campaigns=campaigns,
         rollouts=parts.rollouts,
         datasets=parts.datasets,
+        requirements=requirements,
         metrics=parts.metrics,
         readiness=readiness,
         revoke_credentials=hub.revoke_site,
@@ -261,6 +272,7 @@ async def _serve(
             register=parts.register,
             store=parts.campaign_rows,
             campaigns=services.campaigns,
+            requirements=services.requirements,
             metrics=parts.metrics,
         ).run(stop, every_s=settings.failure_modes.refresh_s),
         _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),

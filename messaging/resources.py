@@ -193,6 +193,16 @@ class PlannedOrderResource(Resource):
     prototype_sites: int = 0
 
 
+class RequirementResource(Resource):
+    """One thing that a stage of a campaign needs; the start is refused without those that are `needed`."""
+
+    stage: str
+    name: str
+    met: bool
+    needed: bool
+    detail: str
+
+
 class CampaignPlanResource(Resource):
     """The plan of a campaign that is not started."""
 
@@ -204,7 +214,7 @@ class CampaignPlanResource(Resource):
     replay_images: int
     calibration_images: int
     holdout_images: int
-    warnings: tuple[str, ...] = ()
+    requirements: tuple[RequirementResource, ...] = ()
 
 
 class StageResource(Resource):

@@ -11,6 +11,7 @@ from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query, text_
 from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
 from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
+from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.datasets import DataRole
 from cloud.errors import NotKnown
 from cloud.store.records import Campaign, CampaignPlan, CampaignState
@@ -23,6 +24,7 @@ from messaging.resources import (
     ImageResource,
     Page,
     PlannedOrderResource,
+    RequirementResource,
     StageResource,
 )
 
@@ -120,7 +122,9 @@ def _add_moving(router: APIRouter, services: Services) -> None:
         if known is not None:
             response.status_code = 200
             return view_campaign(services, known)
-        started = campaigns.start(planned(request), started_by="operator", idempotency_key=idempotency_key)
+        plan = planned(request)
+        refuse_unmet(services.requirements(plan))
+        started = campaigns.start(plan, started_by="operator", idempotency_key=idempotency_key)
         return view_campaign(services, started)
 
     @router.post("/campaigns/{campaign}/approve")
@@ -140,7 +144,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
 
 def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
-    register, orders, warnings = services.register, [], []
+    register, orders = services.register, []
     for mode in (register.mode(name) for name in plan.modes):
         prototype = register.prototype_for(mode)
         order = synthesis_order(
@@ -163,15 +167,6 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
     replay = services.datasets.images(DataRole.REPLAY) + services.datasets.images(DataRole.BASE)
     calibration = services.datasets.images(DataRole.CALIBRATION)
     holdout = services.datasets.images(DataRole.HOLDOUT)
-    if not replay:
-        warnings.append("there is no replay data; add it with `blindspot data add FOLDER --role replay`")
-    if not calibration:
-        warnings.append(
-            "there is nothing to choose thresholds on, they stay the incumbent's; add labelled images of all "
-            "conditions with `blindspot data add FOLDER --role calibration`"
-        )
-    if not holdout:
-        warnings.append("there is no holdout; add one with `blindspot data add FOLDER --role holdout`")
     return CampaignPlanResource(
         modes=plan.modes,
         count=plan.count,
@@ -181,7 +176,12 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         replay_images=replay,
         calibration_images=calibration,
         holdout_images=holdout,
-        warnings=tuple(warnings),
+        requirements=tuple(
+            RequirementResource(
+                stage=one.stage, name=one.name, met=one.met, needed=one.needed, detail=one.detail
+            )
+            for one in services.requirements(plan)
+        ),
     )
 
 

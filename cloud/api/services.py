@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.workflow import Campaigns
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
@@ -45,6 +46,7 @@ class Services:
     campaigns: Campaigns
     rollouts: RolloutControl
     datasets: DatasetRegister
+    requirements: PlanRequirements
     metrics: CloudMetrics
     readiness: Callable[[], tuple[str, ...]] = tuple
     revoke_credentials: Callable[[str], None] = lambda site: None

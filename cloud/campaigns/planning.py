@@ -5,7 +5,10 @@ if there is one. The same plan, campaign and prototypes give the same orders.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
@@ -19,11 +22,22 @@ from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SizeBin
 from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 
 _PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty
-KNOWN_OPTIONS = frozenset({"best_of", "budget_factor", "use_prototypes", "epochs", "learning_rate"})
 DEFAULT_GEOMETRY = (
     WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
     WeightedGeometry(size=SizeBin.MEDIUM, region=RegionBin.BOTTOM, weight=1.0),
 )
+
+
+class CampaignOptions(BaseModel):
+    """What a request may override for one campaign; None keeps the setting."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    best_of: int | None = Field(default=None, ge=1, le=16)
+    budget_factor: float | None = Field(default=None, ge=1.0, le=100.0)
+    use_prototypes: bool | None = None
+    epochs: int | None = Field(default=None, ge=1, le=1000)
+    learning_rate: float | None = Field(default=None, gt=0.0, le=1.0)
 
 
 def plan_campaign(
@@ -33,11 +47,7 @@ def plan_campaign(
 
     Raises `CampaignRefused`, `NotKnown`.
     """
-    unknown = sorted(set(request.options) - KNOWN_OPTIONS)
-    if unknown:
-        raise CampaignRefused(
-            f"campaign option {unknown[0]!r} is unknown; known options: {', '.join(sorted(KNOWN_OPTIONS))}"
-        )
+    _refuse_options(request.options)
     modes = _chosen(request, register)
     _refuse_busy(modes, campaigns)
     for mode in modes:
@@ -93,6 +103,21 @@ def class_to_generate(mode: FailureMode, suggested: str | None) -> str:
             "to it first"
         )
     return name
+
+
+def _refuse_options(options: Mapping[str, Any]) -> None:
+    known = sorted(CampaignOptions.model_fields)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise CampaignRefused(f"campaign option {unknown[0]!r} is unknown; known options: {', '.join(known)}")
+    try:
+        CampaignOptions.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise CampaignRefused(
+            f"campaign option {name!r} is {str(first['input'])[:60]!r}: {first['msg']}"
+        ) from None
 
 
 def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[FailureMode]:

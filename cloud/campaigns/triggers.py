@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cloud.campaigns.planning import plan_campaign
+from cloud.campaigns.requirements import PlanRequirements, refuse_unmet
 from cloud.campaigns.workflow import Campaigns
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.register import ModeRegister, campaign_candidates
@@ -96,6 +97,7 @@ class Triggers:
     register: ModeRegister
     store: CampaignStore
     campaigns: Campaigns
+    requirements: PlanRequirements
     metrics: CloudMetrics
     clock: Callable[[], float] = time.time
 
@@ -119,6 +121,7 @@ class Triggers:
         request = CampaignRequest(modes=firing.modes)
         try:
             plan = plan_campaign(request, self.register, self.store, self.synthesis)
+            refuse_unmet(self.requirements(plan))
         except CampaignRefused as error:
             logger.info("rule %s does not start: %s", firing.rule.name, error)
             return []

@@ -18,7 +18,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource
+from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource, RequirementResource
 from messaging.runtime.program import ExitCode
 
 campaign = typer.Typer(
@@ -60,8 +60,12 @@ def plan(
         rows,
         "",
     )
-    for warning in found.warnings:
-        notes.print(f"[yellow]{warning}[/yellow]")
+    print_table(
+        "What its stages need",
+        ("stage", "needs", "", "detail"),
+        [(one.stage, one.name, _mark(one), one.detail) for one in found.requirements],
+        "",
+    )
 
 
 @campaign.command("start")
@@ -150,6 +154,12 @@ def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: J
     print_table(title, ("stage", "state", "progress", "note", "started", "ended"), rows, "")
     refused = ", ".join(f"{reason} {n}" for reason, n in sorted(found.images_refused.items()))
     notes.print(f"images kept {found.images_kept}; refused: {refused or 'none'}")
+
+
+def _mark(one: RequirementResource) -> str:
+    if one.met:
+        return "ok"
+    return "MISSING" if one.needed else "absent"
 
 
 def _request(modes: list[str] | None, top: int, count: int | None, seed: int | None) -> CampaignRequest:

@@ -168,13 +168,11 @@ def test_what_is_not_there_is_refused_with_a_sentence(client: RemoteCloud, path:
         client.get(path, CampaignResource)
 
 
-def test_a_plan_warns_of_what_is_missing_and_starts_nothing(client: RemoteCloud) -> None:
+def test_a_plan_shows_its_orders_and_starts_nothing(client: RemoteCloud) -> None:
     plan = client.send("POST", "campaigns/plan", CampaignPlanResource, CampaignRequest(count=5, seed=1))
     assert plan.modes == (MODE,)
     assert plan.incumbent_digest == HERE
     assert [order.class_name for order in plan.orders] == ["pothole"]
-    for role in ("replay", "calibration", "holdout"):
-        assert any(f"--role {role}" in warning for warning in plan.warnings)
     assert client.page("campaigns", CampaignResource) == []
 
 
@@ -183,6 +181,8 @@ def test_a_wrong_request_is_a_problem_document_that_names_the_field(cloud: Runni
     for body, status, detail in (
         ({"count": -1}, 422, "count"),
         ({"options": {"epoch": 1}}, 409, "option 'epoch' is unknown"),
+        ({"options": {"epochs": "many"}}, 409, "option 'epochs' is 'many'"),
+        ({"options": {"learning_rate": -1}}, 409, "option 'learning_rate' is '-1'"),
     ):
         answer = httpx.post(f"{url}/api/v1/campaigns", json=body, headers=token(cloud), trust_env=False)
         assert answer.status_code == status

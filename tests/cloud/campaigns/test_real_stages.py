@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.app import campaign_stages, starting_model
+from cloud.app import campaign_requirements, campaign_stages, starting_model
 from cloud.campaigns import image_stages
 from cloud.data.datasets import DataRole
 from cloud.settings import (
@@ -44,7 +44,13 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
         DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 8, 500_000),
         DataRole.HOLDOUT: SceneSet(WorldName.HOLDOUT, BASE_CONDITIONS, 6, 500_000),
     }
-    with running_cloud(settings, campaign_stages, sites=("harbour",), first_model=starting_model) as cloud:
+    with running_cloud(
+        settings,
+        campaign_stages,
+        requirements=campaign_requirements,
+        sites=("harbour",),
+        first_model=starting_model,
+    ) as cloud:
         assert cloud.parts is not None
         for role, scenes in drawn.items():
             cloud.parts.datasets.add(draw_folder(scenes, tmp_path / role), role)

@@ -13,8 +13,10 @@ from ulid import ULID
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.services import Services
+from cloud.campaigns.requirements import CampaignRequirements
 from cloud.campaigns.workflow import Campaigns
 from cloud.data.datasets import DatasetRegister
+from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings, sqlite_url
@@ -73,6 +75,13 @@ class FilledCloud:
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             datasets=DatasetRegister(self.folder.datasets),
+            requirements=CampaignRequirements(
+                settings,
+                register,
+                DatasetRegister(self.folder.datasets),
+                ModelFiles(self.folder.models),
+                self.reports,
+            ).of,
             metrics=metrics,
         )
         token = read_or_make_token(self.folder.token)

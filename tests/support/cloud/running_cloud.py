@@ -8,14 +8,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, run_cloud
+from cloud.campaigns.requirements import PlanRequirements, Requirement
 from cloud.campaigns.stage import StageTable
 from cloud.fleet.hub import Hub
 from cloud.fleet.release_register import record_release
 from cloud.settings import CloudSettings
+from cloud.store.records import CampaignPlan
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
@@ -158,6 +161,11 @@ class RunningCloud:
         return RemoteCloud.of_folder(self.settings.data)
 
 
+def nothing_needed(plan: CampaignPlan) -> tuple[Requirement, ...]:
+    """The requirements of scripted stages."""
+    return ()
+
+
 @contextmanager
 def running_cloud(
     settings: CloudSettings,
@@ -165,14 +173,17 @@ def running_cloud(
     *,
     sites: tuple[str, ...] = (),
     script: SiteScript | None = None,
+    requirements: Callable[[CloudParts], PlanRequirements] = lambda _: nothing_needed,
     first_model: Callable[[CloudParts], None] = release_first,
     embedded_hub: bool = False,
 ) -> Iterator[RunningCloud]:
     """The cloud in a thread of its own, until the context ends; errors of the cloud are raised here.
 
-    With `embedded_hub` it has a real broker, and no scripted sites.
+    Scripted stages need nothing; with `campaign_stages` give `campaign_requirements` too. With
+    `embedded_hub` it has a real broker, and no scripted sites.
     """
     cloud, up, failures = RunningCloud(settings), threading.Event(), []
+    run = partial(run_cloud, requirements=requirements, first_model=first_model)
     ending: list[Callable[[], object]] = []
 
     async def whole() -> None:
@@ -188,9 +199,7 @@ def running_cloud(
 
         play = asyncio.create_task(_play(cloud, sites, script))
         try:
-            await run_cloud(
-                settings, stop, stages=made, hub=hub, first_model=first_model, started=lambda _: up.set()
-            )
+            await run(settings, stop, stages=made, hub=hub, started=lambda _: up.set())
         finally:
             play.cancel()
 

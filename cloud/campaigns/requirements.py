@@ -1,0 +1,192 @@
+"""What the stages of a campaign need, checked when it is planned: hours before a stage would miss it.
+
+Reads folders, the register and the store; changes nothing and loads no pixels. A requirement that is `needed`
+and not met refuses the start; any other one is shown with the plan.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud.campaigns.planning import class_to_generate
+from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.labelled_images import list_labelled
+from cloud.detector.model_files import ModelFiles
+from cloud.errors import CampaignRefused
+from cloud.failure_modes.register import ModeRegister
+from cloud.settings import CloudSettings
+from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
+from cloud.store.records import CampaignPlan, CampaignStage
+from cloud.store.report_store import ReportStore
+from messaging.errors import BlindspotError
+
+_BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
+_BYTES_OF_MODELS = 512 * 2**20
+_REPORTING_S = 180
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that a stage needs. `detail` is what was found, or what is missing and the remedy."""
+
+    stage: CampaignStage
+    name: str
+    met: bool
+    detail: str
+    needed: bool = True
+
+
+PlanRequirements = Callable[[CampaignPlan], tuple[Requirement, ...]]
+
+
+def refuse_unmet(requirements: Iterable[Requirement]) -> None:
+    """Raise `CampaignRefused` with everything that is needed and missing."""
+    missing = [one for one in requirements if one.needed and not one.met]
+    if missing:
+        raise CampaignRefused("; ".join(f"{one.stage} needs {one.name}: {one.detail}" for one in missing))
+
+
+@dataclass(frozen=True)
+class CampaignRequirements:
+    """Checks plans against what this cloud has."""
+
+    settings: CloudSettings
+    register: ModeRegister
+    datasets: DatasetRegister
+    models: ModelFiles
+    reports: ReportStore
+    clock: Callable[[], float] = time.time
+
+    def of(self, plan: CampaignPlan) -> tuple[Requirement, ...]:
+        """What the stages of this plan need, in the order of the stages."""
+        return tuple(self._all(plan))
+
+    def _all(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        yield self._incumbent(plan)
+        yield self._generator()
+        yield self._reference()
+        yield self._backgrounds()
+        yield self._room(plan)
+        yield self._data(
+            CampaignStage.TRAIN,
+            DataRole.REPLAY,
+            "training on new data alone destroys old classes",
+            needed=True,
+        )
+        yield self._data(
+            CampaignStage.TRAIN, DataRole.CALIBRATION, "thresholds stay the incumbent's", needed=False
+        )
+        yield self._data(
+            CampaignStage.EVALUATE, DataRole.HOLDOUT, "a candidate cannot be evaluated", needed=True
+        )
+        yield from self._covered(plan)
+        yield self._sites()
+        yield self._independent_source()
+
+    def _incumbent(self, plan: CampaignPlan) -> Requirement:
+        digest, stage, name = plan.incumbent_digest, CampaignStage.SYNTHESISE, "a model in service"
+        if digest is None:
+            return Requirement(
+                stage, name, False, "no model is in service; release a starting detector first"
+            )
+        try:
+            self.models.bundle(digest)
+            self.models.weights(digest)
+        except BlindspotError as error:
+            return Requirement(stage, name, False, str(error))
+        return Requirement(stage, name, True, digest[:12])
+
+    def _generator(self) -> Requirement:
+        generator, name = self.settings.synthesis.generator, "a generator"
+        try:
+            found = _describe_generator(generator)
+        except BlindspotError as error:
+            return Requirement(CampaignStage.SYNTHESISE, name, False, str(error))
+        return Requirement(CampaignStage.SYNTHESISE, name, True, found)
+
+    def _reference(self) -> Requirement:
+        path = self.settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS)
+        stage, name = CampaignStage.SYNTHESISE, "a reference detector"
+        if path is None:
+            remedy = (
+                "none is installed, so no second model confirms a generated hazard; set reference_weights"
+            )
+            return Requirement(stage, name, False, remedy, needed=False)
+        missing = f"{path} does not exist; correct synthesis.reference_weights"
+        return Requirement(stage, name, path.is_file(), path.name if path.is_file() else missing)
+
+    def _backgrounds(self) -> Requirement:
+        number = self.datasets.images(DataRole.BACKGROUND)
+        detail = (
+            f"{number} images" if number else "none, so streets are drawn; add images of your own streets"
+        )
+        return Requirement(CampaignStage.SYNTHESISE, "backgrounds", number > 0, detail, needed=False)
+
+    def _room(self, plan: CampaignPlan) -> Requirement:
+        wanted = _BYTES_OF_MODELS + int(
+            len(plan.modes) * plan.count * _BYTES_PER_IMAGE * self.settings.synthesis.budget_factor
+        )
+        free = shutil.disk_usage(self.settings.data).free
+        detail = f"{free / 2**30:.1f} GiB free, about {wanted / 2**30:.1f} needed"
+        met = free >= wanted
+        return Requirement(
+            CampaignStage.SYNTHESISE, "room on disk", met, detail if met else f"{detail}; free space"
+        )
+
+    def _data(self, stage: CampaignStage, role: DataRole, without: str, *, needed: bool) -> Requirement:
+        roles = (DataRole.REPLAY, DataRole.BASE) if role is DataRole.REPLAY else (role,)
+        number = sum(self.datasets.images(one) for one in roles)
+        remedy = f"there is none, and {without}; add some with `blindspot data add FOLDER --role {role}`"
+        return Requirement(
+            stage, f"{role} data", number > 0, f"{number} images" if number else remedy, needed=needed
+        )
+
+    def _covered(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        """Whether the holdout holds the hazards that the campaign is for."""
+        files = [f for folder in self.datasets.folders(DataRole.HOLDOUT) for f in list_labelled(folder)]
+        for mode in (self.register.mode(name) for name in plan.modes):
+            class_name = class_to_generate(mode, self.register.suggested_class(mode))
+            condition = mode.key.condition
+            number = sum(
+                any(box.class_name == class_name for box in file.boxes)
+                for file in files
+                if file.condition == condition
+            )
+            detail = (
+                f"{number} images" if number else "none: the holdout cannot show whether the mode improves"
+            )
+            name = f"holdout images of {class_name}, {condition.key}"
+            yield Requirement(CampaignStage.EVALUATE, name, number > 0, detail, needed=False)
+
+    def _sites(self) -> Requirement:
+        since = self.clock() - _REPORTING_S
+        reporting = [beat.site for beat in self.reports.heartbeats() if beat.heartbeat.at_utc >= since]
+        detail = ", ".join(reporting) or f"no site has reported in the last {_REPORTING_S} s; start its node"
+        return Requirement(CampaignStage.SHADOW, "a site that reports", bool(reporting), detail, needed=False)
+
+    def _independent_source(self) -> Requirement:
+        counts = self.reports.recall_counts()
+        supported = sum(count.supported for count in counts)
+        detail = (
+            f"{supported} supported tracks"
+            if supported
+            else "no site has reported a supported track; configure a teacher at a site to close modes"
+        )
+        return Requirement(CampaignStage.VERIFY, "an independent source", supported > 0, detail, needed=False)
+
+
+def _describe_generator(generator: str | None) -> str:
+    """The generator's name. Raises `CampaignRefused` for a folder without a pipeline."""
+    if generator is None:
+        return "the bundled one"
+    folder, _, revision = generator.partition("@")
+    if revision:
+        return generator
+    if not (Path(folder) / "model_index.json").is_file():
+        raise CampaignRefused(
+            f"{folder} holds no Stable Diffusion pipeline (model_index.json is absent); correct "
+            "synthesis.generator"
+        )
+    return folder

@@ -1,0 +1,121 @@
+"""What a plan lists as needed by its stages, and a start that is refused for what is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.api.client import RemoteCloud
+from cloud.app import CloudParts, campaign_requirements
+from cloud.data.datasets import DataRole
+from cloud.errors import NotNow
+from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
+from messaging.resources import (
+    CampaignPlanResource,
+    CampaignRequest,
+    CampaignResource,
+    RequirementResource,
+)
+from tests.support.cloud.labelled_images import square_images
+from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
+from tests.support.cloud.sample_reports import misdetection, tally
+from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.waiting import wait_until
+
+MODE = "fire.night-rain.missed"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> CloudSettings:
+    return CloudSettings(
+        data=tmp_path / "cloud",
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
+    )
+
+
+@pytest.fixture
+def cloud(settings: CloudSettings) -> Iterator[RunningCloud]:
+    with running_cloud(
+        settings, lambda _: ScriptedStages(), requirements=campaign_requirements, sites=("harbour",)
+    ) as up:
+        wait_until(lambda: "harbour" in up.sites and up.sites["harbour"].model)
+        model = up.sites["harbour"].model or ""
+        up.report(
+            "harbour",
+            *(misdetection(class_name="fire", model_digest=model) for _ in range(12)),
+            tally(model_digest=model),
+        )
+        wait_until(lambda: up.parts is not None and up.parts.register.modes())
+        yield up
+
+
+def planned(client: RemoteCloud) -> dict[str, RequirementResource]:
+    plan = client.send("POST", "campaigns/plan", CampaignPlanResource, CampaignRequest(modes=(MODE,)))
+    return {one.name: one for one in plan.requirements}
+
+
+def give_everything(parts: CloudParts, folder: Path) -> None:
+    """Replay, a holdout with the mode's hazard, and the files of the model in service."""
+    for role in (DataRole.REPLAY, DataRole.HOLDOUT):
+        images = square_images(folder / role, 1, seed=len(role), scene=role, condition="night-rain")
+        parts.datasets.add(images, role)
+    weights, bundle = folder / "weights.safetensors", folder / "model.onnx"
+    weights.write_bytes(b"weights")
+    bundle.write_bytes(FIRST)
+    parts.models.keep(weights, bundle)
+
+
+def test_a_plan_lists_what_each_stage_needs_and_how_to_get_it(cloud: RunningCloud) -> None:
+    with cloud.client() as client:
+        found = planned(client)
+    for role, needed in (("replay", True), ("calibration", False), ("holdout", True)):
+        one = found[f"{role} data"]
+        assert (one.met, one.needed) == (False, needed)
+        assert f"blindspot data add FOLDER --role {role}" in one.detail
+    assert not found["a model in service"].met, "a fleet runs it, but its files are not in this cloud"
+    assert found["a site that reports"].detail == "harbour"
+    assert found["an independent source"].met
+    assert not found["holdout images of fire, night-rain"].needed
+
+
+def test_a_start_is_refused_with_everything_that_is_missing(cloud: RunningCloud) -> None:
+    with cloud.client() as client:
+        with pytest.raises(NotNow, match=r"train needs replay data.*evaluate needs holdout data"):
+            client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
+        assert client.page("campaigns", CampaignResource) == []
+
+
+def test_a_campaign_starts_once_everything_is_there(cloud: RunningCloud, tmp_path: Path) -> None:
+    assert cloud.parts is not None
+    give_everything(cloud.parts, tmp_path)
+    with cloud.client() as client:
+        found = planned(client)
+        assert found["holdout images of fire, night-rain"].detail == "1 images"
+        assert [one.name for one in found.values() if one.needed and not one.met] == []
+        started = client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
+    assert started.modes == (MODE,)
+
+
+@pytest.mark.parametrize(
+    ("synthesis", "sentence"),
+    [
+        (SynthesisSettings(generator="/nonexistent/sd"), "holds no Stable Diffusion pipeline"),
+        (SynthesisSettings(reference_weights=Path("/nonexistent/w.safetensors")), "does not exist; correct"),
+    ],
+)
+def test_a_generator_or_judge_that_is_not_there_refuses_the_start(
+    settings: CloudSettings, tmp_path: Path, synthesis: SynthesisSettings, sentence: str
+) -> None:
+    changed = settings.model_copy(update={"synthesis": synthesis})
+    with running_cloud(
+        changed, lambda _: ScriptedStages(), requirements=campaign_requirements, sites=("harbour",)
+    ) as up:
+        wait_until(lambda: "harbour" in up.sites and up.sites["harbour"].model)
+        assert up.parts is not None
+        give_everything(up.parts, tmp_path)
+        model = up.sites["harbour"].model or ""
+        up.report("harbour", *(misdetection(class_name="fire", model_digest=model) for _ in range(12)))
+        wait_until(lambda: up.parts is not None and up.parts.register.modes())
+        with up.client() as client, pytest.raises(NotNow, match=sentence):
+            client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
