@@ -6,6 +6,7 @@ import numpy.typing as npt
 from messaging.reports import BoxGeometry
 
 Floats = npt.NDArray[np.float32]
+_STEP = 0.01
 
 
 def minute_of(at_utc: float) -> int:
@@ -20,7 +21,15 @@ def box_in_pixels(box: BoxGeometry, width: int, height: int) -> Floats:
 
 
 def geometry_of(xyxy: Floats, width: int, height: int) -> BoxGeometry:
-    """A box (4,) in pixels as centre and size in fractions of the frame, clipped to it, rounded to 0.01."""
+    """A box (4,) in pixels as centre and size in fractions of the frame, clipped to it, rounded to 0.01.
+
+    Its sides are at least 0.01, so that a small box can be found again.
+    """
     x1, x2 = np.clip([xyxy[0], xyxy[2]], 0, width) / width
     y1, y2 = np.clip([xyxy[1], xyxy[3]], 0, height) / height
-    return BoxGeometry(cx=float(x1 + x2) / 2, cy=float(y1 + y2) / 2, w=float(x2 - x1), h=float(y2 - y1))
+    return BoxGeometry(
+        cx=float(x1 + x2) / 2,
+        cy=float(y1 + y2) / 2,
+        w=max(float(x2 - x1), _STEP),
+        h=max(float(y2 - y1), _STEP),
+    )

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from cloud.errors import DataRefused
+from edge.errors import ImageRefused
+from edge.vision import image_files
 from edge.vision.detector import Image
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition, Light, taxonomy_of
@@ -86,12 +87,9 @@ class LabelledFile:
 def read_image(path: Path) -> Image:
     """An image as BGR uint8. Raises `DataRefused` naming the file."""
     try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
-        raise DataRefused(f"image {path} cannot be read ({error}); remove it or save it again") from None
-    if image is None:
-        raise DataRefused(f"image {path} cannot be decoded; remove it or save it again as JPEG or PNG")
-    return np.asarray(image, np.uint8)
+        return image_files.read_image(path)
+    except ImageRefused as error:
+        raise DataRefused(str(error)) from None
 
 
 def list_labelled(folder: Path) -> tuple[LabelledFile, ...]:

@@ -14,13 +14,14 @@ from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.fleet import PYTHON
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, FootagePhase
 from cloud.errors import DataRefused, DemoFailed
+from edge.errors import ImageRefused
+from edge.vision.image_files import IMAGE_SUFFIXES, read_image
 from messaging.resources import CameraResource
 from messaging.runtime.child_process import ChildProcess
 
 OWN_OBSERVATION_S = 90.0
-# as the edge reads them (edge.camera.capture)
+# as the edge reads them
 CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class Player(Protocol):
@@ -136,7 +137,13 @@ def _refuse_without_footage(path: Path) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and cv2.imread(str(path)) is not None
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return False
+    try:
+        read_image(path)
+    except ImageRefused:
+        return False
+    return True
 
 
 def _is_video(path: Path) -> bool:

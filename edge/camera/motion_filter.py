@@ -21,6 +21,7 @@ Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
 
 _FULL_STEP = 100.0
+_TALLEST = 4
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
 
@@ -97,6 +98,7 @@ class MotionFilter:
 
     def _small(self, image: npt.NDArray[np.uint8]) -> Plane:
         height = max(1, round(image.shape[0] * self._settings.width / image.shape[1]))
+        height = min(height, _TALLEST * self._settings.width)
         small = cv2.resize(image, (self._settings.width, height), interpolation=cv2.INTER_AREA)
         grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (0, 0), 1.0)
         return np.asarray(grey, np.float32)

@@ -23,6 +23,7 @@ Tag = TypeVar("Tag", Light, Weather, Sharpness)
 
 LEAST_PROBABILITY = 0.5
 _WIDTH = 320
+_HEIGHTS = (8, 4 * _WIDTH)
 _STEP_CLIP = 25.0
 _SHARP_RATIO = 0.212
 _BLURRED_RATIO = 0.2
@@ -117,7 +118,7 @@ def region_bin(xyxy: Floats, width: int, height: int) -> RegionBin:
 
 def image_statistics(image: Image) -> dict[str, float]:
     """The numbers that both tables read: brightness, colour, edges, fine texture, streaks and dots."""
-    height = max(8, round(image.shape[0] * _WIDTH / image.shape[1]))
+    height = min(max(_HEIGHTS[0], round(image.shape[0] * _WIDTH / image.shape[1])), _HEIGHTS[1])
     small = np.asarray(cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
     return {**_brightness(grey), **_colour(small), **_edges(grey), **_texture(grey)}

@@ -68,10 +68,13 @@ class Letterbox:
 
 
 def letterbox(image: Image, width: int, height: int) -> tuple[Floats, Letterbox]:
-    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept."""
+    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept.
+
+    A strip that would vanish at this scale keeps one row or column of the input.
+    """
     h, w = image.shape[:2]
     scale = min(width / w, height / h)
-    new_w, new_h = round(w * scale), round(h * scale)
+    new_w, new_h = max(round(w * scale), 1), max(round(h * scale), 1)
     left, top = (width - new_w) // 2, (height - new_h) // 2
     canvas = np.full((height, width, 3), GREY, np.uint8)
     canvas[top : top + new_h, left : left + new_w] = cv2.resize(

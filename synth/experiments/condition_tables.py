@@ -25,6 +25,7 @@ from edge.vision.conditions import (
     light_features,
     weather_features,
 )
+from edge.vision.image_files import read_image
 from messaging.taxonomy import Condition, Light, Weather
 from synth.street import StreetCamera, WorldName, draw_still
 
@@ -87,7 +88,7 @@ def photographs(folder: Path) -> Iterator[tuple[str, Image]]:
         rows = list(csv.DictReader(file))
     for row in rows:
         if row["split"] == "train" and row["source"] in CERTAIN and row["condition"] == "day":
-            yield row["source"], np.asarray(cv2.imread(str(folder / row["file"])), np.uint8)
+            yield row["source"], read_image(folder / row["file"])
 
 
 def fit_softmax(

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from edge.vision.detections import Floats
 from edge.vision.detector import Detector
+from edge.vision.image_files import read_image
 from edge.vision.onnx_detector import OnnxDetector
 from edge.vision.prototypes import unit_length
 from messaging.figures import Figure, write_figures
@@ -103,8 +104,7 @@ def generated(
 def _of_set(kept: LabelledSet, detector: Detector) -> Iterator[Floats]:
     for row, path in zip(kept.provenance(), kept.images, strict=True):
         boxes = np.asarray([hazard.tight for hazard in row.hazards], np.float32)
-        image = np.asarray(cv2.imread(str(path)), np.uint8)
-        yield unit_length(detector.embed(image, boxes))
+        yield unit_length(detector.embed(read_image(path), boxes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

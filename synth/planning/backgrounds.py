@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import ImageRefused
 from edge.vision.conditions import frame_conditions
+from edge.vision.image_files import IMAGE_SUFFIXES, read_image
 from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import BackgroundsMissing
 from synth.planning.layout import Ground
@@ -25,7 +27,6 @@ from synth.street.ground import ground_points
 from synth.street.stills import finish_frame, sensor_of
 from synth.street.worlds import WORLDS, World, WorldName
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _CROP_FRACTION = (0.75, 1.0)
 _SAME_SURFACE = 0.01
 _FARTHEST_M = 90.0
@@ -153,10 +154,10 @@ class FolderBackgrounds:
 
 
 def _read(path: Path) -> Image:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BackgroundsMissing(f"background {path.name} is no readable image; take it out of the folder")
-    return np.asarray(image, np.uint8)
+    try:
+        return read_image(path)
+    except ImageRefused as error:
+        raise BackgroundsMissing(f"a background cannot be used: {error}") from None
 
 
 def _crop(image: Image, width: int, height: int, rng: np.random.Generator) -> Image:

@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.errors import ImageRefused
+from edge.vision.image_files import read_image
 from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import SynthesisError
 from synth.street.stills import draw_pair
@@ -46,10 +48,12 @@ def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
         fields = json.loads(path.read_text())
         condition = Condition.parse(fields["condition"])
         boxes = tuple(DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(fields["boxes"]))
-        images = [cv2.imread(str(path.with_suffix(f".{part}.jpg"))) for part in ("hazard", "empty")]
-        if any(image is None for image in images):
-            raise SynthesisError(f"drawn pair {path} is damaged; delete it and train again")
-        hazard, empty = (np.asarray(image, np.uint8) for image in images)
+        try:
+            hazard, empty = (read_image(path.with_suffix(f".{part}.jpg")) for part in ("hazard", "empty"))
+        except ImageRefused as error:
+            raise SynthesisError(
+                f"drawn pair {path} is damaged; delete it and train again ({error})"
+            ) from None
         yield DrawnFrame(hazard, boxes, condition, 0, 0.0), DrawnFrame(empty, (), condition, 0, 0.0)
 
 

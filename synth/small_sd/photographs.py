@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import ImageRefused
+from edge.vision.image_files import read_image
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import Condition, Light, Weather
 from synth.planning.patches import Box, Image, inpainting_mask
@@ -47,14 +49,13 @@ def read_photographs(folder: Path) -> Iterator[LicensedPhotograph]:
             f"{folder} holds no images/train/*.jpg of {', '.join(CERTAIN_SOURCES)}; leave --photographs out"
         )
     for path in paths:
-        image = cv2.imread(str(path))
-        if image is None:
-            logger.warning("photograph %s cannot be read and is left out", path.name)
+        try:
+            image = read_image(path)
+        except ImageRefused as error:
+            logger.warning("a photograph is left out: %s", error)
             continue
         label = folder / "labels" / "train" / f"{path.stem}.txt"
-        yield LicensedPhotograph(
-            np.asarray(image, np.uint8), tuple(_boxes(label, image.shape[1], image.shape[0]))
-        )
+        yield LicensedPhotograph(image, tuple(_boxes(label, image.shape[1], image.shape[0])))
 
 
 def crops_of_photograph(

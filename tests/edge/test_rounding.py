@@ -20,3 +20,8 @@ def test_a_rounded_box_is_the_original_one_up_to_a_hundredth_of_the_frame(xyxy: 
     given = np.asarray(xyxy, np.float32)
     again = box_in_pixels(geometry_of(given, 640, 360), 640, 360)
     np.testing.assert_allclose(again / [640, 360, 640, 360], given / [640, 360, 640, 360], atol=0.011)
+
+
+def test_a_box_smaller_than_the_step_keeps_a_width_and_a_height() -> None:
+    box = geometry_of(np.asarray([100, 100, 103, 102], np.float32), 1280, 720)
+    assert (box.w, box.h) == (0.01, 0.01)

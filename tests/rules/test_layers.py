@@ -1,5 +1,6 @@
 """Import layers: order of packages and of floors inside them, one place for each library."""
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -86,3 +87,14 @@ def test_every_module_of_the_edge_imports_with_torch_absent() -> None:
         f"assert not set(sys.modules) & set({sorted(EDGE_NEVER)!r})\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, timeout=60)
+
+
+def test_images_are_decoded_in_one_place() -> None:
+    """`synth.sensor` decodes only what it encoded itself a line before."""
+    decoders = {
+        module.path
+        for module in product()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"imread", "imdecode", "imreadmulti"}
+    }
+    assert decoders <= {"edge/vision/image_files.py", "synth/sensor.py", "edge/camera/capture.py"}

@@ -56,7 +56,7 @@ def test_a_folder_without_images_or_with_a_broken_one_leaves_nothing_behind(tmp_
         register.add(empty, DataRole.BACKGROUND)
     broken = folder_of(tmp_path / "broken", ("x_1",))
     (broken / "images" / "x_1.jpg").write_bytes(b"no image")
-    with pytest.raises(DataRefused, match="cannot be decoded"):
+    with pytest.raises(DataRefused, match="is no JPEG, PNG"):
         register.add(broken, DataRole.REPLAY)
     assert register.all() == []
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cloud.demo.players import CAMERA_SCHEMES, IMAGE_SUFFIXES, OwnPlayer
+from cloud.demo.players import CAMERA_SCHEMES, OwnPlayer
 from cloud.errors import DataRefused
 from edge.camera import capture
 
@@ -62,9 +62,8 @@ def test_a_video_a_folder_of_images_and_a_camera_are_played(tmp_path: Path) -> N
         assert [camera["source"] for camera in OwnPlayer(source).cameras("north")] == [source]
 
 
-def test_cameras_and_images_are_distinguished_as_at_the_edge() -> None:
+def test_cameras_are_distinguished_as_at_the_edge() -> None:
     assert CAMERA_SCHEMES == capture._CAMERA_SCHEMES
-    assert IMAGE_SUFFIXES == capture.IMAGE_SUFFIXES
 
 
 def test_a_refused_source_is_one_sentence_and_keeps_the_last_run(tmp_path: Path) -> None:

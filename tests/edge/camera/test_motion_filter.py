@@ -107,3 +107,12 @@ def test_the_filter_restarts_at_another_image_size() -> None:
     subject = MotionFilter()
     subject.observe(STREET, 0.0)
     assert subject.observe(STREET[:240], 0.2).needs_inference
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2000), (2000, 1), (100_000, 1)])
+def test_motion_of_a_strip_of_one_pixel_is_read_on_a_small_image(height: int, width: int) -> None:
+    subject = MotionFilter()
+    for second in range(8):
+        assert isinstance(
+            subject.observe(np.full((height, width, 3), 30 * second, np.uint8), second), MotionReading
+        )

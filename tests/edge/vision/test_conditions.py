@@ -113,3 +113,8 @@ def test_box_tags_join_frame_and_box() -> None:
 def test_a_table_with_inconsistent_shapes_is_refused() -> None:
     with pytest.raises(ValueError, match="table of 2 tags and 3 features"):
         LinearTable(("a", "b"), (0.0,) * 3, (1.0,) * 2, ((0.0,) * 3,) * 2, (0.0, 0.0))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2000), (2000, 1), (100_000, 1)])
+def test_a_strip_of_one_pixel_has_tags_in_little_time_and_memory(height: int, width: int) -> None:
+    assert isinstance(frame_conditions(np.full((height, width, 3), 90, np.uint8)), FrameConditions)

@@ -20,6 +20,14 @@ def test_a_box_comes_back_from_the_input_to_where_it_was(height: int, width: int
     np.testing.assert_allclose(fit.to_image(fit.to_input(boxes)), boxes, atol=1e-3)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2000), (2000, 1), (1, 100_000), (100_000, 1)])
+def test_a_strip_of_one_pixel_is_fitted_into_the_input(height: int, width: int) -> None:
+    blob, fit = letterbox(np.full((height, width, 3), 200, np.uint8), 640, 384)
+    assert blob.shape == (3, 384, 640)
+    whole = np.asarray([[0, 0, width, height]], np.float32)
+    np.testing.assert_allclose(fit.to_image(fit.to_input(whole)), whole, rtol=1e-2)
+
+
 def test_the_input_is_rgb_between_0_and_1_with_grey_borders() -> None:
     image = np.zeros((32, 64, 3), np.uint8)
     image[..., 0] = 255

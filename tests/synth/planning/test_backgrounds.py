@@ -79,5 +79,5 @@ def test_a_folder_without_images_is_refused_with_a_remedy(tmp_path: Path) -> Non
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "torn.jpg").write_bytes(b"not an image")
-    with pytest.raises(BackgroundsMissing, match=r"torn\.jpg is no readable image"):
+    with pytest.raises(BackgroundsMissing, match=r"torn\.jpg is no JPEG, PNG"):
         FolderBackgrounds(tmp_path).get(0, 0, condition=NIGHT, width=64, height=48)
