@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.camera.health import CameraMetrics
-from edge.camera.sources import FrameSource, SourceSettings, open_source
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import FrameSource, open_source
 from edge.ids import ids_of_a_run
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
@@ -136,7 +137,13 @@ def _camera(
 
 def _source(camera: CameraSettings, data: Path) -> FrameSource:
     journal = data / "segments" / f"{camera.name}.txt"
-    how = SourceSettings(speed=camera.speed, loop=camera.loop, segments=camera.segments, journal=journal)
+    how = SourceSettings(
+        speed=camera.speed,
+        loop=camera.loop,
+        segments=camera.segments,
+        journal=journal,
+        frozen_after_s=camera.frozen_after_s,
+    )
     return open_source(camera.source, how, camera=camera.name)
 
 

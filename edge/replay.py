@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.camera.sources import SourceSettings, open_source
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import open_source
 from edge.errors import SourceError
 from edge.health import resident_mb
 from edge.tracking.tracker import ByteTracker, TrackerSettings

@@ -7,8 +7,9 @@ Validation does no I/O.
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.releases import Slug
 
@@ -20,11 +21,13 @@ class _Section(BaseModel):
 class CameraSettings(_Section):
     """One camera: where its frames come from, and what differs from the node's defaults.
 
-    `source` is an RTSP address, `usb:N`, a video file, a folder of images, or a folder of video
-    segments or images (`segments: true`) that a recorder adds to. `speed` paces files: 1 is real time, empty
-    means as fast as the node can process. `stills`: its images are too far apart in time for motion and
-    tracks; every image is evaluated by itself. `zones` are polygons by name with corners as fractions of the
-    frame; with zones, only an object in one of them is a hazard.
+    `source` is a network address (rtsp, rtmp, http, srt), `usb:N`, `/dev/videoN`, a video file, a folder of
+    images, or a folder of video segments or images (`segments: true`) that a recorder adds to. `speed` paces
+    files: 1 is real time, empty means as fast as the node can process. `stills`: its images are too far apart
+    in time for motion and tracks; every image is evaluated by itself. `zones` are polygons by name with
+    corners as fractions of the frame; with zones, only an object in one of them is a hazard.
+    `frozen_after_s`: a live camera that sends one and the same picture for so many seconds is frozen; null
+    for one that sends a still on purpose.
     """
 
     name: Slug
@@ -34,6 +37,16 @@ class CameraSettings(_Section):
     stills: bool = False
     loop: bool = False
     zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
+    frozen_after_s: float | None = Field(default=60.0, gt=0.0)
+
+    @field_validator("source")
+    @classmethod
+    def _the_source_is_known(cls, source: str, others: ValidationInfo) -> str:
+        try:
+            parse_source(source)
+        except ValueError as error:
+            raise ValueError(f"camera {others.data.get('name', '?')}: {error}") from None
+        return source
 
     @field_validator("zones")
     @classmethod

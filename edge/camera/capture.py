@@ -16,7 +16,6 @@ from edge.errors import SourceError
 Image = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
 _IMAGE_FPS = 5.0
 _FALLBACK_FPS = 25.0
 
@@ -25,12 +24,8 @@ class Feed(Protocol):
     """Images one after the other."""
 
     @property
-    def live(self) -> bool:
-        """Whether the end of the images means that a camera is lost."""
-
-    @property
     def fps(self) -> float | None:
-        """Images a second of the medium; None for a live camera."""
+        """Images a second of the medium; None where it has no rate."""
 
     @property
     def ended(self) -> str | None:
@@ -46,59 +41,8 @@ class Feed(Protocol):
         """Let go of the device or file; harmless when closed."""
 
 
-def is_camera(uri: str) -> bool:
-    """Whether a URI names a live camera (RTSP, HTTP stream, USB) and no file."""
-    return uri.startswith(_CAMERA_SCHEMES)
-
-
-class CameraFeed:
-    """A live camera; `read` returns within about `timeout_s` even when the camera is silent."""
-
-    live = True
-    fps = None
-
-    def __init__(self, uri: str, timeout_s: float) -> None:
-        self.ended: str | None = None
-        self._uri, self._timeout_ms = uri, int(1000 * timeout_s)
-        self._capture: cv2.VideoCapture | None = None
-
-    def open(self) -> None:
-        """Connect. Raises `SourceError` when the camera does not answer."""
-        if self._uri.startswith("usb:"):
-            number = self._uri.removeprefix("usb:")
-            if not number.isdecimal():
-                raise SourceError(f"camera {self._uri} needs a device number, such as usb:0")
-            capture = cv2.VideoCapture(int(number))
-        else:
-            limits = [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                self._timeout_ms,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                self._timeout_ms,
-            ]
-            capture = cv2.VideoCapture(self._uri, cv2.CAP_FFMPEG, limits)
-        if not capture.isOpened():
-            capture.release()
-            raise SourceError(
-                f"camera {_without_password(self._uri)} does not answer; check its address and credential"
-            )
-        self._capture = capture
-
-    def read(self) -> Image | None:
-        """The next image, None when the camera stopped sending."""
-        return _read(self._capture)
-
-    def close(self) -> None:
-        """Disconnect."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
-
-
 class VideoFeed:
     """A video file. Raises `SourceError` at once when it cannot be read."""
-
-    live = False
 
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self.ended: str | None = None
@@ -148,8 +92,6 @@ class VideoFeed:
 class FolderFeed:
     """The images of a folder in the order of their names, or one image; unreadable ones are counted."""
 
-    live = False
-
     def __init__(self, folder: Path, fps: float | None = None) -> None:
         self.fps: float | None = fps or _IMAGE_FPS
         self.ended: str | None = None
@@ -192,8 +134,3 @@ def _read(capture: cv2.VideoCapture | None) -> Image | None:
         raise SourceError("the feed is closed; open it before reading")
     good, image = capture.read()
     return np.asarray(image, np.uint8) if good and image is not None else None
-
-
-def _without_password(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if rest else uri

@@ -26,8 +26,6 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
 class SegmentFeed:
     """A pass is one segment, or nothing when none is waiting; a source with `loop` makes pass after pass."""
 
-    live = False
-
     def __init__(
         self,
         folder: Path,

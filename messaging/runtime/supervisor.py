@@ -5,6 +5,7 @@ time since each thread's last success, from which a program derives its readines
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -49,14 +50,26 @@ class Activity:
         self._backoff.reset()
 
     def failed(self, error: Exception) -> float:
-        """Note a failure; returns the seconds to wait. An expected error is one line, others a traceback."""
+        """Note a failure; returns the seconds to wait.
+
+        An expected error is one line, others a traceback; one that stays the same is not logged again.
+        """
         self.failures += 1
-        wait_s = self._backoff.next_s()
-        self.problem = os_error_sentence(error) if isinstance(error, OSError) else str(error)
-        if isinstance(error, BlindspotError | OSError):
-            logger.warning("%s failed, next attempt in %.1f s: %s", self.name, wait_s, self.problem)
+        wait_s, before = self._backoff.next_s(), self.problem
+        if isinstance(error, OSError):
+            self.problem = os_error_sentence(error)
+        elif isinstance(error, BlindspotError):
+            self.problem = str(error)
         else:
-            logger.error("%s failed, next attempt in %.1f s", self.name, wait_s, exc_info=error)
+            self.problem = f"{type(error).__name__}: {error}"
+        if self.problem != before:
+            expected = isinstance(error, BlindspotError | OSError)
+            logger.log(
+                logging.WARNING if expected else logging.ERROR,
+                "%s failed, next attempt in %.1f s: %s",
+                *(self.name, wait_s, self.problem),
+                exc_info=None if expected else error,
+            )
         return wait_s
 
     def state(self) -> ThreadState:
@@ -76,15 +89,16 @@ class Supervisor:
         first_s: float = FIRST_WAIT_S,
         max_s: float = MAX_WAIT_S,
         clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
     ) -> None:
         self._stop, self._on_failure, self._clock = stop, on_failure, clock
-        self._first_s, self._max_s = first_s, max_s
+        self._first_s, self._max_s, self._rng = first_s, max_s, rng or random.Random()
         self._activities: list[Activity] = []
         self._threads: list[threading.Thread] = []
 
     def start(self, name: str, work: Callable[[Activity], None]) -> None:
         """Run `work` in a thread until it returns; after an exception call it again, until `stop` is set."""
-        activity = Activity(name, Backoff(self._first_s, self._max_s), self._clock)
+        activity = Activity(name, Backoff(self._first_s, self._max_s, self._rng), self._clock)
         thread = threading.Thread(target=self._guard, args=(activity, work), name=name, daemon=True)
         self._activities.append(activity)
         self._threads.append(thread)

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from edge.settings import CameraSettings, NodeSettings
+from messaging.errors import ConfigurationError
 from messaging.reports import Heartbeat
+from messaging.runtime.configuration_files import parse_settings
 from tests.support.messaging.samples import HEARTBEAT
 
 
@@ -47,3 +49,16 @@ def test_the_largest_budgets_of_all_cameras_together_fit_into_a_heartbeat() -> N
     assert Heartbeat.model_validate({**HEARTBEAT.model_dump(), "epsilon_spent": spent})
     with pytest.raises(ValidationError, match="less than or equal to 60"):
         _node(cameras=cameras, privacy={"epsilon_per_camera": 80})
+
+
+def test_an_unknown_scheme_is_refused_with_camera_line_and_the_nearest_one() -> None:
+    text = (
+        "site: north\ndata: d\nmirror: m\ntrust: t\ncameras:\n  - name: gate\n"
+        "    source: rtps://admin:geheim@10.0.0.5/stream\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        parse_settings(NodeSettings, text, origin="node.yaml", environment={})
+    sentence = str(caught.value)
+    assert sentence.startswith("node.yaml line 7: cameras.0.source: ")
+    assert "camera gate: source rtps: is no known scheme; did you mean rtsp?" in sentence
+    assert "geheim" not in sentence

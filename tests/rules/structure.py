@@ -30,7 +30,8 @@ FLOORS = {
         *("figures", "memory_bus", "wire_format", "nats", "trust", "resources"),
     ),
     "edge": (
-        *("errors", "gate", "zones", "ids", "rounding", "vision", "settings", "camera", "tracking"),
+        *("errors", "gate", "zones", "ids", "rounding", "vision", "source_address"),
+        *("settings", "camera", "tracking"),
         *("privacy", "evidence", "updates", "outbox", "metrics", "health", "pipeline", "node", "api", "app"),
         *("doctor", "replay", "cli"),
     ),

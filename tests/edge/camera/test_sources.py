@@ -1,4 +1,3 @@
-import random
 import threading
 import time
 from pathlib import Path
@@ -8,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.sources import Clock, DirectSource, FrameSource, QueuedSource, SourceSettings, open_source
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import DirectSource, FrameSource, open_source
 from edge.errors import SourceError
 from edge.vision.frames import Frame
 
@@ -38,38 +38,6 @@ def folder(tmp_path: Path) -> Path:
         cv2.imwrite(str(root / f"{i}.png"), grey_image(50 * i))
     (root / "notes.txt").write_text("no image")
     return root
-
-
-class FakeCamera:
-    """A live feed that follows a script: an image, None (stops sending) or an error on opening."""
-
-    live = True
-    fps = None
-    ended = None
-
-    def __init__(self, passes: list[list[Image] | SourceError], pause_s: float = 0.0) -> None:
-        self.passes, self.pause_s, self.closed = passes, pause_s, 0
-        self._images: list[Image] = []
-
-    def open(self) -> None:
-        if not self.passes:
-            raise SourceError("camera does not answer")
-        following = self.passes.pop(0)
-        if isinstance(following, SourceError):
-            raise following
-        self._images = list(following)
-
-    def read(self) -> Image | None:
-        time.sleep(self.pause_s)
-        return self._images.pop(0) if self._images else None
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def live(feed: FakeCamera, **changes: float) -> QueuedSource:
-    settings = SourceSettings(**{"speed": 1.0, "backoff_first_s": 0.01, "backoff_max_s": 0.05, **changes})  # type: ignore[arg-type]  # floats only
-    return QueuedSource("cam", feed, settings, Clock(), jitter=random.Random(0))
 
 
 def frames_of(source: FrameSource, count: int | None = None) -> list[Frame]:
@@ -159,73 +127,6 @@ def _written(path: Path, data: bytes) -> Path:
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
-
-
-def test_the_newest_frame_of_a_camera_is_kept_and_dropped_ones_are_counted() -> None:
-    source = live(FakeCamera([[grey_image(i) for i in range(100)]]))
-    stop, seen = threading.Event(), []
-    for item in source.frames(stop):
-        if isinstance(item, SourceError):
-            break
-        seen.append(item.index)
-        time.sleep(0.05)
-    assert seen == sorted(seen)
-    assert len(seen) + source.dropped == 100
-    assert source.dropped > 50
-
-
-def test_a_lost_camera_is_reported_and_opened_again() -> None:
-    feed = FakeCamera(
-        [[grey_image(1)], SourceError("refused"), SourceError("refused"), [grey_image(2)] * 3], 0.02
-    )
-    source, stop, items = live(feed), threading.Event(), []
-    for item in source.frames(stop):
-        items.append(item)
-        if isinstance(item, Frame) and item.image[0, 0, 0] == 2:
-            break
-    errors = [str(i) for i in items if isinstance(i, SourceError)]
-    assert errors == ["camera cam stopped sending; trying again"]
-    assert source.reconnects == 1
-    assert feed.closed >= 3
-
-
-def test_a_camera_that_sends_no_frame_is_an_error_and_not_an_empty_street() -> None:
-    class Silent(FakeCamera):
-        def read(self) -> Image | None:
-            time.sleep(0.4)
-            return None
-
-    source = live(Silent([[]]), timeout_s=0.15)
-    item = next(iter(source.frames(threading.Event())))
-    assert isinstance(item, SourceError)
-    assert str(item) == "camera cam gave no frame for 0.15 s; check its power and its address"
-
-
-def test_a_stop_ends_the_frames_of_a_camera_that_never_answers() -> None:
-    source, stop = live(FakeCamera([])), threading.Event()
-    threading.Timer(0.1, stop.set).start()
-    begun = time.monotonic()
-    assert all(isinstance(item, SourceError) for item in source.frames(stop))
-    assert time.monotonic() - begun < 1.5
-
-
-def test_a_consumer_that_raises_leaves_no_reader_behind() -> None:
-    feed = FakeCamera([[grey_image(i % 255) for i in range(10_000)]], 0.001)
-    frames = live(feed).frames(threading.Event())
-    assert isinstance(next(frames), Frame)
-    with pytest.raises(RuntimeError):
-        frames.throw(RuntimeError("the consumer broke"))  # type: ignore[attr-defined]  # a generator
-    assert not [t for t in threading.enumerate() if t.name == "reader-cam"]
-
-
-def test_an_error_inside_the_reader_reaches_the_consumer_and_ends_the_frames() -> None:
-    class Broken(FakeCamera):
-        def read(self) -> Image | None:
-            raise MemoryError
-
-    source = live(Broken([[]]))
-    items = list(source.frames(threading.Event()))
-    assert [str(i) for i in items] == ["reader of camera cam stopped: MemoryError"]
 
 
 def test_a_direct_source_stops_when_asked(video: Path) -> None:

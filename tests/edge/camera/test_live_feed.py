@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera.capture import CameraFeed
-from edge.camera.sources import FrameSource, SourceSettings, open_source
+from edge.camera.live_feed import CameraFeed
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import FrameSource, open_source
 from edge.errors import SourceError
+from edge.source_address import parse_source
 from edge.vision.frames import Frame
 from messaging.nats.broker import free_port
 
@@ -112,11 +114,11 @@ def test_a_lost_camera_is_reported_and_its_frames_continue_when_it_responds() ->
 
 def test_a_camera_that_does_not_answer_is_named_without_its_password() -> None:
     port = free_port()
-    feed = CameraFeed(f"http://viewer:secret@127.0.0.1:{port}/street.mjpg", timeout_s=1.0)
+    feed = CameraFeed(parse_source(f"http://viewer:secret@127.0.0.1:{port}/street.mjpg"), timeout_s=1.0)
     with pytest.raises(SourceError) as caught:
         feed.open()
     assert str(caught.value) == (
-        f"camera http://127.0.0.1:{port}/street.mjpg does not answer; check its address and credential"
+        f"camera http://***@127.0.0.1:{port}/street.mjpg does not answer; check its address and credential"
     )
     with pytest.raises(SourceError, match="the feed is closed"):
         feed.read()

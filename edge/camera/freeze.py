@@ -1,0 +1,66 @@
+"""Whether a live camera is frozen: it sends one and the same picture again and again.
+
+Two pictures are the same if no pixel of every fourth row differs by more than one grey level, so that the
+noise of a sensor, however weak, is life. Only time in which pictures arrive counts. A frozen camera is due
+for a new connection at once, then after growing waits.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+LOOK_EVERY_S = 0.2
+_LARGEST_DIFFERENCE = 1
+_COARSE_ROWS, _FINE_ROWS = 32, 4
+_MOST_DOUBLINGS = 5
+
+
+class FreezeWatch:
+    """State of one camera; times are seconds of one monotonic clock. Not thread-safe.
+
+    Attributes:
+        frozen: whether the last picture that was observed is the same for at least `after_s`.
+    """
+
+    def __init__(self, after_s: float | None) -> None:
+        self.frozen = False
+        self._after_s = after_s
+        self._picture: Image | None = None
+        self._same_s = self._last_s = 0.0
+        self._reconnects, self._due_s = 0, 0.0
+
+    def connected(self, now_s: float) -> None:
+        """A connection begins: the time without one does not count."""
+        self._last_s = now_s
+
+    def observe(self, image: Image, now_s: float) -> None:
+        """Take one picture, (h, w, 3) uint8. Unless frozen, at most every `LOOK_EVERY_S` is compared."""
+        if self._after_s is None or (not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S):
+            return
+        if self._picture is None or not same_picture(self._picture, image):
+            self._picture, self._last_s, self._same_s = image, now_s, 0.0
+            self.frozen, self._reconnects, self._due_s = False, 0, 0.0
+            return
+        self._same_s += max(now_s - self._last_s, 0.0)
+        self._last_s = now_s
+        self.frozen = self._same_s >= self._after_s
+
+    def reconnect_due(self) -> bool:
+        """Whether the frozen camera should be opened again now; the next time is twice as far away."""
+        if self._after_s is None or not self.frozen or self._same_s < self._due_s:
+            return False
+        self._due_s = self._same_s + self._after_s * 2.0**self._reconnects
+        self._reconnects = min(self._reconnects + 1, _MOST_DOUBLINGS)
+        return True
+
+
+def same_picture(one: Image, other: Image) -> bool:
+    """Whether two pictures are equal but for one grey level; a few rows decide when they are not."""
+    return one.shape == other.shape and all(
+        _rows_agree(one[::step], other[::step]) for step in (_COARSE_ROWS, _FINE_ROWS)
+    )
+
+
+def _rows_agree(one: Image, other: Image) -> bool:
+    return bool((np.maximum(one, other) - np.minimum(one, other)).max(initial=0) <= _LARGEST_DIFFERENCE)

@@ -1,0 +1,164 @@
+"""A live camera, read by a supervised thread that connects again for as long as the node runs.
+
+Whatever a connection ends with (a camera that is off, silent, frozen or sends what no decoder takes, an
+error of the system, no memory) is a counted failure, after which the reader waits, longer each time, and
+connects anew. The consumer receives one sentence when a camera is lost, and another when the reason changes.
+"""
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from edge.camera.capture import Image
+from edge.camera.freeze import FreezeWatch
+from edge.camera.newest_frames import NewestFrames
+from edge.camera.source_settings import Clock, SourceSettings
+from edge.errors import SourceError
+from edge.vision.frames import Frame
+from messaging.runtime.supervisor import Activity, Supervisor
+
+logger = logging.getLogger(__name__)
+_JOIN_S = 2.0
+
+
+class Connection(Protocol):
+    """A camera that can be connected again and again."""
+
+    def open(self) -> None:
+        """Connect. Raises `SourceError`."""
+
+    def read(self) -> Image | None:
+        """The next image, None when the camera stopped sending. Raises `SourceError`."""
+
+    def close(self) -> None:
+        """Disconnect; harmless when closed."""
+
+
+class LiveSource:
+    """Frames of a live camera; the newest frame wins, drops are counted. One consumer, one pass.
+
+    Attributes:
+        dropped: frames that were read but never given to the consumer, those of a frozen camera included.
+        reconnects: how often the camera was back after a loss.
+        failures: connections that failed or ended.
+        frozen: whether the camera sends one and the same picture; such frames are not given to the consumer.
+        ended: why there are no more frames.
+    """
+
+    def __init__(
+        self, camera: str, feed: Connection, settings: SourceSettings, clock: Clock, *, jitter: random.Random
+    ) -> None:
+        self.camera = camera
+        self.reconnects = self.failures = 0
+        self.ended: str | None = None
+        self._feed, self._settings, self._clock, self._jitter = feed, settings, clock, jitter
+        self._queue = NewestFrames(settings.queue_size)
+        self._freeze = FreezeWatch(settings.frozen_after_s)
+        self._withheld = self._index = 0
+        self._problem: str | None = None
+        self._read_at_s = 0.0
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were read but never given to the consumer."""
+        return self._queue.dropped + self._withheld
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the camera sends one and the same picture."""
+        return self._freeze.frozen
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+        """Frames as they arrive, and a `SourceError` per loss. Closing the iterator stops the reader."""
+        own_stop, settings = threading.Event(), self._settings
+        reader = Supervisor(
+            own_stop, first_s=settings.backoff_first_s, max_s=settings.backoff_max_s, rng=self._jitter
+        )
+        self._read_at_s = self._clock.monotonic()
+        reader.start(f"reader-{self.camera}", lambda activity: self._read(own_stop, activity))
+        try:
+            yield from self._take(stop)
+        finally:
+            own_stop.set()
+            reader.join(_JOIN_S)
+            self.ended = f"source of {self.camera} was stopped"
+
+    def _take(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+        """Hand over what the reader offers; say so when the reader itself hangs inside a library."""
+        told_s: float | None = None
+        while not stop.is_set():
+            try:
+                item = self._queue.take(0.1)
+            except queue.Empty:
+                read_at_s, limit_s = self._read_at_s, self._settings.timeout_s
+                silent = self._clock.monotonic() - read_at_s > limit_s
+                if silent and self._problem is None and told_s != read_at_s:
+                    told_s = read_at_s
+                    yield SourceError(
+                        f"camera {self.camera} gave no frame for {limit_s:g} s; "
+                        "check its power and its address"
+                    )
+                continue
+            if item is not None:
+                yield item
+
+    def _read(self, stop: threading.Event, activity: Activity) -> None:
+        """One connection, from opening to loss; the supervisor waits and calls again."""
+        try:
+            self._connection(stop, activity)
+        except MemoryError:
+            error = SourceError(f"camera {self.camera}: no memory for its picture; free memory")
+            self._lost(error)
+            raise error from None
+        except Exception as error:
+            self._lost(error)
+            raise
+        finally:
+            self._feed.close()
+
+    def _connection(self, stop: threading.Event, activity: Activity) -> None:
+        self._feed.open()
+        self._freeze.connected(self._clock.monotonic())
+        while not stop.is_set():
+            image = self._feed.read()
+            if image is None:
+                raise SourceError(f"camera {self.camera} stopped sending; trying again")
+            self._receive(image, activity)
+
+    def _receive(self, image: Image, activity: Activity) -> None:
+        now_s = self._read_at_s = self._clock.monotonic()
+        self._freeze.observe(image, now_s)
+        if self._freeze.frozen:
+            self._withheld += 1
+            error = SourceError(
+                f"camera {self.camera} is frozen: the same picture for {self._settings.frozen_after_s:g} s; "
+                "restart it, or set frozen_after_s to null if it sends a still on purpose"
+            )
+            self._tell(str(error))
+            if self._freeze.reconnect_due():
+                raise error
+            return
+        frame = Frame(self.camera, image, self._index, now_s, self._clock.utc())
+        self._index += 1
+        activity.succeeded()
+        if self._problem is not None:
+            self._problem = None
+            self.reconnects += 1
+            logger.info("camera %s is back", self.camera)
+        self._queue.offer(frame)
+
+    def _lost(self, error: Exception) -> None:
+        self.failures += 1
+        if isinstance(error, SourceError):
+            self._tell(str(error))
+        else:
+            self._tell(f"reader of camera {self.camera} failed ({type(error).__name__}); trying again")
+
+    def _tell(self, sentence: str) -> None:
+        """Give the consumer a reason why there are no frames, unless it has this one."""
+        if sentence != self._problem:
+            self._problem = sentence
+            self._queue.offer(SourceError(sentence))
