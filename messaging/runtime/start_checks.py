@@ -111,12 +111,13 @@ def disk_room(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> Ch
 
 def free_port(name: str, host: str, port: int) -> CheckResult:
     """Whether a TCP server can listen there now; port 0 always can."""
+    if not 0 <= port <= 65535:
+        return CheckResult(name, False, f"{port} is not a port; choose one from 0 to 65535")
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
-    except (OSError, OverflowError) as error:
-        what = os_error_sentence(error) if isinstance(error, OSError) else "a port is 0 to 65535"
-        return CheckResult(name, False, f"{host}:{port}: {what}")
+    except OSError as error:
+        return CheckResult(name, False, f"{host}:{port}: {os_error_sentence(error)}")
     return CheckResult(name, True, f"{host}:{port} is free")
 
 
