@@ -5,10 +5,11 @@ camera's thread; `tallies` and `prototypes` may be called by another.
 """
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.camera.health import CameraMetrics
 from edge.camera.motion_filter import MotionFilter
@@ -36,12 +37,14 @@ from edge.updates.shadow import ShadowRun
 from edge.vision.conditions import ConditionMemory, FrameConditions
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
-from edge.vision.frames import Frame
+from edge.vision.frames import Frame, SizeChange
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
 from edge.zones import Zone
 from messaging.releases import BundleDescription
 from messaging.reports import EvidenceSource, Report
 from messaging.taxonomy import UNKNOWN_CLASS
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ class CameraPipeline:
         model, found = self._detect(frame)
         taken_s = time.perf_counter() - started
         self.health.processed(taken_s)
-        update = self._tracker.update(found, frame.time_s)
         height, width = frame.image.shape[:2]
+        self._resize(width, height)
+        update = self._tracker.update(found, frame.time_s)
         view = CameraView(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, view)
         hazards = self._rules.observe(update, view, self._digest)
@@ -172,6 +176,23 @@ class CameraPipeline:
                 except BudgetSpent:
                     self._parts.metrics.withheld.labels(self._camera, "budget").inc()
         return released
+
+    def _resize(self, width: int, height: int) -> None:
+        """Carry what is kept in pixels over to a frame of another size than the last processed one."""
+        if self._last is None or (self._last[1].width, self._last[1].height) == (width, height):
+            return
+        time_s, view = self._last
+        before, self._last = (view.width, view.height), (time_s, replace(view, width=width, height=height))
+        if not self._stills:
+            logger.info(
+                "camera %s: frames of %d x %d pixels, before %d x %d", self._camera, width, height, *before
+            )
+        change = SizeChange.between(before, (width, height))
+        self._tracker.resize(change)
+        self._rules.resize(change)
+        self._collector.resize(change)
+        if self._teacher is not None:
+            self._teacher.resize(change)
 
     def _detect(self, frame: Frame) -> tuple[Detector, Detections]:
         """Run the detector; the returned model is used for the whole frame, whatever is swapped meanwhile."""

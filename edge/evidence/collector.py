@@ -32,7 +32,7 @@ from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
-from edge.vision.frames import Frame, MotionReading
+from edge.vision.frames import Frame, MotionReading, SizeChange
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import ErrorKind, EvidenceSource, Misdetection
 from messaging.taxonomy import UNKNOWN_CLASS
@@ -184,6 +184,15 @@ class EvidenceCollector:
         self.description = description
         self._weak_tracker.describe(weakened(description, self.rules))
         self._places.clear()
+
+    def resize(self, change: SizeChange) -> None:
+        """The next frame has another size: carry over all boxes; the frame before is of no use any more."""
+        self._weak_tracker.resize(change)
+        for place in self._places:
+            place.xyxy = change.boxes(place.xyxy)
+        self._known = [(time_s, change.boxes(boxes)) for time_s, boxes in self._known]
+        self._changed = [(time_s, change.boxes(boxes)) for time_s, boxes in self._changed]
+        self._before = None
 
     def observe(
         self, context: FrameContext, comparisons: Comparisons | None = None, *, embed: Embed | None = None

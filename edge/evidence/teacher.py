@@ -14,7 +14,7 @@ from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_thres
 from edge.tracking.tracker import SINGLE_IMAGE, ByteTracker, Track, TrackerSettings
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
-from edge.vision.frames import Frame
+from edge.vision.frames import Frame, SizeChange
 from messaging.releases import BundleDescription
 from messaging.taxonomy import Condition
 
@@ -61,6 +61,10 @@ class Teacher:
         self._recall.update(update, [above_threshold(found, self._service)], condition)
         missed = None if self._stills else tuple(self._recall.missed(update))
         return TeacherResult(boxes, above_threshold(boxes, self._limits), missed)
+
+    def resize(self, change: SizeChange) -> None:
+        """The next frame has another size."""
+        self._tracker.resize(change)
 
     def end(self) -> None:
         """The footage has ended, and with it every track."""

@@ -13,6 +13,7 @@ from edge.rounding import box_in_pixels, geometry_of
 from edge.tracking.tracker import Track, TrackState, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Floats, iou_matrix
+from edge.vision.frames import SizeChange
 from edge.zones import Zone
 from messaging.releases import BundleDescription, Digest
 from messaging.reports import HazardEvent, HazardState
@@ -73,6 +74,7 @@ class _Event:
     seen_s: float
     reported_s: float
     closed_s: float | None = None
+    place_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,17 @@ class HazardRules:
                 reports += self._follow(track, update.time_s, view, model_digest)
         reports += self._close_ended(update.time_s, view, model_digest)
         return reports
+
+    def resize(self, change: SizeChange) -> None:
+        """The next frame has another size: carry the events over in fractions of the frame.
+
+        In another shape (turned, cut) the place of an event is not known: the next track of its class that
+        has no event at its own place continues it.
+        """
+        for event in self._events:
+            event.xyxy = change.boxes(event.xyxy)
+            event.first_area *= change.x * change.y
+            event.place_known &= change.same_shape
 
     def close_all(self, time_s: float, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
         """Close all open events: the footage has ended or the camera is lost."""
@@ -157,7 +170,7 @@ class HazardRules:
         event = self._event_of(track)
         if event is None:
             return self._open(track, time_s, view, digest)
-        rule = self._rule(track.class_id)
+        rule, event.place_known = self._rule(track.class_id), True
         if event.closed_s is not None:
             event.xyxy = track.xyxy
             return []
@@ -172,7 +185,7 @@ class HazardRules:
         return [self._event_report(event, HazardState.UPDATED, view, digest)]
 
     def _event_of(self, track: Track) -> _Event | None:
-        """The event of this track, else one of its class at its place, open ones first."""
+        """The event of this track, else one of its class at its place (open ones first), or without one."""
         same_class = [e for e in self._events if e.class_id == track.class_id]
         for event in same_class:
             if event.track == track.id:
@@ -180,7 +193,7 @@ class HazardRules:
         for event in sorted(same_class, key=lambda e: e.closed_s is not None):
             if iou_matrix(event.xyxy[None], track.xyxy[None])[0, 0] >= _SAME_PLACE_IOU:
                 return event
-        return None
+        return next((e for e in same_class if e.closed_s is None and not e.place_known), None)
 
     def _open(self, track: Track, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         rule = self._rule(track.class_id)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.detections import Floats
+from edge.vision.frames import SizeChange
 
 Vector = npt.NDArray[np.float64]
 
@@ -47,6 +48,18 @@ class BoxMotion:
         """The box, (4,) float32 pixels; not clipped to the frame."""
         half = np.maximum(self.value[2:], _MIN_SIDE) / 2
         return np.concatenate([self.value[:2] - half, self.value[:2] + half]).astype(np.float32)
+
+    def resized(self, change: SizeChange) -> "BoxMotion":
+        """The same state in the pixels of another frame size."""
+        factor = np.asarray([change.x, change.y, change.x, change.y])
+        square = factor**2
+        return BoxMotion(
+            self.value * factor,
+            self.velocity * factor,
+            self.p00 * square,
+            self.p01 * square,
+            self.p11 * square,
+        )
 
     def after(self, seconds: float) -> "BoxMotion":
         """Predicted state. Velocities fade (an object out of sight is not followed for ever)."""

@@ -10,7 +10,7 @@ which evidence needs. A frame on which inference failed must not be passed here.
 import itertools
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -20,6 +20,7 @@ from edge.tracking.assignment import assign
 from edge.tracking.kalman_box import BoxMotion
 from edge.vision.detections import Detections, Floats, Ints, iou_matrix
 from edge.vision.detector import thresholds_of
+from edge.vision.frames import SizeChange
 from messaging.releases import BundleDescription
 
 Mask = npt.NDArray[np.bool_]
@@ -174,6 +175,11 @@ class ByteTracker:
         self._associate(detections, strong, weak, time_s)
         return self._take_stock(time_s)
 
+    def resize(self, change: SizeChange) -> None:
+        """The next frame has another size: carry the tracks over in fractions of the frame."""
+        for track in self._tracks:
+            track.resize(change)
+
     def end(self) -> tuple[Track, ...]:
         """End all tracks: the footage has ended, or the next image shows another scene."""
         ended = tuple(t.snapshot() for t in self._tracks)
@@ -260,6 +266,11 @@ class _LiveTrack:
         else:
             self.motion = self.motion.corrected(detections.xyxy[row])
         self._note(detections, row, strong=strong)
+
+    def resize(self, change: SizeChange) -> None:
+        self.motion = self.motion.resized(change)
+        for index, point in enumerate(self.history):
+            self.history[index] = replace(point, xyxy=change.boxes(point.xyxy))
 
     def miss(self) -> None:
         self.unseen += 1

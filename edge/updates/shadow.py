@@ -21,6 +21,7 @@ from edge.evidence.teacher import with_teacher_thresholds
 from edge.tracking.tracker import SINGLE_IMAGE, SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.detections import Detections, non_maximum_suppression
 from edge.vision.detector import Detector, Image
+from edge.vision.frames import SizeChange
 from messaging.errors import ConfigurationError
 from messaging.releases import BundleDescription
 from messaging.reports import ShadowReport, ShadowTally
@@ -87,6 +88,7 @@ class ShadowRun:
         self._clock = clock
         self._lock = threading.Lock()
         self._cameras: dict[str, _WithTeacher | _TwoModels] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._counts: defaultdict[tuple[int, Condition], _Counts] = defaultdict(_Counts)
         self._frames = self._failures = 0
         self._latencies_ms: tuple[deque[float], deque[float]] = (
@@ -110,7 +112,7 @@ class ShadowRun:
 
         Args:
             camera: the camera's name; each has trackers of its own, so its frames come in order of time.
-            image: (h, w, 3) uint8 BGR.
+            image: (h, w, 3) uint8 BGR; tracks are carried over when its size changes.
             incumbent: detections of the model in service, boxes below its thresholds allowed.
             condition: the frame's condition.
             time_s: the frame's time in seconds.
@@ -123,7 +125,12 @@ class ShadowRun:
             return
         with self._lock:
             facts = _FrameFacts(condition, time_s, incumbent_ms, teacher)
-            self._infer(self._camera(camera, tracking), image, incumbent, facts)
+            side, size = self._camera(camera, tracking), (image.shape[1], image.shape[0])
+            before = self._sizes.setdefault(camera, size)
+            if before != size:
+                side.resize(SizeChange.between(before, size))
+                self._sizes[camera] = size
+            self._infer(side, image, incumbent, facts)
 
     def _infer(
         self, side: "_WithTeacher | _TwoModels", image: Image, incumbent: Detections, facts: _FrameFacts
@@ -214,6 +221,10 @@ class _WithTeacher:
         for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
             counter.update(tracker.update(boxes, facts.time_s), confident, facts.condition)
 
+    def resize(self, change: SizeChange) -> None:
+        for tracker in (self._teacher, *self._models):
+            tracker.resize(change)
+
     def end(self) -> None:
         self._support.close(self._teacher.end())
         for tracker, counter in zip(self._models, self._own, strict=True):
@@ -242,6 +253,9 @@ class _TwoModels:
     def update(self, pair: Pair, facts: _FrameFacts) -> None:
         update = self._tracker.update(_union(pair, self._nms_iou), facts.time_s)
         self._support.update(update, pair, facts.condition)
+
+    def resize(self, change: SizeChange) -> None:
+        self._tracker.resize(change)
 
     def end(self) -> None:
         self._support.close(self._tracker.end())

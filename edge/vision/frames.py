@@ -1,4 +1,4 @@
-"""A frame of a camera, and the motion on it: values that every later package reads, made by `edge.camera`."""
+"""A frame of a camera, a change of its size, and its motion; later packages read what `edge.camera` makes."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision.detections import Floats
+
+_SAME_SHAPE = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,31 @@ class Frame:
             raise ValueError(
                 f"a frame's image must be (h, w, 3) uint8 BGR; got {self.image.shape} {self.image.dtype}"
             )
+
+
+@dataclass(frozen=True)
+class SizeChange:
+    """From the pixels of one frame size to those of another: factors along x and y.
+
+    What is kept in pixels from frame to frame is carried over with it, in fractions of the frame.
+    """
+
+    x: float
+    y: float
+
+    @classmethod
+    def between(cls, before: tuple[int, int], now: tuple[int, int]) -> "SizeChange":
+        """The change from one (width, height) in pixels to another."""
+        return cls(now[0] / before[0], now[1] / before[1])
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether width and height changed alike, within rounding; otherwise the view is turned or cut."""
+        return abs(self.x / self.y - 1) < _SAME_SHAPE
+
+    def boxes(self, xyxy: Floats) -> Floats:
+        """Boxes (..., 4) in the pixels of the new size."""
+        return np.asarray(xyxy * np.asarray([self.x, self.y, self.x, self.y], np.float32), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
