@@ -1,16 +1,21 @@
 """`blindspot demo` and `blindspot demo-real`: options, and the exit code by way of errors."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cloud.demo.result import figures_of
 from cloud.demo.tables import show
+from messaging.runtime.console import PlainConsole
+from messaging.runtime.output_folders import claim_output_folder
 
-Out = Annotated[Path, typer.Option("--out", help="folder for the report and working files; emptied first")]
+_MAKES = ("work", "report.json", "report.html")
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="folder for the report and working files; an earlier run in it is replaced"),
+]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="rounds of the loop, one after the other")]
 Source = Annotated[str | None, typer.Option("--source", help="your own footage: FILE, FOLDER or RTSP URL")]
 Data = Annotated[Path, typer.Option("--data", help="folder with hazards/ and clips/")]
@@ -42,12 +47,14 @@ def demo(
     from cloud.demo.run import run_demo
     from cloud.demo.script import FULL, ROUNDS, TINY
 
-    own, console = None if source is None else OwnPlayer(source), Console()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    inputs = [Path(source)] if source is not None else []
+    inputs += [empty_photographs] if empty_photographs is not None else []
+    own, console = None if source is None else OwnPlayer(source), PlainConsole()
+    held = claim_output_folder(out, "blindspot demo", makes=_MAKES, inputs=inputs)
     profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
     result = run_demo(out, profile, console, rounds=rounds, own=own, empty_photographs=empty_photographs)
     show(result, figures_of(result), console)
+    held.release()
 
 
 def demo_real(
@@ -61,7 +68,7 @@ def demo_real(
     from cloud.demo.photographs.run import run_real
     from cloud.demo.photographs.scenario import RealInput
 
-    given, console = RealInput(data, weights, detectors), Console()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    given, console = RealInput(data, weights, detectors), PlainConsole()
+    held = claim_output_folder(out, "blindspot demo-real", makes=_MAKES, inputs=[data, weights, detectors])
     show(*run_real(out, given, console, tiny=tiny), console)
+    held.release()

@@ -18,6 +18,7 @@ from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
 from messaging.runtime.configuration_files import load_settings, parse_settings
 from messaging.runtime.program import ExitCode
+from messaging.runtime.quoting import yaml_string
 from messaging.runtime.stopping import async_stop_on_signals
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
@@ -59,7 +60,7 @@ def init(
         notes.print(f"{path} exists already; nothing was written")
         raise typer.Exit(ExitCode.FAILED)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(_TEMPLATE.format(data=(folder / "blindspot-data").as_posix()))
+    path.write_text(_TEMPLATE.format(data=yaml_string((folder / "blindspot-data").as_posix())))
     notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")
 
 

@@ -13,7 +13,7 @@ from cloud.errors import CloudUnreachable
 from messaging.resources import CameraResource, CampaignResource, FailureModeResource
 
 MODES_SHOWN = 8
-STAGE_MARKS = {"done": "[green]done[/]", "running": "[yellow]running[/]", "failed": "[red]failed[/]"}
+STAGE_STYLES = {"done": "green", "running": "yellow", "failed": "red"}
 
 
 @dataclass
@@ -104,6 +104,10 @@ class LiveView:
         for s in campaign.stages if campaign else ():
             left = "" if s.seconds_left is None else f"{s.seconds_left:.0f} s"
             table.add_row(
-                s.stage, STAGE_MARKS.get(s.state, s.state), f"{100 * s.progress:.0f} %", left, s.note
+                s.stage,
+                Text(s.state, style=STAGE_STYLES.get(s.state, "")),
+                f"{100 * s.progress:.0f} %",
+                left,
+                s.note,
             )
         return table

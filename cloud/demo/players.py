@@ -4,6 +4,7 @@ A player configures the cameras of a site, starts the phases, and reports when t
 observation. Drawing runs in processes of its own. Only drawn footage has a ground truth.
 """
 
+import re
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +21,7 @@ from messaging.resources import CameraResource
 from messaging.runtime.child_process import ChildProcess
 
 OWN_OBSERVATION_S = 90.0
-# as the edge reads them
-CAMERA_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "usb:", "/dev/video")
+_ADDRESS = re.compile(r"[A-Za-z]+:|/dev/")  # of a camera; the node refuses addresses that are none
 
 
 class Player(Protocol):
@@ -98,7 +98,7 @@ class OwnPlayer:
 
     def __init__(self, source: str) -> None:
         """Raises `DataRefused` for a file or folder without images; a camera is checked by the node."""
-        if not source.startswith(CAMERA_SCHEMES):
+        if Path(source).exists() or not _ADDRESS.match(source):
             _refuse_without_footage(Path(source))
         self._source = source
         self._observing_since: float | None = None

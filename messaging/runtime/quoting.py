@@ -18,6 +18,11 @@ def nats_string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def yaml_string(text: str) -> str:
+    """A quoted YAML string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def glob_literal(path: Path) -> str:
     """The path as a glob pattern that matches only itself."""
     return glob.escape(str(path))

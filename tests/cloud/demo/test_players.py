@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cloud.demo.players import CAMERA_SCHEMES, OwnPlayer
+from cloud.demo.players import OwnPlayer
 from cloud.errors import DataRefused
-from edge.camera import capture
 
 IMAGE = np.full((48, 64, 3), 90, np.uint8)
 
@@ -58,12 +57,9 @@ def test_a_source_without_images_is_refused_at_once(
 
 def test_a_video_a_folder_of_images_and_a_camera_are_played(tmp_path: Path) -> None:
     files = (video(tmp_path / "video.mp4"), folder(tmp_path / "stills", image=JPEG))
-    for source in (*map(str, files), "rtsp://camera.invalid/1", "http://camera.invalid/mjpeg", "usb:0"):
+    cameras = ("rtsp://camera.invalid/1", "RTSP://camera.invalid/1", "http://camera.invalid/mjpeg", "usb:0")
+    for source in (*map(str, files), *cameras):
         assert [camera["source"] for camera in OwnPlayer(source).cameras("north")] == [source]
-
-
-def test_cameras_are_distinguished_as_at_the_edge() -> None:
-    assert CAMERA_SCHEMES == capture._CAMERA_SCHEMES
 
 
 def test_a_refused_source_is_one_sentence_and_keeps_the_last_run(tmp_path: Path) -> None:
