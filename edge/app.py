@@ -1,6 +1,8 @@
 """The composition root of the edge node: settings in, a running node out."""
 
+import contextlib
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -26,9 +28,12 @@ from edge.updates.weights_store import WeightsStore
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.bus import Bus, Link
-from messaging.errors import ConfigurationError
+from messaging.errors import ConfigurationError, FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import inbox_prefix
+from messaging.runtime.listening import listen_on
+from messaging.runtime.locks import FileLock
+from messaging.runtime.text_files import read_bytes
 from messaging.trust.site_trust import SiteTrust
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
         patience=BatchingDelays(
             settings.reports.urgent_s, settings.reports.hazard_s, settings.reports.evidence_s
         ),
+        on_failure=lambda name: metrics.failures.labels(name).inc(),
     )
     cameras = tuple(
         _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
@@ -71,35 +77,42 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
 
 
 def run_node(settings: NodeSettings, stop: threading.Event) -> None:
-    """Run until `stop`; everything is closed when this returns."""
-    node, metrics = build_node(settings)
-    node.start()
-    api = _api(settings, node, metrics)
-    logger.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
-    try:
-        stop.wait()
-    finally:
-        node.stop()
-        if api is not None:
-            api.stop()
+    """Run until `stop`; everything is closed when this returns.
 
-
-def _api(settings: NodeSettings, node: Node, metrics: NodeMetrics) -> "BackgroundServer | None":
-    """The node's HTTP API, or None if not configured. Its web framework loads after the cameras have started.
-
-    Raises `ConfigurationError` for a port that is taken.
+    The page's port and the data folder are taken before anything else starts. Raises `StartRefused`.
     """
-    if settings.page_port is None:
-        return None
-    from edge.api import build_api
-    from messaging.runtime.http_server import BackgroundServer, listening_socket
+    with contextlib.ExitStack() as held:
+        listener = None
+        if settings.page_port is not None:
+            listener = held.enter_context(listen_on("page_port", settings.page_host, settings.page_port))
+        held.callback(_locked(settings.data).release)
+        node, metrics = build_node(settings)
+        held.callback(node.stop)
+        node.start()
+        if listener is not None:
+            held.callback(_serve_api(listener, node, metrics).stop)
+        logger.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
+        stop.wait()
 
-    listener = listening_socket(settings.page_host, [settings.page_port])
-    if listener is None:
-        raise ConfigurationError(
-            f"the node cannot listen on {settings.page_host}:{settings.page_port}; choose another page_port"
-        )
-    server = BackgroundServer(build_api(node.readiness, metrics), listener)
+
+def _locked(data: Path) -> FileLock:
+    try:
+        return FileLock(data / "lock")
+    except BlockingIOError:
+        raise StartRefused(
+            f"another node runs on data folder {data}; stop it or choose another folder"
+        ) from None
+
+
+def _serve_api(listener: socket.socket, node: Node, metrics: NodeMetrics) -> "BackgroundServer":
+    """The node's HTTP API. Its web framework loads after the cameras have started."""
+    from edge.api import build_api
+    from messaging.runtime.http_server import BackgroundServer
+
+    def count(thread: str) -> None:
+        metrics.failures.labels(thread).inc()
+
+    server = BackgroundServer(build_api(node.readiness, metrics, node.threads), listener, on_failure=count)
     server.start()
     return server
 
@@ -156,11 +169,11 @@ def _teacher(settings: NodeSettings) -> Detector | None:
 
 def _trust(path: Path) -> SiteTrust:
     try:
-        return SiteTrust.from_bytes(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(
-            f"trust file {path} cannot be read ({error.strerror}); enrol the site with `blindspot sites add`"
-        ) from None
+        return SiteTrust.from_bytes(read_bytes(path))
+    except FileFault as error:
+        raise ConfigurationError(f"trust file: {error}; enrol the site with `blindspot sites add`") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"trust file {path}: {error}") from None
 
 
 async def _connect(settings: NodeSettings) -> Bus:

@@ -1,10 +1,12 @@
 """The running node: one thread per camera, one for updates, one for reports that come on a schedule.
 
-Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. A
-thread that fails is counted, logged and started again; one dead camera hurts no other. Nothing here
-contains how a frame is processed (`edge.pipeline`) or a release verified (`edge.updates`).
+Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. The
+threads run under one supervisor: one that fails is counted, logged and started again after a growing wait,
+and while it fails, or is silent for too long, the node is not ready. One dead camera hurts no other. Nothing
+here contains how a frame is processed (`edge.pipeline`) or a release verified (`edge.updates`).
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -28,11 +30,13 @@ from edge.updates.weights_store import WeightsStore
 from edge.vision.frames import Frame
 from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
+from messaging.runtime.supervisor import Activity, Supervisor, ThreadState
 from messaging.wire_format.codec import kind_of
 
 logger = logging.getLogger(__name__)
 
-RESTART_S = 2.0
+FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
+SILENCE_LIMIT_S = 60.0
 _IDLE_BEATS = 2.9
 JOIN_S = 5.0
 
@@ -67,9 +71,12 @@ class Node:
     def __init__(self, parts: NodeParts, *, utc: Callable[[], float] = time.time) -> None:
         self._parts, self._utc = parts, utc
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads = Supervisor(
+            self._stop, on_failure=self._count_failure, first_s=FIRST_WAIT_S, max_s=MAX_WAIT_S
+        )
         self._sources: dict[str, FrameSource] = {}
         self._pipelines: dict[str, CameraPipeline] = {}
+        self._faults: dict[str, str] = {}
         self._seeing: set[str] = set()
         self._sending: dict[SwapReceipt, Future[bool]] = {}
         self._started = time.monotonic()
@@ -81,20 +88,19 @@ class Node:
         parts = self._parts
         parts.updates.start(int(self._utc()))
         parts.outbox.start()
-        self._spawn("updates", parts.settings.updates.poll_s, self._update)
-        self._spawn("reports", 0.5, self._schedule())
+        self._repeat("updates", parts.settings.updates.poll_s, self._update)
+        self._repeat("reports", 0.5, self._schedule())
         for camera in parts.cameras:
-            self._run(f"camera-{camera.name}", partial(self._watch, camera))
+            self._threads.start(f"camera-{camera.name}", partial(self._watch, camera))
 
     def stop(self) -> None:
         """End all threads, then the outbox; what was not sent stays on disk."""
         self._stop.set()
-        for thread in self._threads:
-            thread.join(JOIN_S)
+        self._threads.join(JOIN_S)
         self._parts.outbox.stop()
 
     def readiness(self) -> Readiness:
-        """Whether frames are being processed, and if not, why."""
+        """Whether frames are processed and reports leave, and if not, why."""
         reasons = []
         if not self._parts.detector.ready:
             reasons.append("no model yet: the site waits for its first release")
@@ -103,43 +109,38 @@ class Node:
             for camera in self._parts.cameras
             if not camera.health.connected
         ]
+        reasons += [state.fault for state in self.threads() if state.fault is not None]
         return Readiness(tuple(reasons))
 
-    def _run(self, name: str, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def threads(self) -> tuple[ThreadState, ...]:
+        """The states of all threads, that of the outbox included."""
+        return (*self._threads.states(), *self._parts.outbox.threads)
 
-    def _guard(self, name: str, work: Callable[[], None]) -> None:
-        """A thread's top: whatever `work` raises is counted and logged, and it starts again."""
-        while not self._stop.is_set():
-            try:
-                work()
-                return
-            except Exception:
-                self._parts.metrics.failures.labels(name).inc()
-                logger.exception("%s failed; it starts again in %g s", name, RESTART_S)
-                self._stop.wait(RESTART_S)
+    def _count_failure(self, thread: str) -> None:
+        self._parts.metrics.failures.labels(thread).inc()
 
-    def _spawn(self, name: str, every_s: float, tick: Callable[[], None]) -> None:
-        def loop() -> None:
+    def _repeat(self, name: str, every_s: float, tick: Callable[[], None]) -> None:
+        def loop(activity: Activity) -> None:
             while not self._stop.wait(every_s):
                 tick()
+                activity.succeeded()
 
-        self._run(name, loop)
+        self._threads.start(name, loop, silence_limit_s=max(SILENCE_LIMIT_S, 10 * every_s))
 
-    def _watch(self, camera: CameraParts) -> None:
+    def _watch(self, camera: CameraParts, activity: Activity) -> None:
         while not self._parts.detector.ready:
             if self._stop.wait(0.1):
                 return
         source, pipeline = camera.open(), camera.make_pipeline()
         self._sources[camera.name], self._pipelines[camera.name] = source, pipeline
-        for item in source.frames(self._stop):
-            if isinstance(item, SourceError):
-                camera.health.connected = False
-                logger.warning("%s", item)
-                continue
-            self._infer(camera, pipeline, item)
+        with contextlib.closing(source.frames(self._stop)) as items:
+            for item in items:
+                if isinstance(item, SourceError):
+                    camera.health.connected = False
+                    logger.warning("%s", item)
+                    continue
+                self._infer(camera, pipeline, item)
+                activity.succeeded()
         camera.health.connected = False
         if source.ended:
             logger.info("camera %s: %s", camera.name, source.ended)
@@ -153,6 +154,16 @@ class Node:
             camera.health.failures += 1
             metrics.frames.labels(camera.name, "failed").inc()
             logger.warning("camera %s: frame %d was not processed: %s", camera.name, frame.index, error)
+            return
+        except Exception as error:  # noqa: BLE001  # the top of one frame's work: a fault costs that frame only
+            camera.health.failures += 1
+            metrics.frames.labels(camera.name, "failed").inc()
+            seen, self._faults[camera.name] = self._faults.get(camera.name), repr(error)
+            logger.error(
+                "camera %s: frame %d was not processed: %r",
+                *(camera.name, frame.index, error),
+                exc_info=error if seen != repr(error) else None,
+            )
             return
         if camera.name not in self._seeing and not result.skipped:
             self._seeing.add(camera.name)
@@ -180,8 +191,8 @@ class Node:
             self._parts.metrics.swaps.labels(receipt.outcome, receipt.reason).inc()
             self._sending[receipt] = self._parts.outbox.put(receipt)
         elif future.done():
-            del self._sending[receipt]
             self._parts.store.sent(receipt)
+            del self._sending[receipt]
 
     def _schedule(self) -> Callable[[], None]:
         """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures."""

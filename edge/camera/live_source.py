@@ -9,7 +9,7 @@ import logging
 import queue
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Protocol
 
 from edge.camera.capture import Image
@@ -71,7 +71,7 @@ class LiveSource:
         """Whether the camera sends one and the same picture."""
         return self._freeze.frozen
 
-    def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames as they arrive, and a `SourceError` per loss. Closing the iterator stops the reader."""
         own_stop, settings = threading.Event(), self._settings
         reader = Supervisor(

@@ -9,7 +9,7 @@ import logging
 import queue
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -58,7 +58,7 @@ class FrameSource(Protocol):
     def ended(self) -> str | None:
         """Why there are no more frames, in one sentence; None while there may be."""
 
-    def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames until the end or until `stop`; a `SourceError` item means that a camera is lost for now."""
 
 
@@ -142,7 +142,7 @@ class DirectSource:
         self.ended: str | None = None
         self._feed, self._loop, self._clock = feed, settings.loop, clock
 
-    def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames in order; see `FrameSource.frames`."""
         timeline = _FileTimeline(self.camera, self._feed, self._clock)
         try:
@@ -172,7 +172,7 @@ class PacedSource:
         """Frames that were read but never given to the consumer."""
         return self._queue.dropped
 
-    def frames(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
+    def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames as they are due; see `FrameSource.frames`. Closing the iterator stops the reader."""
         own_stop = threading.Event()
         reader = threading.Thread(

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.errors import MessageRefused
 from messaging.reports import HazardEvent, HazardState, Report
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.wire_format.codec import PAYLOADS, Message, encode, kind_of
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,10 @@ class BatchingDelays:
 
 @dataclass
 class OpenMessage:
-    """One message that is still filling. `due_s` is by the outbox's clock."""
+    """One message that is still filling. `due_s` is by the outbox's clock.
+
+    `on_disk`: every report so far is in the file.
+    """
 
     message_id: str
     site: str
@@ -57,16 +61,23 @@ class OpenMessage:
     due_s: float
     file: BinaryIO
     future: "Future[bool]"
+    on_disk: bool = True
     reports: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
         """Take a report in; it is in the file when this returns, unless the disk does not take it."""
         self.reports.append(report)
+        if not self.on_disk:
+            return
         try:
             self.file.write(report.model_dump_json().encode() + b"\n")
             self.file.flush()
         except OSError as error:
-            logger.warning("a %s report waits in memory only: %s", self.kind, error)
+            self.on_disk = False
+            logger.warning(
+                "%s reports wait in memory only and would be lost by a crash: %s",
+                *(self.kind, os_error_sentence(error)),
+            )
 
     def takes(self, report: Report) -> bool:
         """Whether the message with this report would still be one: not too many, not too long."""
@@ -107,19 +118,22 @@ class Batcher:
         if found is None:
             message_id = new_id()
             encode(Message(message_id, self._site, at_utc, report))
-            file = self._file(message_id, at_utc, kind)
-            found = OpenMessage(message_id, self._site, kind, at_utc, now_s + wait_s, file, Future())
+            file, on_disk = self._file(message_id, at_utc, kind)
+            found = OpenMessage(message_id, self._site, kind, at_utc, now_s + wait_s, file, Future(), on_disk)
             self._open[kind] = found
         found.due_s = min(found.due_s, now_s + wait_s)
         found.add(report)
         return found.future
 
-    def _file(self, message_id: str, at_utc: int, kind: str) -> BinaryIO:
+    def _file(self, message_id: str, at_utc: int, kind: str) -> tuple[BinaryIO, bool]:
         try:
-            return self._spool.open_message(message_id, self._site, at_utc, kind)
+            return self._spool.open_message(message_id, self._site, at_utc, kind), True
         except OSError as error:
-            logger.warning("%s reports gather in memory only: %s", kind, error)
-            return io.BytesIO()
+            logger.warning(
+                "%s reports gather in memory only and would be lost by a crash: %s",
+                *(kind, os_error_sentence(error)),
+            )
+            return io.BytesIO(), False
 
     def take_due(self, *, everything: bool = False) -> list[OpenMessage]:
         """Messages that are full or have waited long enough; they are open no more."""

@@ -21,16 +21,19 @@ from pathlib import Path
 from edge.outbox.batching import Batcher, BatchingDelays, OpenMessage
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.bus import Bus
-from messaging.errors import MessageRefused, WireError, WireFull
+from messaging.errors import BlindspotError, MessageRefused, WireFull
 from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import Report
-from messaging.runtime.backoff import Backoff
+from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.supervisor import Activity, Supervisor, ThreadState
 from messaging.wire_format.codec import PAYLOADS, Lane, Message
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 64
 _FULL_PAUSE_S = 1.0
+_FIRST_WAIT_S, _MAX_WAIT_S = 0.2, 10.0
+_SILENCE_LIMIT_S = 60.0
 AT_ONCE = BatchingDelays(urgent_s=0.0, hazard_s=0.0, evidence_s=0.0)
 _NEVER_SHED = [
     row.kind for row in PAYLOADS.values() if row.lane is not Lane.LATEST and row.shed_order is None
@@ -67,8 +70,12 @@ class Outbox:
         capacity: int = 5000,
         patience: BatchingDelays = AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
+        on_failure: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """Args: `capacity` is in messages, `patience` how long reports gather, `clock` monotonic seconds."""
+        """Args: `capacity` is in messages, `patience` how long reports gather, `clock` monotonic seconds.
+
+        `on_failure` is called with the thread's name for each failure to connect or send.
+        """
         self._site = site
         self._connect = connect
         self._now_utc = now_utc
@@ -86,11 +93,13 @@ class Outbox:
         self._accepted: Counter[str] = Counter()
         self._shed: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
-        self._connected = False
+        self._connected = self._disk_refuses = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads = Supervisor(
+            self._stopping, on_failure=on_failure, first_s=_FIRST_WAIT_S, max_s=_MAX_WAIT_S
+        )
 
     @property
     def counts(self) -> OutboxCounts:
@@ -101,6 +110,11 @@ class Outbox:
             return OutboxCounts(
                 dict(self._accepted), dict(self._shed), dict(self._refused), waiting, self._connected
             )
+
+    @property
+    def threads(self) -> tuple[ThreadState, ...]:
+        """The state of its thread, once started."""
+        return self._threads.states()
 
     def put(self, report: Report, *, message_id: str | None = None) -> "Future[bool]":
         """Hand a report over; from any thread, without waiting for the network.
@@ -123,17 +137,14 @@ class Outbox:
         return future
 
     def start(self) -> None:
-        """Start the thread that owns the loop and the connection."""
-        self._thread = threading.Thread(target=self._main, name="outbox", daemon=True)
-        self._thread.start()
+        """Start the thread that owns the loop and the connection; it is started again if it fails."""
+        self._threads.start("outbox", self._main, silence_limit_s=_SILENCE_LIMIT_S)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Send what can be sent at once, keep the rest on disk; safe to call twice."""
         self._stopping.set()
         self._notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
+        self._threads.join(timeout_s)
         self._close_batches(everything=True)
         with self._lock:
             left = [*self._in_flight.values(), *(m for queue in self._queues.values() for m in queue)]
@@ -180,44 +191,47 @@ class Outbox:
         """Queue the messages that have gathered long enough."""
         with self._lock:
             due: list[OpenMessage] = self._batcher.take_due(everything=everything)
-            self._on_disk |= {message.message_id for message in due}
+            self._on_disk |= {message.message_id for message in due if message.on_disk}
         for message in due:
-            self._queue(message.closed(), message.future)
+            closed = message.closed()
+            if not message.on_disk:
+                self._spool.remove(closed.id)
+            self._queue(closed, message.future)
 
     def _notify(self) -> None:
         loop, wake = self._loop, self._wake
         if loop is not None and wake is not None and not loop.is_closed():
             loop.call_soon_threadsafe(wake.set)
 
-    def _main(self) -> None:
+    def _main(self, activity: Activity) -> None:
         try:
-            asyncio.run(self._run())
-        except Exception:
-            logger.exception("the outbox stopped; reports wait on disk")
-            raise
+            asyncio.run(self._run(activity))
+        finally:
+            self._loop, self._connected = None, False
+            self._requeue()
+            self._persist_unsheddable()
 
-    async def _run(self) -> None:
+    async def _run(self, activity: Activity) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         bus: Bus | None = None
-        backoff = Backoff(first_s=0.2, max_s=10.0)
-        while not self._stopping.is_set():
-            try:
-                bus = bus or await self._connect()
-                self._connected = True
-                self._close_batches()
-                await self._drain(bus)
-                backoff.reset()
-                await self._pause(self._until_due())
-            except (WireError, OSError) as error:
-                self._connected = False
-                self._persist_unsheddable()
-                level = logging.WARNING if backoff.failures == 0 else logging.DEBUG
-                logger.log(level, "outbox waits: %s", error)
-                await self._pause_unless_stopped(backoff.next_s())
-        if bus is not None:
-            await self._last_round(bus)
-            await bus.close()
-        self._loop = None
+        try:
+            while not self._stopping.is_set():
+                try:
+                    bus = bus or await self._connect()
+                    self._connected = True
+                    self._close_batches()
+                    await self._drain(bus)
+                    activity.succeeded()
+                    await self._pause(self._until_due())
+                except (BlindspotError, OSError) as error:
+                    self._connected = False
+                    self._persist_unsheddable()
+                    await self._pause_unless_stopped(activity.failed(error))
+            if bus is not None:
+                await self._last_round(bus)
+        finally:
+            if bus is not None:
+                await bus.close()
 
     def _until_due(self) -> float:
         with self._lock:
@@ -228,7 +242,7 @@ class Outbox:
         self._close_batches(everything=True)
         try:
             await asyncio.wait_for(self._drain(bus), 3.0)
-        except (WireError, OSError) as error:
+        except (BlindspotError, OSError) as error:
             logger.info("reports stay on disk: %s", error)
 
     async def _pause(self, limit_s: float) -> None:
@@ -327,8 +341,11 @@ class Outbox:
         try:
             self._spool.write(message)
         except OSError as error:
-            logger.warning("%s waits in memory only: %s", message.id, error)
+            if not self._disk_refuses:
+                logger.warning("messages wait in memory only: %s", os_error_sentence(error))
+            self._disk_refuses = True
             return False
+        self._disk_refuses = False
         return True
 
     def _settle(self, message_id: str, *, accepted: bool) -> None:

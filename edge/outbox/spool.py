@@ -6,15 +6,20 @@ message.
 """
 
 import base64
+import contextlib
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import ValidationError
+
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import report_subject
+from messaging.reports import Report
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.wire_format.codec import PAYLOADS, Message, encode
 
 logger = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._not_removed: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write(self, message: Waiting) -> None:
@@ -60,26 +66,38 @@ class Spool:
         return file
 
     def remove(self, message_id: str) -> None:
-        """The broker has it; forget it."""
-        for suffix in (_WHOLE, _GATHERING):
-            self._path(message_id).with_suffix(suffix).unlink(missing_ok=True)
+        """The broker has it; forget it. A file that the disk does not remove now is removed with the next."""
+        for one in (*self._not_removed, message_id):
+            try:
+                for suffix in (_WHOLE, _GATHERING):
+                    self._path(one).with_suffix(suffix).unlink(missing_ok=True)
+                self._not_removed.discard(one)
+            except OSError as error:
+                if not self._not_removed:
+                    logger.warning("a sent message is still in the spool: %s", os_error_sentence(error))
+                self._not_removed.add(one)
 
     def ids(self) -> list[str]:
         """What is kept, oldest first."""
         return sorted({path.stem for path in self._folder.iterdir() if path.suffix in (_WHOLE, _GATHERING)})
 
     def read(self, message_id: str) -> Waiting | None:
-        """A kept message; None (and the file set aside) when it cannot be read."""
+        """A kept message; None when there is none in the file, which is then set aside.
+
+        A file that the disk does not give now stays for the next start.
+        """
         path = self._path(message_id)
         if not path.exists():
             path = path.with_suffix(_GATHERING)
         try:
             return _whole(path) if path.suffix == _WHOLE else _gathered(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, MessageRefused) as error:
-            logger.error("%s cannot be read (%s); set aside", path, error)
-            if path.exists():
+        except OSError as error:
+            logger.error("a message stays in the spool until the next start: %s", os_error_sentence(error))
+        except (ValueError, KeyError, TypeError, AttributeError, MessageRefused) as error:
+            logger.error("%s is damaged (%s); set aside as .unreadable", path, error)
+            with contextlib.suppress(OSError):
                 path.rename(path.with_suffix(".unreadable"))
-            return None
+        return None
 
     def _path(self, message_id: str) -> Path:
         return self._folder / f"{message_id}{_WHOLE}"
@@ -103,7 +121,14 @@ def _gathered(path: Path) -> Waiting:
     head, *lines = text[: text.rfind(b"\n") + 1].splitlines() or [b""]
     parts = json.loads(head)
     model = PAYLOADS[parts["kind"]].model
-    reports = [model.model_validate_json(line) for line in lines]
+    reports: list[Report] = []
+    for line in lines:
+        try:
+            reports.append(model.model_validate_json(line))
+        except ValidationError:
+            lost = len(lines) - len(reports)
+            logger.error("%s: %d of %d reports are damaged and lost", path, lost, len(lines))
+            break
     if not reports:
         raise MessageRefused(f"{path.name} holds no whole report")
     return waiting_message(Message(path.stem, parts["site"], parts["at_utc"], reports[0], tuple(reports[1:])))

@@ -9,6 +9,9 @@ from typing import Any
 
 import uvicorn
 
+from messaging.errors import StartRefused
+from messaging.runtime.supervisor import Activity, Supervisor
+
 _POLL_S = 0.02
 
 
@@ -79,21 +82,37 @@ async def serve(
 
 
 class BackgroundServer:
-    """Serves an application from a thread of its own."""
+    """Serves an application from a thread of its own, which is started again if the server ends by itself."""
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
-        self._started = threading.Event()
-        config = uvicorn.Config(app, log_config=None, access_log=False)
-        self._server = _Server(config, self._started.set)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
+    def __init__(
+        self, app: Any, listener: socket.socket, *, on_failure: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self._app, self._listener = app, listener
+        self._started, self._stop = threading.Event(), threading.Event()
+        self._server: _Server | None = None
+        self._threads = Supervisor(self._stop, on_failure=on_failure)
 
     def start(self) -> None:
-        """Start to serve; returns once requests are answered."""
-        self._thread.start()
-        while not self._started.wait(_POLL_S) and self._thread.is_alive():
+        """Start to serve; returns once requests are answered, or the first attempt has failed."""
+        self._threads.start("http", self._serve)
+        while not self._started.wait(_POLL_S) and not self._threads.states()[0].failures:
             pass
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop serving; the port is free when this returns."""
-        self._server.should_exit = True
-        self._thread.join(timeout_s)
+        self._stop.set()
+        if self._server is not None:
+            self._server.should_exit = True
+        self._threads.join(timeout_s)
+        self._listener.close()
+
+    def _serve(self, activity: Activity) -> None:
+        def started() -> None:
+            activity.succeeded()
+            self._started.set()
+
+        config = uvicorn.Config(self._app, log_config=None, access_log=False)
+        self._server = _Server(config, started)
+        self._server.run([self._listener.dup()])
+        if not self._stop.is_set():
+            raise StartRefused("the HTTP server ended by itself")

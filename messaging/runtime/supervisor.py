@@ -23,29 +23,50 @@ MAX_WAIT_S = 30.0
 
 @dataclass(frozen=True)
 class ThreadState:
-    """State of one supervised thread; ages are seconds."""
+    """State of one supervised thread; ages are seconds, since its start before the first success."""
 
     name: str
     finished: bool
     failures: int
-    success_age_s: float | None
+    success_age_s: float
     problem: str | None
+    silence_limit_s: float | None
+
+    @property
+    def fault(self) -> str | None:
+        """Why the thread does not do its work now, in one sentence; None if it does."""
+        if self.problem is not None:
+            return f"{self.name} fails and is tried again: {self.problem}"
+        if self.finished or self.silence_limit_s is None or self.success_age_s <= self.silence_limit_s:
+            return None
+        return f"{self.name} has done nothing for {self.success_age_s:.0f} s; restart the program if it lasts"
 
 
 class Activity:
     """Given to the work of a thread, which calls `succeeded` after each unit of useful work."""
 
-    def __init__(self, name: str, backoff: Backoff, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        backoff: Backoff,
+        clock: Callable[[], float],
+        *,
+        silence_limit_s: float | None = None,
+        on_failure: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self.name = name
         self.failures = 0
         self.finished = False
         self.problem: str | None = None
         self._backoff, self._clock = backoff, clock
-        self._success_s: float | None = None
+        self._silence_limit_s, self._on_failure = silence_limit_s, on_failure
+        self._success_s = clock()
 
     def succeeded(self) -> None:
         """Note a success: the next wait after a failure is short again."""
         self._success_s = self._clock()
+        if self.problem is not None:
+            logger.info("%s works again", self.name)
         self.problem = None
         self._backoff.reset()
 
@@ -70,12 +91,15 @@ class Activity:
                 *(self.name, wait_s, self.problem),
                 exc_info=None if expected else error,
             )
+        self._on_failure(self.name)
         return wait_s
 
     def state(self) -> ThreadState:
         """The state now."""
-        age_s = None if self._success_s is None else self._clock() - self._success_s
-        return ThreadState(self.name, self.finished, self.failures, age_s, self.problem)
+        age_s = self._clock() - self._success_s
+        return ThreadState(
+            self.name, self.finished, self.failures, age_s, self.problem, self._silence_limit_s
+        )
 
 
 class Supervisor:
@@ -96,9 +120,20 @@ class Supervisor:
         self._activities: list[Activity] = []
         self._threads: list[threading.Thread] = []
 
-    def start(self, name: str, work: Callable[[Activity], None]) -> None:
-        """Run `work` in a thread until it returns; after an exception call it again, until `stop` is set."""
-        activity = Activity(name, Backoff(self._first_s, self._max_s, self._rng), self._clock)
+    def start(
+        self, name: str, work: Callable[[Activity], None], *, silence_limit_s: float | None = None
+    ) -> None:
+        """Run `work` in a thread until it returns; after an exception call it again, until `stop` is set.
+
+        A thread without a success for `silence_limit_s` has a fault, also if it raises nothing.
+        """
+        activity = Activity(
+            name,
+            Backoff(self._first_s, self._max_s, self._rng),
+            self._clock,
+            silence_limit_s=silence_limit_s,
+            on_failure=self._on_failure,
+        )
         thread = threading.Thread(target=self._guard, args=(activity, work), name=name, daemon=True)
         self._activities.append(activity)
         self._threads.append(thread)
@@ -118,9 +153,7 @@ class Supervisor:
             try:
                 work(activity)
             except Exception as error:
-                wait_s = activity.failed(error)
-                self._on_failure(activity.name)
-                self._stop.wait(wait_s)
+                self._stop.wait(activity.failed(error))
             else:
                 activity.finished = True
                 return

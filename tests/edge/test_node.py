@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +17,11 @@ from edge.health import Readiness
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
 from edge.outbox.outbox import OutboxCounts
+from edge.vision.frames import Frame
 from messaging.reports import Heartbeat, Report
+from messaging.runtime.backoff import Backoff
+from messaging.runtime.supervisor import Activity
+from tests.support.waiting import wait_until
 
 
 class RecordingOutbox:
@@ -104,9 +108,9 @@ class _Source:
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self._meanwhile = meanwhile
 
-    def frames(self, stop: threading.Event) -> tuple[()]:
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:
         self._meanwhile()
-        return ()
+        yield from ()
 
 
 @pytest.mark.parametrize(("stopped", "expected"), [(True, "stop"), (False, "end")])
@@ -123,20 +127,26 @@ def test_events_are_closed_by_the_end_of_the_footage_and_not_by_a_stop(stopped: 
     camera = SimpleNamespace(
         name="bridge", health=CameraMetrics(), open=lambda: source, make_pipeline=lambda: pipeline
     )
-    node._watch(cast(CameraParts, camera))
+    node._watch(cast(CameraParts, camera), Activity("camera-bridge", Backoff(), lambda: 0.0))
     assert called == [expected]
 
 
 def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_module, "RESTART_S", 0.0)
+    monkeypatch.setattr(node_module, "FIRST_WAIT_S", 0.001)
     metrics, tries = NodeMetrics(), iter([True, True, False])
-    parts: Any = SimpleNamespace(metrics=metrics)
+    parts: Any = SimpleNamespace(
+        metrics=metrics, outbox=SimpleNamespace(threads=()), cameras=(), detector=SimpleNamespace(ready=True)
+    )
+    node = Node(cast(NodeParts, parts))
 
-    def work() -> None:
+    def tick() -> None:
         if next(tries):
             raise ValueError("broken")
+        node._stop.set()
 
-    Node(cast(NodeParts, parts))._guard("camera-bridge", work)
+    node._repeat("camera-bridge", 0.001, tick)
+    wait_until(lambda: node.threads()[0].finished)
+    assert node.readiness().ready
     assert b'blindspot_edge_thread_failures_total{thread="camera-bridge"} 2.0' in metrics.exposition()
 
 
@@ -146,4 +156,4 @@ def test_the_page_gives_the_reason_why_a_node_is_not_ready() -> None:
     assert page.get("/healthz").json() == {"status": "alive"}
     answer = page.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reasons": [why]}
+    assert answer.json() == {"ready": False, "reasons": [why], "threads": {}}

@@ -20,7 +20,6 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS
 from messaging.reports import Report
-from messaging.runtime.backoff import Backoff
 from messaging.wire_format.codec import Lane, Message, decode
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, PROTOTYPE
 from tests.support.waiting import wait_until
@@ -88,7 +87,8 @@ def test_a_stop_does_not_wait_for_the_next_attempt_to_connect(
         tried.set()
         raise WireUnavailable("the broker is away")
 
-    monkeypatch.setattr(outbox_module, "Backoff", lambda **_: Backoff(first_s=60.0, max_s=60.0))
+    monkeypatch.setattr(outbox_module, "_FIRST_WAIT_S", 60.0)
+    monkeypatch.setattr(outbox_module, "_MAX_WAIT_S", 60.0)
     outbox = Outbox("s1", tmp_path, connect, now_utc=lambda: 1_800_000_000.0, new_id=_ids())
     outbox.start()
     assert tried.wait(5)
