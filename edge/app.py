@@ -14,12 +14,13 @@ from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import FrameSource, open_source
 from edge.ids import ids_of_a_run
 from edge.metrics import NodeMetrics
-from edge.node import CameraParts, Node, NodeParts
+from edge.node import SILENCE_LIMIT_S, CameraParts, Node, NodeParts
 from edge.outbox.batching import BatchingDelays
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
+from edge.source_address import parse_source
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
@@ -31,8 +32,8 @@ from messaging.bus import Bus, Link
 from messaging.errors import ConfigurationError, FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import inbox_prefix
-from messaging.runtime.listening import listen_on
 from messaging.runtime.locks import FileLock
+from messaging.runtime.start_checks import listen_on
 from messaging.runtime.text_files import read_bytes
 from messaging.trust.site_trust import SiteTrust
 
@@ -145,6 +146,7 @@ def _camera(
         account,
         lambda: _source(camera, settings.data),
         lambda: CameraPipeline(camera, parts, health),
+        silence_limit_s=SILENCE_LIMIT_S if parse_source(camera.source).is_camera else None,
     )
 
 

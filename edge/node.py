@@ -17,7 +17,7 @@ from functools import partial
 
 from edge.camera.health import CameraMetrics
 from edge.camera.sources import FrameSource
-from edge.errors import DetectorError, SourceError
+from edge.errors import SourceError
 from edge.health import Readiness, resident_mb, running_s
 from edge.metrics import NodeMetrics
 from edge.outbox.outbox import Outbox
@@ -28,6 +28,7 @@ from edge.updates.hot_swap import SwappableDetector
 from edge.updates.model_updates import ModelUpdates
 from edge.updates.weights_store import WeightsStore
 from edge.vision.frames import Frame
+from messaging.errors import BlindspotError
 from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 from messaging.runtime.supervisor import Activity, Supervisor, ThreadState
@@ -43,13 +44,17 @@ JOIN_S = 5.0
 
 @dataclass(frozen=True)
 class CameraParts:
-    """One camera. Its source is opened, and its pipeline made, once the node has a model."""
+    """One camera. Its source is opened, and its pipeline made, once the node has a model.
+
+    `silence_limit_s`: without a processed frame for so long it has a fault; None if its frames are rare.
+    """
 
     name: str
     health: CameraMetrics
     accountant: PrivacyAccountant
     open: Callable[[], FrameSource]
     make_pipeline: Callable[[], CameraPipeline]
+    silence_limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,11 @@ class Node:
         self._repeat("updates", parts.settings.updates.poll_s, self._update)
         self._repeat("reports", 0.5, self._schedule())
         for camera in parts.cameras:
-            self._threads.start(f"camera-{camera.name}", partial(self._watch, camera))
+            self._threads.start(
+                f"camera-{camera.name}",
+                partial(self._watch, camera),
+                silence_limit_s=camera.silence_limit_s,
+            )
 
     def stop(self) -> None:
         """End all threads, then the outbox; what was not sent stays on disk."""
@@ -129,6 +138,7 @@ class Node:
 
     def _watch(self, camera: CameraParts, activity: Activity) -> None:
         while not self._parts.detector.ready:
+            activity.succeeded()
             if self._stop.wait(0.1):
                 return
         source, pipeline = camera.open(), camera.make_pipeline()
@@ -139,32 +149,21 @@ class Node:
                     camera.health.connected = False
                     logger.warning("%s", item)
                     continue
-                self._infer(camera, pipeline, item)
-                activity.succeeded()
+                if self._infer(camera, pipeline, item):
+                    activity.succeeded()
         camera.health.connected = False
         if source.ended:
             logger.info("camera %s: %s", camera.name, source.ended)
         self._send(pipeline.stop(self._utc()) if self._stop.is_set() else pipeline.end(self._utc()))
 
-    def _infer(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> None:
+    def _infer(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> bool:
+        """Process one frame and hand over its reports; whether it was processed."""
         metrics = self._parts.metrics
         try:
             result = pipeline.process(frame, self._parts.updates.shadow)
-        except DetectorError as error:
-            camera.health.failures += 1
-            metrics.frames.labels(camera.name, "failed").inc()
-            logger.warning("camera %s: frame %d was not processed: %s", camera.name, frame.index, error)
-            return
-        except Exception as error:  # noqa: BLE001  # the top of one frame's work: a fault costs that frame only
-            camera.health.failures += 1
-            metrics.frames.labels(camera.name, "failed").inc()
-            seen, self._faults[camera.name] = self._faults.get(camera.name), repr(error)
-            logger.error(
-                "camera %s: frame %d was not processed: %r",
-                *(camera.name, frame.index, error),
-                exc_info=error if seen != repr(error) else None,
-            )
-            return
+        except Exception as error:  # noqa: BLE001  # the top of one frame: a fault costs this frame only
+            self._note_failed_frame(camera, frame, error)
+            return False
         if camera.name not in self._seeing and not result.skipped:
             self._seeing.add(camera.name)
             metrics.first_frame_s.labels(camera.name).set(running_s())
@@ -172,6 +171,19 @@ class Node:
         if result.inference_s is not None:
             metrics.inference_s.observe(result.inference_s)
         self._send(result.reports)
+        return True
+
+    def _note_failed_frame(self, camera: CameraParts, frame: Frame, error: Exception) -> None:
+        camera.health.failures += 1
+        self._parts.metrics.frames.labels(camera.name, "failed").inc()
+        before, self._faults[camera.name] = self._faults.get(camera.name), repr(error)
+        expected = isinstance(error, BlindspotError) or before == repr(error)
+        logger.log(
+            logging.WARNING if expected else logging.ERROR,
+            "camera %s: frame %d was not processed: %s",
+            *(camera.name, frame.index, error if isinstance(error, BlindspotError) else repr(error)),
+            exc_info=None if expected else error,
+        )
 
     def _send(self, reports: list[Report]) -> None:
         for report in reports:

@@ -10,16 +10,20 @@ name that it uses again is another segment.
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from edge.camera.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
 from edge.errors import SourceError
-from messaging.runtime.atomic_files import write_atomically
+from messaging.errors import FileFault
+from messaging.runtime.state_files import PatientFile
+from messaging.runtime.text_files import read_text
 
 logger = logging.getLogger(__name__)
 
+_KEY = re.compile(r"\d+ .")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
 
 
@@ -45,14 +49,16 @@ class SegmentFeed:
             raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
         self.fps = fps
         self.ended: str | None = None
-        self._folder, self._journal, self._wait, self._wanted_fps = folder, journal, wait, fps
-        known = journal.read_text().splitlines() if journal is not None and journal.exists() else []
-        self._played = set(known)
+        self._folder, self._wait, self._wanted_fps = folder, wait, fps
+        self._record = None if journal is None else PatientFile(journal, "the list of played segments")
+        self._played = _played_before(journal)
         self._segment: VideoFeed | FolderFeed | None = None
 
     def open(self) -> None:
         """Open the next segment that was not played; waits a moment when there is none."""
         self.close()
+        if self._record is not None:
+            self._record.retry()
         there = _segments(self._folder)
         waiting = [key for key in there if key not in self._played]
         self._played &= there.keys()
@@ -97,8 +103,22 @@ class SegmentFeed:
         self._note_played()
 
     def _note_played(self) -> None:
-        if self._journal is not None:
-            write_atomically(self._journal, "\n".join(sorted(self._played)).encode())
+        if self._record is not None:
+            self._record.write("\n".join(sorted(self._played)).encode())
+
+
+def _played_before(journal: Path | None) -> set[str]:
+    """What the journal lists; nothing, with a warning, if it is damaged: its segments are played again."""
+    if journal is None or not journal.exists():
+        return set()
+    try:
+        lines = read_text(journal).split("\n")
+        if all(_KEY.match(line) for line in lines):
+            return set(lines)
+        logger.warning("segments in the folder are played again: %s is empty or damaged", journal)
+    except FileFault as error:
+        logger.warning("segments in the folder are played again: %s", error)
+    return set()
 
 
 def _segments(folder: Path) -> dict[str, Path]:

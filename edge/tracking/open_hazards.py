@@ -1,16 +1,20 @@
 """The open hazard events of one camera on disk, so that a restarted node continues them.
 
 The last report of each is stored: the restarted node continues the event under the same id, or closes it.
+While the disk takes nothing, the events stay in memory and are written as soon as it does; a crash meanwhile
+loses the changes since the last write, so that the restarted node continues from an older report.
 """
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from messaging.errors import StateFileBroken
 from messaging.reports import HazardEvent, HazardState
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.state_files import PatientFile, StateFile
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +24,13 @@ _EVENTS = TypeAdapter(tuple[HazardEvent, ...])
 class OpenHazards:
     """One file; written only when an event opens, changes or closes."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the events that were open when the node ended; a damaged file is set aside."""
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read the events that were open when the node ended; a damaged file is set aside.
+
+        Raises `FileFault` for a file that cannot be read. `clock`: monotonic seconds.
+        """
         self._path = path
+        self._file = PatientFile(path, f"the list of open hazards of camera {path.stem}", clock=clock)
         self._open = {event.event: event for event in self._read()}
 
     @property
@@ -31,27 +39,21 @@ class OpenHazards:
         return tuple(self._open.values())
 
     def record(self, reports: Sequence[HazardEvent]) -> None:
-        """Store the events of these reports; closed ones are removed."""
-        if not reports:
-            return
+        """Store the events of these reports; closed ones are removed. Called for every frame."""
         for event in reports:
             self._open.pop(event.event, None)
             if event.state is not HazardState.CLOSED:
                 self._open[event.event] = event
-        write_atomically(self._path, _EVENTS.dump_json(self.events))
+        if reports:
+            self._file.write(_EVENTS.dump_json(self.events))
+        else:
+            self._file.retry()
 
     def _read(self) -> tuple[HazardEvent, ...]:
-        if not self._path.exists():
-            return ()
         try:
-            return _EVENTS.validate_json(self._path.read_bytes())
-        except ValidationError as error:
+            return StateFile(self._path, _EVENTS).read() or ()
+        except StateFileBroken as error:
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
-            logger.warning(
-                "open hazards in %s cannot be read (%d faults); kept as %s",
-                self._path,
-                error.error_count(),
-                aside.name,
-            )
+            logger.warning("%s; kept as %s, no event is open", error, aside.name)
             return ()

@@ -121,6 +121,17 @@ def free_port(name: str, host: str, port: int) -> CheckResult:
     return CheckResult(name, True, f"{host}:{port} is free")
 
 
+def listen_on(what: str, host: str, port: int) -> socket.socket:
+    """A socket that listens there (port 0: any free one). Raises `StartRefused`; `what` names the setting."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise StartRefused(f"{what} {host}:{port}: {os_error_sentence(error)}") from None
+    except OverflowError:
+        raise StartRefused(f"{what} {port} is not a port; choose one from 0 to 65535") from None
+
+
 def clock_after_files(
     name: str, paths: Iterable[Path], *, now_utc: Callable[[], float] = time.time
 ) -> CheckResult:
