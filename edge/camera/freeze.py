@@ -1,8 +1,9 @@
 """Whether a live camera is frozen: it sends one and the same picture again and again.
 
-Two pictures are the same if no pixel of every fourth row differs by more than one grey level, so that the
-noise of a sensor, however weak, is life. Only time in which pictures arrive counts. A frozen camera is due
-for a new connection at once, then after growing waits.
+Two pictures are the same if of every fourth row no value differs by more than eight grey levels, and at most
+a twentieth by more than one: so much an encoder adds to one and the same picture at its key frames, while a
+small new object and the weakest noise of a sensor are more. Only time in which pictures arrive counts. A
+frozen camera is due for a new connection at once, then after growing waits.
 """
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 
 LOOK_EVERY_S = 0.2
-_LARGEST_DIFFERENCE = 1
+_LARGEST_DIFFERENCE = 8
+_LARGEST_SHARE = 0.05
 _COARSE_ROWS, _FINE_ROWS = 32, 4
 _MOST_DOUBLINGS = 5
 
@@ -36,7 +38,9 @@ class FreezeWatch:
 
     def observe(self, image: Image, now_s: float) -> None:
         """Take one picture, (h, w, 3) uint8. Unless frozen, at most every `LOOK_EVERY_S` is compared."""
-        if self._after_s is None or (not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S):
+        if self._after_s is None:
+            return
+        if self._picture is not None and not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S:
             return
         if self._picture is None or not same_picture(self._picture, image):
             self._picture, self._last_s, self._same_s = image, now_s, 0.0
@@ -56,11 +60,12 @@ class FreezeWatch:
 
 
 def same_picture(one: Image, other: Image) -> bool:
-    """Whether two pictures are equal but for one grey level; a few rows decide when they are not."""
-    return one.shape == other.shape and all(
-        _rows_agree(one[::step], other[::step]) for step in (_COARSE_ROWS, _FINE_ROWS)
-    )
+    """Whether two pictures are the same but for what an encoder adds; a few rows decide when they are not."""
+    if one.shape != other.shape or _difference(one, other, _COARSE_ROWS).max() > _LARGEST_DIFFERENCE:
+        return False
+    difference = _difference(one, other, _FINE_ROWS)
+    return bool(difference.max() <= _LARGEST_DIFFERENCE and (difference > 1).mean() <= _LARGEST_SHARE)
 
 
-def _rows_agree(one: Image, other: Image) -> bool:
-    return bool((np.maximum(one, other) - np.minimum(one, other)).max(initial=0) <= _LARGEST_DIFFERENCE)
+def _difference(one: Image, other: Image, step: int) -> Image:
+    return np.maximum(one[::step], other[::step]) - np.minimum(one[::step], other[::step])

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from edge.camera.capture import Image
+from edge.camera.diagnosis import why_no_stream
 from edge.errors import SourceError
 from edge.source_address import SourceAddress, SourceKind
 from messaging.runtime.addresses import masked_address
@@ -26,7 +27,7 @@ class CameraFeed:
             raise SourceError(f"camera {self._name} cannot be opened: OpenCV says {error.err}") from None
         if not capture.isOpened():
             capture.release()
-            raise SourceError(f"camera {self._name} does not answer; check its address and credential")
+            raise SourceError(f"camera {self._name} {self._why()}")
         self._capture = capture
 
     def read(self) -> Image | None:
@@ -50,11 +51,13 @@ class CameraFeed:
 
     @property
     def _name(self) -> str:
-        return (
-            f"usb:{self._address.text}"
-            if self._address.kind is SourceKind.USB
-            else masked_address(self._address.text)
-        )
+        text = self._address.text
+        return f"usb:{text}" if self._address.kind is SourceKind.USB else masked_address(text)
+
+    def _why(self) -> str:
+        if self._address.kind is SourceKind.NETWORK:
+            return why_no_stream(self._address.text, self._timeout_ms / 1000)
+        return "cannot be opened; check that it is plugged in, free, and that this user may read it"
 
     def _opened(self) -> cv2.VideoCapture:
         address = self._address

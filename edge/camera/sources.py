@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.camera.capture import Feed, FolderFeed, VideoFeed
+from edge.camera.decoder_log import silence_decoders
 from edge.camera.live_feed import CameraFeed
 from edge.camera.live_source import LiveSource
 from edge.camera.newest_frames import NewestFrames
@@ -76,6 +77,7 @@ def open_source(
         SourceError: a file or folder that does not exist, cannot be read or contains no image. A camera that
             does not respond is no error here; its frames start when it does.
     """
+    silence_decoders()
     clock = clock or Clock()
     try:
         address = parse_source(uri)

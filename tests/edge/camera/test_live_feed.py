@@ -118,7 +118,8 @@ def test_a_camera_that_does_not_answer_is_named_without_its_password() -> None:
     with pytest.raises(SourceError) as caught:
         feed.open()
     assert str(caught.value) == (
-        f"camera http://***@127.0.0.1:{port}/street.mjpg does not answer; check its address and credential"
+        f"camera http://***@127.0.0.1:{port}/street.mjpg refuses the connection; "
+        "check the port, and that the camera is on"
     )
     with pytest.raises(SourceError, match="the feed is closed"):
         feed.read()
@@ -128,7 +129,7 @@ def test_a_camera_that_answers_later_is_waited_for() -> None:
     port = free_port()
     items = opened(port).frames(threading.Event())
     with contextlib.closing(items):  # type: ignore[type-var]  # a generator
-        assert "does not answer" in next_error(items)
+        assert "refuses the connection" in next_error(items)
         with camera(port, grey=120):
             frame, _ = next_frame(items)
     assert abs(shade(frame) - 120) <= 2
