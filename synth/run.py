@@ -261,6 +261,8 @@ def _facts(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m synth.run ORDER.json OUT ...`; returns the exit code."""
+    from synth.generation.named_generator import open_generator
+
     given = _parse(arguments)
     configure_logging()
     try:
@@ -268,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = run_order(
             order,
             out=given.out,
-            generator=_open_generator(given.generator, given.licence),
+            generator=open_generator(given.generator, given.licence),
             backgrounds=FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds(),
             judges=Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference)),
             hooks=RunHooks(progress=_log_progress),
@@ -292,15 +294,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="bundle that confirms boxes; not the trained one")
     parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else drawn streets")
     return parser.parse_args(arguments)
-
-
-def _open_generator(name: str | None, licence: str) -> Generator:
-    from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
-
-    model, _, revision = (name or str(BUNDLED_FOLDER)).partition("@")
-    if revision:
-        return DiffusionGenerator.from_hub(model, revision, licence=licence)
-    return DiffusionGenerator.from_folder(Path(model))
 
 
 def _open_detector(bundle: Path | None) -> Detector | None:

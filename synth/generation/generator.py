@@ -20,7 +20,7 @@ PROTOTYPE_WIDTH = 64
 
 @dataclass(frozen=True)
 class GeneratorCard:
-    """The model behind a generator: name, digest of its files (or the hub revision), licence."""
+    """The model behind a generator: name, digest of its files, licence."""
 
     name: str
     digest: str

@@ -1,43 +1,39 @@
 """The generator on diffusers: any Stable Diffusion inpainting pipeline, from a folder or a hub id.
 
-Only this module and `synth.small_sd` import diffusers. A model folder with `prototype_projection.safetensors`
+`synth.generation.pipeline_loader` opens the pipeline. A model folder with `prototype_projection.safetensors`
 takes a prototype as one more token of its prompt embeddings; other pipelines ignore prototypes.
 `input_format.json` in the folder states whether the model takes the whole background or one with the masked
-part removed, and whether dark patches are brightened first (`synth.generation.exposure`). The network is used
-only when a hub id is configured. RGB stays inside this module.
+part removed, and whether dark patches are brightened first (`synth.generation.exposure`). RGB stays inside
+this module.
 """
 
-import hashlib
 import itertools
-import json
-import logging
-import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionInpaintPipeline
-from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch.nn import functional
 
 from messaging.errors import ConfigurationError
+from messaging.runtime.text_files import read_json
 from synth.errors import GeneratorUnavailable
 from synth.generation.exposure import exposures_of
 from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
+from synth.generation.generator_door import generator_door
+from synth.generation.hub_model import fetch_model
+from synth.generation.model_folder import INPUT_FORMAT_FILE, inspect_folder, licence_of, name_of
+from synth.generation.pipeline_loader import load_pipeline, load_projection
 from synth.planning.patches import Image
 
-logger = logging.getLogger(__name__)
-
-PROTOTYPE_FILE = "prototype_projection.safetensors"
-INPUT_FORMAT_FILE = "input_format.json"
 # A third faster where the processor has it; torch has no public name for the question.
 BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
-_MODEL_FILES = ("*.safetensors", "*.json", "merges.txt")
+_BACKGROUNDS, _EXPOSURES = ("removed", "shown"), ("as taken", "levelled")
 
 
 @dataclass(frozen=True)
@@ -66,10 +62,24 @@ class InputFormat:
     levelled: bool = False
 
     @classmethod
-    def of_file(cls, path: Path) -> "InputFormat":
-        """Read `input_format.json`; the defaults when there is no such file."""
-        fields = json.loads(path.read_text()) if path.is_file() else {}
-        return cls(fields.get("background") == "shown", fields.get("exposure") == "levelled")
+    def of_file(cls, path: Path, origin: Path) -> "InputFormat":
+        """Read `input_format.json` of the model `origin`; the defaults when there is no such file.
+
+        Raises `GeneratorUnavailable`.
+        """
+        fields = read_json(path) if path.exists() else {}
+        if not isinstance(fields, dict) or not fields.keys() <= {"background", "exposure"}:
+            raise GeneratorUnavailable(
+                f"{origin / path.name} may have the keys background and exposure; got {fields!r:.80}"
+            )
+        background = fields.get("background", _BACKGROUNDS[0])
+        exposure = fields.get("exposure", _EXPOSURES[0])
+        if background not in _BACKGROUNDS or exposure not in _EXPOSURES:
+            raise GeneratorUnavailable(
+                f"{origin / path.name}: background is {' or '.join(_BACKGROUNDS)}, exposure is "
+                f"{' or '.join(_EXPOSURES)}; got {background!r:.40} and {exposure!r:.40}"
+            )
+        return cls(background == "shown", exposure == "levelled")
 
 
 class DiffusionGenerator:
@@ -96,17 +106,8 @@ class DiffusionGenerator:
         cls, folder: Path = BUNDLED_FOLDER, *, sampling: Sampling = Sampling(), device: str = "cpu"
     ) -> "DiffusionGenerator":
         """Open a pipeline folder; never touches the network. Raises `GeneratorUnavailable`."""
-        if not (folder / "model_index.json").is_file():
-            raise GeneratorUnavailable(
-                f"generator folder {folder} holds no Stable Diffusion pipeline (model_index.json is absent); "
-                "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
-            )
-        pipeline = _load(str(folder), None, device, offline=True)
-        projection = folder / PROTOTYPE_FILE
-        weights = load_file(projection, device=device) if projection.is_file() else None
-        card = GeneratorCard(_name(folder), _folder_digest(folder), _licence(folder / "README.md"))
-        input_format = InputFormat.of_file(folder / INPUT_FORMAT_FILE)
-        return cls(pipeline, card, sampling=sampling, prototype_weights=weights, input_format=input_format)
+        bundled = folder.absolute() == BUNDLED_FOLDER
+        return cls._opened(folder, "small-sd" if bundled else name_of(folder), None, sampling, device)
 
     @classmethod
     def from_hub(
@@ -118,13 +119,29 @@ class DiffusionGenerator:
         sampling: Sampling = Sampling(),
         device: str = "cpu",
     ) -> "DiffusionGenerator":
-        """Open a configured hub model at a pinned revision. Raises `GeneratorUnavailable`."""
-        if not revision:
-            raise ConfigurationError(
-                f"hub model {model_id!r} needs a pinned revision (a commit of its repository)"
-            )
-        pipeline = _load(model_id, revision, device, offline=False)
-        return cls(pipeline, GeneratorCard(model_id, revision, licence), sampling=sampling)
+        """Open a hub model at a commit; its digest is that of its files, as of a folder.
+
+        Raises `ConfigurationError` for a revision that is no commit, otherwise `GeneratorUnavailable`.
+        """
+        return cls._opened(fetch_model(model_id, revision), model_id, licence, sampling, device)
+
+    @classmethod
+    def _opened(
+        cls, folder: Path, name: str, licence: str | None, sampling: Sampling, device: str
+    ) -> "DiffusionGenerator":
+        model = inspect_folder(folder)
+        with model.staged() as place:
+            pipeline = load_pipeline(model, place, device)
+            width = pipeline.text_encoder.config.hidden_size
+            projection = load_projection(model, place, width, device)
+            input_format = InputFormat.of_file(place / INPUT_FORMAT_FILE, folder)
+        return cls(
+            pipeline,
+            GeneratorCard(name, model.digest, licence or licence_of(folder)),
+            sampling=sampling,
+            prototype_weights=projection,
+            input_format=input_format,
+        )
 
     @property
     def patch_px(self) -> int:
@@ -149,21 +166,30 @@ class DiffusionGenerator:
                     f"{self._card.name} takes patches of {self.patch_px} px; got {request.patch.shape[0]} px"
                 )
         inpainted: list[InpaintedPatch] = []
-        for guided, group in itertools.groupby(requests, key=lambda request: request.guided):
-            some = list(group)
-            for start in range(0, len(some), self._sampling.batch):
-                inpainted += self._inpaint_batch(some[start : start + self._sampling.batch], guided=guided)
+        with self._inference():
+            for guided, group in itertools.groupby(requests, key=lambda request: request.guided):
+                some = list(group)
+                for start in range(0, len(some), self._sampling.batch):
+                    batch = some[start : start + self._sampling.batch]
+                    inpainted += self._inpaint_batch(batch, guided=guided)
         return inpainted
 
     @torch.inference_mode()
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
         """Encode and decode the patches with the VAE, without randomness."""
         step, out = self._sampling.batch, list[Image]()
-        for start in range(0, len(patches), step):
-            some = patches[start : start + step]
-            powers = self._powers(some)
-            out += self._decode(self._encode(_to_rgb(some).pow(powers)), powers)
+        with self._inference():
+            for start in range(0, len(patches), step):
+                some = patches[start : start + step]
+                powers = self._powers(some)
+                out += self._decode(self._encode(_to_rgb(some).pow(powers)), powers)
         return out
+
+    def _inference(self) -> AbstractContextManager[None]:
+        return generator_door(
+            f"generator {self._card.name} failed to inpaint",
+            "its parts may not fit each other or memory is short; try a smaller batch or another model",
+        )
 
     @torch.inference_mode()
     def _inpaint_batch(self, requests: Sequence[PatchRequest], *, guided: bool) -> list[InpaintedPatch]:
@@ -203,6 +229,10 @@ class DiffusionGenerator:
         """Scaled latents (b, c, s, s) -> patches, in single precision (half precision shows bands)."""
         vae = self._pipeline.vae
         decoded = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
+        if not bool(decoded.isfinite().all()):
+            raise GeneratorUnavailable(
+                f"generator {self._card.name} returned numbers that are not finite; give another model"
+            )
         return _to_bgr(((decoded + 1) / 2).clamp(0, 1).pow(1 / powers).permute(0, 2, 3, 1).numpy())
 
     def _powers(self, patches: Sequence[Image]) -> torch.Tensor:
@@ -245,30 +275,6 @@ class DiffusionGenerator:
         )
 
 
-def _load(model: str, revision: str | None, device: str, *, offline: bool) -> StableDiffusionInpaintPipeline:
-    diffusers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
-    try:
-        pipeline = StableDiffusionInpaintPipeline.from_pretrained(
-            model, revision=revision, local_files_only=offline, dtype=torch.float32,
-            safety_checker=None, requires_safety_checker=False,
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if offline:
-            raise GeneratorUnavailable(
-                f"generator folder {model} is incomplete or not an inpainting pipeline ({reason}); "
-                "write it again with save_pretrained or `python -m synth.small_sd --out FOLDER`"
-            ) from error
-        raise GeneratorUnavailable(
-            f"hub model {model!r} at revision {revision} cannot be fetched ({reason}); download it where "
-            "there is a network and give its folder instead"
-        ) from error
-    pipeline = pipeline.to(device)
-    logger.info("generator %s opened on %s", model, device)
-    return pipeline
-
-
 def _to_rgb(patches: Sequence[Image]) -> torch.Tensor:
     """BGR uint8 patches -> (b, 3, p, p) float32 RGB in [0, 1]."""
     stacked = np.stack(patches)[..., ::-1].transpose(0, 3, 1, 2)
@@ -279,23 +285,3 @@ def _to_bgr(images: NDArray[np.float32]) -> list[Image]:
     """(b, p, p, 3) float RGB in [0, 1] -> BGR uint8 patches."""
     pixels = np.rint(np.asarray(images)[..., ::-1] * 255).astype(np.uint8)
     return [np.ascontiguousarray(patch) for patch in pixels]
-
-
-def _name(folder: Path) -> str:
-    return "small-sd" if folder == BUNDLED_FOLDER else folder.name
-
-
-def _folder_digest(folder: Path) -> str:
-    """sha256 hex over the model's files: names and contents, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted({p for pattern in _MODEL_FILES for p in folder.rglob(pattern)}):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _licence(readme: Path) -> str:
-    """The `license:` line of a model card's front matter, or `unknown`."""
-    text = readme.read_text(errors="replace") if readme.is_file() else ""
-    found = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
-    return found.group(1) if found else "unknown"

@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeli
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
-from synth.generation.stable_diffusion import INPUT_FORMAT_FILE, PROTOTYPE_FILE
+from synth.generation.model_folder import INPUT_FORMAT_FILE, PROTOTYPE_FILE
 from synth.small_sd.denoiser import DenoiserParts
 
 
