@@ -98,7 +98,7 @@ def _weights(model: ModelFolder, kind: Any, place: Path) -> Any:
 
 def _scheduler(model: ModelFolder, place: Path) -> SchedulerMixin:
     kind: Any = getattr(diffusers, model.scheduler, None)
-    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
+    if not _is_scheduler(kind):
         raise GeneratorUnavailable(
             f"generator folder {model.folder}: diffusers {diffusers.__version__} has no scheduler "
             f"{model.scheduler}; give one that it has, DDIMScheduler for instance"
@@ -106,6 +106,10 @@ def _scheduler(model: ModelFolder, place: Path) -> SchedulerMixin:
     with _part(model, place):
         scheduler: SchedulerMixin = kind.from_pretrained(place, local_files_only=True)
     return scheduler
+
+
+def _is_scheduler(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, SchedulerMixin)
 
 
 def _part(model: ModelFolder, place: Path) -> AbstractContextManager[None]:

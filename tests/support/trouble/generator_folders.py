@@ -4,7 +4,6 @@ A folder is a copy of a whole pipeline folder, made of links, with one damage; t
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -113,6 +112,36 @@ def whole_file(folder: Path) -> None:
     put(folder, "sd-inpainting.safetensors", content)
 
 
+def no_tokenizer_files(folder: Path) -> None:
+    """A tokenizer folder without files."""
+    for path in (folder / "tokenizer").iterdir():
+        path.unlink()
+
+
+def nothing(folder: Path) -> None:
+    """An empty folder."""
+    only_lora(folder)
+    (folder / "pytorch_lora_weights.safetensors").unlink()
+
+
+def link(folder: Path, name: str, target: str) -> None:
+    """A link in place of a file."""
+    (folder / name).unlink()
+    (folder / name).symlink_to(target)
+
+
+def folder_as_file(folder: Path) -> None:
+    """A folder in place of the text encoder's weights."""
+    (folder / TEXT).unlink()
+    (folder / TEXT).mkdir()
+
+
+def shards_of(folder: Path, shard: str) -> None:
+    """An index of a UNet in several files in place of the UNet."""
+    (folder / UNET).unlink()
+    put(folder, f"{UNET}.index.json", json.dumps({"weight_map": {"conv_in.weight": shard}}))
+
+
 @dataclass(frozen=True)
 class Trouble:
     """One damage, and what the sentence about it must contain."""
@@ -182,7 +211,7 @@ DAMAGED: tuple[Trouble, ...] = (
     ),
     Trouble(
         "an empty tokenizer",
-        lambda f: [p.unlink() for p in (f / "tokenizer").iterdir()],
+        no_tokenizer_files,
         "neither tokenizer.json nor vocab.json",
     ),
     Trouble(
@@ -254,7 +283,7 @@ DAMAGED: tuple[Trouble, ...] = (
     Trouble("one file at the top", whole_file, f"{INDEX} is absent"),
     Trouble(
         "an empty folder",
-        lambda f: (only_lora(f), (f / "pytorch_lora_weights.safetensors").unlink()),
+        nothing,
         "is empty",
     ),
     Trouble(
@@ -267,29 +296,21 @@ DAMAGED: tuple[Trouble, ...] = (
         "exposure is as taken",
     ),
     Trouble("a list as input format", lambda f: put(f, "input_format.json", "[]"), "may have the keys"),
-    Trouble(
-        "a link to nothing", lambda f: ((f / UNET).unlink(), (f / UNET).symlink_to("gone")), "cannot be read"
-    ),
+    Trouble("a link to nothing", lambda f: link(f, UNET, "gone"), "cannot be read"),
     Trouble(
         "a link to itself",
-        lambda f: ((f / INDEX).unlink(), (f / INDEX).symlink_to(INDEX)),
+        lambda f: link(f, INDEX, INDEX),
         "cannot be read|is absent",
     ),
-    Trouble("a folder as a file", lambda f: ((f / TEXT).unlink(), os.mkdir(f / TEXT)), "cannot be read"),
+    Trouble("a folder as a file", folder_as_file, "cannot be read"),
     Trouble(
         "shards outside the folder",
-        lambda f: (
-            (f / UNET).unlink(),
-            put(f, UNET + ".index.json", '{"weight_map": {"conv_in.weight": "../vae/x.safetensors"}}'),
-        ),
+        lambda f: shards_of(f, "../vae/x.safetensors"),
         "names no safetensors files of its own folder",
     ),
     Trouble(
         "a shard is absent",
-        lambda f: (
-            (f / UNET).unlink(),
-            put(f, UNET + ".index.json", '{"weight_map": {"conv_in.weight": "diffusion-00001.safetensors"}}'),
-        ),
+        lambda f: shards_of(f, "diffusion-00001.safetensors"),
         "diffusion-00001.safetensors cannot be read",
     ),
 )
