@@ -18,12 +18,12 @@ from fastapi import Path as PathParameter
 from nicegui import ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from dashboards.client import find_cloud
-from dashboards.errors import CloudLost, DashboardError
+from dashboards.errors import DashboardError
 from dashboards.markup import Html
 from dashboards.pages import campaign, comparison, failure_modes, hazards, overview, privacy, sites
 from dashboards.snapshot import PageState, Snapshot, SnapshotCache
-from messaging.errors import ConfigurationError
+from messaging.cloud_address import find_cloud
+from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
 from messaging.runtime.http_server import listening_socket, url_of
 from messaging.runtime.program import configure_logging, exit_code_of
@@ -107,13 +107,14 @@ def _show(target: ui.html, markup: Html) -> None:
 
 async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event) -> None:
     """Wait for a cloud, then serve the page until `stop`. Raises `ConfigurationError` for a taken port."""
-    if not await _wait_for_cloud(data, stop):
-        return
     listener = listening_socket(host, [DEFAULT_PORT, 0] if port is None else [port])
     if listener is None:
         raise ConfigurationError(
             f"the page cannot listen on {host}:{port}; choose another port with --port, or 0 for a free one"
         )
+    if not await _wait_for_cloud(data, stop):
+        listener.close()
+        return
     cache = SnapshotCache(data)
 
     def announce() -> None:
@@ -130,15 +131,15 @@ async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event)
 
 async def _wait_for_cloud(data: Path, stop: asyncio.Event) -> bool:
     """True once a cloud has written its address; False when `stop` is set first."""
-    logged = False
+    logged = ""
     while not stop.is_set():
         try:
             find_cloud(data)
             return True
-        except CloudLost as error:
-            if not logged:
+        except FileFault as error:
+            if str(error) != logged:
                 logger.info("waiting: %s", error)
-            logged = True
+            logged = str(error)
         await stopped_within(stop, POLL_S)
     return False
 

@@ -1,49 +1,22 @@
 """Client of a running cloud's REST API over asynchronous HTTP; responses are returned as resources.
 
-Address and token are read from the cloud's data folder. Every failure becomes a `DashboardError` of one
+Every failure becomes a `DashboardError` of one
 sentence. Read only: nothing here changes anything in the cloud.
 """
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
+from http.client import UNAUTHORIZED
 from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from dashboards.errors import CloudLost, CloudRefused
+from messaging.cloud_address import CloudAddress
 from messaging.resources import API_PREFIX, TOKEN_HEADER, Page
 
 R = TypeVar("R", bound=BaseModel)
-ADDRESS_FILE = "api.json"
-TOKEN_FILE = "token"
 TIMEOUT_S = 10.0
 MAX_PAGES = 50
-
-
-@dataclass(frozen=True)
-class CloudAddress:
-    """The address of a cloud, and the token that it requires."""
-
-    url: str
-    token: str
-
-    def __repr__(self) -> str:
-        """Leaves out the token, which must not reach a log."""
-        return f"CloudAddress({self.url!r})"
-
-
-def find_cloud(folder: Path) -> CloudAddress:
-    """The cloud that runs on a data folder. Raises `CloudLost` when none does."""
-    try:
-        url = str(json.loads((folder / ADDRESS_FILE).read_text(encoding="utf-8"))["url"])
-        token = (folder / TOKEN_FILE).read_text(encoding="ascii").strip()
-    except (OSError, ValueError, KeyError, TypeError):
-        raise CloudLost(
-            f"no cloud runs on {folder}; start it with `blindspot cloud run --data {folder}`"
-        ) from None
-    return CloudAddress(url, token)
 
 
 class CloudClient:
@@ -113,6 +86,8 @@ class CloudClient:
                 f"the cloud at {self.url} does not answer ({type(error).__name__}); "
                 "is `blindspot cloud run` running?"
             ) from error
+        if answer.status_code == UNAUTHORIZED:
+            raise CloudLost(f"the cloud at {self.url} has another token by now; it is read again")
         if answer.status_code >= 400:
             raise CloudRefused(self._refusal(answer))
         return answer

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dashboards.client import CloudAddress, CloudClient, find_cloud
+from dashboards.client import CloudClient
 from dashboards.errors import CloudLost, DashboardError
+from messaging.cloud_address import CloudAddress, find_cloud
+from messaging.errors import FileFault
 from messaging.resources import (
     CameraResource,
     CampaignResource,
@@ -103,7 +105,10 @@ class SnapshotCache:
     def _connected(self) -> CloudClient:
         """The client; after a loss the folder is read again, because the address may have changed."""
         if self._client is None:
-            self._client = self._connect(find_cloud(self._folder))
+            try:
+                self._client = self._connect(find_cloud(self._folder))
+            except FileFault as error:
+                raise CloudLost(str(error)) from None
         return self._client
 
     async def _snapshot(self, client: CloudClient) -> Snapshot:

@@ -4,30 +4,29 @@ Whoever may read the file may use the API; there are no other users yet. Compari
 """
 
 import hmac
+import logging
 import secrets
 from pathlib import Path
 
-from cloud.errors import CloudUnreachable
-from messaging.runtime.atomic_files import write_secret
+from messaging.cloud_address import read_token
+from messaging.errors import FileFault
+from messaging.runtime.atomic_files import SECRET_MODE, write_secret
+
+logger = logging.getLogger(__name__)
 
 
 def read_or_make_token(path: Path) -> str:
-    """The token of a data folder, made at the first start."""
+    """The token of a data folder; made at the first start, and again if the file holds none."""
     if path.exists():
-        path.chmod(0o600)
-    else:
-        write_secret(path, secrets.token_urlsafe(32).encode())
-    return path.read_text(encoding="ascii").strip()
-
-
-def read_token(path: Path) -> str:
-    """The token, for a client. Raises `CloudUnreachable` when there is none to read."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise CloudUnreachable(
-            f"no token at {path} ({error.strerror}); give the data folder of a running cloud with --data"
-        ) from None
+        try:
+            token = read_token(path)
+        except FileFault as error:
+            logger.warning("a new token is made, clients must read it again: %s", error)
+        else:
+            path.chmod(SECRET_MODE)
+            return token
+    write_secret(path, secrets.token_urlsafe(32).encode())
+    return read_token(path)
 
 
 def token_holds(authorization: str | None, token: str) -> bool:

@@ -3,7 +3,6 @@
 The address and the token are found in the data folder. Every failure becomes one sentence of ours.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +10,9 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from cloud.api.auth import read_token
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
-from cloud.settings import DataFolder
+from messaging.cloud_address import find_cloud
+from messaging.errors import FileFault
 from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, CampaignResource, Page
 
 R = TypeVar("R", bound=BaseModel)
@@ -32,14 +31,11 @@ class RemoteCloud:
     @classmethod
     def of_folder(cls, folder: Path) -> "RemoteCloud":
         """The cloud that runs on a data folder. Raises `CloudUnreachable`."""
-        layout = DataFolder(folder)
         try:
-            url = str(json.loads(layout.address.read_text())["url"])
-        except (OSError, ValueError, KeyError):
-            raise CloudUnreachable(
-                f"no cloud runs on {folder}; start it with `blindspot cloud run --data {folder}`"
-            ) from None
-        return cls(url, read_token(layout.token))
+            found = find_cloud(folder)
+        except FileFault as error:
+            raise CloudUnreachable(str(error)) from None
+        return cls(found.url, found.token)
 
     def __enter__(self) -> "RemoteCloud":
         return self

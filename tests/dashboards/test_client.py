@@ -1,16 +1,15 @@
 """The page's client: sends its token, reads every page of a list, reports errors in one sentence."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
-from dashboards.client import CloudAddress, CloudClient, find_cloud
+from dashboards.client import CloudClient
 from dashboards.errors import CloudLost, CloudRefused
+from messaging.cloud_address import CloudAddress
 from messaging.resources import HazardResource, OverviewResource, SiteResource
 
 T = TypeVar("T")
@@ -100,9 +99,9 @@ def test_a_lost_cloud_is_one_sentence_with_the_address_and_what_to_check(
 
 def test_a_refusal_repeats_the_sentence_of_the_cloud() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(401, json={"detail": "send the token"})
+        return httpx.Response(409, json={"detail": "not now"})
 
-    with pytest.raises(CloudRefused, match="answered 401 to /api/v1/overview: send the token"):
+    with pytest.raises(CloudRefused, match="answered 409 to /api/v1/overview: not now"):
         requested(answer, lambda client: client.get("overview", OverviewResource))
 
 
@@ -127,18 +126,6 @@ def test_a_thumbnail_that_is_no_jpeg_is_refused() -> None:
         requested(answer, lambda client: client.thumbnail("C", 7))
 
 
-def test_address_and_token_are_found_in_the_data_folder(tmp_path: Path) -> None:
-    (tmp_path / "api.json").write_text(json.dumps({"url": "http://127.0.0.1:1"}))
-    (tmp_path / "token").write_text("secret\n")
-    assert find_cloud(tmp_path) == CloudAddress("http://127.0.0.1:1", "secret")
-
-
-@pytest.mark.parametrize("written", [None, "", "[]", "{}"])
-def test_the_error_for_a_folder_without_a_running_cloud_states_how_to_start_one(
-    tmp_path: Path, written: str | None
-) -> None:
-    (tmp_path / "token").write_text("secret")
-    if written is not None:
-        (tmp_path / "api.json").write_text(written)
-    with pytest.raises(CloudLost, match=r"no cloud runs on .*; start it with `blindspot cloud run --data "):
-        find_cloud(tmp_path)
+def test_a_cloud_with_another_token_is_lost_so_that_the_token_is_read_again() -> None:
+    with pytest.raises(CloudLost, match="has another token by now"):
+        requested(lambda _: httpx.Response(401), lambda client: client.page("sites", SiteResource))

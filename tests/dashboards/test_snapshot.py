@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dashboards.client import CloudAddress, CloudClient
+from dashboards.client import CloudClient
 from dashboards.snapshot import SnapshotCache
+from messaging.cloud_address import CloudAddress
 
 OVERVIEW = {
     "sites": 0, "sites_online": 0, "hazards_in_24_h": 0, "open_failure_modes": 0, "campaigns_running": 0,
@@ -29,7 +30,7 @@ class Cloud:
         self.folder, self.lost, self.requests = folder, False, list[str]()
         self.campaigns = [dict(CAMPAIGN)]
         self.now = 1000.0
-        (folder / "token").write_text("t")
+        (folder / "token").write_text("t" * 43)
         self.move_to(1)
 
     def move_to(self, port: int) -> None:

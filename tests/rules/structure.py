@@ -27,7 +27,7 @@ PACKAGES_BELOW = {
 FLOORS = {
     "messaging": (
         *("errors", "runtime", "intervals", "taxonomy", "releases", "reports", "receipts", "blobs", "bus"),
-        *("figures", "memory_bus", "wire_format", "nats", "trust", "resources"),
+        *("figures", "memory_bus", "wire_format", "nats", "trust", "resources", "cloud_address"),
     ),
     "edge": (
         *("errors", "gate", "zones", "ids", "rounding", "vision", "source_address"),

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.api.auth import read_or_make_token, read_token, token_holds
-from cloud.errors import CloudUnreachable
+from cloud.api.auth import read_or_make_token, token_holds
 
 
 def test_a_token_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -15,13 +14,21 @@ def test_a_token_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     assert len(token) >= 40
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    assert read_or_make_token(path) == token == read_token(path)
+    assert read_or_make_token(path) == token
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_folder_without_a_token_is_no_running_cloud(tmp_path: Path) -> None:
-    with pytest.raises(CloudUnreachable, match="give the data folder of a running cloud"):
-        read_token(tmp_path / "token")
+@pytest.mark.parametrize("damage", [b"", b"\n", b"\0" * 43, b"short", b"\xff\xfe", b"two words " * 5])
+def test_a_token_file_that_holds_none_gets_a_new_token_and_authenticates_nobody(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(damage)
+    token = read_or_make_token(path)
+    assert len(token) >= 40
+    assert read_or_make_token(path) == token
+    assert "a new token is made" in caplog.text
+    assert not token_holds("Bearer ", token)
 
 
 @pytest.mark.parametrize(

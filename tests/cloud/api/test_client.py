@@ -72,17 +72,26 @@ def test_a_cloud_that_does_not_answer_is_named_with_its_address(watched: bool) -
         _ = list(cloud.watch("C1")) if watched else cloud.get("sites", CampaignResource)
 
 
-@pytest.mark.parametrize("address", [None, "{", "{}"])
-def test_a_folder_without_an_address_has_no_running_cloud(address: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        (None, "start it with `blindspot cloud run --data"),
+        ("{", "not valid JSON"),
+        ("{}", "restart the cloud"),
+    ],
+)
+def test_a_folder_without_an_address_has_no_running_cloud(
+    address: str | None, remedy: str, tmp_path: Path
+) -> None:
     if address is not None:
         DataFolder(tmp_path).address.write_text(address)
-    with pytest.raises(CloudUnreachable, match="start it with `blindspot cloud run --data"):
+    with pytest.raises(CloudUnreachable, match=remedy):
         RemoteCloud.of_folder(tmp_path)
 
 
 def test_address_and_token_are_read_from_the_data_folder(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     folder.address.write_text(json.dumps({"url": "http://127.0.0.1:8750"}))
-    folder.token.write_text("secret\n")
+    folder.token.write_text("s" * 43 + "\n")
     with RemoteCloud.of_folder(tmp_path) as cloud:
         assert cloud.url == "http://127.0.0.1:8750"
