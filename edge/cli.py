@@ -127,10 +127,10 @@ def config_schema() -> None:
 
 @config_app.command("show")
 def config_show(config: ConfigPath = Path("node.yaml")) -> None:
-    """The configuration with all defaults filled in."""
+    """The configuration with all defaults filled in; passwords in addresses are masked."""
     from edge.settings import NodeSettings
 
-    _out.print_json(load_settings(NodeSettings, config).model_dump_json())
+    _out.print_json(json.dumps(load_settings(NodeSettings, config).shown()))
 
 
 @ledger_app.command("verify")

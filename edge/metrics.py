@@ -57,10 +57,18 @@ class NodeMetrics:
         self.frame_age_s = Gauge(
             f"{prefix}_frame_age_seconds", "Age of the newest frame", ["camera"], registry=self._registry
         )
-
         self.reconnects = Gauge(
-            f"{prefix}_camera_reconnects",
-            "Camera reopened",
+            f"{prefix}_camera_reconnects", "Camera reopened", ["camera"], registry=self._registry
+        )
+        self.camera_failures = Gauge(
+            f"{prefix}_camera_failures",
+            "Connections to a camera that failed or ended",
+            ["camera"],
+            registry=self._registry,
+        )
+        self.frozen = Gauge(
+            f"{prefix}_camera_frozen",
+            "1 while a camera sends one and the same picture",
             ["camera"],
             registry=self._registry,
         )

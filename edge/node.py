@@ -113,11 +113,10 @@ class Node:
         reasons = []
         if not self._parts.detector.ready:
             reasons.append("no model yet: the site waits for its first release")
-        reasons += [
-            f"camera {camera.name} gives no frames"
-            for camera in self._parts.cameras
-            if not camera.health.connected
-        ]
+        for camera in self._parts.cameras:
+            if not camera.health.connected:
+                why = f": {camera.health.problem}" if camera.health.problem else ""
+                reasons.append(f"camera {camera.name} gives no frames{why}")
         reasons += [state.fault for state in self.threads() if state.fault is not None]
         return Readiness(tuple(reasons))
 
@@ -146,12 +145,11 @@ class Node:
         with contextlib.closing(source.frames(self._stop)) as items:
             for item in items:
                 if isinstance(item, SourceError):
-                    camera.health.connected = False
-                    logger.warning("%s", item)
+                    camera.health.lost(str(item))
                     continue
                 if self._infer(camera, pipeline, item):
                     activity.succeeded()
-        camera.health.connected = False
+        camera.health.lost(source.ended)
         if source.ended:
             logger.info("camera %s: %s", camera.name, source.ended)
         self._send(pipeline.stop(self._utc()) if self._stop.is_set() else pipeline.end(self._utc()))
@@ -275,5 +273,8 @@ class Node:
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)
         self._parts.metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
-        self._parts.metrics.reconnects.labels(camera.name).set(source.reconnects if source else 0)
+        if source is not None:
+            self._parts.metrics.reconnects.labels(camera.name).set(source.reconnects)
+            self._parts.metrics.camera_failures.labels(camera.name).set(source.failures)
+            self._parts.metrics.frozen.labels(camera.name).set(source.frozen)
         return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0)

@@ -5,13 +5,14 @@ Validation does no I/O.
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.releases import Slug
+from messaging.runtime.addresses import masked_address, masked_values
 
 
 class _Section(BaseModel):
@@ -156,3 +157,10 @@ class NodeSettings(_Section):
         if len(set(names)) != len(names):
             raise ValueError(f"camera names must differ; got {', '.join(names)}")
         return self
+
+    def shown(self) -> dict[str, Any]:
+        """The values as they may be printed: addresses without their secrets."""
+        values: dict[str, Any] = masked_values(self.model_dump(mode="json"))
+        for camera, shown in zip(self.cameras, values["cameras"], strict=True):
+            shown["source"] = masked_address(camera.source, camera=True)
+        return values

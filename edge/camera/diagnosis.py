@@ -88,7 +88,7 @@ def _peer(address: str) -> _Peer | None:
 
 def _asked(peer: _Peer, timeout_s: float, deadline_s: float) -> str:
     if peer.scheme.startswith("rtmp"):
-        with _connected(peer, deadline_s):
+        with _connected(peer, timeout_s, deadline_s):
             return "accepts the connection, but gives no stream; check the path and the key in `source`"
     status, head = _answer(peer, None, timeout_s, deadline_s)
     if status == 401 and peer.user is None:
@@ -96,11 +96,11 @@ def _asked(peer: _Peer, timeout_s: float, deadline_s: float) -> str:
     if status == 401:
         status, _ = _answer(peer, _credential(peer, head), timeout_s, deadline_s)
     if status < 400:
-        return "answers, but its video cannot be decoded; let it send H.264, H.265 or MJPEG"
+        return "answers, but sends no video that can be decoded; let it send H.264, H.265 or MJPEG"
     return _ENDS.get(status, f"answers with the error {status}; look at the camera's own log")
 
 
-def _connected(peer: _Peer, deadline_s: float) -> socket.socket:
+def _connected(peer: _Peer, timeout_s: float, deadline_s: float) -> socket.socket:
     plain = socket.create_connection((peer.host, peer.port), max(deadline_s - time.monotonic(), 0.1))
     if not peer.encrypted:
         return plain
@@ -108,6 +108,9 @@ def _connected(peer: _Peer, deadline_s: float) -> socket.socket:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as FFmpeg: cameras sign their own
     try:
         return context.wrap_socket(plain, server_hostname=peer.host)
+    except TimeoutError:
+        plain.close()
+        raise _NoAnswer(_silence(timeout_s)) from None
     except Exception:
         plain.close()
         raise
@@ -121,7 +124,7 @@ def _answer(peer: _Peer, credential: str | None, timeout_s: float, deadline_s: f
     )
     lines += [f"Authorization: {credential}"] if credential else []
     head = b""
-    with _connected(peer, deadline_s) as connection:
+    with _connected(peer, timeout_s, deadline_s) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         while b"\r\n\r\n" not in head and len(head) < _HEAD_LIMIT:
             remaining_s = deadline_s - time.monotonic()

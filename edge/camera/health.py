@@ -18,6 +18,7 @@ class CameraMetrics:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.connected = False
+        self.problem: str | None = None
         self.frames = self.skipped = self.failures = self.detections = self.misdetections = 0
         self.condition = Condition()
         self._inference_s: deque[float] = deque(maxlen=_RECENT)
@@ -25,9 +26,13 @@ class CameraMetrics:
 
     def received(self) -> None:
         """A frame was received."""
-        self.connected = True
+        self.connected, self.problem = True, None
         self.frames += 1
         self._received_s.append(self._clock())
+
+    def lost(self, problem: str | None) -> None:
+        """The camera gives no frames; `problem` is the reason in one sentence, if there is one."""
+        self.connected, self.problem = False, problem
 
     def processed(self, seconds: float) -> None:
         """Inference on a frame took this long."""

@@ -52,7 +52,7 @@ class CameraFeed:
     @property
     def _name(self) -> str:
         text = self._address.text
-        return f"usb:{text}" if self._address.kind is SourceKind.USB else masked_address(text)
+        return f"usb:{text}" if self._address.kind is SourceKind.USB else masked_address(text, camera=True)
 
     def _why(self) -> str:
         if self._address.kind is SourceKind.NETWORK:

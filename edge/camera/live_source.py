@@ -2,7 +2,8 @@
 
 Whatever a connection ends with (a camera that is off, silent, frozen or sends what no decoder takes, an
 error of the system, no memory) is a counted failure, after which the reader waits, longer each time, and
-connects anew. The consumer receives one sentence when a camera is lost, and another when the reason changes.
+connects anew. One sentence is logged and given to the consumer when a camera is lost, another when the reason
+changes.
 """
 
 import logging
@@ -97,10 +98,12 @@ class LiveSource:
                 silent = self._clock.monotonic() - read_at_s > limit_s
                 if silent and self._problem is None and told_s != read_at_s:
                     told_s = read_at_s
-                    yield SourceError(
+                    error = SourceError(
                         f"camera {self.camera} gave no frame for {limit_s:g} s; "
                         "check its power and its address"
                     )
+                    logger.warning("%s", error)
+                    yield error
                 continue
             if item is not None:
                 yield item

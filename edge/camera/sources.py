@@ -60,7 +60,7 @@ class FrameSource(Protocol):
         """Why there are no more frames, in one sentence; None while there may be."""
 
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
-        """Frames until the end or until `stop`; a `SourceError` item means that a camera is lost for now."""
+        """Frames until the end or until `stop`; a `SourceError` item (logged here) means a lost camera."""
 
 
 def open_source(
@@ -203,6 +203,7 @@ class PacedSource:
         try:
             self._read_paced(stop)
         except SourceError as error:
+            logger.warning("%s", error)
             self._queue.offer(error)
             self.ended = str(error)
         except Exception as error:

@@ -7,6 +7,8 @@ values are masked.
 
 import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 
 MASK = "***"
 CAMERA_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "srt", "rtp", "udp"})
@@ -16,8 +18,11 @@ _PATH_VALUE = re.compile(r"([^/;_,=?&#]+)=[^/;?&#]*")
 _QUERY_VALUE = re.compile(r"=[^&#]*")
 
 
-def masked_address(address: str) -> str:
-    """The address without its secrets; text that is no address stays as it is."""
+def masked_address(address: str, *, camera: bool = False) -> str:
+    """The address without its secrets; text that is no address stays as it is.
+
+    `camera`: of a camera's address the path is masked with every scheme, since it can be a stream's key.
+    """
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address
@@ -26,7 +31,7 @@ def masked_address(address: str) -> str:
         user, at, place = "", "", rest  # the @ is in the path: what is before the first slash is a host
     host, path = _split_at_path(place)
     shown = f"{scheme}://{f'{MASK}@' if at else ''}{host}"
-    if scheme.lower() in CAMERA_SCHEMES:
+    if camera or scheme.lower() in CAMERA_SCHEMES:
         return f"{shown}/{MASK}" if path.strip("/") else shown
     before, mark, query = path.partition("?")
     return shown + _PATH_VALUE.sub(rf"\1={MASK}", before) + mark + _QUERY_VALUE.sub(f"={MASK}", query)
@@ -35,6 +40,15 @@ def masked_address(address: str) -> str:
 def masked_text(text: str) -> str:
     """The text with every address in it masked."""
     return _ADDRESS.sub(lambda found: masked_address(found.group()), text)
+
+
+def masked_values(values: Any) -> Any:
+    """The same values (mappings, sequences, texts) with every text that is an address masked."""
+    if isinstance(values, Mapping):
+        return {key: masked_values(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [masked_values(value) for value in values]
+    return masked_address(values) if isinstance(values, str) else values
 
 
 class MaskedFormatter(logging.Formatter):

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from edge import node as node_module
 from edge.api import build_api
 from edge.camera.health import CameraMetrics
+from edge.errors import SourceError
 from edge.health import Readiness
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
@@ -157,3 +158,45 @@ def test_the_page_gives_the_reason_why_a_node_is_not_ready() -> None:
     answer = page.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "reasons": [why], "threads": {}}
+
+
+class _LosingSource:
+    """A camera that is frozen and then lost until the test has looked."""
+
+    ended, dropped, reconnects, failures, frozen = None, 3, 1, 2, True
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
+
+    def frames(self, stop: threading.Event) -> Iterator[SourceError]:
+        yield SourceError("camera rtsp://***@10.0.0.5/*** refuses the connection; check the port")
+        self._look()
+
+
+def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_counted() -> None:
+    metrics, reasons = NodeMetrics(), []
+    parts: Any = SimpleNamespace(
+        metrics=metrics,
+        outbox=SimpleNamespace(threads=(), put=lambda report: None),
+        detector=SimpleNamespace(ready=True),
+    )
+    node = Node(cast(NodeParts, parts))
+    source = _LosingSource(lambda: reasons.extend(node.readiness().reasons))
+    camera = cast(
+        CameraParts,
+        SimpleNamespace(
+            name="bridge",
+            health=CameraMetrics(),
+            open=lambda: source,
+            make_pipeline=lambda: SimpleNamespace(end=lambda at_utc: []),
+        ),
+    )
+    parts.cameras = (camera,)
+    node._watch(camera, cast(Any, SimpleNamespace(succeeded=lambda: None)))
+    assert reasons == [
+        "camera bridge gives no frames: camera rtsp://***@10.0.0.5/*** refuses the connection; check the port"
+    ]
+    assert node._camera_health(camera).connected is False
+    page = metrics.exposition()
+    assert b'blindspot_edge_camera_failures{camera="bridge"} 2.0' in page
+    assert b'blindspot_edge_camera_frozen{camera="bridge"} 1.0' in page

@@ -109,13 +109,18 @@ OVERLONG = "RTSP/1.0 200 OK\r\n" + "X: y\r\n" * 20_000
         (
             "rtsp://127.0.0.1:{port}/s",
             says(OVERLONG),
-            "answers, but its video cannot be decoded; let it send H.264, H.265 or MJPEG",
+            "answers, but sends no video that can be decoded; let it send H.264, H.265 or MJPEG",
         ),
         ("rtsp://127.0.0.1:{port}/s", says(""), "answers, but not in RTSP; check the scheme and the port"),
         (
             "https://127.0.0.1:{port}/s",
             says("HTTP/1.1 200 OK\r\n\r\n"),
             "does not speak TLS; check the port, or use http",
+        ),
+        (
+            "rtsps://127.0.0.1:{port}/geheim",
+            silent,
+            "accepts the connection, but says nothing within 1 s; restart the camera",
         ),
         (
             "rtmp://127.0.0.1:{port}/app/geheim",
@@ -158,7 +163,7 @@ def test_an_address_without_a_server_has_its_sentence(address: str, end: str) ->
 def test_a_right_password_is_told_from_a_wrong_one(offer: str, password: str, right: bool) -> None:
     with server(lambda connection: _guarded(connection, offer)) as port:
         end = why_no_stream(f"rtsp://viewer:{password}@127.0.0.1:{port}/s", 2.0)
-    assert end.startswith("answers, but its video" if right else "refuses the user or the password (401)")
+    assert end.startswith("answers, but sends" if right else "refuses the user or the password (401)")
 
 
 _OFFERS = {

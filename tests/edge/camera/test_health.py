@@ -27,3 +27,15 @@ def test_inference_times_are_reported_as_median_and_95th_percentile_in_milliseco
     health = metrics.snapshot("gate", dropped=0)
     assert round(health.inference_p50_ms, 6) == 50
     assert round(health.inference_p95_ms, 6) == 95
+
+
+def test_a_lost_camera_has_a_reason_until_its_next_frame() -> None:
+    metrics = CameraMetrics()
+    metrics.received()
+    metrics.lost("camera gate is frozen")
+    assert (metrics.snapshot("gate", dropped=0).connected, metrics.problem) == (
+        False,
+        "camera gate is frozen",
+    )
+    metrics.received()
+    assert (metrics.connected, metrics.problem) == (True, None)

@@ -118,7 +118,7 @@ def test_a_camera_that_does_not_answer_is_named_without_its_password() -> None:
     with pytest.raises(SourceError) as caught:
         feed.open()
     assert str(caught.value) == (
-        f"camera http://***@127.0.0.1:{port}/street.mjpg refuses the connection; "
+        f"camera http://***@127.0.0.1:{port}/*** refuses the connection; "
         "check the port, and that the camera is on"
     )
     with pytest.raises(SourceError, match="the feed is closed"):

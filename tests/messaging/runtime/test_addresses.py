@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from messaging.runtime.addresses import MaskedFormatter, masked_address, masked_text
+from messaging.runtime.addresses import MaskedFormatter, masked_address, masked_text, masked_values
 
 SECRET = "geheim"
 
@@ -48,3 +48,17 @@ def test_a_log_record_and_its_traceback_are_masked() -> None:
     record_logger.removeHandler(handler)
     assert SECRET not in stream.getvalue()
     assert "rtsp://***@cam/***" in stream.getvalue()
+
+
+def test_of_a_camera_the_path_is_masked_with_every_scheme() -> None:
+    assert masked_address("http://cam:80/live/geheim?x=1", camera=True) == "http://cam:80/***"
+    assert masked_address("/media/street.mp4", camera=True) == "/media/street.mp4"
+
+
+def test_every_address_in_values_is_masked_whatever_letters_it_has() -> None:
+    values = {"url": "nats://u:ge'h\"eim@hub", "cameras": ({"source": "rtsp://a:gehe<im@cam/x"},), "port": 1}
+    assert masked_values(values) == {
+        "url": "nats://***@hub",
+        "cameras": [{"source": "rtsp://***@cam/***"}],
+        "port": 1,
+    }
