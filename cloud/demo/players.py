@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
-
 from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.fleet import PYTHON
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, FootagePhase
 from cloud.errors import DataRefused, DemoFailed
-from edge.errors import ImageRefused
+from edge.errors import ImageRefused, SourceError
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
+from edge.vision.video_files import VideoFile
 from messaging.resources import CameraResource
 from messaging.runtime.child_process import ChildProcess
 
@@ -147,8 +146,8 @@ def _is_image(path: Path) -> bool:
 
 
 def _is_video(path: Path) -> bool:
-    capture = cv2.VideoCapture(str(path))
     try:
-        return bool(capture.read()[0])
-    finally:
-        capture.release()
+        with VideoFile(path) as video:
+            return video.read() is not None
+    except SourceError:
+        return False

@@ -1,34 +1,40 @@
-"""A recorder's folder as a source: video segments or images that are added one by one, in name order.
+"""A recorder's folder as a source: video segments or images that are added one by one, in natural order.
 
-A recorder renames a finished segment into the folder, so a segment is always complete; an image is a segment
-of one frame. A segment is played once; at the end the feed waits for the next. With a journal this
-holds over restarts: only a segment that was not played to its end is played again. One that cannot be
-    decoded, or
-that the recorder has removed meanwhile, is logged and counts as played. The recorder removes old segments; a
-name that it uses again is another segment.
+A segment is played once, when it is finished (`edge.camera.settled_files`); an image is a segment of one
+frame. At the end the feed waits for the next. With a journal this holds over restarts: only a segment that
+was not played to its end is played again. One that cannot be decoded, or that the recorder has removed
+meanwhile, is logged and counts as played. A name that the recorder uses again, or a segment that changes
+while it is played, is another segment. A folder that cannot be read is waited for.
 """
 
-import contextlib
 import logging
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.camera.capture import IMAGE_SUFFIXES, FolderFeed, Image, VideoFeed
-from edge.errors import SourceError
-from messaging.errors import FileFault
-from messaging.runtime.state_files import PatientFile
-from messaging.runtime.text_files import read_text
+from edge.camera.capture import IMAGE_FPS, Image
+from edge.camera.file_names import name_time_s
+from edge.camera.segment_journal import MAX_ATTEMPTS, SegmentJournal
+from edge.camera.settled_files import FileVersion, SettledFiles
+from edge.errors import ImageRefused, SourceError
+from edge.vision.image_files import IMAGE_SUFFIXES, read_image
+from edge.vision.video_files import FALLBACK_FPS, VideoFile
+from messaging.runtime.backoff import Backoff
+from messaging.runtime.os_errors import os_error_sentence
 
 logger = logging.getLogger(__name__)
 
-_KEY = re.compile(r"\d+ .")
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".ts", ".mov")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+_POLL_S = 0.1
 
 
 class SegmentFeed:
-    """A pass is one segment, or nothing when none is waiting; a source with `loop` makes pass after pass."""
+    """A pass is one segment, or nothing when none is waiting; a source with `loop` makes pass after pass.
+
+    Attributes:
+        fps, time_s, ended: see `edge.camera.capture.Feed`.
+        passed_over: segments that could not be played, since the start.
+    """
 
     def __init__(
         self,
@@ -37,95 +43,124 @@ class SegmentFeed:
         *,
         journal: Path | None = None,
         wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Follow `folder`, which may be empty yet; `journal` is the file that records what was played.
 
-        `fps` overrides the frames per second of the segments (five for images).
+        `fps` overrides the times and frames per second of the segments.
 
         Raises:
             SourceError: the folder does not exist.
         """
         if not folder.is_dir():
             raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
-        self.fps = fps
+        self.fps = fps or FALLBACK_FPS
+        self.time_s: float | None = None
         self.ended: str | None = None
-        self._folder, self._wait, self._wanted_fps = folder, wait, fps
-        self._record = None if journal is None else PatientFile(journal, "the list of played segments")
-        self._played = _played_before(journal)
-        self._segment: VideoFeed | FolderFeed | None = None
+        self.passed_over = 0
+        self._folder, self._wanted_fps, self._wait, self._clock = folder, fps, wait, clock
+        self._files = SettledFiles(folder, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES), clock=clock)
+        self._journal = SegmentJournal(journal, clock=clock)
+        self._backoff, self._unreadable, self._try_again_s = Backoff(0.5, 30.0), False, 0.0
+        self._version: FileVersion | None = None
+        self._video: VideoFile | None = None
+        self._image: Image | None = None
 
     def open(self) -> None:
-        """Open the next segment that was not played; waits a moment when there is none."""
+        """Open the next finished segment that was not played; waits a moment when there is none."""
         self.close()
-        if self._record is not None:
-            self._record.retry()
-        there = _segments(self._folder)
-        waiting = [key for key in there if key not in self._played]
-        self._played &= there.keys()
-        if not waiting:
-            self._wait(0.1)
+        version = self._next()
+        if version is None:
+            self._wait(_POLL_S)
             return
-        key, path = waiting[0], there[waiting[0]]
-        self._played.add(key)
+        self._version = version
         try:
-            self._segment = self._opened(path)
-            self.fps = self._segment.fps
-        except SourceError as error:
+            self._open(version.path)
+        except (SourceError, ImageRefused) as error:
             self._pass_over(error)
 
     def read(self) -> Image | None:
         """The next frame of the segment, None at its end or when none is waiting."""
-        if self._segment is None:
-            return None
-        try:
-            image = self._segment.read()
-        except SourceError as error:
-            self._pass_over(error)
-            return None
-        if image is None:
-            self._note_played()
-        return image
+        if self._image is not None:
+            image, self._image = self._image, None
+            return image
+        if self._video is not None:
+            try:
+                found = self._video.read()
+            except SourceError as error:
+                self._pass_over(error)
+                return None
+            if found is not None:
+                if not self._wanted_fps:
+                    self.time_s, self.fps = found.time_s, self._video.fps
+                return found.image
+            if self._video.missing:
+                logger.warning(
+                    "%s ended after %d frames; %d more that its header counts are damaged or cut off",
+                    self._version and self._version.path,
+                    self._video.frames,
+                    self._video.missing,
+                )
+        self._finish()
+        return None
 
     def close(self) -> None:
-        """Close the segment."""
-        if self._segment is not None:
-            self._segment.close()
-            self._segment = None
+        """Close the segment; one that was not played to its end is played again."""
+        if self._version is not None:
+            self._journal.stop(self._version.key)
+        self._forget()
 
-    def _opened(self, path: Path) -> VideoFeed | FolderFeed:
-        is_image = path.suffix.lower() in IMAGE_SUFFIXES
-        segment = (FolderFeed if is_image else VideoFeed)(path, self._wanted_fps)
-        segment.open()
-        return segment
+    def _next(self) -> FileVersion | None:
+        if self._clock() < self._try_again_s:
+            return None
+        try:
+            found = next(self._files.finished(self._journal.played), None)
+        except OSError as error:
+            self._try_again_s = self._clock() + self._backoff.next_s()
+            if not self._unreadable:
+                self._unreadable = True
+                logger.warning("segment folder %s; it is waited for", os_error_sentence(error))
+            return None
+        if self._unreadable:
+            self._unreadable = False
+            self._backoff.reset()
+            logger.info("segment folder %s can be read again", self._folder)
+        self._journal.keep_only(version.key for version in self._files.versions)
+        return found
 
-    def _pass_over(self, error: SourceError) -> None:
+    def _open(self, path: Path) -> None:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            self._image = read_image(path)
+            self.time_s = None if self._wanted_fps else name_time_s(path)
+            self.fps = self._wanted_fps or IMAGE_FPS
+            return
+        if self._version is not None and not self._journal.begin(self._version.key):
+            raise SourceError(
+                f"video {path} ended this program {MAX_ATTEMPTS} times while it was played; encode it again"
+            )
+        self._video = VideoFile(path)
+
+    def _pass_over(self, error: SourceError | ImageRefused) -> None:
+        self.passed_over += 1
         logger.warning("a segment is passed over: %s", error)
-        self._note_played()
+        self._finish()
 
-    def _note_played(self) -> None:
-        if self._record is not None:
-            self._record.write("\n".join(sorted(self._played)).encode())
+    def _finish(self) -> None:
+        version = self._version
+        if version is not None:
+            self._journal.finish(version.key)
+            if _changed(version):
+                logger.warning("%s changed while it was played; it is played again", version.path)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._video is not None:
+            self._video.close()
+        self._version = self._video = self._image = None
 
 
-def _played_before(journal: Path | None) -> set[str]:
-    """What the journal lists; nothing, with a warning, if it is damaged: its segments are played again."""
-    if journal is None or not journal.exists():
-        return set()
+def _changed(version: FileVersion) -> bool:
     try:
-        lines = read_text(journal).split("\n")
-        if all(_KEY.match(line) for line in lines):
-            return set(lines)
-        logger.warning("segments in the folder are played again: %s is empty or damaged", journal)
-    except FileFault as error:
-        logger.warning("segments in the folder are played again: %s", error)
-    return set()
-
-
-def _segments(folder: Path) -> dict[str, Path]:
-    """Segments in name order by time and name: the same name written later is another segment."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES):
-            with contextlib.suppress(FileNotFoundError):  # the recorder has removed it meanwhile
-                found[f"{path.stat().st_mtime_ns} {path.name}"] = path
-    return found
+        return FileVersion.of(version.path) != version
+    except OSError:  # removed by the recorder
+        return False

@@ -14,19 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from edge.camera.capture import Feed, FolderFeed, VideoFeed
+from edge.camera.capture import Feed
 from edge.camera.decoder_log import silence_decoders
+from edge.camera.file_timeline import FileTimeline
+from edge.camera.image_folder import FolderFeed
 from edge.camera.live_feed import CameraFeed
 from edge.camera.live_source import LiveSource
 from edge.camera.newest_frames import NewestFrames
 from edge.camera.segments import SegmentFeed
 from edge.camera.source_settings import Clock, SourceSettings
+from edge.camera.video_feed import VideoFeed
 from edge.errors import SourceError
 from edge.source_address import parse_source
 from edge.vision.frames import Frame
+from edge.vision.image_files import IMAGE_SUFFIXES
+from messaging.runtime.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 _JOIN_S = 2.0
@@ -95,42 +97,11 @@ def open_source(
         feed: Feed = SegmentFeed(path, settings.fps, journal=settings.journal)
         settings = replace(settings, loop=True)
     else:
-        feed = FolderFeed(path, settings.fps) if path.is_dir() else VideoFeed(path, settings.fps)
+        is_image = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES
+        feed = FolderFeed(path, settings.fps) if is_image else VideoFeed(path, settings.fps)
     if settings.speed is None:
         return DirectSource(camera, feed, settings, clock)
     return PacedSource(camera, feed, settings, clock)
-
-
-class _FileTimeline:
-    """Stamps the frames of one feed: index, media seconds that go on over a loop or segments, UTC."""
-
-    def __init__(self, camera: str, feed: Feed, clock: Clock) -> None:
-        self._camera, self._feed, self._clock = camera, feed, clock
-        self._index = 0
-        self._start_utc: float | None = None
-        self._fps, self._at_fps, self._since_s = feed.fps, 0, 0.0
-
-    def stamp(self, image: npt.NDArray[np.uint8]) -> Frame:
-        fps = self._feed.fps
-        if fps is None:
-            at, utc = self._clock.monotonic(), self._clock.utc()
-        else:
-            if self._start_utc is None:
-                self._start_utc = self._clock.utc()
-            at = self._media_s(fps)
-            utc = self._start_utc + at
-        frame = Frame(self._camera, image, self._index, at, utc)
-        self._index += 1
-        return frame
-
-    def _media_s(self, fps: float) -> float:
-        """Seconds of the next frame; a segment of another rate goes on from where the one before ended."""
-        if fps != self._fps:
-            self._since_s += self._at_fps / (self._fps or fps)
-            self._fps, self._at_fps = fps, 0
-        at = self._since_s + self._at_fps / fps
-        self._at_fps += 1
-        return at
 
 
 class DirectSource:
@@ -146,12 +117,10 @@ class DirectSource:
 
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames in order; see `FrameSource.frames`."""
-        timeline = _FileTimeline(self.camera, self._feed, self._clock)
         try:
-            while not stop.is_set():
-                yield from _one_pass(self._feed, timeline, stop)
-                if not self._loop or stop.is_set():
-                    break
+            for item in _passes(self.camera, self._feed, self._clock, loop=self._loop, stop=stop):
+                if item is not None:
+                    yield item
         finally:
             self._feed.close()
             self.ended = self._feed.ended if not stop.is_set() else f"source of {self.camera} was stopped"
@@ -215,24 +184,58 @@ class PacedSource:
             self._queue.end(stop)
 
     def _read_paced(self, stop: threading.Event) -> None:
-        timeline = _FileTimeline(self.camera, self._feed, self._clock)
         begun, pace = self._clock.monotonic(), self._settings.speed or 1.0
-        while not stop.is_set():
-            for frame in _one_pass(self._feed, timeline, stop):
-                if stop.wait(max(0.0, begun + frame.time_s / pace - self._clock.monotonic())):
-                    return
-                # A consumer sees when a frame was due, not when the file was opened.
-                self._queue.offer(replace(frame, captured_at_utc=self._clock.utc()))
-            if not self._settings.loop:
-                self.ended = self._feed.ended
+        idle = False
+        for item in _passes(self.camera, self._feed, self._clock, loop=self._settings.loop, stop=stop):
+            if not isinstance(item, Frame):
+                idle = True
+                if item is not None:
+                    self._queue.offer(item)
+                continue
+            ahead_s = begun + item.time_s / pace - self._clock.monotonic()
+            if idle and ahead_s < 0:
+                # Time in which there was nothing to play is no delay: what comes now is played at its pace.
+                begun, ahead_s = begun - ahead_s, 0.0
+            idle = False
+            if stop.wait(max(0.0, ahead_s)):
                 return
+            # A consumer sees when a frame was due, not when the file was opened.
+            self._queue.offer(replace(item, captured_at_utc=self._clock.utc()))
+        self.ended = self._feed.ended
 
 
-def _one_pass(feed: Feed, timeline: _FileTimeline, stop: threading.Event) -> Iterator[Frame]:
-    """Open the feed and stamp its images up to its end."""
-    feed.open()
+def _passes(
+    camera: str, feed: Feed, clock: Clock, *, loop: bool, stop: threading.Event
+) -> Iterator[Frame | SourceError | None]:
+    """The frames of one pass, or with `loop` of pass after pass; None after a pass without frames.
+
+    With `loop`, a pass that fails is tried again after growing waits; its reason is yielded once.
+    """
+    timeline, backoff, index = FileTimeline(), Backoff(0.5, 30.0), 0
+    start_utc: float | None = None
+    problem: str | None = None
     while not stop.is_set():
-        image = feed.read()
-        if image is None:
+        first = index
+        try:
+            feed.open()
+            while not stop.is_set() and (image := feed.read()) is not None:
+                at_s = timeline.next_s(feed.time_s, feed.fps)
+                start_utc = clock.utc() if start_utc is None else start_utc
+                problem = None
+                backoff.reset()
+                yield Frame(camera, image, index, at_s, start_utc + at_s)
+                index += 1
+        except (SourceError, OSError, MemoryError) as error:
+            feed.close()
+            if not loop:
+                raise
+            sentence = str(error) if isinstance(error, SourceError) else f"{camera}: {type(error).__name__}"
+            if sentence != problem:
+                problem = sentence
+                yield SourceError(sentence)
+            stop.wait(backoff.next_s())
+            continue
+        if not loop:
             return
-        yield timeline.stamp(image)
+        if index == first:
+            yield None

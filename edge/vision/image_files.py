@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ImageRefused
-from edge.vision.image_headers import read_header
+from edge.vision.image_headers import read_header, what_else
 from messaging.errors import FileFault
 from messaging.runtime.text_files import read_bytes
 
@@ -26,10 +26,6 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_PIXELS = 120_000_000
 MAX_FILE_BYTES = 512 * 2**20
 _REMEDY = "remove it or save it again as an 8-bit JPEG or PNG"
-_STRANGERS = (
-    (b"version https://git-lfs", "a Git LFS pointer and not the image itself; run `git lfs pull`"),
-    (b"<", "a web page or another text; download the image again"),
-)
 _LEAST_LEVELS = 64
 _stretched_folders: set[Path] = set()
 
@@ -96,11 +92,8 @@ def _check_header(data: bytes, origin: str) -> None:
         raise ImageRefused(f"{origin} is empty ({len(data)} bytes, all zero); remove it or copy it again")
     header = read_header(data)
     if header is None:
-        start = data.lstrip()
-        what = next(
-            (text for mark, text in _STRANGERS if start.startswith(mark)),
-            f"no JPEG, PNG, BMP, WebP, GIF or TIFF file (it begins with {data[:8].hex(' ')}); {_REMEDY}",
-        )
+        formats = f"no JPEG, PNG, BMP, WebP, GIF or TIFF file (it begins with {data[:8].hex(' ')}); {_REMEDY}"
+        what = what_else(data) or formats
         raise ImageRefused(f"{origin} is {what}")
     if header.width * header.height > MAX_PIXELS:
         raise ImageRefused(

@@ -13,6 +13,10 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _END_OF_IMAGE = 0xD9
+_STRANGERS = (
+    (b"version https://git-lfs", "a Git LFS pointer and not the file itself; run `git lfs pull`"),
+    (b"<", "a web page or another text; download the file again"),
+)
 _TIFF_TYPES = {3: "H", 4: "I"}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_DATA = ((273, 279), (324, 325))
@@ -37,6 +41,12 @@ def read_header(data: bytes) -> ImageHeader | None:
             except (struct.error, IndexError):
                 return ImageHeader("image", 0, 0, False)
     return None
+
+
+def what_else(data: bytes) -> str | None:
+    """What usually takes the place of an image or video by mistake, with a remedy; None if it is not that."""
+    start = data.lstrip()
+    return next((text for mark, text in _STRANGERS if start.startswith(mark)), None)
 
 
 def _jpeg(data: bytes) -> ImageHeader:

@@ -26,6 +26,7 @@ from edge.vision.conditions import (
     weather_features,
 )
 from edge.vision.image_files import read_image
+from edge.vision.video_files import VideoFile
 from messaging.taxonomy import Condition, Light, Weather
 from synth.street import StreetCamera, WorldName, draw_still
 
@@ -76,9 +77,10 @@ def through_mp4(frames: list[Image]) -> list[Image]:
         for frame in frames:
             writer.write(frame)
         writer.release()
-        capture, images = cv2.VideoCapture(path), []
-        while (read := capture.read())[0]:
-            images.append(np.asarray(read[1], np.uint8))
+        images: list[Image] = []
+        with VideoFile(Path(path)) as video:
+            while (read := video.read()) is not None:
+                images.append(read.image)
         return images
 
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from cloud.evaluation.detection_metrics import iou_rule, match
+from edge.errors import SourceError
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import Detector, Image
+from edge.vision.video_files import VideoFile
 from messaging.taxonomy import taxonomy_of
 from synth.street import FootageBox, Truth
 
@@ -100,20 +101,17 @@ class _Count:
 
 
 def _frames(path: Path, every: int) -> Iterator[tuple[int, Image]]:
-    capture = cv2.VideoCapture(str(path))
     try:
-        index = 0
-        while True:
-            good, image = capture.read()
-            if not good:
-                break
-            if index % every == 0:
-                yield index, np.asarray(image, np.uint8)
-            index += 1
-    finally:
-        capture.release()
-    if not index:
-        raise DataRefused(f"video {path} has no frame: it is damaged or was removed; run the demo again")
+        with VideoFile(path) as video:
+            index = 0
+            while (read := video.read()) is not None:
+                if index % every == 0:
+                    yield index, read.image
+                index += 1
+    except SourceError as error:
+        raise DataRefused(
+            f"video {path} has no frame: it is damaged or was removed; run the demo again ({error})"
+        ) from None
 
 
 def _batches(frames: Iterator[tuple[int, Image]]) -> Iterator[list[tuple[int, Image]]]:

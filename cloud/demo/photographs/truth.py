@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cloud.data.labelled_images import LabelledImage, read_image
@@ -17,8 +16,10 @@ from cloud.demo.result import Score
 from cloud.errors import DataRefused
 from cloud.evaluation.detection_metrics import matched_rows
 from cloud.evaluation.evaluate import Evaluation, evaluate
+from edge.errors import SourceError
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
+from edge.vision.video_files import VideoFile
 from messaging.taxonomy import Condition, Light
 
 FULL_IOU, LOOSE_IOU = 0.5, 0.3
@@ -104,22 +105,19 @@ def frames_with_fire(detector: Detector, clip: Path) -> tuple[int, int]:
 
     Raises `DataRefused` when the video cannot be opened or has no frame.
     """
-    capture, index, frames, burning = cv2.VideoCapture(str(clip)), 0, 0, 0
+    index = frames = burning = 0
     fire = detector.description.class_names.index(FIRE)
     try:
-        while True:
-            good, image = capture.read()
-            if not good:
-                if not frames:
-                    raise DataRefused(f"video {clip} has no frame; give one that OpenCV decodes")
-                return burning, frames
-            if index % EVERY_FRAME == 0:
-                found_boxes: Detections = detector.detect([np.asarray(image, np.uint8)])[0]
-                burning += bool((found_boxes.class_id == fire).any())
-                frames += 1
-            index += 1
-    finally:
-        capture.release()
+        with VideoFile(clip) as video:
+            while (read := video.read()) is not None:
+                if index % EVERY_FRAME == 0:
+                    found_boxes: Detections = detector.detect([read.image])[0]
+                    burning += bool((found_boxes.class_id == fire).any())
+                    frames += 1
+                index += 1
+    except SourceError as error:
+        raise DataRefused(f"video {clip} has no frame; give one that OpenCV decodes ({error})") from None
+    return burning, frames
 
 
 def _opened(photograph: Photograph) -> LabelledImage:

@@ -7,9 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera import segments
+from edge.camera import settled_files
+from edge.camera.container_ends import FileEnd
 from edge.camera.segments import SegmentFeed
-from edge.camera.sources import SourceSettings, open_source
+from edge.camera.settled_files import FileVersion
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import open_source
 from edge.errors import SourceError
 from edge.vision.frames import Frame
 
@@ -108,8 +111,13 @@ def test_images_that_a_recorder_adds_are_segments_of_one_frame(tmp_path: Path) -
 @pytest.mark.parametrize("speed", [None, 100.0])
 @pytest.mark.parametrize("name", ["a.mp4", "a.png"])
 def test_a_segment_that_cannot_be_decoded_is_skipped_for_good(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, speed: float | None
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    speed: float | None,
 ) -> None:
+    monkeypatch.setitem(settled_files.WAIT_S, FileEnd.UNKNOWN, 0.5)
     folder, journal = tmp_path / "bridge", tmp_path / "bridge.txt"
     folder.mkdir()
     (folder / name).write_bytes(b"cut off by a power failure")
@@ -128,11 +136,14 @@ def test_a_segment_that_is_removed_before_it_is_opened_is_skipped(
 ) -> None:
     for name in ("a.mp4", "b.mp4"):
         _segment(tmp_path / name, 200)
-    feed, listed = SegmentFeed(tmp_path, 5.0), segments._segments(tmp_path)
+    feed = SegmentFeed(tmp_path, 5.0)
+    finished = [FileVersion.of(tmp_path / name) for name in ("a.mp4", "b.mp4")]
     (tmp_path / "a.mp4").unlink()
-    monkeypatch.setattr(segments, "_segments", lambda folder: listed)
+    monkeypatch.setattr(feed._files, "finished", lambda known: (v for v in finished if v.key not in known))
+    monkeypatch.setattr(feed._files, "versions", tuple(finished))
     feed.open()
     assert feed.read() is None
     feed.open()
     assert feed.read() is not None
     feed.close()
+    assert feed.passed_over == 1

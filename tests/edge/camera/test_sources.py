@@ -107,7 +107,7 @@ def test_an_unreadable_image_is_skipped_and_counted(folder: Path) -> None:
         ),
         (
             lambda p: _folder(p / "empty"),
-            "folder {path} holds no images; expected .jpg, .jpeg, .png, .bmp, .webp",
+            "folder {path} holds no images; expected .jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff",
         ),
     ],
     ids=["absent", "not a video", "empty folder"],

@@ -79,9 +79,9 @@ def test_a_size_beyond_the_limit_is_refused_before_anything_is_decoded(data: byt
         (b"\0" * 4096, "is empty (4096 bytes, all zero); remove it or copy it again"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
-            "is a Git LFS pointer and not the image itself; run `git lfs pull`",
+            "is a Git LFS pointer and not the file itself; run `git lfs pull`",
         ),
-        (b"\n<!DOCTYPE html><p>404", "is a web page or another text; download the image again"),
+        (b"\n<!DOCTYPE html><p>404", "is a web page or another text; download the file again"),
         (
             b"\0\0\0\x18ftypheic",
             "is no JPEG, PNG, BMP, WebP, GIF or TIFF file (it begins with 00 00 00 18 66 74 79 70); "

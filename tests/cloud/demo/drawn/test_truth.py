@@ -62,7 +62,7 @@ def test_the_footage_is_decoded_once_for_all_detectors(
 ) -> None:
     opened: list[str] = []
     real = cv2.VideoCapture
-    monkeypatch.setattr(cv2, "VideoCapture", lambda path: (opened.append(path), real(path))[1])
+    monkeypatch.setattr(cv2, "VideoCapture", lambda path, *how: (opened.append(path), real(path, *how))[1])
     true_metrics([FakeDetector(), FakeDetector()], [video])
     assert opened == [str(video[0])]
 

@@ -1,0 +1,110 @@
+"""Which files of a folder are finished, so that half a file is never taken for a whole one.
+
+A file is finished when its size and its time of modification have not changed for a while: half a second
+if it reaches the end of its format, five seconds if its format has no end, thirty if the end is not there
+(then nobody continues it). Names that programs use before they rename are passed over. This is the only rule;
+it does not compare the clocks of two machines.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.camera.container_ends import FileEnd, file_end
+from edge.camera.file_names import is_unfinished, natural_key
+
+logger = logging.getLogger(__name__)
+
+WAIT_S = {FileEnd.PRESENT: 0.5, FileEnd.UNKNOWN: 5.0, FileEnd.ABSENT: 30.0}
+REPORT_S = 60.0
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """A file with size and time of modification; written again it is another version."""
+
+    path: Path
+    length_bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileVersion":
+        """The version that is there now. Raises `OSError`."""
+        found = path.stat()
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    @property
+    def key(self) -> str:
+        """Time and name, for a journal of what was played."""
+        return f"{self.mtime_ns} {self.path.name}"
+
+
+@dataclass
+class _Watched:
+    version: FileVersion
+    noticed_s: float
+    changed_s: float
+    end: FileEnd | None = None
+    reported: bool = False
+
+
+class SettledFiles:
+    """The files of one folder with given suffixes, as they become finished. Not thread-safe."""
+
+    def __init__(
+        self, folder: Path, suffixes: tuple[str, ...], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder, self._suffixes, self._clock = folder, suffixes, clock
+        self._watched: dict[Path, _Watched] = {}
+        self.versions: tuple[FileVersion, ...] = ()
+
+    def finished(self, known: set[str]) -> Iterator[FileVersion]:
+        """List the folder again; yield its finished files whose keys are not `known`, in natural order.
+
+        Raises `OSError` if the folder cannot be read.
+        """
+        self.versions = tuple(self._listed())
+        there = {version.path for version in self.versions}
+        self._watched = {path: watched for path, watched in self._watched.items() if path in there}
+        waiting = [version for version in self.versions if version.key not in known]
+        for version in sorted(waiting, key=lambda version: natural_key(version.path)):
+            if self._is_finished(version):
+                yield version
+
+    def _listed(self) -> Iterator[FileVersion]:
+        for path in self._folder.iterdir():
+            if path.suffix.lower() in self._suffixes and not is_unfinished(path):
+                try:
+                    if path.is_file():
+                        yield FileVersion.of(path)
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+
+    def _is_finished(self, version: FileVersion) -> bool:
+        now_s = self._clock()
+        watched = self._watched.setdefault(version.path, _Watched(version, now_s, now_s))
+        if watched.version != version:
+            watched.version, watched.changed_s, watched.end = version, now_s, None
+        still_s = now_s - watched.changed_s
+        if still_s >= WAIT_S[FileEnd.PRESENT]:
+            if watched.end is None:
+                watched.end = _end_of(version.path)
+            if still_s >= WAIT_S[watched.end]:
+                return True
+        if now_s - watched.noticed_s > REPORT_S and not watched.reported:
+            watched.reported = True
+            logger.warning(
+                "%s has been changing for %.0f s; it is played when it is complete",
+                version.path,
+                now_s - watched.noticed_s,
+            )
+        return False
+
+
+def _end_of(path: Path) -> FileEnd:
+    try:
+        return file_end(path)
+    except OSError:
+        return FileEnd.UNKNOWN
