@@ -37,8 +37,11 @@ class FileVersion:
 
     @property
     def key(self) -> str:
-        """Time and name, for a journal of what was played."""
-        return f"{self.mtime_ns} {self.path.name}"
+        """Time and name in one line of text, for a journal of what was played."""
+        name = self.path.name
+        if not name.isprintable():
+            name = name.encode("unicode_escape").decode("ascii")
+        return f"{self.mtime_ns} {name}"
 
 
 @dataclass
