@@ -21,6 +21,7 @@ from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
+from synth.generation.model_folder import inspect_folder
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
 _BYTES_OF_MODELS = 512 * 2**20
@@ -178,15 +179,10 @@ class CampaignRequirements:
 
 
 def _describe_generator(generator: str | None) -> str:
-    """The generator's name. Raises `CampaignRefused` for a folder without a pipeline."""
+    """The generator's name. Raises `GeneratorUnavailable` for a folder that cannot be opened."""
     if generator is None:
         return "the bundled one"
     folder, _, revision = generator.partition("@")
-    if revision:
-        return generator
-    if not (Path(folder) / "model_index.json").is_file():
-        raise CampaignRefused(
-            f"{folder} holds no Stable Diffusion pipeline (model_index.json is absent); correct "
-            "synthesis.generator"
-        )
-    return folder
+    if not revision:
+        inspect_folder(Path(folder))
+    return generator

@@ -100,7 +100,7 @@ def test_a_campaign_starts_once_everything_is_there(cloud: RunningCloud, tmp_pat
 @pytest.mark.parametrize(
     ("synthesis", "sentence"),
     [
-        (SynthesisSettings(generator="/nonexistent/sd"), "holds no Stable Diffusion pipeline"),
+        (SynthesisSettings(generator="/nonexistent/sd"), "nonexistent/sd"),
         (SynthesisSettings(reference_weights=Path("/nonexistent/w.safetensors")), "does not exist; correct"),
     ],
 )
