@@ -1,0 +1,1 @@
+"""Further examples of each kind of trouble, made here."""
