@@ -49,6 +49,11 @@ def says(text: str, patterns: Sequence[str]) -> list[str]:
     return [pattern for pattern in patterns if not re.search(pattern, flat, re.IGNORECASE)]
 
 
+def last_lines(text: str) -> str:
+    """The end of an output in one line; rules and borders are left out."""
+    return " / ".join(line.strip() for line in text.splitlines() if re.search(r"\w", line))[-700:]
+
+
 @dataclass(frozen=True)
 class Result:
     """What a finished command printed."""
@@ -63,7 +68,7 @@ class Result:
         return self.stdout + self.stderr
 
     def tail(self) -> str:
-        return " / ".join(line for line in self.text.splitlines() if line.strip())[-700:]
+        return last_lines(self.text)
 
 
 class Program:
@@ -110,7 +115,7 @@ class Program:
             return None
 
     def tail(self) -> str:
-        return " / ".join(line for line in self.text.splitlines() if line.strip())[-700:]
+        return last_lines(self.text)
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL for it and its children; `Wrong` when it does not end by itself."""

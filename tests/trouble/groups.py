@@ -2,8 +2,10 @@
 
 from tests.trouble.case import CASES, Case
 from tests.trouble.handed import cloud, data, edge, footage, synth
+from tests.trouble.own import cameras as own_cameras
+from tests.trouble.own import data as own_data
 
-MODULES = (data, edge, footage, cloud, synth)
+MODULES = (data, edge, footage, cloud, synth, own_data, own_cameras)
 
 
 def all_cases() -> list[Case]:

@@ -6,6 +6,7 @@ was printed, logged or served, every camera that should live lives, and no forei
 
 import argparse
 import datetime
+import re
 import sys
 import tempfile
 import time
@@ -114,9 +115,9 @@ def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
 
 
 def chosen(only: str | None, inputs: Path | None) -> list[Case]:
-    """All cases, or those whose name contains `only`; handed ones only where the inputs are."""
+    """All cases, or those whose name matches `only`; handed ones only where the inputs are."""
     cases = [case for case in groups.all_cases() if inputs is not None or not case.handed]
-    return [case for case in cases if only is None or only in case.name]
+    return [case for case in cases if only is None or re.search(only, case.name)]
 
 
 def unused_inputs(inputs: Path | None) -> list[str]:
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.trouble", description=__doc__)
     parser.add_argument("--out", type=Path, help="the figures, as out/figures/trouble.json")
     parser.add_argument("--inputs", type=Path, help="folder of the handed inputs; without it: own cases only")
-    parser.add_argument("--only", help="only cases whose name contains this")
+    parser.add_argument("--only", help="only cases whose name matches this regular expression")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time")
     parser.add_argument("--soak-minutes", type=float, default=0.0, help="length of the soak; 0: none")
     parser.add_argument("--list", action="store_true", help="list the cases and what is right")
