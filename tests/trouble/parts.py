@@ -1,5 +1,6 @@
 """Parts that cases are made of: pictures, labelled folders, small detectors, ports and private disks."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import struct
 import subprocess
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -147,3 +148,15 @@ def ffmpeg(bench: Bench, *arguments: object) -> None:
         raise NotPossibleHere("ffmpeg is not installed")
     command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
     subprocess.run(command, cwd=bench.folder, check=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+_making: dict[Path, threading.Lock] = {}
+
+
+@contextlib.contextmanager
+def made_once(path: Path) -> Iterator[bool]:
+    """Hold the lock of a shared part; yields whether it is still missing."""
+    with _lock:
+        lock = _making.setdefault(path, threading.Lock())
+    with lock:
+        yield not path.exists()
