@@ -6,13 +6,15 @@ STAMP := $(VENV)/.installed
 OUT ?= out
 REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
+REAL_INPUTS ?= ../shared/findings/inputs
+SOAK ?= 0
 
 # COVERAGE=1 measures branch coverage of the tests and of the programs that they start.
 COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m coverage
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults browser evidence prototypes wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble browser evidence prototypes wire-format images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -66,6 +68,9 @@ house: $(STAMP)  ## figures of the source tree; coverage as of the last `make co
 
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
+
+trouble: $(STAMP)  ## trouble from the real world, by the public commands (SOAK=10: minutes of soak; REAL_INPUTS: its folder)
+	$(BIN)/python -m tests.trouble --inputs $(REAL_INPUTS) --soak-minutes $(SOAK) --out $(OUT)/figures/trouble.json
 
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
