@@ -5,6 +5,7 @@ nothing leaves that is not listed. One entry per message id: after a crash betwe
 message is sent again under the entry that it has. `verify` needs nothing but a copy of the folder.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,10 +20,12 @@ from typing import Any
 
 from edge.errors import LedgerBroken
 from messaging.blobs import digest_of
-from messaging.errors import ConfigurationError, MessageRefused
+from messaging.errors import ConfigurationError, FileFault, MessageRefused
 from messaging.receipts import LedgerPosition
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.locks import FileLock
+from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.text_files import read_json
 from messaging.wire_format.codec import FORMAT_VERSION
 
 logger = logging.getLogger(__name__)
@@ -110,6 +113,7 @@ class Ledger:
         self._by_kind: dict[str, Total] = {}
         self._head = START
         self._cut_torn_line()
+        self._size = os.fstat(self._file).st_size
         for entry, position in _walk(self._path, (_kept_head(folder),)):
             self._remember(entry, position)
 
@@ -141,7 +145,8 @@ class Ledger:
     def append(self, outgoing: Sequence[Outgoing], at_utc: int) -> list[LedgerEntry]:
         """One entry per message, durable on return; a message listed before keeps its entry.
 
-        Raises `MessageRefused` when an id was used before for other bytes.
+        Raises `MessageRefused` when an id was used before for other bytes, `OSError` when the disk does not
+        take the entries: then none of them is listed, and nothing may be sent.
         """
         entries: list[LedgerEntry] = []
         fresh: list[tuple[LedgerEntry, LedgerPosition]] = []
@@ -172,13 +177,21 @@ class Ledger:
         if not fresh:
             return
         data = b"".join(entry.line() + b"\n" for entry, _ in fresh)
-        if os.write(self._file, data) != len(data):
-            raise OSError(f"{self._path} took only part of an entry; is the disk full?")
-        os.fsync(self._file)
+        self._cut_unlisted()
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # is tried again before the next entry
+                self._cut_unlisted()
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        self._size += len(data)
         before = self._head.n
         for entry, position in fresh:
             self._remember(entry, position)
-        if before // CHECKPOINT_EVERY != self._head.n // CHECKPOINT_EVERY:
+        if before == 0 or before // CHECKPOINT_EVERY != self._head.n // CHECKPOINT_EVERY:
             self._keep_head()
 
     def _remember(self, entry: LedgerEntry, position: LedgerPosition) -> None:
@@ -189,7 +202,17 @@ class Ledger:
         self._head = position
 
     def _keep_head(self) -> None:
-        write_atomically(self._folder / HEAD_FILE, self._head.to_bytes())
+        """Write the head beside the ledger; an older one, if the disk takes none, is checked as well."""
+        try:
+            write_atomically(self._folder / HEAD_FILE, self._head.to_bytes())
+        except OSError as error:
+            logger.warning("the ledger's head is written later: %s", os_error_sentence(error))
+
+    def _cut_unlisted(self) -> None:
+        """Drop what a failed write left behind the last listed entry; none of it was sent."""
+        if os.fstat(self._file).st_size != self._size:
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
 
     def _cut_torn_line(self) -> None:
         """Drop what follows the last line end: it was being written at a crash, nothing was sent."""
@@ -262,10 +285,13 @@ def _kept_head(folder: Path) -> LedgerPosition:
     if not path.exists():
         return START
     try:
-        parts = json.loads(path.read_bytes())
+        parts = read_json(path)
         return LedgerPosition(int(parts["n"]), str(parts["hash"]))
-    except (ValueError, KeyError, TypeError):
-        raise LedgerBroken(f"{path} is not a ledger's head") from None
+    except (FileFault, ValueError, KeyError, TypeError):
+        raise LedgerBroken(
+            f"{path} is not a ledger's head; restore it from a backup, or remove it if `blindspot-edge "
+            "ledger verify` finds the chain whole without it"
+        ) from None
 
 
 @lru_cache(maxsize=4096)

@@ -47,3 +47,8 @@ class RateCap:
         for bucket in self._buckets:
             bucket.spend(length_bytes)
         return True
+
+    def give_back(self, length_bytes: int) -> None:
+        """Undo `take` for bytes that did not leave."""
+        for bucket in self._buckets:
+            bucket.spend(-length_bytes)

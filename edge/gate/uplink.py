@@ -81,7 +81,7 @@ class Uplink:
         if not deliveries:
             return 0
         going = await self._within_cap(await self._admitted(deliveries), lane)
-        entries = self._ledger.append([outgoing for _, outgoing in going], int(self._now_utc()))
+        entries = self._listed_before_sending([outgoing for _, outgoing in going])
         results = await asyncio.gather(
             *(self._published(o, entry) for (_, o), entry in zip(going, entries, strict=True)),
             return_exceptions=True,
@@ -99,7 +99,7 @@ class Uplink:
             fresh = outgoing.message_id != self._last_heartbeat
             if not fresh or not self._cap.take(len(outgoing.data), Lane.LATEST, self._clock()):
                 return False
-            self._ledger.append([outgoing], int(self._now_utc()))
+            self._listed_before_sending([outgoing])
         except MessageRefused as error:
             self._set_aside(data, str(error))
             return False
@@ -134,6 +134,14 @@ class Uplink:
             )
             self._checkpoint_n = head.n
 
+    def _listed_before_sending(self, going: Sequence[Outgoing]) -> list[LedgerEntry]:
+        """The messages' ledger entries. Raises `OSError` when the disk does not take them: none may leave."""
+        try:
+            return self._ledger.append(going, int(self._now_utc()))
+        except OSError:
+            self._cap.give_back(sum(len(outgoing.data) for outgoing in going))
+            raise
+
     async def _admitted(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Outgoing]]:
         good: dict[str, tuple[Delivery, Outgoing]] = {}
         for delivery in deliveries:
@@ -154,13 +162,13 @@ class Uplink:
         await delivery.refuse()
 
     def _set_aside(self, data: bytes, reason: str) -> None:
-        self.counts.refused += 1
-        logger.warning("refused a message of %d bytes: %s", len(data), reason)
         path = self._quarantine / f"{digest_of(data)[:32]}.bin"
         kept = sum(1 for _ in self._quarantine.glob("*.bin")) if self._quarantine.exists() else 0
         if kept < _QUARANTINE_FILES and not path.exists():
             write_atomically(path, data)
             write_atomically(path.with_suffix(".reason"), reason.encode())
+        self.counts.refused += 1
+        logger.warning("refused a message of %d bytes: %s", len(data), reason)
 
     async def _within_cap(
         self, going: Sequence[tuple[Delivery, Outgoing]], lane: Lane

@@ -8,26 +8,26 @@ sub-sampling or for tracks being disjoint) and writes the spending to disk *befo
 crash may waste budget, never overdraw it. A budget file that cannot be read counts as spent.
 """
 
-import json
 import logging
 import math
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.errors import BudgetSpent
 from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
 from edge.rounding import minute_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey, quantise
+from messaging.errors import FileFault
 from messaging.reports import ClassPrototype, ConditionTags
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.state_files import StateFile
 
 Floats = npt.NDArray[np.float32]
 logger = logging.getLogger(__name__)
@@ -52,12 +52,22 @@ class SystemNoise:
         return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * math.pi * angle), np.float64)
 
 
-@dataclass(frozen=True)
-class Spending:
+class Spending(BaseModel):
     """One entry of a camera's account: when (seconds since 1970), and the mu of the release."""
 
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
     at_utc: float
-    mu: float
+    mu: float = Field(gt=0.0)
+
+
+class Account(BaseModel):
+    """The whole file of a camera's account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1]
+    spendings: tuple[Spending, ...]
 
 
 class PrivacyAccountant:
@@ -65,6 +75,7 @@ class PrivacyAccountant:
 
     def __init__(self, path: Path, settings: PrivacySettings, *, utc: Callable[[], float]) -> None:
         self._path, self._settings, self._utc = path, settings, utc
+        self._file = StateFile(path, Account)
         self._lock = threading.Lock()
         self._release_mu = mu_of(settings.epsilon_per_release, settings.delta)
         self._budget_mu = mu_of(settings.epsilon_per_camera, settings.delta)
@@ -99,7 +110,7 @@ class PrivacyAccountant:
                     f"{self._settings.epsilon_per_camera:g} in {self._settings.window_days:g} days; wait, "
                     "or raise it"
                 )
-            self._write([*entries, Spending(self._utc(), self._release_mu)])
+            self._write([*entries, Spending(at_utc=self._utc(), mu=self._release_mu)])
             return self._release_mu, epsilon_of(total, self._settings.delta)
 
     def _in_window(self) -> list[Spending]:
@@ -108,23 +119,17 @@ class PrivacyAccountant:
 
     def _read(self) -> list[Spending]:
         try:
-            raw = json.loads(self._path.read_text())
-            entries = [Spending(float(e["at_utc"]), float(e["mu"])) for e in raw["spendings"]]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+            account = self._file.read()
+        except FileFault as fault:
             raise BudgetSpent(
                 f"privacy account {self._path} cannot be read, so its budget counts as spent; restore it "
                 "from a copy, or wait for the window to pass and remove it"
             ) from fault
-        if any(not math.isfinite(s.mu) or s.mu <= 0 for s in entries):
-            raise BudgetSpent(f"privacy account {self._path} holds a spending that is no positive number")
-        return entries
+        return [] if account is None else list(account.spendings)
 
     def _write(self, entries: list[Spending]) -> None:
-        document = {"version": 1, "spendings": [{"at_utc": s.at_utc, "mu": s.mu} for s in entries]}
         try:
-            write_atomically(self._path, json.dumps(document).encode())
+            self._file.write(Account(version=1, spendings=tuple(entries)))
         except OSError as fault:
             raise BudgetSpent(
                 f"privacy account {self._path} cannot be written ({fault.strerror}), so nothing is released"

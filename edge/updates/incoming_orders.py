@@ -102,6 +102,10 @@ class IncomingOrders:
             self._judged, self._held = envelope, None
         return verdict
 
+    def judge_again(self) -> None:
+        """Forget the last verdict: the disk did not take what follows from it."""
+        self._judged, self._held = b"", None
+
     def _follow(
         self, order: RolloutOrder, state: WeightsState, now_utc: int
     ) -> AcceptedOrder | RefusedOrder | None:

@@ -1,25 +1,27 @@
 """The state of a node's models, in one file that is replaced as a whole, and the journal beside it.
 
 The state file decides: which model is active, which one was before, what is staged, which orders were seen,
-    the
-version floor, and the receipts that are not sent yet. The journal is an append-only log of the steps for
+the version floor, and the receipts that are not sent yet. The journal is an append-only log of the steps for
 people and tests.
 """
 
 import json
+import logging
 import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from edge.errors import EdgeError
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapReceipt
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.state_files import StateFile
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import OrdersSeen
+
+logger = logging.getLogger(__name__)
 
 
 class Step(StrEnum):
@@ -95,25 +97,21 @@ class WeightsState(BaseModel):
 
 
 def read_state(path: Path) -> WeightsState:
-    """Read the state file; a missing one is a node's first start. Raises `EdgeError` when damaged."""
-    try:
-        return WeightsState.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return WeightsState()
-    except ValidationError as error:
-        raise EdgeError(
-            f"{path} is damaged ({error.error_count()} faults); restore it, or remove the folder "
-            f"{path.parent} to start without a model"
-        ) from None
+    """Read the state file; a missing one is a node's first start. Raises `StateFileBroken`."""
+    remedy = f"restore it from a backup, or remove the folder {path.parent} to start without a model"
+    return StateFile(path, WeightsState, remedy=remedy).read() or WeightsState()
 
 
 def write_state(path: Path, state: WeightsState) -> None:
-    """Replace the state file: temp, fsync, replace, fsync the folder."""
-    write_atomically(path, state.model_dump_json().encode("ascii"))
+    """Replace the state file: temp, fsync, replace, fsync the folder. Raises `OSError`."""
+    StateFile(path, WeightsState).write(state)
 
 
 class UpdateJournal:
-    """Lines of JSON, one a step, each fsynced before the next step begins."""
+    """Lines of JSON, one a step, each fsynced before the next step begins.
+
+    For people: a step that the disk does not take is logged and missing here; the state file decides.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -121,10 +119,13 @@ class UpdateJournal:
     def append(self, step: Step, *, sequence: int, digest: str, at_utc: int) -> None:
         """Write one step down."""
         line = {"step": step, "sequence": sequence, "digest": digest, "at_utc": at_utc}
-        with self._path.open("ab") as file:
-            file.write(json.dumps(line, sort_keys=True).encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("ab") as file:
+                file.write(json.dumps(line, sort_keys=True).encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            logger.warning("step %s is missing in the journal: %s", step, os_error_sentence(error))
 
     def steps(self) -> list[Step]:
         """The steps so far, oldest first; a line that a crash cut short is left out."""

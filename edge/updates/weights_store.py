@@ -23,6 +23,7 @@ from messaging.errors import BlobError, TrustError
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class WeightsStore:
             reached: called after each step is on disk; tests crash here.
 
         Raises:
-            EdgeError: the state file is damaged.
+            StateFileBroken: the state file is damaged.
         """
         self._place = place
         self._reached = reached
@@ -114,12 +115,19 @@ class WeightsStore:
         self._save(self._state.replace(receipts=tuple(r for r in self._state.receipts if r != receipt)))
 
     def poll(self, now_utc: int) -> Decision:
-        """Read the mirror, stage what is new, and return what to do; cheap if nothing changed."""
+        """Read the mirror, stage what is new, and return what to do; cheap if nothing changed.
+
+        Raises `OSError` when the disk takes nothing; the order is then judged again at the next call.
+        """
         verdict = self._orders.next(self._state, now_utc)
-        if isinstance(verdict, AcceptedOrder):
-            self._take(verdict, now_utc)
-        elif verdict is not None:
-            self._note_refusal(verdict, now_utc)
+        try:
+            if isinstance(verdict, AcceptedOrder):
+                self._take(verdict, now_utc)
+            elif verdict is not None:
+                self._note_refusal(verdict, now_utc)
+        except OSError:
+            self._orders.judge_again()
+            raise
         staged = self._state.staged
         if staged is None:
             return NOTHING
@@ -314,11 +322,14 @@ class WeightsStore:
         self._state = state
 
     def _sweep(self) -> None:
-        """Remove models that nothing names any more."""
+        """Remove models that nothing names any more; what the disk does not remove goes with the next."""
         kept = {f"{digest}.onnx" for digest in self._state.digests}
         for path in (self._place.folder / "models").glob("*"):
             if path.name not in kept:
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    logger.warning("a model that is not needed stays: %s", os_error_sentence(error))
 
     def _installed(self, manifest: ReleaseManifest | None) -> InstalledModel | None:
         return None if manifest is None else InstalledModel(manifest, self._place.model_path(manifest))

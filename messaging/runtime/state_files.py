@@ -22,15 +22,18 @@ from messaging.runtime.text_files import read_bytes
 
 logger = logging.getLogger(__name__)
 
+REMEDY = "restore it from a backup or remove it"
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 State = TypeVar("State")
 
 
 class StateFile(Generic[State]):
-    """One state of type `state_type` in one file."""
+    """One state of type `state_type` in one file; `remedy` says what to do when it is damaged."""
 
-    def __init__(self, path: Path, state_type: type[State] | TypeAdapter[State]) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, state_type: type[State] | TypeAdapter[State], *, remedy: str = REMEDY
+    ) -> None:
+        self.path, self._remedy = path, remedy
         self._adapter: TypeAdapter[State] = (
             state_type if isinstance(state_type, TypeAdapter) else TypeAdapter(state_type)
         )
@@ -41,7 +44,7 @@ class StateFile(Generic[State]):
             return None
         data = read_bytes(self.path)
         if not data.strip(b"\0 \n"):
-            raise StateFileBroken(f"state file {self.path} is empty; restore it from a backup or remove it")
+            raise StateFileBroken(f"state file {self.path} is empty; {self._remedy}")
         try:
             return self._adapter.validate_json(data)
         except ValidationError as error:
@@ -49,7 +52,7 @@ class StateFile(Generic[State]):
             where = ".".join(str(part) for part in first["loc"])
             raise StateFileBroken(
                 f"state file {self.path} is damaged ({f'{where}: ' if where else ''}{first['msg']}); "
-                "restore it from a backup or remove it"
+                f"{self._remedy}"
             ) from None
 
     def write(self, state: State) -> None:

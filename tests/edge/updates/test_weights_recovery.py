@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import EdgeError
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore
+from messaging.errors import StateFileBroken
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk, opened
@@ -91,7 +91,7 @@ def test_a_damaged_state_file_is_named_with_its_remedy(fleet: Fleet) -> None:
     in_service(fleet)
     path = fleet.folder / "node" / "state.json"
     path.write_text("{")
-    with pytest.raises(EdgeError, match="restore it, or remove the folder"):
+    with pytest.raises(StateFileBroken, match="restore it from a backup, or remove the folder"):
         opened(fleet)
 
 
