@@ -2,10 +2,12 @@
 
 The mirror believes nothing and proves nothing: it copies bytes under length caps, and reads them only to
 know what to copy next. The node verifies everything again. Files are replaced atomically, timestamp last,
-so that a reader never sees metadata whose parts are missing.
+so that a reader never sees metadata whose parts are missing. After a start every file that is there is
+inspected once; one that is emptied or damaged is copied again.
 """
 
 import base64
+import hashlib
 import json
 import logging
 import re
@@ -55,6 +57,7 @@ class Mirror:
         self._targets_folder = folder / "targets"
         self._order_path = folder / "orders" / f"{site}.json"
         self.missing = ""
+        self._inspected, self._whole = False, ""
         for place in (self._metadata_folder, self._targets_folder, self._order_path.parent):
             place.mkdir(parents=True, exist_ok=True)
 
@@ -81,23 +84,26 @@ class Mirror:
         changed = await self._refresh_roots()
         timestamp = await self._metadata.get_named("timestamp.json", max_bytes=MAX_METADATA_BYTES)
         kept = self._metadata_folder / "timestamp.json"
-        if timestamp is None or (kept.exists() and kept.read_bytes() == timestamp):
+        if timestamp is None or (self._inspected and kept.exists() and kept.read_bytes() == timestamp):
             return changed
         snapshots = _versions(timestamp)
         for name, version in snapshots.items():
             snapshot = await self._copy_version(name, version)
             for role, role_version in _versions(snapshot).items():
                 await self._copy_version(role, role_version)
-        write_atomically(kept, timestamp)
+        if _kept(kept) != timestamp:
+            write_atomically(kept, timestamp)
+            changed = True
         self._forget_old_versions()
-        return True
+        self._inspected = True
+        return changed
 
     async def _refresh_roots(self) -> bool:
         """Every root from the first to the newest, without a gap: clients walk them one by one."""
         changed, version = False, 1
         while True:
             path = self._metadata_folder / f"{version}.root.json"
-            if not path.exists():
+            if not (path.exists() if self._inspected else _kept(path)):
                 root = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
                 if root is None:
                     return changed
@@ -107,8 +113,8 @@ class Mirror:
 
     async def _copy_version(self, role: str, version: int) -> bytes:
         path = self._metadata_folder / f"{version}.{role}"
-        if path.exists():
-            return path.read_bytes()
+        if kept := _kept(path):
+            return kept
         data = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
         if data is None:
             raise BlobError(f"{path.name} is announced but absent from the hub")
@@ -127,12 +133,29 @@ class Mirror:
 
     async def _refresh_target(self) -> bool:
         digest = _digest_in_order(self._order_path.read_bytes()) if self._order_path.exists() else None
-        if digest is None or (self._targets_folder / digest).exists():
+        if digest is None or self._has_target(digest):
             return False
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
         write_atomically(self._targets_folder / digest, data)
+        self._whole = digest
         logger.info("weights %s came down (%d bytes)", digest[:12], len(data))
         self._forget_old_targets()
+        return True
+
+    def _has_target(self, digest: str) -> bool:
+        """Whether the weights are there and whole; compared with their digest once."""
+        path = self._targets_folder / digest
+        if self._whole == digest and path.exists():
+            return True
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return False
+        if found != digest:
+            logger.warning("weights %s are damaged in the mirror and are copied again", digest[:12])
+            return False
+        self._whole = digest
         return True
 
     def _forget_old_targets(self) -> None:
@@ -150,6 +173,20 @@ class Mirror:
         for role, numbers in versions.items():
             for number in sorted(numbers)[:-_KEPT_VERSIONS]:
                 (self._metadata_folder / f"{number}.{role}").unlink(missing_ok=True)
+
+
+def _kept(path: Path) -> bytes:
+    """A metadata file that is there; empty when it is absent, or damaged so that it must be copied again."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    try:
+        json.loads(data)["signed"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        logger.warning("%s is damaged in the mirror and is copied again", path.name)
+        return b""
+    return data
 
 
 def _versions(metadata: bytes) -> Mapping[str, int]:

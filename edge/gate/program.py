@@ -6,6 +6,7 @@ capped, entered in the ledger and then sent; everything from the hub is copied i
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -19,13 +20,15 @@ from edge.gate.rate_cap import RateCap
 from edge.gate.settings import GateSettings
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
-from messaging.errors import WireError
+from messaging.errors import BlindspotError, WireError
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
+from messaging.runtime.addresses import masked_text
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.backoff import Backoff
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.wire_format.codec import Lane
 
@@ -45,6 +48,25 @@ class LoopHealth:
     failures_in_a_row: int = 0
     error: str = ""
 
+    def succeeded(self) -> None:
+        """Note a success."""
+        if self.failures_in_a_row:
+            logger.info("works again after %d failures: %s", self.failures_in_a_row, self.error)
+        self.last_success_utc, self.failures_in_a_row, self.error = time.time(), 0, ""
+
+    def failed(self, error: Exception, pause_s: float) -> None:
+        """Note a failure; one that stays the same is not logged again."""
+        before, expected = self.error, isinstance(error, BlindspotError | OSError)
+        self.failures_in_a_row += 1
+        self.error = masked_text(os_error_sentence(error) if isinstance(error, OSError) else str(error))
+        if self.failures_in_a_row == 1 or self.error != before:
+            logger.log(
+                logging.WARNING if expected else logging.ERROR,
+                "%s; next attempt in %.1f s",
+                *(self.error, pause_s),
+                exc_info=None if expected else error,
+            )
+
 
 @dataclass
 class GateHealth:
@@ -53,11 +75,15 @@ class GateHealth:
     uplink: LoopHealth = field(default_factory=LoopHealth)
     receipts: LoopHealth = field(default_factory=LoopHealth)
     downlink: LoopHealth = field(default_factory=LoopHealth)
+    status: LoopHealth = field(default_factory=LoopHealth)
     mirror: str = ""
 
 
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, also while a broker is down. Raises `LedgerBroken`, `ConfigurationError`."""
+    """Run until `stop` is set, also while a broker or a credential is absent, or the disk is full.
+
+    Raises `LedgerBroken`, `ConfigurationError`.
+    """
     ledger = Ledger(settings.data_folder / "ledger")
     site: NatsBus | None = None
     hub: NatsBus | None = None
@@ -161,10 +187,14 @@ class _Gate:
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
     async def _write_status_regularly(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+        async def write() -> None:
             _write_status(self._settings, await self._status())
+
+        while not stop.is_set():
+            await _retried(write, self._health.status, stop)
             await stopped_within(stop, self._settings.status_s)
-        _write_status(self._settings, await self._status())
+        with contextlib.suppress(OSError):
+            await write()
 
     async def _status(self) -> dict[str, object]:
         counts = self._uplink.counts
@@ -210,27 +240,28 @@ async def _connected(link: Link, settings: GateSettings, stop: asyncio.Event) ->
 
 
 async def _connected_to_hub(settings: GateSettings, ledger: Ledger, stop: asyncio.Event) -> NatsBus | None:
-    status: dict[str, object] = {"link": "down", **_ledger_status(ledger)}
-    _write_status(settings, status)
+    with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
+        _write_status(settings, {"link": "down", **_ledger_status(ledger)})
     return await _connected(settings.hub_link(), settings, stop)
 
 
 async def _retried(
     work: Callable[[], Awaitable[Result]], health: LoopHealth, stop: asyncio.Event
 ) -> Result | None:
-    """Do the work; on a connection error wait and try again until it succeeds or `stop` is set."""
+    """Do the work; after an error wait and try again until it succeeds or `stop` is set.
+
+    The top of all work of the loops: whatever fails is logged and noted, and stops no other loop. An expected
+    error is one line, another one a traceback.
+    """
     backoff = Backoff(first_s=0.2, max_s=10.0)
     while not stop.is_set():
         try:
             result = await work()
-            health.last_success_utc, health.failures_in_a_row, health.error = time.time(), 0, ""
+            health.succeeded()
             return result
-        except WireError as error:
-            health.failures_in_a_row += 1
-            health.error = str(error)
+        except Exception as error:  # noqa: BLE001  # the top of a loop's work
             pause_s = backoff.next_s()
-            level = logging.WARNING if health.failures_in_a_row == 1 else logging.DEBUG
-            logger.log(level, "%s; next attempt in %.1f s", error, pause_s)
+            health.failed(error, pause_s)
             await stopped_within(stop, pause_s)
     return None
 

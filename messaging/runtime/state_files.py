@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from messaging.errors import StateFileBroken
+from messaging.errors import FileFault, StateFileBroken
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.os_errors import os_error_sentence
@@ -39,9 +39,15 @@ class StateFile(Generic[State]):
         )
 
     def read(self) -> State | None:
-        """The state; None if there is no file. Raises `StateFileBroken` for anything that is not one."""
-        if not self.path.exists():
-            return None
+        """The state; None if there is no file. Raises `StateFileBroken` for anything that is not one.
+
+        Raises `FileFault` for a file that cannot be read.
+        """
+        try:
+            if not self.path.exists():
+                return None
+        except OSError as error:
+            raise FileFault(os_error_sentence(error)) from None
         data = read_bytes(self.path)
         if not data.strip(b"\0 \n"):
             raise StateFileBroken(f"state file {self.path} is empty; {self._remedy}")
