@@ -18,12 +18,16 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Self
 
-from messaging.errors import ConfigurationError, WireUnavailable
+from messaging.errors import BlindspotError, ConfigurationError, FileFault, WireUnavailable
 from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.locks import FileLock
+from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.start_checks import free_port as free_port_check
+from messaging.runtime.start_checks import require
+from messaging.runtime.text_files import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -60,14 +64,13 @@ class EmbeddedBroker:
         self._stopping = threading.Event()
         self._up = threading.Event()
         self._answering = threading.Event()
-        self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
         self.restarts = 0
 
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"nats://127.0.0.1:{self._port}"
+        return f"nats://{_url_host(self._config.host)}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -80,20 +83,30 @@ class EmbeddedBroker:
         return self._config.folder / "server.log"
 
     def start(self) -> None:
-        """Start and wait until the port answers. Raises `WireUnavailable`, `ConfigurationError`."""
+        """Start and wait until our server answers. Raises `WireUnavailable`, `ConfigurationError`.
+
+        Raises `StartRefused` for a port that is taken, `OSError` for a folder that cannot be written.
+        """
         self._config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._config.unsafe_fast:
             refuse_volatile_filesystem(self._config.folder)
         server = find_server(self._config.binary)
         self._lock = _locked(self._config.folder)
+        try:
+            self._choose_port(first_start=True)
+            require([free_port_check("port", self._config.host, self._port)])
+            self._write_config()
+        except (BlindspotError, OSError):
+            self.stop()
+            raise
         self._stopping.clear()
         self._thread = threading.Thread(
             target=self._supervise, args=(server,), name=f"broker-{self._config.name}", daemon=True
         )
         self._thread.start()
-        if not self._up.wait(self._start_timeout_s) or self._failure is not None:
+        if not self._up.wait(self._start_timeout_s):
             self.stop()
-            raise self._failure or WireUnavailable(
+            raise WireUnavailable(
                 f"broker {self._config.name} did not answer within {self._start_timeout_s:.0f} s; "
                 f"see {self.log_path}"
             )
@@ -130,36 +143,36 @@ class EmbeddedBroker:
 
     def _supervise(self, server: Path) -> None:
         """The thread that owns the server: the parent-death signal is tied to the thread that forked."""
-        try:
-            self._keep_running(server)
-        except (OSError, WireUnavailable) as error:
-            self._failure = error
-            self._up.set()
-            logger.error("broker %s cannot run: %s", self._config.name, error)
-
-    def _keep_running(self, server: Path) -> None:
         backoff = Backoff(first_s=0.1, max_s=5.0)
         while not self._stopping.is_set():
             started = time.monotonic()
-            self._choose_port(first_start=not self._up.is_set())
-            self._process = self._spawned(server)
-            if _answers(self._port, self._process, self._start_timeout_s, self._stopping):
-                self._answering.set()
-                self._up.set()
-            while self._process.poll() is None and not self._stopping.wait(0.05):
-                pass
-            self._answering.clear()
+            try:
+                reason = f"exited with {self._run_once(server)}"
+            except OSError as error:
+                reason = f"cannot be started ({os_error_sentence(error)})"
             if self._stopping.is_set():
                 break
             if time.monotonic() - started > _HEALTHY_S:
                 backoff.reset()
             self.restarts += 1
             pause_s = backoff.next_s()
-            code = self._process.poll()
-            logger.warning("broker %s exited with %s; again in %.1f s", self._config.name, code, pause_s)
+            logger.warning("broker %s %s; again in %.1f s", self._config.name, reason, pause_s)
             self._stopping.wait(pause_s)
         if self._process is not None:
             self._process.stop(5.0)
+
+    def _run_once(self, server: Path) -> int | None:
+        """Start the server and wait for its end or a stop; its exit status."""
+        self._choose_port(first_start=not self._up.is_set())
+        self._process = self._spawned(server)
+        address = (_reachable(self._config.host), self._port)
+        if _answers(address, self._config.name, self._process, self._start_timeout_s, self._stopping):
+            self._answering.set()
+            self._up.set()
+        while self._process.poll() is None and not self._stopping.wait(0.05):
+            pass
+        self._answering.clear()
+        return self._process.poll()
 
     def _spawned(self, server: Path) -> ChildProcess:
         path = self._write_config()
@@ -177,7 +190,7 @@ class EmbeddedBroker:
             self._port = self._config.port
             return
         path = self._config.folder / "port"
-        kept = int(path.read_text()) if path.exists() else 0
+        kept = _kept_port(path)
         if kept and (not first_start or _is_free(kept)):
             self._port = kept
             return
@@ -196,13 +209,41 @@ def _locked(folder: Path) -> FileLock:
         ) from None
 
 
-def _answers(port: int, process: ChildProcess, timeout_s: float, stop: threading.Event) -> bool:
+def _kept_port(path: Path) -> int:
+    """The port of earlier starts; 0 if there is none, or the file is damaged: another one is chosen then."""
+    if not path.exists():
+        return 0
+    try:
+        port = int(read_text(path))
+    except (FileFault, ValueError):
+        port = 0
+    if not 0 < port <= 65535:
+        logger.warning("%s is empty or damaged; another port is chosen", path)
+        return 0
+    return port
+
+
+def _reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+
+
+def _url_host(host: str) -> str:
+    reachable = _reachable(host)
+    return f"[{reachable}]" if ":" in reachable else reachable
+
+
+def _answers(
+    address: tuple[str, int], name: str, process: ChildProcess, timeout_s: float, stop: threading.Event
+) -> bool:
+    """Whether this process answers there: the greeting names the server, and the process still runs."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until and process.poll() is None and not stop.is_set():
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0) as link:
+        with contextlib.suppress(OSError), socket.create_connection(address, 1.0) as link:
             link.settimeout(1.0)
-            if link.recv(5).startswith(b"INFO"):
-                return True
+            greeting = link.recv(4096)
+            if greeting.startswith(b"INFO") and f'"server_name":"{name}"'.encode() in greeting:
+                return process.poll() is None
         stop.wait(0.03)
     return False
 

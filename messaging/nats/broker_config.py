@@ -4,12 +4,14 @@ Renders the server's configuration for a hub (operator mode) and for a site (two
 refuses volatile file systems.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from messaging.errors import ConfigurationError
 from messaging.nats.credentials import HubAuthority, key_in_file
 from messaging.nats.permissions import EVERYTHING, Permissions, node_at_site
+from messaging.runtime.quoting import nats_string
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 _BAD_STORES = {"tmpfs", "ramfs", "nfs", "nfs4", "cifs"}
@@ -31,15 +33,16 @@ class BrokerConfig:
 
     def rendered(self, port: int) -> str:
         """The server's configuration file."""
-        domain = f'  domain: "{self.domain}"\n' if self.domain else ""
+        domain = f"  domain: {nats_string(self.domain)}\n" if self.domain else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
         sync = "" if self.unsafe_fast else "  sync_interval: always\n"
         return (
-            f'server_name: "{self.name}"\n'
-            f"listen: {self.host}:{port}\n"
+            f"server_name: {nats_string(self.name)}\n"
+            f"listen: {nats_string(f'{host}:{port}')}\n"
             f"max_payload: {MAX_PAYLOAD_BYTES}\n"
             f"write_deadline: 10s\n"
             "jetstream {\n"
-            f'  store_dir: "{self.folder / "store"}"\n'
+            f"  store_dir: {nats_string(str(self.folder / 'store'))}\n"
             f"  max_file_store: {self.max_store_bytes}\n"
             "  max_memory_store: 0\n"
             f"{domain}{sync}"
@@ -77,8 +80,9 @@ def refuse_volatile_filesystem(folder: Path) -> None:
         return
     whole = str(folder.resolve())
     best, kind = "", ""
-    for line in mounts.read_text().splitlines():
+    for line in mounts.read_text(errors="replace").splitlines():
         point, file_system = line.split()[1:3]
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
         inside = whole == point or whole.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, file_system

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
+from messaging.nats.credentials import check_credentials, read_key
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +62,17 @@ class NatsConnection:
 
     @classmethod
     async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsConnection":
-        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
+        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials.
+
+        Raises `ConfigurationError` for a credential file that is missing or damaged.
+        """
         for path in (link.credentials_path, link.nkey_seed_path, link.ca_path):
             if path is not None and not Path(path).is_file():  # noqa: ASYNC240  # one stat, before connecting
                 raise ConfigurationError(f"{path} is missing; {link.name} cannot connect to {link.url}")
+        if link.nkey_seed_path is not None:
+            read_key(Path(link.nkey_seed_path))
+        if link.credentials_path is not None:
+            check_credentials(Path(link.credentials_path))
         wire = cls(link, timeout_s)
         await wire._ready()
         return wire

@@ -8,6 +8,8 @@ touching the hub's configuration; it is revoked by a list inside the account's J
 import base64
 import hashlib
 import json
+import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +18,16 @@ from typing import Any
 
 import nkeys
 
-from messaging.errors import ConfigurationError
+from messaging.errors import ConfigurationError, FileFault, StateFileBroken
 from messaging.nats.permissions import EVERYTHING, Permissions, gate_at_hub
 from messaging.runtime.atomic_files import write_secret
+from messaging.runtime.state_files import StateFile
+from messaging.runtime.text_files import read_bytes, read_text
 
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
 _NO_LIMIT = -1
+_USER_KEY = re.compile(r"U[A-Z2-7]{55}")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,40 @@ def key_of(seed: str) -> KeyPair:
 
 
 def key_in_file(path: Path, prefix: int = nkeys.PREFIX_BYTE_USER) -> KeyPair:
-    """The key pair of a seed file, made at first use (mode 0600)."""
+    """The key pair of a seed file, made at first use (mode 0600).
+
+    Raises `ConfigurationError` for a file that holds no seed: others may use the key that was in it.
+    """
     if not path.exists():
         write_secret(path, new_key(prefix).seed.encode())
-    return key_of(path.read_text().strip())
+    return read_key(path)
+
+
+def read_key(path: Path) -> KeyPair:
+    """The key pair of a seed file that is there. Raises `ConfigurationError`, without the file's content."""
+    try:
+        return key_of(read_text(path).strip())
+    except (FileFault, ConfigurationError) as error:
+        raise ConfigurationError(
+            f"seed file {path} is not usable ({error}); restore it from a backup or from a copy"
+        ) from None
+
+
+def check_credentials(path: Path) -> None:
+    """Raise `ConfigurationError` unless the file holds a user JWT and a seed, as `enrol_site` writes it."""
+    try:
+        lines = [line.strip() for line in read_text(path).splitlines()]
+        begins = [n for n, line in enumerate(lines) if "BEGIN" in line]
+        token, seed = (lines[begin + 1] for begin in begins)
+        if token.count(".") == 2:
+            key_of(seed)
+            return
+        why = "it has no user JWT"
+    except (ValueError, IndexError):
+        why = "it is empty, cut or another file"
+    except (FileFault, ConfigurationError) as error:
+        why = str(error)
+    raise ConfigurationError(f"credentials file {path} is not usable ({why}); enrol the site again")
 
 
 def signed_jwt(claims: Mapping[str, Any], signer: KeyPair) -> str:
@@ -112,8 +148,12 @@ class HubAuthority:
 
     def _enrol(self, name: str, permissions: Permissions) -> Path:
         path = self._path(name)
-        if path.exists() and _permissions_of(path) == permissions:
-            return path
+        if path.exists():
+            try:
+                if _permissions_of(path) == permissions:
+                    return path
+            except (FileFault, ValueError, KeyError, IndexError, TypeError):
+                logger.warning("credentials %s are damaged; new ones are made, copy them to their user", path)
         user = new_user_key()
         token = signed_jwt(self._user_claims(name, user, permissions), self._account)
         write_secret(self._folder / f"{name}.keys", "\n".join([*self._issued(name), user.public]).encode())
@@ -123,11 +163,19 @@ class HubAuthority:
     def _issued(self, name: str) -> list[str]:
         """Public keys of all credentials made under a name, also of those that were replaced."""
         path = self._folder / f"{name}.keys"
-        return path.read_text().split() if path.exists() else []
+        keys = read_bytes(path).decode(errors="replace").split() if path.exists() else []
+        if path.exists() and not all(_USER_KEY.fullmatch(key) for key in keys or [""]):
+            raise StateFileBroken(
+                f"{path} is empty or damaged, so that not all credentials of {name} could be revoked; "
+                "restore it from a backup"
+            )
+        return keys
 
     def _revoked(self) -> dict[str, int]:
+        """Revoked keys and since when. Raises `StateFileBroken`: a revocation is never forgotten."""
         path = self._folder / "revoked.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        remedy = "without it revoked sites could connect again; restore it from a backup"
+        return StateFile(path, dict[str, int], remedy=remedy).read() or {}
 
     def _user_claims(self, name: str, user: KeyPair, permissions: Permissions) -> dict[str, Any]:
         return {
@@ -185,7 +233,7 @@ def _credentials_text(token: str, seed: str) -> str:
 
 
 def _claims_in(path: Path) -> dict[str, Any]:
-    part = path.read_text().splitlines()[1].split(".")[1]
+    part = read_text(path).splitlines()[1].split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return claims
 

@@ -21,7 +21,7 @@ def prepare_broker(folder: Path, site: str, *, host: str, port: int) -> BrokerCo
 
 
 def run_broker(config: BrokerConfig, stop: threading.Event) -> None:
-    """Run a broker until `stop`. Raises `ConfigurationError`, `WireUnavailable` if it cannot start."""
-    with EmbeddedBroker(config):
-        logger.info("broker %s listens on %s:%s", config.name, config.host, config.port)
+    """Run a broker until `stop`. Raises `BlindspotError` or `OSError` if it cannot start."""
+    with EmbeddedBroker(config) as broker:
+        logger.info("broker %s listens on %s", config.name, broker.url)
         stop.wait()

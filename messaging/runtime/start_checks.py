@@ -114,7 +114,7 @@ def free_port(name: str, host: str, port: int) -> CheckResult:
     if not 0 <= port <= 65535:
         return CheckResult(name, False, f"{port} is not a port; choose one from 0 to 65535")
     try:
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+        with _server(host, port):
             pass
     except OSError as error:
         return CheckResult(name, False, f"{host}:{port}: {os_error_sentence(error)}")
@@ -123,13 +123,22 @@ def free_port(name: str, host: str, port: int) -> CheckResult:
 
 def listen_on(what: str, host: str, port: int) -> socket.socket:
     """A socket that listens there (port 0: any free one). Raises `StartRefused`; `what` names the setting."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        return _server(host, port)
     except OSError as error:
         raise StartRefused(f"{what} {host}:{port}: {os_error_sentence(error)}") from None
     except OverflowError:
         raise StartRefused(f"{what} {port} is not a port; choose one from 0 to 65535") from None
+
+
+def _server(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except socket.gaierror:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from None
 
 
 def clock_after_files(

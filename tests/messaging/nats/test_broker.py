@@ -1,19 +1,26 @@
 """The embedded broker: loopback, fsync, one owner per store, restarts, end with its parent."""
 
+import errno
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from messaging.errors import ConfigurationError, WireUnavailable
-from messaging.nats.broker import EmbeddedBroker, find_server
+from messaging.errors import ConfigurationError, StartRefused, WireUnavailable
+from messaging.nats import broker as broker_module
+from messaging.nats.broker import EmbeddedBroker, _answers, find_server
 from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem, site_config
+from messaging.runtime.atomic_files import write_secret
+from messaging.runtime.child_process import ChildProcess
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +38,7 @@ def _port(broker: EmbeddedBroker) -> int:
 def test_the_configuration_binds_to_loopback_and_syncs_every_message(tmp_path: Path) -> None:
     config, keys = site_config(tmp_path, "s1")
     text = config.rendered(4333)
-    assert "listen: 127.0.0.1:4333\n" in text
+    assert 'listen: "127.0.0.1:4333"\n' in text
     assert "sync_interval: always" in text
     assert "max_payload: 262144" in text
     assert 'domain: "s1"' in text
@@ -156,3 +163,59 @@ def test_a_store_in_memory_is_refused() -> None:
         pytest.skip("/dev/shm is not a tmpfs here")
     with pytest.raises(ConfigurationError, match="power cut"):
         refuse_volatile_filesystem(Path("/dev/shm"))
+
+
+def test_a_port_of_another_server_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        config = replace(site_config(tmp_path, "s1")[0], port=port)
+        with pytest.raises(StartRefused, match=f"127.0.0.1:{port}: Address already in use; choose another"):
+            EmbeddedBroker(config).start()
+    assert not (tmp_path / "server.log").exists()
+    EmbeddedBroker(config).stop()
+
+
+def test_a_greeting_of_another_server_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with EmbeddedBroker(site_config(tmp_path / "other", "other")[0]) as other:
+        process = ChildProcess(["sleep", "30"], log=tmp_path / "log")
+        port = int(other.url.rpartition(":")[2])
+        try:
+            answers = partial(_answers, ("127.0.0.1", port))
+            assert not answers("site-s1", process, 1.0, threading.Event())
+            assert answers("site-other", process, 5.0, threading.Event())
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0", b"four", b"99999999", b"\xff\xfe4\0"])
+def test_a_damaged_port_file_is_made_again(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "port").write_bytes(content)
+    with EmbeddedBroker(site_config(tmp_path, "s1")[0]) as broker:
+        assert (tmp_path / "port").read_text() == broker.url.rpartition(":")[2]
+
+
+@pytest.mark.parametrize("name", ["a?x=1", "d[north]", 'quo"te', "back\\slash", "naïve ordner", "$HOME"])
+def test_the_store_is_in_the_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    with EmbeddedBroker(site_config(folder, "s1")[0]):
+        assert (folder / "store").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_is_full_for_a_moment_does_not_end_the_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedBroker(site_config(tmp_path, "s1")[0]) as broker:
+        left = [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "server.conf")] * 3
+
+        def write(path: Path, data: bytes) -> None:
+            if left:
+                raise left.pop()
+            write_secret(path, data)
+
+        monkeypatch.setattr(broker_module, "write_secret", write)
+        pid = broker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: broker.pid not in (None, pid))
+        assert not left
