@@ -6,6 +6,7 @@ messaging.errors.BlindspotError
     ├── GeneratorUnavailable    the model's folder is absent or incomplete, or its hub is out of reach
     ├── BackgroundsMissing      no hazard-free scene to inpaint
     ├── LabelledSetBroken       a labelled set on disk does not match its manifest
+    │   └── LabelledSetFileLost  a file of it is missing, empty or cut; running the order again makes it
     └── SynthesisStopped        the caller requested a stop; finished images are kept
 """
 
@@ -30,6 +31,10 @@ class BackgroundsMissing(SynthesisError):
 
 class LabelledSetBroken(SynthesisError):
     """Files of a labelled set are missing or differ from the digests in its manifest."""
+
+
+class LabelledSetFileLost(LabelledSetBroken):
+    """A file of a labelled set is missing or empty, or its manifest is cut; the order makes it again."""
 
 
 class SynthesisStopped(SynthesisError):

@@ -4,32 +4,51 @@ A group's entry is written atomically, after its images; a resumed run continues
 journal is deleted when the set is complete on disk.
 """
 
-import shutil
+import contextlib
+import logging
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.runtime.atomic_files import write_atomically
-from synth.errors import OrderRefused
+from synth.errors import LabelledSetBroken, OrderRefused
+from synth.progress import PROGRESS_FILE
 from synth.selection.filters import Refusal
-from synth.selection.labelled_set import ImageRow, RefusedRow, RunFacts
+from synth.selection.labelled_set import (
+    MANIFEST,
+    SET_NAMES,
+    ImageRow,
+    LabelledSet,
+    RefusedRow,
+    RunFacts,
+    file_digest,
+)
+
+logger = logging.getLogger(__name__)
 
 _FOLDER = "journal"
 _FACTS = "facts.json"
+_RECORD_START = b'{\n "order":'
+_OWN_NAMES = {_FACTS, _FOLDER, MANIFEST, *SET_NAMES, "thumbnails", PROGRESS_FILE}
 
 
 class Group(BaseModel):
-    """Results of one finished group of scenes; the next group starts with scene `next_scene`."""
+    """Results of one finished group of scenes; the next group starts with scene `next_scene`.
+
+    `files`: the images and labels of the group by relative path, with their sha256 hex.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    next_scene: int
+    next_scene: int = Field(ge=0)
     images_judged: int = 0
     patches_generated: int = 0
     kept: tuple[ImageRow, ...] = ()
     refused: tuple[RefusedRow, ...] = ()
+    files: dict[str, str] = {}
 
 
 @dataclass
@@ -41,19 +60,47 @@ class RunJournal:
 
     @classmethod
     def read(cls, folder: Path) -> "RunJournal":
-        """The journal of the run in `folder`, empty before its first group."""
-        paths = sorted((folder / _FOLDER).glob("*.json"))
-        return cls(folder, [Group.model_validate_json(path.read_text()) for path in paths])
+        """The journal of the run in `folder`, empty before its first group.
+
+        It ends before the first entry that is missing, empty or cut, or whose images are: that group and the
+        later ones are made again, and their entries are removed.
+        """
+        journal = cls(folder)
+        while (path := journal._entry(len(journal.groups))).exists():
+            fault = journal._take(path)
+            if fault:
+                logger.warning("%s; it is made again from scene %d on", fault, journal.next_scene)
+                break
+        for path in _entries(folder)[len(journal.groups) :]:
+            path.unlink()
+        return journal
+
+    def _take(self, path: Path) -> str | None:
+        """Read one more entry; the fault if it cannot be used."""
+        try:
+            group = Group.model_validate_json(path.read_bytes())
+        except ValidationError:
+            return f"journal entry {path} is empty, cut or of another version"
+        lost = [name for name, digest in group.files.items() if file_digest(self.folder / name) != digest]
+        if lost:
+            return f"{self.folder / lost[0]} is missing or damaged"
+        self.groups.append(group)
+        return None
+
+    def _entry(self, index: int) -> Path:
+        return self.folder / _FOLDER / f"{index:06d}.json"
 
     def add(self, group: Group) -> None:
         """Write one more group."""
-        path = self.folder / _FOLDER / f"{len(self.groups):06d}.json"
-        write_atomically(path, group.model_dump_json().encode())
+        write_atomically(self._entry(len(self.groups)), group.model_dump_json().encode())
         self.groups.append(group)
 
     def delete(self) -> None:
-        """Remove the journal from disk, after the set is complete."""
-        shutil.rmtree(self.folder / _FOLDER, ignore_errors=True)
+        """Remove the journal from disk, after the set is complete; files of others in it stay."""
+        for path in _entries(self.folder):
+            path.unlink()
+        with contextlib.suppress(OSError):
+            (self.folder / _FOLDER).rmdir()
 
     @property
     def next_scene(self) -> int:
@@ -92,14 +139,55 @@ class RunJournal:
 
 
 def claim_folder(folder: Path, facts: RunFacts) -> None:
-    """Record that the folder belongs to this run; raises `OrderRefused` when it belongs to another one."""
+    """Record that the folder belongs to this run.
+
+    Raises `OrderRefused` when it belongs to another run, holds files of something else, or when the record of
+    its run is damaged and there is a journal that could be of another run.
+    """
     path = folder / _FACTS
-    if not path.exists():
-        write_atomically(path, facts.model_dump_json(indent=1).encode())
+    held = _held_facts(folder)
+    if held == facts:
         return
-    held = RunFacts.model_validate_json(path.read_text())
-    if held != facts:
+    if held is not None:
         raise OrderRefused(
-            f"{folder} holds a run of order {held.order['order']} ({held.order_digest[:12]}) by generator "
-            f"{held.generator}; give order {facts.order_digest[:12]} by {facts.generator} another folder"
+            f"{folder} holds a run of order {held.order.get('order')} ({held.order_digest[:12]}) by "
+            f"generator {held.generator}; give order {facts.order_digest[:12]} by {facts.generator} another "
+            "folder"
         )
+    write_atomically(path, facts.model_dump_json(indent=1).encode())
+
+
+def _held_facts(folder: Path) -> RunFacts | None:
+    """The facts of the run that the folder holds; None if it holds no run."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise OrderRefused(f"{folder} is a file; give a folder for the labelled set")
+    path = folder / _FACTS
+    content = path.read_bytes() if path.exists() else None
+    with contextlib.suppress(ValidationError):
+        return RunFacts.model_validate_json(content or b"")
+    with contextlib.suppress(LabelledSetBroken):
+        return LabelledSet.open(folder).facts()
+    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith(f".{_FACTS}."))
+    if content is not None and _is_cut_record(content):
+        foreign = [name for name in foreign if name not in _OWN_NAMES]
+    if foreign:
+        raise OrderRefused(
+            f"{folder} holds files of something else ({foreign[0]}); give a new or an empty folder"
+        )
+    if _entries(folder) or (folder / MANIFEST).exists():
+        raise OrderRefused(
+            f"{path} is empty or cut, so it is not known whose run {folder} holds; give another folder"
+        )
+    return None
+
+
+def _is_cut_record(content: bytes) -> bool:
+    """Whether this is nothing or the beginning of a record: what a full disk or a power cut leaves."""
+    return not content.strip(b"\0 \n") or content.startswith(_RECORD_START)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """The journal's entries, in order."""
+    return sorted(p for p in (folder / _FOLDER).glob("*.json") if re.fullmatch(r"\d{6}", p.stem))

@@ -5,12 +5,16 @@ most one prototype, never an image.
 """
 
 import hashlib
+from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
+from messaging.errors import FileFault
 from messaging.releases import MAX_EMBEDDING, Digest, Slug
+from messaging.runtime.text_files import read_text
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
+from synth.errors import OrderRefused
 
 
 class WeightedGeometry(BaseModel):
@@ -20,7 +24,7 @@ class WeightedGeometry(BaseModel):
 
     size: SizeBin
     region: RegionBin
-    weight: float = Field(gt=0.0)
+    weight: float = Field(gt=0.0, le=1e6, allow_inf_nan=False)
 
 
 class PrototypeToMatch(BaseModel):
@@ -28,7 +32,7 @@ class PrototypeToMatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    vector: tuple[float, ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
+    vector: tuple[FiniteFloat, ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
     embedding_digest: Digest
 
 
@@ -49,7 +53,7 @@ class SynthesisOrder(BaseModel):
     geometry: tuple[WeightedGeometry, ...] = Field(min_length=1, max_length=64)
     count: int = Field(ge=1, le=100_000)
     seed: int = Field(ge=0, le=2**31 - 1)
-    patch_budget: int = Field(ge=1)
+    patch_budget: int = Field(ge=1, le=100_000_000)
     best_of: int = Field(ge=1, le=16)
     prototype: PrototypeToMatch | None = None
     image_width: int = Field(ge=64, le=4096)
@@ -73,3 +77,22 @@ class SynthesisOrder(BaseModel):
     def digest(self) -> str:
         """sha256 hex of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def read_order(path: Path) -> SynthesisOrder:
+    """The order in a JSON file. Raises `OrderRefused` with the first field that is wrong."""
+    try:
+        text = read_text(path)
+        if not text.strip():
+            raise OrderRefused(f"synthesis order {path} is empty; expected an order as JSON")
+        return SynthesisOrder.model_validate_json(text)
+    except FileFault as fault:
+        raise OrderRefused(f"synthesis order {fault}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = str(first["msg"]).replace("\n", " ")
+        raise OrderRefused(
+            f"synthesis order {path}: {f'{where}: ' if where else ''}{reason} ({error.error_count()} faults "
+            "in all)"
+        ) from None

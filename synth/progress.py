@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from messaging.runtime.atomic_files import write_atomically
 from synth.planning.patches import Box, Image
@@ -29,6 +30,9 @@ class Progress:
     seconds_left: float | None
 
 
+_PROGRESS = TypeAdapter(Progress)
+
+
 def append_progress(folder: Path, progress: Progress) -> None:
     """Append one JSON line; a line torn by a crash is ended first, so that readers skip that line alone."""
     path = folder / PROGRESS_FILE
@@ -40,10 +44,10 @@ def append_progress(folder: Path, progress: Progress) -> None:
 def read_progress(folder: Path) -> Progress | None:
     """The last complete line of a run's progress; None when there is none."""
     path = folder / PROGRESS_FILE
-    for line in reversed(path.read_text().splitlines() if path.exists() else []):
+    for line in reversed(path.read_bytes().splitlines() if path.is_file() else []):
         try:
-            return Progress(**json.loads(line))
-        except (ValueError, TypeError):
+            return _PROGRESS.validate_json(line)
+        except ValidationError:
             continue
     return None
 

@@ -8,21 +8,22 @@ command line `python -m synth.run`.
 import argparse
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.vision.detector import Detector
-from messaging.errors import BlindspotError
-from messaging.runtime.program import configure_logging
+from messaging.runtime.program import configure_logging, exit_code_of
+from messaging.runtime.stopping import stop_on_signals
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from synth.errors import OrderRefused
+from synth.errors import LabelledSetFileLost, OrderRefused
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.journal import Group, RunJournal, claim_folder
-from synth.order import SynthesisOrder
+from synth.order import SynthesisOrder, read_order
 from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.progress import Progress, append_progress, write_thumbnail
@@ -79,6 +80,7 @@ def run_order(
 ) -> LabelledSet:
     """Carry out an order in the folder `out`: start it, continue it, or open its finished set.
 
+    A finished set of which a file was lost is generated again, which gives the same set.
     The set has `order.count` images, or fewer when the budget was spent (`manifest.complete`).
 
     Raises:
@@ -90,8 +92,8 @@ def run_order(
     hooks = hooks or RunHooks()
     facts = _facts(order, generator, backgrounds, judges, taxonomy)
     claim_folder(out, facts)
-    if (out / MANIFEST).exists():
-        return LabelledSet.open(out)
+    if (done := _finished(out)) is not None:
+        return done
     run = _Run(
         order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, hooks=hooks
     )
@@ -107,6 +109,18 @@ def run_order(
     journal.delete()
     logger.info("order %s: kept %d of %d images", order.order, len(journal.kept), order.count)
     return done
+
+
+def _finished(out: Path) -> LabelledSet | None:
+    """The finished set in the folder; None if there is none, or a file of it was lost."""
+    if not (out / MANIFEST).exists():
+        return None
+    try:
+        return LabelledSet.open(out)
+    except LabelledSetFileLost as error:
+        logger.warning("%s; the set is generated again", error)
+        (out / MANIFEST).unlink()
+        return None
 
 
 Scenes = list[tuple[ScenePlan, Background]]
@@ -178,20 +192,23 @@ class _Run:
             accepted, rows = self._selector.select(scene, self._duplicates)
             images += accepted
             refused += rows
+        files: dict[str, str] = {}
         for image in images[:missing]:
-            self._write(image)
+            files |= self._write(image)
         return Group(
             next_scene=self._journal.next_scene + len(scenes),
             images_judged=sum(min(len(plan.places), 2) for plan, _ in scenes),
             patches_generated=sum(self._inpainter.cost(plan) for plan, _ in scenes),
             kept=tuple(image.row for image in images[:missing]),
             refused=(*refused, *self._out_of_budget(unaffordable)),
+            files=files,
         )
 
-    def _write(self, kept: KeptImage) -> None:
+    def _write(self, kept: KeptImage) -> dict[str, str]:
         folder, row = self._journal.folder, kept.row
-        write_image(folder, row, kept.jpeg(), self._class_names)
+        files = write_image(folder, row, kept.jpeg(), self._class_names)
         write_thumbnail(folder, row.name, kept.image, [hazard.tight for hazard in row.hazards])
+        return files
 
     def _out_of_budget(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:
         if plan is None:
@@ -260,26 +277,25 @@ def _facts(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m synth.run ORDER.json OUT ...`; returns the exit code."""
-    from synth.generation.named_generator import open_generator
-
+    """`python -m synth.run ORDER.json OUT ...`; returns the exit code: 0, 1 for an error, 2 for its usage."""
     given = _parse(arguments)
     configure_logging()
-    try:
-        order = SynthesisOrder.model_validate_json(given.order.read_text())
-        done = run_order(
-            order,
-            out=given.out,
-            generator=open_generator(given.generator, given.licence),
-            backgrounds=FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds(),
-            judges=Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference)),
-            hooks=RunHooks(progress=_log_progress),
-        )
-    except (BlindspotError, OSError, ValueError) as error:
-        logger.error("%s: %s", given.order, error)
-        return 1
+    return exit_code_of(lambda: _carry_out(given, stop_on_signals()))
+
+
+def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
+    order = read_order(given.order)
+    backgrounds = FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds()
+    judges = Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference))
+    done = run_order(
+        order,
+        out=given.out,
+        generator=_open_generator(given.generator, given.licence),
+        backgrounds=backgrounds,
+        judges=judges,
+        hooks=RunHooks(progress=_log_progress, should_stop=stop.is_set),
+    )
     logger.info("labelled set %s in %s", done.digest, given.out)
-    return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -294,6 +310,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="bundle that confirms boxes; not the trained one")
     parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else drawn streets")
     return parser.parse_args(arguments)
+
+
+def _open_generator(name: str | None, licence: str) -> Generator:
+    from synth.generation.named_generator import open_generator
+
+    return open_generator(name, licence)
 
 
 def _open_detector(bundle: Path | None) -> Detector | None:

@@ -10,7 +10,7 @@ SECRET_MODE = 0o600
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a temporary file, sync it, rename it, sync the folder; folders are created as needed.
 
-    A new file can be read by its owner only until someone changes its mode.
+    A new file can be read by its owner only until someone changes its mode. An `OSError` names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -20,14 +20,23 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # writing names no file itself
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def write_secret(path: Path, data: bytes) -> None:

@@ -5,6 +5,7 @@ A background is a function of seed and index, so that a stopped run can continue
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from edge.errors import ImageRefused
 from edge.vision.conditions import frame_conditions
-from edge.vision.image_files import IMAGE_SUFFIXES, read_image
+from edge.vision.image_files import IMAGE_SUFFIXES, MAX_FILE_BYTES, decode_image
+from messaging.errors import FileFault
+from messaging.runtime.text_files import read_bytes
 from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import BackgroundsMissing
 from synth.planning.layout import Ground
@@ -27,6 +30,11 @@ from synth.street.ground import ground_points
 from synth.street.stills import finish_frame, sensor_of
 from synth.street.worlds import WORLDS, World, WorldName
 
+logger = logging.getLogger(__name__)
+
+_OTHER_IMAGES = (".heic", ".heif", ".avif", ".gif", ".jfif", ".jp2", ".raw", ".dng", ".svg")
+_FAULTS_NAMED = 10
+_MIN_SIDE_PX = 32
 _CROP_FRACTION = (0.75, 1.0)
 _SAME_SURFACE = 0.01
 _FARTHEST_M = 90.0
@@ -99,25 +107,46 @@ class DrawnBackgrounds:
         )
 
 
+@dataclass(frozen=True)
+class _Photograph:
+    """A readable image of the folder: its path, the sha256 hex of its file, and its light."""
+
+    path: Path
+    digest: str
+    light: Light
+
+
 class FolderBackgrounds:
     """Photographs of a folder, cropped to the wanted shape and mirrored at random."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `BackgroundsMissing` when the folder has no image."""
-        found = folder.rglob("*") if folder.is_dir() else ()
-        self._paths = sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not self._paths:
+        """Read every image once; those that cannot be used are counted, named and passed over.
+
+        Raises `BackgroundsMissing` when none is left.
+        """
+        paths = _image_paths(folder)
+        self._photographs: list[_Photograph] = []
+        faults: list[str] = []
+        for path in paths:
+            try:
+                self._photographs.append(_photograph(path))
+            except BackgroundsMissing as fault:
+                faults.append(str(fault))
+        if not self._photographs:
             raise BackgroundsMissing(
-                f"{folder} holds no images to inpaint; give a folder of hazard-free images or leave it "
-                "out to use drawn streets"
+                f"none of the {len(paths)} images in {folder} can be used ({faults[0]}); give a folder of "
+                "hazard-free images or leave it out to use drawn streets"
             )
-        names = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in self._paths)
-        self._digest = hashlib.sha256(names.encode()).hexdigest()
-        self._lights: dict[Path, Light] = {}
+        for named in faults[:_FAULTS_NAMED]:
+            logger.warning("background passed over: %s", named)
+        if faults:
+            logger.warning("%d of %d backgrounds in %s are passed over", len(faults), len(paths), folder)
+        names = "\n".join(f"{p.path.relative_to(folder).as_posix()} {p.digest}" for p in self._photographs)
+        self._digest = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
 
     @property
     def identity(self) -> str:
-        """Names the folder by its file names and sizes."""
+        """Names the usable images by their names and contents."""
         return f"folder:{self._digest[:16]}"
 
     def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
@@ -125,39 +154,88 @@ class FolderBackgrounds:
 
         Where no photograph shows the wanted light for certain, those of uncertain light serve.
         """
-        paths = self._paths_of(condition.light)
-        turn, position = divmod(index, len(paths))
-        order = np.random.default_rng([seed, turn, 3]).permutation(len(paths))
-        path = paths[int(order[position])]
-        cropped = _crop(_read(path), width, height, np.random.default_rng([seed, index, 4]))
+        photographs = self._of_light(condition.light)
+        turn, position = divmod(index, len(photographs))
+        order = np.random.default_rng([seed, turn, 3]).permutation(len(photographs))
+        photograph = photographs[int(order[position])]
+        data = _bytes(photograph.path)
+        if hashlib.sha256(data).hexdigest() != photograph.digest:
+            raise BackgroundsMissing(
+                f"background {photograph.path} changed during the run; leave the folder as it is and run the "
+                "order again in another folder"
+            )
+        cropped = _crop(_image(data, photograph.path), width, height, np.random.default_rng([seed, index, 4]))
         return Background(
             image=cropped,
-            identity=f"{self.identity}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}",
+            identity=f"{self.identity}:{photograph.digest[:16]}",
             sensor=estimate(cropped),
             from_camera=True,
             ground=Ground(),
             medium=Medium.PHOTOGRAPH,
         )
 
-    def _paths_of(self, light: Light) -> list[Path]:
+    def _of_light(self, light: Light) -> list[_Photograph]:
         if light is Light.UNKNOWN:
-            return self._paths
-        if not self._lights:
-            self._lights = {path: frame_conditions(_read(path)).light for path in self._paths}
+            return self._photographs
         for accepted in (light, Light.UNKNOWN):
-            if chosen := [path for path in self._paths if self._lights[path] is accepted]:
+            if chosen := [p for p in self._photographs if p.light is accepted]:
                 return chosen
         raise BackgroundsMissing(
-            f"none of the {len(self._paths)} background images was taken at {light}; add some, "
+            f"none of the {len(self._photographs)} background images was taken at {light}; add some, "
             "or leave the folder out to use drawn streets"
         )
 
 
-def _read(path: Path) -> Image:
+def _image_paths(folder: Path) -> list[Path]:
+    """Image files of a folder and its folders, by suffix. Raises `BackgroundsMissing` when there is none."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise BackgroundsMissing(
+            f"backgrounds {folder}: the folder {what}; give a folder of hazard-free images or leave it out "
+            "to use drawn streets"
+        )
+    found = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("._")]
+    paths = sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES)
+    others = sorted(p for p in found if p.suffix.lower() in _OTHER_IMAGES)
+    if others:
+        logger.warning(
+            "%d images in %s are of a format that is not read and are passed over, %s for instance; save "
+            "them as JPEG or PNG",
+            len(others),
+            folder,
+            others[0].name,
+        )
+    if not paths:
+        raise BackgroundsMissing(
+            f"{folder} holds no images to inpaint; give a folder of hazard-free images or leave it out to "
+            "use drawn streets"
+        )
+    return paths
+
+
+def _photograph(path: Path) -> _Photograph:
+    data = _bytes(path)
+    image = _image(data, path)
+    if min(image.shape[:2]) < _MIN_SIDE_PX:
+        raise BackgroundsMissing(
+            f"{path} has {image.shape[1]} x {image.shape[0]} pixels; at least {_MIN_SIDE_PX} a side are "
+            "needed"
+        )
+    return _Photograph(path, hashlib.sha256(data).hexdigest(), frame_conditions(image).light)
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return read_image(path)
+        return read_bytes(path, limit_bytes=MAX_FILE_BYTES)
+    except FileFault as fault:
+        raise BackgroundsMissing(f"background {fault}") from None
+
+
+def _image(data: bytes, path: Path) -> Image:
+    try:
+        return decode_image(data, str(path))
     except ImageRefused as error:
-        raise BackgroundsMissing(f"a background cannot be used: {error}") from None
+        raise BackgroundsMissing(f"background {error}") from None
 
 
 def _crop(image: Image, width: int, height: int, rng: np.random.Generator) -> Image:

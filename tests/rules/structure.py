@@ -36,8 +36,8 @@ FLOORS = {
         *("doctor", "replay", "cli"),
     ),
     "synth": (
-        *("errors", "order", "sensor", "street", "planning", "generation", "selection", "journal"),
-        *("progress", "run", "small_sd", "experiments"),
+        *("errors", "order", "sensor", "street", "planning", "generation", "selection", "progress"),
+        *("journal", "run", "small_sd", "experiments"),
     ),
     "cloud": (
         *("errors", "metrics", "settings", "module_runs", "console", "store", "migrations", "data"),

@@ -17,7 +17,7 @@ from edge.vision.detections import iou_matrix
 from synth.errors import LabelledSetBroken, OrderRefused, SynthesisStopped
 from synth.order import PrototypeToMatch, SynthesisOrder
 from synth.progress import Progress, read_progress
-from synth.run import Judges, RunHooks, main
+from synth.run import Judges, RunHooks
 from synth.selection.filters import FilterLimits, Refusal
 from synth.selection.labelled_set import LabelledSet
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector, FakeGenerator
@@ -230,13 +230,3 @@ def test_another_limit_of_the_filters_changes_what_is_kept(tmp_path: Path) -> No
     strict = replace(FilterLimits(), plan_iou=0.95)
     done = run(tmp_path, order(patch_budget=30), judges=Judges(limits=strict))
     assert Refusal.BOX_TOO_DIFFERENT in {row.reason for row in done.refused()}
-
-
-@pytest.mark.parametrize(("text", "sentence"), [(None, "No such file"), ("{}", "order.json")])
-def test_the_command_line_names_an_order_that_cannot_be_read(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None, sentence: str
-) -> None:
-    if text is not None:
-        (tmp_path / "order.json").write_text(text)
-    assert main([str(tmp_path / "order.json"), str(tmp_path / "out")]) == 1
-    assert sentence in caplog.text

@@ -1,5 +1,6 @@
 """The labelled set on disk: its files, its digest, and what is found when one was changed."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import DEFAULT_TAXONOMY
-from synth.errors import LabelledSetBroken
+from synth.errors import LabelledSetBroken, LabelledSetFileLost
 from synth.selection.filters import Refusal
 from synth.selection.labelled_set import LabelledSet, add_jpeg_comment, finalise_set, label_text, write_image
 from tests.support.synth.rows import facts, image_row, jpeg, refused_row
@@ -66,25 +67,75 @@ def test_only_jpeg_files_can_get_a_comment() -> None:
 def test_a_changed_file_is_found_and_named(finished: LabelledSet, name: str) -> None:
     path = finished.folder / name
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(LabelledSetBroken, match=f"{name} of the labelled set"):
+    with pytest.raises(LabelledSetBroken, match=f"{name} differs from .*; remove the file and run"):
         LabelledSet.open(finished.folder)
 
 
 def test_a_missing_file_is_found_and_named(finished: LabelledSet) -> None:
     (finished.folder / "labels" / "one.txt").unlink()
-    with pytest.raises(LabelledSetBroken, match=r"labels/one\.txt .* is missing"):
+    with pytest.raises(LabelledSetBroken, match=r"labels/one\.txt of .* is missing"):
         LabelledSet.open(finished.folder)
 
 
 def test_a_folder_without_manifest_is_no_set(tmp_path: Path) -> None:
-    with pytest.raises(LabelledSetBroken, match="has no manifest"):
+    with pytest.raises(LabelledSetBroken, match=r"manifest\.json of a labelled set is missing"):
         LabelledSet.open(tmp_path)
 
 
 def test_a_manifest_that_cannot_be_read_is_refused(finished: LabelledSet) -> None:
     (finished.folder / "manifest.json").write_text(json.dumps({"format": 1}))
-    with pytest.raises(LabelledSetBroken, match="cannot be read"):
+    with pytest.raises(LabelledSetBroken, match="is no manifest of a labelled set"):
         LabelledSet.open(finished.folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"\xff\xfe{", b"[1]", b'{"format": 1, "files"'])
+def test_a_manifest_that_is_emptied_or_cut_is_lost_and_can_be_made_again(
+    finished: LabelledSet, content: bytes
+) -> None:
+    (finished.folder / "manifest.json").write_bytes(content)
+    with pytest.raises(LabelledSetFileLost, match=r"manifest\.json .*; run the order again"):
+        LabelledSet.open(finished.folder)
+
+
+@pytest.mark.parametrize("name", ["images/one.jpg", "labels/one.txt", "run.json", "classes.json"])
+def test_an_emptied_file_is_lost_and_can_be_made_again(finished: LabelledSet, name: str) -> None:
+    (finished.folder / name).write_bytes(b"")
+    with pytest.raises(LabelledSetFileLost, match=f"{name} of a labelled set is empty; run the order again"):
+        LabelledSet.open(finished.folder)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(finished: LabelledSet) -> None:
+    (finished.folder / "labels" / "one.txt").unlink()
+    (finished.folder / "labels" / "one.txt").mkdir()
+    with pytest.raises(LabelledSetBroken, match=r"labels/one\.txt .*cannot be read \(Is a directory\)"):
+        LabelledSet.open(finished.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("classes.json", b'{"fire": 0}'),
+        ("run.json", b'{"order": 3}'),
+        ("provenance.jsonl", b'{"name": "one"}\n'),
+        ("refused.jsonl", b"\xff\xff\n"),
+    ],
+)
+def test_rows_of_another_version_are_one_sentence_that_names_the_file(
+    finished: LabelledSet, name: str, content: bytes
+) -> None:
+    (finished.folder / name).write_bytes(content)
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    (finished.folder / "manifest.json").write_text(json.dumps(manifest))
+
+    def read_all() -> None:
+        opened = LabelledSet.open(finished.folder)
+        opened.facts()
+        opened.provenance()
+        opened.refused()
+
+    with pytest.raises(LabelledSetBroken, match=f"{name} is of another version or damaged"):
+        read_all()
 
 
 def test_another_manifest_is_another_name(finished: LabelledSet) -> None:
