@@ -68,7 +68,7 @@ class NodeMetrics:
         )
         self.frozen = Gauge(
             f"{prefix}_camera_frozen",
-            "1 while a camera sends one and the same picture",
+            "1 while a camera sends the same image",
             ["camera"],
             registry=self._registry,
         )

@@ -27,7 +27,7 @@ class CameraSettings(_Section):
     files: 1 is real time, empty means as fast as the node can process. `stills`: its images are too far apart
     in time for motion and tracks; every image is evaluated by itself. `zones` are polygons by name with
     corners as fractions of the frame; with zones, only an object in one of them is a hazard.
-    `frozen_after_s`: a live camera that sends one and the same picture for so many seconds is frozen; null
+    `frozen_after_s`: a live camera that sends the same image for so many seconds is frozen; null
     for one that sends a still on purpose.
     """
 

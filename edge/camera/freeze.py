@@ -1,8 +1,8 @@
-"""Whether a live camera is frozen: it sends one and the same picture again and again.
+"""Whether a live camera is frozen: it sends the same image again and again.
 
-Two pictures are the same if of every fourth row no value differs by more than eight grey levels, and at most
-a twentieth by more than one: so much an encoder adds to one and the same picture at its key frames, while a
-small new object and the weakest noise of a sensor are more. Only time in which pictures arrive counts. A
+Two images are the same if of every fourth row no value differs by more than eight grey levels, and at most
+a twentieth by more than one: so much an encoder adds to the same image at its key frames, while a
+small new object and the weakest noise of a sensor are more. Only time in which images arrive counts. A
 frozen camera is due for a new connection at once, then after growing waits.
 """
 
@@ -22,13 +22,13 @@ class FreezeWatch:
     """State of one camera; times are seconds of one monotonic clock. Not thread-safe.
 
     Attributes:
-        frozen: whether the last picture that was observed is the same for at least `after_s`.
+        frozen: whether the last image that was observed is the same for at least `after_s`.
     """
 
     def __init__(self, after_s: float | None) -> None:
         self.frozen = False
         self._after_s = after_s
-        self._picture: Image | None = None
+        self._reference: Image | None = None
         self._same_s = self._last_s = 0.0
         self._reconnects, self._due_s = 0, 0.0
 
@@ -37,13 +37,13 @@ class FreezeWatch:
         self._last_s = now_s
 
     def observe(self, image: Image, now_s: float) -> None:
-        """Take one picture, (h, w, 3) uint8. Unless frozen, at most every `LOOK_EVERY_S` is compared."""
+        """Take one image, (h, w, 3) uint8. Unless frozen, at most every `LOOK_EVERY_S` is compared."""
         if self._after_s is None:
             return
-        if self._picture is not None and not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S:
+        if self._reference is not None and not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S:
             return
-        if self._picture is None or not same_picture(self._picture, image):
-            self._picture, self._last_s, self._same_s = image, now_s, 0.0
+        if self._reference is None or not same_image(self._reference, image):
+            self._reference, self._last_s, self._same_s = image, now_s, 0.0
             self.frozen, self._reconnects, self._due_s = False, 0, 0.0
             return
         self._same_s += max(now_s - self._last_s, 0.0)
@@ -59,8 +59,8 @@ class FreezeWatch:
         return True
 
 
-def same_picture(one: Image, other: Image) -> bool:
-    """Whether two pictures are the same but for what an encoder adds; a few rows decide when they are not."""
+def same_image(one: Image, other: Image) -> bool:
+    """Whether two images are the same but for what an encoder adds; a few rows decide when they are not."""
     if one.shape != other.shape or _difference(one, other, _COARSE_ROWS).max() > _LARGEST_DIFFERENCE:
         return False
     difference = _difference(one, other, _FINE_ROWS)

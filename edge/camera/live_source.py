@@ -45,7 +45,7 @@ class LiveSource:
         dropped: frames that were read but never given to the consumer, those of a frozen camera included.
         reconnects: how often the camera was back after a loss.
         failures: connections that failed or ended.
-        frozen: whether the camera sends one and the same picture; such frames are not given to the consumer.
+        frozen: whether the camera sends the same image; such frames are not given to the consumer.
         ended: why there are no more frames.
     """
 
@@ -69,7 +69,7 @@ class LiveSource:
 
     @property
     def frozen(self) -> bool:
-        """Whether the camera sends one and the same picture."""
+        """Whether the camera sends the same image."""
         return self._freeze.frozen
 
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
@@ -113,7 +113,7 @@ class LiveSource:
         try:
             self._connection(stop, activity)
         except MemoryError:
-            error = SourceError(f"camera {self.camera}: no memory for its picture; free memory")
+            error = SourceError(f"camera {self.camera}: no memory for its image; free memory")
             self._lost(error)
             raise error from None
         except Exception as error:
@@ -137,7 +137,7 @@ class LiveSource:
         if self._freeze.frozen:
             self._withheld += 1
             error = SourceError(
-                f"camera {self.camera} is frozen: the same picture for {self._settings.frozen_after_s:g} s; "
+                f"camera {self.camera} is frozen: the same image for {self._settings.frozen_after_s:g} s; "
                 "restart it, or set frozen_after_s to null if it sends a still on purpose"
             )
             self._tell(str(error))

@@ -18,7 +18,7 @@ class SourceSettings:
         journal: file that records which segments were played, over restarts.
         timeout_s: a live camera without a frame for this long is reported as lost and opened again.
         backoff_first_s, backoff_max_s: wait before the first and the later attempts to open a camera.
-        frozen_after_s: a live camera that sends one and the same picture for this long is frozen; None for
+        frozen_after_s: a live camera that sends the same image for this long is frozen; None for
             a camera that sends a still on purpose.
         queue_size: frames kept for a slow consumer, 1 or 2.
     """

@@ -55,7 +55,7 @@ class FrameSource(Protocol):
 
     @property
     def frozen(self) -> bool:
-        """Whether a camera sends one and the same picture."""
+        """Whether a camera sends the same image again and again."""
 
     @property
     def ended(self) -> str | None:

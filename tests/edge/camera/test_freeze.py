@@ -4,17 +4,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.freeze import FreezeWatch, same_picture
+from edge.camera.freeze import FreezeWatch, same_image
 
 Image = npt.NDArray[np.uint8]
 RNG = np.random.default_rng(1)
 STREET: Image = RNG.integers(20, 230, (120, 160, 3)).astype(np.uint8)
 
 
-def observed(watch: FreezeWatch, picture: Image, seconds: float, begin_s: float = 0.0) -> float:
-    """Give the picture ten times a second; returns the end."""
+def observed(watch: FreezeWatch, image: Image, seconds: float, begin_s: float = 0.0) -> float:
+    """Give the image ten times a second; returns the end."""
     for step in range(round(10 * seconds) + 1):
-        watch.observe(picture, begin_s + step / 10)
+        watch.observe(image, begin_s + step / 10)
     return begin_s + seconds
 
 
@@ -23,7 +23,7 @@ def noisy(deviation: float) -> Image:
     return np.clip(STREET + noise, 0, 255).astype(np.uint8)
 
 
-def test_one_and_the_same_picture_for_the_whole_time_is_frozen() -> None:
+def test_one_and_the_same_image_for_the_whole_time_is_frozen() -> None:
     watch = FreezeWatch(5.0)
     observed(watch, STREET, 4.8)
     assert not watch.frozen
@@ -31,7 +31,7 @@ def test_one_and_the_same_picture_for_the_whole_time_is_frozen() -> None:
     assert watch.frozen
 
 
-def test_what_an_encoder_adds_to_the_same_picture_is_no_life() -> None:
+def test_what_an_encoder_adds_to_the_same_image_is_no_life() -> None:
     watch = FreezeWatch(5.0)
     for second in range(7):
         keyframe = STREET.copy()
@@ -77,9 +77,9 @@ def test_a_frozen_camera_is_reconnected_after_growing_waits() -> None:
     assert due == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], abs=0.6)
 
 
-def test_a_picture_of_another_size_is_another_picture() -> None:
-    assert not same_picture(STREET, STREET[:60])
-    assert same_picture(STREET, STREET.copy())
+def test_a_image_of_another_size_is_another_image() -> None:
+    assert not same_image(STREET, STREET[:60])
+    assert same_image(STREET, STREET.copy())
 
 
 def test_a_camera_that_sends_a_still_on_purpose_is_never_frozen() -> None:

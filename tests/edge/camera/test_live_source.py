@@ -108,7 +108,7 @@ def test_a_consumer_that_raises_leaves_no_reader_behind() -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (MemoryError(), "camera cam: no memory for its picture; free memory"),
+        (MemoryError(), "camera cam: no memory for its image; free memory"),
         (OSError(5, "Input/output error"), "reader of camera cam failed (OSError); trying again"),
         (ValueError("a fault of our own"), "reader of camera cam failed (ValueError); trying again"),
         (SourceError("camera cam cannot be decoded"), "camera cam cannot be decoded"),

@@ -100,22 +100,22 @@ TROUBLES = [
     ),
     Trouble("paused and continued", RtspCamera.pause, RtspCamera.resume, "stopped sending; trying again"),
     Trouble(
-        "connected without pictures",
+        "connected without images",
         lambda camera: camera.command("silence"),
         lambda camera: camera.command("sound"),
         "stopped sending; trying again",
     ),
     Trouble(
-        "the same picture for ever",
+        "the same image for ever",
         lambda camera: camera.command("freeze"),
         lambda camera: camera.command("thaw"),
-        "is frozen: the same picture for 2 s",
+        "is frozen: the same image for 2 s",
     ),
     Trouble(
         "the same JPEG for ever",
         lambda camera: camera.command("freeze"),
         lambda camera: camera.command("thaw"),
-        "is frozen: the same picture for 2 s",
+        "is frozen: the same image for 2 s",
         ("--mjpeg",),
     ),
 ]
@@ -177,7 +177,7 @@ def test_a_changed_size_does_not_stop_an_h264_camera() -> None:
 
 
 @pytest.mark.parametrize("options", [("--udp",), ("--udp", "--loss", "0.2"), ("--loss", "0.3")])
-def test_a_camera_over_udp_and_with_lost_pictures_plays_on(options: tuple[str, ...]) -> None:
+def test_a_camera_over_udp_and_with_lost_images_plays_on(options: tuple[str, ...]) -> None:
     with watched(*options) as (_, watcher):
         watcher.wait_for_frames(40)
         assert watcher.source.reconnects == 0

@@ -1,6 +1,6 @@
 """A camera over RTSP for tests: `python3 rtsp_program.py PORT`, with the options of `--help`.
 
-Runs under the system's Python with Debian's GStreamer. The picture is a grey street with a bright bar that
+Runs under the system's Python with Debian's GStreamer. The image is a grey street with a bright bar that
 moves and noise below it, at 25 frames a second. Commands on standard input, one a line: `freeze`, `thaw`,
 `size WIDTH HEIGHT`, `silence`, `sound`. Prints `ready` once it listens.
 """
@@ -25,7 +25,7 @@ ENCODERS = {
 
 
 class Street:
-    """The picture, in I420."""
+    """The image, in I420."""
 
     def __init__(self, width: int, height: int) -> None:
         self.size = (width, height)
@@ -37,7 +37,7 @@ class Street:
         width, height = self.size
         return f"video/x-raw,format=I420,width={width},height={height},framerate={FPS}/1"
 
-    def next_picture(self) -> bytes:
+    def next_image(self) -> bytes:
         width, height = self.size
         if self.frozen and self._last:
             return self._last
@@ -63,7 +63,7 @@ class Camera:
         factory = GstRtspServer.RTSPMediaFactory()
         encoder = ENCODERS["mjpeg" if options.mjpeg else "h264"]
         factory.set_launch(
-            f"( appsrc name=picture is-live=true format=time do-timestamp=true caps={self.street.caps()} "
+            f"( appsrc name=image is-live=true format=time do-timestamp=true caps={self.street.caps()} "
             f"! {encoder.format(loss=options.loss)} )"
         )
         factory.set_shared(True)
@@ -97,17 +97,17 @@ class Camera:
         factory.add_role_from_structure(structure)
 
     def _configure(self, factory: object, media: GstRtspServer.RTSPMedia) -> None:
-        source = media.get_element().get_by_name("picture")
+        source = media.get_element().get_by_name("image")
         source.set_property("caps", Gst.Caps.from_string(self.street.caps()))
         self._sources.append(source)
         media.connect("unprepared", lambda gone: self._sources.remove(source))
 
     def _push(self) -> bool:
         if self._sources and not self.street.silent:
-            picture = self.street.next_picture()
+            image = self.street.next_image()
             for source in self._sources:
-                buffer = Gst.Buffer.new_allocate(None, len(picture), None)
-                buffer.fill(0, picture)
+                buffer = Gst.Buffer.new_allocate(None, len(image), None)
+                buffer.fill(0, image)
                 source.emit("push-buffer", buffer)
         return True
 
@@ -131,7 +131,7 @@ if __name__ == "__main__":
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
-    parser.add_argument("--loss", type=float, default=0.0, help="share of the coded pictures that is lost")
+    parser.add_argument("--loss", type=float, default=0.0, help="share of the coded images that is lost")
     parser.add_argument("--mjpeg", action="store_true")
     Gst.init(None)
     Camera(parser.parse_args()).run()
