@@ -15,10 +15,13 @@ _UNFINISHED = frozenset(
 )
 
 
-def natural_key(path: Path) -> tuple[tuple[tuple[int, str], ...], str]:
+def natural_key(path: Path) -> tuple[tuple[tuple[bool, int, str], ...], str]:
     """Sorts frame2 before frame10: numbers count as numbers, the rest as text without regard to case."""
-    parts = _NUMBER.split(path.name.lower())
-    return tuple((int(p), "") if p.isascii() and p.isdigit() else (-1, p) for p in parts if p), path.name
+    parts = [part for part in _NUMBER.split(path.stem.lower()) if part]
+    return (
+        tuple((False, int(p), "") if p.isascii() and p.isdigit() else (True, 0, p) for p in parts),
+        path.name,
+    )
 
 
 def name_time_s(path: Path) -> float | None:

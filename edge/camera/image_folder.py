@@ -51,6 +51,8 @@ class FolderFeed:
             try:
                 return read_image(path)
             except ImageRefused as error:
+                if path == self._folder:
+                    raise SourceError(str(error)) from None
                 self._pass_over(path, error)
         if self.unreadable == len(self._paths):
             raise SourceError(

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge.camera.source_settings import SourceSettings
-from edge.camera.sources import DirectSource, FrameSource, open_source
+from edge.camera.source_settings import Clock, SourceSettings
+from edge.camera.sources import DirectSource, FrameSource, PacedSource, open_source
 from edge.errors import SourceError
 from edge.vision.frames import Frame
 
@@ -143,3 +143,47 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SourceSettings(speed=1.0, queue_size=7)
     with pytest.raises(ValueError, match="must be positive"):
         SourceSettings(speed=1.0, timeout_s=-1)
+
+
+class Flaky:
+    """A feed that fails on the passes that are named and has one image on the others."""
+
+    fps, time_s, ended = 5.0, None, None
+
+    def __init__(self, failures: dict[int, Exception]) -> None:
+        self.failures, self.passes, self._left = failures, 0, 0
+
+    def open(self) -> None:
+        self.passes += 1
+        self._left = 1
+        if self.passes in self.failures:
+            raise self.failures[self.passes]
+
+    def read(self) -> Image | None:
+        self._left -= 1
+        return grey_image(self.passes) if self._left == 0 else None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SourceError("share is away"), OSError(5, "input/output error"), MemoryError()],
+    ids=["source", "disk", "memory"],
+)
+@pytest.mark.parametrize("paced", [True, False])
+def test_a_pass_that_fails_is_reported_once_and_the_next_is_played(error: Exception, paced: bool) -> None:
+    feed = Flaky({2: error, 3: error})
+    settings = SourceSettings(speed=100.0 if paced else None, loop=True, queue_size=2)
+    source = (PacedSource if paced else DirectSource)("cam", feed, settings, Clock())
+    stop, errors, last = threading.Event(), list[str](), 0
+    for item in source.frames(stop):
+        if isinstance(item, SourceError):
+            errors.append(str(item))
+        else:
+            last = int(item.image[0, 0, 0])
+            if last >= 4:
+                stop.set()
+    assert len(errors) == 1
+    assert last >= 4
