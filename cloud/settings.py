@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from messaging.releases import Slug, UnitFloat
+from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
 
 Seconds = Annotated[float, Field(gt=0.0)]
@@ -53,8 +54,8 @@ class HubSettings(_Section):
 class StoreSettings(_Section):
     """The database of the cloud; without a `url` it is a SQLite file in the data folder.
 
-    `url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`. A password is written as
-    `${VAR}` and read from the environment variable VAR, or from the file that VAR_FILE names.
+    `url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`, with `%25` for `%`. A password
+    is written as `${VAR}` and read from the environment variable VAR, or from the file that VAR_FILE names.
     """
 
     url: SecretStr | None = None
@@ -215,11 +216,6 @@ class CloudSettings(_Section):
     def folder(self) -> "DataFolder":
         """The data folder's layout."""
         return DataFolder(self.data)
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return f"sqlite:///{path}"
 
 
 class DataFolder:

@@ -8,18 +8,17 @@ the model that is in service when its work begins; its plan records which, and a
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, SetWorkflowID
 from ulid import ULID
 
 from cloud.campaigns.stage import StageTable, StageWork, input_digest
+from cloud.campaigns.workflow_database import dbos_config, executor_id, prepare_database, sentences_for
 from cloud.errors import AlreadyRunning, NotNow, StageFailed, StageInterrupted
 from cloud.metrics import CloudMetrics
 from cloud.settings import DataFolder
@@ -35,12 +34,10 @@ from cloud.store.records import (
 )
 from cloud.store.release_store import ReleaseStore
 from messaging.errors import BlindspotError
-from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.locks import FileLock
 
 logger = logging.getLogger(__name__)
 
-APPLICATION_VERSION = "campaign/1"
 QUEUE = "campaigns"
 SHUTDOWN_TIMEOUT_S = 8
 _LIVE = {"PENDING", "ENQUEUED", "DELAYED"}
@@ -97,21 +94,24 @@ class Campaigns:
             DBOS.destroy(workflow_completion_timeout_sec=SHUTDOWN_TIMEOUT_S, destroy_registry=True)
 
     def _launch(self) -> None:
-        _prepare_sqlite(self._folder.workflows)
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
-        DBOS(config=_config(self._folder))
-        self._workflow = DBOS.workflow(name="campaign")(self._campaign_workflow())
-        DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=1, polling_interval_sec=0.3, on_conflict="always_update"
-        )
+        with sentences_for(self._folder.workflows):
+            prepare_database(self._folder.workflows)
+            executor = executor_id(self._folder.executor)
+            DBOS(config=dbos_config(self._folder, executor))
+            self._workflow = DBOS.workflow(name="campaign")(self._campaign_workflow())
+            DBOS.launch()
+            DBOS.register_queue(
+                QUEUE, worker_concurrency=1, polling_interval_sec=0.3, on_conflict="always_update"
+            )
         for campaign in self._store.recent(states=ACTIVE_STATES, limit=1000):
-            self._recover(campaign)
+            self._recover(campaign, executor)
 
-    def _recover(self, campaign: Campaign) -> None:
+    def _recover(self, campaign: Campaign, executor: str) -> None:
         """DBOS recovers its unfinished workflows; other campaigns get a new attempt or are cancelled."""
         status = DBOS.get_workflow_status(_workflow_id(campaign))
-        if status is not None and status.status in _LIVE:
+        foreign = status is not None and status.status == "PENDING" and status.executor_id != executor
+        if status is not None and status.status in _LIVE and not foreign:
             logger.info("campaign %s continues after its last finished stage", campaign.id)
         elif campaign.state is CampaignState.CANCELLING:
             self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
@@ -336,34 +336,6 @@ def _first_unfinished(workflow: str) -> int:
     while steps and (steps[-1]["error"] is not None or steps[-1]["function_name"].startswith(_BEGIN)):
         steps.pop()
     return steps[-1]["function_id"] + 1 if steps else 1
-
-
-def _config(folder: DataFolder) -> DBOSConfig:
-    return {
-        "name": "blindspot-cloud",
-        "system_database_url": f"sqlite:///{folder.workflows}",
-        "application_version": APPLICATION_VERSION,
-        "executor_id": _executor_id(folder.executor),
-        "serializer": DBOSPortableJSONSerializer(),
-        "enable_otlp": False,
-        "log_level": "CRITICAL",
-    }
-
-
-def _executor_id(path: Path) -> str:
-    """Persisted, so that a restart recovers what this data folder began."""
-    if not path.exists():
-        write_atomically(path, f"cloud-{ULID()}".encode())
-    return path.read_text(encoding="ascii").strip()
-
-
-def _prepare_sqlite(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
 
 
 @contextmanager

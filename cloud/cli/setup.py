@@ -185,7 +185,7 @@ def migrate(
 
     database = open_database(settings_of(path, data).store_url)
     database.close()
-    notes.print(f"{database.engine.url.render_as_string()} has the newest schema")
+    notes.print(f"{database.place} has the newest schema")
 
 
 def _broker() -> tuple[bool, str]:

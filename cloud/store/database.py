@@ -13,6 +13,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     ColumnElement,
@@ -25,11 +27,12 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from cloud.errors import StoreUnavailable
 from cloud.store.mapping import Record
+from messaging.runtime.quoting import ini_value, sqlite_file, sqlite_url
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 BUSY_TIMEOUT_S = 30
@@ -52,6 +55,11 @@ class Database:
             if engine.dialect.name == "postgresql"
             else engine
         )
+
+    @property
+    def place(self) -> str:
+        """Its file, or its URL without the password."""
+        return _place(self.engine.url)
 
     def now(self) -> int:
         """Whole seconds since 1970."""
@@ -115,34 +123,88 @@ def written(session: Session, statement: Executable, values: Mapping[str, Any] |
 
 def open_database(url: str, clock: Clock = time.time) -> Database:
     """Connect and migrate to the newest schema. Raises `StoreUnavailable`."""
-    parsed = _parsed(url)
-    engine = _engine(parsed)
+    engine = _engine(_parsed(url))
     try:
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        if (file := sqlite_file(url)) is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            refuse_emptied(file)
+        _refuse_later_schema(engine)
         migrate(engine)
+    except StoreUnavailable:
+        engine.dispose()
+        raise
     except Exception as error:  # any driver's error becomes one sentence of ours
         engine.dispose()
         raise StoreUnavailable(_sentence(engine.url, "cannot be opened or migrated", error)) from error
     return Database(engine, clock)
 
 
+def inspected_database(url: str) -> str:
+    """Its place and schema, for the doctor; changes nothing. Raises `StoreUnavailable`."""
+    file, parsed = sqlite_file(url), _parsed(url)
+    if file is not None and not file.exists():
+        return f"{file} is made at the first start"
+    engine = _engine(parsed) if file is None else create_engine(parsed)
+    try:
+        if file is not None:
+            refuse_emptied(file)
+        found = _refuse_later_schema(engine) or "none yet"
+        return f"{_place(engine.url)}, schema {found} (newest: {_scripts().get_current_head()})"
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # any driver's error becomes one sentence of ours
+        raise StoreUnavailable(_sentence(engine.url, "cannot be opened", error)) from error
+    finally:
+        engine.dispose()
+
+
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest migration; does nothing when it is there."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _migrations()
     with engine.connect().execution_options(blindspot_writes=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
+def refuse_emptied(file: Path) -> None:
+    """Raise `StoreUnavailable` for a database file of 0 bytes, which SQLite takes for a new database."""
+    if file.exists() and file.stat().st_size == 0:
+        raise StoreUnavailable(
+            f"database {file} is empty (0 bytes); restore it from a backup, or remove it to begin anew"
+        )
+
+
+def _refuse_later_schema(engine: Engine) -> str | None:
+    """The revision of the schema, None for a new database. Raises `StoreUnavailable` for an unknown one."""
+    with engine.connect() as connection, connection.begin():
+        found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreUnavailable(
+            f"store {_place(engine.url)} has schema {found[:40]!r} of another version of Blindspot; run that "
+            "version, or name another store in store.url"
+        )
+    return found
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", ini_value(str(MIGRATIONS)))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_migrations())
+
+
 def _parsed(text: str) -> URL:
     """The URL with the driver that we use. The text is in no message: it may hold a password."""
+    file = sqlite_file(text)
     try:
-        url = make_url(text)
+        url = make_url(text if file is None else sqlite_url(file))
     except (ArgumentError, ValueError):
         raise StoreUnavailable(f"store.url is not the URL of a database; write {FORMS}") from None
-    if url.drivername not in DRIVERS:
+    if url.drivername not in DRIVERS or (file is None and url.get_backend_name() == "sqlite"):
         raise StoreUnavailable(f"store.url names the database {url.drivername[:40]!r}; write {FORMS}")
     return url.set(drivername=DRIVERS[url.drivername])
 
@@ -171,6 +233,16 @@ def _translated(url: URL) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(_sentence(url, "does not respond", error)) from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # its subclasses are mistakes of a statement
+            raise
+        raise StoreUnavailable(_sentence(url, "is damaged", error)) from error
+
+
+def _place(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
 
 
 def _sentence(url: URL, what: str, error: Exception) -> str:
@@ -182,7 +254,7 @@ def _sentence(url: URL, what: str, error: Exception) -> str:
         if url.get_backend_name() == "sqlite"
         else "check that the database runs, and the user, password and name in store.url"
     )
-    return f"store {url.render_as_string(hide_password=True)} {what} ({cause[:200]}); {remedy}"
+    return f"store {_place(url)} {what} ({cause[:200]}); {remedy}"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -1,21 +1,33 @@
 """Paths in foreign syntax: each function quotes a path so that no character of it has a meaning there."""
 
 import glob
-import json
+import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+_SQLITE = "sqlite:///"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def sqlite_url(path: Path) -> str:
     """SQLAlchemy URL of a SQLite file; `?`, `#`, `%` and blanks in the path stay part of the path."""
-    return f"sqlite:///file:{quote(str(path.absolute()))}?uri=true"
+    return _SQLITE + quote(str(path.absolute()))
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file that a URL `sqlite:///PATH` names, `%25` in it being `%`; None for other URLs."""
+    return Path(unquote(url.removeprefix(_SQLITE))) if url.startswith(_SQLITE) and url != _SQLITE else None
 
 
 def nats_string(text: str) -> str:
-    """A quoted string of a nats-server configuration. Raises `ValueError` for line breaks."""
-    if "\n" in text or "\r" in text:
-        raise ValueError(f"{text!r} holds a line break, which a nats-server configuration cannot carry")
-    return json.dumps(text, ensure_ascii=False)
+    """A quoted string of a nats-server configuration, line breaks and control characters included."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", escaped) + '"'
+
+
+def ini_value(text: str) -> str:
+    """A value of a configuration in which `%` begins a reference (configparser, Alembic)."""
+    return text.replace("%", "%%")
 
 
 def yaml_string(text: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from cloud.settings import CloudSettings
 from messaging.errors import ConfigurationError
 from messaging.runtime.configuration_files import parse_settings
+from messaging.runtime.quoting import sqlite_url
 
 
 def read(text: str, environment: dict[str, str] | None = None) -> CloudSettings:
@@ -58,7 +59,7 @@ def test_a_hub_that_sites_could_not_reach_is_refused(text: str, sentence: str) -
 
 
 def test_the_store_is_a_file_of_the_data_folder_or_what_its_url_names(tmp_path: Path) -> None:
-    assert read("data: d").store_url == "sqlite:///d/store.sqlite"
+    assert read("data: d").store_url == sqlite_url(Path("d/store.sqlite"))
     text = "store: {url: 'postgresql://blindspot:${PASSWORD}@db/store'}"
     wanted = "postgresql://blindspot:s3cret@db/store"
     (tmp_path / "password").write_text("s3cret\n")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud.settings import sqlite_url
 from cloud.store.database import Database, open_database
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.sample_reports import MINUTE
 

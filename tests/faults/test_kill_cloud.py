@@ -14,10 +14,11 @@ from cloud.demo.fleet import CloudProcess
 from cloud.demo.players import DrawnPlayer
 from cloud.demo.run import ENDED, Demo, running
 from cloud.demo.script import TINY, FootagePhase
-from cloud.settings import DataFolder, sqlite_url
+from cloud.settings import DataFolder
 from cloud.store.report_records import StoredReport
 from edge.gate.ledger import verify
 from messaging.resources import CampaignRequest, CampaignResource
+from messaging.runtime.quoting import sqlite_url
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.timeout(1200)]

@@ -16,7 +16,6 @@ from cloud.settings import (
     FailureModeSettings,
     RolloutSettings,
     TriggerRule,
-    sqlite_url,
 )
 from cloud.store.database import open_database
 from cloud.store.records import CampaignStage
@@ -25,6 +24,7 @@ from messaging.blobs import digest_of
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
 from tests.support.cloud.sample_reports import MINUTE, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages

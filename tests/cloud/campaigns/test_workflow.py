@@ -18,11 +18,12 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.errors import AlreadyRunning, NotKnown, NotNow, StageFailed
 from cloud.metrics import CloudMetrics
-from cloud.settings import DataFolder, sqlite_url
+from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.records import Campaign, CampaignStage, CampaignState, Release, StageState
 from cloud.store.release_store import ReleaseStore
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import NEW, OLD
 from tests.support.cloud.scripted_stages import PLAN, ScriptedStages, quick
 from tests.support.waiting import wait_until

@@ -11,7 +11,7 @@ from cloud.errors import NotNow
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import needs_order
 from cloud.fleet.rollout_driver import RolloutDriver
-from cloud.settings import RolloutSettings, sqlite_url
+from cloud.settings import RolloutSettings
 from cloud.store.database import open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
@@ -19,6 +19,7 @@ from cloud.store.report_store import ReportStore
 from messaging.errors import WireUnavailable
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, heartbeat, message, received, swap
 
 WEEK_S = 7 * 86400

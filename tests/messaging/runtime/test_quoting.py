@@ -1,12 +1,16 @@
 """A path keeps its meaning in the syntax of other programs."""
 
+import configparser
 import glob
-import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
-from messaging.runtime.quoting import glob_literal, nats_string, sqlite_url
+from messaging.nats.broker import find_server
+from messaging.runtime.quoting import glob_literal, ini_value, nats_string, sqlite_file, sqlite_url
+from tests.support.waiting import wait_until
 
 NAMES = ["a?x=1", "d[north]", "50%", "a b#c", "ünï", "q'uo\"te", "*"]
 
@@ -15,10 +19,8 @@ NAMES = ["a?x=1", "d[north]", "50%", "a b#c", "ünï", "q'uo\"te", "*"]
 def test_a_database_is_made_where_its_path_says(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    url = sqlite_url(folder / "store.sqlite")
-    sqlite3.connect(url.removeprefix("sqlite:///").removesuffix("?uri=true"), uri=True).execute(
-        "CREATE TABLE t (x)"
-    )
+    with create_engine(sqlite_url(folder / "store.sqlite")).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x)")
     assert [path.name for path in folder.iterdir()] == ["store.sqlite"]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -30,7 +32,31 @@ def test_a_literal_pattern_matches_only_its_path(tmp_path: Path, name: str) -> N
     assert glob.glob(glob_literal(tmp_path / name)) == [str(tmp_path / name)]
 
 
-def test_a_line_break_cannot_enter_a_broker_configuration() -> None:
-    assert nats_string('a"b\\c') == '"a\\"b\\\\c"'
-    with pytest.raises(ValueError, match="line break"):
-        nats_string("a\nport: 1")
+@pytest.mark.parametrize("name", [*NAMES, "two\nlines"])
+def test_the_file_of_a_url_is_found_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "store.sqlite"
+    assert sqlite_file(sqlite_url(path)) == path
+    assert sqlite_file("sqlite:///relative.sqlite") == Path("relative.sqlite")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@h/n", "sqlite://", "sqlite:///", ""])
+def test_a_url_without_a_file_names_none(url: str) -> None:
+    assert sqlite_file(url) is None
+
+
+@pytest.mark.parametrize("name", [*NAMES, "two\nlines", "bell\x07", "a\\b", "$x", "{y}", "tab\tin"])
+def test_a_broker_keeps_its_store_where_the_configuration_says(tmp_path: Path, name: str) -> None:
+    folder, config = tmp_path / name, tmp_path / "server.conf"
+    config.write_text(f"listen: 127.0.0.1:-1\njetstream {{\n  store_dir: {nats_string(str(folder))}\n}}\n")
+    server = subprocess.Popen([find_server(), "-c", config], stderr=subprocess.DEVNULL)
+    try:
+        wait_until((folder / "jetstream").is_dir)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def test_a_percent_sign_begins_no_reference() -> None:
+    parser = configparser.ConfigParser()
+    parser.read_dict({"alembic": {"script_location": ini_value("/a%(b)s/50%")}})
+    assert parser.get("alembic", "script_location") == "/a%(b)s/50%"

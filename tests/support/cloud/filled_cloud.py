@@ -19,7 +19,7 @@ from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
-from cloud.settings import CloudSettings, sqlite_url
+from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.mode_store import ModeStore
@@ -41,6 +41,7 @@ from messaging.reports import (
     HazardEvent,
     HazardState,
 )
+from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally

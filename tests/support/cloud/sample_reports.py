@@ -5,7 +5,6 @@ from typing import Any
 
 from ulid import ULID
 
-from cloud.settings import sqlite_url
 from cloud.store.database import Database, open_database
 from cloud.store.report_store import Received, ReportStore
 from messaging.releases import Channel
@@ -23,6 +22,7 @@ from messaging.reports import (
     SwapReason,
     SwapReceipt,
 )
+from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 

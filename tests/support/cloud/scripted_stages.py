@@ -14,11 +14,12 @@ from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import run_module
-from cloud.settings import DataFolder, sqlite_url
+from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.records import CampaignPlan, CampaignStage, SyntheticImage
 from cloud.store.release_store import ReleaseStore
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import MODE
 from tests.support.waiting import wait_until
 
