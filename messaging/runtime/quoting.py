@@ -1,6 +1,7 @@
 """Paths in foreign syntax: each function quotes a path so that no character of it has a meaning there."""
 
 import glob
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote, unquote
