@@ -24,7 +24,7 @@ PLACES = {
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},
-    "dbos": {"cloud/campaigns/workflow.py"},
+    "dbos": {"cloud/campaigns"},
     "fastapi": {"cloud/api", "edge/api.py", "dashboards/app.py"},
     "nicegui": {"dashboards/app.py"},
     "typer": {"cloud/cli", "edge/cli.py"},
