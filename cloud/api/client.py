@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
 from messaging.cloud_address import find_cloud
 from messaging.errors import FileFault
 from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, CampaignResource, Page
+from messaging.runtime.quoting import url_segment
 
 R = TypeVar("R", bound=BaseModel)
 _ERRORS: dict[int, type[CloudError]] = {400: BadRequest, 404: NotKnown, 409: NotNow, 422: BadRequest}
@@ -45,7 +46,7 @@ class RemoteCloud:
 
     def get(self, path: str, model: type[R], **query: Any) -> R:
         """One resource. Raises `CloudUnreachable`, `NotKnown`, `NotNow`."""
-        return model.model_validate_json(self._request("GET", path, params=_given(query)).content)
+        return self._parsed(model, self._request("GET", path, params=_given(query)).content)
 
     def page(self, path: str, item: type[R], **query: Any) -> list[R]:
         """All items of a list, page after page."""
@@ -53,7 +54,7 @@ class RemoteCloud:
         cursor: str | None = None
         while True:
             answer = self._request("GET", path, params=_given({**query, "cursor": cursor}))
-            page = Page[item].model_validate_json(answer.content)  # type: ignore[valid-type]  # made at run time
+            page = self._parsed(Page[item], answer.content)  # type: ignore[valid-type]  # made at run time
             items += page.items
             cursor = page.next
             if cursor is None:
@@ -68,11 +69,11 @@ class RemoteCloud:
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = self._request(method, path, content=content, headers=headers)
-        return model.model_validate_json(answer.content)
+        return self._parsed(model, answer.content)
 
     def watch(self, campaign: str) -> Iterator[CampaignResource]:
         """The campaign whenever it changes, until it has ended."""
-        path = f"{API_PREFIX}/campaigns/{campaign}/events"
+        path = f"{API_PREFIX}/campaigns/{url_segment(campaign)}/events"
         try:
             with self._client.stream("GET", path, timeout=httpx.Timeout(30.0, read=None)) as answer:
                 if answer.status_code >= 400:
@@ -80,7 +81,7 @@ class RemoteCloud:
                     raise _refusal(answer)
                 for line in answer.iter_lines():
                     if line.startswith("data: "):
-                        yield CampaignResource.model_validate_json(line.removeprefix("data: "))
+                        yield self._parsed(CampaignResource, line.removeprefix("data: "))
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
@@ -88,13 +89,22 @@ class RemoteCloud:
         whole = path if path.startswith("/") else f"{API_PREFIX}/{path}"
         try:
             answer = self._client.request(method, whole, **arguments)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
         if answer.status_code >= 400:
             raise _refusal(answer)
         return answer
 
-    def _unreachable(self, error: httpx.HTTPError) -> CloudUnreachable:
+    def _parsed(self, model: type[R], content: str | bytes) -> R:
+        try:
+            return model.model_validate_json(content)
+        except ValidationError:
+            raise CloudUnreachable(
+                f"what answers at {self.url} is no Blindspot cloud of this version; restart "
+                "`blindspot cloud run`, which writes its address again"
+            ) from None
+
+    def _unreachable(self, error: Exception) -> CloudUnreachable:
         return CloudUnreachable(
             f"the cloud at {self.url} does not answer ({type(error).__name__}); is `blindspot cloud run` up?"
         )
@@ -107,6 +117,6 @@ def _given(query: dict[str, Any]) -> dict[str, Any]:
 def _refusal(answer: httpx.Response) -> CloudError:
     try:
         detail = str(answer.json()["detail"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         detail = f"the cloud answered {answer.status_code} to {answer.request.url.path}"
     return _ERRORS.get(answer.status_code, CloudUnreachable)(detail)

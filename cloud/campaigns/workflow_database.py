@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dbos import DBOSConfig, DBOSPortableJSONSerializer
-from dbos import error as dbos_error
-from sqlalchemy.exc import SQLAlchemyError
 from ulid import ULID
 
 from cloud.errors import StoreUnavailable
 from cloud.settings import DataFolder
-from messaging.errors import FileFault
+from messaging.errors import BlindspotError, FileFault
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.quoting import sqlite_url
 from messaging.runtime.text_files import read_text
@@ -34,7 +32,9 @@ def sentences_for(file: Path) -> Iterator[None]:
     """Errors of opening the database become `StoreUnavailable`."""
     try:
         yield
-    except (sqlite3.Error, SQLAlchemyError, dbos_error.DBOSException) as error:
+    except (BlindspotError, OSError):
+        raise
+    except Exception as error:  # DBOS has no common error for its database; all become one sentence of ours
         cause = " ".join(str(getattr(error, "orig", error)).split())[:200]
         raise StoreUnavailable(
             f"workflow database {file} cannot be opened ({cause}); restore it from a backup, or remove it: "

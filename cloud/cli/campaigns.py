@@ -11,7 +11,6 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
-    notes,
     print_json,
     print_table,
     short,
@@ -19,7 +18,9 @@ from cloud.cli.console import (
     when,
 )
 from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource, RequirementResource
+from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
+from messaging.runtime.quoting import url_segment
 
 campaign = typer.Typer(
     help="Retraining campaigns with synthetic images, for chosen failure modes.", no_args_is_help=True
@@ -142,7 +143,7 @@ def list_campaigns(
 def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show one campaign with its stages."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.get(f"campaigns/{identity}", CampaignResource)
+        found = cloud.get(f"campaigns/{url_segment(identity)}", CampaignResource)
     if as_json:
         print_json(found)
         return
@@ -168,7 +169,8 @@ def _request(modes: list[str] | None, top: int, count: int | None, seed: int | N
 
 def _move(identity: str, verb: str, data: "DataOption", as_json: bool) -> None:
     with RemoteCloud.of_folder(data) as cloud:
-        _print_state(cloud.send("POST", f"campaigns/{identity}/{verb}", CampaignResource), as_json)
+        path = f"campaigns/{url_segment(identity)}/{verb}"
+        _print_state(cloud.send("POST", path, CampaignResource), as_json)
 
 
 def _print_state(found: CampaignResource, as_json: bool) -> None:
@@ -184,7 +186,11 @@ def _stage_now(found: CampaignResource) -> str:
 
 
 def _watch(cloud: RemoteCloud, identity: str) -> None:
-    columns = (TextColumn("{task.description:12}"), BarColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description:12}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
     last: CampaignResource | None = None
     with Progress(*columns, TimeElapsedColumn(), console=notes) as progress:
         bars: dict[str, TaskID] = {}

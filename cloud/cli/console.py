@@ -9,18 +9,18 @@ from typing import Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
-Shown = TypeVar("Shown", bound=BaseModel)
+from messaging.runtime.console import notes, out
 
-notes = Console(stderr=True)
-out = Console()
+Shown = TypeVar("Shown", bound=BaseModel)
 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder of the running cloud")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+_MAX_WIDTH = 10_000  # columns
 DEFAULT_DATA = Path("blindspot-data")
 
 
@@ -36,16 +36,22 @@ def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> No
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print a title line and a table; without rows print `empty` on stderr."""
+    """Print a title line and a table; without rows print `empty` on stderr.
+
+    No cell is ever cut: a terminal folds what is too wide, everything else gets the full width.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         notes.print(empty)
         return
-    out.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
-    table = Table(*columns, header_style="bold")
+    out.print(title, style="italic")
+    table = Table(header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in cells:
         table.add_row(*row)
-    out.print(table)
+    natural = Measurement.get(out, out.options.update(max_width=_MAX_WIDTH), table).maximum
+    out.print(table, width=out.width if out.is_terminal else natural, crop=False)
 
 
 def show_list(

@@ -12,8 +12,6 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
-    notes,
-    out,
     percent,
     print_json,
     print_table,
@@ -29,6 +27,8 @@ from messaging.resources import (
     LedgerResource,
     SiteResource,
 )
+from messaging.runtime.console import notes, out
+from messaging.runtime.quoting import url_segment
 
 sites = typer.Typer(help="Enrol, list and revoke sites.", no_args_is_help=True)
 cameras = typer.Typer(help="List cameras with their metrics.", no_args_is_help=True)
@@ -72,10 +72,10 @@ def add_site(
     from cloud.settings import DataFolder
 
     with RemoteCloud.of_folder(data) as cloud:
-        cloud.send("PUT", f"sites/{site}", SiteResource)
+        cloud.send("PUT", f"sites/{url_segment(site)}", SiteResource)
     enrolment = enrol_site(DataFolder(data), site)
     notes.print(f"site {site} is enrolled; copy these files to its gate and its node:")
-    out.print(f"{enrolment.credentials}\n{enrolment.trust}", soft_wrap=True)
+    out.print(f"{enrolment.credentials}\n{enrolment.trust}")
     if (address := hub_address(DataFolder(data))) is not None:
         notes.print(f"its gate's hub_url is {address}")
 
@@ -90,7 +90,7 @@ def revoke_site(
     if not yes:
         typer.confirm(f"Revoke site {site}? To enrol it again, its gate needs new credentials", abort=True)
     with RemoteCloud.of_folder(data) as cloud:
-        cloud.send("POST", f"sites/{site}/revoke", SiteResource)
+        cloud.send("POST", f"sites/{url_segment(site)}/revoke", SiteResource)
     notes.print(f"site {site} is revoked; enrol it again with `blindspot sites add {site}`")
 
 
@@ -148,7 +148,7 @@ def show_failure(
 ) -> None:
     """Show one failure mode with its evidence."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.get(f"failure-modes/{mode}", FailureModeResource)
+        found = cloud.get(f"failure-modes/{url_segment(mode)}", FailureModeResource)
     if as_json:
         print_json(found)
         return
@@ -178,7 +178,7 @@ def assign_failure(
     """Assign a hazard class to a failure mode of unknown class."""
     with RemoteCloud.of_folder(data) as cloud:
         body = AssignRequest(class_name=class_name)
-        found = cloud.send("POST", f"failure-modes/{mode}/assign", FailureModeResource, body)
+        found = cloud.send("POST", f"failure-modes/{url_segment(mode)}/assign", FailureModeResource, body)
     notes.print(f"{found.id} is assigned to class {found.assigned_class}")
 
 
@@ -223,7 +223,7 @@ def verify_ledger(
     folder: Annotated[Path, typer.Argument(help="a site's ledger: the gate's data folder, or a copy of it")],
 ) -> None:
     """Check a site's ledger from its first entry to its last (runs `blindspot-edge ledger verify`)."""
-    command = [sys.executable, "-m", "edge.cli", "ledger", "verify", str(folder)]
+    command = [sys.executable, "-m", "edge.cli", "ledger", "verify", "--", str(folder)]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

@@ -10,10 +10,8 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cloud.cli.campaigns import campaign
-from cloud.cli.console import notes
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.message import message
@@ -21,7 +19,7 @@ from cloud.cli.models import models, rollout
 from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init, keys_app
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
-from messaging.runtime.program import ExitCode, configure_logging
+from messaging.runtime.program import ExitCode, configure_logging, report_error
 
 logger = logging.getLogger(__name__)
 app = typer.Typer(
@@ -66,10 +64,10 @@ def main() -> None:
     """Entry point: run a command; an error becomes one sentence on stderr and an exit code."""
     try:
         app()
-    except BlindspotError as error:
+    except (BlindspotError, OSError) as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise
-        notes.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        report_error(error)
         sys.exit(ExitCode.UNHEALTHY if isinstance(error, CloudUnreachable) else ExitCode.FAILED)
 
 

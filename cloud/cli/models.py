@@ -12,7 +12,6 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
-    notes,
     print_json,
     print_table,
     short,
@@ -20,7 +19,9 @@ from cloud.cli.console import (
     when,
 )
 from messaging.resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
+from messaging.runtime.quoting import url_segment
 
 models = typer.Typer(help="Releases: signed detector bundles.", no_args_is_help=True)
 rollout = typer.Typer(help="Put a release in service on all sites, in phases.", no_args_is_help=True)
@@ -51,7 +52,7 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 def card(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show the description of a model."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.get(f"models/{digest}", ModelResource)
+        found = cloud.get(f"models/{url_segment(digest)}", ModelResource)
     if as_json:
         print_json(found)
         return
@@ -77,7 +78,7 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
             manifest = trusted.manifest(digest, int(time.time()))
             bundle = folder.models / digest / "model.onnx"
             if bundle.exists() and digest_of(bundle.read_bytes()) != digest:
-                notes.print(f"[red]{bundle} is not the signed bundle: its digest differs[/red]")
+                notes.print(f"{bundle} is not the signed bundle: its digest differs", style="red")
                 raise typer.Exit(ExitCode.FAILED)
             notes.print(
                 f"{short(digest)} version {manifest.version} {manifest.channel}: signatures are valid"
@@ -88,7 +89,7 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
 def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Roll out a release to all sites in phases: canary, partial, all."""
     with RemoteCloud.of_folder(data) as cloud:
-        full = cloud.get(f"models/{digest}", ModelResource).digest
+        full = cloud.get(f"models/{url_segment(digest)}", ModelResource).digest
         _print_rollout(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)
 
 
@@ -98,7 +99,7 @@ def status(
 ) -> None:
     """Show the phase of a rollout and the state of each site."""
     with RemoteCloud.of_folder(data) as cloud:
-        _print_rollout(cloud.get(f"rollouts/{_id(cloud, identity)}", RolloutResource), as_json)
+        _print_rollout(cloud.get(f"rollouts/{url_segment(_id(cloud, identity))}", RolloutResource), as_json)
 
 
 @rollout.command("pause")
@@ -127,9 +128,8 @@ def roll_back(
 
 def _move(identity: str, verb: str, data: Path, as_json: bool) -> None:
     with RemoteCloud.of_folder(data) as cloud:
-        _print_rollout(
-            cloud.send("POST", f"rollouts/{_id(cloud, identity)}/{verb}", RolloutResource), as_json
-        )
+        path = f"rollouts/{url_segment(_id(cloud, identity))}/{verb}"
+        _print_rollout(cloud.send("POST", path, RolloutResource), as_json)
 
 
 def _id(cloud: RemoteCloud, identity: str) -> str:

@@ -12,11 +12,13 @@ import typer
 import yaml
 
 from cloud.api.client import RemoteCloud
-from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, notes, out, print_json, print_table
+from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table
 from cloud.errors import CloudUnreachable
 from cloud.settings import CloudSettings, DataFolder
 from messaging.resources import ReadinessResource
+from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.configuration_files import load_settings, parse_settings
+from messaging.runtime.console import notes, out
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import yaml_string
 from messaging.runtime.stopping import async_stop_on_signals
@@ -60,7 +62,9 @@ def init(
         notes.print(f"{path} exists already; nothing was written")
         raise typer.Exit(ExitCode.FAILED)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(_TEMPLATE.format(data=yaml_string((folder / "blindspot-data").as_posix())))
+    template = _TEMPLATE.format(data=yaml_string((folder / "blindspot-data").as_posix()))
+    write_atomically(path, template.encode())
+    path.chmod(0o644)
     notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")
 
 

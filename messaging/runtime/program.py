@@ -35,12 +35,14 @@ def exit_code_of(run: Callable[[], object]) -> ExitCode:
     """Run a program to its end; an error of ours or of the system is one sentence and exit code 1."""
     try:
         run()
-    except BlindspotError as error:
-        sentence = str(error)
-    except OSError as error:
-        logging.getLogger(__name__).debug("operating-system error", exc_info=error)
-        sentence = os_error_sentence(error)
-    else:
-        return ExitCode.OK
+    except (BlindspotError, OSError) as error:
+        logging.getLogger(__name__).debug("the program failed", exc_info=error)
+        report_error(error)
+        return ExitCode.FAILED
+    return ExitCode.OK
+
+
+def report_error(error: BlindspotError | OSError) -> None:
+    """Print an expected error as one sentence on stderr, addresses masked."""
+    sentence = os_error_sentence(error) if isinstance(error, OSError) else str(error)
     sys.stderr.write(f"error: {masked_text(sentence)}\n")
-    return ExitCode.FAILED

@@ -20,6 +20,11 @@ def sqlite_file(url: str) -> Path | None:
     return Path(unquote(url.removeprefix(_SQLITE))) if url.startswith(_SQLITE) and url != _SQLITE else None
 
 
+def url_segment(text: str) -> str:
+    """One segment of a URL's path: slashes and question marks in the text do not end it."""
+    return quote(text, safe="")
+
+
 def nats_string(text: str) -> str:
     """A quoted string of a nats-server configuration, line breaks and control characters included."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -95,3 +95,24 @@ def test_address_and_token_are_read_from_the_data_folder(tmp_path: Path) -> None
     folder.token.write_text("s" * 43 + "\n")
     with RemoteCloud.of_folder(tmp_path) as cloud:
         assert cloud.url == "http://127.0.0.1:8750"
+
+
+@pytest.mark.parametrize("content", ["<html>a router</html>", "", "[]", '{"id": 7}'])
+def test_another_program_at_the_address_is_one_sentence(
+    content: str, answering: list[httpx.Response]
+) -> None:
+    answering.append(httpx.Response(200, text=content))
+    with (
+        RemoteCloud("http://cloud", "t") as cloud,
+        pytest.raises(CloudUnreachable, match="what answers at http://cloud is no Blindspot cloud"),
+    ):
+        cloud.get("campaigns/C1", CampaignResource)
+
+
+@pytest.mark.parametrize("problem", ['"text"', "[1]", "null"])
+def test_a_refusal_of_another_form_is_named_by_its_status(
+    problem: str, answering: list[httpx.Response]
+) -> None:
+    answering.append(httpx.Response(500, text=problem))
+    with RemoteCloud("http://cloud", "t") as cloud, pytest.raises(CloudUnreachable, match="answered 500"):
+        cloud.get("x", CampaignResource)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from pydantic import BaseModel
 
-from cloud.cli.console import show_list
+from cloud.cli.console import print_table, show_list
 
 
 class Lamp(BaseModel):
@@ -47,3 +47,20 @@ def test_the_table_has_one_row_per_item_or_is_a_sentence_without_items(
     assert "no" in printed
     _show((), as_json=False)
     assert capsys.readouterr().err.strip() == "No lamp yet."
+
+
+def test_cells_and_titles_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("Plan [bold]", ("place", "[x]"), [("/data/[north]/[/x]", ":smile: [red]")], "")
+    printed = capsys.readouterr().out
+    for text in ("Plan [bold]", "[x]", "/data/[north]/[/x]", ":smile: [red]"):
+        assert text in printed
+
+
+def test_no_cell_is_cut_or_broken_where_the_output_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [(f"01M3{'X' * 22}", "pothole.night-rain.missed", "a sentence that takes its room " * 4)] * 2
+    print_table("Campaigns", ("campaign", "failure modes", "note"), rows, "")
+    printed = capsys.readouterr().out
+    assert all(printed.count(cell.strip()) == 2 for cell in rows[0])

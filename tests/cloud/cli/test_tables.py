@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from cloud.cli import console
 from cloud.cli.main import app
 from cloud.errors import NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
 from messaging.blobs import digest_of
 from messaging.reports import EvidenceSource
+from messaging.runtime import console
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages

@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import create_engine
 
 from messaging.nats.broker import find_server
-from messaging.runtime.quoting import glob_literal, ini_value, nats_string, sqlite_file, sqlite_url
+from messaging.runtime.quoting import (
+    glob_literal,
+    ini_value,
+    nats_string,
+    sqlite_file,
+    sqlite_url,
+    url_segment,
+)
 from tests.support.waiting import wait_until
 
 NAMES = ["a?x=1", "d[north]", "50%", "a b#c", "ünï", "q'uo\"te", "*"]
@@ -60,3 +67,7 @@ def test_a_percent_sign_begins_no_reference() -> None:
     parser = configparser.ConfigParser()
     parser.read_dict({"alembic": {"script_location": ini_value("/a%(b)s/50%")}})
     assert parser.get("alembic", "script_location") == "/a%(b)s/50%"
+
+
+def test_a_name_stays_one_segment_of_a_url() -> None:
+    assert url_segment("a/../b?c=1#d%") == "a%2F..%2Fb%3Fc%3D1%23d%25"
