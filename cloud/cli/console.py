@@ -50,8 +50,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, overflow="fold")
     for row in cells:
         table.add_row(*row)
-    natural = Measurement.get(out, out.options.update(max_width=_MAX_WIDTH), table).maximum
-    out.print(table, width=out.width if out.is_terminal else natural, crop=False)
+    if not out.is_terminal:
+        table.width = Measurement.get(out, out.options.update(max_width=_MAX_WIDTH), table).maximum
+    out.print(table)
 
 
 def show_list(
