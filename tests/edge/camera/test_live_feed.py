@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.camera.decoder_log import silence_decoders
 from edge.camera.live_feed import CameraFeed
 from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import FrameSource, open_source
@@ -133,3 +134,18 @@ def test_a_camera_that_answers_later_is_waited_for() -> None:
         with camera(port, grey=120):
             frame, _ = next_frame(items)
     assert abs(shade(frame) - 120) <= 2
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("usb:97", "usb:97"), ("/dev/video97", "/dev/video97"), ("/dev/v4l/x", "/dev/v4l/x")]
+)
+def test_a_device_that_is_not_there_is_one_sentence_and_nothing_is_printed(
+    source: str, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    silence_decoders()
+    with pytest.raises(SourceError) as caught:
+        CameraFeed(parse_source(source), timeout_s=1.0).open()
+    assert str(caught.value) == (
+        f"camera {name} cannot be opened; check that it is plugged in, free, and that this user may read it"
+    )
+    assert capfd.readouterr().err == ""

@@ -1,6 +1,7 @@
 """A real RTSP camera in every trouble, beside a healthy one: it gives frames again, the other loses none."""
 
 import contextlib
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -181,3 +182,22 @@ def test_a_camera_over_udp_and_with_lost_images_plays_on(options: tuple[str, ...
     with watched(*options) as (_, watcher):
         watcher.wait_for_frames(40)
         assert watcher.source.reconnects == 0
+
+
+@pytest.mark.parametrize("options", [("--rate", "300"), ("--rate", "2000"), ("--mjpeg",)])
+def test_a_still_street_is_not_frozen_as_long_as_its_sensor_has_noise(options: tuple[str, ...]) -> None:
+    with watched(*options) as (camera, watcher):
+        camera.command("still")
+        watcher.wait_for_frames(150)
+        assert (watcher.sentences, watcher.source.frozen) == ([], False)
+
+
+def test_a_camera_that_sends_a_still_on_purpose_gives_every_frame() -> None:
+    settings = dataclasses.replace(SETTINGS, frozen_after_s=None)
+    with (
+        playing("--mjpeg") as camera,
+        Watcher(open_source(camera.address, settings, camera="sign")) as watcher,
+    ):
+        camera.command("freeze")
+        watcher.wait_for_frames(120)
+        assert watcher.sentences == []

@@ -2,7 +2,8 @@
 
 Runs under the system's Python with Debian's GStreamer. The image is a grey street with a bright bar that
 moves and noise below it, at 25 frames a second. Commands on standard input, one a line: `freeze`, `thaw`,
-`size WIDTH HEIGHT`, `silence`, `sound`. Prints `ready` once it listens.
+`still` (the bar stands, the noise goes on), `moving`, `size WIDTH HEIGHT`, `silence`, `sound`. Prints `ready`
+once it listens.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402  # aft
 FPS = 25
 ENCODERS = {
     "h264": "x264enc tune=zerolatency sliced-threads=false threads=1 speed-preset=ultrafast key-int-max=25 "
-    "bitrate=2000 ! identity drop-probability={loss} ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "bitrate={rate} ! identity drop-probability={loss} ! rtph264pay name=pay0 pt=96 config-interval=-1",
     "mjpeg": "jpegenc quality=90 ! identity drop-probability={loss} ! rtpjpegpay name=pay0 pt=26",
 }
 
@@ -29,7 +30,7 @@ class Street:
 
     def __init__(self, width: int, height: int) -> None:
         self.size = (width, height)
-        self.frozen = self.silent = False
+        self.frozen = self.still = self.silent = False
         self._number = 0
         self._last = b""
 
@@ -42,7 +43,7 @@ class Street:
         if self.frozen and self._last:
             return self._last
         self._number += 1
-        at = self._number * 4 % (width - 16)
+        at = 0 if self.still else self._number * 4 % (width - 16)
         row = b"\x50" * at + b"\xe0" * 16 + b"\x50" * (width - at - 16)
         noise = bytes(64 + value // 32 for value in os.urandom(width))
         half = height // 2
@@ -64,7 +65,7 @@ class Camera:
         encoder = ENCODERS["mjpeg" if options.mjpeg else "h264"]
         factory.set_launch(
             f"( appsrc name=image is-live=true format=time do-timestamp=true caps={self.street.caps()} "
-            f"! {encoder.format(loss=options.loss)} )"
+            f"! {encoder.format(loss=options.loss, rate=options.rate)} )"
         )
         factory.set_shared(True)
         if options.udp:
@@ -121,6 +122,7 @@ class Camera:
             for source in self._sources:
                 source.set_property("caps", Gst.Caps.from_string(self.street.caps()))
         self.street.frozen = {"freeze": True, "thaw": False}.get(words[0], self.street.frozen)
+        self.street.still = {"still": True, "moving": False}.get(words[0], self.street.still)
         self.street.silent = {"silence": True, "sound": False}.get(words[0], self.street.silent)
         return True
 
@@ -133,5 +135,6 @@ if __name__ == "__main__":
     parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
     parser.add_argument("--loss", type=float, default=0.0, help="share of the coded images that is lost")
     parser.add_argument("--mjpeg", action="store_true")
+    parser.add_argument("--rate", type=int, default=2000, help="of H.264, in kbit/s")
     Gst.init(None)
     Camera(parser.parse_args()).run()
