@@ -4,7 +4,7 @@ A segment is played once, when it is finished (`edge.camera.settled_files`); an 
 frame. At the end the feed waits for the next. With a journal this holds over restarts: only a segment that
 was not played to its end is played again. One that cannot be decoded, or that the recorder has removed
 meanwhile, is logged and counts as played. A name that the recorder uses again, or a segment that changes
-while it is played, is another segment. A folder that cannot be read is waited for.
+while it is played, is another segment.
 """
 
 import logging
@@ -19,7 +19,6 @@ from edge.camera.settled_files import FileVersion, SettledFiles
 from edge.errors import ImageRefused, SourceError
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
 from edge.vision.video_files import FALLBACK_FPS, VideoFile
-from messaging.runtime.backoff import Backoff
 from messaging.runtime.os_errors import os_error_sentence
 
 logger = logging.getLogger(__name__)
@@ -58,16 +57,19 @@ class SegmentFeed:
         self.time_s: float | None = None
         self.ended: str | None = None
         self.passed_over = 0
-        self._folder, self._wanted_fps, self._wait, self._clock = folder, fps, wait, clock
+        self._wanted_fps, self._wait = fps, wait
         self._files = SettledFiles(folder, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES), clock=clock)
         self._journal = SegmentJournal(journal, clock=clock)
-        self._backoff, self._unreadable, self._try_again_s = Backoff(0.5, 30.0), False, 0.0
         self._version: FileVersion | None = None
         self._video: VideoFile | None = None
         self._image: Image | None = None
 
     def open(self) -> None:
-        """Open the next finished segment that was not played; waits a moment when there is none."""
+        """Open the next finished segment that was not played; waits a moment when there is none.
+
+        Raises:
+            SourceError: the folder cannot be read now.
+        """
         self.close()
         version = self._next()
         if version is None:
@@ -111,20 +113,10 @@ class SegmentFeed:
         self._forget()
 
     def _next(self) -> FileVersion | None:
-        if self._clock() < self._try_again_s:
-            return None
         try:
             found = next(self._files.finished(self._journal.played), None)
         except OSError as error:
-            self._try_again_s = self._clock() + self._backoff.next_s()
-            if not self._unreadable:
-                self._unreadable = True
-                logger.warning("segment folder %s; it is waited for", os_error_sentence(error))
-            return None
-        if self._unreadable:
-            self._unreadable = False
-            self._backoff.reset()
-            logger.info("segment folder %s can be read again", self._folder)
+            raise SourceError(f"segment folder {os_error_sentence(error)}") from None
         self._journal.keep_only(version.key for version in self._files.versions)
         return found
 

@@ -136,6 +136,7 @@ class PacedSource:
         self.camera = camera
         self.ended: str | None = None
         self._feed, self._settings, self._clock = feed, settings, clock
+        self._fault: Exception | None = None
         self._queue = NewestFrames(settings.queue_size)
 
     @property
@@ -144,7 +145,10 @@ class PacedSource:
         return self._queue.dropped
 
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
-        """Frames as they are due; see `FrameSource.frames`. Closing the iterator stops the reader."""
+        """Frames as they are due; see `FrameSource.frames`. Closing the iterator stops the reader.
+
+        What the reader did not expect is raised here, for the consumer's thread to begin again.
+        """
         own_stop = threading.Event()
         reader = threading.Thread(
             target=self._read, args=(own_stop,), name=f"reader-{self.camera}", daemon=True
@@ -164,6 +168,8 @@ class PacedSource:
             except queue.Empty:
                 continue
             if item is None:
+                if self._fault is not None:
+                    raise self._fault
                 return
             yield item
 
@@ -175,9 +181,8 @@ class PacedSource:
             logger.warning("%s", error)
             self._queue.offer(error)
             self.ended = str(error)
-        except Exception as error:
-            logger.exception("reader of camera %s stopped", self.camera)
-            self._queue.offer(SourceError(f"reader of camera {self.camera} stopped: {type(error).__name__}"))
+        except Exception as error:  # noqa: BLE001  # a thread's top; it is raised again for the consumer
+            self._fault = error
             self.ended = f"reader of camera {self.camera} stopped by {type(error).__name__}; see the log"
         finally:
             self._feed.close()
@@ -221,8 +226,8 @@ def _passes(
             while not stop.is_set() and (image := feed.read()) is not None:
                 at_s = timeline.next_s(feed.time_s, feed.fps)
                 start_utc = clock.utc() if start_utc is None else start_utc
+                _recovered(camera, problem, backoff)
                 problem = None
-                backoff.reset()
                 yield Frame(camera, image, index, at_s, start_utc + at_s)
                 index += 1
         except (SourceError, OSError, MemoryError) as error:
@@ -232,10 +237,20 @@ def _passes(
             sentence = str(error) if isinstance(error, SourceError) else f"{camera}: {type(error).__name__}"
             if sentence != problem:
                 problem = sentence
+                logger.warning("%s; trying again", sentence)
                 yield SourceError(sentence)
             stop.wait(backoff.next_s())
             continue
         if not loop:
             return
+        _recovered(camera, problem, backoff)
+        problem = None
         if index == first:
             yield None
+
+
+def _recovered(camera: str, problem: str | None, backoff: Backoff) -> None:
+    """Say once that the files of a camera can be read again, after a problem."""
+    if problem is not None:
+        logger.info("the files of camera %s can be read again", camera)
+        backoff.reset()

@@ -13,6 +13,7 @@ from edge.camera.image_folder import FolderFeed
 from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import open_source
 from edge.errors import ImageRefused, SourceError
+from edge.vision import image_files
 from edge.vision.frames import Frame
 from tests.support.trouble import odd_images
 from tests.support.trouble.odd_images import encoded, street
@@ -108,12 +109,11 @@ def test_a_lack_of_memory_for_one_image_is_not_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, "a1.png", "a2.png", "a3.png")
-    read = image_folder.read_image
 
     def starved(path: Path) -> object:
         if path.name == "a2.png":
             raise ImageRefused(f"image {path} does not fit into memory; scale it down or remove it")
-        return read(path)
+        return image_files.read_image(path)
 
     monkeypatch.setattr(image_folder, "read_image", starved)
     assert len(played(tmp_path)) == 2

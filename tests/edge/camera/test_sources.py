@@ -187,3 +187,12 @@ def test_a_pass_that_fails_is_reported_once_and_the_next_is_played(error: Except
                 stop.set()
     assert len(errors) == 1
     assert last >= 4
+
+
+@pytest.mark.parametrize("paced", [True, False])
+def test_an_unexpected_error_reaches_the_consumer_which_begins_again(paced: bool) -> None:
+    settings = SourceSettings(speed=100.0 if paced else None, loop=True)
+    feed = Flaky({2: ZeroDivisionError("a fault of ours")})
+    source = (PacedSource if paced else DirectSource)("cam", feed, settings, Clock())
+    with pytest.raises(ZeroDivisionError):
+        list(source.frames(threading.Event()))
