@@ -79,7 +79,7 @@ class FailureModeSettings(_Section):
 
 
 class SynthesisSettings(_Section):
-    """How images are generated. `generator`: a pipeline folder or `HUB/ID@REVISION` (default: as shipped).
+    """How images are generated. `generator`: a pipeline folder or `HUB/ID@COMMIT` (default: as shipped).
 
     `reference_weights`: those of the independent judge (default: the shipped ones, if installed).
     `side_by_side` orders run at the same time, each with `threads` threads.

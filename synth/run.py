@@ -302,7 +302,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="synth.run", description="Carry out one synthesis order.")
     parser.add_argument("order", type=Path, help="the order as JSON")
     parser.add_argument("out", type=Path, help="folder of the labelled set")
-    parser.add_argument("--generator", help="model folder, or hub id@revision; the bundled one if absent")
+    parser.add_argument("--generator", help="model folder, or HUB/ID@COMMIT; the bundled one if absent")
     parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
     parser.add_argument(
         "--detector", type=Path, help="bundle of the detector whose embedding the prototype is in"
@@ -313,9 +313,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _open_generator(name: str | None, licence: str) -> Generator:
-    from synth.generation.named_generator import open_generator
+    from synth.generation.stable_diffusion import DiffusionGenerator
 
-    return open_generator(name, licence)
+    return DiffusionGenerator.from_name(name, licence=licence)
 
 
 def _open_detector(bundle: Path | None) -> Detector | None:

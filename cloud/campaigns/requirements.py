@@ -21,6 +21,7 @@ from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
+from synth.generation.generator_name import located
 from synth.generation.model_folder import inspect_folder
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
@@ -182,7 +183,7 @@ def _describe_generator(generator: str | None) -> str:
     """The generator's name. Raises `GeneratorUnavailable` for a folder that cannot be opened."""
     if generator is None:
         return "the bundled one"
-    folder, _, revision = generator.partition("@")
-    if not revision:
-        inspect_folder(Path(folder))
+    place = located(generator)
+    if isinstance(place, Path):
+        inspect_folder(place)
     return generator

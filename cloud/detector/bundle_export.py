@@ -4,9 +4,9 @@ The graph has two outputs, raw boxes and projected features of the embedding lay
 `cloud.detector.weights` and are never changed.
 """
 
+import argparse
 import hashlib
 import io
-import sys
 import warnings
 from pathlib import Path
 
@@ -16,8 +16,11 @@ from torch import Tensor, nn
 
 from cloud.detector.ultralytics_yolo import EmbeddingDetector, doubled
 from cloud.detector.weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
+from cloud.errors import WeightsRefused
+from messaging.errors import BlindspotError
 from messaging.releases import METADATA_KEY, BundleDescription
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.program import exit_code_of
 
 OPSET = 17
 FINE_CHANNELS = TAP_CHANNELS // 2
@@ -69,31 +72,40 @@ def describe_bundle(weights: DetectorWeights) -> BundleDescription:
 
 
 def bundle_bytes(weights: DetectorWeights) -> bytes:
-    """The bytes of the detector bundle; their sha256 is the release's digest."""
-    description = describe_bundle(weights)
-    card = weights.card
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            ExportedDetector(weights),
-            (torch.zeros(1, 3, card.input_height, card.input_width),),
-            buffer,  # type: ignore[arg-type]  # the exporter in use writes to files, the signature omits it
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["images"],
-            output_names=[description.boxes_output, description.features_output],
-            dynamic_axes={
-                name: {0: "batch"}
-                for name in ("images", description.boxes_output, description.features_output)
-            },
-        )
-    model = onnx.load_from_string(buffer.getvalue())
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, description.model_dump_json()
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    """The bytes of the detector bundle; their sha256 is the release's digest. Raises `WeightsRefused`."""
+    try:
+        description = describe_bundle(weights)
+        card = weights.card
+        buffer = io.BytesIO()
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                ExportedDetector(weights),
+                (torch.zeros(1, 3, card.input_height, card.input_width),),
+                buffer,  # type: ignore[arg-type]  # the exporter in use writes to files, the signature omits it
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=[description.boxes_output, description.features_output],
+                dynamic_axes={
+                    name: {0: "batch"}
+                    for name in ("images", description.boxes_output, description.features_output)
+                },
+            )
+        model = onnx.load_from_string(buffer.getvalue())
+        entry = model.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, description.model_dump_json()
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
+    except BlindspotError:
+        raise
+    except Exception as error:  # torch, onnx and ultralytics have no common base but Exception
+        lines = str(error).strip().splitlines()
+        raise WeightsRefused(
+            f"the weights {weights.card.name} cannot be exported as a bundle "
+            f"({lines[0][:200] if lines else type(error).__name__}); use weights that training wrote"
+        ) from error
 
 
 def export_bundle(weights: DetectorWeights, path: Path) -> str:
@@ -103,5 +115,14 @@ def export_bundle(weights: DetectorWeights, path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def main() -> int:
+    """`python -m cloud.detector.bundle_export WEIGHTS BUNDLE`; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m cloud.detector.bundle_export", description=__doc__)
+    parser.add_argument("weights", type=Path, help="weights file")
+    parser.add_argument("bundle", type=Path, help="bundle to write")
+    given = parser.parse_args()
+    return exit_code_of(lambda: export_bundle(read_weights(given.weights), given.bundle))
+
+
 if __name__ == "__main__":
-    export_bundle(read_weights(Path(sys.argv[1])), Path(sys.argv[2]))
+    raise SystemExit(main())

@@ -4,6 +4,7 @@ Campaigns train from the weights file, sites run the bundle; both are kept so th
 parent of the next. Files are copied once and never changed.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +24,11 @@ class ModelFiles:
         self._root = root
 
     def bundle(self, digest: str) -> Path:
-        """A model's bundle. Raises `NotKnown`."""
-        return self._file(digest, BUNDLE_FILE)
+        """A model's bundle. Raises `NotKnown`, also when the file is damaged."""
+        path = self._file(digest, BUNDLE_FILE)
+        if digest_of(path.read_bytes()) != digest:
+            raise NotKnown(f"{path} is damaged: it is not the bundle {digest[:12]}; restore it from a backup")
+        return path
 
     def weights(self, digest: str) -> Path:
         """A model's weights file. Raises `NotKnown`."""
@@ -32,9 +36,10 @@ class ModelFiles:
 
     def keep(self, weights: Path, bundle: Path) -> str:
         """Copy both under the bundle's digest, which is returned; repeating it changes nothing."""
-        digest = digest_of(bundle.read_bytes())
+        digest = digest_of(_content(bundle))
         target = self._root / digest
-        if not target.exists():
+        if not self._is_whole(target, digest):
+            shutil.rmtree(target, ignore_errors=True)
             draft = self._root / f".{digest}"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
@@ -47,9 +52,10 @@ class ModelFiles:
         """Export a bundle in a process of its own and keep it with its weights; returns its digest."""
         if not weights.is_file():
             raise WeightsRefused(f"weights file {weights} does not exist; give the path of a weights file")
-        marker = self._root / f"exported-{digest_of(weights.read_bytes())}"
-        if marker.exists() and (self._root / marker.read_text()).exists():
-            return marker.read_text()
+        marker = self._root / f"exported-{digest_of(_content(weights))}"
+        exported = marker.read_bytes().decode(errors="replace") if marker.exists() else ""
+        if re.fullmatch(r"[0-9a-f]{64}", exported) and self._is_whole(self._root / exported, exported):
+            return exported
         bundle = self._root / "export" / BUNDLE_FILE
         run_module(
             "cloud.detector.bundle_export",
@@ -65,6 +71,13 @@ class ModelFiles:
         """A model's bundle, loaded as sites load it. Raises `NotKnown`."""
         return OnnxDetector(self.bundle(digest))
 
+    def _is_whole(self, folder: Path, digest: str) -> bool:
+        """Whether both files are there and the bundle has the digest that names the folder."""
+        bundle, weights = folder / BUNDLE_FILE, folder / WEIGHTS_FILE
+        if not bundle.is_file() or not weights.is_file() or not weights.stat().st_size:
+            return False
+        return digest_of(bundle.read_bytes()) == digest
+
     def _file(self, digest: str, name: str) -> Path:
         path = self._root / digest / name
         if not path.is_file():
@@ -72,3 +85,10 @@ class ModelFiles:
                 f"model {digest[:12]} has no {name} in {self._root}; was it released by this cloud?"
             )
         return path
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsRefused(f"{path} cannot be read ({error.strerror}); give the path of a file") from None

@@ -6,7 +6,9 @@ import.
 """
 
 import hashlib
+import io
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -37,12 +39,16 @@ from cloud.detector.weights import (
     layer_of,
 )
 from cloud.errors import WeightsRefused
+from messaging.errors import FileFault
+from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
+from messaging.runtime.text_files import read_bytes
 
 Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
 # A third faster where the processor has it; torch has no public name for the question.
 BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 IGNORED = ".num_batches_tracked"
+MAX_PICKLE_BYTES = 64 * 2**20
 COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 
 
@@ -53,7 +59,7 @@ class YoloNetwork:
         self, architecture: str, classes: int, *, frozen_layers: int = 0, keep_statistics: bool = False
     ) -> None:
         self._frozen, self._keep_statistics = frozen_layers, keep_statistics
-        self.module = DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
+        self.module = _built(architecture, classes)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
             layer.requires_grad_(False)
@@ -114,6 +120,19 @@ class YoloNetwork:
 
     def _frozen_layers(self) -> list[nn.Module]:
         return list(self.module.model[: self._frozen])
+
+
+def _built(architecture: str, classes: int) -> DetectionModel:
+    """The network of an architecture that ultralytics ships. Raises `WeightsRefused` for any other."""
+    try:
+        if not re.fullmatch(r"[a-z0-9]{1,20}", architecture):
+            raise ValueError("no name of an architecture")  # noqa: TRY301  # a path would be opened
+        return DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
+    except Exception as error:  # ultralytics' errors have no common base but Exception
+        raise WeightsRefused(
+            f"ultralytics has no architecture {architecture!r:.60} for {classes} classes; give a weights "
+            "file of yolo11n, as training writes it"
+        ) from error
 
 
 class EmbeddingDetector(nn.Module):
@@ -194,11 +213,18 @@ def start_from_coco(pickle: Path, basis: EmbeddingBasis, card: WeightsCard) -> D
     The file is a pickle, which runs code when opened: only the one with the known digest is. Raises
     `WeightsRefused` for any other.
     """
-    found = hashlib.sha256(pickle.read_bytes()).hexdigest()
+    try:
+        content = read_bytes(pickle, limit_bytes=MAX_PICKLE_BYTES)
+    except FileFault as fault:
+        raise WeightsRefused(f"COCO weights {fault}") from None
+    placeholder = placeholder_of(content[:HEAD_BYTES])
+    if placeholder is not None:
+        raise WeightsRefused(f"COCO weights {pickle} {placeholder}")
+    found = hashlib.sha256(content).hexdigest()
     if found != COCO_SHA256:
         raise WeightsRefused(f"{pickle} has sha256 {found}; expected {COCO_SHA256} (a pickle: not opened)")
     torch.manual_seed(0)
-    checkpoint = torch.load(pickle, map_location="cpu", weights_only=False)
+    checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
     coco = checkpoint["model"].float().state_dict()
     network = YoloNetwork(card.architecture, len(card.class_names))
     network.load({name: value.numpy() for name, value in coco.items()}, partial=True)

@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load, save
 
 from cloud.errors import WeightsRefused
+from messaging.errors import FileFault
 from messaging.releases import MAX_EMBEDDING
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.binary_files import read_safetensors_header
 from messaging.taxonomy import Taxonomy, taxonomy_of
 
 Floats = npt.NDArray[np.float32]
@@ -29,6 +32,7 @@ FEATURE_TAPS = (4, 6)
 FEATURE_STRIDE = 8
 TAP_CHANNELS = 256
 CARD_KEY = "card"
+_CARD = TypeAdapter(dict[str, Any])
 NETWORK, EMBEDDER, BASIS = "network.", "embedder.", "basis."
 
 
@@ -155,25 +159,59 @@ def half_exact(value: Floats) -> Floats:
 
 
 def read_weights(path: Path) -> DetectorWeights:
-    """Read a weights file. Raises `WeightsRefused` when it is not one."""
+    """Read a weights file. Raises `WeightsRefused` when it is missing, cut, a placeholder or not one."""
+    if not path.exists():
+        raise WeightsRefused(f"there is no weights file {path}; name a file written by training")
     try:
-        content = path.read_bytes()
-        stored = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        card = json.loads(header["__metadata__"][CARD_KEY])
-        basis = EmbeddingBasis(
-            stored[BASIS + "matrix"], stored[BASIS + "offset"], float(card.pop("clip_norm"))
-        )
-        card |= {name: tuple(card[name]) for name in ("class_names", "calibrated_on") if name in card}
+        header = read_safetensors_header(path)
+        stored = load(path.read_bytes())
+        fields = _CARD.validate_json(header.metadata[CARD_KEY])
+        clip_norm = float(fields.pop("clip_norm"))
+        basis = EmbeddingBasis(stored[BASIS + "matrix"], stored[BASIS + "offset"], clip_norm)
         network, embedder = (_with_prefix(stored, prefix) for prefix in (NETWORK, EMBEDDER))
-        return DetectorWeights(network, basis, WeightsCard(**card), embedder)
-    except FileNotFoundError:
-        raise WeightsRefused(f"there is no weights file {path}; name a file written by training") from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        weights = DetectorWeights(network, basis, _checked_card(fields), embedder)
+        _check_tensors(weights)
+    except FileFault as fault:
+        raise WeightsRefused(f"weights file {fault}") from None
+    except Exception as error:  # safetensors, numpy and pydantic have no common base but Exception
         raise WeightsRefused(
-            f"{path} is not a detector's weights file ({error!r}); use one that training wrote, or make the "
-            "shipped one again with `python -m cloud.starting_detector`"
+            f"{path} is not a detector's weights file ({_reason(error)}); use one that training wrote, or "
+            "make the shipped one again with `python -m cloud.starting_detector`"
         ) from error
+    return weights
+
+
+def _checked_card(fields: dict[str, Any]) -> WeightsCard:
+    card = TypeAdapter(WeightsCard).validate_python(fields)
+    if set(card.thresholds) != set(card.class_names) or not card.class_names:
+        raise ValueError(f"its thresholds are for {sorted(card.thresholds)}, its classes {card.class_names}")
+    if any(not 0 <= value <= 1 for value in card.thresholds.values()):
+        raise ValueError(f"its thresholds are no numbers from 0 to 1: {dict(card.thresholds)}")
+    for side in (card.input_width, card.input_height):
+        if not 32 <= side <= 4096 or side % 32:
+            raise ValueError(f"its input size {side} is not a multiple of 32 from 32 to 4096 pixels")
+    return card
+
+
+def _check_tensors(weights: DetectorWeights) -> None:
+    if not weights.tensors:
+        raise ValueError("it holds no network")
+    for name in (*weights.tensors, *weights.embedder):
+        layer_of(name)
+    basis = {"basis.matrix": weights.basis.matrix, "basis.offset": weights.basis.offset}
+    for name, value in {**weights.tensors, **weights.embedder, **basis}.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"its tensor {name} is not finite")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"card: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _with_prefix(stored: Mapping[str, npt.NDArray[np.generic]], prefix: str) -> dict[str, Floats]:

@@ -11,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from edge.errors import BundleRefused
 from edge.vision.detections import Detections, Floats, non_maximum_suppression
@@ -147,5 +148,10 @@ def describe(metadata: dict[str, str], origin: str) -> BundleDescription:
             f"{origin} has no {METADATA_KEY!r} metadata, so it is not a detector bundle; "
             "export it with `blindspot models export`"
         ) from None
-    except ValueError as error:
-        raise BundleRefused(f"{origin}: its description breaks the bundle contract: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleRefused(
+            f"{origin}: its description breaks the bundle contract ({f'{where}: ' if where else ''}"
+            f"{first['msg']}); export it with `blindspot models export`"
+        ) from None

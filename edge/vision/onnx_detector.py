@@ -16,10 +16,14 @@ from edge.errors import BundleRefused, DetectorError
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image, Letterbox, decode, describe, letterbox, roi_align
 from edge.vision.onnx_file import refuse_unsafe
+from messaging.errors import FileFault
 from messaging.releases import BundleDescription
+from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
+from messaging.runtime.text_files import read_bytes
 
 CPU = "CPUExecutionProvider"
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+_REASON_LENGTH = 200
 
 
 class OnnxDetector:
@@ -42,9 +46,8 @@ class OnnxDetector:
         refuse_unsafe(content, origin)
         self._digest = hashlib.sha256(content).hexdigest()
         self._session = _session(content, origin, providers, threads)
-        self._description = describe(self._session.get_modelmeta().custom_metadata_map, origin)
-        self._input = self._session.get_inputs()[0].name
-        _check_contract(self._session, self._description, origin)
+        self._description = describe(_metadata(self._session, origin), origin)
+        self._input = _check_contract(self._session, self._description, origin)
         self._try_once(origin)
 
     @property
@@ -93,8 +96,13 @@ class OnnxDetector:
             boxes, features = self._session.run(wanted, {self._input: blob})
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise DetectorError(
-                f"detector {self._description.name} ({self._digest[:12]}) failed: {error}"
+                f"detector {self._description.name} ({self._digest[:12]}) failed: {_reason(error)}"
             ) from error
+        if not all(isinstance(o, np.ndarray) and o.dtype == np.float32 for o in (boxes, features)):
+            raise DetectorError(
+                f"detector {self._description.name} ({self._digest[:12]}) returned outputs that are not "
+                "float32"
+            )
         if not (np.isfinite(boxes).all() and np.isfinite(features).all()):
             raise DetectorError(
                 f"detector {self._description.name} ({self._digest[:12]}) returned non-finite numbers"
@@ -109,7 +117,7 @@ class OnnxDetector:
         except DetectorError as error:
             raise BundleRefused(f"{origin} loads but does not run: {error}") from error
         grid = (bundle.input_height // bundle.feature_stride, bundle.input_width // bundle.feature_stride)
-        if boxes.shape[:2] != (1, 4 + len(bundle.class_names)) or boxes.ndim != 3:
+        if boxes.ndim != 3 or boxes.shape[:2] != (1, 4 + len(bundle.class_names)) or not boxes.shape[2]:
             raise BundleRefused(
                 f"{origin}: output {bundle.boxes_output!r} has shape {boxes.shape}; the description "
                 f"promises (1, {4 + len(bundle.class_names)}, anchors)"
@@ -131,15 +139,14 @@ class _Inference:
 
 
 def _read(bundle: Path | bytes, origin: str) -> bytes:
-    if isinstance(bundle, bytes):
-        return bundle
     try:
-        length = bundle.stat().st_size
-        if length > MAX_BUNDLE_BYTES:
-            raise BundleRefused(f"{origin} has {length} bytes; at most {MAX_BUNDLE_BYTES} are allowed")
-        return bundle.read_bytes()
-    except OSError as error:
-        raise BundleRefused(f"{origin} cannot be read: {error.strerror}") from error
+        content = read_bytes(bundle, limit_bytes=MAX_BUNDLE_BYTES) if isinstance(bundle, Path) else bundle
+    except FileFault as fault:
+        raise BundleRefused(f"detector bundle {fault}") from None
+    placeholder = placeholder_of(content[:HEAD_BYTES])
+    if placeholder is not None:
+        raise BundleRefused(f"{origin} {placeholder}")
+    return content
 
 
 def available_providers() -> tuple[str, ...]:
@@ -161,7 +168,10 @@ def _session(content: bytes, origin: str, providers: Sequence[str], threads: int
     try:
         session = ort.InferenceSession(content, options, providers=list(providers))
     except Exception as error:  # onnxruntime's errors have no common base but Exception
-        raise BundleRefused(f"{origin} is refused by ONNX Runtime: {error}") from error
+        raise BundleRefused(
+            f"{origin} is refused by ONNX Runtime {ort.__version__} ({_reason(error)}); it may be damaged, "
+            "or of a later version of ONNX: export it with `blindspot models export`"
+        ) from error
     if session.get_providers()[0] != providers[0]:
         raise BundleRefused(
             f"execution provider {providers[0]} was asked for but {session.get_providers()[0]} was granted; "
@@ -170,7 +180,22 @@ def _session(content: bytes, origin: str, providers: Sequence[str], threads: int
     return session
 
 
-def _check_contract(session: ort.InferenceSession, bundle: BundleDescription, origin: str) -> None:
+def _metadata(session: ort.InferenceSession, origin: str) -> dict[str, str]:
+    try:
+        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    except Exception as error:  # the text is decoded in the runtime, whose errors have no common base
+        raise BundleRefused(f"{origin}: its metadata cannot be read ({_reason(error)})") from error
+    return metadata
+
+
+def _reason(error: Exception) -> str:
+    """The first line of a runtime's message, at most 200 characters."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip()[:_REASON_LENGTH] if lines else type(error).__name__
+
+
+def _check_contract(session: ort.InferenceSession, bundle: BundleDescription, origin: str) -> str:
+    """Compare inputs and outputs with the description; returns the input's name."""
     inputs, outputs = session.get_inputs(), [o.name for o in session.get_outputs()]
     wanted = [3, bundle.input_height, bundle.input_width]
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or list(inputs[0].shape[1:]) != wanted:
@@ -181,3 +206,4 @@ def _check_contract(session: ort.InferenceSession, bundle: BundleDescription, or
     for name in (bundle.boxes_output, bundle.features_output):
         if name not in outputs:
             raise BundleRefused(f"{origin} has no output {name!r}; its outputs are {', '.join(outputs)}")
+    return str(inputs[0].name)

@@ -78,6 +78,8 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
             text = file.read(size)
     except OSError as error:
         raise FileFault(f"{path} cannot be read ({error.strerror or error})") from None
+    if not text.startswith(b"{"):
+        raise FileFault(f"{path} is not a safetensors file; it may be a pickle or another format")
     if len(text) < size:
         raise FileFault(f"{path} is cut: it ends inside its header; download it again")
     return safetensors_header(text, stored_bytes=length - _LENGTH_BYTES - size, origin=str(path))

@@ -8,29 +8,23 @@ from pathlib import Path
 from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation.generator_door import generator_door
+from synth.generation.generator_name import HubName
 from synth.generation.model_folder import INPUT_FORMAT_FILE, PROTOTYPE_FILE, inspect_folder
 from synth.generation.model_parts import INDEX_FILE, PARTS
 
 HUB_TIMEOUT_S = 10.0
-_COMMIT_LENGTH = 40
 _SUFFIXES = (".json", ".txt", ".safetensors")
 _TRAINING_ONLY = "non_ema"
 
 
-def fetch_model(model_id: str, revision: str) -> Path:
+def fetch_model(model: HubName) -> Path:
     """The folder of a hub model at a commit, fetched unless it is there already.
 
-    Raises `ConfigurationError` for a revision that is no commit, `GeneratorUnavailable` for all else; a hub
-    that does not respond within `HUB_TIMEOUT_S` is one of them.
+    Raises `GeneratorUnavailable`, also when the hub does not respond within `HUB_TIMEOUT_S`.
     """
-    if len(revision) != _COMMIT_LENGTH or not set(revision) <= set("0123456789abcdef"):
-        raise ConfigurationError(
-            f"hub model {model_id!r} needs a pinned revision, the {_COMMIT_LENGTH} hex digits of a commit of "
-            f"its repository; got {revision!r}; write {model_id}@COMMIT"
-        )
+    model_id, revision = model.model_id, model.commit
     disable_progress_bars()
     with generator_door(
         f"hub model {model_id!r} at revision {revision} cannot be fetched",

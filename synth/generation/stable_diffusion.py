@@ -25,6 +25,7 @@ from synth.errors import GeneratorUnavailable
 from synth.generation.exposure import exposures_of
 from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
 from synth.generation.generator_door import generator_door
+from synth.generation.generator_name import HubName, located
 from synth.generation.hub_model import fetch_model
 from synth.generation.model_folder import INPUT_FORMAT_FILE, inspect_folder, licence_of, name_of
 from synth.generation.pipeline_loader import load_pipeline, load_projection
@@ -110,20 +111,15 @@ class DiffusionGenerator:
         return cls._opened(folder, "small-sd" if bundled else name_of(folder), None, sampling, device)
 
     @classmethod
-    def from_hub(
-        cls,
-        model_id: str,
-        revision: str,
-        *,
-        licence: str,
-        sampling: Sampling = Sampling(),
-        device: str = "cpu",
-    ) -> "DiffusionGenerator":
-        """Open a hub model at a commit; its digest is that of its files, as of a folder.
+    def from_name(cls, name: str | None, *, licence: str, device: str = "cpu") -> "DiffusionGenerator":
+        """Open the generator of a setting: a folder, a hub id with a commit, or None for the bundled one.
 
-        Raises `ConfigurationError` for a revision that is no commit, otherwise `GeneratorUnavailable`.
+        `licence` is that of a hub model, for its card. Raises as `located` and `from_folder` do.
         """
-        return cls._opened(fetch_model(model_id, revision), model_id, licence, sampling, device)
+        place = BUNDLED_FOLDER if name is None else located(name)
+        if isinstance(place, HubName):
+            return cls._opened(fetch_model(place), place.model_id, licence, Sampling(), device)
+        return cls.from_folder(place, device=device)
 
     @classmethod
     def _opened(

@@ -1,5 +1,7 @@
 """The exported bundle equals the trained network: names, shapes and numbers."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import torch
 from cloud.detector.bundle_export import bundle_bytes, describe_bundle
 from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, read_weights
+from cloud.errors import WeightsRefused
 from edge.vision.detector import letterbox, roi_align
 from edge.vision.onnx_detector import OnnxDetector
 from synth.street import DRAWN_CLASSES
@@ -68,3 +71,29 @@ def test_a_retrained_layer_changes_boxes_and_no_embedding(
     blob = letterbox(image, 96, 64)[0][None]
     assert np.abs(other._run(blob)[0] - detector._run(blob)[0]).max() > 0.01
     assert read.embedding_digest == weights.embedding_digest
+
+
+def test_the_export_program_ends_with_one_sentence_for_a_file_that_is_no_weights_file(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    command = [
+        sys.executable,
+        "-m",
+        "cloud.detector.bundle_export",
+        str(tmp_path / "w.safetensors"),
+        str(tmp_path / "m"),
+    ]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        f"error: weights file {tmp_path / 'w.safetensors'} is empty (0 bytes); download it again"
+    )
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_weights_that_do_not_fit_their_architecture_are_one_sentence(weights: DetectorWeights) -> None:
+    kernel = next(iter(weights.tensors))
+    cut = replace(weights, tensors={**weights.tensors, kernel: weights.tensors[kernel][:1]})
+    with pytest.raises(WeightsRefused, match=r"do not fit the architecture|cannot be exported") as refused:
+        bundle_bytes(cut)
+    assert "\n" not in str(refused.value)

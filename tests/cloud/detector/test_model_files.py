@@ -89,3 +89,37 @@ def test_a_missing_weights_file_is_refused_before_any_export(tmp_path: Path, exp
 def test_an_unknown_model_is_refused_with_its_digest(tmp_path: Path) -> None:
     with pytest.raises(NotKnown, match=r"model abababababab has no model\.onnx"):
         ModelFiles(tmp_path / "models").bundle("ab" * 32)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"abc", b"../../etc", b"\xff\xfe"])
+def test_an_emptied_or_damaged_record_of_an_export_is_not_believed(
+    tmp_path: Path, weights: Path, exports: list[str], content: bytes
+) -> None:
+    models = ModelFiles(tmp_path / "models")
+    digest = models.export(weights)
+    next((tmp_path / "models").glob("exported-*")).write_bytes(content)
+    assert models.export(weights) == digest
+    assert len(exports) == 2
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])
+def test_an_emptied_model_file_is_copied_again_from_its_export(
+    tmp_path: Path, weights: Path, exports: list[str], name: str
+) -> None:
+    models = ModelFiles(tmp_path / "models")
+    digest = models.export(weights)
+    (tmp_path / "models" / digest / name).write_bytes(b"")
+    assert models.export(weights) == digest
+    assert models.bundle(digest).read_bytes() == b"bundle of tensors"
+    assert models.weights(digest).read_bytes() == b"tensors"
+
+
+def test_a_damaged_bundle_is_refused_with_its_path_and_never_sent(
+    tmp_path: Path, weights: Path, exports: list[str]
+) -> None:
+    models = ModelFiles(tmp_path / "models")
+    digest = models.export(weights)
+    path = tmp_path / "models" / digest / "model.onnx"
+    path.write_bytes(b"bundle of ten")
+    with pytest.raises(NotKnown, match=rf"{path} is damaged: .*restore it from a backup"):
+        models.bundle(digest)

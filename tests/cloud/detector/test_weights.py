@@ -1,10 +1,14 @@
 """Weights files: read back exactly, named by digests, refused when they are none."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from cloud.detector.weights import (
     EMBEDDING_LAYERS,
@@ -43,11 +47,85 @@ def test_embeddings_depend_on_the_first_layers_unless_the_weights_have_an_embedd
     assert scaled(with_embedder, first).embedding_digest == weights.embedding_digest
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\x08\0\0\0\0\0\0\0{}      "])
-def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "w.safetensors").write_bytes(content)
-    with pytest.raises(WeightsRefused, match="not a detector's weights file"):
-        read_weights(tmp_path / "w.safetensors")
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
+WHOLE = small_weights().to_bytes()
+
+
+def _changed(change: Callable[[dict[str, Any], dict[str, Any]], object]) -> bytes:
+    """The shipped weights with another card or other tensors."""
+    header = json.loads(WHOLE[8 : 8 + int.from_bytes(WHOLE[:8], "little")])
+    card, tensors = json.loads(header["__metadata__"]["card"]), dict(load(WHOLE))
+    change(card, tensors)
+    content: bytes = save(tensors, {"card": json.dumps(card)})
+    return content
+
+
+DAMAGED = {
+    "emptied": (b"", "is empty (0 bytes)"),
+    "zeros": (bytes(4096), "only zero bytes"),
+    "pointer": (POINTER, "Git-LFS pointer"),
+    "page": (b"<html></html>", "is a web page"),
+    "pickle": (b"\x80\x04pickle", "not a safetensors file"),
+    "zip of a checkpoint": (b"PK\x03\x04" + bytes(200), "not a safetensors file"),
+    "cut": (WHOLE[:-5000], "is cut: 5000 of"),
+    "cut in its header": (WHOLE[:700], "is cut: it ends inside its header"),
+    "longer": (WHOLE + b"x", "1 bytes follow its last tensor"),
+    "no tensors": (b"\x08\0\0\0\0\0\0\0{}      ", "it has no card"),
+    "another model": (save({"unet.weight": np.ones(3, np.float32)}), "it has no card"),
+    "no basis": (_changed(lambda card, tensors: tensors.pop("basis.matrix")), "it has no basis.matrix"),
+    "no network": (
+        _changed(lambda card, tensors: [tensors.pop(n) for n in [*tensors] if "network" in n]),
+        "no network",
+    ),
+    "a basis of another width": (
+        _changed(lambda card, tensors: tensors.update({"basis.offset": np.ones(3, np.float32)})),
+        "basis must be",
+    ),
+    "no clip norm": (_changed(lambda card, tensors: card.pop("clip_norm")), "it has no clip_norm"),
+    "a clip norm that is a word": (
+        _changed(lambda card, tensors: card.update(clip_norm="x")),
+        "not a detector",
+    ),
+    "no name": (_changed(lambda card, tensors: card.pop("name")), "card: name: "),
+    "a width that is a word": (
+        _changed(lambda card, tensors: card.update(input_width="x")),
+        "card: input_width",
+    ),
+    "a width of 33": (_changed(lambda card, tensors: card.update(input_width=33)), "not a multiple of 32"),
+    "a threshold of 7": (
+        _changed(lambda card, tensors: card["thresholds"].update(fire=7)),
+        "no numbers from 0 to 1",
+    ),
+    "a class without threshold": (
+        _changed(lambda card, tensors: card["thresholds"].pop("fire")),
+        "its thresholds are for",
+    ),
+    "not finite": (
+        _changed(lambda card, tensors: tensors.update({"basis.offset": tensors["basis.offset"] * np.nan})),
+        "not finite",
+    ),
+    "a tensor of no layer": (
+        _changed(lambda card, tensors: tensors.update({"network.x": np.ones(2, np.float32)})),
+        "not a detector's weights file",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_weights_file_is_one_sentence_that_names_it(tmp_path: Path, name: str) -> None:
+    content, sentence = DAMAGED[name]
+    path = tmp_path / "w [x] ünï.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsRefused) as refused:
+        read_weights(path)
+    assert sentence in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_as_weights_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(WeightsRefused, match=f"{tmp_path} cannot be read"):
+        read_weights(tmp_path)
 
 
 def test_the_shipped_detectors_are_small_and_of_embedding_spaces_of_their_own() -> None:

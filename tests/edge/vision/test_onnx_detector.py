@@ -1,12 +1,13 @@
 """A bundle is inspected, checked against its description and tried before it counts as a detector."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from edge.errors import BundleRefused, DetectorError, UnsafeGraph
 from edge.vision.detector import Detector
@@ -77,7 +78,7 @@ def _other_metadata(model: onnx.ModelProto) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "0 graphs"),
+        (b"", "is empty"),
         (b"\xff" * 100, "cut short"),
         (b"not a model at all", "ONNX"),
         (tiny_bundle()[:-200], "cut short"),
@@ -104,6 +105,88 @@ def _other_metadata(model: onnx.ModelProto) -> None:
 def test_a_file_that_breaks_the_contract_is_refused_with_the_reason(content: bytes, sentence: str) -> None:
     with pytest.raises(BundleRefused, match=sentence):
         OnnxDetector(content)
+
+
+def _later_opset(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 99
+
+
+def _later_format(model: onnx.ModelProto) -> None:
+    model.ir_version = 99
+
+
+def _unknown_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[0].op_type = "NoSuchOperator"
+
+
+def _broken_link(model: onnx.ModelProto) -> None:
+    model.graph.node[1].input[0] = "nowhere"
+
+
+def _no_input(model: onnx.ModelProto) -> None:
+    del model.graph.input[:]
+
+
+def _whole_numbers(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].output[0] = "floats"
+    model.graph.node.append(helper.make_node("Cast", ["floats"], ["boxes"], to=onnx.TensorProto.INT64))
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+
+
+def _no_anchors(model: onnx.ModelProto) -> None:
+    model.graph.node[-1].output[0] = "all"
+    for name, value in (("start", [0]), ("end", [0]), ("axis", [2])):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), name))
+    model.graph.node.append(helper.make_node("Slice", ["all", "start", "end", "axis"], ["boxes"]))
+    model.graph.output[0].type.tensor_type.shape.dim[2].dim_param = "anchors"
+
+
+def _metadata(text: str) -> Callable[[onnx.ModelProto], None]:
+    return lambda model: helper.set_model_props(model, {METADATA_KEY: text})
+
+
+PAGE, POINTER = b"<!DOCTYPE html><html></html>", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+DAMAGED = {
+    "emptied": (b"", "is empty (0 bytes)"),
+    "zeros": (bytes(4096), "only zero bytes"),
+    "page": (PAGE, "is a web page"),
+    "pointer": (POINTER, "Git-LFS pointer"),
+    "safetensors": (b"\x08\0\0\0\0\0\0\0{}      ", "ONNX"),
+    "pickle": (b"\x80\x04\x95pickle", "ONNX"),
+    "zip": (b"PK\x03\x04" + bytes(99), "ONNX"),
+    "half": (tiny_bundle()[: len(tiny_bundle()) // 2], "cut short"),
+    "one byte short": (tiny_bundle()[:-1], "cut short"),
+    "later opset": (tiny_bundle(change=_later_opset), "refused by ONNX Runtime"),
+    "later format": (tiny_bundle(change=_later_format), "refused by ONNX Runtime"),
+    "unknown operator": (tiny_bundle(change=_unknown_operator), "refused by ONNX Runtime"),
+    "broken link": (tiny_bundle(change=_broken_link), "refused by ONNX Runtime"),
+    "no input": (tiny_bundle(change=_no_input), "ONNX Runtime"),
+    "whole numbers": (tiny_bundle(change=_whole_numbers), "not float32"),
+    "no anchors": (tiny_bundle(change=_no_anchors), "has shape (1, 6, 0)"),
+    "metadata emptied": (tiny_bundle(change=_metadata("")), "breaks the bundle contract"),
+    "metadata cut": (tiny_bundle(change=_metadata('{"name": "ti')), "breaks the bundle contract"),
+    "metadata a list": (tiny_bundle(change=_metadata("[]")), "breaks the bundle contract"),
+    "metadata a number": (tiny_bundle(change=_metadata('{"input_width": "wide"}')), "bundle contract ("),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str) -> None:
+    content, sentence = DAMAGED[name]
+    path = tmp_path / "model [x] ünï.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BundleRefused) as refused:
+        OnnxDetector(path)
+    assert sentence in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_or_a_link_to_nothing_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "link.onnx").symlink_to("nowhere")
+    for path in (tmp_path, tmp_path / "link.onnx"):
+        with pytest.raises(BundleRefused, match=f"detector bundle {path} "):
+            OnnxDetector(path)
 
 
 def test_a_class_list_that_does_not_fit_the_output_is_refused() -> None:

@@ -46,7 +46,7 @@ def test_the_header_of_a_whole_file_names_every_tensor_and_the_metadata(tmp_path
         (WHOLE + b"\0", "1 bytes follow its last tensor"),
         (b"PK\x03\x04" + b"x" * 100, "not a safetensors file"),
         (b"\x80\x04pickle.............", "not a safetensors file"),
-        (_with_header([1]), "its header cannot be read"),
+        (_with_header([1]), "not a safetensors file"),
         (_with_header({"a": 3}), "its header cannot be read"),
         (_with_header({"a": {"dtype": "Q9", "shape": [1], "data_offsets": [0, 1]}}), "header cannot be read"),
         (_with_header({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}, b"1234"), "its shape"),

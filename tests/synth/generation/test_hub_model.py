@@ -15,10 +15,10 @@ from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation import hub_model
 from synth.generation.generator import Generator
+from synth.generation.generator_name import HubName
 from synth.generation.hub_model import fetch_model
 from synth.generation.model_folder import inspect_folder
-from synth.generation.named_generator import open_generator
-from synth.generation.stable_diffusion import BUNDLED_FOLDER
+from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
 
 MODEL, COMMIT = "someone/sd-inpainting", "0123456789abcdef0123456789abcdef01234567"
 
@@ -78,7 +78,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def _open(name: str) -> Generator:
-    return open_generator(name, "unknown")
+    return DiffusionGenerator.from_name(name, licence="unknown")
 
 
 def test_the_remedy_for_a_hub_id_without_a_commit_works(hub: None) -> None:
@@ -93,16 +93,16 @@ def test_the_remedy_for_a_hub_id_without_a_commit_works(hub: None) -> None:
 def test_a_hub_model_that_was_fetched_is_opened_without_a_network(
     hub: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder = fetch_model(MODEL, COMMIT)
+    folder = fetch_model(HubName(MODEL, COMMIT))
     _use_hub(monkeypatch, tmp_path / "cache", 9)
-    assert fetch_model(MODEL, COMMIT) == folder
+    assert fetch_model(HubName(MODEL, COMMIT)) == folder
     assert _open(str(folder)).card.digest == inspect_folder(BUNDLED_FOLDER).digest
 
 
 def test_a_download_that_was_interrupted_is_continued(hub: None) -> None:
-    folder = fetch_model(MODEL, COMMIT)
+    folder = fetch_model(HubName(MODEL, COMMIT))
     (folder / "vae" / "config.json").unlink()
-    assert fetch_model(MODEL, COMMIT) == folder
+    assert fetch_model(HubName(MODEL, COMMIT)) == folder
     assert inspect_folder(folder).digest == inspect_folder(BUNDLED_FOLDER).digest
 
 
@@ -110,7 +110,7 @@ def test_a_hub_model_that_does_not_exist_is_one_sentence(hub: None) -> None:
     with pytest.raises(
         GeneratorUnavailable, match=rf"hub model 'no/such' at revision {COMMIT} cannot"
     ) as why:
-        fetch_model("no/such", COMMIT)
+        fetch_model(HubName("no/such", COMMIT))
     assert "\n" not in str(why.value)
 
 
@@ -123,6 +123,6 @@ def test_a_hub_out_of_reach_is_one_sentence_within_the_time_limit(
         _use_hub(monkeypatch, tmp_path, mute.getsockname()[1] if hub_is == "mute" else 9)
         started = time.monotonic()
         with pytest.raises(GeneratorUnavailable, match=r"cannot be fetched .*give its folder instead") as why:
-            fetch_model(MODEL, COMMIT)
+            fetch_model(HubName(MODEL, COMMIT))
         assert time.monotonic() - started < 5
     assert "\n" not in str(why.value)
