@@ -49,6 +49,16 @@ class CameraSettings(_Section):
             raise ValueError(f"camera {others.data.get('name', '?')}: {error}") from None
         return source
 
+    @model_validator(mode="after")
+    def _a_live_camera_has_no_settings_of_files(self) -> Self:
+        if parse_source(self.source).is_camera:
+            for key in ("segments", "loop"):
+                if getattr(self, key):
+                    raise ValueError(
+                        f"camera {self.name}: {key} is for files and folders; its source is live"
+                    )
+        return self
+
     @field_validator("zones")
     @classmethod
     def _zones_are_polygons(

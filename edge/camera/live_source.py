@@ -2,10 +2,11 @@
 
 Whatever a connection ends with (a camera that is off, silent, frozen or sends what no decoder takes, an
 error of the system, no memory) is a counted failure, after which the reader waits, longer each time, and
-connects anew. One sentence is logged and given to the consumer when a camera is lost, another when the reason
-changes.
+connects anew; the waits are short again after a connection that held for `timeout_s`. One sentence is logged
+and given to the consumer when a camera is lost, another when the reason changes.
 """
 
+import itertools
 import logging
 import queue
 import random
@@ -23,6 +24,8 @@ from messaging.runtime.supervisor import Activity, Supervisor
 
 logger = logging.getLogger(__name__)
 _JOIN_S = 2.0
+_STOPPED = "stopped sending; trying again"
+_SNAPSHOT = "sent one image and stopped; give the address of its video stream, not of a snapshot"
 
 
 class Connection(Protocol):
@@ -124,14 +127,19 @@ class LiveSource:
 
     def _connection(self, stop: threading.Event, activity: Activity) -> None:
         self._feed.open()
-        self._freeze.connected(self._clock.monotonic())
-        while not stop.is_set():
+        begun_s = self._clock.monotonic()
+        self._freeze.connected(begun_s)
+        for count in itertools.count():
+            if stop.is_set():
+                return
             image = self._feed.read()
             if image is None:
-                raise SourceError(f"camera {self.camera} stopped sending; trying again")
-            self._receive(image, activity)
+                raise SourceError(f"camera {self.camera} {_SNAPSHOT if count == 1 else _STOPPED}")
+            if self._receive(image) and self._read_at_s - begun_s >= self._settings.timeout_s:
+                activity.succeeded()
 
-    def _receive(self, image: Image, activity: Activity) -> None:
+    def _receive(self, image: Image) -> bool:
+        """Hand over an image, or withhold it because the camera is frozen; whether it was handed over."""
         now_s = self._read_at_s = self._clock.monotonic()
         self._freeze.observe(image, now_s)
         if self._freeze.frozen:
@@ -143,15 +151,15 @@ class LiveSource:
             self._tell(str(error))
             if self._freeze.reconnect_due():
                 raise error
-            return
+            return False
         frame = Frame(self.camera, image, self._index, now_s, self._clock.utc())
         self._index += 1
-        activity.succeeded()
         if self._problem is not None:
             self._problem = None
             self.reconnects += 1
             logger.info("camera %s is back", self.camera)
         self._queue.offer(frame)
+        return True
 
     def _lost(self, error: Exception) -> None:
         self.failures += 1

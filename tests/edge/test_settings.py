@@ -62,3 +62,10 @@ def test_an_unknown_scheme_is_refused_with_camera_line_and_the_nearest_one() -> 
     assert sentence.startswith("node.yaml line 7: cameras.0.source: ")
     assert "camera gate: source rtps: is no known scheme; did you mean rtsp?" in sentence
     assert "geheim" not in sentence
+
+
+@pytest.mark.parametrize("key", ["segments", "loop"])
+def test_a_setting_of_files_is_refused_for_a_live_camera(key: str) -> None:
+    with pytest.raises(ValidationError, match=f"camera gate: {key} is for files and folders; its source is"):
+        CameraSettings.model_validate({"name": "gate", "source": "RTSP://10.0.0.5/s", key: True})
+    assert CameraSettings.model_validate({"name": "gate", "source": "clips", key: True}).name == "gate"

@@ -36,7 +36,9 @@ class Viewer(BaseHTTPRequestHandler):
         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(self.server.jpeg)}\r\n\r\n"
         with contextlib.suppress(OSError):
             while not self.server.off.wait(0.02):
-                self.wfile.write(head.encode() + self.server.jpeg + b"\r\n")
+                garbage = self.server.garbage.is_set()
+                image = bytes(len(self.server.jpeg)) if garbage else self.server.jpeg
+                self.wfile.write(head.encode() + image + b"\r\n")
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""
@@ -47,18 +49,18 @@ class CameraServer(ThreadingHTTPServer):
 
     def __init__(self, port: int, grey: int) -> None:
         super().__init__(("127.0.0.1", port), Viewer)
-        self.off = threading.Event()
+        self.off, self.garbage = threading.Event(), threading.Event()
         self.jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), grey, np.uint8))[1].tobytes()
 
 
 @contextlib.contextmanager
-def camera(port: int, grey: int) -> Iterator[None]:
+def camera(port: int, grey: int) -> Iterator[CameraServer]:
     """A camera at a port that shows one shade, until the block ends."""
     server = CameraServer(port, grey)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield
+        yield server
     finally:
         server.off.set()
         server.shutdown()
@@ -111,6 +113,20 @@ def test_a_lost_camera_is_reported_and_its_frames_continue_when_it_responds() ->
         assert back.time_s > second.time_s
         assert source.reconnects == 1
     assert not [thread for thread in threading.enumerate() if thread.name == "reader-bridge"]
+
+
+def test_a_camera_that_sends_garbage_for_a_while_is_lost_and_comes_back() -> None:
+    port = free_port()
+    items = opened(port).frames(threading.Event())
+    with contextlib.closing(items), camera(port, grey=90) as server:  # type: ignore[type-var]  # a generator
+        first, _ = next_frame(items)
+        server.garbage.set()
+        began = time.monotonic()
+        next_error(items)
+        assert time.monotonic() - began < 3 * FAST.timeout_s
+        server.garbage.clear()
+        back, _ = next_frame(items)
+        assert back.index > first.index
 
 
 def test_a_camera_that_does_not_answer_is_named_without_its_password() -> None:

@@ -63,7 +63,7 @@ def test_the_newest_frame_of_a_camera_is_kept_and_dropped_ones_are_counted() -> 
 
 def test_a_lost_camera_is_reported_and_opened_again() -> None:
     feed = FakeCamera(
-        [[grey_image(1)], SourceError("refused"), SourceError("refused"), [grey_image(2)] * 3], 0.02
+        [[grey_image(1)] * 2, SourceError("refused"), SourceError("refused"), [grey_image(2)] * 3], 0.02
     )
     source, stop, items = live(feed), threading.Event(), []
     for item in source.frames(stop):
@@ -133,3 +133,33 @@ def test_no_error_ends_a_camera_and_frames_go_on_afterwards(error: Exception, se
         "camera cam stopped sending; trying again",
     ]
     assert (source.failures, source.reconnects) == (3, 1)
+
+
+def test_a_camera_that_sends_one_image_a_connection_is_asked_less_and_less_often() -> None:
+    source = live(FakeCamera([[grey_image(i)] for i in range(5)]), backoff_first_s=0.05, backoff_max_s=5.0)
+    items, times = [], []
+    for item in source.frames(threading.Event()):
+        items.append(item)
+        if isinstance(item, Frame):
+            times.append(item.time_s)
+        if len(times) == 4:
+            break
+    assert times[3] - times[2] > times[1] - times[0]
+    assert times[3] - times[0] > 0.5 * (0.05 + 0.1 + 0.2)
+    assert str(items[1]) == (
+        "camera cam sent one image and stopped; give the address of its video stream, not of a snapshot"
+    )
+
+
+def test_waits_are_short_again_after_a_connection_that_held() -> None:
+    passes: list[list[Image] | SourceError] = [SourceError("refused")] * 6
+    passes += [[grey_image(i % 2) for i in range(30)], [grey_image(9)]]
+    source = live(FakeCamera(passes, 0.02), backoff_first_s=0.01, backoff_max_s=10.0, timeout_s=0.3)
+    last_s = waited_s = 0.0
+    for item in source.frames(threading.Event()):
+        if isinstance(item, Frame):
+            if item.image[0, 0, 0] == 9:
+                waited_s = item.time_s - last_s
+                break
+            last_s = item.time_s
+    assert 0 < waited_s < 0.2
