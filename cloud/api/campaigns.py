@@ -12,7 +12,7 @@ from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
 from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
 from cloud.campaigns.requirements import refuse_unmet
-from cloud.data.datasets import DataRole
+from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
 from cloud.store.records import Campaign, CampaignPlan, CampaignState
 from messaging.resources import (

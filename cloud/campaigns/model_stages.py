@@ -16,8 +16,9 @@ from cloud.campaigns.outputs import (
     TrialOutput,
 )
 from cloud.campaigns.stage import StageResult, StageWork
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import LabelledImage, open_labelled
+from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
 from cloud.evaluation.evaluate import Evaluation, Tally, evaluate_all

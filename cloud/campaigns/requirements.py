@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.campaigns.planning import class_to_generate
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import list_labelled
+from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.register import ModeRegister

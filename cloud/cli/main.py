@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 
 from cloud.cli.campaigns import campaign
+from cloud.cli.data import data_app
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout
-from cloud.cli.setup import cloud_app, config, data_app, db, doctor, init, keys_app
+from cloud.cli.setup import cloud_app, config, db, doctor, init, keys_app
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging, report_error

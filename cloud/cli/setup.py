@@ -1,4 +1,4 @@
-"""`blindspot init|doctor|cloud|config|data|db`: setting up and running the cloud on this machine."""
+"""`blindspot init|doctor|cloud|config|db`: setting up and running the cloud on this machine."""
 
 import asyncio
 import json
@@ -26,9 +26,6 @@ from messaging.runtime.stopping import async_stop_on_signals
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign releases.")
 config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
-data_app = typer.Typer(
-    help="Add labelled images for training, evaluation and backgrounds.", no_args_is_help=True
-)
 db = typer.Typer(help="The cloud's database.", no_args_is_help=True)
 
 ConfigOption = Annotated[
@@ -142,41 +139,6 @@ def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json(values)
     else:
         out.print(yaml.safe_dump(values, sort_keys=False), end="")
-
-
-@data_app.command("add")
-def add_data(
-    folder: Annotated[
-        Path, typer.Argument(help="folder with images/, labels/ and classes.json; for backgrounds, images")
-    ],
-    role: Annotated[str, typer.Option(help="base, replay, calibration, holdout or background")],
-    name: Annotated[str | None, typer.Option(help="name in lists; default: that of the folder")] = None,
-    data: DataOption = DEFAULT_DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """Add a folder of images with one role; it is copied and never changed."""
-    from cloud.data.datasets import DatasetRegister, role_of
-
-    dataset = DatasetRegister(DataFolder(data).datasets).add(folder, role_of(role), name)
-    if as_json:
-        print_json({"digest": dataset.digest, "role": dataset.role, "images": dataset.images})
-    else:
-        content = f"{dataset.images} images, {dataset.boxes} boxes in role {dataset.role}"
-        notes.print(f"{content}: {dataset.digest}")
-
-
-@data_app.command("list")
-def list_data(data: DataOption = DEFAULT_DATA) -> None:
-    """List datasets by role."""
-    from cloud.data.datasets import DatasetRegister
-
-    rows = [
-        (d.role, d.name, d.images, d.boxes, len(d.scenes), d.digest[:12])
-        for d in DatasetRegister(DataFolder(data).datasets).all()
-    ]
-    columns = ("role", "name", "images", "boxes", "scenes", "digest")
-    empty = "No data yet; add some with `blindspot data add FOLDER --role ROLE`."
-    print_table("Datasets", columns, rows, empty)
 
 
 @db.command("migrate")

@@ -4,14 +4,11 @@ Reads a data set in the layout of `data/hazards` (images/train, labels/train, da
 `source` column) and writes a labelled folder.
 """
 
-import csv
 import shutil
 from pathlib import Path
 
-import yaml
-
 from cloud.data.labelled_images import write_class_names
-from cloud.errors import DataRefused
+from cloud.data.photograph_index import read_photograph_index
 
 CERTAIN_SOURCES = frozenset({"dfire", "furg", "dnit", "intel"})
 
@@ -21,21 +18,11 @@ def certain_photographs(data: Path, folder: Path) -> Path:
 
     Raises `DataRefused` when `data` has another layout.
     """
-    try:
-        names = yaml.safe_load((data / "data.yaml").read_text())["names"]
-        with (data / "index.csv").open(newline="") as file:
-            rows = [
-                r for r in csv.DictReader(file) if r["split"] == "train" and r["source"] in CERTAIN_SOURCES
-            ]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise DataRefused(
-            f"{data} is not the hazards data set ({error!r}); it needs data.yaml and index.csv"
-        ) from error
-    write_class_names(folder, [names[index] for index in sorted(names)])
+    names, rows = read_photograph_index(data, "train")
+    write_class_names(folder, names)
     for row in rows:
-        image = data / row["file"]
-        shutil.copyfile(image, folder / "images" / image.name)
-        labels = data / "labels" / image.relative_to(data / "images").with_suffix(".txt")
-        if labels.exists():
-            shutil.copyfile(labels, folder / "labels" / labels.name)
+        if row.values["source"] in CERTAIN_SOURCES:
+            shutil.copyfile(row.image, folder / "images" / row.image.name)
+            if row.labels.exists():
+                shutil.copyfile(row.labels, folder / "labels" / row.labels.name)
     return folder

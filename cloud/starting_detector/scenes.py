@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.data.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
+from cloud.data.boxes import TrueBox
+from cloud.data.labelled_images import LabelledImage, write_index, write_labelled
 from messaging.taxonomy import Condition, Light, Weather
 from synth.street import DRAWN_CLASSES, DRAWN_CONDITIONS, WorldName, draw_still
 
@@ -66,6 +67,6 @@ def draw_folder(scenes: SceneSet, folder: Path, class_names: Sequence[str] = DRA
     rows = []
     for labelled in drawn(scenes):
         write_labelled(folder, labelled.name, labelled.image, labelled.boxes, class_names)
-        rows.append((labelled.name, labelled.name, labelled.condition))
+        rows.append((f"{labelled.name}.jpg", labelled.name, labelled.condition))
     write_index(folder, rows)
     return folder

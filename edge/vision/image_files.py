@@ -42,7 +42,7 @@ def read_image(path: Path) -> Image:
         raise ImageRefused(f"image {error}") from None
     except MemoryError:
         raise ImageRefused(f"image {path} does not fit into memory; scale it down or remove it") from None
-    pixels = _decoded(data, f"image {path}")
+    pixels = decode_pixels(data, f"image {path}")
     if pixels.dtype == np.uint16 and path.parent not in _stretched_folders:
         _stretched_folders.add(path.parent)
         logger.warning(
@@ -55,7 +55,7 @@ def read_image(path: Path) -> Image:
 
 def decode_image(data: bytes, origin: str) -> Image:
     """The image in the bytes of a file; `origin` names it. Raises `ImageRefused` as `read_image`."""
-    return to_8_bit(_decoded(data, origin))
+    return to_8_bit(decode_pixels(data, origin))
 
 
 def to_8_bit(pixels: npt.NDArray[np.uint8 | np.uint16]) -> Image:
@@ -72,7 +72,8 @@ def to_8_bit(pixels: npt.NDArray[np.uint8 | np.uint16]) -> Image:
     return np.asarray(np.rint(levels), np.uint8)[pixels]
 
 
-def _decoded(data: bytes, origin: str) -> npt.NDArray[np.uint8 | np.uint16]:
+def decode_pixels(data: bytes, origin: str) -> npt.NDArray[np.uint8 | np.uint16]:
+    """The pixels (h, w, 3) BGR with the depth that they are stored in. Raises `ImageRefused`."""
     _check_header(data, origin)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)

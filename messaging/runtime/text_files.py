@@ -58,12 +58,26 @@ def decode_text(data: bytes, *, origin: str) -> str:
 
 def read_json(path: Path, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Any:
     """The JSON document in the file. Raises `FileFault` with the line of the first mistake."""
-    text = read_text(path, limit_bytes=limit_bytes)
+    return decode_json(read_text(path, limit_bytes=limit_bytes), origin=str(path))
+
+
+def decode_json(text: str, *, origin: str) -> Any:
+    """The JSON document in a text. Raises `FileFault`, also for a key that stands twice; `origin` names it."""
     if not text.strip():
-        raise FileFault(f"{path} is empty; expected a JSON document")
+        raise FileFault(f"{origin} is empty; expected a JSON document")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
-        raise FileFault(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
+        raise FileFault(f"{origin} line {error.lineno}: not valid JSON ({error.msg})") from None
     except RecursionError:
-        raise FileFault(f"{path}: JSON nested too deeply") from None
+        raise FileFault(f"{origin}: JSON nested too deeply") from None
+    except ValueError as error:
+        raise FileFault(f"{origin}: not valid JSON ({str(error)[:120]})") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        raise ValueError(f"key {twice[:40]!r} stands twice")
+    return values

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
+from cloud.data.roles import DataRole
 from cloud.settings import DataFolder
 from cloud.starting_detector.scenes import BASE_TRAINING, CAMPAIGN_CALIBRATION, HOLDOUT, draw_folder
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
+from cloud.data.roles import DataRole
 from cloud.demo.photographs.roles import Photograph, Roles, write_folder
 from cloud.starting_detector import REFERENCE_WEIGHTS
 from cloud.starting_detector.coco import coco_start

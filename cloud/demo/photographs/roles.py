@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from cloud.data.labelled_images import NormalisedBox, read_labels, write_class_names
+from cloud.data.boxes import NormalisedBox
+from cloud.data.labelled_images import label_text, write_class_names
+from cloud.data.photograph_index import PhotographRow, read_labels, read_photograph_index
 from cloud.errors import DataRefused
 
 SMALL_PX = 32.0
@@ -64,30 +64,23 @@ class Photograph:
 
 def read_photographs(data: Path, split: str) -> tuple[Photograph, ...]:
     """The photographs of one split, `train` or `val`, in the order of the index. Raises `DataRefused`."""
+    classes, rows = read_photograph_index(data, split)
     try:
-        names = yaml.safe_load((data / "data.yaml").read_text())["names"]
-        classes = [names[index] for index in sorted(names)]
-        with (data / "index.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == split]
-        return tuple(_photograph(data, row, classes) for row in rows)
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise DataRefused(
-            f"{data} is not the hazards data set ({error!r}); it needs data.yaml and index.csv"
-        ) from error
+        return tuple(_photograph(row, classes) for row in rows)
+    except (KeyError, ValueError) as error:
+        raise DataRefused(f"{data} is not the hazards data set: {error!r} in index.csv") from None
 
 
-def _photograph(data: Path, row: dict[str, str], classes: Sequence[str]) -> Photograph:
-    path = data / row["file"]
-    labels = data / "labels" / path.relative_to(data / "images").with_suffix(".txt")
+def _photograph(row: PhotographRow, classes: Sequence[str]) -> Photograph:
     return Photograph(
-        path=path,
-        labels=labels,
-        source=row["source"],
-        scene=row["scene"],
-        condition=row["condition"],
-        width=int(row["width"]),
-        height=int(row["height"]),
-        boxes=read_labels(labels, classes),
+        path=row.image,
+        labels=row.labels,
+        source=row.values["source"],
+        scene=row.values["scene"],
+        condition=row.values["condition"],
+        width=int(row.values["width"]),
+        height=int(row.values["height"]),
+        boxes=read_labels(row.labels, classes),
     )
 
 
@@ -169,10 +162,7 @@ def write_folder(photographs: Iterable[Photograph], folder: Path, classes: Seque
         writer.writerow(["file", "scene", "condition"])
         for photograph in photographs:
             shutil.copyfile(photograph.path, folder / "images" / photograph.path.name)
-            lines = [
-                f"{classes.index(box.class_name)} " + " ".join(f"{v:.6f}" for v in box.cxcywh)
-                for box in photograph.boxes
-            ]
-            (folder / "labels" / f"{photograph.path.stem}.txt").write_text("\n".join(lines))
+            text = label_text(photograph.boxes, classes)
+            (folder / "labels" / f"{photograph.path.stem}.txt").write_text(text)
             writer.writerow([f"images/{photograph.path.name}", photograph.scene, photograph.condition])
     return folder

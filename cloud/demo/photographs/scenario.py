@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
+from cloud.data.roles import DataRole
 from cloud.demo.drawn.footage import camera_folder
 from cloud.demo.photographs.detectors import COCO_FILE, JUDGE_RECIPE, START_RECIPE, PhotoDetectors
 from cloud.demo.photographs.roles import POTHOLE, Photograph, Roles, read_photographs, roles_of, write_folder

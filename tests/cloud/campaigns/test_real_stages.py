@@ -7,7 +7,7 @@ import pytest
 
 from cloud.app import campaign_requirements, campaign_stages, starting_model
 from cloud.campaigns import image_stages
-from cloud.data.datasets import DataRole
+from cloud.data.roles import DataRole
 from cloud.settings import (
     ApiSettings,
     CampaignSettings,

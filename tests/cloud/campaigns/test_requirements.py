@@ -7,7 +7,7 @@ import pytest
 
 from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, campaign_requirements
-from cloud.data.datasets import DataRole
+from cloud.data.roles import DataRole
 from cloud.errors import NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
 from messaging.resources import (

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.data.datasets import DataRole, DatasetRegister, role_of
-from cloud.data.labelled_images import TrueBox, write_index, write_labelled
+from cloud.data.boxes import TrueBox
+from cloud.data.datasets import DatasetRegister
+from cloud.data.labelled_images import write_index, write_labelled
+from cloud.data.roles import DataRole, role_of
 from cloud.errors import DataRefused
 from messaging.taxonomy import Condition
 
@@ -17,7 +19,7 @@ def folder_of(path: Path, names: tuple[str, ...], *, scene: str | None = None) -
     for name in names:
         write_labelled(path, name, GREY, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
     if scene is not None:
-        write_index(path, [(name, scene, Condition()) for name in names])
+        write_index(path, [(f"{name}.jpg", scene, Condition()) for name in names])
     return path
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.data.labelled_images import TrueBox, list_labelled, open_labelled, scene_of, write_labelled
+from cloud.data.boxes import TrueBox
+from cloud.data.labelled_images import list_labelled, open_labelled, scene_of, write_labelled
 from cloud.errors import DataRefused
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.labelled_images import square_images

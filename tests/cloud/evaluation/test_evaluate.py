@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud.data.labelled_images import TrueBox
+from cloud.data.boxes import TrueBox
 from cloud.evaluation.evaluate import Evaluation, evaluate, evaluate_all
 from messaging.taxonomy import Condition
 from tests.support.cloud.labelled_images import ScriptedDetector, detections, labelled_image

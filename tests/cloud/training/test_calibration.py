@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cloud.data.labelled_images import TrueBox
+from cloud.data.boxes import TrueBox
 from cloud.training.calibration import (
     best_threshold,
     choose_thresholds,

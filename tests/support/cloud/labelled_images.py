@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.data.labelled_images import LabelledImage, TrueBox, write_index, write_labelled
+from cloud.data.boxes import TrueBox
+from cloud.data.labelled_images import LabelledImage, write_index, write_labelled
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
 from messaging.releases import BundleDescription
@@ -28,7 +29,7 @@ def square_images(
         image[y : y + side, x : x + side] = (30, 30, 230)
         name = f"{scene}_{number:03d}"
         write_labelled(folder, name, image, [TrueBox("fire", (x, y, x + side, y + side))], NAMES)
-        rows.append((name, scene, Condition.parse(condition)))
+        rows.append((f"{name}.jpg", scene, Condition.parse(condition)))
     write_index(folder, rows)
     return folder
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.data.datasets import DataRole, DatasetRegister
+from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import list_labelled
+from cloud.data.roles import DataRole
 from cloud.demo.photographs.roles import (
     CAMERA_ROADS,
     Photograph,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cloud.data.labelled_images import NormalisedBox
+from cloud.data.boxes import NormalisedBox
 from cloud.demo.outcome import CloudState
 from cloud.demo.photographs.outcome import RealTruth, figures_of_real, real_outcome
 from cloud.demo.photographs.roles import Photograph
