@@ -123,17 +123,10 @@ def list_data(path: ConfigOption = None, data: StoreOption = None, as_json: Json
         return
     columns = ("role", "name", "images", "no hazard", "boxes", "classes", "conditions", "scenes", "digest")
     rows = [
-        (
-            d.role,
-            d.name,
-            *(d.images, d.empty_images, d.boxes),
-            d.classes,
-            d.conditions,
-            len(d.scenes),
-            short(d.digest),
-        )
+        (d.role, d.name, d.images, d.empty_images, d.boxes, d.classes, d.conditions, len(d.scenes),
+         short(d.digest))
         for d in found
-    ]
+    ]  # fmt: skip
     empty = "No data yet; add some with `blindspot data add FOLDER --role ROLE`."
     print_table("Datasets", columns, rows, empty)
 
@@ -180,11 +173,21 @@ def _options(
     return ReadingOptions(
         role=role,
         classes=settings.taxonomy.names,
+        trained_classes=_trained_classes(settings),
         class_map=parse_class_map(maps or (), drop or ()),
         split=split,
         segments_as_boxes=segments_as_boxes,
         still_s=STILL_S,
     )
+
+
+def _trained_classes(settings: CloudSettings) -> tuple[str, ...] | None:
+    """The classes of the starting detector, which every later one has too; None where none is installed."""
+    from cloud.detector.weights import read_weights
+    from cloud.starting_detector import STARTING_WEIGHTS, shipped
+
+    path = settings.starting_weights or shipped(STARTING_WEIGHTS)
+    return None if path is None else tuple(read_weights(path).card.class_names)
 
 
 def _refuse_sheet(sheet: Path, folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Labelled boxes, and the rows of YOLO label files that they are read from.
 
 A row is `index x y width height`, fractions of the image, blanks between. Nothing is repaired: a row that is
-no box, leaves the image, or stands twice in its file is a fault. Polygons are boxes only on request.
+no box, or leaves the image, is a fault; one that stands twice in its file counts once and is noted.
+Polygons are boxes only on request.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from cloud.data.faults import Findings
 
 SLACK = 0.02
+TWICE = "boxes stand twice and count once"
 FEWEST_POLYGON_FIELDS = 7
 _FORM = "write `index x y width height`, fractions of the image from 0 to 1, blanks between"
 _POLYGON = "convert it to boxes, or read its bounding box with --segments-as-boxes"
@@ -60,7 +62,7 @@ def parse_rows(
         index, cxcywh = found
         box = NormalisedBox(class_names[index], cxcywh)
         if box in boxes:
-            findings.fault(where, f"the box of line {boxes[box]} again", "remove one of them", line=line)
+            findings.gather(TWICE, f"{where} line {line}")
         boxes.setdefault(box, line)
     return tuple(boxes)
 

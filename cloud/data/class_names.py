@@ -78,11 +78,11 @@ class ClassMap:
             if target is None or known is None or target in known:
                 continue
             near, shown = _nearest(target, known), _quoted(name)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = f"did you mean {near!r}? " if near else ""
             findings.fault(
                 where if target == name else "--map",
-                f"this deployment has no class {target!r}, it has {', '.join(known)}{hint}",
-                f"use --map {shown}={near or 'CLASS'}, or leave its boxes out with --drop {shown}",
+                f"this deployment has no class {target!r}, it has {', '.join(known)}",
+                f"{hint}use --map {shown}={near or 'CLASS'}, or leave its boxes out with --drop {shown}",
             )
         return targets
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloud.data.boxes import SLACK, NormalisedBox, box_fault
+from cloud.data.boxes import SLACK, TWICE, NormalisedBox, box_fault
 from cloud.data.faults import Findings
 from cloud.data.file_trees import FileTree
 from cloud.data.listing import ListedImage, Listing, is_image
@@ -169,7 +169,7 @@ def _boxes(
             if isinstance(box, str):
                 findings.fault(where, f"{shown} of {image.path or 'a missing image'}: {box}", _EXPORT)
             elif box in boxes[image.path]:
-                findings.fault(where, f"{shown} of {image.path}: the same box again", "remove one of them")
+                findings.gather(TWICE, f"{where} {shown}")
             else:
                 boxes[image.path].append(box)
         seen.add(identity if _is_id(identity) else None)

@@ -65,10 +65,10 @@ def choose(images: Sequence[DescribedImage], most: int = MOST_IMAGES) -> list[De
     chosen: dict[str, DescribedImage] = {}
     while any(queues) and len(chosen) < most:
         for queue in queues:
-            while queue and queue[0].path in chosen:
-                queue.pop(0)
-            if queue and len(chosen) < most:
-                chosen[queue[0].path] = queue.pop(0)
+            image = next((one for one in queue if one.path not in chosen), None)
+            queue[:] = queue[queue.index(image) + 1 :] if image is not None else []
+            if image is not None and len(chosen) < most:
+                chosen[image.path] = image
     for one in order:
         if len(chosen) < most:
             chosen.setdefault(one.path, one)

@@ -110,7 +110,7 @@ class DatasetRegister:
         findings = Findings(list(described.faults), list(described.notes))
         if options.role is not None:
             self._check_other_roles(described, options.role, findings)
-        return replace(described, faults=tuple(findings.faults), notes=tuple(findings.notes))
+        return replace(described, faults=tuple(findings.faults), notes=findings.every_note)
 
     def add(
         self, source: Path, role: DataRole, name: str | None = None, options: ReadingOptions | None = None

@@ -30,7 +30,7 @@ from cloud.data.index_file import (
 )
 from cloud.data.layouts import list_dataset
 from cloud.data.listing import EVERY_SPLIT, ListedImage, Listing, ReadingOptions
-from cloud.data.role_rules import check_role
+from cloud.data.role_rules import check_role, check_trained_classes
 from edge.errors import ImageRefused
 from edge.vision.image_files import decode_pixels
 from messaging.errors import FileFault
@@ -38,6 +38,7 @@ from messaging.runtime.text_files import decode_text
 from messaging.taxonomy import Condition
 
 LONGEST_SIDE_RATIO = 100
+_DEEP = "images with 16 bits per channel, stretched to 8 bits when they are read"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def describe(source: Path, options: ReadingOptions, *, with_pixels: bool = True)
     listing = list_dataset(source, options, findings)
     if listing is None:
         return DatasetDescription(
-            str(source), "not read", None, (), (), tuple(findings.faults), tuple(findings.notes)
+            str(source), "not read", None, (), (), tuple(findings.faults), findings.every_note
         )
     rows = _index_rows(listing, findings)
     chosen = _of_split(listing, rows, options, findings)
@@ -108,19 +109,17 @@ def describe(source: Path, options: ReadingOptions, *, with_pixels: bool = True)
     class_names, boxes = _mapped(listing, boxes, options, findings)
     images = [_described(image, names[image.path], boxes[image.path], rows, findings) for image in chosen]
     if with_pixels:
-        deep: list[str] = []
-        images = [_with_pixels(image, listing, deep, findings) for image in images]
-        if deep:
-            what = "with 16 bits per channel, whose range is stretched to 8 bits when they are read"
-            findings.note(f"{len(deep)} images {what}: {some(deep)}")
+        images = [_with_pixels(image, listing, findings) for image in images]
         _report_copies(images, findings)
     if listing.other_images:
         findings.note(f"{len(listing.other_images)} images do not take part: {some(listing.other_images)}")
+    if options.trained_classes is not None:
+        check_trained_classes(options.role, options.trained_classes, images, findings)
     check_role(options.role, listing.tree.origin, images, findings)
     listing.tree.report_changes(findings, options.still_s)
     return DatasetDescription(
         str(source), listing.layout, listing.tree, class_names, tuple(images),
-        tuple(findings.faults), tuple(findings.notes),
+        tuple(findings.faults), findings.every_note,
     )  # fmt: skip
 
 
@@ -242,13 +241,8 @@ def _described(
     )
 
 
-def _with_pixels(
-    image: DescribedImage, listing: Listing, deep: list[str], findings: Findings
-) -> DescribedImage:
-    """The image with digest and size in pixels; what cannot be used for training is a fault.
-
-    Paths of images with 16 bits per channel are appended to `deep`.
-    """
+def _with_pixels(image: DescribedImage, listing: Listing, findings: Findings) -> DescribedImage:
+    """The image with digest and size in pixels; what cannot be used for training is a fault."""
     try:
         data = listing.tree.read(image.path)
         pixels = decode_pixels(data, image.path)
@@ -263,7 +257,7 @@ def _with_pixels(
         what = f"is a strip of {width} x {height} pixels, of which a detector sees nothing"
         findings.fault(image.path, what, "crop it or remove it")
     if pixels.dtype == np.uint16:
-        deep.append(image.path)
+        findings.gather(_DEEP, image.path)
     return replace(image, digest=hashlib.sha256(data).hexdigest(), width=width, height=height)
 
 
@@ -273,12 +267,9 @@ def _report_copies(images: Sequence[DescribedImage], findings: Findings) -> None
     for image in images:
         if image.digest:
             same[image.digest].append(image)
-    twice = []
     for first, *others in same.values():
-        twice += [f"{other.path} = {first.path}" for other in others]
         for other in others:
+            findings.gather("images are copies of others", f"{other.path} of {first.path}")
             if set(other.boxes) != set(first.boxes):
                 what = f"is the same image as {first.path}, with other labels"
                 findings.fault(other.path, what, "remove one of them")
-    if twice:
-        findings.note(f"{len(twice)} images are copies of others: {some(twice)}")

@@ -29,10 +29,14 @@ class Fault:
 
 @dataclass
 class Findings:
-    """Faults and notes of one reading. A note is something that a person should know and that is no fault."""
+    """Faults and notes of one reading. A note is something that a person should know and that is no fault.
+
+    `gathered` has what may concern many files: the names by what is said of them.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    gathered: dict[str, list[str]] = field(default_factory=dict)
 
     def fault(self, where: str, what: str, remedy: str, *, line: int | None = None) -> None:
         """Record a fault."""
@@ -50,6 +54,18 @@ class Findings:
     def note(self, text: str) -> None:
         """Record a note."""
         self.notes.append(text)
+
+    def gather(self, what: str, name: str) -> None:
+        """Record a note that may concern many files; they become one note with a count."""
+        self.gathered.setdefault(what, []).append(name)
+
+    @property
+    def every_note(self) -> tuple[str, ...]:
+        """All notes, gathered ones last."""
+        return (
+            *self.notes,
+            *(f"{len(names)} {what}: {some(names)}" for what, names in self.gathered.items()),
+        )
 
 
 def refuse(origin: str, faults: list[Fault] | tuple[Fault, ...]) -> None:

@@ -24,6 +24,7 @@ class ReadingOptions:
     Attributes:
         role: what it will be used for; None checks what holds for every role.
         classes: the classes of this deployment; None accepts every class.
+        trained_classes: those of the detector to train; None does not ask.
         class_map: renames and drops classes.
         split: the split to read, or `all`.
         segments_as_boxes: read polygons as their bounding boxes.
@@ -32,6 +33,7 @@ class ReadingOptions:
 
     role: DataRole | None = None
     classes: tuple[str, ...] | None = DEFAULT_TAXONOMY.names
+    trained_classes: tuple[str, ...] | None = None
     class_map: ClassMap = field(default_factory=ClassMap)
     split: str | None = None
     segments_as_boxes: bool = False

@@ -12,7 +12,7 @@ from cloud.errors import DataRefused
 from messaging.errors import FileFault
 from messaging.runtime.text_files import read_text
 
-_COLUMNS = (FILE, SPLIT, "source", "scene", "condition")
+_COLUMNS = (FILE, SPLIT, "source")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ def read_photograph_index(data: Path, split: str) -> tuple[tuple[str, ...], tupl
         parsed = parse_data_yaml(read_text(data / "data.yaml"), "data.yaml", findings)
         rows = parse_index(read_text(data / "index.csv"), "index.csv", findings)
     except FileFault as error:
-        raise DataRefused(f"{data} is not the hazards data set: {error}") from None
+        raise DataRefused(
+            f"{data} is not the hazards data set ({error}); it needs data.yaml and index.csv"
+        ) from None
     for column in _COLUMNS:
         if rows and column not in rows[0].values:
             findings.fault("index.csv", f"no column {column!r}", "use the index of the data set", line=1)

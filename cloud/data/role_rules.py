@@ -24,6 +24,21 @@ class LabelledPath(Protocol):
         """Its hazards."""
 
 
+def check_trained_classes(
+    role: DataRole | None, trained: Sequence[str], images: Sequence[LabelledPath], findings: Findings
+) -> None:
+    """Record boxes of classes that the detector does not have: it cannot be trained on them or measured."""
+    for name in sorted({box.class_name for image in images for box in image.boxes} - set(trained)):
+        paths = tuple(image.path for image in images if any(box.class_name == name for box in image.boxes))
+        what = f"the detector has no class {name!r}, it has {', '.join(trained)}; {len(paths)} images have it"
+        if role in TRAINING_ROLES:
+            findings.fault(
+                some(paths, 1), what, f"leave its boxes out with --drop {name}, or map it with --map"
+            )
+        else:
+            findings.note(f"{what}; these boxes are not counted")
+
+
 def check_role(
     role: DataRole | None, origin: str, images: Sequence[LabelledPath], findings: Findings
 ) -> None:

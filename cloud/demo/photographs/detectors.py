@@ -59,10 +59,11 @@ class PhotoDetectors:
 
     def make_judge(self, roles: Roles, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
         """The judge and teacher: trained on potholes of every size."""
+        learned = tuple(dict.fromkeys((*roles.judge, *roles.base[::8])))
         plan = TrainingPlan(
             parent=self._parent(REFERENCE_WEIGHTS),
             name="photo-judge",
-            replay=(self._dataset((*roles.judge, *roles.base[::8]), DataRole.BASE, "judge"),),
+            replay=(self._dataset(learned, DataRole.BASE, "judge"),),
             calibration=(self._dataset(roles.judge_calibration, DataRole.HOLDOUT, "judge-calibration"),),
             recipe=self.judge,
         )

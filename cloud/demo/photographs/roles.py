@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.data.boxes import NormalisedBox
+from cloud.data.index_file import parse_condition
 from cloud.data.labelled_images import label_text, write_class_names
 from cloud.data.photograph_index import PhotographRow, read_labels, read_photograph_index
 from cloud.errors import DataRefused
+from messaging.taxonomy import Condition
 
 SMALL_PX = 32.0
 LONGER_SIDE_PX = 640.0
@@ -164,5 +166,6 @@ def write_folder(photographs: Iterable[Photograph], folder: Path, classes: Seque
             shutil.copyfile(photograph.path, folder / "images" / photograph.path.name)
             text = label_text(photograph.boxes, classes)
             (folder / "labels" / f"{photograph.path.stem}.txt").write_text(text)
-            writer.writerow([f"images/{photograph.path.name}", photograph.scene, photograph.condition])
+            condition = parse_condition(photograph.condition) or Condition()
+            writer.writerow([f"images/{photograph.path.name}", photograph.scene, condition.key])
     return folder

@@ -12,12 +12,11 @@ from cloud.data.roles import DataRole, role_of
 from cloud.errors import DataRefused
 from messaging.taxonomy import Condition
 
-GREY = np.full((32, 32, 3), 90, np.uint8)
-
 
 def folder_of(path: Path, names: tuple[str, ...], *, scene: str | None = None) -> Path:
-    for name in names:
-        write_labelled(path, name, GREY, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
+    for number, name in enumerate(names):
+        grey = np.full((32, 32, 3), 20 * number + ord(path.name[0]), np.uint8)
+        write_labelled(path, name, grey, [TrueBox("fire", (4, 4, 12, 12))], ["fire"])
     if scene is not None:
         write_index(path, [(f"{name}.jpg", scene, Condition()) for name in names])
     return path

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cloud.data.boxes import TrueBox
-from cloud.data.labelled_images import list_labelled, open_labelled, scene_of, write_labelled
+from cloud.data.index_file import scene_of
+from cloud.data.labelled_images import list_labelled, open_labelled, write_labelled
 from cloud.errors import DataRefused
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.labelled_images import square_images
@@ -62,7 +63,7 @@ def test_an_image_without_a_label_file_has_no_hazard(tmp_path: Path) -> None:
         ("2 0.5 0.5 0.2 0.2", "class index 2"),
         ("-1 0.5 0.5 0.2 0.2", "class index -1"),
         ("0 0.9 0.5 0.4 0.2", "leaves the image"),
-        ("0 0.5 0.5 0.0 0.2", "leaves the image"),
+        ("0 0.5 0.5 0.0 0.2", "is empty"),
         ("0 40 50 20 20", "leaves the image"),
         ("0 nan 0.5 0.2 0.2", "leaves the image"),
     ],

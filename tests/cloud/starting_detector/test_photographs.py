@@ -1,12 +1,13 @@
 """Photographs for the starting detector: only training images of sources with a certain licence."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cv2 import imwrite
 
-from cloud.data.labelled_images import list_labelled, read_class_names
+from cloud.data.labelled_images import list_labelled
 from cloud.errors import DataRefused
 from cloud.starting_detector.photographs import certain_photographs
 
@@ -36,7 +37,7 @@ def test_only_training_images_of_certain_licence_are_copied_with_their_labels(
     data: Path, tmp_path: Path
 ) -> None:
     folder = certain_photographs(data, tmp_path / "out")
-    assert read_class_names(folder) == ("fire", "smoke")
+    assert tuple(json.loads((folder / "classes.json").read_text())) == ("fire", "smoke")
     found = {file.path.name: [box.class_name for box in file.boxes] for file in list_labelled(folder)}
     assert found == {"a.jpg": ["smoke"], "d.jpg": []}
 
