@@ -62,7 +62,7 @@ def read_json(path: Path, *, limit_bytes: int = TEXT_LIMIT_BYTES) -> Any:
 
 
 def decode_json(text: str, *, origin: str) -> Any:
-    """The JSON document in a text. Raises `FileFault`, also for a key that stands twice; `origin` names it."""
+    """The JSON document in a text. Raises `FileFault`, also for a repeated key; `origin` names it."""
     if not text.strip():
         raise FileFault(f"{origin} is empty; expected a JSON document")
     try:

@@ -37,7 +37,7 @@ def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_not
 def test_a_scene_may_not_be_in_training_and_holdout(second: DataRole, tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
     register.add(folder_of(tmp_path / "a", ("x_1",), scene="bridge"), DataRole.REPLAY)
-    with pytest.raises(DataRefused, match=r"scene 'bridge' of .* is in role replay already"):
+    with pytest.raises(DataRefused, match=r"scene 'bridge' is in role replay already"):
         register.add(folder_of(tmp_path / "b", ("y_1",), scene="bridge"), second)
     assert len(register.all()) == 1
 
