@@ -15,6 +15,7 @@ import numpy as np
 from cloud.data.boxes import NormalisedBox
 from cloud.data.faults import Fault, Findings, some
 from cloud.data.file_trees import FileTree
+from cloud.data.formats.choice import list_dataset
 from cloud.data.index_file import (
     CONDITION,
     INDEX,
@@ -28,7 +29,6 @@ from cloud.data.index_file import (
     parse_scene,
     scene_of,
 )
-from cloud.data.layouts import list_dataset
 from cloud.data.listing import EVERY_SPLIT, ListedImage, Listing, ReadingOptions
 from cloud.data.role_rules import check_role, check_trained_classes
 from edge.errors import ImageRefused

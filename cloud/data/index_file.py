@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud.data.faults import Findings, some
-from cloud.data.pairing import bare, plain, stem
+from cloud.data.formats.pairing import bare, plain, stem
 from messaging.taxonomy import Condition, Light, Weather
 
 INDEX = "index.csv"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.data.boxes import NormalisedBox, parse_rows
-from cloud.data.data_yaml import parse_data_yaml
 from cloud.data.faults import Findings, refuse
+from cloud.data.formats.data_yaml import parse_data_yaml
 from cloud.data.index_file import FILE, SPLIT, parse_index
 from cloud.errors import DataRefused
 from messaging.errors import FileFault

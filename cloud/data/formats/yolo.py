@@ -6,8 +6,8 @@ from cloud.data.boxes import NormalisedBox, parse_rows
 from cloud.data.class_names import parse_class_names
 from cloud.data.faults import Findings, some
 from cloud.data.file_trees import FileTree
+from cloud.data.formats.pairing import bare, pair
 from cloud.data.listing import ListedImage, Listing, ReadingOptions, is_image
-from cloud.data.pairing import bare, pair
 from messaging.errors import FileFault
 from messaging.runtime.text_files import decode_json, decode_text
 

@@ -3,13 +3,13 @@
 import zipfile
 from pathlib import Path
 
-from cloud.data.coco import find_coco, list_coco
-from cloud.data.data_yaml import SUFFIXES, has_names, list_data_yaml
 from cloud.data.faults import Findings, some
 from cloud.data.file_trees import FileTree, FolderTree
+from cloud.data.formats.coco import find_coco, list_coco
+from cloud.data.formats.data_yaml import SUFFIXES, has_names, list_data_yaml
+from cloud.data.formats.yolo import CLASSES_JSON, in_folder, label_files, list_yolo_folder, name_lists
 from cloud.data.listing import ListedImage, Listing, ReadingOptions, is_image
 from cloud.data.roles import DataRole
-from cloud.data.yolo import CLASSES_JSON, in_folder, label_files, list_yolo_folder, name_lists
 from cloud.data.zip_tree import ZipTree
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from cloud.data.class_names import parse_class_names
 from cloud.data.faults import Findings, some
 from cloud.data.file_trees import FileTree, FolderTree
+from cloud.data.formats.yolo import list_yolo
 from cloud.data.listing import Listing, ReadingOptions, is_image
 from cloud.data.yaml_text import parse_yaml
-from cloud.data.yolo import list_yolo
 from messaging.errors import FileFault
 from messaging.runtime.text_files import decode_text
 

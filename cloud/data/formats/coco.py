@@ -14,8 +14,8 @@ from typing import Any
 from cloud.data.boxes import SLACK, TWICE, NormalisedBox, box_fault
 from cloud.data.faults import Findings
 from cloud.data.file_trees import FileTree
+from cloud.data.formats.pairing import plain
 from cloud.data.listing import ListedImage, Listing, is_image
-from cloud.data.pairing import plain
 from messaging.errors import FileFault
 from messaging.runtime.text_files import decode_json, decode_text
 
