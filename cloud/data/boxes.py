@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloud.data.faults import Findings
+from cloud.data.faults import DataFindings
 
 SLACK = 0.02
 TWICE = "boxes stand twice and count once"
@@ -46,7 +46,12 @@ class NormalisedBox:
 
 
 def parse_rows(
-    text: str, class_names: Sequence[str], where: str, findings: Findings, *, segments_as_boxes: bool = False
+    text: str,
+    class_names: Sequence[str],
+    where: str,
+    findings: DataFindings,
+    *,
+    segments_as_boxes: bool = False,
 ) -> tuple[NormalisedBox, ...]:
     """The boxes of one label file; what is no box is a fault with its line."""
     boxes: dict[NormalisedBox, int] = {}

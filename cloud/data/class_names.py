@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud.data.faults import Findings
+from cloud.data.faults import DataFindings
 from cloud.data.yaml_text import parse_yaml
 from cloud.errors import DataRefused
 from messaging.runtime.text_files import read_text
@@ -20,7 +20,7 @@ from messaging.taxonomy import UNKNOWN_CLASS
 _FORM = 'write the class names as a list, as ["fire", "smoke"]'
 
 
-def parse_class_names(value: Any, where: str, findings: Findings) -> tuple[str, ...] | None:
+def parse_class_names(value: Any, where: str, findings: DataFindings) -> tuple[str, ...] | None:
     """Names in the order of their indices, of a list, a mapping from 0, or `{"names": ...}`.
 
     None, with a fault, for everything else.
@@ -63,7 +63,7 @@ class ClassMap:
     renamed: Mapping[str, str | None] = field(default_factory=dict)
 
     def targets(
-        self, names: Sequence[str], known: Sequence[str] | None, where: str, findings: Findings
+        self, names: Sequence[str], known: Sequence[str] | None, where: str, findings: DataFindings
     ) -> dict[str, str | None]:
         """The target of each class; one that is not `known` is a fault. None knows every class."""
         for source in self.renamed:

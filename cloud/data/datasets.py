@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import TypeAdapter
 
 from cloud.data.description import DatasetDescription, DescribedImage, describe
-from cloud.data.faults import Findings, refuse, some
+from cloud.data.faults import DataFindings, refuse, some
 from cloud.data.labelled_images import label_text
 from cloud.data.listing import ReadingOptions
 from cloud.data.roles import DataRole, compatible
@@ -107,7 +107,7 @@ class DatasetRegister:
     def check(self, source: Path, options: ReadingOptions) -> DatasetDescription:
         """Describe a dataset, with what the datasets here forbid for its role. Changes nothing."""
         described = describe(source, options)
-        findings = Findings(list(described.faults), list(described.notes))
+        findings = DataFindings(list(described.faults), list(described.notes))
         if options.role is not None:
             self._check_other_roles(described, options.role, findings)
         return replace(described, faults=tuple(findings.faults), notes=findings.every_note)
@@ -174,7 +174,9 @@ class DatasetRegister:
                 inside.rmdir()
         return RemovedDataset(dataset, removed, left)
 
-    def _check_other_roles(self, described: DatasetDescription, role: DataRole, findings: Findings) -> None:
+    def _check_other_roles(
+        self, described: DatasetDescription, role: DataRole, findings: DataFindings
+    ) -> None:
         """No scene and no image may be in two roles, unless both are for training."""
         digests = {image.digest: image for image in described.images if image.digest}
         for dataset in self.all():

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cloud.data.boxes import NormalisedBox
-from cloud.data.faults import Fault, Findings, some
+from cloud.data.faults import DataFindings, Fault, some
 from cloud.data.file_trees import FileTree
 from cloud.data.formats.choice import list_dataset
 from cloud.data.index_file import (
@@ -96,7 +96,7 @@ class DatasetDescription:
 
 def describe(source: Path, options: ReadingOptions, *, with_pixels: bool = True) -> DatasetDescription:
     """Read a dataset; without pixels, images are neither opened nor compared."""
-    findings = Findings()
+    findings = DataFindings()
     listing = list_dataset(source, options, findings)
     if listing is None:
         return DatasetDescription(
@@ -123,7 +123,7 @@ def describe(source: Path, options: ReadingOptions, *, with_pixels: bool = True)
     )  # fmt: skip
 
 
-def _index_rows(listing: Listing, findings: Findings) -> Mapping[str, IndexRow]:
+def _index_rows(listing: Listing, findings: DataFindings) -> Mapping[str, IndexRow]:
     """The row of each image of the dataset, of whatever split."""
     odd = [path for path in listing.tree.paths if path.lower() == INDEX and path != INDEX]
     for path in odd:
@@ -140,7 +140,7 @@ def _index_rows(listing: Listing, findings: Findings) -> Mapping[str, IndexRow]:
 
 
 def _of_split(
-    listing: Listing, rows: Mapping[str, IndexRow], options: ReadingOptions, findings: Findings
+    listing: Listing, rows: Mapping[str, IndexRow], options: ReadingOptions, findings: DataFindings
 ) -> list[ListedImage]:
     """The images of the split that is asked for. Several splits and no choice are a fault for a role."""
     by_row = {path: row.values.get(SPLIT, "") for path, row in rows.items()}
@@ -166,7 +166,7 @@ def _of_split(
     return [image for image in images if image.split == wanted]
 
 
-def _store_names(paths: Sequence[str], findings: Findings) -> dict[str, str]:
+def _store_names(paths: Sequence[str], findings: DataFindings) -> dict[str, str]:
     """A file name for each image, its own where no other image has the same stem; otherwise with folders."""
     stems: dict[str, list[str]] = defaultdict(list)
     for path in paths:
@@ -189,7 +189,7 @@ def _mapped(
     listing: Listing,
     boxes: Mapping[str, tuple[NormalisedBox, ...]],
     options: ReadingOptions,
-    findings: Findings,
+    findings: DataFindings,
 ) -> tuple[tuple[str, ...], dict[str, tuple[NormalisedBox, ...]]]:
     """Class names and boxes in the classes of this deployment."""
     used = {box.class_name for found in boxes.values() for box in found}
@@ -222,7 +222,7 @@ def _described(
     name: str,
     boxes: tuple[NormalisedBox, ...],
     rows: Mapping[str, IndexRow],
-    findings: Findings,
+    findings: DataFindings,
 ) -> DescribedImage:
     row = rows.get(image.path)
     scene, condition = None, Condition()
@@ -241,7 +241,7 @@ def _described(
     )
 
 
-def _with_pixels(image: DescribedImage, listing: Listing, findings: Findings) -> DescribedImage:
+def _with_pixels(image: DescribedImage, listing: Listing, findings: DataFindings) -> DescribedImage:
     """The image with digest and size in pixels; what cannot be used for training is a fault."""
     try:
         data = listing.tree.read(image.path)
@@ -261,7 +261,7 @@ def _with_pixels(image: DescribedImage, listing: Listing, findings: Findings) ->
     return replace(image, digest=hashlib.sha256(data).hexdigest(), width=width, height=height)
 
 
-def _report_copies(images: Sequence[DescribedImage], findings: Findings) -> None:
+def _report_copies(images: Sequence[DescribedImage], findings: DataFindings) -> None:
     """Name images that are there twice; with different labels one of them is wrong."""
     same: dict[str, list[DescribedImage]] = defaultdict(list)
     for image in images:

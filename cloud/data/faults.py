@@ -28,7 +28,7 @@ class Fault:
 
 
 @dataclass
-class Findings:
+class DataFindings:
     """Faults and notes of one reading. A note is something that a person should know and that is no fault.
 
     `gathered` has what may concern many files: the names by what is said of them.

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from messaging.errors import FileFault
 from messaging.runtime.os_errors import os_error_sentence
 
@@ -31,7 +31,7 @@ class FileTree(Protocol):
     def read(self, path: str, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         """The bytes of a file. Raises `FileFault`; its sentence begins with the relative path."""
 
-    def report_changes(self, findings: Findings, still_s: float) -> None:
+    def report_changes(self, findings: DataFindings, still_s: float) -> None:
         """Record files that changed since the listing.
 
         If the newest file is younger than `still_s` seconds, wait until it is that old first.
@@ -51,7 +51,7 @@ def is_plain_name(path: str) -> bool:
 class FolderTree:
     """A folder. Links are followed, a folder at most once."""
 
-    def __init__(self, root: Path, findings: Findings) -> None:
+    def __init__(self, root: Path, findings: DataFindings) -> None:
         self.origin = str(root)
         self._root = root
         self._stamps = self._listed(findings)
@@ -73,13 +73,13 @@ class FolderTree:
             raise FileFault(f"{path} changed while it was read; {_CHANGING}")
         return data
 
-    def report_changes(self, findings: Findings, still_s: float) -> None:
+    def report_changes(self, findings: DataFindings, still_s: float) -> None:
         """See `FileTree`."""
         newest_s = max((modified_ns for _, modified_ns, _ in self._stamps.values()), default=0) / 1e9
         age_s = time.time() - newest_s
         if 0 <= age_s < still_s:
             time.sleep(still_s - age_s)
-        now = self._listed(Findings())
+        now = self._listed(DataFindings())
         changed = sorted(
             path for path in now.keys() | self._stamps.keys() if now.get(path) != self._stamps.get(path)
         )
@@ -88,7 +88,7 @@ class FolderTree:
                 self.origin, f"{len(changed)} files changed while it was read: {some(changed)}", _CHANGING
             )
 
-    def _listed(self, findings: Findings) -> dict[str, _Stamp]:
+    def _listed(self, findings: DataFindings) -> dict[str, _Stamp]:
         stamps: dict[str, _Stamp] = {}
         folders, seen = [self._root], {os.path.realpath(self._root)}
         while folders:
@@ -114,7 +114,7 @@ class FolderTree:
                 return {}
         return stamps
 
-    def _list_file(self, entry: os.DirEntry[str], stamps: dict[str, _Stamp], findings: Findings) -> None:
+    def _list_file(self, entry: os.DirEntry[str], stamps: dict[str, _Stamp], findings: DataFindings) -> None:
         shown = _shown(Path(entry.path), self._root)
         if not is_plain_name(entry.path):
             findings.fault(shown, "its name is no printable UTF-8 text", "rename it")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from cloud.data.formats.pairing import bare, plain, stem
 from messaging.taxonomy import Condition, Light, Weather
 
@@ -30,7 +30,7 @@ class IndexRow:
     values: Mapping[str, str]
 
 
-def parse_index(text: str, where: str, findings: Findings) -> tuple[IndexRow, ...]:
+def parse_index(text: str, where: str, findings: DataFindings) -> tuple[IndexRow, ...]:
     """All rows, in order. A row with another number of fields than the head is a fault."""
     lines = text.splitlines(keepends=True)
     skipped = 1 if lines and re.match(r"sep=.\s*$", lines[0], re.IGNORECASE) else 0
@@ -60,7 +60,7 @@ def parse_index(text: str, where: str, findings: Findings) -> tuple[IndexRow, ..
 
 
 def match_rows(
-    rows: Sequence[IndexRow], images: Sequence[str], others: Sequence[str], findings: Findings
+    rows: Sequence[IndexRow], images: Sequence[str], others: Sequence[str], findings: DataFindings
 ) -> dict[str, IndexRow]:
     """The row of each image. Rows without image, images without row, and second rows are faults.
 
@@ -96,7 +96,7 @@ def scene_of(name: str) -> str:
     return re.sub(r"[_-]?\d+$", "", name) or name
 
 
-def parse_scene(text: str, where: str, line: int, findings: Findings) -> str | None:
+def parse_scene(text: str, where: str, line: int, findings: DataFindings) -> str | None:
     """A scene; None where none is given. A scene named as a condition is a fault."""
     if not text:
         return None
@@ -129,7 +129,7 @@ def condition_remedy(text: str) -> str:
     return f"{hint}write LIGHT-WEATHER, light of {', '.join(Light)}, weather of {', '.join(Weather)}"
 
 
-def _check_columns(columns: Sequence[str], where: str, findings: Findings) -> bool:
+def _check_columns(columns: Sequence[str], where: str, findings: DataFindings) -> bool:
     twice = sorted({name for name in columns if name in COLUMNS and columns.count(name) > 1})
     unknown = [name for name in columns if name not in COLUMNS]
     for name in unknown:

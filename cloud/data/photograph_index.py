@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.data.boxes import NormalisedBox, parse_rows
-from cloud.data.faults import Findings, refuse
+from cloud.data.faults import DataFindings, refuse
 from cloud.data.formats.data_yaml import parse_data_yaml
 from cloud.data.index_file import FILE, SPLIT, parse_index
 from cloud.errors import DataRefused
@@ -26,7 +26,7 @@ class PhotographRow:
 
 def read_photograph_index(data: Path, split: str) -> tuple[tuple[str, ...], tuple[PhotographRow, ...]]:
     """Class names, and the rows of one split in the order of the index. Raises `DataRefused`."""
-    findings = Findings()
+    findings = DataFindings()
     try:
         parsed = parse_data_yaml(read_text(data / "data.yaml"), "data.yaml", findings)
         rows = parse_index(read_text(data / "index.csv"), "index.csv", findings)
@@ -48,7 +48,7 @@ def read_labels(path: Path, class_names: Sequence[str]) -> tuple[NormalisedBox, 
     """The boxes of one label file; a missing file has none. Raises `DataRefused` or `FileFault`."""
     if not path.exists():
         return ()
-    findings = Findings()
+    findings = DataFindings()
     boxes = parse_rows(read_text(path), class_names, path.name, findings)
     refuse(str(path.parent), findings.faults)
     return boxes

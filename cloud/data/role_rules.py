@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cloud.data.boxes import NormalisedBox
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from cloud.data.roles import TRAINING_ROLES, DataRole
 
 
@@ -25,7 +25,7 @@ class LabelledPath(Protocol):
 
 
 def check_trained_classes(
-    role: DataRole | None, trained: Sequence[str], images: Sequence[LabelledPath], findings: Findings
+    role: DataRole | None, trained: Sequence[str], images: Sequence[LabelledPath], findings: DataFindings
 ) -> None:
     """Record boxes of classes that the detector does not have: it cannot be trained on them or measured."""
     for name in sorted({box.class_name for image in images for box in image.boxes} - set(trained)):
@@ -40,7 +40,7 @@ def check_trained_classes(
 
 
 def check_role(
-    role: DataRole | None, origin: str, images: Sequence[LabelledPath], findings: Findings
+    role: DataRole | None, origin: str, images: Sequence[LabelledPath], findings: DataFindings
 ) -> None:
     """Record what a role lacks.
 

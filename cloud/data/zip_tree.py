@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from cloud.data.faults import Findings
+from cloud.data.faults import DataFindings
 from cloud.data.file_trees import FILE_COUNT_LIMIT, FILE_LIMIT_BYTES, is_plain_name, passed_over
 from messaging.errors import FileFault
 from messaging.runtime.os_errors import os_error_sentence
@@ -35,7 +35,7 @@ _NOT_READABLE = (
 class ZipTree:
     """The files of a ZIP file; see `FileTree`. A single folder that holds everything is left out of paths."""
 
-    def __init__(self, path: Path, findings: Findings) -> None:
+    def __init__(self, path: Path, findings: DataFindings) -> None:
         self.origin = str(path)
         self._path = path
         self._stamp = _stamp(path)
@@ -58,14 +58,14 @@ class ZipTree:
             raise FileFault(f"{path} has another length than the ZIP file states; {_REMEDY}")
         return data
 
-    def report_changes(self, findings: Findings, still_s: float) -> None:
+    def report_changes(self, findings: DataFindings, still_s: float) -> None:
         """See `FileTree`; an archive is complete once its directory, at its end, can be read."""
         if _stamp(self._path) != self._stamp:
             findings.fault(
                 self.origin, "changed while it was read", "wait until it is written, then try again"
             )
 
-    def _listed(self, findings: Findings) -> dict[str, zipfile.ZipInfo]:
+    def _listed(self, findings: DataFindings) -> dict[str, zipfile.ZipInfo]:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 infos = archive.infolist()

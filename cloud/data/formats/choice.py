@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from cloud.data.file_trees import FileTree, FolderTree
 from cloud.data.formats.coco import find_coco, list_coco
 from cloud.data.formats.data_yaml import SUFFIXES, has_names, list_data_yaml
@@ -13,7 +13,7 @@ from cloud.data.roles import DataRole
 from cloud.data.zip_tree import ZipTree
 
 
-def list_dataset(source: Path, options: ReadingOptions, findings: Findings) -> Listing | None:
+def list_dataset(source: Path, options: ReadingOptions, findings: DataFindings) -> Listing | None:
     """The images of a folder, a ZIP file, a `data.yaml` or a COCO file; None if nothing can be read."""
     opened = _open(source, findings)
     if opened is None:
@@ -32,7 +32,7 @@ def list_dataset(source: Path, options: ReadingOptions, findings: Findings) -> L
     return list_coco(tree, choice, findings)
 
 
-def _open(source: Path, findings: Findings) -> tuple[FileTree, str | None] | None:
+def _open(source: Path, findings: DataFindings) -> tuple[FileTree, str | None] | None:
     """The files of a source, and the file in them that the source names, if it names one."""
     suffix = source.suffix.lower()
     if source.is_dir():
@@ -52,7 +52,7 @@ def _open(source: Path, findings: Findings) -> tuple[FileTree, str | None] | Non
     return None
 
 
-def _one_of(paths: list[str], options: ReadingOptions, tree: FileTree, findings: Findings) -> str | None:
+def _one_of(paths: list[str], options: ReadingOptions, tree: FileTree, findings: DataFindings) -> str | None:
     """The only file that describes the dataset, or the one whose name has the split."""
     split = options.split
     fitting = [path for path in paths if split and split in path.lower()]
@@ -63,7 +63,7 @@ def _one_of(paths: list[str], options: ReadingOptions, tree: FileTree, findings:
     return None
 
 
-def _without_definition(tree: FileTree, options: ReadingOptions, findings: Findings) -> Listing | None:
+def _without_definition(tree: FileTree, options: ReadingOptions, findings: DataFindings) -> Listing | None:
     if name_lists(tree):
         return list_yolo_folder(tree, options, findings)
     every = [path for path in tree.paths if is_image(path)]
@@ -82,7 +82,7 @@ def _without_definition(tree: FileTree, options: ReadingOptions, findings: Findi
     return Listing(tree, "images without labels", (), CLASSES_JSON, images, others)
 
 
-def _note_unread(tree: FileTree, findings: Findings) -> None:
+def _note_unread(tree: FileTree, findings: DataFindings) -> None:
     """Name other descriptions of the same images, which `classes.json` supersedes."""
     unread = [p for p in tree.paths if p.endswith(SUFFIXES) and "/" not in p and has_names(tree, p)]
     unread += find_coco(tree)

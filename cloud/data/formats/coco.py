@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.data.boxes import SLACK, TWICE, NormalisedBox, box_fault
-from cloud.data.faults import Findings
+from cloud.data.faults import DataFindings
 from cloud.data.file_trees import FileTree
 from cloud.data.formats.pairing import plain
 from cloud.data.listing import ListedImage, Listing, is_image
@@ -57,7 +57,7 @@ def find_coco(tree: FileTree) -> list[str]:
     return found
 
 
-def list_coco(tree: FileTree, where: str, findings: Findings) -> Listing | None:
+def list_coco(tree: FileTree, where: str, findings: DataFindings) -> Listing | None:
     """The images of a COCO file with their boxes; None, with a fault, for a file that is none."""
     try:
         value = decode_json(decode_text(tree.read(where), origin=where), origin=where)
@@ -90,7 +90,7 @@ def list_coco(tree: FileTree, where: str, findings: Findings) -> Listing | None:
     )
 
 
-def _categories(rows: Sequence[dict[str, Any]], where: str, findings: Findings) -> dict[Any, str]:
+def _categories(rows: Sequence[dict[str, Any]], where: str, findings: DataFindings) -> dict[Any, str]:
     names: dict[Any, str] = {}
     for number, row in enumerate(rows):
         identity, name = row.get("id"), row.get("name")
@@ -106,7 +106,7 @@ def _categories(rows: Sequence[dict[str, Any]], where: str, findings: Findings) 
 
 
 def _images(
-    tree: FileTree, rows: Sequence[dict[str, Any]], where: str, findings: Findings
+    tree: FileTree, rows: Sequence[dict[str, Any]], where: str, findings: DataFindings
 ) -> dict[Any, _CocoImage]:
     """Images by id; one without its file has an empty path."""
     images: dict[Any, _CocoImage] = {}
@@ -144,7 +144,7 @@ def _boxes(
     names: dict[Any, str],
     where: str,
     *,
-    findings: Findings,
+    findings: DataFindings,
 ) -> dict[str, list[NormalisedBox]]:
     boxes: dict[str, list[NormalisedBox]] = defaultdict(list)
     seen: set[Any] = set()

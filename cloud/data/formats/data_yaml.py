@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.data.class_names import parse_class_names
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from cloud.data.file_trees import FileTree, FolderTree
 from cloud.data.formats.yolo import list_yolo
 from cloud.data.listing import Listing, ReadingOptions, is_image
@@ -35,7 +35,7 @@ class DataYaml:
     splits: dict[str, tuple[str, ...]]
 
 
-def parse_data_yaml(text: str, where: str, findings: Findings) -> DataYaml | None:
+def parse_data_yaml(text: str, where: str, findings: DataFindings) -> DataYaml | None:
     """Read the text of a `data.yaml`; None, with a fault, for anything else."""
     try:
         values = parse_yaml(text, where)
@@ -60,7 +60,9 @@ def parse_data_yaml(text: str, where: str, findings: Findings) -> DataYaml | Non
     return DataYaml(where, names or (), base, {name: found for name, found in splits.items() if found})
 
 
-def list_data_yaml(tree: FileTree, where: str, options: ReadingOptions, findings: Findings) -> Listing | None:
+def list_data_yaml(
+    tree: FileTree, where: str, options: ReadingOptions, findings: DataFindings
+) -> Listing | None:
     """The images of all splits of a `data.yaml`."""
     try:
         parsed = parse_data_yaml(decode_text(tree.read(where), origin=where), where, findings)
@@ -97,7 +99,7 @@ def has_names(tree: FileTree, path: str) -> bool:
     return isinstance(values, dict) and ("names" in values or path.lower() in _USUAL)
 
 
-def _entries(value: Any, split: str, where: str, findings: Findings) -> tuple[str, ...]:
+def _entries(value: Any, split: str, where: str, findings: DataFindings) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     entries = value if isinstance(value, list) else [value]
@@ -109,7 +111,7 @@ def _entries(value: Any, split: str, where: str, findings: Findings) -> tuple[st
     return tuple(entry.replace("\\", "/") for entry in entries)
 
 
-def _base(tree: FileTree, parsed: DataYaml, findings: Findings) -> tuple[FileTree, str]:
+def _base(tree: FileTree, parsed: DataYaml, findings: DataFindings) -> tuple[FileTree, str]:
     """The tree that the paths are in, and their base in it. `path` may lead out of a folder."""
     own = parsed.where.rpartition("/")[0]
     if isinstance(tree, FolderTree) and parsed.base:
@@ -126,7 +128,7 @@ def _base(tree: FileTree, parsed: DataYaml, findings: Findings) -> tuple[FileTre
     return tree, posixpath.normpath(posixpath.join(own, parsed.base)).removeprefix(".")
 
 
-def _images_of(tree: FileTree, entry: str, base: str, where: str, findings: Findings) -> Iterator[str]:
+def _images_of(tree: FileTree, entry: str, base: str, where: str, findings: DataFindings) -> Iterator[str]:
     """The images of one entry: of a folder, or of a text file with one image a line."""
     for place in _places(tree, entry, base):
         inside = [
@@ -143,7 +145,7 @@ def _images_of(tree: FileTree, entry: str, base: str, where: str, findings: Find
             return
 
 
-def _listed_images(tree: FileTree, place: str, base: str, findings: Findings) -> Iterator[str]:
+def _listed_images(tree: FileTree, place: str, base: str, findings: DataFindings) -> Iterator[str]:
     try:
         lines = decode_text(tree.read(place), origin=place).splitlines()
     except FileFault as error:

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
-from cloud.data.faults import Findings
+from cloud.data.faults import DataFindings
 
 _Key = Callable[[str], str | None]
 
 
-def pair(images: Iterable[str], labels: Iterable[str], findings: Findings) -> dict[str, str]:
+def pair(images: Iterable[str], labels: Iterable[str], findings: DataFindings) -> dict[str, str]:
     """Label file by image. Ambiguous names and label files that belong to no image are faults."""
     left_images, left_labels = sorted(images), sorted(labels)
     pairs: dict[str, str] = {}
@@ -95,7 +95,7 @@ def _grouped(paths: list[str], key: _Key) -> dict[str, list[str]]:
     return groups
 
 
-def _report_ambiguity(images: list[str], labels: list[str], findings: Findings) -> None:
+def _report_ambiguity(images: list[str], labels: list[str], findings: DataFindings) -> None:
     if len(images) == 1:
         what = f"{len(labels)} label files for the image {images[0]}: {', '.join(labels)}"
         findings.fault(images[0], what, "keep one of them")
@@ -104,7 +104,7 @@ def _report_ambiguity(images: list[str], labels: list[str], findings: Findings) 
         findings.fault(labels[0], what, "give every image a name of its own, and its labels the same")
 
 
-def _report_twins(images: list[str], findings: Findings) -> None:
+def _report_twins(images: list[str], findings: DataFindings) -> None:
     """Two images in one folder that differ in their suffix only would share a label file."""
     for twins in _grouped(sorted(images), _key(str, stem)).values():
         if len(twins) > 1:
@@ -112,7 +112,7 @@ def _report_twins(images: list[str], findings: Findings) -> None:
             findings.fault(twins[0], what, "rename one, with its label file")
 
 
-def _report_left_over(labels: list[str], pairs: dict[str, str], findings: Findings) -> None:
+def _report_left_over(labels: list[str], pairs: dict[str, str], findings: DataFindings) -> None:
     taken = {plain(stem(bare(image))): image for image in pairs}
     for path in labels:
         name = plain(stem(bare(path)))

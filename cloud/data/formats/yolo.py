@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from cloud.data.boxes import NormalisedBox, parse_rows
 from cloud.data.class_names import parse_class_names
-from cloud.data.faults import Findings, some
+from cloud.data.faults import DataFindings, some
 from cloud.data.file_trees import FileTree
 from cloud.data.formats.pairing import bare, pair
 from cloud.data.listing import ListedImage, Listing, ReadingOptions, is_image
@@ -18,7 +18,7 @@ SPLIT_FOLDERS = ("train", "val", "valid", "validation", "test")
 _NO_NAMES = 'write the class names there, as ["fire", "smoke"]'
 
 
-def list_yolo_folder(tree: FileTree, options: ReadingOptions, findings: Findings) -> Listing:
+def list_yolo_folder(tree: FileTree, options: ReadingOptions, findings: DataFindings) -> Listing:
     """Our own layout: `classes.json` (or a `classes.txt` of a label tool) beside images/ and labels/."""
     where = next((path for path in (CLASSES_JSON, *name_lists(tree)) if path in tree.paths), CLASSES_JSON)
     names = _class_names(tree, where, findings)
@@ -37,7 +37,7 @@ def list_yolo(
     splits: Mapping[str, str],
     *,
     options: ReadingOptions,
-    findings: Findings,
+    findings: DataFindings,
 ) -> Listing:
     """Images (`splits` has the split of each), their label files, and what is left over.
 
@@ -87,7 +87,7 @@ def label_files(tree: FileTree) -> list[str]:
     ]
 
 
-def _class_names(tree: FileTree, where: str, findings: Findings) -> tuple[str, ...]:
+def _class_names(tree: FileTree, where: str, findings: DataFindings) -> tuple[str, ...]:
     if where not in tree.paths:
         findings.fault(tree.origin, f"has no {CLASSES_JSON}", _NO_NAMES)
         return ()
@@ -107,7 +107,7 @@ def _split_folder(path: str) -> str:
     return first if first.lower() in SPLIT_FOLDERS else ""
 
 
-def _label_files(tree: FileTree, images: Iterable[str], findings: Findings) -> list[str]:
+def _label_files(tree: FileTree, images: Iterable[str], findings: DataFindings) -> list[str]:
     """Label files of these images: in a folder `labels`, beside the images, or else anywhere."""
     beside = {path.rpartition("/")[0] for path in images}
     texts = label_files(tree)
