@@ -3,7 +3,7 @@
     hub broker -> intake -> store -> failure modes -> triggers -> campaigns -> releases -> rollouts -> API
 
 One process a data folder. Telemetry, auto-install and hub access of every library are off before any of
-them is imported. A task that fails stops the whole cloud with its error.
+them is imported. A background task that fails is tried again and shown; without the API the cloud ends.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.services import Services
+from cloud.background import BackgroundTasks
 from cloud.campaigns.edge_stages import EdgeStages
 from cloud.campaigns.image_stages import ImageStages
 from cloud.campaigns.model_stages import ModelStages
@@ -43,11 +44,10 @@ from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from messaging.errors import BlindspotError, ConfigurationError
+from messaging.errors import ConfigurationError
 from messaging.nats.subjects import ORDERS
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve, url_of
-from messaging.runtime.stopping import stopped_within
 from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
@@ -179,8 +179,9 @@ async def run_cloud(
                 on_end=parts.register.campaign_ended,
             )
             await stack.enter_async_context(_launched(campaigns))
-            services = _services(parts, campaigns, hub, requirements(parts))
-            await _serve(services, parts, hub, stop, started, first_model)
+            background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
+            services = _services(parts, campaigns, hub, requirements(parts), background)
+            await _serve(services, parts, hub, background, stop, started, first_model)
 
 
 def quiet_libraries(settings: CloudSettings) -> None:
@@ -217,10 +218,16 @@ def _parts(
     )
 
 
-def _services(parts: CloudParts, campaigns: Campaigns, hub: Hub, requirements: PlanRequirements) -> Services:
+def _services(
+    parts: CloudParts,
+    campaigns: Campaigns,
+    hub: Hub,
+    requirements: PlanRequirements,
+    background: BackgroundTasks,
+) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
-        return () if connected else ("the hub broker does not answer",)
+        return (*(() if connected else ("the hub broker does not answer",)), *background.faults())
 
     return Services(
         settings=parts.settings,
@@ -242,11 +249,12 @@ async def _serve(
     services: Services,
     parts: CloudParts,
     hub: Hub,
+    background: BackgroundTasks,
     stop: asyncio.Event,
     started: Callable[[str], None],
     first_model: Callable[[CloudParts], None],
 ) -> None:
-    """Run every task until a stop is requested or one of them fails; its error is raised."""
+    """Run every task until a stop is requested, or the API or the first release fails; that is raised."""
     settings = services.settings
     host, port = settings.api.host, settings.api.port
     listener = listening_socket(host, [port])
@@ -263,22 +271,25 @@ async def _serve(
         started(url)
 
     await asyncio.to_thread(parts.rollouts.send_again)
+    intake = Intake(hub.bus, parts.reports, parts.metrics)
+    triggers = Triggers(
+        rules=settings.triggers,
+        synthesis=settings.synthesis,
+        register=parts.register,
+        store=parts.campaign_rows,
+        campaigns=services.campaigns,
+        requirements=services.requirements,
+        metrics=parts.metrics,
+    )
+    refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_model, parts),
-        Intake(hub.bus, parts.reports, parts.metrics).run(stop),
-        Triggers(
-            rules=settings.triggers,
-            synthesis=settings.synthesis,
-            register=parts.register,
-            store=parts.campaign_rows,
-            campaigns=services.campaigns,
-            requirements=services.requirements,
-            metrics=parts.metrics,
-        ).run(stop, every_s=settings.failure_modes.refresh_s),
-        _repeat(stop, settings.failure_modes.refresh_s, parts.register.refresh),
-        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
-        _repeat(stop, EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
-        _repeat(stop, TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
+        background.repeat("intake", 0.0, intake.step),
+        background.repeat_in_thread("triggers", refresh_s, triggers.apply),
+        background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),
+        background.repeat_in_thread("rollouts", EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
+        background.repeat_in_thread("orders", EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
+        background.repeat_in_thread("timestamp", TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
         serve(api, listener, stop, started=announce, force=True, lifespan="off"),
     ]
     try:
@@ -303,16 +314,6 @@ async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.E
 
 async def _in_thread(work: Callable[[CloudParts], None], parts: CloudParts) -> None:
     await asyncio.to_thread(work, parts)
-
-
-async def _repeat(stop: asyncio.Event, every_s: float, work: Callable[[], object]) -> None:
-    """Do the work in a thread now and then; an error of ours is logged and it is tried again."""
-    while not stop.is_set():
-        try:
-            await asyncio.to_thread(work)
-        except BlindspotError as error:
-            logger.warning("%s will be tried again: %s", getattr(work, "__qualname__", "work"), error)
-        await stopped_within(stop, every_s)
 
 
 @asynccontextmanager

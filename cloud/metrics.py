@@ -16,7 +16,7 @@ class CloudMetrics:
         self.reports_refused = self._counter(
             "reports_refused", "Messages refused and stored as dead letters", "kind"
         )
-        self.intake_failures = self._counter("intake_failures", "Times the hub could not be reached")
+        self.task_failures = self._counter("task_failures", "Failures of background tasks", "task")
         self.synthetic_images = self._counter(
             "synthetic_images", "Synthetic images by result", "result", "reason"
         )
@@ -31,6 +31,10 @@ class CloudMetrics:
             buckets=(1, 10, 60, 300, 900, 3600, 14400, 86400),
             registry=self.registry,
         )
+
+    def note_task_failure(self, task: str) -> None:
+        """Count a failure of a background task."""
+        self.task_failures.labels(task=task).inc()
 
     def render(self) -> bytes:
         """The exposition format."""

@@ -343,7 +343,7 @@ class DeadLetterResource(Resource):
 
 
 class OverviewResource(Resource):
-    """The numbers of the first page."""
+    """The numbers of the first page. `faults`: why the cloud is not ready, one sentence each."""
 
     sites: int
     sites_online: int
@@ -352,3 +352,4 @@ class OverviewResource(Resource):
     campaigns_running: int
     sites_on_current_model: int
     current_model: str | None
+    faults: tuple[str, ...] = ()

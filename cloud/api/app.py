@@ -5,6 +5,7 @@ what starts work takes an idempotency key. `/healthz`, `/readyz`, `/version`, `/
 document need no token: they hold nothing about sites. No handler holds state.
 """
 
+import contextlib
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -17,7 +18,7 @@ from cloud.api.campaigns import campaign_routes
 from cloud.api.fleet import fleet_routes
 from cloud.api.models import model_routes
 from cloud.api.services import Services
-from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow
+from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow, StoreUnavailable
 from cloud.failure_modes.rules import FailureMode
 from messaging.errors import BlindspotError, ConfigurationError
 from messaging.resources import API_PREFIX, Problem, ReadinessResource, VersionResource
@@ -114,7 +115,10 @@ def _add_health(app: FastAPI, services: Services) -> None:
 
 
 def _refresh_gauges(services: Services) -> None:
-    modes: list[FailureMode] = services.register.modes()
+    """Set the gauges; without a store they are absent, and the counters tell why."""
     services.metrics.failure_modes.clear()
+    modes: list[FailureMode] = []
+    with contextlib.suppress(StoreUnavailable):
+        modes = services.register.modes()
     for mode in modes:
         services.metrics.failure_modes.labels(status=mode.state.status).inc()

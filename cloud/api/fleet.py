@@ -53,6 +53,7 @@ def _add_sites(router: APIRouter, services: Services) -> None:
             campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
             sites_on_current_model=sum(site.model_digest == current for site in found if current),
             current_model=current,
+            faults=services.readiness(),
         )
 
     @router.get("/sites", tags=["fleet"])

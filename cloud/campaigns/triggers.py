@@ -5,7 +5,6 @@ over and its monthly budget is not spent. `Triggers` applies the rules to a runn
 starts.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +22,6 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import Campaign
 from cloud.store.report_records import MisdetectionRow
 from messaging.resources import CampaignRequest
-from messaging.runtime.stopping import stopped_within
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +98,6 @@ class Triggers:
     requirements: PlanRequirements
     metrics: CloudMetrics
     clock: Callable[[], float] = time.time
-
-    async def run(self, stop: asyncio.Event, *, every_s: float) -> None:
-        """Apply the rules regularly until `stop` is set."""
-        while not stop.is_set():
-            await asyncio.to_thread(self.apply)
-            await stopped_within(stop, every_s)
 
     def apply(self) -> list[Campaign]:
         """Apply the rules once; returns the campaigns that were started."""

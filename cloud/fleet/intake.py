@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
-from messaging.errors import MessageRefused, WireError
+from messaging.errors import MessageRefused
 from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
-from messaging.runtime.backoff import Backoff
-from messaging.runtime.stopping import stopped_within
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
 logger = logging.getLogger(__name__)
@@ -45,18 +43,10 @@ class Intake:
     batch: int = 200
     _receipts: dict[str, int] = field(default_factory=dict)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until stop is requested; while the broker is unreachable, retry every 0.2 s to 10 s."""
-        backoff = Backoff(first_s=0.2, max_s=10.0)
-        while not stop.is_set():
-            try:
-                await self.read_batch(timeout_s=1.0)
-                await self.read_heartbeats()
-                backoff.reset()
-            except WireError as error:
-                logger.warning("intake waits for the hub: %s", error)
-                self.metrics.intake_failures.inc()
-                await stopped_within(stop, backoff.next_s())
+    async def step(self) -> None:
+        """Process one batch and the heartbeats. Raises `WireError` while the broker is unreachable."""
+        await self.read_batch(timeout_s=1.0)
+        await self.read_heartbeats()
 
     async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""

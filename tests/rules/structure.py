@@ -40,8 +40,8 @@ FLOORS = {
         *("journal", "run", "small_sd", "experiments"),
     ),
     "cloud": (
-        *("errors", "metrics", "settings", "module_runs", "console", "store", "migrations", "data"),
-        *("detector", "evaluation", "training", "starting_detector", "failure_modes", "fleet"),
+        *("errors", "metrics", "settings", "module_runs", "background", "console", "store", "migrations"),
+        *("data", "detector", "evaluation", "training", "starting_detector", "failure_modes", "fleet"),
         *("campaigns", "api", "app", "demo", "cli"),
     ),
     "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),

@@ -29,6 +29,13 @@ def test_a_responding_cloud_is_a_status_and_no_alert() -> None:
     assert text(line) == "updated every 2 seconds"
 
 
+def test_what_the_cloud_cannot_do_now_is_an_alert() -> None:
+    filled = OVERVIEW.model_copy(update={"faults": ("rollouts fails and is tried again: <b>",)})
+    line = overview.status_line(PageState(snapshot(overview=filled)))
+    assert 'role="alert"' in line
+    assert "The cloud is not ready: rollouts fails and is tried again: &lt;b&gt;." in line
+
+
 def test_a_lost_cloud_is_an_alert_with_the_time_of_the_data() -> None:
     line = overview.status_line(PageState(snapshot(), "the cloud is lost"))
     assert 'role="alert"' in line
