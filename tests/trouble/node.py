@@ -1,5 +1,6 @@
 """A site's node for cases: its files made once from a signed release, and the running program."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,9 @@ import yaml
 
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
+from messaging.bus import Link
+from messaging.nats.bus import NatsBus
+from messaging.nats.streams import prepare_site
 from messaging.releases import Channel
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.edge.tiny_bundles import tiny_bundle
@@ -69,6 +73,23 @@ def write_yaml(path: Path, document: Mapping[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(dict(document), allow_unicode=True, sort_keys=False))
     return path
+
+
+def start_broker(bench: Bench, port: int) -> dict[str, str]:
+    """A broker that runs, with its streams as a gate prepares them; returns the node's link to it."""
+    folder = bench.folder / "broker"
+    running = bench.start("blindspot-edge", "broker", "--site", SITE, "--folder", folder, "--port", port)
+    running.wait_for("listens on")
+    url = f"nats://127.0.0.1:{port}"
+    asyncio.run(_prepare(Link(url, f"gate-{SITE}", nkey_seed_path=str(folder / "gate.nk"))))
+    bench.secrets |= {(folder / name).read_text().strip() for name in ("node.nk", "gate.nk")}
+    return {"url": url, "credentials": str(folder / "node.nk")}
+
+
+async def _prepare(link: Link) -> None:
+    bus = await NatsBus.connect(link)
+    await prepare_site(bus, SITE)
+    await bus.close()
 
 
 class RunningNode:

@@ -160,3 +160,13 @@ def made_once(path: Path) -> Iterator[bool]:
         lock = _making.setdefault(path, threading.Lock())
     with lock:
         yield not path.exists()
+
+
+def handed_folder(bench: Bench, script: str, *before: object, last: str | None = None) -> Path:
+    """The folder that a handed script makes; made once, for cases that only read it."""
+    folder = bench.shared / script.partition("_")[0]
+    with made_once(folder / ".made") as missing:
+        if missing:
+            bench.handed(script, *before, folder, *([last] if last else []))
+            (folder / ".made").touch()
+    return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.trouble.bench import Bench, Result, says
 from tests.trouble.case import Case, Wrong, add, case, need
-from tests.trouble.parts import labelled
+from tests.trouble.parts import handed_folder, labelled
 
 
 def data_add(
@@ -46,8 +46,8 @@ def added_or_refused(bench: Bench, folder: Path, text: str, *prints: str) -> Non
 
 # 01: index.csv
 def _index(bench: Bench, kind: str, *, clear: bool) -> None:
-    bench.handed("case01_index_csv_from_excel.py", bench.folder / "in")
-    result = data_add(bench, bench.folder / "in" / kind)
+    made = handed_folder(bench, "case01_index_csv_from_excel.py")
+    result = data_add(bench, made / kind)
     if result.code == 1 and not clear:
         need(
             not says(result.text, ["index.csv", "comma|semicolon|column"]),
@@ -80,8 +80,8 @@ for _kind, _what, _clear in (
 
 # 02: encodings
 def _encoding(bench: Bench, kind: str, prints: tuple[str, ...]) -> None:
-    bench.handed("case02_label_text_encodings.py", bench.folder / "in")
-    result = data_add(bench, bench.folder / "in" / kind)
+    made = handed_folder(bench, "case02_label_text_encodings.py")
+    result = data_add(bench, made / kind)
     if not prints:
         need(counts(result, "1 images, 1 boxes"), f"not read: {result.code}: {result.tail()}")
     else:
@@ -108,8 +108,8 @@ for _kind, _prints in (
 
 # 03: class lists
 def _classes(bench: Bench, kind: str, readable: bool, prints: tuple[str, ...]) -> None:
-    bench.handed("case03_class_list_not_a_list.py", bench.folder / "in")
-    result = data_add(bench, bench.folder / "in" / kind)
+    made = handed_folder(bench, "case03_class_list_not_a_list.py")
+    result = data_add(bench, made / kind)
     if readable and counts(result, "1 images, 1 boxes"):
         return
     need(refused(result, "classes.json", *prints), f"not refused on entry: {result.code}: {result.tail()}")
@@ -137,8 +137,8 @@ for _kind, _what, _readable, _prints in (
 
 # 05: labels that nobody claims
 def _unclaimed(bench: Bench, kind: str, label: str) -> None:
-    bench.handed("case05_labels_nobody_claims.py", bench.folder / "in")
-    added_or_refused(bench, bench.folder / "in" / kind, "1 images, 1 boxes", label)
+    made = handed_folder(bench, "case05_labels_nobody_claims.py")
+    added_or_refused(bench, made / kind, "1 images, 1 boxes", label)
 
 
 for _kind, _what, _label in (
@@ -200,8 +200,8 @@ def _handed_10_odd_pictures(bench: Bench) -> None:
 
 # 28: label rows
 def _row(bench: Bench, kind: str, expected: str | None) -> None:
-    bench.handed("case28_label_rows.py", bench.folder / "in")
-    result = data_add(bench, bench.folder / "in" / kind)
+    made = handed_folder(bench, "case28_label_rows.py")
+    result = data_add(bench, made / kind)
     if expected is not None:
         need(counts(result, expected), f"not `{expected}`: {result.code}: {result.tail()}")
     else:

@@ -1,6 +1,7 @@
 """Handed inputs of cameras: hostile pictures, half files, sizes that change, names without zeros, times."""
 
 import math
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +16,8 @@ from tests.support.edge.tiny_bundles import GRID, tiny_bundle, tiny_description
 from tests.trouble.bench import ROOT, Bench, environment, says
 from tests.trouble.case import NotPossibleHere, case, need
 from tests.trouble.handed.edge import run_with_old_names
-from tests.trouble.node import RunningNode
-from tests.trouble.parts import bundle, picture
+from tests.trouble.node import RunningNode, site_of
+from tests.trouble.parts import bundle, handed_folder, picture
 
 _starting_lock = threading.Lock()
 
@@ -131,8 +132,6 @@ def _handed_16_unpadded_numbers(bench: Bench) -> None:
 def _handed_22_resolution_changes(bench: Bench) -> None:
     detector = starting_bundle(bench)
     run_with_old_names(bench, "case22_resolution_changes.py", bench.folder / "in", detector)
-    from tests.trouble.node import site_of
-
     site = site_of(bench.folder / "site", detector.read_bytes())
     cameras = [{"name": name, "source": str(bench.folder / "in" / name)} for name in ("changes", "constant")]
     seen = {}
@@ -149,12 +148,9 @@ def _handed_22_resolution_changes(bench: Bench) -> None:
 
 
 def _rates(bench: Bench) -> Path:
-    import shutil
-
     if shutil.which("ffmpeg") is None:
         raise NotPossibleHere("ffmpeg is not installed")
-    bench.handed("case25_video_rates.sh", bench.folder / "in")
-    return bench.folder / "in"
+    return handed_folder(bench, "case25_video_rates.sh")
 
 
 def frames_after(node: RunningNode, camera: str, first: int, seconds: float) -> int:

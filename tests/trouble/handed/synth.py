@@ -2,12 +2,12 @@
 
 import json
 import os
-import threading
 from functools import partial
 from pathlib import Path
 
 from tests.trouble.bench import ROOT, Bench, Result, says
 from tests.trouble.case import Case, add, need
+from tests.trouble.parts import handed_folder
 
 CHECKPOINT = ROOT / "synth" / "small_sd" / "checkpoint"
 ORDER = {
@@ -23,7 +23,6 @@ ORDER = {
     "image_width": 320,
     "image_height": 192,
 }
-_lock = threading.Lock()
 
 
 def synthesise(bench: Bench, generator: str | Path, out: str = "out", *options: object) -> Result:
@@ -43,11 +42,7 @@ def generator_digest(bench: Bench, out: str = "out") -> str:
 
 def _folders(bench: Bench) -> Path:
     """The handed script makes all its folders once; a filter that matches none keeps it from running them."""
-    folder = bench.shared / "sd"
-    with _lock:
-        if not (folder / "order.json").exists():
-            bench.handed("case23_sd_folders.py", CHECKPOINT, folder, "none of them")
-    return folder
+    return handed_folder(bench, "case23_sd_folders.py", CHECKPOINT, last="none of them")
 
 
 def _generator(bench: Bench, name: str, prints: tuple[str, ...] | None) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.handed.footage import frames_after
-from tests.trouble.node import RunningNode
+from tests.trouble.node import RunningNode, node_document, write_yaml
 from tests.trouble.parts import bundle, encoded, ffmpeg, huge_jpeg, picture, street
 
 RECORDER = {"segments": True}
@@ -290,8 +290,6 @@ def _thermal_camera(bench: Bench) -> None:
 
 @case("T", "schemes are read without regard to case; a scheme that is not read is refused at validation")
 def _schemes(bench: Bench) -> None:
-    from tests.trouble.node import node_document, write_yaml
-
     for source, fine in (
         ("RTSP://127.0.0.1:9/x", True), ("Http://127.0.0.1:9/x", True), ("srt://127.0.0.1:9", True),
         ("USB:0", True), ("ftp://127.0.0.1/x", False), ("rtspp://127.0.0.1/x", False), ("", False),

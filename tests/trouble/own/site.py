@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
-from tests.trouble.node import RunningNode, node_document, site_folder, write_yaml
+from tests.trouble.node import RunningNode, node_document, site_folder, start_broker, write_yaml
 from tests.trouble.parts import bundle, free_port, picture, small_disk, taken_port
 
 USB = [{"name": "yard", "source": "usb:7"}]
@@ -18,17 +18,6 @@ USB = [{"name": "yard", "source": "usb:7"}]
 def _looping(bench: Bench) -> list[dict[str, Any]]:
     picture(bench.folder / "pictures" / "cam_0001.jpg")
     return [{"name": "yard", "source": str(bench.folder / "pictures"), "loop": True}]
-
-
-def _broker(bench: Bench, port: int) -> tuple[Any, dict[str, str]]:
-    """A broker that runs, and the node's link to it."""
-    folder = bench.folder / "broker"
-    command = ("broker", "--site", "north", "--folder", folder, "--port", port)
-    running = bench.start("blindspot-edge", *command)
-    running.wait((folder / "node.nk").exists, 20, "seeds")
-    running.wait_for("listens on")
-    bench.secrets.add((folder / "node.nk").read_text().strip())
-    return running, {"url": f"nats://127.0.0.1:{port}", "credentials": str(folder / "node.nk")}
 
 
 # B: threads
@@ -42,8 +31,8 @@ def _broker_comes_late(bench: Bench) -> None:
     node.lives("yard", frames=3)
     time.sleep(8)
     need(not says(node.readyz(), [r"broker|outbox|report"]), f"readiness is silent: {node.readyz()}")
-    _broker(bench, port)
-    node.wait(lambda: says(node.readyz(), [r"did not answer|refused|not connected"]), 60, "the link")
+    start_broker(bench, port)
+    node.wait(lambda: not says(node.readyz(), ['"ready": ?true']), 60, "readiness with the broker")
     node.stop()
 
 
@@ -63,7 +52,7 @@ def _mirror_comes_late(bench: Bench) -> None:
 
 @case("B", "readiness of a healthy node with a broker is ready")
 def _healthy_node_is_ready(bench: Bench) -> None:
-    _running, link = _broker(bench, free_port())
+    link = start_broker(bench, free_port())
     node = RunningNode(bench, _looping(bench), broker=link)
     node.lives("yard", frames=3)
     node.wait(lambda: not says(node.readyz(), ['"ready": ?true']), 20, "ready")
@@ -166,7 +155,7 @@ for _name, _changes, _prints in (
 
 @case("G", "the doctor finds nothing wrong with a site that is right, exit code 0")
 def _doctor_of_a_good_site(bench: Bench) -> None:
-    _running, link = _broker(bench, free_port())
+    link = start_broker(bench, free_port())
     file = write_yaml(bench.folder / "node.yaml", node_document(bench, _looping(bench), broker=link))
     bench.run("blindspot-edge", "doctor", "-c", file, code=0)
 
