@@ -185,8 +185,9 @@ def _state(bench: Bench, where: str, content: bytes, may_begin_again: bool) -> N
     if code is not None:
         need(code == 1 and not says(again.program.text, [found[0].name]), f"{code}: {again.program.tail()}")
         return
-    need(may_begin_again, f"{found[0].name} is believed: {again.program.tail()}")
     again.lives("yard", frames=3)
+    refused = not says(again.program.text, [f"{where.split('/')[0]}.*{found[0].name}"])
+    need(may_begin_again or refused, f"{found[0].name} is believed: {again.program.tail()}")
     again.stop()
 
 
@@ -195,7 +196,7 @@ for _name, _content in STATE.items():
         add(
             Case(
                 f"I-{_where.split('/')[0]}-file-of-{_name}", "I",
-                "the node begins again where nothing is lost, otherwise it refuses and names the file",
+                "begun again where nothing is lost; otherwise the file is named and never believed",
                 partial(_state, where=_where, content=_content, may_begin_again=_again),
             )
         )  # fmt: skip
