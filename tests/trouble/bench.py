@@ -51,7 +51,8 @@ def says(text: str, patterns: Sequence[str]) -> list[str]:
 
 def last_lines(text: str) -> str:
     """The end of an output in one line; rules and borders are left out."""
-    return " / ".join(line.strip() for line in text.splitlines() if re.search(r"\w", line))[-700:]
+    plain = re.sub(r"[─│╭╮╰╯━┃]+", " ", text)
+    return " / ".join(line.strip() for line in plain.splitlines() if re.search(r"\w", line))[-700:]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ def data_add(
 
 def counts(result: Result, text: str) -> bool:
     """Whether the command succeeded with these counts, as `1 images, 1 boxes`."""
-    return result.code == 0 and not says(result.text, [text])
+    pattern = rf"\b{text.replace('images', 'images?').replace('boxes', 'box(es)?')}"
+    return result.code == 0 and not says(result.text, [pattern])
 
 
 def refused(result: Result, *prints: str) -> bool:

@@ -186,7 +186,7 @@ def _state(bench: Bench, where: str, content: bytes, may_begin_again: bool) -> N
         need(code == 1 and not says(again.program.text, [found[0].name]), f"{code}: {again.program.tail()}")
         return
     again.lives("yard", frames=3)
-    refused = not says(again.program.text, [f"{where.split('/')[0]}.*{found[0].name}"])
+    refused = not says(again.program.text, [f"{found[0].parent.name}.*{found[0].name}"])
     need(may_begin_again or refused, f"{found[0].name} is believed: {again.program.tail()}")
     again.stop()
 
