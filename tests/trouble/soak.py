@@ -2,7 +2,8 @@
 
 Measured from the second minute on (of a short soak: after its first quarter): frames that the healthy camera
 sent and that never reached the pipeline, growth of resident memory, of file descriptors and of threads
-(median of the last quarter of the samples less that of the first).
+(median of the last quarter of the samples less that of the first); that readiness names each camera that
+gives nothing with its own sentence (a frozen one after a minute), and that the others give frames to the end.
 """
 
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 import psutil
 
 from messaging.figures import Figure
-from tests.trouble.bench import TRACEBACK, Bench
+from tests.trouble.bench import TRACEBACK, Bench, says
 from tests.trouble.handed.footage import starting_bundle
 from tests.trouble.node import RunningNode, site_of
 from tests.trouble.own.cameras import film
@@ -32,6 +33,15 @@ FPS = 5.0
 SAMPLE_S = 2.0
 WARM_UP_S = 60.0
 LIVING = ("bad-pictures", "growing", "size", "drops")
+NAMED = (
+    "unreachable .*(refuses|does not answer)",
+    "silent .*(says nothing|is silent)",
+    "is frozen",
+    "usb:7",
+    "password .*(401|refuses)",
+    r"text\.mp4",
+    r"none\.mp4",
+)
 MEMORY_MB, DESCRIPTORS, THREADS = 24.0, 2.0, 1.0
 
 
@@ -92,7 +102,8 @@ def _measured(node: RunningNode, healthy: StreamServer, bench: Bench, seconds: f
     sent, seen = healthy.sent - sent, node.frames("healthy") - seen
     dead = [name for name in LIVING if node.frames(name) <= before_last_third.get(name, 0)]
     sys.stdout.write(f"soak: healthy camera sent {sent}, {seen} reached the pipeline; dead: {dead}\n")
-    sys.stdout.write(f"soak: not ready because {node.readyz()}\n")
+    unnamed = says(node.readyz(), NAMED)
+    sys.stdout.write(f"soak: readiness does not name {unnamed}: {node.readyz()}\n")
     node.stop()
     log = node.program.text
     for line in log.splitlines()[-20:]:
@@ -107,6 +118,7 @@ def _measured(node: RunningNode, healthy: StreamServer, bench: Bench, seconds: f
         Figure("fd_growth", growth(samples.descriptors), "descriptors", f"<= {DESCRIPTORS:g}"),
         Figure("thread_growth", growth(samples.threads), "threads", f"<= {THREADS:g}"),
         Figure("soak_cameras_dead", len(dead), "cameras", "= 0", n=len(LIVING)),
+        Figure("soak_cameras_not_named", len(unnamed), "cameras", "= 0", n=len(NAMED)),
         Figure("soak_tracebacks_shown", log.count(TRACEBACK), "tracebacks", "= 0"),
         Figure("soak_secrets_in_logs", shown.count(SECRET), "places", "= 0"),
         Figure("soak_minutes", seconds / 60, "minutes"),
