@@ -113,11 +113,16 @@ class Node:
         reasons = []
         if not self._parts.detector.ready:
             reasons.append("no model yet: the site waits for its first release")
+        lost = set()
         for camera in self._parts.cameras:
             if not camera.health.connected:
+                lost.add(f"camera-{camera.name}")
                 why = f": {camera.health.problem}" if camera.health.problem else ""
                 reasons.append(f"camera {camera.name} gives no frames{why}")
-        reasons += [state.fault for state in self.threads() if state.fault is not None]
+        for state in self.threads():
+            waits_for_camera = state.name in lost and state.problem is None
+            if state.fault is not None and not waits_for_camera:
+                reasons.append(state.fault)
         return Readiness(tuple(reasons))
 
     def threads(self) -> tuple[ThreadState, ...]:

@@ -21,7 +21,7 @@ from edge.outbox.outbox import OutboxCounts
 from edge.vision.frames import Frame
 from messaging.reports import Heartbeat, Report
 from messaging.runtime.backoff import Backoff
-from messaging.runtime.supervisor import Activity
+from messaging.runtime.supervisor import Activity, ThreadState
 from tests.support.waiting import wait_until
 
 
@@ -200,3 +200,19 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
     page = metrics.exposition()
     assert b'blindspot_edge_camera_failures{camera="bridge"} 2.0' in page
     assert b'blindspot_edge_camera_frozen{camera="bridge"} 1.0' in page
+
+
+def test_a_thread_that_waits_for_its_lost_camera_is_no_second_reason() -> None:
+    waiting = ThreadState("camera-bridge", False, 0, 90.0, None, silence_limit_s=60.0)
+    hanging = ThreadState("camera-yard", False, 0, 90.0, None, silence_limit_s=60.0)
+    parts: Any = SimpleNamespace(
+        detector=SimpleNamespace(ready=True),
+        outbox=SimpleNamespace(threads=(waiting, hanging)),
+        cameras=[SimpleNamespace(name=name, health=CameraMetrics()) for name in ("bridge", "yard")],
+    )
+    parts.cameras[0].health.lost("camera bridge is frozen")
+    parts.cameras[1].health.received()
+    assert Node(cast(NodeParts, parts)).readiness().reasons == (
+        "camera bridge gives no frames: camera bridge is frozen",
+        "camera-yard has done nothing for 90 s; restart the program if it lasts",
+    )
