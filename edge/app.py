@@ -154,6 +154,7 @@ def _source(camera: CameraSettings, data: Path) -> FrameSource:
     journal = data / "segments" / f"{camera.name}.txt"
     how = SourceSettings(
         speed=camera.speed,
+        fps=camera.fps,
         loop=camera.loop,
         segments=camera.segments,
         journal=journal,

@@ -13,6 +13,7 @@ from edge.camera.sources import open_source
 from edge.errors import SourceError
 from edge.health import resident_mb
 from edge.tracking.tracker import ByteTracker, TrackerSettings
+from edge.vision.frames import SizeChange
 from edge.vision.onnx_detector import OnnxDetector
 
 
@@ -42,6 +43,7 @@ def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
     tracker = ByteTracker(detector.description, TrackerSettings())
     stop, inference_ms, found_of_class = threading.Event(), [], Counter[str]()
     first_s, tracks = 0.0, set[int]()
+    size: tuple[int, int] | None = None
     for frame in open_source(str(video), SourceSettings(speed=None), camera="replay").frames(stop):
         if isinstance(frame, SourceError):
             raise frame
@@ -49,6 +51,8 @@ def replay_video(video: Path, bundle: Path, frames: int) -> Replay:
         found = detector.detect([frame.image])[0]
         inference_ms.append(1000 * (time.perf_counter() - started))
         found_of_class.update(names[class_id] for class_id in found.class_id)
+        before, size = size, (frame.image.shape[1], frame.image.shape[0])
+        tracker.resize(SizeChange.between(before or size, size))
         tracks |= {track.id for track in tracker.update(found, frame.time_s).active}
         first_s = first_s or time.perf_counter() - began
         if len(inference_ms) >= frames:

@@ -24,9 +24,11 @@ class CameraSettings(_Section):
 
     `source` is a network address (rtsp, rtmp, http, srt), `usb:N`, `/dev/videoN`, a video file, a folder of
     images, or a folder of video segments or images (`segments: true`) that a recorder adds to. `speed` paces
-    files: 1 is real time, empty means as fast as the node can process. `stills`: its images are too far apart
-    in time for motion and tracks; every image is evaluated by itself. `zones` are polygons by name with
-    corners as fractions of the frame; with zones, only an object in one of them is a hazard.
+    files: 1 is real time, empty means as fast as the node can process. `fps` replaces the times of files:
+    without it a video has those of its container, images those of their names, and images whose names state
+    none come five per second. `stills`: its images are too far apart in time for motion and tracks; every
+    image is evaluated by itself. `zones` are polygons by name with corners as fractions of the frame; with
+    zones, only an object in one of them is a hazard.
     `frozen_after_s`: a live camera that sends the same image for so many seconds is frozen; null
     for one that sends a still on purpose.
     """
@@ -34,6 +36,7 @@ class CameraSettings(_Section):
     name: Slug
     source: str
     speed: float | None = Field(default=1.0, gt=0.0)
+    fps: float | None = Field(default=None, gt=0.0, le=1000.0)
     segments: bool = False
     stills: bool = False
     loop: bool = False

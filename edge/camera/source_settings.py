@@ -12,7 +12,8 @@ class SourceSettings:
 
     Attributes:
         speed: pace of files as a multiple of real time; None yields every frame as fast as it is consumed.
-        fps: frames per second; None takes a video's own, and five for images.
+        fps: frames per second of files; None takes a video's own times, and for images those of their names
+            or five per second.
         loop: whether a file or folder starts again at its end.
         segments: a folder holds video segments that a recorder adds to, not images; it never ends.
         journal: file that records which segments were played, over restarts.
