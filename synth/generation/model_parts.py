@@ -65,7 +65,7 @@ class UsedFile:
         if path.suffix == ".safetensors":
             _refuse_tensor_types(path)
         elif path.suffix == ".json":
-            read_json(path)
+            _document(path)
         return cls(name, staged_name or name, path, state_of(path))
 
 
@@ -166,9 +166,16 @@ def _is_placeholder(path: Path) -> bool:
     return False
 
 
+def _document(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except FileFault as fault:
+        raise FileFault(f"{fault}; download it again") from None
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises `FileFault`."""
-    document = read_json(path)
+    document = _document(path)
     if not isinstance(document, dict):
         raise FileFault(f"{path} holds a JSON {type(document).__name__}, expected an object")
     return document

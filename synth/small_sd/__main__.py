@@ -1,13 +1,11 @@
 """`python -m synth.small_sd --out FOLDER`: train the small Stable Diffusion from drawn scenes."""
 
 import argparse
-import logging
 from pathlib import Path
 
 import torch
 
-from messaging.errors import BlindspotError
-from messaging.runtime.program import configure_logging
+from messaging.runtime.program import configure_logging, exit_code_of
 from synth.small_sd.run import Plan, train
 from synth.small_sd.schedule import Budget
 
@@ -51,16 +49,11 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 
 def main() -> int:
-    """Train as configured on the command line; 0 when the folder is written, 2 for an error."""
+    """Train as configured on the command line; 0 when the folder is written, 1 for an error, 2 for usage."""
     given = _parser().parse_args()
     configure_logging()
     torch.set_num_threads(given.threads)
-    try:
-        train(_plan(given))
-    except BlindspotError as error:
-        logging.getLogger(__name__).error("%s", error)
-        return 2
-    return 0
+    return exit_code_of(lambda: train(_plan(given)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from messaging.taxonomy import Condition, SizeBin
 from synth.planning.patches import Box, Image, PatchWindow, inpainting_mask, patch_window
 from synth.planning.prompts import Medium
+from synth.small_sd.work_files import reading, replacing
 from synth.street.values import DrawnFrame
 
 PATCH_PX = 64
@@ -55,13 +56,14 @@ class CropSet:
         return len(self.hazard)
 
     def save(self, path: Path) -> None:
-        """Write as one npz file."""
-        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        """Write as one npz file, replacing the last one."""
+        with replacing(path) as draft:
+            np.savez(draft, **{f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> "CropSet":
-        """Read what `save` wrote."""
-        with np.load(path) as arrays:
+        """Read what `save` wrote. Raises `SynthesisError`."""
+        with reading(path), path.open("rb") as file, np.load(file) as arrays:
             return cls(**{f.name: arrays[f.name] for f in fields(cls)})
 
     @classmethod

@@ -29,6 +29,7 @@ from synth.small_sd.crops import NO_CLASS, CropSet
 from synth.small_sd.models import PrototypeToken
 from synth.small_sd.projection import Projection
 from synth.small_sd.schedule import Budget, Schedule, exponential_mean
+from synth.small_sd.work_files import reading, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -205,30 +206,28 @@ class DenoiserProgress:
 
     @classmethod
     def start(cls, parts: DenoiserParts, saved: Path, device: str) -> "DenoiserProgress":
-        """A new training, or the one saved in `saved`."""
+        """A new training, or the one saved in `saved`. Raises `SynthesisError`."""
         parts = parts.to(device)
         average = AveragedModel(parts, avg_fn=exponential_mean)
         optimiser = torch.optim.AdamW(parts.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01)
         progress = cls(parts, average, optimiser)
         if saved.exists():
-            state = torch.load(saved, weights_only=True, map_location=device)
-            parts.load_state_dict(state["parts"])
-            average.load_state_dict(state["average"])
-            optimiser.load_state_dict(state["optimiser"])
-            progress.steps, progress.spent_s = state["steps"], state["spent_s"]
+            with reading(saved):
+                state = torch.load(saved, weights_only=True, map_location=device)
+                parts.load_state_dict(state["parts"])
+                average.load_state_dict(state["average"])
+                optimiser.load_state_dict(state["optimiser"])
+                progress.steps, progress.spent_s = state["steps"], state["spent_s"]
         return progress
 
     def save(self, path: Path) -> None:
         """Write the state, replacing the last one."""
-        temporary = path.with_suffix(".part")
-        torch.save(
-            {
-                "parts": self.parts.state_dict(), "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(), "steps": self.steps, "spent_s": self.spent_s,
-            },
-            temporary,
-        )  # fmt: skip
-        temporary.replace(path)
+        state = {
+            "parts": self.parts.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "steps": self.steps, "spent_s": self.spent_s,
+        }  # fmt: skip
+        with replacing(path) as draft:
+            torch.save(state, draft)
 
     def averaged(self) -> DenoiserParts:
         """A copy of the averaged weights on the CPU, ready to be saved as a pipeline."""

@@ -7,22 +7,48 @@ has `prototype_projection.safetensors` and `input_format.json`, which other prog
 import copy
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
+from messaging.errors import ConfigurationError
 from synth.generation.model_folder import INPUT_FORMAT_FILE, PROTOTYPE_FILE
+from synth.generation.model_parts import INDEX_FILE, PARTS
 from synth.small_sd.denoiser import DenoiserParts
+
+_KEPT = (".md", ".png")
+_MODEL_NAMES = {INDEX_FILE, INPUT_FORMAT_FILE, PROTOTYPE_FILE, *(part.name for part in PARTS)}
+_MODE = 0o755
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise `ConfigurationError` unless the folder is absent, empty or a model, which may be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"{folder} is a file; give a folder for the model")
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    others = [name for name in names if Path(name).suffix not in _KEPT]
+    if others and (INDEX_FILE not in others or not set(others) <= _MODEL_NAMES):
+        foreign = sorted(set(others) - _MODEL_NAMES) or others
+        raise ConfigurationError(
+            f"{folder} holds something else than a model ({foreign[0]}) and would be replaced; "
+            "give a new or an empty folder"
+        )
 
 
 def write_folder(
     folder: Path, *, vae: AutoencoderKL, parts: DenoiserParts, tokens: CLIPTokenizer, noising: DDIMScheduler
 ) -> None:
-    """Write the pipeline beside `folder`, then replace `folder` by it; README and images there are kept."""
-    fresh = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
+    """Write the pipeline beside `folder`, then replace `folder` by it; README and images there are kept.
+
+    Raises `ConfigurationError` when `folder` holds something else than a model.
+    """
+    refuse_foreign_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.part-"))
+    fresh.chmod(_MODE)
     vae.register_to_config(_name_or_path="small-sd")  # else the folder it was loaded from is published
     pipeline = StableDiffusionInpaintPipeline(
         vae=copy.deepcopy(vae).half(),
@@ -39,11 +65,12 @@ def write_folder(
     token = {name: value.detach().half().contiguous() for name, value in parts.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
     (fresh / INPUT_FORMAT_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
-    for kept in (*folder.glob("*.md"), *folder.glob("*.png")):
+    for kept in (path for suffix in _KEPT for path in folder.glob(f"*{suffix}")):
         shutil.copy2(kept, fresh / kept.name)
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.replace(old)
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old-"))
+    folder.replace(old)
     fresh.replace(folder)
     shutil.rmtree(old, ignore_errors=True)

@@ -14,8 +14,10 @@ import numpy as np
 
 from edge.errors import ImageRefused
 from edge.vision.image_files import read_image
+from messaging.runtime.atomic_files import write_atomically
 from messaging.taxonomy import Condition, Light, Weather
 from synth.errors import SynthesisError
+from synth.small_sd.work_files import reading
 from synth.street.stills import draw_pair
 from synth.street.values import DrawnBox, DrawnFrame
 from synth.street.worlds import WorldName
@@ -45,9 +47,12 @@ def draw_frames(folder: Path, seeds: Sequence[int], processes: int) -> None:
 def read_frames(folder: Path) -> Iterator[tuple[DrawnFrame, DrawnFrame]]:
     """The pairs in `folder` by seed, with hazards first. Raises `SynthesisError` when one is damaged."""
     for path in sorted(folder.glob("*.json")):
-        fields = json.loads(path.read_text())
-        condition = Condition.parse(fields["condition"])
-        boxes = tuple(DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(fields["boxes"]))
+        with reading(path):
+            fields = json.loads(path.read_text())
+            condition = Condition.parse(fields["condition"])
+            boxes = tuple(
+                DrawnBox(b["class_name"], tuple(b["xyxy"]), i) for i, b in enumerate(fields["boxes"])
+            )
         try:
             hazard, empty = (read_image(path.with_suffix(f".{part}.jpg")) for part in ("hazard", "empty"))
         except ImageRefused as error:
@@ -72,4 +77,4 @@ def _draw(job: tuple[Path, int]) -> None:
     cv2.imwrite(str(path.with_suffix(".hazard.jpg")), frame.image, _QUALITY)
     cv2.imwrite(str(path.with_suffix(".empty.jpg")), empty.image, _QUALITY)
     boxes = [{"class_name": b.class_name, "xyxy": [float(v) for v in b.xyxy]} for b in frame.boxes]
-    path.write_text(json.dumps({"condition": condition.key, "boxes": boxes}))
+    write_atomically(path, json.dumps({"condition": condition.key, "boxes": boxes}).encode())

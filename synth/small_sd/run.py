@@ -5,6 +5,7 @@ again, so a stopped training continues. Every few minutes the output folder is w
 """
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from synth.generation.exposure import exposures_of
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet
 from synth.small_sd.denoiser import DenoiserParts, DenoiserProgress, Samples, encode, train_denoiser
-from synth.small_sd.folder import write_folder
+from synth.small_sd.folder import refuse_foreign_folder, write_folder
 from synth.small_sd.frames import draw_frames
 from synth.small_sd.models import (
     PrototypeToken,
@@ -33,6 +34,7 @@ from synth.small_sd.models import (
 from synth.small_sd.projection import fit_projection, read_projection
 from synth.small_sd.schedule import Budget
 from synth.small_sd.training_set import drawn_crops, photographed_crops
+from synth.small_sd.work_files import reading, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +64,11 @@ class Plan:
 
 
 def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
-    """Run all stages; the last write of `plan.out` is the finished model."""
+    """Run all stages; the last write of `plan.out` is the finished model.
+
+    Raises `ConfigurationError` before anything is drawn when `plan.out` holds something else than a model.
+    """
+    refuse_foreign_folder(plan.out)
     torch.manual_seed(plan.seed)
     plan.work.mkdir(parents=True, exist_ok=True)
     crops = _crops(plan)
@@ -105,7 +111,8 @@ def _crops(plan: Plan) -> CropSet:
 def _vae(plan: Plan, crops: CropSet, clock: Callable[[], float]) -> AutoencoderKL:
     folder = plan.work / "vae"
     if folder.exists():
-        saved: AutoencoderKL = AutoencoderKL.from_pretrained(folder).eval()
+        with reading(folder):
+            saved: AutoencoderKL = AutoencoderKL.from_pretrained(folder, local_files_only=True).eval()
         return saved
     powers = torch.from_numpy(exposures_of(crops.empty[::_EVERY]))
     projection = fit_projection(lifted(as_tensor(torch.from_numpy(crops.hazard[::_EVERY])), powers))
@@ -114,5 +121,7 @@ def _vae(plan: Plan, crops: CropSet, clock: Callable[[], float]) -> AutoencoderK
         device=plan.device,
     )  # fmt: skip
     logger.info("decoder finished after %d steps", steps)
-    vae.save_pretrained(folder)
+    with replacing(folder) as draft:
+        shutil.rmtree(draft, ignore_errors=True)
+        vae.save_pretrained(draft)
     return vae
