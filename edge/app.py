@@ -21,6 +21,7 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
+from edge.start_checks import broker_link, needed, read_trust
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
@@ -28,14 +29,11 @@ from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.weights_store import WeightsStore
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
-from messaging.bus import Bus, Link
-from messaging.errors import ConfigurationError, FileFault, StartRefused
+from messaging.bus import Bus
+from messaging.errors import StartRefused
 from messaging.nats.bus import NatsBus
-from messaging.nats.subjects import inbox_prefix
 from messaging.runtime.locks import FileLock
-from messaging.runtime.start_checks import listen_on
-from messaging.runtime.text_files import read_bytes
-from messaging.trust.site_trust import SiteTrust
+from messaging.runtime.start_checks import listen_on, require
 
 if TYPE_CHECKING:
     from messaging.runtime.http_server import BackgroundServer
@@ -51,7 +49,9 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
         SwapPolicy(latency_factor=settings.updates.latency_factor),
     )
     teacher = _teacher(settings)
-    place = WeightsPlace(settings.data / "weights", settings.mirror, settings.site, _trust(settings.trust))
+    place = WeightsPlace(
+        settings.data / "weights", settings.mirror, settings.site, read_trust(settings.trust)
+    )
     store = WeightsStore(place, now_utc=int(time.time()))
     updates = ModelUpdates(
         store,
@@ -87,6 +87,7 @@ def run_node(settings: NodeSettings, stop: threading.Event) -> None:
         if settings.page_port is not None:
             listener = held.enter_context(listen_on("page_port", settings.page_host, settings.page_port))
         held.callback(_locked(settings.data).release)
+        require(needed(settings))
         node, metrics = build_node(settings)
         held.callback(node.stop)
         node.start()
@@ -170,21 +171,5 @@ def _teacher(settings: NodeSettings) -> Detector | None:
     return OnnxDetector(path, threads=settings.detector_threads)
 
 
-def _trust(path: Path) -> SiteTrust:
-    try:
-        return SiteTrust.from_bytes(read_bytes(path))
-    except FileFault as error:
-        raise ConfigurationError(f"trust file: {error}; enrol the site with `blindspot sites add`") from None
-    except ConfigurationError as error:
-        raise ConfigurationError(f"trust file {path}: {error}") from None
-
-
 async def _connect(settings: NodeSettings) -> Bus:
-    seed = settings.broker.credentials
-    link = Link(
-        settings.broker.url,
-        f"node-{settings.site}",
-        nkey_seed_path=str(seed) if seed else None,
-        inbox_prefix=inbox_prefix(settings.site),
-    )
-    return await NatsBus.connect(link)
+    return await NatsBus.connect(broker_link(settings))

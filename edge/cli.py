@@ -4,14 +4,15 @@ Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy. An error is one sentence on 
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from messaging.runtime.addresses import masked_text
 from messaging.runtime.configuration_files import load_settings
+from messaging.runtime.console import out
 from messaging.runtime.program import ExitCode, configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
 
@@ -29,7 +30,6 @@ app.add_typer(ledger_app, name="ledger")
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The node's YAML file.")]
 LedgerPath = Annotated[Path, typer.Argument(help="The gate's ledger: its file or folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout.")]
-_out = Console()
 
 
 @app.command()
@@ -72,20 +72,27 @@ def broker(
 @app.command()
 def doctor(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Also check this node's files.")
+        Path | None, typer.Option("--config", "-c", help="Also check what this node's file names.")
+    ] = None,
+    gate_config: Annotated[
+        Path | None, typer.Option("--gate", help="Also check what this gate's file names.")
+    ] = None,
+    broker_folder: Annotated[
+        Path | None, typer.Option("--broker", help="Also check this folder of a broker.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check this machine for what a node needs; exit code 3 when something is missing."""
+    """Check this machine for what a node needs; exit code 3 when something is missing or faulty."""
     from edge.doctor import examine
 
-    results = examine(config)
+    found = examine(config, gate=gate_config, broker_folder=broker_folder)
+    results = [replace(result, detail=masked_text(result.detail)) for result in found]
     if as_json:
-        _out.print_json(json.dumps({r.name: {"ok": r.ok, "detail": r.detail} for r in results}))
+        out.print_json(json.dumps({r.name: {"ok": r.ok, "detail": r.detail} for r in results}))
     else:
         for result in results:
-            mark = "[green]ok[/]" if result.ok else "[red]missing[/]"
-            _out.print(f"{mark:>8}  {result.name}: {result.detail}", highlight=False)
+            mark = ("   ok", "green") if result.ok else ("FAULT", "red")
+            out.print_line(mark, f"  {result.name}: {result.detail}")
     if not all(result.ok for result in results):
         raise typer.Exit(ExitCode.UNHEALTHY)
 
@@ -102,10 +109,10 @@ def replay(
 
     result = asdict(replay_video(video, bundle, frames))
     if as_json:
-        _out.print_json(json.dumps(result))
+        out.print_json(json.dumps(result))
         return
     for name, value in result.items():
-        _out.print(f"{name}: {value}", highlight=False)
+        out.print_line(f"{name}: {value}")
 
 
 @config_app.command("validate")
@@ -114,7 +121,7 @@ def config_validate(config: ConfigPath = Path("node.yaml")) -> None:
     from edge.settings import NodeSettings
 
     load_settings(NodeSettings, config)
-    _out.print(f"{config}: fine", highlight=False)
+    out.print_line(f"{config}: fine")
 
 
 @config_app.command("schema")
@@ -122,7 +129,7 @@ def config_schema() -> None:
     """The JSON Schema of the node's configuration."""
     from edge.settings import NodeSettings
 
-    _out.print_json(json.dumps(NodeSettings.model_json_schema()))
+    out.print_json(json.dumps(NodeSettings.model_json_schema()))
 
 
 @config_app.command("show")
@@ -130,7 +137,7 @@ def config_show(config: ConfigPath = Path("node.yaml")) -> None:
     """The configuration with all defaults filled in; passwords in addresses are masked."""
     from edge.settings import NodeSettings
 
-    _out.print_json(json.dumps(load_settings(NodeSettings, config).shown()))
+    out.print_json(json.dumps(load_settings(NodeSettings, config).shown()))
 
 
 @ledger_app.command("verify")
@@ -139,7 +146,7 @@ def ledger_verify(ledger: LedgerPath) -> None:
     from edge.gate.ledger import verify
 
     summary = verify(ledger)
-    _out.print(f"{ledger}: {summary.head.n} entries, the chain holds", highlight=False)
+    out.print_line(f"{ledger}: {summary.head.n} entries, the chain holds")
 
 
 @ledger_app.command("show")
@@ -152,11 +159,11 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
         for (kind, day), total in sorted(verify(ledger).by_kind_and_day.items(), key=lambda row: row[0][::-1])
     ]
     if as_json:
-        _out.print_json(json.dumps(rows))
+        out.print_json(json.dumps(rows))
         return
     for row in rows:
         text = f"{row['day']}  {row['kind']:<14} {row['messages']:>8} messages {row['bytes']:>10} bytes"
-        _out.print(text, highlight=False)
+        out.print_line(text)
 
 
 @app.command()

@@ -1,55 +1,79 @@
-"""Checks that everything that a node needs is present; changes nothing."""
+"""Checks of everything that the programs of a site need and their configurations name; changes nothing."""
 
+import base64
 import importlib.util
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edge import start_checks as node_checks
+from edge.errors import EdgeError
+from edge.gate import start_checks as gate_checks
+from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
-from edge.vision.onnx_detector import available_providers
+from edge.vision.onnx_detector import CPU, available_providers
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
+from messaging.nats.site_broker import broker_checks
 from messaging.runtime.configuration_files import load_settings
-from messaging.runtime.start_checks import CheckResult
+from messaging.runtime.start_checks import CheckResult, opened
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
+# One red H.264 picture of 32x32 pixels, because OpenCV without its decoders imports fine.
+H264_PICTURE = base64.b64decode(
+    "AAAAAWdkAAqscgRJbARAAAADAEAAAAyDxIlhGAAAAAFo6EOPLIsAAAFliIEABX/+2OfzLJOXerfoNNpEtqlmrEL9"
+)
 
 
-def examine(config: Path | None) -> list[CheckResult]:
-    """Check the programs that a node needs and, with a configuration, the files that it names."""
-    results = [_runtime(), _video(), _broker(), _lean()]
+def examine(
+    config: Path | None, *, gate: Path | None = None, broker_folder: Path | None = None
+) -> list[CheckResult]:
+    """Check this machine and, of each program with a configuration, everything that it names."""
+    results = [
+        opened("onnxruntime", _providers),
+        opened("H.264 video", lambda: _decoded("probe.h264", H264_PICTURE)),
+        opened("MJPEG video", lambda: _decoded("probe.avi", _mjpeg_video())),
+        opened("nats-server", lambda: str(find_server())),
+        _lean(),
+    ]
     if config is not None:
-        results += _files(config)
+        results += _node(config)
+    if gate is not None:
+        results += _gate(gate)
+    if broker_folder is not None:
+        results += broker_checks(broker_folder, host="127.0.0.1", port=0)
     return results
 
 
-def _runtime() -> CheckResult:
-    return CheckResult("onnxruntime", True, ", ".join(available_providers()))
+def _providers() -> str:
+    providers = available_providers()
+    if CPU not in providers:
+        raise EdgeError(f"ONNX Runtime offers no {CPU}, only {', '.join(providers)}; reinstall onnxruntime")
+    return ", ".join(providers)
 
 
-def _video() -> CheckResult:
-    """Writes and reads a short video, because OpenCV without its codecs imports fine."""
+def _decoded(name: str, video: bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "probe.mp4")
-        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 48))
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-        writer.release()
-        capture = cv2.VideoCapture(path)
+        path = Path(folder) / name
+        path.write_bytes(video)
+        capture = cv2.VideoCapture(str(path))
         good, _ = capture.read()
         capture.release()
-    detail = (
-        f"OpenCV {cv2.__version__} reads video" if good else "OpenCV reads no video; reinstall opencv-python"
-    )
-    return CheckResult("video", good, detail)
+    if not good:
+        raise EdgeError(f"OpenCV {cv2.__version__} does not decode it; reinstall opencv-python-headless")
+    return f"OpenCV {cv2.__version__} decodes it"
 
 
-def _broker() -> CheckResult:
-    try:
-        return CheckResult("nats-server", True, str(find_server()))
-    except BlindspotError as error:
-        return CheckResult("nats-server", False, str(error))
+def _mjpeg_video() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "probe.avi"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (64, 48))
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        writer.release()
+        return path.read_bytes() if path.exists() else b""
 
 
 def _lean() -> CheckResult:
@@ -60,20 +84,23 @@ def _lean() -> CheckResult:
     return CheckResult("lean", True, detail)
 
 
-def _files(config: Path) -> list[CheckResult]:
+def _node(config: Path) -> Iterator[CheckResult]:
     try:
         settings = load_settings(NodeSettings, config)
     except BlindspotError as error:
-        return [CheckResult("configuration", False, str(error))]
-    results = [CheckResult("configuration", True, str(config))]
-    wanted = {
-        "trust file": settings.trust,
-        "mirror folder": settings.mirror,
-        "teacher": settings.teacher.bundle,
-        "broker credentials": settings.broker.credentials,
-    }
-    for name, path in wanted.items():
-        if path is not None:
-            exists = path.exists()
-            results.append(CheckResult(name, exists, str(path) if exists else f"{path} does not exist"))
-    return results
+        yield CheckResult("configuration", False, str(error))
+        return
+    yield CheckResult("configuration", True, str(config))
+    yield from node_checks.needed(settings)
+    yield from node_checks.named(settings)
+
+
+def _gate(config: Path) -> Iterator[CheckResult]:
+    try:
+        settings = load_settings(GateSettings, config)
+    except BlindspotError as error:
+        yield CheckResult("gate configuration", False, str(error))
+        return
+    yield CheckResult("gate configuration", True, str(config))
+    yield from gate_checks.needed(settings)
+    yield from gate_checks.named(settings)

@@ -18,6 +18,7 @@ from edge.gate.ledger import Ledger
 from edge.gate.mirror import Mirror
 from edge.gate.rate_cap import RateCap
 from edge.gate.settings import GateSettings
+from edge.gate.start_checks import needed
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
 from messaging.errors import BlindspotError, WireError
@@ -29,6 +30,7 @@ from messaging.runtime.addresses import masked_text
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.start_checks import require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.wire_format.codec import Lane
 
@@ -223,6 +225,8 @@ class _Gate:
 
 def run_until_signalled(settings: GateSettings) -> None:
     """Run the gate until SIGTERM or SIGINT. Raises what `run_gate` raises."""
+
+    require(needed(settings))
 
     async def whole() -> None:
         await run_gate(settings, async_stop_on_signals())

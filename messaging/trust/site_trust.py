@@ -7,6 +7,7 @@ argument.
 """
 
 import base64
+import contextlib
 import json
 import os
 import stat
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Self
 
 from tuf.api import exceptions
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -27,6 +30,7 @@ from messaging.trust.keys import PublicKey
 from messaging.trust.manifest import ReleaseManifest
 
 CHUNK_BYTES = 128 * 1024
+_KEY_BYTES = 32
 BASE_URL = "mirror:///metadata/"
 
 
@@ -48,14 +52,22 @@ class SiteTrust:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read the trust file. Raises `ConfigurationError` when it is not one."""
-        try:
+        trust = None
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, DeserializationError):
             parts = json.loads(data)
             director = PublicKey(str(parts["director"]["key_id"]), str(parts["director"]["public_hex"]))
-            return cls(base64.b64decode(parts["root"], validate=True), director)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(
-                f"the site's trust file cannot be read ({error!r}); enrol the site again to get a new one"
-            ) from None
+            whole = cls(base64.b64decode(parts["root"], validate=True), director)
+            if len(bytes.fromhex(director.public_hex)) == _KEY_BYTES and whole.root_expires:
+                trust = whole
+        if trust is None:
+            what = "is not a site's trust file" if data.strip() else "is empty"
+            raise ConfigurationError(f"it {what}; enrol the site again to get a new one")
+        return trust
+
+    @property
+    def root_expires(self) -> datetime:
+        """When the root metadata expires. Raises `DeserializationError` for another content."""
+        return Metadata[Root].from_bytes(self.root_bytes).signed.expires
 
 
 class TrustedReleases:

@@ -32,8 +32,8 @@ FLOORS = {
     "edge": (
         *("errors", "gate", "zones", "ids", "rounding", "vision", "source_address"),
         *("settings", "camera", "tracking"),
-        *("privacy", "evidence", "updates", "outbox", "metrics", "health", "pipeline", "node", "api", "app"),
-        *("doctor", "replay", "cli"),
+        *("privacy", "evidence", "updates", "outbox", "metrics", "health", "pipeline", "node", "api"),
+        *("start_checks", "app", "doctor", "replay", "cli"),
     ),
     "synth": (
         *("errors", "order", "sensor", "street", "planning", "generation", "selection", "progress"),

@@ -1,0 +1,211 @@
+"""What a node needs: the checks before its start, and those of everything else that its configuration names.
+
+`needed` is required by the node itself and fast; `named` opens the rest and takes seconds: cameras give a
+first frame, models load, the broker accepts the credentials. The doctor prints both. Nothing is changed.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from edge.camera.live_feed import CameraFeed
+from edge.camera.source_settings import SourceSettings
+from edge.camera.sources import open_source
+from edge.errors import BundleRefused, SourceError
+from edge.privacy.accountant import Account
+from edge.settings import CameraSettings, NodeSettings
+from edge.source_address import parse_source
+from edge.updates.incoming_orders import read_checked
+from edge.updates.weights_state import WeightsState, read_state
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.bus import Link
+from messaging.errors import ConfigurationError, FileFault, StartRefused
+from messaging.nats.bus import NatsBus
+from messaging.nats.credentials import read_key
+from messaging.nats.subjects import inbox_prefix
+from messaging.reports import HazardEvent
+from messaging.runtime.start_checks import (
+    CheckResult,
+    clock_after_files,
+    disk_room,
+    free_port,
+    opened,
+    private_file,
+    writable_folder,
+)
+from messaging.runtime.state_files import StateFile
+from messaging.runtime.text_files import read_bytes, read_json
+from messaging.trust.site_trust import SiteTrust
+
+CAMERA_LIMIT_S = 4.0
+BROKER_LIMIT_S = 3.0
+_HAZARDS = TypeAdapter(tuple[HazardEvent, ...])
+
+
+def read_trust(path: Path) -> SiteTrust:
+    """The site's trust file. Raises `ConfigurationError`: its path, what is wrong, and the remedy."""
+    try:
+        return SiteTrust.from_bytes(read_bytes(path))
+    except FileFault as error:
+        raise ConfigurationError(f"{error}; enrol the site with `blindspot sites add`") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def broker_link(settings: NodeSettings) -> Link:
+    """How the node reaches its site's broker."""
+    seed = settings.broker.credentials
+    return Link(
+        settings.broker.url,
+        f"node-{settings.site}",
+        nkey_seed_path=str(seed) if seed else None,
+        inbox_prefix=inbox_prefix(settings.site),
+    )
+
+
+def needed(settings: NodeSettings) -> Iterator[CheckResult]:
+    """What must hold before the node starts: its data folder, trust file and state files."""
+    yield writable_folder("data folder", settings.data)
+    yield opened("trust file", lambda: _parsed_trust(settings.trust))
+    yield opened("models", lambda: _models(settings))
+
+
+def named(settings: NodeSettings) -> Iterator[CheckResult]:
+    """Everything else that the configuration names, opened."""
+    yield opened("trust expiry", lambda: _unexpired(settings))
+    yield disk_room("disk", settings.data)
+    yield clock_after_files("clock", [settings.data, *settings.data.glob("*/*")])
+    yield opened("mirror folder", lambda: _mirror(settings.mirror))
+    if settings.page_port is not None:
+        yield free_port("page_port", settings.page_host, settings.page_port)
+    seed = settings.broker.credentials
+    if seed is not None:
+        usable = opened("broker credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")
+        yield private_file("broker credentials", seed) if usable.ok else usable
+    yield opened("broker", lambda: asyncio.run(_broker(settings)))
+    bundle = settings.teacher.bundle
+    if bundle is not None:
+        yield opened("teacher", lambda: _teacher(settings, bundle))
+    for camera in settings.cameras:
+        yield opened(f"camera {camera.name}", partial(_first_frame, camera))
+        yield opened(f"state of camera {camera.name}", partial(_state, settings, camera))
+
+
+def _parsed_trust(path: Path) -> str:
+    read_trust(path)
+    return str(path)
+
+
+def _unexpired(settings: NodeSettings) -> str:
+    """The expiry does not stop a node: the model in service goes on detecting."""
+    trust = read_trust(settings.trust)
+    expires = max([trust.root_expires, *_newer_root(settings.data / "weights" / "trust" / "root.json")])
+    if expires.timestamp() < time.time():
+        raise StartRefused(
+            f"{settings.trust} has a root that expired on {expires:%Y-%m-%d}; enrol the site again, "
+            "or set the clock"
+        )
+    return f"valid until {expires:%Y-%m-%d}"
+
+
+def _newer_root(path: Path) -> list[datetime]:
+    """The expiry of the root that the node has learned since its enrolment, if any."""
+    if not path.exists():
+        return []
+    try:
+        return [datetime.fromisoformat(read_json(path)["signed"]["expires"])]
+    except (FileFault, ValueError, KeyError, TypeError):
+        return []
+
+
+def _models(settings: NodeSettings) -> str:
+    active = _weights(settings).active
+    if active is None:
+        return "no model yet: the site waits for its first release"
+    return f"{active.digest[:12]} (version {active.version}) in service"
+
+
+def _weights(settings: NodeSettings) -> WeightsState:
+    return read_state(settings.data / "weights" / "state.json")
+
+
+def _mirror(folder: Path) -> str:
+    if not folder.is_dir():
+        raise StartRefused(f"{folder} does not exist; run the gate, or correct `mirror`")
+    names = sorted(path.name for path in folder.iterdir())
+    path = folder / "metadata" / "timestamp.json"
+    if not path.exists():
+        return f"{folder} has no release metadata yet ({', '.join(names) or 'empty'})"
+    try:
+        expires = datetime.fromisoformat(read_json(path)["signed"]["expires"])
+    except (ValueError, KeyError, TypeError):
+        raise StartRefused(
+            f"{path} is no release metadata; restart the gate, which copies it again"
+        ) from None
+    if expires.timestamp() < time.time():
+        raise StartRefused(
+            f"{path} expired on {expires:%Y-%m-%d %H:%M} UTC; check that the gate runs and the clock is right"
+        )
+    return f"{folder}, release metadata valid until {expires:%Y-%m-%d}"
+
+
+async def _broker(settings: NodeSettings) -> str:
+    bus = await NatsBus.connect(broker_link(settings), timeout_s=BROKER_LIMIT_S)
+    await bus.close()
+    return f"{settings.broker.url} accepts the node"
+
+
+def _teacher(settings: NodeSettings, bundle: Path) -> str:
+    teacher = OnnxDetector(bundle, threads=settings.detector_threads)
+    names, active = teacher.description.class_names, _weights(settings).active
+    if active is None:
+        return f"{bundle}: {', '.join(names)}"
+    path = settings.data / "weights" / "models" / f"{active.digest}.onnx"
+    service = OnnxDetector(read_checked(path, active), threads=settings.detector_threads).description
+    shared = [name for name in names if name in service.class_names]
+    if not shared:
+        raise BundleRefused(
+            f"{bundle} detects {', '.join(names)}, the model in service {', '.join(service.class_names)}; "
+            "give a teacher of the same classes"
+        )
+    return f"{bundle}: {', '.join(shared)}"
+
+
+def _first_frame(camera: CameraSettings) -> str:
+    address = parse_source(camera.source)
+    if address.is_camera:
+        feed = CameraFeed(address, CAMERA_LIMIT_S)
+        feed.open()
+        try:
+            image = feed.read()
+        finally:
+            feed.close()
+        if image is None:
+            raise SourceError("connects, but sends no image; check its stream")
+        return f"sends images of {image.shape[1]}x{image.shape[0]}"
+    if camera.segments:
+        folder = Path(address.text)
+        if not folder.is_dir():
+            raise SourceError(f"segment folder {folder} does not exist; create it or correct `source`")
+        return f"{folder} holds {sum(1 for _ in folder.iterdir())} files"
+    source = open_source(camera.source, SourceSettings(speed=None), camera=camera.name)
+    for item in source.frames(threading.Event()):
+        if isinstance(item, SourceError):
+            raise item
+        height, width = item.image.shape[:2]
+        return f"{address.text} gives images of {width}x{height}"
+    raise SourceError(f"{address.text} gives no frame; give another file or folder")
+
+
+def _state(settings: NodeSettings, camera: CameraSettings) -> str:
+    """Whether the files that the node keeps for this camera can be read back."""
+    remedy = "its budget counts as spent; restore it from a backup, or remove it after the window has passed"
+    account = StateFile(settings.data / "privacy" / f"{camera.name}.json", Account, remedy=remedy).read()
+    StateFile(settings.data / "hazards" / f"{camera.name}.json", _HAZARDS).read()
+    return f"{len(account.spendings) if account else 0} releases in the privacy account"
