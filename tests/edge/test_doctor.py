@@ -1,6 +1,9 @@
-"""The node's doctor: a healthy machine passes, every missing file and a bad configuration are named."""
+"""The doctor: a whole site passes, and every damaged, missing or foreign part is one line and exit code 3."""
 
+import asyncio
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,48 +12,162 @@ from typer.testing import CliRunner
 from edge import doctor
 from edge.cli import app
 from edge.doctor import examine
+from edge.settings import NodeSettings
+from edge.start_checks import named, needed
 from messaging.errors import ConfigurationError
+from messaging.nats.broker import EmbeddedBroker
+from messaging.nats.broker_config import site_config
+from messaging.nats.bus import NatsBus
+from messaging.nats.streams import prepare_hub
+from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
+from tests.support.brokers import Hub, running_hub, running_site
+from tests.support.edge.gates import gate_settings
+from tests.support.edge.tiny_bundles import tiny_bundle
+from tests.support.release_fleet import SITE
+from tests.support.trouble.node_folder import NodeFolder
 
 
-def _configuration(folder: Path, **files: Path) -> Path:
-    path = folder / "node.yaml"
-    document = {
-        "site": "north",
-        "data": str(folder / "data"),
-        "mirror": str(files.get("mirror", folder)),
-        "trust": str(files.get("trust", path)),
-        "broker": {"url": "nats://127.0.0.1:4222"},
-        "cameras": [{"name": "bridge", "source": str(folder)}],
-    }
-    path.write_text(json.dumps(document))
-    return path
+def _faults(config: Path) -> dict[str, str]:
+    settings = load_settings(NodeSettings, config)
+    return {r.name: r.detail for r in (*needed(settings), *named(settings)) if not r.ok}
 
 
-def test_this_machine_has_what_a_node_needs(tmp_path: Path) -> None:
-    results = examine(_configuration(tmp_path))
-    assert {r.name for r in results if not r.ok} == set()
-    assert {"onnxruntime", "video", "nats-server", "configuration", "trust file", "mirror folder"} <= {
+@pytest.mark.broker
+def test_a_whole_site_passes(tmp_path: Path) -> None:
+    node = NodeFolder(tmp_path / "site")
+    node.sign_model()
+    teacher = tmp_path / "teacher.onnx"
+    teacher.write_bytes(tiny_bundle())
+    config, keys = site_config(tmp_path / "broker", SITE)
+    with EmbeddedBroker(config) as broker:
+        path = node.write_config(
+            broker={"url": broker.url, "credentials": str(keys.node)},
+            teacher={"bundle": str(teacher)},
+            cameras=[
+                {"name": "yard", "source": str(node.images), "segments": True},
+                {"name": "gate", "source": str(node.images)},
+            ],
+        )
+        results = examine(path, broker_folder=tmp_path / "broker")
+    assert {r.name: r.detail for r in results if not r.ok} == {}
+    assert {"onnxruntime", "H.264 video", "MJPEG video", "nats-server", "configuration", "trust file"} <= {
         r.name for r in results
     }
+    assert not node.data.exists()
 
 
-def test_a_missing_file_is_named_and_the_exit_code_is_3(tmp_path: Path) -> None:
-    config = _configuration(tmp_path, trust=tmp_path / "absent.json")
+@pytest.mark.parametrize(
+    ("name", "damage", "sentence"),
+    [
+        ("trust file", lambda n: n.trust.write_bytes(b""), "trust.json: it is empty; enrol the site again"),
+        ("trust file", lambda n: n.trust.write_text('{"a": 1}'), "is not a site's trust file"),
+        ("trust file", lambda n: n.trust.unlink(), "cannot be read (No such file or directory)"),
+        ("broker credentials", lambda n: (n.folder / "node.nk").write_bytes(b""), "is not usable"),
+        ("teacher", lambda n: (n.folder / "teacher.onnx").write_bytes(b"x"), "teacher.onnx"),
+        ("camera yard", lambda n: (n.images / "0001.png").write_bytes(b"x"), "can be decoded"),
+        ("camera yard", lambda n: (n.images / "0001.png").unlink(), "holds no images"),
+        ("mirror folder", lambda n: n.mirrored("timestamp.json").write_bytes(b""), "timestamp.json"),
+        (
+            "mirror folder",
+            lambda n: n.mirrored("timestamp.json").write_bytes(b"{}"),
+            "is no release metadata",
+        ),
+        ("state of camera yard", lambda n: n.keep("privacy/yard.json", b""), "its budget counts as spent"),
+        ("state of camera yard", lambda n: n.keep("hazards/yard.json", b"[{"), "is damaged"),
+        ("models", lambda n: n.keep("weights/state.json", b""), "remove the folder"),
+        ("clock", lambda n: os.utime(n.keep("outbox/x.json", b"1"), (2e9, 2e9)), "set the clock"),
+    ],
+)
+def test_each_damaged_part_is_named(
+    tmp_path: Path, name: str, damage: Callable[[NodeFolder], object], sentence: str
+) -> None:
+    node = NodeFolder(tmp_path)
+    node.sign_model()
+    (tmp_path / "teacher.onnx").write_bytes(tiny_bundle())
+    seed = site_config(tmp_path / "broker", SITE)[1].node
+    (tmp_path / "node.nk").write_bytes(seed.read_bytes())
+    (tmp_path / "node.nk").chmod(0o600)
+    config = node.write_config(
+        broker={"url": "nats://127.0.0.1:1", "credentials": str(tmp_path / "node.nk")},
+        teacher={"bundle": str(tmp_path / "teacher.onnx")},
+        cameras=[{"name": "yard", "source": str(node.images)}],
+    )
+    assert _faults(config).keys() == {"broker"}
+    damage(node)
+    faults = _faults(config)
+    also = {"trust file": {"trust expiry"}, "models": {"teacher"}}.get(name, set())
+    assert faults.keys() == {name, "broker", *also}
+    assert sentence in faults[name]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["/nonexistent/clip.mp4", "usb:97", "/dev/video97", "rtsp://127.0.0.1:9/x", "http://127.0.0.1:9/"],
+)
+def test_a_camera_that_gives_no_frame_is_a_finding(tmp_path: Path, source: str) -> None:
+    node = NodeFolder(tmp_path)
+    config = node.write_config(cameras=[{"name": "yard", "source": source}])
+    assert "camera yard" in _faults(config)
+
+
+def test_a_seed_that_others_may_read_and_a_taken_port_are_findings(tmp_path: Path) -> None:
+    node = NodeFolder(tmp_path)
+    seed = site_config(tmp_path / "broker", SITE)[1].node
+    seed.chmod(0o644)
+    config = node.write_config(broker={"url": "nats://127.0.0.1:1", "credentials": str(seed)})
+    with node.taken_port():
+        faults = _faults(config)
+    assert f"chmod 600 {seed}" in faults["broker credentials"]
+    assert f"127.0.0.1:{node.port}: Address already in use" in faults["page_port"]
+
+
+def test_the_exit_code_is_3_with_one_line_a_finding_and_the_json_form_stays(tmp_path: Path) -> None:
+    node = NodeFolder(tmp_path / "[north]")
+    node.trust.write_bytes(b"")
+    config = node.write_config(cameras=[{"name": "yard", "source": "/nonexistent/[/x].mp4"}])
+    table = CliRunner().invoke(app, ["doctor", "--config", str(config)])
+    assert table.exit_code == ExitCode.UNHEALTHY
+    findings = [line for line in table.stdout.splitlines() if line.startswith("FAULT")]
+    assert {line.split()[1] for line in findings} >= {"trust", "camera", "broker:"}
+    assert any("/nonexistent/[/x].mp4" in line for line in findings)
+    assert any(f"{node.trust}: it is empty" in line for line in findings)
     result = CliRunner().invoke(app, ["doctor", "--config", str(config), "--json"])
     assert result.exit_code == ExitCode.UNHEALTHY
     checks = json.loads(result.stdout)
+    assert all(set(check) == {"ok", "detail"} for check in checks.values())
     assert not checks["trust file"]["ok"]
-    assert checks["trust file"]["detail"] == f"{tmp_path / 'absent.json'} does not exist"
-    table = CliRunner().invoke(app, ["doctor", "--config", str(config)])
-    assert "missing" in table.stdout
-    assert "trust file" in table.stdout
+
+
+async def _prepare(hub: Hub) -> None:
+    bus = await NatsBus.connect(hub.cloud_link())
+    await prepare_hub(bus)
+    await bus.close()
+
+
+@pytest.mark.broker
+def test_a_gate_is_examined_with_its_credentials_brokers_and_ledger(tmp_path: Path) -> None:
+    config = tmp_path / "gate.yaml"
+    with running_hub(tmp_path) as hub, running_site(tmp_path, "s1") as site:
+        asyncio.run(_prepare(hub))
+        settings = gate_settings(hub, site, tmp_path)
+        config.write_text(settings.model_dump_json())
+        assert [r for r in examine(None, gate=config) if not r.ok] == []
+        ledger = settings.data_folder / "ledger" / "ledger.jsonl"
+        ledger.parent.mkdir(parents=True)
+        ledger.write_bytes(b"{}\n")
+        settings.hub_credentials.write_bytes(b"")
+        faults = {r.name: r.detail for r in examine(None, gate=config) if not r.ok}
+    assert faults.keys() == {"ledger", "hub_credentials", "hub"}
+    assert "enrol the site again" in faults["hub_credentials"]
+    faults = {r.name: r.detail for r in examine(None, gate=config) if not r.ok}
+    assert {"site's broker", "hub"} <= faults.keys()
 
 
 def test_a_bad_configuration_is_one_finding(tmp_path: Path) -> None:
     path = tmp_path / "node.yaml"
     path.write_text("site: [")
-    assert [r.name for r in examine(path) if not r.ok] == ["configuration"]
+    assert [r.name for r in examine(path, gate=path) if not r.ok] == ["configuration", "gate configuration"]
 
 
 def test_without_a_nats_server_the_remedy_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,78 @@
+"""What `blindspot-edge` prints: brackets as they are, one sentence for every error, options that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edge.cli import app, main
+from messaging.runtime.program import ExitCode
+from tests.support.trouble.node_folder import ROOT, NodeFolder, run_edge
+
+
+@pytest.mark.parametrize("name", ["[north]", "[/x]", "[bold red]", "a [link=http://x]b[/link]", ":smile:"])
+def test_brackets_in_a_path_are_printed_as_they_are(tmp_path: Path, name: str) -> None:
+    config = NodeFolder(tmp_path / name).write_config()
+    result = CliRunner().invoke(app, ["config", "validate", "-c", str(config)])
+    assert (result.exit_code, result.stdout) == (0, f"{config}: fine\n")
+
+
+def test_brackets_in_a_message_are_printed_as_they_are(tmp_path: Path) -> None:
+    ledger = tmp_path / "led[ger]"
+    done = run_edge("ledger", "verify", ledger)
+    assert done.stderr == f"error: there is no ledger at {ledger}; give the gate's ledger folder\n"
+    cameras = [{"name": "[/North]", "source": "usb:0"}]
+    done = run_edge("config", "validate", "-c", NodeFolder(tmp_path / "s").write_config(cameras=cameras))
+    assert "[/North]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "-c", "{}"),
+        ("gate", "--config", "{}"),
+        ("message", "{}"),
+        ("message", "{}/absent"),
+        ("ledger", "verify", "{}/absent"),
+        ("ledger", "verify", "{}"),
+        ("config", "show", "-c", "{}/absent"),
+        ("replay", "{}", "--bundle", "{}"),
+        ("replay", "{}/absent", "--bundle", "{}/absent"),
+        ("broker", "--site", "s1", "--folder", "/proc/nowhere"),
+        ("broker", "--site", "s1", "--folder", "{}/file"),
+    ],
+)
+def test_every_error_of_the_system_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("x")
+    done = run_edge(*(argument.format(tmp_path) for argument in arguments))
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+
+
+def _commands(group: typer.Typer) -> set[str]:
+    names = {
+        command.name or command.callback.__name__ for command in group.registered_commands if command.callback
+    }
+    return names | {sub.name for sub in group.registered_groups if sub.name}
+
+
+def test_every_command_that_a_message_of_the_edge_names_exists() -> None:
+    known = _commands(app)
+    named = {
+        found
+        for path in (*ROOT.glob("edge/**/*.py"), *ROOT.glob("messaging/**/*.py"))
+        for found in re.findall(r"blindspot-edge ([a-z]+)", path.read_text())
+    }
+    assert named
+    assert named <= known
+
+
+def test_the_entry_point_ends_with_the_exit_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.argv", ["blindspot-edge", "config", "validate", "-c", str(tmp_path / "absent")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.FAILED
