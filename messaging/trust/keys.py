@@ -8,12 +8,15 @@ one purpose is worth nothing for another.
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
 
 from messaging.errors import ConfigurationError, TrustError
 from messaging.runtime.atomic_files import write_secret
+from messaging.runtime.os_errors import os_error_sentence
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,14 @@ class SigningKey:
         try:
             if path.stat().st_mode & 0o077:
                 raise ConfigurationError(f"key {path} may be read by others; run `chmod 600` on it")
-            return cls(CryptoSigner(load_pem_private_key(path.read_bytes(), None)))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigurationError(f"{path} is not a usable Ed25519 key: {error}") from None
+            key = load_pem_private_key(path.read_bytes(), None)
+        except OSError as error:
+            raise ConfigurationError(f"key {os_error_sentence(error)}; restore it from a backup") from None
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigurationError(f"{path} is not a usable Ed25519 key; restore it from a backup")
+        return cls(CryptoSigner(key))
 
     @property
     def public(self) -> PublicKey:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
 
-from messaging.errors import ConfigurationError
+from messaging.errors import ConfigurationError, FileFault, StateFileBroken
 from messaging.releases import Channel
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.site_trust import SiteTrust
@@ -46,14 +48,21 @@ class Repository:
     def __init__(
         self, folder: Path, *, clock: Callable[[], float] = time.time, lifetimes: Lifetimes | None = None
     ) -> None:
-        """Open the repository in `folder`, or make its keys and first metadata where there is none."""
+        """Open the repository in `folder`, or make its keys and first metadata where there is none.
+
+        Raises `ConfigurationError` for a key and `StateFileBroken` for metadata that is lost or damaged.
+        """
         self._metadata = folder / "metadata"
         self._keys = folder / "keys"
         self._clock = clock
         self._lifetimes = lifetimes or Lifetimes()
-        self.director = SigningKey.read_or_make(self._key_path(DIRECTOR))
         if not self._path("timestamp.json").exists():
+            self._refuse_lost_timestamp()
+            SigningKey.read_or_make(self._key_path(DIRECTOR))
             self._make()
+        self.director = SigningKey.read(self._key_path(DIRECTOR))
+        for name in ROOT_KEYS:
+            SigningKey.read(self._key_path(name))
         self._root = self._read(Root, self._newest_root())
         self._timestamp = self._read(Timestamp, "timestamp.json")
         self._snapshot = self._read(Snapshot, f"{self._timestamp.snapshot_meta.version}.snapshot.json")
@@ -83,6 +92,21 @@ class Repository:
     def site_trust(self) -> SiteTrust:
         """What a site believes from its first day: the root and the director's public key."""
         return SiteTrust(self.root_bytes, self.director.public)
+
+    @property
+    def described(self) -> str:
+        """Releases and the nearest end of root and targets. Raises `StateFileBroken` once one has expired.
+
+        Snapshot and timestamp are renewed at every start.
+        """
+        for name, part in (("root", self._root), ("targets", self._targets)):
+            if self._left(part) <= 0:
+                raise StateFileBroken(
+                    f"the {name} metadata in {self._metadata} expired on {part.expires:%Y-%m-%d}; check this "
+                    "machine's clock"
+                )
+        until = min(self._root.expires, self._targets.expires)
+        return f"{len(self._targets.targets)} signed releases, valid until {until:%Y-%m-%d}"
 
     def releases(self) -> dict[str, ReleaseManifest]:
         """Every release by its digest."""
@@ -134,8 +158,8 @@ class Repository:
 
     def metadata_files(self) -> Mapping[str, bytes]:
         """File name -> bytes, in the order in which they must be made public (timestamp last)."""
-        roots = sorted(self._metadata.glob("*.root.json"), key=_root_version)
-        names = [path.name for path in roots]
+        newest = _root_version(self._path(self._newest_root()))
+        names = [f"{version}.root.json" for version in range(1, newest + 1)]
         names += [f"{self._targets.version}.targets.json", f"{self._snapshot.version}.snapshot.json"]
         return {name: self._path(name).read_bytes() for name in [*names, "timestamp.json"]}
 
@@ -193,8 +217,24 @@ class Repository:
             metadata.sign(self._key(key_name).signer, append=True)
         write_atomically(self._path(name), metadata.to_bytes())
 
+    def _refuse_lost_timestamp(self) -> None:
+        """Without a timestamp there is nothing yet, or the first start was cut short before it."""
+        later = [path for path in self._metadata.glob("*.targets.json") if path.name != "1.targets.json"]
+        if later:
+            raise StateFileBroken(
+                f"release metadata {self._path('timestamp.json')} is lost; restore the folder from a backup"
+            )
+
     def _read(self, kind: type[T], name: str) -> T:
-        return Metadata[T].from_file(str(self._path(name))).signed
+        try:
+            signed = Metadata[T].from_bytes(read_bytes(self._path(name))).signed
+        except (DeserializationError, FileFault):
+            signed = None
+        if not isinstance(signed, kind):
+            raise StateFileBroken(
+                f"release metadata {self._path(name)} is lost or damaged; restore the folder from a backup"
+            )
+        return signed
 
     def _key(self, name: str) -> SigningKey:
         return SigningKey.read_or_make(self._key_path(name))
@@ -206,13 +246,26 @@ class Repository:
         return self._metadata / name
 
     def _newest_root(self) -> str:
-        return max(self._metadata.glob("*.root.json"), key=_root_version).name
+        roots = [path for path in self._metadata.glob("*.root.json") if path.name.split(".")[0].isdigit()]
+        return max(roots, key=_root_version).name if roots else "1.root.json"
 
     def _in(self, seconds: int) -> datetime:
         return datetime.fromtimestamp(int(self._clock()), UTC) + timedelta(seconds=seconds)
 
     def _left(self, signed: Signed) -> float:
         return signed.expires.timestamp() - self._clock()
+
+
+def inspect_repository(folder: Path, *, clock: Callable[[], float] = time.time) -> str:
+    """What a folder holds, for a doctor; changes nothing.
+
+    Raises `ConfigurationError` for a key and `StateFileBroken` for metadata that is lost, damaged or expired.
+    """
+    if not (folder / "metadata").is_dir():
+        return f"{folder} is made at the first start"
+    for name in (DIRECTOR, *ROOT_KEYS, *ONE_KEY_ROLES):
+        SigningKey.read(folder / "keys" / f"{name}.pem")
+    return Repository.open(folder, clock=clock).described
 
 
 def _root_version(path: Path) -> int:
