@@ -7,7 +7,8 @@ import cloud
 from cloud.detector.weights import read_weights
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
 from cloud.store.database import open_database
-from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+from synth.generation.model_folder import BUNDLED_FOLDER
+from synth.generation.stable_diffusion import DiffusionGenerator
 
 assert not Path(cloud.__file__).is_relative_to(sys.argv[1]), "this is the checkout, not the installed wheel"
 digests = {read_weights(path).digest for path in (STARTING_WEIGHTS, REFERENCE_WEIGHTS)}

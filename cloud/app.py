@@ -29,6 +29,7 @@ from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
+from cloud.doctor import start_checks
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.first_model import release_first_model
 from cloud.fleet.hub import Hub, embedded_hub
@@ -48,6 +49,7 @@ from messaging.errors import ConfigurationError
 from messaging.nats.subjects import ORDERS
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve, url_of
+from messaging.runtime.start_checks import require
 from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
@@ -160,11 +162,11 @@ async def run_cloud(
 
     Raises:
         AlreadyRunning: another process holds the data folder.
+        StartRefused: something that the configuration names is not usable; the sentence says what to do.
         StoreUnavailable, ConfigurationError, WireError: what could not be opened, and what to do.
     """
     quiet_libraries(settings)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with sole_process(settings.folder), _database(settings) as database:
+    with sole_process(settings.folder), _checked_database(settings) as database:
         async with AsyncExitStack() as stack:
             if hub is None:
                 hub = await stack.enter_async_context(embedded_hub(settings))
@@ -328,7 +330,9 @@ async def _launched(campaigns: Campaigns) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _database(settings: CloudSettings) -> Iterator[Database]:
+def _checked_database(settings: CloudSettings) -> Iterator[Database]:
+    """The store, opened after everything else that the configuration names. Raises `StartRefused`."""
+    require(start_checks(settings))
     database = open_database(settings.store_url)
     try:
         yield database

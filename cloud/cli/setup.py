@@ -1,26 +1,22 @@
 """`blindspot init|doctor|cloud|config|db`: setting up and running the cloud on this machine."""
 
 import asyncio
-import json
 import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
-from cloud.api.client import RemoteCloud
-from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table
-from cloud.errors import CloudUnreachable
-from cloud.settings import CloudSettings, DataFolder
-from messaging.resources import ReadinessResource
+from cloud.cli.console import JsonOption, print_json
+from cloud.settings import CloudSettings
+from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.configuration_files import load_settings, parse_settings
 from messaging.runtime.console import notes, out
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import yaml_string
+from messaging.runtime.start_checks import CheckResult
 from messaging.runtime.stopping import async_stop_on_signals
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
@@ -65,20 +61,24 @@ def init(
     notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")
 
 
-def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Check this machine for what the cloud needs; exit code 3 when something is missing."""
-    checks = {
-        "python": (sys.version_info >= (3, 11), sys.version.split()[0]),
-        "broker": _broker(),
-        "disk": _disk(data),
-        "cloud": _running(data),
-    }
+def doctor(
+    path: ConfigOption = None,
+    data: Annotated[Path | None, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Open everything that the configuration names; exit code 3 and one line for each fault."""
+    from cloud.doctor import examine
+
+    try:
+        results = examine(settings_of(path, data))
+    except ConfigurationError as error:
+        results = [CheckResult("configuration", False, str(error))]
     if as_json:
-        print_json({name: {"ok": ok, "detail": text} for name, (ok, text) in checks.items()})
+        print_json({one.name: {"ok": one.ok, "detail": one.detail} for one in results})
     else:
-        rows = [(name, "ok" if ok else "FAULT", text) for name, (ok, text) in checks.items()]
-        print_table("Doctor", ("check", "", "detail"), rows, "")
-    if not all(ok for ok, _ in checks.values()):
+        for one in results:
+            out.print_line(("ok   ", "green") if one.ok else ("FAULT", "red"), f"  {one.name}: {one.detail}")
+    if not all(one.ok for one in results):
         raise typer.Exit(ExitCode.UNHEALTHY)
 
 
@@ -152,28 +152,3 @@ def migrate(
     database = open_database(settings_of(path, data).store_url)
     database.close()
     notes.print(f"{database.place} has the newest schema")
-
-
-def _broker() -> tuple[bool, str]:
-    from messaging.errors import ConfigurationError
-    from messaging.nats.broker import find_server
-
-    try:
-        return True, str(find_server())
-    except ConfigurationError as error:
-        return False, str(error)
-
-
-def _disk(data: Path) -> tuple[bool, str]:
-    place = next(path for path in (data, *data.absolute().parents) if path.exists())
-    free_gb = shutil.disk_usage(place).free / 2**30
-    return free_gb >= 2.0, f"{free_gb:.1f} GB free at {place} (2 are needed)"
-
-
-def _running(data: Path) -> tuple[bool, str]:
-    try:
-        with RemoteCloud.of_folder(data) as cloud:
-            found = cloud.get("/readyz", ReadinessResource)
-    except CloudUnreachable as error:
-        return not DataFolder(data).address.exists(), f"not running: {error}"
-    return found.ready, f"{cloud.url} " + ("is ready" if found.ready else json.dumps(found.reasons))

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 PROTOTYPE_FILE = "prototype_projection.safetensors"
 INPUT_FORMAT_FILE = "input_format.json"
 REMEDY = "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
+BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", "adapter_config.json")
 
 

@@ -27,13 +27,18 @@ from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchReque
 from synth.generation.generator_door import generator_door
 from synth.generation.generator_name import HubName, located
 from synth.generation.hub_model import fetch_model
-from synth.generation.model_folder import INPUT_FORMAT_FILE, inspect_folder, licence_of, name_of
+from synth.generation.model_folder import (
+    BUNDLED_FOLDER,
+    INPUT_FORMAT_FILE,
+    inspect_folder,
+    licence_of,
+    name_of,
+)
 from synth.generation.pipeline_loader import load_pipeline, load_projection
 from synth.planning.patches import Image
 
 # A third faster where the processor has it; torch has no public name for the question.
 BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
-BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _BACKGROUNDS, _EXPOSURES = ("removed", "shown"), ("as taken", "levelled")
 
 

@@ -42,7 +42,7 @@ FLOORS = {
     "cloud": (
         *("errors", "metrics", "settings", "module_runs", "background", "console", "store", "migrations"),
         *("data", "detector", "evaluation", "training", "starting_detector", "failure_modes", "fleet"),
-        *("campaigns", "api", "app", "demo", "cli"),
+        *("campaigns", "api", "doctor", "app", "demo", "cli"),
     ),
     "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),
 }

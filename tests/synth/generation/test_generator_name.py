@@ -6,7 +6,8 @@ import pytest
 
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
-from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+from synth.generation.model_folder import BUNDLED_FOLDER
+from synth.generation.stable_diffusion import DiffusionGenerator
 from tests.support.trouble.generator_folders import linked_copy
 
 

@@ -17,8 +17,8 @@ from synth.generation import hub_model
 from synth.generation.generator import Generator
 from synth.generation.generator_name import HubName
 from synth.generation.hub_model import fetch_model
-from synth.generation.model_folder import inspect_folder
-from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+from synth.generation.model_folder import BUNDLED_FOLDER, inspect_folder
+from synth.generation.stable_diffusion import DiffusionGenerator
 
 MODEL, COMMIT = "someone/sd-inpainting", "0123456789abcdef0123456789abcdef01234567"
 

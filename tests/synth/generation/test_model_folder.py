@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from synth.errors import GeneratorUnavailable
-from synth.generation.model_folder import inspect_folder
-from synth.generation.stable_diffusion import BUNDLED_FOLDER, DiffusionGenerator
+from synth.generation.model_folder import BUNDLED_FOLDER, inspect_folder
+from synth.generation.stable_diffusion import DiffusionGenerator
 from tests.support.trouble.generator_folders import (
     DAMAGED,
     INDEX,

@@ -1,0 +1,156 @@
+"""Checks of everything that the cloud's configuration names; `cloud run` requires them, `doctor` prints them.
+
+Opens files by the code that will use them later. Changes nothing that stays.
+"""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from cloud.api.client import RemoteCloud
+from cloud.data.datasets import DatasetRegister
+from cloud.detector.weights import read_weights
+from cloud.errors import StoreUnavailable
+from cloud.settings import CloudSettings, DataFolder
+from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS, shipped
+from cloud.store.database import inspected_database
+from messaging.cloud_address import read_token
+from messaging.errors import FileFault
+from messaging.nats.broker import find_server
+from messaging.resources import OverviewResource, ReadinessResource
+from messaging.runtime.start_checks import (
+    CheckResult,
+    clock_after_files,
+    disk_room,
+    free_port,
+    opened,
+    private_file,
+    readable_file,
+    writable_folder,
+)
+from messaging.trust.signing import inspect_repository
+from synth.generation.generator_name import located
+from synth.generation.model_folder import BUNDLED_FOLDER, inspect_folder
+
+NEEDED_BYTES = 2 * 2**30
+
+
+def examine(settings: CloudSettings) -> list[CheckResult]:
+    """Every check, the running cloud included."""
+    running = _running(settings)
+    return [
+        CheckResult("python", sys.version_info >= (3, 11), sys.version.split()[0]),
+        *start_checks(settings, ports=not running or not running[0].ok),
+        *_token(settings.folder.token),
+        *running,
+    ]
+
+
+def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[CheckResult]:
+    """What must hold before the cloud starts; `ports` are not free while a cloud of ours runs."""
+    folder = settings.folder
+    yield opened("broker", lambda: str(find_server()))
+    yield writable_folder("data folder", folder.root)
+    yield disk_room("disk", folder.root, min_bytes=NEEDED_BYTES)
+    if ports:
+        yield free_port("api", settings.api.host, settings.api.port)
+        yield free_port("hub", settings.hub.host, settings.hub.port)
+    yield opened("store", lambda: inspected_database(settings.store_url))
+    yield opened("workflows", lambda: _workflows(folder.workflows))
+    yield opened("releases", lambda: inspect_repository(folder.releases))
+    yield from _hub_keys(folder)
+    yield from _detectors(settings)
+    yield opened("generator", lambda: _generator(settings.synthesis.generator))
+    yield opened("datasets", lambda: _datasets(folder))
+    written = (folder.store, folder.address, folder.token, folder.releases / "metadata" / "timestamp.json")
+    yield clock_after_files("clock", written)
+
+
+def _running(settings: CloudSettings) -> list[CheckResult]:
+    """Whether the cloud of this data folder answers with its token and is ready; nothing if none runs."""
+    folder = settings.folder
+    if not folder.address.exists():
+        return []
+
+    def asked() -> str:
+        with RemoteCloud.of_folder(folder.root) as cloud:
+            found = cloud.get("/readyz", ReadinessResource)
+            cloud.get("overview", OverviewResource)
+        if not found.ready:
+            raise StoreUnavailable(f"{cloud.url} is not ready: {'; '.join(found.reasons)}")
+        return f"{cloud.url} is ready"
+
+    return [opened("cloud", asked)]
+
+
+def _workflows(file: Path) -> str:
+    if not file.exists() or file.stat().st_size == 0:
+        return f"{file} is made at the next start"
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(
+            f"workflow database {file} cannot be opened ({error}); restore it from a backup, or remove it"
+        ) from None
+    return str(file)
+
+
+def _hub_keys(folder: DataFolder) -> Iterator[CheckResult]:
+    """Seeds and credentials of the hub: readable by their owner only, and not empty."""
+    authority = folder.hub / "authority"
+    for path in sorted(authority.iterdir()) if authority.is_dir() else ():
+        if path.suffix in (".seed", ".creds"):
+            whole = readable_file(f"hub key {path.name}", path)
+            yield private_file(whole.name, path) if whole.ok else whole
+
+
+def _token(path: Path) -> Iterator[CheckResult]:
+    """The start of the cloud mends a token, so only the doctor looks at it."""
+    if path.exists():
+        private = private_file("token", path)
+        yield opened("token", lambda: _is_token(path)) if private.ok else private
+
+
+def _is_token(path: Path) -> str:
+    read_token(path)
+    return str(path)
+
+
+def _detectors(settings: CloudSettings) -> Iterator[CheckResult]:
+    named = {
+        "starting detector": settings.starting_weights or shipped(STARTING_WEIGHTS),
+        "reference detector": settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS),
+    }
+    for name, path in named.items():
+        if path is not None:
+            yield opened(name, partial(_weights, path))
+
+
+def _weights(path: Path) -> str:
+    return f"{path} ({read_weights(path).card.name})"
+
+
+def _generator(name: str | None) -> str:
+    """The folder, checked; a hub model is not looked up."""
+    place = BUNDLED_FOLDER if name is None else located(name)
+    if not isinstance(place, Path):
+        return f"{name}, fetched by the first campaign"
+    inspect_folder(place)
+    return str(place)
+
+
+def _datasets(folder: DataFolder) -> str:
+    """Whether each dataset has the number of images that its description states."""
+    found = DatasetRegister(folder.datasets).all()
+    for dataset in found:
+        images = sum(1 for path in (dataset.folder / "images").glob("*") if path.is_file())
+        if images != dataset.images:
+            raise FileFault(
+                f"dataset {dataset.name} in {dataset.folder} has {images} images, its description states "
+                f"{dataset.images}; add the folder again or restore it from a backup"
+            )
+    return f"{len(found)} datasets"

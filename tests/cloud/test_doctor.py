@@ -1,0 +1,166 @@
+"""The doctor opens everything that the configuration names, and the cloud does not start without it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloud.api.auth import read_or_make_token
+from cloud.doctor import examine, start_checks
+from cloud.fleet.hub import hub_authority
+from cloud.settings import ApiSettings, CloudSettings, StoreSettings, SynthesisSettings
+from cloud.store.database import open_database
+from messaging.errors import StartRefused
+from messaging.runtime.start_checks import require
+from messaging.trust.signing import Repository
+from tests.support.cloud.running_cloud import running_cloud
+from tests.support.cloud.scripted_stages import ScriptedStages
+
+
+def _faults(settings: CloudSettings) -> dict[str, str]:
+    return {one.name: one.detail for one in examine(settings) if not one.ok}
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _foreign(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"this belongs to another program " * 300)
+
+
+def _elsewhere(path: Path) -> None:
+    path.write_text('{"url": "http://127.0.0.1:1"}')
+
+
+def _readable(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def _from_the_future(path: Path) -> None:
+    os.utime(path, (4e9, 4e9))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> CloudSettings:
+    """A data folder that a cloud has used, which does not run now."""
+    settings = CloudSettings(data=tmp_path / "data", api=ApiSettings(port=0))
+    open_database(settings.store_url).close()
+    Repository(settings.folder.releases)
+    read_or_make_token(settings.folder.token)
+    hub_authority(settings.folder).enrol_cloud()
+    return settings
+
+
+def test_a_folder_that_was_used_and_one_that_was_not_are_fine(
+    tmp_path: Path, settings: CloudSettings
+) -> None:
+    assert _faults(settings) == {}
+    assert _faults(CloudSettings(data=tmp_path / "new", api=ApiSettings(port=0))) == {}
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "check", "sentence"),
+    [
+        ("store.sqlite", _emptied, "store", "is empty (0 bytes)"),
+        ("store.sqlite", _foreign, "store", "not a database"),
+        ("workflows.sqlite", _foreign, "workflows", "not a database"),
+        ("token", _emptied, "token", "holds no token"),
+        ("token", _readable, "token", "has mode 0644"),
+        ("api.json", _emptied, "cloud", "is empty"),
+        ("api.json", _elsewhere, "cloud", "does not answer"),
+        ("releases/metadata/timestamp.json", _emptied, "releases", "lost or damaged"),
+        ("releases/keys/director.pem", Path.unlink, "releases", "restore it from a backup"),
+        ("hub/authority/operator.seed", _emptied, "hub key operator.seed", "is empty"),
+        ("hub/authority/cloud.creds", _readable, "hub key cloud.creds", "has mode 0644"),
+        ("token", _from_the_future, "clock", "set the clock"),
+        ("datasets/base/0f/dataset.json", _foreign, "datasets", "dataset.json"),
+    ],
+)
+def test_a_fault_is_one_line_with_the_file_and_the_remedy(
+    settings: CloudSettings, name: str, damage: Callable[[Path], object], check: str, sentence: str
+) -> None:
+    damage(settings.data / name)
+    faults = _faults(settings)
+    assert list(faults) == [check]
+    assert sentence in faults[check]
+    assert "\n" not in faults[check]
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "sentence"),
+    [
+        ({"store": StoreSettings(url="postgresql://u:s3cret@127.0.0.1:1/n")}, "store", "u:***@"),
+        ({"starting_weights": Path("absent")}, "starting detector", "there is no weights file absent"),
+        (
+            {"synthesis": SynthesisSettings(reference_weights=Path(__file__))},
+            "reference detector",
+            "is not a detector's weights file",
+        ),
+        ({"synthesis": SynthesisSettings(generator="/absent")}, "generator", "/absent does not exist"),
+        ({"data": Path("/proc/no")}, "data folder", "/proc: "),
+        ({"api": ApiSettings(host="203.0.113.7", port=0)}, "api", "choose an address of this machine"),
+    ],
+)
+def test_what_the_configuration_names_is_opened(
+    settings: CloudSettings, changes: dict[str, object], check: str, sentence: str
+) -> None:
+    changed = settings.model_copy(update=changes)
+    assert sentence in _faults(changed)[check]
+    with pytest.raises(StartRefused, match=f"^{check}: "):
+        require(one for one in start_checks(changed) if one.name == check)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_another_program_has_is_named(settings: CloudSettings, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as other:
+        port = other.getsockname()[1]
+        faults = _faults(settings.model_copy(update={"api": ApiSettings(host=host, port=port)}))
+    assert f"{host}:{port}: Address already in use; choose another port" in faults["api"]
+
+
+def test_a_running_cloud_is_asked_with_its_token_and_keeps_its_ports(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = CloudSettings(data=tmp_path, api=ApiSettings(host="127.0.0.1", port=port))
+    with running_cloud(settings, lambda _: ScriptedStages()):
+        assert _faults(settings) == {}
+        names = [one.name for one in examine(settings)]
+        settings.folder.token.write_text("A" * 43)
+        assert "bearer token" in _faults(settings)["cloud"]
+    assert names[-1] == "cloud"
+    assert "api" not in names
+
+
+def test_a_cloud_on_an_ipv6_address_writes_an_address_that_answers(tmp_path: Path) -> None:
+    settings = CloudSettings(data=tmp_path, api=ApiSettings(host="::1", port=0))
+    with running_cloud(settings, lambda _: ScriptedStages()) as up, up.client() as client:
+        assert client.url.startswith("http://[::1]:")
+        assert _faults(settings) == {}
+
+
+def test_the_command_ends_with_3_and_a_line_for_each_fault(settings: CloudSettings) -> None:
+    _emptied(settings.folder.store)
+    _emptied(settings.folder.token)
+    command = [sys.executable, "-m", "cloud.cli.main", "doctor", "--data", str(settings.data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
+    assert (done.returncode, len(lines)) == (3, 2)
+    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=90, check=False)
+    assert [name for name, one in json.loads(as_json.stdout).items() if not one["ok"]] == ["store", "token"]
+
+
+def test_a_configuration_with_a_mistake_is_a_finding_too(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.yaml"
+    path.write_text("dta: x\n")
+    command = [sys.executable, "-m", "cloud.cli.main", "doctor", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (done.returncode, "FAULT  configuration: " in done.stdout) == (3, True)
