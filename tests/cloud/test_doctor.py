@@ -102,7 +102,7 @@ def test_a_fault_is_one_line_with_the_file_and_the_remedy(
         (
             {"synthesis": SynthesisSettings(reference_weights=Path(__file__))},
             "reference detector",
-            "is not a detector's weights file",
+            "is not a safetensors file",
         ),
         ({"synthesis": SynthesisSettings(generator="/absent")}, "generator", "/absent does not exist"),
         ({"data": Path("/proc/no")}, "data folder", "/proc: "),

@@ -200,7 +200,7 @@ def test_enrolling_a_site_prints_its_files_and_the_url_of_the_hub(cloud: Running
 def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
     done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
     checks = json.loads(done.stdout)
-    assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True)
+    assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True), done.stdout
 
 
 def test_a_signing_key_is_rotated_only_while_the_cloud_is_stopped(tmp_path: Path) -> None:
