@@ -96,7 +96,7 @@ def has_names(tree: FileTree, path: str) -> bool:
         values = parse_yaml(decode_text(tree.read(path), origin=path), path)
     except FileFault:
         return path.lower() in _USUAL
-    return isinstance(values, dict) and ("names" in values or path.lower() in _USUAL)
+    return path.lower() in _USUAL or (isinstance(values, dict) and "names" in values)
 
 
 def _entries(value: Any, split: str, where: str, findings: DataFindings) -> tuple[str, ...]:
