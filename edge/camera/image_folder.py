@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from edge.camera.capture import IMAGE_FPS, Image
-from edge.camera.file_names import is_unfinished, name_time_s, natural_key
+from edge.camera.file_names import VIDEO_SUFFIXES, is_unfinished, name_time_s, natural_key
 from edge.errors import ImageRefused, SourceError
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
 from edge.vision.video_files import MAX_STEP_S
@@ -80,7 +80,11 @@ def _images(folder: Path) -> tuple[Path, ...]:
         raise SourceError(f"folder {os_error_sentence(error)}") from None
     images = [p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and not is_unfinished(p)]
     if not images:
-        raise SourceError(f"folder {folder} holds no images; expected {', '.join(IMAGE_SUFFIXES)}")
+        videos = any(p.suffix.lower() in VIDEO_SUFFIXES for p in found)
+        raise SourceError(
+            f"folder {folder} holds no images; expected {', '.join(IMAGE_SUFFIXES)}"
+            + (", or set `segments: true` to play its videos" if videos else "")
+        )
     if len(images) < len(found):
         others = sorted(p.name for p in set(found) - set(images))
         logger.info("%d files of %s are no images, such as %s", len(others), folder, others[0])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.camera.capture import IMAGE_FPS, Image
-from edge.camera.file_names import name_time_s
+from edge.camera.file_names import VIDEO_SUFFIXES, name_time_s
 from edge.camera.segment_journal import MAX_ATTEMPTS, SegmentJournal
 from edge.camera.settled_files import FileVersion, SettledFiles
 from edge.errors import ImageRefused, SourceError
@@ -23,7 +23,6 @@ from messaging.runtime.os_errors import os_error_sentence
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
 _POLL_S = 0.1
 
 

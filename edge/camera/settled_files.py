@@ -61,6 +61,7 @@ class SettledFiles:
     ) -> None:
         self._folder, self._suffixes, self._clock = folder, suffixes, clock
         self._watched: dict[Path, _Watched] = {}
+        self._foreign: set[str] = set()
         self.versions: tuple[FileVersion, ...] = ()
 
     def finished(self, known: set[str]) -> Iterator[FileVersion]:
@@ -78,12 +79,23 @@ class SettledFiles:
 
     def _listed(self) -> Iterator[FileVersion]:
         for path in self._folder.iterdir():
-            if path.suffix.lower() in self._suffixes and not is_unfinished(path):
+            if is_unfinished(path):
+                continue
+            if path.suffix.lower() not in self._suffixes:
+                self._name_foreign(path)
+            else:
                 try:
                     if path.is_file():
                         yield FileVersion.of(path)
                 except FileNotFoundError:  # removed meanwhile
                     continue
+
+    def _name_foreign(self, path: Path) -> None:
+        """Name the first file of each suffix that is not played."""
+        suffix = path.suffix.lower()
+        if suffix not in self._foreign and path.is_file():
+            self._foreign.add(suffix)
+            logger.info("%s and others like it are not played; expected %s", path, ", ".join(self._suffixes))
 
     def _is_finished(self, version: FileVersion) -> bool:
         now_s = self._clock()

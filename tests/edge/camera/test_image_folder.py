@@ -126,6 +126,12 @@ def test_a_folder_of_bad_images_only_is_one_sentence(tmp_path: Path) -> None:
         feed.read()
 
 
+def test_a_folder_of_videos_names_the_setting_that_plays_them(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with pytest.raises(SourceError, match="or set `segments: true` to play its videos"):
+        FolderFeed(tmp_path)
+
+
 def test_unfinished_names_and_other_files_are_no_images_and_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """Half a file is never taken for a whole one; a file that stands still is taken after its wait."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_finished_files_come_in_natural_order_and_unfinished_names_never(folder:
     (folder.path / "c0.jpg").mkdir()
     os.symlink("nowhere.jpg", folder.path / "c4.jpg")
     assert folder.after(1.0) == ["c9.jpg", "c10.jpg"]
+
+
+def test_files_that_are_not_played_are_named_once_per_suffix(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for name in ("a.flv", "b.flv", "c.jpg", "d.h264", "e.part"):
+        folder.write(name, JPEG)
+    assert folder.after(3.0) == ["c.jpg"]
+    assert len(caplog.records) == 2
+    assert "and others like it are not played; expected .mp4, .avi, .ts, .jpg, .png" in caplog.text
 
 
 def test_the_key_of_any_name_is_one_line_of_text(tmp_path: Path) -> None:
