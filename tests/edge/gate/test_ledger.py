@@ -1,6 +1,9 @@
 """The ledger lists everything once, survives crashes, and detects tampering, with the number of the entry."""
 
+import errno
 import json
+import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +168,46 @@ def test_twenty_thousand_entries_are_verified_within_a_second(tmp_path: Path) ->
     started = time.process_time()
     assert verify(tmp_path).head.n == 20_000
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize("fault", ["part of a line", "no sync"])
+def test_entries_that_the_disk_does_not_take_are_not_listed_and_the_chain_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    ledger, write = Ledger(tmp_path), os.write
+    ledger.append([_message(1)], 100)
+
+    def partly(file: int, data: bytes) -> int:
+        if len(data) < 40:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data[: len(data) - 30])
+
+    def refused(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as trouble:
+        if fault == "no sync":
+            trouble.setattr(os, "fsync", refused)
+        else:
+            trouble.setattr(os, "write", partly)
+        for _ in range(3):
+            with pytest.raises(OSError, match=re.escape(str(tmp_path / LEDGER_FILE))):
+                ledger.append([_message(2), _message(3)], 101)
+    assert ledger.head.n == 1
+    entries = ledger.append([_message(3), _message(2)], 102)
+    ledger.close()
+    assert [entry.n for entry in entries] == [2, 3]
+    assert verify(tmp_path).head == entries[-1].position
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0", b"[]", b'{"n": 1'])
+def test_an_emptied_ledger_or_head_is_never_begun_again(tmp_path: Path, content: bytes) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append([_message(1)], 100)
+    for name in (LEDGER_FILE, HEAD_FILE):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(LedgerBroken):
+            verify(tmp_path)
+        (tmp_path / name).write_bytes(whole)
+    ledger.close()

@@ -138,3 +138,31 @@ def test_the_last_few_weights_and_versions_are_kept(hub: Hub) -> None:
     assert digests[-1] in hub.names("targets")
     assert len(hub.names("targets")) == hub.mirror.target_count == 6
     assert {n for n in hub.names("metadata") if "targets" in n} == {f"{v}.targets.json" for v in (7, 8, 9)}
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0", b'{"signed', b"[]"])
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.root.json"])
+def test_a_damaged_metadata_file_is_copied_again_after_a_start(hub: Hub, name: str, content: bytes) -> None:
+    hub.publish(1)
+    hub.put(**{"1.targets.json": _announcing("x.json", 0), "1.root.json": _announcing("x.json", 0)})
+    assert hub.refresh()
+    path = hub.folder / "metadata" / name
+    whole = path.read_bytes()
+    path.write_bytes(content)
+    again = Mirror("s1", hub.folder, hub.bus, metadata=hub.files, targets=hub.blobs, max_target_bytes=1000)
+    asyncio.run(again.refresh())
+    assert (path.read_bytes(), again.missing) == (whole, "")
+
+
+def test_damaged_weights_are_copied_again_after_a_start(hub: Hub) -> None:
+    digest = asyncio.run(hub.blobs.put(b"weights"))
+    hub.order(_order(digest))
+    assert hub.refresh()
+    path = hub.folder / "targets" / digest
+    for content in (b"", b"weightz"):
+        path.write_bytes(content)
+        again = Mirror(
+            "s1", hub.folder, hub.bus, metadata=hub.files, targets=hub.blobs, max_target_bytes=1000
+        )
+        assert asyncio.run(again.refresh())
+        assert path.read_bytes() == b"weights"

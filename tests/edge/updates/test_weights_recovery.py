@@ -1,9 +1,12 @@
 """Crashes, kills at any step and damage on disk: one valid model stays, and the next order works."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from edge.updates import weights_store
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore
 from messaging.errors import StateFileBroken
@@ -161,3 +164,41 @@ def _carry_out(store: WeightsStore) -> None:
             store.roll_back(SwapReason.CRASHED, NOW)
         else:
             store.commit(NOW)
+
+
+def test_an_order_whose_weights_the_disk_refuses_is_carried_out_once_there_is_room(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = in_service(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(weights_store, "write_atomically", full)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space left"):
+                store.poll(fleet.now)
+    assert store.poll(fleet.now).action is Action.INSTALL
+    staged = store.staged()
+    assert staged is not None
+    assert staged.digest == two.digest
+
+
+def test_a_journal_that_the_disk_refuses_does_not_stop_an_update(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, _ = in_service(fleet)
+    journal = fleet.folder / "node" / "journal.jsonl"
+    journal.unlink()
+    journal.mkdir()
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    assert store.poll(fleet.now).action is Action.INSTALL
+    store.install(fleet.now)
+    active = store.active()
+    assert active is not None
+    assert active.digest == two.digest
+    assert "is missing in the journal" in caplog.text
