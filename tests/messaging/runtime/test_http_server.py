@@ -6,6 +6,7 @@ import httpx
 from fastapi import FastAPI
 
 from messaging.runtime.http_server import BackgroundServer, listening_socket, serve, url_of
+from tests.support.waiting import wait_until
 
 
 def application() -> FastAPI:
@@ -68,3 +69,21 @@ def test_an_ipv6_address_is_in_brackets() -> None:
     assert listener is not None
     assert url_of("::1", listener).startswith("http://[::1]:")
     listener.close()
+
+
+def test_a_server_that_ends_by_itself_is_started_again_on_its_port() -> None:
+    listener = listening_socket("127.0.0.1", [0])
+    assert listener is not None
+    failures: list[str] = []
+    server = BackgroundServer(application(), listener, on_failure=failures.append)
+    server.start()
+    try:
+        first = server._server
+        assert first is not None
+        first.should_exit = True
+        wait_until(lambda: failures == ["http"])
+        wait_until(lambda: server._server is not first and server._server is not None)
+        url = url_of("127.0.0.1", listener)
+        assert fetched(url) == b'"hello"'
+    finally:
+        server.stop()
