@@ -20,6 +20,7 @@ from messaging.releases import METADATA_KEY, BundleDescription
 Image = npt.NDArray[np.uint8]
 GREY = 114
 POOL_BINS = 3
+BUNDLE_REMEDY = "take model.onnx of a release from the cloud's folder models/DIGEST"
 
 
 class Detector(Protocol):
@@ -145,13 +146,12 @@ def describe(metadata: dict[str, str], origin: str) -> BundleDescription:
         return BundleDescription.model_validate_json(metadata[METADATA_KEY])
     except KeyError:
         raise BundleRefused(
-            f"{origin} has no {METADATA_KEY!r} metadata, so it is not a detector bundle; "
-            "export it with `blindspot models export`"
+            f"{origin} has no {METADATA_KEY!r} metadata, so it is not a detector bundle; {BUNDLE_REMEDY}"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleRefused(
             f"{origin}: its description breaks the bundle contract ({f'{where}: ' if where else ''}"
-            f"{first['msg']}); export it with `blindspot models export`"
+            f"{first['msg']}); {BUNDLE_REMEDY}"
         ) from None

@@ -14,7 +14,7 @@ import onnxruntime as ort
 
 from edge.errors import BundleRefused, DetectorError
 from edge.vision.detections import Detections, Floats
-from edge.vision.detector import Image, Letterbox, decode, describe, letterbox, roi_align
+from edge.vision.detector import BUNDLE_REMEDY, Image, Letterbox, decode, describe, letterbox, roi_align
 from edge.vision.onnx_file import refuse_unsafe
 from messaging.errors import FileFault
 from messaging.releases import BundleDescription
@@ -170,7 +170,7 @@ def _session(content: bytes, origin: str, providers: Sequence[str], threads: int
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         raise BundleRefused(
             f"{origin} is refused by ONNX Runtime {ort.__version__} ({_reason(error)}); it may be damaged, "
-            "or of a later version of ONNX: export it with `blindspot models export`"
+            f"or of a later version of ONNX: {BUNDLE_REMEDY}"
         ) from error
     if session.get_providers()[0] != providers[0]:
         raise BundleRefused(
