@@ -34,6 +34,7 @@ from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.state_files import StateFile
 
 _REPORT_EVERY_IMAGES = 20
 
@@ -168,7 +169,10 @@ class ModelStages:
 
     def _evaluation(self, work: StageWork, digest: str) -> Evaluation:
         path = self.data / work.output(EvaluateOutput).files[digest]
-        return Evaluation.from_json(path.read_bytes())
+        found = StateFile(path, Evaluation).read()
+        if found is None:
+            raise StageFailed(f"evaluation {path} is lost; start a new campaign")
+        return found
 
 
 def incumbent_of(work: StageWork) -> str:

@@ -5,7 +5,6 @@ message.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,10 +22,9 @@ from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import HubAuthority
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import MODELS_BUCKET, TUF_BUCKET
-from messaging.runtime.atomic_files import write_atomically, write_secret
+from messaging.runtime.atomic_files import write_secret
+from messaging.runtime.state_files import StateFile
 from messaging.trust.signing import Repository
-
-_ADDRESS = "address.json"
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,21 @@ def advertised_url(settings: HubSettings, broker_url: str) -> str:
 
 
 def hub_address(folder: DataFolder) -> str | None:
-    """The URL for sites' gates, as written by the hub's last start; None before the first start."""
-    path = folder.hub / _ADDRESS
-    return str(json.loads(path.read_text(encoding="utf-8"))["url"]) if path.exists() else None
+    """The URL for sites' gates, as written by the hub's last start; None before the first start.
+
+    Raises `StateFileBroken`.
+    """
+    found = _address_file(folder).read()
+    return None if found is None else found.url
+
+
+@dataclass(frozen=True)
+class _Address:
+    url: str
+
+
+def _address_file(folder: DataFolder) -> StateFile[_Address]:
+    return StateFile(folder.hub / "address.json", _Address)
 
 
 @asynccontextmanager
@@ -102,8 +112,7 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
             models = NatsBlobs(bus, MODELS_BUCKET)
             metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
             await prepare_hub(bus, models, metadata)
-            address = {"url": advertised_url(settings.hub, broker.url)}
-            write_atomically(folder.hub / _ADDRESS, json.dumps(address).encode())
+            _address_file(folder).write(_Address(advertised_url(settings.hub, broker.url)))
             yield Hub(bus, models, metadata, broker.url, revoke_site)
         finally:
             await bus.close()

@@ -5,6 +5,7 @@ time, dies with its parent, and keeps torch out of this module. A plan that was 
 first step.
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -12,12 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
+from messaging.errors import FileFault
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
+from messaging.runtime.state_files import StateFile
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
 POLL_S = 0.3
@@ -205,17 +208,21 @@ def train(
 def read_result(out: Path) -> TrainedWeights:
     """The result of a training in its folder. Raises `TrainingFailed` when it is not finished."""
     try:
-        return _RESULTS.validate_json((out / RESULT_FILE).read_text())
-    except (OSError, ValidationError) as error:
+        found = _result_file(out).read()
+    except FileFault as error:
         raise TrainingFailed(f"{out} holds no finished training ({error}); run the plan again") from error
+    if found is None:
+        raise TrainingFailed(f"{out} holds no finished training; run the plan again")
+    return found
 
 
 def write_result(out: Path, result: TrainedWeights) -> None:
     """Mark a training as finished; the last thing its process writes."""
-    write_atomically(out / RESULT_FILE, _RESULTS.dump_json(result, indent=1))
+    _result_file(out).write(result)
 
 
-_RESULTS = TypeAdapter(TrainedWeights)
+def _result_file(out: Path) -> StateFile[TrainedWeights]:
+    return StateFile(out / RESULT_FILE, TrainedWeights)
 
 
 def _follow(
@@ -231,7 +238,8 @@ def _follow(
         running = child.poll() is None
         lines, read = _new_lines(out / PROGRESS_FILE, read)
         for line in lines:
-            progress(TrainingProgress(**json.loads(line)))
+            with contextlib.suppress(ValueError, TypeError):  # torn by a full disk; the next one counts
+                progress(TrainingProgress(**json.loads(line)))
         if should_stop():
             raise TrainingStopped(f"training in {out} was stopped as asked; run the plan again to repeat it")
         if running:
@@ -245,7 +253,7 @@ def _new_lines(path: Path, offset: int) -> tuple[list[str], int]:
     with path.open("rb") as file:
         file.seek(offset)
         whole, _, _ = file.read().rpartition(b"\n")
-    return whole.decode().splitlines(), offset + len(whole) + (1 if whole else 0)
+    return whole.decode(errors="replace").splitlines(), offset + len(whole) + (1 if whole else 0)
 
 
 def _log_tail(child: ChildProcess) -> str:

@@ -10,7 +10,14 @@ import pytest
 from cloud.detector.weights import read_weights
 from cloud.errors import TrainingFailed, TrainingStopped
 from cloud.starting_detector import STARTING_WEIGHTS
-from cloud.training.plan import FIRST_TRAINING, TrainingPlan, TrainingProgress, read_result, train
+from cloud.training.plan import (
+    FIRST_TRAINING,
+    RESULT_FILE,
+    TrainingPlan,
+    TrainingProgress,
+    read_result,
+    train,
+)
 from edge.vision.onnx_detector import OnnxDetector
 from tests.support.cloud.labelled_images import square_images
 
@@ -108,3 +115,10 @@ def test_the_parent_process_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\0", b'{"weights": 7}'])
+def test_a_damaged_result_is_no_finished_training(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / RESULT_FILE).write_bytes(content)
+    with pytest.raises(TrainingFailed, match=r"holds no finished training \(state file .*run the plan"):
+        read_result(tmp_path)
