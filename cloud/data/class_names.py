@@ -43,7 +43,7 @@ def parse_class_names(value: Any, where: str, findings: DataFindings) -> tuple[s
     if not isinstance(value, list):
         findings.fault(where, f"expected a list of class names, got {str(value)[:40]!r}", _FORM)
         return None
-    wrong = [name for name in value if not isinstance(name, str) or not name.strip() or name == UNKNOWN_CLASS]
+    wrong = [name for name in value if not _is_class_name(name)]
     twice = sorted({name for name in value if isinstance(name, str) and value.count(name) > 1})
     if wrong or twice or not value:
         what = (
@@ -54,6 +54,11 @@ def parse_class_names(value: Any, where: str, findings: DataFindings) -> tuple[s
         findings.fault(where, what, _FORM)
         return None
     return tuple(value)
+
+
+def _is_class_name(value: Any) -> bool:
+    named = isinstance(value, str) and value.strip() and value.isprintable()
+    return bool(named) and value != UNKNOWN_CLASS
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class DataFindings:
 
     def fault(self, where: str, what: str, remedy: str, *, line: int | None = None) -> None:
         """Record a fault."""
-        self.faults.append(Fault(where, what, remedy, line))
+        self.faults.append(Fault(where, printable(what), printable(remedy), line))
 
     def unreadable(self, where: str, error: FileFault) -> None:
         """Record what a reader of text or bytes raised; its sentence begins with the path."""
@@ -53,7 +53,7 @@ class DataFindings:
 
     def note(self, text: str) -> None:
         """Record a note."""
-        self.notes.append(text)
+        self.notes.append(printable(text))
 
     def gather(self, what: str, name: str) -> None:
         """Record a note that may concern many files; they become one note with a count."""
@@ -78,6 +78,11 @@ def refuse(origin: str, faults: list[Fault] | tuple[Fault, ...]) -> None:
     if len(faults) > SHOWN:
         lines.append(f"  and {len(faults) - SHOWN} more; `blindspot data check {origin}` lists all")
     raise DataRefused("\n".join(lines))
+
+
+def printable(text: str) -> str:
+    """A text from a file without control characters, which could change what a terminal shows."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def some(names: list[str] | tuple[str, ...], most: int = 5) -> str:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from cloud.data.faults import DataFindings, some
+from cloud.data.faults import DataFindings, printable, some
 from messaging.errors import FileFault
 from messaging.runtime.os_errors import os_error_sentence
 
@@ -136,8 +136,7 @@ def _stamp(status: os.stat_result) -> _Stamp:
 def _shown(path: Path, root: Path) -> str:
     """A path relative to the dataset that can be printed whatever bytes its name has."""
     relative = path.relative_to(root).as_posix()
-    text = os.fsencode(relative).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return printable(os.fsencode(relative).decode("utf-8", "backslashreplace"))
 
 
 def _os_fault(error: OSError) -> tuple[str, str]:

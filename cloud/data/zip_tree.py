@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from cloud.data.faults import DataFindings
+from cloud.data.faults import DataFindings, printable
 from cloud.data.file_trees import FILE_COUNT_LIMIT, FILE_LIMIT_BYTES, is_plain_name, passed_over
 from messaging.errors import FileFault
 from messaging.runtime.os_errors import os_error_sentence
@@ -87,7 +87,7 @@ class ZipTree:
                 continue
             wrong = _wrong(info, name) or ("stands twice in it" if name in members else None)
             if wrong:
-                findings.fault(ascii(name)[1:-1] if not is_plain_name(name) else name, wrong, _REMEDY)
+                findings.fault(printable(name), wrong, _REMEDY)
             else:
                 members[name] = info
         return _without_top_folder(members)

@@ -94,7 +94,7 @@ def _categories(rows: Sequence[dict[str, Any]], where: str, findings: DataFindin
     names: dict[Any, str] = {}
     for number, row in enumerate(rows):
         identity, name = row.get("id"), row.get("name")
-        if not _is_id(identity) or not isinstance(name, str) or not name.strip():
+        if not _is_id(identity) or not isinstance(name, str) or not name.strip() or not name.isprintable():
             findings.fault(
                 where, f"categories[{number}] needs an id and a name, got {str(row)[:60]}", _EXPORT
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from messaging.errors import FileFault
-from messaging.runtime.text_files import decode_text, read_bytes, read_json, read_text
+from messaging.runtime.text_files import decode_json, decode_text, read_bytes, read_json, read_text
 
 TEXT = "0 0.5 0.5 0.1 0.1\nBrücke\n"
 
@@ -81,3 +81,18 @@ def test_json_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_a_text_from_elsewhere_is_named_by_its_origin() -> None:
     with pytest.raises(FileFault, match=r"index\.csv in a\.zip line 1"):
         decode_text(b"a\xf0b", origin="index.csv in a.zip")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"a": 1,\n "a": 2}', "in: not valid JSON (key 'a' stands twice)"),
+        ("[" * 100_000, "in: JSON nested too deeply"),
+        (f"[{'9' * 5000}]", "in: not valid JSON"),
+        (" \n", "in is empty; expected a JSON document"),
+        ('{"a":\n}', "in line 2: not valid JSON"),
+    ],
+)
+def test_a_json_text_that_is_unclear_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(FileFault, match=re.escape(sentence)):
+        decode_json(text, origin="in")
