@@ -171,7 +171,6 @@ for _name, _settings, _prints in (
     ("weights-that-are-a-pointer", {"starting_weights": "HERE/pointer.safetensors"},
      (r"pointer\.safetensors",)),
     ("weights-that-are-missing", {"starting_weights": "HERE/none.safetensors"}, (r"none\.safetensors",)),
-    ("a-generator-that-is-missing", {"synthesis": {"generator": "HERE/no-generator"}}, ("no-generator",)),
 ):  # fmt: skip
     add(
         Case(

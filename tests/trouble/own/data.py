@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,29 +18,27 @@ from tests.trouble.handed.data import added_or_refused, counts, data_add, refuse
 from tests.trouble.parts import LABEL, encoded, huge_jpeg, labelled, street
 
 
-def _refuses(bench: Bench, prints: tuple[str, ...], **folder: Any) -> None:
-    """The folder is refused with this sentence, and nothing is added."""
-    extra: dict[str, str | bytes] = folder.pop("extra", {})
-    role = folder.pop("role", "base")
+def _folder(bench: Bench, *, extra: Mapping[str, str | bytes] | None = None, **folder: Any) -> Path:
+    """A labelled folder with further files by name."""
     place = labelled(bench.folder / "set", **folder)
-    for name, content in extra.items():
+    for name, content in (extra or {}).items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    result = data_add(bench, place, role=role)
+    return place
+
+
+def _refuses(bench: Bench, prints: tuple[str, ...], **folder: Any) -> None:
+    """The folder is refused with this sentence, and nothing is added."""
+    role = folder.pop("role", "base")
+    result = data_add(bench, _folder(bench, **folder), role=role)
     need(refused(result, *prints), f"not refused naming {prints}: {result.code}: {result.tail()}")
     need(not list(bench.folder.glob("data/datasets/*/*/dataset.json")), "something was added")
 
 
 def _named_or_refused(bench: Bench, counted: str, named: str, **folder: Any) -> None:
     """Added with these counts and the left-over named, or refused naming it."""
-    extra: dict[str, str | bytes] = folder.pop("extra", {})
-    place = labelled(bench.folder / "set", **folder)
-    for name, content in extra.items():
-        path = place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    result = data_add(bench, place)
+    result = data_add(bench, _folder(bench, **folder))
     fine = counts(result, counted) and not says(result.text, [named])
     need(fine or refused(result, named), f"{named} is passed over in silence: {result.code}: {result.tail()}")
 
