@@ -63,7 +63,7 @@ _case("C", "index-without-a-file-column", "an index without the column `file` is
               extra={"index.csv": "picture,scene\nimages/cam_0001.jpg,a\n"}))  # fmt: skip
 _case("C", "image-format-that-is-not-read", "images of another format are named",
       partial(_named_or_refused, counted="1 images, 1 boxes", named=r"cam_0002\.gif",
-              extra={"images/cam_0002.gif": b"GIF89a", "labels/cam_0002.txt": LABEL}))  # fmt: skip
+              extra={"images/cam_0002.gif": b"GIF89a"}))  # fmt: skip
 _case("C", "index-with-an-unknown-condition", "a condition that does not exist is refused with its line",
       partial(_refuses, prints=(r"index\.csv", "line 2|nigth-rain"),
               extra={"index.csv": INDEX + "images/cam_0001.jpg,a,nigth-rain\n"}))  # fmt: skip
