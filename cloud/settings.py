@@ -7,8 +7,9 @@ that names the files of the data folder.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from messaging.errors import ConfigurationError
 from messaging.releases import Slug, UnitFloat
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
@@ -200,6 +201,14 @@ class CloudSettings(_Section):
     rollout: RolloutSettings = RolloutSettings()
     campaign: CampaignSettings = CampaignSettings()
     triggers: tuple[TriggerRule, ...] = ()
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_a_taxonomy(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return taxonomy_of(classes).names
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
 
     @property
     def taxonomy(self) -> Taxonomy:

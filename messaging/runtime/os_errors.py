@@ -11,6 +11,7 @@ _REMEDIES = {
     errno.EDQUOT: "free space in this user's quota",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of the path is a file; check the path",
+    errno.EEXIST: "a file of this name is in the way of a folder; choose another path",
     errno.EISDIR: "it is a folder; name a file",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EADDRINUSE: "choose another port or stop the program that uses it",

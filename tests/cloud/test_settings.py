@@ -30,6 +30,11 @@ def test_the_environment_overrides_one_key() -> None:
     assert read("api: {port: 1}", {"BLINDSPOT__API__PORT": "0"}).api.port == 0
 
 
+def test_a_class_that_stands_twice_is_refused_with_its_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"line 2: classes: .*fire"):
+        read("data: d\nclasses: [fire, smoke, fire]\n")
+
+
 def test_a_class_may_have_a_target_of_its_own() -> None:
     modes = read("failure_modes: {target_recall: 0.5, targets: {pothole: 0.3}}").failure_modes
     assert (modes.target("fire"), modes.target("pothole")) == (0.5, 0.3)
@@ -50,7 +55,7 @@ def test_a_value_out_of_range_is_refused_with_the_file_and_the_key(text: str) ->
         ("hub: {host: 0.0.0.0}", "set hub.advertised_host to the name or address under which sites reach"),
         ("hub: {host: 0.0.0.0, advertised_host: 0.0.0.0}", "is no address to connect to"),
         ("hub: {host: 10.0.0.5}", "Input should be '127.0.0.1' or '0.0.0.0'"),
-        ("hub: {advertised_host: 'nats://hub:4222'}", "hub.advertised_host: String should match"),
+        ("hub: {advertised_host: 'nats://hub:4222'}", "hub.advertised_host: .* is not allowed here"),
     ],
 )
 def test_a_hub_that_sites_could_not_reach_is_refused(text: str, sentence: str) -> None:

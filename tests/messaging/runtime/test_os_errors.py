@@ -14,6 +14,10 @@ from messaging.runtime.os_errors import os_error_sentence
         (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: Read-only file system; mount"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free space"),
         (PermissionError(errno.EACCES, "Permission denied", "/k"), "/k: Permission denied; change its owner"),
+        (
+            FileExistsError(errno.EEXIST, "File exists", "/d"),
+            "/d: File exists; a file of this name is in the way",
+        ),
         (OSError(errno.EADDRINUSE, "Address already in use"), "Address already in use; choose another port"),
         (OSError(errno.EXDEV, "Invalid cross-device link", "/a", None, "/b"), "/a -> /b: Invalid cross"),
         (OSError("a text of a library"), "a text of a library"),
