@@ -216,7 +216,7 @@ def _demo_source_password(bench: Bench) -> None:
     bench.secrets.add("geheim-62")
     source = "ftp://admin:geheim-62@127.0.0.1:9/film"
     result = bench.run(
-        "blindspot", "demo", "--tiny", "--out", "out", "--source", source, code=None, timeout_s=60
+        "blindspot", "demo", "--tiny", "--out", "out", "--source", source, code=None, timeout_s=150
     )
     need(result.code in (1, 2), f"not refused: {result.code}: {result.tail()}")
 

@@ -124,9 +124,10 @@ def _doctor(bench: Bench, changes: dict[str, Any], prints: tuple[str, ...]) -> N
     (bench.folder / "dir").mkdir()
     (bench.folder / "cut.onnx").write_bytes(bundle(bench).read_bytes()[:900])
     (bench.folder / "trust.json").write_text('{"signed": {}}')
-    shown = bench.folder / "open.nk"
-    shown.write_text("SUAKEYKEYKEY")
-    shown.chmod(0o644)
+    prepare = ("broker", "--site", "north", "--folder", bench.folder / "seeds", "--prepare")
+    bench.run("blindspot-edge", *prepare)
+    (bench.folder / "open.nk").write_bytes((bench.folder / "seeds" / "node.nk").read_bytes())
+    (bench.folder / "open.nk").chmod(0o644)
     here = {name: json.loads(json.dumps(value).replace("HERE", str(bench.folder)))
             for name, value in changes.items()}  # fmt: skip
     cameras = here.pop("cameras", _looping(bench))
