@@ -95,13 +95,8 @@ class Evaluation:
         return _merged([t for t in self.tallies if t.class_name == class_name])
 
     def to_json(self) -> str:
-        """The evaluation as JSON, for `from_json`."""
+        """The evaluation as JSON."""
         return _EVALUATIONS.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "Evaluation":
-        """The evaluation that `to_json` wrote."""
-        return _EVALUATIONS.validate_json(text)
 
 
 _EVALUATIONS = TypeAdapter(Evaluation)

@@ -1,6 +1,5 @@
 """Paths in foreign syntax: each function quotes a path so that no character of it has a meaning there."""
 
-import glob
 import json
 import re
 from pathlib import Path
@@ -39,8 +38,3 @@ def ini_value(text: str) -> str:
 def yaml_string(text: str) -> str:
     """A quoted YAML string."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def glob_literal(path: Path) -> str:
-    """The path as a glob pattern that matches only itself."""
-    return glob.escape(str(path))

@@ -1,9 +1,12 @@
 """An evaluation counts what a site would have reported, per class and condition."""
 
+from pathlib import Path
+
 import pytest
 
 from cloud.data.boxes import TrueBox
 from cloud.evaluation.evaluate import Evaluation, evaluate, evaluate_all
+from messaging.runtime.state_files import StateFile
 from messaging.taxonomy import Condition
 from tests.support.cloud.labelled_images import ScriptedDetector, detections, labelled_image
 
@@ -52,9 +55,10 @@ def test_several_detectors_run_on_every_image_that_is_opened_once() -> None:
     assert (second.true_positives, second.missed) == (0, 11)
 
 
-def test_an_evaluation_is_equal_after_a_round_trip_through_json() -> None:
+def test_an_evaluation_is_equal_after_a_round_trip_through_json(tmp_path: Path) -> None:
     found = evaluate(ScriptedDetector([detections((BOX, 0.9, 0))]), [labelled_image(TrueBox("fire", BOX))])
-    assert Evaluation.from_json(found.to_json()) == found
+    (tmp_path / "evaluation.json").write_text(found.to_json())
+    assert StateFile(tmp_path / "evaluation.json", Evaluation).read() == found
 
 
 def test_sums_over_conditions_and_classes_add_the_counts() -> None:

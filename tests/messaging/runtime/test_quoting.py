@@ -1,7 +1,6 @@
 """A path keeps its meaning in the syntax of other programs."""
 
 import configparser
-import glob
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from sqlalchemy import create_engine
 
 from messaging.nats.broker import find_server
 from messaging.runtime.quoting import (
-    glob_literal,
     ini_value,
     nats_string,
     sqlite_file,
@@ -30,13 +28,6 @@ def test_a_database_is_made_where_its_path_says(tmp_path: Path, name: str) -> No
         connection.exec_driver_sql("CREATE TABLE t (x)")
     assert [path.name for path in folder.iterdir()] == ["store.sqlite"]
     assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_literal_pattern_matches_only_its_path(tmp_path: Path, name: str) -> None:
-    for one in [*NAMES, "anorth", "axx"]:
-        (tmp_path / one).mkdir(exist_ok=True)
-    assert glob.glob(glob_literal(tmp_path / name)) == [str(tmp_path / name)]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "two\nlines"])
