@@ -162,7 +162,7 @@ async def run_cloud(
 
     Raises:
         AlreadyRunning: another process holds the data folder.
-        StartRefused: something that the configuration names is not usable; the sentence says what to do.
+        StartRefused: something that the configuration names is not usable; the sentence states what to do.
         StoreUnavailable, ConfigurationError, WireError: what could not be opened, and what to do.
     """
     quiet_libraries(settings)

@@ -24,7 +24,7 @@ from messaging.resources import OverviewResource, ReadinessResource
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
-    disk_room,
+    disk_space,
     free_port,
     opened,
     private_file,
@@ -54,7 +54,7 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     folder = settings.folder
     yield opened("broker", lambda: str(find_server()))
     yield writable_folder("data folder", folder.root)
-    yield disk_room("disk", folder.root, min_bytes=NEEDED_BYTES)
+    yield disk_space("disk", folder.root, min_bytes=NEEDED_BYTES)
     if ports:
         yield free_port("api", settings.api.host, settings.api.port)
         yield free_port("hub", settings.hub.host, settings.hub.port)
@@ -109,7 +109,7 @@ def _hub_keys(folder: DataFolder) -> Iterator[CheckResult]:
 
 
 def _token(path: Path) -> Iterator[CheckResult]:
-    """The start of the cloud mends a token, so only the doctor looks at it."""
+    """The start of the cloud replaces a damaged token, so only the doctor checks it."""
     if path.exists():
         private = private_file("token", path)
         yield opened("token", lambda: _is_token(path)) if private.ok else private
@@ -135,7 +135,7 @@ def _weights(path: Path) -> str:
 
 
 def _generator(name: str | None) -> str:
-    """The folder, checked; a hub model is not looked up."""
+    """The folder, checked; a hub model is not requested."""
     place = BUNDLED_FOLDER if name is None else located(name)
     if not isinstance(place, Path):
         return f"{name}, fetched by the first campaign"

@@ -2,7 +2,7 @@
 
 `/healthz`: the process runs. `/readyz`: frames are processed and reports reach the site's broker, or why not,
 and for each thread the seconds since its last success; an unreachable cloud does not make a node unready.
-`/version` and `/metrics`. It serves no image data.
+`/version` and `/metrics`. It gives no image data.
 """
 
 from collections.abc import Callable, Sequence

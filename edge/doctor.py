@@ -22,7 +22,7 @@ from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.start_checks import CheckResult, opened
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
-# One red H.264 picture of 32x32 pixels, because OpenCV without its decoders imports fine.
+# One red H.264 image of 32x32 pixels, because OpenCV without its decoders imports fine.
 H264_PICTURE = base64.b64decode(
     "AAAAAWdkAAqscgRJbARAAAADAEAAAAyDxIlhGAAAAAFo6EOPLIsAAAFliIEABX/+2OfzLJOXerfoNNpEtqlmrEL9"
 )

@@ -33,7 +33,7 @@ from messaging.reports import HazardEvent
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
-    disk_room,
+    disk_space,
     free_port,
     opened,
     private_file,
@@ -79,7 +79,7 @@ def needed(settings: NodeSettings) -> Iterator[CheckResult]:
 def named(settings: NodeSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     yield opened("trust expiry", lambda: _unexpired(settings))
-    yield disk_room("disk", settings.data)
+    yield disk_space("disk", settings.data)
     yield clock_after_files("clock", [settings.data, *settings.data.glob("*/*")])
     yield opened("mirror folder", lambda: _mirror(settings.mirror))
     if settings.page_port is not None:

@@ -115,7 +115,7 @@ def _add_health(app: FastAPI, services: Services) -> None:
 
 
 def _refresh_gauges(services: Services) -> None:
-    """Set the gauges; without a store they are absent, and the counters tell why."""
+    """Set the gauges; without a store they are absent, and the counters state why."""
     services.metrics.failure_modes.clear()
     modes: list[FailureMode] = []
     with contextlib.suppress(StoreUnavailable):

@@ -135,7 +135,7 @@ class CampaignRequirements:
         detail = f"{free / 2**30:.1f} GiB free, about {wanted / 2**30:.1f} needed"
         met = free >= wanted
         return Requirement(
-            CampaignStage.SYNTHESISE, "room on disk", met, detail if met else f"{detail}; free space"
+            CampaignStage.SYNTHESISE, "space on disk", met, detail if met else f"{detail}; free space"
         )
 
     def _data(self, stage: CampaignStage, role: DataRole, without: str, *, needed: bool) -> Requirement:

@@ -1,7 +1,7 @@
 """DBOS's own database in the data folder: opened with sentences, and whose workflows this process recovers.
 
 The store has the facts of finished stages, so nothing is lost when this database or the id of its executor
-is made anew: a campaign under way gets a new attempt, which continues after its last finished stage.
+is made again: a campaign under way gets a new attempt, which continues after its last finished stage.
 """
 
 import logging
@@ -46,7 +46,7 @@ def prepare_database(file: Path) -> None:
     """Make the file if needed, in WAL mode. Raises what `sentences_for` translates."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists() and file.stat().st_size == 0:
-        logger.warning("workflow database %s is empty and is made anew", file)
+        logger.warning("workflow database %s is empty and is made again", file)
     connection = sqlite3.connect(file)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -68,16 +68,16 @@ def dbos_config(folder: DataFolder, executor: str) -> DBOSConfig:
 
 
 def executor_id(path: Path) -> str:
-    """Persisted, so that a restart recovers what this data folder began; a damaged one is made anew."""
+    """Persisted, so that a restart recovers what this data folder began; a damaged one is made again."""
     if path.exists():
         try:
             found = read_text(path).strip()
         except FileFault as error:
-            logger.warning("%s; it is made anew", error)
+            logger.warning("%s; it is made again", error)
         else:
             if _EXECUTOR.fullmatch(found):
                 return found
-            logger.warning("%s holds no id of an executor; it is made anew", path)
+            logger.warning("%s holds no id of an executor; it is made again", path)
     fresh = f"cloud-{ULID()}"
     write_atomically(path, fresh.encode())
     return fresh

@@ -1,7 +1,7 @@
 """Labelled boxes, and the rows of YOLO label files that they are read from.
 
 A row is `index x y width height`, fractions of the image, blanks between. Nothing is repaired: a row that is
-no box, or leaves the image, is a fault; one that stands twice in its file counts once and is noted.
+no box, or leaves the image, is a fault; one that is there twice in its file counts once and is noted.
 Polygons are boxes only on request.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cloud.data.faults import DataFindings
 
 SLACK = 0.02
-TWICE = "boxes stand twice and count once"
+TWICE = "boxes are there twice and count once"
 FEWEST_POLYGON_FIELDS = 7
 _FORM = "write `index x y width height`, fractions of the image from 0 to 1, blanks between"
 _POLYGON = "convert it to boxes, or read its bounding box with --segments-as-boxes"

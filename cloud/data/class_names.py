@@ -48,7 +48,7 @@ def parse_class_names(value: Any, where: str, findings: DataFindings) -> tuple[s
     if wrong or twice or not value:
         what = (
             f"{wrong[0]!r} is not a class name" if wrong
-            else f"class {twice[0]!r} stands twice" if twice
+            else f"class {twice[0]!r} is there twice" if twice
             else "there is no class name"
         )  # fmt: skip
         findings.fault(where, what, _FORM)

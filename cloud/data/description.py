@@ -52,7 +52,7 @@ class DescribedImage:
         digest: sha256 hex of the file; empty if pixels were not read.
         width, height: pixels; 0 if pixels were not read or cannot be.
         boxes: its hazards.
-        condition, scene: as the index says, or as the name of the file does.
+        condition, scene: from the index, or from the name of the file.
     """
 
     path: str
@@ -251,7 +251,7 @@ def _with_pixels(image: DescribedImage, listing: Listing, findings: DataFindings
         return replace(image, width=0, height=0)
     height, width = pixels.shape[:2]
     if image.width and (image.width, image.height) != (width, height):
-        what = f"is {width} x {height} pixels, but {image.labels} says {image.width} x {image.height}"
+        what = f"is {width} x {height} pixels, but {image.labels} states {image.width} x {image.height}"
         findings.fault(image.path, what, "annotate the image that is there")
     if max(width, height) > LONGEST_SIDE_RATIO * min(width, height):
         what = f"is a strip of {width} x {height} pixels, of which a detector sees nothing"

@@ -31,7 +31,7 @@ class Fault:
 class DataFindings:
     """Faults and notes of one reading. A note is something that a person should know and that is no fault.
 
-    `gathered` has what may concern many files: the names by what is said of them.
+    `gathered` has what may concern many files: the names by what is stated about them.
     """
 
     faults: list[Fault] = field(default_factory=list)

@@ -139,7 +139,7 @@ def _check_columns(columns: Sequence[str], where: str, findings: DataFindings) -
             what = f"column {name!r} is unknown; did you mean {near[0]!r}?"
             findings.fault(where, what, "rename or remove it", line=1)
     if twice:
-        findings.fault(where, f"column {twice[0]!r} stands twice", "remove one of them", line=1)
+        findings.fault(where, f"column {twice[0]!r} is there twice", "remove one of them", line=1)
     if FILE not in columns:
         what = f"no column `file`; its columns are {some([*columns]) or 'none'}"
         findings.fault(where, what, "name the columns file, scene, condition in the first row", line=1)

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: its images, its class names, and the boxes of each image; no pixels yet.
+"""What a dataset consists of: its images, its class names, and the boxes of each image; no pixels yet.
 
 Every layout (YOLO folder, `data.yaml`, COCO, plain images) is read into a `Listing`.
 """

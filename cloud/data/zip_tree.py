@@ -85,7 +85,7 @@ class ZipTree:
             name = info.filename.replace("\\", "/")
             if info.is_dir() or any(passed_over(part) for part in name.split("/") if part not in ("", "..")):
                 continue
-            wrong = _wrong(info, name) or ("stands twice in it" if name in members else None)
+            wrong = _wrong(info, name) or ("is there twice in it" if name in members else None)
             if wrong:
                 findings.fault(printable(name), wrong, _REMEDY)
             else:

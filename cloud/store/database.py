@@ -170,7 +170,7 @@ def refuse_emptied(file: Path) -> None:
     """Raise `StoreUnavailable` for a database file of 0 bytes, which SQLite takes for a new database."""
     if file.exists() and file.stat().st_size == 0:
         raise StoreUnavailable(
-            f"database {file} is empty (0 bytes); restore it from a backup, or remove it to begin anew"
+            f"database {file} is empty (0 bytes); restore it from a backup, or remove it to begin again"
         )
 
 

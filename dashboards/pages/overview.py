@@ -6,7 +6,7 @@ from dashboards.snapshot import PageState, Snapshot
 
 
 def status_line(state: PageState) -> Html:
-    """One sentence: live, what the cloud says it cannot do, or the error and the time of the data below."""
+    """One sentence: live, the faults of the cloud, or the error and the time of the data below."""
     if state.error is None and state.snapshot is not None and state.snapshot.overview.faults:
         faults = "; ".join(state.snapshot.overview.faults)
         return element("p", f"The cloud is not ready: {faults}.", cls="lost", role="alert")

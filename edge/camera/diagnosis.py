@@ -1,8 +1,8 @@
 """Why a network camera gives no stream: one connection of our own after OpenCV's has failed.
 
-OpenCV only says that it could not open an address. One request (RTSP `DESCRIBE`, HTTP `GET`; RFC 2326 and
-9110, authentication of RFC 7616) tells a name that is not known from a port that is closed, a server that is
-silent, a wrong password and a wrong path. Results are ends of a sentence and hold no part of the address.
+OpenCV only reports that it could not open an address. One request (RTSP `DESCRIBE`, HTTP `GET`; RFC 2326 and
+9110, authentication of RFC 7616) distinguishes an unknown name, a closed port, a silent server, a wrong
+password and a wrong path. Results are ends of a sentence and hold no part of the address.
 """
 
 import hashlib
@@ -97,7 +97,7 @@ def _asked(peer: _Peer, timeout_s: float, deadline_s: float) -> str:
         status, _ = _answer(peer, _credential(peer, head), timeout_s, deadline_s)
     if status < 400:
         return "answers, but sends no video that can be decoded; let it send H.264, H.265 or MJPEG"
-    return _ENDS.get(status, f"answers with the error {status}; look at the camera's own log")
+    return _ENDS.get(status, f"answers with the error {status}; read the camera's own log")
 
 
 def _connected(peer: _Peer, timeout_s: float, deadline_s: float) -> socket.socket:
@@ -145,7 +145,7 @@ def _answer(peer: _Peer, credential: str | None, timeout_s: float, deadline_s: f
 
 
 def _silence(timeout_s: float) -> str:
-    return f"accepts the connection, but says nothing within {timeout_s:g} s; restart the camera"
+    return f"accepts the connection, but sends nothing within {timeout_s:g} s; restart the camera"
 
 
 def _method(peer: _Peer) -> str:

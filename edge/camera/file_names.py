@@ -1,4 +1,4 @@
-"""What the names of images and recordings say: their order, their time, and whether they are unfinished."""
+"""What the names of images and recordings state: their order, their time, and whether they are unfinished."""
 
 import datetime
 import re

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 
-LOOK_EVERY_S = 0.2
+COMPARE_EVERY_S = 0.2
 _LARGEST_DIFFERENCE = 8
-_LARGEST_SHARE = 0.05
+_LARGEST_FRACTION = 0.05
 _COARSE_ROWS, _FINE_ROWS = 32, 4
 _MOST_DOUBLINGS = 5
 
@@ -37,10 +37,10 @@ class FreezeWatch:
         self._last_s = now_s
 
     def observe(self, image: Image, now_s: float) -> None:
-        """Take one image, (h, w, 3) uint8. Unless frozen, at most every `LOOK_EVERY_S` is compared."""
+        """Take one image, (h, w, 3) uint8. Unless frozen, at most every `COMPARE_EVERY_S` is compared."""
         if self._after_s is None:
             return
-        if self._reference is not None and not self.frozen and 0 <= now_s - self._last_s < LOOK_EVERY_S:
+        if self._reference is not None and not self.frozen and 0 <= now_s - self._last_s < COMPARE_EVERY_S:
             return
         if self._reference is None or not same_image(self._reference, image):
             self._reference, self._last_s, self._same_s = image, now_s, 0.0
@@ -64,7 +64,7 @@ def same_image(one: Image, other: Image) -> bool:
     if one.shape != other.shape or _difference(one, other, _COARSE_ROWS).max() > _LARGEST_DIFFERENCE:
         return False
     difference = _difference(one, other, _FINE_ROWS)
-    return bool(difference.max() <= _LARGEST_DIFFERENCE and (difference > 1).mean() <= _LARGEST_SHARE)
+    return bool(difference.max() <= _LARGEST_DIFFERENCE and (difference > 1).mean() <= _LARGEST_FRACTION)
 
 
 def _difference(one: Image, other: Image, step: int) -> Image:

@@ -24,7 +24,7 @@ class CameraFeed:
         try:
             capture = self._opened()
         except cv2.error as error:
-            raise SourceError(f"camera {self._name} cannot be opened: OpenCV says {error.err}") from None
+            raise SourceError(f"camera {self._name} cannot be opened: OpenCV reports {error.err}") from None
         if not capture.isOpened():
             capture.release()
             raise SourceError(f"camera {self._name} {self._why()}")
@@ -41,7 +41,7 @@ class CameraFeed:
             grey = image.ndim == 2
             return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image, np.uint8)
         except cv2.error as error:
-            raise SourceError(f"camera {self._name} cannot be decoded: OpenCV says {error.err}") from None
+            raise SourceError(f"camera {self._name} cannot be decoded: OpenCV reports {error.err}") from None
 
     def close(self) -> None:
         """Disconnect."""

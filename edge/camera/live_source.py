@@ -2,7 +2,7 @@
 
 Whatever a connection ends with (a camera that is off, silent, frozen or sends what no decoder takes, an
 error of the system, no memory) is a counted failure, after which the reader waits, longer each time, and
-connects anew; the waits are short again after a connection that held for `timeout_s`. One sentence is logged
+connects again; the waits are short again after a connection that held for `timeout_s`. One sentence is logged
 and given to the consumer when a camera is lost, another when the reason changes.
 """
 
@@ -91,7 +91,7 @@ class LiveSource:
             self.ended = f"source of {self.camera} was stopped"
 
     def _take(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
-        """Hand over what the reader offers; say so when the reader itself hangs inside a library."""
+        """Hand over what the reader offers; report it when the reader itself hangs inside a library."""
         told_s: float | None = None
         while not stop.is_set():
             try:

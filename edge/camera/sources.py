@@ -250,7 +250,7 @@ def _passes(
 
 
 def _recovered(camera: str, problem: str | None, backoff: Backoff) -> None:
-    """Say once that the files of a camera can be read again, after a problem."""
+    """Report once that the files of a camera can be read again, after a problem."""
     if problem is not None:
         logger.info("the files of camera %s can be read again", camera)
         backoff.reset()

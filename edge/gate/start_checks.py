@@ -20,7 +20,7 @@ from messaging.runtime.start_checks import (
     FUTURE_LIMIT_S,
     CheckResult,
     clock_after_files,
-    disk_room,
+    disk_space,
     opened,
     private_file,
     readable_file,
@@ -39,7 +39,7 @@ def needed(settings: GateSettings) -> Iterator[CheckResult]:
 def named(settings: GateSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     seed, credentials = settings.site_credentials, settings.hub_credentials
-    yield disk_room("disk", settings.data_folder)
+    yield disk_space("disk", settings.data_folder)
     yield clock_after_files("clock", [settings.data_folder, *settings.data_folder.glob("*/*")])
     usable = opened("site_credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")
     yield private_file("site_credentials", seed) if usable.ok else usable

@@ -3,7 +3,7 @@
 The header is checked before anything is decoded: format, size in pixels, and that the file is whole. Grey,
 palette and CMYK images become BGR, EXIF orientation is applied, an alpha channel is dropped (the colours stay
 as they are stored). 16-bit images with a narrow range, as of thermal cameras, are stretched to 8 bit, and the
-log says so once per folder. Whatever the file contains, the result is an image or `ImageRefused`.
+log states it once per folder. Whatever the file contains, the result is an image or `ImageRefused`.
 """
 
 import logging

@@ -13,7 +13,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _END_OF_IMAGE = 0xD9
-_STRANGERS = (
+_OTHER_FILES = (
     (b"version https://git-lfs", "a Git LFS pointer and not the file itself; run `git lfs pull`"),
     (b"<", "a web page or another text; download the file again"),
 )
@@ -24,7 +24,7 @@ _TIFF_DATA = ((273, 279), (324, 325))
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an image file says of itself; `complete`: the end that its format prescribes is there."""
+    """What an image file states about itself; `complete`: the end that its format prescribes is there."""
 
     format: str
     width: int
@@ -46,7 +46,7 @@ def read_header(data: bytes) -> ImageHeader | None:
 def what_else(data: bytes) -> str | None:
     """What usually takes the place of an image or video by mistake, with a remedy; None if it is not that."""
     start = data.lstrip()
-    return next((text for mark, text in _STRANGERS if start.startswith(mark)), None)
+    return next((text for mark, text in _OTHER_FILES if start.startswith(mark)), None)
 
 
 def _jpeg(data: bytes) -> ImageHeader:

@@ -1,8 +1,8 @@
 """Video files through OpenCV's FFmpeg: frames with the times that the container gives them.
 
 Times are believed as long as they rise, by less than an hour at once; from the first that does not, the
-frames follow one another by the last step, and the log says so once. Rotation of the container is applied. A
-frame that cannot be decoded is skipped and counted. Whatever the file contains, the result is a frame, its
+frames follow one another by the last step, and the log states it once. Rotation of the container is applied.
+A frame that cannot be decoded is skipped and counted. Whatever the file contains, the result is a frame, its
 end, or `SourceError`.
 """
 
@@ -28,7 +28,7 @@ MAX_STEP_S = 3600.0
 FALLBACK_FPS = 25.0
 _RATES = (1 / MAX_STEP_S, 1000.0)
 _MOST_FRAMES = 1e7
-# OpenCV returns no frame for a damaged one as it does at the end; only further calls tell.
+# OpenCV returns no frame for a damaged one as it does at the end; only further calls show which.
 _LEAST_ATTEMPTS = 50
 _EXACT_COUNTS = (".mp4", ".mov", ".m4v")
 

@@ -15,7 +15,7 @@ from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesyste
 from messaging.nats.credentials import read_key
 from messaging.runtime.start_checks import (
     CheckResult,
-    disk_room,
+    disk_space,
     free_port,
     opened,
     private_file,
@@ -31,7 +31,7 @@ def broker_checks(folder: Path, *, host: str, port: int) -> Iterator[CheckResult
     yield opened("nats-server", lambda: str(find_server()))
     yield writable_folder("broker folder", folder)
     yield opened("broker disk", lambda: _durable(folder))
-    yield disk_room("broker room", folder)
+    yield disk_space("disk of the broker", folder)
     yield free_port("broker port", host, port)
     for name in ("node.nk", "gate.nk"):
         if (folder / name).exists():

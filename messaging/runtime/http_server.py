@@ -82,7 +82,7 @@ async def serve(
 
 
 class BackgroundServer:
-    """Serves an application from a thread of its own, which is started again if the server ends by itself."""
+    """Runs an application in a thread of its own, which is started again if the server ends by itself."""
 
     def __init__(
         self, app: Any, listener: socket.socket, *, on_failure: Callable[[str], None] = lambda name: None

@@ -91,8 +91,8 @@ def private_file(name: str, path: Path) -> CheckResult:
     return CheckResult(name, True, f"{path} (mode {mode:04o})")
 
 
-def disk_room(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> CheckResult:
-    """Whether the folder's disk has room and inodes left."""
+def disk_space(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> CheckResult:
+    """Whether the folder's disk has space and inodes left."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:

@@ -28,7 +28,7 @@ State = TypeVar("State")
 
 
 class StateFile(Generic[State]):
-    """One state of type `state_type` in one file; `remedy` says what to do when it is damaged."""
+    """One state of type `state_type` in one file; `remedy` states what to do when it is damaged."""
 
     def __init__(
         self, path: Path, state_type: type[State] | TypeAdapter[State], *, remedy: str = REMEDY

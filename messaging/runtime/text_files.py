@@ -79,5 +79,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
         twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
-        raise ValueError(f"key {twice[:40]!r} stands twice")
+        raise ValueError(f"key {twice[:40]!r} is there twice")
     return values

@@ -19,7 +19,7 @@ class StreamServer:
 
     def __init__(self, pictures: Pictures, *, fps: float, frames_per_connection: int | None = None) -> None:
         self.sent = 0
-        self._pictures, self._pause_s = pictures, 1.0 / fps
+        self._images, self._pause_s = pictures, 1.0 / fps
         self._limit = frames_per_connection
         outer = self
 
@@ -51,7 +51,7 @@ class StreamServer:
         due = time.monotonic()
         with contextlib.suppress(OSError):
             for number in itertools.count() if self._limit is None else range(self._limit):
-                data = self._pictures(number)
+                data = self._images(number)
                 head = b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
                 handler.wfile.write(head % (BOUNDARY, len(data)) + data + b"\r\n")
                 handler.wfile.flush()

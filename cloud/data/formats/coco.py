@@ -99,7 +99,7 @@ def _categories(rows: Sequence[dict[str, Any]], where: str, findings: DataFindin
                 where, f"categories[{number}] needs an id and a name, got {str(row)[:60]}", _EXPORT
             )
         elif identity in names or name in names.values():
-            findings.fault(where, f"category {identity} {name!r} stands twice", _EXPORT)
+            findings.fault(where, f"category {identity} {name!r} is there twice", _EXPORT)
         else:
             names[identity] = name
     return names
@@ -122,7 +122,7 @@ def _images(
         assert isinstance(width, int)
         assert isinstance(height, int)
         if identity in images:
-            findings.fault(where, f"image id {identity} stands twice, for {name!r} too", _EXPORT)
+            findings.fault(where, f"image id {identity} is there twice, for {name!r} too", _EXPORT)
             continue
         found = find(name)
         if len(found) != 1:
@@ -154,7 +154,7 @@ def _boxes(
         shown = f"annotation {identity}"
         image, name = (_found(images, row.get("image_id")), _found(names, row.get("category_id")))
         if not _is_id(identity) or identity in seen:
-            findings.fault(where, f"{shown}: its id stands twice or is none", _EXPORT)
+            findings.fault(where, f"{shown}: its id is there twice or is none", _EXPORT)
         elif image is None:
             findings.fault(where, f"{shown}: there is no image with the id {row.get('image_id')!r}", _EXPORT)
         elif name is None:

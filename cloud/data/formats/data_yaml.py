@@ -159,7 +159,7 @@ def _listed_images(tree: FileTree, place: str, base: str, findings: DataFindings
         places = [*_places(tree, entry, place.rpartition("/")[0]), *_places(tree, entry, base)]
         path = next((path for path in places if path in tree.paths), None)
         if path is None or path in seen:
-            what = f"there is no image {entry!r}" if path is None else f"{entry!r} stands twice"
+            what = f"there is no image {entry!r}" if path is None else f"{entry!r} is there twice"
             findings.fault(place, what, "correct or remove the line", line=line)
             continue
         seen.add(path)

@@ -10,12 +10,14 @@ from cloud.app import CloudParts, campaign_requirements
 from cloud.data.roles import DataRole
 from cloud.errors import NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
+from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from messaging.resources import (
     CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
     RequirementResource,
 )
+from synth.generation.model_folder import BUNDLED_FOLDER
 from tests.support.cloud.labelled_images import square_images
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import misdetection, tally
@@ -97,16 +99,11 @@ def test_a_campaign_starts_once_everything_is_there(cloud: RunningCloud, tmp_pat
     assert started.modes == (MODE,)
 
 
-@pytest.mark.parametrize(
-    ("synthesis", "sentence"),
-    [
-        (SynthesisSettings(generator="/nonexistent/sd"), "nonexistent/sd"),
-        (SynthesisSettings(reference_weights=Path("/nonexistent/w.safetensors")), "does not exist; correct"),
-    ],
-)
-def test_a_generator_or_judge_that_is_not_there_refuses_the_start(
-    settings: CloudSettings, tmp_path: Path, synthesis: SynthesisSettings, sentence: str
-) -> None:
+def test_a_generator_or_judge_that_is_gone_refuses_the_start(settings: CloudSettings, tmp_path: Path) -> None:
+    generator, reference = tmp_path / "sd", tmp_path / "reference.safetensors"
+    generator.symlink_to(BUNDLED_FOLDER)
+    reference.symlink_to(shipped(REFERENCE_WEIGHTS) or "")
+    synthesis = SynthesisSettings(generator=str(generator), reference_weights=reference)
     changed = settings.model_copy(update={"synthesis": synthesis})
     with running_cloud(
         changed, lambda _: ScriptedStages(), requirements=campaign_requirements, sites=("harbour",)
@@ -117,5 +114,9 @@ def test_a_generator_or_judge_that_is_not_there_refuses_the_start(
         model = up.sites["harbour"].model or ""
         up.report("harbour", *(misdetection(class_name="fire", model_digest=model) for _ in range(12)))
         wait_until(lambda: up.parts is not None and up.parts.register.modes())
-        with up.client() as client, pytest.raises(NotNow, match=sentence):
+        generator.unlink()
+        reference.unlink()
+        with up.client() as client, pytest.raises(NotNow) as caught:
             client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
+    assert f"{generator}" in str(caught.value)
+    assert f"{reference} does not exist; correct synthesis.reference_weights" in str(caught.value)

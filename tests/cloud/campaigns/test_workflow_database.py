@@ -1,4 +1,4 @@
-"""DBOS's database and executor id: made anew where nothing is lost, otherwise one sentence."""
+"""DBOS's database and executor id: made again where nothing is lost, otherwise one sentence."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_an_emptied_workflow_database_is_made_anew(tmp_path: Path, caplog: pytes
     folder = DataFolder(tmp_path)
     folder.workflows.touch()
     _runs_a_campaign(folder)
-    assert "is empty and is made anew" in caplog.text
+    assert "is empty and is made again" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"  \n", b"cloud-1", b"\xff\xfe\0", b"{}"])
@@ -76,7 +76,7 @@ def test_a_damaged_executor_id_is_made_anew(
     found = executor_id(path)
     assert found.startswith("cloud-")
     assert executor_id(path) == found
-    assert "made anew" in caplog.text
+    assert "made again" in caplog.text
 
 
 @pytest.mark.parametrize("emptied", ["executor_id", "workflows.sqlite"])

@@ -67,7 +67,7 @@ def test_the_index_of_a_spreadsheet_gives_scenes_and_conditions(tmp_path: Path, 
         ("file,scene\na_1.jpg,x,y\nb_1.jpg,y\n", "line 2: 3 fields, but the head has 2"),
         ('file,scene\n"a_1.jpg,x\n', "no table"),
         ("fi\x1b[31mle,scene\na_1.jpg,x\n", r"its columns are fi\x1b[31mle, scene"),
-        ("file,scene,scene\na_1.jpg,x,y\nb_1.jpg,y,z\n", "column 'scene' stands twice"),
+        ("file,scene,scene\na_1.jpg,x,y\nb_1.jpg,y,z\n", "column 'scene' is there twice"),
         ("", "no column `file`"),
         (b"file,scene\r\na_1.jpg,Br\xfccke\r\n", "line 2: byte 0xfc is not UTF-8; save the file as UTF-8"),
     ],
@@ -122,7 +122,7 @@ def test_class_names_are_a_list_or_a_mapping_from_zero(tmp_path: Path, names: ob
         ("fire", "expected a list of class names, got 'fire'"),
         (3, "expected a list"),
         ([1, 2, 3], "1 is not a class name"),
-        (["fire", "fire"], "class 'fire' stands twice"),
+        (["fire", "fire"], "class 'fire' is there twice"),
         ([], "there is no class name"),
         (["fire", " "], "' ' is not a class name"),
         ({"0": "fire", "2": "smoke"}, "class indices must be 0 to 1, got 0, 2"),
@@ -220,7 +220,7 @@ def test_polygons_are_boxes_on_request_and_a_box_that_stands_twice_counts_once(t
     assert found.faults == ()
     assert found.images[0].boxes[0].cxcywh == pytest.approx((0.3, 0.35, 0.4, 0.5))
     assert [len(image.boxes) for image in found.images] == [1, 1, 0]
-    assert "1 boxes stand twice and count once: labels/b_1.txt line 2" in found.notes
+    assert "1 boxes are there twice and count once: labels/b_1.txt line 2" in found.notes
 
 
 def test_sixteen_bits_are_stretched_and_noted_and_a_strip_is_refused(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_links_copies_and_encrypted_files_are_refused(archive: Path) -> None:
     faults = [str(fault) for fault in read(archive).faults]
     for sentence in (
         "link.jpg: is a link or a special file",
-        "a_1.jpg: stands twice",
+        "a_1.jpg: is there twice",
         "hidden.jpg: is encrypted",
     ):
         assert any(sentence in fault for fault in faults), faults

@@ -69,12 +69,12 @@ OVERLONG = "RTSP/1.0 200 OK\r\n" + "X: y\r\n" * 20_000
         (
             "rtsp://a:geheim@127.0.0.1:{port}/s",
             silent,
-            "accepts the connection, but says nothing within 1 s; restart the camera",
+            "accepts the connection, but sends nothing within 1 s; restart the camera",
         ),
         (
             "rtsp://127.0.0.1:{port}/geheim",
             slow,
-            "accepts the connection, but says nothing within 1 s; restart the camera",
+            "accepts the connection, but sends nothing within 1 s; restart the camera",
         ),
         (
             "rtsp://127.0.0.1:{port}/geheim",
@@ -99,7 +99,7 @@ OVERLONG = "RTSP/1.0 200 OK\r\n" + "X: y\r\n" * 20_000
         (
             "rtsp://127.0.0.1:{port}/s",
             says("RTSP/1.0 503 Service Unavailable\r\n\r\n"),
-            "answers with the error 503; look at the camera's own log",
+            "answers with the error 503; read the camera's own log",
         ),
         (
             "rtsp://127.0.0.1:{port}/s",
@@ -120,7 +120,7 @@ OVERLONG = "RTSP/1.0 200 OK\r\n" + "X: y\r\n" * 20_000
         (
             "rtsps://127.0.0.1:{port}/geheim",
             silent,
-            "accepts the connection, but says nothing within 1 s; restart the camera",
+            "accepts the connection, but sends nothing within 1 s; restart the camera",
         ),
         (
             "rtmp://127.0.0.1:{port}/app/geheim",

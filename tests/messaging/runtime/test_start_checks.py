@@ -11,7 +11,7 @@ from messaging.errors import FileFault, StartRefused
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
-    disk_room,
+    disk_space,
     free_port,
     opened,
     private_file,
@@ -71,8 +71,8 @@ def test_a_secret_that_others_may_read_is_a_fault_with_the_command_to_mend_it(tm
 
 
 def test_a_disk_without_the_room_that_is_needed_is_a_fault(tmp_path: Path) -> None:
-    assert disk_room("disk", tmp_path / "not" / "there", min_bytes=1).ok
-    assert not disk_room("disk", tmp_path, min_bytes=2**60).ok
+    assert disk_space("disk", tmp_path / "not" / "there", min_bytes=1).ok
+    assert not disk_space("disk", tmp_path, min_bytes=2**60).ok
 
 
 def test_a_port_in_use_is_a_fault() -> None:

@@ -86,7 +86,7 @@ def test_a_text_from_elsewhere_is_named_by_its_origin() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"a": 1,\n "a": 2}', "in: not valid JSON (key 'a' stands twice)"),
+        ('{"a": 1,\n "a": 2}', "in: not valid JSON (key 'a' is there twice)"),
         ("[" * 100_000, "in: JSON nested too deeply"),
         (f"[{'9' * 5000}]", "in: not valid JSON"),
         (" \n", "in is empty; expected a JSON document"),

@@ -133,7 +133,7 @@ if __name__ == "__main__":
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
-    parser.add_argument("--loss", type=float, default=0.0, help="share of the coded images that is lost")
+    parser.add_argument("--loss", type=float, default=0.0, help="fraction of the coded images that is lost")
     parser.add_argument("--mjpeg", action="store_true")
     parser.add_argument("--rate", type=int, default=2000, help="of H.264, in kbit/s")
     Gst.init(None)

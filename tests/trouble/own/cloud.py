@@ -231,14 +231,14 @@ def _cloud_settings_in_utf16(bench: Bench) -> None:
     bench.run("blindspot", "config", "validate", file)
 
 
-@case("O", "a section that stands twice in cloud.yaml is refused with both lines")
+@case("O", "a section that is there twice in cloud.yaml is refused with both lines")
 def _cloud_section_twice(bench: Bench) -> None:
     file = bench.folder / "cloud.yaml"
     file.write_text("data: cloud\napi:\n  port: 1\ntraining:\n  epochs: 2\napi:\n  host: localhost\n")
     bench.refuses("blindspot", "config", "validate", file, prints=("api", "2", "6"))
 
 
-@case("O", "a class that stands twice in the deployment's list is refused")
+@case("O", "a class that is there twice in the deployment's list is refused")
 def _cloud_class_twice(bench: Bench) -> None:
     file = write_yaml(bench.folder / "cloud.yaml", {"classes": ["fire", "fire"]})
     bench.refuses("blindspot", "config", "validate", file, prints=("fire|classes",))

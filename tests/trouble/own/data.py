@@ -221,7 +221,7 @@ def _data_yaml_instead_of_a_class_list(bench: Bench) -> None:
     added_or_refused(bench, place, "1 images, 1 boxes", r"classes\.json|data\.yaml")
 
 
-@case("O", "a key that stands twice in data.yaml is refused with its lines")
+@case("O", "a key that is there twice in data.yaml is refused with its lines")
 def _data_yaml_with_a_key_twice(bench: Bench) -> None:
     place = labelled(bench.folder / "set", classes=None)
     (place / "data.yaml").write_text("train: images\nnames: [fire]\nnames: [smoke]\n")

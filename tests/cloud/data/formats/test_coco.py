@@ -46,7 +46,7 @@ def test_crowds_and_masks_are_left_out_and_counted_and_a_missing_image_is_a_faul
 @pytest.mark.parametrize(
     ("annotation", "sentence"),
     [
-        ({"id": 1, "bbox": [1, 1, 5, 5]}, "annotation 1: its id stands twice"),
+        ({"id": 1, "bbox": [1, 1, 5, 5]}, "annotation 1: its id is there twice"),
         ({"id": 2, "bbox": [1, 1, 5, 5], "image_id": 9}, "there is no image with the id 9"),
         ({"id": 2, "bbox": [1, 1, 5, 5], "category_id": 1}, "there is no category with the id 1"),
         ({"id": 2, "bbox": [1, 1, 5, 5], "category_id": [7]}, "there is no category with the id [7]"),
