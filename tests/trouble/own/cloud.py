@@ -23,6 +23,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
 
 # H: folders that are not ours
 def _demo_out(bench: Bench, command: str, prints: tuple[str, ...]) -> None:
+    picture(bench.folder / "mine" / "real.jpg")
     bench.plant(bench.folder / "mine")
     (bench.folder / "file").write_text("a file\n")
     (bench.folder / "link").symlink_to(bench.folder / "mine")
@@ -42,7 +43,7 @@ for _name, _command, _prints in (
     ("that-is-a-file", "blindspot demo --tiny --out file", ("file", "folder|director")),
     ("that-is-a-link", "blindspot demo --tiny --out link", ("link|mine", "empty|earlier")),
     ("that-is-the-source", "blindspot demo --tiny --out footage --source footage", ("footage",)),
-    ("that-has-the-source-by-a-link", "blindspot demo --tiny --out mine --source link/holiday.jpg",
+    ("that-has-the-source-by-a-link", "blindspot demo --tiny --out mine --source link/real.jpg",
      ("mine", "empty|earlier|source")),
     ("of-the-real-demo",
      "blindspot demo-real --data footage --weights footage --out mine", ("mine|footage",)),
