@@ -7,6 +7,7 @@ it does not compare the clocks of two machines.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -87,8 +88,16 @@ class SettledFiles:
                 try:
                     if path.is_file():
                         yield FileVersion.of(path)
+                    else:
+                        self._name_irregular(path)
                 except FileNotFoundError:  # removed meanwhile
                     continue
+
+    def _name_irregular(self, path: Path) -> None:
+        """Name the first entry that is no file: a pipe, a folder, a link to nothing."""
+        if "" not in self._foreign and os.path.lexists(path):
+            self._foreign.add("")
+            logger.warning("%s is no regular file, so it and others like it are not played; remove it", path)
 
     def _name_foreign(self, path: Path) -> None:
         """Name the first file of each suffix that is not played."""

@@ -139,3 +139,14 @@ def test_the_key_of_any_name_is_one_line_of_text(tmp_path: Path) -> None:
         assert "\n" not in key
         assert key.encode()
     assert FileVersion.of(tmp_path / "ü.jpg").key.endswith(" ü.jpg")
+
+
+def test_a_pipe_or_a_link_to_nothing_is_named_once_and_not_played(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(folder.path / "cam_0001.jpg")
+    (folder.path / "cam_0002.jpg").symlink_to(folder.path / "nothing.jpg")
+    folder.write("cam_0003.jpg", JPEG)
+    with caplog.at_level(logging.WARNING):
+        assert folder.after(3.0) == ["cam_0003.jpg"]
+    assert [record.getMessage().count("is no regular file") for record in caplog.records] == [1]
