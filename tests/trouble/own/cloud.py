@@ -44,7 +44,7 @@ for _name, _command, _prints in (
     ("that-is-a-link", "blindspot demo --tiny --out link", ("link|mine", "empty|earlier")),
     ("that-is-the-source", "blindspot demo --tiny --out footage --source footage", ("footage",)),
     ("that-has-the-source-by-a-link", "blindspot demo --tiny --out mine --source link/real.jpg",
-     ("mine", "empty|earlier|source")),
+     ("mine", "empty|earlier|inside")),
     ("of-the-real-demo",
      "blindspot demo-real --data footage --weights footage --out mine", ("mine|footage",)),
     ("whose-source-is-missing", "blindspot demo --tiny --out new --source none.mp4", (r"none\.mp4",)),
