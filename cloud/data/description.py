@@ -39,6 +39,7 @@ from messaging.taxonomy import Condition
 
 LONGEST_SIDE_RATIO = 100
 _DEEP = "images with 16 bits per channel, stretched to 8 bits when they are read"
+_STRIPS = "images are strips, of which a detector detects nothing"
 
 
 @dataclass(frozen=True)
@@ -254,8 +255,7 @@ def _with_pixels(image: DescribedImage, listing: Listing, findings: DataFindings
         what = f"is {width} x {height} pixels, but {image.labels} states {image.width} x {image.height}"
         findings.fault(image.path, what, "annotate the image that is there")
     if max(width, height) > LONGEST_SIDE_RATIO * min(width, height):
-        what = f"is a strip of {width} x {height} pixels, of which a detector sees nothing"
-        findings.fault(image.path, what, "crop it or remove it")
+        findings.gather(_STRIPS, image.path)
     if pixels.dtype == np.uint16:
         findings.gather(_DEEP, image.path)
     return replace(image, digest=hashlib.sha256(data).hexdigest(), width=width, height=height)

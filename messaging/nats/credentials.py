@@ -54,6 +54,8 @@ def new_user_key() -> KeyPair:
 
 def key_of(seed: str) -> KeyPair:
     """The pair of a seed. Raises `ConfigurationError` for a text that is not one."""
+    if not seed:
+        raise ConfigurationError("it is empty")
     try:
         return KeyPair(nkeys.from_seed(bytearray(seed.encode())).public_key.decode(), seed)
     except (nkeys.NkeysError, ValueError) as error:

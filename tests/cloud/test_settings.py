@@ -30,7 +30,7 @@ def test_the_environment_overrides_one_key() -> None:
     assert read("api: {port: 1}", {"BLINDSPOT__API__PORT": "0"}).api.port == 0
 
 
-def test_a_class_that_stands_twice_is_refused_with_its_line() -> None:
+def test_a_class_that_is_there_twice_is_refused_with_its_line() -> None:
     with pytest.raises(ConfigurationError, match=r"line 2: classes: .*fire"):
         read("data: d\nclasses: [fire, smoke, fire]\n")
 

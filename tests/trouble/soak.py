@@ -35,7 +35,7 @@ WARM_UP_S = 60.0
 LIVING = ("bad-pictures", "growing", "size", "drops")
 NAMED = (
     "unreachable .*(refuses|does not answer)",
-    "silent .*(says nothing|is silent)",
+    "silent .*(sends nothing|is silent)",
     "is frozen",
     "usb:7",
     "password .*(401|refuses)",

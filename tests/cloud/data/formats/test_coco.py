@@ -68,12 +68,12 @@ def test_an_annotation_that_contradicts_itself_is_refused(
 @pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        ({"categories": [{"id": 7, "name": n} for n in ("fire", "smoke")]}, "category 7 'smoke' stands"),
+        ({"categories": [{"id": 7, "name": n} for n in ("fire", "smoke")]}, "'smoke' is there twice"),
         ({"categories": {"7": "fire"}}, "it needs lists images, annotations, categories"),
         ({"images": [{"id": 1, "file_name": "000001.jpg"}]}, "images[0] needs id, file_name, width"),
         (
             {"images": [{"id": 1, "file_name": "000001.jpg", "width": 320, "height": 180}]},
-            "is 640 x 360 pixels, but annotations.json says 320 x 180",
+            "is 640 x 360 pixels, but annotations.json states 320 x 180",
         ),
         (
             {"images": [{"id": i, "file_name": "000001.jpg", "width": 640, "height": 360} for i in (1, 2)]},
