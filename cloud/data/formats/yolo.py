@@ -46,6 +46,9 @@ def list_yolo(
     labels = _label_files(tree, splits, findings)
     paired = [p for p in tree.paths if is_image(p) and (p in splits or in_folder(p, "images"))]
     pairs = pair(paired, labels, findings)
+    for path in tree.paths:
+        if in_folder(path, "images") and not (is_image(path) or path in labels or path.endswith(CACHES)):
+            findings.gather("files beside the images are of no format that is read", path)
     where, class_names = names
 
     def boxes_of(image: ListedImage) -> tuple[NormalisedBox, ...]:

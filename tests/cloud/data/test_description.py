@@ -235,6 +235,15 @@ def test_sixteen_bits_are_stretched_and_noted_and_so_is_a_strip(tmp_path: Path) 
     assert deep in found.notes
 
 
+def test_a_file_beside_the_images_of_a_format_that_is_not_read_is_noted(tmp_path: Path) -> None:
+    folder = data_folder(tmp_path / "data", {"one_1.png": LABEL})
+    (folder / "images" / "two_2.gif").write_bytes(b"GIF89a")
+    found = read(folder)
+    assert found.faults == ()
+    note = "1 files beside the images are of no format that is read: images/two_2.gif"
+    assert note in found.notes
+
+
 def test_copies_are_noted_and_with_other_labels_refused(tmp_path: Path) -> None:
     folder = data_folder(tmp_path / "data", {"a_1.jpg": LABEL, "b_1.jpg": LABEL})
     (folder / "images" / "b_1.jpg").write_bytes((folder / "images" / "a_1.jpg").read_bytes())
