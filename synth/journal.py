@@ -145,7 +145,7 @@ def claim_folder(folder: Path, facts: RunFacts) -> None:
     its run is damaged and there is a journal that could be of another run.
     """
     path = folder / _FACTS
-    held = _held_facts(folder)
+    held = held_facts(folder)
     if held == facts:
         return
     if held is not None:
@@ -157,8 +157,8 @@ def claim_folder(folder: Path, facts: RunFacts) -> None:
     write_atomically(path, facts.model_dump_json(indent=1).encode())
 
 
-def _held_facts(folder: Path) -> RunFacts | None:
-    """The facts of the run that the folder holds; None if it holds no run."""
+def held_facts(folder: Path) -> RunFacts | None:
+    """The facts of the run in the folder; None if there is none. Raises `OrderRefused` for other content."""
     if not folder.exists():
         return None
     if not folder.is_dir():

@@ -4,7 +4,9 @@ An order is a value: equal orders give equal prompts, layouts and images. It hol
 most one prototype, never an image.
 """
 
+import difflib
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from messaging.errors import FileFault
 from messaging.releases import MAX_EMBEDDING, Digest, Slug
-from messaging.runtime.text_files import read_text
+from messaging.runtime.text_files import decode_json, read_text
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from synth.errors import OrderRefused
 
@@ -79,20 +81,30 @@ class SynthesisOrder(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def read_order(path: Path) -> SynthesisOrder:
-    """The order in a JSON file. Raises `OrderRefused` with the first field that is wrong."""
+def read_order(path: Path, class_names: Sequence[str]) -> SynthesisOrder:
+    """The order in a JSON file, for one of these classes. Raises `OrderRefused` naming the wrong field."""
     try:
         text = read_text(path)
-        if not text.strip():
-            raise OrderRefused(f"synthesis order {path} is empty; expected an order as JSON")
-        return SynthesisOrder.model_validate_json(text)
+        decode_json(text, origin=str(path))  # refuses a key that is there twice
+        order = SynthesisOrder.model_validate_json(text)
     except FileFault as fault:
         raise OrderRefused(f"synthesis order {fault}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = str(first["msg"]).replace("\n", " ")
+        raise OrderRefused(f"synthesis order {path}: {_fault(error)}") from None
+    if order.class_name not in class_names:
         raise OrderRefused(
-            f"synthesis order {path}: {f'{where}: ' if where else ''}{reason} ({error.error_count()} faults "
-            "in all)"
-        ) from None
+            f"synthesis order {path}: class_name: {order.class_name!r} is none of the classes "
+            f"{', '.join(class_names)}"
+        )
+    return order
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault in one line; a key that is unknown before one that is absent."""
+    faults = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in faults[0]["loc"])
+    reason = str(faults[0]["msg"]).replace("\n", " ")
+    if faults[0]["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where, SynthesisOrder.model_fields, n=1)
+        reason = f"unknown key; {f'did you mean {near[0]!r}?' if near else 'remove it'}"
+    return f"{f'{where}: ' if where else ''}{reason} ({len(faults)} faults in all)"

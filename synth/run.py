@@ -22,7 +22,7 @@ from synth.errors import LabelledSetFileLost, OrderRefused
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
 from synth.generation.prototype_distance import PrototypeDistance
-from synth.journal import Group, RunJournal, claim_folder
+from synth.journal import Group, RunJournal, claim_folder, held_facts
 from synth.order import SynthesisOrder, read_order
 from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
@@ -284,7 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
-    order = read_order(given.order)
+    order = read_order(given.order, DEFAULT_TAXONOMY.names)
+    held_facts(given.out)
     backgrounds = FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds()
     judges = Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference))
     done = run_order(

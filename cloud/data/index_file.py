@@ -68,10 +68,10 @@ def match_rows(
     """
     where = INDEX
     matched: dict[str, IndexRow] = {}
-    find = _Finder([*images, *others])
+    find, find_any = _Finder(images), _Finder([*images, *others])
     for row in rows:
         written = row.values[FILE]
-        found = find(written)
+        found = find(written) or find_any(written)
         if len(found) != 1:
             what = (
                 f"{written!r} is the name of {len(found)} images"

@@ -244,6 +244,15 @@ def test_a_file_beside_the_images_of_a_format_that_is_not_read_is_noted(tmp_path
     assert note in found.notes
 
 
+def test_an_index_names_the_images_of_the_dataset_before_files_of_other_folders(tmp_path: Path) -> None:
+    folder = data_folder(tmp_path / "data", {"a_1.jpg": LABEL})
+    put_image(folder / "thumbnails" / "a_1.jpg", size=(64, 36))
+    (folder / "index.csv").write_text("file,scene,condition\na_1.jpg,bridge,night-rain\n")
+    found = read(folder)
+    assert found.faults == ()
+    assert [image.scene for image in found.images] == ["bridge"]
+
+
 def test_copies_are_noted_and_with_other_labels_refused(tmp_path: Path) -> None:
     folder = data_folder(tmp_path / "data", {"a_1.jpg": LABEL, "b_1.jpg": LABEL})
     (folder / "images" / "b_1.jpg").write_bytes((folder / "images" / "a_1.jpg").read_bytes())
