@@ -29,7 +29,7 @@ from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
-from cloud.doctor import start_checks
+from cloud.doctor import named_checks, start_checks
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.first_model import release_first_model
 from cloud.fleet.hub import Hub, embedded_hub
@@ -331,8 +331,11 @@ async def _launched(campaigns: Campaigns) -> AsyncIterator[None]:
 
 @contextmanager
 def _checked_database(settings: CloudSettings) -> Iterator[Database]:
-    """The store, opened after everything else that the configuration names. Raises `StartRefused`."""
+    """The store, opened after everything else that the start needs. Raises `StartRefused`."""
     require(start_checks(settings))
+    for result in named_checks(settings):
+        if not result.ok:
+            logger.warning("%s: %s", result.name, result.detail)
     database = open_database(settings.store_url)
     try:
         yield database

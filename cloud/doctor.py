@@ -1,6 +1,8 @@
-"""Checks of everything that the cloud's configuration names; `cloud run` requires them, `doctor` prints them.
+"""Checks of everything that the cloud's configuration names.
 
-Opens files by the code that will use them later. Changes nothing that stays.
+`start_checks` are required by `cloud run`; a fault of `named_checks` concerns campaigns only and is logged at
+the start, so that reports are received all the same. `blindspot doctor` prints both. Files are opened by the
+code that will use them later; nothing that stays is changed.
 """
 
 import sqlite3
@@ -44,6 +46,7 @@ def examine(settings: CloudSettings) -> list[CheckResult]:
     return [
         CheckResult("python", sys.version_info >= (3, 11), sys.version.split()[0]),
         *start_checks(settings, ports=not running or not running[0].ok),
+        *named_checks(settings),
         *_token(settings.folder.token),
         *running,
     ]
@@ -54,7 +57,6 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     folder = settings.folder
     yield opened("broker", lambda: str(find_server()))
     yield writable_folder("data folder", folder.root)
-    yield disk_space("disk", folder.root, min_bytes=NEEDED_BYTES)
     if ports:
         yield free_port("api", settings.api.host, settings.api.port)
         yield free_port("hub", settings.hub.host, settings.hub.port)
@@ -62,6 +64,12 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     yield opened("workflows", lambda: _workflows(folder.workflows))
     yield opened("releases", lambda: inspect_repository(folder.releases))
     yield from _hub_keys(folder)
+
+
+def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
+    """What campaigns need: space, models, datasets, and a clock that has not been set back."""
+    folder = settings.folder
+    yield disk_space("disk", folder.root, min_bytes=NEEDED_BYTES)
     yield from _detectors(settings)
     yield opened("generator", lambda: _generator(settings.synthesis.generator))
     yield opened("datasets", lambda: _datasets(folder))
