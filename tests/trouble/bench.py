@@ -215,7 +215,7 @@ class Bench:
         """A tree that is not the product's; none of its files may be removed or changed."""
         (folder / "thesis").mkdir(parents=True, exist_ok=True)
         (folder / "thesis" / "chapter1.txt").write_text("three years of work\n")
-        (folder / "holiday.jpg").write_bytes(b"\xff\xd8 not really a picture")
+        (folder / "holiday.jpg").write_bytes(b"\xff\xd8 not really a image")
         self.guard(folder)
         return folder
 

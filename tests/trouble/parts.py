@@ -1,4 +1,4 @@
-"""Parts that cases are made of: pictures, labelled folders, small detectors, ports and private disks."""
+"""Parts that cases are made of: images, labelled folders, small detectors, ports and private disks."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ def encoded(image: Image, suffix: str = ".jpg") -> bytes:
     return cv2.imencode(suffix, image)[1].tobytes()
 
 
-def picture(path: Path, *, seed: int = 1, width: int = 640, height: int = 360) -> Path:
+def put_image(path: Path, *, seed: int = 1, width: int = 640, height: int = 360) -> Path:
     """A street in a file, written aside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".tmp")

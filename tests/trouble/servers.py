@@ -1,4 +1,4 @@
-"""Cameras on loopback: HTTP streams of JPEG pictures, and servers that are silent or refuse the password."""
+"""Cameras on loopback: HTTP streams of JPEG images, and servers that are silent or refuse the password."""
 
 import contextlib
 import itertools
@@ -11,15 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from tests.trouble.parts import encoded, street
 
 BOUNDARY = b"frame"
-Pictures = Callable[[int], bytes]
+Images = Callable[[int], bytes]
 
 
 class StreamServer:
-    """An MJPEG camera: `fps` pictures a second; closes each connection after `frames_per_connection`."""
+    """An MJPEG camera: `fps` images a second; closes each connection after `frames_per_connection`."""
 
-    def __init__(self, pictures: Pictures, *, fps: float, frames_per_connection: int | None = None) -> None:
+    def __init__(self, images: Images, *, fps: float, frames_per_connection: int | None = None) -> None:
         self.sent = 0
-        self._images, self._pause_s = pictures, 1.0 / fps
+        self._images, self._pause_s = images, 1.0 / fps
         self._limit = frames_per_connection
         outer = self
 
@@ -60,20 +60,20 @@ class StreamServer:
                 time.sleep(max(0.0, due - time.monotonic()))
 
 
-def moving(count: int = 20, *, width: int = 640, height: int = 360) -> Pictures:
-    """Pictures of a street with noise of its own each, over and over."""
+def moving(count: int = 20, *, width: int = 640, height: int = 360) -> Images:
+    """Images of a street with noise of its own each, over and over."""
     cycle = [encoded(street(width, height, seed=seed)) for seed in range(count)]
     return lambda number: cycle[number % count]
 
 
-def changing_size(every: int = 50) -> Pictures:
-    """Pictures of two sizes, each for some frames."""
+def changing_size(every: int = 50) -> Images:
+    """Images of two sizes, each for some frames."""
     large, small = moving(10), moving(10, width=320, height=180)
     return lambda number: (large if number // every % 2 == 0 else small)(number)
 
 
-def frozen() -> Pictures:
-    """One picture for ever."""
+def frozen() -> Images:
+    """One image for ever."""
     data = encoded(street(seed=5))
     return lambda number: data
 

@@ -24,15 +24,15 @@ from messaging.figures import Figure
 from tests.trouble.bench import TRACEBACK, Bench, says
 from tests.trouble.handed.footage import starting_bundle
 from tests.trouble.node import RunningNode, site_of
-from tests.trouble.own.cameras import film
-from tests.trouble.parts import encoded, free_port, gigapixel_png, picture, street
+from tests.trouble.own.cameras import write_video
+from tests.trouble.parts import encoded, free_port, gigapixel_png, put_image, street
 from tests.trouble.servers import RTSP_REFUSES, StreamServer, answering, changing_size, frozen, moving
 
 SECRET = "geheim-soak"
 FPS = 5.0
 SAMPLE_S = 2.0
 WARM_UP_S = 60.0
-LIVING = ("bad-pictures", "growing", "size", "drops")
+LIVING = ("bad-images", "growing", "size", "drops")
 NAMED = (
     "unreachable .*(refuses|does not answer)",
     "silent .*(sends nothing|is silent)",
@@ -138,15 +138,15 @@ def troubled_cameras(folder: Path) -> Iterator[list[dict[str, Any]]]:
         }
         for server in streams.values():
             stack.callback(server.close)
-        (folder / "text.mp4").write_text("this is no film")
+        (folder / "text.mp4").write_text("this is no video")
         stop = threading.Event()
         stack.callback(stop.set)
-        for name, work in (("bad-pictures", record_bad_pictures), ("growing", record_growing_films)):
+        for name, work in (("bad-images", record_bad_images), ("growing", record_growing_videos)):
             (folder / name).mkdir()
             threading.Thread(target=work, args=(folder / name, stop), daemon=True).start()
         password = f"rtsp://admin:{SECRET}@127.0.0.1:{refusing}/stream"
         yield [
-            {"name": "bad-pictures", "source": str(folder / "bad-pictures"), "segments": True},
+            {"name": "bad-images", "source": str(folder / "bad-images"), "segments": True},
             {"name": "growing", "source": str(folder / "growing"), "segments": True},
             {"name": "unreachable", "source": f"rtsp://127.0.0.1:{free_port()}/x"},
             {"name": "silent", "source": f"rtsp://127.0.0.1:{silent}/x"},
@@ -158,15 +158,15 @@ def troubled_cameras(folder: Path) -> Iterator[list[dict[str, Any]]]:
         ]
 
 
-def record_bad_pictures(folder: Path, stop: threading.Event) -> None:
-    """A recorder: every second picture is empty, cut, a text or claims a gigapixel; old ones are removed."""
+def record_bad_images(folder: Path, stop: threading.Event) -> None:
+    """A recorder: every second image is empty, cut, a text or claims a gigapixel; old ones are removed."""
     half = encoded(street(seed=3))[:4000]
     bad = ((".jpg", b""), (".jpg", half), (".jpg", b"<html>offline</html>"), (".png", gigapixel_png()))
     number = 0
     while not stop.wait(1.0):
         number += 1
         if number % 2:
-            picture(folder / f"cam_{number:06d}.jpg", seed=number % 50)
+            put_image(folder / f"cam_{number:06d}.jpg", seed=number % 50)
         else:
             suffix, data = bad[number // 2 % len(bad)]
             (folder / f"cam_{number:06d}{suffix}").write_bytes(data)
@@ -174,10 +174,10 @@ def record_bad_pictures(folder: Path, stop: threading.Event) -> None:
             old.unlink(missing_ok=True)
 
 
-def record_growing_films(folder: Path, stop: threading.Event) -> None:
-    """A recorder that writes films in place, in six parts over 6 s; old ones are removed."""
+def record_growing_videos(folder: Path, stop: threading.Event) -> None:
+    """A recorder that writes videos in place, in six parts over 6 s; old ones are removed."""
     with tempfile.TemporaryDirectory() as name:
-        data = film(Path(name) / "film.avi", 30).read_bytes()
+        data = write_video(Path(name) / "video.avi", 30).read_bytes()
     number = 0
     while not stop.is_set():
         number += 1

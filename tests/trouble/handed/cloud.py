@@ -5,14 +5,14 @@ from functools import partial
 from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.cloud import RunningCloud
-from tests.trouble.parts import free_port, picture
+from tests.trouble.parts import free_port, put_image
 
 
 @case("H", "`demo --out` refuses a folder with foreign files and the source in it; nothing is removed",
       handed="case27_out_folder.sh")  # fmt: skip
 def _handed_27_out_folder(bench: Bench) -> None:
     folder = bench.folder / "mine"
-    picture(folder / "clip.jpg")
+    put_image(folder / "clip.jpg")
     bench.plant(folder)
     result = bench.run(
         "blindspot",

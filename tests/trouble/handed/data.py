@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.trouble.bench import Bench, Result, says
 from tests.trouble.case import Case, Wrong, add, case, need
-from tests.trouble.parts import handed_folder, labelled, picture
+from tests.trouble.parts import handed_folder, labelled, put_image
 
 
 def data_add(
@@ -170,14 +170,14 @@ def _handed_06_coco_folder(bench: Bench) -> None:
              f"crowd box and missing image are not named: {result.tail()}")  # fmt: skip
         return
     need(refused(result, r"gone\.jpg"), f"neither read nor refused naming gone.jpg: {result.tail()}")
-    picture(bench.folder / "coco" / "images" / "gone.jpg", seed=77)
+    put_image(bench.folder / "coco" / "images" / "gone.jpg", seed=77)
     again = data_add(bench, bench.folder / "coco")
     need(counts(again, r"2 images, 1 boxes"), f"not read with both images there: {again.tail()}")
 
 
-@case("N", "a 16-bit picture is stretched with a note, or refused with the remedy",
+@case("N", "a 16-bit image is stretched with a note, or refused with the remedy",
       handed="case10_deep_and_odd_pixels.py")  # fmt: skip
-def _handed_10_thermal_picture(bench: Bench) -> None:
+def _handed_10_thermal_image(bench: Bench) -> None:
     bench.handed("case10_deep_and_odd_pixels.py", bench.folder / "in")
     for name in ("alpha", "grey", "cmyk", "exif", "one", "strip"):
         for path in bench.folder.glob(f"in/*/{name}_*"):
@@ -187,9 +187,9 @@ def _handed_10_thermal_picture(bench: Bench) -> None:
          f"16 bits are not mentioned: {result.code}: {result.tail()}")  # fmt: skip
 
 
-@case("N", "grey, CMYK, EXIF-rotated, transparent and 1x1 pictures are read",
+@case("N", "grey, CMYK, EXIF-rotated, transparent and 1x1 images are read",
       handed="case10_deep_and_odd_pixels.py")  # fmt: skip
-def _handed_10_odd_pictures(bench: Bench) -> None:
+def _handed_10_odd_images(bench: Bench) -> None:
     bench.handed("case10_deep_and_odd_pixels.py", bench.folder / "in")
     for path in [*bench.folder.glob("in/*/thermal_*"), *bench.folder.glob("in/*/strip_*")]:
         path.unlink()
@@ -197,7 +197,7 @@ def _handed_10_odd_pictures(bench: Bench) -> None:
     need(counts(result, "5 images, 5 boxes"), f"not read: {result.code}: {result.tail()}")
 
 
-@case("N", "a picture of one row is read, or refused by name", handed="case10_deep_and_odd_pixels.py")
+@case("N", "a image of one row is read, or refused by name", handed="case10_deep_and_odd_pixels.py")
 def _handed_10_strip(bench: Bench) -> None:
     bench.handed("case10_deep_and_odd_pixels.py", bench.folder / "in")
     for path in bench.folder.glob("in/*/[!s]*_0001.*"):

@@ -12,7 +12,7 @@ import yaml
 from tests.trouble.bench import ROOT, Bench, environment, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.node import RunningNode, node_document, site_folder, start_broker, write_yaml
-from tests.trouble.parts import free_port, handed_folder, picture, small_disk, taken_port
+from tests.trouble.parts import free_port, handed_folder, put_image, small_disk, taken_port
 
 SECRET = "geheim"
 
@@ -84,8 +84,8 @@ def _handed_29_seed_comes_late(bench: Bench) -> None:
     link = start_broker(bench, free_port())
     seed, late = link["credentials"], bench.folder / "broker.nk"
     link["credentials"] = str(late)
-    picture(bench.folder / "pictures" / "cam_0001.jpg")
-    cameras = [{"name": "yard", "source": str(bench.folder / "pictures"), "loop": True}]
+    put_image(bench.folder / "images" / "cam_0001.jpg")
+    cameras = [{"name": "yard", "source": str(bench.folder / "images"), "loop": True}]
     node = RunningNode(bench, cameras, broker=link)
     code = node.program.ended(8)
     if code is not None:
@@ -104,8 +104,8 @@ def _handed_29_seed_comes_late(bench: Bench) -> None:
       handed="case29_credentials_come_late.sh")  # fmt: skip
 def _handed_29_port_taken(bench: Bench) -> None:
     port = taken_port(bench)
-    picture(bench.folder / "pictures" / "cam_0001.jpg")
-    cameras = [{"name": "yard", "source": str(bench.folder / "pictures"), "loop": True}]
+    put_image(bench.folder / "images" / "cam_0001.jpg")
+    cameras = [{"name": "yard", "source": str(bench.folder / "images"), "loop": True}]
     node = RunningNode(bench, cameras, page_port=port)
     code = node.program.ended(15)
     need(not says(node.program.text, [str(port), "port"]), f"the port is not named: {node.program.tail()}")
@@ -123,16 +123,16 @@ def _handed_18_disk_full(bench: Bench) -> None:
         {"name": "every", "source": str(folder), "segments": True, "speed": None},
     ]
     node = RunningNode(bench, cameras, data=str(disk / "node"))
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     node.lives("paced", frames=1)
     node.lives("every", frames=1)
     with contextlib.suppress(OSError):
         (disk / "fill").write_bytes(b"\0" * 14 * 2**20)
-    picture(folder / "cam_0002.jpg", seed=2)
+    put_image(folder / "cam_0002.jpg", seed=2)
     time.sleep(5)
     (disk / "fill").unlink()
     for number in (3, 4, 5, 6):
-        picture(folder / f"cam_{number:04d}.jpg", seed=number)
+        put_image(folder / f"cam_{number:04d}.jpg", seed=number)
         time.sleep(1)
     node.lives("paced", frames=5, timeout_s=60)
     node.lives("every", frames=5, timeout_s=60)
@@ -160,7 +160,7 @@ def _handed_33_brackets(bench: Bench) -> None:
 # 32: a read-only volume
 def _read_only(bench: Bench, command: tuple[str, ...]) -> None:
     disk = small_disk(bench, 1, read_only=True)
-    picture(bench.folder / "set" / "images" / "a_0001.jpg")
+    put_image(bench.folder / "set" / "images" / "a_0001.jpg")
     (bench.folder / "set" / "classes.json").write_text('["fire"]')
     cameras = [{"name": "a", "source": "usb:0"}]
     write_yaml(bench.folder / "node.yaml", node_document(bench, cameras, data=str(disk / "node")))

@@ -1,4 +1,4 @@
-"""Handed inputs of cameras: hostile pictures, half files, sizes that change, names without zeros, times."""
+"""Handed inputs of cameras: hostile images, half files, sizes that change, names without zeros, times."""
 
 import math
 import shutil
@@ -17,7 +17,7 @@ from tests.trouble.bench import ROOT, Bench, environment, says
 from tests.trouble.case import NotPossibleHere, case, need
 from tests.trouble.handed.edge import run_with_old_names
 from tests.trouble.node import RunningNode, site_of
-from tests.trouble.parts import bundle, handed_folder, picture
+from tests.trouble.parts import bundle, handed_folder, put_image
 
 _starting_lock = threading.Lock()
 
@@ -35,63 +35,63 @@ def starting_bundle(bench: Bench) -> Path:
     return path
 
 
-@case("A", "a recorder's folder with a picture that claims a gigapixel: named, passed over, the camera lives",
+@case("A", "a recorder's folder with a image that claims a gigapixel: named, passed over, the camera lives",
       handed="case13_picture_that_claims_a_gigapixel.py")  # fmt: skip
 def _handed_13_gigapixel_in_a_recorders_folder(bench: Bench) -> None:
     folder = bench.folder / "recorder"
     bench.handed("case13_picture_that_claims_a_gigapixel.py", folder)
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), "segments": True}])
     node.lives("yard", frames=2)
-    picture(folder / "cam_0004.jpg", seed=4)
+    put_image(folder / "cam_0004.jpg", seed=4)
     node.lives("yard", frames=3, timeout_s=20)
     node.wait_for(r"cam_0002\.png", 40)
     node.stop()
     again = RunningNode(bench, [{"name": "yard", "source": str(folder), "segments": True}])
-    picture(folder / "cam_0005.jpg", seed=5)
+    put_image(folder / "cam_0005.jpg", seed=5)
     again.lives("yard", frames=1)
     again.stop()
 
 
-@case("A", "a folder with a picture that claims a gigapixel: replay shows the two good ones and counts it",
+@case("A", "a folder with a image that claims a gigapixel: replay shows the two good ones and counts it",
       handed="case13_picture_that_claims_a_gigapixel.py")  # fmt: skip
 def _handed_13_gigapixel_in_a_replay(bench: Bench) -> None:
-    folder = bench.folder / "pictures"
+    folder = bench.folder / "images"
     bench.handed("case13_picture_that_claims_a_gigapixel.py", folder)
     bench.run("blindspot-edge", "replay", folder, "--bundle", bundle(bench), prints=["frames: 2"])
 
 
-@case("A", "a folder for backgrounds with a picture that claims a gigapixel is refused naming it",
+@case("A", "a folder for backgrounds with a image that claims a gigapixel is refused naming it",
       handed="case13_picture_that_claims_a_gigapixel.py")  # fmt: skip
 def _handed_13_gigapixel_as_background(bench: Bench) -> None:
-    folder = bench.folder / "pictures"
+    folder = bench.folder / "images"
     bench.handed("case13_picture_that_claims_a_gigapixel.py", folder)
     bench.refuses("blindspot", "data", "add", folder, "--role", "background", "--data", bench.folder / "data",
                   prints=(r"cam_0002\.png",))  # fmt: skip
 
 
-@case("K", "half a picture and a growing film are taken when they are whole: 1 and 30 frames",
+@case("K", "half a image and a growing video are taken when they are whole: 1 and 30 frames",
       handed="case19_segment_still_being_written.py")  # fmt: skip
 def _handed_19_still_being_written(bench: Bench) -> None:
-    pictures, films = bench.folder / "pictures", bench.folder / "films"
-    pictures.mkdir()
-    films.mkdir()
+    images, videos = bench.folder / "images", bench.folder / "videos"
+    images.mkdir()
+    videos.mkdir()
     cameras = [
-        {"name": "pictures", "source": str(pictures), "segments": True, "speed": None},
-        {"name": "films", "source": str(films), "segments": True, "speed": None},
+        {"name": "images", "source": str(images), "segments": True, "speed": None},
+        {"name": "videos", "source": str(videos), "segments": True, "speed": None},
     ]
     node = RunningNode(bench, cameras)
     node.wait(node.readyz, 30, "/readyz")
-    bench.handed("case19_segment_still_being_written.py", pictures, films)
-    node.lives("pictures", frames=1)
-    node.lives("films", frames=30)
+    bench.handed("case19_segment_still_being_written.py", images, videos)
+    node.lives("images", frames=1)
+    node.lives("videos", frames=30)
     time.sleep(6)
-    frames = (node.frames("pictures"), node.frames("films"))
-    need(frames == (1, 30), f"1 picture and 30 frames were seen as {frames}")
+    frames = (node.frames("images"), node.frames("videos"))
+    need(frames == (1, 30), f"1 image and 30 frames were seen as {frames}")
     node.stop()
 
 
 def _right_half_bundle(path: Path) -> Path:
-    """A detector of strong red in the right half only, so that the order of pictures shows in counts."""
+    """A detector of strong red in the right half only, so that the order of images shows in counts."""
 
     def change(model: onnx.ModelProto) -> None:
         graph = model.graph
@@ -118,9 +118,9 @@ def _right_half_bundle(path: Path) -> Path:
 @case("M", "frame10 comes after frame9: a block that moves to the right is not in the right half early",
       handed="case16_unpadded_numbers.py")  # fmt: skip
 def _handed_16_unpadded_numbers(bench: Bench) -> None:
-    bench.handed("case16_unpadded_numbers.py", bench.folder / "pictures")
+    bench.handed("case16_unpadded_numbers.py", bench.folder / "images")
     detector = _right_half_bundle(bench.folder / "right.onnx")
-    command = ("blindspot-edge", "replay", bench.folder / "pictures", "--bundle", detector, "--json")
+    command = ("blindspot-edge", "replay", bench.folder / "images", "--bundle", detector, "--json")
     whole = bench.run(*command)
     need(not says(whole.text, [r'"frames": 12', r'"fire": [1-9]']), f"the block is not found: {whole.tail()}")
     early = bench.run(*command, "--frames", "5")
@@ -154,7 +154,7 @@ def _rates(bench: Bench) -> Path:
 
 
 def frames_after(node: RunningNode, camera: str, first: int, seconds: float) -> int:
-    """Frames of a paced film some seconds after its frame number `first`."""
+    """Frames of a paced video some seconds after its frame number `first`."""
     node.lives(camera, frames=first)
     begun, seen = time.monotonic(), node.frames(camera)
     time.sleep(max(0.0, seconds - (time.monotonic() - begun)))
@@ -167,20 +167,20 @@ def _handed_25_time_lapse(bench: Bench) -> None:
     source = str(_rates(bench) / "timelapse.mp4")
     node = RunningNode(bench, [{"name": "lapse", "source": source}])
     more = frames_after(node, "lapse", 1, 10)
-    need(more <= 1, f"{more} further frames within 10 s; the film has one in 20 s")
+    need(more <= 1, f"{more} further frames within 10 s; the video has one in 20 s")
     node.stop()
 
 
-@case("M", "a film of variable rate is paced by its own times", handed="case25_video_rates.sh")
+@case("M", "a video of variable rate is paced by its own times", handed="case25_video_rates.sh")
 def _handed_25_variable_rate(bench: Bench) -> None:
     source = str(_rates(bench) / "variable.mp4")
-    node = RunningNode(bench, [{"name": "film", "source": source}])
-    more = frames_after(node, "film", 1, 3.5)
-    need(5 <= more <= 16, f"{more} frames within 3.5 s; the film has one in 0.3 s there")
+    node = RunningNode(bench, [{"name": "video", "source": source}])
+    more = frames_after(node, "video", 1, 3.5)
+    need(5 <= more <= 16, f"{more} frames within 3.5 s; the video has one in 0.3 s there")
     node.stop()
 
 
-@case("M", "a film of constant rate, a cut tail and a GIF are played", handed="case25_video_rates.sh")
+@case("M", "a video of constant rate, a cut tail and a GIF are played", handed="case25_video_rates.sh")
 def _handed_25_constant_rate(bench: Bench) -> None:
     folder = _rates(bench)
     for name, least in (("constant.mp4", 100), ("cut_tail.mp4", 10), ("anim.gif", 5)):
@@ -189,7 +189,7 @@ def _handed_25_constant_rate(bench: Bench) -> None:
         need(count >= least, f"{name}: {count} frames: {result.tail()}")
 
 
-@case("M", "a film without its index and one without pictures are one sentence each",
+@case("M", "a video without its index and one without images are one sentence each",
       handed="case25_video_rates.sh")  # fmt: skip
 def _handed_25_films_that_cannot_be_read(bench: Bench) -> None:
     folder = _rates(bench)

@@ -14,13 +14,15 @@ from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.handed.footage import frames_after
 from tests.trouble.node import RunningNode, node_document, write_yaml
-from tests.trouble.parts import bundle, encoded, ffmpeg, huge_jpeg, picture, street
+from tests.trouble.parts import bundle, encoded, ffmpeg, huge_jpeg, put_image, street
 
 RECORDER = {"segments": True}
 
 
-def film(path: Path, frames: int = 20, *, fps: float = 10.0, width: int = 320, height: int = 192) -> Path:
-    """A film of a moving block, written aside and renamed."""
+def write_video(
+    path: Path, frames: int = 20, *, fps: float = 10.0, width: int = 320, height: int = 192
+) -> Path:
+    """A video of a moving block, written aside and renamed."""
     aside = path.with_name(f".{path.name}")
     writer = cv2.VideoWriter(str(aside) + ".avi", cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
     for number in range(frames):
@@ -35,12 +37,12 @@ def film(path: Path, frames: int = 20, *, fps: float = 10.0, width: int = 320, h
 # A: one bad item between good ones
 def _bad_item(bench: Bench, name: str, make: Callable[[Path], object]) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     make(folder / name)
-    picture(folder / "cam_0003.jpg", seed=3)
+    put_image(folder / "cam_0003.jpg", seed=3)
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
     node.lives("yard", frames=2)
-    picture(folder / "cam_0004.jpg", seed=4)
+    put_image(folder / "cam_0004.jpg", seed=4)
     node.lives("yard", frames=3, timeout_s=20)
     node.wait_for(name, 40)
     node.stop()
@@ -58,8 +60,8 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "that-claims-four-gigapixels": ("cam_0002.jpg", lambda path: path.write_bytes(huge_jpeg())),
     "that-stays-half": ("cam_0002.jpg", _half),
     "that-is-a-pipe": ("cam_0002.jpg", os.mkfifo),
-    "that-is-a-film-of-text": ("cam_0002.mp4", lambda path: path.write_text("not a film")),
-    "that-is-an-empty-film": ("cam_0002.avi", lambda path: path.write_bytes(b"RIFF\0\0\0\0AVI ")),
+    "that-is-a-video-of-text": ("cam_0002.mp4", lambda path: path.write_text("not a video")),
+    "that-is-an-empty-video": ("cam_0002.avi", lambda path: path.write_bytes(b"RIFF\0\0\0\0AVI ")),
 }
 for _what, (_name, _make) in BAD.items():
     add(
@@ -72,13 +74,13 @@ for _what, (_name, _make) in BAD.items():
     )
 
 
-@case("A", "a link to nothing and a folder among the pictures do not end the camera")
-def _links_and_folders_among_pictures(bench: Bench) -> None:
+@case("A", "a link to nothing and a folder among the images do not end the camera")
+def _links_and_folders_among_images(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     os.symlink(bench.folder / "nothing.jpg", folder / "cam_0002.jpg")
     (folder / "cam_0003.jpg").mkdir()
-    picture(folder / "cam_0004.jpg", seed=4)
+    put_image(folder / "cam_0004.jpg", seed=4)
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
     node.lives("yard", frames=2)
     node.stop()
@@ -87,12 +89,12 @@ def _links_and_folders_among_pictures(bench: Bench) -> None:
 @case("A", "a recorder's folder that goes away and comes back: the camera continues")
 def _folder_that_goes_and_comes_back(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
     node.lives("yard", frames=1)
     shutil.rmtree(folder)
     time.sleep(3)
-    picture(folder / "cam_0002.jpg", seed=2)
+    put_image(folder / "cam_0002.jpg", seed=2)
     node.lives("yard", frames=2, timeout_s=40)
     node.stop()
 
@@ -100,7 +102,7 @@ def _folder_that_goes_and_comes_back(bench: Bench) -> None:
 @case("A", "a played-journal that is damaged does not end the camera, or the node names it")
 def _damaged_journal(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     journal = bench.folder / "node" / "segments" / "yard.txt"
     journal.parent.mkdir(parents=True)
     journal.write_bytes(b"\xff\xfe\0\x80 no text \xff")
@@ -115,10 +117,10 @@ def _damaged_journal(bench: Bench) -> None:
 
 @case("B", "a camera whose file is missing: the other one gives frames, and readiness names the missing one")
 def _missing_camera_beside_a_good_one(bench: Bench) -> None:
-    picture(bench.folder / "pictures" / "cam_0001.jpg")
+    put_image(bench.folder / "images" / "cam_0001.jpg")
     cameras = [
         {"name": "gone", "source": str(bench.folder / "gone.mp4")},
-        {"name": "good", "source": str(bench.folder / "pictures"), "loop": True},
+        {"name": "good", "source": str(bench.folder / "images"), "loop": True},
     ]
     node = RunningNode(bench, cameras)
     node.lives("good", frames=5)
@@ -128,10 +130,10 @@ def _missing_camera_beside_a_good_one(bench: Bench) -> None:
 
 
 # K: half files
-@case("K", "a picture that arrives in five pieces is one frame, and not half of it")
+@case("K", "a image that arrives in five pieces is one frame, and not half of it")
 def _picture_in_five_pieces(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER, "speed": None}])
     node.lives("yard", frames=1)
     data = encoded(street(seed=7), ".png")
@@ -142,7 +144,7 @@ def _picture_in_five_pieces(bench: Bench) -> None:
             time.sleep(0.8)
     node.lives("yard", frames=2, timeout_s=30)
     time.sleep(4)
-    need(node.frames("yard") == 2, f"2 pictures were seen as {node.frames('yard')} frames")
+    need(node.frames("yard") == 2, f"2 images were seen as {node.frames('yard')} frames")
     need("cam_0002.png" not in node.program.text, f"it was judged while it grew: {node.program.tail()}")
     node.stop()
 
@@ -170,7 +172,7 @@ def _mp4_that_is_copied_slowly(bench: Bench) -> None:
 @case("K", "a file that a recorder writes under a temporary name is not a segment")
 def _temporary_names_are_not_segments(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     (folder / "cam_0002.jpg.part").write_bytes(encoded(street(seed=2))[:500])
     (folder / ".cam_0003.jpg.x7Kq").write_bytes(encoded(street(seed=2))[:500])
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
@@ -185,7 +187,7 @@ def _temporary_names_are_not_segments(bench: Bench) -> None:
 
 # L: size changes
 def _standing_block(folder: Path, sizes: list[tuple[int, int]]) -> Path:
-    """Pictures of one red block that stands at the same place of the frame, whatever its size."""
+    """Images of one red block that stands at the same place of the frame, whatever its size."""
     folder.mkdir(parents=True)
     for number, (width, height) in enumerate(sizes):
         image = np.full((height, width, 3), 70, np.uint8)
@@ -227,27 +229,27 @@ for _what, _sizes in {
     )
 
 
-@case("L", "a picture of one pixel's height among others does not end the camera")
-def _strip_among_pictures(bench: Bench) -> None:
+@case("L", "a image of one pixel's height among others does not end the camera")
+def _strip_among_images(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     cv2.imwrite(str(folder / "cam_0002.png"), np.full((1, 2000, 3), 90, np.uint8))
     cv2.imwrite(str(folder / "cam_0003.png"), np.full((1, 1, 3), 90, np.uint8))
-    picture(folder / "cam_0004.jpg", seed=4)
+    put_image(folder / "cam_0004.jpg", seed=4)
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
     node.lives("yard", frames=2)
-    picture(folder / "cam_0005.jpg", seed=5)
+    put_image(folder / "cam_0005.jpg", seed=5)
     node.lives("yard", frames=3, timeout_s=20)
     node.stop()
 
 
 # M: times
-@case("M", "a film of two frames a second is paced by its own rate")
-def _slow_film(bench: Bench) -> None:
-    source = film(bench.folder / "slow.avi", 30, fps=2.0)
-    node = RunningNode(bench, [{"name": "film", "source": str(source)}])
-    more = frames_after(node, "film", 1, 5)
-    need(7 <= more <= 14, f"{more} frames within 5 s of a film with two a second")
+@case("M", "a video of two frames a second is paced by its own rate")
+def _slow_video(bench: Bench) -> None:
+    source = write_video(bench.folder / "slow.avi", 30, fps=2.0)
+    node = RunningNode(bench, [{"name": "video", "source": str(source)}])
+    more = frames_after(node, "video", 1, 5)
+    need(7 <= more <= 14, f"{more} frames within 5 s of a video with two a second")
     node.stop()
 
 
@@ -255,32 +257,32 @@ def _slow_film(bench: Bench) -> None:
 def _stream_that_begins_late(bench: Bench) -> None:
     ffmpeg(bench, "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=5:duration=8", "-output_ts_offset", "3600",
            "-pix_fmt", "yuv420p", "late.ts")  # fmt: skip
-    node = RunningNode(bench, [{"name": "film", "source": str(bench.folder / "late.ts")}])
-    more = frames_after(node, "film", 1, 4)
-    need(12 <= more <= 28, f"{more} frames within 4 s of a film with five a second")
+    node = RunningNode(bench, [{"name": "video", "source": str(bench.folder / "late.ts")}])
+    more = frames_after(node, "video", 1, 4)
+    need(12 <= more <= 28, f"{more} frames within 4 s of a video with five a second")
     node.stop()
 
 
-@case("M", "a Matroska film with a pause of 6 s keeps the pause")
+@case("M", "a Matroska video with a pause of 6 s keeps the pause")
 def _film_with_a_pause(bench: Bench) -> None:
     ffmpeg(bench, "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=10:duration=12", "-vf",
            "select='lt(t,2)+gt(t,8)'", "-fps_mode", "vfr", "-pix_fmt", "yuv420p", "pause.mkv")  # fmt: skip
-    node = RunningNode(bench, [{"name": "film", "source": str(bench.folder / "pause.mkv")}])
-    node.lives("film", frames=1)
-    more = frames_after(node, "film", 2, 5)
-    need(more <= 24, f"{more} frames within 5 s; the film has 20 and then a pause")
-    node.lives("film", frames=40, timeout_s=30)
+    node = RunningNode(bench, [{"name": "video", "source": str(bench.folder / "pause.mkv")}])
+    node.lives("video", frames=1)
+    more = frames_after(node, "video", 2, 5)
+    need(more <= 24, f"{more} frames within 5 s; the video has 20 and then a pause")
+    node.lives("video", frames=40, timeout_s=30)
     node.stop()
 
 
 # N: deep pixels
-@case("N", "a 16-bit picture of a camera is stretched with a note in the log, or passed over and named")
+@case("N", "a 16-bit image of a camera is stretched with a note in the log, or passed over and named")
 def _thermal_camera(bench: Bench) -> None:
     folder = bench.folder / "recorder"
-    picture(folder / "cam_0001.jpg")
+    put_image(folder / "cam_0001.jpg")
     deep = (7000 + np.random.default_rng(1).integers(0, 2000, (192, 320))).astype(np.uint16)
     cv2.imwrite(str(folder / "cam_0002.png"), deep)
-    picture(folder / "cam_0003.jpg", seed=3)
+    put_image(folder / "cam_0003.jpg", seed=3)
     node = RunningNode(bench, [{"name": "yard", "source": str(folder), **RECORDER}])
     node.lives("yard", frames=2)
     node.wait_for(r"16.?bit", 30)
@@ -300,9 +302,9 @@ def _schemes(bench: Bench) -> None:
             bench.refuses("blindspot-edge", "config", "validate", "-c", file, prints=("source", "rtsp"))
 
 
-@case("A", "replay of a folder without a picture that can be read is one sentence")
+@case("A", "replay of a folder without a image that can be read is one sentence")
 def _replay_of_nothing(bench: Bench) -> None:
-    (bench.folder / "pictures").mkdir()
-    (bench.folder / "pictures" / "a.jpg").write_bytes(b"no picture")
-    command = ("replay", bench.folder / "pictures", "--bundle", bundle(bench))
-    bench.refuses("blindspot-edge", *command, prints=("pictures", "none|decode|read"))
+    (bench.folder / "images").mkdir()
+    (bench.folder / "images" / "a.jpg").write_bytes(b"no image")
+    command = ("replay", bench.folder / "images", "--bundle", bundle(bench))
+    bench.refuses("blindspot-edge", *command, prints=("images", "none|decode|read"))

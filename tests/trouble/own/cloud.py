@@ -16,18 +16,18 @@ from tests.trouble.case import Case, add, case, need
 from tests.trouble.cloud import RunningCloud
 from tests.trouble.handed.data import counts, data_add, refused
 from tests.trouble.node import write_yaml
-from tests.trouble.parts import free_port, labelled, made_once, picture, small_disk, taken_port
+from tests.trouble.parts import free_port, labelled, made_once, put_image, small_disk, taken_port
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
 
 
 # H: folders that are not ours
 def _demo_out(bench: Bench, command: str, prints: tuple[str, ...]) -> None:
-    picture(bench.folder / "mine" / "real.jpg")
+    put_image(bench.folder / "mine" / "real.jpg")
     bench.plant(bench.folder / "mine")
     (bench.folder / "file").write_text("a file\n")
     (bench.folder / "link").symlink_to(bench.folder / "mine")
-    picture(bench.folder / "footage" / "cam_0001.jpg")
+    put_image(bench.folder / "footage" / "cam_0001.jpg")
     bench.guard(bench.folder / "footage")
     words = command.split()
     result = bench.run(words[0], *words[1:], code=None, timeout_s=90)
@@ -215,7 +215,7 @@ def _database_password(bench: Bench) -> None:
 @case("J", "the password of the demo's footage is not shown")
 def _demo_source_password(bench: Bench) -> None:
     bench.secrets.add("geheim-62")
-    source = "ftp://admin:geheim-62@127.0.0.1:9/film"
+    source = "ftp://admin:geheim-62@127.0.0.1:9/video"
     result = bench.run(
         "blindspot", "demo", "--tiny", "--out", "out", "--source", source, code=None, timeout_s=150
     )

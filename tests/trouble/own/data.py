@@ -60,7 +60,7 @@ _case("C", "index-row-without-an-image", "an index row whose image is not there 
               extra={"index.csv": INDEX + "images/cam_0001.jpg,a,day\nimages/cam_0007.jpg,,\n"}))  # fmt: skip
 _case("C", "index-without-a-file-column", "an index without the column `file` is refused",
       partial(_refuses, prints=(r"index\.csv", "file"),
-              extra={"index.csv": "picture,scene\nimages/cam_0001.jpg,a\n"}))  # fmt: skip
+              extra={"index.csv": "image,scene\nimages/cam_0001.jpg,a\n"}))  # fmt: skip
 _case("C", "image-format-that-is-not-read", "images of another format are named",
       partial(_named_or_refused, counted="1 images, 1 boxes", named=r"cam_0002\.gif",
               extra={"images/cam_0002.gif": b"GIF89a"}))  # fmt: skip
@@ -92,7 +92,7 @@ _case("A", "jpeg-that-claims-four-gigapixels-is-named", "a hostile header is ref
 
 
 def _deep(bench: Bench, suffix: str, channels: int) -> None:
-    """A 16-bit picture is named with a remedy, or read with a note that says 16 bits."""
+    """A 16-bit image is named with a remedy, or read with a note that says 16 bits."""
     place = labelled(bench.folder / "set", images=["cam_0001.jpg"])
     shape = (180, 320) if channels == 1 else (180, 320, channels)
     deep = (7000 + np.random.default_rng(1).integers(0, 2000, shape)).astype(np.uint16)
@@ -102,9 +102,9 @@ def _deep(bench: Bench, suffix: str, channels: int) -> None:
     need(named and result.code in (0, 1), f"16 bits are not mentioned: {result.code}: {result.tail()}")
 
 
-_case("N", "deep-colour-picture", "a 16-bit colour PNG is not squeezed in silence",
+_case("N", "deep-colour-image", "a 16-bit colour PNG is not squeezed in silence",
       partial(_deep, suffix=".png", channels=3))  # fmt: skip
-_case("N", "deep-grey-picture-among-others", "a 16-bit grey PNG is not squeezed in silence",
+_case("N", "deep-grey-image-among-others", "a 16-bit grey PNG is not squeezed in silence",
       partial(_deep, suffix=".png", channels=1))  # fmt: skip
 
 

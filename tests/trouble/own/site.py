@@ -10,14 +10,14 @@ from typing import Any
 from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.node import RunningNode, node_document, site_folder, start_broker, write_yaml
-from tests.trouble.parts import bundle, free_port, picture, small_disk, taken_port
+from tests.trouble.parts import bundle, free_port, put_image, small_disk, taken_port
 
 USB = [{"name": "yard", "source": "usb:7"}]
 
 
 def _looping(bench: Bench) -> list[dict[str, Any]]:
-    picture(bench.folder / "pictures" / "cam_0001.jpg")
-    return [{"name": "yard", "source": str(bench.folder / "pictures"), "loop": True}]
+    put_image(bench.folder / "images" / "cam_0001.jpg")
+    return [{"name": "yard", "source": str(bench.folder / "images"), "loop": True}]
 
 
 # B: threads
@@ -92,7 +92,7 @@ for _name, _command, _prints in (
      ("file", "folder|director")),
     ("message-that-is-a-folder", "blindspot-edge message dir", ("dir", "file|director")),
     ("ledger-that-is-missing", "blindspot-edge ledger verify none", ("none", "no |not ")),
-    ("replay-of-a-missing-film", "blindspot-edge replay none.mp4 --bundle BUNDLE", (r"none\.mp4",)),
+    ("replay-of-a-missing-video", "blindspot-edge replay none.mp4 --bundle BUNDLE", (r"none\.mp4",)),
     ("replay-with-a-missing-bundle", "blindspot-edge replay dir --bundle none.onnx", (r"none\.onnx",)),
     ("replay-with-a-folder-as-bundle", "blindspot-edge replay dir --bundle dir", ("dir",)),
 ):  # fmt: skip
@@ -217,7 +217,7 @@ def _emptied_seed(bench: Bench) -> None:
 @case("J", "an address of a scheme that is not read is refused without its password")
 def _refused_address(bench: Bench) -> None:
     bench.secrets.add("geheim-51")
-    cameras = [{"name": "yard", "source": "ftp://admin:geheim-51@127.0.0.1/film?key=geheim-51"}]
+    cameras = [{"name": "yard", "source": "ftp://admin:geheim-51@127.0.0.1/video?key=geheim-51"}]
     file = write_yaml(bench.folder / "node.yaml", node_document(bench, cameras))
     bench.refuses("blindspot-edge", "config", "validate", "-c", file, prints=("yard|line", "ftp|source"))
 
@@ -297,8 +297,8 @@ for _encoding, _prints in (
 # P and Q: paths
 def _site_in(bench: Bench, name: str) -> None:
     base = bench.folder / "base" / name
-    picture(base / "pictures" / "cam_0001.jpg")
-    camera = {"name": "yard", "source": str(base / "pictures"), "loop": True}
+    put_image(base / "images" / "cam_0001.jpg")
+    camera = {"name": "yard", "source": str(base / "images"), "loop": True}
     node = RunningNode(bench, [camera], data=str(base / "node"))
     node.lives("yard", frames=3)
     node.stop()

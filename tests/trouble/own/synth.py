@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.trouble.bench import Bench, says
 from tests.trouble.case import Case, add, case, need
 from tests.trouble.handed.synth import CHECKPOINT, ORDER, generator_digest, synthesise
-from tests.trouble.parts import bundle, picture, small_disk
+from tests.trouble.parts import bundle, put_image, small_disk
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -148,13 +148,13 @@ def _judge_that_is_cut(bench: Bench) -> None:
 
 @case(
     "A",
-    "backgrounds with a file that is no picture: one sentence that names it, or it is passed over and named",
+    "backgrounds with a file that is no image: one sentence that names it, or it is passed over and named",
 )
 def _backgrounds_with_a_text(bench: Bench) -> None:
     order = bench.folder / "order.json"
     order.write_text(TEXT)
-    picture(bench.folder / "streets" / "cam_0001.jpg")
-    (bench.folder / "streets" / "cam_0000.jpg").write_text("no picture")
+    put_image(bench.folder / "streets" / "cam_0001.jpg")
+    (bench.folder / "streets" / "cam_0000.jpg").write_text("no image")
     result = bench.run("synth.run", order, bench.folder / "out", "--backgrounds", bench.folder / "streets",
                        code=None, timeout_s=180)  # fmt: skip
     need(result.code in (0, 1) and not says(result.text, [r"cam_0000\.jpg"]), f"not named: {result.tail()}")
