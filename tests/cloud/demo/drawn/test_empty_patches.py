@@ -95,5 +95,5 @@ def test_the_promoted_model_may_exceed_the_base_by_one_per_hundred(
 def test_a_failed_count_raises_with_its_reason(tmp_path: Path) -> None:
     absent = tmp_path / "absent.onnx"
     count = FalseAlarmCount(absent, absent, tmp_path / "out.json", images=1, photographs=None)
-    with pytest.raises(DemoFailed, match=r"were not counted: \S*absent\.onnx cannot be read"):
+    with pytest.raises(DemoFailed, match=r"were not counted: detector bundle \S*absent\.onnx cannot be read"):
         count.result(lambda: time.sleep(0.05))
