@@ -144,8 +144,7 @@ def test_a_camera_that_sends_one_image_a_connection_is_asked_less_and_less_often
             times.append(item.time_s)
         if len(times) == 4:
             break
-    assert times[3] - times[2] > times[1] - times[0]
-    assert times[3] - times[0] > 0.5 * (0.05 + 0.1 + 0.2)
+    assert times[3] - times[2] >= 0.5 * 0.2, "the third wait is four times the first, less the jitter"
     assert str(items[1]) == (
         "camera cam sent one image and stopped; give the address of its video stream, not of a snapshot"
     )
