@@ -11,8 +11,9 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +42,28 @@ _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """An inspected folder: the files that are loaded, the scheduler's class, and the digest over the files.
-
-    `digest` is sha256 hex over names and contents in order of name; the place of the folder is no part
-    of it.
-    """
+    """An inspected folder: the files that are loaded, and the scheduler's class."""
 
     folder: Path
     files: tuple[UsedFile, ...]
     scheduler: str
-    digest: str
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 hex over names and contents in order of name, without the place of the folder.
+
+        Reads every file, which takes seconds for gigabytes. Raises `GeneratorUnavailable`.
+        """
+        try:
+            return _digest(self.files)
+        except OSError as error:
+            raise _unreadable(self.folder, error) from None
 
     @contextlib.contextmanager
     def staged(self) -> Iterator[Path]:
         """A temporary folder of links to exactly these files, weights under their plain names.
 
-        Raises `GeneratorUnavailable` when a file has changed since its digest was taken.
+        Raises `GeneratorUnavailable` when a file has changed since it was inspected.
         """
         with tempfile.TemporaryDirectory(prefix="blindspot-model-") as place:
             for file in self.files:
@@ -86,13 +93,17 @@ def inspect_folder(folder: Path) -> ModelFolder:
             files += files_of(folder, part)
         _check_fit(folder)
         _note_unused(index)
-        return ModelFolder(folder, tuple(files), index["scheduler"][1], _digest(files))
+        return ModelFolder(folder, tuple(files), index["scheduler"][1])
     except FileFault as fault:
         raise GeneratorUnavailable(f"generator folder {folder}: {fault}") from None
     except OSError as error:
-        raise GeneratorUnavailable(
-            f"generator folder {folder} cannot be read ({error.strerror or error}); check its path and mode"
-        ) from None
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Path, error: OSError) -> GeneratorUnavailable:
+    return GeneratorUnavailable(
+        f"generator folder {folder} cannot be read ({error.strerror or error}); check its path and mode"
+    )
 
 
 def _without_index(folder: Path) -> str:
@@ -160,7 +171,7 @@ def _note_unused(index: dict[str, Any]) -> None:
             logger.info("the generator lists a %s, which is not loaded", name)
 
 
-def _digest(files: list[UsedFile]) -> str:
+def _digest(files: Iterable[UsedFile]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda file: file.name):
         content = hashlib.sha256()

@@ -136,9 +136,10 @@ class DiffusionGenerator:
             width = pipeline.text_encoder.config.hidden_size
             projection = load_projection(model, place, width, device)
             input_format = InputFormat.of_file(place / INPUT_FORMAT_FILE, folder)
+            card = GeneratorCard(name, model.digest, licence or licence_of(folder))
         return cls(
             pipeline,
-            GeneratorCard(name, model.digest, licence or licence_of(folder)),
+            card,
             sampling=sampling,
             prototype_weights=projection,
             input_format=input_format,
