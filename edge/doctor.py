@@ -3,7 +3,7 @@
 import base64
 import importlib.util
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,12 +18,12 @@ from edge.vision.onnx_detector import CPU, available_providers
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
 from messaging.nats.site_broker import broker_checks
-from messaging.runtime.configuration_files import load_settings
+from messaging.runtime.configuration_files import Settings, load_settings
 from messaging.runtime.start_checks import CheckResult, opened
 
 NOT_AT_THE_EDGE = ("torch", "ultralytics", "diffusers")
 # One red H.264 image of 32x32 pixels, because OpenCV without its decoders imports fine.
-H264_PICTURE = base64.b64decode(
+H264_IMAGE = base64.b64decode(
     "AAAAAWdkAAqscgRJbARAAAADAEAAAAyDxIlhGAAAAAFo6EOPLIsAAAFliIEABX/+2OfzLJOXerfoNNpEtqlmrEL9"
 )
 
@@ -34,15 +34,17 @@ def examine(
     """Check this machine and, of each program with a configuration, everything that it names."""
     results = [
         opened("onnxruntime", _providers),
-        opened("H.264 video", lambda: _decoded("probe.h264", H264_PICTURE)),
+        opened("H.264 video", lambda: _decoded("probe.h264", H264_IMAGE)),
         opened("MJPEG video", lambda: _decoded("probe.avi", _mjpeg_video())),
         opened("nats-server", lambda: str(find_server())),
         _lean(),
     ]
     if config is not None:
-        results += _node(config)
+        results += _configured("configuration", NodeSettings, config, node_checks.needed, node_checks.named)
     if gate is not None:
-        results += _gate(gate)
+        results += _configured(
+            "gate configuration", GateSettings, gate, gate_checks.needed, gate_checks.named
+        )
     if broker_folder is not None:
         results += broker_checks(broker_folder, host="127.0.0.1", port=0)
     return results
@@ -63,7 +65,7 @@ def _decoded(name: str, video: bytes) -> str:
         good, _ = capture.read()
         capture.release()
     if not good:
-        raise EdgeError(f"OpenCV {cv2.__version__} does not decode it; reinstall opencv-python-headless")
+        raise EdgeError(f"OpenCV {cv2.__version__} does not decode it; reinstall opencv-python")
     return f"OpenCV {cv2.__version__} decodes it"
 
 
@@ -84,23 +86,15 @@ def _lean() -> CheckResult:
     return CheckResult("lean", True, detail)
 
 
-def _node(config: Path) -> Iterator[CheckResult]:
+def _configured(
+    name: str, model: type[Settings], config: Path, *lists: Callable[[Settings], Iterator[CheckResult]]
+) -> Iterator[CheckResult]:
+    """The check of a configuration file and, if it is valid, of what it names."""
     try:
-        settings = load_settings(NodeSettings, config)
+        settings = load_settings(model, config)
     except BlindspotError as error:
-        yield CheckResult("configuration", False, str(error))
+        yield CheckResult(name, False, str(error))
         return
-    yield CheckResult("configuration", True, str(config))
-    yield from node_checks.needed(settings)
-    yield from node_checks.named(settings)
-
-
-def _gate(config: Path) -> Iterator[CheckResult]:
-    try:
-        settings = load_settings(GateSettings, config)
-    except BlindspotError as error:
-        yield CheckResult("gate configuration", False, str(error))
-        return
-    yield CheckResult("gate configuration", True, str(config))
-    yield from gate_checks.needed(settings)
-    yield from gate_checks.named(settings)
+    yield CheckResult(name, True, str(config))
+    for checks in lists:
+        yield from checks(settings)
