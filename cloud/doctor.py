@@ -5,14 +5,13 @@ the start, so that reports are received all the same. `blindspot doctor` prints 
 code that will use them later; nothing that stays is changed.
 """
 
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from cloud.api.client import RemoteCloud
+from cloud.campaigns.workflow_database import inspected_workflows
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
@@ -34,8 +33,7 @@ from messaging.runtime.start_checks import (
     writable_folder,
 )
 from messaging.trust.signing import inspect_repository
-from synth.generation.generator_name import located
-from synth.generation.model_folder import BUNDLED_FOLDER, inspect_folder
+from synth.generation.model_folder import inspected_generator
 
 NEEDED_BYTES = 2 * 2**30
 
@@ -61,7 +59,7 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
         yield free_port("api", settings.api.host, settings.api.port)
         yield free_port("hub", settings.hub.host, settings.hub.port)
     yield opened("store", lambda: inspected_database(settings.store_url))
-    yield opened("workflows", lambda: _workflows(folder.workflows))
+    yield opened("workflows", lambda: inspected_workflows(folder.workflows))
     yield opened("releases", lambda: inspect_repository(folder.releases))
     yield from _hub_keys(folder)
 
@@ -71,7 +69,7 @@ def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
     folder = settings.folder
     yield disk_space("disk", folder.root, min_bytes=NEEDED_BYTES)
     yield from _detectors(settings)
-    yield opened("generator", lambda: _generator(settings.synthesis.generator))
+    yield opened("generator", lambda: inspected_generator(settings.synthesis.generator))
     yield opened("datasets", lambda: _datasets(folder))
     written = (folder.store, folder.address, folder.token, folder.releases / "metadata" / "timestamp.json")
     yield clock_after_files("clock", written)
@@ -92,19 +90,6 @@ def _running(settings: CloudSettings) -> list[CheckResult]:
         return f"{cloud.url} is ready"
 
     return [opened("cloud", asked)]
-
-
-def _workflows(file: Path) -> str:
-    if not file.exists() or file.stat().st_size == 0:
-        return f"{file} is made at the next start"
-    try:
-        with closing(sqlite3.connect(file)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        raise StoreUnavailable(
-            f"workflow database {file} cannot be opened ({error}); restore it from a backup, or remove it"
-        ) from None
-    return str(file)
 
 
 def _hub_keys(folder: DataFolder) -> Iterator[CheckResult]:
@@ -140,15 +125,6 @@ def _detectors(settings: CloudSettings) -> Iterator[CheckResult]:
 
 def _weights(path: Path) -> str:
     return f"{path} ({read_weights(path).card.name})"
-
-
-def _generator(name: str | None) -> str:
-    """The folder, checked; a hub model is not requested."""
-    place = BUNDLED_FOLDER if name is None else located(name)
-    if not isinstance(place, Path):
-        return f"{name}, fetched by the first campaign"
-    inspect_folder(place)
-    return str(place)
 
 
 def _datasets(folder: DataFolder) -> str:

@@ -4,11 +4,9 @@ Reads folders, the register and the store; changes nothing and loads no pixels. 
 and not met refuses the start; any other one is shown with the plan.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from cloud.campaigns.planning import class_to_generate
 from cloud.data.datasets import DatasetRegister
@@ -22,8 +20,8 @@ from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
-from synth.generation.generator_name import located
-from synth.generation.model_folder import inspect_folder
+from messaging.runtime.start_checks import disk_space, opened
+from synth.generation.model_folder import inspected_generator
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
 _BYTES_OF_MODELS = 512 * 2**20
@@ -71,7 +69,7 @@ class CampaignRequirements:
         yield self._generator()
         yield self._reference()
         yield self._backgrounds()
-        yield self._room(plan)
+        yield self._disk_space(plan)
         yield self._data(
             CampaignStage.TRAIN,
             DataRole.REPLAY,
@@ -102,12 +100,8 @@ class CampaignRequirements:
         return Requirement(stage, name, True, digest[:12])
 
     def _generator(self) -> Requirement:
-        generator, name = self.settings.synthesis.generator, "a generator"
-        try:
-            found = _describe_generator(generator)
-        except BlindspotError as error:
-            return Requirement(CampaignStage.SYNTHESISE, name, False, str(error))
-        return Requirement(CampaignStage.SYNTHESISE, name, True, found)
+        found = opened("a generator", lambda: inspected_generator(self.settings.synthesis.generator))
+        return Requirement(CampaignStage.SYNTHESISE, found.name, found.ok, found.detail)
 
     def _reference(self) -> Requirement:
         path = self.settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS)
@@ -127,16 +121,12 @@ class CampaignRequirements:
         )
         return Requirement(CampaignStage.SYNTHESISE, "backgrounds", number > 0, detail, needed=False)
 
-    def _room(self, plan: CampaignPlan) -> Requirement:
+    def _disk_space(self, plan: CampaignPlan) -> Requirement:
         wanted = _BYTES_OF_MODELS + int(
             len(plan.modes) * plan.count * _BYTES_PER_IMAGE * self.settings.synthesis.budget_factor
         )
-        free = shutil.disk_usage(self.settings.data).free
-        detail = f"{free / 2**30:.1f} GiB free, about {wanted / 2**30:.1f} needed"
-        met = free >= wanted
-        return Requirement(
-            CampaignStage.SYNTHESISE, "space on disk", met, detail if met else f"{detail}; free space"
-        )
+        found = disk_space("space on disk", self.settings.data, min_bytes=wanted)
+        return Requirement(CampaignStage.SYNTHESISE, found.name, found.ok, found.detail)
 
     def _data(self, stage: CampaignStage, role: DataRole, without: str, *, needed: bool) -> Requirement:
         roles = (DataRole.REPLAY, DataRole.BASE) if role is DataRole.REPLAY else (role,)
@@ -178,13 +168,3 @@ class CampaignRequirements:
             else "no site has reported a supported track; configure a teacher at a site to close modes"
         )
         return Requirement(CampaignStage.VERIFY, "an independent source", supported > 0, detail, needed=False)
-
-
-def _describe_generator(generator: str | None) -> str:
-    """The generator's name. Raises `GeneratorUnavailable` for a folder that cannot be opened."""
-    if generator is None:
-        return "the bundled one"
-    place = located(generator)
-    if isinstance(place, Path):
-        inspect_folder(place)
-    return generator

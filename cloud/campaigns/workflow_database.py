@@ -8,7 +8,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dbos import DBOSConfig, DBOSPortableJSONSerializer
@@ -52,6 +52,15 @@ def prepare_database(file: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
+
+
+def inspected_workflows(file: Path) -> str:
+    """The place of the database, for the doctor; changes nothing. Raises `StoreUnavailable`."""
+    if not file.exists() or file.stat().st_size == 0:
+        return f"{file} is made at the next start"
+    with sentences_for(file), closing(sqlite3.connect(file)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return str(file)
 
 
 def dbos_config(folder: DataFolder, executor: str) -> DBOSConfig:

@@ -21,6 +21,7 @@ from messaging.errors import FileFault
 from messaging.runtime.binary_files import refuse_placeholder
 from messaging.runtime.text_files import read_bytes
 from synth.errors import GeneratorUnavailable
+from synth.generation.generator_name import HubName, located
 from synth.generation.model_parts import (
     INDEX_FILE,
     PARTS,
@@ -98,6 +99,18 @@ def inspect_folder(folder: Path) -> ModelFolder:
         raise GeneratorUnavailable(f"generator folder {folder}: {fault}") from None
     except OSError as error:
         raise _unreadable(folder, error) from None
+
+
+def inspected_generator(name: str | None) -> str:
+    """Where the generator of a setting is, its folder inspected; a hub model is not requested.
+
+    Raises as `located` and `inspect_folder` do.
+    """
+    place = BUNDLED_FOLDER if name is None else located(name)
+    if isinstance(place, HubName):
+        return f"{name}, fetched by the first campaign"
+    inspect_folder(place)
+    return str(place)
 
 
 def _unreadable(folder: Path, error: OSError) -> GeneratorUnavailable:
