@@ -85,7 +85,7 @@ class Node:
         self._seeing: set[str] = set()
         self._sending: dict[SwapReceipt, Future[bool]] = {}
         self._started = time.monotonic()
-        self._told: tuple[object, ...] = ()
+        self._last_state: tuple[object, ...] = ()
         self._beat_s = 0.0
 
     def start(self) -> None:
@@ -243,9 +243,12 @@ class Node:
         """Send the site's state; less often while nothing happens, yet within the cloud's minute."""
         parts = self._parts
         now_s, alive = time.monotonic(), self._signs_of_life()
-        if alive == self._told and now_s - self._beat_s < _IDLE_BEATS * parts.settings.reports.heartbeat_s:
+        if (
+            alive == self._last_state
+            and now_s - self._beat_s < _IDLE_BEATS * parts.settings.reports.heartbeat_s
+        ):
             return
-        self._told, self._beat_s = alive, now_s
+        self._last_state, self._beat_s = alive, now_s
         active, previous, staged = parts.store.active(), parts.store.previous(), parts.store.staged()
         counts = parts.outbox.counts
         self._send(

@@ -92,15 +92,15 @@ class LiveSource:
 
     def _take(self, stop: threading.Event) -> Iterator[Frame | SourceError]:
         """Hand over what the reader offers; report it when the reader itself hangs inside a library."""
-        told_s: float | None = None
+        reported_s: float | None = None
         while not stop.is_set():
             try:
                 item = self._queue.take(0.1)
             except queue.Empty:
                 read_at_s, limit_s = self._read_at_s, self._settings.timeout_s
                 silent = self._clock.monotonic() - read_at_s > limit_s
-                if silent and self._problem is None and told_s != read_at_s:
-                    told_s = read_at_s
+                if silent and self._problem is None and reported_s != read_at_s:
+                    reported_s = read_at_s
                     error = SourceError(
                         f"camera {self.camera} gave no frame for {limit_s:g} s; "
                         "check its power and its address"
@@ -148,7 +148,7 @@ class LiveSource:
                 f"camera {self.camera} is frozen: the same image for {self._settings.frozen_after_s:g} s; "
                 "restart it, or set frozen_after_s to null if it sends a still on purpose"
             )
-            self._tell(str(error))
+            self._offer_problem(str(error))
             if self._freeze.reconnect_due():
                 raise error
             return False
@@ -164,11 +164,13 @@ class LiveSource:
     def _lost(self, error: Exception) -> None:
         self.failures += 1
         if isinstance(error, SourceError):
-            self._tell(str(error))
+            self._offer_problem(str(error))
         else:
-            self._tell(f"reader of camera {self.camera} failed ({type(error).__name__}); trying again")
+            self._offer_problem(
+                f"reader of camera {self.camera} failed ({type(error).__name__}); trying again"
+            )
 
-    def _tell(self, sentence: str) -> None:
+    def _offer_problem(self, sentence: str) -> None:
         """Give the consumer a reason why there are no frames, unless it has this one."""
         if sentence != self._problem:
             self._problem = sentence

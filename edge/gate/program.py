@@ -225,7 +225,6 @@ class _Gate:
 
 def run_until_signalled(settings: GateSettings) -> None:
     """Run the gate until SIGTERM or SIGINT. Raises what `run_gate` raises."""
-
     require(needed(settings))
 
     async def whole() -> None:
