@@ -6,16 +6,17 @@ from its first entry to its last, and the hub's clock. The doctor prints both. N
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from edge.gate.ledger import LEDGER_FILE, verify
 from edge.gate.settings import GateSettings
 from messaging.bus import Link
-from messaging.errors import StartRefused
+from messaging.errors import MessageRefused, StartRefused, WireForbidden
 from messaging.nats.bus import NatsBus
+from messaging.nats.connection import Reply
 from messaging.nats.credentials import check_credentials, read_key
-from messaging.nats.subjects import ORDERS
+from messaging.nats.subjects import HEARTBEATS, ORDERS
 from messaging.runtime.start_checks import (
     FUTURE_LIMIT_S,
     CheckResult,
@@ -26,6 +27,7 @@ from messaging.runtime.start_checks import (
     readable_file,
     writable_folder,
 )
+from messaging.wire_format.codec import decode
 
 LIMIT_S = 3.0
 
@@ -66,15 +68,58 @@ async def _accepts(link: Link) -> str:
 
 
 async def _hub(settings: GateSettings) -> str:
-    """Connect, and compare this clock with the time at which the hub stored the newest order."""
+    """Connect, and compare the site's clock with the hub's, which stamps every value that it stores."""
     bus = await NatsBus.connect(settings.hub_link(), timeout_s=LIMIT_S)
     try:
-        reply = await bus.direct_get(f"KV_{ORDERS}", f"$KV.{ORDERS}.{settings.site}")
+        order = await _latest(bus, ORDERS, settings.site)
+        beat = await _newest_heartbeat(bus, settings.site)
     finally:
         await bus.close()
-    stored = reply.headers.get("Nats-Time-Stamp") if reply is not None else None
-    if stored:
-        behind_s = datetime.fromisoformat(stored[:19] + "+00:00").timestamp() - time.time()
-        if behind_s > FUTURE_LIMIT_S:
-            raise StartRefused(f"the clock is {behind_s:.0f} s behind the hub's; set the clock")
+    fault = clock_fault(time.time(), stored_s=[_stored_s(r) for r in (order, beat) if r], beat=_beat(beat))
+    if fault is not None:
+        raise StartRefused(f"{fault}; set the clock")
     return f"{settings.hub_url} accepts the gate"
+
+
+def clock_fault(
+    now_s: float, *, stored_s: Sequence[float], beat: tuple[float, float] | None = None
+) -> str | None:
+    """How far this machine's clock differs from the hub's, if it is more than `FUTURE_LIMIT_S`.
+
+    A value that the hub stored later than now proves a clock that is behind. A heartbeat is stored after it
+    was written, so one that was written later than it was stored proves a clock that was ahead.
+
+    Args:
+        now_s: this machine's time, in seconds since 1970.
+        stored_s: times at which the hub stored values, by its clock.
+        beat: when the newest heartbeat was written, by the site's clock, and stored, by the hub's.
+    """
+    behind_s = max(stored_s, default=now_s) - now_s
+    if behind_s > FUTURE_LIMIT_S:
+        return f"the clock is {behind_s:.0f} s behind the hub's"
+    ahead_s = beat[0] - beat[1] if beat is not None else 0.0
+    if ahead_s > FUTURE_LIMIT_S:
+        return f"the clock was {ahead_s:.0f} s ahead of the hub's at the newest heartbeat"
+    return None
+
+
+async def _latest(bus: NatsBus, bucket: str, site: str) -> Reply | None:
+    return await bus.direct_get(f"KV_{bucket}", f"$KV.{bucket}.{site}")
+
+
+async def _newest_heartbeat(bus: NatsBus, site: str) -> Reply | None:
+    try:
+        return await _latest(bus, HEARTBEATS, site)
+    except WireForbidden:  # a credential from before gates could read back their heartbeat
+        return None
+
+
+def _stored_s(reply: Reply) -> float:
+    return datetime.fromisoformat(reply.headers["Nats-Time-Stamp"][:19] + "+00:00").timestamp()
+
+
+def _beat(reply: Reply | None) -> tuple[float, float] | None:
+    try:
+        return (float(decode(reply.data).at_utc), _stored_s(reply)) if reply is not None else None
+    except MessageRefused:
+        return None

@@ -35,7 +35,9 @@ def gate_at_hub(site: str) -> Permissions:
     """What a site's gate may do at the hub."""
     reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
     heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
-    own_values = tuple(f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{site}" for bucket in (ORDERS, RECEIPTS))
+    own_values = tuple(
+        f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{site}" for bucket in (ORDERS, RECEIPTS, HEARTBEATS)
+    )
     objects = tuple(
         f"{_DIRECT_GET}.OBJ_{bucket}{rest}" for bucket in (MODELS_BUCKET, TUF_BUCKET) for rest in ("", ".>")
     )

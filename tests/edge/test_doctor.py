@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from typer.testing import CliRunner
 from edge import doctor
 from edge.cli import app
 from edge.doctor import examine
+from edge.gate.start_checks import clock_fault
+from edge.gate.start_checks import named as gate_named
 from edge.settings import NodeSettings
 from edge.start_checks import named, needed
 from messaging.errors import ConfigurationError
@@ -19,9 +23,12 @@ from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import site_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import HEARTBEATS
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
+from messaging.wire_format.codec import encode
 from tests.support.brokers import Hub, running_hub, running_site
+from tests.support.cloud.sample_reports import heartbeat, message
 from tests.support.edge.gates import gate_settings
 from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.release_fleet import SITE
@@ -162,6 +169,42 @@ def test_a_gate_is_examined_with_its_credentials_brokers_and_ledger(tmp_path: Pa
     assert "enrol the site again" in faults["hub_credentials"]
     faults = {r.name: r.detail for r in examine(None, gate=config) if not r.ok}
     assert {"site's broker", "hub"} <= faults.keys()
+
+
+async def _put_heartbeat(hub: Hub, written_utc: int) -> None:
+    bus = await NatsBus.connect(hub.gate_link("s1"))
+    await bus.put_latest(HEARTBEATS, "s1", encode(message(heartbeat(), "s1", at=written_utc)))
+    await bus.close()
+
+
+@pytest.mark.broker
+def test_a_clock_ahead_of_the_hubs_is_a_finding_until_a_heartbeat_is_in_time(tmp_path: Path) -> None:
+    with running_hub(tmp_path) as hub, running_site(tmp_path, "s1") as site:
+        asyncio.run(_prepare(hub))
+        settings = gate_settings(hub, site, tmp_path)
+        asyncio.run(_put_heartbeat(hub, int(time.time()) + 3600))
+        faults = {r.name: r.detail for r in gate_named(settings) if not r.ok}
+        assert faults.keys() == {"hub"}
+        assert re.search(r"the clock was 3\d\d\d s ahead of the hub's .*; set the clock", faults["hub"])
+        asyncio.run(_put_heartbeat(hub, int(time.time())))
+        assert [r for r in gate_named(settings) if not r.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("now_s", "stored_s", "beat", "fault"),
+    [
+        (1000.0, [], None, None),
+        (1000.0, [1200.0, 500.0], (500.0, 500.0), None),
+        (1000.0, [500.0, 1400.0], None, "the clock is 400 s behind the hub's"),
+        (1000.0, [900.0], (1300.0, 900.0), "the clock was 400 s ahead of the hub's at the newest heartbeat"),
+        (9000.0, [900.0], (100.0, 900.0), None),
+    ],
+    ids=["nothing stored", "within five minutes", "behind", "ahead", "a heartbeat that was forwarded late"],
+)
+def test_the_clock_is_compared_with_the_hubs(
+    now_s: float, stored_s: list[float], beat: tuple[float, float] | None, fault: str | None
+) -> None:
+    assert clock_fault(now_s, stored_s=stored_s, beat=beat) == fault
 
 
 def test_a_bad_configuration_is_one_finding(tmp_path: Path) -> None:
