@@ -15,6 +15,6 @@ assert not Path(cloud.__file__).is_relative_to(sys.argv[1]), "this is the checko
 digests = {read_weights(path).digest for path in (STARTING_WEIGHTS, REFERENCE_WEIGHTS)}
 assert len(digests) == 2, "the starting detector and the reference detector are the same"
 open_database(sqlite_url(Path("shipped.sqlite"))).close()
-generator = DiffusionGenerator.from_folder(BUNDLED_FOLDER, device="cpu")
+generator = DiffusionGenerator.from_folder(BUNDLED_FOLDER)
 assert generator.takes_prototypes, "the generator's prototype projection is missing"
 sys.stdout.write(f"loaded: both detectors, the migrations, the generator ({generator.patch_px} px)\n")

@@ -42,11 +42,10 @@ from cloud.errors import WeightsRefused
 from messaging.errors import FileFault
 from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
 from messaging.runtime.text_files import read_bytes
+from synth.torch_device import CPU_FLOAT32, TorchDevice
 
 Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
-# A third faster where the processor has it; torch has no public name for the question.
-BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 IGNORED = ".num_batches_tracked"
 MAX_PICKLE_BYTES = 64 * 2**20
 COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
@@ -56,14 +55,20 @@ class YoloNetwork:
     """A trainable detector: ultralytics' network, with some first layers frozen, statistics included."""
 
     def __init__(
-        self, architecture: str, classes: int, *, frozen_layers: int = 0, keep_statistics: bool = False
+        self,
+        architecture: str,
+        classes: int,
+        *,
+        frozen_layers: int = 0,
+        keep_statistics: bool = False,
+        device: TorchDevice = CPU_FLOAT32,
     ) -> None:
-        self._frozen, self._keep_statistics = frozen_layers, keep_statistics
+        self._frozen, self._keep_statistics, self._device = frozen_layers, keep_statistics, device
         self.module = _built(architecture, classes)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
             layer.requires_grad_(False)
-        self.module.to(memory_format=torch.channels_last)
+        self.module.to(device.device, memory_format=torch.channels_last)
 
     def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
         """Load tensors by name; with `partial`, only those that fit. Raises `WeightsRefused`."""
@@ -106,8 +111,9 @@ class YoloNetwork:
             images: (n, 3, h, w) float32 RGB 0-1.
             targets: (m, 6) image index, class, centre x, centre y, width, height, normalised.
         """
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+        place = self._device.device
+        images, targets = images.to(place, memory_format=torch.channels_last), targets.to(place)
+        with self._device.autocast():
             outputs = self.module(images)
         outputs = {k: v.float() if isinstance(v, Tensor) else v for k, v in outputs.items()}
         batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
@@ -196,12 +202,20 @@ def doubled(coarse: Tensor) -> Tensor:
 
 
 def network_of(
-    weights: DetectorWeights, *, frozen_layers: int = 0, keep_statistics: bool = False
+    weights: DetectorWeights,
+    *,
+    frozen_layers: int = 0,
+    keep_statistics: bool = False,
+    device: TorchDevice = CPU_FLOAT32,
 ) -> YoloNetwork:
-    """The trainable network that a weights file describes."""
+    """The trainable network that a weights file describes, on a device."""
     card = weights.card
     network = YoloNetwork(
-        card.architecture, len(card.class_names), frozen_layers=frozen_layers, keep_statistics=keep_statistics
+        card.architecture,
+        len(card.class_names),
+        frozen_layers=frozen_layers,
+        keep_statistics=keep_statistics,
+        device=device,
     )
     network.load(weights.tensors)
     return network

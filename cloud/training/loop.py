@@ -53,6 +53,7 @@ from cloud.training.plan import (
     write_result,
 )
 from edge.vision.onnx_detector import OnnxDetector
+from synth.torch_device import choose_device
 
 WEIGHT_DECAY = 5e-4
 WARM_UP_FRACTION = 0.05
@@ -115,7 +116,12 @@ def fit(
     """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = network_of(weights, frozen_layers=recipe.frozen_layers, keep_statistics=recipe.keep_statistics)
+    network = network_of(
+        weights,
+        frozen_layers=recipe.frozen_layers,
+        keep_statistics=recipe.keep_statistics,
+        device=choose_device(recipe.device, recipe.precision),
+    )
     optimiser = _optimiser(network, recipe.learning_rate)
     mix = Mix(recipe.batch, recipe.synthetic_fraction)
     plan = [epoch_parts(epoch, real, synthetic, recipe) for epoch in range(recipe.epochs)]

@@ -21,6 +21,7 @@ from messaging.errors import FileFault
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.state_files import StateFile
+from synth.device_names import AUTO, DeviceName, Precision
 
 PLAN_FILE, PROGRESS_FILE, LOG_FILE, RESULT_FILE = "plan.json", "progress.jsonl", "log.txt", "result.json"
 POLL_S = 0.3
@@ -50,6 +51,7 @@ class Recipe:
         seed: of the order of samples and their augmentation.
         keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
             lower the recall under all others.
+        device: where torch trains, and in which `precision`; see `synth.torch_device.choose_device`.
     """
 
     epochs: int
@@ -65,6 +67,8 @@ class Recipe:
     mosaic: float = 0.3
     seed: int = 0
     keep_statistics: bool = False
+    device: DeviceName = AUTO
+    precision: Precision = AUTO
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:

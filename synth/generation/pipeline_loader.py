@@ -27,7 +27,7 @@ from synth.generation.model_folder import PROTOTYPE_FILE, ModelFolder
 logger = logging.getLogger(__name__)
 
 
-def load_pipeline(model: ModelFolder, place: Path, device: str) -> StableDiffusionInpaintPipeline:
+def load_pipeline(model: ModelFolder, place: Path, device: torch.device) -> StableDiffusionInpaintPipeline:
     """The pipeline of an inspected folder, staged at `place`, in single precision.
 
     Raises `GeneratorUnavailable`.
@@ -51,14 +51,14 @@ def load_pipeline(model: ModelFolder, place: Path, device: str) -> StableDiffusi
 
 
 def load_projection(
-    model: ModelFolder, place: Path, text_width: int, device: str
+    model: ModelFolder, place: Path, text_width: int, device: torch.device
 ) -> dict[str, torch.Tensor] | None:
     """The tensors of the prototype token; None for a model without them. Raises `GeneratorUnavailable`."""
     if not (place / PROTOTYPE_FILE).exists():
         return None
     path = model.folder / PROTOTYPE_FILE
     with generator_door(f"{path} cannot be loaded", "write the model again"):
-        tensors: dict[str, torch.Tensor] = load_file(place / PROTOTYPE_FILE, device=device)
+        tensors: dict[str, torch.Tensor] = load_file(place / PROTOTYPE_FILE, device=str(device))
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     needed = {
         "null": (text_width,),

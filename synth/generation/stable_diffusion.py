@@ -36,9 +36,8 @@ from synth.generation.model_folder import (
 )
 from synth.generation.pipeline_loader import load_pipeline, load_projection
 from synth.planning.patches import Image
+from synth.torch_device import TorchDevice, choose_device
 
-# A third faster where the processor has it; torch has no public name for the question.
-BFLOAT16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 _BACKGROUNDS, _EXPOSURES = ("removed", "shown"), ("as taken", "levelled")
 
 
@@ -96,6 +95,7 @@ class DiffusionGenerator:
         pipeline: StableDiffusionInpaintPipeline,
         card: GeneratorCard,
         *,
+        device: TorchDevice,
         sampling: Sampling = Sampling(),
         prototype_weights: dict[str, torch.Tensor] | None = None,
         input_format: InputFormat = InputFormat(),
@@ -103,20 +103,30 @@ class DiffusionGenerator:
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline = pipeline
         self._card = card
+        self._device = device
         self._sampling = sampling
         self._prototype_weights = prototype_weights
         self._input_format = input_format
 
     @classmethod
     def from_folder(
-        cls, folder: Path = BUNDLED_FOLDER, *, sampling: Sampling = Sampling(), device: str = "cpu"
+        cls,
+        folder: Path = BUNDLED_FOLDER,
+        *,
+        sampling: Sampling = Sampling(),
+        device: TorchDevice | None = None,
     ) -> "DiffusionGenerator":
-        """Open a pipeline folder; never touches the network. Raises `GeneratorUnavailable`."""
+        """Open a pipeline folder on a device (default: the best one); never touches the network.
+
+        Raises `GeneratorUnavailable`.
+        """
         bundled = folder.absolute() == BUNDLED_FOLDER
         return cls._opened(folder, "small-sd" if bundled else name_of(folder), None, sampling, device)
 
     @classmethod
-    def from_name(cls, name: str | None, *, licence: str, device: str = "cpu") -> "DiffusionGenerator":
+    def from_name(
+        cls, name: str | None, *, licence: str, device: TorchDevice | None = None
+    ) -> "DiffusionGenerator":
         """Open the generator of a setting: a folder, a hub id with a commit, or None for the bundled one.
 
         `licence` is that of a hub model, for its card. Raises as `located` and `from_folder` do.
@@ -128,18 +138,19 @@ class DiffusionGenerator:
 
     @classmethod
     def _opened(
-        cls, folder: Path, name: str, licence: str | None, sampling: Sampling, device: str
+        cls, folder: Path, name: str, licence: str | None, sampling: Sampling, device: TorchDevice | None
     ) -> "DiffusionGenerator":
-        model = inspect_folder(folder)
+        model, chosen = inspect_folder(folder), device or choose_device()
         with model.staged() as place:
-            pipeline = load_pipeline(model, place, device)
+            pipeline = load_pipeline(model, place, chosen.device)
             width = pipeline.text_encoder.config.hidden_size
-            projection = load_projection(model, place, width, device)
+            projection = load_projection(model, place, width, chosen.device)
             input_format = InputFormat.of_file(place / INPUT_FORMAT_FILE, folder)
             card = GeneratorCard(name, model.digest, licence or licence_of(folder))
         return cls(
             pipeline,
             card,
+            device=chosen,
             sampling=sampling,
             prototype_weights=projection,
             input_format=input_format,
@@ -201,7 +212,7 @@ class DiffusionGenerator:
         powers = self._powers([r.patch for r in requests])
         patches = _to_rgb([r.patch for r in requests]).pow(powers)
         background = self._encode(patches) if self._input_format.whole_background else None
-        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+        with self._device.autocast():
             latents = self._pipeline(
                 image=patches,
                 mask_image=masks,
@@ -223,14 +234,14 @@ class DiffusionGenerator:
     def _encode(self, patches: torch.Tensor) -> torch.Tensor:
         """(b, 3, p, p) RGB in [0, 1] -> scaled latents, without randomness."""
         vae = self._pipeline.vae
-        latents = vae.encode(patches.to(self._pipeline.device) * 2 - 1).latent_dist.mode()
+        latents = vae.encode(patches.to(self._device.device) * 2 - 1).latent_dist.mode()
         scaled: torch.Tensor = latents * vae.config.scaling_factor
         return scaled
 
     def _decode(self, latents: torch.Tensor, powers: torch.Tensor) -> list[Image]:
         """Scaled latents (b, c, s, s) -> patches, in single precision (half precision shows bands)."""
         vae = self._pipeline.vae
-        decoded = vae.decode(latents / vae.config.scaling_factor).sample.cpu()
+        decoded = vae.decode(latents / vae.config.scaling_factor).sample.float().cpu()
         if not bool(decoded.isfinite().all()):
             raise GeneratorUnavailable(
                 f"generator {self._card.name} returned numbers that are not finite; give another model"
@@ -244,7 +255,7 @@ class DiffusionGenerator:
 
     def _embed(self, requests: Sequence[PatchRequest]) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings (b, tokens, width) of the prompts and of empty prompts, prototype tokens included."""
-        device = self._pipeline.device
+        device = self._device.device
         positive, negative = self._pipeline.encode_prompt(
             [r.prompt for r in requests], device, 1, True, negative_prompt=[""] * len(requests)
         )

@@ -36,8 +36,8 @@ FLOORS = {
         *("start_checks", "app", "doctor", "replay", "cli"),
     ),
     "synth": (
-        *("errors", "order", "sensor", "street", "planning", "generation", "selection", "progress"),
-        *("journal", "run", "small_sd", "experiments"),
+        *("errors", "device_names", "torch_device", "order", "sensor", "street", "planning", "generation"),
+        *("selection", "progress", "journal", "run", "small_sd", "experiments"),
     ),
     "cloud": (
         *("errors", "metrics", "settings", "module_runs", "background", "console", "store", "migrations"),

@@ -20,7 +20,10 @@ PLACES = {
     "uvicorn": {"messaging/runtime/http_server.py"},
     "onnxruntime": {"edge/vision/onnx_detector.py"},
     "diffusers": {"synth/generation", "synth/small_sd"},
-    "torch": {"synth/generation", "synth/small_sd", "cloud/detector", "cloud/training"},
+    "torch": {
+        *("synth/torch_device.py", "synth/generation", "synth/small_sd"),
+        *("cloud/detector", "cloud/training"),
+    },
     "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},

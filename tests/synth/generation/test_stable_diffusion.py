@@ -24,6 +24,7 @@ from synth.small_sd.models import (
     text_encoder,
     tokenizer,
 )
+from synth.torch_device import CPU_FLOAT32
 
 SIDE = 32
 TINY = Sizes(
@@ -164,6 +165,7 @@ def test_a_pipeline_without_projection_ignores_prototypes(folder: Path, tmp_path
     plain = DiffusionGenerator(
         DiffusionGenerator.from_folder(folder)._pipeline,
         DiffusionGenerator.from_folder(folder).card,
+        device=CPU_FLOAT32,
         sampling=SAMPLING,
     )
     with_one, without = plain.inpaint([_request(prototype=3), _request()])
