@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from messaging.errors import ConfigurationError
-from messaging.releases import Slug, UnitFloat
+from messaging.fields import Slug, UnitFloat
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from edge.source_address import parse_source
 from edge.zones import Zone
-from messaging.releases import Slug
+from messaging.fields import Slug
 from messaging.runtime.addresses import masked_address, masked_values
 
 

@@ -6,23 +6,15 @@ weights, and a site installs nothing that is not a signed release.
 """
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from messaging.fields import Digest, Slug, UnitFloat
 from messaging.taxonomy import taxonomy_of
 
 METADATA_KEY = "blindspot"
 MAX_EMBEDDING = 64
-
-DIGEST_PATTERN = r"^[0-9a-f]{64}$"
-SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-
-Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
-Slug = Annotated[
-    str, Field(pattern=SLUG_PATTERN, description="lower-case letters, digits, _ and -, at most 40 of them")
-]
-UnitFloat = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class BundleDescription(BaseModel):

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from messaging.releases import MAX_EMBEDDING, Channel, Digest, Slug
+from messaging.fields import Digest, Slug
+from messaging.releases import MAX_EMBEDDING, Channel
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800

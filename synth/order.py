@@ -13,7 +13,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from messaging.errors import FileFault
-from messaging.releases import MAX_EMBEDDING, Digest, Slug
+from messaging.fields import Digest, Slug
+from messaging.releases import MAX_EMBEDDING
 from messaging.runtime.text_files import decode_json, read_text
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from synth.errors import OrderRefused

@@ -8,7 +8,7 @@ from cloud.api.views import camera_views, mode_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
 from cloud.store.records import ACTIVE_STATES
-from messaging.releases import Slug
+from messaging.fields import Slug
 from messaging.resources import (
     AssignRequest,
     CameraResource,

@@ -33,7 +33,8 @@ from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
 from edge.vision.frames import Frame, MotionReading, SizeChange
-from messaging.releases import BundleDescription, Digest
+from messaging.fields import Digest
+from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource, Misdetection
 from messaging.taxonomy import UNKNOWN_CLASS
 

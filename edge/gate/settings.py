@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edge.gate.rate_cap import RESERVE
 from messaging.bus import Link
+from messaging.fields import Slug
 from messaging.nats.subjects import inbox_prefix
-from messaging.releases import Slug
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
 
 LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE[Lane.EVIDENCE]))

@@ -15,7 +15,8 @@ from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Floats, iou_matrix
 from edge.vision.frames import SizeChange
 from edge.zones import Zone
-from messaging.releases import BundleDescription, Digest
+from messaging.fields import Digest
+from messaging.releases import BundleDescription
 from messaging.reports import HazardEvent, HazardState
 from messaging.taxonomy import taxonomy_of
 

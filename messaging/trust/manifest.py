@@ -9,7 +9,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.errors import TrustError
-from messaging.releases import BundleDescription, Channel, Digest, Slug
+from messaging.fields import Digest, Slug
+from messaging.releases import BundleDescription, Channel
 
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 

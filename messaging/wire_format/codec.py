@@ -17,7 +17,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from messaging.errors import MessageRefused
-from messaging.releases import SLUG_PATTERN
+from messaging.fields import SLUG_PATTERN
 from messaging.reports import (
     LAST_UTC,
     ULID_PATTERN,

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from messaging.releases import DIGEST_PATTERN, SLUG_PATTERN
+from messaging.fields import DIGEST_PATTERN, SLUG_PATTERN
 from messaging.reports import LAST_UTC, ULID_PATTERN, Grid, Report, Significant
 from messaging.wire_format.column_encodings import (
     BoundedInt,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from messaging.errors import MessageRefused
-from messaging.releases import Slug
+from messaging.fields import Slug
 from messaging.reports import (
     BoxGeometry,
     Fraction,
