@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from cloud.detector.ultralytics_yolo import EmbeddingDetector, doubled
+from cloud.detector.ultralytics.network import EmbeddingDetector, doubled
 from cloud.detector.weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
 from cloud.errors import WeightsRefused
 from messaging.errors import BlindspotError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cloud.detector.ultralytics_yolo import start_from_coco
+from cloud.detector.ultralytics.network import start_from_coco
 from cloud.detector.weights import WeightsCard, read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import STARTING_WEIGHTS

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cloud.data.labelled_images import LabelledImage
 from cloud.detector.embedding_basis import fit_basis
-from cloud.detector.ultralytics_yolo import EmbeddingDetector
+from cloud.detector.ultralytics.network import EmbeddingDetector
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights
 from cloud.starting_detector.scenes import SceneSet, drawn
 from edge.vision.detector import letterbox, roi_align

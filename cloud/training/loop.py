@@ -22,7 +22,7 @@ from torch import Tensor
 from cloud.data.empty_streets import empty_streets
 from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.detector.bundle_export import bundle_bytes, export_bundle
-from cloud.detector.ultralytics_yolo import YoloNetwork, network_of
+from cloud.detector.ultralytics.network import YoloNetwork, network_of
 from cloud.detector.weights import (
     BUNDLE_FILE,
     EMBEDDING_LAYERS,

@@ -24,7 +24,7 @@ PLACES = {
         *("synth/torch_device.py", "synth/generation", "synth/small_sd"),
         *("cloud/detector", "cloud/training"),
     },
-    "ultralytics": {"cloud/detector/ultralytics_yolo.py"},
+    "ultralytics": {"cloud/detector/ultralytics"},
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},
     "dbos": {"cloud/campaigns"},

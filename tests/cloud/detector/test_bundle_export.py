@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cloud.detector.bundle_export import bundle_bytes, describe_bundle
-from cloud.detector.ultralytics_yolo import EmbeddingDetector, network_of
+from cloud.detector.ultralytics.network import EmbeddingDetector, network_of
 from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, read_weights
 from cloud.errors import WeightsRefused
 from edge.vision.detector import letterbox, roi_align

@@ -1,25 +1,16 @@
 """The torch network of a detector, built by ultralytics from a weights file, with its loss.
 
-The only module that imports ultralytics. Networks are built from the architecture descriptions that it ships;
-tensors come from our own safetensors files. Telemetry, auto-install and downloads are turned off before the
-import.
+Networks are built from the architecture descriptions that ultralytics ships; tensors come from our own
+safetensors files.
 """
 
 import hashlib
 import io
-import os
 import re
-import tempfile
-from pathlib import Path
-
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-os.environ.setdefault("YOLO_VERBOSE", "false")
-os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "blindspot-ultralytics"))
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.detector.ultralytics_yolo import network_of, start_from_coco
+from cloud.detector.ultralytics.network import network_of, start_from_coco
 from cloud.errors import WeightsRefused
 from tests.support.cloud.detector_weights import small_weights
 
