@@ -41,6 +41,17 @@ def test_every_frame_is_processed_once_and_detections_are_counted(images: Path, 
     assert result.resident_mb > 10
 
 
+def test_a_hazard_that_stays_is_counted_once_by_the_rules_of_a_node(images: Path, bundle: Path) -> None:
+    for index in range(5, 10):  # images come five a second: these ten show two seconds of fire
+        (images / f"{index}.png").write_bytes((images / "0.png").read_bytes())
+    result = replay_video(images, bundle, frames=1000)
+    assert (result.footage_s, result.frames_with, result.hazards) == (2.0, {"fire": 10}, {"fire": 1})
+
+
+def test_two_frames_of_a_hazard_are_no_hazard_event(images: Path, bundle: Path) -> None:
+    assert replay_video(images, bundle, frames=2).hazards == {}
+
+
 def test_it_ends_at_the_wanted_number_of_frames(images: Path, bundle: Path) -> None:
     assert replay_video(images, bundle, frames=2).frames == 2
 
