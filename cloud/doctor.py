@@ -58,6 +58,7 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     if ports:
         yield free_port("api", settings.api.host, settings.api.port)
         yield free_port("hub", settings.hub.host, settings.hub.port)
+    yield opened("classes", lambda: _classes(settings))
     yield opened("store", lambda: inspected_database(settings.store_url))
     yield opened("workflows", lambda: inspected_workflows(folder.workflows))
     yield opened("releases", lambda: inspect_repository(folder.releases))
@@ -73,6 +74,10 @@ def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
     yield opened("datasets", lambda: _datasets(folder))
     written = (folder.store, folder.address, folder.token, folder.releases / "metadata" / "timestamp.json")
     yield clock_after_files("clock", written)
+
+
+def _classes(settings: CloudSettings) -> str:
+    return ", ".join(settings.taxonomy.names)
 
 
 def _running(settings: CloudSettings) -> list[CheckResult]:

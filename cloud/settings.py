@@ -4,18 +4,32 @@ Built once by the command line and passed as values. Validation does no I/O. `Da
 that names the files of the data folder.
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from messaging.errors import ConfigurationError
 from messaging.fields import Slug, UnitFloat
 from messaging.runtime.quoting import sqlite_url
-from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, taxonomy_of
+from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, read_taxonomy, taxonomy_of
 
 Seconds = Annotated[float, Field(gt=0.0)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+Classes = Annotated[
+    Annotated[Path, Tag("file")] | Annotated[tuple[Slug, ...], Tag("names")],
+    Discriminator(lambda value: "file" if isinstance(value, str | Path) else "names"),
+]
 _EVERY_INTERFACE = "0.0.0.0"
 
 
@@ -186,11 +200,14 @@ class TriggerRule(_Section):
 
 
 class CloudSettings(_Section):
-    """The whole configuration. `starting_weights`: the first detector (default: the shipped one)."""
+    """The whole configuration. `starting_weights`: the first detector (default: the shipped one).
+
+    `classes` is a classes file (`blindspot classes init` writes one), or a list of names of shipped classes.
+    """
 
     data: Path = Path("blindspot-data")
     starting_weights: Path | None = None
-    classes: tuple[Slug, ...] = DEFAULT_TAXONOMY.names
+    classes: Classes = DEFAULT_TAXONOMY.names
     api: ApiSettings = ApiSettings()
     hub: HubSettings = HubSettings()
     store: StoreSettings = StoreSettings()
@@ -204,16 +221,20 @@ class CloudSettings(_Section):
 
     @field_validator("classes")
     @classmethod
-    def _classes_are_a_taxonomy(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+    def _names_are_shipped_classes(cls, classes: Path | tuple[str, ...]) -> Path | tuple[str, ...]:
+        if isinstance(classes, Path):
+            return classes
         try:
-            return taxonomy_of(classes).names
+            return tuple(DEFAULT_TAXONOMY.hazard(name).name for name in taxonomy_of(classes).names)
         except ConfigurationError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(
+                f"{error}; describe own classes in a file (`blindspot classes init`) and give its path"
+            ) from None
 
-    @property
+    @cached_property
     def taxonomy(self) -> Taxonomy:
-        """The hazard classes of this deployment."""
-        return taxonomy_of(self.classes)
+        """The hazard classes of this deployment. Raises `ConfigurationError` for a file that has none."""
+        return read_taxonomy(self.classes) if isinstance(self.classes, Path) else taxonomy_of(self.classes)
 
     @property
     def store_url(self) -> str:

@@ -40,9 +40,9 @@ from edge.vision.detector import Detector
 from edge.vision.frames import Frame, SizeChange
 from edge.vision.prototypes import PrototypeBook, PrototypeKey
 from edge.zones import Zone
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.releases import BundleDescription
 from messaging.reports import EvidenceSource, Report
-from messaging.taxonomy import UNKNOWN_CLASS
 
 logger = logging.getLogger(__name__)
 

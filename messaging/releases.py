@@ -6,12 +6,14 @@ weights, and a site installs nothing that is not a signed release.
 """
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from messaging.fields import Digest, Slug, UnitFloat
-from messaging.taxonomy import taxonomy_of
+from messaging.hazard_classes import HazardClass
+from messaging.taxonomy import Taxonomy, names_digest, taxonomy_of
 
 METADATA_KEY = "blindspot"
 MAX_EMBEDDING = 64
@@ -26,6 +28,9 @@ class BundleDescription(BaseModel):
     feature maps of layers that are never trained, already projected on the public basis, from which
     per-box embeddings are pooled (RoIAlign). The basis is part of the graph: pooling is linear, so
     projecting the map is projecting the pooled vector.
+
+    `classes` describe the names, in the same order, and have the rules by which a site reports them; bundles
+    without them have the rules of the shipped classes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +39,7 @@ class BundleDescription(BaseModel):
     name: Slug
     class_names: tuple[Slug, ...]
     taxonomy_digest: Digest
+    classes: tuple[HazardClass, ...] = ()
     input_width: int = Field(ge=32, le=4096, multiple_of=32)
     input_height: int = Field(ge=32, le=4096, multiple_of=32)
     thresholds: dict[Slug, UnitFloat]
@@ -49,11 +55,18 @@ class BundleDescription(BaseModel):
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Self:
-        if taxonomy_of(self.class_names).digest != self.taxonomy_digest:
+        if names_digest(self.class_names) != self.taxonomy_digest:
             raise ValueError("taxonomy_digest is not the digest of class_names")
         if set(self.thresholds) != set(self.class_names):
             raise ValueError(f"thresholds must name each class once; got {sorted(self.thresholds)}")
+        if self.classes and tuple(c.name for c in self.classes) != self.class_names:
+            raise ValueError("classes must describe class_names in the same order")
         return self
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The classes that this bundle detects."""
+        return Taxonomy(self.classes) if self.classes else taxonomy_of(self.class_names)
 
 
 class Channel(StrEnum):

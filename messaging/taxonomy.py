@@ -1,18 +1,22 @@
 """The vocabulary of all packages: hazard classes and condition tags.
 
-Classes are a deployment's choice (`Taxonomy`); condition tags are a fixed public vocabulary, because
-failure modes of different sites must be comparable. Independent of images and of the wire format.
+Classes are a deployment's choice (`Taxonomy`, read from a YAML file); condition tags are a fixed public
+vocabulary, because failure modes of different sites must be comparable. Independent of images and of the wire
+format.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from messaging.errors import ConfigurationError
-
-UNKNOWN_CLASS = "unknown"
+from messaging.hazard_classes import UNKNOWN_CLASS, USUAL_SEVERITY, HazardClass
+from messaging.runtime.configuration_files import load_settings
 
 
 class Light(StrEnum):
@@ -102,26 +106,15 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class HazardClass:
-    """One kind of hazard. `severity` is 1 (nuisance) to 5 (danger to life)."""
-
-    name: str
-    severity: int
-    amorphous: bool = False
-
-
-@dataclass(frozen=True)
 class Taxonomy:
     """The hazard classes of one deployment, in the order of the detector's outputs."""
 
     classes: tuple[HazardClass, ...]
 
     def __post_init__(self) -> None:
-        names = self.names
-        if not names or len(set(names)) != len(names) or UNKNOWN_CLASS in names:
-            raise ConfigurationError(
-                f"hazard classes must be distinct, at least one, and not {UNKNOWN_CLASS!r}; got {names}"
-            )
+        if not self.classes:
+            raise ConfigurationError("there is no hazard class; a taxonomy needs at least one")
+        _refuse_repeated("names", self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,8 +123,8 @@ class Taxonomy:
 
     @property
     def digest(self) -> str:
-        """sha256 hex of names and order: with the same digest, two detectors use the same class indices."""
-        return hashlib.sha256(json.dumps(self.names).encode()).hexdigest()
+        """The digest of names and order."""
+        return names_digest(self.names)
 
     def index(self, name: str) -> int:
         """Output index of a class. Raises `ConfigurationError` for a name that is not in the taxonomy."""
@@ -142,24 +135,59 @@ class Taxonomy:
                 f"hazard class {name!r} is unknown; this taxonomy has {', '.join(self.names)}"
             ) from None
 
+    def hazard(self, name: str) -> HazardClass:
+        """The class of this name. Raises `ConfigurationError` for a name that is not in the taxonomy."""
+        return self.classes[self.index(name)]
+
     def severity(self, name: str) -> int:
         """Severity 1-5 of a class; an `unknown` class counts as 3."""
-        return 3 if name == UNKNOWN_CLASS else self.classes[self.index(name)].severity
+        return USUAL_SEVERITY if name == UNKNOWN_CLASS else self.hazard(name).severity
 
 
-DEFAULT_CLASSES = (
-    HazardClass("fire", 5, amorphous=True),
-    HazardClass("smoke", 4, amorphous=True),
-    HazardClass("flood", 4, amorphous=True),
-    HazardClass("pothole", 2),
-    HazardClass("garbage", 1),
-    HazardClass("fallen_person", 5),
-    HazardClass("stopped_vehicle", 3),
-)
-DEFAULT_TAXONOMY = Taxonomy(DEFAULT_CLASSES)
+class _ClassesFile(BaseModel):
+    """The content of a classes file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: tuple[HazardClass, ...]
+
+    @field_validator("classes")
+    @classmethod
+    def _are_a_taxonomy(cls, classes: tuple[HazardClass, ...]) -> tuple[HazardClass, ...]:
+        try:
+            _refuse_repeated("words", [phrase for c in Taxonomy(classes).classes for phrase in c.words])
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return classes
+
+
+def names_digest(names: Iterable[str]) -> str:
+    """sha256 hex of names and order: with the same digest, two detectors use the same class indices."""
+    return hashlib.sha256(json.dumps(tuple(names)).encode()).hexdigest()
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """The classes of a YAML file such as `SHIPPED_CLASSES`. Raises `ConfigurationError`: one sentence."""
+    return Taxonomy(load_settings(_ClassesFile, path, environment={}).classes)
+
+
+def _refuse_repeated(what: str, values: Sequence[str]) -> None:
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        raise ConfigurationError(
+            f"the {what} of hazard classes must be distinct, but {repeated!r} is there "
+            f"{values.count(repeated)} times; remove or change all but one"
+        )
+
+
+SHIPPED_CLASSES = Path(__file__).with_name("hazard_classes.yaml")
+DEFAULT_TAXONOMY = read_taxonomy(SHIPPED_CLASSES)
 
 
 def taxonomy_of(names: Iterable[str]) -> Taxonomy:
-    """A taxonomy with these class names in this order; names outside the default get severity 3."""
-    known = {c.name: c for c in DEFAULT_CLASSES}
-    return Taxonomy(tuple(known.get(n, HazardClass(n, 3)) for n in names))
+    """A taxonomy with these class names in this order, for what states no more than names.
+
+    A class of the shipped file is as described there; any other one is known by its name alone.
+    """
+    known = {c.name: c for c in DEFAULT_TAXONOMY.classes}
+    return Taxonomy(tuple(known.get(n) or HazardClass.undescribed(n) for n in names))

@@ -17,8 +17,9 @@ from cloud.failure_modes.rules import FailureMode, GeometryBin
 from cloud.settings import SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import ACTIVE_STATES, CampaignPlan
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.resources import CampaignRequest
-from messaging.taxonomy import UNKNOWN_CLASS, RegionBin, SizeBin
+from messaging.taxonomy import RegionBin, SizeBin
 from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 
 _PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cloud.cli.campaigns import campaign
+from cloud.cli.classes import classes
 from cloud.cli.data import data_app
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
@@ -42,6 +43,7 @@ for name, group, panel in (
     ("cameras", cameras, FLEET),
     ("hazards", hazards, FLEET),
     ("ledger", ledger, FLEET),
+    ("classes", classes, LOOP),
     ("data", data_app, LOOP),
     ("failures", failures, LOOP),
     ("campaign", campaign, LOOP),

@@ -120,9 +120,9 @@ def rotate_key(
 
 @config.command("validate")
 def validate(path: Annotated[Path, typer.Argument(help="the YAML file")]) -> None:
-    """Check a configuration file and name the first mistake with its line."""
-    load_settings(CloudSettings, path)
-    notes.print(f"{path} is valid")
+    """Check a configuration file and its classes file; name the first mistake with its line."""
+    names = load_settings(CloudSettings, path).taxonomy.names
+    notes.print_line(f"{path} is valid; its hazard classes are {', '.join(names)}")
 
 
 @config.command("schema")

@@ -14,8 +14,8 @@ from typing import Any
 from cloud.data.faults import DataFindings
 from cloud.data.yaml_text import parse_yaml
 from cloud.errors import DataRefused
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.runtime.text_files import read_text
-from messaging.taxonomy import UNKNOWN_CLASS
 
 _FORM = 'write the class names as a list, as ["fire", "smoke"]'
 

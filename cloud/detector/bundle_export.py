@@ -59,6 +59,7 @@ def describe_bundle(weights: DetectorWeights) -> BundleDescription:
         name=card.name,
         class_names=card.class_names,
         taxonomy_digest=card.taxonomy.digest,
+        classes=card.taxonomy.classes,
         input_width=card.input_width,
         input_height=card.input_height,
         thresholds=dict(card.thresholds),

@@ -8,7 +8,7 @@ network that was evaluated. No pickle is ever read or written.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from safetensors.numpy import load, save
 
 from cloud.errors import WeightsRefused
 from messaging.errors import FileFault
+from messaging.hazard_classes import HazardClass
 from messaging.releases import MAX_EMBEDDING
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.binary_files import read_safetensors_header
@@ -69,6 +70,7 @@ class WeightsCard:
     """Description of a weights file. Class names are in output order; sizes in pixels.
 
     `calibrated_on` names the labelled folders on which its thresholds were chosen, relative to its parent's.
+    `classes` describe the names; without them they are described as shipped.
     """
 
     name: str
@@ -80,11 +82,15 @@ class WeightsCard:
     architecture: str = "yolo11n"
     parent_digest: str | None = None
     calibrated_on: tuple[str, ...] = ()
+    classes: tuple[HazardClass, ...] = ()
 
     @property
     def taxonomy(self) -> Taxonomy:
         """The hazard classes of this detector."""
-        return taxonomy_of(self.class_names)
+        return Taxonomy(self.classes) if self.classes else taxonomy_of(self.class_names)
+
+
+_CARDS = TypeAdapter(WeightsCard)
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,9 @@ class DetectorWeights:
             for name, value in tensors.items()
         }
         stored |= {BASIS + "matrix": self.basis.matrix, BASIS + "offset": self.basis.offset}
-        card = {**asdict(self.card), "clip_norm": self.basis.clip_norm}
+        card = {**_CARDS.dump_python(self.card, mode="json"), "clip_norm": self.basis.clip_norm}
+        if not self.card.classes:
+            del card["classes"]  # as in files from before classes were described
         content: bytes = save(stored, {CARD_KEY: json.dumps(card, sort_keys=True)})
         return content
 
@@ -182,9 +190,11 @@ def read_weights(path: Path) -> DetectorWeights:
 
 
 def _checked_card(fields: dict[str, Any]) -> WeightsCard:
-    card = TypeAdapter(WeightsCard).validate_python(fields)
+    card = _CARDS.validate_python(fields)
     if set(card.thresholds) != set(card.class_names) or not card.class_names:
         raise ValueError(f"its thresholds are for {sorted(card.thresholds)}, its classes {card.class_names}")
+    if card.classes and tuple(c.name for c in card.classes) != card.class_names:
+        raise ValueError(f"it describes other classes than it names: {card.class_names}")
     if any(not 0 <= value <= 1 for value in card.thresholds.values()):
         raise ValueError(f"its thresholds are no numbers from 0 to 1: {dict(card.thresholds)}")
     for side in (card.input_width, card.input_height):

@@ -17,7 +17,7 @@ IOU_STEPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 def iou_rule(taxonomy: Taxonomy, class_name: str) -> float:
     """The IoU that makes a hit: 0.5, for amorphous classes 0.3."""
-    amorphous = taxonomy.classes[taxonomy.index(class_name)].amorphous
+    amorphous = taxonomy.hazard(class_name).amorphous
     return IOU_RULE_AMORPHOUS if amorphous else IOU_RULE
 
 

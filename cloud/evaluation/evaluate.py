@@ -18,7 +18,7 @@ from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
 from messaging.intervals import wilson
-from messaging.taxonomy import Condition, taxonomy_of
+from messaging.taxonomy import Condition
 
 SCORE_FLOOR = 0.02
 BATCH = 8
@@ -150,7 +150,7 @@ class _Count:
 
     def __init__(self, detector: Detector) -> None:
         self._bundle, self._digest = detector.description, detector.digest
-        self._taxonomy = taxonomy_of(self._bundle.class_names)
+        self._taxonomy = self._bundle.taxonomy
         self._scores: dict[tuple[str, str], _Scores] = defaultdict(_Scores)
         self._images: dict[str, int] = defaultdict(int)
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from cloud.store.report_records import PrototypeRow
 from edge.vision.prototypes import cosine_distance
-from messaging.taxonomy import UNKNOWN_CLASS, Condition
+from messaging.hazard_classes import UNKNOWN_CLASS
+from messaging.taxonomy import Condition
 
 Vector = npt.NDArray[np.float64]
 MIN_SITES_TO_TRIM = 5

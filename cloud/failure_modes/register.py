@@ -30,7 +30,8 @@ from cloud.store.records import Campaign, CampaignState, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import MisdetectionRow
 from cloud.store.report_store import ReportStore
-from messaging.taxonomy import UNKNOWN_CLASS, Taxonomy
+from messaging.hazard_classes import UNKNOWN_CLASS
+from messaging.taxonomy import Taxonomy
 
 SNAPSHOT_S = 1.0
 _DAY_S = 86_400

@@ -17,8 +17,9 @@ from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.store.records import ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow
 from messaging.errors import ConfigurationError
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import UNKNOWN_CLASS, Condition, RegionBin, SizeBin, Taxonomy
+from messaging.taxonomy import Condition, RegionBin, SizeBin, Taxonomy
 
 MIN_SUPPORTED_TRACKS = 30
 INDEPENDENT_SOURCES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})

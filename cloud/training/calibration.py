@@ -13,7 +13,7 @@ from cloud.evaluation.detection_metrics import Bools, iou_rule, match
 from cloud.evaluation.evaluate import detect_all, true_boxes
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
-from messaging.taxonomy import taxonomy_of
+from messaging.taxonomy import Taxonomy
 
 PRECISION_FLOOR = 0.8
 LOWEST, HIGHEST = 0.1, 0.7
@@ -50,7 +50,7 @@ class Ranking:
 
 def rankings(detectors: Sequence[Detector], labelled: Iterable[LabelledImage]) -> list[dict[str, Ranking]]:
     """The ranking of each class of each detector, in the order of the detectors."""
-    scans = [_Scan(detector.description.class_names) for detector in detectors]
+    scans = [_Scan(detector.description.taxonomy) for detector in detectors]
     for image, results in detect_all(detectors, labelled):
         for scan, found in zip(scans, results, strict=True):
             scan.add(image, found)
@@ -116,9 +116,8 @@ def lowest_threshold(ranking: Ranking, precision: float) -> float:
 class _Scan:
     """Collects one detector's boxes and the true boxes."""
 
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        self._names = class_names
-        self._taxonomy = taxonomy_of(self._names)
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._names, self._taxonomy = taxonomy.names, taxonomy
         self._confidence: dict[str, list[Floats]] = {name: [] for name in self._names}
         self._hits: dict[str, list[Bools]] = {name: [] for name in self._names}
         self._truths = dict.fromkeys(self._names, 0)

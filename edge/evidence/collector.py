@@ -34,9 +34,9 @@ from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import thresholds_of
 from edge.vision.frames import Frame, MotionReading, SizeChange
 from messaging.fields import Digest
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource, Misdetection
-from messaging.taxonomy import UNKNOWN_CLASS
 
 EDGE_SOURCES = frozenset(
     {

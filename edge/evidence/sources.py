@@ -18,7 +18,6 @@ from edge.vision.detector import thresholds_of
 from edge.vision.frames import MotionReading
 from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import taxonomy_of
 
 _POOR_IOU = 0.5
 _CHANGED_FRACTION = 0.3
@@ -94,7 +93,7 @@ class ThresholdedDetections:
     def of(cls, boxes: Detections, description: BundleDescription) -> "ThresholdedDetections":
         """Compare boxes with the bundle's thresholds."""
         limits = thresholds_of(description)
-        shapeless = np.asarray([c.amorphous for c in taxonomy_of(description.class_names).classes])
+        shapeless = np.asarray([c.amorphous for c in description.taxonomy.classes])
         return cls(boxes, boxes.confidence >= limits[boxes.class_id], limits, shapeless)
 
     @property

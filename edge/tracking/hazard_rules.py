@@ -1,12 +1,12 @@
 """Tracks -> HazardEvents: persistence, zones, severity, cool-down, and hysteresis between open and closed.
 
-An event belongs to a place, not to a track number: a track that begins where an event of its class is open,
-    or was
-closed recently, continues that event. Opening needs confirmed detections over some time; closing needs a
+The rules of each class are those of the bundle in service. An event belongs to a place, not to a track
+number: a track that begins where an event of its class is open, or was closed recently, continues that event.
+Opening needs confirmed detections over some time; closing needs a
 longer time without any.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.rounding import box_in_pixels, geometry_of
@@ -16,49 +16,13 @@ from edge.vision.detections import Floats, iou_matrix
 from edge.vision.frames import SizeChange
 from edge.zones import Zone
 from messaging.fields import Digest
+from messaging.hazard_classes import HazardClass, HazardRule
 from messaging.releases import BundleDescription
 from messaging.reports import HazardEvent, HazardState
-from messaging.taxonomy import taxonomy_of
 
 _SAME_PLACE_IOU = 0.2
 _HIGHEST_SEVERITY = 5
 _NO_TRACK = -1
-
-
-@dataclass(frozen=True)
-class HazardRule:
-    """When a track of a class is a hazard.
-
-    Attributes:
-        persistence_s: seconds between first and last detection before it opens.
-        hits: detections above the threshold before it opens.
-        gone_s: seconds without a detection before it closes.
-        cool_down_s: a track at the place of an event closed less than this ago opens nothing; one that
-            is still there afterwards opens another event.
-        update_s: shortest time between two reports of an open event that did not get worse.
-        growth: a box this many times its first area raises the severity by one.
-    """
-
-    persistence_s: float = 1.0
-    hits: int = 3
-    gone_s: float = 5.0
-    cool_down_s: float = 60.0
-    update_s: float = 300.0
-    growth: float = 2.5
-
-    def __post_init__(self) -> None:
-        if min(self.persistence_s, self.cool_down_s, self.update_s) < 0 or self.gone_s <= 0 or self.hits < 1:
-            raise ValueError(f"a hazard rule needs times >= 0, gone_s > 0 and hits >= 1; got {self}")
-        if self.growth <= 1:
-            raise ValueError(f"growth of a hazard rule must be above 1; got {self.growth}")
-
-
-DEFAULT_RULES: Mapping[str, HazardRule] = {
-    "stopped_vehicle": HazardRule(persistence_s=20.0, hits=8),
-    "fallen_person": HazardRule(persistence_s=2.0),
-    "garbage": HazardRule(persistence_s=3.0),
-    "pothole": HazardRule(persistence_s=2.0),
-}
 
 
 @dataclass
@@ -94,9 +58,8 @@ class HazardRules:
 
     Attributes:
         camera: slug.
-        description: the bundle whose class indices the tracks have.
+        description: the bundle whose class indices the tracks have, with the rule of each class.
         new_id: makes event ids (ULIDs).
-        rules: by class name; a class without one gets `HazardRule()`.
         zones: polygons; none means the whole image.
         open_events: events that were open when the node ended; its first frame counts as a detection of them.
     """
@@ -104,7 +67,6 @@ class HazardRules:
     camera: str
     description: BundleDescription
     new_id: Callable[[], str]
-    rules: Mapping[str, HazardRule] = field(default_factory=lambda: DEFAULT_RULES)
     zones: tuple[Zone, ...] = ()
     open_events: Sequence[HazardEvent] = ()
     _events: list[_Event] = field(default_factory=list, init=False)
@@ -164,8 +126,11 @@ class HazardRules:
         self.open_events = ()
         return closed
 
+    def _class(self, class_id: int) -> HazardClass:
+        return self.description.taxonomy.classes[class_id]
+
     def _rule(self, class_id: int) -> HazardRule:
-        return self.rules.get(self.description.class_names[class_id], HazardRule())
+        return self._class(class_id).rule
 
     def _follow(self, track: Track, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         event = self._event_of(track)
@@ -198,8 +163,8 @@ class HazardRules:
 
     def _open(self, track: Track, time_s: float, view: CameraView, digest: Digest) -> list[HazardEvent]:
         rule = self._rule(track.class_id)
-        zone = self._zone_of(track, view)
-        outside = bool(self.zones) and zone is None
+        zone = self._zone_of(track, view, rule)
+        outside = (bool(self.zones) or bool(rule.zones)) and zone is None
         if outside or track.age_s < rule.persistence_s or track.strong_hits < rule.hits:
             return []
         event = _Event(
@@ -234,15 +199,15 @@ class HazardRules:
         return [self._event_report(e, HazardState.CLOSED, view, digest) for e in gone]
 
     def _severity(self, track: Track, first_area: float) -> int:
-        name = self.description.class_names[track.class_id]
-        usual = taxonomy_of(self.description.class_names).severity(name)
-        grown = _area(track.xyxy) >= self._rule(track.class_id).growth * first_area
-        return min(usual + grown, _HIGHEST_SEVERITY)
+        kind = self._class(track.class_id)
+        grown = _area(track.xyxy) >= kind.rule.growth * first_area
+        return min(kind.severity + grown, _HIGHEST_SEVERITY)
 
-    def _zone_of(self, track: Track, view: CameraView) -> str | None:
+    def _zone_of(self, track: Track, view: CameraView, rule: HazardRule) -> str | None:
         x = float(track.xyxy[0] + track.xyxy[2]) / 2 / view.width
         y = min(float(track.xyxy[3]) / view.height, 1.0)
-        return next((z.name for z in self.zones if z.holds(x, y)), None)
+        counted = (z for z in self.zones if not rule.zones or z.name in rule.zones)
+        return next((z.name for z in counted if z.holds(x, y)), None)
 
     def _event_report(
         self, event: _Event, state: HazardState, view: CameraView, digest: Digest

@@ -11,11 +11,14 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from messaging.errors import MessageRefused
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import LAST_UTC, Grid, Report
-from messaging.taxonomy import DEFAULT_TAXONOMY, UNKNOWN_CLASS
 from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
 
-PUBLIC_SLUGS = (*DEFAULT_TAXONOMY.names, UNKNOWN_CLASS)
+PUBLIC_SLUGS = (
+    *("fire", "smoke", "flood", "pothole", "garbage", "fallen_person", "stopped_vehicle"),
+    UNKNOWN_CLASS,
+)  # part of the wire format: other classes are written letter by letter
 SLUG_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 MAX_SLUG_LENGTH = 40
 EXPONENTS = range(-30, 10)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from messaging.taxonomy import HazardClass
+from messaging.hazard_classes import LabelRule
 from synth.planning.patches import Image, Mask
 
 Plane = NDArray[np.float32]
@@ -24,7 +24,6 @@ _SPECK = 6 * _FINER * _FINER
 _HALF = 0.5
 _CLEARLY_GREY_LEVELS = 22.0
 _LARGEST_CHANGED_FRACTION = 0.2
-_LUMINOUS_CLASSES = frozenset({"fire"})
 
 
 @dataclass(frozen=True)
@@ -42,18 +41,12 @@ class DifferenceRule:
     trim: float
 
 
-SOLID = DifferenceRule(peak_fraction=0.25, component_fraction=0.05, trim=0.003)
-AMORPHOUS = DifferenceRule(peak_fraction=0.12, component_fraction=0.05, trim=0.003)
-LUMINOUS = DifferenceRule(peak_fraction=0.50, component_fraction=0.10, trim=0.003)
-
-
-def rule_for(kind: HazardClass) -> DifferenceRule:
-    """The rule of a class, measured on drawn pairs: luminous hazards also light up their surroundings,
-    amorphous ones fade out, solid ones do neither.
-    """
-    if kind.name in _LUMINOUS_CLASSES:
-        return LUMINOUS
-    return AMORPHOUS if kind.amorphous else SOLID
+# measured on drawn pairs
+DIFFERENCE_RULES = {
+    LabelRule.RIGID: DifferenceRule(peak_fraction=0.25, component_fraction=0.05, trim=0.003),
+    LabelRule.AMORPHOUS: DifferenceRule(peak_fraction=0.12, component_fraction=0.05, trim=0.003),
+    LabelRule.LUMINOUS: DifferenceRule(peak_fraction=0.50, component_fraction=0.10, trim=0.003),
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from edge.vision.detections import Floats
 from messaging.taxonomy import Taxonomy
 from synth.errors import SynthesisStopped
 from synth.generation.compositing import Pasting, apply_camera, cut, paste
-from synth.generation.difference import DifferenceLabel, feathered, is_empty, read_label, rule_for
+from synth.generation.difference import DIFFERENCE_RULES, DifferenceLabel, feathered, is_empty, read_label
 from synth.generation.generator import PROTOTYPE_WIDTH, Generator, InpaintedPatch, PatchRequest
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.order import SynthesisOrder
@@ -233,7 +233,7 @@ class Inpainter:
         return empty if is_empty(empty.image, reconstruction, mask) else replace(empty, image=reconstruction)
 
     def _labelled(self, place: Place, hazard: InpaintedPatch, empty: InpaintedPatch) -> InpaintedPlace:
-        rule = rule_for(self.taxonomy.classes[self.taxonomy.index(self.order.class_name)])
+        rule = DIFFERENCE_RULES[self.taxonomy.hazard(self.order.class_name).label]
         label = read_label(hazard.image, empty.image, place.mask(len(hazard.image)), rule=rule)
         return InpaintedPlace(place, hazard, empty, label)
 

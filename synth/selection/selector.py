@@ -137,7 +137,7 @@ class Selector:
         return found
 
     def _refuse(self, found: Findings) -> Refusal | None:
-        amorphous = self.taxonomy.classes[self.taxonomy.index(self.order.class_name)].amorphous
+        amorphous = self.taxonomy.hazard(self.order.class_name).amorphous
         return refusal(found, self.limits, amorphous=amorphous)
 
     def _hazard_row(

@@ -35,6 +35,18 @@ def test_a_class_that_is_there_twice_is_refused_with_its_line() -> None:
         read("data: d\nclasses: [fire, smoke, fire]\n")
 
 
+def test_own_classes_come_from_a_file_and_shipped_ones_by_their_names(tmp_path: Path) -> None:
+    file = tmp_path / "classes.yaml"
+    file.write_text("classes: [{name: graffiti, severity: 1, words: [graffiti], place: wall}]")
+    own = read(f"classes: {file}").taxonomy
+    assert (own.names, own.severity("graffiti")) == (("graffiti",), 1)
+    assert read("classes: [smoke, fire]").taxonomy.names == ("smoke", "fire")
+    with pytest.raises(ConfigurationError, match=r"line 1: classes.*'graffiti' is unknown.*classes init"):
+        read("classes: [fire, graffiti]")
+    with pytest.raises(ConfigurationError, match=r"lost\.yaml cannot be read .*check the path"):
+        _ = read(f"classes: {tmp_path / 'lost.yaml'}").taxonomy
+
+
 def test_a_class_may_have_a_target_of_its_own() -> None:
     modes = read("failure_modes: {target_recall: 0.5, targets: {pothole: 0.3}}").failure_modes
     assert (modes.target("fire"), modes.target("pothole")) == (0.5, 0.3)

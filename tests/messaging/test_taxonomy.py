@@ -1,30 +1,21 @@
 """Classes are a deployment's choice, conditions a fixed vocabulary; both refuse unknown names."""
 
+from pathlib import Path
+
 import pytest
 
 from messaging.errors import ConfigurationError
+from messaging.hazard_classes import HazardPlace, HazardRule, LabelRule, TypicalBox
 from messaging.taxonomy import (
     DEFAULT_TAXONOMY,
+    SHIPPED_CLASSES,
     Condition,
-    HazardClass,
     Light,
     Taxonomy,
     Weather,
+    read_taxonomy,
     taxonomy_of,
 )
-
-
-def test_the_default_has_seven_classes_in_order() -> None:
-    assert DEFAULT_TAXONOMY.names == (
-        "fire",
-        "smoke",
-        "flood",
-        "pothole",
-        "garbage",
-        "fallen_person",
-        "stopped_vehicle",
-    )
-    assert [DEFAULT_TAXONOMY.index(name) for name in DEFAULT_TAXONOMY.names] == list(range(7))
 
 
 def test_a_digest_identifies_names_and_their_order() -> None:
@@ -32,10 +23,96 @@ def test_a_digest_identifies_names_and_their_order() -> None:
     assert taxonomy_of(reversed(DEFAULT_TAXONOMY.names)).digest != DEFAULT_TAXONOMY.digest
 
 
-@pytest.mark.parametrize("names", [(), ("fire", "fire"), ("fire", "unknown")])
-def test_a_taxonomy_without_distinct_names_is_refused(names: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigurationError, match="distinct"):
-        Taxonomy(tuple(HazardClass(name, 3) for name in names))
+def test_a_taxonomy_without_distinct_names_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at least one"):
+        Taxonomy(())
+    with pytest.raises(ConfigurationError, match="must be distinct, but 'fire' is there 2 times"):
+        taxonomy_of(("fire", "smoke", "fire"))
+    with pytest.raises(ValueError, match="'unknown' names detections without a class"):
+        taxonomy_of(("fire", "unknown"))
+
+
+OWN = """
+classes:
+  - name: fallen_tree
+    severity: 4
+    words: [a fallen tree, a broken tree]
+    place: road
+    rule: {persistence_s: 5, cool_down_s: 600, zones: [street]}
+  - {name: graffiti, severity: 1, words: [graffiti], place: wall}
+"""
+
+
+def test_a_file_describes_classes_and_defaults_fill_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "classes.yaml").write_text(OWN)
+    found = read_taxonomy(tmp_path / "classes.yaml")
+    tree, graffiti = found.classes
+    assert found.names == ("fallen_tree", "graffiti")
+    assert (tree.place, tree.label, tree.rule.cool_down_s) == (HazardPlace.ROAD, LabelRule.RIGID, 600)
+    assert (tree.rule.zones, tree.amorphous) == (("street",), False)
+    assert (graffiti.place, graffiti.rule, graffiti.box) == (HazardPlace.WALL, HazardRule(), TypicalBox())
+
+
+def test_the_shipped_classes_are_such_a_file() -> None:
+    assert read_taxonomy(SHIPPED_CLASSES) == DEFAULT_TAXONOMY
+    assert {c.name for c in DEFAULT_TAXONOMY.classes if c.amorphous} == {"fire", "smoke", "flood"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("name: graffiti", "name: fallen_tree", r"line 2: classes: .*names .*'fallen_tree' is there 2 times"),
+        ("words: [graffiti]", "words: [a fallen tree]", r"words .*distinct, but 'a fallen tree' is there 2"),
+        ("words: [graffiti], ", "", r"line 8: classes\.1: class 'graffiti' has no words for prompts; add"),
+        ("words: [graffiti]", "words: []", r"class 'graffiti' has no words for prompts"),
+        (
+            "words: [graffiti]",
+            "words: ['x, y']",
+            r"classes\.1\.words\.0: 'x, y' is not allowed here; write 2 to",
+        ),
+        (
+            "place: wall",
+            "place: roof",
+            r"classes\.1\.place: Input should be 'ground', 'road', 'wall', 'vehicle'",
+        ),
+        ("place: wall", "plaec: wall", r"line 8: unknown key 'classes\.1\.plaec'; did you mean 'place'\?"),
+        ("severity: 1", "severity: 9", r"classes\.1\.severity: Input should be less than or equal to 5"),
+        (
+            "name: graffiti",
+            "name: Graffiti",
+            r"classes\.1\.name: 'Graffiti' is not allowed here; write lower-case",
+        ),
+        ("name: graffiti", "name: unknown", r"'unknown' names detections without a class; choose another"),
+        ("persistence_s: 5", "persistence_s: -1", r"rule\.persistence_s: .*greater than or equal to 0"),
+        (
+            "place: wall",
+            "box: {aspect: [3, 1]}",
+            r"aspect is lowest and highest width over height, 0\.1 to 10",
+        ),
+    ],
+)
+def test_bad_classes_are_refused_in_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in OWN
+    (tmp_path / "classes.yaml").write_text(OWN.replace(old, new))
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        read_taxonomy(tmp_path / "classes.yaml")
+    assert "classes.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", r"classes: Field required"),
+        ("classes: []", r"at least one"),
+        ("classes: [fire]", r"classes\.0: expected a section"),
+        ("- name: fire", r"expected keys and values at the top"),
+    ],
+)
+def test_a_file_without_classes_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "classes.yaml").write_text(content)
+    with pytest.raises(ConfigurationError, match=sentence):
+        read_taxonomy(tmp_path / "classes.yaml")
 
 
 def test_an_unknown_class_is_named_with_those_that_are_known() -> None:

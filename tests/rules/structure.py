@@ -26,7 +26,7 @@ PACKAGES_BELOW = {
 # Inside a package a module imports only what is named before it. A name is a module or a folder.
 FLOORS = {
     "messaging": (
-        *("errors", "runtime", "intervals", "fields", "taxonomy", "releases", "reports"),
+        *("errors", "runtime", "intervals", "fields", "hazard_classes", "taxonomy", "releases", "reports"),
         *("receipts", "blobs", "bus"),
         *("figures", "memory_bus", "wire_format", "nats", "trust", "resources", "cloud_address"),
     ),

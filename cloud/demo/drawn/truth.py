@@ -17,7 +17,6 @@ from edge.errors import SourceError
 from edge.vision.detections import Detections, Floats, iou_matrix
 from edge.vision.detector import Detector, Image
 from edge.vision.video_files import VideoFile
-from messaging.taxonomy import taxonomy_of
 from synth.street import FootageBox, Truth
 
 Key = tuple[str, str]
@@ -65,7 +64,7 @@ class _Count:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._names = detector.description.class_names
-        self._taxonomy = taxonomy_of(self._names)
+        self._taxonomy = detector.description.taxonomy
         self._boxes: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._tracks: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
 

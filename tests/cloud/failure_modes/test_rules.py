@@ -18,15 +18,9 @@ from cloud.failure_modes.rules import (
 from cloud.store.records import ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow, RecallCount
 from messaging.errors import ConfigurationError
+from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import ErrorKind, EvidenceSource
-from messaging.taxonomy import (
-    DEFAULT_TAXONOMY,
-    UNKNOWN_CLASS,
-    Condition,
-    Light,
-    SizeBin,
-    Weather,
-)
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
 from tests.support.cloud.mode_rows import NIGHT, misdetection_row, recall_count
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 

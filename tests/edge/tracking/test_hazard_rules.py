@@ -3,13 +3,15 @@ import itertools
 import numpy as np
 import pytest
 
-from edge.tracking.hazard_rules import CameraView, HazardRule, HazardRules
+from edge.tracking.hazard_rules import CameraView, HazardRules
 from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections
 from edge.zones import Zone
+from messaging.hazard_classes import HazardRule
+from messaging.releases import BundleDescription
 from messaging.reports import HazardEvent, HazardState
-from messaging.taxonomy import Light, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Light, Weather
 from tests.support.edge.model_bundles import describe
 
 BOX = (100.0, 100.0, 160.0, 180.0)
@@ -18,15 +20,21 @@ RULE = HazardRule(persistence_s=1.0, hits=3, gone_s=2.0, cool_down_s=10.0, updat
 START_UTC = 1_800_000_000.0
 
 
+def _with_rule(name: str, rule: HazardRule) -> BundleDescription:
+    """The shipped classes, one of them with another rule."""
+    kinds = [c.model_copy(update={"rule": rule}) if c.name == name else c for c in DEFAULT_TAXONOMY.classes]
+    return describe(classes=tuple(kinds))
+
+
 class Street:
     """Tracks and rules of one camera at 5 frames per second; `show` runs some seconds with these boxes."""
 
     def __init__(self, rule: HazardRule = RULE, *zones: Zone, class_name: str = "fire") -> None:
         numbers = itertools.count()
-        bundle = describe()
+        bundle = _with_rule(class_name, rule)
         self.class_id = bundle.class_names.index(class_name)
         self.tracker = ByteTracker(bundle, TrackerSettings(lost_s=1.0))
-        self.rules = HazardRules("cam", bundle, lambda: f"{next(numbers):026d}", {class_name: rule}, zones)
+        self.rules = HazardRules("cam", bundle, lambda: f"{next(numbers):026d}", zones)
         self.frame = 0
 
     def show(self, seconds: float, *boxes: tuple[float, ...]) -> list[HazardEvent]:
@@ -149,6 +157,6 @@ def test_a_zone_needs_three_corners_inside_the_frame() -> None:
         Zone("road", ((0, 0), (1, 1)))
     with pytest.raises(ValueError, match="three corners"):
         Zone("road", ((0, 0), (1, 1), (2, 0)))
-    with pytest.raises(ValueError, match="gone_s > 0"):
+    with pytest.raises(ValueError, match="greater than 0"):
         HazardRule(gone_s=0)
     assert Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1))).holds(0.5, 1.0) == np.True_
