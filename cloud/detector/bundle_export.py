@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cloud.detector.ultralytics.network import EmbeddingDetector, doubled
-from cloud.detector.weights import FEATURE_STRIDE, TAP_CHANNELS, DetectorWeights, read_weights
+from cloud.detector.weights import FEATURE_STRIDE, DetectorWeights, read_weights, tap_channels
 from cloud.errors import WeightsRefused
 from messaging.errors import BlindspotError
 from messaging.releases import METADATA_KEY, BundleDescription
@@ -23,7 +23,6 @@ from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.program import exit_code_of
 
 OPSET = 17
-FINE_CHANNELS = TAP_CHANNELS // 2
 
 
 class ExportedDetector(nn.Module):
@@ -35,10 +34,8 @@ class ExportedDetector(nn.Module):
         head = self.detector.network.model[-1]
         head.export, head.format = True, "onnx"
         matrix = torch.from_numpy(weights.basis.matrix)[:, :, None, None].clone()
-        self.fine, self.coarse = (
-            nn.Parameter(matrix[:, :FINE_CHANNELS]),
-            nn.Parameter(matrix[:, FINE_CHANNELS:]),
-        )
+        fine, _ = tap_channels(weights.tensors)
+        self.fine, self.coarse = nn.Parameter(matrix[:, :fine]), nn.Parameter(matrix[:, fine:])
         self.offset = nn.Parameter(torch.from_numpy(weights.basis.offset).clone())
         self.requires_grad_(False)
 

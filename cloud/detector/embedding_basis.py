@@ -25,7 +25,7 @@ def fit_basis(
     remaining variance are kept, scaled so that the median length is 1.
 
     Args:
-        vectors: (n, 256) pooled from the embedding layers.
+        vectors: (n, channels) pooled from the embedding layers.
         groups: n labels, such as `fire/night-clear`.
         width: embedding width, at most 64.
         whitening: power, 0 to 0.5.

@@ -28,10 +28,10 @@ from messaging.taxonomy import Taxonomy, taxonomy_of
 
 Floats = npt.NDArray[np.float32]
 WEIGHTS_FILE, BUNDLE_FILE = "weights.safetensors", "model.onnx"
+# In every size of YOLOv8, 11, 12 and 26 layer 4 has stride 8 and layer 6 stride 16; sizes differ in channels.
 EMBEDDING_LAYERS = 7
 FEATURE_TAPS = (4, 6)
 FEATURE_STRIDE = 8
-TAP_CHANNELS = 256
 CARD_KEY = "card"
 _CARD = TypeAdapter(dict[str, Any])
 NETWORK, EMBEDDER, BASIS = "network.", "embedder.", "basis."
@@ -42,7 +42,7 @@ class EmbeddingBasis:
     """The public projection of pooled features: embedding = matrix @ features + offset.
 
     Attributes:
-        matrix: (d, 256) float32, d at most 64.
+        matrix: (d, channels) float32, d at most 64; channels are those of both tapped layers.
         offset: (d,) float32; centres the embeddings of public drawn scenes on the origin.
         clip_norm: length to which the vector of a track is clipped before it is counted.
     """
@@ -53,10 +53,9 @@ class EmbeddingBasis:
 
     def __post_init__(self) -> None:
         width = len(self.matrix)
-        if self.matrix.shape != (width, TAP_CHANNELS) or self.offset.shape != (width,):
+        if self.matrix.ndim != 2 or self.offset.shape != (width,):
             raise ValueError(
-                f"basis must be (d, {TAP_CHANNELS}) with offset (d,); got "
-                f"{self.matrix.shape}, {self.offset.shape}"
+                f"basis must be (d, channels) with offset (d,); got {self.matrix.shape}, {self.offset.shape}"
             )
         if not 1 <= width <= MAX_EMBEDDING or self.clip_norm <= 0:
             raise ValueError(
@@ -156,6 +155,12 @@ class DetectorWeights:
         return self.digest
 
 
+def tap_channels(tensors: Mapping[str, Floats]) -> tuple[int, int]:
+    """Channels of the two layers that embeddings are pooled from: as many as the layers after them read."""
+    fine, coarse = (tensors[f"model.{layer + 1}.conv.weight"].shape[1] for layer in FEATURE_TAPS)
+    return fine, coarse
+
+
 def layer_of(tensor: str) -> int:
     """The layer that a tensor such as `model.4.cv1.conv.weight` belongs to."""
     return int(tensor.split(".")[1])
@@ -208,6 +213,9 @@ def _check_tensors(weights: DetectorWeights) -> None:
         raise ValueError("it holds no network")
     for name in (*weights.tensors, *weights.embedder):
         layer_of(name)
+    channels, taps = weights.basis.matrix.shape[1], tap_channels(weights.tensors)
+    if channels != sum(taps):
+        raise ValueError(f"its basis is for {channels} channels, its layers have {taps[0]} and {taps[1]}")
     basis = {"basis.matrix": weights.basis.matrix, "basis.offset": weights.basis.offset}
     for name, value in {**weights.tensors, **weights.embedder, **basis}.items():
         if not np.isfinite(value).all():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cloud.detector.ultralytics.network import start_from_coco
+from cloud.detector.ultralytics.network import start_from_checkpoint
 from cloud.detector.weights import WeightsCard, read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import STARTING_WEIGHTS
@@ -19,12 +19,13 @@ def coco_start(coco: Path, out: Path, *, licence: str) -> Path:
     """Write the initial weights, in the embedding space of the shipped basis, to `out`.
 
     Raises:
-        WeightsRefused: another file than the known one, or its frozen layers do not match the shipped basis.
+        WeightsRefused: `coco` is no detection checkpoint of ultralytics, or its frozen layers do not match
+            the shipped basis.
     """
     shipped = read_weights(STARTING_WEIGHTS)
     thresholds = dict.fromkeys(DRAWN_CLASSES, THRESHOLD)
     card = WeightsCard("coco-start", DRAWN_CLASSES, thresholds, INPUT_WIDTH, INPUT_HEIGHT, licence)
-    start = start_from_coco(coco, shipped.basis, card)
+    start = start_from_checkpoint(coco, shipped.basis, card)
     if start.embedding_digest != shipped.embedding_digest:
         raise WeightsRefused(
             f"the frozen layers of {coco} give embedding {start.embedding_digest[:12]}, the shipped ones "

@@ -4,9 +4,6 @@ Networks are built from the architecture descriptions that ultralytics ships; te
 safetensors files.
 """
 
-import hashlib
-import io
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
+from cloud.detector.checkpoints import read_checkpoint
+from cloud.detector.ultralytics.architectures import architecture_of, build_network, head_classes
 from cloud.detector.weights import (
     EMBEDDING_LAYERS,
     FEATURE_TAPS,
@@ -30,16 +29,11 @@ from cloud.detector.weights import (
     layer_of,
 )
 from cloud.errors import WeightsRefused
-from messaging.errors import FileFault
-from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
-from messaging.runtime.text_files import read_bytes
 from synth.torch_device import CPU_FLOAT32, TorchDevice
 
 Floats = npt.NDArray[np.float32]
 LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
 IGNORED = ".num_batches_tracked"
-MAX_PICKLE_BYTES = 64 * 2**20
-COCO_SHA256 = "018a7ad1bf3636a03bbb074d34f2d8158d3742c4d997a448492c71726fb00240"
 
 
 class YoloNetwork:
@@ -50,12 +44,13 @@ class YoloNetwork:
         architecture: str,
         classes: int,
         *,
+        head_classes: int | None = None,
         frozen_layers: int = 0,
         keep_statistics: bool = False,
         device: TorchDevice = CPU_FLOAT32,
     ) -> None:
         self._frozen, self._keep_statistics, self._device = frozen_layers, keep_statistics, device
-        self.module = _built(architecture, classes)
+        self.module = build_network(architecture, classes, head_classes)
         self.module.args = LOSS_GAINS
         for layer in self._frozen_layers():
             layer.requires_grad_(False)
@@ -119,19 +114,6 @@ class YoloNetwork:
         return list(self.module.model[: self._frozen])
 
 
-def _built(architecture: str, classes: int) -> DetectionModel:
-    """The network of an architecture that ultralytics ships. Raises `WeightsRefused` for any other."""
-    try:
-        if not re.fullmatch(r"[a-z0-9]{1,20}", architecture):
-            raise ValueError("no name of an architecture")  # noqa: TRY301  # a path would be opened
-        return DetectionModel(f"{architecture}.yaml", nc=classes, verbose=False)
-    except Exception as error:  # ultralytics' errors have no common base but Exception
-        raise WeightsRefused(
-            f"ultralytics has no architecture {architecture!r:.60} for {classes} classes; give a weights "
-            "file of yolo11n, as training writes it"
-        ) from error
-
-
 class EmbeddingDetector(nn.Module):
     """A detector and its embedding layers; the layers that both have in common run once."""
 
@@ -144,7 +126,7 @@ class EmbeddingDetector(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, 3, h, w) RGB 0-1 -> boxes, and the tapped maps (n, 128, h/8, w/8), (n, 128, h/16, w/16)."""
+        """(n, 3, h, w) RGB 0-1 -> boxes, and the tapped maps (n, c, h/8, w/8), (n, c', h/16, w/16)."""
         with _first_outputs(self.network) as outputs:
             boxes = self.network(images)
         maps = outputs[: self.common]
@@ -154,7 +136,7 @@ class EmbeddingDetector(nn.Module):
         return boxes, fine, coarse
 
     def features(self, image: Floats) -> Floats:
-        """Tapped maps of a letterboxed RGB image (3, h, w), 0-1, on one grid of stride 8: (256, h/8, w/8)."""
+        """Tapped maps of a letterboxed RGB image (3, h, w), 0-1, on one grid of stride 8: (c, h/8, w/8)."""
         _, fine, coarse = self(torch.from_numpy(image[None]))
         stacked: Floats = torch.cat([fine, doubled(coarse)], dim=1)[0].numpy()
         return stacked
@@ -201,9 +183,11 @@ def network_of(
 ) -> YoloNetwork:
     """The trainable network that a weights file describes, on a device."""
     card = weights.card
+    classes = len(card.class_names)
     network = YoloNetwork(
         card.architecture,
-        len(card.class_names),
+        classes,
+        head_classes=head_classes(weights.tensors, classes),
         frozen_layers=frozen_layers,
         keep_statistics=keep_statistics,
         device=device,
@@ -212,25 +196,14 @@ def network_of(
     return network
 
 
-def start_from_coco(pickle: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:
-    """COCO weights in ultralytics' format, with a new head for our classes (from a fixed seed).
+def start_from_checkpoint(path: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:
+    """A checkpoint's network with a new head for the card's classes (from a fixed seed).
 
-    The file is a pickle, which runs code when opened: only the one with the known digest is. Raises
-    `WeightsRefused` for any other.
+    Raises `WeightsRefused` for a file that is no detection checkpoint of ultralytics.
     """
-    try:
-        content = read_bytes(pickle, limit_bytes=MAX_PICKLE_BYTES)
-    except FileFault as fault:
-        raise WeightsRefused(f"COCO weights {fault}") from None
-    placeholder = placeholder_of(content[:HEAD_BYTES])
-    if placeholder is not None:
-        raise WeightsRefused(f"COCO weights {pickle} {placeholder}")
-    found = hashlib.sha256(content).hexdigest()
-    if found != COCO_SHA256:
-        raise WeightsRefused(f"{pickle} has sha256 {found}; expected {COCO_SHA256} (a pickle: not opened)")
+    checkpoint = read_checkpoint(path)
+    architecture = architecture_of(checkpoint.description, path)
     torch.manual_seed(0)
-    checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
-    coco = checkpoint["model"].float().state_dict()
-    network = YoloNetwork(card.architecture, len(card.class_names))
-    network.load({name: value.numpy() for name, value in coco.items()}, partial=True)
-    return DetectorWeights(network.tensors(), basis, card)
+    network = YoloNetwork(architecture, len(card.class_names))
+    network.load(checkpoint.tensors, partial=True)
+    return DetectorWeights(network.tensors(), basis, replace(card, architecture=architecture))

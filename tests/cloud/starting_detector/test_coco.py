@@ -1,4 +1,4 @@
-"""Every detector starts from the known COCO weights, in the embedding space of the shipped one."""
+"""Every detector starts from COCO weights, in the embedding space of the shipped one."""
 
 from pathlib import Path
 
@@ -9,14 +9,16 @@ from cloud.detector.weights import read_weights
 from cloud.errors import WeightsRefused
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.starting_detector.coco import coco_start
+from tests.support.cloud.checkpoints import random_network, save_checkpoint
 
 COCO = Path(__file__).parents[4] / "shared" / "weights" / "yolo11n_coco_int8derived.pt"
 
 
-def test_another_pickle_than_the_known_one_is_not_opened(tmp_path: Path) -> None:
-    (tmp_path / "coco.pt").write_bytes(b"not a pickle of ours")
-    with pytest.raises(WeightsRefused, match="not opened"):
-        coco_start(tmp_path / "coco.pt", tmp_path / "out.safetensors", licence="AGPL-3.0-or-later")
+def test_a_checkpoint_whose_layers_do_not_match_the_shipped_basis_is_refused(tmp_path: Path) -> None:
+    other = save_checkpoint(tmp_path / "best.pt", random_network("yolo11n"))
+    with pytest.raises(WeightsRefused, match="the frozen layers of"):
+        coco_start(other, tmp_path / "out.safetensors", licence="AGPL-3.0-or-later")
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 @pytest.mark.skipif(not COCO.is_file(), reason="the COCO weights are not here")

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cloud.detector.ultralytics.network import network_of, start_from_coco
+from cloud.detector.checkpoints import read_checkpoint
+from cloud.detector.ultralytics.network import network_of, start_from_checkpoint
+from cloud.detector.weights import EMBEDDING_LAYERS
 from cloud.errors import WeightsRefused
+from tests.support.cloud.checkpoints import random_network, save_checkpoint
 from tests.support.cloud.detector_weights import small_weights
 
 
@@ -26,32 +30,15 @@ def test_weights_of_another_architecture_are_refused() -> None:
         network_of(weights.with_card(class_names=("fire",), thresholds={"fire": 0.5}))
 
 
-@pytest.mark.parametrize("architecture", ["yolo99z", "", "../../etc/passwd", "yolo11n.yaml", "a" * 99, "y\n"])
-def test_an_unknown_architecture_is_one_sentence(architecture: str) -> None:
-    with pytest.raises(WeightsRefused, match="ultralytics has no architecture") as refused:
-        network_of(small_weights().with_card(architecture=architecture))
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", "is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git-LFS pointer"),
-        (b"<html></html>", "is a web page"),
-        (b"cos\nsystem\n(Vtouch OPENED\ntR.", "a pickle: not opened"),
-        (None, "cannot be read"),
-    ],
-)
-def test_a_pickle_is_opened_only_with_the_known_digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, sentence: str
+@pytest.mark.parametrize("architecture", ["yolov8n", "yolo11s", "yolo12n", "yolo26n"])
+def test_a_start_from_a_checkpoint_keeps_its_first_layers_under_a_new_head(
+    tmp_path: Path, architecture: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "coco.pt"
-    if content is not None:
-        path.write_bytes(content)
-    weights = small_weights()
-    with pytest.raises(WeightsRefused, match=sentence) as refused:
-        start_from_coco(path, weights.basis, weights.card)
-    assert str(path) in str(refused.value)
-    assert not (tmp_path / "OPENED").exists()
+    path = save_checkpoint(tmp_path / "best.pt", random_network(architecture))
+    small = small_weights()
+    started = start_from_checkpoint(path, small.basis, small.card)
+    assert started.card.architecture == architecture
+    stored = read_checkpoint(path).tensors
+    first = started.first_layers(EMBEDDING_LAYERS)
+    assert all(np.array_equal(value, stored[name]) for name, value in first.items())
+    assert network_of(started).module.model[-1].nc == len(small.card.class_names)
