@@ -19,6 +19,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.errors import NotNow
 from messaging.resources import (
     AssignRequest,
     CameraResource,
@@ -65,18 +66,44 @@ def _state(site: SiteResource) -> str:
 @sites.command("add")
 def add_site(
     site: Annotated[str, typer.Argument(help="the site's name: small letters, digits, - and _")],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="new folder for all that the site starts with")
+    ] = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option("--camera", metavar="NAME=SOURCE", help="with --out: a camera of the site"),
+    ] = None,
+    broker_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="with --out: the port of the site's own broker")
+    ] = 4222,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Enrol a site: write its hub credentials and its trust file."""
+    """Enrol a site: write its hub credentials and trust file, with --out also its configurations."""
     from cloud.fleet.hub import enrol_site, hub_address
+    from cloud.fleet.site_folder import check_site_folder, parse_cameras, write_site_folder
     from cloud.settings import DataFolder
 
+    cameras = parse_cameras(camera or ())
+    if folder is not None:
+        check_site_folder(folder, cameras)
     with RemoteCloud.of_folder(data) as cloud:
         cloud.send("PUT", f"sites/{url_segment(site)}", SiteResource)
-    enrolment = enrol_site(DataFolder(data), site)
+    enrolment, address = enrol_site(DataFolder(data), site), hub_address(DataFolder(data))
+    if folder is not None:
+        if address is None:
+            raise NotNow(
+                "the hub has not started yet; start the cloud with `blindspot cloud run`, then repeat"
+            )
+        write_site_folder(folder, enrolment, address, cameras, broker_port=broker_port)
+        notes.print(f"site {site} is enrolled; start its broker, gate and node in {folder}:")
+        out.print(
+            f"blindspot-edge broker --site {site} --folder broker --port {broker_port}\n"
+            "blindspot-edge gate --config gate.yaml\nblindspot-edge node --config node.yaml"
+        )
+        return
     notes.print(f"site {site} is enrolled; copy these files to its gate and its node:")
     out.print(f"{enrolment.credentials}\n{enrolment.trust}")
-    if (address := hub_address(DataFolder(data))) is not None:
+    if address is not None:
         notes.print(f"its gate's hub_url is {address}")
 
 

@@ -17,7 +17,10 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.workflow import sole_process
 from cloud.cli.main import app
 from cloud.settings import ApiSettings, CloudSettings, DataFolder, FailureModeSettings
+from edge.gate.settings import GateSettings
+from edge.settings import NodeSettings
 from messaging.resources import CampaignResource
+from messaging.runtime.configuration_files import load_settings
 from messaging.trust.signing import Repository
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE, misdetection
@@ -187,14 +190,62 @@ def _site_states(data: tuple[str, str]) -> dict[str, bool]:
 
 
 def test_enrolling_a_site_prints_its_files_and_the_url_of_the_hub(cloud: RunningCloud) -> None:
-    data = ("--data", str(cloud.settings.data))
-    address = cloud.settings.folder.hub / "address.json"
-    address.parent.mkdir(exist_ok=True)
-    address.write_text(json.dumps({"url": "nats://hub.example.org:4222"}))
+    data = _with_hub_address(cloud)
     added = blindspot("sites", "add", "attic", *data)
     assert added.returncode == 0
     assert "hub_url is nats://hub.example.org:4222" in added.stderr
     assert all(Path(line).exists() for line in added.stdout.split())
+
+
+def _with_hub_address(cloud: RunningCloud) -> tuple[str, str]:
+    address = cloud.settings.folder.hub / "address.json"
+    address.parent.mkdir(exist_ok=True)
+    address.write_text(json.dumps({"url": "nats://hub.example.org:4222"}))
+    return ("--data", str(cloud.settings.data))
+
+
+def test_a_site_is_enrolled_with_a_folder_that_its_programs_accept(
+    cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, folder = _with_hub_address(cloud), tmp_path / "attic site"
+    done = blindspot(
+        "sites", "add", "attic", "--out", str(folder), "--camera", "north=rtsp://u:${PASSWORD}@10.0.0.2/a",
+        "--camera", "south=usb:0", "--broker-port", "4300", *data,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "blindspot-edge broker --site attic --folder broker --port 4300"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    monkeypatch.setenv("PASSWORD", "p")
+    node = load_settings(NodeSettings, folder / "node.yaml")
+    gate = load_settings(GateSettings, folder / "gate.yaml")
+    assert [camera.source for camera in node.cameras] == ["rtsp://u:p@10.0.0.2/a", "usb:0"]
+    assert (gate.hub_url, gate.site_url, node.broker.url) == (
+        "nats://hub.example.org:4222", "nats://127.0.0.1:4300", "nats://127.0.0.1:4300"
+    )  # fmt: skip
+    assert gate.mirror_folder == node.mirror
+    assert (folder / gate.hub_credentials).read_bytes()
+    assert (folder / node.trust).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("cameras", "sentence"),
+    [
+        ((), "a site needs a camera; add --camera NAME=SOURCE"),
+        (("--camera", "north"), "camera 'north' is not NAME=SOURCE"),
+        (("--camera", "a=usb:0", "--camera", "a=usb:1"), "camera 'a' is given twice"),
+        (("--camera", "a=usb:0"), "is not empty; choose a new folder for the site"),
+    ],
+)
+def test_a_folder_for_a_site_is_refused_before_the_site_is_enrolled(
+    cloud: RunningCloud, tmp_path: Path, cameras: tuple[str, ...], sentence: str
+) -> None:
+    data = _with_hub_address(cloud)
+    (tmp_path / "kept.txt").write_text("kept")
+    done = blindspot("sites", "add", "loft", "--out", str(tmp_path), *cameras, *data)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+    assert "loft" not in _site_states(data)
 
 
 def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:

@@ -1,0 +1,68 @@
+"""The folder with which a new site starts: credentials, trust file and the configurations of gate and node.
+
+It can be copied to the site's machine as it is: the paths in it are relative, and its programs are started in
+it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from cloud.errors import BadRequest
+from cloud.fleet.hub import Enrolment
+from messaging.runtime.atomic_files import write_secret
+
+CREDENTIALS_FILE, TRUST_FILE, GATE_FILE, NODE_FILE = "hub.creds", "trust.json", "gate.yaml", "node.yaml"
+BROKER_FOLDER, MIRROR_FOLDER = "broker", "mirror"
+
+
+def parse_cameras(values: Sequence[str]) -> dict[str, str]:
+    """Sources by camera from `NAME=SOURCE`. Raises `BadRequest` for another form or a repeated name."""
+    cameras: dict[str, str] = {}
+    for value in values:
+        name, _, source = value.partition("=")
+        if not name or not source:
+            raise BadRequest(
+                f"camera {value!r:.80} is not NAME=SOURCE; give for instance north=rtsp://HOST/STREAM"
+            )
+        if name in cameras:
+            raise BadRequest(f"camera {name!r:.40} is given twice; choose another name for one of the two")
+        cameras[name] = source
+    return cameras
+
+
+def check_site_folder(folder: Path, cameras: Mapping[str, str]) -> None:
+    """Raises `BadRequest` when the folder holds anything or no camera is given."""
+    if not cameras:
+        raise BadRequest("a site needs a camera; add --camera NAME=SOURCE")
+    if folder.exists() and any(folder.iterdir()):
+        raise BadRequest(f"{folder} is not empty; choose a new folder for the site")
+
+
+def write_site_folder(
+    folder: Path, enrolment: Enrolment, hub_url: str, cameras: Mapping[str, str], *, broker_port: int
+) -> None:
+    """Write the four files, readable by their owner only, since a camera's source may hold a password."""
+    broker_url = f"nats://127.0.0.1:{broker_port}"
+    gate = {
+        "site": enrolment.site,
+        "site_url": broker_url,
+        "site_credentials": f"{BROKER_FOLDER}/gate.nk",
+        "hub_url": hub_url,
+        "hub_credentials": CREDENTIALS_FILE,
+        "data_folder": "gate",
+        "mirror_folder": MIRROR_FOLDER,
+    }
+    node = {
+        "site": enrolment.site,
+        "data": "node",
+        "mirror": MIRROR_FOLDER,
+        "trust": TRUST_FILE,
+        "broker": {"url": broker_url, "credentials": f"{BROKER_FOLDER}/node.nk"},
+        "cameras": [{"name": name, "source": source} for name, source in cameras.items()],
+    }
+    write_secret(folder / CREDENTIALS_FILE, enrolment.credentials.read_bytes())
+    write_secret(folder / TRUST_FILE, enrolment.trust.read_bytes())
+    for name, document in ((GATE_FILE, gate), (NODE_FILE, node)):
+        write_secret(folder / name, yaml.safe_dump(document, sort_keys=False).encode())
