@@ -8,13 +8,15 @@ REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 REAL_INPUTS ?= ../shared/findings/inputs
 SOAK ?= 0
+# Test files run side by side in so many processes.
+WORKERS ?= 2
 
 # COVERAGE=1 measures branch coverage of the tests and of the programs that they start.
 COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m coverage
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble browser evidence prototypes wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes wire-format images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,7 +41,7 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(PYTEST)
+	$(PYTEST) --numprocesses $(WORKERS) --dist loadfile
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
 	$(PYTEST) -m slow -rs --ignore tests/faults
@@ -71,6 +73,9 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 
 trouble: $(STAMP)  ## trouble from the real world, by the public commands (SOAK=10: minutes of soak; REAL_INPUTS: its folder)
 	$(BIN)/python -m tests.trouble --inputs $(REAL_INPUTS) --soak-minutes $(SOAK) --out $(OUT)/figures/trouble.json
+
+rehearsal: $(STAMP)  ## docs/deploy-a-site.md, done by its own commands until a failure mode is closed (half an hour)
+	$(BIN)/python -m tests.rehearsal --out $(OUT)/figures/rehearsal.json
 
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser

@@ -1,8 +1,9 @@
 """A camera over RTSP for tests: `python3 rtsp_program.py PORT`, with the options of `--help`.
 
 Runs under the system's Python with Debian's GStreamer. The image is a grey street with a bright bar that
-moves and noise below it, at 25 frames a second. Commands on standard input, one a line: `freeze`, `thaw`,
-`still` (the bar stands, the noise goes on), `moving`, `size WIDTH HEIGHT`, `silence`, `sound`. Prints `ready`
+moves and noise below it, at 25 frames a second; with `--frames` it is a folder of JPEG images in a loop.
+Commands on standard input, one a line: `freeze`, `thaw`, `still` (the bar stands, the noise goes on),
+`moving`, `size WIDTH HEIGHT`, `silence`, `sound`; all but the last two need the grey street. Prints `ready`
 once it listens.
 """
 
@@ -63,10 +64,13 @@ class Camera:
         self._server.set_service(str(options.port))
         factory = GstRtspServer.RTSPMediaFactory()
         encoder = ENCODERS["mjpeg" if options.mjpeg else "h264"]
-        factory.set_launch(
-            f"( appsrc name=image is-live=true format=time do-timestamp=true caps={self.street.caps()} "
-            f"! {encoder.format(loss=options.loss, rate=options.rate)} )"
-        )
+        source = f"appsrc name=image is-live=true format=time do-timestamp=true caps={self.street.caps()}"
+        if options.frames:
+            source = (
+                f'multifilesrc location="{options.frames}/%05d.jpg" loop=true '
+                f"caps=image/jpeg,framerate={options.fps}/1 ! jpegdec ! videoconvert"
+            )
+        factory.set_launch(f"( {source} ! {encoder.format(loss=options.loss, rate=options.rate)} )")
         factory.set_shared(True)
         if options.udp:
             factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
@@ -99,6 +103,8 @@ class Camera:
 
     def _configure(self, factory: object, media: GstRtspServer.RTSPMedia) -> None:
         source = media.get_element().get_by_name("image")
+        if source is None:
+            return
         source.set_property("caps", Gst.Caps.from_string(self.street.caps()))
         self._sources.append(source)
         media.connect("unprepared", lambda gone: self._sources.remove(source))
@@ -135,6 +141,8 @@ if __name__ == "__main__":
     parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
     parser.add_argument("--loss", type=float, default=0.0, help="fraction of the coded images that is lost")
     parser.add_argument("--mjpeg", action="store_true")
+    parser.add_argument("--frames", help="folder of 00000.jpg, 00001.jpg ... to send in a loop")
+    parser.add_argument("--fps", type=int, default=5, help="images of --frames a second")
     parser.add_argument("--rate", type=int, default=2000, help="of H.264, in kbit/s")
     Gst.init(None)
     Camera(parser.parse_args()).run()
