@@ -100,7 +100,7 @@ def rehearse(work: Path, profile: Profile, page: Path = PAGE) -> tuple[Figure, .
             "COUNT": lambda _: str(profile.count),
         },
         log,
-        environment=dict(profile.environment),
+        cloud=profile.environment,
     )
     with ExitStack() as ending:
         camera.start()

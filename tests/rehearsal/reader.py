@@ -29,11 +29,13 @@ class Reader:
         values: what the reader sets a variable to; called when its block is reached.
         patience_s: how long the first command after a program was started is repeated until it succeeds.
         log: receives every command before it runs.
+        cloud: environment of the cloud alone, which configures it.
     """
 
     folder: Path
     values: Mapping[str, Callable[["Reader"], str]]
     log: Callable[[str], None]
+    cloud: dict[str, str] = field(default_factory=dict)
     patience_s: float = START_LIMIT_S
     environment: dict[str, str] = field(default_factory=dict)
     terminals: list[ChildProcess] = field(default_factory=list)
@@ -77,7 +79,8 @@ class Reader:
             self.log(f"$ {command} &")
             log = self.folder.parent / f"terminal-{len(self.terminals) + 1}.log"
             shell = ["bash", "-euo", "pipefail", "-c", command]
-            child = ChildProcess(shell, log=log, environment=self._environment(), folder=self.folder)
+            environment = self._environment() | (self.cloud if "cloud run" in command else {})
+            child = ChildProcess(shell, log=log, environment=environment, folder=self.folder)
             self.terminals.append(child)
         self.starting = True
 
