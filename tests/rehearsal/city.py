@@ -16,7 +16,7 @@ import torch
 
 from cloud.data.empty_streets import empty_streets
 from cloud.data.labelled_images import write_index, write_labelled
-from cloud.detector.ultralytics_yolo import network_of
+from cloud.detector.ultralytics.network import network_of
 from cloud.detector.weights import read_weights
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.starting_detector.scenes import (
