@@ -97,8 +97,9 @@ prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stab
 wire-format: $(STAMP)  ## bytes per message, beside UPER, protobuf, CBOR and JSON
 	$(BIN)/python -m messaging.wire_format.experiments.compare_encodings --out $(OUT)/figures/wire_format.json
 
-images:  ## the container image of a site's programs (CONTAINER=docker, BUILD_FLAGS=… where wanted)
+images:  ## the container images of site and cloud (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .
+	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/cloud.Containerfile -t blindspot-cloud .
 
 clean:  ## remove what was built and measured, and the environment
 	rm -rf $(VENV) $(OUT) dist build

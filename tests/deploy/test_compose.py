@@ -1,10 +1,12 @@
-"""What the compose file of a site promises: who mounts what, and who alone may leave the site."""
+"""What the compose files promise: who mounts what, who may leave the site, and what answers outside."""
 
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from cloud.settings import CloudSettings
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
 from messaging.runtime.configuration_files import load_settings
@@ -12,6 +14,7 @@ from messaging.runtime.configuration_files import load_settings
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.site.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+CLOUD: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.cloud.yaml").read_text())["services"]
 ENVIRONMENT = {"SITE": "harbour", "HUB": "nats://hub.example:4222"}
 
 
@@ -47,12 +50,31 @@ def test_node_and_gate_each_get_only_their_own_seed() -> None:
     assert [m for m in mounts("gate") if m.endswith(".nk")] == ["broker/gate.nk"]
 
 
-def test_every_program_is_unprivileged_and_cannot_change_its_image() -> None:
-    for name, service in SERVICES.items():
+@pytest.mark.parametrize("services", [SERVICES, CLOUD], ids=["site", "cloud"])
+def test_every_program_is_unprivileged_and_cannot_change_its_image(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
         assert service["user"] == "10001", name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
-        assert "ports" not in service, name
+
+
+def test_nothing_of_a_site_answers_outside_and_of_the_cloud_only_the_hub() -> None:
+    assert not [name for name, service in SERVICES.items() if "ports" in service]
+    ports = [port for service in CLOUD.values() for port in service.get("ports", ())]
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == ["4222:4222"]
+
+
+def test_the_page_reads_the_data_folder_and_the_cloud_writes_it() -> None:
+    assert CLOUD["cloud"]["volumes"][0].endswith(":/data")
+    assert [volume.rsplit("}", 1)[1] for volume in CLOUD["page"]["volumes"]] == [":/data:ro"]
+
+
+def test_the_sample_configuration_of_the_cloud_is_valid() -> None:
+    settings = load_settings(CloudSettings, DEPLOY / "cloud" / "cloud.yaml", {"HUB_HOST": "hub.example"})
+    assert (settings.hub.port, settings.hub.advertised_host) == (4222, "hub.example")
+    assert str(settings.data) == "/data"
 
 
 def test_the_sample_configurations_are_valid_and_name_mounted_places() -> None:
