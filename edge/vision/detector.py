@@ -47,9 +47,13 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image was fitted into the network's input: scaled by `scale`, then shifted (pixels)."""
+    """How an image was fitted into the network's input: scaled, then shifted (pixels).
 
-    scale: float
+    The scales of both axes differ a little where a side was rounded to whole pixels.
+    """
+
+    scale_x: float
+    scale_y: float
     shift_x: float
     shift_y: float
     width: int
@@ -57,13 +61,16 @@ class Letterbox:
 
     def to_input(self, xyxy: Floats) -> Floats:
         """Image pixels -> input pixels."""
-        return np.asarray(xyxy * np.float32(self.scale) + self._shift(), np.float32)
+        return np.asarray(xyxy * self._scale() + self._shift(), np.float32)
 
     def to_image(self, xyxy: Floats) -> Floats:
         """Input pixels -> image pixels, clipped to the image."""
-        boxes = (xyxy - self._shift()) / np.float32(self.scale)
+        boxes = (xyxy - self._shift()) / self._scale()
         limit = np.asarray([self.width, self.height] * 2, np.float32)
         return np.asarray(np.clip(boxes, 0, limit), np.float32)
+
+    def _scale(self) -> Floats:
+        return np.asarray([self.scale_x, self.scale_y] * 2, np.float32)
 
     def _shift(self) -> Floats:
         return np.asarray([self.shift_x, self.shift_y] * 2, np.float32)
@@ -83,24 +90,27 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Floats, Letterbox]
         image, (new_w, new_h), interpolation=cv2.INTER_LINEAR
     )
     blob = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
-    return blob, Letterbox(scale, left, top, w, h)
+    return blob, Letterbox(new_w / w, new_h / h, left, top, w, h)
 
 
 def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float | None) -> Detections:
-    """Head output (4 + classes, anchors) of one image -> `Detections` without embeddings, after NMS."""
+    """Head output (4 + classes, anchors) of one image -> `Detections` without embeddings, after NMS.
+
+    NMS compares whole boxes; they are clipped to the image afterwards, and those outside it are left out.
+    """
     scores = raw[4:]
     class_id = scores.argmax(axis=0)
     confidence = scores.max(axis=0)
     limits = thresholds_of(bundle)
     chosen = np.flatnonzero(confidence >= (limits[class_id] if floor is None else floor))
     centre, size = raw[:2, chosen].T, raw[2:4, chosen].T
-    xyxy = fit.to_image(np.concatenate([centre - size / 2, centre + size / 2], axis=1))
+    whole = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+    kept = non_maximum_suppression(whole, confidence[chosen], class_id[chosen], bundle.nms_iou)
+    xyxy = fit.to_image(whole[kept])
     real = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
-    chosen, xyxy = chosen[real], xyxy[real]
-    kept = non_maximum_suppression(xyxy, confidence[chosen], class_id[chosen], bundle.nms_iou)
-    rows = chosen[kept]
+    rows = chosen[kept][real]
     second = np.sort(scores[:, rows], axis=0)[-2] if len(scores) > 1 else np.zeros(len(rows), np.float32)
-    return Detections.of(xyxy[kept], confidence[rows], class_id[rows], runner_up=second)
+    return Detections.of(xyxy[real], confidence[rows], class_id[rows], runner_up=second)
 
 
 def thresholds_of(description: BundleDescription) -> Floats:

@@ -36,7 +36,14 @@ def test_the_input_is_rgb_between_0_and_1_with_grey_borders() -> None:
     assert blob.dtype == np.float32
     assert blob[:, 32, 32].tolist() == [0.0, 0.0, 1.0]
     assert blob[:, 2, 2] == pytest.approx(GREY / 255)
-    assert (fit.shift_x, fit.shift_y, fit.scale) == (0, 16, 1.0)
+    assert (fit.shift_x, fit.shift_y, fit.scale_x, fit.scale_y) == (0, 16, 1.0, 1.0)
+
+
+def test_each_axis_has_the_scale_to_which_its_side_was_rounded() -> None:
+    """558 x 640 pixels become 384 x 440: the width is 0.1 % narrower than the height's scale makes it."""
+    _, fit = letterbox(np.zeros((558, 640, 3), np.uint8), 640, 384)
+    assert (fit.scale_x, fit.scale_y) == pytest.approx((440 / 640, 384 / 558))
+    assert fit.to_image(np.asarray([[100, 0, 540, 384]], np.float32)).tolist() == [[0, 0, 640, 558]]
 
 
 def test_boxes_are_clipped_to_the_image() -> None:
@@ -62,6 +69,13 @@ def test_decoding_keeps_what_passes_the_threshold_of_its_own_class() -> None:
 def test_decoding_drops_boxes_outside_the_image() -> None:
     _, fit = letterbox(np.zeros((32, 64, 3), np.uint8), 64, 64)
     assert len(decode(_raw((30, 4, 8, 8, 0.9, 0.0)), fit, BUNDLE, None)) == 0
+
+
+def test_boxes_over_the_border_are_compared_as_a_whole() -> None:
+    """Clipped first, the two would be the same box; whole, they overlap by half."""
+    _, fit = letterbox(np.zeros((64, 64, 3), np.uint8), 64, 64)
+    raw = _raw((0, 32, 40, 20, 0.9, 0.0), (10, 32, 20, 20, 0.8, 0.0))
+    assert decode(raw, fit, BUNDLE, None).xyxy.tolist() == [[0, 22, 20, 42], [0, 22, 20, 42]]
 
 
 def test_decoding_nothing_gives_nothing() -> None:
