@@ -90,6 +90,7 @@ def campaign_stages(parts: CloudParts) -> StageTable:
         ImageStages(
             data=settings.data,
             settings=settings.synthesis,
+            evaluation=settings.evaluation,
             register=parts.register,
             datasets=parts.datasets,
             models=parts.models,
@@ -99,6 +100,7 @@ def campaign_stages(parts: CloudParts) -> StageTable:
         ModelStages(
             data=settings.data,
             training=settings.training,
+            evaluation=settings.evaluation,
             promotion=settings.promotion,
             datasets=parts.datasets,
             models=parts.models,
@@ -213,7 +215,7 @@ def _parts(
             reports, ModeStore(database), releases, settings.failure_modes, settings.taxonomy
         ),
         datasets=DatasetRegister(settings.folder.datasets),
-        models=ModelFiles(settings.folder.models),
+        models=ModelFiles(settings.folder.models, settings.evaluation.providers),
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
         metrics=CloudMetrics(),

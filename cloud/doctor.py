@@ -18,6 +18,7 @@ from cloud.errors import StoreUnavailable
 from cloud.settings import CloudSettings, DataFolder
 from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS, shipped
 from cloud.store.database import inspected_database
+from edge.vision.runtime_package import runtime_package
 from messaging.cloud_address import read_token
 from messaging.errors import FileFault
 from messaging.nats.broker import find_server
@@ -53,6 +54,7 @@ def examine(settings: CloudSettings) -> list[CheckResult]:
 def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[CheckResult]:
     """What must hold before the cloud starts; `ports` are not free while a cloud of ours runs."""
     folder = settings.folder
+    yield opened("onnxruntime", runtime_package)
     yield opened("broker", lambda: str(find_server()))
     yield writable_folder("data folder", folder.root)
     if ports:

@@ -21,8 +21,10 @@ from pydantic import (
 
 from messaging.errors import ConfigurationError
 from messaging.fields import Slug, UnitFloat
+from messaging.reports import ExecutionProvider
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, read_taxonomy, taxonomy_of
+from synth.device_names import AUTO, DeviceName, Precision
 
 Seconds = Annotated[float, Field(gt=0.0)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
@@ -115,6 +117,9 @@ class SynthesisSettings(_Section):
 class TrainingSettings(_Section):
     """The fine-tuning recipe; see `cloud.training.plan.Recipe` and `TrainingPlan`.
 
+    `device` is `auto` (a card if there is one), `cpu`, `cuda`, `cuda:N` or `mps`; `precision` is `auto`,
+    `float32`, `bfloat16` or `float16`.
+
     The generated images of the last `earlier_campaigns` campaigns are in the training set too, so that their
     effect is not forgotten.
     """
@@ -129,7 +134,19 @@ class TrainingSettings(_Section):
     streets: int = Field(default=90, ge=0)
     earlier_campaigns: int = Field(default=3, ge=0)
     precision_margin: UnitFloat = 0.03
+    device: DeviceName = AUTO
+    precision: Precision = AUTO
     threads: int = Field(default=2, ge=1)
+
+
+class EvaluationSettings(_Section):
+    """Where detectors run that judge generated images or are evaluated.
+
+    `providers`: execution providers of ONNX Runtime, the best first (`tensorrt`, `cuda`, `openvino`,
+    `coreml`, `cpu`); empty means all that the installed runtime has, except TensorRT.
+    """
+
+    providers: tuple[ExecutionProvider, ...] = ()
 
 
 class PromotionSettings(_Section):
@@ -214,6 +231,7 @@ class CloudSettings(_Section):
     failure_modes: FailureModeSettings = FailureModeSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
     rollout: RolloutSettings = RolloutSettings()
     campaign: CampaignSettings = CampaignSettings()

@@ -21,14 +21,13 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
-from edge.start_checks import broker_link, needed, read_trust
+from edge.start_checks import broker_link, needed, open_detector, read_trust
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.weights_store import WeightsStore
 from edge.vision.detector import Detector
-from edge.vision.onnx_detector import OnnxDetector
 from messaging.bus import Bus
 from messaging.errors import StartRefused
 from messaging.nats.bus import NatsBus
@@ -45,7 +44,7 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
     metrics, new_id = NodeMetrics(), ids_of_a_run()
     detector = SwappableDetector(
-        lambda data: OnnxDetector(data, threads=settings.detector_threads),
+        lambda data: open_detector(data, settings),
         SwapPolicy(latency_factor=settings.updates.latency_factor),
     )
     teacher = _teacher(settings)
@@ -168,7 +167,7 @@ def _teacher(settings: NodeSettings) -> Detector | None:
     path = settings.teacher.bundle
     if path is None:
         return None
-    return OnnxDetector(path, threads=settings.detector_threads)
+    return open_detector(path, settings)
 
 
 async def _connect(settings: NodeSettings) -> Bus:

@@ -88,11 +88,10 @@ def doctor(
     found = examine(config, gate=gate_config, broker_folder=broker_folder)
     results = [replace(result, detail=masked_text(result.detail)) for result in found]
     if as_json:
-        out.print_json(json.dumps({r.name: {"ok": r.ok, "detail": r.detail} for r in results}))
+        out.print_json(json.dumps({result.name: result.as_values() for result in results}))
     else:
         for result in results:
-            mark = ("   ok", "green") if result.ok else ("FAULT", "red")
-            out.print_line(mark, f"  {result.name}: {result.detail}")
+            out.print_line(result.mark, f"  {result.name}: {result.detail}")
     if not all(result.ok for result in results):
         raise typer.Exit(ExitCode.UNHEALTHY)
 

@@ -14,7 +14,7 @@ from edge.errors import EdgeError
 from edge.gate import start_checks as gate_checks
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
-from edge.vision.onnx_detector import CPU, available_providers
+from edge.vision.runtime_package import runtime_package
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
 from messaging.nats.site_broker import broker_checks
@@ -33,13 +33,15 @@ def examine(
 ) -> list[CheckResult]:
     """Check this machine and, of each program with a configuration, everything that it names."""
     results = [
-        opened("onnxruntime", _providers),
+        opened("onnxruntime", runtime_package),
         opened("H.264 video", lambda: _decoded("probe.h264", H264_IMAGE)),
         opened("MJPEG video", lambda: _decoded("probe.avi", _mjpeg_video())),
         opened("nats-server", lambda: str(find_server())),
         _lean(),
     ]
-    if config is not None:
+    if config is None:
+        results.append(node_checks.execution_provider(()))
+    else:
         results += _configured("configuration", NodeSettings, config, node_checks.needed, node_checks.named)
     if gate is not None:
         results += _configured(
@@ -48,13 +50,6 @@ def examine(
     if broker_folder is not None:
         results += broker_checks(broker_folder, host="127.0.0.1", port=0)
     return results
-
-
-def _providers() -> str:
-    providers = available_providers()
-    if CPU not in providers:
-        raise EdgeError(f"ONNX Runtime offers no {CPU}, only {', '.join(providers)}; reinstall onnxruntime")
-    return ", ".join(providers)
 
 
 def _decoded(name: str, video: bytes) -> str:

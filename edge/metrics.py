@@ -6,6 +6,9 @@ carries a track or a place.
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from edge.vision.providers import GrantedProvider
+from messaging.reports import ExecutionProvider
+
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 
@@ -48,6 +51,17 @@ class NodeMetrics:
         self.model = Gauge(
             f"{prefix}_model_info", "The model in service", ["digest"], registry=self._registry
         )
+        self.provider = Gauge(
+            f"{prefix}_execution_provider",
+            "1 for the provider that the model in service runs on",
+            ["provider"],
+            registry=self._registry,
+        )
+        self.provider_fallback = Gauge(
+            f"{prefix}_execution_provider_fallback",
+            "1 while the model in service runs on another provider than the preferred one",
+            registry=self._registry,
+        )
         self.first_frame_s = Gauge(
             f"{prefix}_first_frame_seconds",
             "From the start of the process to the first processed frame",
@@ -72,6 +86,12 @@ class NodeMetrics:
             ["camera"],
             registry=self._registry,
         )
+
+    def note_provider(self, granted: GrantedProvider) -> None:
+        """Set the gauges of the execution provider."""
+        for provider in ExecutionProvider:
+            self.provider.labels(provider).set(provider == granted.provider)
+        self.provider_fallback.set(granted.fallback)
 
     def exposition(self) -> bytes:
         """Text for a scrape."""

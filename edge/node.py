@@ -250,7 +250,9 @@ class Node:
             return
         self._last_state, self._beat_s = alive, now_s
         active, previous, staged = parts.store.active(), parts.store.previous(), parts.store.staged()
-        counts = parts.outbox.counts
+        counts, granted = parts.outbox.counts, parts.detector.provider
+        if granted is not None:
+            parts.metrics.note_provider(granted)
         self._send(
             [
                 Heartbeat(
@@ -258,6 +260,8 @@ class Node:
                     previous_digest=previous.digest if previous else None,
                     candidate_digest=staged.digest if staged else None,
                     channel=Channel.TRIAL if staged else Channel.SERVICE if active else None,
+                    provider=granted.provider if granted else None,
+                    provider_wanted=granted.wanted if granted else None,
                     uptime_s=int(time.monotonic() - self._started),
                     resident_mb=round(resident_mb(), 1),
                     outbox_messages=counts.waiting,
@@ -276,7 +280,11 @@ class Node:
         """What makes a heartbeat worth sending: models, and what each camera gives."""
         store, cameras = self._parts.store, self._parts.cameras
         models = (store.active(), store.previous(), store.staged())
-        return (*models, *((camera.health.frames, camera.health.connected) for camera in cameras))
+        return (
+            *models,
+            self._parts.detector.provider,
+            *((camera.health.frames, camera.health.connected) for camera in cameras),
+        )
 
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.fields import Slug
+from messaging.reports import ExecutionProvider
 from messaging.runtime.addresses import masked_address, masked_values
 
 
@@ -147,7 +148,12 @@ class UpdateSettings(_Section):
 
 
 class NodeSettings(_Section):
-    """The whole configuration."""
+    """The whole configuration.
+
+    `providers` are execution providers of ONNX Runtime for all models, the best first: `tensorrt`, `cuda`,
+    `openvino`, `coreml`, `cpu`. Empty means all that the installed runtime has, except TensorRT. A model
+    runs on none that is not in the list.
+    """
 
     site: Slug
     data: Path
@@ -163,6 +169,7 @@ class NodeSettings(_Section):
     page_host: str = "127.0.0.1"
     page_port: int | None = Field(default=None, ge=0, le=65535)
     detector_threads: int = Field(default=1, ge=1, le=64)
+    providers: tuple[ExecutionProvider, ...] = ()
 
     @model_validator(mode="after")
     def _camera_names_differ(self) -> Self:

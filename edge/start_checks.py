@@ -7,7 +7,8 @@ first frame, models load, the broker accepts the credentials. The doctor prints 
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,13 +24,14 @@ from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
 from edge.updates.incoming_orders import read_checked
 from edge.updates.weights_state import WeightsState, read_state
-from edge.vision.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector, granted_provider
+from edge.vision.providers import GrantedProvider
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import read_key
 from messaging.nats.subjects import inbox_prefix
-from messaging.reports import HazardEvent
+from messaging.reports import ExecutionProvider, HazardEvent
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
@@ -69,11 +71,30 @@ def broker_link(settings: NodeSettings) -> Link:
     )
 
 
+def open_detector(bundle: Path | bytes, settings: NodeSettings) -> OnnxDetector:
+    """A model on the node's execution providers. Raises `BundleRefused`."""
+    return OnnxDetector(bundle, providers=settings.providers, threads=settings.detector_threads)
+
+
 def needed(settings: NodeSettings) -> Iterator[CheckResult]:
-    """What must hold before the node starts: its data folder, trust file and state files."""
+    """What must hold before the node starts: data folder, trust file, state files, a provider for models."""
     yield writable_folder("data folder", settings.data)
     yield opened("trust file", lambda: _parsed_trust(settings.trust))
     yield opened("models", lambda: _models(settings))
+    yield execution_provider(settings.providers)
+
+
+def execution_provider(providers: Sequence[ExecutionProvider]) -> CheckResult:
+    """The execution provider that models would run on; a warning if it is not the preferred one."""
+    granted: GrantedProvider | None = None
+
+    def tried() -> str:
+        nonlocal granted
+        granted = granted_provider(providers)
+        return str(granted)
+
+    result = opened("execution provider", tried)
+    return replace(result, warning=granted is not None and granted.fallback)
 
 
 def named(settings: NodeSettings) -> Iterator[CheckResult]:
@@ -162,12 +183,12 @@ async def _broker(settings: NodeSettings) -> str:
 
 
 def _teacher(settings: NodeSettings, bundle: Path) -> str:
-    teacher = OnnxDetector(bundle, threads=settings.detector_threads)
+    teacher = open_detector(bundle, settings)
     names, active = teacher.description.class_names, _weights(settings).active
     if active is None:
         return f"{bundle}: {', '.join(names)}"
     path = settings.data / "weights" / "models" / f"{active.digest}.onnx"
-    service = OnnxDetector(read_checked(path, active), threads=settings.detector_threads).description
+    service = open_detector(read_checked(path, active), settings).description
     shared = [name for name in names if name in service.class_names]
     if not shared:
         raise BundleRefused(

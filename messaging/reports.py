@@ -288,6 +288,16 @@ class SwapReceipt(Report):
     at_utc: UtcSeconds
 
 
+class ExecutionProvider(StrEnum):
+    """The part of ONNX Runtime that runs a model on one kind of hardware."""
+
+    TENSORRT = "tensorrt"
+    CUDA = "cuda"
+    OPENVINO = "openvino"
+    COREML = "coreml"
+    CPU = "cpu"
+
+
 class CameraHealth(Report):
     """Counters of one camera since the node started, and its latest metrics."""
 
@@ -308,12 +318,17 @@ class CameraHealth(Report):
 
 
 class Heartbeat(Report):
-    """A site's state; only the latest is kept."""
+    """A site's state; only the latest is kept.
+
+    `provider` runs the model; it differs from `provider_wanted` when that could not be used.
+    """
 
     model_digest: Digest | None
     previous_digest: Digest | None
     candidate_digest: Digest | None
     channel: Channel | None
+    provider: ExecutionProvider | None = None
+    provider_wanted: ExecutionProvider | None = None
     uptime_s: Count
     resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), Grid(0.1)]
     outbox_messages: Count

@@ -83,7 +83,10 @@ class CameraResource(Resource):
 
 
 class SiteResource(Resource):
-    """One site: its models, its last heartbeat, and the messages that wait to leave it."""
+    """One site: its models, its last heartbeat, and the messages that wait to leave it.
+
+    `provider` is the execution provider of its model, `provider_wanted` the one that it prefers.
+    """
 
     site: str
     online: bool
@@ -92,6 +95,8 @@ class SiteResource(Resource):
     model_digest: str | None = None
     candidate_digest: str | None = None
     channel: str | None = None
+    provider: str | None = None
+    provider_wanted: str | None = None
     uptime_s: int | None = None
     resident_mb: float | None = None
     outbox_messages: int | None = None
@@ -99,6 +104,13 @@ class SiteResource(Resource):
     epsilon_spent: float | None = None
     cameras: int = 0
     ledger_n: int = 0
+
+    @property
+    def fallback(self) -> str | None:
+        """That its model runs on another execution provider than the preferred one; None if it does not."""
+        if self.provider == self.provider_wanted:
+            return None
+        return f"on {self.provider} instead of {self.provider_wanted}"
 
 
 class HazardResource(Resource):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.vision.detector import Detector
+from messaging.reports import ExecutionProvider
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -287,7 +288,10 @@ def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
     order = read_order(given.order, DEFAULT_TAXONOMY.names)
     held_facts(given.out)
     backgrounds = FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds()
-    judges = Judges(detector=_open_detector(given.detector), reference=_open_detector(given.reference))
+    judges = Judges(
+        detector=_open_detector(given.detector, given.providers),
+        reference=_open_detector(given.reference, given.providers),
+    )
     done = run_order(
         order,
         out=given.out,
@@ -309,6 +313,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--detector", type=Path, help="bundle of the detector whose embedding the prototype is in"
     )
     parser.add_argument("--reference", type=Path, help="bundle that confirms boxes; not the trained one")
+    parser.add_argument(
+        "--providers",
+        nargs="*",
+        default=(),
+        type=ExecutionProvider,
+        help="execution providers of the detectors, the best first; else the best that the runtime has",
+    )
     parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else drawn streets")
     return parser.parse_args(arguments)
 
@@ -319,10 +330,10 @@ def _open_generator(name: str | None, licence: str) -> Generator:
     return DiffusionGenerator.from_name(name, licence=licence)
 
 
-def _open_detector(bundle: Path | None) -> Detector | None:
+def _open_detector(bundle: Path | None, providers: Sequence[ExecutionProvider]) -> Detector | None:
     from edge.vision.onnx_detector import OnnxDetector
 
-    return None if bundle is None else OnnxDetector(bundle)
+    return None if bundle is None else OnnxDetector(bundle, providers=providers)
 
 
 def _log_progress(progress: Progress) -> None:

@@ -24,7 +24,7 @@ from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import ModuleRun, run_modules
-from cloud.settings import SynthesisSettings
+from cloud.settings import EvaluationSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import SyntheticImage
@@ -42,6 +42,7 @@ class ImageStages:
 
     data: Path
     settings: SynthesisSettings
+    evaluation: EvaluationSettings
     register: ModeRegister
     datasets: DatasetRegister
     models: ModelFiles
@@ -97,7 +98,7 @@ class ImageStages:
 
     def _judges(self, work: StageWork) -> list[str]:
         """Arguments of `synth.run`: generator, detector (for prototypes), reference detector, backgrounds."""
-        arguments = []
+        arguments = ["--providers", *self.evaluation.providers]
         if self.settings.generator is not None:
             arguments += ["--generator", self.settings.generator]
         incumbent = work.campaign.plan.incumbent_digest

@@ -27,7 +27,7 @@ from cloud.failure_modes.rules import ModeKey
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.metrics import CloudMetrics
-from cloud.settings import PromotionSettings, TrainingSettings
+from cloud.settings import EvaluationSettings, PromotionSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignStage, EvaluationRow
 from cloud.store.release_store import ReleaseStore
@@ -45,6 +45,7 @@ class ModelStages:
 
     data: Path
     training: TrainingSettings
+    evaluation: EvaluationSettings
     promotion: PromotionSettings
     datasets: DatasetRegister
     models: ModelFiles
@@ -111,6 +112,9 @@ class ModelStages:
             real_only_epochs=1 if epochs > 2 else 0,
             seed=work.campaign.plan.seed or 0,
             threads=training.threads,
+            device=training.device,
+            precision=training.precision,
+            providers=self.evaluation.providers,
         )
 
     def evaluate(self, work: StageWork) -> StageResult:

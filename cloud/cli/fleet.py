@@ -60,7 +60,9 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 def _state(site: SiteResource) -> str:
     if site.revoked:
         return "revoked"
-    return "online" if site.online else "offline"
+    if not site.online:
+        return "offline"
+    return "online" if site.fallback is None else f"online, {site.fallback}"
 
 
 @sites.command("add")

@@ -74,10 +74,10 @@ def doctor(
     except ConfigurationError as error:
         results = [CheckResult("configuration", False, str(error))]
     if as_json:
-        print_json({one.name: {"ok": one.ok, "detail": one.detail} for one in results})
+        print_json({one.name: one.as_values() for one in results})
     else:
         for one in results:
-            out.print_line(("ok   ", "green") if one.ok else ("FAULT", "red"), f"  {one.name}: {one.detail}")
+            out.print_line(one.mark, f"  {one.name}: {one.detail}")
     if not all(one.ok for one in results):
         raise typer.Exit(ExitCode.UNHEALTHY)
 

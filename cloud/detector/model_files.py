@@ -6,7 +6,7 @@ parent of the next. Files are copied once and never changed.
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cloud.detector.weights import BUNDLE_FILE, WEIGHTS_FILE
@@ -14,14 +14,15 @@ from cloud.errors import NotKnown, WeightsRefused
 from cloud.module_runs import run_module
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
+from messaging.reports import ExecutionProvider
 from messaging.runtime.atomic_files import write_atomically
 
 
 class ModelFiles:
-    """The models of one data folder."""
+    """The models of one data folder, run on execution providers by preference (none: the best there is)."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, providers: Sequence[ExecutionProvider] = ()) -> None:
+        self._root, self._providers = root, tuple(providers)
 
     def bundle(self, digest: str) -> Path:
         """A model's bundle. Raises `NotKnown`, also when the file is damaged."""
@@ -69,7 +70,7 @@ class ModelFiles:
 
     def detector(self, digest: str) -> OnnxDetector:
         """A model's bundle, loaded as sites load it. Raises `NotKnown`."""
-        return OnnxDetector(self.bundle(digest))
+        return OnnxDetector(self.bundle(digest), providers=self._providers)
 
     def _is_whole(self, folder: Path, digest: str) -> bool:
         """Whether both files are there and the bundle has the digest that names the folder."""

@@ -259,10 +259,10 @@ def calibrated(
     """
     if not folders:
         return weights
-    own = OnnxDetector(bundle_bytes(weights))
+    own = OnnxDetector(bundle_bytes(weights), providers=recipe.providers)
     if recipe.precision_margin is None:
         return weights.with_card(thresholds=choose_thresholds(own, _opened(folders)), calibrated_on=())
-    before = OnnxDetector(bundle_bytes(parent))
+    before = OnnxDetector(bundle_bytes(parent), providers=recipe.providers)
     names = tuple(sorted(folder.name for folder in folders))
     again = parent.card.calibrated_on == names
     chosen = thresholds_as_precise(own, before, _opened(folders), margin=recipe.precision_margin, again=again)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
 from messaging.errors import FileFault
+from messaging.reports import ExecutionProvider
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.state_files import StateFile
@@ -52,6 +53,7 @@ class Recipe:
         keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
             lower the recall under all others.
         device: where torch trains, and in which `precision`; see `synth.torch_device.choose_device`.
+        providers: where the detectors run for the choice of thresholds; see `EvaluationSettings`.
     """
 
     epochs: int
@@ -69,6 +71,7 @@ class Recipe:
     keep_statistics: bool = False
     device: DeviceName = AUTO
     precision: Precision = AUTO
+    providers: tuple[ExecutionProvider, ...] = ()
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:

@@ -42,7 +42,14 @@ def _site(site: SiteResource, now: float) -> Html:
 def _state(site: SiteResource) -> Html:
     if site.revoked:
         return pill("revoked", "bad")
-    return pill("online", "good") if site.online else pill("offline", "bad")
+    if not site.online:
+        return pill("offline", "bad")
+    online = pill("online", "good")
+    return (
+        online
+        if site.fallback is None
+        else element("td", online, element("span", f" {site.fallback}", cls="rest"))
+    )
 
 
 def _model(site: SiteResource) -> Html:

@@ -19,6 +19,7 @@ import numpy as np
 from edge.errors import BundleRefused, CandidateRefused, DetectorError, UnsafeGraph
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector, Image
+from edge.vision.providers import GrantedProvider
 from messaging.releases import BundleDescription
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
@@ -93,6 +94,11 @@ class SwappableDetector:
     def digest(self) -> str:
         """The digest of the model in service. Raises `DetectorError` before the first one."""
         return self._present().digest
+
+    @property
+    def provider(self) -> GrantedProvider | None:
+        """The execution provider of the model in service; None before the first one."""
+        return None if self._current is None else self._current.provider
 
     @property
     def probation_s(self) -> float | None:
@@ -289,6 +295,11 @@ class PinnedModel:
     def digest(self) -> str:
         """See `Detector`."""
         return self.model.digest
+
+    @property
+    def provider(self) -> GrantedProvider:
+        """See `Detector`."""
+        return self.model.provider
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         """See `Detector`."""

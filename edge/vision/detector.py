@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from edge.errors import BundleRefused
 from edge.vision.detections import Detections, Floats, non_maximum_suppression
+from edge.vision.providers import GrantedProvider
 from messaging.releases import METADATA_KEY, BundleDescription
 
 Image = npt.NDArray[np.uint8]
@@ -33,6 +34,10 @@ class Detector(Protocol):
     @property
     def digest(self) -> str:
         """sha256 hex of the bundle file."""
+
+    @property
+    def provider(self) -> GrantedProvider:
+        """The execution provider that it runs on."""
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         """One `Detections` per image, in its own pixels, with embeddings.

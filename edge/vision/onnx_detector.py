@@ -4,7 +4,11 @@ A bundle is read, inspected, compared with its own description and run once on a
 as loaded. One thread at a time may use it. It uses neither disk nor network after loading.
 """
 
+import base64
+import contextlib
 import hashlib
+import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +20,26 @@ from edge.errors import BundleRefused, DetectorError
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import BUNDLE_REMEDY, Image, Letterbox, decode, describe, letterbox, roi_align
 from edge.vision.onnx_file import refuse_unsafe
+from edge.vision.providers import (
+    RUNTIME_NAMES,
+    GrantedProvider,
+    granted_of,
+    preference_of,
+    runtime_providers,
+)
 from messaging.errors import FileFault
 from messaging.releases import BundleDescription
+from messaging.reports import ExecutionProvider
 from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
 from messaging.runtime.text_files import read_bytes
 
-CPU = "CPUExecutionProvider"
+logger = logging.getLogger(__name__)
+
+# MaxPool over (1, 3, 8, 8), which every execution provider computes.
+_ONE_LAYER = (
+    "CAg6ZQomCgF4EgF5IgdNYXhQb29sKhUKDGtlcm5lbF9zaGFwZUACQAKgAQcSAWdaGwoBeBIWChQIARIQCgIIAQoCCAMKAggICgIICGIbCgF5"
+    "EhYKFAgBEhAKAggBCgIIAwoCCAcKAggHQgQKABAR"
+)
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 _REASON_LENGTH = 200
 
@@ -29,26 +47,37 @@ _REASON_LENGTH = 200
 class OnnxDetector:
     """A detector bundle on ONNX Runtime; implements `edge.vision.detector.Detector`."""
 
-    def __init__(self, bundle: Path | bytes, *, providers: Sequence[str] = (CPU,), threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Path | bytes, *, providers: Sequence[ExecutionProvider] = (), threads: int = 1
+    ) -> None:
         """Load a bundle.
 
         Args:
             bundle: the file, or its bytes.
-            providers: execution providers in order of preference; the first must be granted.
+            providers: execution providers in order of preference; none: all that the runtime has.
             threads: threads of one inference.
 
         Raises:
-            BundleRefused: the file is unreadable, not self-contained, breaks the contract, or the wanted
-                provider is not available.
+            BundleRefused: the file is unreadable, not self-contained, breaks the contract, or none of the
+                providers can be used.
         """
         origin = str(bundle) if isinstance(bundle, Path) else f"bundle of {len(bundle)} bytes"
         content = _read(bundle, origin)
         refuse_unsafe(content, origin)
         self._digest = hashlib.sha256(content).hexdigest()
-        self._session = _session(content, origin, providers, threads)
+        self._session, self._provider = _session(content, origin, providers, threads)
         self._description = describe(_metadata(self._session, origin), origin)
         self._input = _check_contract(self._session, self._description, origin)
         self._try_once(origin)
+        if self._provider.fallback:
+            logger.warning(
+                "detector %s (%s) runs on %s", self.description.name, self.digest[:12], self.provider
+            )
+
+    @property
+    def provider(self) -> GrantedProvider:
+        """The execution provider that it runs on, and the one that was preferred."""
+        return self._provider
 
     @property
     def description(self) -> BundleDescription:
@@ -149,35 +178,32 @@ def _read(bundle: Path | bytes, origin: str) -> bytes:
     return content
 
 
-def available_providers() -> tuple[str, ...]:
-    """Execution providers of the installed runtime, best first."""
-    return tuple(ort.get_available_providers())
+def granted_provider(providers: Sequence[ExecutionProvider]) -> GrantedProvider:
+    """The provider that a model would run on, tried with a model of one layer. Raises `BundleRefused`."""
+    return _session(base64.b64decode(_ONE_LAYER), "a model of one layer", providers, 1)[1]
 
 
-def _session(content: bytes, origin: str, providers: Sequence[str], threads: int) -> ort.InferenceSession:
-    missing = [p for p in providers if p not in ort.get_available_providers()]
-    if missing or not providers:
-        raise BundleRefused(
-            f"execution provider {', '.join(missing) or '(none named)'} is not installed; this machine has "
-            f"{', '.join(ort.get_available_providers())}"
-        )
+def _session(
+    content: bytes, origin: str, providers: Sequence[ExecutionProvider], threads: int
+) -> tuple[ort.InferenceSession, GrantedProvider]:
+    available = ort.get_available_providers()
+    preference = preference_of(providers, available)
+    wanted = runtime_providers(preference, available, threads)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(content, options, providers=list(providers))
+        with contextlib.redirect_stdout(sys.stderr):  # the runtime prints why a provider cannot be used
+            if RUNTIME_NAMES[ExecutionProvider.CUDA] in available:
+                ort.preload_dlls()
+            session = ort.InferenceSession(content, options, providers=wanted)
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         raise BundleRefused(
             f"{origin} is refused by ONNX Runtime {ort.__version__} ({_reason(error)}); it may be damaged, "
             f"or of a later version of ONNX: {BUNDLE_REMEDY}"
         ) from error
-    if session.get_providers()[0] != providers[0]:
-        raise BundleRefused(
-            f"execution provider {providers[0]} was asked for but {session.get_providers()[0]} was granted; "
-            "check its driver and options"
-        )
-    return session
+    return session, granted_of(preference, session.get_providers())
 
 
 def _metadata(session: ort.InferenceSession, origin: str) -> dict[str, str]:

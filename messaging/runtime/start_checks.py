@@ -24,11 +24,26 @@ FUTURE_LIMIT_S = 300.0
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one check: `detail` is a version, path or measurement, or the fault and its remedy."""
+    """The result of one check: `detail` is a version, path or measurement, or the fault and its remedy.
+
+    With `warning` the program runs, but not as configured or not as fast as it could.
+    """
 
     name: str
     ok: bool
     detail: str
+    warning: bool = False
+
+    def as_values(self) -> dict[str, bool | str]:
+        """The result for programs, without its name."""
+        return {"ok": self.ok, "warning": self.warning, "detail": self.detail}
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """Its mark in a doctor's list, and the colour of it."""
+        if not self.ok:
+            return "FAULT", "red"
+        return (" WARN", "yellow") if self.warning else ("   ok", "green")
 
 
 def require(results: Iterable[CheckResult]) -> None:

@@ -88,3 +88,14 @@ def test_the_store_is_a_file_of_the_data_folder_or_what_its_url_names(tmp_path: 
         ConfigurationError, match=r"\$\{PASSWORD\} is not set; export PASSWORD or PASSWORD_FILE"
     ):
         read(text)
+
+
+def test_devices_and_providers_are_names_of_a_list() -> None:
+    settings = read(
+        "training: {device: 'cuda:1', precision: float16}\nevaluation: {providers: [cuda, cpu]}\n"
+    )
+    assert (settings.training.device, settings.training.precision) == ("cuda:1", "float16")
+    assert settings.evaluation.providers == ("cuda", "cpu")
+    for text in ("training: {device: gpu}", "training: {precision: half}", "evaluation: {providers: [gpu]}"):
+        with pytest.raises(ConfigurationError, match=r"cloud\.yaml line 1"):
+            read(text)

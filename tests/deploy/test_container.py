@@ -58,9 +58,11 @@ def test_a_fresh_container_is_healthy_by_its_own_doctor() -> None:
     assert result.returncode == 0, result.stderr
     assert {name: finding["ok"] for name, finding in findings.items()} == {
         "onnxruntime": True,
-        "video": True,
+        "H.264 video": True,
+        "MJPEG video": True,
         "nats-server": True,
         "lean": True,
+        "execution provider": True,
     }
 
 

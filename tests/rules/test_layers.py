@@ -1,6 +1,7 @@
 """Import layers: order of packages and of floors inside them, one place for each library."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -73,9 +74,26 @@ def test_each_heavy_library_has_one_place(library: str) -> None:
     assert not wrong
 
 
-def test_the_edge_extra_names_no_training_library() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert not [line for line in extras["edge"] for name in EDGE_NEVER if line.startswith(name)]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def _requirements(extra: str) -> list[str]:
+    """The requirements of an extra, those of the extras that it includes among them."""
+    lines = []
+    for line in EXTRAS[extra]:
+        included = re.fullmatch(r"blindspot\[(.+)\]", line)
+        lines += _requirements(included[1]) if included else [line]
+    return lines
+
+
+@pytest.mark.parametrize("extra", ["edge", "edge-openvino", "edge-gpu"])
+def test_the_extras_of_the_edge_name_no_training_library(extra: str) -> None:
+    assert not [line for line in _requirements(extra) for name in EDGE_NEVER if line.startswith(name)]
+
+
+@pytest.mark.parametrize("extra", ["edge", "edge-openvino", "edge-gpu", "cloud", "cloud-gpu"])
+def test_an_extra_has_one_package_of_the_runtime(extra: str) -> None:
+    assert sum(line.startswith("onnxruntime") for line in _requirements(extra)) == 1
 
 
 def test_every_module_of_the_edge_imports_with_torch_absent() -> None:

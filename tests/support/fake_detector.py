@@ -10,10 +10,13 @@ import numpy as np
 from edge.errors import BundleRefused, DetectorError, UnsafeGraph
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
+from edge.vision.providers import GrantedProvider
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription
+from messaging.reports import ExecutionProvider
 from messaging.taxonomy import taxonomy_of
 
+ON_CPU = GrantedProvider(ExecutionProvider.CPU, ExecutionProvider.CPU)
 CLASSES = ("fire", "smoke", "pothole")
 
 
@@ -54,6 +57,7 @@ class FakeDetector:
     description: BundleDescription
     digest: str
     kind: str = "good"
+    provider: GrantedProvider = ON_CPU
     script: list[Detections] = field(default_factory=list)
     calls: int = 0
 

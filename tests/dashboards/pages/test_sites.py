@@ -33,6 +33,11 @@ def test_a_site_that_is_lost_or_revoked_is_not_online(site: SiteResource, state:
     assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "never", "–", "0"]
 
 
+def test_a_site_whose_model_runs_on_another_provider_than_preferred_says_so() -> None:
+    slow = SITE.model_copy(update={"provider": "cpu", "provider_wanted": "cuda"})
+    assert row(sites.section(snapshot(sites=(slow,))), "site-north")[1] == "online on cpu instead of cuda"
+
+
 def test_a_camera_has_rate_latency_and_counts() -> None:
     markup = sites.section(snapshot(sites=(SITE,), cameras=(CAMERA,)))
     assert row(markup, "camera-north-bridge") == [

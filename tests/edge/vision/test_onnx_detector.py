@@ -11,8 +11,10 @@ from onnx import helper, numpy_helper
 
 from edge.errors import BundleRefused, DetectorError, UnsafeGraph
 from edge.vision.detector import Detector
-from edge.vision.onnx_detector import OnnxDetector
+from edge.vision.onnx_detector import OnnxDetector, granted_provider
+from edge.vision.providers import GrantedProvider
 from messaging.releases import METADATA_KEY
+from messaging.reports import ExecutionProvider
 from tests.support.edge.tiny_bundles import tiny_bundle, tiny_description
 
 
@@ -205,9 +207,23 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
         OnnxDetector(tmp_path / "gone.onnx")
 
 
-def test_a_provider_that_is_not_installed_is_refused_and_never_replaced() -> None:
-    with pytest.raises(BundleRefused, match="CUDAExecutionProvider is not installed"):
-        OnnxDetector(tiny_bundle(), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+def test_a_model_runs_on_no_provider_that_is_not_in_the_list() -> None:
+    with pytest.raises(BundleRefused, match="none of the execution providers cuda, tensorrt can be used"):
+        OnnxDetector(tiny_bundle(), providers=[ExecutionProvider.CUDA, ExecutionProvider.TENSORRT])
+
+
+def test_a_fallback_is_logged_and_stated(caplog: pytest.LogCaptureFixture) -> None:
+    detector = OnnxDetector(tiny_bundle(), providers=[ExecutionProvider.CUDA, ExecutionProvider.CPU])
+    assert detector.provider == GrantedProvider(ExecutionProvider.CPU, ExecutionProvider.CUDA)
+    assert "runs on cpu instead of cuda" in caplog.text
+
+
+def test_without_a_preference_the_best_that_the_runtime_has_is_no_fallback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert not OnnxDetector(tiny_bundle()).provider.fallback
+    assert granted_provider(()) == OnnxDetector(tiny_bundle()).provider
+    assert not caplog.records
 
 
 def test_a_detector_that_fails_raises_and_never_returns_an_empty_result() -> None:

@@ -10,9 +10,11 @@ from cloud.data.boxes import TrueBox
 from cloud.data.labelled_images import LabelledImage, write_index, write_labelled
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
+from edge.vision.providers import GrantedProvider
 from messaging.releases import BundleDescription
 from messaging.taxonomy import Condition
 from tests.support.edge.tiny_bundles import NAMES, tiny_description
+from tests.support.fake_detector import ON_CPU
 
 DAY = Condition.parse("day-clear")
 
@@ -51,6 +53,7 @@ class ScriptedDetector:
     script: list[Detections]
     description: BundleDescription = field(default_factory=tiny_description)
     digest: str = "d" * 64
+    provider: GrantedProvider = ON_CPU
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         return [self.script.pop(0) for _ in images]

@@ -12,6 +12,7 @@ from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
 from synth.planning.patches import Image
 from synth.planning.prompts import THINGS
+from tests.support.fake_detector import ON_CPU
 
 SIDE = 64
 COLOURS = {
@@ -77,6 +78,8 @@ class FakeGenerator:
 
 class FakeDetector:
     """Detects blobs in the fake generator's colours; embeds a box as its mean colour."""
+
+    provider = ON_CPU
 
     def __init__(
         self, *, digest: str = "d" * 64, sees: Sequence[str] = tuple(COLOURS), score: float = 0.8
