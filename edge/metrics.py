@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from edge.vision.providers import GrantedProvider
 from messaging.reports import ExecutionProvider
 
+PREFIX = "blindspot_edge"
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 
@@ -17,75 +18,42 @@ class NodeMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        prefix = "blindspot_edge"
-        self.frames = Counter(
-            f"{prefix}_frames", "Frames by result", ["camera", "result"], registry=self._registry
-        )
+        self.frames = self._counter("frames", "Frames by result", "camera", "result")
         self.inference_s = Histogram(
-            f"{prefix}_inference_seconds", "Time of one detection", buckets=SECONDS, registry=self._registry
+            f"{PREFIX}_inference_seconds", "Time of one detection", buckets=SECONDS, registry=self._registry
         )
-        self.detections = Counter(
-            f"{prefix}_detections", "Boxes above threshold", ["camera", "class"], registry=self._registry
+        self.detections = self._counter("detections", "Boxes above threshold", "camera", "class")
+        self.misdetections = self._counter(
+            "misdetections", "Evidence of errors", "camera", "class", "evidence"
         )
-        self.misdetections = Counter(
-            f"{prefix}_misdetections",
-            "Evidence of errors",
-            ["camera", "class", "evidence"],
-            registry=self._registry,
+        self.reports = self._counter("reports", "Reports handed to the outbox", "kind")
+        self.withheld = self._counter("withheld", "Prototypes withheld", "camera", "reason")
+        self.swaps = self._counter("swaps", "Orders by outcome", "outcome", "reason")
+        self.failures = self._counter("thread_failures", "Threads that failed", "thread")
+        self.outbox = self._gauge("outbox_messages", "Reports not yet with the broker")
+        self.model = self._gauge("model_info", "The model in service", "digest")
+        self.provider = self._gauge(
+            "execution_provider", "1 for the provider that the model in service runs on", "provider"
         )
-        self.reports = Counter(
-            f"{prefix}_reports", "Reports handed to the outbox", ["kind"], registry=self._registry
-        )
-        self.withheld = Counter(
-            f"{prefix}_withheld", "Prototypes withheld", ["camera", "reason"], registry=self._registry
-        )
-        self.swaps = Counter(
-            f"{prefix}_swaps", "Orders by outcome", ["outcome", "reason"], registry=self._registry
-        )
-        self.failures = Counter(
-            f"{prefix}_thread_failures", "Threads that failed", ["thread"], registry=self._registry
-        )
-        self.outbox = Gauge(
-            f"{prefix}_outbox_messages", "Reports not yet with the broker", registry=self._registry
-        )
-        self.model = Gauge(
-            f"{prefix}_model_info", "The model in service", ["digest"], registry=self._registry
-        )
-        self.provider = Gauge(
-            f"{prefix}_execution_provider",
-            "1 for the provider that the model in service runs on",
-            ["provider"],
-            registry=self._registry,
-        )
-        self.provider_fallback = Gauge(
-            f"{prefix}_execution_provider_fallback",
+        self.provider_fallback = self._gauge(
+            "execution_provider_fallback",
             "1 while the model in service runs on another provider than the preferred one",
-            registry=self._registry,
         )
-        self.first_frame_s = Gauge(
-            f"{prefix}_first_frame_seconds",
-            "From the start of the process to the first processed frame",
-            ["camera"],
-            registry=self._registry,
+        self.first_frame_s = self._gauge(
+            "first_frame_seconds", "From the start of the process to the first processed frame", "camera"
         )
-        self.frame_age_s = Gauge(
-            f"{prefix}_frame_age_seconds", "Age of the newest frame", ["camera"], registry=self._registry
+        self.frame_age_s = self._gauge("frame_age_seconds", "Age of the newest frame", "camera")
+        self.reconnects = self._gauge("camera_reconnects", "Camera reopened", "camera")
+        self.camera_failures = self._gauge(
+            "camera_failures", "Connections to a camera that failed or ended", "camera"
         )
-        self.reconnects = Gauge(
-            f"{prefix}_camera_reconnects", "Camera reopened", ["camera"], registry=self._registry
-        )
-        self.camera_failures = Gauge(
-            f"{prefix}_camera_failures",
-            "Connections to a camera that failed or ended",
-            ["camera"],
-            registry=self._registry,
-        )
-        self.frozen = Gauge(
-            f"{prefix}_camera_frozen",
-            "1 while a camera sends the same image",
-            ["camera"],
-            registry=self._registry,
-        )
+        self.frozen = self._gauge("camera_frozen", "1 while a camera sends the same image", "camera")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
 
     def note_provider(self, granted: GrantedProvider) -> None:
         """Set the gauges of the execution provider."""
