@@ -37,9 +37,10 @@ from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.releases import Releases
 from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.fleet.teachers import TeacherReleases
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
-from cloud.starting_detector import STARTING_WEIGHTS, shipped
+from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
@@ -47,6 +48,7 @@ from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.errors import ConfigurationError
 from messaging.nats.subjects import ORDERS
+from messaging.releases import Role
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve, url_of
 from messaging.runtime.start_checks import require
@@ -131,14 +133,16 @@ def campaign_requirements(parts: CloudParts) -> PlanRequirements:
     ).of
 
 
-def starting_model(parts: CloudParts) -> None:
-    """Release the configured or shipped starting detector if the fleet has no model."""
-    release_first_model(
-        parts.settings.starting_weights or shipped(STARTING_WEIGHTS),
-        releases=parts.releases,
-        models=parts.models,
-        publisher=parts.publisher,
-    )
+def starting_models(parts: CloudParts) -> None:
+    """Release the configured or shipped starting detector and teacher, where the fleet has none."""
+    settings = parts.settings
+    for role, weights in (
+        (Role.DETECTOR, settings.starting_weights or shipped(STARTING_WEIGHTS)),
+        (Role.TEACHER, settings.teacher_weights or shipped(TEACHER_WEIGHTS)),
+    ):
+        release_first_model(
+            weights, releases=parts.releases, models=parts.models, publisher=parts.publisher, role=role
+        )
 
 
 async def run_cloud(
@@ -148,7 +152,7 @@ async def run_cloud(
     hub: Hub | None = None,
     stages: Callable[[CloudParts], StageTable] = campaign_stages,
     requirements: Callable[[CloudParts], PlanRequirements] = campaign_requirements,
-    first_model: Callable[[CloudParts], None] = starting_model,
+    first_models: Callable[[CloudParts], None] = starting_models,
     started: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run the cloud until `stop` is set; `started` gets the address of the API once it answers.
@@ -159,7 +163,7 @@ async def run_cloud(
         hub: an existing hub; by default one is embedded.
         stages: makes the stages of campaigns.
         requirements: makes the check of a plan before its campaign starts.
-        first_model: releases the detector that a new fleet begins with.
+        first_models: releases the detector and the teacher that a new fleet begins with.
         started: called once.
 
     Raises:
@@ -185,7 +189,7 @@ async def run_cloud(
             await stack.enter_async_context(_launched(campaigns))
             background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
             services = _services(parts, campaigns, hub, requirements(parts), background)
-            await _serve(services, parts, hub, background, stop, started, first_model)
+            await _serve(services, parts, hub, background, stop, started, first_models)
 
 
 def quiet_libraries(settings: CloudSettings) -> None:
@@ -203,7 +207,7 @@ def _parts(
         Repository(settings.folder.releases),
         hub.blobs,
         put_metadata=hub.metadata.put_named,
-        put_order=lambda site, envelope: hub.bus.put_latest(ORDERS, site, envelope),
+        put_order=lambda key, envelope: hub.bus.put_latest(ORDERS, key, envelope),
     )
     publisher = Publisher(loop, signed, hub.bus)
     return CloudParts(
@@ -241,6 +245,7 @@ def _services(
         register=parts.register,
         campaigns=campaigns,
         rollouts=parts.rollouts,
+        teachers=TeacherReleases(parts.releases, parts.publisher, parts.rollouts, parts.settings.taxonomy),
         datasets=parts.datasets,
         requirements=requirements,
         metrics=parts.metrics,
@@ -256,7 +261,7 @@ async def _serve(
     background: BackgroundTasks,
     stop: asyncio.Event,
     started: Callable[[str], None],
-    first_model: Callable[[CloudParts], None],
+    first_models: Callable[[CloudParts], None],
 ) -> None:
     """Run every task until a stop is requested, or the API or the first release fails; that is raised."""
     settings = services.settings
@@ -287,7 +292,7 @@ async def _serve(
     )
     refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
-        _in_thread(first_model, parts),
+        _in_thread(first_models, parts),
         background.repeat("intake", 0.0, intake.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),
         background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),

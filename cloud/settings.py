@@ -217,13 +217,15 @@ class TriggerRule(_Section):
 
 
 class CloudSettings(_Section):
-    """The whole configuration. `starting_weights`: the first detector (default: the shipped one).
+    """The whole configuration.
 
+    `starting_weights`: the first detector, `teacher_weights`: the first teacher (default: the shipped ones).
     `classes` is a classes file (`blindspot classes init` writes one), or a list of names of shipped classes.
     """
 
     data: Path = Path("blindspot-data")
     starting_weights: Path | None = None
+    teacher_weights: Path | None = None
     classes: Classes = DEFAULT_TAXONOMY.names
     api: ApiSettings = ApiSettings()
     hub: HubSettings = HubSettings()

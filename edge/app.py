@@ -21,16 +21,16 @@ from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
-from edge.start_checks import broker_link, needed, open_detector, read_trust
+from edge.start_checks import broker_link, needed, open_detector, read_trust, weights_folder
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.weights_store import WeightsStore
-from edge.vision.detector import Detector
 from messaging.bus import Bus
 from messaging.errors import StartRefused
 from messaging.nats.bus import NatsBus
+from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.start_checks import listen_on, require
 
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TEACHER_FINE_MS = 1000.0
+
 
 def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
     metrics, new_id = NodeMetrics(), ids_of_a_run()
-    detector = SwappableDetector(
-        lambda data: open_detector(data, settings),
-        SwapPolicy(latency_factor=settings.updates.latency_factor),
-    )
-    teacher = _teacher(settings)
-    place = WeightsPlace(
-        settings.data / "weights", settings.mirror, settings.site, read_trust(settings.trust)
-    )
-    store = WeightsStore(place, now_utc=int(time.time()))
+    policy = SwapPolicy(latency_factor=settings.updates.latency_factor)
+    detector = SwappableDetector(lambda data: open_detector(data, settings), policy)
+    teacher, teacher_updates = _teacher(settings)
+
+    def taught_by() -> BundleDescription | None:
+        return teacher.description if teacher.ready else None
+
     updates = ModelUpdates(
-        store,
+        _store(settings, Role.DETECTOR),
         detector,
         policy=TrialPolicy(trial_s=settings.updates.trial_s),
-        teacher=lambda: teacher.description if teacher else None,
+        teacher=taught_by,
     )
     outbox = Outbox(
         settings.site,
@@ -73,7 +73,8 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
         _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
         for camera in settings.cameras
     )
-    return Node(NodeParts(settings, cameras, detector, store, updates, outbox, metrics)), metrics
+    parts = NodeParts(settings, cameras, detector, updates, teacher, teacher_updates, outbox, metrics)
+    return Node(parts), metrics
 
 
 def run_node(settings: NodeSettings, stop: threading.Event) -> None:
@@ -123,7 +124,7 @@ def _camera(
     settings: NodeSettings,
     *,
     detector: SwappableDetector,
-    teacher: Detector | None,
+    teacher: SwappableDetector,
     metrics: NodeMetrics,
     new_id: Callable[[], str],
 ) -> CameraParts:
@@ -163,11 +164,28 @@ def _source(camera: CameraSettings, data: Path) -> FrameSource:
     return open_source(camera.source, how, camera=camera.name)
 
 
-def _teacher(settings: NodeSettings) -> Detector | None:
-    path = settings.teacher.bundle
-    if path is None:
-        return None
-    return open_detector(path, settings)
+def _teacher(settings: NodeSettings) -> tuple[SwappableDetector, ModelUpdates | None]:
+    """The teacher and its updates; without updates it is the site's own file, or there never is one."""
+    policy = SwapPolicy(settings.updates.latency_factor, latency_always_fine_ms=TEACHER_FINE_MS)
+    teacher = SwappableDetector(lambda data: open_detector(data, settings), policy)
+    own = settings.teacher.own_bundle
+    if own is not None:
+        teacher.serve(open_detector(own, settings))
+    if own is not None or not settings.teacher.enabled:
+        return teacher, None
+    trial = TrialPolicy(trial_s=settings.updates.trial_s)
+    return teacher, ModelUpdates(_store(settings, Role.TEACHER), teacher, policy=trial)
+
+
+def _store(settings: NodeSettings, role: Role) -> WeightsStore:
+    place = WeightsPlace(
+        weights_folder(settings.data, role),
+        settings.mirror,
+        settings.site,
+        read_trust(settings.trust),
+        role=role,
+    )
+    return WeightsStore(place, now_utc=int(time.time()))
 
 
 async def _connect(settings: NodeSettings) -> Bus:

@@ -59,13 +59,17 @@ class CameraParts:
 
 @dataclass(frozen=True)
 class NodeParts:
-    """What `edge.app` builds a node from."""
+    """What `edge.app` builds a node from.
+
+    `teacher_updates` is None if the site runs no teacher, or one of its own.
+    """
 
     settings: NodeSettings
     cameras: tuple[CameraParts, ...]
     detector: SwappableDetector
-    store: WeightsStore
     updates: ModelUpdates
+    teacher: SwappableDetector
+    teacher_updates: ModelUpdates | None
     outbox: Outbox
     metrics: NodeMetrics
 
@@ -91,7 +95,8 @@ class Node:
     def start(self) -> None:
         """Load what served before, then start all threads."""
         parts = self._parts
-        parts.updates.start(int(self._utc()))
+        for updates in self._all_updates():
+            updates.start(int(self._utc()))
         parts.outbox.start()
         self._repeat("updates", parts.settings.updates.poll_s, self._update)
         self._repeat("reports", 0.5, self._schedule())
@@ -194,19 +199,24 @@ class Node:
             self._parts.outbox.put(report)
 
     def _update(self) -> None:
-        parts = self._parts
-        parts.updates.tick(int(self._utc()))
-        for receipt in parts.store.receipts():
-            self._hand_over(receipt)
+        for updates in self._all_updates():
+            updates.tick(int(self._utc()))
+            for receipt in updates.store.receipts():
+                self._hand_over(receipt, updates.store)
 
-    def _hand_over(self, receipt: SwapReceipt) -> None:
+    def _all_updates(self) -> list[ModelUpdates]:
+        """Those of the detector, then those of the teacher."""
+        both = (self._parts.updates, self._parts.teacher_updates)
+        return [updates for updates in both if updates is not None]
+
+    def _hand_over(self, receipt: SwapReceipt, store: WeightsStore) -> None:
         """A receipt leaves the store once the broker has it; until then it survives restarts."""
         future = self._sending.get(receipt)
         if future is None:
             self._parts.metrics.swaps.labels(receipt.outcome, receipt.reason).inc()
             self._sending[receipt] = self._parts.outbox.put(receipt)
         elif future.done():
-            self._parts.store.sent(receipt)
+            store.sent(receipt)
             del self._sending[receipt]
 
     def _schedule(self) -> Callable[[], None]:
@@ -249,7 +259,8 @@ class Node:
         ):
             return
         self._last_state, self._beat_s = alive, now_s
-        active, previous, staged = parts.store.active(), parts.store.previous(), parts.store.staged()
+        store = parts.updates.store
+        active, previous, staged = store.active(), store.previous(), store.staged()
         counts, granted = parts.outbox.counts, parts.detector.provider
         if granted is not None:
             parts.metrics.note_provider(granted)
@@ -262,6 +273,8 @@ class Node:
                     channel=Channel.TRIAL if staged else Channel.SERVICE if active else None,
                     provider=granted.provider if granted else None,
                     provider_wanted=granted.wanted if granted else None,
+                    teacher_digest=parts.teacher.digest if parts.teacher.ready else None,
+                    teacher_fraction=self._taught_fraction(),
                     uptime_s=int(time.monotonic() - self._started),
                     resident_mb=round(resident_mb(), 1),
                     outbox_messages=counts.waiting,
@@ -278,13 +291,18 @@ class Node:
 
     def _signs_of_life(self) -> tuple[object, ...]:
         """What makes a heartbeat worth sending: models, and what each camera gives."""
-        store, cameras = self._parts.store, self._parts.cameras
-        models = (store.active(), store.previous(), store.staged())
-        return (
-            *models,
-            self._parts.detector.provider,
-            *((camera.health.frames, camera.health.connected) for camera in cameras),
-        )
+        parts, store = self._parts, self._parts.updates.store
+        used = (parts.detector.provider, parts.teacher.digest if parts.teacher.ready else None)
+        cameras = ((camera.health.frames, camera.health.connected) for camera in parts.cameras)
+        return (store.active(), store.previous(), store.staged(), *used, *cameras)
+
+    def _taught_fraction(self) -> float | None:
+        """Frames that the teacher has processed, as a fraction of all processed ones."""
+        if not self._parts.settings.teacher.enabled:
+            return None
+        cameras = [camera.health for camera in self._parts.cameras]
+        processed = sum(health.frames - health.skipped for health in cameras)
+        return min(1.0, sum(health.taught for health in cameras) / processed) if processed else 0.0
 
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)

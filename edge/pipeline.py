@@ -61,7 +61,7 @@ class PipelineParts:
     """The objects that a camera's pipeline uses; some are shared by all cameras of a node."""
 
     detector: SwappableDetector
-    teacher: Detector | None
+    teacher: SwappableDetector
     accountant: PrivacyAccountant
     metrics: NodeMetrics
     new_id: Callable[[], str]
@@ -90,7 +90,7 @@ class CameraPipeline:
         )
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
-        self._teacher = Teacher(parts.teacher, bundle, self._sparse) if parts.teacher else None
+        self._teacher: Teacher | None = None
         self._counter = itertools.count()
         self._lock = threading.Lock()
         self._last: tuple[float, CameraView] | None = None
@@ -220,13 +220,17 @@ class CameraPipeline:
 
     def _run_teacher(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherResult | None:
         """The teacher's result, or None without a teacher or if its inference failed."""
-        if self._teacher is None:
+        if not self._parts.teacher.ready:
             return None
         try:
-            return self._teacher.process(frame, found, tags.condition)
+            if self._teacher is None:
+                self._teacher = Teacher(self._parts.teacher, self._description, self._sparse)
+            result = self._teacher.process(frame, found, tags.condition)
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
             return None
+        self.health.taught += 1
+        return result
 
     def _compare(
         self,

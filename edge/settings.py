@@ -81,13 +81,21 @@ class BrokerLink(_Section):
 
 
 class TeacherSettings(_Section):
-    """The idle-time teacher: a larger detector bundle, if there is one.
+    """The teacher: a larger detector, which the cloud releases to the site like the detector in service.
 
-    It processes every n-th frame; so does the candidate of a shadow run, with or without a teacher.
+    It processes every n-th frame; so does the candidate of a shadow run, with or without a teacher. `enabled`
+    false: the site runs no teacher, so that no failure mode is closed by what it reports. `bundle`: a file of
+    the site's own that is used instead of the cloud's releases.
     """
 
+    enabled: bool = True
     bundle: Path | None = None
     every: int = Field(default=3, ge=1)
+
+    @property
+    def own_bundle(self) -> Path | None:
+        """The site's own teacher; None if its teacher is the cloud's, or it has none."""
+        return self.bundle if self.enabled else None
 
 
 class EvidenceSettings(_Section):

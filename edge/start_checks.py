@@ -23,7 +23,7 @@ from edge.privacy.accountant import Account
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
 from edge.updates.incoming_orders import read_checked
-from edge.updates.weights_state import WeightsState, read_state
+from edge.updates.weights_state import read_state
 from edge.vision.onnx_detector import OnnxDetector, granted_provider
 from edge.vision.providers import GrantedProvider
 from messaging.bus import Link
@@ -31,6 +31,7 @@ from messaging.errors import ConfigurationError, FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import read_key
 from messaging.nats.subjects import inbox_prefix
+from messaging.releases import Role
 from messaging.reports import ExecutionProvider, HazardEvent
 from messaging.runtime.start_checks import (
     CheckResult,
@@ -47,6 +48,10 @@ from messaging.trust.site_trust import SiteTrust
 
 CAMERA_LIMIT_S = 4.0
 BROKER_LIMIT_S = 3.0
+NO_MODEL = {
+    Role.DETECTOR: "no model yet: the site waits for its first release",
+    Role.TEACHER: "no teacher yet: failure modes cannot be closed by this site until its cloud releases one",
+}
 _HAZARDS = TypeAdapter(tuple[HazardEvent, ...])
 
 
@@ -80,7 +85,9 @@ def needed(settings: NodeSettings) -> Iterator[CheckResult]:
     """What must hold before the node starts: data folder, trust file, state files, a provider for models."""
     yield writable_folder("data folder", settings.data)
     yield opened("trust file", lambda: _parsed_trust(settings.trust))
-    yield opened("models", lambda: _models(settings))
+    yield opened("models", partial(_models, settings, Role.DETECTOR))
+    if settings.teacher.enabled and settings.teacher.bundle is None:
+        yield opened("teacher models", partial(_models, settings, Role.TEACHER))
     yield execution_provider(settings.providers)
 
 
@@ -110,7 +117,7 @@ def named(settings: NodeSettings) -> Iterator[CheckResult]:
         usable = opened("broker credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")
         yield private_file("broker credentials", seed) if usable.ok else usable
     yield opened("broker", lambda: asyncio.run(_broker(settings)))
-    bundle = settings.teacher.bundle
+    bundle = settings.teacher.own_bundle
     if bundle is not None:
         yield opened("teacher", lambda: _teacher(settings, bundle))
     for camera in settings.cameras:
@@ -145,15 +152,16 @@ def _newer_root(path: Path) -> list[datetime]:
         return []
 
 
-def _models(settings: NodeSettings) -> str:
-    active = _weights(settings).active
+def weights_folder(data: Path, role: Role) -> Path:
+    """Where a node keeps its models of a role, and what it remembers of their orders."""
+    return data / ("weights" if role is Role.DETECTOR else str(role))
+
+
+def _models(settings: NodeSettings, role: Role) -> str:
+    active = read_state(weights_folder(settings.data, role) / "state.json").active
     if active is None:
-        return "no model yet: the site waits for its first release"
+        return NO_MODEL[role]
     return f"{active.digest[:12]} (version {active.version}) in service"
-
-
-def _weights(settings: NodeSettings) -> WeightsState:
-    return read_state(settings.data / "weights" / "state.json")
 
 
 def _mirror(folder: Path) -> str:
@@ -184,10 +192,11 @@ async def _broker(settings: NodeSettings) -> str:
 
 def _teacher(settings: NodeSettings, bundle: Path) -> str:
     teacher = open_detector(bundle, settings)
-    names, active = teacher.description.class_names, _weights(settings).active
+    folder, names = weights_folder(settings.data, Role.DETECTOR), teacher.description.class_names
+    active = read_state(folder / "state.json").active
     if active is None:
         return f"{bundle}: {', '.join(names)}"
-    path = settings.data / "weights" / "models" / f"{active.digest}.onnx"
+    path = folder / "models" / f"{active.digest}.onnx"
     service = open_detector(read_checked(path, active), settings).description
     shared = [name for name in names if name in service.class_names]
     if not shared:

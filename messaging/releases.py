@@ -76,15 +76,29 @@ class Channel(StrEnum):
     SERVICE = "service"
 
 
-class RolloutOrder(BaseModel):
-    """Names the release that one site should run; signed by the director key.
+class Role(StrEnum):
+    """What a release is at a site: the detector whose detections are reported, or its teacher."""
 
-    `sequence` only increases. An expired order changes nothing: the site keeps its model in service.
+    DETECTOR = "detector"
+    TEACHER = "teacher"
+
+
+def order_key(site: str, role: "Role") -> str:
+    """The name under which the latest order of a site and role is stored; a slug contains no dot."""
+    return site if role is Role.DETECTOR else f"{site}.{role}"
+
+
+class RolloutOrder(BaseModel):
+    """Names the release that one site should run in a role; signed by the director key.
+
+    `sequence` only increases, over the orders of both roles. An expired order changes nothing: the site keeps
+    its model in service.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     site: Slug
+    role: Role = Role.DETECTOR
     sequence: int = Field(ge=1)
     digest: Digest
     channel: Channel

@@ -54,6 +54,7 @@ class Significant:
 
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
+PerMille = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
@@ -321,6 +322,8 @@ class Heartbeat(Report):
     """A site's state; only the latest is kept.
 
     `provider` runs the model; it differs from `provider_wanted` when that could not be used.
+    `teacher_fraction`: of the frames processed since the node's start, those that the teacher processed too;
+    None if the site runs no teacher by its configuration.
     """
 
     model_digest: Digest | None
@@ -329,6 +332,8 @@ class Heartbeat(Report):
     channel: Channel | None
     provider: ExecutionProvider | None = None
     provider_wanted: ExecutionProvider | None = None
+    teacher_digest: Digest | None = None
+    teacher_fraction: PerMille | None = None
     uptime_s: Count
     resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), Grid(0.1)]
     outbox_messages: Count

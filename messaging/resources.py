@@ -86,6 +86,7 @@ class SiteResource(Resource):
     """One site: its models, its last heartbeat, and the messages that wait to leave it.
 
     `provider` is the execution provider of its model, `provider_wanted` the one that it prefers.
+    `cannot_close`: why what this site reports closes no failure mode; empty if it can.
     """
 
     site: str
@@ -97,6 +98,9 @@ class SiteResource(Resource):
     channel: str | None = None
     provider: str | None = None
     provider_wanted: str | None = None
+    teacher_digest: str | None = None
+    teacher_fraction: float | None = None
+    cannot_close: str = ""
     uptime_s: int | None = None
     resident_mb: float | None = None
     outbox_messages: int | None = None
@@ -277,9 +281,10 @@ class ImageResource(Resource):
 
 
 class ModelResource(Resource):
-    """One released detector."""
+    """One released detector or teacher."""
 
     digest: str
+    role: str = "detector"
     channel: str
     name: str
     version: int
@@ -304,6 +309,7 @@ class RolloutResource(Resource):
     """One rollout."""
 
     id: str
+    role: str = "detector"
     campaign: str | None
     digest: str
     previous_digest: str | None

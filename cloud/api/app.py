@@ -18,7 +18,7 @@ from cloud.api.campaigns import campaign_routes
 from cloud.api.fleet import fleet_routes
 from cloud.api.models import model_routes
 from cloud.api.services import Services
-from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow, StoreUnavailable
+from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow, StoreUnavailable, WeightsRefused
 from cloud.failure_modes.rules import FailureMode
 from messaging.errors import BlindspotError, ConfigurationError
 from messaging.resources import API_PREFIX, Problem, ReadinessResource, VersionResource
@@ -28,6 +28,7 @@ _STATUS: tuple[tuple[type[BlindspotError], int, str], ...] = (
     (NotNow, 409, "not now"),
     (CampaignRefused, 409, "campaign refused"),
     (BadRequest, 400, "bad request"),
+    (WeightsRefused, 422, "not valid"),
     (ConfigurationError, 422, "not valid"),
 )
 

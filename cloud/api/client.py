@@ -16,6 +16,7 @@ from messaging.errors import FileFault
 from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, CampaignResource, Page
 from messaging.runtime.quoting import url_segment
 
+UPLOAD_TIMEOUT_S = 120.0
 R = TypeVar("R", bound=BaseModel)
 _ERRORS: dict[int, type[CloudError]] = {400: BadRequest, 404: NotKnown, 409: NotNow, 422: BadRequest}
 
@@ -69,6 +70,11 @@ class RemoteCloud:
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = self._request(method, path, content=content, headers=headers)
+        return self._parsed(model, answer.content)
+
+    def upload(self, path: str, model: type[R], content: bytes) -> R:
+        """Send a file's bytes; the answer may take a minute."""
+        answer = self._request("POST", path, content=content, timeout=UPLOAD_TIMEOUT_S)
         return self._parsed(model, answer.content)
 
     def watch(self, campaign: str) -> Iterator[CampaignResource]:

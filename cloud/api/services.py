@@ -12,7 +12,7 @@ from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import Rollout
+from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 
@@ -30,6 +30,13 @@ class RolloutControl(Protocol):
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
 
 
+class TeacherControl(Protocol):
+    """Publishing a teacher."""
+
+    def publish(self, bundle: bytes) -> Release:
+        """Sign a bundle as the fleet's teacher and roll it out. Raises `WeightsRefused`, `NotNow`."""
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything a request may touch.
@@ -45,6 +52,7 @@ class Services:
     register: ModeRegister
     campaigns: Campaigns
     rollouts: RolloutControl
+    teachers: TeacherControl
     datasets: DatasetRegister
     requirements: PlanRequirements
     metrics: CloudMetrics

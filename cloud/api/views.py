@@ -5,7 +5,7 @@ A resource whose fields are those of a record is built by its own `model_validat
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cloud.failure_modes.rules import FailureMode
+from cloud.failure_modes.rules import FailureMode, cannot_close
 from cloud.store.records import (
     Campaign,
     CampaignStage,
@@ -17,6 +17,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.releases import Role
 from messaging.resources import (
     API_PREFIX,
     CameraResource,
@@ -44,6 +45,7 @@ def site_view(site: Site, beat: SiteHeartbeat | None, now: float) -> SiteResourc
             "online": now - beat.received_at <= ONLINE_S,
             "last_seen_at": beat.received_at,
             "cameras": len(beat.heartbeat.cameras),
+            "cannot_close": cannot_close(beat.heartbeat),
         }
     return SiteResource.model_validate(values)
 
@@ -110,14 +112,19 @@ def image_view(image: SyntheticImage) -> ImageResource:
 
 def model_view(release: Release, beats: Iterable[SiteHeartbeat]) -> ModelResource:
     """One release with the sites that run it."""
-    sites = tuple(beat.site for beat in beats if beat.heartbeat.model_digest == release.digest)
+    sites = tuple(
+        beat.site
+        for beat in beats
+        if release.digest in (beat.heartbeat.model_digest, beat.heartbeat.teacher_digest)
+    )
     return ModelResource.model_validate(release).model_copy(update={"sites": sites})
 
 
 def rollout_view(rollout: Rollout) -> RolloutResource:
     """One rollout; the states of its sites are part of the state machine's JSON."""
     sites = tuple(RolloutSiteResource.model_validate(site) for site in rollout.state.get("sites", ()))
-    return RolloutResource.model_validate(rollout).model_copy(update={"sites": sites})
+    role = rollout.state.get("role", Role.DETECTOR)
+    return RolloutResource.model_validate(rollout).model_copy(update={"sites": sites, "role": role})
 
 
 def comparison_views(

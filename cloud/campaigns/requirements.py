@@ -15,6 +15,7 @@ from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.register import ModeRegister
+from cloud.failure_modes.rules import cannot_close
 from cloud.settings import CloudSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan, CampaignStage
@@ -162,9 +163,9 @@ class CampaignRequirements:
     def _independent_source(self) -> Requirement:
         counts = self.reports.recall_counts()
         supported = sum(count.supported for count in counts)
-        detail = (
-            f"{supported} supported tracks"
-            if supported
-            else "no site has reported a supported track; configure a teacher at a site to close modes"
-        )
+        beats = self.reports.heartbeats()
+        unable = [f"{beat.site} ({why})" for beat in beats if (why := cannot_close(beat.heartbeat))]
+        detail = f"{supported} supported tracks" if supported else "no site has reported a supported track"
+        if unable:
+            detail += f"; sites that cannot close failure modes: {', '.join(unable)}"
         return Requirement(CampaignStage.VERIFY, "an independent source", supported > 0, detail, needed=False)

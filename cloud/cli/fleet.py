@@ -49,9 +49,10 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         found,
         as_json,
         title="Sites",
-        columns=("site", "state", "model", "cameras", "unsent", "last heartbeat"),
+        columns=("site", "state", "model", "teacher", "cameras", "unsent", "last heartbeat"),
         row=lambda s: (
-            s.site, _state(s), short(s.model_digest), s.cameras, s.outbox_messages, when(s.last_seen_at)
+            s.site, _state(s), short(s.model_digest), _teacher(s), s.cameras, s.outbox_messages,
+            when(s.last_seen_at),
         ),
         empty="No site yet; add one with `blindspot sites add NAME`.",
     )  # fmt: skip
@@ -63,6 +64,14 @@ def _state(site: SiteResource) -> str:
     if not site.online:
         return "offline"
     return "online" if site.fallback is None else f"online, {site.fallback}"
+
+
+def _teacher(site: SiteResource) -> str:
+    if site.cannot_close:
+        return f"cannot close failure modes: {site.cannot_close}"
+    if site.teacher_digest is None:
+        return ""
+    return f"{short(site.teacher_digest)}, {percent(site.teacher_fraction or 0.0)} of frames"
 
 
 @sites.command("add")

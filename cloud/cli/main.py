@@ -17,7 +17,7 @@ from cloud.cli.data import data_app
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.message import message
-from cloud.cli.models import models, rollout
+from cloud.cli.models import models, rollout, teacher
 from cloud.cli.setup import cloud_app, config, db, doctor, init, keys_app
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
@@ -49,6 +49,7 @@ for name, group, panel in (
     ("campaign", campaign, LOOP),
     ("models", models, LOOP),
     ("rollout", rollout, LOOP),
+    ("teacher", teacher, LOOP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel)
 

@@ -22,8 +22,13 @@ from messaging.resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
+from messaging.runtime.text_files import read_bytes
+from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 models = typer.Typer(help="Releases: signed detector bundles.", no_args_is_help=True)
+teacher = typer.Typer(
+    help="The network at the sites that finds what their detector misses.", no_args_is_help=True
+)
 rollout = typer.Typer(help="Put a release in service on all sites, in phases.", no_args_is_help=True)
 
 DigestArgument = Annotated[str, typer.Argument(help="digest of the model, or its first 8 digits")]
@@ -39,9 +44,9 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
         found,
         as_json,
         title="Models",
-        columns=("model", "version", "channel", "parent", "campaign", "sites", "signed"),
+        columns=("model", "role", "version", "channel", "parent", "campaign", "sites", "signed"),
         row=lambda m: (
-            short(m.digest), m.version, m.channel, short(m.parent_digest), m.campaign, m.sites,
+            short(m.digest), m.role, m.version, m.channel, short(m.parent_digest), m.campaign, m.sites,
             when(m.signed_at),
         ),
         empty="No model is released yet.",
@@ -83,6 +88,35 @@ def verify(data: DataOption = DEFAULT_DATA) -> None:
             notes.print(
                 f"{short(digest)} version {manifest.version} {manifest.channel}: signatures are valid"
             )
+
+
+@teacher.command("publish")
+def publish_teacher(
+    file: Annotated[Path, typer.Argument(help="a detector bundle (.onnx) or a weights file (.safetensors)")],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a network as the fleet's teacher and roll it out to all sites in phases."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.upload("teachers", ModelResource, _bundle_of(file))
+    if as_json:
+        print_json(found)
+        return
+    notes.print(
+        f"teacher {short(found.digest)} (version {found.version}) is released; `blindspot rollout status` "
+        "shows its rollout, `blindspot sites list` the teacher of each site"
+    )
+
+
+def _bundle_of(file: Path) -> bytes:
+    """A bundle's bytes; a weights file is exported first. Raises `FileFault`, `WeightsRefused`."""
+    if file.suffix != ".safetensors":
+        return read_bytes(file, limit_bytes=MAX_BUNDLE_BYTES)
+    from cloud.detector.model_files import ModelFiles
+
+    with tempfile.TemporaryDirectory() as folder:
+        models_there = ModelFiles(Path(folder))
+        return models_there.bundle(models_there.export(file)).read_bytes()
 
 
 @rollout.command("start")
@@ -147,6 +181,6 @@ def _print_rollout(found: RolloutResource, as_json: bool) -> None:
         print_json(found)
         return
     paused = " (paused)" if found.paused else ""
-    title = f"Rollout {found.id} of {short(found.digest)}: {found.phase}{paused} {found.reason}"
+    title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {found.phase}{paused} {found.reason}"
     rows = [(site.site, site.group, site.state, site.reason) for site in found.sites]
     print_table(title, ("site", "group", "state", "reason"), rows, "no sites")

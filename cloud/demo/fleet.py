@@ -34,7 +34,6 @@ class SiteFiles:
 
     enrolment: Enrolment
     hub_url: str
-    teacher: Path
     cameras: Sequence[Mapping[str, Any]]
 
 
@@ -71,7 +70,6 @@ class SiteProcesses:
                 "mirror": str(mirror),
                 "trust": str(files.enrolment.trust),
                 "broker": {"url": self._broker.url, "credentials": str(keys.node)},
-                "teacher": {"bundle": str(files.teacher)},
                 "privacy": {"minimum_tracks": 40, "epsilon_per_release": 2.0},
                 "reports": {
                     "heartbeat_s": 15.0,
@@ -114,7 +112,7 @@ class SiteProcesses:
         if camera.get("segments"):
             first = min(Path(camera["source"]).iterdir())
             camera |= {"source": str(first), "segments": False, "loop": True}
-        document |= {"teacher": {}, "cameras": [camera], "page_port": port}
+        document |= {"teacher": {"enabled": False}, "cameras": [camera], "page_port": port}
         self._node_config = _write(self.folder / "node-lean.yaml", document)
         self.node = self._start_node()
         deadline = time.monotonic() + timeout_s

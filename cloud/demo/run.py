@@ -88,14 +88,9 @@ class Demo:
         """The cloud's data folder."""
         return self.work / "cloud"
 
-    @property
-    def teacher(self) -> Path:
-        """The reference detector's bundle, teacher at the sites."""
-        return self.work / "reference.onnx"
-
     def prepare(self) -> None:
-        """Prepare datasets and the teacher's bundle, and start the first observation."""
-        self.scenario.prepare(DataFolder(self.cloud_folder), self.teacher, self.view.show_status)
+        """Prepare datasets, and start the first observation."""
+        self.scenario.prepare(DataFolder(self.cloud_folder), self.view.show_status)
 
     def start_sites(self, cloud: RemoteCloud) -> None:
         """Enrol the sites through the API, and start their programs."""
@@ -106,7 +101,7 @@ class Demo:
         for name in self.player.sites:
             cloud.send("PUT", f"sites/{name}", SiteResource)
             enrolment = enrol_site(folder, name)
-            files = SiteFiles(enrolment, hub_url, self.teacher, self.player.cameras(name))
+            files = SiteFiles(enrolment, hub_url, self.player.cameras(name))
             self.sites.append(SiteProcesses(name, self.work / "sites" / name, files))
 
     def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> DemoSnapshot:

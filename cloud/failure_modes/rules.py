@@ -18,7 +18,7 @@ from cloud.store.records import ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow
 from messaging.errors import ConfigurationError
 from messaging.hazard_classes import UNKNOWN_CLASS
-from messaging.reports import ErrorKind, EvidenceSource
+from messaging.reports import ErrorKind, EvidenceSource, Heartbeat
 from messaging.taxonomy import Condition, RegionBin, SizeBin, Taxonomy
 
 MIN_SUPPORTED_TRACKS = 30
@@ -230,3 +230,10 @@ def _window_hours(rows: Sequence[MisdetectionRow]) -> float:
         return 1.0
     minutes = [row.minute_utc for row in rows]
     return max(max(minutes) - min(minutes) + 60, _MIN_WINDOW_S) / 3600
+
+
+def cannot_close(beat: Heartbeat) -> str:
+    """Why what a site reports closes no failure mode; empty if its teacher can confirm tracks."""
+    if beat.teacher_fraction is None:
+        return "its configuration switches the teacher off"
+    return "" if beat.teacher_digest else "no teacher"

@@ -29,6 +29,10 @@ class Publisher:
         """Sign the starting detector for service."""
         return self._wait(lambda: self._releases.publish_first(bundle, description))
 
+    def publish_teacher(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
+        """Sign a teacher for service. Raises `NotNow`."""
+        return self._wait(lambda: self._releases.publish_teacher(bundle, description))
+
     def publish_trial(
         self,
         bundle: bytes,

@@ -27,5 +27,6 @@ def record_release(
             campaign=campaign,
             description=description,
             signed_at=int(signed_at),
+            role=manifest.role,
         )
     )

@@ -1,5 +1,7 @@
 """Signs releases: a detector bundle for channel `trial`, later, after its shadow runs, for `service`.
 
+A teacher is signed for `service` at once: a person decides about it, and it reports nothing by itself.
+
 Bundles are stored as blobs, metadata and orders under names, through seams given as arguments. Every step
 may be repeated after a crash: signing happens once, storing happens again. Nothing here evaluates a model;
 the caller has the verdict.
@@ -10,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from messaging.blobs import Blobs, digest_of
-from messaging.releases import BundleDescription, Channel, RolloutOrder
+from messaging.releases import BundleDescription, Channel, Role, RolloutOrder, order_key
 from messaging.trust.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
@@ -27,7 +29,7 @@ class Releases:
         repository: signs the metadata and holds the keys.
         blobs: store of bundles and evaluation reports.
         put_metadata: publishes one metadata file, by file name.
-        put_order: publishes one site's order, by site name.
+        put_order: publishes one site's order, by `order_key` of site and role.
     """
 
     def __init__(
@@ -45,14 +47,25 @@ class Releases:
     async def publish_first(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
         """Sign the starting detector for service without a trial: there is no incumbent yet.
 
-        Raises `NotNow` when the fleet has another release.
+        Raises `NotNow` when the fleet has another detector.
         """
-        others = set(self.all()) - {digest_of(bundle)}
+        detectors = {digest for digest, known in self.all().items() if known.role is Role.DETECTOR}
+        others = detectors - {digest_of(bundle)}
         if others:
             raise NotNow(
                 f"the fleet has {len(others)} other releases; a later detector must go through its trial"
             )
-        return await self._publish(bundle, description, Channel.SERVICE, None, None)
+        return await self._publish(bundle, description, Channel.SERVICE)
+
+    async def publish_teacher(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
+        """Sign a teacher for service. Raises `NotNow` when the same bundle is released as a detector."""
+        known = self.all().get(digest_of(bundle))
+        if known is not None and known.role is not Role.TEACHER:
+            raise NotNow(
+                f"bundle {known.digest[:12]} is released as a {known.role}; a detector confirms its own "
+                "errors, so give a teacher that is another network"
+            )
+        return await self._publish(bundle, description, Channel.SERVICE, role=Role.TEACHER)
 
     async def publish_trial(
         self,
@@ -68,7 +81,11 @@ class Releases:
         """
         evaluation_digest = await self._blobs.put(evaluation)
         return await self._publish(
-            bundle, description, Channel.TRIAL, evaluation_digest, synthetic_set_digest
+            bundle,
+            description,
+            Channel.TRIAL,
+            evaluation_digest=evaluation_digest,
+            synthetic_set_digest=synthetic_set_digest,
         )
 
     async def promote(self, digest: str) -> ReleaseManifest:
@@ -94,15 +111,18 @@ class Releases:
 
     async def send(self, order: RolloutOrder) -> None:
         """Sign an order and publish it for its site."""
-        await self._put_order(order.site, sign_order(order, self._repository.director))
+        envelope = sign_order(order, self._repository.director)
+        await self._put_order(order_key(order.site, order.role), envelope)
 
     async def _publish(
         self,
         bundle: bytes,
         description: BundleDescription,
         channel: Channel,
-        evaluation_digest: str | None,
-        synthetic_set_digest: str | None,
+        *,
+        role: Role = Role.DETECTOR,
+        evaluation_digest: str | None = None,
+        synthetic_set_digest: str | None = None,
     ) -> ReleaseManifest:
         if not 0 < len(bundle) <= MAX_BUNDLE_BYTES:
             raise WeightsRefused(f"bundle has {len(bundle)} bytes; 1 to {MAX_BUNDLE_BYTES} are allowed")
@@ -113,11 +133,14 @@ class Releases:
             digest=digest,
             length_bytes=len(bundle),
             channel=channel,
+            role=role,
             version=1 + max((release.version for release in self.all().values()), default=0),
             evaluation_digest=evaluation_digest,
             synthetic_set_digest=synthetic_set_digest,
         )
         self._repository.publish(manifest)
         await self.publish_metadata()
-        logger.info("release %s signed for %s, version %d", digest[:12], manifest.channel, manifest.version)
+        logger.info(
+            "%s %s signed for %s, version %d", manifest.role, digest[:12], manifest.channel, manifest.version
+        )
         return manifest

@@ -14,7 +14,7 @@ from typing import Any
 
 from cloud.errors import NotNow
 from cloud.settings import RolloutSettings
-from messaging.releases import Channel, RolloutOrder
+from messaging.releases import Channel, Role, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReceipt
 
 
@@ -75,6 +75,7 @@ class RolloutState:
     sites: tuple[SiteProgress, ...]
     paused: bool = False
     reason: str = ""
+    role: Role = Role.DETECTOR
 
     def __post_init__(self) -> None:
         names = [progress.site for progress in self.sites]
@@ -102,6 +103,7 @@ class RolloutState:
                 **data,
                 "channel": Channel(data["channel"]),
                 "phase": RolloutPhase(data["phase"]),
+                "role": Role(data.get("role", Role.DETECTOR)),
                 "sites": sites,
             }
         )
@@ -140,6 +142,7 @@ def plan_rollout(
     sites: Sequence[str],
     settings: RolloutSettings,
     now_utc: int,
+    role: Role = Role.DETECTOR,
 ) -> RolloutState:
     """Plan a rollout: the first sites are the canary, then `partial_fraction` of all, then the others.
 
@@ -156,7 +159,7 @@ def plan_rollout(
         )
         for i, site in enumerate(sites)
     )
-    return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress)
+    return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress, role=role)
 
 
 def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> RolloutStep:
@@ -215,12 +218,12 @@ def needs_order(
     answered: bool,
     now_utc: int,
 ) -> bool:
-    """Whether a site outside every rollout needs an order for the model in service.
+    """Whether a site outside every rollout needs an order for the model of a role in service.
 
     Args:
-        last: the newest order of the site, if any.
+        last: the newest order of the site and role, if any.
         model: digest of the model in service.
-        running: digest of the model the site runs by its last heartbeat; None without one.
+        running: digest of the model of the role that the site runs by its last heartbeat; None without one.
         missed_rollout: whether the site was not part of the rollout that put the model in service.
         answered: whether a receipt for `last` has arrived.
         now_utc: seconds since 1970.
@@ -346,6 +349,7 @@ def _order_for(state: RolloutState, settings: RolloutSettings, progress: SitePro
     )
     return RolloutOrder(
         site=progress.site,
+        role=state.role,
         sequence=progress.sequence,
         digest=back or state.digest,
         channel=Channel.SERVICE if back else state.channel,

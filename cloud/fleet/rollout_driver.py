@@ -1,14 +1,14 @@
 """Runs the state machine of `cloud.fleet.rollout` over the store and sends its orders to the hub.
 
 State and orders are stored before anything is sent, so after a crash an order is sent again rather than lost;
-an order that the hub did not accept is kept and sent with the next call. At most one rollout for service is
-under way. Safe to call from several threads.
+an order that the hub did not accept is kept and sent with the next call. At most one rollout of a role for
+service is under way. Safe to call from several threads.
 """
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from ulid import ULID
@@ -28,11 +28,11 @@ from cloud.fleet.rollout import (
     roll_back,
 )
 from cloud.settings import RolloutSettings
-from cloud.store.records import IssuedOrder, Rollout
+from cloud.store.records import IssuedOrder, Release, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from messaging.releases import Channel, RolloutOrder
-from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from messaging.releases import Channel, Role, RolloutOrder
+from messaging.reports import Heartbeat, SwapOutcome, SwapReason, SwapReceipt
 
 
 class RolloutDriver:
@@ -49,7 +49,7 @@ class RolloutDriver:
         self._reports, self._releases, self._publisher = reports, releases, publisher
         self._settings, self._clock = settings, clock
         self._lock = threading.RLock()
-        self._unsent: dict[str, RolloutOrder] = {}
+        self._unsent: dict[tuple[str, Role], RolloutOrder] = {}
 
     def begin(
         self,
@@ -60,6 +60,7 @@ class RolloutDriver:
         previous: str | None,
         sites: Sequence[str],
         campaign: str | None = None,
+        role: Role = Role.DETECTOR,
     ) -> Rollout:
         """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites."""
         with self._lock:
@@ -67,7 +68,15 @@ class RolloutDriver:
             if known:
                 return known[0]
             now = self._now()
-            state = plan_rollout(digest, previous, channel, sites=sites, settings=self._settings, now_utc=now)
+            state = plan_rollout(
+                digest,
+                previous,
+                channel,
+                sites=sites,
+                settings=self._settings,
+                now_utc=now,
+                role=role,
+            )
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
             return self._store(row, RolloutStep(state, ()))
 
@@ -95,27 +104,31 @@ class RolloutDriver:
         These are the last orders of unfinished rollouts, and orders without a receipt.
         """
         with self._lock:
-            last = self._last_orders()
-            for order in (last[site] for site in self._enrolled() if site in last):
-                if self._now() < order.expires_at_utc and not self._answered(order):
-                    self._unsent[order.site] = order
-            for order in (o for state in self._under_way() for o in orders_of(state, self._settings)):
-                if order.site not in last or order.sequence >= last[order.site].sequence:
-                    self._unsent[order.site] = order
+            for role in Role:
+                self._find_unsent(role)
             self._send_unsent()
 
+    def _find_unsent(self, role: Role) -> None:
+        last = self._last_orders(role)
+        for order in (last[site] for site in self._enrolled() if site in last):
+            if self._now() < order.expires_at_utc and not self._answered(order):
+                self._unsent[order.site, role] = order
+        for order in (o for state in self._under_way(role) for o in orders_of(state, self._settings)):
+            if order.site not in last or order.sequence >= last[order.site].sequence:
+                self._unsent[order.site, role] = order
+
     def order_for_new_sites(self) -> None:
-        """Send unsent orders, then order the model in service for sites without a model.
+        """Send unsent orders, then order detector and teacher in service for sites without them.
 
         Sites whose order for it expired get a new one; sites of a rollout under way are left to that rollout.
         """
         with self._lock:
             self._send_unsent()
-            model = self._releases.current_service()
-            if model is None:
-                return
-            for site in self._sites_without_model(model.digest):
-                self.send_single(site, model.digest, Channel.SERVICE)
+            for role in Role:
+                model = self._releases.current_service(role)
+                if model is not None:
+                    for site in self._sites_without_model(model.digest, role):
+                        self.send_single(site, model.digest, Channel.SERVICE, role=role)
 
     # -- for operators ------------------------------------------------------------------------------
 
@@ -124,18 +137,23 @@ class RolloutDriver:
         release = self._releases.release(digest)
         if release.channel != Channel.SERVICE:
             raise NotNow(f"release {release.digest[:12]} is for trial only; it must be promoted first")
-        for row in self._releases.rollouts():
-            state = RolloutState.from_json(row.state)
-            if not state.final and state.channel is Channel.SERVICE:
-                raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
+        self.refuse_another(release.role)
         row = self.begin(
             str(ULID()),
             release.digest,
             Channel.SERVICE,
-            previous=self._previous(release.digest),
-            sites=self.sites(),
+            previous=self._previous(release),
+            sites=self.sites(release.role),
+            role=release.role,
         )
         return self.step(row.id)
+
+    def refuse_another(self, role: Role) -> None:
+        """Raise `NotNow` while a rollout of this role for service is under way."""
+        for row in self._releases.rollouts():
+            state = RolloutState.from_json(row.state)
+            if not state.final and state.channel is Channel.SERVICE and state.role is role:
+                raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
 
     def pause(self, rollout: str, paused: bool) -> Rollout:
         """Pause or continue a rollout. Raises `NotKnown`, `NotNow`."""
@@ -159,22 +177,31 @@ class RolloutDriver:
             result = roll_back(state, self._settings, self._fleet_status(), self._now(), reason=reason)
             return self._store(row, result)
 
-    def sites(self) -> list[str]:
+    def sites(self, role: Role = Role.DETECTOR) -> list[str]:
         """Names of the sites that take part in rollouts: enrolled, with at least one heartbeat.
 
-        A site that is not installed yet could only time out; it gets its order when it starts.
+        A site that is not installed yet could only time out; it gets its order when it starts. A site that
+        by its configuration runs no teacher, or one of its own, takes no part in rollouts of teachers.
         """
-        started = {beat.site for beat in self._reports.heartbeats()}
-        return [site for site in self._enrolled() if site in started]
+        beats, known = self._reports.heartbeats(), {release.digest for release in self._releases.releases()}
+        taking = {b.site for b in beats if role is Role.DETECTOR or _takes_teachers(b.heartbeat, known)}
+        return [site for site in self._enrolled() if site in taking]
 
     def send_single(
-        self, site: str, digest: str, channel: Channel, *, downgrade: bool = False
+        self,
+        site: str,
+        digest: str,
+        channel: Channel,
+        *,
+        downgrade: bool = False,
+        role: Role = Role.DETECTOR,
     ) -> RolloutOrder:
         """Send one order outside a rollout (to end a shadow run)."""
         with self._lock:
             now = self._now()
             order = RolloutOrder(
                 site=site,
+                role=role,
                 sequence=self._releases.last_sequence(site) + 1,
                 digest=digest,
                 channel=channel,
@@ -206,9 +233,10 @@ class RolloutDriver:
                     order.channel,
                     order.issued_at_utc,
                     order.model_dump(mode="json"),
+                    order.role,
                 )
             )
-            self._unsent[order.site] = order
+            self._unsent[order.site, order.role] = order
         self._send_unsent()
 
     def _send_unsent(self) -> None:
@@ -216,19 +244,24 @@ class RolloutDriver:
 
         Orders for revoked sites are dropped."""
         revoked = self._revoked()
-        for site, order in list(self._unsent.items()):
-            if site not in revoked:
+        for key, order in list(self._unsent.items()):
+            if order.site not in revoked:
                 self._publisher.send(order)
-            del self._unsent[site]
+            del self._unsent[key]
 
-    def _sites_without_model(self, model: str) -> list[str]:
-        """Sites outside every rollout that need an order for the model in service."""
-        running = {beat.site: beat.heartbeat.model_digest for beat in self._reports.heartbeats()}
-        behind = [site for site in self._enrolled() if running.get(site) != model]
+    def _sites_without_model(self, model: str, role: Role) -> list[str]:
+        """Sites outside every rollout of a role that need an order for its model in service."""
+        running = {beat.site: _running(beat.heartbeat, role) for beat in self._reports.heartbeats()}
+        taking = set(self.sites(role))
+        behind = [
+            site
+            for site in self._enrolled()
+            if running.get(site) != model and (site in taking or site not in running)
+        ]
         if not behind:
             return []
-        in_rollout = {progress.site for state in self._under_way() for progress in state.sites}
-        rolled_out, last = self._sites_rolled_out(model), self._last_orders()
+        in_rollout = {progress.site for state in self._under_way(role) for progress in state.sites}
+        rolled_out, last = self._sites_rolled_out(model), self._last_orders(role)
         return [
             site
             for site in behind
@@ -249,9 +282,9 @@ class RolloutDriver:
     def _revoked(self) -> frozenset[str]:
         return frozenset(site.site for site in self._reports.sites() if site.revoked)
 
-    def _under_way(self) -> list[RolloutState]:
+    def _under_way(self, role: Role) -> list[RolloutState]:
         states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
-        return [state for state in states if not state.final]
+        return [state for state in states if not state.final and state.role is role]
 
     def _sites_rolled_out(self, digest: str) -> set[str]:
         """Sites of the finished rollouts that put a model in service."""
@@ -261,8 +294,8 @@ class RolloutDriver:
         reached = (progress for state in done for progress in state.sites)
         return {progress.site for progress in reached if progress.state is not SiteState.REVOKED}
 
-    def _last_orders(self) -> dict[str, RolloutOrder]:
-        rows = self._releases.last_orders()
+    def _last_orders(self, role: Role) -> dict[str, RolloutOrder]:
+        rows = self._releases.last_orders(role)
         return {site: RolloutOrder.model_validate(row.payload) for site, row in rows.items()}
 
     def _answered(self, order: RolloutOrder) -> bool:
@@ -290,9 +323,19 @@ class RolloutDriver:
             revoked=self._revoked(),
         )
 
-    def _previous(self, digest: str) -> str | None:
-        current = self._releases.current_service()
-        return current.digest if current is not None and current.digest != digest else None
+    def _previous(self, release: Release) -> str | None:
+        current = self._releases.current_service(release.role)
+        return current.digest if current is not None and current.digest != release.digest else None
 
     def _now(self) -> int:
         return int(self._clock())
+
+
+def _running(beat: Heartbeat, role: Role) -> str | None:
+    """Digest of the model of a role that a site runs."""
+    return beat.model_digest if role is Role.DETECTOR else beat.teacher_digest
+
+
+def _takes_teachers(beat: Heartbeat, released: Set[str]) -> bool:
+    """Whether a site runs the fleet's teacher, or waits for it."""
+    return beat.teacher_fraction is not None and beat.teacher_digest in (None, *released)

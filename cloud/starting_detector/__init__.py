@@ -1,4 +1,4 @@
-"""The shipped detectors: the one every fleet starts with, and the reference detector, which is a judge.
+"""The shipped detectors: the one every fleet starts with, and the reference detector (judge, first teacher).
 
 Reading them needs no torch; `python -m cloud.starting_detector` trains them again.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 STARTING_WEIGHTS = _HERE / "weights.safetensors"
 REFERENCE_WEIGHTS = _HERE / "reference.safetensors"
+TEACHER_WEIGHTS = REFERENCE_WEIGHTS
 
 
 def shipped(path: Path) -> Path | None:

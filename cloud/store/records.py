@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.store.mapping import Json, Record
+from messaging.releases import Role
 
 
 class ModeStatus(StrEnum):
@@ -173,7 +174,7 @@ class EvaluationRow(Record):
 
 
 class Release(Record):
-    """A signed release of a bundle for one channel (`trial` or `service`)."""
+    """A signed release of a bundle for one channel (`trial` or `service`), as a detector or as a teacher."""
 
     __tablename__ = "releases"
 
@@ -186,6 +187,7 @@ class Release(Record):
     campaign: Mapped[str | None] = mapped_column(String(40))
     description: Mapped[Mapping[str, Any]]
     signed_at: Mapped[int]
+    role: Mapped[Role] = mapped_column(default=Role.DETECTOR)
 
 
 class Rollout(Record):
@@ -216,6 +218,7 @@ class IssuedOrder(Record):
     channel: Mapped[str]
     issued_at: Mapped[int]
     payload: Mapped[Mapping[str, Any]]
+    role: Mapped[Role] = mapped_column(default=Role.DETECTOR)
 
 
 class AnsweredRequest(Record):

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, tuple_
 from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.records import IssuedOrder, Release, Rollout
+from messaging.releases import Role
 
 
 class ReleaseStore:
@@ -41,8 +42,8 @@ class ReleaseStore:
             raise NotKnown(f"model {digest!r} is ambiguous; give more of the digest")
         return min(found, key=lambda r: r.channel != "service")
 
-    def current_service(self) -> Release | None:
-        """The newest release for service that has reached the fleet, or the first one.
+    def current_service(self, role: Role = Role.DETECTOR) -> Release | None:
+        """The newest release of a role for service that has reached the fleet, or the first one.
 
         A release of a campaign counts once its rollout is done; one whose rollout goes on, halted or went
         back does not.
@@ -52,6 +53,8 @@ class ReleaseStore:
             if rollout.state.get("channel") == "service":
                 phases[rollout.digest] = rollout.phase
         for release in self.releases():
+            if release.role is not role:
+                continue
             reached = phases.get(release.digest) == "done" if release.digest in phases else None
             if release.channel == "service" and (reached or (reached is None and release.campaign is None)):
                 return release
@@ -84,15 +87,16 @@ class ReleaseStore:
             self._db.add(session, order)
 
     def last_sequence(self, site: str) -> int:
-        """The highest sequence of the orders sent to a site; 0 before the first."""
+        """The highest sequence of the orders of both roles sent to a site; 0 before the first."""
         with self._db.reading() as session:
             query = select(func.max(IssuedOrder.sequence)).where(IssuedOrder.site == site)
             return session.scalar(query) or 0
 
-    def last_orders(self) -> Mapping[str, IssuedOrder]:
-        """The newest order of each site."""
+    def last_orders(self, role: Role = Role.DETECTOR) -> Mapping[str, IssuedOrder]:
+        """The newest order of a role of each site."""
         key = (IssuedOrder.site, IssuedOrder.sequence)
-        newest = select(IssuedOrder.site, func.max(IssuedOrder.sequence)).group_by(IssuedOrder.site)
+        newest = select(IssuedOrder.site, func.max(IssuedOrder.sequence)).where(IssuedOrder.role == role)
+        newest = newest.group_by(IssuedOrder.site)
         query = select(IssuedOrder).where(tuple_(*key).in_(newest))
         with self._db.reading() as session:
             return {order.site: order for order in session.scalars(query)}

@@ -14,7 +14,7 @@ def section(snapshot: Snapshot) -> Html:
             "Sites", empty("No site is enrolled yet. `blindspot sites add NAME` enrols one."), name="sites"
         )
     sites = table(
-        ("site", "state", "model", "#last heartbeat", "#unsent messages", "#ledger entries"),
+        ("site", "state", "model", "teacher", "#last heartbeat", "#unsent messages", "#ledger entries"),
         [_site(site, snapshot.taken_at) for site in snapshot.sites],
     )
     if not snapshot.cameras:
@@ -32,6 +32,7 @@ def _site(site: SiteResource, now: float) -> Html:
         element("b", site.site),
         _state(site),
         _model(site),
+        _teacher(site),
         number(phrases.ago(site.last_seen_at, now)),
         number(phrases.MISSING if site.outbox_messages is None else f"{site.outbox_messages:,}"),
         number(f"{site.ledger_n:,}"),
@@ -58,6 +59,16 @@ def _model(site: SiteResource) -> Html:
         return element("td", digest)
     trial = element("span", f"candidate {phrases.short(site.candidate_digest)}", cls="rest")
     return element("td", digest, " ", trial)
+
+
+def _teacher(site: SiteResource) -> Html:
+    if site.cannot_close:
+        return element("td", pill("cannot close failure modes", "bad"), f" {site.cannot_close}")
+    digest = element("code", phrases.short(site.teacher_digest), title=site.teacher_digest)
+    if not site.teacher_fraction:
+        return element("td", digest)
+    seen = element("span", f"{phrases.percent(site.teacher_fraction)} of frames", cls="rest")
+    return element("td", digest, " ", seen)
 
 
 def _camera(camera: CameraResource) -> Html:

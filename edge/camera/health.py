@@ -13,13 +13,17 @@ _RECENT = 200
 
 
 class CameraMetrics:
-    """Counters of one camera; one thread writes, any may read a snapshot."""
+    """Counters of one camera; one thread writes each, any may read a snapshot.
+
+    `taught`: frames that the teacher has processed.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.connected = False
         self.problem: str | None = None
         self.frames = self.skipped = self.failures = self.detections = self.misdetections = 0
+        self.taught = 0
         self.condition = Condition()
         self._inference_s: deque[float] = deque(maxlen=_RECENT)
         self._received_s: deque[float] = deque(maxlen=_RECENT)

@@ -7,13 +7,14 @@ their frames so far, by the same rule by which recall is counted when they have 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
 from edge.tracking.tracker import SINGLE_IMAGE, ByteTracker, Track, TrackerSettings
 from edge.vision.detections import Detections
-from edge.vision.detector import Detector
+from edge.vision.detector import Detector, Image
 from edge.vision.frames import Frame, SizeChange
 from messaging.releases import BundleDescription
 from messaging.taxonomy import Condition
@@ -34,13 +35,25 @@ class TeacherResult:
     missed: tuple[Track, ...] | None
 
 
+class TeacherModel(Protocol):
+    """The model of role teacher at this site, which may be swapped between two frames."""
+
+    @property
+    def description(self) -> BundleDescription:
+        """The description of the present model. Raises `DetectorError` without one."""
+
+    def detect_frame(self, image: Image, *, floor: float | None = None) -> tuple[Detector, Detections]:
+        """The model that processed the frame, and its detections. Raises `DetectorError`."""
+
+
 class Teacher:
     """The teacher of one camera. Not thread-safe; frames in order of time."""
 
-    def __init__(self, detector: Detector, service: BundleDescription, tracking: TrackerSettings) -> None:
-        """Args: the larger detector, the bundle in service, and how to track (`SINGLE_IMAGE`: stills)."""
-        self._detector, self._service = detector, service
-        self._limits = with_teacher_thresholds(detector.description, service)
+    def __init__(self, model: TeacherModel, service: BundleDescription, tracking: TrackerSettings) -> None:
+        """Args: the teacher, the bundle in service, and how to track (`SINGLE_IMAGE`: stills)."""
+        self._model, self._service = model, service
+        self._description = model.description
+        self._limits = with_teacher_thresholds(self._description, service)
         self._tracker = ByteTracker(self._limits, tracking)
         self._recall = RecallCounter()
         self._stills = tracking is SINGLE_IMAGE
@@ -48,15 +61,15 @@ class Teacher:
     def follow(self, service: BundleDescription) -> None:
         """Compare with another bundle from now on: new tracks and counts, track numbers continue."""
         self._service = service
-        self._limits = with_teacher_thresholds(self._detector.description, service)
-        self._tracker.end()
-        self._tracker.describe(self._limits)
-        self._recall = RecallCounter()
+        self._begin_again()
 
     def process(self, frame: Frame, found: Detections, condition: Condition) -> TeacherResult:
         """Run the teacher on a frame with the boxes `found` in service. Raises `DetectorError`."""
-        seen = self._detector.detect([frame.image], floor=self._tracker.floor)[0]
-        boxes = translated(seen, self._detector.description, self._service)
+        model, seen = self._model.detect_frame(frame.image, floor=self._tracker.floor)
+        if model.description != self._description:
+            self._description = model.description
+            self._begin_again()
+        boxes = translated(seen, self._description, self._service)
         update = self._tracker.update(boxes, frame.time_s)
         self._recall.update(update, [above_threshold(found, self._service)], condition)
         missed = None if self._stills else tuple(self._recall.missed(update))
@@ -73,6 +86,12 @@ class Teacher:
     def take(self) -> Sequence[ClosedTrack]:
         """Its tracks that ended since the last call, with whether the detector detected them."""
         return self._recall.take()
+
+    def _begin_again(self) -> None:
+        self._limits = with_teacher_thresholds(self._description, self._service)
+        self._tracker.end()
+        self._tracker.describe(self._limits)
+        self._recall = RecallCounter()
 
 
 def translated(seen: Detections, source: BundleDescription, target: BundleDescription) -> Detections:

@@ -1,4 +1,4 @@
-"""What comes down to a site: signed metadata, the rollout order and the weights it names, into a folder.
+"""What comes down to a site: signed metadata, rollout orders and the weights they name, into a folder.
 
 The mirror believes nothing and proves nothing: it copies bytes under length caps, and reads them only to
 know what to copy next. The node verifies everything again. Files are replaced atomically, timestamp last,
@@ -19,6 +19,7 @@ from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus
 from messaging.errors import BlobError
 from messaging.nats.subjects import ORDERS
+from messaging.releases import Role, order_key
 from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.orders import MAX_ORDER_BYTES
 
@@ -33,9 +34,9 @@ _VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
 
 
 class Mirror:
-    """The folder: `metadata/`, `orders/<site>.json`, `targets/<sha256>`.
+    """The folder: `metadata/`, `orders/<site>.json` and `orders/<site>.teacher.json`, `targets/<sha256>`.
 
-    `lacks` is the reason why the last refresh did not copy everything; empty when it did.
+    `missing` is the reason why the last refresh did not copy everything; empty when it did.
     """
 
     def __init__(
@@ -55,18 +56,21 @@ class Mirror:
         self._max_target_bytes = max_target_bytes
         self._metadata_folder = folder / "metadata"
         self._targets_folder = folder / "targets"
-        self._order_path = folder / "orders" / f"{site}.json"
+        self._orders_folder = folder / "orders"
+        self._order_keys = tuple(order_key(site, role) for role in Role)
         self.missing = ""
-        self._inspected, self._whole = False, ""
-        for place in (self._metadata_folder, self._targets_folder, self._order_path.parent):
+        self._inspected = False
+        self._whole: set[str] = set()
+        for place in (self._metadata_folder, self._targets_folder, self._orders_folder):
             place.mkdir(parents=True, exist_ok=True)
 
     async def refresh(self) -> bool:
         """Copy what is new; whether anything was. Raises `WireError`; a damaged blob waits for next time."""
         try:
             changed = await self._refresh_metadata()
-            changed |= await self._refresh_order()
-            changed |= await self._refresh_target()
+            for key in self._order_keys:
+                changed |= await self._refresh_order(key)
+                changed |= await self._refresh_target(key)
         except BlobError as error:
             if str(error) != self.missing:
                 logger.warning("mirror of %s is not complete yet: %s", self._site, error)
@@ -121,31 +125,35 @@ class Mirror:
         write_atomically(path, data)
         return data
 
-    async def _refresh_order(self) -> bool:
-        order = await self._hub.get_latest(ORDERS, self._site)
-        if order is None or (self._order_path.exists() and self._order_path.read_bytes() == order):
+    async def _refresh_order(self, key: str) -> bool:
+        order, path = await self._hub.get_latest(ORDERS, key), self._order_path(key)
+        if order is None or (path.exists() and path.read_bytes() == order):
             return False
         if len(order) > MAX_ORDER_BYTES:
             raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
-        write_atomically(self._order_path, order)
-        logger.info("a rollout order for %s came down (%d bytes)", self._site, len(order))
+        write_atomically(path, order)
+        logger.info("a rollout order for %s came down (%d bytes)", key, len(order))
         return True
 
-    async def _refresh_target(self) -> bool:
-        digest = _digest_in_order(self._order_path.read_bytes()) if self._order_path.exists() else None
+    async def _refresh_target(self, key: str) -> bool:
+        path = self._order_path(key)
+        digest = _digest_in_order(path.read_bytes()) if path.exists() else None
         if digest is None or self._has_target(digest):
             return False
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
         write_atomically(self._targets_folder / digest, data)
-        self._whole = digest
+        self._whole.add(digest)
         logger.info("weights %s came down (%d bytes)", digest[:12], len(data))
         self._forget_old_targets()
         return True
 
+    def _order_path(self, key: str) -> Path:
+        return self._orders_folder / f"{key}.json"
+
     def _has_target(self, digest: str) -> bool:
         """Whether the weights are there and whole; compared with their digest once."""
         path = self._targets_folder / digest
-        if self._whole == digest and path.exists():
+        if digest in self._whole and path.exists():
             return True
         try:
             with path.open("rb") as file:
@@ -155,13 +163,14 @@ class Mirror:
         if found != digest:
             logger.warning("weights %s are damaged in the mirror and are copied again", digest[:12])
             return False
-        self._whole = digest
+        self._whole.add(digest)
         return True
 
     def _forget_old_targets(self) -> None:
         kept = [path for path in self._targets_folder.iterdir() if _DIGEST.fullmatch(path.name)]
         for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-_KEPT_TARGETS]:
             path.unlink(missing_ok=True)
+            self._whole.discard(path.name)
 
     def _forget_old_versions(self) -> None:
         """Keep all roots and the last few versions of every other role."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.updates.weights_state import WeightsState
 from messaging.errors import BlobError, TrustError
-from messaging.releases import Channel, RolloutOrder
+from messaging.releases import Channel, Role, RolloutOrder, order_key
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import MAX_ORDER_BYTES, judge_order, verify_order
@@ -26,10 +26,12 @@ class WeightsPlace:
 
     Attributes:
         folder: the node's own folder; no other program writes there.
-        mirror: filled by the gate: `metadata/`, `targets/<sha256>`, `orders/<site>.json`.
+        mirror: filled by the gate: `metadata/`, `targets/<sha256>`, `orders/<site>.json` (a teacher's:
+            `orders/<site>.teacher.json`).
         site: this site's name.
         trust: the trust file from the site's enrolment.
-        taxonomy_digest: the classes that a model must have; None takes those of the first model.
+        role: what the models of this folder are at the site.
+        taxonomy_digest: the classes that a detector must have; None takes those of the first model.
         patience_s: an order and the metadata that it needs travel separately, so a refusal that rests
             on the mirror becomes final only after this time.
     """
@@ -38,6 +40,7 @@ class WeightsPlace:
     mirror: Path
     site: str
     trust: SiteTrust
+    role: Role = Role.DETECTOR
     taxonomy_digest: str | None = None
     patience_s: float = 30.0
 
@@ -68,7 +71,7 @@ class RefusedOrder:
 
 
 class IncomingOrders:
-    """The orders of one site, as its mirror shows them."""
+    """The orders of one site and role, as its mirror shows them."""
 
     def __init__(self, place: WeightsPlace) -> None:
         self._place = place
@@ -111,7 +114,7 @@ class IncomingOrders:
     ) -> AcceptedOrder | RefusedOrder | None:
         try:
             manifest = self.releases.manifest(order.digest, now_utc)
-            check_eligible(order, manifest, state, self._place.taxonomy_digest)
+            check_eligible(order, manifest, state, self._place)
             return AcceptedOrder(order, manifest, self._data(manifest))
         except BlobError as error:
             logger.debug("order %d waits: %s", order.sequence, error)
@@ -141,7 +144,7 @@ class IncomingOrders:
         return RefusedOrder(order, reason, used_up=False)
 
     def _envelope(self) -> bytes:
-        path = self._place.mirror / "orders" / f"{self._place.site}.json"
+        path = self._place.mirror / "orders" / f"{order_key(self._place.site, self._place.role)}.json"
         try:
             with path.open("rb") as file:
                 envelope = file.read(MAX_ORDER_BYTES + 1)
@@ -157,11 +160,22 @@ class IncomingOrders:
 
 
 def check_eligible(
-    order: RolloutOrder, manifest: ReleaseManifest, state: WeightsState, taxonomy_digest: str | None
+    order: RolloutOrder, manifest: ReleaseManifest, state: WeightsState, place: WeightsPlace
 ) -> None:
-    """Raise `TrustError` unless this signed release may do at this site what the order asks."""
+    """Raise `TrustError` unless this signed release may do at this site what the order asks.
+
+    A teacher is not tried in shadow runs, and it may have other classes than the detector.
+    """
     short = manifest.digest[:12]
-    if order.channel is Channel.SERVICE and manifest.channel is not Channel.SERVICE:
+    if not order.role == manifest.role == place.role:
+        raise TrustError(
+            f"release {short} is signed as {manifest.role} and was ordered as {order.role}; wanted is a "
+            f"{place.role}",
+            SwapReason.UNKNOWN_RELEASE,
+        )
+    teacher = place.role is Role.TEACHER
+    wanted_channel = Channel.SERVICE if teacher else order.channel
+    if wanted_channel is Channel.SERVICE and Channel.TRIAL in (order.channel, manifest.channel):
         raise TrustError(f"release {short} is for trial only", SwapReason.NOT_FOR_SERVICE)
     if manifest.version < state.version_floor and not order.downgrade:
         raise TrustError(
@@ -169,8 +183,8 @@ def check_eligible(
             "an older version needs an order with `downgrade`",
             SwapReason.OLDER_VERSION,
         )
-    wanted = taxonomy_digest or (state.active.taxonomy_digest if state.active else None)
-    if wanted not in (None, manifest.taxonomy_digest):
+    wanted = place.taxonomy_digest or (state.active.taxonomy_digest if state.active else None)
+    if not teacher and wanted not in (None, manifest.taxonomy_digest):
         raise TrustError(f"release {short} has other classes than this site", SwapReason.WRONG_CLASSES)
 
 

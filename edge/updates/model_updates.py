@@ -44,7 +44,7 @@ class TrialPolicy:
 
 
 class ModelUpdates:
-    """Store, detector and shadow run of one node, changed together."""
+    """Store, detector and shadow run of one role of a node, changed together."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ModelUpdates:
         teacher: Callable[[], BundleDescription | None] = lambda: None,
     ) -> None:
         """Args: weights and detector of the node, when probation is passed, the teacher if any."""
-        self._store = store
+        self.store = store
         self._detector = detector
         self._policy = policy
         self._teacher = teacher
@@ -69,12 +69,12 @@ class ModelUpdates:
 
     def start(self, now_utc: int) -> None:
         """Load the model that served before the restart; if it does not load, the one before it."""
-        while (active := self._store.active()) is not None:
+        while (active := self.store.active()) is not None:
             try:
-                detector = self._detector.load(self._store.read(active), active.manifest)
+                detector = self._detector.load(self.store.read(active), active.manifest)
             except (CandidateRefused, TrustError) as error:
                 logger.error("model %s is put out of service: %s", active.digest[:12], error)
-                self._store.roll_back(SwapReason(error.reason), now_utc)
+                self.store.roll_back(SwapReason(error.reason), now_utc)
                 continue
             self._put_in_service(detector)
             return
@@ -82,7 +82,7 @@ class ModelUpdates:
     def tick(self, now_utc: int) -> None:
         """Check the model on probation, read new orders, and apply them."""
         self._watch_trial(now_utc)
-        decision = self._store.poll(now_utc)
+        decision = self.store.poll(now_utc)
         if decision.action is not Action.SHADOW or self._outdated(decision.manifest):
             self._end_shadow(now_utc)
         if decision.action is Action.INSTALL:
@@ -100,19 +100,19 @@ class ModelUpdates:
 
     def _watch_trial(self, now_utc: int) -> None:
         detector = self._detector
-        if self._store.state.trial is None:
+        if self.store.state.trial is None:
             return
         if detector.failed is not None:
-            self._store.roll_back(detector.failed, now_utc, frames_lost=detector.frames_lost)
+            self.store.roll_back(detector.failed, now_utc, frames_lost=detector.frames_lost)
             detector.accept_failure()
         elif self._policy.held(detector.probation_s or 0.0, detector.good_frames):
-            self._store.commit(now_utc, frames_lost=detector.frames_lost)
+            self.store.commit(now_utc, frames_lost=detector.frames_lost)
             detector.settle()
 
     def _install(self, now_utc: int) -> None:
         candidate = self._prepared(now_utc)
         if candidate is not None:
-            self._store.install(now_utc)
+            self.store.install(now_utc)
             self._detector.swap(candidate)
 
     def _begin_shadow(self, now_utc: int) -> None:
@@ -122,30 +122,30 @@ class ModelUpdates:
         self._shadow = ShadowRun(
             candidate, self._detector.description, self._detector.digest, teacher=self._teacher()
         )
-        self._store.shadow_begun(now_utc)
+        self.store.shadow_begun(now_utc)
 
     def _prepared(self, now_utc: int) -> Detector | None:
         """The staged model, loaded and tested; None when it was refused, which the store has noted."""
-        staged = self._store.staged()
-        data = self._store.begin_load(now_utc)
+        staged = self.store.staged()
+        data = self.store.begin_load(now_utc)
         if staged is None or data is None:
             return None
         try:
             return self._detector.prepare(data, staged.manifest)
         except CandidateRefused as error:
             logger.warning("candidate %s refused: %s", staged.digest[:12], error)
-            self._store.refuse(SwapReason(error.reason), now_utc)
+            self.store.refuse(SwapReason(error.reason), now_utc)
             return None
 
     def _put_in_service(self, detector: Detector) -> None:
         """After a restart: as it was, on probation again if its trial was not over."""
-        if self._store.state.trial is None:
+        if self.store.state.trial is None:
             self._detector.serve(detector)
             return
-        previous = self._store.previous()
+        previous = self.store.previous()
         if previous is not None:
             try:
-                self._detector.serve(self._detector.load(self._store.read(previous), previous.manifest))
+                self._detector.serve(self._detector.load(self.store.read(previous), previous.manifest))
             except (CandidateRefused, TrustError) as error:
                 logger.error("model %s cannot be fallen back to: %s", previous.digest[:12], error)
         self._detector.swap(detector)
@@ -157,6 +157,7 @@ class ModelUpdates:
             manifest is None
             or run.candidate_digest != manifest.digest
             or not self._detector.ready
+            or run.teacher != self._teacher()
             or run.incumbent_digest != self._detector.digest
         )
 

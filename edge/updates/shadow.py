@@ -84,7 +84,7 @@ class ShadowRun:
         self._candidate = candidate
         self._descriptions = (incumbent, candidate.description)
         self._class_names = incumbent.class_names
-        self._teacher = teacher
+        self.teacher = teacher
         self._clock = clock
         self._lock = threading.Lock()
         self._cameras: dict[str, _WithTeacher | _TwoModels] = {}
@@ -121,7 +121,7 @@ class ShadowRun:
                 frames without.
             tracking: how this camera's boxes become tracks; set by its first frame.
         """
-        if self._teacher is not None and teacher is None:
+        if self.teacher is not None and teacher is None:
             return
         with self._lock:
             facts = _FrameFacts(condition, time_s, incumbent_ms, teacher)
@@ -175,8 +175,8 @@ class ShadowRun:
         if camera not in self._cameras:
             self._cameras[camera] = (
                 _TwoModels(self._descriptions, tracking)
-                if self._teacher is None
-                else _WithTeacher(self._descriptions, self._teacher, tracking)
+                if self.teacher is None
+                else _WithTeacher(self._descriptions, self.teacher, tracking)
             )
         return self._cameras[camera]
 

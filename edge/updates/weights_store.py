@@ -197,6 +197,7 @@ class WeightsStore:
             return
         order = state.trial or RolloutOrder(
             site=self._place.site,
+            role=self._place.role,
             sequence=max(1, state.last_sequence),
             digest=active.digest,
             channel=Channel.SERVICE,

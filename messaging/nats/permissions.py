@@ -2,7 +2,7 @@
 
 Allow-lists only, no deny-lists: a subject that is not named here is forbidden. A site's gate has no
 JetStream administration at the hub; it reads its own last values by Direct Get on a subject that names
-its own key, and the two public buckets as a whole.
+its own keys, and the two public buckets as a whole.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from messaging.nats.subjects import (
     inbox_prefix,
     lane_subjects,
 )
+from messaging.releases import Role, order_key
 from messaging.wire_format.codec import PAYLOADS, Lane
 
 _DIRECT_GET = "$JS.API.DIRECT.GET"
@@ -35,9 +36,8 @@ def gate_at_hub(site: str) -> Permissions:
     """What a site's gate may do at the hub."""
     reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
     heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
-    own_values = tuple(
-        f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{site}" for bucket in (ORDERS, RECEIPTS, HEARTBEATS)
-    )
+    keys = ((RECEIPTS, site), (HEARTBEATS, site), *((ORDERS, order_key(site, role)) for role in Role))
+    own_values = tuple(f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{key}" for bucket, key in keys)
     objects = tuple(
         f"{_DIRECT_GET}.OBJ_{bucket}{rest}" for bucket in (MODELS_BUCKET, TUF_BUCKET) for rest in ("", ".>")
     )

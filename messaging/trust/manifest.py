@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.errors import TrustError
 from messaging.fields import Digest, Slug
-from messaging.releases import BundleDescription, Channel
+from messaging.releases import BundleDescription, Channel, Role
 
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 
@@ -18,7 +18,8 @@ MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 class ReleaseManifest(BaseModel):
     """One release: which bytes, what they are for, where they come from, what was measured of them.
 
-    `version` counts model versions of the fleet and only goes up; changing the channel keeps it.
+    `version` counts the releases of the fleet, of both roles, and only goes up; changing the channel keeps
+    it.
     `evaluation_digest` is the sha256 of the evaluation report, `synthetic_set_digest` that of the labelled
     set's manifest; a starting detector may lack both.
     """
@@ -27,6 +28,7 @@ class ReleaseManifest(BaseModel):
 
     digest: Digest
     length_bytes: int = Field(ge=1, le=MAX_BUNDLE_BYTES)
+    role: Role = Role.DETECTOR
     channel: Channel
     version: int = Field(ge=1, le=2**31)
     name: Slug
@@ -48,6 +50,7 @@ class ReleaseManifest(BaseModel):
         length_bytes: int,
         channel: Channel,
         version: int,
+        role: Role = Role.DETECTOR,
         evaluation_digest: str | None = None,
         synthetic_set_digest: str | None = None,
     ) -> Self:
@@ -55,6 +58,7 @@ class ReleaseManifest(BaseModel):
         return cls(
             digest=digest,
             length_bytes=length_bytes,
+            role=role,
             channel=channel,
             version=version,
             name=description.name,
@@ -92,6 +96,7 @@ class ReleaseManifest(BaseModel):
                 length_bytes=self.length_bytes,
                 channel=self.channel,
                 version=self.version,
+                role=self.role,
                 evaluation_digest=self.evaluation_digest,
                 synthetic_set_digest=self.synthetic_set_digest,
             )

@@ -26,11 +26,13 @@ from edge.evidence.sources import EvidenceRules, ThresholdedDetections
 from edge.evidence.teacher import Teacher
 from edge.tracking.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.conditions import ConditionMemory
-from edge.vision.detections import Floats, iou_matrix
+from edge.vision.detections import Detections, Floats, iou_matrix
+from edge.vision.detector import Detector, Image
 from edge.vision.frames import Frame
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
 from messaging.intervals import wilson
+from messaging.releases import BundleDescription
 from messaging.reports import ErrorKind, EvidenceSource
 from messaging.taxonomy import Condition
 from synth.street import DrawnBox, StreetCamera, WorldName
@@ -121,12 +123,27 @@ class FrameTruth:
         return own >= 0.3 if teacher_class else own < 0.3 <= others
 
 
+@dataclass(frozen=True)
+class _OneModel:
+    """A teacher that is never swapped."""
+
+    detector: OnnxDetector
+
+    @property
+    def description(self) -> BundleDescription:
+        return self.detector.description
+
+    def detect_frame(self, image: Image, *, floor: float | None = None) -> tuple[Detector, Detections]:
+        return self.detector, self.detector.detect([image], floor=floor)[0]
+
+
 class CameraEvaluation:
     """The detector in service and every source, one collector each, on one drawn camera."""
 
     def __init__(self, service: OnnxDetector, teacher: OnnxDetector | None, rules: EvidenceRules) -> None:
         bundle = service.description
-        self.service, self.teacher = service, Teacher(teacher, bundle, SPARSE_FRAMES) if teacher else None
+        self.service = service
+        self.teacher = Teacher(_OneModel(teacher), bundle, SPARSE_FRAMES) if teacher else None
         self.tracker = ByteTracker(bundle, TrackerSettings())
         self.motion, self.memory = MotionFilter(), ConditionMemory()
         self.collectors = {

@@ -18,6 +18,7 @@ from edge.health import Readiness
 from edge.metrics import NodeMetrics
 from edge.node import CameraParts, Node, NodeParts
 from edge.outbox.outbox import OutboxCounts
+from edge.settings import TeacherSettings
 from edge.vision.frames import Frame
 from edge.vision.providers import GrantedProvider
 from messaging.reports import ExecutionProvider, Heartbeat, Report
@@ -51,8 +52,9 @@ def test_a_site_without_frames_sends_fewer_heartbeats_yet_one_per_minute(
     store = SimpleNamespace(active=lambda: None, previous=lambda: None, staged=lambda: None)
     reports = SimpleNamespace(heartbeat_s=15.0)
     parts: Any = SimpleNamespace(
-        settings=SimpleNamespace(reports=reports),
-        store=store,
+        settings=SimpleNamespace(reports=reports, teacher=TeacherSettings()),
+        updates=SimpleNamespace(store=store),
+        teacher=SimpleNamespace(ready=False),
         detector=SimpleNamespace(provider=None),
         outbox=outbox,
         cameras=(camera,),

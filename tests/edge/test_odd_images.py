@@ -45,7 +45,7 @@ def test_a_strip_passes_every_step_of_the_pipeline(
     service.serve(OnnxDetector(tiny_bundle()))
     parts = PipelineParts(
         service,
-        OnnxDetector(tiny_bundle()),
+        service,
         PrivacyAccountant(tmp_path / "cam.json", PrivacySettings(), utc=lambda: 0.0),
         NodeMetrics(),
         lambda: str(ULID()),

@@ -52,9 +52,10 @@ def _always(name: str, digest: str, boxes: Detections) -> Always:
     return detector
 
 
-def in_service(detector: FakeDetector) -> SwappableDetector:
+def in_service(detector: FakeDetector | None) -> SwappableDetector:
     swappable = SwappableDetector(load_fake, SwapPolicy(latency_factor=2.5))
-    swappable.serve(detector)
+    if detector is not None:
+        swappable.serve(detector)
     return swappable
 
 
@@ -68,7 +69,7 @@ def _pipeline(
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
         in_service(detector) if isinstance(detector, FakeDetector) else detector,
-        teacher,
+        in_service(teacher),
         accountant,
         NodeMetrics(),
         lambda: str(ULID()),
@@ -294,7 +295,7 @@ def _stills(tmp_path: Path, service: FakeDetector, teacher: FakeDetector | None)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
         in_service(service),
-        teacher,
+        in_service(teacher),
         accountant,
         NodeMetrics(),
         lambda: str(ULID()),

@@ -72,9 +72,12 @@ def camera(folder: Path, *, teacher: bool = False, motion: bool = False) -> Came
     model = Standing(describe("a"), "a" * 64)
     service = SwappableDetector(load_fake, SwapPolicy(latency_factor=2.5))
     service.serve(model)
+    taught_by = SwappableDetector(load_fake, SwapPolicy(latency_factor=2.5))
+    if teacher:
+        taught_by.serve(Standing(describe("t"), "b" * 64))
     parts = PipelineParts(
         service,
-        Standing(describe("t"), "b" * 64) if teacher else None,
+        taught_by,
         PrivacyAccountant(folder / "bridge.json", PrivacySettings(), utc=lambda: NOW),
         NodeMetrics(),
         lambda: str(ULID()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.updates.incoming_orders import WeightsPlace
 from messaging.blobs import digest_of
-from messaging.releases import Channel, RolloutOrder
+from messaging.releases import Channel, Role, RolloutOrder, order_key
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
@@ -39,6 +39,10 @@ class Fleet:
         place = place_in(self.folder, self.repository.site_trust)
         return replace(place, patience_s=patience_s, taxonomy_digest=taxonomy_digest)
 
+    def teacher_place(self) -> WeightsPlace:
+        """The folder of the same site's teacher."""
+        return replace(self.place(), folder=self.folder / "teacher", role=Role.TEACHER)
+
     def release(
         self,
         name: str = "one",
@@ -47,6 +51,7 @@ class Fleet:
         kind: str = "good",
         class_names: tuple[str, ...] = CLASSES,
         version: int | None = None,
+        role: Role = Role.DETECTOR,
     ) -> ReleaseManifest:
         """Sign a fake bundle and mirror it."""
         data = fake_bundle(name, kind=kind, class_names=class_names)
@@ -56,6 +61,7 @@ class Fleet:
             length_bytes=len(data),
             channel=channel,
             version=version or next(self.versions),
+            role=role,
         )
         self.repository.publish(manifest)
         (self.mirror / "targets" / manifest.digest).write_bytes(data)
@@ -81,11 +87,11 @@ class Fleet:
             "expires_at_utc": self.now + 3600,
         }
         order = RolloutOrder.model_validate({**fields, **changes})
-        self.put_order(sign_order(order, self.repository.director))
+        self.put_order(sign_order(order, self.repository.director), order.role)
         return order
 
-    def put_order(self, envelope: bytes) -> None:
-        (self.mirror / "orders" / f"{SITE}.json").write_bytes(envelope)
+    def put_order(self, envelope: bytes, role: Role = Role.DETECTOR) -> None:
+        (self.mirror / "orders" / f"{order_key(SITE, role)}.json").write_bytes(envelope)
 
     def target(self, manifest: ReleaseManifest) -> Path:
         return self.mirror / "targets" / manifest.digest

@@ -14,11 +14,9 @@ from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.errors import DemoFailed
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
 from cloud.settings import DataFolder
-from cloud.starting_detector import REFERENCE_WEIGHTS
 from messaging.resources import FailureModeResource
 from messaging.runtime.child_process import ChildProcess
 
-EXPORT_LIMIT_S = 300.0
 GENERATED_WELL = frozenset({"fire", "garbage", "fallen_person"})
 TARGETED = {("missed", "open"), ("missed", "reopened")}
 
@@ -30,10 +28,8 @@ class Scenario(Protocol):
     def player(self) -> Player:
         """The footage of the cameras."""
 
-    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
-        """Before any program runs: start drawing datasets, write the teacher's bundle, start the first
-        observation. The bundle is complete on return. Raises `DemoFailed`.
-        """
+    def prepare(self, cloud: DataFolder, show_status: Callable[[str], None]) -> None:
+        """Before any program runs: start drawing datasets, start the first observation."""
 
     def complete(self, timeout_s: float) -> None:
         """Wait for what `prepare` started. Raises `DemoFailed`."""
@@ -56,21 +52,11 @@ class DrawnScenario:
         self._work, self._profile = work, profile
         self._drawing: ChildProcess | None = None
 
-    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
+    def prepare(self, cloud: DataFolder, show_status: Callable[[str], None]) -> None:
         """See `Scenario`; the campaign's data are drawn during the observation."""
-        show_status("exporting the reference detector, drawing footage and the campaign's data")
+        show_status("drawing footage and the campaign's data")
         self.player.begin(FootagePhase.OBSERVE, 0)
         self._drawing = self._draw_sets(cloud)
-        arguments: list[str | Path] = [
-            PYTHON,
-            "-m",
-            "cloud.detector.bundle_export",
-            REFERENCE_WEIGHTS,
-            teacher,
-        ]
-        export = ChildProcess(arguments, log=self._work / "export.log")
-        if export.wait(EXPORT_LIMIT_S) != 0:
-            raise DemoFailed(f"the reference detector was not exported: {export.tail(5)}")
 
     def complete(self, timeout_s: float) -> None:
         """See `Scenario`."""

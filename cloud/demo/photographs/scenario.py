@@ -161,7 +161,7 @@ class RealScenario:
         self.roles = _limited(roles_of(read_photographs(given.photographs, "train")), profile.limit)
         self.player = RealPlayer(work, self.roles.roads, given.clip)
 
-    def prepare(self, cloud: DataFolder, teacher: Path, show_status: Callable[[str], None]) -> None:
+    def prepare(self, cloud: DataFolder, show_status: Callable[[str], None]) -> None:
         """See `Scenario`: sort the photographs, train the starting detector and the judge."""
         roles, register = self.roles, DatasetRegister(cloud.datasets)
         start = self._detectors.make_start(
@@ -175,7 +175,6 @@ class RealScenario:
             ),
         )
         self._trained = (start, judge)
-        shutil.copyfile(judge.bundle, teacher)
         for role, photographs in (
             (DataRole.REPLAY, roles.base),
             (DataRole.CALIBRATION, roles.calibration),
@@ -199,6 +198,7 @@ class RealScenario:
         start, judge = self._trained
         return {
             "starting_weights": str(start.weights.absolute()),
+            "teacher_weights": str(judge.weights.absolute()),
             "synthesis": {"reference_weights": str(judge.weights.absolute()), "image_height": 400},
             "campaign": {"shadow_deadline_s": 90.0, "verify_deadline_s": 60.0, "poll_s": 1.0},
             **({} if smoke_test else {"promotion": MARGINS}),

@@ -1,6 +1,7 @@
 """Resources made of records: fields of the same name are taken over, the others are computed."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,19 @@ def test_a_site_is_online_for_a_minute_after_its_heartbeat(age_s: float, online:
     view = site_view(Site("harbour", 10, ledger_n=5), beat(), 1000 + age_s)
     assert (view.online, view.last_seen_at, view.model_digest) == (online, 1000, OLD)
     assert (view.uptime_s, view.shed, view.ledger_n, view.revoked) == (30, 2, 5, False)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "why"),
+    [
+        ({"teacher_digest": OLD, "teacher_fraction": 0.2}, ""),
+        ({"teacher_digest": None, "teacher_fraction": 0.0}, "no teacher"),
+        ({"teacher_fraction": None}, "its configuration switches the teacher off"),
+    ],
+)
+def test_a_site_without_a_teacher_cannot_close_failure_modes(teacher: dict[str, Any], why: str) -> None:
+    sent = replace(beat(), heartbeat=HEARTBEAT.model_copy(update=teacher))
+    assert site_view(Site("harbour", 10), sent, 1000.0).cannot_close == why
 
 
 def test_the_cameras_of_a_heartbeat_carry_its_site() -> None:

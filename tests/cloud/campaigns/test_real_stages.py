@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.app import campaign_requirements, campaign_stages, starting_model
+from cloud.app import campaign_requirements, campaign_stages, starting_models
 from cloud.campaigns import image_stages
 from cloud.data.roles import DataRole
 from cloud.settings import (
@@ -49,7 +49,7 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
         campaign_stages,
         requirements=campaign_requirements,
         sites=("harbour",),
-        first_model=starting_model,
+        first_models=starting_models,
     ) as cloud:
         assert cloud.parts is not None
         for role, scenes in drawn.items():

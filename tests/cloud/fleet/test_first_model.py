@@ -11,7 +11,7 @@ from cloud.fleet.first_model import release_first_model
 from cloud.fleet.publisher import Publisher
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
-from messaging.releases import BundleDescription, Channel
+from messaging.releases import BundleDescription, Channel, Role
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.cloud.sample_reports import open_store
 from tests.support.fake_detector import describe, fake_bundle
@@ -42,12 +42,19 @@ class FakePublisher:
     """Makes manifests without signing them."""
 
     def publish_first(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
+        return self._manifest(bundle, description, Role.DETECTOR)
+
+    def publish_teacher(self, bundle: bytes, description: BundleDescription) -> ReleaseManifest:
+        return self._manifest(bundle, description, Role.TEACHER)
+
+    def _manifest(self, bundle: bytes, description: BundleDescription, role: Role) -> ReleaseManifest:
         return ReleaseManifest.of(
             description,
             digest=digest_of(bundle),
             length_bytes=len(bundle),
             channel=Channel.SERVICE,
             version=1,
+            role=role,
             evaluation_digest=None,
             synthetic_set_digest=None,
         )
@@ -58,12 +65,13 @@ class Fleet:
         database, _ = open_store(folder)
         self.releases, self.models = ReleaseStore(database), FakeModels(folder)
 
-    def start(self, weights: Path | None) -> str | None:
+    def start(self, weights: Path | None, role: Role = Role.DETECTOR) -> str | None:
         return release_first_model(
             weights,
             releases=self.releases,
             models=cast(ModelFiles, self.models),
             publisher=cast(Publisher, FakePublisher()),
+            role=role,
         )
 
 
@@ -78,6 +86,14 @@ def test_the_starting_detector_is_exported_and_recorded_for_service(fleet: Fleet
     assert release is not None
     assert (release.digest, release.channel, release.version) == (digest, "service", 1)
     assert (release.name, release.campaign) == ("street-start", None)
+
+
+def test_the_first_teacher_is_released_in_its_own_role(fleet: Fleet) -> None:
+    digest = fleet.start(Path("reference.safetensors"), Role.TEACHER)
+    release = fleet.releases.current_service(Role.TEACHER)
+    assert release is not None
+    assert release.digest == digest
+    assert fleet.releases.current_service() is None
 
 
 def test_a_fleet_with_a_release_keeps_it(fleet: Fleet) -> None:

@@ -30,7 +30,7 @@ CUT_OFF_WITHIN_S = 5.0
 def cloud(tmp_path: Path) -> Iterator[RunningCloud]:
     settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
     with running_cloud(
-        settings, lambda _: ScriptedStages(), first_model=lambda _: None, embedded_hub=True
+        settings, lambda _: ScriptedStages(), first_models=lambda _: None, embedded_hub=True
     ) as up:
         yield up
 

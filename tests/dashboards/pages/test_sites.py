@@ -13,14 +13,15 @@ CAMERA = CameraResource(
 )  # fmt: skip
 SITE = SiteResource(
     site="north", online=True, last_seen_at=int(NOW) - 3, model_digest="a" * 64, candidate_digest="b" * 64,
-    outbox_messages=1_200, ledger_n=34_567,
+    outbox_messages=1_200, ledger_n=34_567, teacher_digest="c" * 64, teacher_fraction=0.12,
 )  # fmt: skip
 
 
 def test_a_site_has_its_models_last_heartbeat_and_unsent_messages() -> None:
     markup = sites.section(snapshot(sites=(SITE,), cameras=(CAMERA,)))
     assert row(markup, "site-north") == [
-        "north", "online", "aaaaaaaa candidate bbbbbbbb", "3 s ago", "1,200", "34,567"
+        "north", "online", "aaaaaaaa candidate bbbbbbbb", "cccccccc 12 % of frames", "3 s ago", "1,200",
+        "34,567",
     ]  # fmt: skip
 
 
@@ -30,7 +31,13 @@ def test_a_site_has_its_models_last_heartbeat_and_unsent_messages() -> None:
      (SiteResource(site="n", online=True, revoked=True), "revoked")],
 )  # fmt: skip
 def test_a_site_that_is_lost_or_revoked_is_not_online(site: SiteResource, state: str) -> None:
-    assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "never", "–", "0"]
+    assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "–", "never", "–", "0"]
+
+
+def test_a_site_without_a_teacher_states_that_it_cannot_close_failure_modes() -> None:
+    lacking = SITE.model_copy(update={"teacher_digest": None, "cannot_close": "no teacher"})
+    markup = sites.section(snapshot(sites=(lacking,)))
+    assert row(markup, "site-north")[3] == "cannot close failure modes no teacher"
 
 
 def test_a_site_whose_model_runs_on_another_provider_than_preferred_says_so() -> None:

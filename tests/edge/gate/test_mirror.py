@@ -166,3 +166,12 @@ def test_damaged_weights_are_copied_again_after_a_start(hub: Hub) -> None:
         )
         assert asyncio.run(again.refresh())
         assert path.read_bytes() == b"weights"
+
+
+def test_the_weights_of_detector_and_teacher_come_down_by_an_order_each(hub: Hub) -> None:
+    digests = [asyncio.run(hub.blobs.put(name)) for name in (b"detector", b"teacher")]
+    hub.order(_order(digests[0]))
+    asyncio.run(hub.bus.put_latest(ORDERS, "s1.teacher", _order(digests[1])))
+    assert hub.refresh()
+    assert (hub.names("targets"), hub.names("orders")) == (set(digests), {"s1.json", "s1.teacher.json"})
+    assert not hub.refresh()

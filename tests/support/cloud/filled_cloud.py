@@ -75,6 +75,7 @@ class FilledCloud:
             register=register,
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
+            teachers=None,  # type: ignore[arg-type]  # likewise
             datasets=DatasetRegister(self.folder.datasets),
             requirements=CampaignRequirements(
                 settings,

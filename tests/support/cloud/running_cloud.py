@@ -174,7 +174,7 @@ def running_cloud(
     sites: tuple[str, ...] = (),
     script: SiteScript | None = None,
     requirements: Callable[[CloudParts], PlanRequirements] = lambda _: nothing_needed,
-    first_model: Callable[[CloudParts], None] = release_first,
+    first_models: Callable[[CloudParts], None] = release_first,
     embedded_hub: bool = False,
 ) -> Iterator[RunningCloud]:
     """The cloud in a thread of its own, until the context ends; errors of the cloud are raised here.
@@ -183,7 +183,7 @@ def running_cloud(
     `embedded_hub` it has a real broker, and no scripted sites.
     """
     cloud, up, failures = RunningCloud(settings), threading.Event(), []
-    run = partial(run_cloud, requirements=requirements, first_model=first_model)
+    run = partial(run_cloud, requirements=requirements, first_models=first_models)
     ending: list[Callable[[], object]] = []
 
     async def whole() -> None:

@@ -1,4 +1,4 @@
-"""The drawn scenario: its datasets, its teacher, and one sentence when the teacher cannot be exported."""
+"""The drawn scenario: its datasets and the modes that its campaign targets."""
 
 import itertools
 from pathlib import Path
@@ -65,7 +65,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawnScenario:
 
 
 def prepare(drawn: DrawnScenario, tmp_path: Path) -> None:
-    drawn.prepare(DataFolder(tmp_path / "cloud"), tmp_path / "teacher.onnx", lambda _: None)
+    drawn.prepare(DataFolder(tmp_path / "cloud"), lambda _: None)
 
 
 def test_the_observation_starts_and_datasets_are_drawn_meanwhile(
@@ -74,10 +74,7 @@ def test_the_observation_starts_and_datasets_are_drawn_meanwhile(
     prepare(drawn, tmp_path)
     assert isinstance(drawn.player, RecordingPlayer)
     assert drawn.player.begun == [FootagePhase.OBSERVE]
-    assert [child.program for child in Child.started] == [
-        "cloud.demo.drawn.sets",
-        "cloud.detector.bundle_export",
-    ]
+    assert [child.program for child in Child.started] == ["cloud.demo.drawn.sets"]
     given = dict(itertools.pairwise(Child.started[0].arguments))
     assert given["--replay"] == str(TINY.replay_images)
     assert given["--calibration"] == str(TINY.calibration_images)
@@ -106,12 +103,6 @@ def test_a_campaign_targets_open_modes_that_are_generated_well_and_have_enough_t
     assert drawn.campaign_modes([*others, mode("garbage", status="reopened"), mode("fallen_person")]) == (
         "garbage",
     )
-
-
-def test_a_teacher_that_cannot_be_exported_is_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
-    Child.codes["cloud.detector.bundle_export"] = 1
-    with pytest.raises(DemoFailed, match="was not exported: the end of its log"):
-        prepare(drawn, tmp_path)
 
 
 def test_sets_that_cannot_be_drawn_are_one_sentence(tmp_path: Path, drawn: DrawnScenario) -> None:
