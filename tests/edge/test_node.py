@@ -227,8 +227,9 @@ def test_a_heartbeat_and_the_metrics_state_the_execution_provider() -> None:
     store = SimpleNamespace(active=lambda: None, previous=lambda: None, staged=lambda: None)
     fallen_back = GrantedProvider(ExecutionProvider.CPU, ExecutionProvider.CUDA)
     parts: Any = SimpleNamespace(
-        settings=SimpleNamespace(reports=SimpleNamespace(heartbeat_s=15.0)),
-        store=store,
+        settings=SimpleNamespace(reports=SimpleNamespace(heartbeat_s=15.0), teacher=TeacherSettings()),
+        updates=SimpleNamespace(store=store),
+        teacher=SimpleNamespace(ready=False),
         detector=SimpleNamespace(provider=fallen_back),
         outbox=outbox,
         cameras=(),
