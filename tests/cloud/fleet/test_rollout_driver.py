@@ -3,79 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from cloud.errors import NotNow
-from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import needs_order
-from cloud.fleet.rollout_driver import RolloutDriver
-from cloud.settings import RolloutSettings
-from cloud.store.database import open_database
 from cloud.store.records import Release
-from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import ReportStore
 from messaging.errors import WireUnavailable
-from messaging.releases import Channel, Role, RolloutOrder
-from messaging.reports import SwapOutcome
-from messaging.runtime.quoting import sqlite_url
-from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, heartbeat, message, received, swap
+from messaging.releases import Channel, RolloutOrder
+from tests.support.cloud.rollout_fleet import WEEK_S, Fleet
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 
-WEEK_S = 7 * 86400
 DAY_S = 86400
-
-
-class FakeHub:
-    """A publisher that collects orders; while `away` it refuses them."""
-
-    def __init__(self) -> None:
-        self.sent: list[RolloutOrder] = []
-        self.away = False
-
-    def send(self, order: RolloutOrder) -> None:
-        if self.away:
-            raise WireUnavailable("the hub did not answer")
-        self.sent.append(order)
-
-    def take(self) -> list[tuple[str, int, str]]:
-        found, self.sent = [(o.site, o.sequence, o.digest) for o in self.sent], []
-        return found
-
-
-class Fleet:
-    """A store with sites, a driver, and a clock."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now = MINUTE
-        self.database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: self.now)
-        self.reports, self.releases = ReportStore(self.database), ReleaseStore(self.database)
-        self.hub = FakeHub()
-        self.restart()
-
-    def restart(self) -> None:
-        settings = RolloutSettings(hold_s=0.0, heartbeat_missing_s=300.0, order_expiry_s=WEEK_S)
-        publisher = cast(Publisher, self.hub)
-        self.driver = RolloutDriver(self.reports, self.releases, publisher, settings, lambda: self.now)
-
-    def release(self, digest: str, version: int, campaign: str | None = None) -> None:
-        self.releases.put_release(Release(digest, "service", "model", version, 1, None, campaign, {}, MINUTE))
-
-    def beat(self, site: str, digest: str | None) -> None:
-        self.reports.put_heartbeat(message(heartbeat(digest), site), 100)
-
-    def install(self, site: str, sequence: int, digest: str) -> None:
-        self.reports.insert([received(swap(sequence, digest, SwapOutcome.INSTALLED), site)])
-        self.beat(site, digest)
-
-    def roll_out(self, digest: str) -> str:
-        """Roll out to the end; every ordered site installs the release."""
-        row = self.driver.start(digest)
-        for _ in range(20):
-            for site, sequence, wanted in self.hub.take():
-                self.install(site, sequence, wanted)
-            row = self.driver.step(row.id)
-        return row.phase
 
 
 @pytest.fixture
@@ -343,66 +282,3 @@ def order_for(digest: str, *, age_s: int, channel: Channel = Channel.SERVICE) ->
         expires_at_utc=at + WEEK_S,
         downgrade=False,
     )
-
-
-TEACHER = "c" * 64
-
-
-def _teacher(fleet: Fleet, digest: str, version: int) -> None:
-    row = Release(digest, "service", "teacher", version, 1, None, None, {}, MINUTE, Role.TEACHER)
-    fleet.releases.put_release(row)
-
-
-def _beat(fleet: Fleet, site: str, teacher: str | None, fraction: float | None) -> None:
-    beat = heartbeat(OLD, teacher_digest=teacher, teacher_fraction=fraction)
-    fleet.reports.put_heartbeat(message(beat, site), 100)
-
-
-def test_a_site_gets_an_order_for_each_role_and_its_sequences_only_increase(fleet: Fleet) -> None:
-    _teacher(fleet, TEACHER, 2)
-    fleet.reports.add_site("quay")
-    fleet.driver.order_for_new_sites()
-    assert [(o.role, o.sequence, o.digest) for o in fleet.hub.sent] == [
-        (Role.DETECTOR, 1, OLD),
-        (Role.TEACHER, 2, TEACHER),
-    ]
-    fleet.hub.take()
-    fleet.restart()
-    fleet.driver.send_again()
-    assert {order.role for order in fleet.hub.sent} == set(Role), "both are sent again after a restart"
-    fleet.hub.take()
-    fleet.install("quay", 1, OLD)
-    _beat(fleet, "quay", TEACHER, 0.3)
-    fleet.driver.order_for_new_sites()
-    assert fleet.hub.take() == []
-
-
-def test_a_rollout_of_a_teacher_leaves_the_detector_and_sites_with_their_own_or_no_teacher(
-    fleet: Fleet,
-) -> None:
-    _teacher(fleet, TEACHER, 2)
-    _teacher(fleet, "d" * 64, 3)
-    _beat(fleet, "quay", TEACHER, 0.3)
-    _beat(fleet, "off", None, None)
-    _beat(fleet, "own", "f" * 64, 0.3)
-    assert fleet.driver.sites(Role.TEACHER) == ["quay"]
-    row = fleet.driver.begin(
-        "R",
-        "d" * 64,
-        Channel.SERVICE,
-        previous=TEACHER,
-        sites=fleet.driver.sites(Role.TEACHER),
-        role=Role.TEACHER,
-    )
-    fleet.driver.step(row.id)
-    (order,) = fleet.hub.sent
-    assert (order.site, order.role, order.digest) == ("quay", Role.TEACHER, "d" * 64)
-    with pytest.raises(NotNow, match="under way"):
-        fleet.driver.start("d" * 64)
-    fleet.reports.insert([received(swap(order.sequence, order.digest, SwapOutcome.INSTALLED), "quay")])
-    _beat(fleet, "quay", "d" * 64, 0.3)
-    assert fleet.driver.step(row.id).phase == "done"
-    fleet.hub.take()
-    assert fleet.driver.roll_back(row.id).phase == "rolling_back"
-    (back,) = fleet.hub.sent
-    assert (back.role, back.digest, back.downgrade) == (Role.TEACHER, TEACHER, True)
