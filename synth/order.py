@@ -6,17 +6,18 @@ most one prototype, never an image.
 
 import difflib
 import hashlib
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from messaging.errors import FileFault
+from messaging.errors import ConfigurationError, FileFault
 from messaging.fields import Digest, Slug
+from messaging.hazard_classes import HazardClass
 from messaging.releases import MAX_EMBEDDING
 from messaging.runtime.text_files import decode_json, read_text
-from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, RegionBin, SizeBin, Taxonomy, Weather
 from synth.errors import OrderRefused
 
 
@@ -44,7 +45,7 @@ class SynthesisOrder(BaseModel):
 
     `patch_budget` limits how many patches the generator may inpaint in all, refused ones included; a run
     that reaches it keeps the images it has. Of every hazard `best_of` variants are generated and the one
-    nearest to the prototype is used.
+    nearest to the prototype is used. `classes` are those of the deployment, in the order of the labels.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,15 +62,30 @@ class SynthesisOrder(BaseModel):
     prototype: PrototypeToMatch | None = None
     image_width: int = Field(ge=64, le=4096)
     image_height: int = Field(ge=64, le=4096)
+    classes: tuple[HazardClass, ...] = DEFAULT_TAXONOMY.classes
 
     @model_validator(mode="after")
-    def _budget_covers_count(self) -> Self:
+    def _can_be_carried_out(self) -> Self:
+        try:
+            self.taxonomy.index(self.class_name)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
         if self.patch_budget < self.count:
             raise ValueError(
                 f"patch_budget {self.patch_budget} cannot give {self.count} images; "
                 "raise the budget or lower the count"
             )
         return self
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The classes whose indices the labels have."""
+        return Taxonomy(self.classes)
+
+    @property
+    def hazard(self) -> HazardClass:
+        """The class to generate."""
+        return self.taxonomy.hazard(self.class_name)
 
     @property
     def condition(self) -> Condition:
@@ -82,22 +98,16 @@ class SynthesisOrder(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def read_order(path: Path, class_names: Sequence[str]) -> SynthesisOrder:
-    """The order in a JSON file, for one of these classes. Raises `OrderRefused` naming the wrong field."""
+def read_order(path: Path) -> SynthesisOrder:
+    """The order in a JSON file. Raises `OrderRefused` naming the wrong field."""
     try:
         text = read_text(path)
         decode_json(text, origin=str(path))  # refuses a key that is there twice
-        order = SynthesisOrder.model_validate_json(text)
+        return SynthesisOrder.model_validate_json(text)
     except FileFault as fault:
         raise OrderRefused(f"synthesis order {fault}") from None
     except ValidationError as error:
         raise OrderRefused(f"synthesis order {path}: {_fault(error)}") from None
-    if order.class_name not in class_names:
-        raise OrderRefused(
-            f"synthesis order {path}: class_name: {order.class_name!r} is none of the classes "
-            f"{', '.join(class_names)}"
-        )
-    return order
 
 
 def _fault(error: ValidationError) -> str:

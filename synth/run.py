@@ -18,7 +18,6 @@ from edge.vision.detector import Detector
 from messaging.reports import ExecutionProvider
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
-from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from synth.errors import LabelledSetFileLost, OrderRefused
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
@@ -76,7 +75,6 @@ def run_order(
     generator: Generator,
     backgrounds: Backgrounds,
     judges: Judges,
-    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     hooks: RunHooks | None = None,
 ) -> LabelledSet:
     """Carry out an order in the folder `out`: start it, continue it, or open its finished set.
@@ -85,19 +83,17 @@ def run_order(
     The set has `order.count` images, or fewer when the budget was spent (`manifest.complete`).
 
     Raises:
-        OrderRefused: the class is not in the taxonomy, the prototype does not belong to the detector, the
+        OrderRefused: the prototype does not belong to the detector, the
             reference is the detector under training, or `out` belongs to another run.
         SynthesisStopped: `hooks.should_stop` returned True; call again to continue.
         GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
     """
     hooks = hooks or RunHooks()
-    facts = _facts(order, generator, backgrounds, judges, taxonomy)
+    facts = _facts(order, generator, backgrounds, judges)
     claim_folder(out, facts)
     if (done := _finished(out)) is not None:
         return done
-    run = _Run(
-        order, RunJournal.read(out), generator, backgrounds, judges=judges, taxonomy=taxonomy, hooks=hooks
-    )
+    run = _Run(order, RunJournal.read(out), generator, backgrounds, judges=judges, hooks=hooks)
     journal = run.finish()
     done = finalise_set(
         out,
@@ -138,15 +134,13 @@ class _Run:
         backgrounds: Backgrounds,
         *,
         judges: Judges,
-        taxonomy: Taxonomy,
         hooks: RunHooks,
     ) -> None:
         self._order, self._journal, self._backgrounds, self._hooks = order, journal, backgrounds, hooks
         prototype = _prototype_judge(order, judges)
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
-        self._class_names = taxonomy.names
-        self._inpainter = Inpainter(order, generator, taxonomy, prototype, hooks.should_stop)
-        self._selector = Selector(order, taxonomy, generator.card, reference, prototype, judges.limits)
+        self._inpainter = Inpainter(order, generator, prototype, hooks.should_stop)
+        self._selector = Selector(order, generator.card, reference, prototype, judges.limits)
         self._duplicates = DuplicateIndex()
         add_kept_hazards(journal.kept, self._duplicates)
         self._started, self._kept_before = hooks.clock(), len(journal.kept)
@@ -207,7 +201,7 @@ class _Run:
 
     def _write(self, kept: KeptImage) -> dict[str, str]:
         folder, row = self._journal.folder, kept.row
-        files = write_image(folder, row, kept.jpeg(), self._class_names)
+        files = write_image(folder, row, kept.jpeg(), self._order.taxonomy.names)
         write_thumbnail(folder, row.name, kept.image, [hazard.tight for hazard in row.hazards])
         return files
 
@@ -249,14 +243,8 @@ def _prototype_judge(order: SynthesisOrder, judges: Judges) -> PrototypeDistance
     return PrototypeDistance(judges.detector, order.prototype)
 
 
-def _facts(
-    order: SynthesisOrder, generator: Generator, backgrounds: Backgrounds, judges: Judges, taxonomy: Taxonomy
-) -> RunFacts:
-    """The facts of this run. Raises `OrderRefused` for an unknown class or unusable judges."""
-    if order.class_name not in taxonomy.names:
-        raise OrderRefused(
-            f"order {order.order} is for {order.class_name!r}; the classes are {', '.join(taxonomy.names)}"
-        )
+def _facts(order: SynthesisOrder, generator: Generator, backgrounds: Backgrounds, judges: Judges) -> RunFacts:
+    """The facts of this run. Raises `OrderRefused` for unusable judges."""
     detector = None if judges.detector is None else judges.detector.digest
     reference = None if judges.reference is None else judges.reference.digest
     if detector is not None and detector == reference:
@@ -267,7 +255,7 @@ def _facts(
     return RunFacts(
         order=order.model_dump(mode="json"),
         order_digest=order.digest,
-        class_names=taxonomy.names,
+        class_names=order.taxonomy.names,
         generator=generator.card.name,
         generator_digest=generator.card.digest,
         generator_licence=generator.card.licence,
@@ -285,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
-    order = read_order(given.order, DEFAULT_TAXONOMY.names)
+    order = read_order(given.order)
     held_facts(given.out)
     backgrounds = FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds()
     judges = Judges(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.vision.detections import Floats
-from messaging.taxonomy import Taxonomy
 from synth.errors import SynthesisStopped
 from synth.generation.compositing import Pasting, apply_camera, cut, paste
 from synth.generation.difference import DIFFERENCE_RULES, DifferenceLabel, feathered, is_empty, read_label
@@ -75,7 +74,6 @@ class Inpainter:
 
     order: SynthesisOrder
     generator: Generator
-    taxonomy: Taxonomy
     prototype: PrototypeDistance | None
     should_stop: Callable[[], bool]
 
@@ -155,7 +153,7 @@ class Inpainter:
         rng = np.random.default_rng([place.seed, 1 if empty else 0])
         height, width = background.image.shape[:2]
         prompt = prompt_for(
-            None if empty else self.order.class_name,
+            None if empty else self.order.hazard,
             self.order.condition,
             rng=rng,
             size=place.size(width, height),
@@ -233,7 +231,7 @@ class Inpainter:
         return empty if is_empty(empty.image, reconstruction, mask) else replace(empty, image=reconstruction)
 
     def _labelled(self, place: Place, hazard: InpaintedPatch, empty: InpaintedPatch) -> InpaintedPlace:
-        rule = DIFFERENCE_RULES[self.taxonomy.hazard(self.order.class_name).label]
+        rule = DIFFERENCE_RULES[self.order.hazard.label]
         label = read_label(hazard.image, empty.image, place.mask(len(hazard.image)), rule=rule)
         return InpaintedPlace(place, hazard, empty, label)
 

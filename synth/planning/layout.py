@@ -6,11 +6,11 @@ never reads pixels. Boxes are xyxy in pixels of the image, origin top left.
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from edge.vision.conditions import size_bin
+from messaging.hazard_classes import HazardClass, HazardPlace
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.order import SynthesisOrder, WeightedGeometry
@@ -22,7 +22,9 @@ _GROUND_TRIES = 45
 _PLACES = (2, 3, 4)
 _PLACE_PROBABILITIES = (0.55, 0.25, 0.20)
 _CONTROLS = 2
-_WINDOW_PROBABILITY = 0.3
+_OFF_GROUND_PROBABILITY = 0.3
+_ON_ROAD = frozenset({HazardPlace.ROAD, HazardPlace.VEHICLE})
+_WALL_ABOVE_HORIZON, _WALL_BELOW_HORIZON = 0.25, 0.08  # fractions of the horizon, of the image's height
 _PATCH_PER_BOX = (1.55, 2.6)
 _TIGHT_PATCH_PER_BOX = (1.5, 1.75)
 _TIGHT_FROM_PX = 48.0
@@ -36,42 +38,6 @@ _SIZE_FRACTION = {
 _SMALL_ANYWHERE = (WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.UNKNOWN, weight=1.0),)
 _ROW = {"top": 0, "middle": 1, "left": 1, "right": 1, "bottom": 2}
 _MIDDLE_COLUMN = {RegionBin.TOP, RegionBin.MIDDLE, RegionBin.BOTTOM}
-
-
-class RequiredSurface(StrEnum):
-    """What a hazard must be on: road, any ground, or mostly ground (fire and smoke also in windows)."""
-
-    ROAD = "road"
-    GROUND = "ground"
-    MOSTLY = "mostly"
-
-
-@dataclass(frozen=True)
-class ClassShape:
-    """Typical boxes of a class.
-
-    Attributes:
-        aspect: lowest and highest width over height.
-        surface: what the lower edge of the box must be on.
-        near_fraction: longer side of the box over the longer side of the image, for a hazard at the lower
-            edge of the image.
-    """
-
-    aspect: tuple[float, float]
-    surface: RequiredSurface
-    near_fraction: float
-
-
-_SHAPES = {
-    "fire": ClassShape((0.5, 1.05), RequiredSurface.MOSTLY, 0.16),
-    "smoke": ClassShape((0.6, 1.15), RequiredSurface.MOSTLY, 0.30),
-    "flood": ClassShape((2.2, 4.5), RequiredSurface.ROAD, 0.40),
-    "pothole": ClassShape((1.7, 4.0), RequiredSurface.ROAD, 0.11),
-    "garbage": ClassShape((1.4, 2.3), RequiredSurface.GROUND, 0.14),
-    "fallen_person": ClassShape((1.6, 3.6), RequiredSurface.GROUND, 0.14),
-    "stopped_vehicle": ClassShape((1.0, 2.2), RequiredSurface.ROAD, 0.28),
-}
-_OTHER = ClassShape((0.7, 1.6), RequiredSurface.GROUND, 0.20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +141,7 @@ def _add(
     """Append a place whose mask overlaps no other mask; False when none is found in `_TRIES` attempts."""
     for attempt in range(_TRIES):
         box = _draw_box(order, frame, rng)
-        if attempt < _GROUND_TRIES and not _on_required_surface(box, order.class_name, frame.ground, rng):
+        if attempt < _GROUND_TRIES and not _is_placed(box, order.hazard.place, frame.ground, rng):
             continue
         if not any(_touch(grown(box, 3 * MASK_GROWTH), p.box) for p in (*places, *others)):
             places.append(Place(box, _window(box, frame, rng), int(rng.integers(2**31 - 1))))
@@ -186,67 +152,81 @@ def _add(
 def _draw_box(order: SynthesisOrder, frame: _Frame, rng: np.random.Generator) -> Box:
     weights = np.asarray([g.weight for g in order.geometry])
     geometry = order.geometry[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    shape = _SHAPES.get(order.class_name, _OTHER)
-    aspect = float(np.exp(rng.uniform(*np.log(shape.aspect))))
-    centre_y = _centre_y(geometry, shape, frame, rng)
-    longer = _longer_side(geometry.size, shape, frame, centre_y, rng)
+    hazard = order.hazard
+    aspect = float(np.exp(rng.uniform(*np.log(hazard.box.aspect))))
+    centre_y = _centre_y(geometry, hazard, frame, rng)
+    longer = _longer_side(geometry.size, hazard, frame, centre_y, rng)
     width, height = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
-    if geometry.region is RegionBin.UNKNOWN and geometry.size is not SizeBin.UNKNOWN:
-        centre_y = _lower_edge(longer, shape, frame, rng) - height / 2
+    anywhere_of_its_size = geometry.region is RegionBin.UNKNOWN and geometry.size is not SizeBin.UNKNOWN
+    if anywhere_of_its_size and hazard.place is not HazardPlace.WALL:
+        centre_y = _lower_edge(longer, hazard, frame, rng) - height / 2
     column = _column(geometry.region)
     low, high = (0.06, 0.94) if column is None else (column / 3, (column + 1) / 3)
     centre_x = float(rng.uniform(low, high)) * frame.width
-    return _settle(centre_x, centre_y, width, height, shape=shape, frame=frame)
+    return _settle(centre_x, centre_y, width, height, place=hazard.place, frame=frame)
 
 
 def _centre_y(
-    geometry: WeightedGeometry, shape: ClassShape, frame: _Frame, rng: np.random.Generator
+    geometry: WeightedGeometry, hazard: HazardClass, frame: _Frame, rng: np.random.Generator
 ) -> float:
     row = _row(geometry.region)
     low, high = (frame.horizon, 0.95) if row is None else (row / 3, (row + 1) / 3)
+    if row is None and hazard.place is HazardPlace.WALL:
+        low, high = _WALL_ABOVE_HORIZON * frame.horizon, frame.horizon + _WALL_BELOW_HORIZON
     return float(rng.uniform(low, high)) * frame.height
 
 
 def _longer_side(
-    size: SizeBin, shape: ClassShape, frame: _Frame, centre_y: float, rng: np.random.Generator
+    size: SizeBin, hazard: HazardClass, frame: _Frame, centre_y: float, rng: np.random.Generator
 ) -> float:
-    """Longer side in pixels: within the bin, or growing linearly from the horizon down when it is unknown."""
+    """Longer side in pixels: within the bin, or growing linearly from the horizon down when it is unknown.
+
+    On a wall the height in the image says nothing about the distance: any nearness is as likely.
+    """
     if size is SizeBin.UNKNOWN:
         nearness = (centre_y / frame.height - frame.horizon) / (1 - frame.horizon)
-        fraction = shape.near_fraction * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
+        if hazard.place is HazardPlace.WALL:
+            nearness = float(rng.uniform(0.2, 1.0))
+        fraction = hazard.box.near_fraction * min(max(nearness, 0.12), 1.0) * float(rng.uniform(0.75, 1.25))
     else:
         low, high = _SIZE_FRACTION[size]
         fraction = float(np.exp(rng.uniform(math.log(low), math.log(high))))
     return min(max(fraction * frame.longer, 9.0), frame.shorter / 1.3)
 
 
-def _lower_edge(longer: float, shape: ClassShape, frame: _Frame, rng: np.random.Generator) -> float:
+def _lower_edge(longer: float, hazard: HazardClass, frame: _Frame, rng: np.random.Generator) -> float:
     """Where the lower edge (pixels) of a hazard of this size is on a flat road."""
-    nearness = min(longer / frame.longer / shape.near_fraction, 1.0) * float(rng.uniform(0.85, 1.15))
+    nearness = min(longer / frame.longer / hazard.box.near_fraction, 1.0) * float(rng.uniform(0.85, 1.15))
     return (frame.horizon + (1 - frame.horizon) * min(max(nearness, 0.08), 1.0)) * frame.height
 
 
-def _settle(x: float, y: float, width: float, height: float, *, shape: ClassShape, frame: _Frame) -> Box:
-    """Move a box into the image, its lower edge below the horizon (fire and smoke may be slightly above)."""
+def _settle(x: float, y: float, width: float, height: float, *, place: HazardPlace, frame: _Frame) -> Box:
+    """Move a box into the image, its lower edge below the horizon: slightly above it may be what can be
+    anywhere, at any height what is on a wall.
+    """
     x = min(max(x, width / 2 + 2), frame.width - width / 2 - 2)
     y = min(y, frame.height - height / 2 - 2)
-    lowest_base = (
-        frame.horizon + (-0.02 if shape.surface is RequiredSurface.MOSTLY else 0.05)
-    ) * frame.height
-    y = max(y, height / 2 + 2, lowest_base - height / 2)
+    highest_base = (frame.horizon + (-0.02 if place is HazardPlace.ANYWHERE else 0.05)) * frame.height
+    y = max(y, height / 2 + 2, 0.0 if place is HazardPlace.WALL else highest_base - height / 2)
     return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
-def _on_required_surface(box: Box, class_name: str, ground: Ground, rng: np.random.Generator) -> bool:
-    """Whether three points along the foot of the box are on the class's surface; True where unknown."""
-    required = _SHAPES.get(class_name, _OTHER).surface
-    surface = ground.road_mask if required is RequiredSurface.ROAD else ground.ground_mask
-    at_window = required is RequiredSurface.MOSTLY and rng.random() < _WINDOW_PROBABILITY
-    if surface is None or at_window:
+def _is_placed(box: Box, place: HazardPlace, ground: Ground, rng: np.random.Generator) -> bool:
+    """Whether three points along the foot of the box are on the class's surface; True where unknown.
+
+    What is on a wall is on no ground, neither at its foot nor at its head.
+    """
+    surface = ground.road_mask if place in _ON_ROAD else ground.ground_mask
+    off_ground = place is HazardPlace.ANYWHERE and rng.random() < _OFF_GROUND_PROBABILITY
+    if surface is None or off_ground:
         return True
-    row = min(int(box[3] - 0.15 * (box[3] - box[1])), surface.shape[0] - 1)
     columns = [int(box[0] + fraction * (box[2] - box[0])) for fraction in (0.25, 0.5, 0.75)]
-    return bool(surface[row, columns].all())
+    foot, head = (
+        min(int(box[3] - fraction * (box[3] - box[1])), surface.shape[0] - 1) for fraction in (0.15, 0.85)
+    )
+    if place is HazardPlace.WALL:
+        return not surface[[foot, head]][:, columns].any()
+    return bool(surface[foot, columns].all())
 
 
 def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:

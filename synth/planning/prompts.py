@@ -1,7 +1,8 @@
 """Prompts: a class and a condition become one deterministic English phrase.
 
-The vocabulary is closed (`VOCABULARY`), because the text encoder of the bundled small Stable Diffusion was
-trained on it alone; larger models take the same prompts as plain English. A tag that is `unknown` adds
+A hazard is called what its class says. With the shipped classes the vocabulary is closed (`VOCABULARY`),
+because the text encoder of the bundled small Stable Diffusion was trained on it alone; larger models take any
+plain English. A tag that is `unknown` adds
 nothing to the prompt. Nothing here reads an image.
 """
 
@@ -10,7 +11,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from messaging.taxonomy import Condition, Light, SizeBin, Weather
+from messaging.hazard_classes import HazardClass
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
 
 
 class Medium(StrEnum):
@@ -20,15 +22,6 @@ class Medium(StrEnum):
     PHOTOGRAPH = "photograph"
 
 
-THINGS: dict[str, tuple[str, ...]] = {
-    "fire": ("fire", "flames"),
-    "smoke": ("smoke", "rising smoke"),
-    "flood": ("flood water", "a flooded road"),
-    "pothole": ("a pothole", "a hole in the road"),
-    "garbage": ("garbage", "a pile of garbage bags"),
-    "fallen_person": ("a fallen person", "a person lying on the ground"),
-    "stopped_vehicle": ("a stopped vehicle", "a stopped car"),
-}
 EMPTY = ("an empty street", "an empty road")
 _LIGHT = {Light.DAY: "by day", Light.DUSK: "at dusk", Light.NIGHT: "at night"}
 _WEATHER = {
@@ -42,7 +35,7 @@ _VIEWPOINT = ("surveillance camera", "traffic camera", "security camera")
 
 
 def prompt_for(
-    class_name: str | None,
+    hazard: HazardClass | None,
     condition: Condition,
     *,
     rng: np.random.Generator,
@@ -52,14 +45,13 @@ def prompt_for(
     """The prompt for one patch; equal arguments and an equal state of `rng` give the same prompt.
 
     Args:
-        class_name: a hazard class, or None for a street without hazards. A class outside the default
-            taxonomy is named by its own name.
+        hazard: its class, of which one phrase is in the prompt, or None for a street without hazards.
         condition: light and weather.
         rng: chooses among synonyms and viewpoints.
         size: of the planned box in its frame.
         medium: the kind of image that the prompt asks for.
     """
-    things = EMPTY if class_name is None else THINGS.get(class_name, (class_name.replace("_", " "),))
+    things = EMPTY if hazard is None else hazard.words
     thing = things[int(rng.integers(len(things)))]
     viewpoint = _VIEWPOINT[int(rng.integers(len(_VIEWPOINT)))]
     street = "street" if condition.light is Light.UNKNOWN else f"street {_LIGHT[condition.light]}"
@@ -80,7 +72,7 @@ def _words(phrases: list[str]) -> set[str]:
 VOCABULARY: tuple[str, ...] = tuple(
     sorted(
         _words(
-            [thing for things in THINGS.values() for thing in things]
+            [phrase for hazard in DEFAULT_TAXONOMY.classes for phrase in hazard.words]
             + [*EMPTY, *_LIGHT.values(), *_WEATHER.values(), *_SIZE.values(), *_VIEWPOINT, *Medium]
             + ["a of street"]
         )

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from edge.vision.detections import iou_matrix
-from messaging.taxonomy import Taxonomy
 from synth.generation.compositing import apply_camera, paste
 from synth.generation.generator import GeneratorCard
 from synth.generation.inpainting import InpaintedPlace, InpaintedScene
@@ -43,7 +42,6 @@ class Selector:
     """The judges and filter rules of one order."""
 
     order: SynthesisOrder
-    taxonomy: Taxonomy
     card: GeneratorCard
     reference: ReferenceJudge | None
     prototype: PrototypeDistance | None
@@ -137,8 +135,7 @@ class Selector:
         return found
 
     def _refuse(self, found: Findings) -> Refusal | None:
-        amorphous = self.taxonomy.hazard(self.order.class_name).amorphous
-        return refusal(found, self.limits, amorphous=amorphous)
+        return refusal(found, self.limits, amorphous=self.order.hazard.amorphous)
 
     def _hazard_row(
         self, image: Image, inpainted: InpaintedPlace, tight: Box, found: Findings

@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from messaging.taxonomy import Condition, SizeBin
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, SizeBin
 from synth.generation.exposure import exposures_of
 from synth.planning.prompts import Medium, prompt_for
 from synth.small_sd.autoencoder import as_tensor, lifted
@@ -155,11 +155,11 @@ class Samples:
             )  # fmt: skip
 
     def _prompt(self, row: int, empty: bool) -> str:
-        name = None if empty else str(self.crops.class_name[row])
+        hazard = None if empty else DEFAULT_TAXONOMY.hazard(str(self.crops.class_name[row]))
         condition = Condition.parse(str(self.crops.condition[row]))
         size = SizeBin(str(self.crops.size[row])) if self.rng.random() < 0.7 else SizeBin.UNKNOWN
         return prompt_for(
-            name, condition, rng=self.rng, size=size, medium=Medium(str(self.crops.medium[row]))
+            hazard, condition, rng=self.rng, size=size, medium=Medium(str(self.crops.medium[row]))
         )
 
     def _tokenise(self, prompt: str) -> torch.Tensor:

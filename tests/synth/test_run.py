@@ -167,7 +167,6 @@ def test_another_prototype_changes_the_kept_images_and_the_set_is_nearer_to_its_
 @pytest.mark.parametrize(
     ("wanted", "judges", "sentence"),
     [
-        (order(class_name="landslide"), Judges(), "the classes are fire, smoke"),
         (order(prototype=prototype("bluish")), Judges(), "no detector to measure distances"),
         (
             order(prototype=PrototypeToMatch(vector=(1.0, 0.0, 0.0), embedding_digest="a" * 64)),

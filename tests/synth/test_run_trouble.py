@@ -56,7 +56,7 @@ def test_an_order_is_carried_out_with_exit_code_0_and_a_byte_order_mark_is_no_tr
         (b"\0\0\0", "zero bytes"),
         (json.dumps(ORDER).encode("utf-16"), "UTF-16"),
         (json.dumps({**ORDER, "order": "gr\u00fcn"}, ensure_ascii=False).encode("cp1252"), "is not UTF-8"),
-        ({"class_name": "landslide"}, "class_name: 'landslide' is none of the classes fire, smoke"),
+        ({"class_name": "landslide"}, "hazard class 'landslide' is unknown; this taxonomy has fire, smoke"),
         ({"count": "many"}, "count: Input should be a valid integer"),
         ({"count": 10**30}, "count: "),
         ({"patch_budget": 10**30}, "patch_budget: "),

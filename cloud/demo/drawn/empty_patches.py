@@ -27,7 +27,7 @@ from edge.vision.onnx_detector import OnnxDetector
 from messaging.errors import BlindspotError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
-from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather, taxonomy_of
+from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from synth.generation.compositing import Pasting, apply_camera, paste
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
@@ -67,9 +67,8 @@ def pairs(
     Each gets two patches that only pass the generator's encoder and decoder; every second one of a condition
     also gets a patch inpainted empty, which takes most of the time.
     """
-    taxonomy = taxonomy_of(DRAWN_CLASSES)
     for number, condition in enumerate(scenes):
-        inpainter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, taxonomy, None, lambda: False)
+        inpainter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, None, lambda: False)
         indices = range(number, count, len(scenes))
         planned = (
             _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(indices)

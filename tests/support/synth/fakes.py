@@ -11,7 +11,6 @@ from messaging.releases import BundleDescription
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
 from synth.planning.patches import Image
-from synth.planning.prompts import THINGS
 from tests.support.fake_detector import ON_CPU
 
 SIDE = 64
@@ -58,7 +57,7 @@ class FakeGenerator:
         if self._stray and "empty" in request.prompt:
             image[request.mask] = 0
             return image
-        name = next((n for n in COLOURS if any(t in request.prompt for t in THINGS[n])), None)
+        name = next((n for n in COLOURS if any(w in request.prompt for w in _words(n))), None)
         place = request.seed % 2**31
         if name is None or (self._broken and place % self._broken == 0):
             return image
@@ -121,3 +120,7 @@ class FakeDetector:
                     boxes.append(np.asarray([x, y, x + w, y + h]))
                     classes.append(DEFAULT_TAXONOMY.index(name))
         return Detections.of(np.asarray(boxes).reshape(-1, 4), [self._score] * len(boxes), classes)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return DEFAULT_TAXONOMY.hazard(name).words

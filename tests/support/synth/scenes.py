@@ -1,6 +1,5 @@
 """Planned and inpainted scenes for tests, with the fake generator."""
 
-from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.generation.generator import Generator
 from synth.generation.inpainting import InpaintedScene, Inpainter
 from synth.generation.prototype_distance import PrototypeDistance
@@ -30,7 +29,7 @@ def prototype(class_name: str) -> PrototypeToMatch:
 def inpainter(order: SynthesisOrder, generator: Generator, *, stopped: bool = False) -> Inpainter:
     """An inpainter of the order; with `stopped` it stops before its first batch."""
     distance = None if order.prototype is None else PrototypeDistance(FakeDetector(), order.prototype)
-    return Inpainter(order, generator, DEFAULT_TAXONOMY, distance, lambda: stopped)
+    return Inpainter(order, generator, distance, lambda: stopped)
 
 
 def inpainted(order: SynthesisOrder, generator: Generator, count: int = 1) -> list[InpaintedScene]:

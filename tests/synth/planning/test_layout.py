@@ -3,7 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from messaging.taxonomy import RegionBin, SizeBin
+from messaging.hazard_classes import HazardClass, HazardPlace, TypicalBox
+from messaging.taxonomy import DEFAULT_TAXONOMY, RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.planning.layout import Ground, ScenePlan, plan_scene
 from tests.support.synth.orders import geometry, order
@@ -114,3 +115,48 @@ def test_a_geometry_that_fits_nowhere_is_refused_with_a_remedy(monkeypatch: pyte
     monkeypatch.setattr("synth.planning.layout._TRIES", 0)
     with pytest.raises(OrderRefused, match="smaller sizes or larger images"):
         plans(1)
+
+
+def own(place: HazardPlace, **changes: object) -> dict[str, object]:
+    """Changes of an order that make it one for an own class at this place."""
+    sign = HazardClass(name="sign", severity=2, words=("a broken sign",), place=place)
+    return {"classes": (*DEFAULT_TAXONOMY.classes, sign), "class_name": "sign", **changes}
+
+
+def masked_ground() -> Ground:
+    """Ground below row 200 of 360, road in its middle half."""
+    ground_mask, road_mask = np.zeros((360, 640), np.bool_), np.zeros((360, 640), np.bool_)
+    ground_mask[200:] = True
+    road_mask[200:, 160:480] = True
+    return Ground(horizon=0.5, ground_mask=ground_mask, road_mask=road_mask)
+
+
+@pytest.mark.parametrize(
+    ("place", "on_ground", "on_road"),
+    [
+        (HazardPlace.ROAD, 1.0, 1.0),
+        (HazardPlace.VEHICLE, 1.0, 1.0),
+        (HazardPlace.GROUND, 1.0, 0.5),
+        (HazardPlace.ANYWHERE, 0.9, 0.5),
+        (HazardPlace.WALL, 0.0, 0.0),
+    ],
+)
+def test_an_own_class_is_where_its_description_says(
+    place: HazardPlace, on_ground: float, on_road: float
+) -> None:
+    changes = own(place, geometry=(geometry(SizeBin.SMALL),))
+    boxes = [p.box for plan in plans(60, masked_ground(), **changes) for p in plan.places]
+    feet = np.asarray([box[3] - 0.15 * (box[3] - box[1]) for box in boxes])
+    centres = np.asarray([(box[0] + box[2]) / 2 for box in boxes])
+    grounded = feet >= 200
+    assert len(boxes) > 60
+    assert abs(grounded.mean() - on_ground) < 0.15
+    assert abs((grounded & (centres >= 160) & (centres < 480)).mean() - on_road) < 0.15
+
+
+def test_an_own_class_has_the_box_of_its_description() -> None:
+    shape = TypicalBox(aspect=(5, 6), near_fraction=0.3)
+    pole = HazardClass(name="pole", severity=2, words=("a fallen pole",), box=shape)
+    boxes = [p.box for plan in plans(classes=(pole,), class_name="pole") for p in plan.places]
+    aspects = [(box[2] - box[0]) / (box[3] - box[1]) for box in boxes]
+    assert 4.9 < min(aspects) <= max(aspects) < 6.1

@@ -5,12 +5,17 @@ import re
 import numpy as np
 import pytest
 
-from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
+from messaging.hazard_classes import HazardClass
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather, taxonomy_of
 from synth.planning.prompts import VOCABULARY, Medium, prompt_for
 
 
 def _prompt(name: str | None, key: str, seed: int = 0, **kind: object) -> str:
-    return prompt_for(name, Condition.parse(key), rng=np.random.default_rng(seed), **kind)
+    return prompt_for(_hazard(name), Condition.parse(key), rng=np.random.default_rng(seed), **kind)
+
+
+def _hazard(name: str | None) -> HazardClass | None:
+    return None if name is None else taxonomy_of([name]).hazard(name)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,17 @@ def test_tags_appear_in_the_prompt_and_unknown_ones_do_not(
         assert re.fullmatch(expected, _prompt(name, key, seed, **kind))
 
 
+def test_a_class_is_called_what_its_description_says() -> None:
+    tree = HazardClass(name="fallen_tree", severity=4, words=("a fallen tree", "a broken tree"))
+    prompts = {
+        prompt_for(tree, Condition.parse("night-rain"), rng=np.random.default_rng(seed)) for seed in range(20)
+    }
+    assert {prompt.split(",")[0] for prompt in prompts} == {
+        "a photo of a fallen tree",
+        "a photo of a broken tree",
+    }
+
+
 def test_equal_arguments_give_equal_prompts() -> None:
     assert _prompt("fire", "night-rain", 5) == _prompt("fire", "night-rain", 5)
     assert len({_prompt("fire", "night-rain", seed) for seed in range(20)}) > 1
@@ -46,7 +62,7 @@ def test_every_prompt_of_the_default_taxonomy_stays_in_the_closed_vocabulary() -
                 for size in SizeBin:
                     for medium in Medium:
                         prompt = prompt_for(
-                            name, Condition(light, weather), rng=rng, size=size, medium=medium
+                            _hazard(name), Condition(light, weather), rng=rng, size=size, medium=medium
                         )
                         assert set(re.findall(r"[a-z]+", prompt)) <= set(VOCABULARY)
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from edge.vision.detector import Detector
-from messaging.taxonomy import DEFAULT_TAXONOMY, Light
+from messaging.taxonomy import Light
 from synth.generation.generator import PatchRequest
 from synth.generation.inpainting import InpaintedScene
 from synth.generation.prototype_distance import PrototypeDistance
@@ -23,7 +23,7 @@ FINDER = FakeDetector(sees=("pothole",))
 def selector(wanted: SynthesisOrder, reference: Detector | None = None) -> Selector:
     judge = None if reference is None else ReferenceJudge(reference, wanted.class_name)
     distance = None if wanted.prototype is None else PrototypeDistance(FakeDetector(), wanted.prototype)
-    return Selector(wanted, DEFAULT_TAXONOMY, FakeGenerator().card, judge, distance, FilterLimits())
+    return Selector(wanted, FakeGenerator().card, judge, distance, FilterLimits())
 
 
 def scene_with(
