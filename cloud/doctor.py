@@ -34,7 +34,7 @@ from messaging.runtime.start_checks import (
     writable_folder,
 )
 from messaging.trust.signing import inspect_repository
-from synth.generation.model_folder import inspected_generator
+from synth.generation.inspection import inspected_generator
 
 NEEDED_BYTES = 2 * 2**30
 
@@ -72,7 +72,8 @@ def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
     folder = settings.folder
     yield disk_space("disk", folder.root, min_bytes=NEEDED_BYTES)
     yield from _detectors(settings)
-    yield opened("generator", lambda: inspected_generator(settings.synthesis.generator))
+    wanted = settings.synthesis
+    yield opened("generator", lambda: inspected_generator(wanted.generator, wanted.options))
     yield opened("datasets", lambda: _datasets(folder))
     written = (folder.store, folder.address, folder.token, folder.releases / "metadata" / "timestamp.json")
     yield clock_after_files("clock", written)

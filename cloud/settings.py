@@ -25,6 +25,8 @@ from messaging.reports import ExecutionProvider
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, read_taxonomy, taxonomy_of
 from synth.device_names import AUTO, DeviceName, Precision
+from synth.generation.options import GeneratorOptions, Streets
+from synth.order import Sampling
 
 Seconds = Annotated[float, Field(gt=0.0)]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
@@ -95,14 +97,21 @@ class FailureModeSettings(_Section):
         return self.targets.get(class_name, self.target_recall)
 
 
-class SynthesisSettings(_Section):
+class SynthesisSettings(GeneratorOptions, Sampling):
     """How images are generated. `generator`: a pipeline folder or `HUB/ID@COMMIT` (default: as shipped).
 
+    `generator_licence` is the licence of a hub model. How it samples and where it runs is described in
+    `synth.order.Sampling` and `synth.generation.options.GeneratorOptions`.
+    `prompts`: a YAML file like `synth/planning/vocabulary.yaml`, which is used by default. `streets`: what is
+    inpainted when there is no dataset of role background.
     `reference_weights`: those of the independent judge (default: the shipped ones, if installed).
     `side_by_side` orders run at the same time, each with `threads` threads.
     """
 
     generator: str | None = None
+    generator_licence: str = "unknown"
+    prompts: Path | None = None
+    streets: Streets = "auto"
     images_per_mode: int = Field(default=100, ge=1)
     best_of: int = Field(default=1, ge=1, le=16)
     budget_factor: float = Field(default=3.0, ge=1.0)
@@ -112,6 +121,16 @@ class SynthesisSettings(_Section):
     reference_weights: Path | None = None
     side_by_side: int = Field(default=2, ge=1)
     threads: int = Field(default=1, ge=1)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the generator samples, for orders."""
+        return Sampling.model_validate(self.model_dump(include=set(Sampling.model_fields)))
+
+    @property
+    def options(self) -> GeneratorOptions:
+        """Where the generator runs, and what is added to its model."""
+        return GeneratorOptions.model_validate(self.model_dump(include=set(GeneratorOptions.model_fields)))
 
 
 class TrainingSettings(_Section):

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
@@ -19,6 +19,8 @@ from messaging.releases import MAX_EMBEDDING
 from messaging.runtime.text_files import decode_json, read_text
 from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, RegionBin, SizeBin, Taxonomy, Weather
 from synth.errors import OrderRefused
+
+Sampler = Literal["ddim", "pndm", "euler", "euler_ancestral", "dpmpp_2m", "unipc", "lcm"]
 
 
 class WeightedGeometry(BaseModel):
@@ -38,6 +40,35 @@ class PrototypeToMatch(BaseModel):
 
     vector: tuple[FiniteFloat, ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
     embedding_digest: Digest
+
+
+class Sampling(BaseModel):
+    """How a generator samples; None keeps the model's own value.
+
+    Attributes:
+        sampler: the scheduler (`ddim`, `dpmpp_2m`, ...); the model's own one keeps its configuration.
+        steps: denoising steps.
+        guidance: scale of classifier-free guidance; 1 is none.
+        negative_prompt: what hazards should not look like; needs guidance above 1.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampler: Sampler | None = None
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    guidance: float | None = Field(default=None, ge=1.0, le=50.0)
+    negative_prompt: str = Field(default="", max_length=500)
+
+    @model_validator(mode="after")
+    def _negative_prompt_has_an_effect(self) -> Self:
+        if self.negative_prompt and self.guidance == 1.0:
+            raise ValueError(
+                "negative_prompt has no effect with guidance 1; raise guidance or remove negative_prompt"
+            )
+        return self
+
+
+OWN_SAMPLING = Sampling()
 
 
 class SynthesisOrder(BaseModel):
@@ -60,6 +91,7 @@ class SynthesisOrder(BaseModel):
     patch_budget: int = Field(ge=1, le=100_000_000)
     best_of: int = Field(ge=1, le=16)
     prototype: PrototypeToMatch | None = None
+    sampling: Sampling = OWN_SAMPLING
     image_width: int = Field(ge=64, le=4096)
     image_height: int = Field(ge=64, le=4096)
     classes: tuple[HazardClass, ...] = DEFAULT_TAXONOMY.classes

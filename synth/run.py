@@ -1,8 +1,8 @@
 """Carry out a synthesis order: inpaint, judge, keep, until the count or the budget is reached; resumable.
 
-Scenes are processed in groups; a group's images are on disk before its journal entry, so a killed run
-continues after the last complete group and ends with the same set as an uninterrupted one. Also the
-command line `python -m synth.run`.
+Scenes are processed in groups, smaller ones where the generator's batch is small; a group's images are on
+disk before its journal entry, so a killed run continues after the last complete group and ends with the same
+set as an uninterrupted one. Also the command line `python -m synth.run`.
 """
 
 import argparse
@@ -13,19 +13,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from edge.vision.detector import Detector
 from messaging.reports import ExecutionProvider
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
 from synth.errors import LabelledSetFileLost, OrderRefused
+from synth.generation.generated_backgrounds import open_backgrounds
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
+from synth.generation.options import DEFAULT_OPTIONS, Streets, read_options
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.journal import Group, RunJournal, claim_folder, held_facts
-from synth.order import SynthesisOrder, read_order
-from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
+from synth.order import Sampling, SynthesisOrder, read_order
+from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import ScenePlan, plan_scene
+from synth.planning.patches import window_rule
+from synth.planning.vocabulary import SHIPPED_VOCABULARY, Vocabulary, read_vocabulary
 from synth.progress import Progress, append_progress, write_thumbnail
 from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
@@ -75,6 +80,7 @@ def run_order(
     generator: Generator,
     backgrounds: Backgrounds,
     judges: Judges,
+    vocabulary: Vocabulary | None = None,
     hooks: RunHooks | None = None,
 ) -> LabelledSet:
     """Carry out an order in the folder `out`: start it, continue it, or open its finished set.
@@ -88,12 +94,22 @@ def run_order(
         SynthesisStopped: `hooks.should_stop` returned True; call again to continue.
         GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
     """
-    hooks = hooks or RunHooks()
+    hooks, vocabulary = hooks or RunHooks(), vocabulary or read_vocabulary()
     facts = _facts(order, generator, backgrounds, judges)
+    if not generator.closed_vocabulary:
+        facts = facts.model_copy(update={"vocabulary": vocabulary.digest})
     claim_folder(out, facts)
     if (done := _finished(out)) is not None:
         return done
-    run = _Run(order, RunJournal.read(out), generator, backgrounds, judges=judges, hooks=hooks)
+    run = _Run(
+        order,
+        RunJournal.read(out),
+        generator,
+        backgrounds,
+        judges=judges,
+        vocabulary=vocabulary,
+        hooks=hooks,
+    )
     journal = run.finish()
     done = finalise_set(
         out,
@@ -134,13 +150,16 @@ class _Run:
         backgrounds: Backgrounds,
         *,
         judges: Judges,
+        vocabulary: Vocabulary,
         hooks: RunHooks,
     ) -> None:
         self._order, self._journal, self._backgrounds, self._hooks = order, journal, backgrounds, hooks
         prototype = _prototype_judge(order, judges)
         reference = None if judges.reference is None else ReferenceJudge(judges.reference, order.class_name)
-        self._inpainter = Inpainter(order, generator, prototype, hooks.should_stop)
+        self._inpainter = Inpainter(order, generator, vocabulary, prototype, hooks.should_stop)
+        self._window = window_rule(generator.patch_px)
         self._selector = Selector(order, generator.card, reference, prototype, judges.limits)
+        self._largest_group = min(GROUP_SCENES, max(generator.batch // 2, 1))
         self._duplicates = DuplicateIndex()
         add_kept_hazards(journal.kept, self._duplicates)
         self._started, self._kept_before = hooks.clock(), len(journal.kept)
@@ -167,7 +186,9 @@ class _Run:
                 height=order.image_height,
             )
             height, width = background.image.shape[:2]
-            plan = plan_scene(order, index, width=width, height=height, ground=background.ground)
+            plan = plan_scene(
+                order, index, width=width, height=height, ground=background.ground, window=self._window
+            )
             left -= self._inpainter.cost(plan)
             if left < 0:
                 return scenes, plan
@@ -177,7 +198,7 @@ class _Run:
     def _group_size(self) -> int:
         """Scenes in the next group: fewer near the end, since a scene gives up to two images."""
         missing = self._order.count - len(self._journal.kept)
-        return min(GROUP_SCENES, max(math.ceil(missing / 2), 1))
+        return min(self._largest_group, max(math.ceil(missing / 2), 1))
 
     def _work(self, scenes: Scenes, unaffordable: ScenePlan | None) -> Group:
         missing = self._order.count - len(self._journal.kept)
@@ -275,7 +296,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
     order = read_order(given.order)
     held_facts(given.out)
-    backgrounds = FolderBackgrounds(given.backgrounds) if given.backgrounds else DrawnBackgrounds()
+    vocabulary = read_vocabulary(given.prompts or SHIPPED_VOCABULARY)
+    generator = _open_generator(given, order.sampling)
     judges = Judges(
         detector=_open_detector(given.detector, given.providers),
         reference=_open_detector(given.reference, given.providers),
@@ -283,9 +305,10 @@ def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
     done = run_order(
         order,
         out=given.out,
-        generator=_open_generator(given.generator, given.licence),
-        backgrounds=backgrounds,
+        generator=generator,
+        backgrounds=open_backgrounds(given.backgrounds, given.streets, generator, vocabulary),
         judges=judges,
+        vocabulary=vocabulary,
         hooks=RunHooks(progress=_log_progress, should_stop=stop.is_set),
     )
     logger.info("labelled set %s in %s", done.digest, given.out)
@@ -296,6 +319,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("order", type=Path, help="the order as JSON")
     parser.add_argument("out", type=Path, help="folder of the labelled set")
     parser.add_argument("--generator", help="model folder, or HUB/ID@COMMIT; the bundled one if absent")
+    parser.add_argument("--options", type=Path, help="JSON file of the generator's options, device for one")
     parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
     parser.add_argument(
         "--detector", type=Path, help="bundle of the detector whose embedding the prototype is in"
@@ -308,14 +332,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=ExecutionProvider,
         help="execution providers of the detectors, the best first; else the best that the runtime has",
     )
-    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else drawn streets")
+    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else streets")
+    parser.add_argument(
+        "--streets",
+        choices=get_args(Streets),
+        default="auto",
+        help="without --backgrounds: generated from words, drawn, or what fits the generator",
+    )
+    parser.add_argument(
+        "--prompts", type=Path, help="YAML of the words of prompts; the shipped one if absent"
+    )
     return parser.parse_args(arguments)
 
 
-def _open_generator(name: str | None, licence: str) -> Generator:
+def _open_generator(given: argparse.Namespace, sampling: Sampling) -> Generator:
+    options = DEFAULT_OPTIONS if given.options is None else read_options(given.options)
     from synth.generation.stable_diffusion import DiffusionGenerator
 
-    return DiffusionGenerator.from_name(name, licence=licence)
+    return DiffusionGenerator.from_name(
+        given.generator, licence=given.licence, sampling=sampling, options=options
+    )
 
 
 def _open_detector(bundle: Path | None, providers: Sequence[ExecutionProvider]) -> Detector | None:

@@ -97,10 +97,15 @@ class ImageStages:
         return StageResult(SynthesiseOutput(sets=sets), {"orders": len(orders)})
 
     def _judges(self, work: StageWork) -> list[str]:
-        """Arguments of `synth.run`: generator, detector (for prototypes), reference detector, backgrounds."""
-        arguments = ["--providers", *self.evaluation.providers]
+        """Arguments of `synth.run`: generator, options, detector (for prototypes), reference, backgrounds."""
+        options = work.folder.absolute() / "generator.json"
+        write_atomically(options, self.settings.options.model_dump_json().encode())
+        arguments = ["--options", str(options), "--licence", self.settings.generator_licence]
+        arguments += ["--streets", self.settings.streets, "--providers", *self.evaluation.providers]
         if self.settings.generator is not None:
             arguments += ["--generator", self.settings.generator]
+        if self.settings.prompts is not None:
+            arguments += ["--prompts", str(self.settings.prompts.absolute())]
         incumbent = work.campaign.plan.incumbent_digest
         if incumbent is not None:
             arguments += ["--detector", str(self.models.bundle(incumbent).absolute())]
@@ -159,7 +164,15 @@ class ImageStages:
         for image in labelled.provenance():
             thumbnail = labelled.folder / "thumbnails" / f"{image.name}.jpg"
             hazards = [
-                {"class": h.class_name, "prompt": h.prompt, "seed": h.seed, "box": list(h.tight)}
+                {
+                    "class": h.class_name,
+                    "prompt": h.prompt,
+                    "seed": h.seed,
+                    "sampler": h.sampler,
+                    "steps": h.steps,
+                    "guidance": h.guidance,
+                    "box": list(h.tight),
+                }
                 for h in image.hazards
             ]
             rows.append(

@@ -88,6 +88,7 @@ def synthesis_order(
         patch_budget=max(int(plan.count * budget * (best_of + 1) * _PATCHES_PER_IMAGE), plan.count),
         best_of=best_of,
         prototype=_to_match(prototype) if use_prototype else None,
+        sampling=settings.sampling,
         image_width=settings.image_width,
         image_height=settings.image_height,
     )

@@ -22,7 +22,7 @@ from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
 from messaging.runtime.start_checks import disk_space, opened
-from synth.generation.model_folder import inspected_generator
+from synth.generation.inspection import inspected_generator
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
 _BYTES_OF_MODELS = 512 * 2**20
@@ -101,7 +101,8 @@ class CampaignRequirements:
         return Requirement(stage, name, True, digest[:12])
 
     def _generator(self) -> Requirement:
-        found = opened("a generator", lambda: inspected_generator(self.settings.synthesis.generator))
+        wanted = self.settings.synthesis
+        found = opened("a generator", lambda: inspected_generator(wanted.generator, wanted.options))
         return Requirement(CampaignStage.SYNTHESISE, found.name, found.ok, found.detail)
 
     def _reference(self) -> Requirement:

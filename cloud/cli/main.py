@@ -16,6 +16,7 @@ from cloud.cli.classes import classes
 from cloud.cli.data import data_app
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
+from cloud.cli.generator import generator
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
 from cloud.cli.setup import cloud_app, config, db, doctor, init, keys_app
@@ -47,6 +48,7 @@ for name, group, panel in (
     ("data", data_app, LOOP),
     ("failures", failures, LOOP),
     ("campaign", campaign, LOOP),
+    ("generator", generator, LOOP),
     ("models", models, LOOP),
     ("rollout", rollout, LOOP),
     ("teacher", teacher, LOOP),

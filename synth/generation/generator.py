@@ -36,8 +36,11 @@ class Provenance:
     licence: str
     prompt: str
     seed: int
+    sampler: str
     steps: int
     guidance: float
+    negative_prompt: str
+    device: str
     prototype: bool
 
 
@@ -96,11 +99,22 @@ class Generator(Protocol):
         """Side of its patches, pixels."""
 
     @property
+    def batch(self) -> int:
+        """How many requests it computes together."""
+
+    @property
+    def closed_vocabulary(self) -> bool:
+        """Whether it knows only the prompts of `synth.planning.prompts`."""
+
+    @property
     def card(self) -> GeneratorCard:
         """The model behind it."""
 
     def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
         """One inpainted patch per request, in order. Raises `SynthesisError`."""
+
+    def generate(self, prompt: str, *, seed: int, width: int, height: int) -> Image:
+        """A whole image (height, width, 3) from words. Raises `SynthesisError`."""
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
         """Encode and decode patches without inpainting: hazard-free controls with the model's texture."""

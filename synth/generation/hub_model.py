@@ -11,7 +11,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from synth.errors import GeneratorUnavailable
 from synth.generation.generator_door import generator_door
 from synth.generation.generator_name import HubName
-from synth.generation.model_folder import INPUT_FORMAT_FILE, PROTOTYPE_FILE, inspect_folder
+from synth.generation.model_folder import OPTIONAL_FILES, inspect_folder
 from synth.generation.model_parts import INDEX_FILE, PARTS
 
 HUB_TIMEOUT_S = 10.0
@@ -64,5 +64,5 @@ def _is_used(name: str) -> bool:
     """Whether a file of the repository may be a file of a pipeline; pickles and training weights are not."""
     part, _, rest = name.partition("/")
     if not rest:
-        return name in (INDEX_FILE, INPUT_FORMAT_FILE, PROTOTYPE_FILE, "README.md")
+        return name in (INDEX_FILE, *OPTIONAL_FILES, "README.md")
     return part in [p.name for p in PARTS] and rest.endswith(_SUFFIXES) and _TRAINING_ONLY not in rest

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.vision.detections import Floats
+from messaging.taxonomy import SizeBin
 from synth.errors import SynthesisStopped
 from synth.generation.compositing import Pasting, apply_camera, cut, paste
 from synth.generation.difference import DIFFERENCE_RULES, DifferenceLabel, feathered, is_empty, read_label
@@ -22,8 +23,8 @@ from synth.planning.backgrounds import Background
 from synth.planning.layout import Place, ScenePlan
 from synth.planning.patches import Box, Image
 from synth.planning.prompts import prompt_for
+from synth.planning.vocabulary import Vocabulary
 
-BATCH = 16
 _SEEDS = 2**31
 
 
@@ -67,13 +68,14 @@ class InpaintedScene:
 
 @dataclass(frozen=True, eq=False)
 class Inpainter:
-    """Inpaints the scenes of one order.
+    """Inpaints the scenes of one order. `vocabulary` is for generators that read free text.
 
     `should_stop` is called before every batch; when it returns True, `SynthesisStopped` is raised.
     """
 
     order: SynthesisOrder
     generator: Generator
+    vocabulary: Vocabulary
     prototype: PrototypeDistance | None
     should_stop: Callable[[], bool]
 
@@ -152,21 +154,22 @@ class Inpainter:
     ) -> PatchRequest:
         rng = np.random.default_rng([place.seed, 1 if empty else 0])
         height, width = background.image.shape[:2]
-        prompt = prompt_for(
-            None if empty else self.order.hazard,
-            self.order.condition,
-            rng=rng,
-            size=place.size(width, height),
-            medium=background.medium,
-        )
         return PatchRequest(
-            prompt=prompt,
+            prompt=self._prompt(background, place.size(width, height), rng, empty=empty),
             patch=cut(background, place.window, self.generator.patch_px),
             mask=place.mask(self.generator.patch_px),
             seed=place.seed + variant * _SEEDS,
             prototype=None if empty else self._prototype_vector(),
             guided=not empty,
         )
+
+    def _prompt(self, background: Background, size: SizeBin, rng: np.random.Generator, *, empty: bool) -> str:
+        condition = self.order.condition
+        if self.generator.closed_vocabulary:
+            hazard = None if empty else self.order.hazard
+            return prompt_for(hazard, condition, rng=rng, size=size, medium=background.medium)
+        things = self.vocabulary.empty if empty else self.vocabulary.words(self.order.hazard)
+        return self.vocabulary.prompt(things, condition, rng=rng, size=size)
 
     def _prototype_vector(self) -> Floats | None:
         """The prototype (64,) for the generator; None when it has another width."""
@@ -176,12 +179,15 @@ class Inpainter:
         return np.asarray(wanted.vector, np.float32)
 
     def _batches(self, requests: Sequence[PatchRequest]) -> Iterator[InpaintedPatch]:
-        for start in range(0, len(requests), BATCH):
+        start = 0
+        while start < len(requests):
             if self.should_stop():
                 raise SynthesisStopped(
                     f"order {self.order.order} was stopped; run it again with the same folder to continue"
                 )
-            yield from self.generator.inpaint(requests[start : start + BATCH])
+            some = requests[start : start + self.generator.batch]
+            yield from self.generator.inpaint(some)
+            start += len(some)
 
     def _best_variants(
         self,
@@ -244,8 +250,4 @@ class Inpainter:
     def _reconstructed(self, spots: Sequence[tuple[Background, Place]]) -> list[Image]:
         """The patches of these places through the generator's encoder and decoder, (p, p, 3) each."""
         patches = [cut(background, place.window, self.generator.patch_px) for background, place in spots]
-        return [
-            image
-            for start in range(0, len(patches), BATCH)
-            for image in self.generator.reconstruct(patches[start : start + BATCH])
-        ]
+        return self.generator.reconstruct(patches)

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from messaging.errors import FileFault
 from messaging.runtime.binary_files import refuse_placeholder
 from messaging.runtime.text_files import read_bytes
 from synth.errors import GeneratorUnavailable
-from synth.generation.generator_name import HubName, located
+from synth.generation.model_format import INPUT_FORMAT_FILE, SAMPLING_FILE
 from synth.generation.model_parts import (
     INDEX_FILE,
     PARTS,
@@ -35,7 +35,7 @@ from synth.generation.model_parts import (
 logger = logging.getLogger(__name__)
 
 PROTOTYPE_FILE = "prototype_projection.safetensors"
-INPUT_FORMAT_FILE = "input_format.json"
+OPTIONAL_FILES = (PROTOTYPE_FILE, INPUT_FORMAT_FILE, SAMPLING_FILE)
 REMEDY = "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", "adapter_config.json")
@@ -43,11 +43,16 @@ _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """An inspected folder: the files that are loaded, and the scheduler's class."""
+    """An inspected folder: the files that are loaded, the scheduler's class, and the UNet's configuration.
+
+    `patch_px` is the side of its patches in pixels.
+    """
 
     folder: Path
     files: tuple[UsedFile, ...]
     scheduler: str
+    unet: Mapping[str, Any]
+    patch_px: int
 
     @cached_property
     def digest(self) -> str:
@@ -80,37 +85,30 @@ class ModelFolder:
                     )
 
 
-def inspect_folder(folder: Path) -> ModelFolder:
-    """Choose and check the files of a pipeline folder. Raises `GeneratorUnavailable` for any fault."""
+def inspect_folder(folder: Path, *, half: bool = False) -> ModelFolder:
+    """Choose and check the files of a pipeline folder. Raises `GeneratorUnavailable` for any fault.
+
+    With `half`, weights come from the variant fp16 where UNet or text encoder have one.
+    """
     try:
         if not (folder / INDEX_FILE).exists():
             raise GeneratorUnavailable(_without_index(folder))
         refuse_placeholder(folder / INDEX_FILE)
         index = read_object(folder / INDEX_FILE)
-        names = [INDEX_FILE, *(n for n in (PROTOTYPE_FILE, INPUT_FORMAT_FILE) if (folder / n).exists())]
+        _refuse_other_kinds(folder, index)
+        names = [INDEX_FILE, *(n for n in OPTIONAL_FILES if (folder / n).exists())]
         files = [UsedFile.of(folder, name) for name in names]
         for part in PARTS:
             check_class(folder, index, part)
-            files += files_of(folder, part)
-        _check_fit(folder)
+            files += files_of(folder, part, half=half and part.name != "vae")
+        unet, vae = _check_fit(folder)
         _note_unused(index)
-        return ModelFolder(folder, tuple(files), index["scheduler"][1])
+        factor = 2 ** (len(vae.get("block_out_channels", "1")) - 1)
+        return ModelFolder(folder, tuple(files), index["scheduler"][1], unet, unet["sample_size"] * factor)
     except FileFault as fault:
         raise GeneratorUnavailable(f"generator folder {folder}: {fault}") from None
     except OSError as error:
         raise _unreadable(folder, error) from None
-
-
-def inspected_generator(name: str | None) -> str:
-    """Where the generator of a setting is, its folder inspected; a hub model is not requested.
-
-    Raises as `located` and `inspect_folder` do.
-    """
-    place = BUNDLED_FOLDER if name is None else located(name)
-    if isinstance(place, HubName):
-        return f"{name}, fetched by the first campaign"
-    inspect_folder(place)
-    return str(place)
 
 
 def _unreadable(folder: Path, error: OSError) -> GeneratorUnavailable:
@@ -120,11 +118,6 @@ def _unreadable(folder: Path, error: OSError) -> GeneratorUnavailable:
 
 
 def _without_index(folder: Path) -> str:
-    if folder.is_file():
-        return (
-            f"generator {folder} is one file, and a generator is a folder with {INDEX_FILE} and its parts; "
-            f"{REMEDY}"
-        )
     if not folder.is_dir():
         return f"generator folder {folder} does not exist; {REMEDY}"
     names = sorted(path.name for path in folder.iterdir())
@@ -132,8 +125,8 @@ def _without_index(folder: Path) -> str:
         return f"generator folder {folder} is empty; {REMEDY}"
     if any(name in _LORA_FILES for name in names):
         return (
-            f"generator folder {folder} holds a LoRA, which changes a model and is none itself; fuse it into "
-            "its pipeline (fuse_lora, save_pretrained) and give that folder"
+            f"generator folder {folder} holds a LoRA, which changes a model and is none itself; list it "
+            "under loras and give its base model as generator"
         )
     inside = [path.parent for path in sorted(folder.glob(f"*/{INDEX_FILE}"))]
     inside += [path.parent for path in sorted(folder.glob(f"snapshots/*/{INDEX_FILE}"))]
@@ -144,8 +137,18 @@ def _without_index(folder: Path) -> str:
     return f"generator folder {folder} holds no Stable Diffusion pipeline ({INDEX_FILE} is absent); {REMEDY}"
 
 
-def _check_fit(folder: Path) -> None:
-    """Whether the parts fit each other and inpainting, by their configurations."""
+def _refuse_other_kinds(folder: Path, index: dict[str, Any]) -> None:
+    """Stable Diffusion XL has the same classes of parts, and one text encoder more."""
+    if "text_encoder_2" in index:
+        kind = index.get("_class_name", "pipeline with two text encoders")
+        raise GeneratorUnavailable(
+            f"generator folder {folder} is a {kind}, as of Stable Diffusion XL; give a Stable Diffusion 1 or "
+            "2 inpainting pipeline"
+        )
+
+
+def _check_fit(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configurations of UNet and VAE, if the parts fit each other and inpainting."""
     unet, vae, text = (read_object(folder / name / "config.json") for name in ("unet", "vae", "text_encoder"))
     channels = unet.get("in_channels", 4)
     if channels != 9:
@@ -176,6 +179,7 @@ def _check_fit(folder: Path) -> None:
             raise GeneratorUnavailable(
                 f"generator folder {folder}: {part} is quantised; give the model in F16, BF16 or F32"
             )
+    return unet, vae
 
 
 def _note_unused(index: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The parts of a pipeline folder, and which of their files are loaded.
 
-Weights are taken from safetensors files only, in full precision where that is there, otherwise from the
-part's variant; pickles are never chosen. Every chosen file is checked on its way. Nothing here imports a
-library of models.
+Weights are taken from safetensors files only: in full precision where that is there (where half precision is
+wanted, from the variant fp16), otherwise from the part's one variant; pickles are never chosen. Every chosen
+file is checked on its way. Nothing here imports a library of models.
 """
 
 import json
@@ -84,8 +84,11 @@ def check_class(folder: Path, index: dict[str, Any], part: Part) -> None:
         )
 
 
-def files_of(folder: Path, part: Part) -> list[UsedFile]:
-    """The files of one part that are loaded. Raises `FileFault` and `GeneratorUnavailable`."""
+def files_of(folder: Path, part: Part, *, half: bool = False) -> list[UsedFile]:
+    """The files of one part that are loaded; with `half`, its variant fp16 if it has one.
+
+    Raises `FileFault` and `GeneratorUnavailable`.
+    """
     inside = folder / part.name
     if not inside.is_dir():
         raise GeneratorUnavailable(
@@ -101,11 +104,13 @@ def files_of(folder: Path, part: Part) -> list[UsedFile]:
             )
         return [UsedFile.of(folder, f"{part.name}/{name}") for name in names]
     files = [UsedFile.of(folder, f"{part.name}/{part.configuration}")]
-    return files if part.weights is None else [*files, *_weights_of(folder, part, part.weights)]
+    if part.weights is None:
+        return files
+    return [*files, *_weights_of(folder, part, part.weights, ("fp16", "") if half else ("", "fp16"))]
 
 
-def _weights_of(folder: Path, part: Part, stem: str) -> list[UsedFile]:
-    """The safetensors files of a part: in full precision if there, otherwise its one variant."""
+def _weights_of(folder: Path, part: Part, stem: str, preferred: tuple[str, ...]) -> list[UsedFile]:
+    """The safetensors files of a part: of the first variant preferred that is there, otherwise of any."""
     inside = folder / part.name
     variants: dict[str, Path] = {}
     for path in sorted(inside.iterdir()):
@@ -114,7 +119,7 @@ def _weights_of(folder: Path, part: Part, stem: str) -> list[UsedFile]:
         if match := whole or sharded:
             variants.setdefault(match.group(1) or "", path)
     downloaded = {variant: path for variant, path in variants.items() if not _is_placeholder(path)}
-    for variant in ("", "fp16", *(downloaded or variants)):
+    for variant in (*preferred, *(downloaded or variants)):
         if variant not in (downloaded or variants):
             continue
         path = variants[variant]

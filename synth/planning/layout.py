@@ -14,7 +14,16 @@ from messaging.hazard_classes import HazardClass, HazardPlace
 from messaging.taxonomy import RegionBin, SizeBin
 from synth.errors import OrderRefused
 from synth.order import SynthesisOrder, WeightedGeometry
-from synth.planning.patches import MASK_GROWTH, Box, Mask, PatchWindow, inpainting_mask, patch_window
+from synth.planning.patches import (
+    MASK_GROWTH,
+    SMALL_PATCHES,
+    Box,
+    Mask,
+    PatchWindow,
+    WindowRule,
+    inpainting_mask,
+    patch_window,
+)
 
 DEFAULT_HORIZON = 0.42
 _TRIES = 60
@@ -25,9 +34,6 @@ _CONTROLS = 2
 _OFF_GROUND_PROBABILITY = 0.3
 _ON_ROAD = frozenset({HazardPlace.ROAD, HazardPlace.VEHICLE})
 _WALL_ABOVE_HORIZON, _WALL_BELOW_HORIZON = 0.25, 0.08  # fractions of the horizon, of the image's height
-_PATCH_PER_BOX = (1.55, 2.6)
-_TIGHT_PATCH_PER_BOX = (1.5, 1.75)
-_TIGHT_FROM_PX = 48.0
 _LARGEST_SHIFT = 0.25
 _SIZE_FRACTION = {
     SizeBin.TINY: (0.018, 0.038),
@@ -91,15 +97,25 @@ class ScenePlan:
         return tuple(range(twin, len(self.places), 2))
 
 
-def plan_scene(order: SynthesisOrder, index: int, *, width: int, height: int, ground: Ground) -> ScenePlan:
+def plan_scene(
+    order: SynthesisOrder,
+    index: int,
+    *,
+    width: int,
+    height: int,
+    ground: Ground,
+    window: WindowRule = SMALL_PATCHES,
+) -> ScenePlan:
     """Plan scene `index` of an order on a background of this size in pixels.
+
+    `window` is the rule of the generator's patch size (`synth.planning.patches.window_rule`).
 
     When no place on the ground is found in the wanted region, the region is used without it, because the
     order's boxes were measured there. Raises `OrderRefused` when not one box of the wanted geometry fits.
     """
     rng = np.random.default_rng([order.seed, index, 1])
     wanted = int(rng.choice(_PLACES, p=_PLACE_PROBABILITIES))
-    frame = _Frame(width, height, ground)
+    frame = _Frame(width, height, ground, window)
     places: list[Place] = []
     for _ in range(wanted):
         _add(places, [], order, frame, rng)
@@ -121,6 +137,7 @@ class _Frame:
     width: int
     height: int
     ground: Ground
+    window: WindowRule
 
     @property
     def horizon(self) -> float:
@@ -230,13 +247,17 @@ def _is_placed(box: Box, place: HazardPlace, ground: Ground, rng: np.random.Gene
 
 
 def _window(box: Box, frame: _Frame, rng: np.random.Generator) -> PatchWindow:
-    """The window around a box; tighter around larger boxes, so that patches are enlarged less."""
+    """The window around a box, by the rule of the generator's patch size."""
     shift = rng.uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, 2)
     longer = max(box[2] - box[0], box[3] - box[1])
-    loose = _PATCH_PER_BOX if longer < _TIGHT_FROM_PX else _TIGHT_PATCH_PER_BOX
-    per_box = float(rng.uniform(*loose))
+    per_box = float(rng.uniform(*frame.window.per_box_of(longer)))
     return patch_window(
-        box, frame.width, frame.height, per_box=per_box, shift=(float(shift[0]), float(shift[1]))
+        box,
+        frame.width,
+        frame.height,
+        per_box=per_box,
+        shift=(float(shift[0]), float(shift[1])),
+        min_side=frame.window.min_side_px,
     )
 
 

@@ -15,6 +15,41 @@ Box = tuple[float, float, float, float]
 
 MIN_PATCH_SIDE_PX = 48
 MASK_GROWTH = 0.08
+_LARGE_PATCH_PX = 256
+
+
+@dataclass(frozen=True)
+class WindowRule:
+    """How large the window around a planned box is, in sides of the box.
+
+    Attributes:
+        per_box: lowest and highest side of the window over the longer side of the box.
+        tight: the same for boxes of at least `tight_from_px`.
+        tight_from_px: longer side of a box, image pixels.
+        min_side_px: smallest side of a window, image pixels.
+    """
+
+    per_box: tuple[float, float]
+    tight: tuple[float, float]
+    tight_from_px: float
+    min_side_px: int
+
+    def per_box_of(self, longer_px: float) -> tuple[float, float]:
+        """Lowest and highest side of the window of a box with this longer side, over that side."""
+        return self.per_box if longer_px < self.tight_from_px else self.tight
+
+
+# Small patches are enlarged when they are pasted, so larger boxes get tighter windows.
+SMALL_PATCHES = WindowRule(
+    per_box=(1.55, 2.6), tight=(1.5, 1.75), tight_from_px=48.0, min_side_px=MIN_PATCH_SIDE_PX
+)
+# Large models need the street around a hazard, and a mask of at least a fifth of the patch.
+LARGE_PATCHES = WindowRule(per_box=(2.4, 4.0), tight=(2.0, 3.0), tight_from_px=128.0, min_side_px=80)
+
+
+def window_rule(patch_px: int) -> WindowRule:
+    """The rule for a generator with patches of this side."""
+    return LARGE_PATCHES if patch_px >= _LARGE_PATCH_PX else SMALL_PATCHES
 
 
 @dataclass(frozen=True)
@@ -46,16 +81,22 @@ class PatchWindow:
 
 
 def patch_window(
-    xyxy: Box, width: int, height: int, *, per_box: float = 2.0, shift: tuple[float, float] = (0.0, 0.0)
+    xyxy: Box,
+    width: int,
+    height: int,
+    *,
+    per_box: float = 2.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+    min_side: int = MIN_PATCH_SIDE_PX,
 ) -> PatchWindow:
     """The window around a planned box in an image of `width` x `height` pixels.
 
-    Its side is `per_box` (1.5 to 3) times the longer box side, at least 48 px, at most the shorter side of
-    the image; `shift` moves its centre by a fraction (-0.5 to 0.5) of the margin around the box.
+    Its side is `per_box` (1.5 to 4) times the longer box side, at least `min_side` px, at most the shorter
+    side of the image; `shift` moves its centre by a fraction (-0.5 to 0.5) of the margin around the box.
     """
     x1, y1, x2, y2 = xyxy
     longer = max(x2 - x1, y2 - y1)
-    side = min(max(round(per_box * longer), MIN_PATCH_SIDE_PX), width, height)
+    side = min(max(round(per_box * longer), min_side), width, height)
     margin_x, margin_y = max(side - (x2 - x1), 0.0), max(side - (y2 - y1), 0.0)
     left = (x1 + x2 - side) / 2 + shift[0] * margin_x
     top = (y1 + y2 - side) / 2 + shift[1] * margin_y

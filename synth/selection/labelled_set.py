@@ -55,15 +55,21 @@ class Scores(_Row):
 
 
 class LabelledHazard(_Row):
-    """One generated hazard: label, generation parameters, measurements. Boxes are xyxy in image pixels."""
+    """One generated hazard: label, generation parameters, measurements. Boxes are xyxy in image pixels.
+
+    Sets of earlier versions state no sampler, negative prompt and device.
+    """
 
     class_name: str
     planned: Box
     tight: Box
     prompt: str
     seed: int
+    sampler: str = ""
     steps: int
     guidance: float
+    negative_prompt: str = ""
+    device: str = ""
     prototype_conditioned: bool
     scores: Scores
     fingerprint: str
@@ -106,6 +112,7 @@ class RunFacts(_Row):
     generator_digest: str
     generator_licence: str
     backgrounds: str
+    vocabulary: str | None = None
     detector: str | None
     reference: str | None
 

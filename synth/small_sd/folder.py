@@ -1,7 +1,7 @@
 """Write trained parts as a standard pipeline folder in half precision, completely or not at all.
 
 The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; it also
-has `prototype_projection.safetensors` and `input_format.json`, which other programs may ignore.
+has `prototype_projection.safetensors`, `input_format.json` and `sampling.json`, which other programs ignore.
 """
 
 import copy
@@ -15,13 +15,16 @@ from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
 from messaging.errors import ConfigurationError
-from synth.generation.model_folder import INPUT_FORMAT_FILE, PROTOTYPE_FILE
+from synth.generation.model_folder import OPTIONAL_FILES, PROTOTYPE_FILE
+from synth.generation.model_format import INPUT_FORMAT_FILE, SAMPLING_FILE
 from synth.generation.model_parts import INDEX_FILE, PARTS
 from synth.small_sd.denoiser import DenoiserParts
 
 _KEPT = (".md", ".png")
-_MODEL_NAMES = {INDEX_FILE, INPUT_FORMAT_FILE, PROTOTYPE_FILE, *(part.name for part in PARTS)}
+_MODEL_NAMES = {INDEX_FILE, *OPTIONAL_FILES, *(part.name for part in PARTS)}
 _MODE = 0o755
+_INPUT_FORMAT = {"background": "shown", "exposure": "levelled", "prompts": "closed vocabulary"}
+_SAMPLING = {"steps": 8, "guidance": 3.0, "batch": 16}
 
 
 def refuse_foreign_folder(folder: Path) -> None:
@@ -64,7 +67,8 @@ def write_folder(
     tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
     token = {name: value.detach().half().contiguous() for name, value in parts.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
-    (fresh / INPUT_FORMAT_FILE).write_text(json.dumps({"background": "shown", "exposure": "levelled"}) + "\n")
+    (fresh / INPUT_FORMAT_FILE).write_text(json.dumps(_INPUT_FORMAT) + "\n")
+    (fresh / SAMPLING_FILE).write_text(json.dumps(_SAMPLING) + "\n")
     for kept in (path for suffix in _KEPT for path in folder.glob(f"*{suffix}")):
         shutil.copy2(kept, fresh / kept.name)
     if not folder.exists():

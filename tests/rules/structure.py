@@ -38,12 +38,12 @@ FLOORS = {
     ),
     "synth": (
         *("errors", "device_names", "torch_device", "order", "sensor", "street", "planning", "generation"),
-        *("selection", "progress", "journal", "run", "small_sd", "experiments"),
+        *("selection", "progress", "journal", "speed", "contact_sheet", "run", "small_sd", "experiments"),
     ),
     "cloud": (
         *("errors", "metrics", "settings", "module_runs", "background", "console", "store", "migrations"),
         *("data", "detector", "evaluation", "training", "starting_detector", "failure_modes", "fleet"),
-        *("campaigns", "api", "doctor", "app", "demo", "cli"),
+        *("campaigns", "api", "doctor", "generator_trial", "app", "demo", "cli"),
     ),
     "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),
 }

@@ -34,6 +34,7 @@ from synth.generation.inpainting import Inpainter
 from synth.order import SynthesisOrder, WeightedGeometry
 from synth.planning.backgrounds import Background, Backgrounds, DrawnBackgrounds, FolderBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
+from synth.planning.vocabulary import read_vocabulary
 from synth.street import DRAWN_CLASSES, WorldName
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ def pairs(
     also gets a patch inpainted empty, which takes most of the time.
     """
     for number, condition in enumerate(scenes):
-        inpainter = Inpainter(_order(condition, DRAWN_CLASSES[0]), generator, None, lambda: False)
+        inpainter = Inpainter(
+            _order(condition, DRAWN_CLASSES[0]), generator, read_vocabulary(), None, lambda: False
+        )
         indices = range(number, count, len(scenes))
         planned = (
             _scene(condition, backgrounds, index, places=1 - turn % 2) for turn, index in enumerate(indices)

@@ -42,12 +42,24 @@ class FakeGenerator:
         return SIDE
 
     @property
+    def batch(self) -> int:
+        return 16
+
+    @property
+    def closed_vocabulary(self) -> bool:
+        return True
+
+    @property
     def card(self) -> GeneratorCard:
         return self._card
 
     def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
         self.patches_generated += len(requests)
         return [InpaintedPatch(self._one(r), self._provenance(r)) for r in requests]
+
+    def generate(self, prompt: str, *, seed: int, width: int, height: int) -> Image:
+        rng = np.random.default_rng(seed)
+        return np.full((height, width, 3), rng.integers(60, 160, 3), np.uint8)
 
     def reconstruct(self, patches: Sequence[Image]) -> list[Image]:
         return [np.asarray(cv2.GaussianBlur(p, (3, 3), 0), np.uint8) for p in patches]
@@ -72,7 +84,11 @@ class FakeGenerator:
         return image
 
     def _provenance(self, request: PatchRequest) -> Provenance:
-        return Provenance("fake", self.card.digest, "CC0-1.0", request.prompt, request.seed, 1, 1.0, False)
+        card = self.card
+        return Provenance(
+            card.name, card.digest, card.licence, request.prompt, request.seed,
+            sampler="none", steps=1, guidance=1.0, negative_prompt="", device="cpu", prototype=False,
+        )  # fmt: skip
 
 
 class FakeDetector:

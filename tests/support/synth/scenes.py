@@ -6,6 +6,7 @@ from synth.generation.prototype_distance import PrototypeDistance
 from synth.order import PrototypeToMatch, SynthesisOrder
 from synth.planning.backgrounds import Background, DrawnBackgrounds
 from synth.planning.layout import ScenePlan, plan_scene
+from synth.planning.vocabulary import read_vocabulary
 from tests.support.synth.fakes import COLOURS, EMBEDDING, FakeDetector
 
 
@@ -29,7 +30,7 @@ def prototype(class_name: str) -> PrototypeToMatch:
 def inpainter(order: SynthesisOrder, generator: Generator, *, stopped: bool = False) -> Inpainter:
     """An inpainter of the order; with `stopped` it stops before its first batch."""
     distance = None if order.prototype is None else PrototypeDistance(FakeDetector(), order.prototype)
-    return Inpainter(order, generator, distance, lambda: stopped)
+    return Inpainter(order, generator, read_vocabulary(), distance, lambda: stopped)
 
 
 def inpainted(order: SynthesisOrder, generator: Generator, count: int = 1) -> list[InpaintedScene]:

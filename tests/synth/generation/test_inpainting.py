@@ -7,7 +7,6 @@ import pytest
 
 from synth.errors import SynthesisStopped
 from synth.generation.generator import InpaintedPatch, PatchRequest
-from synth.generation.inpainting import BATCH
 from tests.support.synth.fakes import COLOURS, FakeGenerator
 from tests.support.synth.orders import order
 from tests.support.synth.scenes import inpainted, inpainter, planned, prototype
@@ -100,8 +99,8 @@ def test_requests_of_several_scenes_are_batched_together() -> None:
     generator = RecordingGenerator()
     scenes = inpainted(order(), generator, count=9)
     places = sum(len(scene.places) for scene in scenes)
-    assert max(len(batch) for batch in generator.batches) == BATCH
-    assert len(generator.batches) == 2 * -(-places // BATCH)
+    assert max(len(batch) for batch in generator.batches) == generator.batch
+    assert len(generator.batches) == 2 * -(-places // generator.batch)
 
 
 def test_a_requested_stop_ends_the_run_before_the_first_batch() -> None:

@@ -1,18 +1,28 @@
 """The generator on diffusers, with a tiny untrained pipeline of the real classes."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
+from unittest.mock import Mock
+from unittest.mock import call as mock_call
 
 import numpy as np
 import pytest
 import torch
 
+import synth.generation.stable_diffusion
+import synth.torch_device
 from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation.generator import PROTOTYPE_WIDTH, PatchRequest
-from synth.generation.model_folder import PROTOTYPE_FILE
-from synth.generation.stable_diffusion import DiffusionGenerator, Sampling
+from synth.generation.model_folder import BUNDLED_FOLDER, PROTOTYPE_FILE
+from synth.generation.model_format import SamplingUsed
+from synth.generation.options import GeneratorOptions
+from synth.generation.placement import place, weights_type
+from synth.generation.stable_diffusion import DiffusionGenerator
+from synth.order import Sampler, Sampling
 from synth.small_sd.denoiser import DenoiserParts
 from synth.small_sd.folder import write_folder
 from synth.small_sd.models import (
@@ -24,14 +34,15 @@ from synth.small_sd.models import (
     text_encoder,
     tokenizer,
 )
-from synth.torch_device import CPU_FLOAT32
+from synth.torch_device import Machine, TorchDevice
 
 SIDE = 32
 TINY = Sizes(
     patch_px=SIDE, vae_channels=(8, 8, 8), vae_groups=4, unet_channels=(16, 16, 16), unet_groups=4,
     heads=2, text_width=16, text_layers=1,
 )  # fmt: skip
-SAMPLING = Sampling(steps=2, guidance=3.0, batch=2)
+SAMPLING = Sampling(steps=2, guidance=3.0)
+OPTIONS = GeneratorOptions(batch=2)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def generator(folder: Path) -> DiffusionGenerator:
-    return DiffusionGenerator.from_folder(folder, sampling=SAMPLING)
+    return DiffusionGenerator.from_folder(folder, sampling=SAMPLING, options=OPTIONS)
 
 
 def _request(seed: int = 1, prompt: str = "a photo of fire", prototype: int | None = None) -> PatchRequest:
@@ -162,11 +173,9 @@ def test_the_digest_changes_with_the_weights_and_not_with_the_card(folder: Path,
 
 
 def test_a_pipeline_without_projection_ignores_prototypes(folder: Path, tmp_path: Path) -> None:
+    whole = DiffusionGenerator.from_folder(folder)
     plain = DiffusionGenerator(
-        DiffusionGenerator.from_folder(folder)._pipeline,
-        DiffusionGenerator.from_folder(folder).card,
-        device=CPU_FLOAT32,
-        sampling=SAMPLING,
+        whole._pipeline, whole.card, whole._where, sampling=SamplingUsed(steps=2, batch=2)
     )
     with_one, without = plain.inpaint([_request(prototype=3), _request()])
     assert not plain.takes_prototypes
@@ -194,7 +203,127 @@ def test_a_missing_folder_is_named_with_its_remedy(tmp_path: Path) -> None:
         DiffusionGenerator.from_folder(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"guidance": 0.5}, {"batch": 0}])
-def test_sampling_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigurationError, match="sampling needs"):
-        Sampling(**wrong)
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+@pytest.mark.parametrize("sampler", get_args(Sampler))
+def test_every_sampler_gives_another_image_and_is_in_the_provenance(
+    generator: DiffusionGenerator, folder: Path, sampler: str
+) -> None:
+    wanted = SAMPLING.model_copy(update={"sampler": sampler, "steps": 4})
+    patch = DiffusionGenerator.from_folder(folder, sampling=wanted).inpaint([_request()])[0]
+    assert (patch.provenance.sampler, patch.provenance.steps) == (sampler, 4)
+    assert generator.inpaint([_request()])[0].provenance.sampler == "DDIMScheduler"
+    assert _difference(patch.image, generator.inpaint([_request()])[0].image) > 1
+
+
+def test_a_negative_prompt_changes_guided_patches_only(folder: Path, generator: DiffusionGenerator) -> None:
+    wanted = SAMPLING.model_copy(update={"negative_prompt": "smoke"})
+    other = DiffusionGenerator.from_folder(folder, sampling=wanted, options=OPTIONS)
+    unguided = replace(_request(), guided=False)
+    guided, plain = other.inpaint([_request()])[0], other.inpaint([unguided])[0]
+    assert (guided.provenance.negative_prompt, plain.provenance.negative_prompt) == ("smoke", "")
+    assert _difference(guided.image, generator.inpaint([_request()])[0].image) > 1
+    assert _difference(plain.image, generator.inpaint([unguided])[0].image) <= 1
+
+
+@pytest.mark.parametrize(
+    "economy", [{"attention_slicing": "auto"}, {"attention_slicing": 1}, {"vae_tiling": True}]
+)
+def test_what_saves_memory_gives_the_same_patch(folder: Path, economy: dict[str, Any]) -> None:
+    exact = {"precision": "float32"}
+    plain, other = (
+        DiffusionGenerator.from_folder(folder, sampling=SAMPLING, options=GeneratorOptions(**exact, **more))
+        for more in ({}, economy)
+    )
+    assert _difference(other.inpaint([_request()])[0].image, plain.inpaint([_request()])[0].image) <= 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"attention_slicing": 9}, "attention_slicing is 9, but attention of generator tiny has 2 heads"),
+        ({"offload": "model"}, "offload: model needs a card"),
+        ({"offload": "sequential"}, "offload: sequential needs a card"),
+        ({"device": "cuda:7"}, "device cuda:7 was asked for"),
+        ({"precision": "float16"}, "float16"),
+    ],
+)
+def test_options_that_the_machine_or_the_model_contradicts_are_refused_before_anything_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], sentence: str
+) -> None:
+    def no_load(*_: object) -> None:
+        raise AssertionError("a contradiction was found after loading")
+
+    monkeypatch.setattr(synth.torch_device, "this_machine", Machine)
+    monkeypatch.setattr(synth.generation.stable_diffusion, "load_pipeline", no_load)
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        DiffusionGenerator.from_folder(folder, options=GeneratorOptions(**wrong))
+
+
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_offload_leaves_the_parts_in_memory_and_moves_them_to_the_card_when_used(offload: str) -> None:
+    card = TorchDevice(torch.device("cuda", 1), torch.float16, "a card")
+    recorder = Mock()
+    place(recorder, card, GeneratorOptions(offload=offload))
+    (call,) = recorder.mock_calls
+    assert call == getattr(mock_call, f"enable_{offload}_cpu_offload")(device=torch.device("cuda", 1))
+
+
+def test_weights_are_in_half_precision_on_a_card_only() -> None:
+    card = TorchDevice(torch.device("cuda", 0), torch.float16, "a card")
+    assert weights_type(card) == torch.float16
+    assert weights_type(TorchDevice(torch.device("cpu"), torch.bfloat16, "processor")) == torch.float32
+
+
+def test_short_memory_halves_the_batch_and_gives_the_same_patches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests = [_request(seed) for seed in range(5)]
+    whole = DiffusionGenerator.from_folder(folder, sampling=SAMPLING)
+    expected = [p.image for p in whole.inpaint(requests)]
+    denoised = whole._denoised
+
+    def short_memory(positive: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if len(positive) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return denoised(positive, *rest)
+
+    monkeypatch.setattr(whole, "_denoised", short_memory)
+    found = [p.image for p in whole.inpaint(requests)]
+    assert whole.batch == 2
+    assert "memory is too short for 5 patches at once, continuing with 2" in caplog.text
+    assert all(_difference(a, b) <= 1 for a, b in zip(expected, found, strict=True))
+
+
+def test_memory_too_short_for_one_patch_is_one_sentence(
+    generator: DiffusionGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(generator, "_denoised", no_memory)
+    with pytest.raises(GeneratorUnavailable, match=r"memory is short; try a smaller batch"):
+        generator.inpaint([_request()])
+
+
+def test_a_model_without_sampling_of_its_own_gets_what_is_usual_for_its_size(tmp_path: Path) -> None:
+    absent = tmp_path / "sampling.json"
+    large = SamplingUsed.of_file(absent, patch_px=512, on_cpu=False)
+    assert (large.steps, large.guidance, large.batch) == (30, 7.5, 4)
+    assert SamplingUsed.of_file(absent, patch_px=512, on_cpu=True).batch == 1
+    bundled = SamplingUsed.of_file(BUNDLED_FOLDER / "sampling.json", patch_px=64, on_cpu=True)
+    assert (bundled.steps, bundled.guidance, bundled.batch) == (8, 3.0, 16)
+
+
+@pytest.mark.parametrize("content", ['{"steps": 0}', '{"guidance": true}', '{"setps": 5}', "[]"])
+def test_a_damaged_sampling_file_is_one_sentence(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "sampling.json"
+    path.write_text(content)
+    with pytest.raises(GeneratorUnavailable, match=r"sampling\.json"):
+        SamplingUsed.of_file(path, patch_px=512, on_cpu=True)
+
+
+def test_a_negative_prompt_without_guidance_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative_prompt has no effect with guidance 1"):
+        Sampling(guidance=1.0, negative_prompt="blurred")
+    with pytest.raises(ConfigurationError, match="this model's own"):
+        SamplingUsed(guidance=1.0).changed(Sampling(negative_prompt="blurred"), None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synth.planning.patches import MIN_PATCH_SIDE_PX, inpainting_mask, patch_window
+from synth.planning.patches import MIN_PATCH_SIDE_PX, inpainting_mask, patch_window, window_rule
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,16 @@ def test_a_mask_is_the_box_grown_a_little_and_clipped() -> None:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (18, 46, 28, 44)
     assert inpainting_mask((-5, -5, 3, 3), 64)[:4, :4].all()
+
+
+def test_a_large_model_gets_more_of_the_street_and_a_mask_that_it_can_fill() -> None:
+    rule = window_rule(512)
+    assert rule is not window_rule(64)
+    for longer in (10.0, 40.0, 100.0, 200.0):
+        for per_box in rule.per_box_of(longer):
+            box = (300.0, 200.0, 300.0 + longer, 200.0 + longer / 2)
+            window = patch_window(box, 1280, 720, per_box=per_box, min_side=rule.min_side_px)
+            assert window.side >= 80
+            x1, _, x2, _ = window.to_patch(box, 512)
+            assert x2 - x1 >= 512 / 8.1
+            assert window.side >= 2 * longer
