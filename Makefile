@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes bench-generate wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-generate wire-format images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -93,6 +93,9 @@ evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source i
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
 	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
+
+prototype-cosine: $(STAMP) $(STARTING)  ## how near released prototypes are to the mean without noise (some minutes)
+	$(BIN)/python -m synth.experiments.prototype_cosine $(STARTING) --out $(OUT)/figures/prototype_cosine.json
 
 bench-generate: $(STAMP)  ## images per second of the generator, beside the plain diffusers call (GENERATOR: a pipeline folder)
 	$(BIN)/python -m synth.experiments.bench_generate $(if $(GENERATOR),--generator $(GENERATOR)) --out $(OUT)/figures/bench_generate.json

@@ -163,10 +163,10 @@ class CameraPipeline:
             )
 
     def prototypes(self, at_utc: float) -> list[Report]:
-        """Prototypes with enough tracks, within the camera's privacy budget."""
+        """Prototypes with enough tracks for the signal asked for, within the camera's privacy budget."""
         released: list[Report] = []
         with self._lock:
-            for key in self._book.ready(self._parts.accountant.settings.minimum_tracks):
+            for key in self._book.ready(self._parts.accountant.tracks_needed(self._book.width)):
                 try:
                     released.append(
                         release_prototype(

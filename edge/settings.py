@@ -109,11 +109,14 @@ class EvidenceSettings(_Section):
 class PrivacySettings(_Section):
     """Privacy budget of each camera: epsilon of one release, and of all in `window_days`, both at `delta`.
 
-    `minimum_tracks`: tracks that a release needs, at least 20; more tracks give less noise.
+    `least_cosine`: a prototype whose expected cosine to the mean without noise would be lower is not
+    released. With the defaults and embeddings of width 64 a release needs 90 tracks, and 11 fit the budget
+    (decision 0017). `minimum_tracks`: tracks that a release needs whatever its noise, at least 20.
     """
 
     minimum_tracks: int = Field(default=20, ge=20)
-    epsilon_per_release: float = Field(default=1.0, gt=0.0)
+    least_cosine: float = Field(default=0.8, ge=0.0, le=0.99)
+    epsilon_per_release: float = Field(default=2.0, gt=0.0)
     epsilon_per_camera: float = Field(default=8.0, gt=0.0, le=60.0)
     window_days: int = Field(default=30, ge=1)
     delta: float = Field(default=1e-5, gt=0.0, lt=0.01)

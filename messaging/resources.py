@@ -200,13 +200,19 @@ class CampaignRequest(Resource):
 
 
 class PlannedOrderResource(Resource):
-    """One synthesis order of a plan."""
+    """One synthesis order of a plan.
+
+    `prototype_cosine`: the estimated cosine of the fleet's prototype to the mean without noise, None without
+    a prototype; `prototype_used`: whether it is in the order.
+    """
 
     mode: str
     class_name: str
     condition: str
     count: int
     prototype_sites: int = 0
+    prototype_cosine: float | None = None
+    prototype_used: bool = False
 
 
 class RequirementResource(Resource):

@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
+from edge.vision.prototypes import USABLE_COSINE
 from messaging.errors import ConfigurationError, FileFault
 from messaging.fields import Digest, Slug
 from messaging.hazard_classes import HazardClass
@@ -34,12 +35,17 @@ class WeightedGeometry(BaseModel):
 
 
 class PrototypeToMatch(BaseModel):
-    """A prototype and the digest of the embedding space it is in."""
+    """A prototype and the digest of the embedding space it is in.
+
+    `cosine`: the estimated cosine to the mean without noise; 1 for a prototype without noise. A noisier one
+    than `USABLE_COSINE` has no place in an order, since it conditions, refuses and chooses images.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     vector: tuple[FiniteFloat, ...] = Field(min_length=2, max_length=MAX_EMBEDDING)
     embedding_digest: Digest
+    cosine: float = Field(default=1.0, ge=USABLE_COSINE, le=1.0)
 
 
 class Sampling(BaseModel):

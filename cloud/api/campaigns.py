@@ -162,6 +162,8 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
                 condition=order.condition.key,
                 count=order.count,
                 prototype_sites=prototype.sites if prototype else 0,
+                prototype_cosine=round(prototype.cosine, 3) if prototype else None,
+                prototype_used=order.prototype is not None,
             )
         )
     replay = services.datasets.images(DataRole.REPLAY) + services.datasets.images(DataRole.BASE)

@@ -1,7 +1,8 @@
 """From failure modes to a campaign's plan and its synthesis orders; reads the register and changes nothing.
 
 An order is for one failure mode: its class, its condition, its box geometry, and the fleet's prototype
-if there is one. The same plan, campaign and prototypes give the same orders.
+if there is one that is usable: noise would condition, refuse and choose images at random. The same plan,
+campaign and prototypes give the same orders.
 """
 
 import hashlib
@@ -154,9 +155,11 @@ def _geometry(bins: Iterable[GeometryBin]) -> tuple[WeightedGeometry, ...]:
 
 
 def _to_match(prototype: FleetPrototype | None) -> PrototypeToMatch | None:
-    if prototype is None:
+    if prototype is None or not prototype.usable:
         return None
-    return PrototypeToMatch(vector=prototype.vector, embedding_digest=prototype.embedding_digest)
+    return PrototypeToMatch(
+        vector=prototype.vector, embedding_digest=prototype.embedding_digest, cosine=prototype.cosine
+    )
 
 
 def _order_name(campaign: str, mode: FailureMode) -> str:

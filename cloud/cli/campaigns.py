@@ -17,7 +17,13 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from messaging.resources import CampaignPlanResource, CampaignRequest, CampaignResource, RequirementResource
+from messaging.resources import (
+    CampaignPlanResource,
+    CampaignRequest,
+    CampaignResource,
+    PlannedOrderResource,
+    RequirementResource,
+)
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
@@ -53,11 +59,11 @@ def plan(
     if as_json:
         print_json(found)
         return
-    rows = [(o.mode, o.class_name, o.condition, o.count, o.prototype_sites) for o in found.orders]
+    rows = [(o.mode, o.class_name, o.condition, o.count, _prototype(o)) for o in found.orders]
     print_table(
         f"Plan (from {short(found.incumbent_digest) or 'no model'}, {found.replay_images} replay images, "
         f"{found.calibration_images} to choose thresholds on, {found.holdout_images} in the holdout)",
-        ("failure mode", "class", "condition", "images", "prototype of sites"),
+        ("failure mode", "class", "condition", "images", "prototype"),
         rows,
         "",
     )
@@ -161,6 +167,13 @@ def _mark(one: RequirementResource) -> str:
     if one.met:
         return "ok"
     return "MISSING" if one.needed else "absent"
+
+
+def _prototype(order: PlannedOrderResource) -> str:
+    if order.prototype_cosine is None:
+        return "none"
+    known = f"{order.prototype_sites} sites, cosine {order.prototype_cosine:.2f}"
+    return known if order.prototype_used else f"{known}, not used"
 
 
 def _request(modes: list[str] | None, top: int, count: int | None, seed: int | None) -> CampaignRequest:

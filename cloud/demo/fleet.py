@@ -70,7 +70,6 @@ class SiteProcesses:
                 "mirror": str(mirror),
                 "trust": str(files.enrolment.trust),
                 "broker": {"url": self._broker.url, "credentials": str(keys.node)},
-                "privacy": {"minimum_tracks": 40, "epsilon_per_release": 2.0},
                 "reports": {
                     "heartbeat_s": 15.0,
                     "tally_s": 10.0,

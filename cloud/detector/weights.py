@@ -44,7 +44,7 @@ class EmbeddingBasis:
     Attributes:
         matrix: (d, channels) float32, d at most 64; channels are those of both tapped layers.
         offset: (d,) float32; centres the embeddings of public drawn scenes on the origin.
-        clip_norm: length to which the vector of a track is clipped before it is counted.
+        clip_norm: length to which the vector of a track is scaled before it is counted.
     """
 
     matrix: Floats

@@ -1,9 +1,10 @@
 """Combines the prototypes of all sites into one per class and condition that no single site can dominate.
 
-Only prototypes with the same `embedding_digest` are averaged or compared. The newest of each camera counts
-and a site is the mean of its cameras, so each site has one vote. From five sites on, sites are combined by a
+Only prototypes with the same `embedding_digest` are averaged or compared. All releases of a site are
+averaged, weighted by their noise, so each site has one vote. From five sites on, sites are combined by a
 coordinate-wise trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning"). With fewer sites,
-vectors are clipped to the median norm and averaged.
+vectors are clipped to the median norm and averaged. The votes are not weighted: a site states its noise
+itself, and one that stated none would decide alone.
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.store.report_records import PrototypeRow
-from edge.vision.prototypes import cosine_distance
+from edge.vision.prototypes import USABLE_COSINE, cosine_distance, estimated_cosine, weighted_by_noise
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.taxonomy import Condition
 
@@ -26,7 +27,11 @@ ASSIGN_MARGIN = 0.1
 
 @dataclass(frozen=True)
 class FleetPrototype:
-    """One class-by-condition prototype of the fleet, in the space named by `embedding_digest`."""
+    """One class-by-condition prototype of the fleet, in the space named by `embedding_digest`.
+
+    `cosine` is the estimated cosine of `vector` to the mean without noise. A prototype that is not `usable`
+    is shown in plans and takes part in nothing.
+    """
 
     class_name: str
     condition: Condition
@@ -34,27 +39,34 @@ class FleetPrototype:
     embedding_digest: str
     sites: int
     tracks: int
+    cosine: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether it holds at least as much signal as noise."""
+        return self.cosine >= USABLE_COSINE
 
 
 def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
     """Combine the rows with this `embedding_digest` into one prototype per class and condition, sorted."""
-    groups: dict[tuple[str, Condition], dict[tuple[str, str], PrototypeRow]] = defaultdict(dict)
+    groups: dict[tuple[str, Condition], list[PrototypeRow]] = defaultdict(list)
     for row in rows:
         if row.embedding_digest == embedding_digest:
-            groups[row.class_name, row.condition][row.site, row.camera] = row
+            groups[row.class_name, row.condition].append(row)
     return [
-        _combined(class_name, condition, list(cameras.values()))
-        for (class_name, condition), cameras in sorted(groups.items())
+        _combined(class_name, condition, releases)
+        for (class_name, condition), releases in sorted(groups.items())
     ]
 
 
 def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> str | None:
     """The class with the nearest prototype by cosine, if it is nearer by `ASSIGN_MARGIN`; else None.
 
-    Only prototypes of the same condition and embedding are compared, and at least two classes are needed.
+    Only usable prototypes of the same condition and embedding are compared, and at least two classes are
+    needed.
     """
     best: dict[str, float] = {}
-    for prototype in known:
+    for prototype in (p for p in known if p.usable and unknown.usable):
         same_space = prototype.embedding_digest == unknown.embedding_digest
         if same_space and prototype.condition == unknown.condition and prototype.class_name != UNKNOWN_CLASS:
             best[prototype.class_name] = 1.0 - _distance(unknown, prototype)
@@ -65,19 +77,36 @@ def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> s
 
 
 def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -> FleetPrototype:
-    by_site: dict[str, list[Vector]] = defaultdict(list)
+    by_site: dict[str, list[PrototypeRow]] = defaultdict(list)
     for row in rows:
-        by_site[row.site].append(np.asarray(row.vector))
-    votes = np.stack([np.mean(vectors, axis=0) for _, vectors in sorted(by_site.items())])
-    vector = _trimmed_mean(votes) if len(votes) >= MIN_SITES_TO_TRIM else _clipped_mean(votes)
+        by_site[row.site].append(row)
+    means = [
+        weighted_by_noise(np.asarray([r.vector for r in site]), np.asarray([r.noise_sigma for r in site]))
+        for _, site in sorted(by_site.items())
+    ]
+    vector, sigma = _combined_votes(np.stack([v for v, _ in means]), np.asarray([s for _, s in means]))
     return FleetPrototype(
         class_name=class_name,
         condition=condition,
         vector=tuple(float(value) for value in vector),
         embedding_digest=rows[0].embedding_digest,
-        sites=len(votes),
+        sites=len(by_site),
         tracks=sum(row.tracks for row in rows),
+        cosine=estimated_cosine(vector, sigma),
     )
+
+
+def _combined_votes(votes: Vector, sigmas: Vector) -> tuple[Vector, float]:
+    """Robust mean (d,) of the sites' means (sites, d), and its noise from theirs (sites,).
+
+    From five sites on the noise is that of the median site, so that one false statement changes nothing.
+    """
+    if len(votes) >= MIN_SITES_TO_TRIM:
+        return _trimmed_mean(votes), float(np.median(sigmas) / np.sqrt(len(votes)))
+    norms = np.linalg.norm(votes, axis=1)
+    scale = np.minimum(1.0, np.median(norms) / np.maximum(norms, 1e-12))
+    mean = np.asarray((votes * scale[:, None]).mean(axis=0), np.float64)
+    return mean, float(np.linalg.norm(sigmas * scale) / len(votes))
 
 
 def _trimmed_mean(votes: Vector) -> Vector:
@@ -85,14 +114,6 @@ def _trimmed_mean(votes: Vector) -> Vector:
     cut = max(1, int(len(votes) * TRIM_FRACTION))
     kept = np.sort(votes, axis=0)[cut : len(votes) - cut]
     return np.asarray(kept.mean(axis=0), np.float64)
-
-
-def _clipped_mean(votes: Vector) -> Vector:
-    """Mean of the vectors, each clipped to the median length. (sites, d) -> (d,)"""
-    norms = np.linalg.norm(votes, axis=1)
-    bound = float(np.median(norms))
-    scale = np.minimum(1.0, bound / np.maximum(norms, 1e-12))
-    return np.asarray((votes * scale[:, None]).mean(axis=0), np.float64)
 
 
 def _distance(a: FleetPrototype, b: FleetPrototype) -> float:

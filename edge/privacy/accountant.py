@@ -1,8 +1,10 @@
 """Which prototypes may leave a site: noised ones, within the privacy budget of their camera.
 
-A prototype is released as: mean of at least 20 tracks, each one vector of bounded length; Gaussian noise
+A prototype is released as: mean of at least 20 tracks, each one vector of the same length; Gaussian noise
 from the system's random source, always; int8. Neighbours differ in one track of the sum (one replaced):
-sensitivity 2 x clip / n, with n rounded down to tens so that neither count nor noise reveals the exact n.
+sensitivity 2 x length / n, with n rounded down to tens so that neither count nor noise reveals the exact n.
+Whether a sum is released depends on settings, width and n, never on the vectors: it needs so many tracks that
+the expected cosine to the mean without noise is at least `least_cosine`.
 The accountant of a camera adds up every release of the last 30 days (Gaussian composition, no credit for
 sub-sampling or for tracks being disjoint) and writes the spending to disk *before* the vector exists: a
 crash may waste budget, never overdraw it. A budget file that cannot be read counts as spent.
@@ -24,7 +26,7 @@ from edge.errors import BudgetSpent
 from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
 from edge.rounding import minute_of
 from edge.settings import PrivacySettings
-from edge.vision.prototypes import PrototypeBook, PrototypeKey, quantise
+from edge.vision.prototypes import PrototypeBook, PrototypeKey, largest_sigma, quantise
 from messaging.errors import FileFault
 from messaging.reports import ClassPrototype, ConditionTags
 from messaging.runtime.state_files import StateFile
@@ -33,6 +35,9 @@ Floats = npt.NDArray[np.float32]
 logger = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
+# The length that the mean of a class's track vectors is assumed to have, where each vector has length 1.
+# Public: the shortest of the means on drawn footage had 0.61 (decision 0017).
+ASSUMED_LENGTH = 0.5
 
 
 class Noise(Protocol):
@@ -84,6 +89,12 @@ class PrivacyAccountant:
     def settings(self) -> PrivacySettings:
         """The promise that this account keeps."""
         return self._settings
+
+    def tracks_needed(self, width: int) -> int:
+        """Tracks (in tens) that the first release of a mean of this embedding width needs."""
+        sigma = largest_sigma(ASSUMED_LENGTH, self._settings.least_cosine, width)
+        for_signal = 2.0 / (sigma * self._release_mu)
+        return 10 * math.ceil(max(for_signal, self._settings.minimum_tracks) / 10)
 
     def epsilon_spent(self) -> float:
         """Epsilon of all releases in the window together; the whole budget when the file cannot be read."""
@@ -150,11 +161,11 @@ def release_prototype(
     Raises:
         BudgetSpent: too few tracks, or the camera's budget does not allow it; the sum stays in the book.
     """
-    tracks = len(book.peek(key))
-    if tracks < accountant.settings.minimum_tracks:
+    tracks, needed = len(book.peek(key)), accountant.tracks_needed(book.width)
+    if tracks < needed:
         raise BudgetSpent(
             f"prototype {key.class_name} {key.condition.key} of {camera} has {tracks} tracks; "
-            f"{accountant.settings.minimum_tracks} are needed"
+            f"{needed} are needed"
         )
     mu, spent = accountant.spend()
     total = book.take(key)
@@ -186,5 +197,5 @@ def release_prototype(
 
 
 def noise_sigma(clip_norm: float, tracks: int, mu: float) -> float:
-    """Standard deviation per coordinate that makes the mean of `tracks` clipped vectors mu-GDP."""
+    """Standard deviation per coordinate that makes the mean of `tracks` vectors of this length mu-GDP."""
     return 2 * clip_norm / tracks / mu

@@ -1,11 +1,14 @@
 """Sums of track embeddings by class and condition, and the geometry of prototypes.
 
-One clipped vector per track: the track is the unit of privacy, so an object that stays for an hour counts as
-    much as
-one that passes in a second. A sum must *not* leave the site; `edge.privacy` turns it into a noised
-`ClassPrototype`. Pure numpy, so that synth and cloud compare prototypes with the same functions.
+One vector of fixed length per track: the track is the unit of privacy, so an object that stays for an hour
+counts as much as one that passes in a second. A sum must *not* leave the site; `edge.privacy` turns it into a
+noised `ClassPrototype`. Pure numpy, so that synth and cloud compare and average prototypes with the same
+functions. Only directions are compared; how much noise a prototype holds is stated as the cosine between it
+and the mean without noise.
 """
 
+import math
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ from messaging.taxonomy import Condition
 
 Floats = npt.NDArray[np.float32]
 INT8_STEPS = 127
+USABLE_COSINE = 0.7  # of a prototype to the mean without noise: as much signal as noise, and less is not used
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,36 @@ class PrototypeKey:
     embedding_digest: str
 
 
-def clip_length(vectors: Floats, clip_norm: float) -> Floats:
-    """Vectors (..., d), those longer than `clip_norm` (L2) shortened to it. NaN and infinity become 0."""
+def scaled_to(length: float, vectors: Floats) -> Floats:
+    """Vectors (..., d) with their direction and this length (L2). NaN and infinity become 0, 0 stays 0."""
     finite = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
-    length = np.linalg.norm(finite, axis=-1, keepdims=True)
-    return np.asarray(finite * np.minimum(1.0, clip_norm / np.maximum(length, 1e-12)), np.float32)
+    return np.asarray(length * unit_length(finite), np.float32)
+
+
+def largest_sigma(length: float, cosine: float, width: int) -> float:
+    """The noise per coordinate with which a mean (width,) of this length keeps this cosine to itself.
+
+    Noise is nearly orthogonal to the mean and sigma sqrt(width) long: cosine = length / hypot(length, noise).
+    """
+    return length * math.tan(math.acos(cosine)) / math.sqrt(width)
+
+
+def estimated_cosine(noised: Floats | npt.NDArray[np.float64], sigma: float) -> float:
+    """Cosine of a noised mean (d,) to the mean, from what is known of it: its own length and its sigma.
+
+    The square of the mean's length is estimated as that of `noised` less the noise's part, d sigma^2; 0 if
+    nothing is left.
+    """
+    square = float(np.square(noised, dtype=np.float64).sum())
+    return math.sqrt(max(0.0, 1.0 - len(noised) * sigma**2 / max(square, 1e-24)))
+
+
+def weighted_by_noise(
+    vectors: npt.NDArray[np.float64], sigmas: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Mean (d,) of independently noised vectors (n, d), weighted by 1 / sigma^2, and its own sigma."""
+    weights = 1.0 / np.square(sigmas)
+    return np.asarray(weights @ vectors / weights.sum()), float(1.0 / math.sqrt(weights.sum()))
 
 
 def cosine_distance(a: Floats, b: Floats) -> Floats:
@@ -46,7 +75,7 @@ def quantise(vector: Floats) -> tuple[tuple[int, ...], float]:
 
 
 class PrototypeSum:
-    """Running sum of one clipped vector a track; a track that comes again is ignored."""
+    """Running sum of one vector a track, scaled to the length `clip_norm`; a track counts once."""
 
     def __init__(self, clip_norm: float, width: int) -> None:
         self.clip_norm = clip_norm
@@ -64,7 +93,7 @@ class PrototypeSum:
         if track in self._tracks:
             return False
         self._tracks.add(track)
-        self._sum += clip_length(mean_embedding, self.clip_norm)
+        self._sum += scaled_to(self.clip_norm, mean_embedding)
         return True
 
     def __len__(self) -> int:
@@ -73,19 +102,22 @@ class PrototypeSum:
 
     @property
     def mean(self) -> Floats:
-        """(d,) mean of the clipped vectors, zero for no track. Not noised: never leaves the site."""
+        """(d,) mean of the scaled vectors, zero for no track. Not noised: never leaves the site."""
         return np.asarray(self._sum / max(len(self._tracks), 1), np.float32)
 
 
 class PrototypeBook:
     """The sums of one camera. A track counts in one sum only, and never again after that sum was taken out.
 
-    `remember` track numbers at most are kept to recognise one that comes back; the oldest are forgotten.
+    Every further sum of a key needs twice the tracks of the one before, so that one frequent class does not
+    use up the privacy budget of all. `remember` track numbers at most are kept to recognise one that comes
+    back; the oldest are forgotten.
     """
 
     def __init__(self, clip_norm: float, width: int, *, remember: int = 100_000) -> None:
         self._clip_norm, self._width, self._remember = clip_norm, width, remember
         self._sums: dict[PrototypeKey, PrototypeSum] = {}
+        self._taken: Counter[PrototypeKey] = Counter()
         self._counted: dict[Hashable, None] = {}
 
     def add(self, key: PrototypeKey, track: Hashable, mean_embedding: Floats) -> bool:
@@ -99,14 +131,21 @@ class PrototypeBook:
             self._counted.pop(next(iter(self._counted)))
         return True
 
+    @property
+    def width(self) -> int:
+        """Width of the vectors."""
+        return self._width
+
     def counts(self) -> dict[PrototypeKey, int]:
         """Tracks in each sum."""
         return {key: len(total) for key, total in self._sums.items()}
 
     def ready(self, least_tracks: int) -> list[PrototypeKey]:
-        """Keys with enough tracks, fullest first."""
-        enough = [key for key, total in self._sums.items() if len(total) >= least_tracks]
-        return sorted(enough, key=lambda key: -len(self._sums[key]))
+        """Keys with enough tracks: those taken out least often first, then the fullest."""
+        enough = [
+            key for key, total in self._sums.items() if len(total) >= least_tracks * 2 ** self._taken[key]
+        ]
+        return sorted(enough, key=lambda key: (self._taken[key], -len(self._sums[key])))
 
     def peek(self, key: PrototypeKey) -> PrototypeSum:
         """A sum that stays in the book. Raises `KeyError` for a key without tracks."""
@@ -114,7 +153,9 @@ class PrototypeBook:
 
     def take(self, key: PrototypeKey) -> PrototypeSum:
         """Remove and return a sum; its tracks are never counted again. Raises `KeyError`."""
-        return self._sums.pop(key)
+        total = self._sums.pop(key)
+        self._taken[key] += 1
+        return total
 
 
 def unit_length(rows: Floats) -> Floats:

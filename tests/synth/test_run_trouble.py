@@ -69,6 +69,10 @@ def test_an_order_is_carried_out_with_exit_code_0_and_a_byte_order_mark_is_no_tr
             {"prototype": {"vector": [float("nan"), 1.0], "embedding_digest": "a" * 64}},
             "prototype.vector.0: ",
         ),
+        (
+            {"prototype": {"vector": [0.0, 1.0], "embedding_digest": "a" * 64, "cosine": 0.4}},
+            "prototype.cosine: Input should be greater than or equal to 0.7",
+        ),
         ({"budget": 3}, "budget: unknown key; "),
         ({"sead": 1}, "sead: unknown key; did you mean 'seed'?"),
         (json.dumps(ORDER).replace("{", '{"seed": 2, ', 1).encode(), "key 'seed' is there twice"),

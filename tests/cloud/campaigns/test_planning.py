@@ -1,5 +1,7 @@
 """From failure modes to orders: aimed, repeatable, and never an image in them."""
 
+from dataclasses import replace
+
 import pytest
 
 from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_generate, synthesis_order
@@ -14,7 +16,7 @@ from synth.order import SynthesisOrder
 from tests.support.cloud.mode_rows import NIGHT, misdetection_row
 from tests.support.cloud.sample_reports import EMBEDDING
 
-PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60)
+PROTOTYPE = FleetPrototype("fire", NIGHT, (0.1, 0.2), EMBEDDING, 3, 60, cosine=0.85)
 ULID_A, ULID_B = "01JAZ5Y9T4X3Q6M2K8B7C9D0EF", "01JAZ5Y9T4X3Q6M2K8B7C9D0EG"
 
 
@@ -55,6 +57,13 @@ def test_an_order_asks_for_the_modes_class_condition_geometry_and_prototype() ->
     assert made.prototype is not None
     assert made.prototype.vector == (0.1, 0.2)
     assert made.patch_budget >= made.count
+
+
+def test_a_prototype_that_is_mostly_noise_is_in_no_order() -> None:
+    assert order(mode(), prototype=replace(PROTOTYPE, cosine=0.69)).prototype is None
+    used = order(mode(), prototype=replace(PROTOTYPE, cosine=0.71)).prototype
+    assert used is not None
+    assert used.cosine == 0.71
 
 
 def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_seed() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloud.failure_modes.prototypes import FleetPrototype, fleet_prototypes, nearest_class
+from cloud.failure_modes.prototypes import FleetPrototype, Vector, fleet_prototypes, nearest_class
 from cloud.store.report_records import PrototypeRow
 from messaging.taxonomy import Condition, Light, Weather
 from tests.support.cloud.sample_reports import EMBEDDING, MINUTE
@@ -46,9 +46,49 @@ def test_a_site_has_one_vote_however_many_cameras_it_has() -> None:
     assert found.vector == pytest.approx((0.5, 0.5))
 
 
-def test_the_newest_prototype_of_a_camera_counts() -> None:
-    (found,) = fleet_prototypes([row("a", (9.0, 9.0)), row("a", (1.0, 2.0))], EMBEDDING)
-    assert found.vector == (1.0, 2.0)
+def test_the_releases_of_a_camera_are_averaged_by_their_noise() -> None:
+    (found,) = fleet_prototypes(
+        [row("a", (1.0, 0.0), noise_sigma=0.1), row("a", (0.0, 1.0), noise_sigma=0.2)], EMBEDDING
+    )
+    assert found.vector == pytest.approx((0.8, 0.2))
+    assert (found.sites, found.tracks) == (1, 40)
+
+
+def noised(mean: Vector, sigma: float, seed: int) -> tuple[float, ...]:
+    return tuple(mean + np.random.default_rng(seed).normal(0, sigma, len(mean)))
+
+
+MEAN = np.full(64, 0.6 / 8)
+NOISE = 0.15  # of one release: cosine 0.45
+
+
+@pytest.mark.parametrize(
+    ("why", "sites", "releases", "usable"),
+    [
+        ("one noisy release", 1, 1, False),
+        ("nine of one camera", 1, 9, True),
+        ("one of each of nine sites", 9, 1, True),
+        ("one of each of two sites", 2, 1, False),
+    ],
+)
+def test_a_prototype_is_usable_once_enough_releases_make_up_for_their_noise(
+    why: str, sites: int, releases: int, usable: bool
+) -> None:
+    rows = [
+        row(f"s{s}", noised(MEAN, NOISE, 10 * s + r), noise_sigma=NOISE)
+        for s in range(sites)
+        for r in range(releases)
+    ]
+    (found,) = fleet_prototypes(rows, EMBEDDING)
+    assert found.usable is usable, why
+
+
+def test_one_site_that_states_a_false_noise_changes_no_prototype_of_five_sites() -> None:
+    honest = [row(f"s{k}", noised(MEAN, 0.02, k), noise_sigma=0.02) for k in range(4)]
+    for stated in (1e-9, 1000.0):
+        (found,) = fleet_prototypes([*honest, row("liar", tuple(-MEAN), noise_sigma=stated)], EMBEDDING)
+        assert found.cosine > 0.95
+        assert np.asarray(found.vector) @ MEAN > 0
 
 
 def test_prototypes_of_another_embedding_are_left_out() -> None:
@@ -57,8 +97,10 @@ def test_prototypes_of_another_embedding_are_left_out() -> None:
     assert found.sites == 1
 
 
-def fleet(class_name: str, vector: tuple[float, ...], condition: Condition = NIGHT) -> FleetPrototype:
-    return FleetPrototype(class_name, condition, vector, EMBEDDING, 3, 60)
+def fleet(
+    class_name: str, vector: tuple[float, ...], condition: Condition = NIGHT, cosine: float = 0.9
+) -> FleetPrototype:
+    return FleetPrototype(class_name, condition, vector, EMBEDDING, 3, 60, cosine)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +109,7 @@ def fleet(class_name: str, vector: tuple[float, ...], condition: Condition = NIG
         ("clearly nearest", [fleet("fire", (1.0, 0.1)), fleet("smoke", (0.0, 1.0))], "fire"),
         ("two are equally near", [fleet("fire", (1.0, 0.2)), fleet("smoke", (1.0, -0.2))], None),
         ("the only class", [fleet("fire", (1.0, 0.0))], None),
+        ("one is noise", [fleet("fire", (1.0, 0.1)), fleet("smoke", (0.0, 1.0), cosine=0.3)], None),
         (
             "another condition",
             [fleet("fire", (1.0, 0.0), Condition()), fleet("smoke", (0.0, 1.0))],

@@ -11,7 +11,7 @@ from edge.errors import BudgetSpent
 from edge.privacy.accountant import PrivacyAccountant, SystemNoise, noise_sigma, release_prototype
 from edge.privacy.gaussian_mechanism import compose, delta_of, epsilon_of, mu_of
 from edge.settings import PrivacySettings
-from edge.vision.prototypes import PrototypeBook, PrototypeKey
+from edge.vision.prototypes import PrototypeBook, PrototypeKey, cosine_distance, unit_length
 from messaging.taxonomy import Condition
 
 KEY = PrototypeKey("fire", Condition.parse("night-rain"), "e" * 64)
@@ -35,7 +35,9 @@ class Clock:
 
 
 def account(path: Path, clock: Clock | None = None, **changes: float) -> PrivacyAccountant:
-    settings = PrivacySettings(**changes)  # type: ignore[arg-type]  # numbers only
+    """An account with epsilon 1 per release and no bound on the cosine, unless the changes say otherwise."""
+    values = {"epsilon_per_release": 1.0, "least_cosine": 0.0, **changes}
+    settings = PrivacySettings(**values)  # type: ignore[arg-type]  # numbers only
     return PrivacyAccountant(path / "cam.json", settings, utc=clock or Clock())
 
 
@@ -98,15 +100,15 @@ def test_a_released_prototype_states_what_it_cost(tmp_path: Path) -> None:
 
 def test_the_noise_has_the_stated_size(tmp_path: Path) -> None:
     report = release_prototype(book_of(20, 64), KEY, account(tmp_path), camera="cam", at_utc=START)
-    off = np.asarray(report.vector) * report.scale - 0.1875
+    off = np.asarray(report.vector) * report.scale - 1.5 / 8
     assert 0.6 * report.noise_sigma < off.std() < 1.5 * report.noise_sigma
 
 
-def test_without_noise_the_prototype_is_the_mean_of_the_clipped_tracks(tmp_path: Path) -> None:
+def test_without_noise_the_prototype_is_the_mean_of_the_scaled_tracks(tmp_path: Path) -> None:
     report = release_prototype(
         book_of(20), KEY, account(tmp_path), camera="cam", at_utc=START, noise=Silence()
     )
-    assert [step * report.scale for step in report.vector] == pytest.approx([0.25] * 8, abs=0.002)
+    assert [step * report.scale for step in report.vector] == pytest.approx([1.5 / 8**0.5] * 8, abs=0.003)
 
 
 def test_system_noise_is_standard_normal_and_never_the_same() -> None:
@@ -216,3 +218,51 @@ def test_the_account_holds_times_and_costs_only(tmp_path: Path) -> None:
 def test_settings_that_contradict_themselves_are_refused(changes: dict[str, float], phrase: str) -> None:
     with pytest.raises(ValueError, match=phrase):
         PrivacySettings(**changes)  # type: ignore[arg-type]  # numbers only
+
+
+@pytest.mark.parametrize(
+    ("why", "changes", "width", "tracks"),
+    [
+        ("the defaults", {}, 64, 90),
+        ("fewer numbers hold less noise", {}, 16, 50),
+        ("half the epsilon needs about twice the tracks", {"epsilon_per_release": 1.0}, 64, 160),
+        ("more signal needs more tracks", {"least_cosine": 0.9}, 64, 140),
+        ("the minimum holds whatever the signal", {"least_cosine": 0.0}, 64, 20),
+        ("and is rounded up to tens", {"least_cosine": 0.0, "minimum_tracks": 21}, 64, 30),
+    ],
+)
+def test_tracks_needed_follow_from_settings_and_width_alone(
+    tmp_path: Path, why: str, changes: dict[str, float], width: int, tracks: int
+) -> None:
+    settings = PrivacySettings(**changes)  # type: ignore[arg-type]  # numbers only
+    payer = PrivacyAccountant(tmp_path / "cam.json", settings, utc=Clock())
+    assert payer.tracks_needed(width) == tracks, why
+
+
+def test_a_release_below_the_cosine_is_not_made_and_costs_nothing(tmp_path: Path) -> None:
+    payer, book = PrivacyAccountant(tmp_path / "cam.json", PrivacySettings(), utc=Clock()), book_of(89, 64)
+    with pytest.raises(BudgetSpent, match="has 89 tracks; 90 are needed"):
+        release_prototype(book, KEY, payer, camera="cam", at_utc=START)
+    assert (payer.epsilon_spent(), book.counts()[KEY]) == (0.0, 89)
+
+
+def test_at_the_defaults_a_release_of_scattered_tracks_keeps_the_cosine(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    centre = unit_length(rng.normal(size=64).astype(np.float32))
+    cosines = []
+    for k in range(20):
+        payer = PrivacyAccountant(tmp_path / f"cam-{k}.json", PrivacySettings(), utc=Clock())
+        book = PrototypeBook(1.0, 64)
+        for i in range(90):
+            book.add(KEY, i, centre + rng.normal(0, 0.2, 64).astype(np.float32))  # mean of length 0.53
+        report = release_prototype(book, KEY, payer, camera="cam", at_utc=START)
+        cosines.append(1 - cosine_distance(np.asarray(report.vector, np.float32), centre)[0, 0])
+    assert 0.8 <= np.mean(cosines) < 0.9
+
+
+def test_eleven_releases_fit_the_default_budget(tmp_path: Path) -> None:
+    payer = PrivacyAccountant(tmp_path / "cam.json", PrivacySettings(), utc=Clock())
+    for _ in range(11):
+        payer.spend()
+    with pytest.raises(BudgetSpent, match="of 8 in 30 days"):
+        payer.spend()

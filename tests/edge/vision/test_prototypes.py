@@ -8,9 +8,13 @@ from edge.vision.prototypes import (
     PrototypeBook,
     PrototypeKey,
     PrototypeSum,
-    clip_length,
     cosine_distance,
+    estimated_cosine,
+    largest_sigma,
     quantise,
+    scaled_to,
+    unit_length,
+    weighted_by_noise,
 )
 from messaging.taxonomy import Condition
 
@@ -26,15 +30,14 @@ def ones(value: float = 1.0, width: int = 4) -> np.ndarray:
 
 @given(vectors=VECTORS, norm=st.floats(0.1, 10))
 @settings(max_examples=50, deadline=None)
-def test_no_track_weighs_more_than_the_clip_norm(vectors: np.ndarray, norm: float) -> None:
-    clipped = clip_length(vectors, norm)
-    assert (np.linalg.norm(clipped, axis=1) <= norm * 1.0001).all()
-    short = np.linalg.norm(vectors, axis=1) <= norm * 0.999
-    assert np.allclose(clipped[short], vectors[short])
+def test_every_track_weighs_the_same_and_keeps_its_direction(vectors: np.ndarray, norm: float) -> None:
+    scaled, some = scaled_to(norm, vectors), np.abs(vectors).max(axis=1) > 0
+    assert np.allclose(np.linalg.norm(scaled[some], axis=1), norm, rtol=1e-4)
+    assert np.allclose(unit_length(scaled), unit_length(vectors), atol=1e-4)
 
 
 def test_a_broken_embedding_weighs_nothing() -> None:
-    assert clip_length(np.asarray([np.nan, np.inf, 0, 0], np.float32), 1.0).tolist() == [0, 0, 0, 0]
+    assert scaled_to(1.0, np.asarray([np.nan, np.inf, 0, 0], np.float32)).tolist() == [0, 0, 0, 0]
 
 
 def test_one_track_moves_a_sum_by_the_clip_norm_at_most() -> None:
@@ -50,7 +53,7 @@ def test_a_track_counts_once_however_often_it_is_added() -> None:
     total = PrototypeSum(1.5, 4)
     assert [total.add(7, ones(0.5)), total.add(7, ones(-0.5))] == [True, False]
     assert len(total) == 1
-    assert total.mean.tolist() == [0.5] * 4
+    assert total.mean.tolist() == [0.75] * 4
 
 
 def test_an_embedding_of_another_width_is_refused() -> None:
@@ -75,6 +78,46 @@ def test_the_fullest_sums_are_ready_first() -> None:
         book.add(OTHER, i, ones())
     assert book.ready(20) == [KEY, OTHER]
     assert book.ready(21) == [KEY]
+
+
+def test_a_further_sum_of_a_key_needs_twice_the_tracks_and_comes_after_new_keys() -> None:
+    book = PrototypeBook(1.5, 4)
+    for i in range(20):
+        book.add(KEY, i, ones())
+    book.take(KEY)
+    for i in range(100, 139):
+        book.add(KEY, i, ones())
+    assert book.ready(20) == []
+    book.add(KEY, 139, ones())
+    for i in range(200, 220):
+        book.add(OTHER, i, ones())
+    assert book.ready(20) == [OTHER, KEY]
+
+
+@pytest.mark.parametrize("cosine", [0.5, 0.7, 0.8, 0.95])
+def test_the_estimated_cosine_is_that_of_a_noised_mean_to_the_mean(cosine: float) -> None:
+    rng = np.random.default_rng(1)
+    mean = scaled_to(0.6, rng.normal(size=64).astype(np.float32))
+    sigma = largest_sigma(0.6, cosine, 64)
+    noised = (mean + rng.normal(0, sigma, (400, 64))).astype(np.float32)
+    actual = 1 - cosine_distance(noised, mean)[:, 0]
+    assert actual.mean() == pytest.approx(cosine, abs=0.01)
+    assert np.median([estimated_cosine(v, sigma) for v in noised]) == pytest.approx(cosine, abs=0.03)
+
+
+def test_a_vector_no_longer_than_its_noise_has_no_signal() -> None:
+    assert estimated_cosine(ones(0.099, 64), 0.1) == 0.0
+    assert estimated_cosine(ones(0.0, 64), 0.1) == 0.0
+
+
+def test_a_noisy_vector_weighs_little_and_two_equal_ones_halve_the_variance() -> None:
+    vectors = np.asarray([[1.0, 0.0], [0.0, 1.0]])
+    mean, sigma = weighted_by_noise(vectors, np.asarray([0.1, 1.0]))
+    assert mean == pytest.approx([100 / 101, 1 / 101])
+    assert sigma == pytest.approx(0.1 * np.sqrt(100 / 101))
+    mean, sigma = weighted_by_noise(vectors, np.asarray([0.2, 0.2]))
+    assert mean == pytest.approx([0.5, 0.5])
+    assert sigma == pytest.approx(0.2 / np.sqrt(2))
 
 
 def test_old_track_numbers_are_forgotten_to_keep_the_book_small() -> None:
