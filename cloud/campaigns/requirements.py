@@ -5,6 +5,7 @@ and not met refuses the start; any other one is shown with the plan.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
 from messaging.runtime.start_checks import disk_space, opened
+from messaging.taxonomy import Light
 from synth.generation.inspection import inspected_generator
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
@@ -69,7 +71,7 @@ class CampaignRequirements:
         yield self._incumbent(plan)
         yield self._generator()
         yield self._reference()
-        yield self._backgrounds()
+        yield self._backgrounds(plan)
         yield self._disk_space(plan)
         yield self._data(
             CampaignStage.TRAIN,
@@ -116,12 +118,22 @@ class CampaignRequirements:
         missing = f"{path} does not exist; correct synthesis.reference_weights"
         return Requirement(stage, name, path.is_file(), path.name if path.is_file() else missing)
 
-    def _backgrounds(self) -> Requirement:
-        number = self.datasets.images(DataRole.BACKGROUND)
-        detail = (
-            f"{number} images" if number else "none, so streets are drawn; add images of your own streets"
-        )
-        return Requirement(CampaignStage.SYNTHESISE, "backgrounds", number > 0, detail, needed=False)
+    def _backgrounds(self, plan: CampaignPlan) -> Requirement:
+        """Without backgrounds streets are drawn; with some, each light of the plan needs one."""
+        stage, name, folder = CampaignStage.SYNTHESISE, "backgrounds", self.datasets.backgrounds
+        if folder is None:
+            detail = "none, so streets are drawn; add images of your own streets"
+            return Requirement(stage, name, False, detail, needed=False)
+        lights = Counter(file.condition.light for file in list_labelled(folder))
+        wanted = {self.register.mode(mode).key.condition.light for mode in plan.modes} - {Light.UNKNOWN}
+        dark = sorted(light for light in wanted if not lights[light] and not lights[Light.UNKNOWN])
+        if dark:
+            detail = (
+                f"none of the {lights.total()} images was taken at {' or '.join(dark)}; add some with "
+                "`blindspot data add FOLDER --role background`, or remove these, so that streets are drawn"
+            )
+            return Requirement(stage, name, False, detail)
+        return Requirement(stage, name, True, f"{lights.total()} images")
 
     def _disk_space(self, plan: CampaignPlan) -> Requirement:
         wanted = _BYTES_OF_MODELS + int(

@@ -31,8 +31,10 @@ from cloud.data.index_file import (
 )
 from cloud.data.listing import EVERY_SPLIT, ListedImage, Listing, ReadingOptions
 from cloud.data.role_rules import check_role, check_trained_classes
+from cloud.data.roles import DataRole
 from edge.errors import ImageRefused
-from edge.vision.image_files import decode_pixels
+from edge.vision.conditions import frame_conditions
+from edge.vision.image_files import decode_pixels, to_8_bit
 from messaging.errors import FileFault
 from messaging.runtime.text_files import decode_text
 from messaging.taxonomy import Condition
@@ -110,7 +112,8 @@ def describe(source: Path, options: ReadingOptions, *, with_pixels: bool = True)
     class_names, boxes = _mapped(listing, boxes, options, findings)
     images = [_described(image, names[image.path], boxes[image.path], rows, findings) for image in chosen]
     if with_pixels:
-        images = [_with_pixels(image, listing, findings) for image in images]
+        measures_light = options.role is DataRole.BACKGROUND
+        images = [_with_pixels(one, listing, findings, measures_light=measures_light) for one in images]
         _report_copies(images, findings)
     if listing.other_images:
         findings.note(f"{len(listing.other_images)} images do not take part: {some(listing.other_images)}")
@@ -242,8 +245,13 @@ def _described(
     )
 
 
-def _with_pixels(image: DescribedImage, listing: Listing, findings: DataFindings) -> DescribedImage:
-    """The image with digest and size in pixels; what cannot be used for training is a fault."""
+def _with_pixels(
+    image: DescribedImage, listing: Listing, findings: DataFindings, *, measures_light: bool
+) -> DescribedImage:
+    """The image with digest and size in pixels; what cannot be used for training is a fault.
+
+    With `measures_light` its condition is the light that a generator will find in it, not that of the index.
+    """
     try:
         data = listing.tree.read(image.path)
         pixels = decode_pixels(data, image.path)
@@ -258,6 +266,8 @@ def _with_pixels(image: DescribedImage, listing: Listing, findings: DataFindings
         findings.gather(_STRIPS, image.path)
     if pixels.dtype == np.uint16:
         findings.gather(_DEEP, image.path)
+    if measures_light:
+        image = replace(image, condition=Condition(frame_conditions(to_8_bit(pixels)).light))
     return replace(image, digest=hashlib.sha256(data).hexdigest(), width=width, height=height)
 
 

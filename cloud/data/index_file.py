@@ -92,8 +92,12 @@ def match_rows(
 
 
 def scene_of(name: str) -> str:
-    """The scene of a file name: the part before its last number (`cam3_0042` -> `cam3`)."""
-    return re.sub(r"[_-]?\d+$", "", name) or name
+    """The scene of a file name: the part before its last number (`cam3_0042` -> `cam3`).
+
+    A name that is a condition gives `images-night`, since an index refuses a condition as a scene.
+    """
+    scene = re.sub(r"[_-]?\d+$", "", name) or name
+    return scene if parse_condition(scene) is None else f"images-{scene}"
 
 
 def parse_scene(text: str, where: str, line: int, findings: DataFindings) -> str | None:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, campaign_requirements
+from cloud.data.empty_streets import empty_streets
 from cloud.data.roles import DataRole
 from cloud.errors import NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
@@ -17,7 +19,9 @@ from messaging.resources import (
     CampaignResource,
     RequirementResource,
 )
+from messaging.taxonomy import Light
 from synth.generation.model_folder import BUNDLED_FOLDER
+from synth.street import DRAWN_CONDITIONS
 from tests.support.cloud.labelled_images import square_images
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import misdetection, tally
@@ -97,6 +101,27 @@ def test_a_campaign_starts_once_everything_is_there(cloud: RunningCloud, tmp_pat
         assert [one.name for one in found.values() if one.needed and not one.met] == []
         started = client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
     assert started.modes == (MODE,)
+
+
+def test_backgrounds_without_the_light_of_the_mode_refuse_the_start(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    assert cloud.parts is not None
+    give_everything(cloud.parts, tmp_path)
+    streets = list(empty_streets(len(DRAWN_CONDITIONS), None))
+    by_light = {street.condition.light: street.image for street in streets}
+    day = tmp_path / "day"
+    day.mkdir()
+    cv2.imwrite(str(day / "street.png"), by_light[Light.DAY])
+    added = cloud.parts.datasets.add(day, DataRole.BACKGROUND)
+    with cloud.client() as client:
+        found = planned(client)["backgrounds"]
+        assert (found.met, found.needed) == (False, True)
+        assert "none of the 1 images was taken at night; add some with `blindspot data add" in found.detail
+        cloud.parts.datasets.remove(added)
+        cv2.imwrite(str(day / "night.png"), by_light[Light.NIGHT])
+        cloud.parts.datasets.add(day, DataRole.BACKGROUND)
+        assert planned(client)["backgrounds"].met
 
 
 def test_a_generator_or_judge_that_is_gone_refuses_the_start(settings: CloudSettings, tmp_path: Path) -> None:

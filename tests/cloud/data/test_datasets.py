@@ -86,6 +86,16 @@ def test_images_keep_their_bytes_and_labels_are_written_in_one_form(tmp_path: Pa
     assert (file.path, file.scene, len(file.boxes)) == (image, "gate 7", 1)
 
 
+@pytest.mark.parametrize("name", ["night_0001.jpg", "night.jpg", "night-rain-7.jpg"])
+def test_images_that_are_named_by_a_condition_are_stored_so_that_they_are_read_again(
+    tmp_path: Path, name: str
+) -> None:
+    folder = data_folder(tmp_path / "in", {name: LABEL})
+    added = DatasetRegister(tmp_path / "store").add(folder, DataRole.REPLAY)
+    assert [one.path.stem for one in list_labelled(added.folder)] == [Path(name).stem]
+    assert added.scenes[0].startswith("images-night")
+
+
 def test_an_image_may_not_be_in_training_and_holdout_whatever_its_scene_is_called(tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
     folder = folder_of(tmp_path / "a", ("x_1",), scene="bridge")
