@@ -27,11 +27,12 @@ from cloud.campaigns.stage import StageTable
 from cloud.campaigns.stages import stage_table
 from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.doctor import named_checks, start_checks
 from cloud.failure_modes.register import ModeRegister
-from cloud.fleet.first_model import release_first_model
+from cloud.fleet.first_model import described, release_first_model
 from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
@@ -83,6 +84,7 @@ class CloudParts:
     publisher: Publisher
     rollouts: RolloutDriver
     metrics: CloudMetrics
+    classes: ClassRegister
 
 
 def campaign_stages(parts: CloudParts) -> StageTable:
@@ -104,6 +106,7 @@ def campaign_stages(parts: CloudParts) -> StageTable:
             training=settings.training,
             evaluation=settings.evaluation,
             promotion=settings.promotion,
+            classes=parts.classes,
             datasets=parts.datasets,
             models=parts.models,
             store=parts.campaign_rows,
@@ -136,8 +139,12 @@ def campaign_requirements(parts: CloudParts) -> PlanRequirements:
 def starting_models(parts: CloudParts) -> None:
     """Release the configured or shipped starting detector and teacher, where the fleet has none."""
     settings = parts.settings
+    starting = settings.starting_weights or shipped(STARTING_WEIGHTS)
+    if starting is not None and parts.releases.current_service() is None:
+        copy = settings.folder.models / "starting.safetensors"
+        starting = described(starting, parts.classes.taxonomy, copy)
     for role, weights in (
-        (Role.DETECTOR, settings.starting_weights or shipped(STARTING_WEIGHTS)),
+        (Role.DETECTOR, starting),
         (Role.TEACHER, settings.teacher_weights or shipped(TEACHER_WEIGHTS)),
     ):
         release_first_model(
@@ -202,6 +209,7 @@ def quiet_libraries(settings: CloudSettings) -> None:
 def _parts(
     settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop
 ) -> CloudParts:
+    classes = ClassRegister(settings)
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
     signed = Releases(
         Repository(settings.folder.releases),
@@ -216,13 +224,14 @@ def _parts(
         campaign_rows=rows,
         releases=releases,
         register=ModeRegister(
-            reports, ModeStore(database), releases, settings.failure_modes, settings.taxonomy
+            reports, ModeStore(database), releases, settings.failure_modes, lambda: classes.taxonomy
         ),
         datasets=DatasetRegister(settings.folder.datasets),
         models=ModelFiles(settings.folder.models, settings.evaluation.providers),
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
         metrics=CloudMetrics(),
+        classes=classes,
     )
 
 
@@ -249,6 +258,7 @@ def _services(
         datasets=parts.datasets,
         requirements=requirements,
         metrics=parts.metrics,
+        classes=parts.classes,
         readiness=readiness,
         revoke_credentials=hub.revoke_site,
     )

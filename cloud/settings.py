@@ -4,7 +4,6 @@ Built once by the command line and passed as values. Validation does no I/O. `Da
 that names the files of the data folder.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -180,6 +179,8 @@ class PromotionSettings(_Section):
         enough_tracks: supported tracks that a target needs in shadow runs.
         most_tracks: supported tracks after which a target without gain fails.
         false_alarm_ratio: largest ratio of unsupported tracks, candidate to incumbent.
+        new_class_alarms: largest number of unsupported detections or tracks per frame of a new class.
+        new_class_frames: frames that a new class needs in shadow runs, where no teacher can confirm it.
         latency_ratio: largest ratio of 95th latency percentiles, candidate to incumbent.
         gain_required: whether a target must gain with confidence; false is for smoke tests only.
     """
@@ -192,6 +193,8 @@ class PromotionSettings(_Section):
     enough_tracks: int = Field(default=30, ge=1)
     most_tracks: int = Field(default=300, ge=1)
     false_alarm_ratio: float = Field(default=1.5, gt=0.0)
+    new_class_alarms: float = Field(default=0.02, ge=0.0)
+    new_class_frames: int = Field(default=3000, ge=1)
     latency_ratio: float = Field(default=2.0, gt=0.0)
     gain_required: bool = True
 
@@ -270,9 +273,9 @@ class CloudSettings(_Section):
                 f"{error}; describe own classes in a file (`blindspot classes init`) and give its path"
             ) from None
 
-    @cached_property
+    @property
     def taxonomy(self) -> Taxonomy:
-        """The hazard classes of this deployment. Raises `ConfigurationError` for a file that has none."""
+        """The configured hazard classes, read from their file. Raises `ConfigurationError`."""
         return read_taxonomy(self.classes) if isinstance(self.classes, Path) else taxonomy_of(self.classes)
 
     @property
@@ -295,6 +298,7 @@ class DataFolder:
         self.token = root / "token"
         self.address = root / "api.json"
         self.lock = root / "cloud.lock"
+        self.classes = root / "classes.json"
         self.executor = root / "executor_id"
         self.store = root / "store.sqlite"
         self.workflows = root / "workflows.sqlite"

@@ -209,11 +209,14 @@ class CameraPipeline:
     def _follow(self, model: Detector) -> None:
         """Use the thresholds of another model from this frame on, and start new counts.
 
-        It has the same classes in the same order: `edge.updates.incoming_orders` refuses any other release.
+        Class indices keep their meaning: `edge.updates.incoming_orders` refuses a release without the classes
+        of the one before, first and in the same order. After a downgrade to fewer classes tracks begin again.
         """
+        if len(model.description.class_names) < len(self._description.class_names):
+            self._tracker.end()
         self._digest, self._description = model.digest, model.description
         self._tracker.describe(model.description)
-        self._rules.description = model.description
+        self._rules.follow(model.description)
         self._collector.describe(model.description)
         if self._teacher is not None:
             self._teacher.follow(model.description)

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from messaging.fields import Slug
+from messaging.hazard_classes import HazardClass
 from messaging.taxonomy import Condition
 
 Item = TypeVar("Item")
@@ -189,10 +191,29 @@ class AssignRequest(Resource):
     class_name: str
 
 
+class ClassesResource(Resource):
+    """The hazard classes of the deployment; `detected` are the names that the newest release has."""
+
+    classes: tuple[HazardClass, ...]
+    detected: tuple[str, ...]
+
+
+class AddedClasses(Resource):
+    """Classes to add at the end, in this order."""
+
+    classes: tuple[HazardClass, ...] = Field(min_length=1, max_length=100)
+
+
 class CampaignRequest(Resource):
-    """A campaign to start. No modes: the `top` most harmful open ones. Unknown options are refused."""
+    """A campaign to start. No modes: the `top` most harmful open ones. Unknown options are refused.
+
+    `cold_start` names a class of which there is no evidence yet, to be generated under `conditions`, written
+    `night-rain` (none: day and night, each clear and in rain).
+    """
 
     modes: tuple[str, ...] = ()
+    cold_start: Slug | None = None
+    conditions: tuple[str, ...] = Field(default=(), max_length=20)
     top: int = Field(default=1, ge=1, le=16)
     count: int | None = Field(default=None, ge=1, le=100_000)
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)

@@ -139,6 +139,13 @@ class Taxonomy:
         """The class of this name. Raises `ConfigurationError` for a name that is not in the taxonomy."""
         return self.classes[self.index(name)]
 
+    def extended(self, classes: Sequence[HazardClass]) -> "Taxonomy":
+        """This taxonomy with further classes at its end.
+
+        Raises `ConfigurationError` when a name or words for prompts of theirs are there already.
+        """
+        return _with_own_words((*self.classes, *classes)) if classes else self
+
     def severity(self, name: str) -> int:
         """Severity 1-5 of a class; an `unknown` class counts as 3."""
         return USUAL_SEVERITY if name == UNKNOWN_CLASS else self.hazard(name).severity
@@ -155,7 +162,7 @@ class _ClassesFile(BaseModel):
     @classmethod
     def _are_a_taxonomy(cls, classes: tuple[HazardClass, ...]) -> tuple[HazardClass, ...]:
         try:
-            _refuse_repeated("words", [phrase for c in Taxonomy(classes).classes for phrase in c.words])
+            _with_own_words(classes)
         except ConfigurationError as error:
             raise ValueError(str(error)) from None
         return classes
@@ -169,6 +176,12 @@ def names_digest(names: Iterable[str]) -> str:
 def read_taxonomy(path: Path) -> Taxonomy:
     """The classes of a YAML file such as `SHIPPED_CLASSES`. Raises `ConfigurationError`: one sentence."""
     return Taxonomy(load_settings(_ClassesFile, path, environment={}).classes)
+
+
+def _with_own_words(classes: tuple[HazardClass, ...]) -> Taxonomy:
+    taxonomy = Taxonomy(classes)
+    _refuse_repeated("words", [phrase for c in classes for phrase in c.words])
+    return taxonomy
 
 
 def _refuse_repeated(what: str, values: Sequence[str]) -> None:

@@ -145,7 +145,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
 def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
     register, orders = services.register, []
-    for mode in (register.mode(name) for name in plan.modes):
+    for mode in (register.mode_to_generate(name) for name in plan.modes):
         prototype = register.prototype_for(mode)
         order = synthesis_order(
             mode,
@@ -154,6 +154,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
             plan=plan,
             campaign="preview",
             settings=services.settings.synthesis,
+            taxonomy=register.taxonomy,
         )
         orders.append(
             PlannedOrderResource(

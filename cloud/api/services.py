@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.workflow import Campaigns
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
@@ -56,6 +57,7 @@ class Services:
     datasets: DatasetRegister
     requirements: PlanRequirements
     metrics: CloudMetrics
+    classes: ClassRegister
     readiness: Callable[[], tuple[str, ...]] = tuple
     revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time

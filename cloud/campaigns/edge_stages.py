@@ -14,7 +14,7 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import StageInterrupted
 from cloud.evaluation.promotion import Outcome, PromotionVerdict, Target, service_verdict
 from cloud.failure_modes.register import ModeAssessment, ModeRegister
-from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
+from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS, ModeKey
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState, SiteState
@@ -73,15 +73,15 @@ class EdgeStages:
                 self._end_shadow(work, [site.site for site in RolloutState.from_json(rollout.state).sites])
 
     def _watch_shadow(self, work: StageWork, rollout: Rollout) -> StageResult:
-        wanted = targets(work)
+        wanted, new = targets(work), self._new_classes(work)
         runs: dict[str, ShadowReport] = {}
-        verdict = service_verdict([], wanted, self.promotion)
+        verdict = service_verdict([], wanted, self.promotion, new)
         for over in work.polls(self.settings.poll_s, self.settings.shadow_deadline_s):
             rollout = self.rollouts.step(rollout.id)
             if rollout.phase in (RolloutPhase.HALTED, RolloutPhase.ROLLED_BACK):
                 return StageResult(stop=f"the shadow run halted: {rollout.reason}")
             runs = self._latest_runs(work)
-            verdict = service_verdict(runs.values(), wanted, self.promotion)
+            verdict = service_verdict(runs.values(), wanted, self.promotion, new)
             tracks = min((_supported(runs.values(), target) for target in wanted), default=0)
             work.progress(_of_needed(tracks), f"{tracks} tracks of the target; {verdict.outcome}")
             self.store.put_evaluations(_shadow_rows(work.campaign.id, runs))
@@ -94,7 +94,7 @@ class EdgeStages:
     def service(self, work: StageWork) -> StageResult:
         """The second verdict, on the shadow reports; signs the candidate for service."""
         runs = work.output(ShadowOutput).reports
-        verdict = service_verdict(runs.values(), targets(work), self.promotion)
+        verdict = service_verdict(runs.values(), targets(work), self.promotion, self._new_classes(work))
         if not verdict.passed:
             self._end_shadow(work, list(runs))
             return StageResult(metrics=verdict_metrics(verdict), stop=_why_not(verdict))
@@ -137,7 +137,11 @@ class EdgeStages:
         )
 
     def verify(self, work: StageWork) -> StageResult:
-        """Wait until the sites' reports close the failure modes, or until the deadline."""
+        """Wait until the sites' reports close the failure modes, or until the deadline.
+
+        A mode of a new class is not waited for: nobody has seen it yet, and it may not appear for months.
+        """
+        new = self._new_classes(work)
         model = frozenset([work.output(RollOutOutput).digest])
         modes = work.campaign.plan.modes
         found: dict[str, ModeAssessment] = {}
@@ -146,7 +150,8 @@ class EdgeStages:
             tracks = min(assessed.recall.supported for assessed in found.values())
             closed = sum(assessed.status is ModeStatus.CLOSED for assessed in found.values())
             work.progress(_of_needed(tracks), f"{closed} of {len(modes)} closed, {tracks} tracks")
-            if over or all(_settled(assessed) for assessed in found.values()):
+            open_modes = [mode for mode, one in found.items() if not _settled(one)]
+            if over or all(ModeKey.parse(mode).class_name in new for mode in open_modes):
                 break
         for mode, assessed in found.items():
             reopened = assessed.status is ModeStatus.OPEN
@@ -155,6 +160,14 @@ class EdgeStages:
             VerifyOutput(closed=tuple(m for m, a in found.items() if a.status is ModeStatus.CLOSED)),
             {mode: _assessment(assessed) for mode, assessed in found.items()},
         )
+
+    def _new_classes(self, work: StageWork) -> frozenset[str]:
+        """Classes of the candidate that the incumbent lacks."""
+        before, after = (
+            self.releases.release(digest).description
+            for digest in (incumbent_of(work), work.output(TrialOutput).digest)
+        )
+        return frozenset(after["class_names"]) - frozenset(before["class_names"])
 
     def _latest_runs(self, work: StageWork) -> dict[str, ShadowReport]:
         """The latest report of each site about this pair of models; counts accumulate over a run."""

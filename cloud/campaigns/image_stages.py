@@ -60,7 +60,7 @@ class ImageStages:
         return StageResult(PlanOutput(orders=tuple(orders)), metrics)
 
     def _order(self, name: str, work: StageWork) -> PlannedOrder:
-        mode = self.register.mode(name)
+        mode = self.register.mode_to_generate(name)
         order = synthesis_order(
             mode,
             class_name=class_to_generate(mode, self.register.suggested_class(mode)),
@@ -68,6 +68,7 @@ class ImageStages:
             plan=work.campaign.plan,
             campaign=work.campaign.id,
             settings=self.settings,
+            taxonomy=self.register.taxonomy,
         )
         return PlannedOrder(mode=name, order=order)
 

@@ -16,6 +16,7 @@ from cloud.campaigns.outputs import (
     TrialOutput,
 )
 from cloud.campaigns.stage import StageResult, StageWork
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.data.roles import DataRole
@@ -33,6 +34,7 @@ from cloud.store.records import CampaignStage, EvaluationRow
 from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
+from messaging.hazard_classes import HazardClass
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.state_files import StateFile
 
@@ -47,6 +49,7 @@ class ModelStages:
     training: TrainingSettings
     evaluation: EvaluationSettings
     promotion: PromotionSettings
+    classes: ClassRegister
     datasets: DatasetRegister
     models: ModelFiles
     store: CampaignStore
@@ -94,7 +97,15 @@ class ModelStages:
             backgrounds=self.datasets.backgrounds,
             calibration=tuple(f.absolute() for f in self.datasets.folders(DataRole.CALIBRATION)),
             recipe=self._recipe(work),
+            classes=self._classes(work),
         )
+
+    def _classes(self, work: StageWork) -> tuple[HazardClass, ...]:
+        """The incumbent's classes, then added ones and those of the campaign, as described now."""
+        before = self.models.detector(incumbent_of(work)).description.taxonomy
+        described = {one.name: one for one in (*before.classes, *self.classes.taxonomy.classes)}
+        wanted = (*before.names, *self.classes.added, *(target.class_name for target in targets(work)))
+        return tuple(described[name] for name in dict.fromkeys(wanted))
 
     def _recipe(self, work: StageWork) -> Recipe:
         training, options = self.training, work.campaign.plan.options
@@ -151,11 +162,13 @@ class ModelStages:
         """Sign the candidate for shadow runs if it is not worse on the holdout."""
         candidate = work.output(TrainOutput).bundle_digest
         before, after = (self._evaluation(work, digest) for digest in (incumbent_of(work), candidate))
-        verdict = trial_verdict(before, after, targets(work), self.promotion)
+        description = self.models.detector(candidate).description
+        known = self.models.detector(incumbent_of(work)).description.class_names
+        new = set(description.class_names) - set(known)
+        verdict = trial_verdict(before, after, targets(work), self.promotion, new)
         metrics = verdict_metrics(verdict)
         if not verdict.passed:
             return StageResult(metrics=metrics, stop=f"not for trial: {verdict.reason}")
-        description = self.models.detector(candidate).description
         manifest = self.publisher.publish_trial(
             self.models.bundle(candidate).read_bytes(),
             description,

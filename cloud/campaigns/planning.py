@@ -1,5 +1,7 @@
 """From failure modes to a campaign's plan and its synthesis orders; reads the register and changes nothing.
 
+A cold start is for a class without evidence: its modes are its conditions, and words are all there is.
+
 An order is for one failure mode: its class, its condition, its box geometry, and the fleet's prototype
 if there is one that is usable: noise would condition, refuse and choose images at random. The same plan,
 campaign and prototypes give the same orders.
@@ -14,20 +16,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
 from cloud.failure_modes.register import ModeRegister, campaign_candidates
-from cloud.failure_modes.rules import FailureMode, GeometryBin
+from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
 from cloud.settings import SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import ACTIVE_STATES, CampaignPlan
 from messaging.hazard_classes import UNKNOWN_CLASS
+from messaging.reports import ErrorKind
 from messaging.resources import CampaignRequest
-from messaging.taxonomy import RegionBin, SizeBin
+from messaging.taxonomy import Condition, RegionBin, SizeBin, Taxonomy
 from synth.order import PrototypeToMatch, SynthesisOrder, WeightedGeometry
 
+COLD_START_CONDITIONS = ("day-clear", "day-rain", "night-clear", "night-rain")
 _PATCHES_PER_IMAGE = 1.4  # hazards per image on average; each is generated `best_of` times and once empty
+_NAME_LENGTH = 40
 DEFAULT_GEOMETRY = (
     WeightedGeometry(size=SizeBin.SMALL, region=RegionBin.MIDDLE, weight=1.0),
     WeightedGeometry(size=SizeBin.MEDIUM, region=RegionBin.BOTTOM, weight=1.0),
 )
+UNOBSERVED_GEOMETRY = tuple(
+    WeightedGeometry(size=size, region=RegionBin.UNKNOWN, weight=1.0)
+    for size in (SizeBin.SMALL, SizeBin.MEDIUM, SizeBin.LARGE)
+)  # without evidence, regions follow from where the class may be
 
 
 class CampaignOptions(BaseModel):
@@ -71,6 +80,7 @@ def synthesis_order(
     plan: CampaignPlan,
     campaign: str,
     settings: SynthesisSettings,
+    taxonomy: Taxonomy,
 ) -> SynthesisOrder:
     """The order for one mode of a campaign."""
     seed_text = f"{plan.seed if plan.seed is not None else campaign}:{mode.key.id}"
@@ -83,7 +93,7 @@ def synthesis_order(
         class_name=class_name,
         light=mode.key.condition.light,
         weather=mode.key.condition.weather,
-        geometry=_geometry(mode.geometry),
+        geometry=_geometry(mode.geometry) if mode.count else UNOBSERVED_GEOMETRY,
         count=plan.count,
         seed=seed,
         patch_budget=max(int(plan.count * budget * (best_of + 1) * _PATCHES_PER_IMAGE), plan.count),
@@ -92,6 +102,7 @@ def synthesis_order(
         sampling=settings.sampling,
         image_width=settings.image_width,
         image_height=settings.image_height,
+        classes=taxonomy.classes,
     )
 
 
@@ -124,6 +135,10 @@ def _refuse_options(options: Mapping[str, Any]) -> None:
 
 
 def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[FailureMode]:
+    if request.cold_start is not None:
+        return _without_evidence(request, request.cold_start, register)
+    if request.conditions:
+        raise CampaignRefused("conditions are chosen for a cold start only; name the class to start")
     if request.modes:
         return [register.mode(name) for name in dict.fromkeys(request.modes)]
     candidates = campaign_candidates(register.modes())
@@ -133,6 +148,23 @@ def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[Failur
             "wait for evidence"
         )
     return candidates[: request.top]
+
+
+def _without_evidence(
+    request: CampaignRequest, class_name: str, register: ModeRegister
+) -> Sequence[FailureMode]:
+    """One mode per condition, for a class that no camera has detected or missed yet."""
+    if request.modes:
+        raise CampaignRefused("a cold start is for a class and conditions; name no failure modes with it")
+    if class_name not in register.taxonomy.names:
+        known = ", ".join(register.taxonomy.names)
+        raise CampaignRefused(
+            f"hazard class {class_name!r} is unknown; this deployment has {known}; add it with "
+            "`blindspot classes add`"
+        )
+    conditions = [Condition.parse(key) for key in request.conditions or COLD_START_CONDITIONS]
+    keys = [ModeKey(class_name, condition, ErrorKind.MISSED) for condition in dict.fromkeys(conditions)]
+    return [register.mode_to_generate(key.id) for key in keys]
 
 
 def _refuse_busy(modes: Iterable[FailureMode], campaigns: CampaignStore) -> None:
@@ -163,6 +195,8 @@ def _to_match(prototype: FleetPrototype | None) -> PrototypeToMatch | None:
 
 
 def _order_name(campaign: str, mode: FailureMode) -> str:
-    """A slug of at most 40 letters: the end of the campaign's id, and the mode."""
-    plain = mode.key.id.replace(".", "-").lower()
-    return f"{campaign[-8:].lower()}-{plain}"[:40].rstrip("-")
+    """A slug of at most 40 letters, another one for each mode: the end of the campaign's id, and the mode."""
+    name = f"{campaign[-8:].lower()}-{mode.key.id.replace('.', '-').lower()}"
+    if len(name) <= _NAME_LENGTH:
+        return name
+    return f"{name[: _NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

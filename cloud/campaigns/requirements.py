@@ -25,6 +25,7 @@ from messaging.errors import BlindspotError
 from messaging.runtime.start_checks import disk_space, opened
 from messaging.taxonomy import Light
 from synth.generation.inspection import inspected_generator
+from synth.planning.prompts import GENERATOR_PHRASES
 
 _BYTES_PER_IMAGE = 600_000  # one image of 640 x 360 with its thumbnail, its empty twin and the journal
 _BYTES_OF_MODELS = 512 * 2**20
@@ -70,6 +71,7 @@ class CampaignRequirements:
     def _all(self, plan: CampaignPlan) -> Iterator[Requirement]:
         yield self._incumbent(plan)
         yield self._generator()
+        yield from self._words(plan)
         yield self._reference()
         yield self._backgrounds(plan)
         yield self._disk_space(plan)
@@ -86,6 +88,7 @@ class CampaignRequirements:
             CampaignStage.EVALUATE, DataRole.HOLDOUT, "a candidate cannot be evaluated", needed=True
         )
         yield from self._covered(plan)
+        yield from self._new_classes(plan)
         yield self._sites()
         yield self._independent_source()
 
@@ -106,6 +109,39 @@ class CampaignRequirements:
         wanted = self.settings.synthesis
         found = opened("a generator", lambda: inspected_generator(wanted.generator, wanted.options))
         return Requirement(CampaignStage.SYNTHESISE, found.name, found.ok, found.detail)
+
+    def _words(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        """The bundled generator was trained on a closed vocabulary; what others know cannot be asked."""
+        if self.settings.synthesis.generator is not None:
+            return
+        for name in self._generated(plan):
+            words = self.register.taxonomy.hazard(name).words
+            unknown = [phrase for phrase in words if phrase not in GENERATOR_PHRASES]
+            detail = ", ".join(words)
+            if unknown:
+                detail = (
+                    f"the bundled generator was not trained on {', '.join(map(repr, unknown))}; set "
+                    "synthesis.generator to a Stable Diffusion inpainting model"
+                )
+            yield Requirement(CampaignStage.SYNTHESISE, f"words for {name}", not unknown, detail)
+
+    def _generated(self, plan: CampaignPlan) -> list[str]:
+        modes = [self.register.mode_to_generate(name) for name in plan.modes]
+        return sorted({class_to_generate(mode, self.register.suggested_class(mode)) for mode in modes})
+
+    def _new_classes(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        """What is not known about a class that the model in service lacks."""
+        known = self.register.detected_classes(plan.incumbent_digest)
+        for name in self._generated(plan):
+            if known and name not in known:
+                yield Requirement(
+                    CampaignStage.EVALUATE,
+                    f"a model that knows {name}",
+                    False,
+                    "none: the detector gets a new output; its recall has nothing to compare with, and no "
+                    "judge or teacher confirms it unless theirs have the class",
+                    needed=False,
+                )
 
     def _reference(self) -> Requirement:
         path = self.settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS)
@@ -153,7 +189,7 @@ class CampaignRequirements:
     def _covered(self, plan: CampaignPlan) -> Iterator[Requirement]:
         """Whether the holdout holds the hazards that the campaign is for."""
         files = [f for folder in self.datasets.folders(DataRole.HOLDOUT) for f in list_labelled(folder)]
-        for mode in (self.register.mode(name) for name in plan.modes):
+        for mode in (self.register.mode_to_generate(name) for name in plan.modes):
             class_name = class_to_generate(mode, self.register.suggested_class(mode))
             condition = mode.key.condition
             number = sum(

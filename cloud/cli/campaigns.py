@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from ulid import ULID
 
@@ -17,6 +18,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.errors import CampaignRefused
 from messaging.resources import (
     CampaignPlanResource,
     CampaignRequest,
@@ -41,6 +43,14 @@ CountOption = Annotated[int | None, typer.Option(help="generated images to keep 
 SeedOption = Annotated[
     int | None, typer.Option(help="seed of prompts and layouts; repeats a campaign's images")
 ]
+ColdStartOption = Annotated[
+    str | None,
+    typer.Option(help="a class that no camera has detected yet: its first images are generated from words"),
+]
+ConditionOption = Annotated[
+    list[str] | None,
+    typer.Option("--condition", help="with --cold-start: light and weather, such as night-rain; repeatable"),
+]
 CampaignArgument = Annotated[str, typer.Argument(help="the campaign's id")]
 
 
@@ -50,12 +60,19 @@ def plan(
     top: TopOption = 1,
     count: CountOption = None,
     seed: SeedOption = None,
+    cold_start: ColdStartOption = None,
+    condition: ConditionOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a campaign would do, without starting it."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.send("POST", "campaigns/plan", CampaignPlanResource, _request(modes, top, count, seed))
+        found = cloud.send(
+            "POST",
+            "campaigns/plan",
+            CampaignPlanResource,
+            _request(modes, top, count, seed, cold_start, condition),
+        )
     if as_json:
         print_json(found)
         return
@@ -81,6 +98,8 @@ def start(
     top: TopOption = 1,
     count: CountOption = None,
     seed: SeedOption = None,
+    cold_start: ColdStartOption = None,
+    condition: ConditionOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only plan, like `campaign plan`")] = False,
@@ -89,10 +108,10 @@ def start(
 ) -> None:
     """Start a campaign."""
     if dry_run:
-        plan(modes, top, count, seed, data, as_json)
+        plan(modes, top, count, seed, cold_start, condition, data, as_json)
         return
     with RemoteCloud.of_folder(data) as cloud:
-        body = _request(modes, top, count, seed)
+        body = _request(modes, top, count, seed, cold_start, condition)
         found = cloud.send("POST", "campaigns", CampaignResource, body, key=key or str(ULID()))
         _print_state(found, as_json)
         if watch_it:
@@ -176,8 +195,27 @@ def _prototype(order: PlannedOrderResource) -> str:
     return known if order.prototype_used else f"{known}, not used"
 
 
-def _request(modes: list[str] | None, top: int, count: int | None, seed: int | None) -> CampaignRequest:
-    return CampaignRequest(modes=tuple(modes or ()), top=top, count=count, seed=seed)
+def _request(
+    modes: list[str] | None,
+    top: int,
+    count: int | None,
+    seed: int | None,
+    cold_start: str | None,
+    conditions: list[str] | None,
+) -> CampaignRequest:
+    try:
+        return CampaignRequest(
+            modes=tuple(modes or ()),
+            top=top,
+            count=count,
+            seed=seed,
+            cold_start=cold_start,
+            conditions=tuple(conditions or ()),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise CampaignRefused(f"{name} {str(first['input'])[:60]!r}: {first['msg']}") from None
 
 
 def _move(identity: str, verb: str, data: "DataOption", as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloud.class_register import ClassRegister
 from cloud.cli.console import JsonOption, print_json, print_table, short
 from cloud.cli.setup import ConfigOption, settings_of
 from cloud.errors import DataRefused
@@ -170,10 +171,11 @@ def _options(
     from cloud.data.class_names import parse_class_map
     from cloud.data.listing import ReadingOptions
 
+    classes = ClassRegister(settings)
     return ReadingOptions(
         role=role,
-        classes=settings.taxonomy.names,
-        trained_classes=_trained_classes(settings),
+        classes=classes.taxonomy.names,
+        trained_classes=_trained_classes(settings, classes.added),
         class_map=parse_class_map(maps or (), drop or ()),
         split=split,
         segments_as_boxes=segments_as_boxes,
@@ -181,13 +183,16 @@ def _options(
     )
 
 
-def _trained_classes(settings: CloudSettings) -> tuple[str, ...] | None:
-    """The classes of the starting detector, which every later one has too; None where none is installed."""
+def _trained_classes(settings: CloudSettings, added: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The classes of the starting detector, which every later one has too, and those that campaigns add.
+
+    None where no starting detector is installed.
+    """
     from cloud.detector.weights import read_weights
     from cloud.starting_detector import STARTING_WEIGHTS, shipped
 
     path = settings.starting_weights or shipped(STARTING_WEIGHTS)
-    return None if path is None else tuple(read_weights(path).card.class_names)
+    return None if path is None else (*read_weights(path).card.class_names, *added)
 
 
 def _refuse_sheet(sheet: Path, folder: Path) -> None:

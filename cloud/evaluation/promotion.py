@@ -6,7 +6,7 @@ canary sites. Pure functions of counts; signing and rollout happen elsewhere.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +37,7 @@ class ComparisonResult(StrEnum):
     WORSE = "worse"
     TOO_FEW = "too few"
     NO_CLOUD_EVIDENCE = "no cloud evidence"
+    NOT_COMPARABLE = "nothing to compare with"
 
 
 @dataclass(frozen=True, order=True)
@@ -87,16 +88,21 @@ def trial_verdict(
     candidate: Evaluation,
     targets: Collection[Target],
     margins: PromotionSettings,
+    new_classes: Collection[str] = (),
 ) -> PromotionVerdict:
     """Whether the candidate may be released for trial: yes, unless it is worse on the cloud's holdout.
 
     Worse means that the 90 % interval of the difference is below zero, for a class over all conditions or
     within one, or that a class with enough boxes loses more recall or precision than its margin, or a
     condition with enough boxes more recall than `condition_drop`. Targets need not gain here.
+
+    The incumbent lacks `new_classes`, so that nothing compares with their recall: it must be above zero if
+    the holdout has the class, and their false alarms per image at most `new_class_alarms`.
     """
     findings = [
         *_class_findings(incumbent, candidate, margins),
         *_condition_findings(incumbent, candidate, margins),
+        *(f for name in sorted(new_classes) for f in _new_class_findings(name, candidate, margins)),
     ]
     compared = {(f.class_name, f.condition) for f in findings}
     findings += [
@@ -110,16 +116,16 @@ def trial_verdict(
             ComparisonResult.NO_CLOUD_EVIDENCE,
         )
         for t in sorted(targets)
-        if (t.class_name, t.condition.key) not in compared
+        if (t.class_name, t.condition.key) not in compared and t.class_name not in new_classes
     ]
     worse = [f for f in findings if f.result is ComparisonResult.WORSE]
     if worse:
         return _verdict(
             Channel.TRIAL, Outcome.FAIL, f"worse on the cloud's holdout: {_listed(worse)}", findings
         )
-    missing = [f for f in findings if f.result is ComparisonResult.NO_CLOUD_EVIDENCE]
+    missing = [f for f in findings if f.result is ComparisonResult.NO_CLOUD_EVIDENCE and f.condition != ALL]
     note = f"; no cloud evidence for {_listed_cells(missing)}, shadow runs decide" if missing else ""
-    reason = f"no worse on the cloud's holdout of {candidate.images} images{note}"
+    reason = f"no worse on the cloud's holdout of {candidate.images} images{note}{_new_class_note(findings)}"
     return _verdict(Channel.TRIAL, Outcome.PASS, reason, findings)
 
 
@@ -127,21 +133,29 @@ def service_verdict(
     shadows: Iterable[ShadowReport],
     targets: Collection[Target],
     margins: PromotionSettings,
+    new_classes: Collection[str] = (),
 ) -> PromotionVerdict:
     """Whether the candidate may be released for service: every target gains with confidence, nothing loses.
 
     Gain: over at least `enough_tracks` supported tracks, the one-sided 95 % Newcombe bound of candidate minus
     incumbent recall is above zero. Loss: the one-sided 99 % bound is below zero. Too few tracks give WAIT,
     never PASS; a target without gain after `most_tracks` fails.
+
+    The incumbent lacks `new_classes`, and no teacher confirms them in a shadow run: a target of a new class
+    needs `new_class_frames` frames with at most `new_class_alarms` tracks per frame, and nothing else lost.
     """
     runs = list(shadows)
-    counts = _sum_shadows(runs)
+    every = _sum_shadows(runs)
+    counts = {cell: count for cell, count in every.items() if cell.class_name not in new_classes}
+    compared = {target for target in targets if target.class_name not in new_classes}
     findings = [
         finding
         for cell, count in sorted(counts.items())
-        for finding in _shadow_findings(cell, count, cell in targets, margins)
+        for finding in _shadow_findings(cell, count, cell in compared, margins)
     ]
-    findings += [_missing(t) for t in sorted(targets) if t not in counts]
+    findings += [_missing(t) for t in sorted(compared) if t not in counts]
+    frames = sum(run.frames for run in runs)
+    findings += [_new_class_in_shadow(name, every, frames, margins) for name in sorted(new_classes)]
     if fault := _running_fault(runs, margins):
         return _verdict(Channel.SERVICE, Outcome.FAIL, fault, findings)
     worse = [f for f in findings if f.result is ComparisonResult.WORSE]
@@ -157,11 +171,16 @@ def service_verdict(
         for f in findings
         if f.measure == "recall"
         and f.result not in enough
-        and any((f.class_name, f.condition) == (t.class_name, t.condition.key) for t in targets)
+        and any((f.class_name, f.condition) == (t.class_name, t.condition.key) for t in compared)
     ]
+    if new_classes and frames < margins.new_class_frames:
+        reason = f"a new class needs {margins.new_class_frames} frames in shadow, {frames} were processed"
+        return _verdict(Channel.SERVICE, Outcome.WAIT, reason, findings)
     if not open_targets:
         gains = "every target gained in shadow" if margins.gain_required else "no target lost in shadow"
-        return _verdict(Channel.SERVICE, Outcome.PASS, f"{gains}, nothing else lost", findings)
+        reason = f"{gains if compared or not new_classes else 'nothing lost in shadow'}, nothing else lost"
+        reason += _new_class_note(findings)
+        return _verdict(Channel.SERVICE, Outcome.PASS, reason, findings)
     without_gain = [f for f in open_targets if f.candidate[1] >= margins.most_tracks]
     if without_gain:
         return _verdict(
@@ -170,6 +189,47 @@ def service_verdict(
     return _verdict(
         Channel.SERVICE, Outcome.WAIT, f"not enough evidence yet: {_listed(open_targets)}", findings
     )
+
+
+def _new_class_findings(
+    name: str, candidate: Evaluation, margins: PromotionSettings
+) -> Iterable[MetricComparison]:
+    """Recall and false alarms of a class that the incumbent lacks, on the holdout."""
+    tally = candidate.of_class(name)
+    found, truths = (0, 0) if tally is None else _counts(tally, "recall")
+    result = ComparisonResult.NOT_COMPARABLE if found else ComparisonResult.WORSE
+    result = result if truths else ComparisonResult.NO_CLOUD_EVIDENCE
+    yield MetricComparison(name, ALL, "recall", (0, 0), (found, truths), wilson(found, truths), result)
+    alarms = 0 if tally is None else tally.false_positives
+    yield _new_class_alarms(name, "false alarms per image", alarms, candidate.images, margins)
+
+
+def _new_class_in_shadow(
+    name: str, counts: Mapping[Target, "_ShadowCount"], frames: int, margins: PromotionSettings
+) -> MetricComparison:
+    tracks = sum(c.candidate_unsupported for cell, c in counts.items() if cell.class_name == name)
+    return _new_class_alarms(name, "unconfirmed tracks per frame", tracks, frames, margins)
+
+
+def _new_class_alarms(
+    name: str, measure: str, alarms: int, images: int, margins: PromotionSettings
+) -> MetricComparison:
+    too_many = alarms > max(margins.new_class_alarms * images, 1)
+    result = ComparisonResult.WORSE if too_many else ComparisonResult.NOT_COMPARABLE
+    fraction = min(alarms / max(images, 1), 1.0)
+    return MetricComparison(name, ALL, measure, (0, 0), (alarms, images), (fraction, fraction), result)
+
+
+def _new_class_note(findings: Iterable[MetricComparison]) -> str:
+    """What was measured of new classes, for the reason of a verdict that passes."""
+    shown = [
+        f"{f.measure} {f.candidate[0]}/{f.candidate[1]}" if f.candidate[1] else f"{f.measure} not measured"
+        for f in findings
+        if f.result is ComparisonResult.NOT_COMPARABLE
+        or (f.condition == ALL and f.result is ComparisonResult.NO_CLOUD_EVIDENCE)
+    ]
+    names = sorted({f.class_name for f in findings if f.result is ComparisonResult.NOT_COMPARABLE})
+    return f"; new, with nothing to compare with: {', '.join(names)} ({'; '.join(shown)})" if names else ""
 
 
 @dataclass(frozen=True)

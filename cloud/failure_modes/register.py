@@ -23,6 +23,7 @@ from cloud.failure_modes.rules import (
     misdetection_rate,
     next_status,
     recall_of,
+    unobserved_mode,
 )
 from cloud.settings import FailureModeSettings
 from cloud.store.mode_store import ModeStore
@@ -67,7 +68,7 @@ class ModeRegister:
         modes: ModeStore,
         releases: ReleaseStore,
         settings: FailureModeSettings,
-        taxonomy: Taxonomy,
+        taxonomy: Callable[[], Taxonomy],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reports, self._modes, self._releases = reports, modes, releases
@@ -75,6 +76,11 @@ class ModeRegister:
         self._lock = threading.Lock()
         self._snapshot: ModeSnapshot | None = None
         self._taken_at = 0.0
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The hazard classes of the deployment, as they are now."""
+        return self._taxonomy()
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -96,6 +102,14 @@ class ModeRegister:
                 return found
         raise NotKnown(f"failure mode {mode[:80]!r} is not known; `blindspot failures list` shows them")
 
+    def mode_to_generate(self, mode: str) -> FailureMode:
+        """The same, or a mode without evidence, for a cold start. Raises `ConfigurationError`."""
+        found = next((one for one in self.snapshot().modes if one.key.id == mode), None)
+        if found is not None:
+            return found
+        state = self._modes.states().get(mode) or ModeState(mode, ModeStatus.OPEN, self._now())
+        return unobserved_mode(ModeKey.parse(mode), self.taxonomy, state)
+
     def target(self, mode: FailureMode) -> float:
         """The recall that the lower bound of the mode's estimated recall must exceed to close it."""
         return self._settings.target(_class_of(mode.key, mode.state))
@@ -115,6 +129,11 @@ class ModeRegister:
             return latest.digest
         running = Counter(h.heartbeat.model_digest for h in self._reports.heartbeats())
         return next((digest for digest, _ in running.most_common() if digest), None)
+
+    def detected_classes(self, model: str | None) -> tuple[str, ...]:
+        """Names of the classes of a released model; empty for one that this cloud did not release."""
+        found = next((one for one in self._releases.releases() if one.digest == model), None)
+        return tuple(found.description.get("class_names", ())) if found else ()
 
     def prototypes(self) -> list[FleetPrototype]:
         """Fleet prototypes in the embedding of the newest service release, else of the newest prototype."""
@@ -229,7 +248,7 @@ class ModeRegister:
         found = self.mode(mode)
         if found.key.class_name != UNKNOWN_CLASS:
             raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
-        self._taxonomy.index(class_name)
+        self.taxonomy.index(class_name)
         state = self._modes.states().get(mode) or found.state
         self._put(replace(state, assigned_class=class_name))
         return self.mode(mode)
@@ -252,7 +271,7 @@ class ModeRegister:
         modes = find_failure_modes(
             rows,
             recall,
-            taxonomy=self._taxonomy,
+            taxonomy=self.taxonomy,
             in_service=in_service,
             states=self._modes.states(),
         )

@@ -213,6 +213,27 @@ def _mode(
     )
 
 
+def unobserved_mode(key: ModeKey, taxonomy: Taxonomy, state: ModeState) -> FailureMode:
+    """A mode without evidence: of a class that no camera has detected or missed yet."""
+    return FailureMode(
+        key=key,
+        count=0,
+        count_in_service=0,
+        sites=(),
+        cameras=(),
+        sources={},
+        geometry=(),
+        first_seen_utc=state.since,
+        first_model="",
+        last_seen_utc=state.since,
+        frequency_per_hour=0.0,
+        severity=taxonomy.severity(key.class_name),
+        recall=RecallEstimate(0, 0, {}),
+        rate=None,
+        state=state,
+    )
+
+
 def _severity(taxonomy: Taxonomy, class_name: str) -> int:
     """Severity of the class; a class of another taxonomy (an old report) counts as unknown."""
     return taxonomy.severity(class_name if class_name in taxonomy.names else UNKNOWN_CLASS)

@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 from cloud.detector.model_files import ModelFiles
+from cloud.detector.weights import read_weights
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.store.release_store import ReleaseStore
 from messaging.releases import Role
+from messaging.taxonomy import Taxonomy
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +50,14 @@ def release_first_model(
     )
     logger.info("the first %s, %s, is released", role, digest[:12])
     return digest
+
+
+def described(weights: Path, taxonomy: Taxonomy, copy: Path) -> Path:
+    """The weights file, or a copy that describes its classes as this deployment does, if that differs."""
+    found = read_weights(weights)
+    before = found.card.taxonomy.classes
+    classes = tuple(taxonomy.hazard(c.name) if c.name in taxonomy.names else c for c in before)
+    if classes == before:
+        return weights
+    found.with_card(classes=classes).write(copy)
+    return copy

@@ -81,10 +81,13 @@ def thresholds_as_precise(
     of 0.8. The margin (up to a precision of 0.95) allows for a lower precision on images other than those
     that thresholds were chosen on. With `again`, the parent's thresholds were chosen on these same images, so
     none has to rise for the margin. A class of which the parent reports fewer than 30 boxes keeps its
-    threshold.
+    threshold; one that the parent lacks gets the best threshold if there are enough true boxes of it.
     """
     own, before = rankings([detector, parent], labelled)
-    chosen = dict(parent.description.thresholds)
+    chosen = {**detector.description.thresholds, **parent.description.thresholds}
+    for name in own.keys() - before.keys():
+        if own[name].truths >= FEWEST_TRUTHS:
+            chosen[name] = best_threshold(own[name], PRECISION_FLOOR)
     for name, threshold in parent.description.thresholds.items():
         reported = before[name].reported(threshold)
         if reported >= FEWEST_REPORTED:

@@ -22,6 +22,7 @@ from torch import Tensor
 from cloud.data.empty_streets import empty_streets
 from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.detector.bundle_export import bundle_bytes, export_bundle
+from cloud.detector.head_growth import grown
 from cloud.detector.ultralytics.network import YoloNetwork, network_of
 from cloud.detector.weights import (
     BUNDLE_FILE,
@@ -53,6 +54,7 @@ from cloud.training.plan import (
     write_result,
 )
 from edge.vision.onnx_detector import OnnxDetector
+from messaging.hazard_classes import HazardClass
 from synth.torch_device import choose_device
 
 WEIGHT_DECAY = 5e-4
@@ -112,12 +114,17 @@ def fit(
     recipe: Recipe,
     *,
     report: Path,
+    classes: Sequence[HazardClass] = (),
 ) -> tuple[DetectorWeights, tuple[float, ...]]:
-    """Train on samples in memory. Returns the new weights and the mean loss of each epoch."""
+    """Train on samples in memory. Returns the new weights and the mean loss of each epoch.
+
+    With `classes`, the head grows by those that the weights do not have.
+    """
+    start = grown(weights, classes) if classes else weights
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     network = network_of(
-        weights,
+        start,
         frozen_layers=recipe.frozen_layers,
         keep_statistics=recipe.keep_statistics,
         device=choose_device(recipe.device, recipe.precision),
@@ -144,15 +151,20 @@ def fit(
     average.copy_to(network)
     retrained = recipe.frozen_layers < EMBEDDING_LAYERS
     embedder = weights.embedding_layers if retrained else weights.embedder
-    return replace(weights, tensors=_interpolated(weights, network, recipe), embedder=embedder), tuple(losses)
+    return replace(start, tensors=_interpolated(weights, network, recipe), embedder=embedder), tuple(losses)
 
 
 def _interpolated(parent: DetectorWeights, tuned: YoloNetwork, recipe: Recipe) -> dict[str, Floats]:
-    """The tuned tensors interpolated with the parent's by `parent_weight`; frozen layers are the parent's."""
-    moved = {
-        name: half_exact(value + np.float32(recipe.parent_weight) * (parent.tensors[name] - value))
-        for name, value in tuned.tensors().items()
-    }
+    """The tuned tensors interpolated with the parent's by `parent_weight`; frozen layers are the parent's.
+
+    Outputs that the parent does not have stay as tuned.
+    """
+    moved = tuned.tensors()
+    for name, value in moved.items():
+        before = parent.tensors[name]
+        own = value[: len(before)] if before.shape != value.shape else value
+        own += np.float32(recipe.parent_weight) * (before - own)
+        moved[name] = half_exact(value)
     return moved | parent.first_layers(recipe.frozen_layers)
 
 
@@ -214,7 +226,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
     cv2.setNumThreads(1)
     parent = read_weights(plan.parent)
     real, synthetic = _load(plan, parent.card)
-    trained, losses = fit(parent, real, synthetic, recipe, report=out / PROGRESS_FILE)
+    trained, losses = fit(parent, real, synthetic, recipe, report=out / PROGRESS_FILE, classes=plan.classes)
     trained = trained.with_card(name=plan.name, parent_digest=parent.digest)
     trained = calibrated(trained, parent, plan.calibration, recipe)
     weights_digest = trained.write(out / WEIGHTS_FILE)
@@ -235,10 +247,10 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
 def _load(plan: TrainingPlan, card: WeightsCard) -> tuple[list[Sample], list[Sample]]:
     """Real samples, and those made for the campaign: generated images and hazard-free streets."""
 
+    names = tuple(one.name for one in plan.classes) or card.class_names
+
     def samples(labelled: Iterable[LabelledImage], *, keeps_weather: bool) -> list[Sample]:
-        return load_samples(
-            labelled, card.class_names, card.input_width, card.input_height, keeps_weather=keeps_weather
-        )
+        return load_samples(labelled, names, card.input_width, card.input_height, keeps_weather=keeps_weather)
 
     real = samples(_opened((*plan.replay, *plan.public)), keeps_weather=False)
     made = itertools.chain(_opened(plan.synthetic), empty_streets(plan.streets, plan.backgrounds))

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
 from messaging.errors import FileFault
+from messaging.hazard_classes import HazardClass
 from messaging.reports import ExecutionProvider
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
@@ -114,6 +115,7 @@ class TrainingPlan:
         streets: number of hazard-free street images to add.
         backgrounds: folder to take them from; None draws them.
         calibration: folders to choose thresholds on; none keeps the parent's thresholds.
+        classes: those of the result: the parent's, then new ones; none keeps the parent's.
     """
 
     parent: Path
@@ -125,6 +127,7 @@ class TrainingPlan:
     streets: int = 0
     backgrounds: Path | None = None
     calibration: tuple[Path, ...] = ()
+    classes: tuple[HazardClass, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.replay:

@@ -181,7 +181,9 @@ class EvidenceCollector:
         return float(thresholds_of(self.description).min()) * self.rules.weak_ratio
 
     def describe(self, description: BundleDescription) -> None:
-        """Use another bundle of the same classes; places reported for the old one are forgotten."""
+        """Use another bundle; places reported for the old one are forgotten, after a downgrade tracks too."""
+        if len(description.class_names) < len(self.description.class_names):
+            self._weak_tracker.end()
         self.description = description
         self._weak_tracker.describe(weakened(description, self.rules))
         self._places.clear()

@@ -70,6 +70,19 @@ class HazardRules:
     zones: tuple[Zone, ...] = ()
     open_events: Sequence[HazardEvent] = ()
     _events: list[_Event] = field(default_factory=list, init=False)
+    _kinds: tuple[HazardClass, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        self._kinds = self.description.taxonomy.classes
+
+    def follow(self, description: BundleDescription) -> None:
+        """Use the rules of another bundle from now on; one of them has the other's classes first.
+
+        Events of a class that it does not have end by the rule that they had.
+        """
+        self.description = description
+        kinds = description.taxonomy.classes
+        self._kinds = kinds + self._kinds[len(kinds) :]
 
     def observe(self, update: TrackUpdate, view: CameraView, model_digest: Digest) -> list[HazardEvent]:
         """Reports of the events that one frame opened, changed or closed."""
@@ -127,7 +140,7 @@ class HazardRules:
         return closed
 
     def _class(self, class_id: int) -> HazardClass:
-        return self.description.taxonomy.classes[class_id]
+        return self._kinds[class_id]
 
     def _rule(self, class_id: int) -> HazardRule:
         return self._class(class_id).rule
@@ -215,7 +228,7 @@ class HazardRules:
         return HazardEvent(
             event=event.id,
             camera=self.camera,
-            class_name=self.description.class_names[event.class_id],
+            class_name=self._class(event.class_id).name,
             state=state,
             severity=event.severity,
             confidence=event.confidence,

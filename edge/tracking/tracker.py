@@ -147,7 +147,7 @@ class ByteTracker:
         self.describe(description)
 
     def describe(self, description: BundleDescription) -> None:
-        """Use the thresholds of another bundle of the same classes from now on; tracks are kept."""
+        """Use the thresholds of another bundle from now on; tracks are kept, so it has their classes."""
         self._high = thresholds_of(description)
         low = np.maximum(self._high * self._settings.low_ratio, self._settings.low_floor)
         self._low = np.minimum(low, self._high).astype(np.float32)

@@ -183,9 +183,25 @@ def check_eligible(
             "an older version needs an order with `downgrade`",
             SwapReason.OLDER_VERSION,
         )
-    wanted = place.taxonomy_digest or (state.active.taxonomy_digest if state.active else None)
-    if not teacher and wanted not in (None, manifest.taxonomy_digest):
+    if teacher:
+        return
+    if place.taxonomy_digest not in (None, manifest.taxonomy_digest):
         raise TrustError(f"release {short} has other classes than this site", SwapReason.WRONG_CLASSES)
+    if state.active is not None and not _continues(state.active.class_names, manifest, order):
+        raise TrustError(
+            f"release {short} has the classes {', '.join(manifest.class_names)}; the model in service has "
+            f"{', '.join(state.active.class_names)}, which must come first and in this order",
+            SwapReason.WRONG_CLASSES,
+        )
+
+
+def _continues(names: tuple[str, ...], manifest: ReleaseManifest, order: RolloutOrder) -> bool:
+    """Whether a release has these classes first, so that class indices keep their meaning.
+
+    A downgrade may go back to a model from before the last ones were added.
+    """
+    longer = manifest.class_names[: len(names)] == names
+    return longer or (order.downgrade and names[: len(manifest.class_names)] == manifest.class_names)
 
 
 def read_checked(path: Path, manifest: ReleaseManifest) -> bytes:

@@ -75,15 +75,18 @@ class ShadowRun:
             clock: seconds, for latencies.
 
         Raises:
-            ConfigurationError: the models do not have the same classes.
+            ConfigurationError: the candidate does not have the incumbent's classes first.
         """
-        if candidate.description.taxonomy_digest != incumbent.taxonomy_digest:
-            raise ConfigurationError("a shadow run needs the same classes in incumbent and candidate")
+        names = candidate.description.class_names
+        if names[: len(incumbent.class_names)] != incumbent.class_names:
+            raise ConfigurationError(
+                "a shadow run needs the incumbent's classes in the candidate, first and in the same order"
+            )
         self.candidate_digest = candidate.digest
         self.incumbent_digest = incumbent_digest
         self._candidate = candidate
         self._descriptions = (incumbent, candidate.description)
-        self._class_names = incumbent.class_names
+        self._class_names = names
         self.teacher = teacher
         self._clock = clock
         self._lock = threading.Lock()
@@ -244,9 +247,11 @@ class _TwoModels:
         self, models: tuple[BundleDescription, BundleDescription], tracking: TrackerSettings
     ) -> None:
         first, second = models
-        lower = {name: min(first.thresholds[name], second.thresholds[name]) for name in first.class_names}
+        lower = {
+            name: min(limit, first.thresholds.get(name, 1.0)) for name, limit in second.thresholds.items()
+        }
         self._nms_iou = first.nms_iou
-        self._tracker = ByteTracker(first.model_copy(update={"thresholds": lower}), tracking)
+        self._tracker = ByteTracker(second.model_copy(update={"thresholds": lower}), tracking)
         self._support = RecallCounter(models=2)
         self._confirming_frames = 1 if tracking is SINGLE_IMAGE else CONFIRMING_FRAMES
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from messaging.hazard_classes import HazardClass
 from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
+from synth.street.values import DRAWN_CLASSES
 
 
 class Medium(StrEnum):
@@ -68,6 +69,11 @@ def prompt_for(
 def _words(phrases: list[str]) -> set[str]:
     return {word for phrase in phrases for word in re.findall(r"[a-z]+", phrase)}
 
+
+GENERATOR_PHRASES = frozenset(
+    phrase for name in DRAWN_CLASSES for phrase in DEFAULT_TAXONOMY.hazard(name).words
+)
+"""What the bundled small Stable Diffusion has seen; of others its text encoder knows the words at most."""
 
 VOCABULARY: tuple[str, ...] = tuple(
     sorted(

@@ -41,7 +41,17 @@ FLOORS = {
         *("selection", "progress", "journal", "speed", "contact_sheet", "run", "small_sd", "experiments"),
     ),
     "cloud": (
-        *("errors", "metrics", "settings", "module_runs", "background", "console", "store", "migrations"),
+        *(
+            "errors",
+            "metrics",
+            "settings",
+            "class_register",
+            "module_runs",
+            "background",
+            "console",
+            "store",
+            "migrations",
+        ),
         *("data", "detector", "evaluation", "training", "starting_detector", "failure_modes", "fleet"),
         *("campaigns", "api", "doctor", "generator_trial", "app", "demo", "cli"),
     ),

@@ -7,11 +7,13 @@ import pytest
 from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_generate, synthesis_order
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
-from cloud.failure_modes.rules import FailureMode, find_failure_modes
+from cloud.failure_modes.rules import FailureMode, ModeKey, find_failure_modes, unobserved_mode
 from cloud.settings import SynthesisSettings
-from cloud.store.records import CampaignPlan
+from cloud.store.records import CampaignPlan, ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow
-from messaging.taxonomy import DEFAULT_TAXONOMY, RegionBin, SizeBin
+from messaging.hazard_classes import HazardClass
+from messaging.reports import ErrorKind
+from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, RegionBin, SizeBin
 from synth.order import SynthesisOrder
 from tests.support.cloud.mode_rows import NIGHT, misdetection_row
 from tests.support.cloud.sample_reports import EMBEDDING
@@ -40,6 +42,7 @@ def order(
         plan=plan or CampaignPlan((found.key.id,), 20),
         campaign=campaign,
         settings=SynthesisSettings(),
+        taxonomy=DEFAULT_TAXONOMY,
     )
 
 
@@ -91,3 +94,32 @@ def test_a_mode_of_unknown_class_needs_a_class_first() -> None:
     assert class_to_generate(unknown, "smoke") == "smoke"
     with pytest.raises(CampaignRefused, match="assign a class to it first"):
         class_to_generate(unknown, None)
+
+
+TREE = HazardClass(name="fallen_tree_or_branch_across_the_road_x", severity=4, words=("a fallen tree",))
+LONGER = DEFAULT_TAXONOMY.extended([TREE])
+
+
+def unobserved(condition: str) -> FailureMode:
+    key = ModeKey(TREE.name, Condition.parse(condition), ErrorKind.MISSED)
+    return unobserved_mode(key, LONGER, ModeState(key.id, ModeStatus.OPEN, 0))
+
+
+def test_an_order_without_evidence_has_words_and_sizes_and_leaves_the_place_to_the_class() -> None:
+    made = [
+        synthesis_order(
+            unobserved(condition),
+            class_name=TREE.name,
+            prototype=None,
+            plan=CampaignPlan(("a", "b"), 20),
+            campaign=ULID_A,
+            settings=SynthesisSettings(),
+            taxonomy=LONGER,
+        )
+        for condition in ("day-clear", "day-rain")
+    ]
+    assert [one.hazard for one in made] == [TREE, TREE]
+    assert {g.region for g in made[0].geometry} == {RegionBin.UNKNOWN}
+    assert made[0].taxonomy == LONGER
+    assert made[0].order != made[1].order, "long names are cut, but not to the same"
+    assert unobserved("day-clear").severity == 4

@@ -10,13 +10,16 @@ from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, campaign_requirements
 from cloud.data.empty_streets import empty_streets
 from cloud.data.roles import DataRole
-from cloud.errors import NotNow
+from cloud.errors import CloudError, NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
+from messaging.hazard_classes import HazardClass
 from messaging.resources import (
+    AddedClasses,
     CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
+    ClassesResource,
     RequirementResource,
 )
 from messaging.taxonomy import Light
@@ -145,3 +148,54 @@ def test_a_generator_or_judge_that_is_gone_refuses_the_start(settings: CloudSett
             client.send("POST", "campaigns", CampaignResource, CampaignRequest(modes=(MODE,)))
     assert f"{generator}" in str(caught.value)
     assert f"{reference} does not exist; correct synthesis.reference_weights" in str(caught.value)
+
+
+def add_class(client: RemoteCloud, name: str, *words: str) -> ClassesResource:
+    added = AddedClasses(classes=(HazardClass(name=name, severity=4, words=words),))
+    return client.send("POST", "classes", ClassesResource, added)
+
+
+def cold_start(name: str, *conditions: str) -> CampaignRequest:
+    return CampaignRequest(cold_start=name, conditions=conditions, count=3)
+
+
+def test_a_cold_start_is_planned_from_words_for_a_class_without_evidence(cloud: RunningCloud) -> None:
+    with cloud.client() as client:
+        found = add_class(client, "fallen_tree", "a fallen tree")
+        assert found.classes[-1].name == "fallen_tree"
+        assert "fallen_tree" not in found.detected
+        plan = client.send(
+            "POST", "campaigns/plan", CampaignPlanResource, cold_start("fallen_tree", "night-rain", "day-fog")
+        )
+        assert plan.modes == ("fallen_tree.night-rain.missed", "fallen_tree.day-fog.missed")
+        assert [(o.class_name, o.condition, o.count) for o in plan.orders] == [
+            ("fallen_tree", "night-rain", 3),
+            ("fallen_tree", "day-fog", 3),
+        ]
+        needs = {one.name: one for one in plan.requirements}
+        words = needs["words for fallen_tree"]
+        assert (words.met, words.needed) == (False, True)
+        assert words.detail == (
+            "the bundled generator was not trained on 'a fallen tree'; set synthesis.generator to a Stable "
+            "Diffusion inpainting model"
+        )
+        assert not needs["a model that knows fallen_tree"].needed
+        with pytest.raises(NotNow, match="was not trained on 'a fallen tree'"):
+            client.send("POST", "campaigns", CampaignResource, cold_start("fallen_tree"))
+        usual = client.send("POST", "campaigns/plan", CampaignPlanResource, cold_start("fallen_tree"))
+        assert [o.condition for o in usual.orders] == ["day-clear", "day-rain", "night-clear", "night-rain"]
+
+
+def test_a_cold_start_that_makes_no_sense_is_refused_in_one_sentence(cloud: RunningCloud) -> None:
+    with cloud.client() as client:
+        for request, sentence in (
+            (cold_start("volcano"), "hazard class 'volcano' is unknown.*add it with `blindspot classes add`"),
+            (cold_start("fire", "night-hail"), "condition 'night-hail' is not LIGHT-WEATHER"),
+            (CampaignRequest(cold_start="fire", modes=(MODE,)), "name no failure modes with it"),
+            (CampaignRequest(modes=(MODE,), conditions=("day-fog",)), "for a cold start only"),
+        ):
+            with pytest.raises(CloudError, match=sentence):
+                client.send("POST", "campaigns/plan", CampaignPlanResource, request)
+        with pytest.raises(CloudError, match="must be distinct, but 'fire' is there 2 times"):
+            add_class(client, "fire", "a big fire")
+        assert client.page("campaigns", CampaignResource) == []

@@ -1,5 +1,7 @@
 """Which candidate may be released for trial and which for service, in tables of cases."""
 
+import re
+
 import pytest
 
 from cloud.evaluation.evaluate import Evaluation, Tally
@@ -168,3 +170,59 @@ def test_every_target_must_gain() -> None:
 def test_an_insignificant_loss_elsewhere_is_no_harm() -> None:
     report = _shadow(("smoke", NIGHT, 60, 15, 40, 0, 0), ("fire", DAY, 50, 45, 42, 1, 2))
     assert service_verdict([report], {TARGET}, PromotionSettings()).outcome is Outcome.PASS
+
+
+NEW = Target("fallen_tree", DAY)
+
+
+@pytest.mark.parametrize(
+    ("cell", "outcome", "phrase"),
+    [
+        (("fallen_tree", "day-clear", 5, 12, 1), Outcome.PASS, r"fallen_tree \(recall 5/12; false alarms"),
+        (("fallen_tree", "day-clear", 0, 0, 0), Outcome.PASS, "recall not measured; false alarms .* 0/100"),
+        (("fallen_tree", "day-clear", 0, 12, 0), Outcome.FAIL, "fallen_tree all recall 0/0 -> 0/12: worse"),
+        (("fallen_tree", "day-clear", 5, 12, 9), Outcome.FAIL, "false alarms per image 0/0 -> 9/100: worse"),
+    ],
+    ids=["found", "not in the holdout", "never found", "false alarms"],
+)
+def test_a_new_class_is_found_on_the_holdout_if_it_is_there_without_many_false_alarms(
+    cell: tuple[str, str, int, int, int], outcome: Outcome, phrase: str
+) -> None:
+    old = [("fire", "day-clear", 80, 100, 5), ("smoke", "night-clear", 10, 40, 5)]
+    verdict = trial_verdict(BEFORE, _evaluation(*old, cell), {NEW}, PromotionSettings(), {"fallen_tree"})
+    assert verdict.outcome is outcome
+    assert re.search(phrase, verdict.reason), verdict.reason
+
+
+def test_a_new_class_does_not_excuse_a_loss_of_an_old_one() -> None:
+    cells = [("fire", "day-clear", 60, 100, 5), ("smoke", "night-clear", 10, 40, 5)]
+    after = _evaluation(*cells, ("fallen_tree", "day-clear", 9, 12, 0))
+    verdict = trial_verdict(BEFORE, after, {NEW}, PromotionSettings(), {"fallen_tree"})
+    assert verdict.outcome is Outcome.FAIL
+    assert "fire" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("frames", "unsupported", "outcome", "phrase"),
+    [
+        (100, 0, Outcome.WAIT, "a new class needs 3000 frames in shadow, 100 were processed"),
+        (3000, 4, Outcome.PASS, r"nothing lost in shadow.*fallen_tree \(unconfirmed tracks per frame 4/3000"),
+        (3000, 100, Outcome.FAIL, "unconfirmed tracks per frame 0/0 -> 100/3000: worse"),
+    ],
+    ids=["too few frames", "quiet", "noisy"],
+)
+def test_a_new_class_passes_for_service_when_enough_frames_show_few_tracks_of_it(
+    frames: int, unsupported: int, outcome: Outcome, phrase: str
+) -> None:
+    tree = ("fallen_tree", DAY, 0, 0, 0, 0, unsupported)
+    report = _shadow(("smoke", NIGHT, 60, 30, 31, 0, 0), tree)
+    report = report.model_copy(update={"frames": frames})
+    verdict = service_verdict([report], {NEW}, PromotionSettings(), {"fallen_tree"})
+    assert verdict.outcome is outcome
+    assert re.search(phrase, verdict.reason), verdict.reason
+
+
+def test_a_target_of_an_old_class_must_gain_beside_a_new_class() -> None:
+    report = _shadow(("smoke", NIGHT, 60, 30, 30, 0, 0)).model_copy(update={"frames": 5000})
+    verdict = service_verdict([report], {TARGET, NEW}, PromotionSettings(), {"fallen_tree"})
+    assert verdict.outcome is Outcome.WAIT

@@ -65,7 +65,9 @@ def fleet(tmp_path: Path) -> Fleet:
     database, reports = open_store(tmp_path)
     campaigns, modes = CampaignStore(database), ModeStore(database)
     releases, settings = ReleaseStore(database), FailureModeSettings()
-    register = ModeRegister(reports, modes, releases, settings, DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200)
+    register = ModeRegister(
+        reports, modes, releases, settings, lambda: DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200
+    )
     return Fleet(reports, campaigns, modes, register)
 
 

@@ -149,9 +149,10 @@ def test_counts_add_up_over_the_run_and_cameras_are_counted_apart() -> None:
 
 
 def test_models_of_other_classes_are_not_compared() -> None:
-    other = FakeDetector(describe("new", ["cat"]), "b" * 64)
-    with pytest.raises(ConfigurationError, match="same classes"):
-        ShadowRun(other, describe("old"), "a" * 64)
+    for names in (["cat"], ["smoke", "fire", "pothole"], ["fire", "smoke"]):
+        other = FakeDetector(describe("new", names), "b" * 64)
+        with pytest.raises(ConfigurationError, match="incumbent's classes in the candidate, first"):
+            ShadowRun(other, describe("old"), "a" * 64)
 
 
 def test_the_largest_report_fits_into_a_message() -> None:

@@ -10,6 +10,7 @@ from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import taxonomy_of
 from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk, opened
+from tests.support.fake_detector import CLASSES
 from tests.support.release_fleet import NOW, Fleet
 
 
@@ -84,6 +85,32 @@ def test_a_release_with_other_classes_is_refused(fleet: Fleet) -> None:
     other = fleet.release("other", class_names=("cat", "dog"))
     fleet.order(other.digest)
     assert_refused(fleet, store, one, SwapReason.WRONG_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("names", "accepted"),
+    [
+        ((*CLASSES, "fallen_tree"), True),
+        (("fallen_tree", *CLASSES), False),
+        ((*CLASSES[:-1], "hole", "fallen_tree"), False),
+        (CLASSES[:-1], False),
+    ],
+    ids=["longer", "reordered", "renamed", "shorter"],
+)
+def test_a_release_may_add_classes_at_the_end_and_change_none(
+    fleet: Fleet, names: tuple[str, ...], accepted: bool
+) -> None:
+    store, one = in_service(fleet)
+    two = fleet.release("two", class_names=names)
+    fleet.order(two.digest)
+    if not accepted:
+        assert_refused(fleet, store, one, SwapReason.WRONG_CLASSES)
+        return
+    assert store.poll(NOW).action is Action.INSTALL
+    store.install(NOW)
+    store.commit(NOW)
+    fleet.order(one.digest, downgrade=True)
+    assert store.poll(NOW).action is Action.INSTALL
 
 
 def test_a_first_release_with_other_classes_than_the_site_is_refused(fleet: Fleet) -> None:

@@ -15,6 +15,7 @@ from cloud.api.auth import read_or_make_token
 from cloud.api.services import Services
 from cloud.campaigns.requirements import CampaignRequirements
 from cloud.campaigns.workflow import Campaigns
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
@@ -64,8 +65,13 @@ class FilledCloud:
         self._database = open_database(sqlite_url(self.folder.store))
         self.reports, self.rows = ReportStore(self._database), CampaignStore(self._database)
         releases, metrics = ReleaseStore(self._database), CloudMetrics()
+        classes = ClassRegister(settings)
         register = ModeRegister(
-            self.reports, ModeStore(self._database), releases, settings.failure_modes, settings.taxonomy
+            self.reports,
+            ModeStore(self._database),
+            releases,
+            settings.failure_modes,
+            lambda: classes.taxonomy,
         )
         services = Services(
             settings=settings,
@@ -85,6 +91,7 @@ class FilledCloud:
                 self.reports,
             ).of,
             metrics=metrics,
+            classes=classes,
         )
         token = read_or_make_token(self.folder.token)
         config = uvicorn.Config(
