@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-generate wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-generate photographs wire-format images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -93,6 +93,12 @@ evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source i
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
 	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
+
+photographs: $(STAMP)  ## the shipped detector on photographs and films of real hazards (REAL_DATA: their folder)
+	@if [ -d $(REAL_DATA)/hazards_licensed ]; then $(BIN)/python -m cloud.starting_detector.photograph_figures \
+	  --photographs $(REAL_DATA)/hazards --photographs $(REAL_DATA)/hazards_licensed --clips $(REAL_DATA)/clips \
+	  --out $(OUT)/figures/photographs.json; \
+	else echo "photographs is skipped: there are none in $(REAL_DATA)/hazards_licensed (set REAL_DATA)"; fi
 
 prototype-cosine: $(STAMP) $(STARTING)  ## how near released prototypes are to the mean without noise (some minutes)
 	$(BIN)/python -m synth.experiments.prototype_cosine $(STARTING) --out $(OUT)/figures/prototype_cosine.json

@@ -16,7 +16,7 @@ from cloud.data.datasets import DatasetRegister
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
 from cloud.settings import CloudSettings, DataFolder
-from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
+from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped, shipped_judge
 from cloud.store.database import inspected_database
 from edge.vision.runtime_package import runtime_package
 from messaging.cloud_address import read_token
@@ -125,7 +125,7 @@ def _detectors(settings: CloudSettings) -> Iterator[CheckResult]:
     named = {
         "starting detector": settings.starting_weights or shipped(STARTING_WEIGHTS),
         "first teacher": settings.teacher_weights or shipped(TEACHER_WEIGHTS),
-        "reference detector": settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS),
+        "reference detector": settings.synthesis.reference_weights or shipped_judge(),
     }
     for name, path in named.items():
         if path is not None:

@@ -25,7 +25,7 @@ from cloud.failure_modes.register import ModeRegister
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import ModuleRun, run_modules
 from cloud.settings import EvaluationSettings, SynthesisSettings
-from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
+from cloud.starting_detector import shipped_judge
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import SyntheticImage
 from messaging.runtime.atomic_files import write_atomically
@@ -110,7 +110,7 @@ class ImageStages:
         incumbent = work.campaign.plan.incumbent_digest
         if incumbent is not None:
             arguments += ["--detector", str(self.models.bundle(incumbent).absolute())]
-        reference_weights = self.settings.reference_weights or shipped(REFERENCE_WEIGHTS)
+        reference_weights = self.settings.reference_weights or shipped_judge()
         if reference_weights is not None:
             reference = self.models.export(reference_weights, work.stopping)
             arguments += ["--reference", str(self.models.bundle(reference).absolute())]

@@ -18,7 +18,7 @@ from cloud.errors import CampaignRefused
 from cloud.failure_modes.register import ModeRegister
 from cloud.failure_modes.rules import cannot_close
 from cloud.settings import CloudSettings
-from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
+from cloud.starting_detector import shipped_judge
 from cloud.store.records import CampaignPlan, CampaignStage
 from cloud.store.report_store import ReportStore
 from messaging.errors import BlindspotError
@@ -144,7 +144,7 @@ class CampaignRequirements:
                 )
 
     def _reference(self) -> Requirement:
-        path = self.settings.synthesis.reference_weights or shipped(REFERENCE_WEIGHTS)
+        path = self.settings.synthesis.reference_weights or shipped_judge()
         stage, name = CampaignStage.SYNTHESISE, "a reference detector"
         if path is None:
             remedy = (

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from cloud.api.client import RemoteCloud
+from cloud.data.labelled_images import open_labelled
+from cloud.data.roles import DataRole
 from cloud.demo.drawn.footage import camera_folder, truths
 from cloud.demo.drawn.truth import Key, true_metrics
 from cloud.demo.report import data_url
 from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
 from cloud.demo.script import CAMERAS, SITES, FootagePhase
 from cloud.detector.weights import BUNDLE_FILE
+from cloud.evaluation.evaluate import Tally, evaluate_all
 from cloud.settings import DataFolder
+from cloud.starting_detector.photograph_pack import PACK
+from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.resources import (
     CampaignResource,
@@ -27,6 +32,7 @@ from messaging.resources import (
 
 SAMPLES = 12
 NO_BOXES = Score(0, 0, 0)
+PHOTOGRAPHS = "photographs"
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,16 @@ def outcome(
         for (number, digest), campaign in zip(promoted, evidence.campaigns, strict=True)
         if digest is None
     ]
+    photographs: tuple[Row, ...] = ()
     if drawn:
         verified = [(number, digest) for number, digest in promoted if digest] or [(0, base_digest)]
-        rows = _rows(work, evidence, base_digest, verified[-1][1], verified[-1][0])
+        models = DataFolder(work / "cloud").models
+        detectors = [
+            OnnxDetector(models / digest / BUNDLE_FILE, threads=2)
+            for digest in (base_digest, verified[-1][1])
+        ]
+        rows = _rows(work, evidence, detectors, verified[-1][0])
+        photographs = photograph_rows(detectors, PACK / DataRole.HOLDOUT)
     else:
         rows = shadow_rows(evidence.comparison, frozenset(last.modes))
         notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")
@@ -77,6 +90,7 @@ def outcome(
         images=images_of(evidence),
         stages_s=stage_times(last),
         measured=measured,
+        photographs=photographs,
         failure_modes=tuple(mode.model_dump(mode="json") for mode in evidence.modes),
         samples=samples_of(DataFolder(work / "cloud").campaign(last.id)),
         notes=tuple(notes),
@@ -114,12 +128,12 @@ def _closed_by(campaign: CampaignResource) -> set[str]:
     return closed if campaign.state == "done" else set()
 
 
-def _rows(work: Path, evidence: CloudState, base: str, candidate: str, round_number: int) -> tuple[Row, ...]:
-    models = DataFolder(work / "cloud").models
+def _rows(
+    work: Path, evidence: CloudState, detectors: Sequence[Detector], round_number: int
+) -> tuple[Row, ...]:
     footage = [
         pair for camera in CAMERAS for pair in truths(work, camera.name, FootagePhase.VERIFY, round_number)
     ]
-    detectors = [OnnxDetector(models / digest / BUNDLE_FILE, threads=2) for digest in (base, candidate)]
     before, after = true_metrics(detectors, footage)
     targets = {name for campaign in evidence.campaigns for name in campaign.modes}
     estimates = _estimates(evidence)
@@ -138,6 +152,23 @@ def _rows(work: Path, evidence: CloudState, base: str, candidate: str, round_num
         for key in keys
         if before.boxes.get(key, NO_BOXES).truth
     )
+
+
+def photograph_rows(detectors: Sequence[Detector], folder: Path) -> tuple[Row, ...]:
+    """Both detectors on labelled photographs, one row a class that has true boxes."""
+    before, after = evaluate_all(detectors, open_labelled(folder))
+    found = [
+        (name, before.of_class(name), after.of_class(name)) for name in detectors[0].description.class_names
+    ]
+    return tuple(
+        Row(name, PHOTOGRAPHS, False, _score(one), _score(other))
+        for name, one, other in found
+        if one is not None and one.truths
+    )
+
+
+def _score(tally: Tally | None) -> Score:
+    return NO_BOXES if tally is None else Score(tally.truths, tally.true_positives, tally.false_positives)
 
 
 def shadow_rows(comparison: Iterable[ComparisonResource], targets: frozenset[str]) -> tuple[Row, ...]:

@@ -56,6 +56,8 @@ def _page(result: DemoResult, figures: Sequence[Figure], introduction: str) -> s
         + "".join(f"<p><em>{escape(note)}</em></p>" for note in result.notes)
         + "<h2>Before and after</h2>"
         + _rows(result.rows)
+        + ("<h2>Photographs that no model has learned from</h2>" + _rows(result.photographs))
+        * bool(result.photographs)
         + "<h2>Figures</h2>"
         + _figures(figures)
         + "<h2>Messages sent by each site</h2>"

@@ -148,13 +148,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The data of the report and of the figures."""
+    """The data of the report and of the figures. `photographs`: rows of photographs never trained on."""
 
     rows: tuple[Row, ...]
     sites: tuple[SiteBytes, ...]
     images: Images
     stages_s: dict[str, float]
     measured: Measured
+    photographs: tuple[Row, ...] = ()
     failure_modes: tuple[dict[str, Any], ...] = ()
     samples: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
@@ -188,6 +189,13 @@ def figures_of(result: DemoResult) -> list[Figure]:
         ),
         Figure(
             "worst_precision_change_points", _worst([r.precision_change for r in rows]), "points", ">= -3"
+        ),
+        Figure(
+            "worst_photograph_recall_change_points",
+            _worst([row.recall_change for row in result.photographs]),
+            "points",
+            ">= -2",
+            n=sum(row.after.truth for row in result.photographs),
         ),
         Figure("estimated_vs_true_recall_points", max(errors, default=None), "points", "<= 8", n=len(errors)),
         Figure("uplink_to_footage", footage_fraction, "ratio", "<= 0.001"),

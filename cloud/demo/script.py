@@ -87,6 +87,7 @@ class DemoProfile:
     replay_images: int = 320
     calibration_images: int = 720
     holdout_images: int = 720
+    photographs: int = 150
     empty_images: int = 100
     epochs: int = 9
     best_of: int = 1
@@ -121,6 +122,7 @@ TINY = DemoProfile(
     replay_images=24,
     calibration_images=12,
     holdout_images=10,
+    photographs=6,
     empty_images=6,
     epochs=1,
     verify_s=20.0,

@@ -11,7 +11,9 @@ from messaging.figures import Figure
 
 def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> None:
     """Print the result as tables and lines; every figure with its target."""
-    console.print(_before_after(result.rows))
+    console.print(_before_after(result.rows, "Before → after"))
+    if result.photographs:
+        console.print(_before_after(result.photographs, "Photographs that no model has learned from"))
     if any(row.estimated_recall is not None for row in result.rows):
         console.print(_estimates(result.rows))
     if result.sites:
@@ -21,8 +23,8 @@ def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> Non
         console.print(line, highlight=False, markup=False)
 
 
-def _before_after(rows: Sequence[Row]) -> Table:
-    table = Table("class", "condition", "target", "recall", "precision", "boxes", title="Before → after")
+def _before_after(rows: Sequence[Row], title: str) -> Table:
+    table = Table("class", "condition", "target", "recall", "precision", "boxes", title=title)
     for row in rows:
         table.add_row(
             row.class_name,

@@ -1,10 +1,12 @@
 """`python -m cloud.starting_detector`: trains the shipped detectors again, from COCO weights and data.
 
-    python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards --work out/detectors
+    python -m cloud.starting_detector --coco yolo11n.pt --photographs data/hazards \
+        --photographs data/hazards_licensed --work out/detectors
 
-Draws the scenes, trains the starting and the reference detector, evaluates both on a world that neither was
-trained on, and writes the weights and `evaluations.json` into the work folder; with `--install` the weights
-replace the shipped ones. Finished parts are not made again.
+Draws the scenes, prepares the photographs, trains the detectors, evaluates each on a world that none was
+trained on, and writes the weights, the digests of the images that each learned from and `evaluations.json`
+into the work folder; with `--install` weights and digests replace the shipped ones. Finished parts are not
+made again.
 """
 
 import argparse
@@ -12,88 +14,173 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloud.data.labelled_images import open_labelled
-from cloud.detector.bundle_export import export_bundle
+from cloud.detector.bundle_export import bundle_bytes, export_bundle
 from cloud.detector.weights import read_weights
 from cloud.evaluation.evaluate import Evaluation, evaluate
-from cloud.starting_detector import REFERENCE_WEIGHTS, STARTING_WEIGHTS
-from cloud.starting_detector.coco import coco_start
+from cloud.starting_detector import JUDGE_WEIGHTS, REFERENCE_WEIGHTS, STARTING_WEIGHTS
+from cloud.starting_detector.coco import coco_start, untrained
 from cloud.starting_detector.embedding import with_public_basis
-from cloud.starting_detector.photographs import certain_photographs
+from cloud.starting_detector.learned_images import (
+    image_digests,
+    learned_list,
+    require_disjoint,
+    write_digests,
+)
+from cloud.starting_detector.photograph_folders import training_folder
+from cloud.starting_detector.photographs import (
+    SOURCES,
+    TRAIN,
+    Photograph,
+    read_photographs,
+)
 from cloud.starting_detector.scenes import (
     BASE_CALIBRATION,
     BASE_TRAINING,
     HOLDOUT,
+    JUDGE_CALIBRATION,
+    JUDGE_TRAINING,
     REFERENCE_CALIBRATION,
     REFERENCE_TRAINING,
     SceneSet,
     draw_folder,
 )
+from cloud.starting_detector.thresholds import thresholds_for_both
 from cloud.training.plan import FIRST_TRAINING, Recipe, TrainingPlan, TrainingProgress, train
 from edge.vision.onnx_detector import OnnxDetector
-from messaging.runtime.program import configure_logging
+from messaging.runtime.program import configure_logging, exit_code_of
 
 logger = logging.getLogger(__name__)
 
 LICENCE = "AGPL-3.0-or-later"
-BASE_RECIPE = replace(FIRST_TRAINING, epochs=9, mosaic=0.4, seed=7)
+NO_STREETS = frozenset({"trash"})
+"""Photographs of the inside of a collection truck, full of bags: no threshold is chosen on them."""
+START_RECIPE = replace(FIRST_TRAINING, epochs=10, mosaic=0.3, seed=7)
 REFERENCE_RECIPE = replace(FIRST_TRAINING, epochs=10, frozen_layers=0, seed=11)
+JUDGE_RECIPE = replace(FIRST_TRAINING, epochs=40, frozen_layers=0, seed=13)
 
 
 @dataclass(frozen=True)
 class ShippedDetector:
-    """How to train one of the shipped detectors."""
+    """How to train one of the shipped detectors.
+
+    Attributes:
+        photographs: which photographs of the split `train` it learns from. No two detectors share one.
+        from_coco: whether it starts from the COCO weights; if not, from random ones of `architecture`.
+    """
 
     name: str
+    shipped: Path
     training: SceneSet
     calibration: SceneSet
     recipe: Recipe
-    photographs: bool
-    shipped: Path
+    photographs: Callable[[Photograph], bool]
+    from_coco: bool = True
+    architecture: str = "yolo11n"
 
 
 DETECTORS = (
-    ShippedDetector("street-start", BASE_TRAINING, BASE_CALIBRATION, BASE_RECIPE, True, STARTING_WEIGHTS),
+    ShippedDetector(
+        "street-start",
+        STARTING_WEIGHTS,
+        BASE_TRAINING,
+        BASE_CALIBRATION,
+        START_RECIPE,
+        photographs=lambda p: not p.for_thresholds,
+    ),
     ShippedDetector(
         "street-reference",
+        REFERENCE_WEIGHTS,
         REFERENCE_TRAINING,
         REFERENCE_CALIBRATION,
         REFERENCE_RECIPE,
-        False,
-        REFERENCE_WEIGHTS,
+        photographs=lambda _: False,
+    ),
+    ShippedDetector(
+        "street-judge",
+        JUDGE_WEIGHTS,
+        JUDGE_TRAINING,
+        JUDGE_CALIBRATION,
+        JUDGE_RECIPE,
+        photographs=lambda p: p.for_thresholds and SOURCES[p.source].certain,
+        from_coco=False,
+        architecture="yolov8n",
     ),
 )
 
 
-def start(coco: Path, work: Path, *, new_basis: bool) -> None:
-    """Write the weights that both detectors are trained from, once."""
-    path = work / "start.safetensors"
+@dataclass(frozen=True)
+class Inputs:
+    """What the command was given.
+
+    Attributes:
+        work: folder for all intermediate files.
+        parent: the starting detector is trained on from these weights instead of from COCO's.
+        seed: of the copies of the photographs.
+    """
+
+    coco: Path
+    work: Path
+    parent: Path | None = None
+    seed: int = 0
+    photographs: tuple[Photograph, ...] = ()
+    threads: int = 2
+    new_basis: bool = False
+
+
+def start(detector: ShippedDetector, inputs: Inputs) -> Path:
+    """Write the weights that a detector is trained from, once. Returns the file."""
+    if detector.from_coco and inputs.parent is not None:
+        return inputs.parent
+    path = inputs.work / f"{'start' if detector.from_coco else detector.architecture}.safetensors"
     if not path.exists():
-        weights = read_weights(coco_start(coco, work / "coco.safetensors", licence=LICENCE))
-        (with_public_basis(weights) if new_basis else weights).write(path)
+        if detector.from_coco:
+            weights = read_weights(coco_start(inputs.coco, inputs.work / "coco.safetensors", licence=LICENCE))
+            (with_public_basis(weights) if inputs.new_basis else weights).write(path)
+        else:
+            with_public_basis(untrained(detector.architecture, licence=LICENCE)).write(path)
+    return path
 
 
-def make(detector: ShippedDetector, work: Path, photographs: Path | None, *, threads: int) -> Path:
+def make(detector: ShippedDetector, inputs: Inputs) -> Path:
     """Train one detector, unless its folder has a finished training. Returns its weights file."""
-    out = work / detector.name
+    out, work = inputs.work / detector.name, inputs.work
+    weights = out / "weights.safetensors"
     if not (out / "result.json").exists():
-        folders = [_drawn(detector.training, work / f"{detector.name}-training")]
-        public: tuple[Path, ...] = ()
-        if detector.photographs and photographs is not None:
-            public = (certain_photographs(photographs, work / "photographs"),)
+        drawn = _drawn(detector.training, work / f"{detector.name}-training")
+        learned = [p for p in inputs.photographs if detector.photographs(p)]
+        folder = work / f"{detector.name}-photographs"
+        calibration = _drawn(detector.calibration, work / f"{detector.name}-calibration")
         plan = TrainingPlan(
-            parent=work / "start.safetensors",
+            parent=start(detector, inputs),
             name=detector.name,
-            replay=tuple(folders),
-            public=public,
-            calibration=(_drawn(detector.calibration, work / f"{detector.name}-calibration"),),
-            recipe=replace(detector.recipe, threads=threads),
+            replay=(drawn,),
+            public=_photographs(learned, folder, inputs.seed),
+            calibration=(calibration,),
+            recipe=replace(detector.recipe, threads=inputs.threads),
         )
         train(plan, out, progress=_log_progress)
-    return out / "weights.safetensors"
+        if learned:
+            _choose_thresholds(weights, calibration, inputs)
+        images = [*(drawn / "images").iterdir(), *(p.path for p in learned)]
+        write_digests(learned_list(weights), image_digests(images))
+    return weights
+
+
+def _photographs(learned: Sequence[Photograph], folder: Path, seed: int) -> tuple[Path, ...]:
+    return (_once(folder, lambda: training_folder(learned, folder, seed=seed)),) if learned else ()
+
+
+def _choose_thresholds(path: Path, drawn: Path, inputs: Inputs) -> None:
+    """Replace the thresholds, chosen on drawn scenes alone, by those for drawn scenes and photographs."""
+    weights = read_weights(path)
+    kept = [p.file.open() for p in inputs.photographs if p.for_thresholds and p.source not in NO_STREETS]
+    detector = OnnxDetector(bundle_bytes(weights))
+    weights.with_card(thresholds=thresholds_for_both(detector, list(open_labelled(drawn)), kept)).write(path)
 
 
 def measure(weights: Path, work: Path) -> Evaluation:
@@ -103,14 +190,43 @@ def measure(weights: Path, work: Path) -> Evaluation:
     return evaluate(detector, open_labelled(_drawn(HOLDOUT, work / "holdout")))
 
 
-def main() -> None:
-    """Entry point."""
+def run(inputs: Inputs, names: Sequence[str], *, install: bool) -> None:
+    """Make, evaluate and perhaps install the detectors of these names."""
+    evaluations, lists = {}, []
+    for detector in (one for one in DETECTORS if one.name in names):
+        began = time.monotonic()
+        weights = make(detector, inputs)
+        logger.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
+        evaluations[detector.name] = json.loads(measure(weights, inputs.work).to_json())
+        lists.append(learned_list(weights))
+        if install:
+            shutil.copyfile(weights, detector.shipped)
+            shutil.copyfile(learned_list(weights), learned_list(detector.shipped))
+    require_disjoint(lists)
+    (inputs.work / "evaluations.json").write_text(json.dumps(evaluations, indent=1))
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cloud.starting_detector", description=__doc__)
     parser.add_argument("--coco", type=Path, required=True, help="yolo11n COCO weights (.pt)")
     parser.add_argument(
-        "--photographs", type=Path, help="the hazards data set; without it, drawn scenes only"
+        "--photographs",
+        type=Path,
+        action="append",
+        default=[],
+        help="a data set of photographs, may be repeated; without any, drawn scenes only",
     )
+    parser.add_argument(
+        "--only-certain",
+        action="store_true",
+        help="leave out sources whose licence only their uploader declares",
+    )
+    parser.add_argument("--parent", type=Path, help="train on from these weights instead of from COCO's")
+    parser.add_argument("--seed", type=int, default=0, help="of the copies of photographs (default 0)")
     parser.add_argument("--work", type=Path, required=True, help="folder for all intermediate files")
+    names = [detector.name for detector in DETECTORS]
+    parser.add_argument("--only", choices=names, action="append", help="this detector; may be repeated")
     parser.add_argument("--threads", type=int, default=2, help="threads for training (default 2)")
     parser.add_argument(
         "--new-basis",
@@ -118,25 +234,34 @@ def main() -> None:
         help="fit the embedding basis again; the small Stable Diffusion must then be trained again too",
     )
     parser.add_argument("--install", action="store_true", help="replace the shipped weights")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     configure_logging()
-    work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    start(arguments.coco, work, new_basis=arguments.new_basis)
-    evaluations = {}
-    for detector in DETECTORS:
-        began = time.monotonic()
-        weights = make(detector, work, arguments.photographs, threads=arguments.threads)
-        logger.info("%s: made in %.0f s", detector.name, time.monotonic() - began)
-        evaluations[detector.name] = json.loads(measure(weights, work).to_json())
-        if arguments.install:
-            shutil.copyfile(weights, detector.shipped)
-    (work / "evaluations.json").write_text(json.dumps(evaluations, indent=1))
+
+    def work() -> None:
+        given.work.mkdir(parents=True, exist_ok=True)
+        photographs = read_photographs(given.photographs, TRAIN, only_certain=given.only_certain)
+        inputs = Inputs(
+            given.coco,
+            given.work,
+            given.parent and given.parent.absolute(),
+            given.seed,
+            photographs,
+            given.threads,
+            given.new_basis,
+        )
+        run(inputs, given.only or names, install=given.install)
+
+    return exit_code_of(work)
+
+
+def _once(folder: Path, make_folder: Callable[[], Path]) -> Path:
+    """A folder whose index is written last: made unless it is there."""
+    return folder if (folder / "index.csv").exists() else make_folder()
 
 
 def _drawn(scenes: SceneSet, folder: Path) -> Path:
     """The scenes as a labelled folder, drawn once; the index is written last."""
-    return folder if (folder / "index.csv").exists() else draw_folder(scenes, folder)
+    return _once(folder, lambda: draw_folder(scenes, folder))
 
 
 def _log_progress(progress: TrainingProgress) -> None:
@@ -152,4 +277,4 @@ def _log_progress(progress: TrainingProgress) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,8 +1,8 @@
 """The drawn scenes on which the shipped detectors are trained, calibrated and evaluated.
 
 The starting detector is trained on clear days and some clear dusks of world BASE only: its blind spots are
-intended. The reference detector is trained on every condition of world REFERENCE. Campaigns choose thresholds
-on `CAMPAIGN_CALIBRATION`. World HOLDOUT is for evaluation only.
+intended. The reference detector is trained on every condition of world REFERENCE, the judge on those of world
+BACKGROUND. Campaigns choose thresholds on `CAMPAIGN_CALIBRATION`. World HOLDOUT is for evaluation only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,6 +38,8 @@ BASE_TRAINING = SceneSet(WorldName.BASE, BASE_CONDITIONS, 640, 0)
 BASE_CALIBRATION = SceneSet(WorldName.BASE, BASE_CONDITIONS, 120, 100_000)
 REFERENCE_TRAINING = SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 2520, 0)
 REFERENCE_CALIBRATION = SceneSet(WorldName.REFERENCE, DRAWN_CONDITIONS, 180, 100_000)
+JUDGE_TRAINING = SceneSet(WorldName.BACKGROUND, DRAWN_CONDITIONS, 2520, 700_000)
+JUDGE_CALIBRATION = SceneSet(WorldName.BACKGROUND, DRAWN_CONDITIONS, 180, 800_000)
 CAMPAIGN_CALIBRATION = tuple(
     SceneSet(world, DRAWN_CONDITIONS, 180, 400_000)
     for world in (WorldName.BASE, WorldName.BACKGROUND, WorldName.GENERATOR, WorldName.REFERENCE)

@@ -75,6 +75,7 @@ class DrawnScenario:
         arguments += ["--replay", str(self._profile.replay_images)]
         arguments += ["--calibration", str(self._profile.calibration_images)]
         arguments += ["--holdout", str(self._profile.holdout_images)]
+        arguments += ["--photographs", str(self._profile.photographs)]
         return ChildProcess(arguments, log=self._work / "drawing.log")
 
     def settings(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from cloud.detector.weights import (
     WeightsCard,
     half_exact,
     layer_of,
+    tap_channels,
 )
 from cloud.errors import WeightsRefused
 from synth.torch_device import CPU_FLOAT32, TorchDevice
@@ -194,6 +195,18 @@ def network_of(
     )
     network.load(weights.tensors)
     return network
+
+
+def untrained_weights(architecture: str, card: WeightsCard) -> DetectorWeights:
+    """Random weights of an architecture (from a fixed seed) with a basis of zeros, which is to be fitted.
+
+    Raises `WeightsRefused` for an unknown architecture.
+    """
+    torch.manual_seed(0)
+    tensors = YoloNetwork(architecture, len(card.class_names)).tensors()
+    channels = sum(tap_channels(tensors))
+    basis = EmbeddingBasis(np.zeros((1, channels), np.float32), np.zeros(1, np.float32), clip_norm=1.0)
+    return DetectorWeights(tensors, basis, replace(card, architecture=architecture))
 
 
 def start_from_checkpoint(path: Path, basis: EmbeddingBasis, card: WeightsCard) -> DetectorWeights:

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cloud.data.boxes import TrueBox
+from cloud.data.labelled_images import write_index, write_labelled
 from cloud.demo.outcome import (
     CloudState,
     images_of,
+    photograph_rows,
     promoted_model,
     rounds_in_a_row,
     samples_of,
@@ -17,8 +21,11 @@ from cloud.demo.outcome import (
     stage_times,
 )
 from cloud.demo.result import Score
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.resources import CampaignResource, ComparisonResource
+from messaging.taxonomy import Condition, Light
 from tests.support.cloud.demo_results import campaign, stage
+from tests.support.edge.tiny_bundles import tiny_bundle
 
 
 def verified(state: str, **status: str) -> CampaignResource:
@@ -55,6 +62,21 @@ def test_a_metric_of_a_stage_that_was_not_reached_is_none() -> None:
     assert stage_metric(campaign(), "roll_out", "frames_lost") == 0
     assert stage_metric(campaign(), "verify", "frames_lost") is None
     assert stage_metric(campaign(), "roll_out", "other") is None
+
+
+def test_photographs_are_compared_class_by_class_over_all_conditions(tmp_path: Path) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:32, 16:32, 2] = 255  # the tiny detector reports a red square as fire
+    for name in ("day", "night"):
+        write_labelled(tmp_path, name, image, [TrueBox("fire", (16.0, 16.0, 32.0, 32.0))], ["fire"])
+    write_index(
+        tmp_path,
+        [(f"{light}.jpg", f"{light} street", Condition(light)) for light in (Light.DAY, Light.NIGHT)],
+    )
+    seeing = OnnxDetector(tiny_bundle())
+    (row,) = photograph_rows([seeing, seeing], tmp_path)
+    assert (row.class_name, row.condition) == ("fire", "photographs")
+    assert row.before == row.after == Score(2, 2, 0)
 
 
 def test_images_of_all_campaigns_are_summed() -> None:

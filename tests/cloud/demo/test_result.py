@@ -12,6 +12,7 @@ NAMES = {
     "target_recall_gain_points",
     "worst_other_recall_change_points",
     "worst_precision_change_points",
+    "worst_photograph_recall_change_points",
     "estimated_vs_true_recall_points",
     "uplink_to_footage",
     "peak_memory_gb",
@@ -38,6 +39,7 @@ def test_every_figure_is_listed_and_an_unmeasured_one_does_not_hold() -> None:
     [
         ("target_recall_gain_points", 30.0),
         ("worst_other_recall_change_points", -4.0),
+        ("worst_photograph_recall_change_points", -5.0),
         ("estimated_vs_true_recall_points", 4.0),
         ("uplink_to_footage", 0.0001),
     ],

@@ -15,6 +15,7 @@ RESULT = DemoResult(
     images=Images(100, 80, {"no_difference": 5}),
     stages_s={"train": 90.0},
     measured=UNMEASURED,
+    photographs=(Row("smoke", "photographs", False, Score(20, 10, 1), Score(20, 9, 1)),),
 )
 
 
