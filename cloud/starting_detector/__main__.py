@@ -35,7 +35,7 @@ from cloud.starting_detector.photograph_folders import training_folder
 from cloud.starting_detector.photographs import (
     SOURCES,
     TRAIN,
-    Photograph,
+    HazardPhotograph,
     read_photographs,
 )
 from cloud.starting_detector.scenes import (
@@ -78,7 +78,7 @@ class ShippedDetector:
     training: SceneSet
     calibration: SceneSet
     recipe: Recipe
-    photographs: Callable[[Photograph], bool]
+    photographs: Callable[[HazardPhotograph], bool]
     from_coco: bool = True
     architecture: str = "yolo11n"
 
@@ -127,7 +127,7 @@ class Inputs:
     work: Path
     parent: Path | None = None
     seed: int = 0
-    photographs: tuple[Photograph, ...] = ()
+    photographs: tuple[HazardPhotograph, ...] = ()
     threads: int = 2
     new_basis: bool = False
 
@@ -171,7 +171,7 @@ def make(detector: ShippedDetector, inputs: Inputs) -> Path:
     return weights
 
 
-def _photographs(learned: Sequence[Photograph], folder: Path, seed: int) -> tuple[Path, ...]:
+def _photographs(learned: Sequence[HazardPhotograph], folder: Path, seed: int) -> tuple[Path, ...]:
     return (_once(folder, lambda: training_folder(learned, folder, seed=seed)),) if learned else ()
 
 

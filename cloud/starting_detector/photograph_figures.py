@@ -21,7 +21,7 @@ from cloud.detector.weights import read_weights
 from cloud.errors import DataRefused
 from cloud.evaluation.evaluate import Tally, evaluate
 from cloud.starting_detector import STARTING_WEIGHTS
-from cloud.starting_detector.photographs import VAL, Photograph, read_photographs
+from cloud.starting_detector.photographs import VAL, HazardPhotograph, read_photographs
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
@@ -39,30 +39,30 @@ CLIP_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True)
-class PhotographRow:
+class RequiredRecall:
     """A required figure: the recall of a class on the photographs `of`, false reports among them counted."""
 
     name: str
     class_name: str
     target: str
-    of: Callable[[Photograph], bool]
+    of: Callable[[HazardPhotograph], bool]
 
 
-def _street(light: Light) -> Callable[[Photograph], bool]:
+def _street(light: Light) -> Callable[[HazardPhotograph], bool]:
     return lambda p: p.source == "amsterdam" and p.file.condition.light is light
 
 
 ROWS = (
-    PhotographRow("street_rubbish_day", "garbage", ">= 0.6", _street(Light.DAY)),
-    PhotographRow("street_rubbish_night", "garbage", ">= 0.4", _street(Light.NIGHT)),
-    PhotographRow("pothole_near", "pothole", ">= 0.5", lambda p: p.range == "near"),
-    PhotographRow("fire", "fire", ">= 0.4", lambda p: True),
-    PhotographRow("smoke", "smoke", ">= 0.3", lambda p: True),
-    PhotographRow("fallen_person", "fallen_person", ">= 0.5", lambda p: True),
+    RequiredRecall("street_rubbish_day", "garbage", ">= 0.6", _street(Light.DAY)),
+    RequiredRecall("street_rubbish_night", "garbage", ">= 0.4", _street(Light.NIGHT)),
+    RequiredRecall("pothole_near", "pothole", ">= 0.5", lambda p: p.range == "near"),
+    RequiredRecall("fire", "fire", ">= 0.4", lambda p: True),
+    RequiredRecall("smoke", "smoke", ">= 0.3", lambda p: True),
+    RequiredRecall("fallen_person", "fallen_person", ">= 0.5", lambda p: True),
 )
 
 
-def photograph_figures(detector: Detector, photographs: Sequence[Photograph]) -> list[Figure]:
+def photograph_figures(detector: Detector, photographs: Sequence[HazardPhotograph]) -> list[Figure]:
     """Recall and precision of the required rows, then recall of every source, class and light."""
     figures = []
     for row in ROWS:
@@ -111,7 +111,7 @@ def _replayed(clip: Path, bundle: Path) -> dict[str, Any]:
     return result
 
 
-def _tally(detector: Detector, photographs: Sequence[Photograph], class_name: str) -> Tally | None:
+def _tally(detector: Detector, photographs: Sequence[HazardPhotograph], class_name: str) -> Tally | None:
     return evaluate(detector, (p.file.open() for p in photographs)).of_class(class_name)
 
 

@@ -21,7 +21,7 @@ from cloud.starting_detector.photograph_variants import (
     with_dark_surroundings,
     with_flame,
 )
-from cloud.starting_detector.photographs import Photograph
+from cloud.starting_detector.photographs import HazardPhotograph
 from edge.vision.detector import Image
 from messaging.taxonomy import Light
 from synth.street import DRAWN_CLASSES
@@ -63,7 +63,7 @@ WIDE_FRONTS = {"singles": 60, "polyhaven": 12}
 
 
 def training_folder(
-    photographs: Sequence[Photograph], folder: Path, *, flames_to_paste: int = FLAMES, seed: int = 0
+    photographs: Sequence[HazardPhotograph], folder: Path, *, flames_to_paste: int = FLAMES, seed: int = 0
 ) -> Path:
     """Write the training copies of these photographs. Returns the folder."""
     rows = []
@@ -87,7 +87,7 @@ def training_folder(
 
 
 def _copies(
-    photograph: Photograph, opened: LabelledImage, rng: np.random.Generator
+    photograph: HazardPhotograph, opened: LabelledImage, rng: np.random.Generator
 ) -> Iterator[tuple[str, Labelled]]:
     of_hazard, of_none = COPIES.get(photograph.scene) or COPIES.get(photograph.source) or (ONE, ONE)
     copies = of_hazard if opened.boxes else of_none

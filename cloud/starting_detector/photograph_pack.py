@@ -25,7 +25,7 @@ from cloud.data.labelled_images import (
     write_index,
 )
 from cloud.data.roles import DataRole
-from cloud.starting_detector.photographs import TRAIN, VAL, Photograph, read_photographs
+from cloud.starting_detector.photographs import TRAIN, VAL, HazardPhotograph, read_photographs
 from messaging.runtime.program import exit_code_of
 from synth.street import DRAWN_CLASSES
 
@@ -57,7 +57,7 @@ def make_pack(sets: Sequence[Path], folder: Path) -> Path:
     return folder
 
 
-def thinned(photographs: Sequence[Photograph]) -> list[Photograph]:
+def thinned(photographs: Sequence[HazardPhotograph]) -> list[HazardPhotograph]:
     """At most `MOST_OF_A_SOURCE` of each source, evenly over its photographs; those with a hazard first."""
     kept = []
     for source in sorted({p.source for p in photographs}):
@@ -82,7 +82,7 @@ def part_of_pack(role: DataRole, most: int, folder: Path) -> Path:
     return folder
 
 
-def _write_role(photographs: Sequence[Photograph], folder: Path) -> Sequence[Photograph]:
+def _write_role(photographs: Sequence[HazardPhotograph], folder: Path) -> Sequence[HazardPhotograph]:
     """Write these photographs as a labelled folder, smaller. Returns them."""
     write_class_names(folder, DRAWN_CLASSES)
     rows = []

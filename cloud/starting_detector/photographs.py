@@ -68,7 +68,7 @@ _LABELLED_AGAIN = {"furg"}  # in both sets; the one labelled by hand has the smo
 
 
 @dataclass(frozen=True)
-class Photograph:
+class HazardPhotograph:
     """A photograph with its boxes by class name. `range` is near, mid, far or none, by its largest box."""
 
     path: Path
@@ -95,12 +95,12 @@ class Photograph:
 
 def read_photographs(
     sets: Sequence[Path], split: str, *, only_certain: bool = False
-) -> tuple[Photograph, ...]:
+) -> tuple[HazardPhotograph, ...]:
     """The photographs of one split of these data sets, in order, without those of a class of no detector.
 
     Raises `DataRefused` for another layout and for a source without a licence in `SOURCES`.
     """
-    found: list[Photograph] = []
+    found: list[HazardPhotograph] = []
     for data in sets:
         classes, rows = read_photograph_index(data, split)
         for row in rows:
@@ -114,7 +114,7 @@ def read_photographs(
             if source.certain or not only_certain:
                 boxes = read_labels(row.labels, classes)
                 found.append(
-                    Photograph(
+                    HazardPhotograph(
                         row.image,
                         boxes,
                         values["source"],
@@ -126,7 +126,7 @@ def read_photographs(
     return tuple(p for p in _labelled_best(found) if all(b.class_name in DRAWN_CLASSES for b in p.boxes))
 
 
-def _labelled_best(photographs: Iterable[Photograph]) -> Iterable[Photograph]:
+def _labelled_best(photographs: Iterable[HazardPhotograph]) -> Iterable[HazardPhotograph]:
     """Of sources that are in two sets, those of the last set."""
     photographs = tuple(photographs)
     last = {p.source: p.path.parents[2] for p in photographs if p.source in _LABELLED_AGAIN}

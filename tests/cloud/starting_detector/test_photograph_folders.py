@@ -8,7 +8,7 @@ from cv2 import imwrite
 
 from cloud.data.labelled_images import list_labelled
 from cloud.starting_detector.photograph_folders import training_folder
-from cloud.starting_detector.photographs import TRAIN, Photograph, read_photographs
+from cloud.starting_detector.photographs import TRAIN, HazardPhotograph, read_photographs
 from tests.cloud.starting_detector.test_photographs import data_set
 
 ROWS = (
@@ -19,7 +19,7 @@ ROWS = (
 )
 
 
-def photographs(folder: Path) -> tuple[Photograph, ...]:
+def photographs(folder: Path) -> tuple[HazardPhotograph, ...]:
     """Streets, roads, one dark image without hazard, and one with a flame in the box of all."""
     found = data_set(folder, ROWS)
     burning = np.full((180, 320, 3), 40, np.uint8)
