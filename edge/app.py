@@ -139,6 +139,7 @@ def _camera(
         settings.evidence,
         settings.teacher,
         OpenHazards(settings.data / "hazards" / f"{camera.name}.json"),
+        len(settings.cameras),
     )
     health = CameraMetrics()
     return CameraParts(
@@ -167,10 +168,10 @@ def _source(camera: CameraSettings, data: Path) -> FrameSource:
 def _teacher(settings: NodeSettings) -> tuple[SwappableDetector, ModelUpdates | None]:
     """The teacher and its updates; without updates it is the site's own file, or there never is one."""
     policy = SwapPolicy(settings.updates.latency_factor, latency_always_fine_ms=TEACHER_FINE_MS)
-    teacher = SwappableDetector(lambda data: open_detector(data, settings), policy)
+    teacher = SwappableDetector(lambda data: open_detector(data, settings, Role.TEACHER), policy)
     own = settings.teacher.own_bundle
     if own is not None:
-        teacher.serve(open_detector(own, settings))
+        teacher.serve(open_detector(own, settings, Role.TEACHER))
     if own is not None or not settings.teacher.enabled:
         return teacher, None
     trial = TrialPolicy(trial_s=settings.updates.trial_s)

@@ -1,9 +1,14 @@
-"""The state of the node: readiness, resident memory, running time."""
+"""The state of the node: readiness, resident memory, running time; and the priority of its threads."""
 
+import os
+import sys
+import threading
 import time
 from dataclasses import dataclass
 
 import psutil
+
+_LOW_PRIORITY = 10
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,9 @@ def resident_mb() -> float:
 def running_s() -> float:
     """Seconds since this process was started, its imports included."""
     return time.time() - psutil.Process().create_time()
+
+
+def give_way() -> None:
+    """Lower the priority of this thread, where the system has one for each (Linux)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)

@@ -18,7 +18,7 @@ from functools import partial
 from edge.camera.health import CameraMetrics
 from edge.camera.sources import FrameSource
 from edge.errors import SourceError
-from edge.health import Readiness, resident_mb, running_s
+from edge.health import Readiness, give_way, resident_mb, running_s
 from edge.metrics import NodeMetrics
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline
@@ -40,6 +40,7 @@ FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 SILENCE_LIMIT_S = 60.0
 _IDLE_BEATS = 2.9
 JOIN_S = 5.0
+_IDLE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Node:
         parts.outbox.start()
         self._repeat("updates", parts.settings.updates.poll_s, self._update)
         self._repeat("reports", 0.5, self._schedule())
+        self._threads.start("comparisons", self._compare, silence_limit_s=SILENCE_LIMIT_S)
         for camera in parts.cameras:
             self._threads.start(
                 f"camera-{camera.name}",
@@ -179,7 +181,22 @@ class Node:
         if result.inference_s is not None:
             metrics.inference_s.observe(result.inference_s)
         self._send(result.reports)
+        while pipeline.comparisons.inline and (reports := pipeline.compare()) is not None:
+            self._send(reports)
         return True
+
+    def _compare(self, activity: Activity) -> None:
+        """Compare frames beside the camera threads, with less priority than theirs."""
+        give_way()
+        while not self._stop.is_set():
+            busy = False
+            for pipeline in list(self._pipelines.values()):
+                if not pipeline.comparisons.inline and (reports := pipeline.compare()) is not None:
+                    self._send(reports)
+                    busy = True
+            activity.succeeded()
+            if not busy:
+                self._stop.wait(_IDLE_S)
 
     def _note_failed_frame(self, camera: CameraParts, frame: Frame, error: Exception) -> None:
         camera.health.failures += 1

@@ -4,19 +4,20 @@ Returns reports and sends nothing. This module only fixes the order of the steps
 camera's thread; `tallies` and `prototypes` may be called by another.
 """
 
-import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from edge.camera.health import CameraMetrics
 from edge.camera.motion_filter import MotionFilter
+from edge.comparisons import FrameComparisons, Inferred, Job, processor_time
 from edge.errors import BudgetSpent, DetectorError
 from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, FrameContext, track_key
 from edge.evidence.recall_counter import above_threshold, recall_tallies
-from edge.evidence.second_views import second_views
 from edge.evidence.teacher import Teacher, TeacherResult
 from edge.metrics import NodeMetrics
 from edge.privacy.accountant import PrivacyAccountant, release_prototype
@@ -46,6 +47,8 @@ from messaging.reports import EvidenceSource, Report
 
 logger = logging.getLogger(__name__)
 
+_TIMED_EVERY = 4
+
 
 @dataclass(frozen=True)
 class FrameResult:
@@ -68,6 +71,7 @@ class PipelineParts:
     evidence: EvidenceSettings
     teaching: TeacherSettings
     open_hazards: OpenHazards
+    cameras: int = 1
 
 
 class CameraPipeline:
@@ -91,7 +95,12 @@ class CameraPipeline:
         self._collector = EvidenceCollector(camera.name, bundle)
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
         self._teacher: Teacher | None = None
-        self._counter = itertools.count()
+        self.comparisons = FrameComparisons(
+            parts.teacher,
+            step_factor=parts.teaching.step_factor(camera, parts.cameras),
+            inline=camera.stills or camera.unpaced,
+            stills=camera.stills,
+        )
         self._lock = threading.Lock()
         self._last: tuple[float, CameraView] | None = None
 
@@ -119,27 +128,139 @@ class CameraPipeline:
         self._last = (frame.time_s, view)
         hazards = self._rules.observe(update, view, self._digest)
         self._parts.open_hazards.record(hazards)
-        turn = self._stills or next(self._counter) % self._parts.teaching.every == 0
-        teacher = self._run_teacher(frame, found, tags) if turn else None
-        if turn and shadow is not None:
-            self._compare(shadow, frame, found=found, tags=tags, taken_s=taken_s, teacher=teacher)
         reading = motion if self._parts.evidence.motion else None
-        evidence = self._collect_evidence(
-            model,
-            FrameContext(frame, tags, found, self._digest, None if self._stills else update, reading),
-            Comparisons(self._second_views(model, frame), teacher),
-        )
+        context = FrameContext(frame, tags, found, self._digest, None if self._stills else update, reading)
+        evidence = self._collect_evidence(model, context)
         self._remember(model.description, update, evidence, tags)
         self._count(model.description, found, evidence)
+        job = Job(context, model, taken_s, None, self._shadow_of(shadow), (width, height))
+        self.comparisons.offer(job, views=self._views_are_due())
         return FrameResult([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
 
+    def compare(self) -> list[Report] | None:
+        """Compare the next frame that waits; None if none does. Called beside `process`, by one thread.
+
+        Inference happens without the lock, so that no frame waits for it.
+        """
+        job = self.comparisons.take()
+        if job is None:
+            return None
+        began = processor_time()
+        teacher = self._present_teacher() if job.weight is not None else None
+        inferred = self.comparisons.infer(job, self._collector.floor, teacher)
+        if inferred.failed is not None:
+            self._parts.metrics.frames.labels(self._camera, inferred.failed).inc()
+        with self._lock:
+            found = self._settle(job, inferred, teacher)
+        if found is None:
+            return []
+        evidence, result = found
+        if job.shadow is not None and job.weight is not None:
+            self._show_to(job.shadow, job, result)
+        evidence = self._embedded(job, evidence)
+        if job.weight is not None:
+            self.comparisons.note_cost(processor_time() - began)
+        with self._lock:
+            self._remember(job.model.description, None, evidence, job.context.tags)
+            self._count(job.model.description, None, evidence)
+        return [item.report for item in evidence]
+
+    def _settle(
+        self, job: Job, inferred: Inferred, teacher: Teacher | None
+    ) -> tuple[list[Evidence], TeacherResult | None] | None:
+        """Evidence of a comparison and the teacher's result; None if model or frame size changed."""
+        context, size = job.context, self._last[1] if self._last else None
+        if context.model_digest != self._digest or size is None:
+            return None
+        if job.width_height != (size.width, size.height) and not self._stills:
+            return None
+        result = None
+        if teacher is not None and inferred.teacher is not None and teacher is self._teacher:
+            teacher.keep_lost(self.comparisons.longest_gap_s)
+            result = teacher.observe(
+                context.frame,
+                context.detections,
+                context.tags.condition,
+                inferred.teacher,
+                job.weight or 1.0,
+            )
+            self.health.taught += 1
+        evidence = self._collector.compare(context, Comparisons(inferred.views, result))
+        if any(item.report.evidence is EvidenceSource.VIEW_DISAGREEMENT for item in evidence):
+            self.comparisons.note_disagreement(context.frame.time_s)
+        return evidence, result
+
+    def _embedded(self, job: Job, evidence: list[Evidence]) -> list[Evidence]:
+        """Evidence with its embeddings; without them if inference failed."""
+        if not evidence:
+            return []
+        try:
+            boxes = np.stack([item.xyxy for item in evidence])
+            vectors = job.model.embed(job.context.frame.image, boxes)
+        except DetectorError:
+            self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
+            return evidence
+        return [replace(item, embedding=vector) for item, vector in zip(evidence, vectors, strict=True)]
+
+    def _present_teacher(self) -> Teacher | None:
+        """The camera's view of the teacher, from the first frame on for which the site has one."""
+        if not self._parts.teacher.ready:
+            return None
+        with self._lock:
+            if self._teacher is None:
+                self._teacher = Teacher(
+                    self._parts.teacher, self._description, self._sparse, self.comparisons.sampler.inclusion
+                )
+            return self._teacher
+
+    def _shadow_of(self, shadow: ShadowRun | None) -> ShadowRun | None:
+        """The shadow run, if its incumbent is the model in service."""
+        return shadow if shadow is not None and shadow.incumbent_digest == self._digest else None
+
+    def _show_to(self, shadow: ShadowRun, job: Job, result: TeacherResult | None) -> None:
+        shadow.process(
+            self._camera,
+            job.context.frame.image,
+            job.context.detections,
+            condition=job.context.tags.condition,
+            time_s=job.context.frame.time_s,
+            incumbent_ms=self._timed_again(job),
+            teacher=result.boxes if result else None,
+            tracking=self._sparse,
+            weight=job.weight or 1.0,
+        )
+
+    def _timed_again(self, job: Job) -> float | None:
+        """Milliseconds of the model in service on this frame, under the same load as the candidate.
+
+        Beside the frames it is run again for some of them; for the others there is no latency.
+        """
+        if self.comparisons.inline:
+            return 1000 * job.taken_s
+        if self.health.taught % _TIMED_EVERY:
+            return None
+        began = time.perf_counter()
+        try:
+            job.model.detect([job.context.frame.image])
+        except DetectorError:
+            return None
+        return 1000 * (time.perf_counter() - began)
+
+    def _views_are_due(self) -> bool:
+        """Every n-th frame, and every still."""
+        return self._stills or self.health.frames % self._parts.evidence.second_view_every == 0
+
     def end(self, at_utc: float) -> list[Report]:
-        """The footage has ended: close open events, return the last counts."""
+        """The footage has ended: compare what waits, close open events, return the last counts."""
+        self.comparisons.end()
+        late: list[Report] = []
+        while (reports := self.compare()) is not None:
+            late += reports
         with self._lock:
             self._tracker.end()
             closed = [] if self._last is None else self._rules.close_all(*self._last, self._digest)
             self._parts.open_hazards.record(closed)
-        return [*closed, *self.stop(at_utc)]
+        return [*late, *closed, *self.stop(at_utc)]
 
     def stop(self, at_utc: float) -> list[Report]:
         """The node stops: return the last counts; open events stay open and continue after the next start."""
@@ -191,6 +312,8 @@ class CameraPipeline:
         self._tracker.resize(change)
         self._rules.resize(change)
         self._collector.resize(change)
+        if not self._stills:
+            self.comparisons.discard()
         if self._teacher is not None:
             self._teacher.resize(change)
 
@@ -218,63 +341,14 @@ class CameraPipeline:
         self._tracker.describe(model.description)
         self._rules.follow(model.description)
         self._collector.describe(model.description)
+        self.comparisons.discard()
         if self._teacher is not None:
             self._teacher.follow(model.description)
 
-    def _run_teacher(self, frame: Frame, found: Detections, tags: FrameConditions) -> TeacherResult | None:
-        """The teacher's result, or None without a teacher or if its inference failed."""
-        if not self._parts.teacher.ready:
-            return None
-        try:
-            if self._teacher is None:
-                self._teacher = Teacher(self._parts.teacher, self._description, self._sparse)
-            result = self._teacher.process(frame, found, tags.condition)
-        except DetectorError:
-            self._parts.metrics.frames.labels(self._camera, "teacher_failed").inc()
-            return None
-        self.health.taught += 1
-        return result
-
-    def _compare(
-        self,
-        shadow: ShadowRun,
-        frame: Frame,
-        *,
-        found: Detections,
-        tags: FrameConditions,
-        taken_s: float,
-        teacher: TeacherResult | None,
-    ) -> None:
-        """Process the frame in the shadow run, if its incumbent is the model in service."""
-        if shadow.incumbent_digest != self._digest:
-            return
-        shadow.process(
-            self._camera,
-            frame.image,
-            found,
-            condition=tags.condition,
-            time_s=frame.time_s,
-            incumbent_ms=1000 * taken_s,
-            teacher=teacher.boxes if teacher else None,
-            tracking=self._sparse,
-        )
-
-    def _second_views(self, model: Detector, frame: Frame) -> tuple[Detections, ...] | None:
-        """Every n-th frame (every still): detections in two other views; None if not due or failed."""
-        if self.health.frames % self._parts.evidence.second_view_every and not self._stills:
-            return None
-        try:
-            return tuple(second_views(model, frame.image, self._collector.floor))
-        except DetectorError:
-            self._parts.metrics.frames.labels(self._camera, "second_view_failed").inc()
-            return None
-
-    def _collect_evidence(
-        self, model: Detector, context: FrameContext, comparisons: Comparisons
-    ) -> list[Evidence]:
+    def _collect_evidence(self, model: Detector, context: FrameContext) -> list[Evidence]:
         """Evidence that the model erred; none of a frame whose misses could not be embedded."""
         try:
-            return self._collector.observe(context, comparisons, embed=model.embed)
+            return self._collector.observe(context, embed=model.embed)
         except DetectorError:
             self._collector.detection_failed()
             self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
@@ -283,7 +357,7 @@ class CameraPipeline:
     def _remember(
         self,
         bundle: BundleDescription,
-        update: TrackUpdate,
+        update: TrackUpdate | None,
         evidence: list[Evidence],
         tags: FrameConditions,
     ) -> None:
@@ -291,7 +365,8 @@ class CameraPipeline:
 
         In stills a track ends with its image.
         """
-        for track in update.active if self._stills else update.ended:
+        ended = () if update is None else update.active if self._stills else update.ended
+        for track in ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
                 key = _prototype_key(bundle, bundle.class_names[track.class_id], tags)
                 self._book.add(key, track_key(track.id), track.embedding)
@@ -300,9 +375,9 @@ class CameraPipeline:
                 key = _prototype_key(bundle, item.report.class_name, tags)
                 self._book.add(key, item.track_key, item.embedding)
 
-    def _count(self, bundle: BundleDescription, found: Detections, evidence: list[Evidence]) -> None:
+    def _count(self, bundle: BundleDescription, found: Detections | None, evidence: list[Evidence]) -> None:
         metrics = self._parts.metrics
-        for class_id in above_threshold(found, bundle).class_id:
+        for class_id in () if found is None else above_threshold(found, bundle).class_id:
             self.health.detections += 1
             metrics.detections.labels(self._camera, bundle.class_names[class_id]).inc()
         for item in evidence:

@@ -44,6 +44,11 @@ class CameraSettings(_Section):
     zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
     frozen_after_s: float | None = Field(default=60.0, gt=0.0)
 
+    @property
+    def unpaced(self) -> bool:
+        """Whether its frames come as fast as they are processed: recorded footage without a speed."""
+        return self.speed is None and not parse_source(self.source).is_camera
+
     @field_validator("source")
     @classmethod
     def _the_source_is_known(cls, source: str, others: ValidationInfo) -> str:
@@ -81,21 +86,25 @@ class BrokerLink(_Section):
 
 
 class TeacherSettings(_Section):
-    """The teacher: a larger detector, which the cloud releases to the site like the detector in service.
+    """The teacher: another detector, which the cloud releases to the site like the detector in service.
 
-    It processes every n-th frame; so does the candidate of a shadow run, with or without a teacher. `enabled`
-    false: the site runs no teacher, so that no failure mode is closed by what it reports. `bundle`: a file of
-    the site's own that is used instead of the cloud's releases.
+    `cpu_share`: the part of one core that it may take (so does the candidate of a shadow run); how often it
+    is given a frame follows from it. `enabled` false: the site runs no teacher, so that no failure mode is
+    closed by what it reports. `bundle`: a file of the site's own, used instead of the cloud's releases.
     """
 
     enabled: bool = True
     bundle: Path | None = None
-    every: int = Field(default=3, ge=1)
+    cpu_share: float = Field(default=0.15, gt=0.0, le=1.0)
 
     @property
     def own_bundle(self) -> Path | None:
         """The site's own teacher; None if its teacher is the cloud's, or it has none."""
         return self.bundle if self.enabled else None
+
+    def step_factor(self, camera: CameraSettings, cameras: int) -> float:
+        """Seconds of a camera's footage per second of processor time that its comparisons may take."""
+        return cameras * (camera.speed or 1.0) / self.cpu_share
 
 
 class EvidenceSettings(_Section):

@@ -76,9 +76,10 @@ def broker_link(settings: NodeSettings) -> Link:
     )
 
 
-def open_detector(bundle: Path | bytes, settings: NodeSettings) -> OnnxDetector:
-    """A model on the node's execution providers. Raises `BundleRefused`."""
-    return OnnxDetector(bundle, providers=settings.providers, threads=settings.detector_threads)
+def open_detector(bundle: Path | bytes, settings: NodeSettings, role: Role = Role.DETECTOR) -> OnnxDetector:
+    """A model on the node's execution providers; a teacher has one thread. Raises `BundleRefused`."""
+    threads = settings.detector_threads if role is Role.DETECTOR else 1
+    return OnnxDetector(bundle, providers=settings.providers, threads=threads)
 
 
 def needed(settings: NodeSettings) -> Iterator[CheckResult]:
@@ -191,7 +192,7 @@ async def _broker(settings: NodeSettings) -> str:
 
 
 def _teacher(settings: NodeSettings, bundle: Path) -> str:
-    teacher = open_detector(bundle, settings)
+    teacher = open_detector(bundle, settings, Role.TEACHER)
     folder, names = weights_folder(settings.data, Role.DETECTOR), teacher.description.class_names
     active = read_state(folder / "state.json").active
     if active is None:

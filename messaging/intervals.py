@@ -5,8 +5,11 @@ import math
 Z_95 = 1.959964
 
 
-def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+def wilson(successes: float, trials: float, z: float = Z_95) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927); (0, 1) without trials.
+
+    Fractions of trials are allowed: an effective number of trials is one.
+    """
     if trials == 0:
         return 0.0, 1.0
     if not 0 <= successes <= trials:

@@ -55,6 +55,7 @@ class Significant:
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
 PerMille = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)]
+TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
@@ -179,7 +180,9 @@ class RecallTally(Report):
     """Counts behind estimated recall: one source, class, condition and model of one camera.
 
     `supported` tracks are confirmed by an independent source; the model in service reported `detected`
-    of them. Counts are those since the previous tally, so that tallies can be added.
+    of them. Counts are those since the previous tally, so that tallies can be added. The weight of a track is
+    the inverse of the probability that the source confirmed it; the weights are the sums of those of the
+    supported and of the detected tracks, and of their squares. None: every weight is 1.
     """
 
     camera: Slug
@@ -190,6 +193,9 @@ class RecallTally(Report):
     model_digest: Digest
     supported: Count
     detected: Count
+    supported_weight: TrackWeight | None = None
+    detected_weight: TrackWeight | None = None
+    squared_weight: TrackWeight | None = None
     minute_utc: UtcMinute
 
 

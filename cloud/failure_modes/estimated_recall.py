@@ -1,16 +1,18 @@
 """Estimated recall: detected tracks divided by supported tracks, with a 95 % Wilson interval.
 
-Counts come from `RecallTally` (idle teacher, operator, the other model of a shadow run) and, for a class,
-condition and model without any tally, from final shadow reports. Each source is biased in a known direction,
-so counts are kept per source beside their sum: estimates of a teacher and of a shadow run are high (what the
-teacher, or both models, miss is not counted), those of operators are low (they report misses more readily).
+Counts come from `RecallTally` (teacher, operator, the other model of a shadow run) and, for a class,
+condition and model without any tally, from final shadow reports. A teacher processes a sample of the frames,
+so its tracks count with the inverse of their probability (Hajek's ratio), and the interval is that of the
+effective number of tracks (Kish). Each source is biased in a known direction, so counts are kept per source
+beside their sum: estimates of a teacher and of a shadow run are high (what the teacher, or both models, miss
+is not counted), those of operators are low (they report misses more readily).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud.store.report_records import RecallCount, SiteShadow
+from cloud.store.report_records import RecallCount, SiteShadow, TrackWeights
 from messaging.intervals import wilson
 from messaging.reports import EvidenceSource
 from messaging.taxonomy import Condition, Light, Weather
@@ -27,11 +29,15 @@ class RecallKey:
 
 @dataclass(frozen=True)
 class RecallEstimate:
-    """Counts of tracks: `detected` of `supported`; `by_source` holds (supported, detected) per source."""
+    """Counts of tracks: `detected` of `supported`; `by_source` holds (supported, detected) per source.
+
+    Without `weights` every track's is 1.
+    """
 
     supported: int = 0
     detected: int = 0
     by_source: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    weights: TrackWeights | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.detected <= self.supported:
@@ -39,8 +45,18 @@ class RecallEstimate:
 
     @property
     def value(self) -> float | None:
-        """Fraction of supported tracks that were detected; None without supported tracks."""
+        """Weighted fraction of supported tracks that were detected; None without supported tracks."""
+        if self.weights is not None and self.weights.supported > 0:
+            return min(1.0, self.weights.detected / self.weights.supported)
         return self.detected / self.supported if self.supported else None
+
+    @property
+    def effective(self) -> float:
+        """The number of tracks of equal weight that would give an equally wide interval (Kish 1965)."""
+        weights = self.weights
+        if weights is None or weights.squared <= 0:
+            return self.supported
+        return min(self.supported, weights.supported**2 / weights.squared)
 
     @property
     def supported_in_service(self) -> int:
@@ -50,7 +66,7 @@ class RecallEstimate:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % Wilson interval; (0, 1) without supported tracks."""
-        return wilson(self.detected, self.supported)
+        return wilson((self.value or 0.0) * self.effective, self.effective)
 
     @property
     def low(self) -> float:
@@ -74,16 +90,20 @@ def estimate_recall(
 ) -> dict[RecallKey, RecallEstimate]:
     """Sum tallies over sites; keys without tallies use the final shadow reports."""
     sums: dict[RecallKey, dict[str, tuple[int, int]]] = defaultdict(dict)
+    weights: dict[RecallKey, TrackWeights] = defaultdict(TrackWeights)
     for count in counts:
         key = RecallKey(count.model_digest, count.class_name, count.condition)
         _add(sums[key], count.source, count.supported, count.detected)
+        weights[key] += count.weights or TrackWeights(count.supported, count.detected, count.supported)
     tallied = set(sums)
     for shadow in shadows:
         for key, supported, detected in _shadow_counts(shadow):
             if key not in tallied:
                 _add(sums[key], EvidenceSource.SHADOW, supported, detected)
     return {
-        key: RecallEstimate(sum(s for s, _ in by.values()), sum(d for _, d in by.values()), dict(by))
+        key: RecallEstimate(
+            sum(s for s, _ in by.values()), sum(d for _, d in by.values()), dict(by), weights.get(key)
+        )
         for key, by in sums.items()
     }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.store.records import ModeState, ModeStatus
-from cloud.store.report_records import MisdetectionRow
+from cloud.store.report_records import MisdetectionRow, TrackWeights
 from messaging.errors import ConfigurationError
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import ErrorKind, EvidenceSource, Heartbeat
@@ -129,16 +129,18 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
     """Sum of the estimates of these models (of all, if empty) for a mode's class and condition."""
     supported = detected = 0
     by_source: dict[str, tuple[int, int]] = {}
+    weights = TrackWeights()
     for counted, estimate in recall.items():
         if (counted.class_name, counted.condition) != (key.class_name, key.condition):
             continue
         if models and counted.model_digest not in models:
             continue
         supported, detected = supported + estimate.supported, detected + estimate.detected
+        weights += estimate.weights or TrackWeights(estimate.supported, estimate.detected, estimate.supported)
         for source, (s, d) in estimate.by_source.items():
             before = by_source.get(source, (0, 0))
             by_source[source] = (before[0] + s, before[1] + d)
-    return RecallEstimate(supported, detected, by_source)
+    return RecallEstimate(supported, detected, by_source, weights)
 
 
 def misdetection_rate(

@@ -117,6 +117,9 @@ class RecallRow(ReportRecord):
     supported: Mapped[int]
     detected: Mapped[int]
     minute_utc: Mapped[int]
+    supported_weight: Mapped[float | None] = mapped_column(default=None)
+    detected_weight: Mapped[float | None] = mapped_column(default=None)
+    squared_weight: Mapped[float | None] = mapped_column(default=None)
 
 
 class SiteShadow(ReportRecord):
@@ -211,8 +214,23 @@ class DeadLetter(Record):
 
 
 @dataclass(frozen=True)
+class TrackWeights:
+    """Sums of the weights of supported and detected tracks, and of the squares of the supported ones."""
+
+    supported: float = 0.0
+    detected: float = 0.0
+    squared: float = 0.0
+
+    def __add__(self, other: "TrackWeights") -> "TrackWeights":
+        """The sums over both groups of tracks."""
+        return TrackWeights(
+            self.supported + other.supported, self.detected + other.detected, self.squared + other.squared
+        )
+
+
+@dataclass(frozen=True)
 class RecallCount:
-    """Summed tallies of one site, class, condition, source and model."""
+    """Summed tallies of one site, class, condition, source and model; without `weights` every one is 1."""
 
     site: str
     class_name: str
@@ -221,6 +239,7 @@ class RecallCount:
     model_digest: str
     supported: int
     detected: int
+    weights: TrackWeights | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.detected <= self.supported:

@@ -7,7 +7,7 @@ row per report; of a hazard event the latest state is kept, of a heartbeat the l
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
@@ -29,6 +29,7 @@ from cloud.store.report_records import (
     SiteShadow,
     StoredReport,
     SwapRow,
+    TrackWeights,
 )
 from cloud.store.report_rows import record_of
 from messaging.receipts import LedgerPosition
@@ -186,13 +187,16 @@ class ReportStore:
         """Tallies summed over cameras and time."""
         row = RecallRow
         keys = (row.site, row.class_name, row.condition, row.source, row.model_digest)
-        sums = (func.sum(row.supported), func.sum(row.detected))
+        sums = (
+            func.sum(row.supported),
+            func.sum(row.detected),
+            func.sum(func.coalesce(row.supported_weight, row.supported)),
+            func.sum(func.coalesce(row.detected_weight, row.detected)),
+            func.sum(func.coalesce(row.squared_weight, row.supported)),
+        )
         query = select(*keys, *sums).where(row.minute_utc >= since_utc).group_by(*keys)
         with self._db.reading() as session:
-            return [
-                RecallCount(site, class_name, condition, source, digest, int(tracks), int(min(found, tracks)))
-                for site, class_name, condition, source, digest, tracks, found in session.execute(query)
-            ]
+            return [_recall_count(*row) for row in session.execute(query)]
 
     def shadow_reports(self, candidate_digest: str | None = None) -> list[SiteShadow]:
         """Shadow reports in order of arrival, of one candidate or of all."""
@@ -263,3 +267,12 @@ class ReportStore:
 def _storable(text: str) -> str:
     """The text without NUL, which PostgreSQL refuses."""
     return text.replace("\0", "?")
+
+
+def _recall_count(*values: Any) -> RecallCount:
+    """The sums of a group: its key, counts, and weights."""
+    site, class_name, condition, source, digest, supported, detected, *sums = values
+    weights = TrackWeights(*(float(one) for one in sums))
+    return RecallCount(
+        site, class_name, condition, source, digest, int(supported), int(min(detected, supported)), weights
+    )

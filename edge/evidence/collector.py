@@ -148,6 +148,7 @@ class _Place:
     xyxy: Floats
     reported_s: float
     last_s: float
+    source: EvidenceSource
 
 
 @dataclass
@@ -220,6 +221,15 @@ class EvidenceCollector:
         self._before = context.frame, thresholded
         return evidence
 
+    def compare(self, context: FrameContext, comparisons: Comparisons) -> list[Evidence]:
+        """Evidence of comparisons with a frame that `observe` had some frames ago, without embeddings."""
+        thresholded = ThresholdedDetections.of(context.detections, self.description)
+        candidates = self._from_comparisons(thresholded, comparisons)
+        unrepeated = self._without_repetitions(candidates, context)
+        for candidate in unrepeated:
+            self._remember(candidate, context.frame.time_s)
+        return self._report(unrepeated, context, None)
+
     def detection_failed(self) -> None:
         """The detector failed on a frame: the kept frame is no longer the one before the next."""
         self._before = None
@@ -268,10 +278,19 @@ class EvidenceCollector:
             known = [p for p in self._places if self._is_same(candidate, p.kind, p.class_id, p.xyxy)]
             for place in known:
                 place.last_s, place.xyxy = now_s, candidate.xyxy
-            again = not known or any(now_s - p.reported_s > self.repetition.at_most_s for p in known)
+            again = all(self._adds(candidate, p, now_s) for p in known)
             if again and not any(self._is_same(candidate, f.kind, f.class_id, f.xyxy) for f in unrepeated):
                 unrepeated.append(candidate)
         return unrepeated
+
+    def _adds(self, candidate: EvidenceCandidate, known: _Place, now_s: float) -> bool:
+        """Whether a report adds to one at the same place.
+
+        The teacher's adds to that of a source that uses the detector itself: only independent sources count
+        in the rate by which a failure mode is closed.
+        """
+        first = candidate.source is EvidenceSource.TEACHER and known.source is not EvidenceSource.TEACHER
+        return first or now_s - known.reported_s > self.repetition.at_most_s
 
     def _is_same(self, new: EvidenceCandidate, kind: ErrorKind, class_id: int | None, xyxy: Floats) -> bool:
         """Whether kind and place are the same and the class adds nothing (the same, or unknown)."""
@@ -281,7 +300,9 @@ class EvidenceCollector:
 
     def _remember(self, candidate: EvidenceCandidate, now_s: float) -> None:
         self._places = [p for p in self._places if not self._is_same(candidate, p.kind, p.class_id, p.xyxy)]
-        self._places.append(_Place(candidate.kind, candidate.class_id, candidate.xyxy, now_s, now_s))
+        self._places.append(
+            _Place(candidate.kind, candidate.class_id, candidate.xyxy, now_s, now_s, candidate.source)
+        )
 
     def _report(
         self, candidates: list[EvidenceCandidate], context: FrameContext, embed: Embed | None

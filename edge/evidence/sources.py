@@ -21,6 +21,7 @@ from messaging.reports import ErrorKind, EvidenceSource
 
 _POOR_IOU = 0.5
 _CHANGED_FRACTION = 0.3
+_NEAR = (0.5, 1.2)
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,20 @@ def low_margins_of_still(thresholded: ThresholdedDetections, rules: EvidenceRule
         for box, class_id in zip(doubtful.xyxy, doubtful.class_id, strict=True)
         if not _covered(box, int(class_id), thresholded, rules)
     ]
+
+
+def doubts(thresholded: ThresholdedDetections, motion: MotionReading | None) -> int:
+    """Signs that the detector may err on a frame, counted: scores near a threshold, unexplained motion.
+
+    They only decide which frames are compared first; what is reported is decided by the other functions.
+    """
+    ratio = thresholded.boxes.confidence / thresholded.limits[thresholded.boxes.class_id]
+    near = bool(((ratio > _NEAR[0]) & (ratio < _NEAR[1])).any())
+    if motion is None or motion.whole_image or not len(motion.persistent):
+        return int(near)
+    boxes = thresholded.boxes.xyxy
+    moved = any(not len(boxes) or _overlap_fraction(box, boxes).max() < 0.2 for box in motion.persistent)
+    return int(near) + int(moved)
 
 
 def _track_at(xyxy: Floats, class_id: int, tracks: Sequence[Track]) -> int | None:

@@ -5,13 +5,13 @@ is no blind spot, so misses are reported for tracks: those that the detector has
 their frames so far, by the same rule by which recall is counted when they have ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
+from edge.evidence.recall_counter import ClosedTrack, Inclusion, RecallCounter, above_threshold
 from edge.tracking.tracker import SINGLE_IMAGE, ByteTracker, Track, TrackerSettings
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector, Image
@@ -49,13 +49,28 @@ class TeacherModel(Protocol):
 class Teacher:
     """The teacher of one camera. Not thread-safe; frames in order of time."""
 
-    def __init__(self, model: TeacherModel, service: BundleDescription, tracking: TrackerSettings) -> None:
-        """Args: the teacher, the bundle in service, and how to track (`SINGLE_IMAGE`: stills)."""
+    def __init__(
+        self,
+        model: TeacherModel,
+        service: BundleDescription,
+        tracking: TrackerSettings,
+        inclusion: Callable[[float, float, int], float] = lambda first_s, last_s, hits: 1.0,
+    ) -> None:
+        """Begin without tracks.
+
+        Args:
+            model: the teacher.
+            service: the bundle in service.
+            tracking: how boxes become tracks (`SINGLE_IMAGE`: stills).
+            inclusion: see `FrameSampler.inclusion`.
+        """
         self._model, self._service = model, service
+        hits = tracking.confirm_hits
+        self._inclusion: Inclusion = lambda first_s, last_s: inclusion(first_s, last_s, hits)
         self._description = model.description
         self._limits = with_teacher_thresholds(self._description, service)
         self._tracker = ByteTracker(self._limits, tracking)
-        self._recall = RecallCounter()
+        self._recall = RecallCounter(inclusion=self._inclusion)
         self._stills = tracking is SINGLE_IMAGE
 
     def follow(self, service: BundleDescription) -> None:
@@ -63,17 +78,36 @@ class Teacher:
         self._service = service
         self._begin_again()
 
-    def process(self, frame: Frame, found: Detections, condition: Condition) -> TeacherResult:
-        """Run the teacher on a frame with the boxes `found` in service. Raises `DetectorError`."""
-        model, seen = self._model.detect_frame(frame.image, floor=self._tracker.floor)
-        if model.description != self._description:
-            self._description = model.description
+    def infer(self, image: Image) -> tuple[BundleDescription, Detections]:
+        """The teacher's own result on an image; changes nothing here. Raises `DetectorError`."""
+        model, seen = self._model.detect_frame(image, floor=self._tracker.floor)
+        return model.description, seen
+
+    def observe(
+        self,
+        frame: Frame,
+        found: Detections,
+        condition: Condition,
+        result: tuple[BundleDescription, Detections],
+        weight: float = 1.0,
+    ) -> TeacherResult:
+        """Compare a result of `infer` with the boxes `found` in service on the same frame.
+
+        `weight` is the inverse of the probability with which the frame was drawn.
+        """
+        description, seen = result
+        if description != self._description:
+            self._description = description
             self._begin_again()
         boxes = translated(seen, self._description, self._service)
         update = self._tracker.update(boxes, frame.time_s)
-        self._recall.update(update, [above_threshold(found, self._service)], condition)
+        self._recall.update(update, [above_threshold(found, self._service)], condition, weight)
         missed = None if self._stills else tuple(self._recall.missed(update))
         return TeacherResult(boxes, above_threshold(boxes, self._limits), missed)
+
+    def keep_lost(self, seconds: float) -> None:
+        """How long a track that is not detected is kept: longer than the gaps between drawn frames."""
+        self._tracker.keep_lost(seconds)
 
     def resize(self, change: SizeChange) -> None:
         """The next frame has another size."""
@@ -91,7 +125,7 @@ class Teacher:
         self._limits = with_teacher_thresholds(self._description, self._service)
         self._tracker.end()
         self._tracker.describe(self._limits)
-        self._recall = RecallCounter()
+        self._recall = RecallCounter(inclusion=self._inclusion)
 
 
 def translated(seen: Detections, source: BundleDescription, target: BundleDescription) -> Detections:

@@ -141,6 +141,7 @@ class ByteTracker:
 
     def __init__(self, description: BundleDescription, settings: TrackerSettings) -> None:
         self._settings = settings
+        self._lost_s = settings.lost_s
         self._ids = itertools.count(1)
         self._tracks: list[_LiveTrack] = []
         self._time_s: float | None = None
@@ -174,6 +175,10 @@ class ByteTracker:
         weak = ~strong & (detections.confidence >= self._low[detections.class_id])
         self._associate(detections, strong, weak, time_s)
         return self._take_stock(time_s)
+
+    def keep_lost(self, seconds: float) -> None:
+        """How long a confirmed track is kept from now on without a detection, but never shorter than set."""
+        self._lost_s = max(self._settings.lost_s, seconds)
 
     def resize(self, change: SizeChange) -> None:
         """The next frame has another size: carry the tracks over in fractions of the frame."""
@@ -226,7 +231,7 @@ class ByteTracker:
         kept, active, lost, ended = [], [], [], []
         for track in self._tracks:
             tentative = track.state is TrackState.TENTATIVE
-            limit = self._settings.tentative_s if tentative else self._settings.lost_s
+            limit = self._settings.tentative_s if tentative else self._lost_s
             if track.unseen and time_s - track.last_seen_s > limit:
                 ended.append(track.snapshot())
                 continue

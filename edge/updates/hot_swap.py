@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.errors import BundleRefused, CandidateRefused, DetectorError, UnsafeGraph
-from edge.vision.detections import Detections, Floats
+from edge.vision.detections import Detections
 from edge.vision.detector import Detector, Image
 from edge.vision.providers import GrantedProvider
 from messaging.releases import BundleDescription
@@ -138,7 +138,7 @@ class SwappableDetector:
                 return self._fall_back(image, floor, error)
             self._failures_in_a_row = 0
             self._good_frames += 1
-            return PinnedModel(current, self._lock), found
+            return current, found
 
     def prepare(self, data: bytes, manifest: ReleaseManifest) -> Detector:
         """Load a candidate, warm it up and test it; frames are processed meanwhile.
@@ -236,7 +236,7 @@ class SwappableDetector:
         except DetectorError:
             self._frames_lost += 1
             raise
-        return PinnedModel(fallback, self._lock), found
+        return fallback, found
 
     def _revert(self, reason: SwapReason) -> None:
         self._current, self._fallback, self._probation_since = self._fallback, None, None
@@ -277,39 +277,6 @@ class SwappableDetector:
                 if turn:
                     fastest[index] = min(fastest[index], taken)
         return sum(fastest)
-
-
-@dataclass(frozen=True)
-class PinnedModel:
-    """One model, kept for the rest of a frame; a `Detector` that takes turns with the other cameras."""
-
-    model: Detector
-    lock: AbstractContextManager[object]
-
-    @property
-    def description(self) -> BundleDescription:
-        """See `Detector`."""
-        return self.model.description
-
-    @property
-    def digest(self) -> str:
-        """See `Detector`."""
-        return self.model.digest
-
-    @property
-    def provider(self) -> GrantedProvider:
-        """See `Detector`."""
-        return self.model.provider
-
-    def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
-        """See `Detector`."""
-        with self.lock:
-            return self.model.detect(images, floor=floor)
-
-    def embed(self, image: Image, xyxy: Floats) -> Floats:
-        """See `Detector`."""
-        with self.lock:
-            return self.model.embed(image, xyxy)
 
 
 def _check_sound(found: Sequence[Detections], description: BundleDescription) -> None:

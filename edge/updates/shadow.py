@@ -48,8 +48,9 @@ class _Counts:
 class _FrameFacts:
     condition: Condition
     time_s: float
-    incumbent_ms: float
+    incumbent_ms: float | None
     teacher: Detections | None
+    weight: float
 
 
 class ShadowRun:
@@ -107,9 +108,10 @@ class ShadowRun:
         *,
         condition: Condition,
         time_s: float,
-        incumbent_ms: float,
+        incumbent_ms: float | None,
         teacher: Detections | None = None,
         tracking: TrackerSettings = SPARSE_FRAMES,
+        weight: float = 1.0,
     ) -> None:
         """Run the candidate on a frame that the incumbent has processed.
 
@@ -119,15 +121,16 @@ class ShadowRun:
             incumbent: detections of the model in service, boxes below its thresholds allowed.
             condition: the frame's condition.
             time_s: the frame's time in seconds.
-            incumbent_ms: inference time of the model in service.
+            incumbent_ms: inference time of the model in service; without it none is counted of the candidate.
             teacher: detections of the teacher, boxes below its thresholds allowed; a run with a teacher skips
                 frames without.
             tracking: how this camera's boxes become tracks; set by its first frame.
+            weight: the inverse of the probability with which the frame was drawn.
         """
         if self.teacher is not None and teacher is None:
             return
         with self._lock:
-            facts = _FrameFacts(condition, time_s, incumbent_ms, teacher)
+            facts = _FrameFacts(condition, time_s, incumbent_ms, teacher, weight)
             side, size = self._camera(camera, tracking), (image.shape[1], image.shape[0])
             before = self._sizes.setdefault(camera, size)
             if before != size:
@@ -144,8 +147,9 @@ class ShadowRun:
         except DetectorError:
             self._failures += 1
             return
-        self._latencies_ms[CANDIDATE].append(1000 * (self._clock() - started))
-        self._latencies_ms[INCUMBENT].append(facts.incumbent_ms)
+        if facts.incumbent_ms is not None:
+            self._latencies_ms[CANDIDATE].append(1000 * (self._clock() - started))
+            self._latencies_ms[INCUMBENT].append(facts.incumbent_ms)
         self._frames += 1
         pair = (above_threshold(incumbent, self._descriptions[INCUMBENT]), candidate)
         side.update(pair, facts)
@@ -219,10 +223,10 @@ class _WithTeacher:
         teacher = facts.teacher
         if teacher is None:
             return
-        self._support.update(self._teacher.update(teacher, facts.time_s), pair, facts.condition)
+        self._support.update(self._teacher.update(teacher, facts.time_s), pair, facts.condition, facts.weight)
         confident = [above_threshold(teacher, self._description)]
         for tracker, counter, boxes in zip(self._models, self._own, pair, strict=True):
-            counter.update(tracker.update(boxes, facts.time_s), confident, facts.condition)
+            counter.update(tracker.update(boxes, facts.time_s), confident, facts.condition, facts.weight)
 
     def resize(self, change: SizeChange) -> None:
         for tracker in (self._teacher, *self._models):
@@ -257,7 +261,7 @@ class _TwoModels:
 
     def update(self, pair: Pair, facts: _FrameFacts) -> None:
         update = self._tracker.update(_union(pair, self._nms_iou), facts.time_s)
-        self._support.update(update, pair, facts.condition)
+        self._support.update(update, pair, facts.condition, facts.weight)
 
     def resize(self, change: SizeChange) -> None:
         self._tracker.resize(change)

@@ -1,7 +1,8 @@
 """The detector interface on ONNX Runtime; the only module that imports onnxruntime.
 
 A bundle is read, inspected, compared with its own description and run once on a grey image before it counts
-as loaded. One thread at a time may use it. It uses neither disk nor network after loading.
+as loaded. Several threads may use it, as they may a session of ONNX Runtime. It uses neither disk nor network
+after loading.
 """
 
 import base64
@@ -42,6 +43,7 @@ _ONE_LAYER = (
 )
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 _REASON_LENGTH = 200
+_RECENT_IMAGES = 2
 
 
 class OnnxDetector:
@@ -68,6 +70,7 @@ class OnnxDetector:
         self._session, self._provider = _session(content, origin, providers, threads)
         self._description = describe(_metadata(self._session, origin), origin)
         self._input = _check_contract(self._session, self._description, origin)
+        self._recent: tuple[tuple[Image, _Inference], ...] = ()
         self._try_once(origin)
         if self._provider.fallback:
             logger.warning(
@@ -91,8 +94,10 @@ class OnnxDetector:
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         """One `Detections` per image, in its own pixels; see `edge.vision.detector.Detector`."""
-        seen = []
-        for result in self._infer(images):
+        seen, results = [], self._infer(images)
+        if len(images) == 1:
+            self._recent = ((images[0], results[0]), *self._recent[: _RECENT_IMAGES - 1])
+        for result in results:
             found = decode(result.boxes, result.fit, self._description, floor)
             seen.append(
                 Detections.of(
@@ -106,7 +111,13 @@ class OnnxDetector:
         return seen
 
     def embed(self, image: Image, xyxy: Floats) -> Floats:
-        """Embeddings (n, d) pooled at given boxes (n, 4) in pixels of the image."""
+        """Embeddings (n, d) pooled at given boxes (n, 4) in pixels of the image.
+
+        The images that were detected last by themselves need no second inference.
+        """
+        for recent, result in self._recent:
+            if recent is image:
+                return self._pool(result, xyxy)
         return self._pool(self._infer([image])[0], xyxy)
 
     def _pool(self, result: "_Inference", xyxy: Floats) -> Floats:

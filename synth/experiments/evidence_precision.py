@@ -23,7 +23,7 @@ from edge.camera.motion_filter import MotionFilter
 from edge.evidence.collector import EDGE_SOURCES, Comparisons, Evidence, EvidenceCollector, FrameContext
 from edge.evidence.second_views import second_views
 from edge.evidence.sources import EvidenceRules, ThresholdedDetections
-from edge.evidence.teacher import Teacher
+from edge.evidence.teacher import Teacher, TeacherResult
 from edge.tracking.tracker import SPARSE_FRAMES, ByteTracker, TrackerSettings
 from edge.vision.conditions import ConditionMemory
 from edge.vision.detections import Detections, Floats, iou_matrix
@@ -152,6 +152,12 @@ class CameraEvaluation:
         self.floor = min(self.tracker.floor, self.collectors[EvidenceSource.LOW_MARGIN].floor)
         self.before: tuple[tuple[DrawnBox, ...], ThresholdedDetections | None] = ((), None)
 
+    def _taught(self, frame: Frame, seen: Detections, context: FrameContext) -> TeacherResult | None:
+        if self.teacher is None:
+            return None
+        result = self.teacher.infer(frame.image)
+        return self.teacher.observe(frame, seen, context.tags.condition, result)
+
     def process(
         self, frame: Frame, truth: tuple[DrawnBox, ...], counts: SourceCounts, tracks: TrackCounts
     ) -> None:
@@ -167,7 +173,7 @@ class CameraEvaluation:
         )
         comparisons = Comparisons(
             tuple(second_views(self.service, frame.image, self.floor)),
-            self.teacher.process(frame, seen, context.tags.condition) if self.teacher else None,
+            self._taught(frame, seen, context),
         )
         thresholded = ThresholdedDetections.of(seen, self.service.description)
         names = self.service.description.class_names

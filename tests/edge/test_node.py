@@ -24,6 +24,7 @@ from edge.vision.providers import GrantedProvider
 from messaging.reports import ExecutionProvider, Heartbeat, Report
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.supervisor import Activity, ThreadState
+from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
 
 
@@ -78,6 +79,8 @@ def test_a_site_without_frames_sends_fewer_heartbeats_yet_one_per_minute(
 
 class _SkippingPipeline:
     """A pipeline that skips the first frame, as the motion filter does, and processes the next ones."""
+
+    comparisons = SimpleNamespace(inline=False)
 
     def __init__(self) -> None:
         self.seen = 0
@@ -242,3 +245,29 @@ def test_a_heartbeat_and_the_metrics_state_the_execution_provider() -> None:
     assert 'blindspot_edge_execution_provider{provider="cpu"} 1.0' in lines
     assert 'blindspot_edge_execution_provider{provider="cuda"} 0.0' in lines
     assert "blindspot_edge_execution_provider_fallback 1.0" in lines
+
+
+def test_frames_are_compared_by_a_thread_of_their_own_and_unpaced_footage_by_the_camera() -> None:
+    outbox, compared = RecordingOutbox(), list[str]()
+    report = HAZARD
+
+    def pipeline(name: str, *, inline: bool) -> SimpleNamespace:
+        waiting = [[report], None]
+
+        def compare() -> list[Report] | None:
+            found = waiting.pop(0) if waiting else None
+            compared.extend([name] if found else [])
+            return found
+
+        return SimpleNamespace(comparisons=SimpleNamespace(inline=inline), compare=compare)
+
+    parts: Any = SimpleNamespace(metrics=NodeMetrics(), outbox=outbox)
+    node = Node(cast(NodeParts, parts))
+    live, footage = pipeline("live", inline=False), pipeline("footage", inline=True)
+    node._pipelines = {"live": cast(Any, live), "footage": cast(Any, footage)}
+    thread = threading.Thread(target=node._compare, args=(Activity("comparisons", Backoff(), lambda: 0.0),))
+    thread.start()
+    wait_until(lambda: bool(outbox.reports))
+    node._stop.set()
+    thread.join(5)
+    assert (compared, outbox.reports) == (["live"], [report])

@@ -22,6 +22,7 @@ from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.vision.detector import Image
 from edge.vision.frames import Frame
 from edge.vision.onnx_detector import OnnxDetector
+from tests.support.edge.shown import show
 from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.trouble import odd_images
 from tests.support.trouble.odd_images import encoded
@@ -50,14 +51,14 @@ def test_a_strip_passes_every_step_of_the_pipeline(
         NodeMetrics(),
         lambda: str(ULID()),
         EvidenceSettings(second_view_every=1),
-        TeacherSettings(every=1),
+        TeacherSettings(),
         OpenHazards(tmp_path / "hazards.json"),
     )
     settings = CameraSettings(name="cam", source="unused", stills=stills)
     pipeline = CameraPipeline(settings, parts, CameraMetrics())
     for number in range(12):
         size = (height, width) if number < 8 else (64, 64)
-        pipeline.process(Frame("cam", red(*size), number, float(number), 1_700_000_000.0 + number))
+        show(pipeline, Frame("cam", red(*size), number, float(number), 1_700_000_000.0 + number))
     pipeline.end(1_700_000_100.0)
 
 

@@ -24,6 +24,7 @@ from edge.vision.detections import Detections
 from edge.vision.detector import Image
 from edge.vision.frames import Frame, SizeChange
 from messaging.reports import HazardEvent, HazardState, Misdetection, RecallTally, Report
+from tests.support.edge.shown import show
 from tests.support.fake_detector import FakeDetector, describe, load_fake
 
 NOW = 1_700_000_000.0
@@ -64,7 +65,7 @@ class Camera:
         for number, (width, height) in enumerate(sizes, start):
             image = np.full((height, width, 3), 100, np.uint8)
             frame = Frame("bridge", image, number, number / 5, NOW + number / 5)
-            reports += self.pipeline.process(frame, shadow).reports
+            reports += show(self.pipeline, frame, shadow)
         return reports
 
 
@@ -82,7 +83,7 @@ def camera(folder: Path, *, teacher: bool = False, motion: bool = False) -> Came
         NodeMetrics(),
         lambda: str(ULID()),
         EvidenceSettings(second_view_every=1000, motion=motion, motion_filter=motion),
-        TeacherSettings(every=1),
+        TeacherSettings(),
         OpenHazards(folder / "hazards.json"),
     )
     return Camera(

@@ -33,7 +33,18 @@ FLOORS = {
     "edge": (
         *("errors", "gate", "zones", "ids", "rounding", "vision", "source_address"),
         *("settings", "camera", "tracking"),
-        *("privacy", "evidence", "updates", "outbox", "metrics", "health", "pipeline", "node", "api"),
+        *(
+            "privacy",
+            "evidence",
+            "updates",
+            "outbox",
+            "metrics",
+            "health",
+            "comparisons",
+            "pipeline",
+            "node",
+            "api",
+        ),
         *("start_checks", "app", "doctor", "replay", "cli"),
     ),
     "synth": (

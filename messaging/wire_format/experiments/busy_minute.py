@@ -123,8 +123,11 @@ def _tally(chance: random.Random) -> RecallTally:
         weather=Weather.RAIN,
         source=EvidenceSource.TEACHER,
         model_digest=_MODEL,
-        supported=chance.randint(6, 12),
-        detected=chance.randint(0, 6),
+        supported=(supported := chance.randint(6, 12)),
+        detected=(detected := chance.randint(0, 6)),
+        supported_weight=supported * 1.25,
+        detected_weight=detected * 1.25,
+        squared_weight=supported * 1.5625,
         minute_utc=_MINUTE,
     )
 

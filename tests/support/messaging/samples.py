@@ -79,6 +79,9 @@ RECALL = RecallTally(
     model_digest=DIGEST,
     supported=12,
     detected=5,
+    supported_weight=14.5,
+    detected_weight=5.25,
+    squared_weight=18.75,
     minute_utc=MINUTE,
 )
 SHADOW = ShadowReport(
