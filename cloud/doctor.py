@@ -13,6 +13,7 @@ from pathlib import Path
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.workflow_database import inspected_workflows
 from cloud.data.datasets import DatasetRegister
+from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
 from cloud.settings import CloudSettings, DataFolder
@@ -122,14 +123,27 @@ def _is_token(path: Path) -> str:
 
 
 def _detectors(settings: CloudSettings) -> Iterator[CheckResult]:
+    models = ModelFiles(settings.folder.models)
+    imported = opened("imported detector", lambda: _imported(models))
+    usual = settings.starting_weights or shipped(STARTING_WEIGHTS)
+    if imported.detail:
+        yield imported
     named = {
-        "starting detector": settings.starting_weights or shipped(STARTING_WEIGHTS),
+        "starting detector": None if imported.detail else usual,
         "first teacher": settings.teacher_weights or shipped(TEACHER_WEIGHTS),
         "reference detector": settings.synthesis.reference_weights or shipped_judge(),
     }
     for name, path in named.items():
         if path is not None:
             yield opened(name, partial(_weights, path))
+
+
+def _imported(models: ModelFiles) -> str:
+    """The imported model that a new fleet starts with; an empty text if there is none."""
+    if (digest := models.first) is None:
+        return ""
+    description = models.detector(digest).description
+    return f"{description.name}: {', '.join(description.class_names)}"
 
 
 def _weights(path: Path) -> str:

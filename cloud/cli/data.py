@@ -184,15 +184,19 @@ def _options(
 
 
 def _trained_classes(settings: CloudSettings, added: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The classes of the starting detector, which every later one has too, and those that campaigns add.
+    """The classes of the fleet's first model, which every later one has too, and those that campaigns add.
 
-    None where no starting detector is installed.
+    None where no detector is installed, and for own classes as long as no detector for them is imported.
     """
-    from cloud.detector.weights import read_weights
+    from cloud.detector.model_files import ModelFiles
+    from cloud.fleet.first_model import first_classes
     from cloud.starting_detector import STARTING_WEIGHTS, shipped
+    from messaging.taxonomy import DEFAULT_TAXONOMY
 
-    path = settings.starting_weights or shipped(STARTING_WEIGHTS)
-    return None if path is None else (*read_weights(path).card.class_names, *added)
+    own = set(settings.taxonomy.names) - set(DEFAULT_TAXONOMY.names)
+    usual = None if own else shipped(STARTING_WEIGHTS)
+    first = first_classes(settings.starting_weights or usual, ModelFiles(settings.folder.models))
+    return None if first is None else (*first, *added)
 
 
 def _refuse_sheet(sheet: Path, folder: Path) -> None:

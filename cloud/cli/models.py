@@ -18,6 +18,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.model_import import import_file
 from messaging.resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
@@ -25,11 +26,15 @@ from messaging.runtime.quoting import url_segment
 from messaging.runtime.text_files import read_bytes
 from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
-models = typer.Typer(help="Releases: signed detector bundles.", no_args_is_help=True)
+models = typer.Typer(
+    help="Detectors: import of your own, and releases, which are signed bundles.", no_args_is_help=True
+)
 teacher = typer.Typer(
     help="The network at the sites that finds what their detector misses.", no_args_is_help=True
 )
 rollout = typer.Typer(help="Put a release in service on all sites, in phases.", no_args_is_help=True)
+
+models.command("import")(import_file)
 
 DigestArgument = Annotated[str, typer.Argument(help="digest of the model, or its first 8 digits")]
 RolloutArgument = Annotated[str, typer.Argument(help="id of the rollout; `last` is the newest")]

@@ -82,7 +82,7 @@ class ClassMap:
             target = targets[name] = self.renamed.get(name, name)
             if target is None or known is None or target in known:
                 continue
-            near, shown = _nearest(target, known), _quoted(name)
+            near, shown = nearest_name(target, known), _quoted(name)
             hint = f"did you mean {near!r}? " if near else ""
             findings.fault(
                 where if target == name else "--map",
@@ -100,7 +100,7 @@ def parse_class_map(maps: Sequence[str], dropped: Sequence[str]) -> ClassMap:
     renamed: dict[str, str | None] = {}
     for text in maps:
         source, equals, target = text.rpartition("=")
-        pairs = {source: target or None} if equals else _map_of_file(Path(text))
+        pairs = {source: target or None} if equals else read_class_map(Path(text))
         _add(renamed, pairs)
     _add(renamed, dict.fromkeys(dropped))
     return ClassMap(renamed)
@@ -113,7 +113,8 @@ def _add(renamed: dict[str, str | None], pairs: Mapping[str, str | None]) -> Non
         renamed[source] = target
 
 
-def _map_of_file(path: Path) -> dict[str, str | None]:
+def read_class_map(path: Path) -> dict[str, str | None]:
+    """The map in a YAML file; None drops a class. Raises `DataRefused` or `FileFault`."""
     pairs = parse_yaml(read_text(path), str(path))
     good = isinstance(pairs, dict) and all(
         isinstance(source, str) and (target is None or isinstance(target, str))
@@ -124,14 +125,15 @@ def _map_of_file(path: Path) -> dict[str, str | None]:
     return dict(pairs)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str | None:
+def nearest_name(name: str, known: Sequence[str]) -> str | None:
+    """The known name that is spelled nearly like this one; None if there is none."""
     plain = {_plain(one): one for one in known}
     near = difflib.get_close_matches(_plain(name), list(plain), n=1, cutoff=0.75)
     return plain[near[0]] if near else None
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    near = _nearest(name, known)
+    near = nearest_name(name, known)
     return f" (did you mean {near!r}?)" if near else ""
 
 

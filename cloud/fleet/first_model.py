@@ -1,4 +1,4 @@
-"""The fleet's first releases: the starting detector and the first teacher, exported, signed and stored, once.
+"""The fleet's first releases, signed and stored once: imported or starting detector, and first teacher.
 
 Sites that are enrolled later receive the orders to run them from `RolloutDriver.order_for_new_sites`.
 """
@@ -9,16 +9,21 @@ from pathlib import Path
 
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
+from cloud.errors import NotNow
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.store.release_store import ReleaseStore
 from messaging.releases import Role
 from messaging.taxonomy import Taxonomy
+from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
 
 _WITHOUT = {
-    Role.DETECTOR: "there is no starting detector; give one with starting_weights, sites run none until then",
+    Role.DETECTOR: (
+        "there is no starting detector; import one with `blindspot models import FILE`, or give one with "
+        "starting_weights; sites run none until then"
+    ),
     Role.TEACHER: (
         "there is no teacher; give one with teacher_weights or `blindspot teacher publish`, no failure mode "
         "is closed until then"
@@ -34,14 +39,20 @@ def release_first_model(
     publisher: Publisher,
     role: Role = Role.DETECTOR,
 ) -> str | None:
-    """Release a model unless the fleet has one of its role; its digest, or None without weights."""
+    """Release a model unless the fleet has one of its role: an imported detector, else that of the weights.
+
+    Returns the digest of what is in service, or None without an imported detector and weights.
+    """
     current = releases.current_service(role)
     if current is not None:
         return current.digest
-    if weights is None:
+    digest = models.first if role is Role.DETECTOR else None
+    if digest is None and weights is None:
         logger.warning("%s", _WITHOUT[role])
         return None
-    digest = models.export(weights)
+    if digest is None:
+        assert weights is not None
+        digest = models.export(weights)
     description = models.detector(digest).description
     publish = publisher.publish_first if role is Role.DETECTOR else publisher.publish_teacher
     manifest = publish(models.bundle(digest).read_bytes(), description)
@@ -61,3 +72,22 @@ def described(weights: Path, taxonomy: Taxonomy, copy: Path) -> Path:
         return weights
     found.with_card(classes=classes).write(copy)
     return copy
+
+
+def refuse_begun_fleet(folder: Path) -> None:
+    """Raise `NotNow` if the repository in a folder has a detector: any other has to pass a trial."""
+    signed = Repository.open(folder).releases().values() if (folder / "metadata").is_dir() else ()
+    detectors = [release for release in signed if release.role is Role.DETECTOR]
+    if detectors:
+        newest = max(detectors, key=lambda release: release.version)
+        raise NotNow(
+            f"the fleet of {folder.parent} runs {newest.name} ({newest.digest[:12]}) already, and a "
+            "detector is imported before the first start; use another data folder, and enrol the sites there"
+        )
+
+
+def first_classes(weights: Path | None, models: ModelFiles) -> tuple[str, ...] | None:
+    """The classes of the model that a fleet starts or started with; None if there is none."""
+    if (digest := models.first) is not None:
+        return models.detector(digest).description.class_names
+    return None if weights is None else read_weights(weights).card.class_names

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import pytest
 
 from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, campaign_requirements
+from cloud.campaigns.requirements import CampaignRequirements
 from cloud.data.empty_streets import empty_streets
 from cloud.data.roles import DataRole
+from cloud.detector.model_files import ModelFiles
 from cloud.errors import CloudError, NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
+from cloud.store.records import CampaignPlan
 from messaging.hazard_classes import HazardClass
 from messaging.resources import (
     AddedClasses,
@@ -199,3 +203,13 @@ def test_a_cold_start_that_makes_no_sense_is_refused_in_one_sentence(cloud: Runn
         with pytest.raises(CloudError, match="must be distinct, but 'fire' is there 2 times"):
             add_class(client, "fire", "a big fire")
         assert client.page("campaigns", CampaignResource) == []
+
+
+def test_a_model_that_was_imported_as_a_bundle_cannot_be_retrained(settings: CloudSettings) -> None:
+    models = ModelFiles(settings.folder.models)
+    plan = CampaignPlan((MODE,), 10, incumbent_digest=models.keep_bundle(b"bundle"))
+    unused = cast(Any, None)
+    needed = CampaignRequirements(settings, unused, unused, models, unused)._incumbent(plan)
+    assert (needed.met, needed.needed) == (False, True)
+    assert "was imported as an ONNX file, which can serve but not be retrained" in needed.detail
+    assert "\n" not in needed.detail

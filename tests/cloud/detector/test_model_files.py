@@ -8,6 +8,7 @@ from cloud.detector import model_files
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import NotKnown, WeightsRefused
 from messaging.blobs import digest_of
+from messaging.errors import StateFileBroken
 
 
 @pytest.fixture
@@ -123,3 +124,36 @@ def test_a_damaged_bundle_is_refused_with_its_path_and_never_sent(
     path.write_bytes(b"bundle of ten")
     with pytest.raises(NotKnown, match=rf"{path} is damaged: .*restore it from a backup"):
         models.bundle(digest)
+
+
+def test_a_bundle_without_weights_is_kept_and_named_as_what_it_is(tmp_path: Path) -> None:
+    models = ModelFiles(tmp_path / "models")
+    digest = models.keep_bundle(b"bundle")
+    assert models.bundle(digest).read_bytes() == b"bundle"
+    with pytest.raises(NotKnown, match=f"model {digest[:12]} was imported as an ONNX file"):
+        models.weights(digest)
+
+
+def test_weights_that_come_later_join_their_bundle(tmp_path: Path, weights: Path) -> None:
+    models = ModelFiles(tmp_path / "models")
+    digest = models.keep_bundle(b"bundle")
+    (tmp_path / "model.onnx").write_bytes(b"bundle")
+    assert models.keep(weights, tmp_path / "model.onnx") == digest
+    assert models.weights(digest).read_bytes() == b"tensors"
+    assert models.keep_bundle(b"bundle") == digest
+    assert models.weights(digest).read_bytes() == b"tensors"
+
+
+def test_the_first_model_is_remembered_until_another_is_imported(tmp_path: Path) -> None:
+    assert ModelFiles(tmp_path / "models").first is None
+    for digest in ("a" * 64, "b" * 64):
+        ModelFiles(tmp_path / "models").set_first(digest)
+        assert ModelFiles(tmp_path / "models").first == digest
+
+
+def test_a_damaged_record_of_the_first_model_is_not_believed(tmp_path: Path) -> None:
+    models = ModelFiles(tmp_path / "models")
+    models.set_first("a" * 64)
+    (tmp_path / "models" / "first_model.json").write_bytes(b"")
+    with pytest.raises(StateFileBroken, match=r"first_model\.json is empty"):
+        _ = models.first

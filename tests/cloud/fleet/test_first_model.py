@@ -7,12 +7,16 @@ from typing import cast
 import pytest
 
 from cloud.detector.model_files import ModelFiles
-from cloud.fleet.first_model import release_first_model
+from cloud.detector.weights import read_weights
+from cloud.errors import NotNow
+from cloud.fleet.first_model import first_classes, refuse_begun_fleet, release_first_model
 from cloud.fleet.publisher import Publisher
+from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription, Channel, Role
 from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.signing import Repository
 from tests.support.cloud.sample_reports import open_store
 from tests.support.fake_detector import describe, fake_bundle
 
@@ -21,6 +25,8 @@ BUNDLE = fake_bundle("street-start")
 
 class FakeModels:
     """Exports every weights file as the same bundle."""
+
+    first: str | None = None
 
     def __init__(self, folder: Path) -> None:
         self.exported: list[Path] = []
@@ -94,6 +100,33 @@ def test_the_first_teacher_is_released_in_its_own_role(fleet: Fleet) -> None:
     assert release is not None
     assert release.digest == digest
     assert fleet.releases.current_service() is None
+
+
+@pytest.mark.parametrize("weights", [None, Path("start.safetensors")])
+def test_an_imported_model_is_released_instead_of_a_starting_detector(
+    fleet: Fleet, weights: Path | None
+) -> None:
+    fleet.models.first = digest_of(BUNDLE)
+    assert fleet.start(weights) == digest_of(BUNDLE)
+    assert not fleet.models.exported
+    assert fleet.releases.current_service() is not None
+
+
+def test_a_detector_is_imported_only_before_the_first_release(tmp_path: Path) -> None:
+    refuse_begun_fleet(tmp_path / "releases")
+    repository = Repository.create(tmp_path / "releases")
+    refuse_begun_fleet(tmp_path / "releases")
+    repository.publish(FakePublisher().publish_first(BUNDLE, describe("street-start")))
+    with pytest.raises(NotNow, match=f"the fleet of {tmp_path} runs street-start .* use another data folder"):
+        refuse_begun_fleet(tmp_path / "releases")
+
+
+def test_the_classes_of_a_fleet_are_those_of_its_first_model(fleet: Fleet) -> None:
+    models = cast(ModelFiles, fleet.models)
+    assert first_classes(None, models) is None
+    assert first_classes(STARTING_WEIGHTS, models) == read_weights(STARTING_WEIGHTS).card.class_names
+    fleet.models.first = digest_of(BUNDLE)
+    assert first_classes(STARTING_WEIGHTS, models) == describe("street-start").class_names
 
 
 def test_a_fleet_with_a_release_keeps_it(fleet: Fleet) -> None:

@@ -15,16 +15,24 @@ NAMES = ("Fire", "smoke", "car")
 
 
 def random_network(architecture: str, names: Sequence[str] = NAMES, *, seed: int = 0) -> Any:
-    """A random network whose class scores are around 0.2, so that it reports boxes."""
+    """A random network that reports boxes of many sizes and confidences, as a trained one does.
+
+    Its statistics are those of noise: with the initial ones all places of an image look nearly the same.
+    """
     torch.manual_seed(seed)
-    model = build_network(architecture, len(names)).eval()
+    model = build_network(architecture, len(names)).train()
     model.names = dict(enumerate(names))
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
     head = model.model[-1]
-    for branch in (head.cv3, getattr(head, "one2one_cv3", None) or ()):
+    for branch in (head.cv2, head.cv3, getattr(head, "one2one_cv3", None) or ()):
         for scale in branch:
-            torch.nn.init.normal_(scale[-1].weight, std=0.5)
-            torch.nn.init.normal_(scale[-1].bias, mean=-1.5, std=0.3)
-    return model
+            nn.init.normal_(scale[-1].weight, std=0.15)
+            nn.init.normal_(scale[-1].bias, mean=-1.5 if branch is not head.cv2 else 1.0, std=0.3)
+    with torch.no_grad():
+        model(nn.functional.interpolate(torch.rand(8, 3, 16, 24), scale_factor=4))
+    return model.eval()
 
 
 def save_checkpoint(path: Path, network: nn.Module, **changes: Any) -> Path:
