@@ -54,6 +54,7 @@ def try_out(
     done = contact_sheet(order, generator, backgrounds, vocabulary)
     _, png = cv2.imencode(".png", done.image)
     write_atomically(sheet, png.tobytes())
+    sheet.chmod(0o644)
     return done
 
 

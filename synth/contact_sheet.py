@@ -1,8 +1,9 @@
 """A contact sheet: what a generator makes of one class under one condition, for a person to judge.
 
 One row for each hazard, at the size of the patch: the background before, the hazard, the same place inpainted
-empty, the difference between the two, and the label that follows from it, in the whole frame around it. No
-judge and no filter has seen them. Images are BGR uint8 (h, w, 3).
+empty, the difference between the two, and the label that follows from it, in its frame. Dark patches are
+brightened, all three alike; the frame is as its camera delivers it. Neither judges nor filters are used.
+Images are BGR uint8 (h, w, 3).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from synth.generation.compositing import apply_camera, cut, paste
+from synth.generation.exposure import exposure_of
 from synth.generation.generator import Generator
 from synth.generation.inpainting import InpaintedPlace, InpaintedScene, Inpainter
 from synth.order import SynthesisOrder
@@ -24,6 +26,7 @@ COLUMNS = ("background", "hazard", "empty", "difference", "label")
 _CELL_PX, _GAP_PX, _TITLE_PX = 192, 6, 26
 _AMPLIFIED = 3
 _PAPER, _INK, _BOX = (245, 245, 245), (40, 40, 40), (40, 220, 40)
+_INK_ON_DARK = (200, 200, 200)
 _CONTEXT = 1.6
 
 
@@ -72,12 +75,13 @@ def _scene(
 def _row(order: SynthesisOrder, scene: InpaintedScene, place: InpaintedPlace) -> list[Image]:
     hazard, empty = place.hazard.image, place.empty.image
     before = cut(scene.background, place.place.window, len(hazard))
+    power = exposure_of(before)
     difference = np.abs(hazard.astype(np.int16) - empty.astype(np.int16)) * _AMPLIFIED
     rng = np.random.default_rng([order.seed, place.place.seed])
     frame = paste(scene.background, [place.pasting(with_hazard=True)], rng)
     frame = apply_camera(frame, scene.background, rng)
     return [
-        *(_cell(image) for image in (before, hazard, empty)),
+        *(_brightened(_cell(image), power) for image in (before, hazard, empty)),
         _cell(np.clip(difference, 0, 255).astype(np.uint8)),
         _labelled_cell(frame, scene.background, place),
     ]
@@ -102,6 +106,14 @@ def _labelled_cell(frame: Image, background: Background, place: InpaintedPlace) 
 def _cell(image: Image) -> Image:
     method = cv2.INTER_AREA if len(image) > _CELL_PX else cv2.INTER_CUBIC
     return np.array(cv2.resize(image, (_CELL_PX, _CELL_PX), interpolation=method), np.uint8)
+
+
+def _brightened(image: Image, power: float) -> Image:
+    """A dark patch as an eye sees it that has got used to the dark; 1 leaves it as it is."""
+    if power == 1.0:
+        return image
+    levels = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)
+    return _written(np.asarray(levels[image]), "brightened", (8, _CELL_PX - 10), _INK_ON_DARK)
 
 
 def _arranged(rows: Sequence[Sequence[Image]]) -> Image:

@@ -25,7 +25,7 @@ from synth.generation.generator import PatchRequest
 from synth.generation.model_folder import BUNDLED_FOLDER, inspect_folder
 from synth.generation.options import GeneratorOptions
 from synth.generation.pipeline_loader import load_pipeline
-from synth.generation.placement import place, weights_type
+from synth.generation.placement import weights_type
 from synth.generation.stable_diffusion import DiffusionGenerator
 from synth.order import Sampling
 from synth.speed import plain_requests
@@ -35,12 +35,12 @@ TARGET = ">= 0.9"
 
 
 def plain_call(
-    folder: Path, where: TorchDevice, options: GeneratorOptions, sampling: Sampling
+    folder: Path, where: TorchDevice, sampling: Sampling
 ) -> Callable[[Sequence[PatchRequest]], Any]:
     """The pipeline of diffusers itself, called with prompts, images and masks."""
     model = inspect_folder(folder)
     with model.staged() as staged:
-        pipeline = place(load_pipeline(model, staged, weights_type(where)), where, options)
+        pipeline = load_pipeline(model, staged, weights_type(where)).to(where.device)
     pipeline.set_progress_bar_config(disable=True)
 
     def call(requests: Sequence[PatchRequest]) -> Any:
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, where = GeneratorOptions(batch=given.batch), choose_device()
     try:
         ours = DiffusionGenerator.from_folder(given.generator, sampling=sampling, options=options)
-        plain = plain_call(given.generator, where, options, sampling)
+        plain = plain_call(given.generator, where, sampling)
     except GeneratorUnavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -43,7 +43,11 @@ def weights_type(where: TorchDevice) -> torch.dtype:
 def place(
     pipeline: StableDiffusionInpaintPipeline, where: TorchDevice, options: GeneratorOptions
 ) -> StableDiffusionInpaintPipeline:
-    """Move the pipeline to its device, or leave it in memory and move its parts when they are used."""
+    """Move the pipeline to its device, or leave it in memory and move its parts when they are used.
+
+    The VAE stores channels last, which is a fifth faster on processors (the UNet would be slower so).
+    """
+    pipeline.vae.to(memory_format=torch.channels_last)
     if options.attention_slicing is not None:
         pipeline.enable_attention_slicing(options.attention_slicing)
     if options.vae_tiling:

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 import cloud.generator_trial
 from cloud.cli.main import app
 from messaging.errors import ConfigurationError
+from messaging.taxonomy import Light
 from synth.contact_sheet import COLUMNS, contact_sheet
 from synth.errors import GeneratorUnavailable
 from synth.planning.backgrounds import DrawnBackgrounds
 from synth.planning.vocabulary import read_vocabulary
 from synth.speed import images_per_minute
-from tests.support.synth.fakes import COLOURS, FakeGenerator
+from tests.support.synth.fakes import FakeGenerator
 from tests.support.synth.orders import order
 
 
@@ -56,13 +57,22 @@ def test_a_row_shows_background_hazard_empty_place_difference_and_label() -> Non
     sheet = contact_sheet(order(count=1), FakeGenerator(), DrawnBackgrounds(), read_vocabulary())
     cells = [sheet.image[26:218, 6 + 198 * k : 6 + 198 * k + 192].astype(int) for k in range(5)]
 
-    def coloured(cell: np.ndarray) -> int:
-        return int((np.abs(cell - np.asarray(COLOURS["pothole"])).max(axis=2) < 60).sum())
+    def changed(one: int, other: int) -> int:
+        return int((np.abs(cells[one] - cells[other]).max(axis=2) > 40).sum())
 
-    assert coloured(cells[1]) > 1000
-    assert coloured(cells[0]) == coloured(cells[2]) == 0
+    assert changed(1, 2) > 1000
+    assert changed(0, 2) < changed(1, 2) / 10
     assert np.abs(cells[3]).max() > 200
     assert (cells[4] == (40, 220, 40)).all(axis=2).any()
+
+
+def test_dark_patches_are_brightened_and_the_frame_is_not() -> None:
+    wanted = order(count=1, light=Light.NIGHT)
+    night = contact_sheet(wanted, FakeGenerator(), DrawnBackgrounds(), read_vocabulary())
+    before = night.image[26:218, 6:198]
+    assert 90 < np.median(before.max(axis=2)) < 130
+    frame = night.image[26:218, 6 + 4 * 198 : 6 + 4 * 198 + 192]
+    assert np.median(frame.max(axis=2)) < 80
 
 
 def test_a_hazard_without_a_difference_is_counted_as_without_a_label() -> None:

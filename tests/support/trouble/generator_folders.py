@@ -193,6 +193,17 @@ DAMAGED: tuple[Trouble, ...] = (
         "is a FluxPipeline.*inpainting pipeline",
     ),
     Trouble(
+        "Stable Diffusion XL",
+        lambda f: set_keys(
+            f,
+            INDEX,
+            _class_name="StableDiffusionXLInpaintPipeline",
+            text_encoder_2=["transformers", "CLIPTextModelWithProjection"],
+        ),
+        "is a StableDiffusionXLInpaintPipeline, as of Stable Diffusion XL",
+    ),
+    Trouble("another sampling", lambda f: put(f, "sampling.json", '{"steps": -1}'), "steps is a number"),
+    Trouble(
         "a part of a module of its own",
         lambda f: set_keys(f, INDEX, unet=["my_unet", "MyUNet"]),
         r'unet is \["my_unet", "MyUNet"\]',

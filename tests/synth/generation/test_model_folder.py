@@ -181,6 +181,18 @@ def test_other_files_of_the_folder_are_no_part_of_the_digest(tmp_path: Path) -> 
     assert inspect_folder(folder).digest == inspect_folder(BUNDLED_FOLDER).digest
 
 
+def test_where_half_precision_is_wanted_its_variant_is_loaded_except_of_the_vae(tmp_path: Path) -> None:
+    folder = linked_copy(BUNDLED_FOLDER, tmp_path / "model")
+    for name in (UNET, VAE, TEXT):
+        put(folder, name.replace(".safetensors", ".fp16.safetensors"), (folder / name).read_bytes())
+    whole, half = inspect_folder(folder), inspect_folder(folder, half=True)
+    assert not any("fp16" in file.name for file in whole.files)
+    assert [file.name for file in half.files if "fp16" in file.name] == [
+        "unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder/model.fp16.safetensors",
+    ]  # fmt: skip
+    assert {file.staged_name for file in half.files} == {file.staged_name for file in whole.files}
+
+
 def test_a_variant_is_another_digest(tmp_path: Path) -> None:
     folder = linked_copy(BUNDLED_FOLDER, tmp_path / "model")
     fp16_variant(folder)

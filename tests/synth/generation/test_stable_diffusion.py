@@ -264,7 +264,8 @@ def test_offload_leaves_the_parts_in_memory_and_moves_them_to_the_card_when_used
     card = TorchDevice(torch.device("cuda", 1), torch.float16, "a card")
     recorder = Mock()
     place(recorder, card, GeneratorOptions(offload=offload))
-    (call,) = recorder.mock_calls
+    call = recorder.mock_calls[-1]
+    assert not recorder.to.called
     assert call == getattr(mock_call, f"enable_{offload}_cpu_offload")(device=torch.device("cuda", 1))
 
 
