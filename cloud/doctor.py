@@ -17,6 +17,7 @@ from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
 from cloud.settings import CloudSettings, DataFolder
+from cloud.speed import campaign_time, campaign_work, measure
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped, shipped_judge
 from cloud.store.database import inspected_database
 from edge.vision.runtime_package import runtime_package
@@ -36,20 +37,25 @@ from messaging.runtime.start_checks import (
 )
 from messaging.trust.signing import inspect_repository
 from synth.generation.inspection import inspected_generator
+from synth.torch_device import choose_device
 
+CAMPAIGN_IMAGES = 100
 NEEDED_BYTES = 2 * 2**30
 
 
-def examine(settings: CloudSettings) -> list[CheckResult]:
-    """Every check, the running cloud included."""
+def examine(settings: CloudSettings, *, speed: bool = False) -> list[CheckResult]:
+    """Every check, the running cloud included; with `speed` also measurements, if nothing is at fault."""
     running = _running(settings)
-    return [
+    results = [
         CheckResult("python", sys.version_info >= (3, 11), sys.version.split()[0]),
         *start_checks(settings, ports=not running or not running[0].ok),
         *named_checks(settings),
         *_token(settings.folder.token),
         *running,
     ]
+    if speed and all(result.ok for result in results):
+        results += _speed(settings)
+    return results
 
 
 def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[CheckResult]:
@@ -82,6 +88,25 @@ def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
 
 def _classes(settings: CloudSettings) -> str:
     return ", ".join(settings.taxonomy.names)
+
+
+def _speed(settings: CloudSettings) -> Iterator[CheckResult]:
+    """The rates of this machine, and what a campaign takes at them."""
+    yield opened("device", lambda: str(choose_device(settings.training.device, settings.training.precision)))
+    speed = measure(settings)
+    late = "the time did not suffice: the machine is slow or busy"
+    problems = speed.faults or (() if speed.complete else (late,))
+    detail = "; ".join((str(speed), *problems))
+    yield CheckResult("speed", not speed.faults, detail, warning=not speed.complete)
+    work = campaign_work(settings, CAMPAIGN_IMAGES)
+    time = campaign_time(speed, work)
+    took = "could not be reckoned: not every rate was measured" if time is None else f"takes {time} here"
+    yield CheckResult(
+        f"campaign of {CAMPAIGN_IMAGES} images",
+        True,
+        f"{took}; it trains {work.trained} images and detects on {work.detected}",
+        warning=time is None,
+    )
 
 
 def _running(settings: CloudSettings) -> list[CheckResult]:

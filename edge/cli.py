@@ -80,12 +80,20 @@ def doctor(
     broker_folder: Annotated[
         Path | None, typer.Option("--broker", help="Also check this folder of a broker.")
     ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Measure with this detector bundle; else with the model in service.")
+    ] = None,
+    speed: Annotated[
+        bool, typer.Option("--speed/--no-speed", help="Measure how many frames a second it detects.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Check this machine for what a node needs; exit code 3 when something is missing or faulty."""
     from edge.doctor import examine
 
-    found = examine(config, gate=gate_config, broker_folder=broker_folder)
+    found = examine(
+        config, gate=gate_config, broker_folder=broker_folder, bundle=bundle, measures_speed=speed
+    )
     results = [replace(result, detail=masked_text(result.detail)) for result in found]
     if as_json:
         out.print_json(json.dumps({result.name: result.as_values() for result in results}))

@@ -14,6 +14,8 @@ from edge.errors import EdgeError
 from edge.gate import start_checks as gate_checks
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
+from edge.vision.detection_speed import frames_per_second
+from edge.vision.onnx_detector import OnnxDetector
 from edge.vision.runtime_package import runtime_package
 from messaging.errors import BlindspotError
 from messaging.nats.broker import find_server
@@ -29,9 +31,17 @@ H264_IMAGE = base64.b64decode(
 
 
 def examine(
-    config: Path | None, *, gate: Path | None = None, broker_folder: Path | None = None
+    config: Path | None,
+    *,
+    gate: Path | None = None,
+    broker_folder: Path | None = None,
+    bundle: Path | None = None,
+    measures_speed: bool = False,
 ) -> list[CheckResult]:
-    """Check this machine and, of each program with a configuration, everything that it names."""
+    """Check this machine and, of each program with a configuration, everything that it names.
+
+    With `measures_speed` also how many frames a second a bundle, or else the model in service, detects.
+    """
     results = [
         opened("onnxruntime", runtime_package),
         opened("H.264 video", lambda: _decoded("probe.h264", H264_IMAGE)),
@@ -49,7 +59,25 @@ def examine(
         )
     if broker_folder is not None:
         results += broker_checks(broker_folder, host="127.0.0.1", port=0)
+    if measures_speed:
+        results.append(_speed(config, bundle))
     return results
+
+
+def _speed(config: Path | None, bundle: Path | None) -> CheckResult:
+    return opened("speed", lambda: _measured(config, bundle))
+
+
+def _measured(config: Path | None, bundle: Path | None) -> str:
+    settings = None if config is None else load_settings(NodeSettings, config)
+    if bundle is not None:
+        detector = OnnxDetector(bundle) if settings is None else node_checks.open_detector(bundle, settings)
+    elif settings is None or (model := node_checks.model_in_service(settings)) is None:
+        return "not measured: no model in service; name a bundle with --bundle"
+    else:
+        detector = model
+    rate = frames_per_second(detector)
+    return f"{rate:.3g} frames a second detected by {detector.description.name} on {detector.provider}"
 
 
 def _decoded(name: str, video: bytes) -> str:

@@ -191,14 +191,21 @@ async def _broker(settings: NodeSettings) -> str:
     return f"{settings.broker.url} accepts the node"
 
 
-def _teacher(settings: NodeSettings, bundle: Path) -> str:
-    teacher = open_detector(bundle, settings, Role.TEACHER)
-    folder, names = weights_folder(settings.data, Role.DETECTOR), teacher.description.class_names
+def model_in_service(settings: NodeSettings) -> OnnxDetector | None:
+    """The model that the node would run, from its data folder; None before the first release."""
+    folder = weights_folder(settings.data, Role.DETECTOR)
     active = read_state(folder / "state.json").active
     if active is None:
+        return None
+    return open_detector(read_checked(folder / "models" / f"{active.digest}.onnx", active), settings)
+
+
+def _teacher(settings: NodeSettings, bundle: Path) -> str:
+    teacher, model = open_detector(bundle, settings, Role.TEACHER), model_in_service(settings)
+    names = teacher.description.class_names
+    if model is None:
         return f"{bundle}: {', '.join(names)}"
-    path = folder / "models" / f"{active.digest}.onnx"
-    service = open_detector(read_checked(path, active), settings).description
+    service = model.description
     shared = [name for name in names if name in service.class_names]
     if not shared:
         raise BundleRefused(

@@ -18,7 +18,10 @@ PROGRESS_FILE = "progress.jsonl"
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of a run so far. `seconds_left` is None until this process has kept an image."""
+    """Counts of a run so far.
+
+    `seconds_left` is None until this process has kept an image; `seconds` is how long it has generated.
+    """
 
     order: str
     asked: int
@@ -28,6 +31,7 @@ class Progress:
     patches_generated: int
     patch_budget: int
     seconds_left: float | None
+    seconds: float = 0.0
 
 
 _PROGRESS = TypeAdapter(Progress)

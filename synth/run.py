@@ -247,6 +247,7 @@ class _Run:
             patches_generated=self._journal.patches_generated,
             patch_budget=self._order.patch_budget,
             seconds_left=round(spent / fresh * (self._order.count - kept), 1) if fresh else None,
+            seconds=round(spent, 3),
         )
         append_progress(self._journal.folder, progress)
         if self._hooks.progress is not None:

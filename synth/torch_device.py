@@ -114,7 +114,8 @@ def _place(device: DeviceName, machine: Machine) -> tuple[torch.device, str]:
                 f"device {device} was asked for, but {_cards_found(machine)}; choose auto or cpu, or see "
                 "docs/gpu.md"
             )
-        return torch.device("cuda", index), machine.cards[index].name
+        card = machine.cards[index]
+        return torch.device("cuda", index), f"{card.name}, {card.memory_bytes / 2**30:.0f} GiB"
     if kind == "mps":
         if not machine.mps:
             raise ConfigurationError(

@@ -99,14 +99,7 @@ class ImageStages:
 
     def _judges(self, work: StageWork) -> list[str]:
         """Arguments of `synth.run`: generator, options, detector (for prototypes), reference, backgrounds."""
-        options = work.folder.absolute() / "generator.json"
-        write_atomically(options, self.settings.options.model_dump_json().encode())
-        arguments = ["--options", str(options), "--licence", self.settings.generator_licence]
-        arguments += ["--streets", self.settings.streets, "--providers", *self.evaluation.providers]
-        if self.settings.generator is not None:
-            arguments += ["--generator", self.settings.generator]
-        if self.settings.prompts is not None:
-            arguments += ["--prompts", str(self.settings.prompts.absolute())]
+        arguments = generator_arguments(self.settings, self.evaluation, work.folder.absolute())
         incumbent = work.campaign.plan.incumbent_digest
         if incumbent is not None:
             arguments += ["--detector", str(self.models.bundle(incumbent).absolute())]
@@ -210,6 +203,21 @@ class ImageStages:
 
     def _relative(self, path: Path) -> str:
         return path.absolute().relative_to(self.data.absolute()).as_posix()
+
+
+def generator_arguments(
+    synthesis: SynthesisSettings, evaluation: EvaluationSettings, folder: Path
+) -> list[str]:
+    """Arguments of `synth.run` for every order; the generator's options are written into the folder."""
+    options = folder / "generator.json"
+    write_atomically(options, synthesis.options.model_dump_json().encode())
+    arguments = ["--options", str(options), "--licence", synthesis.generator_licence]
+    arguments += ["--streets", synthesis.streets, "--providers", *evaluation.providers]
+    if synthesis.generator is not None:
+        arguments += ["--generator", synthesis.generator]
+    if synthesis.prompts is not None:
+        arguments += ["--prompts", str(synthesis.prompts.absolute())]
+    return arguments
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ first verdict signs a release that may only run in shadow.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloud.campaigns.outputs import (
@@ -30,7 +30,7 @@ from cloud.fleet.release_register import record_release
 from cloud.metrics import CloudMetrics
 from cloud.settings import EvaluationSettings, PromotionSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import CampaignStage, EvaluationRow
+from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow
 from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
 from cloud.training.plan import train as run_training
@@ -96,7 +96,7 @@ class ModelStages:
             streets=self.training.streets,
             backgrounds=self.datasets.backgrounds,
             calibration=tuple(f.absolute() for f in self.datasets.folders(DataRole.CALIBRATION)),
-            recipe=self._recipe(work),
+            recipe=self._recipe(work.campaign.plan),
             classes=self._classes(work),
         )
 
@@ -107,26 +107,12 @@ class ModelStages:
         wanted = (*before.names, *self.classes.added, *(target.class_name for target in targets(work)))
         return tuple(described[name] for name in dict.fromkeys(wanted))
 
-    def _recipe(self, work: StageWork) -> Recipe:
-        training, options = self.training, work.campaign.plan.options
-        epochs = int(options.get("epochs", training.epochs))
-        return Recipe(
-            epochs=epochs,
-            learning_rate=float(options.get("learning_rate", training.learning_rate)),
-            batch=training.batch,
-            synthetic_fraction=training.synthetic_fraction,
-            frozen_layers=training.frozen_layers,
-            keep_statistics=True,
-            parent_weight=training.parent_weight,
-            weather=training.weather,
-            precision_margin=training.precision_margin,
-            real_only_epochs=1 if epochs > 2 else 0,
-            seed=work.campaign.plan.seed or 0,
-            threads=training.threads,
-            device=training.device,
-            precision=training.precision,
-            providers=self.evaluation.providers,
+    def _recipe(self, plan: CampaignPlan) -> Recipe:
+        recipe = recipe_of(
+            self.training, self.evaluation, int(plan.options.get("epochs", self.training.epochs))
         )
+        rate = float(plan.options.get("learning_rate", self.training.learning_rate))
+        return replace(recipe, learning_rate=rate, seed=plan.seed or 0)
 
     def evaluate(self, work: StageWork) -> StageResult:
         """Evaluate candidate and incumbent on the holdout. Raises `StageFailed` without one."""
@@ -190,6 +176,26 @@ class ModelStages:
         if found is None:
             raise StageFailed(f"evaluation {path} is lost; start a new campaign")
         return found
+
+
+def recipe_of(training: TrainingSettings, evaluation: EvaluationSettings, epochs: int) -> Recipe:
+    """How campaigns train by these settings."""
+    return Recipe(
+        epochs=epochs,
+        learning_rate=training.learning_rate,
+        batch=training.batch,
+        synthetic_fraction=training.synthetic_fraction,
+        frozen_layers=training.frozen_layers,
+        keep_statistics=True,
+        parent_weight=training.parent_weight,
+        weather=training.weather,
+        precision_margin=training.precision_margin,
+        real_only_epochs=1 if epochs > 2 else 0,
+        threads=training.threads,
+        device=training.device,
+        precision=training.precision,
+        providers=evaluation.providers,
+    )
 
 
 def incumbent_of(work: StageWork) -> str:

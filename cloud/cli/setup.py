@@ -27,6 +27,9 @@ db = typer.Typer(help="The cloud's database.", no_args_is_help=True)
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="YAML file; without one the defaults are used")
 ]
+SpeedOption = Annotated[
+    bool, typer.Option("--speed/--no-speed", help="measure this machine, in at most 30 seconds")
+]
 _CONFIG_NAME = "cloud.yaml"
 _TEMPLATE = """# Blindspot cloud; `blindspot config schema` lists every key.
 data: {data}
@@ -64,13 +67,17 @@ def init(
 def doctor(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder")] = None,
+    speed: SpeedOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Open everything that the configuration names; exit code 3 and one line for each fault."""
+    """Open everything that the configuration names; exit code 3 and one line for each fault.
+
+    If nothing is at fault, also measure how fast this machine is, in at most 30 seconds.
+    """
     from cloud.doctor import examine
 
     try:
-        results = examine(settings_of(path, data))
+        results = examine(settings_of(path, data), speed=speed)
     except ConfigurationError as error:
         results = [CheckResult("configuration", False, str(error))]
     if as_json:

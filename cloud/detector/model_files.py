@@ -78,11 +78,8 @@ class ModelFiles:
 
     def export(self, weights: Path, stopping: Callable[[], bool] = lambda: False) -> str:
         """Export a bundle in a process of its own and keep it with its weights; returns its digest."""
-        if not weights.is_file():
-            raise WeightsRefused(f"weights file {weights} does not exist; give the path of a weights file")
-        marker = self._root / f"exported-{digest_of(_content(weights))}"
-        exported = marker.read_bytes().decode(errors="replace") if marker.exists() else ""
-        if re.fullmatch(r"[0-9a-f]{64}", exported) and self._is_whole(self._root / exported, exported):
+        exported = self.exported(weights)
+        if exported is not None:
             return exported
         bundle = self._root / "export" / BUNDLE_FILE
         run_module(
@@ -92,8 +89,20 @@ class ModelFiles:
             stopping=stopping,
         )
         digest = self.keep(weights, bundle)
-        write_atomically(marker, digest.encode())
+        write_atomically(self._marker(weights), digest.encode())
         return digest
+
+    def exported(self, weights: Path) -> str | None:
+        """The digest of the bundle that `export` made of a weights file; None if it is not there."""
+        if not weights.is_file():
+            raise WeightsRefused(f"weights file {weights} does not exist; give the path of a weights file")
+        marker = self._marker(weights)
+        digest = marker.read_bytes().decode(errors="replace") if marker.exists() else ""
+        whole = re.fullmatch(r"[0-9a-f]{64}", digest) and self._is_whole(self._root / digest, digest)
+        return digest if whole else None
+
+    def _marker(self, weights: Path) -> Path:
+        return self._root / f"exported-{digest_of(_content(weights))}"
 
     def detector(self, digest: str) -> OnnxDetector:
         """A model's bundle, loaded as sites load it. Raises `NotKnown`."""

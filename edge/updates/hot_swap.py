@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.errors import BundleRefused, CandidateRefused, DetectorError, UnsafeGraph
+from edge.vision.detection_speed import drawn_frame
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector, Image
 from edge.vision.providers import GrantedProvider
@@ -146,7 +147,7 @@ class SwappableDetector:
         Raises `CandidateRefused` with the reason that the receipt states.
         """
         candidate = self.load(data, manifest)
-        frames = list(self._golden) or [_drawn_frame()]
+        frames = list(self._golden) or [drawn_frame(DRAWN_SIZE)]
         try:
             taken_s = self._fastest_run(candidate, frames)
         except DetectorError as error:
@@ -289,11 +290,3 @@ def _check_sound(found: Sequence[Detections], description: BundleDescription) ->
             raise DetectorError(
                 f"detections name class {seen.class_id.max()} of {len(description.class_names)}"
             )
-
-
-def _drawn_frame() -> Image:
-    """A frame for the test of a first model: smooth waves, the same on every machine."""
-    height, width, _ = DRAWN_SIZE
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [127 + 80 * np.sin(x / a) * np.cos(y / b) for a, b in ((17, 29), (31, 23), (41, 13))]
-    return np.stack(waves, axis=2).astype(np.uint8)

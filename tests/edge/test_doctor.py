@@ -27,6 +27,7 @@ from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import ExecutionProvider
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
+from messaging.runtime.start_checks import CheckResult
 from messaging.wire_format.codec import encode
 from tests.support.brokers import Hub, running_hub, running_site
 from tests.support.cloud.sample_reports import heartbeat, message
@@ -235,3 +236,20 @@ def test_a_list_of_providers_of_which_none_can_be_used_is_a_fault() -> None:
     assert not result.ok
     assert not result.warning
     assert "none of the execution providers cuda can be used; this runtime has" in result.detail
+
+
+def _speed(bundle: Path | None) -> CheckResult:
+    (speed,) = (r for r in examine(None, bundle=bundle, measures_speed=True) if r.name == "speed")
+    return speed
+
+
+def test_the_speed_is_that_of_a_named_bundle(tmp_path: Path) -> None:
+    bundle = tmp_path / "model.onnx"
+    bundle.write_bytes(tiny_bundle())
+    assert re.fullmatch(r"[0-9.e+]+ frames a second detected by .+ on cpu", _speed(bundle).detail)
+
+
+def test_without_a_model_no_speed_is_measured() -> None:
+    speed = _speed(None)
+    assert speed.ok
+    assert speed.detail == "not measured: no model in service; name a bundle with --bundle"

@@ -67,7 +67,7 @@ def test_what_is_asked_for_and_absent_is_one_sentence(
 def test_the_choice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="synth.torch_device"):
         choose_device(machine=TWO_CARDS)
-    assert "cuda:0 (A100) in bfloat16 (device: auto, precision: auto)" in caplog.text
+    assert "cuda:0 (A100, 40 GiB) in bfloat16 (device: auto, precision: auto)" in caplog.text
 
 
 def test_this_machine_always_gives_a_device_that_computes() -> None:

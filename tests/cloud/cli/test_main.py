@@ -249,7 +249,7 @@ def test_a_folder_for_a_site_is_refused_before_the_site_is_enrolled(
 
 
 def test_doctor_finds_the_running_cloud(cloud: RunningCloud) -> None:
-    done = blindspot("doctor", "--json", "--data", str(cloud.settings.data))
+    done = blindspot("doctor", "--no-speed", "--json", "--data", str(cloud.settings.data))
     checks = json.loads(done.stdout)
     assert (done.returncode, checks["cloud"]["ok"], checks["broker"]["ok"]) == (0, True, True), done.stdout
 
