@@ -144,6 +144,8 @@ def measure(settings: CloudSettings, *, limit_s: float = LIMIT_S) -> Speed:
             if bundle is not None:
                 detector = OnnxDetector(bundle, providers=settings.evaluation.providers)
                 found = replace(found, detected_per_s=frames_per_second(detector))
+                if settings.taxonomy.names[0] not in detector.description.class_names:
+                    bundle = None  # it cannot judge images of this class
             return replace(found, generated_per_minute=_generated(settings, folder, bundle, until))
         except BlindspotError as error:
             return replace(found, faults=(str(error),))
