@@ -9,12 +9,13 @@ import pytest
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
 from cloud.errors import NotNow
-from cloud.fleet.first_model import first_classes, refuse_begun_fleet, release_first_model
+from cloud.fleet.first_model import described, first_classes, refuse_begun_fleet, release_first_model
 from cloud.fleet.publisher import Publisher
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription, Channel, Role
+from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.signing import Repository
 from tests.support.cloud.sample_reports import open_store
@@ -141,3 +142,13 @@ def test_without_weights_nothing_is_released_and_a_warning_names_the_setting(
     assert fleet.start(None) is None
     assert fleet.releases.current_service() is None
     assert "give one with starting_weights" in caplog.text
+
+
+def test_the_first_release_describes_its_classes_as_the_deployment_does(tmp_path: Path) -> None:
+    copy = tmp_path / "starting.safetensors"
+    assert described(STARTING_WEIGHTS, DEFAULT_TAXONOMY, copy) == STARTING_WEIGHTS
+    louder = DEFAULT_TAXONOMY.hazard("pothole").model_copy(update={"severity": 5})
+    assert described(STARTING_WEIGHTS, Taxonomy((louder,)), copy) == copy
+    found = read_weights(copy)
+    assert (found.card.taxonomy.severity("pothole"), found.card.taxonomy.severity("fire")) == (5, 5)
+    assert found.card.class_names == read_weights(STARTING_WEIGHTS).card.class_names

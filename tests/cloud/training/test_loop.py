@@ -13,6 +13,7 @@ from cloud.training import loop as training_loop
 from cloud.training.batches import Sample
 from cloud.training.loop import Reporter, epoch_parts, fit, rate_factor
 from cloud.training.plan import FIRST_TRAINING
+from messaging.hazard_classes import HazardClass
 
 TINY = replace(
     FIRST_TRAINING, epochs=2, learning_rate=5e-4, batch=2, real_only_epochs=1, threads=1, mosaic=0.0
@@ -74,6 +75,30 @@ def test_parent_weight_interpolates_between_the_parent_and_the_tuned_network(tmp
         return sum(float(np.abs(trained.tensors[n] - v).sum()) for n, v in parent.tensors.items())
 
     assert drift(0.75) == pytest.approx(drift(0.0) / 4, rel=0.05)
+
+
+def test_a_new_class_is_trained_and_its_output_is_not_pulled_back_to_the_parent(tmp_path: Path) -> None:
+    parent = read_weights(STARTING_WEIGHTS)
+    known = len(parent.card.class_names)
+    tree = HazardClass(name="fallen_tree", severity=4, words=("a fallen tree",))
+    classes = (*parent.card.taxonomy.classes, tree)
+    samples = [replace(s, boxes=np.asarray([[known, 10, 10, 40, 40]], np.float32)) for s in _samples(2)]
+
+    def outputs(parent_weight: float) -> dict[str, np.ndarray]:
+        recipe = replace(TINY, parent_weight=parent_weight, real_only_epochs=0)
+        report = tmp_path / "progress.jsonl"
+        trained, _ = fit(parent, samples, samples, recipe, report=report, classes=classes)
+        assert trained.card.class_names[-1] == "fallen_tree"
+        assert trained.embedding_digest == parent.embedding_digest
+        grown = [n for n, v in trained.tensors.items() if v.shape != parent.tensors[n].shape]
+        return {name: trained.tensors[name] for name in grown}
+
+    free, held = outputs(0.0), outputs(0.9)
+    assert free
+    for name, value in free.items():
+        assert np.array_equal(held[name][known:], value[known:])
+        assert not np.array_equal(held[name][:known], value[:known])
+    assert any(value[known:].any() for name, value in free.items() if name.endswith("weight"))
 
 
 def test_kept_statistics_stay_while_kernels_learn(tmp_path: Path) -> None:

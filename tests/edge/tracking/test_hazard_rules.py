@@ -8,10 +8,10 @@ from edge.tracking.tracker import ByteTracker, TrackerSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections
 from edge.zones import Zone
-from messaging.hazard_classes import HazardRule
+from messaging.hazard_classes import HazardClass, HazardRule
 from messaging.releases import BundleDescription
 from messaging.reports import HazardEvent, HazardState
-from messaging.taxonomy import DEFAULT_TAXONOMY, Light, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Light, Weather, taxonomy_of
 from tests.support.edge.model_bundles import describe
 
 BOX = (100.0, 100.0, 160.0, 180.0)
@@ -150,6 +150,36 @@ def test_the_end_of_the_footage_closes_what_is_open() -> None:
     closed = street.rules.close_all(3.0, street.view(3.0), "d" * 64)
     assert states(closed) == [HazardState.CLOSED]
     assert street.rules.close_all(3.0, street.view(3.0), "d" * 64) == []
+
+
+def test_a_class_may_count_in_some_zones_only() -> None:
+    left = Zone("left", ((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
+    right = Zone("right", ((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
+    only_right = RULE.model_copy(update={"zones": ("right",)})
+    street = Street(only_right, left, right)
+    opened = street.show(3, BOX, FAR)
+    assert [(e.state, e.zone) for e in opened] == [(HazardState.OPENED, "right")]
+    assert Street(only_right).show(3, BOX, FAR) == [], "a camera without the zone has no such hazard"
+
+
+def test_events_go_on_by_the_rules_of_the_next_bundle_and_end_by_theirs_if_it_lacks_the_class() -> None:
+    longer = (*DEFAULT_TAXONOMY.classes, HazardClass(name="bonfire", severity=2, words=("a bonfire",)))
+    names = tuple(c.name for c in longer)
+    digest = taxonomy_of(names).digest
+    with_bonfire = describe(classes=longer, class_names=names, taxonomy_digest=digest)
+    street = Street()
+    street.show(3, BOX)
+    street.rules.follow(with_bonfire)
+    street.tracker.describe(with_bonfire)
+    assert street.show(1, BOX) == [], "the fire goes on"
+    street.class_id = len(names) - 1
+    (bonfire,) = street.show(3, BOX, FAR)[-1:]
+    assert (bonfire.class_name, bonfire.severity) == ("bonfire", 2)
+    street.rules.follow(describe())
+    street.tracker.end()
+    street.tracker.describe(describe())
+    ended = street.show(20)
+    assert {e.class_name for e in ended if e.state is HazardState.CLOSED} >= {"bonfire"}
 
 
 def test_a_zone_needs_three_corners_inside_the_frame() -> None:

@@ -1,0 +1,101 @@
+"""A class that no camera has detected: added by words, generated, trained, rolled out; real stages, tiny."""
+
+from pathlib import Path
+
+import pytest
+
+from cloud.app import campaign_requirements, campaign_stages, starting_models
+from cloud.campaigns import image_stages
+from cloud.data.roles import DataRole
+from cloud.settings import (
+    ApiSettings,
+    CampaignSettings,
+    CloudSettings,
+    FailureModeSettings,
+    PromotionSettings,
+    RolloutSettings,
+    SynthesisSettings,
+    TrainingSettings,
+)
+from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folder
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.hazard_classes import HazardClass, HazardRule, LabelRule
+from messaging.resources import (
+    AddedClasses,
+    CampaignRequest,
+    CampaignResource,
+    ClassesResource,
+    ImageResource,
+    ModelResource,
+)
+from messaging.taxonomy import DEFAULT_TAXONOMY
+from synth.generation.model_folder import BUNDLED_FOLDER
+from synth.street import WorldName
+from tests.support.cloud.running_cloud import running_cloud
+from tests.support.waiting import wait_until
+
+BONFIRE = HazardClass(
+    name="bonfire",
+    severity=4,
+    words=("flames of a bonfire",),
+    label=LabelRule.LUMINOUS,
+    rule=HazardRule(persistence_s=7.0, cool_down_s=900.0),
+)
+
+
+def _settings(folder: Path) -> CloudSettings:
+    return CloudSettings(
+        data=folder,
+        api=ApiSettings(port=0),
+        failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
+        synthesis=SynthesisSettings(generator=str(BUNDLED_FOLDER), image_width=320, image_height=192),
+        training=TrainingSettings(epochs=1, batch=4),
+        promotion=PromotionSettings(new_class_frames=400),
+        rollout=RolloutSettings(hold_s=0.0),
+        campaign=CampaignSettings(shadow_deadline_s=60, verify_deadline_s=600, poll_s=0.2),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_class_without_evidence_gets_images_an_output_and_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_stages, "SYNTHESIS_MODULE", "tests.support.cloud.fake_synth")
+    drawn = {
+        DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 8, 500_000),
+        DataRole.HOLDOUT: SceneSet(WorldName.HOLDOUT, BASE_CONDITIONS, 6, 500_000),
+    }
+    with running_cloud(
+        _settings(tmp_path / "cloud"),
+        campaign_stages,
+        requirements=campaign_requirements,
+        sites=("harbour",),
+        first_models=starting_models,
+    ) as cloud:
+        parts = cloud.parts
+        assert parts is not None
+        for role, scenes in drawn.items():
+            parts.datasets.add(draw_folder(scenes, tmp_path / role), role)
+        wait_until(lambda: "harbour" in cloud.sites and cloud.sites["harbour"].model, timeout_s=200)
+        here = cloud.sites["harbour"].model
+        with cloud.client() as client:
+            client.send("POST", "classes", ClassesResource, AddedClasses(classes=(BONFIRE,)))
+            request = CampaignRequest(cold_start="bonfire", conditions=("night-clear",), count=6)
+            started = client.send("POST", "campaigns", CampaignResource, request)
+            *_, last = client.watch(started.id)
+            assert last.state == "done", last.reason
+            assert started.modes == ("bonfire.night-clear.missed",)
+            images = client.page(f"campaigns/{started.id}/images", ImageResource, kept=True)
+            model = client.get(f"models/{last.candidate_digest}", ModelResource)
+        metrics = {stage.stage: stage.metrics for stage in last.stages}
+        assert "bonfire (recall not measured" in str(metrics["trial"]["reason"])
+        assert "unconfirmed tracks per frame" in str(metrics["shadow"]["reason"])
+        assert metrics["verify"]["bonfire.night-clear.missed"]["status"] == "waiting"
+        assert len(images) >= 2
+        assert all(image.provenance["hazards"][0]["class"] == "bonfire" for image in images)
+        assert cloud.sites["harbour"].model == model.digest != here
+        description = OnnxDetector(parts.models.bundle(model.digest)).description
+        assert description.taxonomy.names == (*DEFAULT_TAXONOMY.names, "bonfire")
+        assert description.taxonomy.hazard("bonfire") == BONFIRE
+        assert parts.register.mode_to_generate("bonfire.night-clear.missed").severity == 4
