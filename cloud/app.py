@@ -254,7 +254,9 @@ def _services(
         register=parts.register,
         campaigns=campaigns,
         rollouts=parts.rollouts,
-        teachers=TeacherReleases(parts.releases, parts.publisher, parts.rollouts, parts.settings.taxonomy),
+        teachers=TeacherReleases(
+            parts.releases, parts.publisher, parts.rollouts, lambda: parts.classes.taxonomy
+        ),
         datasets=parts.datasets,
         requirements=requirements,
         metrics=parts.metrics,

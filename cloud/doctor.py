@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.workflow_database import inspected_workflows
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
@@ -87,7 +88,7 @@ def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
 
 
 def _classes(settings: CloudSettings) -> str:
-    return ", ".join(settings.taxonomy.names)
+    return ", ".join(ClassRegister(settings).taxonomy.names)
 
 
 def _speed(settings: CloudSettings) -> Iterator[CheckResult]:

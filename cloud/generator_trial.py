@@ -7,7 +7,8 @@ from pathlib import Path
 
 import cv2
 
-from cloud.campaigns.planning import DEFAULT_GEOMETRY
+from cloud.campaigns.planning import UNOBSERVED_GEOMETRY
+from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.settings import CloudSettings
 from messaging.errors import ConfigurationError
@@ -28,7 +29,8 @@ def try_out(
 
     Raises `ConfigurationError` for an unknown class or condition, and `SynthesisError`.
     """
-    settings.taxonomy.index(class_name)
+    classes = ClassRegister(settings).taxonomy
+    classes.index(class_name)
     wanted, weather = settings.synthesis, Condition.parse(condition)
     if sheet.suffix.lower() != ".png":
         raise ConfigurationError(f"--out {sheet} is no PNG file; give a name that ends with .png")
@@ -37,7 +39,7 @@ def try_out(
         class_name=class_name,
         light=weather.light,
         weather=weather.weather,
-        geometry=DEFAULT_GEOMETRY,
+        geometry=UNOBSERVED_GEOMETRY,
         count=count,
         seed=seed,
         patch_budget=100 * count,
@@ -45,7 +47,7 @@ def try_out(
         sampling=wanted.sampling,
         image_width=wanted.image_width,
         image_height=wanted.image_height,
-        classes=settings.taxonomy.classes,
+        classes=classes.classes,
     )
     vocabulary = read_vocabulary(wanted.prompts or SHIPPED_VOCABULARY)
     generator = _opened(settings)

@@ -5,6 +5,7 @@ misses. Sites swap it in, test it and go back by themselves, as they do with a d
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ulid import ULID
@@ -28,7 +29,7 @@ class TeacherReleases:
     releases: ReleaseStore
     publisher: Publisher
     rollouts: RolloutDriver
-    taxonomy: Taxonomy
+    taxonomy: Callable[[], Taxonomy]
 
     def publish(self, bundle: bytes) -> Release:
         """Sign a bundle as the fleet's teacher and begin its rollout, if a site runs already.
@@ -66,9 +67,9 @@ class TeacherReleases:
             description = OnnxDetector(bundle).description
         except BundleRefused as error:
             raise WeightsRefused(str(error)) from None
-        if not set(description.class_names) & set(self.taxonomy.names):
+        if not set(description.class_names) & set(self.taxonomy().names):
             raise WeightsRefused(
                 f"the bundle detects {', '.join(description.class_names)}; a teacher must detect at least "
-                f"one class of this deployment ({', '.join(self.taxonomy.names)})"
+                f"one class of this deployment ({', '.join(self.taxonomy().names)})"
             )
         return description

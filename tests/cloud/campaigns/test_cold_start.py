@@ -49,7 +49,7 @@ def _settings(folder: Path) -> CloudSettings:
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
         synthesis=SynthesisSettings(generator=str(BUNDLED_FOLDER), image_width=320, image_height=192),
-        training=TrainingSettings(epochs=1, batch=4),
+        training=TrainingSettings(epochs=1, batch=4, streets=2),
         promotion=PromotionSettings(new_class_frames=400),
         rollout=RolloutSettings(hold_s=0.0),
         campaign=CampaignSettings(shadow_deadline_s=60, verify_deadline_s=600, poll_s=0.2),
@@ -57,13 +57,13 @@ def _settings(folder: Path) -> CloudSettings:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_class_without_evidence_gets_images_an_output_and_a_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_stages, "SYNTHESIS_MODULE", "tests.support.cloud.fake_synth")
     drawn = {
-        DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 8, 500_000),
+        DataRole.REPLAY: SceneSet(WorldName.BASE, BASE_CONDITIONS, 4, 500_000),
         DataRole.HOLDOUT: SceneSet(WorldName.HOLDOUT, BASE_CONDITIONS, 6, 500_000),
     }
     with running_cloud(

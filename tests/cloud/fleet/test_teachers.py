@@ -48,7 +48,7 @@ class Cloud:
         self.reports, self.hub = ReportStore(database), Hub()
         self.releases, publisher = ReleaseStore(database), cast(Publisher, self.hub)
         driver = RolloutDriver(self.reports, self.releases, publisher, RolloutSettings(), lambda: MINUTE)
-        self.teachers = TeacherReleases(self.releases, publisher, driver, DEFAULT_TAXONOMY)
+        self.teachers = TeacherReleases(self.releases, publisher, driver, lambda: DEFAULT_TAXONOMY)
 
 
 @pytest.fixture
