@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-generate photographs wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge bench-generate photographs wire-format images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -90,6 +90,9 @@ $(STARTING) $(REFERENCE):
 
 evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source is right, on drawn footage (about half an hour)
 	$(BIN)/python -m synth.experiments.evidence_precision $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
+
+bench-edge: $(STAMP) $(STARTING) $(REFERENCE)  ## milliseconds of a frame at a site, beside its bare model and ultralytics' predict
+	$(BIN)/python -m synth.experiments.edge_speed $(STARTING) $(REFERENCE) --out $(OUT)/figures/bench_edge.json
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
 	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json

@@ -70,6 +70,7 @@ class SiteProcesses:
                 "mirror": str(mirror),
                 "trust": str(files.enrolment.trust),
                 "broker": {"url": self._broker.url, "credentials": str(keys.node)},
+                "teacher": {"cpu_share": 0.3},
                 "reports": {
                     "heartbeat_s": 15.0,
                     "tally_s": 10.0,

@@ -110,7 +110,8 @@ class RecallCounter:
             self._open[track.id].since.append((condition, matches, weight))
         for track in update.active:
             frames = self._open[track.id]
-            frames.known, frames.since = [*frames.known, *frames.since], []
+            frames.known += frames.since
+            frames.since = []
         self.close(update.ended)
 
     def close(self, tracks: Iterable[Track]) -> None:

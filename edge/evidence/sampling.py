@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-LONGEST_STEP_S = 0.4
+LONGEST_STEP_S = 0.6
 SPACING_S = 0.3
 SEGMENT_FRAMES = 4
 DOUBT_WEIGHT = 1.0

@@ -1,0 +1,205 @@
+"""How long a frame takes at a site, beside the bare session of its model and ultralytics' predict.
+
+    python -m synth.experiments.edge_speed SERVICE.onnx TEACHER.onnx [--rounds 6] [--frames 40]
+
+All are measured in turns on the same drawn frames, one thread each: the session alone; the whole pipeline of
+a camera, with second views and teacher in their own thread as a node runs them; `predict` of the same
+architecture and size. Ratios hold on a machine that does other work too; the load is printed.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge.camera.health import CameraMetrics
+from edge.errors import BundleRefused
+from edge.health import give_way
+from edge.metrics import NodeMetrics
+from edge.pipeline import CameraPipeline, PipelineParts
+from edge.privacy.accountant import PrivacyAccountant
+from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
+from edge.tracking.open_hazards import OpenHazards
+from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.vision.detections import Floats
+from edge.vision.detector import letterbox
+from edge.vision.frames import Frame
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.figures import Figure, write_figures
+from messaging.reports import ExecutionProvider
+from messaging.taxonomy import Condition
+from synth.street import StreetCamera, WorldName
+
+ULTRALYTICS = "cloud.detector.ultralytics.predict_speed"
+
+
+class Camera:
+    """A camera's pipeline and the thread beside it."""
+
+    def __init__(self, service: OnnxDetector, teacher: Path, folder: Path) -> None:
+        policy = SwapPolicy(latency_factor=2.5)
+        in_service, taught_by = (
+            SwappableDetector(OnnxDetector, policy),
+            SwappableDetector(OnnxDetector, policy),
+        )
+        in_service.serve(service)
+        taught_by.serve(OnnxDetector(teacher))
+        self._ids = iter(range(10**9))
+        parts = PipelineParts(
+            in_service,
+            taught_by,
+            PrivacyAccountant(folder / "account.json", PrivacySettings(), utc=time.time),
+            NodeMetrics(),
+            lambda: f"01J00000000000000000{next(self._ids):06d}",
+            EvidenceSettings(motion_filter=False),
+            TeacherSettings(),
+            OpenHazards(folder / "hazards.json"),
+        )
+        self.health = CameraMetrics()
+        self.pipeline = CameraPipeline(CameraSettings(name="c", source="/dev/video0"), parts, self.health)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._compare, daemon=True)
+        self._thread.start()
+
+    def _compare(self) -> None:
+        give_way()
+        while not self._stop.is_set():
+            if self.pipeline.compare() is None:
+                self._stop.wait(0.02)
+
+    def rest(self) -> None:
+        """Wait until nothing is compared any more."""
+        self.pipeline.comparisons.discard()
+        time.sleep(0.15)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join(10)
+
+
+def measure(service: Path, teacher: Path, *, architecture: str, rounds: int, frames: int) -> list[Figure]:
+    """The figures of this machine and moment."""
+    detector = OnnxDetector(service)
+    size = detector.description.input_width, detector.description.input_height
+    street = StreetCamera(world=WorldName.HOLDOUT, seed=901, condition=Condition.parse("night-rain"))
+    drawn = [scene.image for scene in street.frames(frames)]
+    blobs = [letterbox(image, *size)[0][None] for image in drawn]
+    bare, ours, theirs, number = list[float](), list[float](), list[float](), 0
+    command = [sys.executable, "-m", ULTRALYTICS, architecture, "--width", str(size[0])]
+    command += ["--height", str(size[1])]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
+    ):
+        images = Path(name) / "images.npy"
+        np.save(images, np.stack(drawn[: max(frames // 4, 4)]))
+        camera = Camera(detector, teacher, Path(name))
+        try:
+            for turn in range(rounds + 1):
+                times = _alone(detector, blobs), list[float](), _asked(other, images)
+                for image in drawn:
+                    began = time.perf_counter()
+                    camera.pipeline.process(Frame("c", image, number, time.monotonic(), time.time()))
+                    times[1].append(1000 * (time.perf_counter() - began))
+                    number += 1
+                camera.rest()
+                for kept, new in zip((bare, ours, theirs), times, strict=True):
+                    kept.extend(new if turn else ())
+        finally:
+            camera.close()
+            other.kill()
+        taught = camera.health.taught / max(camera.health.frames, 1)
+    return [*_figures(bare, ours, theirs, taught), *_of_providers(service, blobs)]
+
+
+def _of_providers(service: Path, blobs: Sequence[Floats]) -> list[Figure]:
+    """The bare session on every execution provider of this machine, at the precision of the bundle."""
+    figures = []
+    for provider in ExecutionProvider:
+        with contextlib.suppress(BundleRefused):
+            detector = OnnxDetector(service, providers=(provider,))
+            if detector.provider.provider is provider:
+                times = _alone(detector, blobs)[1:]
+                name = f"bare_p50_ms_{provider}_float32"
+                figures.append(Figure(name, _p50(times), "ms", None, len(times)))
+    return figures
+
+
+def _alone(detector: OnnxDetector, blobs: Sequence[Floats]) -> list[float]:
+    times = []
+    for blob in blobs:
+        began = time.perf_counter()
+        detector._run(blob)  # noqa: SLF001  # the bare session has no other user
+        times.append(1000 * (time.perf_counter() - began))
+    return times
+
+
+def _asked(other: "subprocess.Popen[str]", images: Path) -> list[float]:
+    assert other.stdin is not None
+    assert other.stdout is not None
+    other.stdin.write(f"{images}\n")
+    other.stdin.flush()
+    times: list[float] = json.loads(other.stdout.readline())
+    return times
+
+
+def _p50(values: Sequence[float]) -> float:
+    return float(np.percentile(values, 50))
+
+
+def _p95(values: Sequence[float]) -> float:
+    return float(np.percentile(values, 95))
+
+
+def _figures(
+    bare: Sequence[float], ours: Sequence[float], theirs: Sequence[float], taught: float
+) -> list[Figure]:
+    count = len(ours)
+    return [
+        Figure("bare_p50_ms", _p50(bare), "ms", None, len(bare)),
+        Figure("frame_p50_ms", _p50(ours), "ms", None, count),
+        Figure("frame_p50_to_bare", _p50(ours) / _p50(bare), "ratio", "<= 1.10", count),
+        Figure("frame_p95_to_bare_p95", _p95(ours) / _p95(bare), "ratio", "<= 1.5", count),
+        Figure("ultralytics_predict_p50_ms", _p50(theirs), "ms", None, len(theirs)),
+        Figure("fps_to_ultralytics_predict", _p50(theirs) / _p50(ours), "ratio", ">= 1.5", count),
+        Figure("frames_with_teacher", taught, "fraction", None, count),
+        Figure("load_average", os.getloadavg()[0], "processes"),
+    ]
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    parser = argparse.ArgumentParser(description="Milliseconds of a frame at a site, in ratios.")
+    parser.add_argument("service", type=Path)
+    parser.add_argument("teacher", type=Path)
+    parser.add_argument("--architecture", default="yolo11n")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("out/figures/bench_edge.json"))
+    wanted = parser.parse_args()
+    figures = measure(
+        wanted.service,
+        wanted.teacher,
+        architecture=wanted.architecture,
+        rounds=wanted.rounds,
+        frames=wanted.frames,
+    )
+    for figure in figures:
+        sys.stdout.write(f"{figure.name:30} {figure.value_text:>16}  {figure.target or ''}\n")
+    command = " ".join(["python -m synth.experiments.edge_speed", *sys.argv[1:]])
+    write_figures(wanted.out, figures, command=command, now=datetime.datetime.now(datetime.UTC))
+
+
+if __name__ == "__main__":
+    main()
