@@ -57,7 +57,7 @@ FULL = Profile(
 )
 TINY = Profile(
     "tiny",
-    CitySize(base=24, replay=24, calibration=12, holdout=10, streets=9, frames=150),
+    CitySize(base=60, replay=24, calibration=12, holdout=10, streets=9, frames=150),
     count=4,
     tracks=1,
     observe_s=240.0,
