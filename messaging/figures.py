@@ -22,7 +22,10 @@ _COMPARISONS = {"<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": ope
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number. `target` is like `"<= 12"`, or None where no target is set."""
+    """One measured number. `target` is like `"<= 12"`, or None where no target is set.
+
+    `not_expected`: the reason why this run, as it said before it began, is not expected to meet the target.
+    """
 
     name: str
     value: float | None
@@ -30,6 +33,7 @@ class Figure:
     target: str | None = None
     n: int | None = None
     interval: tuple[float, float] | None = None
+    not_expected: str | None = None
 
     @property
     def value_text(self) -> str:
@@ -37,9 +41,16 @@ class Figure:
         return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}"
 
     @property
+    def holds_text(self) -> str:
+        """Whether the target holds, as text; empty where there is none."""
+        if self.holds is None:
+            return "" if self.not_expected is None else f"not expected: {self.not_expected}"
+        return "holds" if self.holds else "does not hold"
+
+    @property
     def holds(self) -> bool | None:
-        """Whether the value meets the target; None where there is no target."""
-        if self.target is None:
+        """Whether the value meets the target; None where there is no target or it is not expected to."""
+        if self.target is None or self.not_expected is not None:
             return None
         comparison, _, number = self.target.partition(" ")
         return self.value is not None and bool(_COMPARISONS[comparison](self.value, float(number)))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cloud.demo.result import figures_of
+from cloud.demo.script import DEFAULT_MINUTES
 from cloud.demo.tables import show
 from messaging.runtime.console import PlainConsole
 from messaging.runtime.output_folders import claim_output_folder
@@ -22,6 +23,14 @@ Data = Annotated[Path, typer.Option("--data", help="folder with hazards/ and cli
 Weights = Annotated[Path, typer.Option("--weights", help="folder with the COCO weights")]
 Detectors = Annotated[
     Path, typer.Option("--detectors", help="folder for trained detectors, which are reused")
+]
+Minutes = Annotated[
+    float,
+    typer.Option(
+        "--minutes",
+        min=1.0,
+        help="as much as fits this time on this machine; without effect with --tiny, --rounds and --source",
+    ),
 ]
 Tiny = Annotated[bool, typer.Option("--tiny", help="smoke test: every stage once, with very few images")]
 Photographs = Annotated[
@@ -41,6 +50,7 @@ def demo(
     source: Source = None,
     tiny: Tiny = False,
     empty_photographs: Photographs = None,
+    minutes: Minutes = DEFAULT_MINUTES,
 ) -> None:
     """Find and close a blind spot on drawn streets; needs no camera, GPU or network."""
     from cloud.demo.players import OwnPlayer
@@ -52,7 +62,15 @@ def demo(
     own, console = None if source is None else OwnPlayer(source), PlainConsole()
     held = claim_output_folder(out, "blindspot demo", makes=_MAKES, inputs=inputs)
     profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
-    result = run_demo(out, profile, console, rounds=rounds, own=own, empty_photographs=empty_photographs)
+    result = run_demo(
+        out,
+        profile,
+        console,
+        rounds=rounds,
+        own=own,
+        empty_photographs=empty_photographs,
+        minutes=minutes if profile is FULL and own is None else None,
+    )
     show(result, figures_of(result), console)
     held.release()
 

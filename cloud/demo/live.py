@@ -1,5 +1,6 @@
 """The demo's live terminal view of the cloud's API, rendered with Rich. Read only."""
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud.api.client import RemoteCloud
+from cloud.demo.budget import DemoPlan
 from cloud.errors import CloudUnreachable
 from messaging.resources import CameraResource, CampaignResource, FailureModeResource
 
@@ -28,10 +30,13 @@ class DemoSnapshot:
 class LiveView:
     """Renders while used as a context manager; refreshes in place on a terminal, appends lines elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, began: float | None = None) -> None:
+        """`began`: when the run began (monotonic); now unless given."""
         self._console = console
-        self._began = time.monotonic()
+        self._began = time.monotonic() if began is None else began
         self._status = ""
+        self._plan: DemoPlan | None = None
+        self._part, self._part_began = "", self._began
         self._last = DemoSnapshot()
         self._live = Live(
             console=console, refresh_per_second=4, get_renderable=self._rendered, transient=False
@@ -46,11 +51,28 @@ class LiveView:
         if self._console.is_terminal:
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(text, highlight=False, markup=False)
+
+    def follow(self, plan: DemoPlan) -> None:
+        """Show the time left by this plan from now on; a plan may replace another."""
+        self._plan = plan
+
+    def begin_part(self, part: str) -> None:
+        """Name the part of the plan that runs now; naming it again changes nothing."""
+        if part != self._part:
+            self._part, self._part_began = part, time.monotonic()
+
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
     def show_status(self, text: str) -> None:
         """Show what the demo does now, in one line."""
         self._status = text
         if not self._console.is_terminal:
-            self._console.print(f"{self._clock()}  {text}", highlight=False)
+            self._console.print(f"{self._clock()}{self._left()}  {text}", highlight=False)
 
     def refresh(self, cloud: RemoteCloud, campaign: str | None) -> DemoSnapshot:
         """Read the API; the last response is kept while the cloud does not respond."""
@@ -68,9 +90,15 @@ class LiveView:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         return f"{minutes:02d}:{seconds:02d}"
 
+    def _left(self) -> str:
+        if self._plan is None or self._part not in self._plan.parts_s:
+            return ""
+        left = self._plan.left_s(self._part, time.monotonic() - self._part_began)
+        return f" (about {math.ceil(left / 60)} min left)"
+
     def _rendered(self) -> Group:
         return Group(
-            Text(f"{self._clock()}  {self._status}", style="bold"),
+            Text(f"{self._clock()}{self._left()}  {self._status}", style="bold"),
             self._cameras(),
             self._modes(),
             *([self._stages()] if self._last.campaign else []),

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from cloud.demo.drawn.footage import camera_folder
+from cloud.demo.drawn.footage import PROFILE, camera_folder
 from cloud.demo.fleet import PYTHON
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, FootagePhase
 from cloud.errors import DataRefused, DemoFailed
@@ -70,7 +70,14 @@ class DrawnPlayer:
     def begin(self, phase: FootagePhase, round_number: int) -> None:
         """See `Player`."""
         arguments: list[str | Path] = [PYTHON, "-m", "cloud.demo.drawn.footage", "--work", self._work]
-        arguments += ["--profile", self._profile.name, "--phase", phase, "--round", str(round_number)]
+        arguments += [
+            "--profile",
+            PROFILE.dump_json(self._profile).decode(),
+            "--phase",
+            phase,
+            "--round",
+            str(round_number),
+        ]
         arguments += ["--cameras", *(camera.name for camera in CAMERAS)]
         self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))
 

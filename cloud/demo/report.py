@@ -113,10 +113,11 @@ def _rows(rows: Sequence[Row]) -> str:
 def _figures(figures: Sequence[Figure]) -> str:
     body = []
     for figure in figures:
-        mark = '<span class="ok">holds</span>' if figure.holds else '<span class="no">does not hold</span>'
+        style = {True: "ok", False: "no", None: "unknown"}[figure.holds]
+        mark = f'<span class="{style}">{escape(figure.holds_text)}</span>'
         body.append(
             f"<tr><td>{escape(figure.name)}</td><td class=n>{escape(figure.value_text)}</td>"
-            f"<td>{escape(figure.target or '')}</td><td>{mark if figure.target else ''}</td></tr>"
+            f"<td>{escape(figure.target or '')}</td><td>{mark}</td></tr>"
         )
     return _wrapped(("figure", "value", "target", ""), body)
 

@@ -15,8 +15,10 @@ from typing import Any
 from rich.console import Console
 
 from cloud.api.client import RemoteCloud
+from cloud.demo.budget import DemoPlan, plan_campaign
 from cloud.demo.drawn.empty_patches import FalseAlarmCount
 from cloud.demo.drawn.scenario import DrawnScenario, Scenario
+from cloud.demo.first_seconds import measured_plan
 from cloud.demo.fleet import CloudProcess, SiteFiles, SiteProcesses, memory_gb
 from cloud.demo.live import DemoSnapshot, LiveView
 from cloud.demo.outcome import (
@@ -42,6 +44,18 @@ from messaging.resources import CampaignRequest, CampaignResource, SiteResource
 from synth.street import DRAWN_CLASSES
 
 ENDED = ("done", "rejected", "failed", "cancelled")
+PARTS = {
+    "plan": "generate",
+    "synthesise": "generate",
+    "filter": "generate",
+    "train": "train",
+    "evaluate": "evaluate",
+    "trial": "evaluate",
+    "shadow": "shadow",
+    "service": "roll out",
+    "roll_out": "roll out",
+    "verify": "verify",
+}
 PLAYED = {
     "train": FootagePhase.FILLER,
     "shadow": FootagePhase.SHADOW,
@@ -72,6 +86,7 @@ class Demo:
     view: LiveView
     scenario: Scenario
     empty_photographs: Path | None = None
+    plan: DemoPlan | None = None
     counting: FalseAlarmCount | None = None
     page: PageProcess | None = None
     sites: list[SiteProcesses] = field(default_factory=list)
@@ -90,6 +105,7 @@ class Demo:
 
     def prepare(self) -> None:
         """Prepare datasets, and start the first observation."""
+        self.view.begin_part("observe")
         self.scenario.prepare(DataFolder(self.cloud_folder), self.view.show_status)
 
     def start_sites(self, cloud: RemoteCloud) -> None:
@@ -143,6 +159,8 @@ class Demo:
 
         With `count_against`, false alarms of the promoted model and of that one are counted meanwhile.
         """
+        if self.plan is not None:
+            self._plan_campaign(self.plan)
         request = CampaignRequest(
             modes=self.scenario.campaign_modes(self.tick(cloud).modes),
             top=self.profile.modes,
@@ -159,6 +177,8 @@ class Demo:
             if promoted and count_against and self.counting is None:
                 self.counting = self._count_alarms(count_against, promoted)
             running = {s.stage for s in campaign.stages if s.state == "running"}
+            for stage in running & PARTS.keys():
+                self.view.begin_part(PARTS[stage])
             for stage, phase in PLAYED.items():
                 if stage in running and phase not in played:
                     played.add(phase)
@@ -169,8 +189,19 @@ class Demo:
             self._play_to_the_end(cloud)
         return campaign
 
+    def _plan_campaign(self, plan: DemoPlan) -> None:
+        """Reduce the campaign to what still fits, if the observation has taken longer than planned."""
+        self.plan = plan_campaign(plan, self.view.elapsed_s())
+        self.view.follow(self.plan)
+        if self.plan.profile != self.profile:
+            self.profile = self.plan.profile
+            self.view.say("the observation took longer than planned, so the campaign is smaller")
+            for line in self.plan.lines():
+                self.view.say(line)
+
     def _play_to_the_end(self, cloud: RemoteCloud) -> None:
         """Play all verification footage, so that estimates and ground truth are of the same frames."""
+        self.view.begin_part("rest")
         self.view.show_status("playing the rest of the verification footage")
         deadline = time.monotonic() + PLAY_LIMIT_S
         while not self.player.observed(self.tick(cloud).cameras) and time.monotonic() < deadline:
@@ -224,6 +255,7 @@ def run_demo(
     rounds: int = 1,
     own: OwnPlayer | None = None,
     empty_photographs: Path | None = None,
+    minutes: float | None = None,
 ) -> DemoResult:
     """Run the demonstration and write `report.html`, `report.json` and the figures below `out`.
 
@@ -234,15 +266,18 @@ def run_demo(
         rounds: campaigns in a row, the cloud restarted between them.
         own: a source of the user instead of the drawn cameras.
         empty_photographs: hazard-free images to count false alarms on, instead of drawn ones.
+        minutes: the machine is measured, and as much of the profile done as fits this time; None does all.
 
     Raises:
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
     """
-    work = out / "work"
+    work, began = out / "work", time.monotonic()
+    plan = None if minutes is None else measured_plan(minutes, console)
+    profile = profile if plan is None else plan.profile
     player: Player = own or DrawnPlayer(work, profile)
     scenario = DrawnScenario(work, profile, player)
-    with running(work, profile, scenario, console, empty_photographs) as (demo, process, cloud):
-        result = _loop(demo, process, cloud, rounds)
+    with running(work, profile, scenario, console, empty_photographs, plan=plan, began=began) as parts:
+        result = _loop(*parts, rounds)
     page = write_report(result, out)
     name, command = (f"{out.name}-tiny", "blindspot demo --tiny") if profile.smoke_test else (out.name, "")
     write_figures(
@@ -262,10 +297,19 @@ def running(
     scenario: Scenario,
     console: Console,
     empty_photographs: Path | None = None,
+    *,
+    plan: DemoPlan | None = None,
+    began: float | None = None,
 ) -> Iterator[tuple[Demo, CloudProcess, RemoteCloud]]:
-    """Prepare everything and run the cloud and the page (not the sites) until the block ends."""
-    with LiveView(console) as view, contextlib.ExitStack() as ending:
-        demo = Demo(work, profile, view, scenario, empty_photographs)
+    """Prepare everything and run the cloud and the page (not the sites) until the block ends.
+
+    `began` is when the run began (monotonic), if that was before this call.
+    """
+    began = time.monotonic() if began is None else began
+    with LiveView(console, began) as view, contextlib.ExitStack() as ending:
+        demo = Demo(work, profile, view, scenario, empty_photographs, plan, began=began)
+        if plan is not None:
+            view.follow(plan)
         ending.callback(scenario.stop)
         demo.prepare()
         process = CloudProcess(demo.cloud_folder, _settings(profile) | scenario.settings())
@@ -284,7 +328,11 @@ def _settings(profile: DemoProfile) -> dict[str, Any]:
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "partial_fraction": 1.0},
-        "campaign": {"shadow_deadline_s": 240.0, "verify_deadline_s": profile.verify_s, "poll_s": 1.0},
+        "campaign": {
+            "shadow_deadline_s": profile.shadow_s,
+            "verify_deadline_s": profile.verify_s,
+            "poll_s": 1.0,
+        },
         "promotion": SMOKE_TEST_MARGINS if profile.smoke_test else {},
         "synthesis": {"images_per_mode": profile.images_per_mode},
     }
@@ -335,4 +383,8 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
     ]
     minutes = (time.monotonic() - demo.began) / 60
     measured = replace(measured, minutes=minutes, peak_memory_gb=demo.peak_gb)
-    return replace(result, notes=tuple(notes), measured=measured)
+    result = replace(result, notes=tuple(notes), measured=measured)
+    plan = demo.plan
+    if plan is None:
+        return result
+    return replace(result, longest_minutes=plan.minutes, not_expected=plan.not_expected())

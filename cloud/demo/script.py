@@ -14,6 +14,7 @@ from messaging.taxonomy import Condition
 from synth.street import DRAWN_CLASSES, StreetCamera, WorldName
 
 FPS = 5.0
+DEFAULT_MINUTES = 12.0
 SEGMENT_FRAMES = 50
 
 
@@ -76,7 +77,10 @@ SITES = ("north", "south")
 
 @dataclass(frozen=True)
 class DemoProfile:
-    """All quantities of a run. A segment has `SEGMENT_FRAMES` frames per camera."""
+    """All quantities of a run. A segment has `SEGMENT_FRAMES` frames per camera.
+
+    `verify_s` and `shadow_s` are the longest times that these stages may take.
+    """
 
     segments: dict[FootagePhase, int] = field(
         default_factory=lambda: dict(zip(FootagePhase, (10, 2, 10, 1, 12), strict=True)),
@@ -92,6 +96,7 @@ class DemoProfile:
     epochs: int = 9
     best_of: int = 1
     verify_s: float = 120.0
+    shadow_s: float = 240.0
     targets: Mapping[str, float] = field(default_factory=dict)
     smoke_test: bool = False
     name: str = "full"
@@ -129,4 +134,3 @@ TINY = DemoProfile(
     smoke_test=True,
     name="tiny",
 )
-PROFILES = {profile.name: profile for profile in (FULL, ROUNDS, TINY)}

@@ -64,10 +64,9 @@ def _sent(sites: Sequence[SiteBytes]) -> Table:
 
 
 def _figures(figures: Sequence[Figure]) -> Table:
-    table = Table("figure", "value", "target", "holds", title="Figures")
+    table = Table("figure", "value", "target", "", title="Figures")
     for figure in figures:
-        holds = "" if figure.holds is None else "yes" if figure.holds else "no"
-        table.add_row(figure.name, figure.value_text, figure.target or "", holds)
+        table.add_row(figure.name, figure.value_text, figure.target or "", figure.holds_text)
     return table
 
 

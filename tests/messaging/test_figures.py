@@ -35,3 +35,18 @@ def test_the_file_names_machine_date_command_and_each_figure(tmp_path: Path) -> 
     assert "cores" in document["machine"]
     assert [f["holds"] for f in document["figures"]] == [True, False]
     assert document["figures"][1]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (Figure("f", 9.0, "min", "<= 12"), "holds"),
+        (Figure("f", 13.0, "min", "<= 12"), "does not hold"),
+        (Figure("f", 13.0, "min", "<= 12", not_expected="too little time"), "not expected: too little time"),
+        (Figure("f", 13.0, "min"), ""),
+    ],
+)
+def test_a_figure_that_was_not_expected_has_not_failed(figure: Figure, text: str) -> None:
+    assert figure.holds_text == text
+    if figure.not_expected:
+        assert figure.holds is None

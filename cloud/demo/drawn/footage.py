@@ -10,8 +10,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloud.demo.script import CAMERAS, PROFILES, SEGMENT_FRAMES, DemoProfile, FootagePhase
+from pydantic import TypeAdapter
+
+from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, DemoProfile, FootagePhase
 from synth.street import Truth, read_truth, write_footage
+
+PROFILE = TypeAdapter(DemoProfile)
 
 
 def camera_folder(work: Path, camera: str) -> Path:
@@ -52,10 +56,9 @@ def main() -> None:
     parser.add_argument("--phase", type=FootagePhase, required=True)
     parser.add_argument("--round", type=int, default=0)
     parser.add_argument("--cameras", nargs="+", required=True)
-    parser.add_argument("--profile", choices=sorted(PROFILES), required=True)
+    parser.add_argument("--profile", type=PROFILE.validate_json, required=True, help="as JSON")
     given = parser.parse_args()
-    profile = PROFILES[given.profile]
-    draw_phase(given.work, profile, given.phase, round_number=given.round, cameras=given.cameras)
+    draw_phase(given.work, given.profile, given.phase, round_number=given.round, cameras=given.cameras)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,23 @@ def test_the_report_is_self_contained_and_marks_targets_that_do_not_hold(tmp_pat
     assert json.loads((tmp_path / "report.json").read_text())["images"]["kept"] == 80
 
 
+def test_a_figure_that_the_run_did_not_expect_is_marked_so_and_not_as_failed(tmp_path: Path) -> None:
+    result = replace(RESULT, not_expected={"worst_other_recall_change_points": "half of the epochs"})
+    page = write_report(result, tmp_path).read_text()
+    assert "not expected: half of the epochs" in page
+    document = json.loads((tmp_path / "report.json").read_text())
+    (figure,) = (f for f in document["figures"] if f["name"] == "worst_other_recall_change_points")
+    assert figure["holds"] is None
+    assert figure["not_expected"] == "half of the epochs"
+
+
 def test_the_json_has_every_figure_with_its_target_and_no_sample(tmp_path: Path) -> None:
     write_report(replace(RESULT, samples=("data:image/jpeg;base64,AA==",)), tmp_path)
     document = json.loads((tmp_path / "report.json").read_text())
     figures = {figure["name"]: figure for figure in document["figures"]}
     assert figures["demo_minutes"] == {
         "name": "demo_minutes", "value": 11.0, "unit": "min", "target": "<= 12", "n": None, "interval": None,
-        "holds": True,
+        "not_expected": None, "holds": True,
     }  # fmt: skip
     assert "samples" not in document
 

@@ -48,6 +48,12 @@ def test_a_figure_is_computed_from_the_rows(name: str, value: float) -> None:
     assert _value(name, RESULT) == pytest.approx(value)
 
 
+def test_the_time_is_held_against_the_minutes_that_were_announced() -> None:
+    figures = {figure.name: figure for figure in figures_of(replace(RESULT, longest_minutes=10.0))}
+    assert figures["demo_minutes"].target == "<= 10"
+    assert figures["demo_minutes"].holds is False
+
+
 def test_rounds_are_a_figure_only_when_there_were_several() -> None:
     shown = {f.name for f in figures_of(replace(RESULT, measured=replace(UNMEASURED, rounds_ok=3)))}
     assert shown - NAMES == {"rounds_ok"}
