@@ -63,7 +63,13 @@ class Parity:
 
 
 def refuse_difference(parity: Parity, origin: str) -> None:
-    """Raise `WeightsRefused` if a bundle does not detect what ultralytics detects."""
+    """Raise `WeightsRefused` if a bundle detects something else than ultralytics, or both detect nothing."""
+    if not parity.boxes:
+        raise WeightsRefused(
+            f"{origin} detects nothing of confidence {COMPARED_FROM} or more on {parity.images} images of "
+            "role calibration, so that nothing can be compared; train it longer, or add images that show "
+            "its classes"
+        )
     if not parity.holds:
         raise WeightsRefused(
             f"the bundle of {origin} does not detect what ultralytics' predict does: {parity}; kernels are "

@@ -179,6 +179,19 @@ def test_a_bundle_that_detects_something_else_is_refused_and_not_kept(
     assert not (tmp_path / "models").exists()
 
 
+def test_a_detector_that_detects_nothing_is_refused(
+    tmp_path: Path, datasets: DatasetRegister, models: ModelFiles
+) -> None:
+    """Two empty lists are equal, which shows nothing."""
+    network = random_network("yolov8n")
+    for scale in network.model[-1].cv3:
+        scale[-1].bias.data -= 20
+    with pytest.raises(WeightsRefused, match=r"detects nothing of confidence 0\.1 or more on 10 images"):
+        imported(save_checkpoint(tmp_path / "best.pt", network), datasets, models)
+    assert models.first is None
+    assert not (tmp_path / "models").exists()
+
+
 def test_parity_is_that_with_the_predict_of_a_checkpoint_opened_by_ultralytics(
     tmp_path: Path, datasets: DatasetRegister
 ) -> None:
