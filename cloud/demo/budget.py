@@ -15,6 +15,7 @@ from cloud.speed import Speed
 REFERENCE = Speed(generated_per_minute=60.0, trained_per_s=28.0, detected_per_s=60.0)
 UNMEASURED = 8.0
 MEASURING_S = 24.0
+MEASURING_LIMIT_S = 60.0
 STEPS = 20
 _STREETS = 90  # hazard-free streets that training adds
 # Judged, not tried: the gain of a full run is twice its target.
@@ -114,13 +115,17 @@ class DemoPlan:
         return said
 
 
-def plan_demo(slowness: Slowness, minutes: float) -> DemoPlan:
-    """The largest run that is expected to end in time; the smallest one where none does."""
-    full_s = sum(_parts_s(FULL, slowness).values())
+def plan_demo(slowness: Slowness, minutes: float, measuring_s: float = MEASURING_S) -> DemoPlan:
+    """The largest run that is expected to end in time; the smallest one where none does.
+
+    `measuring_s`: seconds that have passed already.
+    """
+    full_s = measuring_s + sum(_parts_s(FULL, slowness).values())
     for step in range(STEPS, 0, -1):
         fraction = step / STEPS
         profile = scaled(fraction)
-        plan = DemoPlan(minutes, profile, fraction, slowness, _parts_s(profile, slowness), full_s)
+        parts = {"measure": measuring_s, **_parts_s(profile, slowness)}
+        plan = DemoPlan(minutes, profile, fraction, slowness, parts, full_s)
         if plan.fits:
             break
     return plan
@@ -132,7 +137,8 @@ def plan_campaign(plan: DemoPlan, elapsed_s: float) -> DemoPlan:
     Only images and epochs are changed, to fewer: the footage and the datasets are drawn already. Delays up to
     `TOLERANCE` are those of single runs and change nothing.
     """
-    observed_s = elapsed_s - MEASURING_S
+    measuring_s = plan.parts_s["measure"]
+    observed_s = elapsed_s - measuring_s
     slowness = plan.slowness.times(max(1.0, observed_s / plan.parts_s["observe"] / TOLERANCE))
     for step in range(round(plan.fraction * STEPS), 0, -1):
         fraction, smaller = step / STEPS, scaled(step / STEPS)
@@ -142,7 +148,7 @@ def plan_campaign(plan: DemoPlan, elapsed_s: float) -> DemoPlan:
             images_per_mode=smaller.images_per_mode,
             epochs=smaller.epochs,
         )
-        parts = _parts_s(profile, slowness) | {"observe": observed_s}
+        parts = {"measure": measuring_s, **_parts_s(profile, slowness), "observe": observed_s}
         found = replace(plan, profile=profile, fraction=fraction, slowness=slowness, parts_s=parts)
         if found.fits:
             break
@@ -172,14 +178,13 @@ def scaled(fraction: float) -> DemoProfile:
 
 
 def _parts_s(profile: DemoProfile, slowness: Slowness) -> dict[str, float]:
-    """Expected seconds of each part of a run."""
+    """Expected seconds of each part of a run after the measurement."""
     segments, images = profile.segments, profile.modes * profile.images_per_mode
     sets = profile.calibration_images + profile.holdout_images + 2 * profile.photographs
     real = profile.replay_images + profile.photographs
     trained = (profile.epochs - 1) * (real + images + _STREETS) + real
     detect = slowness.detect
     return {
-        "measure": MEASURING_S,
         "observe": (35 + 8 * segments[FootagePhase.OBSERVE]) * detect,
         "generate": (5 + images / 2) * slowness.generate,
         "train": (10 + trained / 32) * slowness.train,
