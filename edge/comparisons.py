@@ -78,7 +78,7 @@ class FrameComparisons:
         self._views: Job | None = None
         self._waiting = threading.Lock()
         self._disagreed_s = float("-inf")
-        self.dropped = 0
+        self._dropped = 0
 
     @property
     def step_s(self) -> float:
@@ -99,12 +99,12 @@ class FrameComparisons:
             drawn = self._sampled(job)
         with self._waiting:
             if views:
-                self.dropped += self._views is not None
+                self._dropped += self._views is not None
                 self._views = job
             self._drawn.extend(drawn)
             while len(self._drawn) > (2 * SEGMENT_FRAMES if not self.inline else 10**6):
                 self._drawn.popleft()
-                self.dropped += 1
+                self._dropped += 1
 
     def _sampled(self, job: Job) -> list[Job]:
         context = job.context
@@ -135,9 +135,15 @@ class FrameComparisons:
     def discard(self) -> None:
         """Forget the frames that wait: they are of another size or model than the next one."""
         with self._waiting:
-            self.dropped += len(self._drawn) + (self._views is not None)
+            self._dropped += len(self._drawn) + (self._views is not None)
             self._drawn.clear()
             self._views = None
+
+    def take_dropped(self) -> int:
+        """Frames dropped since the last call."""
+        with self._waiting:
+            dropped, self._dropped = self._dropped, 0
+            return dropped
 
     def infer(self, job: Job, floor: float, teacher: Teacher | None) -> Inferred:
         """Run what is due on a frame; never raises because of a model."""

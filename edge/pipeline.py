@@ -135,6 +135,8 @@ class CameraPipeline:
         self._count(model.description, found, evidence)
         job = Job(context, model, taken_s, None, self._shadow_of(shadow), (width, height))
         self.comparisons.offer(job, views=self._views_are_due())
+        dropped = self.comparisons.take_dropped()
+        self._parts.metrics.frames.labels(self._camera, "comparison_dropped").inc(dropped)
         return FrameResult([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
 
     def compare(self) -> list[Report] | None:

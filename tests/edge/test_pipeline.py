@@ -9,6 +9,7 @@ from ulid import ULID
 
 from edge.camera.health import CameraMetrics
 from edge.errors import DetectorError
+from edge.evidence.sampling import SEGMENT_FRAMES
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
@@ -337,3 +338,12 @@ def test_in_stills_twenty_boxes_make_a_prototype(tmp_path: Path) -> None:
     for frame in _frames(20):
         show(pipeline, frame)
     assert [type(report).__name__ for report in pipeline.prototypes(NOW)] == ["ClassPrototype"]
+
+
+def test_frames_that_nobody_compares_are_dropped_and_counted_and_delay_no_frame(tmp_path: Path) -> None:
+    pipeline = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
+    for frame in _frames(40):
+        pipeline.process(frame)
+    exposed = pipeline._parts.metrics.exposition().decode()
+    dropped = 40 - 2 * SEGMENT_FRAMES
+    assert f'frames_total{{camera="bridge",result="comparison_dropped"}} {dropped}.0' in exposed
