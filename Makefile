@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge bench-generate photographs wire-format images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -111,6 +111,9 @@ bench-generate: $(STAMP)  ## images per second of the generator, beside the plai
 
 wire-format: $(STAMP)  ## bytes per message, beside UPER, protobuf, CBOR and JSON
 	$(BIN)/python -m messaging.wire_format.experiments.compare_encodings --out $(OUT)/figures/wire_format.json
+
+bench-train: $(STAMP)  ## speed of our training beside ultralytics' own, and its memory with 50,000 images (half an hour)
+	$(BIN)/python -m cloud.training.experiments.bench_train cloud/starting_detector/weights.safetensors --out $(OUT)/figures/bench_train.json
 
 images:  ## the container images of site and cloud (CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .

@@ -73,7 +73,7 @@ class AlreadyRunning(CloudError):
 
 
 class TrainingStopped(TrainingFailed):
-    """Training was cancelled; running the plan again repeats the stage."""
+    """Training was cancelled; running the plan again goes on after its last whole epoch."""
 
 
 class DemoFailed(CloudError):

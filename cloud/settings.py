@@ -155,6 +155,7 @@ class TrainingSettings(_Section):
     device: DeviceName = AUTO
     precision: Precision = AUTO
     threads: int = Field(default=2, ge=1)
+    workers: int | None = Field(default=None, ge=0)
 
 
 class EvaluationSettings(_Section):

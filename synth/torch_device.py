@@ -58,7 +58,7 @@ class TorchDevice:
 
 
 CPU_FLOAT32 = TorchDevice(torch.device("cpu"), torch.float32, "processor")
-"""For networks that are only exported or compared, and for tests."""
+"""For comparisons and tests."""
 
 
 @cache

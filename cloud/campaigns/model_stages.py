@@ -76,7 +76,12 @@ class ModelStages:
         digest = self.models.keep(trained.weights, trained.bundle)
         return StageResult(
             TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest),
-            {"seconds": trained.seconds, "images": trained.images, "losses": list(trained.losses)},
+            {
+                "seconds": trained.seconds,
+                "images": trained.images,
+                "batch": trained.batch,
+                "losses": list(trained.losses),
+            },
         )
 
     def _plan(self, work: StageWork) -> TrainingPlan:
@@ -194,6 +199,7 @@ def recipe_of(training: TrainingSettings, evaluation: EvaluationSettings, epochs
         threads=training.threads,
         device=training.device,
         precision=training.precision,
+        workers=training.workers,
         providers=evaluation.providers,
     )
 

@@ -1,1 +1,1 @@
-"""Fine-tuning of a detector: plan, batches, augmentation, training loop, choice of thresholds."""
+"""Fine-tuning of a detector: plan, mix, augmentation, training, choice of thresholds."""

@@ -1,8 +1,8 @@
 """Training plans, and `train`, which runs one in a process of its own.
 
-The process (`python -m cloud.training.loop PLAN OUT`) frees its memory at the end, can be killed at any
-time, dies with its parent, and keeps torch out of this module. A plan that was killed is run again from its
-first step.
+The process (`python -m cloud.training.run PLAN OUT`) frees its memory at the end, can be killed at any time,
+dies with its parent, and keeps torch out of this module. A plan that was killed and is run again in the same
+folder goes on after its last whole epoch.
 """
 
 import contextlib
@@ -53,7 +53,8 @@ class Recipe:
         seed: of the order of samples and their augmentation.
         keep_statistics: batch normalisation keeps the parent's statistics; those of a few conditions would
             lower the recall under all others.
-        device: where torch trains, and in which `precision`; see `synth.torch_device.choose_device`.
+        device, precision: where torch trains and how precisely; see `synth.torch_device.choose_device`.
+        workers: processes that read images ahead; None: as many as help there, none on a CPU.
         providers: where the detectors run for the choice of thresholds; see `EvaluationSettings`.
     """
 
@@ -72,6 +73,7 @@ class Recipe:
     keep_statistics: bool = False
     device: DeviceName = AUTO
     precision: Precision = AUTO
+    workers: int | None = None
     providers: tuple[ExecutionProvider, ...] = ()
 
     def __post_init__(self) -> None:
@@ -162,7 +164,11 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """Result of a training: weights file, the detector bundle exported from it, and their digests."""
+    """Result of a training: weights file, the detector bundle exported from it, and their digests.
+
+    `batch` is the number of images per batch, fewer than planned if memory ran out. `seconds` are those of
+    the process that ended the training.
+    """
 
     weights: Path
     weights_digest: str
@@ -172,6 +178,7 @@ class TrainedWeights:
     seconds: float
     images: int
     losses: tuple[float, ...]
+    batch: int
 
 
 def train(
@@ -199,7 +206,7 @@ def train(
     write_atomically(out / PLAN_FILE, plan.to_json().encode())
     (out / LOG_FILE).unlink(missing_ok=True)
     child = ChildProcess(
-        [sys.executable, "-m", "cloud.training.loop", out / PLAN_FILE, out],
+        [sys.executable, "-m", "cloud.training.run", out / PLAN_FILE, out],
         log=out / LOG_FILE,
         environment={
             "YOLO_CONFIG_DIR": str(out / "ultralytics"),
@@ -251,7 +258,7 @@ def _follow(
             with contextlib.suppress(ValueError, TypeError):  # torn by a full disk; the next one counts
                 progress(TrainingProgress(**json.loads(line)))
         if should_stop():
-            raise TrainingStopped(f"training in {out} was stopped as asked; run the plan again to repeat it")
+            raise TrainingStopped(f"training in {out} was stopped as asked; run the plan again to go on")
         if running:
             time.sleep(POLL_S)
 

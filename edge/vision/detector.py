@@ -82,7 +82,14 @@ class Letterbox:
 
 
 def letterbox(image: Image, width: int, height: int) -> tuple[Floats, Letterbox]:
-    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept.
+    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept."""
+    canvas, fit = letterboxed(image, width, height)
+    blob = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
+    return blob, fit
+
+
+def letterboxed(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
+    """The same as an image, (height, width, 3) uint8 BGR.
 
     A strip that would vanish at this scale keeps one row or column of the input.
     """
@@ -94,8 +101,7 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Floats, Letterbox]
     canvas[top : top + new_h, left : left + new_w] = cv2.resize(
         image, (new_w, new_h), interpolation=cv2.INTER_LINEAR
     )
-    blob = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
-    return blob, Letterbox(new_w / w, new_h / h, left, top, w, h)
+    return canvas, Letterbox(new_w / w, new_h / h, left, top, w, h)
 
 
 def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float | None) -> Detections:

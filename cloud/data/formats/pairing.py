@@ -21,6 +21,7 @@ def pair(images: Iterable[str], labels: Iterable[str], findings: DataFindings) -
     for image_key, label_key in _steps():
         grouped_images = _grouped(left_images, image_key)
         grouped_labels = _grouped(left_labels, label_key)
+        done: set[str] = set()
         for key, some_images in grouped_images.items():
             some_labels = grouped_labels.get(key, [])
             if len(some_images) == len(some_labels) == 1:
@@ -29,8 +30,9 @@ def pair(images: Iterable[str], labels: Iterable[str], findings: DataFindings) -
                 _report_ambiguity(some_images, some_labels, findings)
             else:
                 continue
-            left_images = [path for path in left_images if path not in some_images]
-            left_labels = [path for path in left_labels if path not in some_labels]
+            done.update(some_images, some_labels)
+        left_images = [path for path in left_images if path not in done]
+        left_labels = [path for path in left_labels if path not in done]
     _report_twins([*left_images, *pairs], findings)
     _report_left_over(left_labels, pairs, findings)
     return pairs

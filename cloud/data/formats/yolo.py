@@ -43,7 +43,7 @@ def list_yolo(
 
     `names` are the file of the class names and the names.
     """
-    labels = _label_files(tree, splits, findings)
+    labels = frozenset(_label_files(tree, splits, findings))
     paired = [p for p in tree.paths if is_image(p) and (p in splits or in_folder(p, "images"))]
     pairs = pair(paired, labels, findings)
     for path in tree.paths:
@@ -81,12 +81,13 @@ def in_folder(path: str, name: str) -> bool:
 
 def label_files(tree: FileTree) -> list[str]:
     """Everything that may be a label file: `.txt` in any letter case, without lists and read-me files."""
+    lists = frozenset(name_lists(tree))
     return [
         path
         for path in tree.paths
         if path.lower().endswith(".txt")
         and not path.rpartition("/")[2].lower().startswith(("readme", "licen"))
-        and path not in name_lists(tree)
+        and path not in lists
     ]
 
 
@@ -115,12 +116,13 @@ def _label_files(tree: FileTree, images: Iterable[str], findings: DataFindings) 
     beside = {path.rpartition("/")[0] for path in images}
     texts = label_files(tree)
     near = [path for path in texts if in_folder(path, "labels") or path.rpartition("/")[0] in beside]
+    known = frozenset((*texts, *name_lists(tree)))
     for path in tree.paths:
-        known = path in texts or is_image(path) or path in name_lists(tree) or path.endswith(CACHES)
-        if not known and in_folder(path, "labels"):
+        expected = path in known or is_image(path) or path.endswith(CACHES)
+        if not expected and in_folder(path, "labels"):
             findings.fault(path, "is no label file", "convert it to a YOLO label file .txt, or remove it")
     if near:
-        far = [path for path in texts if path not in near]
+        far = sorted(frozenset(texts).difference(near))
         if far:
             findings.note(f"text files not read: {some(far)}")
         return near

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +28,8 @@ from cloud.detector.weights import (
     tap_channels,
 )
 from cloud.errors import WeightsRefused
-from synth.torch_device import CPU_FLOAT32, TorchDevice
 
 Floats = npt.NDArray[np.float32]
-LOSS_GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
 IGNORED = ".num_batches_tracked"
 
 
@@ -48,14 +44,10 @@ class YoloNetwork:
         head_classes: int | None = None,
         frozen_layers: int = 0,
         keep_statistics: bool = False,
-        device: TorchDevice = CPU_FLOAT32,
     ) -> None:
-        self._frozen, self._keep_statistics, self._device = frozen_layers, keep_statistics, device
+        self.frozen_layers, self._keep_statistics = frozen_layers, keep_statistics
         self.module = build_network(architecture, classes, head_classes)
-        self.module.args = LOSS_GAINS
-        for layer in self._frozen_layers():
-            layer.requires_grad_(False)
-        self.module.to(device.device, memory_format=torch.channels_last)
+        self.module.to(memory_format=torch.channels_last)
 
     def load(self, tensors: Mapping[str, Floats], *, partial: bool = False) -> None:
         """Load tensors by name; with `partial`, only those that fit. Raises `WeightsRefused`."""
@@ -84,35 +76,12 @@ class YoloNetwork:
     def train_mode(self) -> None:
         """Switch to training mode; frozen layers, or with `keep_statistics` all, keep their statistics."""
         self.module.train()
-        for layer in self._frozen_layers():
+        for layer in self.module.model[: self.frozen_layers]:
             layer.eval()
         if self._keep_statistics:
             for layer in self.module.modules():
                 if isinstance(layer, nn.BatchNorm2d):
                     layer.eval()
-
-    def loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """The summed loss of a batch.
-
-        Args:
-            images: (n, 3, h, w) float32 RGB 0-1.
-            targets: (m, 6) image index, class, centre x, centre y, width, height, normalised.
-        """
-        place = self._device.device
-        images, targets = images.to(place, memory_format=torch.channels_last), targets.to(place)
-        with self._device.autocast():
-            outputs = self.module(images)
-        outputs = {k: v.float() if isinstance(v, Tensor) else v for k, v in outputs.items()}
-        batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": targets[:, 2:]}
-        total, _ = self.module.loss(batch, outputs)
-        return cast(Tensor, total.sum())
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Parameters that an optimiser may change."""
-        return [p for p in self.module.parameters() if p.requires_grad]
-
-    def _frozen_layers(self) -> list[nn.Module]:
-        return list(self.module.model[: self._frozen])
 
 
 class EmbeddingDetector(nn.Module):
@@ -180,9 +149,8 @@ def network_of(
     *,
     frozen_layers: int = 0,
     keep_statistics: bool = False,
-    device: TorchDevice = CPU_FLOAT32,
 ) -> YoloNetwork:
-    """The trainable network that a weights file describes, on a device."""
+    """The trainable network that a weights file describes."""
     card = weights.card
     classes = len(card.class_names)
     network = YoloNetwork(
@@ -191,7 +159,6 @@ def network_of(
         head_classes=head_classes(weights.tensors, classes),
         frozen_layers=frozen_layers,
         keep_statistics=keep_statistics,
-        device=device,
     )
     network.load(weights.tensors)
     return network

@@ -11,7 +11,6 @@ from cloud.detector.weights import read_weights
 from cloud.errors import TrainingFailed, TrainingStopped
 from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.training.plan import (
-    FIRST_TRAINING,
     RESULT_FILE,
     TrainingPlan,
     TrainingProgress,
@@ -20,27 +19,7 @@ from cloud.training.plan import (
 )
 from edge.vision.onnx_detector import OnnxDetector
 from tests.support.cloud.labelled_images import square_images
-
-TINY = replace(FIRST_TRAINING, epochs=2, learning_rate=5e-4, batch=4, real_only_epochs=1, threads=1)
-
-
-def _parent(folder: Path) -> Path:
-    """The starting detector with a small input, so that a step takes little time."""
-    small = read_weights(STARTING_WEIGHTS).with_card(input_width=96, input_height=64)
-    small.write(folder / "parent.safetensors")
-    return folder / "parent.safetensors"
-
-
-def _plan(folder: Path, **changes: object) -> TrainingPlan:
-    fields: dict[str, object] = {
-        "parent": _parent(folder),
-        "name": "tiny",
-        "replay": (square_images(folder / "real", 6),),
-        "synthetic": (square_images(folder / "generated", 4, seed=1),),
-        "recipe": TINY,
-        **changes,
-    }
-    return TrainingPlan(**fields)  # type: ignore[arg-type]  # the test names the fields
+from tests.support.cloud.trainings import TINY, tiny_plan
 
 
 @pytest.mark.slow
@@ -50,7 +29,7 @@ def test_a_training_writes_a_bundle_and_leaves_the_embedding_layers_bit_for_bit_
     reported: list[TrainingProgress] = []
     recipe = replace(TINY, weather=0.5, precision_margin=0.0)
     own = square_images(tmp_path / "own", 4, seed=2)
-    plan = _plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
+    plan = tiny_plan(tmp_path, recipe=recipe, streets=2, calibration=(own,))
     result = train(plan, tmp_path / "out", progress=reported.append)
     before, after = read_weights(tmp_path / "parent.safetensors"), read_weights(result.weights)
     assert (after.card.input_width, after.card.input_height) == (96, 64)
@@ -73,14 +52,14 @@ def test_a_training_writes_a_bundle_and_leaves_the_embedding_layers_bit_for_bit_
 
 def test_a_training_that_is_stopped_leaves_no_process_and_no_result(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match="stopped as asked"):
-        train(_plan(tmp_path), tmp_path / "out", should_stop=lambda: True)
+        train(tiny_plan(tmp_path), tmp_path / "out", should_stop=lambda: True)
     with pytest.raises(TrainingFailed, match="no finished training"):
         read_result(tmp_path / "out")
 
 
 @pytest.mark.slow
 def test_a_failure_in_the_process_is_raised_with_the_end_of_its_log(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, parent=tmp_path / "gone.safetensors")
+    plan = tiny_plan(tmp_path, parent=tmp_path / "gone.safetensors")
     with pytest.raises(TrainingFailed, match=r"there is no weights file .*gone\.safetensors"):
         train(plan, tmp_path / "out")
 
@@ -105,7 +84,7 @@ def test_a_recipe_that_contradicts_itself_is_refused(changes: dict[str, float]) 
 
 
 def test_a_plan_is_equal_after_a_round_trip_through_json(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, calibration=(tmp_path,))
+    plan = tiny_plan(tmp_path, calibration=(tmp_path,))
     assert TrainingPlan.from_json(plan.to_json()) == plan
 
 

@@ -1,40 +1,20 @@
-"""Batches of training samples: kept in memory, augmented, real and synthetic mixed by the recipe.
+"""Random changes of training samples: mosaic, scale and shift, flip, colour, weather.
 
-Samples are letterboxed once, by the edge's own function. Randomness is an argument, so the same plan and
-seed give the same batches. Plain numpy and OpenCV; no torch here.
+Randomness is an argument: the same generator gives the same pixels and boxes. Plain numpy and OpenCV.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from cloud.data.labelled_images import LabelledImage
-from cloud.errors import DataRefused
+from cloud.training.samples import Bytes, Floats, Sample
 from cloud.training.weather_augmentation import weathered
-from edge.vision.detector import GREY, letterbox
+from edge.vision.detector import GREY
 
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
 MIN_SIDE_PX = 3.0
 MIN_VISIBLE = 0.25
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A letterboxed image with its boxes.
-
-    Attributes:
-        image: RGB uint8 (h, w, 3).
-        boxes: (n, 5): class index, xyxy in pixels of the letterboxed image.
-        keeps_weather: whether weather augmentation leaves it out, since it shows its condition already.
-    """
-
-    image: Bytes
-    boxes: Floats
-    keeps_weather: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,77 +35,6 @@ class Augmentation:
     weather: float = 0.0
 
 
-@dataclass(frozen=True)
-class Mix:
-    """Batches of `batch` samples, at most the fraction `synthetic_fraction` of each synthetic."""
-
-    batch: int = 16
-    synthetic_fraction: float = 0.5
-
-    def synthetic_per_batch(self, real: int, synthetic: int) -> int:
-        """Synthetic samples per batch, given the numbers of real and synthetic samples."""
-        if not synthetic:
-            return 0
-        fair = self.batch * synthetic / max(real + synthetic, 1)
-        return max(1, min(round(fair), int(self.batch * self.synthetic_fraction)))
-
-
-def load_samples(
-    labelled: Iterable[LabelledImage],
-    class_names: Sequence[str],
-    width: int,
-    height: int,
-    *,
-    keeps_weather: bool = False,
-) -> list[Sample]:
-    """Samples of labelled images, letterboxed to an input size. Raises `DataRefused` for an unknown class."""
-    samples = []
-    for one in labelled:
-        blob, fit = letterbox(one.image, width, height)
-        rows = []
-        for box in one.boxes:
-            if box.class_name not in class_names:
-                raise DataRefused(
-                    f"image {one.name} is labelled {box.class_name!r}; "
-                    f"the detector has the classes {', '.join(class_names)}"
-                )
-            corners = fit.to_input(np.asarray(box.xyxy, np.float32)[None])[0]
-            rows.append([class_names.index(box.class_name), *corners])
-        image = np.ascontiguousarray((blob * 255).round().astype(np.uint8).transpose(1, 2, 0))
-        samples.append(Sample(image, np.asarray(rows, np.float32).reshape(-1, 5), keeps_weather))
-    return samples
-
-
-def epoch_batches(
-    real: Sequence[Sample], synthetic: Sequence[Sample], mix: Mix, rng: np.random.Generator
-) -> Iterator[list[Sample]]:
-    """Batches of one epoch: every sample at least once; the rarer kind is repeated as needed."""
-    from_synthetic = mix.synthetic_per_batch(len(real), len(synthetic))
-    from_real = mix.batch - from_synthetic
-    steps = epoch_steps(len(real), len(synthetic), mix)
-    real_order = _cycled(len(real), steps * from_real, rng)
-    synthetic_order = _cycled(len(synthetic), steps * from_synthetic, rng)
-    for step in range(steps):
-        chosen = [real[i] for i in real_order[step * from_real : (step + 1) * from_real]]
-        chosen += [synthetic[i] for i in synthetic_order[step * from_synthetic : (step + 1) * from_synthetic]]
-        yield chosen
-
-
-def epoch_steps(real: int, synthetic: int, mix: Mix) -> int:
-    """Optimiser steps of one epoch."""
-    from_synthetic = mix.synthetic_per_batch(real, synthetic)
-    return max(
-        -(-real // (mix.batch - from_synthetic)), -(-synthetic // from_synthetic) if from_synthetic else 0
-    )
-
-
-def _cycled(count: int, wanted: int, rng: np.random.Generator) -> list[int]:
-    order: list[int] = []
-    while count and len(order) < wanted:
-        order += rng.permutation(count).tolist()
-    return order[:wanted]
-
-
 def augmented(
     sample: Sample, others: Sequence[Sample], how: Augmentation, rng: np.random.Generator
 ) -> Sample:
@@ -142,21 +51,6 @@ def augmented(
     if not sample.keeps_weather and rng.random() < how.weather:
         image = weathered(image, rng)
     return replace(sample, image=image, boxes=boxes)
-
-
-def targets_of(samples: Sequence[Sample]) -> Floats:
-    """Boxes of a batch, (m, 6): image index, class, centre x, centre y, width, height, normalised."""
-    rows = []
-    for index, sample in enumerate(samples):
-        height, width = sample.image.shape[:2]
-        x1, y1, x2, y2 = (sample.boxes[:, 1:] / np.asarray([width, height] * 2, np.float32)).T
-        image_index = np.full(len(sample.boxes), index)
-        rows.append(
-            np.stack(
-                [image_index, sample.boxes[:, 0], (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], axis=1
-            )
-        )
-    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 6), np.float32)
 
 
 def _mosaic(four: Sequence[Sample], rng: np.random.Generator) -> Sample:
