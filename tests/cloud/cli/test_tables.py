@@ -107,7 +107,7 @@ def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> No
     started = json.loads(run(cloud, "rollout", "start", MODEL[:8], "--json").stdout)
     assert {site["site"]: site["group"] for site in started["sites"]} == {"harbour": "canary", "quay": "all"}
     paused = run(cloud, "rollout", "pause")
-    assert f"Rollout {started['id']} of {MODEL[:12]}: canary (paused)" in paused.stdout
+    assert f"Rollout {started['id']} of detector {MODEL[:12]}: canary (paused)" in paused.stdout
     assert "(paused)" not in run(cloud, "rollout", "continue", started["id"]).stdout
     refused = run(cloud, "rollout", "rollback")
     assert isinstance(refused.exception, NotNow)
