@@ -71,7 +71,7 @@ def test_a_checkpoint_becomes_a_bundle_that_detects_what_ultralytics_detects(
     assert found.parity.images == 10
     assert found.parity.boxes > 20
     assert found.parity.unmatched == 0
-    assert found.parity.shift_px < 0.01
+    assert found.parity.shift_px < 0.1
     description = found.bundle.description
     assert description.class_names == ("fire", "smoke", "garbage")
     assert (description.input_width, description.input_height) == SIZE
