@@ -127,6 +127,8 @@ class FilledCloud:
             beat = heartbeat(
                 OLD,
                 candidate_digest=NEW if site == "north" else None,
+                teacher_digest="7" * 64,
+                teacher_fraction=0.25,
                 cameras=cameras,
                 outbox_messages=unsent,
                 epsilon_spent=2.0,
