@@ -50,7 +50,7 @@ SOURCES = {
     "rise": Source("CC0 1.0, CMU CREATE Lab", LicenceTrust.STATED, frozenset({"rise_site0_s0"})),
     "gmdcsa24": Source("MIT, Ekram Alam", LicenceTrust.STATED),
     "polyhaven": Source("CC0 1.0, Poly Haven", LicenceTrust.STATED),
-    "dnit": Source("MIT, Bianka Tallita Passos", LicenceTrust.STATED, frozenset({"dnit_DF_060"})),
+    "dnit": Source("MIT, biankatpas on GitHub", LicenceTrust.STATED, frozenset({"dnit_DF_060"})),
     "intel": Source("CC BY 4.0, Intel", LicenceTrust.STATED),
     "fpds": Source(
         "CC BY 4.0, S. Maldonado-Bascon et al., University of Alcala",
