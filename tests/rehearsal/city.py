@@ -88,5 +88,6 @@ def _write_checkpoint(path: Path) -> None:
     """The shipped starting detector as `yolo train` would have written it."""
     weights = read_weights(STARTING_WEIGHTS)
     module = copy.deepcopy(network_of(weights).module).half()
+    module.args = {"task": "detect", "imgsz": weights.card.input_width}
     module.names = dict(enumerate(weights.card.class_names))
     torch.save({"epoch": -1, "model": module, "train_args": {"task": "detect"}}, path)
