@@ -123,7 +123,13 @@ def test_nothing_is_removed_while_a_campaign_may_use_it(tmp_path: Path, store: t
 
 
 def test_classes_of_the_configuration_count(tmp_path: Path) -> None:
-    config = put_text(tmp_path / "cloud.yaml", f"data: {tmp_path / 'store'}\nclasses: [fire, rubbish]\n")
+    classes = put_text(
+        tmp_path / "classes.yaml",
+        "classes:\n"
+        "  - {name: fire, severity: 5, words: [fire]}\n"
+        "  - {name: rubbish, severity: 1, words: [rubbish]}\n",
+    )
+    config = put_text(tmp_path / "cloud.yaml", f"data: {tmp_path / 'store'}\nclasses: {classes}\n")
     folder = data_folder(tmp_path / "in", {"x_1.jpg": LABEL}, names=["fire", "rubbish"])
     assert blindspot("add", folder, "--role", "holdout", "--config", config).returncode == 0
     assert (tmp_path / "store" / "datasets" / "holdout").is_dir()

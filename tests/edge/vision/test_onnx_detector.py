@@ -1,6 +1,9 @@
 """A bundle is inspected, checked against its description and tried before it counts as a detector."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,3 +243,22 @@ def test_numbers_that_are_not_finite_are_a_failure() -> None:
 
     with pytest.raises(BundleRefused, match="non-finite"):
         OnnxDetector(tiny_bundle(change=poison))
+
+
+_LOAD = """
+import sys
+from pathlib import Path
+from edge.vision.onnx_detector import OnnxDetector
+OnnxDetector(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("variable", [{}, {"ORT_DISABLE_TELEMETRY": "0"}], ids=["unset", "set by the user"])
+def test_onnx_runtime_keeps_no_usage_data_to_send(tmp_path: Path, variable: dict[str, str]) -> None:
+    bundle, home = tmp_path / "model.onnx", tmp_path / "home"
+    bundle.write_bytes(tiny_bundle())
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
+    environment |= {"HOME": str(home)} | variable
+    subprocess.run([sys.executable, "-c", _LOAD, str(bundle)], env=environment, check=True, timeout=60)
+    assert not [path for path in home.rglob("*") if path.is_file()]
