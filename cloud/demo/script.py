@@ -88,10 +88,10 @@ class DemoProfile:
     spawn_per_s: float = 1.2
     modes: int = 2
     images_per_mode: int = 60
-    replay_images: int = 320
+    replay_images: int = 160
     calibration_images: int = 720
     holdout_images: int = 720
-    photographs: int = 150
+    photographs: int = 200
     empty_images: int = 100
     epochs: int = 9
     best_of: int = 1
