@@ -1,4 +1,4 @@
-"""What a city brings: labelled photographs in five roles, its own detector, and a camera.
+"""What a city brings: labelled photographs in four roles, its own detector, and a camera.
 
 The photographs are drawn scenes, since no photographs ship with the project; the detector is an ultralytics
 checkpoint that knows clear days only. The camera shows another world at night in rain, which no model has
@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import torch
 
-from cloud.data.empty_streets import empty_streets
 from cloud.data.labelled_images import write_index, write_labelled
 from cloud.detector.ultralytics.network import network_of
 from cloud.detector.weights import read_weights
@@ -44,17 +43,15 @@ class CitySize:
     replay: int
     calibration: int
     holdout: int
-    streets: int
     frames: int
 
 
 def build_city(folder: Path, size: CitySize) -> None:
-    """Write `base`, `replay`, `calibration`, `holdout`, `streets`, `detector.pt` and `frames`."""
+    """Write `base`, `replay`, `calibration`, `holdout`, `detector.pt` and `frames`."""
     _draw(folder / "base", (BASE_CALIBRATION,), size.base)
     _draw(folder / "replay", (BASE_TRAINING,), size.replay)
     _draw(folder / "calibration", CAMPAIGN_CALIBRATION, size.calibration)
     _draw(folder / "holdout", (HOLDOUT,), size.holdout)
-    _write_images(folder / "streets", (street.image for street in empty_streets(size.streets, None)))
     _write_checkpoint(folder / "detector.pt")
     camera = StreetCamera(
         world=WorldName.FOOTAGE,

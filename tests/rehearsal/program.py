@@ -48,7 +48,7 @@ class Profile:
 
 FULL = Profile(
     "full",
-    CitySize(base=320, replay=320, calibration=720, holdout=720, streets=200, frames=1000),
+    CitySize(base=320, replay=320, calibration=720, holdout=720, frames=1000),
     count=60,
     tracks=30,
     observe_s=600.0,
@@ -57,7 +57,7 @@ FULL = Profile(
 )
 TINY = Profile(
     "tiny",
-    CitySize(base=60, replay=24, calibration=12, holdout=10, streets=9, frames=150),
+    CitySize(base=60, replay=24, calibration=12, holdout=10, frames=150),
     count=4,
     tracks=1,
     observe_s=240.0,
