@@ -60,13 +60,6 @@ logger = logging.getLogger(__name__)
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
 
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DISABLE_TELEMETRY": "1",
-    "YOLO_OFFLINE": "true",
-    "YOLO_AUTOINSTALL": "false",
-}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
@@ -178,7 +171,7 @@ async def run_cloud(
         StartRefused: something that the configuration names is not usable; the sentence states what to do.
         StoreUnavailable, ConfigurationError, WireError: what could not be opened, and what to do.
     """
-    quiet_libraries(settings)
+    forbid_hub_access(settings)
     with sole_process(settings.folder), _checked_database(settings) as database:
         async with AsyncExitStack() as stack:
             if hub is None:
@@ -199,9 +192,11 @@ async def run_cloud(
             await _serve(services, parts, hub, background, stop, started, first_models)
 
 
-def quiet_libraries(settings: CloudSettings) -> None:
-    """Turn telemetry, auto-install and hub access off, here and in every process that is started here."""
-    os.environ.update(QUIET)
+def forbid_hub_access(settings: CloudSettings) -> None:
+    """Turn access to model hubs off, here and in every process that is started here, unless it is configured.
+
+    Usage data, downloads and installations of libraries are turned off where each is imported.
+    """
     if "@" not in (settings.synthesis.generator or ""):
         os.environ.update(OFFLINE)
 
