@@ -36,10 +36,7 @@ def import_file(
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Import the detector that a new fleet starts with; the cloud must not run yet.
-
-    Needs data of the roles base and calibration (`blindspot data add`), except for an ONNX file.
-    """
+    """Import the detector that a new fleet starts with, before the cloud runs for the first time."""
     from cloud.campaigns.workflow import sole_process
     from cloud.data.class_names import read_class_map
     from cloud.data.datasets import DatasetRegister

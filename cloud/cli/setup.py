@@ -70,10 +70,7 @@ def doctor(
     speed: SpeedOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Open everything that the configuration names; exit code 3 and one line for each fault.
-
-    If nothing is at fault, also measure how fast this machine is, in at most 30 seconds.
-    """
+    """Open everything that the configuration names, then measure this machine; exit code 3 at a fault."""
     from cloud.doctor import examine
 
     try:

@@ -67,6 +67,7 @@ SMOKE_TEST_MARGINS = {
     "precision_drop": 1.0,
     "condition_drop": 1.0,
     "enough_tracks": 1,
+    "false_alarm_ratio": 100.0,
     "latency_ratio": 100.0,
     "gain_required": False,
 }

@@ -129,7 +129,7 @@ MINUTE_OF_MESSAGES = busy_minute()
         ("misdetection x 8", 18),
         ("hazard x 32", 12),
         ("hazard x 4", 35),
-        ("recall x 16", 8),
+        ("recall x 16", 11),
         ("prototype x 4", 100),
     ],
 )
