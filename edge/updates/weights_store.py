@@ -315,7 +315,7 @@ class WeightsStore:
 
     def _step(self, step: Step, order: RolloutOrder, now_utc: int) -> None:
         self.journal.append(step, sequence=order.sequence, digest=order.digest, at_utc=now_utc)
-        logger.info("order %d: %s %s", order.sequence, step, order.digest[:12])
+        logger.info("order %d: %s %s %s", order.sequence, step, self._place.role, order.digest[:12])
         self._reached(step)
 
     def _save(self, state: WeightsState) -> None:

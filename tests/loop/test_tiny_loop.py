@@ -67,7 +67,8 @@ def test_a_model_was_swapped_in_at_both_sites_without_losing_a_frame(
     assert report["measured"]["frames_lost_in_swap"] == 0
     for site in ("north", "south"):
         log = (run / "work" / "sites" / site / "node.log").read_text()
-        assert log.count(": committed ") == 2
+        assert log.count(": committed detector ") == 2
+        assert log.count(": committed teacher ") == 1
 
 
 def test_images_were_generated_and_kept(report: dict[str, Any]) -> None:
