@@ -183,7 +183,8 @@ class PromotionSettings(_Section):
         new_class_alarms: largest number of unsupported detections or tracks per frame of a new class.
         new_class_frames: frames that a new class needs in shadow runs, where no teacher can confirm it.
         latency_ratio: largest ratio of 95th latency percentiles, candidate to incumbent.
-        gain_required: whether a target must gain with confidence; false is for smoke tests only.
+        significance: whether a target must gain significantly, and a significant loss refuses; false is for
+            smoke tests only: then the drops and ratios above decide alone.
     """
 
     recall_drop: UnitFloat = 0.03
@@ -197,7 +198,7 @@ class PromotionSettings(_Section):
     new_class_alarms: float = Field(default=0.02, ge=0.0)
     new_class_frames: int = Field(default=3000, ge=1)
     latency_ratio: float = Field(default=2.0, gt=0.0)
-    gain_required: bool = True
+    significance: bool = True
 
 
 class RolloutSettings(_Section):

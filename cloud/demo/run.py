@@ -69,7 +69,7 @@ SMOKE_TEST_MARGINS = {
     "enough_tracks": 1,
     "false_alarm_ratio": 100.0,
     "latency_ratio": 100.0,
-    "gain_required": False,
+    "significance": False,
 }
 TINY_NOTE = "Tiny profile: a smoke test of every stage, with margins that nearly any model passes."
 TICK_S = 1.0

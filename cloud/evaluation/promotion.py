@@ -163,7 +163,7 @@ def service_verdict(
         return _verdict(Channel.SERVICE, Outcome.FAIL, f"worse in shadow: {_listed(worse)}", findings)
     enough = (
         {ComparisonResult.BETTER}
-        if margins.gain_required
+        if margins.significance
         else {ComparisonResult.BETTER, ComparisonResult.NO_WORSE}
     )
     open_targets = [
@@ -177,7 +177,7 @@ def service_verdict(
         reason = f"a new class needs {margins.new_class_frames} frames in shadow, {frames} were processed"
         return _verdict(Channel.SERVICE, Outcome.WAIT, reason, findings)
     if not open_targets:
-        gains = "every target gained in shadow" if margins.gain_required else "no target lost in shadow"
+        gains = "every target gained in shadow" if margins.significance else "no target lost in shadow"
         reason = f"{gains if compared or not new_classes else 'nothing lost in shadow'}, nothing else lost"
         reason += _new_class_note(findings)
         return _verdict(Channel.SERVICE, Outcome.PASS, reason, findings)
@@ -253,7 +253,8 @@ def _class_findings(
             limits = ("recall", margins.recall_drop), ("precision", margins.precision_drop)
             for measure, limit in limits:
                 pair = _counts(before, measure), _counts(after, measure)
-                yield _compare(name, ALL, measure, *pair, limit, margins.class_boxes)
+                rule = _Rule(limit, margins.class_boxes, margins.significance)
+                yield _compare(name, ALL, measure, *pair, rule)
 
 
 def _condition_findings(
@@ -264,11 +265,21 @@ def _condition_findings(
         before, after = incumbent.tally(name, condition), candidate.tally(name, condition)
         if before is not None and after is not None:
             pair = _counts(before, "recall"), _counts(after, "recall")
-            yield _compare(name, condition, "recall", *pair, margins.condition_drop, margins.enough_boxes)
+            rule = _Rule(margins.condition_drop, margins.enough_boxes, margins.significance)
+            yield _compare(name, condition, "recall", *pair, rule)
 
 
 def _counts(tally: Tally, measure: str) -> tuple[int, int]:
     return tally.true_positives, tally.truths if measure == "recall" else tally.reported
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Worse: lower by more than `drop` where both have `enough` trials, or, if asked, significantly."""
+
+    drop: float
+    enough: int
+    significance: bool
 
 
 def _compare(
@@ -277,15 +288,16 @@ def _compare(
     measure: str,
     before: tuple[int, int],
     after: tuple[int, int],
-    limit: float,
-    enough: int,
+    rule: _Rule,
 ) -> MetricComparison:
-    """WORSE: significantly lower, or by more than `limit` where both have `enough` trials."""
     low, high = newcombe_difference(before, after, Z_90)
+    trials = min(before[1], after[1])
     result = ComparisonResult.NO_WORSE
-    if min(before[1], after[1]) == 0:
+    if trials == 0:
         result = ComparisonResult.TOO_FEW
-    elif high < 0 or (min(before[1], after[1]) >= enough and _fraction(after) < _fraction(before) - limit):
+    elif (rule.significance and high < 0) or (
+        trials >= rule.enough and _fraction(after) < _fraction(before) - rule.drop
+    ):
         result = ComparisonResult.WORSE
     elif low > 0:
         result = ComparisonResult.BETTER
@@ -318,7 +330,7 @@ def _shadow_findings(
     after = min(count.candidate, count.supported), count.supported
     low, high = newcombe_difference(before, after, Z_90)
     result = ComparisonResult.NO_WORSE
-    if newcombe_difference(before, after, Z_98)[1] < 0:
+    if margins.significance and newcombe_difference(before, after, Z_98)[1] < 0:
         result = ComparisonResult.WORSE
     elif count.supported < margins.enough_tracks:
         result = ComparisonResult.TOO_FEW if is_target or not count.supported else ComparisonResult.NO_WORSE

@@ -54,10 +54,9 @@ def report(run: Path) -> dict[str, Any]:
 
 def test_every_stage_of_the_campaign_ran(report: dict[str, Any]) -> None:
     assert list(report["stages_s"]) == STAGES
-    assert [note.split(":")[0].split(" on ")[0] for note in report["notes"]] == [
-        "False alarms",
-        "Tiny profile",
-    ]
+    false_alarms, tiny = report["notes"]
+    assert false_alarms.startswith("False alarms on ")
+    assert tiny.startswith("Tiny profile: ")
     assert report["measured"]["false_alarms"]["images"] == 6
 
 

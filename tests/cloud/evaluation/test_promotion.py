@@ -70,6 +70,18 @@ def test_a_class_with_few_boxes_is_compared_by_its_interval(hits: int, truths: i
     assert verdict.outcome is outcome
 
 
+def test_without_significance_only_the_margins_refuse() -> None:
+    few = [_evaluation(("fire", "day-clear", hits, 6, 0)) for hits in (6, 2)]
+    report = _shadow(("smoke", NIGHT, 20, 20, 2, 0, 0))
+    margins = PromotionSettings(significance=False, enough_tracks=1)
+    assert trial_verdict(*few, set(), PromotionSettings()).outcome is Outcome.FAIL
+    assert trial_verdict(*few, set(), margins).outcome is Outcome.PASS
+    assert service_verdict([report], {TARGET}, PromotionSettings()).outcome is Outcome.FAIL
+    assert service_verdict([report], {TARGET}, margins).outcome is Outcome.PASS
+    many = [_evaluation(("fire", "day-clear", hits, 600, 0)) for hits in (600, 200)]
+    assert trial_verdict(*many, set(), margins).outcome is Outcome.FAIL
+
+
 def test_a_large_drop_in_one_condition_fails_even_if_the_class_has_none() -> None:
     before = _evaluation(("fire", "day-clear", 400, 500, 0), ("fire", "day-fog", 20, 25, 0))
     after = _evaluation(("fire", "day-clear", 410, 500, 0), ("fire", "day-fog", 12, 25, 0))
