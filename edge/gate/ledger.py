@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -127,13 +127,13 @@ class Ledger:
         """Totals by kind since the ledger began."""
         return {kind: Total(total.count, total.bytes) for kind, total in self._by_kind.items()}
 
-    def bytes_since(self, utc: int) -> int:
-        """Bytes of recent entries at or after a time (seconds since 1970); what the daily cap has spent."""
-        total = 0
+    def bytes_since(self, utc: int) -> Counter[str]:
+        """Bytes by kind of recent entries at or after a time (seconds since 1970)."""
+        total: Counter[str] = Counter()
         for entry in reversed(self._known.values()):
             if entry.at_utc < utc:
                 break
-            total += entry.length_bytes
+            total[entry.kind] += entry.length_bytes
         return total
 
     def check(self, message: Outgoing) -> None:

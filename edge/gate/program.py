@@ -10,7 +10,8 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
@@ -32,12 +33,13 @@ from messaging.runtime.backoff import Backoff
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.start_checks import require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
-from messaging.wire_format.codec import Lane
+from messaging.wire_format.codec import PAYLOADS, Lane
 
 logger = logging.getLogger(__name__)
 
 STATUS_FILE = "gate_status.json"
 _LINGER_S = 0.25
+_REPORTS_WAIT_S = 2.0
 _DAY_S = 86_400
 Result = TypeVar("Result")
 
@@ -75,6 +77,7 @@ class GateHealth:
     """Health of all loops; `mirror`: what the mirror is missing, empty if it is complete."""
 
     uplink: LoopHealth = field(default_factory=LoopHealth)
+    heartbeats: LoopHealth = field(default_factory=LoopHealth)
     receipts: LoopHealth = field(default_factory=LoopHealth)
     downlink: LoopHealth = field(default_factory=LoopHealth)
     status: LoopHealth = field(default_factory=LoopHealth)
@@ -116,11 +119,10 @@ class _Gate:
         self._hub = hub
         self._ledger = ledger
         self._health = GateHealth()
-        now_utc = int(time.time())
         cap = RateCap(
-            bytes_per_minute=settings.bytes_per_minute,
-            bytes_per_day=settings.bytes_per_day,
-            spent_today_bytes=ledger.bytes_since(now_utc - _DAY_S),
+            evidence=settings.evidence_limits,
+            hazards=settings.hazard_limits,
+            spent_today=_bytes_by_lane(ledger.bytes_since(int(time.time()) - _DAY_S)),
             now_s=time.monotonic(),
         )
         self._uplink = Uplink(
@@ -145,18 +147,20 @@ class _Gate:
         """All loops until `stop`."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._send_up(stop))
+            tasks.create_task(self._send_heartbeats(stop))
             tasks.create_task(self._care_for_receipts(stop))
             tasks.create_task(self._fetch_down(stop))
             tasks.create_task(self._write_status_regularly(stop))
 
     async def _send_up(self, stop: asyncio.Event) -> None:
-        heartbeat_due_s = 0.0
         while not stop.is_set():
-            if time.monotonic() >= heartbeat_due_s:
-                await _retried(self._uplink.forward_heartbeat, self._health.uplink, stop)
-                heartbeat_due_s = time.monotonic() + self._settings.heartbeat_s
-            if not await _retried(self._one_round, self._health.uplink, stop):
+            if not await _retried(self._one_round, self._health.uplink, stop, max_wait_s=_REPORTS_WAIT_S):
                 await stopped_within(stop, _LINGER_S / 2)
+
+    async def _send_heartbeats(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _retried(self._uplink.forward_heartbeat, self._health.heartbeats, stop)
+            await stopped_within(stop, self._settings.heartbeat_s)
 
     async def _one_round(self) -> int:
         """Forward hazards, then one batch of evidence; wait for hazards if there is neither."""
@@ -249,14 +253,18 @@ async def _connected_to_hub(settings: GateSettings, ledger: Ledger, stop: asynci
 
 
 async def _retried(
-    work: Callable[[], Awaitable[Result]], health: LoopHealth, stop: asyncio.Event
+    work: Callable[[], Awaitable[Result]],
+    health: LoopHealth,
+    stop: asyncio.Event,
+    *,
+    max_wait_s: float = 10.0,
 ) -> Result | None:
     """Do the work; after an error wait and try again until it succeeds or `stop` is set.
 
     The top of all work of the loops: whatever fails is logged and noted, and stops no other loop. An expected
     error is one line, another one a traceback.
     """
-    backoff = Backoff(first_s=0.2, max_s=10.0)
+    backoff = Backoff(first_s=0.2, max_s=max_wait_s)
     while not stop.is_set():
         try:
             result = await work()
@@ -267,6 +275,14 @@ async def _retried(
             health.failed(error, pause_s)
             await stopped_within(stop, pause_s)
     return None
+
+
+def _bytes_by_lane(by_kind: Mapping[str, int]) -> Counter[Lane]:
+    total: Counter[Lane] = Counter()
+    for kind, length_bytes in by_kind.items():
+        if kind in PAYLOADS:
+            total[PAYLOADS[kind].lane] += length_bytes
+    return total
 
 
 def _ledger_status(ledger: Ledger) -> dict[str, object]:

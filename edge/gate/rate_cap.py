@@ -1,12 +1,25 @@
-"""How much may leave a site: a bucket for the minute and one for the day, in bytes.
+"""How much may leave a site: a bucket for the minute and one for the day, in bytes, for each kind of traffic.
 
-A leak of images would hit it first: one image has the size of hundreds of reports. Lanes keep a reserve
-for those that matter more: evidence leaves a quarter of each bucket to hazards, heartbeats a tenth.
+A leak of images would hit it first: one image has the size of hundreds of reports. Hazards have buckets of
+their own, so that nothing else holds them back. Evidence shares its buckets with heartbeats, which keep a
+tenth of them.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from messaging.wire_format.codec import Lane
 
-RESERVE = {Lane.HAZARDS: 0.0, Lane.LATEST: 0.1, Lane.EVIDENCE: 0.25}
+RESERVE_FOR_HEARTBEATS = 0.1
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class ByteLimits:
+    """Bytes that may leave at once, and that come back over a minute and over a day."""
+
+    per_minute: int
+    per_day: int
 
 
 class _Bucket:
@@ -26,29 +39,38 @@ class _Bucket:
 
 
 class RateCap:
-    """Both buckets; time is an argument (monotonic seconds)."""
+    """The buckets; time is an argument (monotonic seconds). Only bytes that the hub has are charged."""
 
     def __init__(
-        self, *, bytes_per_minute: int, bytes_per_day: int, spent_today_bytes: int, now_s: float
+        self,
+        *,
+        evidence: ByteLimits,
+        hazards: ByteLimits,
+        spent_today: Mapping[Lane, int],
+        now_s: float,
     ) -> None:
-        self._buckets = (
-            _Bucket(bytes_per_minute, 60.0, 0, now_s),
-            _Bucket(bytes_per_day, 86_400.0, spent_today_bytes, now_s),
-        )
+        """`spent_today`: bytes of each lane that left within the last day, before this start."""
+
+        def buckets(limits: ByteLimits, *lanes: Lane) -> tuple[_Bucket, _Bucket]:
+            spent = sum(spent_today.get(lane, 0) for lane in lanes)
+            return (
+                _Bucket(limits.per_minute, 60.0, 0, now_s),
+                _Bucket(limits.per_day, _DAY_S, spent, now_s),
+            )
+
+        shared = buckets(evidence, Lane.EVIDENCE, Lane.LATEST)
+        self._buckets = {
+            Lane.HAZARDS: buckets(hazards, Lane.HAZARDS),
+            Lane.EVIDENCE: shared,
+            Lane.LATEST: shared,
+        }
 
     def available(self, lane: Lane, now_s: float) -> float:
-        """Bytes that this lane may spend right now (below zero: it has to wait)."""
-        return min(b.level(now_s) - RESERVE[lane] * b.capacity_bytes for b in self._buckets)
+        """Bytes that this lane may send right now (zero or below: it has to wait)."""
+        reserve = RESERVE_FOR_HEARTBEATS if lane is Lane.EVIDENCE else 0.0
+        return min(b.level(now_s) - reserve * b.capacity_bytes for b in self._buckets[lane])
 
-    def take(self, length_bytes: int, lane: Lane, now_s: float) -> bool:
-        """Spend the bytes if both buckets allow it above the lane's reserve; else leave them as they are."""
-        if self.available(lane, now_s) < length_bytes:
-            return False
-        for bucket in self._buckets:
+    def charge(self, length_bytes: int, lane: Lane) -> None:
+        """Count bytes that have left."""
+        for bucket in self._buckets[lane]:
             bucket.spend(length_bytes)
-        return True
-
-    def give_back(self, length_bytes: int) -> None:
-        """Undo `take` for bytes that did not leave."""
-        for bucket in self._buckets:
-            bucket.spend(-length_bytes)

@@ -6,17 +6,20 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edge.gate.rate_cap import RESERVE
+from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug
 from messaging.nats.subjects import inbox_prefix
-from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES
 
-LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE[Lane.EVIDENCE]))
+LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE_FOR_HEARTBEATS))
 
 
 class GateSettings(BaseModel):
-    """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`."""
+    """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`.
+
+    `bytes_per_minute` and `bytes_per_day` cap evidence and heartbeats, `hazard_bytes_...` hazards alone.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,18 +37,20 @@ class GateSettings(BaseModel):
     receipt_s: float = Field(default=5.0, gt=0.0)
     bytes_per_minute: int = Field(default=64 * 1024)
     bytes_per_day: int = Field(default=4 * 2**20)
+    hazard_bytes_per_minute: int = Field(default=512 * 1024)
+    hazard_bytes_per_day: int = Field(default=4 * 2**20)
     site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
     max_target_bytes: int = Field(default=128 * 2**20, ge=1)
     timeout_s: float = Field(default=5.0, gt=0.0)
     ack_wait_s: float = Field(default=15.0, gt=0.0)
 
-    @field_validator("bytes_per_minute", "bytes_per_day")
+    @field_validator("bytes_per_minute", "bytes_per_day", "hazard_bytes_per_minute", "hazard_bytes_per_day")
     @classmethod
-    def _evidence_can_leave(cls, cap_bytes: int) -> int:
+    def _messages_can_leave(cls, cap_bytes: int) -> int:
         if cap_bytes < LEAST_CAP_BYTES:
             raise ValueError(
-                f"a cap of {cap_bytes} bytes would hold evidence back for ever: give at least "
-                f"{LEAST_CAP_BYTES}: one message more than the reserve for hazards"
+                f"a cap of {cap_bytes} bytes would hold messages back for ever: give at least "
+                f"{LEAST_CAP_BYTES}: one message more than the reserve for heartbeats"
             )
         return cap_bytes
 
@@ -54,6 +59,16 @@ class GateSettings(BaseModel):
         if self.mirror_folder == self.data_folder:
             raise ValueError("mirror_folder must not be data_folder: the node may read the mirror only")
         return self
+
+    @property
+    def evidence_limits(self) -> ByteLimits:
+        """How much evidence and heartbeats may leave."""
+        return ByteLimits(self.bytes_per_minute, self.bytes_per_day)
+
+    @property
+    def hazard_limits(self) -> ByteLimits:
+        """How much hazards may leave."""
+        return ByteLimits(self.hazard_bytes_per_minute, self.hazard_bytes_per_day)
 
     def site_link(self) -> Link:
         """How the gate reaches its own site's broker: the seed of its user."""

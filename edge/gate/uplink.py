@@ -21,7 +21,7 @@ from messaging.errors import MessageRefused, WireFull
 from messaging.nats.subjects import HEARTBEATS, RECEIPTS, SITE_STREAMS, checkpoint_subject
 from messaging.receipts import receipt_of
 from messaging.runtime.atomic_files import write_atomically
-from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ DURABLE = "fwd"
 _BATCH = {Lane.HAZARDS: 50, Lane.EVIDENCE: 100}
 _QUARANTINE_FILES = 200
 _HELD_BACK_S = 2.0
+_LEAST_ROOM = {Lane.HAZARDS: 1, Lane.EVIDENCE: MAX_MESSAGE_BYTES}
 
 
 @dataclass
@@ -67,13 +68,14 @@ class Uplink:
         self._now_utc = now_utc
         self._ledger_n_at_start = ledger.head.n
         self._listed: dict[Lane, dict[int, int]] = {lane: {} for lane in SITE_STREAMS}
+        self._uncharged: set[int] = set()
         self._last_heartbeat = ""
         self._checkpoint_n = ledger.head.n
         self.counts = UplinkCounts(Counter())
 
     async def forward(self, lane: Lane, *, timeout_s: float = 0.0) -> int:
         """Forward one batch of a lane; how many messages the site had. Raises `WireError`."""
-        if self._cap.available(lane, self._clock()) < MAX_MESSAGE_BYTES:
+        if self._cap.available(lane, self._clock()) < _LEAST_ROOM[lane]:
             return 0
         deliveries = await self._site_bus.pull(
             SITE_STREAMS[lane], DURABLE, batch=_BATCH[lane], timeout_s=timeout_s
@@ -81,7 +83,9 @@ class Uplink:
         if not deliveries:
             return 0
         going = await self._within_cap(await self._admitted(deliveries), lane)
+        before = self._ledger.head.n
         entries = self._listed_before_sending([outgoing for _, outgoing in going])
+        self._uncharged.update(entry.n for entry in entries if entry.n > before)
         results = await asyncio.gather(
             *(self._published(o, entry) for (_, o), entry in zip(going, entries, strict=True)),
             return_exceptions=True,
@@ -96,14 +100,16 @@ class Uplink:
             return False
         try:
             outgoing = admitted_heartbeat(self._site, data)
-            fresh = outgoing.message_id != self._last_heartbeat
-            if not fresh or not self._cap.take(len(outgoing.data), Lane.LATEST, self._clock()):
+            if outgoing.message_id == self._last_heartbeat:
+                return False
+            if self._cap.available(Lane.LATEST, self._clock()) < len(outgoing.data):
                 return False
             self._listed_before_sending([outgoing])
         except MessageRefused as error:
             self._set_aside(data, str(error))
             return False
         await self._hub_bus.put_latest(HEARTBEATS, self._site, outgoing.data)
+        self._cap.charge(len(outgoing.data), Lane.LATEST)
         self._last_heartbeat = outgoing.message_id
         self.counts.forwarded[outgoing.kind] += 1
         return True
@@ -136,11 +142,13 @@ class Uplink:
 
     def _listed_before_sending(self, going: Sequence[Outgoing]) -> list[LedgerEntry]:
         """The messages' ledger entries. Raises `OSError` when the disk does not take them: none may leave."""
-        try:
-            return self._ledger.append(going, int(self._now_utc()))
-        except OSError:
-            self._cap.give_back(sum(len(outgoing.data) for outgoing in going))
-            raise
+        return self._ledger.append(going, int(self._now_utc()))
+
+    def _charge(self, entry: LedgerEntry) -> None:
+        """Charge the caps for a report that the hub has, once. Entries of before the start are charged."""
+        if entry.n in self._uncharged:
+            self._uncharged.remove(entry.n)
+            self._cap.charge(entry.length_bytes, PAYLOADS[entry.kind].lane)
 
     async def _admitted(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Outgoing]]:
         good: dict[str, tuple[Delivery, Outgoing]] = {}
@@ -174,14 +182,16 @@ class Uplink:
         self, going: Sequence[tuple[Delivery, Outgoing]], lane: Lane
     ) -> list[tuple[Delivery, Outgoing]]:
         """The first messages that the caps allow; the others come again later, in order."""
-        allowed: list[tuple[Delivery, Outgoing]] = []
-        for position, (delivery, outgoing) in enumerate(going):
-            if not self._cap.take(len(outgoing.data), lane, self._clock()):
-                self.counts.held_back += len(going) - position
-                await asyncio.gather(*(d.retry_later(_HELD_BACK_S) for d, _ in going[position:]))
+        room = self._cap.available(lane, self._clock())
+        fitting = 0
+        for _, outgoing in going:
+            room -= len(outgoing.data)
+            if room < 0:
                 break
-            allowed.append((delivery, outgoing))
-        return allowed
+            fitting += 1
+        self.counts.held_back += len(going) - fitting
+        await asyncio.gather(*(d.retry_later(_HELD_BACK_S) for d, _ in going[fitting:]))
+        return list(going[:fitting])
 
     async def _published(self, outgoing: Outgoing, entry: LedgerEntry) -> None:
         accepted = await self._hub_bus.publish(
@@ -190,6 +200,7 @@ class Uplink:
             message_id=outgoing.message_id,
             headers=entry.position.headers(),
         )
+        self._charge(entry)
         self.counts.forwarded[outgoing.kind] += 1
         self.counts.duplicates += accepted.duplicate
 

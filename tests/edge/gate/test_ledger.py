@@ -155,8 +155,8 @@ def test_the_bytes_of_the_last_day_are_counted(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.append([_message(0)], NOON)
     ledger.append([_message(1)], NOON + 100)
-    assert ledger.bytes_since(NOON + 50) == 101
-    assert ledger.bytes_since(NOON) == 201
+    assert ledger.bytes_since(NOON + 50) == {"hazard": 101}
+    assert ledger.bytes_since(NOON) == {"hazard": 201}
     ledger.close()
 
 

