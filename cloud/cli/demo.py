@@ -8,6 +8,7 @@ import typer
 from cloud.demo.result import figures_of
 from cloud.demo.script import DEFAULT_MINUTES
 from cloud.demo.tables import show
+from cloud.errors import DataRefused
 from messaging.runtime.console import PlainConsole
 from messaging.runtime.output_folders import claim_output_folder
 
@@ -44,21 +45,37 @@ Photographs = Annotated[
 ]
 
 
+Clips = Annotated[
+    Path | None,
+    typer.Option(
+        "--clips",
+        exists=True,
+        file_okay=False,
+        help="folder of real video files, which a third site plays; not with --source",
+    ),
+]
+
+
 def demo(
     out: Out = Path("out/demo"),
     rounds: Rounds = 1,
     source: Source = None,
     tiny: Tiny = False,
     empty_photographs: Photographs = None,
+    clips: Clips = None,
     minutes: Minutes = DEFAULT_MINUTES,
 ) -> None:
     """Find and close a blind spot on drawn streets; needs no camera, GPU or network."""
+    from cloud.demo.clips import find_clips
     from cloud.demo.players import OwnPlayer
     from cloud.demo.run import run_demo
     from cloud.demo.script import FULL, ROUNDS, TINY
 
     inputs = [Path(source)] if source is not None else []
-    inputs += [empty_photographs] if empty_photographs is not None else []
+    inputs += [folder for folder in (empty_photographs, clips) if folder is not None]
+    if clips is not None and source is not None:
+        raise DataRefused("--clips adds a third site to the drawn cameras; leave it out with --source")
+    played = () if clips is None else find_clips(clips)
     own, console = None if source is None else OwnPlayer(source), PlainConsole()
     held = claim_output_folder(out, "blindspot demo", makes=_MAKES, inputs=inputs)
     profile = TINY if tiny else ROUNDS if rounds > 1 else FULL
@@ -70,6 +87,7 @@ def demo(
         own=own,
         empty_photographs=empty_photographs,
         minutes=minutes if profile is FULL and own is None else None,
+        clips=played,
     )
     show(result, figures_of(result), console)
     held.release()

@@ -12,11 +12,13 @@ from typing import Any
 from cloud.api.client import RemoteCloud
 from cloud.data.labelled_images import open_labelled
 from cloud.data.roles import DataRole
+from cloud.demo.clips import CLIPS_CAMERA, CLIPS_SITE, clip_rows
 from cloud.demo.drawn.footage import camera_folder, truths
 from cloud.demo.drawn.truth import Key, true_metrics
+from cloud.demo.players import DrawnPlayer, Player
 from cloud.demo.report import data_url
-from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
-from cloud.demo.script import CAMERAS, SITES, FootagePhase
+from cloud.demo.result import ClipRow, DemoResult, Images, Measured, Row, Score, SiteBytes
+from cloud.demo.script import CAMERAS, FootagePhase
 from cloud.detector.weights import BUNDLE_FILE
 from cloud.evaluation.evaluate import Tally, evaluate_all
 from cloud.settings import DataFolder
@@ -54,7 +56,7 @@ def read_cloud_state(cloud: RemoteCloud, campaigns: Sequence[str]) -> CloudState
 
 
 def outcome(
-    work: Path, evidence: CloudState, measured: Measured, base_digest: str, *, drawn: bool
+    work: Path, evidence: CloudState, measured: Measured, base_digest: str, player: Player
 ) -> DemoResult:
     """The first and the last model in service on the footage of the last verification, and all else.
 
@@ -68,7 +70,8 @@ def outcome(
         if digest is None
     ]
     photographs: tuple[Row, ...] = ()
-    if drawn:
+    clips: tuple[ClipRow, ...] = ()
+    if isinstance(player, DrawnPlayer):
         verified = [(number, digest) for number, digest in promoted if digest] or [(0, base_digest)]
         models = DataFolder(work / "cloud").models
         detectors = [
@@ -77,24 +80,30 @@ def outcome(
         ]
         rows = _rows(work, evidence, detectors, verified[-1][0])
         photographs = photograph_rows(detectors, PACK / DataRole.HOLDOUT)
+        clips = clip_rows(detectors, player.clips)
     else:
         rows = shadow_rows(evidence.comparison, frozenset(last.modes))
         notes.append("No ground truth: recall is of tracks that the teacher confirms, from the shadow run.")
     return DemoResult(
         rows=rows,
         sites=tuple(
-            site_bytes(work, site, [camera.name for camera in CAMERAS if camera.site == site])
-            for site in SITES
+            site_bytes(work, site, _cameras_of(site))
+            for site in player.sites
             if (work / "sites" / site).exists()
         ),
         images=images_of(evidence),
         stages_s=stage_times(last),
         measured=measured,
         photographs=photographs,
+        clips=clips,
         failure_modes=tuple(mode.model_dump(mode="json") for mode in evidence.modes),
         samples=samples_of(DataFolder(work / "cloud").campaign(last.id)),
         notes=tuple(notes),
     )
+
+
+def _cameras_of(site: str) -> list[str]:
+    return [CLIPS_CAMERA] if site == CLIPS_SITE else [c.name for c in CAMERAS if c.site == site]
 
 
 def promoted_model(campaign: CampaignResource) -> str | None:

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+from cloud.demo.clips import CLIPS_CAMERA, CLIPS_SITE, is_video, play_clips
 from cloud.demo.drawn.footage import PROFILE, camera_folder
 from cloud.demo.fleet import PYTHON
 from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, FootagePhase
 from cloud.errors import DataRefused, DemoFailed
-from edge.errors import ImageRefused, SourceError
+from edge.errors import ImageRefused
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
-from edge.vision.video_files import VideoFile
 from messaging.resources import CameraResource
 from messaging.runtime.child_process import ChildProcess
 
@@ -44,18 +44,27 @@ class Player(Protocol):
 
 
 class DrawnPlayer:
-    """The demo's drawn cameras; segments appear in their folders as if from a recorder."""
+    """The demo's drawn cameras; segments appear in their folders as if from a recorder.
 
-    sites = SITES
+    Clips, if there are any, are played by the camera of a third site.
+    """
 
-    def __init__(self, work: Path, profile: DemoProfile) -> None:
-        self._work, self._profile = work, profile
+    def __init__(self, work: Path, profile: DemoProfile, clips: tuple[Path, ...] = ()) -> None:
+        self._work, self._profile, self.clips = work, profile, clips
         self._drawing: list[ChildProcess] = []
-        for camera in CAMERAS:
-            camera_folder(work, camera.name).mkdir(parents=True, exist_ok=True)
+        for name in (*(camera.name for camera in CAMERAS), *([CLIPS_CAMERA] if clips else [])):
+            camera_folder(work, name).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """See `Player`."""
+        return (*SITES, CLIPS_SITE) if self.clips else SITES
 
     def cameras(self, site: str) -> list[dict[str, Any]]:
-        """See `Player`: the node processes every frame of every segment."""
+        """See `Player`: the node processes every frame of every drawn segment; clips keep their rate."""
+        if site == CLIPS_SITE:
+            clips = camera_folder(self._work, CLIPS_CAMERA)
+            return [{"name": CLIPS_CAMERA, "source": str(clips), "segments": True, "speed": 1.0}]
         return [
             {
                 "name": c.name,
@@ -80,6 +89,7 @@ class DrawnPlayer:
         ]
         arguments += ["--cameras", *(camera.name for camera in CAMERAS)]
         self._drawing.append(ChildProcess(arguments, log=self._work / "drawing.log"))
+        play_clips(self.clips, camera_folder(self._work, CLIPS_CAMERA), phase, round_number)
 
     def observed(self, cameras: list[CameraResource]) -> bool:
         """See `Player`: drawing has finished, and the node has processed every frame of every camera."""
@@ -138,7 +148,7 @@ def _refuse_without_footage(path: Path) -> None:
             f"folder {path} holds no image that can be decoded; expected {', '.join(IMAGE_SUFFIXES)}, "
             "or name one video file"
         )
-    if path.is_file() and not _is_video(path):
+    if path.is_file() and not is_video(path):
         raise DataRefused(f"video {path} gives no frame; give an mp4, avi or mkv that OpenCV decodes")
 
 
@@ -150,11 +160,3 @@ def _is_image(path: Path) -> bool:
     except ImageRefused:
         return False
     return True
-
-
-def _is_video(path: Path) -> bool:
-    try:
-        with VideoFile(path) as video:
-            return video.read() is not None
-    except SourceError:
-        return False

@@ -58,6 +58,7 @@ def _page(result: DemoResult, figures: Sequence[Figure], introduction: str) -> s
         + _rows(result.rows)
         + ("<h2>Photographs that no model has learned from</h2>" + _rows(result.photographs))
         * bool(result.photographs)
+        + _clips(result) * bool(result.clips)
         + "<h2>Figures</h2>"
         + _figures(figures)
         + "<h2>Messages sent by each site</h2>"
@@ -67,6 +68,13 @@ def _page(result: DemoResult, figures: Sequence[Figure], introduction: str) -> s
         + "<h2>Time of each stage</h2>"
         + _table(("stage", "seconds"), [(name, f"{value:.0f}") for name, value in result.stages_s.items()])
     )
+
+
+def _clips(result: DemoResult) -> str:
+    cells = [
+        (row.clip, row.class_name, str(row.frames), f"{row.before} → {row.after}") for row in result.clips
+    ]
+    return "<h2>Real clips (no ground truth)</h2>" + _table(("clip", "class", "frames", "reported in"), cells)
 
 
 def _rows(rows: Sequence[Row]) -> str:

@@ -55,6 +55,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ClipRow:
+    """A class in a real clip: of `frames`, those in which the first and the last model report it."""
+
+    clip: str
+    class_name: str
+    frames: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class SiteBytes:
     """Bytes and messages sent by one site, by message type; `footage_bytes` is 0 where unknown."""
 
@@ -151,8 +162,8 @@ class Measured:
 class DemoResult:
     """The data of the report and of the figures.
 
-    `photographs`: rows of photographs never trained on. `not_expected`: figures that this run announced
-    not to reach, each with the reason.
+    `photographs`: rows of photographs never trained on. `clips`: of real clips, without ground truth.
+    `not_expected`: figures that this run announced not to reach, each with the reason.
     """
 
     rows: tuple[Row, ...]
@@ -161,6 +172,7 @@ class DemoResult:
     stages_s: dict[str, float]
     measured: Measured
     photographs: tuple[Row, ...] = ()
+    clips: tuple[ClipRow, ...] = ()
     longest_minutes: float = DEFAULT_MINUTES
     not_expected: Mapping[str, str] = field(default_factory=dict)
     failure_modes: tuple[dict[str, Any], ...] = ()

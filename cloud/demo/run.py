@@ -257,6 +257,7 @@ def run_demo(
     own: OwnPlayer | None = None,
     empty_photographs: Path | None = None,
     minutes: float | None = None,
+    clips: tuple[Path, ...] = (),
 ) -> DemoResult:
     """Run the demonstration and write `report.html`, `report.json` and the figures below `out`.
 
@@ -268,6 +269,7 @@ def run_demo(
         own: a source of the user instead of the drawn cameras.
         empty_photographs: hazard-free images to count false alarms on, instead of drawn ones.
         minutes: the machine is measured, and as much of the profile done as fits this time; None does all.
+        clips: video files for a third site, beside the drawn cameras.
 
     Raises:
         DemoFailed: a program ended, a phase took too long, or a model was expected and is not there.
@@ -275,7 +277,7 @@ def run_demo(
     work, began = out / "work", time.monotonic()
     plan = None if minutes is None else measured_plan(minutes, console)
     profile = profile if plan is None else plan.profile
-    player: Player = own or DrawnPlayer(work, profile)
+    player: Player = own or DrawnPlayer(work, profile, clips)
     scenario = DrawnScenario(work, profile, player)
     with running(work, profile, scenario, console, empty_photographs, plan=plan, began=began) as parts:
         result = _loop(*parts, rounds)
@@ -376,7 +378,7 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
         rounds_ok=rounds_in_a_row(campaigns) if rounds > 1 else None,
         false_alarms=alarms,
     )
-    result = outcome(demo.work, evidence, measured, base, drawn=isinstance(demo.player, DrawnPlayer))
+    result = outcome(demo.work, evidence, measured, base, demo.player)
     notes = [
         *result.notes,
         *([alarms.note] if alarms else []),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from cloud.demo.result import DemoResult, Row, SiteBytes
+from cloud.demo.result import ClipRow, DemoResult, Row, SiteBytes
 from messaging.figures import Figure
 
 
@@ -14,6 +14,8 @@ def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> Non
     console.print(_before_after(result.rows, "Before → after"))
     if result.photographs:
         console.print(_before_after(result.photographs, "Photographs that no model has learned from"))
+    if result.clips:
+        console.print(_clips(result.clips))
     if any(row.estimated_recall is not None for row in result.rows):
         console.print(_estimates(result.rows))
     if result.sites:
@@ -34,6 +36,14 @@ def _before_after(rows: Sequence[Row], title: str) -> Table:
             f"{_percent(row.before.precision)} → {_percent(row.after.precision)}",
             str(row.after.truth),
         )
+    return table
+
+
+def _clips(rows: Sequence[ClipRow]) -> Table:
+    """Frames of real clips in which a class is reported; whether rightly is not known."""
+    table = Table("clip", "class", "frames", "reported in", title="Real clips (no ground truth)")
+    for row in rows:
+        table.add_row(row.clip, row.class_name, str(row.frames), f"{row.before} → {row.after}")
     return table
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cloud.demo.fleet import PYTHON
-from cloud.demo.players import Player
-from cloud.demo.script import DemoProfile, FootagePhase
+from cloud.demo.players import DrawnPlayer, Player
+from cloud.demo.script import CAMERAS, DemoProfile, FootagePhase
 from cloud.errors import DemoFailed
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS
 from cloud.settings import DataFolder
@@ -86,13 +86,17 @@ class DrawnScenario:
         """See `Scenario`: the most harmful modes of classes that the bundled generator renders well.
 
         The others are left out after an inspection of samples: smoke is too faint in the dark, and potholes
-        are smudges that made a detector worse (docs/results.md).
+        are smudges that made a detector worse (docs/results.md). With drawn cameras only their conditions,
+        since real clips have no ground truth to show a gain.
         """
+        drawn = isinstance(self.player, DrawnPlayer)
+        conditions = {camera.condition_key for camera in CAMERAS}
         wanted = [
             mode.id
             for mode in modes
             if (mode.kind, mode.status) in TARGETED
             and mode.class_name in GENERATED_WELL
+            and (not drawn or mode.condition in conditions)
             and mode.recall.supported >= MIN_SUPPORTED_TRACKS
         ]
         return tuple(wanted[: self._profile.modes])

@@ -25,9 +25,10 @@ def _shown(result: DemoResult) -> str:
         "north hazard 2 900 north heartbeat 0 100 north all 2 1000 of 10000000 of footage",
         "Synthetic images: ordered 100, kept 80, refused: no_difference 5.",
         "Time of each stage: train 90 s.",
+        "bonfire fire 41 3 → 40",
         "target_recall_gain_points 30 points >= 20 holds",
     ],
-    ids=["estimated and true recall", "bytes by message type", "images", "stages", "figures"],
+    ids=["estimated and true recall", "bytes by message type", "images", "stages", "clips", "figures"],
 )
 def test_the_terminal_shows_what_the_report_shows(shown: str) -> None:
     assert shown in _shown(RESULT)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cloud.demo.result import DemoResult, Images, Measured, Row, Score, SiteBytes
+from cloud.demo.result import ClipRow, DemoResult, Images, Measured, Row, Score, SiteBytes
 from messaging.resources import CampaignResource, StageResource
 
 UNMEASURED = Measured(11.0, None, None, None, None)
@@ -16,6 +16,7 @@ RESULT = DemoResult(
     stages_s={"train": 90.0},
     measured=UNMEASURED,
     photographs=(Row("smoke", "photographs", False, Score(20, 10, 1), Score(20, 9, 1)),),
+    clips=(ClipRow("bonfire", "fire", 41, 3, 40),),
 )
 
 
