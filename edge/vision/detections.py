@@ -4,13 +4,14 @@ Coordinates are pixels of the original frame, origin top left. A detector whose 
 `DetectorError`; `Detections.empty()` means that it found nothing. Pure numpy.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+_COLUMNS = ("xyxy", "confidence", "class_id", "runner_up", "embedding")
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,16 @@ class Detections:
             raise ValueError(
                 f"xyxy must be (n, 4) and embedding (n, d); got {self.xyxy.shape}, {self.embedding.shape}"
             )
-        for field in fields(self):
-            if len(getattr(self, field.name)) != n:
-                raise ValueError(
-                    f"{field.name} must have {n} rows like xyxy; got {len(getattr(self, field.name))}"
-                )
+        for name in _COLUMNS:
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"{name} must have {n} rows like xyxy; got {len(getattr(self, name))}")
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> "Detections":
         """The chosen rows as a new value; a single integer is not a row choice."""
-        return Detections(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Detections(*(getattr(self, name)[rows] for name in _COLUMNS))
 
     @classmethod
     def empty(cls, embedding_width: int = 0) -> "Detections":
@@ -79,13 +78,16 @@ class Detections:
 
 def iou_matrix(a: Floats, b: Floats) -> Floats:
     """Intersection over union of every box of `a` (n, 4) with every box of `b` (m, 4), xyxy; (n, m)."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
-    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
-    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
-    union = area_a[:, None] + area_b[None, :] - overlap
-    return np.where(union > 0, overlap / np.maximum(union, 1e-9), 0.0).astype(np.float32)
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    sides = np.maximum(sides, 0)
+    overlap = sides[..., 0] * sides[..., 1]
+    union = _areas(a)[:, None] + _areas(b)[None, :] - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-9), np.float32)
+
+
+def _areas(xyxy: Floats) -> Floats:
+    sides = xyxy[:, 2:] - xyxy[:, :2]
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
 
 
 def non_maximum_suppression(xyxy: Floats, confidence: Floats, class_id: Ints, iou: float) -> Ints:
@@ -93,9 +95,10 @@ def non_maximum_suppression(xyxy: Floats, confidence: Floats, class_id: Ints, io
     order = np.argsort(-confidence, kind="stable")
     kept: list[int] = []
     while len(order):
-        best, rest = order[0], order[1:]
+        best, order = order[0], order[1:]
         kept.append(int(best))
-        same = class_id[rest] == class_id[best]
-        overlaps = iou_matrix(xyxy[best : best + 1], xyxy[rest])[0] > iou
-        order = rest[~(same & overlaps)]
+        same = class_id[order] == class_id[best]
+        if same.any():
+            overlaps = iou_matrix(xyxy[best : best + 1], xyxy[order])[0] > iou
+            order = order[~(same & overlaps)]
     return np.asarray(kept, np.int64)

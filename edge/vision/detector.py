@@ -81,27 +81,48 @@ class Letterbox:
         return np.asarray([self.shift_x, self.shift_y] * 2, np.float32)
 
 
-def letterbox(image: Image, width: int, height: int) -> tuple[Floats, Letterbox]:
-    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept."""
-    canvas, fit = letterboxed(image, width, height)
-    blob = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
+def letterbox(
+    image: Image, width: int, height: int, *, out: Floats | None = None
+) -> tuple[Floats, Letterbox]:
+    """Fit an image into the input: (3, height, width) float32 RGB 0-1, grey borders, aspect kept.
+
+    `out` is filled and returned, if given: a frame's place in a batch.
+    """
+    blob = np.empty((3, height, width), np.float32) if out is None else out
+    scaled, place, fit = _scaled(image, width, height)
+    rows, columns = place
+    for border in (
+        blob[:, : rows.start],
+        blob[:, rows.stop :],
+        blob[:, :, : columns.start],
+        blob[:, :, columns.stop :],
+    ):
+        border.fill(np.float32(GREY) / np.float32(255))
+    for plane, channel in zip(blob[::-1], cv2.split(scaled), strict=True):
+        np.divide(channel, np.float32(255), out=plane[place])
     return blob, fit
 
 
 def letterboxed(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
-    """The same as an image, (height, width, 3) uint8 BGR.
+    """The same as an image, (height, width, 3) uint8 BGR."""
+    scaled, place, fit = _scaled(image, width, height)
+    canvas = np.full((height, width, 3), GREY, np.uint8)
+    canvas[place] = scaled
+    return canvas, fit
 
-    A strip that would vanish at this scale keeps one row or column of the input.
+
+def _scaled(image: Image, width: int, height: int) -> tuple[Image, tuple[slice, slice], Letterbox]:
+    """An image at its size in the input, and its place there.
+
+    A strip that would vanish at this scale keeps one row or column.
     """
     h, w = image.shape[:2]
     scale = min(width / w, height / h)
     new_w, new_h = max(round(w * scale), 1), max(round(h * scale), 1)
     left, top = (width - new_w) // 2, (height - new_h) // 2
-    canvas = np.full((height, width, 3), GREY, np.uint8)
-    canvas[top : top + new_h, left : left + new_w] = cv2.resize(
-        image, (new_w, new_h), interpolation=cv2.INTER_LINEAR
-    )
-    return canvas, Letterbox(new_w / w, new_h / h, left, top, w, h)
+    scaled = np.asarray(cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_LINEAR), np.uint8)
+    place = slice(top, top + new_h), slice(left, left + new_w)
+    return scaled, place, Letterbox(new_w / w, new_h / h, left, top, w, h)
 
 
 def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float | None) -> Detections:
@@ -109,19 +130,22 @@ def decode(raw: Floats, fit: Letterbox, bundle: BundleDescription, floor: float 
 
     NMS compares whole boxes; they are clipped to the image afterwards, and those outside it are left out.
     """
-    scores = raw[4:]
-    class_id = scores.argmax(axis=0)
-    confidence = scores.max(axis=0)
     limits = thresholds_of(bundle)
-    chosen = np.flatnonzero(confidence >= (limits[class_id] if floor is None else floor))
-    centre, size = raw[:2, chosen].T, raw[2:4, chosen].T
-    whole = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    kept = non_maximum_suppression(whole, confidence[chosen], class_id[chosen], bundle.nms_iou)
+    best = raw[4:].max(axis=0)
+    chosen = raw[:, best >= (limits.min() if floor is None else floor)]
+    class_id = chosen[4:].argmax(axis=0)
+    if floor is None:
+        above = chosen[4:].max(axis=0) >= limits[class_id]
+        chosen, class_id = chosen[:, above], class_id[above]
+    ranked = np.sort(chosen[4:], axis=0)
+    half = chosen[2:4] / 2
+    whole = np.concatenate([chosen[:2] - half, chosen[:2] + half]).T
+    kept = non_maximum_suppression(whole, ranked[-1], class_id, bundle.nms_iou)
     xyxy = fit.to_image(whole[kept])
     real = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
-    rows = chosen[kept][real]
-    second = np.sort(scores[:, rows], axis=0)[-2] if len(scores) > 1 else np.zeros(len(rows), np.float32)
-    return Detections.of(xyxy[real], confidence[rows], class_id[rows], runner_up=second)
+    rows = kept[real]
+    second = ranked[-2, rows] if len(ranked) > 1 else np.zeros(len(rows), np.float32)
+    return Detections.of(xyxy[real], ranked[-1, rows], class_id[rows], runner_up=second)
 
 
 def thresholds_of(description: BundleDescription) -> Floats:
@@ -131,6 +155,8 @@ def thresholds_of(description: BundleDescription) -> Floats:
 
 def roi_align(features: Floats, xyxy: Floats, stride: int, bins: int = POOL_BINS) -> Floats:
     """Mean of bilinear samples of a feature map over each box: RoIAlign (He et al. 2017), then averaged.
+
+    The samples are a grid, so their mean is a product of weights of columns and of rows.
 
     Args:
         features: (d, h, w) feature map of one image.
@@ -144,21 +170,27 @@ def roi_align(features: Floats, xyxy: Floats, stride: int, bins: int = POOL_BINS
     d, h, w = features.shape
     if not len(xyxy):
         return np.zeros((0, d), np.float32)
-    steps = (np.arange(2 * bins, dtype=np.float32) + 0.5) / (2 * bins)
     cells = xyxy / np.float32(stride) - 0.5
-    xs = np.clip(cells[:, 0:1] + steps * (cells[:, 2:3] - cells[:, 0:1]), 0, w - 1)
-    ys = np.clip(cells[:, 1:2] + steps * (cells[:, 3:4] - cells[:, 1:2]), 0, h - 1)
-    x0, y0 = np.floor(xs).astype(int), np.floor(ys).astype(int)
-    x1, y1 = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1)
-    fx, fy = (xs - x0)[:, None, :], (ys - y0)[:, :, None]
-
-    def at(rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_]) -> Floats:
-        return features[:, rows[:, :, None], columns[:, None, :]]
-
-    top = at(y0, x0) * (1 - fx) + at(y0, x1) * fx
-    bottom = at(y1, x0) * (1 - fx) + at(y1, x1) * fx
-    pooled: Floats = (top * (1 - fy) + bottom * fy).mean(axis=(2, 3)).T.astype(np.float32)
+    columns, rows = _weights(cells[:, 0::2], w, bins), _weights(cells[:, 1::2], h, bins)
+    pooled = np.empty((len(xyxy), d), np.float32)
+    for place, (column, row) in enumerate(zip(columns, rows, strict=True)):
+        x, y = _covered(column), _covered(row)
+        pooled[place] = (features[:, y, x] @ column[x]) @ row[y]
     return pooled
+
+
+def _weights(ends: Floats, length: int, bins: int) -> Floats:
+    """Mean bilinear weights (n, length) of the samples between two ends (n, 2) along an axis, in cells."""
+    steps = (np.arange(2 * bins, dtype=np.float32) + 0.5) / (2 * bins)
+    samples = np.clip(ends[:, :1] + steps * (ends[:, 1:] - ends[:, :1]), 0, length - 1)
+    near = 1 - np.abs(samples[:, :, None] - np.arange(length, dtype=np.float32))
+    return np.asarray(np.maximum(near, 0).mean(axis=1), np.float32)
+
+
+def _covered(weights: Floats) -> slice:
+    """The cells from the first to the last that has a weight."""
+    cells = np.flatnonzero(weights)
+    return slice(cells[0], cells[-1] + 1)
 
 
 def describe(metadata: dict[str, str], origin: str) -> BundleDescription:

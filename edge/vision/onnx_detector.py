@@ -11,7 +11,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +99,7 @@ class OnnxDetector:
             self._recent = ((images[0], results[0]), *self._recent[: _RECENT_IMAGES - 1])
         for result in results:
             found = decode(result.boxes, result.fit, self._description, floor)
-            seen.append(
-                Detections.of(
-                    found.xyxy,
-                    found.confidence,
-                    found.class_id,
-                    runner_up=found.runner_up,
-                    embedding=self._pool(result, found.xyxy),
-                )
-            )
+            seen.append(replace(found, embedding=self._pool(result, found.xyxy)))
         return seen
 
     def embed(self, image: Image, xyxy: Floats) -> Floats:
@@ -126,9 +118,11 @@ class OnnxDetector:
     def _infer(self, images: Sequence[Image]) -> list["_Inference"]:
         if not images:
             return []
-        fitted = [letterbox(i, self._description.input_width, self._description.input_height) for i in images]
-        boxes, features = self._run(np.stack([blob for blob, _ in fitted]))
-        return [_Inference(b, f, fit) for b, f, (_, fit) in zip(boxes, features, fitted, strict=True)]
+        width, height = self._description.input_width, self._description.input_height
+        blobs = np.empty((len(images), 3, height, width), np.float32)
+        fits = [letterbox(i, width, height, out=blob)[1] for i, blob in zip(images, blobs, strict=True)]
+        boxes, features = self._run(blobs)
+        return [_Inference(b, f, fit) for b, f, fit in zip(boxes, features, fits, strict=True)]
 
     def _run(self, blob: Floats) -> tuple[Floats, Floats]:
         wanted = [self._description.boxes_output, self._description.features_output]

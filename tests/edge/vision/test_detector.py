@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.ops import roi_align as torch_roi_align
 
-from edge.vision.detector import GREY, decode, letterbox, roi_align
+from edge.vision.detector import GREY, decode, letterbox, letterboxed, roi_align
 from tests.support.edge.tiny_bundles import tiny_description
 
 BUNDLE = tiny_description()
@@ -37,6 +37,18 @@ def test_the_input_is_rgb_between_0_and_1_with_grey_borders() -> None:
     assert blob[:, 32, 32].tolist() == [0.0, 0.0, 1.0]
     assert blob[:, 2, 2] == pytest.approx(GREY / 255)
     assert (fit.shift_x, fit.shift_y, fit.scale_x, fit.scale_y) == (0, 16, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(36, 64), (64, 36), (64, 64), (7, 5), (1, 90)])
+def test_the_input_is_the_letterboxed_image_wherever_it_is_written(height: int, width: int) -> None:
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    canvas, same_fit = letterboxed(image, 64, 32)
+    batch = np.full((2, 3, 32, 64), np.nan, np.float32)
+    blob, fit = letterbox(image, 64, 32, out=batch[1])
+    np.testing.assert_array_equal(batch[1], canvas[:, :, ::-1].transpose(2, 0, 1) / np.float32(255))
+    assert blob.base is batch
+    assert np.isnan(batch[0]).all()
+    assert fit == same_fit
 
 
 def test_each_axis_has_the_scale_to_which_its_side_was_rounded() -> None:
