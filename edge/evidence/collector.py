@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge.evidence.recent_boxes import RecentBoxes
 from edge.evidence.sources import (
     EvidenceCandidate,
     EvidenceRules,
@@ -173,8 +174,7 @@ class EvidenceCollector:
         self._weak_tracker = ByteTracker(weakened(self.description, self.rules), WEAK_TRACKS)
         self._places: list[_Place] = []
         self._before: tuple[Frame, ThresholdedDetections] | None = None
-        self._known: list[tuple[float, Floats]] = []
-        self._changed: list[tuple[float, Floats]] = []
+        self._known, self._changed = RecentBoxes(self.rules.known_s), RecentBoxes(self.rules.changed_s)
 
     @property
     def floor(self) -> float:
@@ -194,8 +194,8 @@ class EvidenceCollector:
         self._weak_tracker.resize(change)
         for place in self._places:
             place.xyxy = change.boxes(place.xyxy)
-        self._known = [(time_s, change.boxes(boxes)) for time_s, boxes in self._known]
-        self._changed = [(time_s, change.boxes(boxes)) for time_s, boxes in self._changed]
+        self._known.resize(change)
+        self._changed.resize(change)
         self._before = None
 
     def observe(
@@ -254,15 +254,13 @@ class EvidenceCollector:
         now_s = context.frame.time_s
         weak = self._weak_tracker.update(context.detections, now_s)
         found += low_margins(weak, thresholded, self.rules)
-        self._known = [(t, b) for t, b in self._known if now_s - t <= self.rules.known_s]
-        if len(thresholded.reported):
-            self._known.append((now_s, thresholded.reported.xyxy))
+        self._known.add(now_s, thresholded.reported.xyxy)
         if context.motion is not None:
-            self._changed = [(t, b) for t, b in self._changed if now_s - t <= self.rules.changed_s]
-            self._changed.append((now_s, np.concatenate([context.motion.moving, context.motion.new_static])))
-            tracked = [t.xyxy[None] for t in (*update.active, *update.lost, *weak.active)]
-            known = np.concatenate([np.zeros((0, 4), np.float32), *tracked, *(b for _, b in self._known)])
-            found += unexplained_motion(context.motion, thresholded, known, self.rules)
+            self._changed.add(now_s, context.motion.moving, context.motion.new_static)
+            if len(context.motion.persistent):
+                tracked = [t.xyxy[None] for t in (*update.active, *update.lost, *weak.active)]
+                known = np.concatenate([self._known.boxes(), *tracked])
+                found += unexplained_motion(context.motion, thresholded, known, self.rules)
         return self._from_enabled_sources(found)
 
     def _from_enabled_sources(self, found: list[EvidenceCandidate]) -> list[EvidenceCandidate]:
@@ -294,9 +292,10 @@ class EvidenceCollector:
 
     def _is_same(self, new: EvidenceCandidate, kind: ErrorKind, class_id: int | None, xyxy: Floats) -> bool:
         """Whether kind and place are the same and the class adds nothing (the same, or unknown)."""
-        known = new.class_id is None or new.class_id == class_id
+        if new.kind is not kind or new.class_id not in (None, class_id):
+            return False
         near = iou_matrix(new.xyxy[None], xyxy[None])[0, 0] >= self.repetition.same_iou
-        return new.kind is kind and known and (bool(near) or _contains(xyxy, new.xyxy))
+        return bool(near) or _contains(xyxy, new.xyxy)
 
     def _remember(self, candidate: EvidenceCandidate, now_s: float) -> None:
         self._places = [p for p in self._places if not self._is_same(candidate, p.kind, p.class_id, p.xyxy)]
@@ -355,8 +354,7 @@ class EvidenceCollector:
         usual = PROBABILITY[candidate.source, candidate.kind]
         if candidate.kind is not ErrorKind.MISSED or context.motion is None:
             return usual
-        changed = np.concatenate([b for _, b in self._changed])
-        return usual * STILL_PLACE_FACTOR if is_still(box, changed) else usual
+        return usual * STILL_PLACE_FACTOR if is_still(box, self._changed.boxes()) else usual
 
     def _key(self, candidate: EvidenceCandidate, context: FrameContext) -> str:
         """The track's number, or frame and place: unique enough to count an object once."""

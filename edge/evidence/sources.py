@@ -7,6 +7,7 @@ evaluate one frame of one camera with the results of earlier frames. They keep n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +98,7 @@ class ThresholdedDetections:
         shapeless = np.asarray([c.amorphous for c in description.taxonomy.classes])
         return cls(boxes, boxes.confidence >= limits[boxes.class_id], limits, shapeless)
 
-    @property
+    @cached_property
     def reported(self) -> Detections:
         """The boxes that the detector reports."""
         return self.boxes[self.strong]
@@ -232,8 +233,8 @@ def low_margins(
         if track.hits < rules.weak_hits or track.age_s < rules.weak_s:
             continue
         limit = float(thresholded.limits[track.class_id])
-        above = float(np.mean([s.confidence >= limit for s in recent]))
-        margin = float(np.mean([s.confidence - s.runner_up for s in recent]))
+        above = sum(s.confidence >= limit for s in recent) / len(recent)
+        margin = sum(s.confidence - s.runner_up for s in recent) / len(recent)
         if above < 0.5 and not _covered(track.xyxy, track.class_id, thresholded, rules):
             kind = ErrorKind.MISSED
         elif above >= 0.5 and margin < rules.margin:

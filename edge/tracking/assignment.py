@@ -5,6 +5,8 @@ into its connected parts; only parts larger than one by one are solved, by short
 (Jonker and Volgenant 1987, in the dual form with potentials).
 """
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,9 +25,8 @@ def assign(cost: Costs, gate: float) -> list[Pair]:
     pairs: list[Pair] = []
     for rows, columns in _connected_parts(allowed):
         if len(rows) == 1 or len(columns) == 1:
-            block = np.where(allowed, cost, np.inf)[np.ix_(rows, columns)]
-            row, column = divmod(int(block.argmin()), len(columns))
-            pairs.append((rows[row], columns[column]))
+            # connected parts: where one side is a single one, all of its pairs are allowed
+            pairs.append(min(itertools.product(rows, columns), key=cost.__getitem__))
         else:
             pairs += _solve_part(cost, allowed, rows, columns)
     return sorted(pairs)
@@ -33,8 +34,11 @@ def assign(cost: Costs, gate: float) -> list[Pair]:
 
 def _connected_parts(allowed: npt.NDArray[np.bool_]) -> list[tuple[list[int], list[int]]]:
     """Rows and columns that allowed pairs connect; lonely ones are left out."""
-    of_row = [np.flatnonzero(row).tolist() for row in allowed]
-    of_column = [np.flatnonzero(column).tolist() for column in allowed.T]
+    of_row: list[list[int]] = [[] for _ in range(allowed.shape[0])]
+    of_column: list[list[int]] = [[] for _ in range(allowed.shape[1])]
+    for row, column in np.argwhere(allowed).tolist():
+        of_row[row].append(column)
+        of_column[column].append(row)
     unseen = {r for r, columns in enumerate(of_row) if columns}
     parts = []
     while unseen:

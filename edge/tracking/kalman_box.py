@@ -2,86 +2,64 @@
 
 Centre x, centre y, width and height are four independent position-velocity filters (ByteTrack's own
 covariances are diagonal too); noise is relative to the box, as in SORT and ByteTrack (Zhang et al. 2022).
-Pure numpy; boxes only.
+Plain numbers: for the four values of a box, numpy's calls take longer than the arithmetic.
 """
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.vision.detections import Floats
 from edge.vision.frames import SizeChange
 
-Vector = npt.NDArray[np.float64]
-
 _MEASUREMENT = 1 / 20
-_ACCELERATION = np.asarray([0.5, 0.5, 0.2, 0.2])
-_START_VELOCITY = np.asarray([1.0, 1.0, 0.3, 0.3])
-_VELOCITY_DECAY_S = np.asarray([4.0, 4.0, 0.7, 0.7])
 _MIN_SIDE = 1.0
 
 
-@dataclass(frozen=True, eq=False)
-class BoxMotion:
-    """State of the filter: value (4,) of cx, cy, w, h in pixels, velocity (4,) in pixels per second.
+class _Kind(NamedTuple):
+    """How the centre or a side moves: relative to the box size, velocities fade within `decay_s`."""
 
-    `p00`, `p01`, `p11` (4,) are the covariance of value and velocity of each of the four.
+    acceleration: float
+    start_velocity: float
+    decay_s: float
+
+
+_CENTRE, _SIDE = _Kind(0.5, 1.0, 4.0), _Kind(0.2, 0.3, 0.7)
+
+
+class AxisMotion(NamedTuple):
+    """State of one filter: value in pixels, velocity in pixels per second.
+
+    `p00`, `p01`, `p11` are the covariance of value and velocity.
     """
 
-    value: Vector
-    velocity: Vector
-    p00: Vector
-    p01: Vector
-    p11: Vector
+    value: float
+    velocity: float
+    p00: float
+    p01: float
+    p11: float
 
-    @classmethod
-    def start(cls, xyxy: Floats) -> "BoxMotion":
-        """At rest at a first box, velocity unknown within a box size per second."""
-        value = _centre_size(xyxy)
-        scale = _scale(value)
-        position, velocity = (2 * _MEASUREMENT * scale) ** 2, (_START_VELOCITY * scale) ** 2
-        return cls(value, np.zeros(4), position, np.zeros(4), velocity)
-
-    @property
-    def xyxy(self) -> Floats:
-        """The box, (4,) float32 pixels; not clipped to the frame."""
-        half = np.maximum(self.value[2:], _MIN_SIDE) / 2
-        return np.concatenate([self.value[:2] - half, self.value[:2] + half]).astype(np.float32)
-
-    def resized(self, change: SizeChange) -> "BoxMotion":
-        """The same state in the pixels of another frame size."""
-        factor = np.asarray([change.x, change.y, change.x, change.y])
-        square = factor**2
-        return BoxMotion(
-            self.value * factor,
-            self.velocity * factor,
-            self.p00 * square,
-            self.p01 * square,
-            self.p11 * square,
+    def after(self, seconds: float, kind: _Kind, scale: float, least: float) -> "AxisMotion":
+        """Predicted state; the value is at least `least`."""
+        fade = math.exp(-seconds / kind.decay_s)
+        reach = kind.decay_s * (1 - fade)
+        noise = (kind.acceleration * scale) ** 2
+        return AxisMotion(
+            max(self.value + reach * self.velocity, least),
+            fade * self.velocity,
+            self.p00 + 2 * reach * self.p01 + reach**2 * self.p11 + noise * seconds**3 / 3,
+            fade * (self.p01 + reach * self.p11) + noise * seconds**2 / 2,
+            fade**2 * self.p11 + noise * seconds,
         )
 
-    def after(self, seconds: float) -> "BoxMotion":
-        """Predicted state. Velocities fade (an object out of sight is not followed for ever)."""
-        if seconds <= 0:
-            return self
-        fade = np.exp(-seconds / _VELOCITY_DECAY_S)
-        reach = _VELOCITY_DECAY_S * (1 - fade)
-        noise = (_ACCELERATION * _scale(self.value)) ** 2
-        p00 = self.p00 + 2 * reach * self.p01 + reach**2 * self.p11 + noise * seconds**3 / 3
-        p01 = fade * (self.p01 + reach * self.p11) + noise * seconds**2 / 2
-        p11 = fade**2 * self.p11 + noise * seconds
-        value = self.value + reach * self.velocity
-        value[2:] = np.maximum(value[2:], _MIN_SIDE)
-        return BoxMotion(value, fade * self.velocity, p00, p01, p11)
-
-    def corrected(self, xyxy: Floats) -> "BoxMotion":
-        """State after seeing a box (4,) in pixels."""
-        seen = _centre_size(xyxy)
-        total = self.p00 + (_MEASUREMENT * _scale(self.value)) ** 2
+    def corrected(self, seen: float, scale: float) -> "AxisMotion":
+        """State after a measurement."""
+        total = self.p00 + (_MEASUREMENT * scale) ** 2
         gain, gain_velocity = self.p00 / total, self.p01 / total
         surprise = seen - self.value
-        return BoxMotion(
+        return AxisMotion(
             self.value + gain * surprise,
             self.velocity + gain_velocity * surprise,
             (1 - gain) * self.p00,
@@ -89,13 +67,85 @@ class BoxMotion:
             self.p11 - gain_velocity * self.p01,
         )
 
+    def resized(self, factor: float) -> "AxisMotion":
+        """The same state in other pixels."""
+        return AxisMotion(
+            self.value * factor,
+            self.velocity * factor,
+            self.p00 * factor**2,
+            self.p01 * factor**2,
+            self.p11 * factor**2,
+        )
 
-def _centre_size(xyxy: Floats) -> Vector:
-    box = np.asarray(xyxy, np.float64)
-    return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
+
+@dataclass(frozen=True, eq=False)
+class BoxMotion:
+    """State of the filters of one box: centre x, centre y, width, height."""
+
+    x: AxisMotion
+    y: AxisMotion
+    width: AxisMotion
+    height: AxisMotion
+
+    @classmethod
+    def start(cls, xyxy: Floats) -> "BoxMotion":
+        """At rest at a first box, velocity unknown within a box size per second."""
+        x, y, width, height = _centre_size(xyxy)
+        scale = _scale(width, height)
+        position = (2 * _MEASUREMENT * scale) ** 2
+        centre, side = (_CENTRE.start_velocity * scale) ** 2, (_SIDE.start_velocity * scale) ** 2
+        return cls(
+            AxisMotion(x, 0.0, position, 0.0, centre),
+            AxisMotion(y, 0.0, position, 0.0, centre),
+            AxisMotion(width, 0.0, position, 0.0, side),
+            AxisMotion(height, 0.0, position, 0.0, side),
+        )
+
+    @property
+    def xyxy(self) -> Floats:
+        """The box, (4,) float32 pixels; not clipped to the frame."""
+        x, y = self.x.value, self.y.value
+        half_x, half_y = max(self.width.value, _MIN_SIDE) / 2, max(self.height.value, _MIN_SIDE) / 2
+        return np.asarray([x - half_x, y - half_y, x + half_x, y + half_y], np.float32)
+
+    def resized(self, change: SizeChange) -> "BoxMotion":
+        """The same state in the pixels of another frame size."""
+        return BoxMotion(
+            self.x.resized(change.x),
+            self.y.resized(change.y),
+            self.width.resized(change.x),
+            self.height.resized(change.y),
+        )
+
+    def after(self, seconds: float) -> "BoxMotion":
+        """Predicted state. Velocities fade (an object out of sight is not followed for ever)."""
+        if seconds <= 0:
+            return self
+        scale = _scale(self.width.value, self.height.value)
+        return BoxMotion(
+            self.x.after(seconds, _CENTRE, scale, -math.inf),
+            self.y.after(seconds, _CENTRE, scale, -math.inf),
+            self.width.after(seconds, _SIDE, scale, _MIN_SIDE),
+            self.height.after(seconds, _SIDE, scale, _MIN_SIDE),
+        )
+
+    def corrected(self, xyxy: Floats) -> "BoxMotion":
+        """State after a detection at a box (4,) in pixels."""
+        x, y, width, height = _centre_size(xyxy)
+        scale = _scale(self.width.value, self.height.value)
+        return BoxMotion(
+            self.x.corrected(x, scale),
+            self.y.corrected(y, scale),
+            self.width.corrected(width, scale),
+            self.height.corrected(height, scale),
+        )
 
 
-def _scale(value: Vector) -> Vector:
+def _centre_size(xyxy: Floats) -> tuple[float, float, float, float]:
+    left, top, right, bottom = xyxy.tolist()
+    return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+
+
+def _scale(width: float, height: float) -> float:
     """Geometric mean of the sides: a flat pothole must not be held to its height alone."""
-    side = float(np.sqrt(max(value[2], _MIN_SIDE) * max(value[3], _MIN_SIDE)))
-    return np.full(4, side)
+    return math.sqrt(max(width, _MIN_SIDE) * max(height, _MIN_SIDE))

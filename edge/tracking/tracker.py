@@ -223,9 +223,9 @@ class ByteTracker:
             row = int(rows[row_index])
             track = tracks[track_index]
             track.see(detections, row, strong=bool(detections.confidence[row] >= self._high[track.class_id]))
-        matched = {i for i, _ in pairs}
-        taken = [j for _, j in pairs]
-        return [t for i, t in enumerate(tracks) if i not in matched], np.delete(rows, taken)
+        matched, taken = {i for i, _ in pairs}, {j for _, j in pairs}
+        unmatched = [t for i, t in enumerate(tracks) if i not in matched]
+        return unmatched, rows[[j for j in range(len(rows)) if j not in taken]]
 
     def _take_stock(self, time_s: float) -> TrackUpdate:
         kept, active, lost, ended = [], [], [], []
