@@ -90,7 +90,7 @@ class MotionFilter:
         scale = image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]
         persistent = _NO_BOXES
         if time_s - self._started_s > self._settings.warm_up_s + self._settings.persist_s:
-            persistent = self._regions((self._busy > 0.6).astype(np.uint8), scale)
+            persistent = self._regions((self._busy > 0.6).view(np.uint8), scale)
         wakes = fraction >= self._settings.wake_fraction
         return self._reading(
             wakes, False, time_s, self._regions(moving, scale), self._regions(new, scale), persistent
@@ -99,9 +99,9 @@ class MotionFilter:
     def _small(self, image: npt.NDArray[np.uint8]) -> Plane:
         height = max(1, round(image.shape[0] * self._settings.width / image.shape[1]))
         height = min(height, _TALLEST * self._settings.width)
-        small = cv2.resize(image, (self._settings.width, height), interpolation=cv2.INTER_AREA)
-        grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (0, 0), 1.0)
-        return np.asarray(grey, np.float32)
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # first: it takes less time than two more planes
+        small = cv2.resize(grey, (self._settings.width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), np.float32)
 
     def _start(self, small: Plane, time_s: float) -> None:
         self._fast, self._slow = small.copy(), small.copy()
@@ -115,8 +115,9 @@ class MotionFilter:
         """Where (0 or 1) a plane differs from a background; a change of the whole lighting may not count."""
         step = plane - background
         if lighting_aside:
-            step -= np.median(step[::4, ::4])
-        changed = (np.abs(step) > limit).astype(np.uint8)
+            sample = step[::4, ::4].ravel()
+            step -= np.partition(sample, sample.size // 2)[sample.size // 2]
+        changed = (np.abs(step) > limit).view(np.uint8)
         return np.asarray(cv2.morphologyEx(changed, cv2.MORPH_OPEN, self._kernel), np.uint8)
 
     def _learn(self, small: Plane, unrest: Mask, foreign: Mask, gap_s: float) -> None:
@@ -139,10 +140,11 @@ class MotionFilter:
         cv2.accumulateWeighted(grown.astype(np.float32), self._busy, _rate(gap_s, settings.persist_s))
 
     def _regions(self, mask: Mask, scale: tuple[float, float]) -> Floats:
-        joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, self._kernel)
-        count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-        if count <= 1:
+        if not cv2.countNonZero(mask):
             return _NO_BOXES
+        joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, self._kernel)
+        # 16-bit labels suffice for the small image, and are found in half the time
+        _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8, ltype=cv2.CV_16U)
         large = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= self._settings.least_area * mask.size]
         corners = np.concatenate([large[:, :2], large[:, :2] + large[:, 2:4]], axis=1)
         return np.asarray(corners * np.asarray([*scale, *scale]), np.float32)
