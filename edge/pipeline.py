@@ -15,12 +15,14 @@ import numpy as np
 from edge.camera.health import CameraMetrics
 from edge.camera.motion_filter import MotionFilter
 from edge.comparisons import FrameComparisons, Inferred, Job, processor_time
-from edge.errors import BudgetSpent, DetectorError
+from edge.errors import DetectorError
 from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, FrameContext, track_key
 from edge.evidence.recall_counter import above_threshold, recall_tallies
 from edge.evidence.teacher import Teacher, TeacherResult
 from edge.metrics import NodeMetrics
-from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.appearances import Contribution
+from edge.privacy.camera_prototypes import CameraPrototypes
 from edge.rounding import minute_of
 from edge.settings import CameraSettings, EvidenceSettings, TeacherSettings
 from edge.tracking.hazard_rules import CameraView, HazardRules
@@ -39,7 +41,7 @@ from edge.vision.conditions import ConditionMemory, FrameConditions
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from edge.vision.frames import Frame, SizeChange
-from edge.vision.prototypes import PrototypeBook, PrototypeKey
+from edge.vision.prototypes import PrototypeKey
 from edge.zones import Zone
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.releases import BundleDescription
@@ -92,8 +94,8 @@ class CameraPipeline:
         self._rules = HazardRules(
             camera.name, bundle, parts.new_id, zones=zones, open_events=parts.open_hazards.events
         )
-        self._collector = EvidenceCollector(camera.name, bundle)
-        self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self._prototypes = CameraPrototypes(camera, bundle, parts.accountant)
+        self._collector = EvidenceCollector(camera.name, bundle, appearances=self._prototypes.appearances)
         self._teacher: Teacher | None = None
         self.comparisons = FrameComparisons(
             parts.teacher,
@@ -124,6 +126,7 @@ class CameraPipeline:
         height, width = frame.image.shape[:2]
         self._resize(width, height)
         update = self._tracker.update(found, frame.time_s)
+        self._prototypes.observe({track_key(t.id): t.xyxy for t in update.active}, frame.time_s)
         view = CameraView(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, view)
         hazards = self._rules.observe(update, view, self._digest)
@@ -131,7 +134,7 @@ class CameraPipeline:
         reading = motion if self._parts.evidence.motion else None
         context = FrameContext(frame, tags, found, self._digest, None if self._stills else update, reading)
         evidence = self._collect_evidence(model, context)
-        self._remember(model.description, update, evidence, tags)
+        self._remember(model.description, update, evidence, context)
         self._count(model.description, found, evidence)
         job = Job(context, model, taken_s, None, self._shadow_of(shadow), (width, height))
         self.comparisons.offer(job, views=self._views_are_due())
@@ -163,7 +166,7 @@ class CameraPipeline:
         if job.weight is not None:
             self.comparisons.note_cost(processor_time() - began)
         with self._lock:
-            self._remember(job.model.description, None, evidence, job.context.tags)
+            self._remember(job.model.description, None, evidence, job.context)
             self._count(job.model.description, None, evidence)
         return [item.report for item in evidence]
 
@@ -287,18 +290,10 @@ class CameraPipeline:
 
     def prototypes(self, at_utc: float) -> list[Report]:
         """Prototypes with enough tracks for the signal asked for, within the camera's privacy budget."""
-        released: list[Report] = []
         with self._lock:
-            for key in self._book.ready(self._parts.accountant.tracks_needed(self._book.width)):
-                try:
-                    released.append(
-                        release_prototype(
-                            self._book, key, self._parts.accountant, camera=self._camera, at_utc=at_utc
-                        )
-                    )
-                except BudgetSpent:
-                    self._parts.metrics.withheld.labels(self._camera, "budget").inc()
-        return released
+            released, withheld = self._prototypes.release(at_utc)
+        self._parts.metrics.withheld.labels(self._camera, "budget").inc(withheld)
+        return list(released)
 
     def _resize(self, width: int, height: int) -> None:
         """Carry what is kept in pixels over to a frame of another size than the last processed one."""
@@ -314,6 +309,7 @@ class CameraPipeline:
         self._tracker.resize(change)
         self._rules.resize(change)
         self._collector.resize(change)
+        self._prototypes.appearances.resize(change)
         if not self._stills:
             self.comparisons.discard()
         if self._teacher is not None:
@@ -361,21 +357,27 @@ class CameraPipeline:
         bundle: BundleDescription,
         update: TrackUpdate | None,
         evidence: list[Evidence],
-        tags: FrameConditions,
+        context: FrameContext,
     ) -> None:
-        """Add one vector per track to the prototype sums: ended tracks, and misses whose class is known.
+        """Offer vectors to the prototypes: of ended tracks, and of misses whose class is known.
 
         In stills a track ends with its image.
         """
         ended = () if update is None else update.active if self._stills else update.ended
         for track in ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
-                key = _prototype_key(bundle, bundle.class_names[track.class_id], tags)
-                self._book.add(key, track_key(track.id), track.embedding)
+                key = _prototype_key(bundle, bundle.class_names[track.class_id], context.tags)
+                self._prototypes.offer(
+                    Contribution(key, track.embedding, track.strong_hits),
+                    *(track.history[-1].xyxy, track.last_seen_s, track_key(track.id)),
+                )
         for item in evidence:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
-                key = _prototype_key(bundle, item.report.class_name, tags)
-                self._book.add(key, item.track_key, item.embedding)
+                key = _prototype_key(bundle, item.report.class_name, context.tags)
+                self._prototypes.offer(
+                    Contribution(key, item.embedding, 1),
+                    *(item.xyxy, context.frame.time_s, item.track_key),
+                )
 
     def _count(self, bundle: BundleDescription, found: Detections | None, evidence: list[Evidence]) -> None:
         metrics = self._parts.metrics

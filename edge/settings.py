@@ -31,7 +31,8 @@ class CameraSettings(_Section):
     image is evaluated by itself. `zones` are polygons by name with corners as fractions of the frame; with
     zones, only an object in one of them is a hazard.
     `frozen_after_s`: a live camera that sends the same image for so many seconds is frozen; null
-    for one that sends a still on purpose.
+    for one that sends a still on purpose. `same_place_s`, `same_place_frames`: what appears again at a place
+    within so many seconds, or so many frames, counts as the same object in prototypes.
     """
 
     name: Slug
@@ -43,6 +44,8 @@ class CameraSettings(_Section):
     loop: bool = False
     zones: dict[Slug, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
     frozen_after_s: float | None = Field(default=60.0, gt=0.0)
+    same_place_s: float = Field(default=900.0, ge=5.0)
+    same_place_frames: int = Field(default=50, ge=1)
 
     @property
     def unpaced(self) -> bool:

@@ -61,7 +61,10 @@ class DrawnPlayer:
         return (*SITES, CLIPS_SITE) if self.clips else SITES
 
     def cameras(self, site: str) -> list[dict[str, Any]]:
-        """See `Player`: the node processes every frame of every drawn segment; clips keep their rate."""
+        """See `Player`: the node processes every frame of every drawn segment; clips keep their rate.
+
+        Drawn hazards come and go within seconds, so another one at the same place is another object.
+        """
         if site == CLIPS_SITE:
             clips = camera_folder(self._work, CLIPS_CAMERA)
             return [{"name": CLIPS_CAMERA, "source": str(clips), "segments": True, "speed": 1.0}]
@@ -71,6 +74,8 @@ class DrawnPlayer:
                 "source": str(camera_folder(self._work, c.name)),
                 "segments": True,
                 "speed": None,
+                "same_place_s": 5.0,
+                "same_place_frames": 1,
             }
             for c in CAMERAS
             if c.site == site

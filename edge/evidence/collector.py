@@ -28,6 +28,7 @@ from edge.evidence.sources import (
     weakened,
 )
 from edge.evidence.teacher import TeacherResult
+from edge.privacy.appearances import Appearances
 from edge.rounding import geometry_of, minute_of
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
@@ -118,13 +119,13 @@ class Evidence:
 
     Attributes:
         report: the misdetection.
-        track_key: the same for the same object, so that prototypes count it once.
+        track_key: the same for all boxes of one track, None without a track.
         embedding: (d,) pooled at the evidence box of the frame that the box is on, None without an `embed`.
         xyxy: (4,) pixels, inside the frame.
     """
 
     report: Misdetection
-    track_key: str
+    track_key: str | None
     embedding: Floats | None
     xyxy: Floats
 
@@ -162,6 +163,7 @@ class EvidenceCollector:
         rules: thresholds of the sources.
         repetition: when evidence is a repetition.
         sources: the sources that are enabled.
+        appearances: the camera's; every candidate with a class joins one, repetitions too.
     """
 
     camera: str
@@ -169,6 +171,7 @@ class EvidenceCollector:
     rules: EvidenceRules = field(default_factory=EvidenceRules)
     repetition: Repetition = field(default_factory=Repetition)
     sources: frozenset[EvidenceSource] = EDGE_SOURCES
+    appearances: Appearances | None = None
 
     def __post_init__(self) -> None:
         self._weak_tracker = ByteTracker(weakened(self.description, self.rules), WEAK_TRACKS)
@@ -208,7 +211,7 @@ class EvidenceCollector:
                 reported.
         """
         thresholded = ThresholdedDetections.of(context.detections, self.description)
-        candidates = [*self._from_comparisons(thresholded, comparisons or Comparisons())]
+        candidates = self._from_comparisons(thresholded, comparisons or Comparisons())
         if context.update is None:
             self._places.clear()
             candidates += self._from_enabled_sources(low_margins_of_still(thresholded, self.rules))
@@ -272,6 +275,7 @@ class EvidenceCollector:
         """One candidate per place and kind, of the most precise source, without recently reported ones."""
         now_s, unrepeated = context.frame.time_s, list[EvidenceCandidate]()
         self._places = [p for p in self._places if now_s - p.last_s <= self.repetition.cool_down_s]
+        self._locate(candidates, now_s)
         for candidate in sorted(candidates, key=lambda s: -PROBABILITY[s.source, s.kind]):
             known = [p for p in self._places if self._is_same(candidate, p.kind, p.class_id, p.xyxy)]
             for place in known:
@@ -280,6 +284,12 @@ class EvidenceCollector:
             if again and not any(self._is_same(candidate, f.kind, f.class_id, f.xyxy) for f in unrepeated):
                 unrepeated.append(candidate)
         return unrepeated
+
+    def _locate(self, candidates: list[EvidenceCandidate], now_s: float) -> None:
+        """Motion has no class, so it never contributes a vector; what moves would hold every lane."""
+        for candidate in candidates:
+            if self.appearances is not None and candidate.class_id is not None:
+                self.appearances.at(candidate.xyxy, now_s, _key(candidate))
 
     def _adds(self, candidate: EvidenceCandidate, known: _Place, now_s: float) -> bool:
         """Whether a report adds to one at the same place.
@@ -315,7 +325,7 @@ class EvidenceCollector:
             [None] * len(candidates) if embed is None else self._embedded(candidates, boxes, context, embed)
         )
         return [
-            Evidence(self._misdetection(s, box, context, width, height), self._key(s, context), vector, box)
+            Evidence(self._misdetection(s, box, context, width, height), _key(s), vector, box)
             for s, box, vector in zip(candidates, boxes, vectors, strict=True)
         ]
 
@@ -356,12 +366,9 @@ class EvidenceCollector:
             return usual
         return usual * STILL_PLACE_FACTOR if is_still(box, self._changed.boxes()) else usual
 
-    def _key(self, candidate: EvidenceCandidate, context: FrameContext) -> str:
-        """The track's number, or frame and place: unique enough to count an object once."""
-        if candidate.track is not None:
-            return track_key(candidate.track, candidate.source)
-        where = "-".join(str(int(v)) for v in candidate.xyxy)
-        return f"{candidate.source}-{context.frame.index}-{where}"
+
+def _key(candidate: EvidenceCandidate) -> str | None:
+    return None if candidate.track is None else track_key(candidate.track, candidate.source)
 
 
 def track_key(number: int, source: EvidenceSource = EvidenceSource.TRACK_GAP) -> str:

@@ -1,15 +1,14 @@
 """Sums of track embeddings by class and condition, and the geometry of prototypes.
 
-One vector of fixed length per track: the track is the unit of privacy, so an object that stays for an hour
-counts as much as one that passes in a second. A sum must *not* leave the site; `edge.privacy` turns it into a
-noised `ClassPrototype`. Pure numpy, so that synth and cloud compare and average prototypes with the same
-functions. Only directions are compared; how much noise a prototype holds is stated as the cosine between it
-and the mean without noise.
+One vector of fixed length per appearance of an object (`edge.privacy.appearances`), so an object that stays
+for an hour counts as much as one that passes in a second. A sum must *not* leave the site; `edge.privacy`
+turns it into a noised `ClassPrototype`. Pure numpy, so that synth and cloud compare and average prototypes
+with the same functions. Only directions are compared; how much noise a prototype holds is stated as the
+cosine between it and the mean without noise.
 """
 
 import math
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,61 +74,49 @@ def quantise(vector: Floats) -> tuple[tuple[int, ...], float]:
 
 
 class PrototypeSum:
-    """Running sum of one vector a track, scaled to the length `clip_norm`; a track counts once."""
+    """Running sum of one vector per appearance, scaled to the length `clip_norm`."""
 
     def __init__(self, clip_norm: float, width: int) -> None:
         self.clip_norm = clip_norm
         self._sum = np.zeros(width, np.float64)
-        self._tracks: set[Hashable] = set()
+        self._count = 0
 
-    def add(self, track: Hashable, mean_embedding: Floats) -> bool:
-        """Add a track once; returns whether it was new.
+    def add(self, vector: Floats) -> None:
+        """Add the vector of an appearance.
 
         Raises:
             ValueError: the vector has another width than the sum.
         """
-        if mean_embedding.shape != self._sum.shape:
-            raise ValueError(f"embedding must have shape {self._sum.shape}; got {mean_embedding.shape}")
-        if track in self._tracks:
-            return False
-        self._tracks.add(track)
-        self._sum += scaled_to(self.clip_norm, mean_embedding)
-        return True
+        if vector.shape != self._sum.shape:
+            raise ValueError(f"embedding must have shape {self._sum.shape}; got {vector.shape}")
+        self._count += 1
+        self._sum += scaled_to(self.clip_norm, vector)
 
     def __len__(self) -> int:
-        """Tracks counted."""
-        return len(self._tracks)
+        """Vectors added."""
+        return self._count
 
     @property
     def mean(self) -> Floats:
-        """(d,) mean of the scaled vectors, zero for no track. Not noised: never leaves the site."""
-        return np.asarray(self._sum / max(len(self._tracks), 1), np.float32)
+        """(d,) mean of the scaled vectors, zero for none. Not noised: never leaves the site."""
+        return np.asarray(self._sum / max(self._count, 1), np.float32)
 
 
 class PrototypeBook:
-    """The sums of one camera. A track counts in one sum only, and never again after that sum was taken out.
+    """The sums of one camera.
 
-    Every further sum of a key needs twice the tracks of the one before, so that one frequent class does not
-    use up the privacy budget of all. `remember` track numbers at most are kept to recognise one that comes
-    back; the oldest are forgotten.
+    Every further sum of a key needs twice the vectors of the one before, so that one frequent class does not
+    use up the privacy budget of all.
     """
 
-    def __init__(self, clip_norm: float, width: int, *, remember: int = 100_000) -> None:
-        self._clip_norm, self._width, self._remember = clip_norm, width, remember
+    def __init__(self, clip_norm: float, width: int) -> None:
+        self._clip_norm, self._width = clip_norm, width
         self._sums: dict[PrototypeKey, PrototypeSum] = {}
         self._taken: Counter[PrototypeKey] = Counter()
-        self._counted: dict[Hashable, None] = {}
 
-    def add(self, key: PrototypeKey, track: Hashable, mean_embedding: Floats) -> bool:
-        """Add a track under a key, unless it was added before; returns whether it was new."""
-        if track in self._counted:
-            return False
-        into = self._sums.setdefault(key, PrototypeSum(self._clip_norm, self._width))
-        into.add(track, mean_embedding)
-        self._counted[track] = None
-        while len(self._counted) > self._remember:
-            self._counted.pop(next(iter(self._counted)))
-        return True
+    def add(self, key: PrototypeKey, vector: Floats) -> None:
+        """Add the vector of an appearance that was never added before."""
+        self._sums.setdefault(key, PrototypeSum(self._clip_norm, self._width)).add(vector)
 
     @property
     def width(self) -> int:
@@ -137,22 +124,20 @@ class PrototypeBook:
         return self._width
 
     def counts(self) -> dict[PrototypeKey, int]:
-        """Tracks in each sum."""
+        """Vectors in each sum."""
         return {key: len(total) for key, total in self._sums.items()}
 
-    def ready(self, least_tracks: int) -> list[PrototypeKey]:
-        """Keys with enough tracks: those taken out least often first, then the fullest."""
-        enough = [
-            key for key, total in self._sums.items() if len(total) >= least_tracks * 2 ** self._taken[key]
-        ]
+    def ready(self, least: int) -> list[PrototypeKey]:
+        """Keys with enough vectors: those taken out least often first, then the fullest."""
+        enough = [key for key, total in self._sums.items() if len(total) >= least * 2 ** self._taken[key]]
         return sorted(enough, key=lambda key: (self._taken[key], -len(self._sums[key])))
 
     def peek(self, key: PrototypeKey) -> PrototypeSum:
-        """A sum that stays in the book. Raises `KeyError` for a key without tracks."""
+        """A sum that stays in the book. Raises `KeyError` for a key without vectors."""
         return self._sums[key]
 
     def take(self, key: PrototypeKey) -> PrototypeSum:
-        """Remove and return a sum; its tracks are never counted again. Raises `KeyError`."""
+        """Remove and return a sum. Raises `KeyError`."""
         total = self._sums.pop(key)
         self._taken[key] += 1
         return total

@@ -3,9 +3,11 @@
     python -m synth.experiments.prototype_cosine DETECTOR.onnx [--out FIGURES.json]
 
 A detector and a tracker run on drawn cameras of world FOOTAGE, one camera per condition and frequent class,
-until that class has `TRACKS` tracks. The true mean is that of the embeddings of all of them. Prototypes of
-tracks chosen at random are then released as a node does it, at the shipped privacy settings and at those
-that were shipped before decision 0017, each time with a new account. Every cosine is to the true mean.
+until that class has `TRACKS` appearances, each counted once as a node does it; hazards of that world come and
+go within seconds, so a place is held for `HELD_S`. The true mean is that of the embeddings of all of them.
+Prototypes of appearances chosen at random are then released as a node does it, at the shipped privacy
+settings and at those that were shipped before decision 0017, each time with a new account. Every cosine is to
+the true mean.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.privacy.appearances import Appearances, Contribution
 from edge.settings import PrivacySettings
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackState
 from edge.vision.detections import Floats
@@ -46,7 +49,7 @@ CAMERAS = (
     ("fallen_person", "dusk-fog"),
     ("smoke", "dusk-clear"),
 )
-TRACKS, MOST_FRAMES = 120, 4_000
+TRACKS, MOST_FRAMES, HELD_S = 120, 4_000, 5.0
 DRAWS, AVERAGED = 100, 3
 DEFAULTS = PrivacySettings()
 FORMER = PrivacySettings(minimum_tracks=20, epsilon_per_release=1.0, least_cosine=0.0)
@@ -55,7 +58,7 @@ TARGET = 0.8
 
 @dataclass(frozen=True)
 class Tracks:
-    """The mean embeddings (n, d) of the tracks of one class on one camera."""
+    """The mean embeddings (n, d) of one class on one camera, one for each appearance."""
 
     key: PrototypeKey
     embeddings: Floats
@@ -68,7 +71,7 @@ class Tracks:
         book = PrototypeBook(self.clip_norm, self.embeddings.shape[1])
         chosen = rng.choice(len(self.embeddings), accountant.tracks_needed(book.width), replace=False)
         for track in chosen:
-            book.add(self.key, int(track), self.embeddings[track])
+            book.add(self.key, self.embeddings[track])
         return release_prototype(book, self.key, accountant, camera="camera", at_utc=time.time())
 
     def cosine(self, vector: npt.NDArray[np.float64]) -> float:
@@ -114,18 +117,19 @@ def tracks_of(detector: OnnxDetector, class_name: str, condition: Condition) -> 
         hazard_weights={class_name: 1.0},
         spawn_per_s=1.2,
     )
-    tracker, found = ByteTracker(bundle, TrackerSettings()), []
+    key = PrototypeKey(class_name, condition, bundle.embedding_digest)
+    tracker, appearances, found = ByteTracker(bundle, TrackerSettings()), Appearances(HELD_S, 1), []
     for frame in camera.frames(MOST_FRAMES):
         update = tracker.update(detector.detect([frame.image], floor=tracker.floor)[0], frame.time_s)
-        found += [
-            track.embedding
-            for track in update.ended
-            if track.state is not TrackState.TENTATIVE
-            and track.embedding is not None
-            and bundle.class_names[track.class_id] == class_name
-        ]
+        found += [over.vector for over in appearances.advance(frame.time_s)]
+        for track in update.active:
+            appearances.at(track.xyxy, frame.time_s, track.id)
+        for track in update.ended:
+            known = track.state is not TrackState.TENTATIVE and bundle.class_names[track.class_id]
+            if known == class_name and track.embedding is not None:
+                where = appearances.at(track.history[-1].xyxy, track.last_seen_s, track.id)
+                appearances.contribute(where, Contribution(key, track.embedding, track.strong_hits))
         if len(found) >= TRACKS:
-            key = PrototypeKey(class_name, condition, bundle.embedding_digest)
             return Tracks(key, np.stack(found), bundle.clip_norm)
     raise ValueError(
         f"{class_name} {condition.key}: {len(found)} tracks in {MOST_FRAMES} frames; {TRACKS} wanted"

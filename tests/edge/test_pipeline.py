@@ -333,13 +333,6 @@ def test_in_stills_without_a_teacher_the_shadow_run_processes_every_image(tmp_pa
     assert shadow.report(0, final=True).frames == 6
 
 
-def test_in_stills_twenty_boxes_make_a_prototype(tmp_path: Path) -> None:
-    pipeline = _stills(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
-    for frame in _frames(20):
-        show(pipeline, frame)
-    assert [type(report).__name__ for report in pipeline.prototypes(NOW)] == ["ClassPrototype"]
-
-
 def test_frames_that_nobody_compares_are_dropped_and_counted_and_delay_no_frame(tmp_path: Path) -> None:
     pipeline = _pipeline(tmp_path, _always("a", "a", _box()), _always("t", "b", _box()))
     for frame in _frames(40):

@@ -43,8 +43,8 @@ def account(path: Path, clock: Clock | None = None, **changes: float) -> Privacy
 
 def book_of(tracks: int, width: int = 8) -> PrototypeBook:
     book = PrototypeBook(1.5, width)
-    for i in range(tracks):
-        book.add(KEY, i, np.full(width, 0.25, np.float32))
+    for _ in range(tracks):
+        book.add(KEY, np.full(width, 0.25, np.float32))
     return book
 
 
@@ -253,8 +253,8 @@ def test_at_the_defaults_a_release_of_scattered_tracks_keeps_the_cosine(tmp_path
     for k in range(20):
         payer = PrivacyAccountant(tmp_path / f"cam-{k}.json", PrivacySettings(), utc=Clock())
         book = PrototypeBook(1.0, 64)
-        for i in range(90):
-            book.add(KEY, i, centre + rng.normal(0, 0.2, 64).astype(np.float32))  # mean of length 0.53
+        for _ in range(90):
+            book.add(KEY, centre + rng.normal(0, 0.2, 64).astype(np.float32))  # mean of length 0.53
         report = release_prototype(book, KEY, payer, camera="cam", at_utc=START)
         cosines.append(1 - cosine_distance(np.asarray(report.vector, np.float32), centre)[0, 0])
     assert 0.8 <= np.mean(cosines) < 0.9

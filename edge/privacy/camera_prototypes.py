@@ -1,0 +1,53 @@
+"""The prototypes of one camera: which vector an appearance contributes, and what leaves of the sums.
+
+Tracks of the detector in service and evidence with a class are located in the camera's `Appearances`. An
+appearance that is over adds one vector to the sum of one class and condition; `release_prototype` noises the
+sums that are large enough. Not thread-safe.
+"""
+
+from collections.abc import Hashable, Mapping
+
+from edge.errors import BudgetSpent
+from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.privacy.appearances import Appearances, Contribution
+from edge.settings import CameraSettings
+from edge.vision.detections import Floats
+from edge.vision.prototypes import PrototypeBook
+from messaging.releases import BundleDescription
+from messaging.reports import ClassPrototype
+
+
+class CameraPrototypes:
+    """The sums of one camera, and the appearances that they will hold."""
+
+    def __init__(
+        self, camera: CameraSettings, bundle: BundleDescription, accountant: PrivacyAccountant
+    ) -> None:
+        self._camera, self._accountant = camera.name, accountant
+        self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self.appearances = Appearances(camera.same_place_s, camera.same_place_frames)
+
+    def observe(self, tracks: Mapping[Hashable, Floats], time_s: float) -> None:
+        """A further frame with the boxes (4,) of the tracks on it."""
+        for contribution in self.appearances.advance(time_s):
+            self._book.add(contribution.key, contribution.vector)
+        for track, xyxy in tracks.items():
+            self.appearances.at(xyxy, time_s, track)
+
+    def offer(
+        self, contribution: Contribution, xyxy: Floats, time_s: float, track: Hashable | None = None
+    ) -> None:
+        """A vector of the object at a box (4,)."""
+        self.appearances.contribute(self.appearances.at(xyxy, time_s, track), contribution)
+
+    def release(self, at_utc: float) -> tuple[list[ClassPrototype], int]:
+        """What leaves now, and how many sums the privacy budget withholds."""
+        released, withheld = list[ClassPrototype](), 0
+        for key in self._book.ready(self._accountant.tracks_needed(self._book.width)):
+            try:
+                released.append(
+                    release_prototype(self._book, key, self._accountant, camera=self._camera, at_utc=at_utc)
+                )
+            except BudgetSpent:
+                withheld += 1
+        return released, withheld
