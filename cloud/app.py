@@ -33,6 +33,7 @@ from cloud.detector.model_files import ModelFiles
 from cloud.doctor import named_checks, start_checks
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.first_model import described, release_first_model
+from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
@@ -288,6 +289,7 @@ async def _serve(
 
     await asyncio.to_thread(parts.rollouts.send_again)
     intake = Intake(hub.bus, parts.reports, parts.metrics)
+    heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(
         rules=settings.triggers,
         synthesis=settings.synthesis,
@@ -300,7 +302,8 @@ async def _serve(
     refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_models, parts),
-        background.repeat("intake", 0.0, intake.step),
+        background.repeat("intake", 0.0, intake.read_batch),
+        background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),
         background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),
         background.repeat_in_thread("rollouts", EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),

@@ -15,9 +15,9 @@ from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused
-from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, RECEIPTS, parse_report_subject
+from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, parse_report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
-from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
+from messaging.wire_format.codec import PAYLOADS, Lane, decode
 
 logger = logging.getLogger(__name__)
 
@@ -43,17 +43,12 @@ class Intake:
     batch: int = 200
     _receipts: dict[str, int] = field(default_factory=dict)
 
-    async def step(self) -> None:
-        """Process one batch and the heartbeats. Raises `WireError` while the broker is unreachable."""
-        await self.read_batch(timeout_s=1.0)
-        await self.read_heartbeats()
-
     async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
         deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
             return IntakeCounts()
-        revoked = await self._revoked()
+        revoked = await asyncio.to_thread(self.store.revoked_sites)
         good: list[Received] = []
         bad: list[tuple[Delivery, MessageRefused]] = []
         for delivery in deliveries:
@@ -68,26 +63,6 @@ class Intake:
         await self._write_receipts()
         self._count(good, inserted.duplicates, len(bad))
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
-
-    async def read_heartbeats(self) -> int:
-        """Read the last values of sites that are not revoked; returns the number of new heartbeats."""
-        new, revoked = 0, await self._revoked()
-        for site, value in (await self.bus.all_latest(HEARTBEATS)).items():
-            if site in revoked:
-                continue
-            try:
-                message = decode(value)
-                _check_heartbeat(message, site)
-            except MessageRefused as error:
-                self.metrics.reports_refused.labels(kind="heartbeat").inc()
-                logger.warning("heartbeat of site %s refused: %s", site, error)
-                continue
-            new += await asyncio.to_thread(self.store.put_heartbeat, message, len(value))
-        return new
-
-    async def _revoked(self) -> frozenset[str]:
-        sites = await asyncio.to_thread(self.store.sites)
-        return frozenset(site.site for site in sites if site.revoked)
 
     def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
         logger.warning("message refused and stored as a dead letter: %s", error)
@@ -141,8 +116,3 @@ def _received(delivery: Delivery, revoked: Set[str]) -> Received:
     if PAYLOADS[message.kind].lane is Lane.LATEST:
         raise MessageRefused(f"{message.kind} is a last-value message and must not be in the stream")
     return Received(message, len(delivery.data), position_in_headers(delivery.headers))
-
-
-def _check_heartbeat(message: Message, site: str) -> None:
-    if message.kind != "heartbeat" or message.site != site:
-        raise MessageRefused(f"key {site} holds a {message.kind} of site {message.site}")

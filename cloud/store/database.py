@@ -90,6 +90,31 @@ class Database:
         statement = self.insert(type(record)).on_conflict_do_nothing()
         return written(session, statement, record.values()) > 0
 
+    def add_all(self, session: Session, records: Sequence[Record]) -> None:
+        """Insert records of one kind; those whose key is in the table already are left out."""
+        if records:
+            statement = self.insert(type(records[0])).on_conflict_do_nothing()
+            session.execute(statement, [record.values() for record in records])
+
+    def put_all(
+        self,
+        session: Session,
+        records: Sequence[Record],
+        *,
+        key: Sequence[str],
+        only_if: Callable[[Any], ColumnElement[bool]],
+    ) -> int:
+        """`put` for records of one kind; `only_if` gets the columns of the new row. The number written."""
+        if not records:
+            return 0
+        statement = self.insert(type(records[0]))
+        rows = [record.values() for record in records]
+        excluded = {name: statement.excluded[name] for name in rows[0]}
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_=excluded, where=only_if(statement.excluded)
+        )
+        return written(session, statement, rows)
+
     def put(
         self,
         session: Session,
@@ -114,7 +139,11 @@ class Database:
         self.engine.dispose()
 
 
-def written(session: Session, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
+def written(
+    session: Session,
+    statement: Executable,
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+) -> int:
     """Execute a statement that writes; the number of rows it wrote."""
     result = session.execute(statement, values, execution_options={"preserve_rowcount": True})
     assert isinstance(result, CursorResult)

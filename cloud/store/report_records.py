@@ -192,6 +192,7 @@ class SiteHeartbeat(Record):
     received_at: Mapped[int]
     length_bytes: Mapped[int]
     heartbeat: Mapped[Heartbeat] = mapped_column(Json(Heartbeat))
+    sent_at: Mapped[int]
 
 
 class DeadLetter(Record):

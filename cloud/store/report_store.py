@@ -38,6 +38,7 @@ from messaging.wire_format.codec import Message
 
 R = TypeVar("R", bound=Record)
 KEPT_LETTER_BYTES = 8192
+CLOCK_ERROR_S = 300
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,25 @@ class ReportStore:
                 .values(ledger_n=position.n, ledger_hash=position.hash)
             )
 
-    def put_heartbeat(self, message: Message, length_bytes: int) -> bool:
-        """Store a site's last heartbeat; False when it is stored already."""
-        assert isinstance(message.report, Heartbeat)
-        beat = SiteHeartbeat(message.site, message.id, self._db.now(), length_bytes, message.report)
+    def put_heartbeats(self, batch: Sequence[Received]) -> int:
+        """Store the last heartbeats of sites in one transaction; the number of those that were new.
+
+        An older one never replaces a later one, except one that was sent in the future, by a wrong clock.
+        """
+        now = self._db.now()
+        sites = [Site(received.message.site, now) for received in batch]
+        beats = [_heartbeat(received, now) for received in batch]
         with self._db.writing() as session:
-            self._note_site(session, message.site)
-            return self._db.put(session, beat, key=["site"], only_if=SiteHeartbeat.message_id != message.id)
+            self._db.add_all(session, sites)
+            return self._db.put_all(
+                session,
+                beats,
+                key=["site"],
+                only_if=lambda new: (
+                    (SiteHeartbeat.message_id != new.message_id)
+                    & ((SiteHeartbeat.sent_at <= new.sent_at) | (SiteHeartbeat.sent_at > now + CLOCK_ERROR_S))
+                ),
+            )
 
     def put_dead_letter(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
         """Keep a refused message for inspection; the same one again is not kept twice."""
@@ -173,6 +186,11 @@ class ReportStore:
     def sites(self) -> list[Site]:
         """All known sites by name."""
         return self._read(select(Site).order_by(Site.site))
+
+    def revoked_sites(self) -> frozenset[str]:
+        """Names of the sites that are revoked."""
+        with self._db.reading() as session:
+            return frozenset(session.scalars(select(Site.site).where(Site.revoked)))
 
     def misdetections(self, *, since_utc: int = 0) -> list[MisdetectionRow]:
         """Misdetections whose minute is not before `since_utc`."""
@@ -262,6 +280,19 @@ class ReportStore:
     def _read(self, query: Select[R]) -> list[R]:
         with self._db.reading() as session:
             return list(session.scalars(query))
+
+
+def _heartbeat(received: Received, now: int) -> SiteHeartbeat:
+    message = received.message
+    assert isinstance(message.report, Heartbeat)
+    return SiteHeartbeat(
+        site=message.site,
+        message_id=message.id,
+        received_at=now,
+        length_bytes=received.length_bytes,
+        heartbeat=message.report,
+        sent_at=message.at_utc,
+    )
 
 
 def _storable(text: str) -> str:

@@ -26,7 +26,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import LedgerTotal
-from cloud.store.report_store import ReportStore
+from cloud.store.report_store import Received, ReportStore
 from messaging.receipts import LedgerPosition
 from messaging.reports import HazardState, ShadowReport, SwapOutcome
 from tests.support.cloud.sample_reports import (
@@ -189,7 +189,7 @@ def test_shadow_reports_are_found_by_candidate_and_swaps_by_site(database: Datab
 def test_a_heartbeat_replaces_the_one_before_and_a_repeated_one_changes_nothing(database: Database) -> None:
     store = ReportStore(database)
     first, second = message(heartbeat()), message(heartbeat(uptime_s=20))
-    assert [store.put_heartbeat(m, 100) for m in (first, first, second)] == [True, False, True]
+    assert [store.put_heartbeats([Received(m, 100)]) for m in (first, first, second)] == [1, 0, 1]
     assert [beat.heartbeat.uptime_s for beat in store.heartbeats()] == [20]
 
 
@@ -269,7 +269,7 @@ def test_an_image_stored_twice_is_one_row_with_the_later_values(database: Databa
 def test_a_revoked_site_has_no_heartbeat_until_it_is_enrolled_again(database: Database) -> None:
     store = ReportStore(database)
     for site in ("harbour", "tunnel"):
-        store.put_heartbeat(message(heartbeat(), site), 100)
+        store.put_heartbeats([Received(message(heartbeat(), site), 100)])
     assert store.revoke_site("harbour").revoked
     assert store.revoke_site("harbour").revoked
     assert [beat.site for beat in store.heartbeats()] == ["tunnel"]

@@ -11,7 +11,7 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import Campaign, CampaignPlan, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import ReportStore
+from cloud.store.report_store import Received, ReportStore
 from messaging.reports import ErrorKind
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.support.cloud.sample_reports import (
@@ -45,7 +45,7 @@ class Fleet:
         missed = [misdetection(model_digest=model, probability=1.0, minute_utc=minute) for _ in range(misses)]
         counted = tally(model_digest=model, supported=supported, detected=detected, minute_utc=minute)
         self.reports.insert([received(report) for report in (*missed, counted)])
-        self.reports.put_heartbeat(message(heartbeat(model, at_utc=minute)), 100)
+        self.reports.put_heartbeats([Received(message(heartbeat(model, at_utc=minute)), 100)])
 
     def in_campaign(self, model: str) -> Campaign:
         """Start a campaign for the mode."""

@@ -13,12 +13,11 @@ from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import HEARTBEATS, RECEIPTS, report_subject
+from messaging.nats.subjects import RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, receipt_of
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import (
     counts,
-    heartbeat,
     message,
     misdetection,
     new_id,
@@ -141,19 +140,6 @@ def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: 
     asyncio.run(scenario())
 
 
-def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        bus, intake, store = await prepared(tmp_path)
-        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
-        await bus.put_latest(HEARTBEATS, "tunnel", encode(message(heartbeat(), site="harbour")))
-        await bus.put_latest(HEARTBEATS, "quay", b"rubbish")
-        assert await intake.read_heartbeats() == 1
-        assert await intake.read_heartbeats() == 0
-        assert [beat.site for beat in store.heartbeats()] == ["harbour"]
-
-    asyncio.run(scenario())
-
-
 def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
@@ -168,31 +154,5 @@ def test_reports_of_a_revoked_site_are_dead_letters_until_it_is_enrolled_again(t
         await send(bus, message(misdetection()))
         assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
         assert [row.site for row in store.misdetections()] == ["tunnel", "harbour"]
-
-    asyncio.run(scenario())
-
-
-def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        bus, intake, store = await prepared(tmp_path)
-        store.add_site("harbour")
-        store.revoke_site("harbour")
-        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
-        assert await intake.read_heartbeats() == 0
-        assert store.sites()[0].revoked
-        store.add_site("harbour")
-        assert await intake.read_heartbeats() == 1
-
-    asyncio.run(scenario())
-
-
-def test_a_step_takes_reports_and_heartbeats(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        bus, intake, store = await prepared(tmp_path)
-        report = message(misdetection())
-        subject = report_subject(report.site, report.kind, report.id)
-        await bus.publish(subject, encode(report), message_id=report.id)
-        await intake.step()
-        assert counts(store) == {"misdetection": 1}
 
     asyncio.run(scenario())

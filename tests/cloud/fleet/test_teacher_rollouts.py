@@ -7,6 +7,7 @@ import pytest
 
 from cloud.errors import NotNow
 from cloud.store.records import Release
+from cloud.store.report_store import Received
 from messaging.releases import Channel, Role
 from messaging.reports import SwapOutcome
 from tests.support.cloud.rollout_fleet import Fleet
@@ -30,7 +31,7 @@ def _teacher(fleet: Fleet, digest: str, version: int) -> None:
 
 def _beat(fleet: Fleet, site: str, teacher: str | None, fraction: float | None) -> None:
     beat = heartbeat(OLD, teacher_digest=teacher, teacher_fraction=fraction)
-    fleet.reports.put_heartbeat(message(beat, site), 100)
+    fleet.reports.put_heartbeats([Received(message(beat, site), 100)])
 
 
 def test_a_site_gets_an_order_for_each_role_and_its_sequences_only_increase(fleet: Fleet) -> None:

@@ -12,7 +12,7 @@ from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.teachers import TeacherReleases
 from cloud.settings import RolloutSettings
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import ReportStore
+from cloud.store.report_store import Received, ReportStore
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription, Channel, Role, RolloutOrder
 from messaging.taxonomy import DEFAULT_TAXONOMY, taxonomy_of
@@ -60,7 +60,7 @@ def test_a_teacher_is_signed_recorded_and_rolled_out_to_sites_that_run(cloud: Cl
     first = cloud.teachers.publish(tiny_bundle())
     assert (first.role, first.channel, first.name) == (Role.TEACHER, Channel.SERVICE, "tiny")
     assert cloud.hub.sent == []
-    cloud.reports.put_heartbeat(message(heartbeat(teacher_fraction=0.0), "quay"), 100)
+    cloud.reports.put_heartbeats([Received(message(heartbeat(teacher_fraction=0.0), "quay"), 100)])
     second = cloud.teachers.publish(tiny_bundle(tiny_description(name="second")))
     assert [(o.site, o.role, o.digest) for o in cloud.hub.sent] == [("quay", Role.TEACHER, second.digest)]
     (state,) = [RolloutState.from_json(row.state) for row in cloud.releases.rollouts()]

@@ -33,7 +33,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import ReportStore
+from cloud.store.report_store import Received, ReportStore
 from messaging.reports import (
     BoxGeometry,
     CameraHealth,
@@ -135,7 +135,7 @@ class FilledCloud:
                 at_utc=int(time.time()),
             )
             sent = Message(str(ULID()), site, int(time.time()), beat)
-            self.reports.put_heartbeat(sent, len(encode(sent)))
+            self.reports.put_heartbeats([Received(sent, len(encode(sent)))])
 
     def hazard(self, class_name: str, severity: int, *, began_s: float, closed: bool = False) -> None:
         """A hazard at the harbour or the market."""

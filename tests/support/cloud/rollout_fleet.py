@@ -9,7 +9,7 @@ from cloud.settings import RolloutSettings
 from cloud.store.database import open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import ReportStore
+from cloud.store.report_store import Received, ReportStore
 from messaging.errors import WireUnavailable
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapOutcome
@@ -55,7 +55,7 @@ class Fleet:
         self.releases.put_release(Release(digest, "service", "model", version, 1, None, campaign, {}, MINUTE))
 
     def beat(self, site: str, digest: str | None) -> None:
-        self.reports.put_heartbeat(message(heartbeat(digest), site), 100)
+        self.reports.put_heartbeats([Received(message(heartbeat(digest), site), 100)])
 
     def install(self, site: str, sequence: int, digest: str) -> None:
         self.reports.insert([received(swap(sequence, digest, SwapOutcome.INSTALLED), site)])

@@ -1,0 +1,67 @@
+"""Moves the sites' last heartbeats from the hub into the store, apart from reports.
+
+A site that sends nothing new costs a comparison of bytes. What changed is decoded and stored in a thread, by
+transactions of many sites, so that neither the event loop nor the store is held for long.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cloud.metrics import CloudMetrics
+from cloud.store.report_store import Received, ReportStore
+from messaging.bus import Bus
+from messaging.errors import MessageRefused
+from messaging.nats.subjects import HEARTBEATS
+from messaging.wire_format.codec import Message, decode
+
+logger = logging.getLogger(__name__)
+
+SITES_PER_TRANSACTION = 500
+
+
+@dataclass
+class HeartbeatIntake:
+    """Stores heartbeats that changed; one instance per process."""
+
+    bus: Bus
+    store: ReportStore
+    metrics: CloudMetrics
+    _seen: dict[str, bytes] = field(default_factory=dict)
+
+    async def step(self) -> int:
+        """Read the last values of sites that are not revoked; returns the number of heartbeats stored.
+
+        Raises `WireError` and `StoreUnavailable`; what was not stored is read again.
+        """
+        revoked = await asyncio.to_thread(self.store.revoked_sites)
+        values = await self.bus.all_latest(HEARTBEATS)
+        latest = {site: value for site, value in values.items() if site not in revoked}
+        changed = [(site, value) for site, value in latest.items() if self._seen.get(site) != value]
+        self._seen = {site: value for site, value in self._seen.items() if site in latest}
+        stored = 0
+        for first in range(0, len(changed), SITES_PER_TRANSACTION):
+            batch = changed[first : first + SITES_PER_TRANSACTION]
+            good = await asyncio.to_thread(self._decoded, batch)
+            stored += await asyncio.to_thread(self.store.put_heartbeats, good)
+            self._seen.update(batch)
+        return stored
+
+    def _decoded(self, batch: Sequence[tuple[str, bytes]]) -> list[Received]:
+        good: list[Received] = []
+        for site, value in batch:
+            try:
+                message = decode(value)
+                _check(message, site)
+            except MessageRefused as error:
+                self.metrics.reports_refused.labels(kind="heartbeat").inc()
+                logger.warning("heartbeat of site %s refused: %s", site, error)
+                continue
+            good.append(Received(message, len(value)))
+        return good
+
+
+def _check(message: Message, site: str) -> None:
+    if message.kind != "heartbeat" or message.site != site:
+        raise MessageRefused(f"key {site} holds a {message.kind} of site {message.site}")

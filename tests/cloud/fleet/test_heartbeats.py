@@ -1,0 +1,119 @@
+"""Heartbeats: the last of every site is stored, an older one never wins, and no report waits for them."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from cloud.fleet.heartbeats import HeartbeatIntake
+from cloud.fleet.intake import Intake
+from cloud.metrics import CloudMetrics
+from cloud.store.report_store import CLOCK_ERROR_S, Received, ReportStore
+from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_hub
+from messaging.nats.subjects import HEARTBEATS, report_subject
+from messaging.wire_format.codec import encode
+from tests.support.cloud.sample_reports import (
+    MINUTE,
+    counts,
+    heartbeat,
+    message,
+    misdetection,
+    open_store,
+)
+
+SITES = 10_000
+LONGEST_WAIT_S = 1.0
+
+
+async def prepared(folder: Path) -> tuple[MemoryBus, HeartbeatIntake, ReportStore]:
+    bus, (_, store) = MemoryBus(), open_store(folder)
+    await prepare_hub(bus)
+    return bus, HeartbeatIntake(bus, store, CloudMetrics()), store
+
+
+def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
+        await bus.put_latest(HEARTBEATS, "tunnel", encode(message(heartbeat(), site="harbour")))
+        await bus.put_latest(HEARTBEATS, "quay", b"rubbish")
+        assert await intake.step() == 1
+        assert await intake.step() == 0
+        assert [beat.site for beat in store.heartbeats()] == ["harbour"]
+        refused = intake.metrics.reports_refused.labels(kind="heartbeat")
+        assert refused._value.get() == 2, "a forged heartbeat is refused once, not in every round"
+
+    asyncio.run(scenario())
+
+
+def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
+        assert await intake.step() == 1
+        store.revoke_site("harbour")
+        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat(uptime_s=20))))
+        assert await intake.step() == 0
+        store.add_site("harbour")
+        assert await intake.step() == 1
+        assert store.heartbeats()[0].heartbeat.uptime_s == 20
+
+    asyncio.run(scenario())
+
+
+def test_an_older_heartbeat_never_replaces_a_later_one(tmp_path: Path) -> None:
+    _, store = open_store(tmp_path)
+    for at, uptime_s, stored in ((MINUTE, 20, 1), (MINUTE - 10, 10, 0), (MINUTE + 10, 30, 1)):
+        beat = message(heartbeat(uptime_s=uptime_s), at=at)
+        assert store.put_heartbeats([Received(beat, 100)]) == stored
+    assert store.heartbeats()[0].heartbeat.uptime_s == 30
+
+
+def test_a_heartbeat_sent_by_a_clock_that_was_ahead_does_not_hide_those_after_it(tmp_path: Path) -> None:
+    _, store = open_store(tmp_path)
+    ahead = message(heartbeat(uptime_s=10), at=MINUTE + CLOCK_ERROR_S + 1)
+    assert store.put_heartbeats([Received(ahead, 100)]) == 1
+    assert store.put_heartbeats([Received(message(heartbeat(uptime_s=20)), 100)]) == 1
+    assert store.heartbeats()[0].heartbeat.uptime_s == 20
+
+
+def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) -> None:
+    """The first round stores all, the next one a tenth, the last none; reports arrive all the while."""
+
+    async def scenario() -> None:
+        bus, beats, store = await prepared(tmp_path)
+        reports = Intake(bus, store, beats.metrics)
+        sites = [f"site-{n:05d}" for n in range(SITES)]
+        for site in sites:
+            await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(), site)))
+        stored, longest_s = await _meanwhile(bus, beats, reports)
+        assert stored == SITES
+        for site in sites[::10]:
+            await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(uptime_s=20), site)))
+        stored, wait_s = await _meanwhile(bus, beats, reports)
+        assert stored == SITES // 10
+        started = time.process_time()
+        assert await beats.step() == 0
+        assert time.process_time() - started < LONGEST_WAIT_S / 5
+        assert max(longest_s, wait_s) < LONGEST_WAIT_S
+        assert len(store.heartbeats()) == SITES
+
+    asyncio.run(scenario())
+
+
+async def _meanwhile(bus: MemoryBus, beats: HeartbeatIntake, reports: Intake) -> tuple[int, float]:
+    """Read the heartbeats while reports arrive; how many were stored, and the longest wait of a report.
+
+    The wait is in seconds of this process's CPU, which other programs of the machine do not lengthen.
+    """
+    reading = asyncio.create_task(beats.step())
+    longest_s, sent = 0.0, sum(counts(beats.store).values())
+    while not reading.done():
+        one = message(misdetection())
+        await bus.publish(report_subject(one.site, one.kind, one.id), encode(one), message_id=one.id)
+        started = time.process_time()
+        await reports.read_batch(timeout_s=0.0)
+        longest_s, sent = max(longest_s, time.process_time() - started), sent + 1
+        await asyncio.sleep(0.02)
+    assert counts(beats.store) == {"misdetection": sent}
+    return reading.result(), longest_s
