@@ -26,12 +26,14 @@ from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
-from edge.updates.weights_store import WeightsStore
+from edge.updates.weights_store import WeightsStore, note_stuck
+from edge.vision.time_limits import CallWatch
 from messaging.bus import Bus
 from messaging.errors import StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.start_checks import listen_on, require
 
 if TYPE_CHECKING:
@@ -42,12 +44,16 @@ logger = logging.getLogger(__name__)
 TEACHER_FINE_MS = 1000.0
 
 
-def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
-    """A node and its counters, not started yet. Raises `ConfigurationError` for files that are not there."""
+def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Node, NodeMetrics]:
+    """A node and its counters, not started yet; `restart` starts the program again from the beginning.
+
+    Raises `ConfigurationError` for files that are not there.
+    """
     metrics, new_id = NodeMetrics(), ids_of_a_run()
+    watch = CallWatch(lambda digest: _leave_stuck(digest, settings, restart))
     policy = SwapPolicy(latency_factor=settings.updates.latency_factor)
-    detector = SwappableDetector(lambda data: open_detector(data, settings), policy)
-    teacher, teacher_updates = _teacher(settings)
+    detector = SwappableDetector(lambda data: open_detector(data, settings, watch=watch), policy)
+    teacher, teacher_updates = _teacher(settings, watch)
 
     def taught_by() -> BundleDescription | None:
         return teacher.description if teacher.ready else None
@@ -55,7 +61,7 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     updates = ModelUpdates(
         _store(settings, Role.DETECTOR),
         detector,
-        policy=TrialPolicy(trial_s=settings.updates.trial_s),
+        policy=TrialPolicy(settings.updates.trial_s, settings.updates.trial_frames),
         teacher=taught_by,
     )
     outbox = Outbox(
@@ -77,10 +83,11 @@ def build_node(settings: NodeSettings) -> tuple[Node, NodeMetrics]:
     return Node(parts), metrics
 
 
-def run_node(settings: NodeSettings, stop: threading.Event) -> None:
+def run_node(settings: NodeSettings, stop: threading.Event, restart: Callable[[], None]) -> None:
     """Run until `stop`; everything is closed when this returns.
 
-    The page's port and the data folder are taken before anything else starts. Raises `StartRefused`.
+    The page's port and the data folder are taken before anything else starts. `restart` is called when a
+    model keeps a thread for good; it starts the program again. Raises `StartRefused`.
     """
     with contextlib.ExitStack() as held:
         listener = None
@@ -88,7 +95,7 @@ def run_node(settings: NodeSettings, stop: threading.Event) -> None:
             listener = held.enter_context(listen_on("page_port", settings.page_host, settings.page_port))
         held.callback(_locked(settings.data).release)
         require(needed(settings))
-        node, metrics = build_node(settings)
+        node, metrics = build_node(settings, restart)
         held.callback(node.stop)
         node.start()
         if listener is not None:
@@ -165,16 +172,27 @@ def _source(camera: CameraSettings, data: Path) -> FrameSource:
     return open_source(camera.source, how, camera=camera.name)
 
 
-def _teacher(settings: NodeSettings) -> tuple[SwappableDetector, ModelUpdates | None]:
+def _leave_stuck(digest: str, settings: NodeSettings, restart: Callable[[], None]) -> None:
+    """A model keeps its thread for good: write it down for the store of its role, and restart without it."""
+    logger.critical("model %s does not return and cannot be ended; the node starts again", digest[:12])
+    for role in Role:
+        try:
+            note_stuck(weights_folder(settings.data, role), digest)
+        except OSError as error:
+            logger.error("the stuck model is not written down: %s", os_error_sentence(error))
+    restart()
+
+
+def _teacher(settings: NodeSettings, watch: CallWatch) -> tuple[SwappableDetector, ModelUpdates | None]:
     """The teacher and its updates; without updates it is the site's own file, or there never is one."""
     policy = SwapPolicy(settings.updates.latency_factor, latency_always_fine_ms=TEACHER_FINE_MS)
-    teacher = SwappableDetector(lambda data: open_detector(data, settings, Role.TEACHER), policy)
+    teacher = SwappableDetector(lambda data: open_detector(data, settings, Role.TEACHER, watch), policy)
     own = settings.teacher.own_bundle
     if own is not None:
-        teacher.serve(open_detector(own, settings, Role.TEACHER))
+        teacher.serve(open_detector(own, settings, Role.TEACHER, watch))
     if own is not None or not settings.teacher.enabled:
         return teacher, None
-    trial = TrialPolicy(trial_s=settings.updates.trial_s)
+    trial = TrialPolicy(settings.updates.trial_s, settings.updates.trial_frames)
     return teacher, ModelUpdates(_store(settings, Role.TEACHER), teacher, policy=trial)
 
 

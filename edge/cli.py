@@ -13,7 +13,7 @@ import typer
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.console import out
-from messaging.runtime.program import ExitCode, configure_logging, exit_code_of
+from messaging.runtime.program import ExitCode, configure_logging, exit_code_of, restart_program
 from messaging.runtime.stopping import stop_on_signals
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ def node(config: ConfigPath = Path("node.yaml")) -> None:
     from edge.app import run_node
     from edge.settings import NodeSettings
 
-    run_node(load_settings(NodeSettings, config), stop_on_signals())
+    run_node(load_settings(NodeSettings, config), stop_on_signals(), restart_program)
 
 
 app.command("run", help="The same as `node`.", hidden=True)(node)

@@ -99,7 +99,7 @@ class Node:
         for updates in self._all_updates():
             updates.start(int(self._utc()))
         parts.outbox.start()
-        self._repeat("updates", parts.settings.updates.poll_s, self._update)
+        self._repeat("updates", parts.settings.updates.poll_s, self._update, last=self._stop_updates)
         self._repeat("reports", 0.5, self._schedule())
         self._threads.start("comparisons", self._compare, silence_limit_s=SILENCE_LIMIT_S)
         for camera in parts.cameras:
@@ -139,11 +139,14 @@ class Node:
     def _count_failure(self, thread: str) -> None:
         self._parts.metrics.failures.labels(thread).inc()
 
-    def _repeat(self, name: str, every_s: float, tick: Callable[[], None]) -> None:
+    def _repeat(
+        self, name: str, every_s: float, tick: Callable[[], None], *, last: Callable[[], None] = lambda: None
+    ) -> None:
         def loop(activity: Activity) -> None:
             while not self._stop.wait(every_s):
                 tick()
                 activity.succeeded()
+            last()
 
         self._threads.start(name, loop, silence_limit_s=max(SILENCE_LIMIT_S, 10 * every_s))
 
@@ -220,6 +223,10 @@ class Node:
             updates.tick(int(self._utc()))
             for receipt in updates.store.receipts():
                 self._hand_over(receipt, updates.store)
+
+    def _stop_updates(self) -> None:
+        for updates in self._all_updates():
+            updates.stop()
 
     def _all_updates(self) -> list[ModelUpdates]:
         """Those of the detector, then those of the teacher."""

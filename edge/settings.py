@@ -160,14 +160,20 @@ class ReportSettings(_Section):
 
 
 class UpdateSettings(_Section):
-    """How often the mirror is read, and how long a new model is on probation, in seconds.
+    """How often the mirror is read, how long a new model is on probation, and how long a model may take.
 
-    `latency_factor`: largest ratio of the candidate's latency to the incumbent's in the self-test.
+    Times are in seconds. Probation ends after `trial_s` and `trial_frames` good frames. `latency_factor`:
+    largest ratio of the candidate's latency to the incumbent's in the self-test. A frame whose inference
+    takes longer than `inference_limit_s` has failed. Within `load_limit_s` a model must be opened and run
+    once; ten times as long where `providers` names `tensorrt`, which compiles.
     """
 
     poll_s: float = Field(default=1.0, gt=0.0)
     trial_s: float = Field(default=120.0, ge=0.0)
+    trial_frames: int = Field(default=20, ge=1)
     latency_factor: float = Field(default=2.5, gt=1.0)
+    inference_limit_s: float = Field(default=10.0, gt=0.0)
+    load_limit_s: float = Field(default=60.0, gt=0.0)
 
 
 class NodeSettings(_Section):

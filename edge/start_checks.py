@@ -26,6 +26,7 @@ from edge.updates.incoming_orders import read_checked
 from edge.updates.weights_state import read_state
 from edge.vision.onnx_detector import OnnxDetector, granted_provider
 from edge.vision.providers import GrantedProvider
+from edge.vision.time_limits import OF_THIS_PROCESS, CallWatch, TimeLimits
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, FileFault, StartRefused
 from messaging.nats.bus import NatsBus
@@ -48,6 +49,7 @@ from messaging.trust.site_trust import SiteTrust
 
 CAMERA_LIMIT_S = 4.0
 BROKER_LIMIT_S = 3.0
+COMPILING_FACTOR = 10
 NO_MODEL = {
     Role.DETECTOR: "no model yet: the site waits for its first release",
     Role.TEACHER: "no teacher yet: failure modes cannot be closed by this site until its cloud releases one",
@@ -76,10 +78,24 @@ def broker_link(settings: NodeSettings) -> Link:
     )
 
 
-def open_detector(bundle: Path | bytes, settings: NodeSettings, role: Role = Role.DETECTOR) -> OnnxDetector:
-    """A model on the node's execution providers; a teacher has one thread. Raises `BundleRefused`."""
+def open_detector(
+    bundle: Path | bytes,
+    settings: NodeSettings,
+    role: Role = Role.DETECTOR,
+    watch: CallWatch | None = None,
+) -> OnnxDetector:
+    """A model on the node's execution providers, within its time limits; a teacher has one thread.
+
+    Raises `BundleRefused`.
+    """
     threads = settings.detector_threads if role is Role.DETECTOR else 1
-    return OnnxDetector(bundle, providers=settings.providers, threads=threads)
+    compiles = ExecutionProvider.TENSORRT in settings.providers
+    limits = TimeLimits(
+        settings.updates.inference_limit_s,
+        settings.updates.load_limit_s * (COMPILING_FACTOR if compiles else 1),
+        watch or OF_THIS_PROCESS,
+    )
+    return OnnxDetector(bundle, providers=settings.providers, threads=threads, limits=limits)
 
 
 def needed(settings: NodeSettings) -> Iterator[CheckResult]:

@@ -3,16 +3,17 @@
 `SwappableDetector` is the detector that the cameras use. A candidate is loaded and tested beside it, in the
 caller's thread, while frames are processed; the swap changes one reference between two calls. During
 probation the old model processes the frames on which the new one fails, so no frame is lost, and a model that
-fails several times in a row is taken out of service at once.
+fails several times in a row is taken out of service at once. A call that reaches its time limit has failed.
+No reference waits for a call: a model can be replaced while its inference hangs.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 Loader = Callable[[bytes], Detector]
 DRAWN_SIZE = (360, 640, 3)
-_FREE: AbstractContextManager[object] = nullcontext()
+TURN_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class SwapPolicy:
             raise ValueError(f"repeats, failures in a row and golden frames must be at least 1; got {self}")
 
 
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A model in memory; its calls take turns."""
+
+    detector: Detector
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
 class SwappableDetector:
     """The model in service, which can be changed while it is in use; safe to call from several threads."""
 
@@ -71,8 +80,8 @@ class SwappableDetector:
         self._policy = policy
         self._clock = clock
         self._lock = threading.Lock()
-        self._current: Detector | None = None
-        self._fallback: Detector | None = None
+        self._current: _Loaded | None = None
+        self._fallback: _Loaded | None = None
         self._probation_since: float | None = None
         self._failures_in_a_row = 0
         self._failed: SwapReason | None = None
@@ -89,27 +98,34 @@ class SwappableDetector:
     @property
     def description(self) -> BundleDescription:
         """The description of the model in service. Raises `DetectorError` before the first one."""
-        return self._present().description
+        return self._present().detector.description
 
     @property
     def digest(self) -> str:
         """The digest of the model in service. Raises `DetectorError` before the first one."""
-        return self._present().digest
+        return self._present().detector.digest
 
     @property
     def provider(self) -> GrantedProvider | None:
         """The execution provider of the model in service; None before the first one."""
-        return None if self._current is None else self._current.provider
+        current = self._current
+        return None if current is None else current.detector.provider
 
     @property
     def probation_s(self) -> float | None:
         """Seconds for which the model in service has been on probation; None if it is not."""
-        return None if self._probation_since is None else self._clock() - self._probation_since
+        since = self._probation_since
+        return None if since is None else self._clock() - since
 
     @property
     def good_frames(self) -> int:
-        """Frames that the model on probation has processed since the swap."""
+        """Frames that the model in service has processed since the swap."""
         return self._good_frames
+
+    @property
+    def failures_in_a_row(self) -> int:
+        """Failed calls of the model in service since its last good frame."""
+        return self._failures_in_a_row
 
     @property
     def frames_lost(self) -> int:
@@ -129,17 +145,15 @@ class SwappableDetector:
         processes the frames on which the new one fails.
         """
         with self._lock:
-            current = self._present()
             self._remember(image)
-            try:
-                (found,) = current.detect([image], floor=floor)
-                if self._probation_since is not None:
-                    _check_sound([found], current.description)
-            except DetectorError as error:
-                return self._fall_back(image, floor, error)
-            self._failures_in_a_row = 0
-            self._good_frames += 1
-            return current, found
+        loaded, result = self._in_turn(image, floor)
+        if isinstance(result, DetectorError):
+            return self._fall_back(loaded, image, floor, result)
+        with self._lock:
+            if loaded is self._current:
+                self._failures_in_a_row = 0
+                self._good_frames += 1
+        return loaded.detector, result
 
     def prepare(self, data: bytes, manifest: ReleaseManifest) -> Detector:
         """Load a candidate, warm it up and test it; frames are processed meanwhile.
@@ -147,9 +161,10 @@ class SwappableDetector:
         Raises `CandidateRefused` with the reason that the receipt states.
         """
         candidate = self.load(data, manifest)
-        frames = list(self._golden) or [drawn_frame(DRAWN_SIZE)]
+        with self._lock:
+            frames = list(self._golden) or [drawn_frame(DRAWN_SIZE)]
         try:
-            taken_s = self._fastest_run(candidate, frames)
+            taken_s = self._fastest_run(_Loaded(candidate), frames)
         except DetectorError as error:
             raise CandidateRefused(
                 f"candidate failed its self-test: {error}", SwapReason.SELF_TEST_FAILED
@@ -185,16 +200,22 @@ class SwappableDetector:
         return candidate
 
     def serve(self, detector: Detector) -> None:
-        """Put a model in service without probation: the one from before a restart."""
+        """Put a model in service without probation: the one from before a restart or a rollback."""
         with self._lock:
-            self._current, self._fallback, self._probation_since = detector, None, None
+            self._current, self._fallback, self._probation_since = _Loaded(detector), None, None
+            self._failures_in_a_row = self._good_frames = 0
+
+    def withdraw(self) -> None:
+        """Take the model out of service; there is none until the next one."""
+        with self._lock:
+            self._current, self._fallback, self._probation_since = None, None, None
 
     def swap(self, candidate: Detector) -> None:
         """Put a candidate in service between two calls, on probation; the old model stays in memory."""
         with self._lock:
             fallback = self._fallback if self._probation_since is not None else self._current
-            same = fallback is not None and fallback.digest == candidate.digest
-            self._current, self._fallback = candidate, None if same else fallback
+            same = fallback is not None and fallback.detector.digest == candidate.digest
+            self._current, self._fallback = _Loaded(candidate), None if same else fallback
             self._probation_since = self._clock()
             self._failures_in_a_row = self._good_frames = self._frames_lost = 0
             self._failed = None
@@ -213,34 +234,63 @@ class SwappableDetector:
         """The failure has been recorded; forget it."""
         self._failed = None
 
-    def _present(self) -> Detector:
+    def _present(self) -> _Loaded:
         current = self._current
         if current is None:
             raise DetectorError("this node has no model yet; it waits for its first release")
         return current
 
+    def _in_turn(self, image: Image, floor: float | None) -> tuple[_Loaded, Detections | DetectorError]:
+        """The model in service once its other calls have ended, and its detections or its failure."""
+        while True:
+            loaded = self._present()
+            with loaded.turn:
+                if loaded is not self._current:
+                    continue
+                try:
+                    return loaded, self._infer(loaded.detector, image, floor)
+                except DetectorError as error:
+                    return loaded, error
+
+    def _infer(self, detector: Detector, image: Image, floor: float | None) -> Detections:
+        (found,) = detector.detect([image], floor=floor)
+        if self._probation_since is not None:
+            _check_sound([found], detector.description)
+        return found
+
     def _fall_back(
-        self, image: Image, floor: float | None, error: DetectorError
+        self, loaded: _Loaded, image: Image, floor: float | None, error: DetectorError
     ) -> tuple[Detector, Detections]:
-        """After a failed call: the old model processes the frame; without one, or if it fails too, raise."""
-        if self._probation_since is None:
-            raise error
+        """After a failed call: another model processes the frame; without one, or if it fails too, raise."""
+        with self._lock:
+            other = self._noted_failure(loaded, error)
+        try:
+            if other is None:
+                raise error
+            with other.turn:
+                (found,) = other.detector.detect([image], floor=floor)
+        except DetectorError:
+            with self._lock:
+                self._frames_lost += 1
+            raise
+        return other.detector, found
+
+    def _noted_failure(self, loaded: _Loaded, error: DetectorError) -> _Loaded | None:
+        """The model that processes the frame instead: the fallback, or what was put in service meanwhile."""
+        if loaded is not self._current:
+            return self._current
         self._failures_in_a_row += 1
+        if self._probation_since is None:
+            return None
         logger.warning("model on probation failed (%d in a row): %s", self._failures_in_a_row, error)
         fallback = self._fallback
         if self._failures_in_a_row >= self._policy.failures_in_a_row:
             self._revert(SwapReason.CRASHED)
-        try:
-            if fallback is None:
-                raise error
-            (found,) = fallback.detect([image], floor=floor)
-        except DetectorError:
-            self._frames_lost += 1
-            raise
-        return fallback, found
+        return fallback
 
     def _revert(self, reason: SwapReason) -> None:
         self._current, self._fallback, self._probation_since = self._fallback, None, None
+        self._failures_in_a_row = 0
         self._failed = reason
 
     def _remember(self, image: Image) -> None:
@@ -251,33 +301,42 @@ class SwappableDetector:
 
     def _allowed_s(self, frames: Sequence[Image]) -> float:
         """Largest time in seconds for the test frames."""
-        policy = self._policy
-        if self._current is None:
+        policy, current = self._policy, self._current
+        if current is None:
             return len(frames) * policy.latency_budget_ms / 1000
         least_s = len(frames) * policy.latency_always_fine_ms / 1000
         try:
-            return max(least_s, policy.latency_factor * self._fastest_run(self._current, frames, self._lock))
+            return max(least_s, policy.latency_factor * self._fastest_run(current, frames))
         except DetectorError:
             return len(frames) * policy.latency_budget_ms / 1000
 
-    def _fastest_run(
-        self, detector: Detector, frames: Sequence[Image], lock: AbstractContextManager[object] = _FREE
-    ) -> float:
-        """Seconds for all frames, each at its fastest run; `lock` is held for one run at a time.
+    def _fastest_run(self, loaded: _Loaded, frames: Sequence[Image]) -> float:
+        """Seconds for all frames, each at its fastest run.
 
         The first round is a warm-up. Raises `DetectorError`.
         """
         fastest = [float("inf")] * len(frames)
         for turn in range(self._policy.repeats + 1):
             for index, frame in enumerate(frames):
-                with lock:
+                with _turn_of(loaded):
                     started = time.perf_counter()
-                    found = detector.detect([frame])
+                    found = loaded.detector.detect([frame])
                     taken = time.perf_counter() - started
-                _check_sound(found, detector.description)
+                _check_sound(found, loaded.detector.description)
                 if turn:
                     fastest[index] = min(fastest[index], taken)
         return sum(fastest)
+
+
+@contextmanager
+def _turn_of(loaded: _Loaded) -> Iterator[None]:
+    """A turn that is not waited for longer than calls of a sound model last. Raises `DetectorError`."""
+    if not loaded.turn.acquire(timeout=TURN_LIMIT_S):
+        raise DetectorError(f"detector {loaded.detector.description.name} has not been free for a test")
+    try:
+        yield
+    finally:
+        loaded.turn.release()
 
 
 def _check_sound(found: Sequence[Detections], description: BundleDescription) -> None:

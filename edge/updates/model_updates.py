@@ -29,18 +29,17 @@ class TrialPolicy:
 
     Attributes:
         trial_s: time in service without a failure.
-        frames: processed frames; without motion there may be none, then the time is `quiet_factor` times as
-            long.
+        frames: frames that it has processed; without them time alone proves nothing.
+        failures: failed calls in a row after probation, on which the model before is put back in service.
     """
 
     trial_s: float
-    frames: int = 3
-    quiet_factor: float = 10.0
+    frames: int
+    failures: int = 10
 
     def held(self, age_s: float, good_frames: int) -> bool:
         """Whether a model has passed: `age_s` in service, with this many processed frames."""
-        needed_s = self.trial_s if good_frames >= self.frames else self.trial_s * self.quiet_factor
-        return age_s >= needed_s
+        return age_s >= self.trial_s and good_frames >= self.frames
 
 
 class ModelUpdates:
@@ -78,6 +77,11 @@ class ModelUpdates:
                 continue
             self._put_in_service(detector)
             return
+        self._detector.withdraw()
+
+    def stop(self) -> None:
+        """The node stops as requested; nothing else of this object is running."""
+        self.store.stopped()
 
     def tick(self, now_utc: int) -> None:
         """Check the model on probation, read new orders, and apply them."""
@@ -101,13 +105,23 @@ class ModelUpdates:
     def _watch_trial(self, now_utc: int) -> None:
         detector = self._detector
         if self.store.state.trial is None:
+            if detector.failures_in_a_row >= self._policy.failures and self.store.previous() is not None:
+                self._back_from_disk(SwapReason.CRASHED, now_utc)
             return
         if detector.failed is not None:
             self.store.roll_back(detector.failed, now_utc, frames_lost=detector.frames_lost)
             detector.accept_failure()
+            if not detector.ready:
+                self.start(now_utc)
         elif self._policy.held(detector.probation_s or 0.0, detector.good_frames):
             self.store.commit(now_utc, frames_lost=detector.frames_lost)
             detector.settle()
+
+    def _back_from_disk(self, reason: SwapReason, now_utc: int) -> None:
+        """A model that had passed its probation has failed: the one before is loaded again."""
+        logger.error("model %s is put out of service: %s", self._detector.digest[:12], reason)
+        self.store.roll_back(reason, now_utc, frames_lost=self._detector.frames_lost)
+        self.start(now_utc)
 
     def _install(self, now_utc: int) -> None:
         candidate = self._prepared(now_utc)
@@ -138,17 +152,11 @@ class ModelUpdates:
             return None
 
     def _put_in_service(self, detector: Detector) -> None:
-        """After a restart: as it was, on probation again if its trial was not over."""
+        """A model from before a restart; on probation again if its trial was not over."""
         if self.store.state.trial is None:
             self._detector.serve(detector)
-            return
-        previous = self.store.previous()
-        if previous is not None:
-            try:
-                self._detector.serve(self._detector.load(self.store.read(previous), previous.manifest))
-            except (CandidateRefused, TrustError) as error:
-                logger.error("model %s cannot be fallen back to: %s", previous.digest[:12], error)
-        self._detector.swap(detector)
+        else:
+            self._detector.swap(detector)
 
     def _outdated(self, manifest: ReleaseManifest | None) -> bool:
         """Whether the shadow run is about another candidate or another incumbent than now."""

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 MAX_LOADS = 5
 MAX_STARTS_IN_TRIAL = 3
+STUCK_FILE = "stuck"
 NO_DIGEST = "0" * 64
 
 
@@ -63,6 +64,11 @@ class InstalledModel:
     def digest(self) -> str:
         """sha256 hex of the file."""
         return self.manifest.digest
+
+
+def note_stuck(folder: Path, digest: str) -> None:
+    """Write down, before the process ends, which model does not return; from any thread."""
+    write_atomically(folder / STUCK_FILE, digest.encode("ascii"))
 
 
 class WeightsStore:
@@ -156,6 +162,15 @@ class WeightsStore:
             self.refuse(SwapReason(error.reason), now_utc)
             return None
 
+    def stopped(self) -> None:
+        """The node stops as requested: what it has loaded has not ended the process."""
+        staged = self._state.staged
+        if staged is not None:
+            staged = staged.model_copy(update={"loads": 0})
+        state = self._state.replace(staged=staged, starts_in_trial=0)
+        if state != self._state:
+            self._save(state)
+
     def shadow_begun(self, now_utc: int) -> None:
         """Record that the staged model runs beside the active one, with one receipt."""
         staged = self._state.staged
@@ -174,7 +189,11 @@ class WeightsStore:
         if fallback is not None and fallback.digest == staged.manifest.digest:
             fallback = None
         state = self._state.replace(
-            active=staged.manifest, previous=fallback, staged=None, trial=staged.order, starts_in_trial=0
+            active=staged.manifest,
+            previous=fallback,
+            staged=None,
+            trial=staged.order,
+            starts_in_trial=staged.loads,
         )
         self._go(Step.TRIAL, state, staged.order, now_utc)
 
@@ -249,17 +268,43 @@ class WeightsStore:
         self._go(Step.REFUSED, state.with_receipt(receipt), refused.order, now_utc)
 
     def _recover(self, now_utc: int) -> None:
-        """Bring the store to exactly one valid active model, counting starts of a model on trial."""
+        """Bring the store to exactly one valid active model, which is not the one on trial."""
+        self._drop_stuck(now_utc)
         state = self._state
         if state.trial is not None and state.starts_in_trial >= MAX_STARTS_IN_TRIAL:
             self.roll_back(SwapReason.CRASHED, now_utc)
-        elif state.trial is not None:
+        elif state.trial is not None and state.trial.downgrade:
             self._save(state.replace(starts_in_trial=state.starts_in_trial + 1))
+        elif state.trial is not None and state.active is not None:
+            self._try_again(state.trial, state.active, now_utc)
         active = self._state.active
         if active is not None and not self._repaired(active):
             logger.error("active model %s is damaged on disk; going back", active.digest[:12])
             self.roll_back(SwapReason.WRONG_DIGEST, now_utc)
         self._sweep()
+
+    def _try_again(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:
+        """The process ended during a trial: the model before serves, and the trial begins again.
+
+        Not after an order back: then the model before is the one that the operator does not want.
+        """
+        state = self._state
+        again = Staged(order=order, manifest=manifest, loads=state.starts_in_trial)
+        state = state.replace(active=state.previous, previous=None, staged=state.staged or again)
+        self._go(Step.STAGED, state.replace(trial=None, starts_in_trial=0), order, now_utc)
+
+    def _drop_stuck(self, now_utc: int) -> None:
+        """The process was ended because a model kept a thread for good: that model has failed."""
+        path, state = self._place.folder / STUCK_FILE, self._state
+        try:
+            digest = path.read_text("ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return
+        if state.staged is not None and state.staged.manifest.digest == digest:
+            self.refuse(SwapReason.SELF_TEST_FAILED, now_utc)
+        elif state.active is not None and state.active.digest == digest and (state.trial or state.previous):
+            self.roll_back(SwapReason.CRASHED, now_utc)
+        path.unlink(missing_ok=True)
 
     def _repaired(self, manifest: ReleaseManifest) -> bool:
         """Whether a model is whole on disk, or could be made so again from the mirror."""

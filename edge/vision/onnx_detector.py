@@ -1,8 +1,8 @@
 """The detector interface on ONNX Runtime; the only module that imports onnxruntime.
 
 A bundle is read, inspected, compared with its own description and run once on a grey image before it counts
-as loaded. Several threads may use it, as they may a session of ONNX Runtime. It uses neither disk nor network
-after loading.
+as loaded. Several threads may use it, as they may a session of ONNX Runtime. Every call of the runtime has a
+time limit (`edge.vision.time_limits`). It uses neither disk nor network after loading.
 """
 
 import base64
@@ -28,6 +28,7 @@ from edge.vision.providers import (
     preference_of,
     runtime_providers,
 )
+from edge.vision.time_limits import TimeLimits
 from messaging.errors import FileFault
 from messaging.releases import BundleDescription
 from messaging.reports import ExecutionProvider
@@ -50,7 +51,12 @@ class OnnxDetector:
     """A detector bundle on ONNX Runtime; implements `edge.vision.detector.Detector`."""
 
     def __init__(
-        self, bundle: Path | bytes, *, providers: Sequence[ExecutionProvider] = (), threads: int = 1
+        self,
+        bundle: Path | bytes,
+        *,
+        providers: Sequence[ExecutionProvider] = (),
+        threads: int = 1,
+        limits: TimeLimits | None = None,
     ) -> None:
         """Load a bundle.
 
@@ -58,6 +64,7 @@ class OnnxDetector:
             bundle: the file, or its bytes.
             providers: execution providers in order of preference; none: all that the runtime has.
             threads: threads of one inference.
+            limits: how long the model may take.
 
         Raises:
             BundleRefused: the file is unreadable, not self-contained, breaks the contract, or none of the
@@ -67,7 +74,12 @@ class OnnxDetector:
         content = _read(bundle, origin)
         refuse_unsafe(content, origin)
         self._digest = hashlib.sha256(content).hexdigest()
-        self._session, self._provider = _session(content, origin, providers, threads)
+        self._limits = limits or TimeLimits()
+        opening = self._limits.watch.begin(self._digest, self._limits.load_s)
+        try:
+            self._session, self._provider = _session(content, origin, providers, threads)
+        finally:
+            self._limits.watch.end(opening)
         self._description = describe(_metadata(self._session, origin), origin)
         self._input = _check_contract(self._session, self._description, origin)
         self._recent: tuple[tuple[Image, _Inference], ...] = ()
@@ -124,14 +136,20 @@ class OnnxDetector:
         boxes, features = self._run(blobs)
         return [_Inference(b, f, fit) for b, f, fit in zip(boxes, features, fits, strict=True)]
 
-    def _run(self, blob: Floats) -> tuple[Floats, Floats]:
+    def _run(self, blob: Floats, limit_s: float | None = None) -> tuple[Floats, Floats]:
         wanted = [self._description.boxes_output, self._description.features_output]
+        limit_s = limit_s or self._limits.inference_s * len(blob)
+        options = ort.RunOptions()
+        call = self._limits.watch.begin(self._digest, limit_s, options)
         try:
-            boxes, features = self._session.run(wanted, {self._input: blob})
+            boxes, features = self._session.run(wanted, {self._input: blob}, options)
         except Exception as error:  # onnxruntime's errors have no common base but Exception
+            reason = f"did not return within {limit_s:g} s" if call.late else f"failed: {_reason(error)}"
             raise DetectorError(
-                f"detector {self._description.name} ({self._digest[:12]}) failed: {_reason(error)}"
+                f"detector {self._description.name} ({self._digest[:12]}) {reason}"
             ) from error
+        finally:
+            self._limits.watch.end(call)
         if not all(isinstance(o, np.ndarray) and o.dtype == np.float32 for o in (boxes, features)):
             raise DetectorError(
                 f"detector {self._description.name} ({self._digest[:12]}) returned outputs that are not "
@@ -147,7 +165,7 @@ class OnnxDetector:
         bundle = self._description
         blob = np.full((1, 3, bundle.input_height, bundle.input_width), 0.5, np.float32)
         try:
-            boxes, features = self._run(blob)
+            boxes, features = self._run(blob, self._limits.load_s)
         except DetectorError as error:
             raise BundleRefused(f"{origin} loads but does not run: {error}") from error
         grid = (bundle.input_height // bundle.feature_stride, bundle.input_width // bundle.feature_stride)

@@ -1,9 +1,11 @@
 """What every program does alike: logging to stderr, one sentence for an expected error, exit codes."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NoReturn
 
 from messaging.errors import BlindspotError
 from messaging.runtime.addresses import MaskedFormatter, masked_text
@@ -29,6 +31,15 @@ def configure_logging(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler])
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def restart_program() -> NoReturn:
+    """Replace this process by the same command from its beginning, whatever its threads do; does not return.
+
+    The process keeps its id; files, locks and connections that it has opened are closed.
+    """
+    logging.shutdown()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # the command that is running
 
 
 def exit_code_of(run: Callable[[], object]) -> ExitCode:

@@ -1,6 +1,7 @@
 """A detector without a network: its bytes state its name, classes and behaviour."""
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,9 +61,14 @@ class FakeDetector:
     provider: GrantedProvider = ON_CPU
     script: list[Detections] = field(default_factory=list)
     calls: int = 0
+    waits_for: threading.Event | None = None
+    waiting: bool = False
 
     def detect(self, images: Sequence[Image], *, floor: float | None = None) -> list[Detections]:
         self.calls += 1
+        if self.waits_for is not None:
+            self.waiting = True
+            self.waits_for.wait(30.0)
         if self.kind == "failing" or (self.kind == "dying" and self.calls > 100):
             raise DetectorError("the fake detector failed")
         if self.kind == "slow":

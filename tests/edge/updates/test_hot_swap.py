@@ -9,13 +9,18 @@ import pytest
 
 from edge.errors import CandidateRefused, DetectorError
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.vision.onnx_detector import OnnxDetector
+from edge.vision.time_limits import TimeLimits
 from messaging.blobs import digest_of
 from messaging.releases import Channel
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
+from tests.support.edge.tiny_bundles import slow_on_bright, tiny_bundle, tiny_description
 from tests.support.fake_detector import CLASSES, FakeDetector, describe, fake_bundle, load_fake
+from tests.support.waiting import wait_until
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
+DARK, BRIGHT = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
 POLICY = SwapPolicy(latency_factor=2.5, repeats=1, failures_in_a_row=3, golden_every_s=0.0)
 
 
@@ -184,3 +189,62 @@ def test_frames_are_processed_while_a_candidate_is_tested_and_swapped() -> None:
 def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         replace(POLICY, **wrong)  # type: ignore[arg-type]  # one wrong value a case
+
+
+class Hanging:
+    """Real models whose loop does not end on bright images, with a time limit of a fifth of a second."""
+
+    def __init__(self) -> None:
+        self.service = SwappableDetector(self.load, replace(POLICY, latency_factor=100.0))
+        self.service.serve(self.load(tiny_bundle()))
+
+    def load(self, data: bytes) -> OnnxDetector:
+        return OnnxDetector(data, limits=TimeLimits(inference_s=0.2))
+
+    def candidate(self) -> OnnxDetector:
+        return self.load(tiny_bundle(change=slow_on_bright(2**62)))
+
+
+def test_a_model_that_never_returns_is_rolled_back_and_no_frame_is_lost() -> None:
+    hanging = Hanging()
+    before = hanging.service.digest
+    hanging.service.swap(hanging.candidate())
+    assert hanging.service.detect_frame(DARK)[0].digest != before
+    for _ in range(3):
+        assert hanging.service.detect_frame(BRIGHT)[0].digest == before
+    assert (hanging.service.failed, hanging.service.frames_lost) == (SwapReason.CRASHED, 0)
+    assert hanging.service.digest == before
+
+
+def test_a_model_that_never_returns_fails_its_self_test() -> None:
+    hanging = Hanging()
+    hanging.service.detect_frame(BRIGHT)
+    data = tiny_bundle(change=slow_on_bright(2**62))
+    manifest = ReleaseManifest.of(
+        tiny_description(), digest=digest_of(data), length_bytes=len(data), channel=Channel.SERVICE, version=1
+    )
+    with pytest.raises(CandidateRefused, match="did not return within") as refused:
+        hanging.service.prepare(data, manifest)
+    assert refused.value.reason is SwapReason.SELF_TEST_FAILED
+
+
+def test_cameras_that_wait_for_a_hanging_model_go_on_with_the_one_that_replaced_it() -> None:
+    detector, release = in_service(), threading.Event()
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    candidate.waits_for, calls = release, candidate.calls
+    models: list[str] = []
+
+    def camera() -> None:
+        models.append(detector.detect_frame(IMAGE)[0].description.name)
+
+    cameras = [threading.Thread(target=camera, daemon=True) for _ in range(3)]
+    for thread in cameras:
+        thread.start()
+    wait_until(lambda: candidate.waiting)
+    detector.roll_back(SwapReason.CRASHED)
+    release.set()
+    for thread in cameras:
+        thread.join(5.0)
+    assert sorted(models) == ["new", "old", "old"]
+    assert candidate.calls == calls + 1

@@ -1,5 +1,6 @@
 """Orders carried out: weights, detector and shadow run moved together, over restarts."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import onnx
 import pytest
 
 from edge.errors import DetectorError
+from edge.updates import hot_swap
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
-from edge.updates.weights_store import WeightsStore
+from edge.updates.weights_store import MAX_STARTS_IN_TRIAL, WeightsStore
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
 from messaging.releases import Channel
@@ -18,6 +20,7 @@ from messaging.taxonomy import Condition
 from messaging.trust.manifest import ReleaseManifest
 from tests.support.fake_detector import FakeDetector, describe, load_fake
 from tests.support.release_fleet import NOW, Fleet
+from tests.support.waiting import wait_until
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 
@@ -134,27 +137,112 @@ def test_a_model_that_fails_in_its_first_minutes_is_rolled_back(node: Node) -> N
     assert Node(node.fleet).detector.description.name == "one"
 
 
-def test_probation_is_extended_for_a_model_that_processed_no_frame(node: Node) -> None:
+def test_time_without_frames_does_not_end_probation(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.updates.tick(NOW)
-    node.time_s += 599
+    for _ in range(2):
+        node.detector.detect_frame(IMAGE)
+    node.time_s += 86_400
     node.updates.tick(NOW)
     assert node.new_reports() == []
-    node.time_s += 1
+    node.detector.detect_frame(IMAGE)
     node.updates.tick(NOW)
     assert node.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
 
 
-def test_a_restart_in_probation_keeps_the_probation_and_the_previous_model(node: Node) -> None:
+def test_a_crash_on_probation_restarts_the_previous_model_and_then_the_probation(node: Node) -> None:
     node.fleet.order(node.fleet.release("two").digest)
     node.run(20)
     again = Node(node.fleet)
+    assert again.detector.description.name == "one"
+    again.updates.tick(NOW)
     assert again.detector.description.name == "two"
     assert again.detector.probation_s == 0.0
     again.detector.roll_back(SwapReason.CRASHED)
     again.updates.tick(NOW)
     assert again.detector.description.name == "one"
     assert again.new_reports() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+
+
+def test_a_model_that_ends_the_process_on_probation_is_given_up_after_a_few_starts(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    again, tries = node, 0
+    while again.store.receipts() == ():
+        again.updates.tick(NOW)
+        tries += again.detector.description.name == "two"
+        again = Node(node.fleet)
+        assert again.detector.description.name == "one"
+    assert tries == MAX_STARTS_IN_TRIAL
+    assert again.new_reports() == [(SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)]
+    again.updates.tick(NOW)
+    assert again.detector.description.name == "one"
+
+
+def test_stops_that_were_asked_for_do_not_count_against_a_model_on_probation(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    again = node
+    for _ in range(3 * MAX_STARTS_IN_TRIAL):
+        again.updates.tick(NOW)
+        assert again.detector.description.name == "two"
+        again.updates.stop()
+        again = Node(node.fleet)
+    again.run()
+    assert again.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.NONE)]
+
+
+def test_a_restart_in_the_probation_of_an_order_back_does_not_start_what_was_ordered_away(node: Node) -> None:
+    one = node.detector.digest
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run()
+    node.new_reports()
+    node.fleet.order(one, downgrade=True)
+    node.updates.tick(NOW)
+    again = Node(node.fleet)
+    assert again.detector.digest == one
+    assert [model.description.name for model in again.loaded] == ["one"]
+    again.run()
+    assert again.new_reports() == [(SwapOutcome.INSTALLED, SwapReason.ORDERED_BACK)]
+
+
+def test_a_model_that_fails_after_its_probation_is_replaced_by_the_previous(node: Node) -> None:
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run()
+    node.new_reports()
+    node.loaded[-1].kind = "failing"
+    for _ in range(10):
+        with pytest.raises(DetectorError):
+            node.detector.detect_frame(IMAGE)
+    node.updates.tick(NOW)
+    assert node.detector.description.name == "one"
+    assert len(node.detector.detect_frame(IMAGE)[1]) == 1
+    assert [(r.outcome, r.reason) for r in node.store.receipts()] == [
+        (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
+    ]
+    assert Node(node.fleet).detector.description.name == "one"
+
+
+def test_an_order_back_is_carried_out_while_a_model_hangs(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hot_swap, "TURN_LIMIT_S", 0.1)
+    one, release = node.detector.digest, threading.Event()
+    node.fleet.order(node.fleet.release("two").digest)
+    node.run(20)
+    node.loaded[-1].waits_for = release
+    camera = threading.Thread(target=node.detector.detect_frame, args=(IMAGE,), daemon=True)
+    camera.start()
+    wait_until(lambda: node.loaded[-1].waiting)
+    node.time_s += 600
+    node.fleet.order(one, downgrade=True)
+    updates = threading.Thread(target=node.updates.tick, args=(NOW,), daemon=True)
+    updates.start()
+    updates.join(5.0)
+    assert not updates.is_alive()
+    assert node.detector.digest == one
+    assert node.detector.detect_frame(IMAGE)[0].digest == one
+    release.set()
+    camera.join(5.0)
+    assert not camera.is_alive()
 
 
 def test_a_restart_within_a_shadow_run_continues_it(node: Node) -> None:

@@ -23,9 +23,7 @@ class TeacherSite:
         self.fleet = fleet
         self.store = WeightsStore(fleet.teacher_place(), now_utc=fleet.now)
         self.teacher = SwappableDetector(load_fake, FRAME_POLICY)
-        self.updates = ModelUpdates(
-            self.store, self.teacher, policy=TrialPolicy(trial_s=0.0, quiet_factor=1.0)
-        )
+        self.updates = ModelUpdates(self.store, self.teacher, policy=TrialPolicy(trial_s=0.0, frames=0))
         self.updates.start(fleet.now)
 
     def outcomes(self) -> list[tuple[SwapOutcome, SwapReason]]:

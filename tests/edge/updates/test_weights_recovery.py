@@ -8,7 +8,7 @@ import pytest
 
 from edge.updates import weights_store
 from edge.updates.weights_state import Step
-from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore
+from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore, note_stuck
 from messaging.errors import StateFileBroken
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
@@ -49,17 +49,50 @@ def test_a_model_that_kills_the_process_while_loading_is_refused_in_the_end(flee
     assert_refused(fleet, store, one, SwapReason.CRASHED)
 
 
-def test_a_model_on_probation_that_keeps_killing_the_node_is_rolled_back(fleet: Fleet) -> None:
+def test_after_a_kill_on_probation_the_model_before_is_active_and_the_trial_is_staged_again(
+    fleet: Fleet,
+) -> None:
     store, one = in_service(fleet)
-    fleet.order(fleet.release("two").digest)
-    store.poll(NOW)
-    store.install(NOW)
-    for _ in range(MAX_STARTS_IN_TRIAL + 1):
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    for _ in range(MAX_STARTS_IN_TRIAL):
+        store.poll(NOW)
+        store.begin_load(NOW)
+        store.install(NOW)
         store = opened(fleet)
-    active = store.active()
-    assert active is not None
-    assert active.digest == one.digest
+        assert store.state.active == one
+    assert store.state.staged is None
+    assert models_on_disk(fleet) == {one.digest}
     assert store.receipts()[-1].reason is SwapReason.CRASHED
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_model_that_kept_a_thread_for_good_is_out_after_the_restart(fleet: Fleet, installed: bool) -> None:
+    store, one = in_service(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.begin_load(NOW)
+    if installed:
+        store.install(NOW)
+    note_stuck(fleet.folder / "node", two.digest)
+    store = opened(fleet)
+    assert store.state.active == one
+    assert store.state.staged is None
+    (receipt,) = store.receipts()
+    assert (receipt.outcome, receipt.reason) == (
+        (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
+        if installed
+        else (SwapOutcome.REFUSED, SwapReason.SELF_TEST_FAILED)
+    )
+    assert len(opened(fleet).receipts()) == 1
+
+
+def test_a_stuck_model_that_is_the_only_one_and_passed_its_trial_is_started_again(fleet: Fleet) -> None:
+    _, one = in_service(fleet)
+    note_stuck(fleet.folder / "node", one.digest)
+    assert opened(fleet).state.active == one
+    assert not opened(fleet).receipts()
 
 
 def test_an_active_model_damaged_on_disk_is_restored_from_the_mirror(fleet: Fleet) -> None:

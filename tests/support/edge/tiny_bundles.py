@@ -76,3 +76,79 @@ def tiny_bundle(
         change(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def slow_on_bright(rounds: int, limit: float = 0.9) -> Callable[[onnx.ModelProto], None]:
+    """A change: on images brighter than `limit` a loop runs so many rounds; 2**62 do not end."""
+
+    def change(model: onnx.ModelProto) -> None:
+        body = helper.make_graph(
+            [
+                helper.make_node("Identity", ["go"], ["go_on"]),
+                helper.make_node("Identity", ["sum"], ["total"]),
+            ],
+            "body",
+            [
+                helper.make_tensor_value_info("round", TensorProto.INT64, []),
+                helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1]),
+            ],
+            [
+                helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("total", TensorProto.FLOAT, [1]),
+            ],
+        )
+        model.graph.node.extend(
+            [
+                *_is_bright(limit),
+                helper.make_node("Loop", ["rounds", "bright", "nothing"], ["late"], body=body),
+            ]
+        )
+        model.graph.initializer.extend(
+            [
+                helper.make_tensor("rounds", TensorProto.INT64, [], [rounds]),
+                helper.make_tensor("nothing", TensorProto.FLOAT, [1], [0.0]),
+            ]
+        )
+        _add_to_boxes(model, "late")
+
+    return change
+
+
+def not_a_number_on_bright(model: onnx.ModelProto) -> None:
+    """A change: on images brighter than nine tenths the boxes are not numbers."""
+    model.graph.initializer.append(helper.make_tensor("invalid", TensorProto.FLOAT, [1], [float("nan")]))
+    model.graph.initializer.append(helper.make_tensor("valid", TensorProto.FLOAT, [1], [0.0]))
+    model.graph.node.extend(
+        [*_is_bright(0.9), helper.make_node("Where", ["bright", "invalid", "valid"], ["spoilt"])]
+    )
+    _add_to_boxes(model, "spoilt")
+
+
+def one_endless_operator(model: onnx.ModelProto) -> None:
+    """A change: one convolution that takes days, which ONNX Runtime computes when the model is opened."""
+    for name, side in (("large", 6000), ("kernel", 1500)):
+        shape = helper.make_tensor(f"{name}_shape", TensorProto.INT64, [4], [1, 1, side, side])
+        model.graph.initializer.append(shape)
+        one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+        model.graph.node.append(helper.make_node("ConstantOfShape", [f"{name}_shape"], [name], value=one))
+    model.graph.node.append(helper.make_node("Conv", ["large", "kernel"], ["convolved"]))
+    model.graph.node.append(helper.make_node("ReduceMax", ["convolved"], ["late"], keepdims=0))
+    _add_to_boxes(model, "late")
+
+
+def _is_bright(limit: float) -> list[onnx.NodeProto]:
+    """Nodes that compute `bright`, whether the mean of the images is above a limit."""
+    value = helper.make_tensor("limit", TensorProto.FLOAT, [], [limit])
+    return [
+        helper.make_node("ReduceMean", ["images"], ["brightness"], keepdims=0),
+        helper.make_node("Constant", [], ["brightness_limit"], value=value),
+        helper.make_node("Greater", ["brightness", "brightness_limit"], ["bright"]),
+    ]
+
+
+def _add_to_boxes(model: onnx.ModelProto, name: str) -> None:
+    for node in model.graph.node:
+        if "boxes" in node.output:
+            node.output[list(node.output).index("boxes")] = "clean_boxes"
+    model.graph.node.append(helper.make_node("Add", ["clean_boxes", name], ["boxes"]))

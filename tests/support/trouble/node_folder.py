@@ -48,15 +48,15 @@ class NodeFolder:
         aside.write_bytes(image.tobytes())
         os.replace(aside, self.images / name)
 
-    def sign_model(self) -> ReleaseManifest:
+    def sign_model(self, data: bytes | None = None, *, version: int = 1) -> ReleaseManifest:
         """A tiny model in the mirror, and the order that puts it in service."""
-        data, description = tiny_bundle(), tiny_description()
+        data, description = data or tiny_bundle(), tiny_description()
         manifest = ReleaseManifest.of(
             description,
             digest=digest_of(data),
             length_bytes=len(data),
             channel=Channel.SERVICE,
-            version=1,
+            version=version,
         )
         self.fleet.repository.publish(manifest)
         (self.fleet.mirror / "targets" / manifest.digest).write_bytes(data)
