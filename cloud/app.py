@@ -38,6 +38,7 @@ from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.releases import Releases
+from cloud.fleet.report_checks import ReportChecks
 from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.teachers import TeacherReleases
 from cloud.metrics import CloudMetrics
@@ -60,6 +61,7 @@ logger = logging.getLogger(__name__)
 
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
+_DAY_S = 86_400.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -288,7 +290,13 @@ async def _serve(
         started(url)
 
     await asyncio.to_thread(parts.rollouts.send_again)
-    intake = Intake(hub.bus, parts.reports, parts.metrics)
+    checks = ReportChecks(
+        parts.reports,
+        parts.releases,
+        lambda: parts.classes.taxonomy,
+        max_age_s=settings.intake.max_age_days * _DAY_S,
+    )
+    intake = Intake(hub.bus, parts.reports, parts.metrics, checks)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(
         rules=settings.triggers,

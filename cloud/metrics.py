@@ -14,7 +14,7 @@ class CloudMetrics:
         self.reports = self._counter("reports", "Reports received from the hub", "kind")
         self.report_duplicates = self._counter("report_duplicates", "Reports that were stored already")
         self.reports_refused = self._counter(
-            "reports_refused", "Messages refused and stored as dead letters", "kind"
+            "reports_refused", "Messages refused and stored as dead letters", "kind", "reason"
         )
         self.task_failures = self._counter("task_failures", "Failures of background tasks", "task")
         self.synthetic_images = self._counter(

@@ -79,6 +79,12 @@ class StoreSettings(_Section):
     url: SecretStr | None = None
 
 
+class IntakeSettings(_Section):
+    """What is taken from sites. Reports older than `max_age_days` when they are received are refused."""
+
+    max_age_days: float = Field(default=30.0, gt=0.0)
+
+
 class FailureModeSettings(_Section):
     """What counts as evidence now, and when a mode counts as closed.
 
@@ -254,6 +260,7 @@ class CloudSettings(_Section):
     api: ApiSettings = ApiSettings()
     hub: HubSettings = HubSettings()
     store: StoreSettings = StoreSettings()
+    intake: IntakeSettings = IntakeSettings()
     failure_modes: FailureModeSettings = FailureModeSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()

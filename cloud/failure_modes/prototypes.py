@@ -3,11 +3,12 @@
 Only prototypes with the same `embedding_digest` are averaged or compared. All releases of a site are
 averaged, weighted by their noise, so each site has one vote. From five sites on, sites are combined by a
 coordinate-wise trimmed mean (Yin et al. 2018, "Byzantine-robust distributed learning"). With fewer sites,
-vectors are clipped to the median norm and averaged. The votes are not weighted: a site states its noise
-itself, and one that stated none would decide alone.
+vectors are clipped to the median norm (of an even number of sites, the lower one) and averaged. The votes are
+not weighted: a site states its noise itself, and one that stated none would decide alone. Nothing here raises
+for what a site has sent: a row of another width than its embedding has is left out.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ Vector = npt.NDArray[np.float64]
 MIN_SITES_TO_TRIM = 5
 TRIM_FRACTION = 0.2
 ASSIGN_MARGIN = 0.1
+_LEAST_SIGMA = 1e-9
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,19 @@ class FleetPrototype:
         return self.cosine >= USABLE_COSINE
 
 
-def fleet_prototypes(rows: Iterable[PrototypeRow], embedding_digest: str) -> list[FleetPrototype]:
-    """Combine the rows with this `embedding_digest` into one prototype per class and condition, sorted."""
+def fleet_prototypes(
+    rows: Iterable[PrototypeRow], embedding_digest: str, *, width: int | None = None
+) -> list[FleetPrototype]:
+    """Combine the rows with this `embedding_digest` into one prototype per class and condition, sorted.
+
+    `width`: of the embedding; without it, the width that most sites sent.
+    """
+    of_space = [row for row in rows if row.embedding_digest == embedding_digest]
+    if width is None:
+        width = _common_width(of_space)
     groups: dict[tuple[str, Condition], list[PrototypeRow]] = defaultdict(list)
-    for row in rows:
-        if row.embedding_digest == embedding_digest:
+    for row in of_space:
+        if len(row.vector) == width:
             groups[row.class_name, row.condition].append(row)
     return [
         _combined(class_name, condition, releases)
@@ -76,12 +86,22 @@ def nearest_class(unknown: FleetPrototype, known: Sequence[FleetPrototype]) -> s
     return ranked[0]
 
 
+def _common_width(rows: Iterable[PrototypeRow]) -> int | None:
+    """The width that most sites sent, of equally many the one that came first; None without rows."""
+    votes = dict.fromkeys((row.site, len(row.vector)) for row in rows)
+    common = Counter(width for _, width in votes).most_common(1)
+    return common[0][0] if common else None
+
+
 def _combined(class_name: str, condition: Condition, rows: list[PrototypeRow]) -> FleetPrototype:
     by_site: dict[str, list[PrototypeRow]] = defaultdict(list)
     for row in rows:
         by_site[row.site].append(row)
     means = [
-        weighted_by_noise(np.asarray([r.vector for r in site]), np.asarray([r.noise_sigma for r in site]))
+        weighted_by_noise(
+            np.asarray([r.vector for r in site]),
+            np.asarray([max(r.noise_sigma, _LEAST_SIGMA) for r in site]),
+        )
         for _, site in sorted(by_site.items())
     ]
     vector, sigma = _combined_votes(np.stack([v for v, _ in means]), np.asarray([s for _, s in means]))
@@ -104,7 +124,8 @@ def _combined_votes(votes: Vector, sigmas: Vector) -> tuple[Vector, float]:
     if len(votes) >= MIN_SITES_TO_TRIM:
         return _trimmed_mean(votes), float(np.median(sigmas) / np.sqrt(len(votes)))
     norms = np.linalg.norm(votes, axis=1)
-    scale = np.minimum(1.0, np.median(norms) / np.maximum(norms, 1e-12))
+    median = np.sort(norms)[(len(norms) - 1) // 2]
+    scale = np.minimum(1.0, median / np.maximum(norms, 1e-12))
     mean = np.asarray((votes * scale[:, None]).mean(axis=0), np.float64)
     return mean, float(np.linalg.norm(sigmas * scale) / len(votes))
 

@@ -139,10 +139,11 @@ class ModeRegister:
         """Fleet prototypes in the embedding of the newest service release, else of the newest prototype."""
         rows = self._reports.prototypes()
         latest = self._releases.current_service()
-        digest = latest.description.get("embedding_digest") if latest else None
+        described = latest.description if latest else {}
+        digest, width = described.get("embedding_digest"), described.get("embedding_width")
         if digest is None and rows:
             digest = rows[-1].embedding_digest
-        return fleet_prototypes(rows, digest) if digest else []
+        return fleet_prototypes(rows, digest, width=width) if digest else []
 
     def prototype_for(self, mode: FailureMode) -> FleetPrototype | None:
         """The prototype of the mode's class (or the one assigned to it) and condition; None without one."""

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cloud.fleet.report_checks import reason_of
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus
@@ -55,7 +56,7 @@ class HeartbeatIntake:
                 message = decode(value)
                 _check(message, site)
             except MessageRefused as error:
-                self.metrics.reports_refused.labels(kind="heartbeat").inc()
+                self.metrics.reports_refused.labels(kind="heartbeat", reason=reason_of(error)).inc()
                 logger.warning("heartbeat of site %s refused: %s", site, error)
                 continue
             good.append(Received(message, len(value)))

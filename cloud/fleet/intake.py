@@ -2,15 +2,17 @@
 
 A durable consumer of the fleet's stream. A message is acknowledged after its transaction is committed, so a
 kill at any point repeats it, and the unique key (site, message id) counts it once. The envelope's site must
-equal the subject's, because the broker enforces only who may publish on a subject. Heartbeats are read from
-their last-value bucket. Receipts name the highest ledger entry that is committed.
+equal the subject's, because the broker enforces only who may publish on a subject; what a report states must
+agree with what this cloud knows (`report_checks`). Receipts name the highest ledger entry that is committed.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
+from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, ReportRefused, reason_of
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
@@ -40,6 +42,7 @@ class Intake:
     bus: Bus
     store: ReportStore
     metrics: CloudMetrics
+    checks: ReportChecks
     batch: int = 200
     _receipts: dict[str, int] = field(default_factory=dict)
 
@@ -49,11 +52,12 @@ class Intake:
         if not deliveries:
             return IntakeCounts()
         revoked = await asyncio.to_thread(self.store.revoked_sites)
+        known = await asyncio.to_thread(self.checks.known_now, _sites(deliveries))
         good: list[Received] = []
         bad: list[tuple[Delivery, MessageRefused]] = []
         for delivery in deliveries:
             try:
-                good.append(_received(delivery, revoked))
+                good.append(received_message(delivery, revoked, known))
             except MessageRefused as error:
                 bad.append((delivery, error))
         inserted = await asyncio.to_thread(self.store.insert, good)
@@ -61,7 +65,7 @@ class Intake:
             await asyncio.to_thread(self._put_dead_letter, refused, reason)
         await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
         await self._write_receipts()
-        self._count(good, inserted.duplicates, len(bad))
+        self._count(good, inserted.duplicates, [error for _, error in bad])
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
     def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
@@ -92,21 +96,34 @@ class Intake:
                 await self.bus.put_latest(RECEIPTS, site.site, receipt.to_bytes())
                 self._receipts[site.site] = site.ledger_n
 
-    def _count(self, good: Sequence[Received], duplicates: int, refused: int) -> None:
+    def _count(self, good: Sequence[Received], duplicates: int, refused: Sequence[MessageRefused]) -> None:
         for received in good:
             self.metrics.reports.labels(kind=received.message.kind).inc(len(received.message.reports))
         self.metrics.report_duplicates.inc(duplicates)
-        self.metrics.reports_refused.labels(kind="report").inc(refused)
+        for error in refused:
+            self.metrics.reports_refused.labels(kind="report", reason=reason_of(error)).inc()
 
 
-def _received(delivery: Delivery, revoked: Set[str]) -> Received:
-    """Decode one delivery.
+def _sites(deliveries: Iterable[Delivery]) -> set[str]:
+    """The sites that the subjects name, where they name one."""
+    sites = set()
+    for delivery in deliveries:
+        with contextlib.suppress(MessageRefused):
+            sites.add(parse_report_subject(delivery.subject).site)
+    return sites
 
-    Raises `MessageRefused` for bad bytes, for a revoked site, and when subject and envelope differ.
+
+def received_message(delivery: Delivery, revoked: Set[str], known: Known) -> Received:
+    """Decode one delivery and check it.
+
+    Raises `MessageRefused` for bad bytes, for a revoked site, when subject and envelope differ, and for a
+    report that contradicts what is known.
     """
     subject = parse_report_subject(delivery.subject)
     if subject.site in revoked:
-        raise MessageRefused(f"site {subject.site} is revoked; `blindspot sites add` enrols it again")
+        raise ReportRefused(
+            RefusalReason.REVOKED, f"site {subject.site} is revoked; `blindspot sites add` enrols it again"
+        )
     message = decode(delivery.data)
     if (message.site, message.kind, message.id) != (subject.site, subject.kind, subject.id):
         raise MessageRefused(
@@ -115,4 +132,5 @@ def _received(delivery: Delivery, revoked: Set[str]) -> Received:
         )
     if PAYLOADS[message.kind].lane is Lane.LATEST:
         raise MessageRefused(f"{message.kind} is a last-value message and must not be in the stream")
+    known.check(message)
     return Received(message, len(delivery.data), position_in_headers(delivery.headers))

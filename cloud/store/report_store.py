@@ -5,7 +5,7 @@ reports of one message add their place (`ID.1`) and no bytes. Misdetections, pro
 row per report; of a hazard event the latest state is kept, of a heartbeat the last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -63,6 +63,10 @@ class ReportStore:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    def now(self) -> int:
+        """Whole seconds since 1970, by the store's clock."""
+        return self._db.now()
 
     # -- in ------------------------------------------------------------------------------------------
 
@@ -251,10 +255,12 @@ class ReportStore:
         with self._db.reading() as session:
             return session.scalar(query) or 0
 
-    def heartbeats(self) -> list[SiteHeartbeat]:
-        """The last heartbeat of every site that sent one and is not revoked."""
+    def heartbeats(self, sites: Collection[str] | None = None) -> list[SiteHeartbeat]:
+        """The last heartbeat of every site (or of these) that sent one and is not revoked."""
         enrolled = select(Site.site).where(~Site.revoked)
         query = select(SiteHeartbeat).where(SiteHeartbeat.site.in_(enrolled))
+        if sites is not None:
+            query = query.where(SiteHeartbeat.site.in_(sites))
         return self._read(query.order_by(SiteHeartbeat.site))
 
     def ledger_totals(self) -> list[LedgerTotal]:

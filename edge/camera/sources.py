@@ -217,7 +217,6 @@ def _passes(
     With `loop`, a pass that fails is tried again after growing waits; its reason is yielded once.
     """
     timeline, backoff, index = FileTimeline(), Backoff(0.5, 30.0), 0
-    start_utc: float | None = None
     problem: str | None = None
     while not stop.is_set():
         first = index
@@ -225,10 +224,9 @@ def _passes(
             feed.open()
             while not stop.is_set() and (image := feed.read()) is not None:
                 at_s = timeline.next_s(feed.time_s, feed.fps)
-                start_utc = clock.utc() if start_utc is None else start_utc
                 _recovered(camera, problem, backoff)
                 problem = None
-                yield Frame(camera, image, index, at_s, start_utc + at_s)
+                yield Frame(camera, image, index, at_s, clock.utc())
                 index += 1
         except (SourceError, OSError, MemoryError) as error:
             feed.close()

@@ -91,6 +91,26 @@ def test_one_site_that_states_a_false_noise_changes_no_prototype_of_five_sites()
         assert np.asarray(found.vector) @ MEAN > 0
 
 
+def test_of_two_sites_a_liar_of_any_length_does_not_decide() -> None:
+    liar = row("liar", (0.0, 12_700.0))
+    (found,) = fleet_prototypes([row("honest", (1.27, 0.0)), liar], EMBEDDING)
+    assert found.vector == pytest.approx((0.635, 0.635))
+
+
+@pytest.mark.parametrize(("width", "expected"), [(None, 3), (3, 3), (2, 2)])
+def test_a_prototype_of_another_width_is_left_out_and_nothing_raises(
+    width: int | None, expected: int
+) -> None:
+    rows = [row("liar", (1.0, 2.0))] * 5 + [row("a", (1.0, 0.0, 0.0)), row("b", (1.0, 0.0, 0.0))]
+    (found,) = fleet_prototypes(rows, EMBEDDING, width=width)
+    assert len(found.vector) == expected
+
+
+def test_a_stated_noise_that_underflows_gives_finite_vectors() -> None:
+    (found,) = fleet_prototypes([row("liar", (1.0, 2.0), noise_sigma=1e-300)], EMBEDDING)
+    assert np.isfinite(found.vector).all()
+
+
 def test_prototypes_of_another_embedding_are_left_out() -> None:
     rows = [row("a", (1.0, 0.0)), row("b", (5.0, 5.0), embedding_digest="f" * 64)]
     (found,) = fleet_prototypes(rows, EMBEDDING)

@@ -14,6 +14,7 @@ from messaging.nats.subjects import HEARTBEATS, report_subject
 from messaging.wire_format.codec import encode
 from tests.support.cloud.sample_reports import (
     MINUTE,
+    checks_of,
     counts,
     heartbeat,
     message,
@@ -40,7 +41,7 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
         assert await intake.step() == 1
         assert await intake.step() == 0
         assert [beat.site for beat in store.heartbeats()] == ["harbour"]
-        refused = intake.metrics.reports_refused.labels(kind="heartbeat")
+        refused = intake.metrics.reports_refused.labels(kind="heartbeat", reason="form")
         assert refused._value.get() == 2, "a forged heartbeat is refused once, not in every round"
 
     asyncio.run(scenario())
@@ -82,7 +83,7 @@ def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) ->
 
     async def scenario() -> None:
         bus, beats, store = await prepared(tmp_path)
-        reports = Intake(bus, store, beats.metrics)
+        reports = Intake(bus, store, beats.metrics, checks_of(open_store(tmp_path)[0]))
         sites = [f"site-{n:05d}" for n in range(SITES)]
         for site in sites:
             await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(), site)))

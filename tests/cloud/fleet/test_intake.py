@@ -17,6 +17,7 @@ from messaging.nats.subjects import RECEIPTS, report_subject
 from messaging.receipts import LedgerPosition, receipt_of
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import (
+    checks_of,
     counts,
     message,
     misdetection,
@@ -27,9 +28,9 @@ from tests.support.cloud.sample_reports import (
 
 
 async def prepared(folder: Path) -> tuple[MemoryBus, Intake, ReportStore]:
-    bus, (_, store) = MemoryBus(), open_store(folder)
+    bus, (database, store) = MemoryBus(), open_store(folder)
     await prepare_hub(bus)
-    return bus, Intake(bus, store, CloudMetrics()), store
+    return bus, Intake(bus, store, CloudMetrics(), checks_of(database)), store
 
 
 async def send(

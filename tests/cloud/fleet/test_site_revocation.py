@@ -18,7 +18,7 @@ from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import inbox_prefix, report_subject
 from messaging.resources import SiteResource
 from messaging.wire_format.codec import encode
-from tests.support.cloud.running_cloud import RunningCloud, running_cloud
+from tests.support.cloud.running_cloud import RunningCloud, at_present, running_cloud
 from tests.support.cloud.sample_reports import message, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.waiting import eventually
@@ -50,7 +50,7 @@ def enrolled(cloud: RunningCloud, client: RemoteCloud, site: str, copy: Path) ->
 
 
 async def report(bus: NatsBus, site: str) -> None:
-    sent = message(misdetection(), site)
+    sent = message(at_present(misdetection()), site)
     await bus.publish(report_subject(site, sent.kind, sent.id), encode(sent), message_id=sent.id)
 
 

@@ -5,6 +5,7 @@ Sites follow orders by script: they respond with receipts, heartbeats, shadow re
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,13 @@ class SiteScript:
     install: SwapOutcome = SwapOutcome.INSTALLED
 
 
+def at_present(report: Report) -> Report:
+    """The same report, dated now: a cloud refuses others."""
+    minute_utc, at_utc = int(time.time() // 60) * 60, int(time.time())
+    now = {"minute_utc": minute_utc, "at_utc": at_utc, "started_at_utc": at_utc}
+    return report.model_copy(update={name: now[name] for name in now.keys() & type(report).model_fields})
+
+
 @dataclass
 class ScriptedSite:
     """One site that follows orders."""
@@ -63,7 +71,7 @@ class ScriptedSite:
     orders: list[RolloutOrder] = field(default_factory=list)
 
     async def report(self, report: Report) -> None:
-        sent = message(report, self.name)
+        sent = message(at_present(report), self.name, at=int(time.time()))
         await self.bus.publish(
             report_subject(self.name, sent.kind, sent.id), encode(sent), message_id=sent.id
         )

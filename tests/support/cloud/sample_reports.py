@@ -5,7 +5,10 @@ from typing import Any
 
 from ulid import ULID
 
+from cloud.fleet.report_checks import ReportChecks
 from cloud.store.database import Database, open_database
+from cloud.store.records import Release
+from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
 from messaging.releases import Channel
 from messaging.reports import (
@@ -23,8 +26,9 @@ from messaging.reports import (
     SwapReceipt,
 )
 from messaging.runtime.quoting import sqlite_url
-from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from messaging.taxonomy import DEFAULT_TAXONOMY, Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
+from tests.support.fake_detector import describe
 
 OLD, NEW = "0a" * 32, "0b" * 32
 EMBEDDING = "e" * 64
@@ -135,3 +139,12 @@ def counts(store: ReportStore) -> dict[str, int]:
 def open_store(folder: Path) -> tuple[Database, ReportStore]:
     database = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: MINUTE)
     return database, ReportStore(database)
+
+
+def checks_of(database: Database) -> ReportChecks:
+    """Checks of the default classes, and of a release of the embedding of `prototype` with 4 coordinates."""
+    releases = ReleaseStore(database)
+    description = describe("first").model_dump(mode="json")
+    releases.put_release(Release(OLD, Channel.SERVICE, "first", 1, 100, None, None, description, MINUTE))
+    day_s = 86_400
+    return ReportChecks(ReportStore(database), releases, lambda: DEFAULT_TAXONOMY, max_age_s=30 * day_s)
