@@ -149,7 +149,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         prototype = register.prototype_for(mode)
         order = synthesis_order(
             mode,
-            class_name=class_to_generate(mode, register.suggested_class(mode)),
+            class_name=class_to_generate(mode, register.suggested_class(mode), register.taxonomy),
             prototype=prototype,
             plan=plan,
             campaign="preview",

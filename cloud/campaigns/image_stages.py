@@ -63,7 +63,7 @@ class ImageStages:
         mode = self.register.mode_to_generate(name)
         order = synthesis_order(
             mode,
-            class_name=class_to_generate(mode, self.register.suggested_class(mode)),
+            class_name=class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy),
             prototype=self.register.prototype_for(mode),
             plan=work.campaign.plan,
             campaign=work.campaign.id,

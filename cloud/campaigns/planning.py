@@ -62,7 +62,7 @@ def plan_campaign(
     modes = _chosen(request, register)
     _refuse_busy(modes, campaigns)
     for mode in modes:
-        class_to_generate(mode, register.suggested_class(mode))
+        class_to_generate(mode, register.suggested_class(mode), register.taxonomy)
     return CampaignPlan(
         modes=tuple(mode.key.id for mode in modes),
         count=request.count or settings.images_per_mode,
@@ -106,15 +106,23 @@ def synthesis_order(
     )
 
 
-def class_to_generate(mode: FailureMode, suggested: str | None) -> str:
-    """The class to generate. Raises `CampaignRefused` for the unknown class if no class was assigned."""
-    if mode.key.class_name != UNKNOWN_CLASS:
-        return mode.key.class_name
-    name = mode.state.assigned_class or suggested
+def class_to_generate(mode: FailureMode, suggested: str | None, taxonomy: Taxonomy) -> str:
+    """The class to generate, one of the deployment's: prompts are made of its words.
+
+    Raises `CampaignRefused` for another class, and for the unknown one if no class was assigned.
+    """
+    name: str | None = mode.key.class_name
+    if name == UNKNOWN_CLASS:
+        name = mode.state.assigned_class or suggested
     if name is None:
         raise CampaignRefused(
             f"failure mode {mode.key.id} is of unknown class and no prototype is near enough; assign a class "
             "to it first"
+        )
+    if name not in taxonomy.names:
+        raise CampaignRefused(
+            f"failure mode {mode.key.id} is of class {name!r}, which this deployment does not have; add it "
+            "with `blindspot classes add`"
         )
     return name
 
@@ -141,7 +149,7 @@ def _chosen(request: CampaignRequest, register: ModeRegister) -> Sequence[Failur
         raise CampaignRefused("conditions are chosen for a cold start only; name the class to start")
     if request.modes:
         return [register.mode(name) for name in dict.fromkeys(request.modes)]
-    candidates = campaign_candidates(register.modes())
+    candidates = campaign_candidates(register.modes(), register.taxonomy.names)
     if not candidates:
         raise CampaignRefused(
             "there is no open failure mode of a known class that generated images can close; "

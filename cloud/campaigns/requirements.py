@@ -127,7 +127,12 @@ class CampaignRequirements:
 
     def _generated(self, plan: CampaignPlan) -> list[str]:
         modes = [self.register.mode_to_generate(name) for name in plan.modes]
-        return sorted({class_to_generate(mode, self.register.suggested_class(mode)) for mode in modes})
+        return sorted(
+            {
+                class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy)
+                for mode in modes
+            }
+        )
 
     def _new_classes(self, plan: CampaignPlan) -> Iterator[Requirement]:
         """What is not known about a class that the model in service lacks."""
@@ -190,7 +195,7 @@ class CampaignRequirements:
         """Whether the holdout holds the hazards that the campaign is for."""
         files = [f for folder in self.datasets.folders(DataRole.HOLDOUT) for f in list_labelled(folder)]
         for mode in (self.register.mode_to_generate(name) for name in plan.modes):
-            class_name = class_to_generate(mode, self.register.suggested_class(mode))
+            class_name = class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy)
             condition = mode.key.condition
             number = sum(
                 any(box.class_name == class_name for box in file.boxes)

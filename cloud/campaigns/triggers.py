@@ -7,7 +7,7 @@ starts.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from cloud.campaigns.planning import plan_campaign
@@ -43,10 +43,11 @@ def decide(
     rows: Sequence[MisdetectionRow],
     history: Sequence[Campaign],
     *,
+    classes: Container[str],
     now_utc: float,
 ) -> list[Firing]:
     """Which rules fire now. A mode goes to the first rule that fires for it; modes are ranked by harm."""
-    candidates = campaign_candidates(modes)
+    candidates = campaign_candidates(modes, classes)
     firings: list[Firing] = []
     taken: set[str] = set()
     for rule in rules:
@@ -105,7 +106,12 @@ class Triggers:
             return []
         snapshot = self.register.snapshot()
         firings = decide(
-            self.rules, snapshot.modes, snapshot.rows, _history(self.store), now_utc=self.clock()
+            self.rules,
+            snapshot.modes,
+            snapshot.rows,
+            _history(self.store),
+            classes=self.register.taxonomy.names,
+            now_utc=self.clock(),
         )
         return [campaign for firing in firings for campaign in self._start(firing)]
 

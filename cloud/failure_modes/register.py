@@ -7,7 +7,7 @@ waiting, reopened. It never starts a campaign.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from cloud.errors import NotKnown, NotNow
@@ -284,13 +284,14 @@ def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
     return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
 
 
-def campaign_candidates(modes: Iterable[FailureMode]) -> list[FailureMode]:
+def campaign_candidates(modes: Iterable[FailureMode], classes: Container[str]) -> list[FailureMode]:
     """Open modes that training on synthetic images can improve; campaigns take the first by default.
 
-    Modes with enough supported tracks for the closing rule come first, otherwise the order is kept.
+    Only modes of the deployment's `classes` (`unknown` is none of them; an old report may name others).
+    Those with enough supported tracks for the closing rule come first, otherwise the order is kept.
     """
     candidates = [
-        m for m in open_modes(modes) if m.key.class_name != UNKNOWN_CLASS and m.key.kind in TRAINABLE_KINDS
+        m for m in open_modes(modes) if m.key.class_name in classes and m.key.kind in TRAINABLE_KINDS
     ]
     return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
 

@@ -33,7 +33,7 @@ class GeneratedBackgrounds:
     def get(self, seed: int, index: int, *, condition: Condition, width: int, height: int) -> Background:
         """Another street for every seed and index; where roads are in it is not known."""
         rng = np.random.default_rng([seed, index, 6])
-        prompt = self._vocabulary.prompt(self._vocabulary.empty, condition, rng=rng)
+        prompt = self._vocabulary.prompt(None, condition, rng=rng)
         street = int(rng.integers(2**31 - 1))
         image = self._generator.generate(prompt, seed=street, width=width, height=height)
         return Background(

@@ -165,11 +165,10 @@ class Inpainter:
 
     def _prompt(self, background: Background, size: SizeBin, rng: np.random.Generator, *, empty: bool) -> str:
         condition = self.order.condition
+        hazard = None if empty else self.order.hazard
         if self.generator.closed_vocabulary:
-            hazard = None if empty else self.order.hazard
             return prompt_for(hazard, condition, rng=rng, size=size, medium=background.medium)
-        things = self.vocabulary.empty if empty else self.vocabulary.words(self.order.hazard)
-        return self.vocabulary.prompt(things, condition, rng=rng, size=size)
+        return self.vocabulary.prompt(hazard, condition, rng=rng, size=size)
 
     def _prototype_vector(self) -> Floats | None:
         """The prototype (64,) for the generator; None when it has another width."""

@@ -1,18 +1,20 @@
 """Prompts: a class and a condition become one deterministic English phrase.
 
-A hazard is called what its class says. With the shipped classes the vocabulary is closed (`VOCABULARY`),
-because the text encoder of the bundled small Stable Diffusion was trained on it alone; larger models take any
-plain English. A tag that is `unknown` adds
-nothing to the prompt. Nothing here reads an image.
+A hazard is called what its class says. The vocabulary is closed (`VOCABULARY`), because the text encoder of
+the bundled small Stable Diffusion was trained on it alone; a class with other words is refused. For models
+that take any plain English see `synth.planning.vocabulary`. A tag that is `unknown` adds nothing to the
+prompt. Nothing here reads an image.
 """
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 import numpy as np
 
 from messaging.hazard_classes import HazardClass
 from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather
+from synth.errors import OrderRefused
 from synth.street.values import DRAWN_CLASSES
 
 
@@ -51,8 +53,17 @@ def prompt_for(
         rng: chooses among synonyms and viewpoints.
         size: of the planned box in its frame.
         medium: the kind of image that the prompt asks for.
+
+    Raises:
+        OrderRefused: the class has words outside the vocabulary.
     """
     things = EMPTY if hazard is None else hazard.words
+    unknown = sorted(_words(things) - set(VOCABULARY))
+    if hazard is not None and unknown:
+        raise OrderRefused(
+            f"the bundled generator was not trained on the words {', '.join(unknown)} of hazard class "
+            f"{hazard.name}; use a Stable Diffusion inpainting model, or other words"
+        )
     thing = things[int(rng.integers(len(things)))]
     viewpoint = _VIEWPOINT[int(rng.integers(len(_VIEWPOINT)))]
     street = "street" if condition.light is Light.UNKNOWN else f"street {_LIGHT[condition.light]}"
@@ -66,7 +77,7 @@ def prompt_for(
     return ", ".join(parts)
 
 
-def _words(phrases: list[str]) -> set[str]:
+def _words(phrases: Iterable[str]) -> set[str]:
     return {word for phrase in phrases for word in re.findall(r"[a-z]+", phrase)}
 
 

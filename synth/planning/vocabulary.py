@@ -47,13 +47,14 @@ class Vocabulary(BaseModel):
 
     def prompt(
         self,
-        things: Sequence[str],
+        hazard: HazardClass | None,
         condition: Condition,
         *,
         rng: np.random.Generator,
         size: SizeBin = SizeBin.UNKNOWN,
     ) -> str:
-        """The prompt for one of these things, a hazard or an empty street, under a condition."""
+        """The prompt for a hazard, or for an empty street (None), under a condition."""
+        things = self.empty if hazard is None else self.words(hazard)
         parts = [
             f"{_one(self.camera, rng)} of {_one(things, rng)}",
             *(

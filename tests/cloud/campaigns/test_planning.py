@@ -7,6 +7,7 @@ import pytest
 from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_generate, synthesis_order
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
+from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import FailureMode, ModeKey, find_failure_modes, unobserved_mode
 from cloud.settings import SynthesisSettings
 from cloud.store.records import CampaignPlan, ModeState, ModeStatus
@@ -34,10 +35,11 @@ def order(
     plan: CampaignPlan | None = None,
     campaign: str = ULID_A,
     prototype: FleetPrototype | None = PROTOTYPE,
+    class_name: str = "fire",
 ) -> SynthesisOrder:
     return synthesis_order(
         found,
-        class_name="fire",
+        class_name=class_name,
         prototype=prototype,
         plan=plan or CampaignPlan((found.key.id,), 20),
         campaign=campaign,
@@ -91,9 +93,20 @@ def test_without_known_geometry_an_order_has_the_default_geometry() -> None:
 
 def test_a_mode_of_unknown_class_needs_a_class_first() -> None:
     unknown = mode(misdetection_row(class_name="unknown"))
-    assert class_to_generate(unknown, "smoke") == "smoke"
+    assert class_to_generate(unknown, "smoke", DEFAULT_TAXONOMY) == "smoke"
     with pytest.raises(CampaignRefused, match="assign a class to it first"):
-        class_to_generate(unknown, None)
+        class_to_generate(unknown, None, DEFAULT_TAXONOMY)
+
+
+@pytest.mark.parametrize(("class_name", "suggested"), [("naked_child_on_bed", None), ("unknown", "on_bed")])
+def test_words_of_a_site_never_become_a_prompt(class_name: str, suggested: str | None) -> None:
+    row = misdetection_row(class_name=class_name)
+    steered = mode(row)
+    assert campaign_candidates([steered], DEFAULT_TAXONOMY.names) == []
+    with pytest.raises(CampaignRefused, match="which this deployment does not have"):
+        class_to_generate(steered, suggested, DEFAULT_TAXONOMY)
+    with pytest.raises(ValueError, match="hazard class 'naked_child_on_bed' is unknown"):
+        order(steered, class_name="naked_child_on_bed")
 
 
 TREE = HazardClass(name="fallen_tree_or_branch_across_the_road_x", severity=4, words=("a fallen tree",))

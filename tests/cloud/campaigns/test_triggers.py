@@ -54,7 +54,8 @@ def fired(
         states={state.mode: state for state in states},
     )
     rule = RULE.model_copy(update=changes)
-    return [firing.modes for firing in decide([rule], modes, evidence, history, now_utc=NOW)]
+    firings = decide([rule], modes, evidence, history, classes=DEFAULT_TAXONOMY.names, now_utc=NOW)
+    return [firing.modes for firing in firings]
 
 
 @pytest.mark.parametrize(

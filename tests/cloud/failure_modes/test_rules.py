@@ -145,7 +145,7 @@ def test_candidates_are_trainable_modes_and_first_those_with_enough_tracks_to_cl
     ]
     ranked = modes(rows, [recall_count(40, 10)])
     assert ranked[0].key.class_name == "fallen_person"
-    assert [mode.key.id for mode in campaign_candidates(ranked)] == [
+    assert [mode.key.id for mode in campaign_candidates(ranked, DEFAULT_TAXONOMY.names)] == [
         "fire.night-clear.missed",
         "fire.night-clear.wrong_class",
         "fallen_person.night-clear.missed",

@@ -7,6 +7,7 @@ import pytest
 
 from messaging.hazard_classes import HazardClass
 from messaging.taxonomy import DEFAULT_TAXONOMY, Condition, Light, SizeBin, Weather, taxonomy_of
+from synth.errors import OrderRefused
 from synth.planning.prompts import VOCABULARY, Medium, prompt_for
 
 
@@ -28,7 +29,6 @@ def _hazard(name: str | None) -> HazardClass | None:
         ("fire", "unknown-snow", {}, r"a photo of (fire|flames), street, snow, \w+ camera"),
         ("fire", "night-unknown", {"size": SizeBin.TINY}, r".*, street at night, far away, \w+ camera"),
         ("pothole", "day-clear", {"medium": Medium.PHOTOGRAPH}, r"a photograph of .*, clear weather"),
-        ("land_slide", "day-clear", {}, r"a photo of land slide, street by day, .*"),
     ],
 )
 def test_tags_appear_in_the_prompt_and_unknown_ones_do_not(
@@ -39,14 +39,21 @@ def test_tags_appear_in_the_prompt_and_unknown_ones_do_not(
 
 
 def test_a_class_is_called_what_its_description_says() -> None:
-    tree = HazardClass(name="fallen_tree", severity=4, words=("a fallen tree", "a broken tree"))
+    blaze = HazardClass(name="blaze", severity=4, words=("a fire", "a street fire"))
     prompts = {
-        prompt_for(tree, Condition.parse("night-rain"), rng=np.random.default_rng(seed)) for seed in range(20)
+        prompt_for(blaze, Condition.parse("night-rain"), rng=np.random.default_rng(seed))
+        for seed in range(20)
     }
     assert {prompt.split(",")[0] for prompt in prompts} == {
-        "a photo of a fallen tree",
-        "a photo of a broken tree",
+        "a photo of a fire",
+        "a photo of a street fire",
     }
+
+
+def test_a_word_that_the_bundled_generator_never_saw_is_refused() -> None:
+    slide = HazardClass(name="land_slide", severity=4, words=("land slide",))
+    with pytest.raises(OrderRefused, match="the words land, slide of hazard class land_slide"):
+        prompt_for(slide, Condition.parse("night-rain"), rng=np.random.default_rng(0))
 
 
 def test_equal_arguments_give_equal_prompts() -> None:

@@ -18,7 +18,7 @@ def test_the_shipped_vocabulary_has_words_for_every_tag_and_they_fit_a_prompt_of
             for size in set(SizeBin) - {SizeBin.UNKNOWN}:
                 for hazard in DEFAULT_TAXONOMY.classes:
                     prompt = vocabulary.prompt(
-                        vocabulary.words(hazard), Condition(light, weather),
+                        hazard, Condition(light, weather),
                         rng=np.random.default_rng(len(hazard.name)), size=size,
                     )  # fmt: skip
                     assert len(prompt.split(", ")) >= 5, prompt
@@ -29,7 +29,8 @@ def test_equal_arguments_give_equal_prompts_and_another_condition_gives_another_
     vocabulary = read_vocabulary()
 
     def prompt(key: str, seed: int = 3) -> str:
-        return vocabulary.prompt(["a fallen tree"], Condition.parse(key), rng=np.random.default_rng(seed))
+        tree = HazardClass(name="fallen_tree", severity=3, words=("a fallen tree",))
+        return vocabulary.prompt(tree, Condition.parse(key), rng=np.random.default_rng(seed))
 
     assert prompt("night-rain") == prompt("night-rain")
     assert "a fallen tree" in prompt("night-rain")
