@@ -10,6 +10,7 @@ import pytest
 from cloud.fleet.intake import Intake, IntakeCounts
 from cloud.fleet.report_checks import MAX_AHEAD_S, EmbeddingSpace, ReportRefused, largest_norm
 from cloud.metrics import CloudMetrics
+from cloud.store.report_store import Received
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import report_subject
@@ -96,7 +97,7 @@ def outcome(folder: Path, report: Report, *, frames: int = 0) -> tuple[IntakeCou
         fps=1.0, inference_p50_ms=1.0, inference_p95_ms=1.0, frame_age_s=1.0, connected=True, light=Light.DAY,
         weather=Weather.RAIN,
     )  # fmt: skip
-    store.put_heartbeat(message(heartbeat(cameras=(camera,))), 100)
+    store.put_heartbeats([Received(message(heartbeat(cameras=(camera,))), 100)])
 
     async def scenario() -> IntakeCounts:
         bus = MemoryBus()
