@@ -20,6 +20,7 @@ from edge.outbox.batching import BatchingDelays
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.accounts import account_path, begin_accounts
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
 from edge.start_checks import broker_link, needed, open_detector, read_trust, weights_folder
@@ -52,6 +53,7 @@ def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Nod
     """
     metrics, new_id = NodeMetrics(), ids_of_a_run()
     watch = CallWatch(lambda digest: _leave_stuck(digest, settings, restart))
+    _begin_accounts(settings)
     policy = SwapPolicy(latency_factor=settings.updates.latency_factor)
     detector = SwappableDetector(lambda data: open_detector(data, settings, watch=watch), policy)
     teacher, teacher_updates = _teacher(settings, watch)
@@ -128,6 +130,12 @@ def _serve_api(listener: socket.socket, node: Node, metrics: NodeMetrics) -> "Ba
     return server
 
 
+def _begin_accounts(settings: NodeSettings) -> None:
+    names = [camera.name for camera in settings.cameras]
+    used = (weights_folder(settings.data, Role.DETECTOR) / "state.json").exists()
+    begin_accounts(settings.data, names, settings.privacy, used=used, now_utc=time.time())
+
+
 def _camera(
     camera: CameraSettings,
     settings: NodeSettings,
@@ -137,8 +145,7 @@ def _camera(
     metrics: NodeMetrics,
     new_id: Callable[[], str],
 ) -> CameraParts:
-    path = settings.data / "privacy" / f"{camera.name}.json"
-    account = PrivacyAccountant(path, settings.privacy, utc=time.time)
+    account = PrivacyAccountant(account_path(settings.data, camera.name), settings.privacy, utc=time.time)
     parts = PipelineParts(
         detector,
         teacher,

@@ -124,6 +124,9 @@ class PrivacySettings(_Section):
     `least_cosine`: a prototype whose expected cosine to the mean without noise would be lower is not
     released. With the defaults and embeddings of width 64 a release needs 90 tracks, and 11 fit the budget
     (decision 0017). `minimum_tracks`: tracks that a release needs whatever its noise, at least 20.
+    `window_days` are days in which the node runs. In one day releases spend at most `part_per_day` of the
+    budget's mu squared, and those of classes that the window has a release of at most `repeats_per_day`; a
+    first release in a day is always in time.
     """
 
     minimum_tracks: int = Field(default=20, ge=20)
@@ -132,6 +135,8 @@ class PrivacySettings(_Section):
     epsilon_per_camera: float = Field(default=8.0, gt=0.0, le=60.0)
     window_days: int = Field(default=30, ge=1)
     delta: float = Field(default=1e-5, gt=0.0, lt=0.01)
+    part_per_day: float = Field(default=0.67, gt=0.0, le=1.0)
+    repeats_per_day: float = Field(default=0.1, gt=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _a_release_fits_the_budget(self) -> Self:

@@ -19,7 +19,7 @@ from edge.camera.live_feed import CameraFeed
 from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import open_source
 from edge.errors import BundleRefused, SourceError
-from edge.privacy.accountant import Account
+from edge.privacy.accounts import account_file, account_path
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
 from edge.updates.incoming_orders import read_checked
@@ -259,7 +259,6 @@ def _first_frame(camera: CameraSettings) -> str:
 
 def _state(settings: NodeSettings, camera: CameraSettings) -> str:
     """Whether the files that the node keeps for this camera can be read back."""
-    remedy = "its budget counts as spent; restore it from a backup, or remove it after the window has passed"
-    account = StateFile(settings.data / "privacy" / f"{camera.name}.json", Account, remedy=remedy).read()
+    account = account_file(account_path(settings.data, camera.name)).read()
     StateFile(settings.data / "hazards" / f"{camera.name}.json", _HAZARDS).read()
     return f"{len(account.spendings) if account else 0} releases in the privacy account"

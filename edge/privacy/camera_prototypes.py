@@ -8,8 +8,9 @@ sums that are large enough. Not thread-safe.
 from collections.abc import Hashable, Mapping
 
 from edge.errors import BudgetSpent
-from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.privacy.accountant import PrivacyAccountant
 from edge.privacy.appearances import Appearances, Contribution
+from edge.privacy.release import release_prototype
 from edge.settings import CameraSettings
 from edge.vision.detections import Floats
 from edge.vision.prototypes import PrototypeBook

@@ -24,8 +24,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.privacy.accountant import PrivacyAccountant, release_prototype
+from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.accounts import Account, account_file
 from edge.privacy.appearances import Appearances, Contribution
+from edge.privacy.release import release_prototype
 from edge.settings import PrivacySettings
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackState
 from edge.vision.detections import Floats
@@ -67,6 +69,7 @@ class Tracks:
     def released(self, settings: PrivacySettings, folder: Path, rng: np.random.Generator) -> ClassPrototype:
         """One release from a new account, of as many tracks as it needs, chosen at random."""
         path = folder / f"{rng.integers(2**62)}.json"
+        account_file(path).write(Account())
         accountant = PrivacyAccountant(path, settings, utc=time.time)
         book = PrototypeBook(self.clip_norm, self.embeddings.shape[1])
         chosen = rng.choice(len(self.embeddings), accountant.tracks_needed(book.width), replace=False)

@@ -13,6 +13,7 @@ from edge.evidence.sampling import SEGMENT_FRAMES
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.accounts import Account, account_file
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
@@ -66,6 +67,7 @@ def _pipeline(
     detector: FakeDetector | SwappableDetector,
     teacher: FakeDetector | None = None,
 ) -> CameraPipeline:
+    account_file(tmp_path / "bridge.json").write(Account())
     accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
     parts = PipelineParts(
         in_service(detector) if isinstance(detector, FakeDetector) else detector,

@@ -12,6 +12,7 @@ from edge.camera.health import CameraMetrics
 from edge.metrics import NodeMetrics
 from edge.pipeline import CameraPipeline, PipelineParts
 from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.accounts import Account, account_file
 from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
@@ -67,6 +68,7 @@ class Street:
         own, teacher = (SwappableDetector(load_fake, SwapPolicy(latency_factor=2.5)) for _ in range(2))
         own.serve(self.own)
         teacher.serve(self.teacher)
+        account_file(folder / "cam.json").write(Account())
         parts = PipelineParts(
             own,
             teacher,
@@ -108,7 +110,7 @@ def test_one_object_in_all_evidence_kinds_is_never_released_however_long_it_is_s
     tmp_path: Path, stills: bool
 ) -> None:
     street = Street(tmp_path, stills=stills)
-    for again in range(15):
+    for again in range(6):
         for seen in appearance():
             street.show(*seen)
         if again % 2 == 0:
@@ -124,7 +126,7 @@ def test_one_object_in_all_evidence_kinds_is_never_released_however_long_it_is_s
 
 def test_a_standing_object_on_stills_an_hour_apart_is_never_released(tmp_path: Path) -> None:
     street = Street(tmp_path, stills=True)
-    for hour in range(100):
+    for hour in range(30):
         street.show(at(0.9, moved=hour % 3), at(0.9), at(0.9), after_s=3600.0)
     street.empty_for(HOLD_S)
     assert street.counted() == 1
