@@ -16,5 +16,6 @@ digests = {read_weights(path).digest for path in (STARTING_WEIGHTS, REFERENCE_WE
 assert len(digests) == 2, "the starting detector and the reference detector are the same"
 open_database(sqlite_url(Path("shipped.sqlite"))).close()
 generator = DiffusionGenerator.from_folder(BUNDLED_FOLDER)
-assert generator.takes_prototypes, "the generator's prototype projection is missing"
+space = read_weights(STARTING_WEIGHTS).embedding_digest
+assert generator.prototype_space == space, "the generator cannot use the starting detector's prototypes"
 sys.stdout.write(f"loaded: both detectors, the migrations, the generator ({generator.patch_px} px)\n")

@@ -132,10 +132,14 @@ class ImageStages:
         """Verify the sets, store every image with provenance or reason; too few end the campaign."""
         sets: list[VerifiedSet] = []
         images: list[SyntheticImage] = []
+        orders = {planned.mode: planned.order for planned in work.output(PlanOutput).orders}
+        unsteered: list[str] = []
         for generated in work.output(SynthesiseOutput).sets:
             work.check()
             labelled = LabelledSet.open(self.data / generated.folder)
             images += self._image_rows(work, generated.mode, labelled)
+            if orders[generated.mode].prototype is not None and not _steered(labelled):
+                unsteered.append(generated.mode)
             sets.append(
                 VerifiedSet(
                     mode=generated.mode,
@@ -151,7 +155,7 @@ class ImageStages:
         if kept < MIN_KEPT_FRACTION * asked:
             stop = f"only {kept} of {asked} images passed the filters; check the reasons and the generator"
         metrics = {"asked": asked, "kept": kept, "refused": len(images) - kept}
-        return StageResult(FilterOutput(sets=tuple(sets)), metrics, stop)
+        return StageResult(FilterOutput(sets=tuple(sets)), metrics, stop, _unsteered_note(unsteered))
 
     def _image_rows(self, work: StageWork, mode: str, labelled: LabelledSet) -> list[SyntheticImage]:
         rows = []
@@ -218,6 +222,21 @@ def generator_arguments(
     if synthesis.prompts is not None:
         arguments += ["--prompts", str(synthesis.prompts.absolute())]
     return arguments
+
+
+def _steered(labelled: LabelledSet) -> bool:
+    """Whether a prototype conditioned the generator; true for a set without images."""
+    hazards = [hazard for image in labelled.provenance() for hazard in image.hazards]
+    return not hazards or any(hazard.prototype_conditioned for hazard in hazards)
+
+
+def _unsteered_note(modes: Sequence[str]) -> str:
+    if not modes:
+        return ""
+    return (
+        f"the generator was not steered by the prototypes of {', '.join(modes)}: it takes none, or those of "
+        "another embedding space than the detector's; they only ranked and filtered the images"
+    )
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,13 @@ class StageResult:
     """What a stage returns: `output` for the later stages, `metrics` (plain JSON values) for people.
 
     With `stop`, the campaign ends here as rejected, for the reason given (e.g. a candidate that is worse).
+    `note` is what else people should know; it is shown with the stage unless it stops.
     """
 
     output: StageOutput | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     stop: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ class Campaigns:
             stage,
             digest,
             state=StageState.DONE if result.stop is None else StageState.STOPPED,
-            note=result.stop or "",
+            note=result.stop or result.note,
             output=output,
             metrics=result.metrics,
         )

@@ -41,10 +41,10 @@ from cloud.model_import.class_choice import ClassChoice, choose_classes
 from cloud.model_import.parity import Parity, compare, refuse_difference
 from cloud.training.calibration import FEWEST_TRUTHS, choose_thresholds
 from edge.vision.onnx_detector import OnnxDetector
+from messaging.releases import MAX_EMBEDDING
 from messaging.taxonomy import Taxonomy
 
-# Not 64: the bundled generator would take prototypes of another space for those that it was trained with.
-EMBEDDING_WIDTH = 48
+EMBEDDING_WIDTH = MAX_EMBEDDING  # what a generator that is trained with its prototypes takes
 FEWEST_BOXES = 2 * EMBEDDING_WIDTH
 MOST_IMAGES = 1000
 FIRST_THRESHOLD = 0.25

@@ -107,6 +107,10 @@ class Generator(Protocol):
         """Whether it knows only the prompts of `synth.planning.prompts`."""
 
     @property
+    def prototype_space(self) -> str | None:
+        """`embedding_digest` of the prototypes that it can be conditioned on; None if it takes none."""
+
+    @property
     def card(self) -> GeneratorCard:
         """The model behind it."""
 

@@ -16,7 +16,7 @@ from messaging.taxonomy import SizeBin
 from synth.errors import SynthesisStopped
 from synth.generation.compositing import Pasting, apply_camera, cut, paste
 from synth.generation.difference import DIFFERENCE_RULES, DifferenceLabel, feathered, is_empty, read_label
-from synth.generation.generator import PROTOTYPE_WIDTH, Generator, InpaintedPatch, PatchRequest
+from synth.generation.generator import Generator, InpaintedPatch, PatchRequest
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.order import SynthesisOrder
 from synth.planning.backgrounds import Background
@@ -171,9 +171,9 @@ class Inpainter:
         return self.vocabulary.prompt(hazard, condition, rng=rng, size=size)
 
     def _prototype_vector(self) -> Floats | None:
-        """The prototype (64,) for the generator; None when it has another width."""
+        """The prototype (64,) for the generator; None when it was trained with those of another space."""
         wanted = self.order.prototype
-        if wanted is None or len(wanted.vector) != PROTOTYPE_WIDTH:
+        if wanted is None or wanted.embedding_digest != self.generator.prototype_space:
             return None
         return np.asarray(wanted.vector, np.float32)
 

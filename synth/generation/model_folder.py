@@ -21,7 +21,7 @@ from messaging.errors import FileFault
 from messaging.runtime.binary_files import refuse_placeholder
 from messaging.runtime.text_files import read_bytes
 from synth.errors import GeneratorUnavailable
-from synth.generation.model_format import INPUT_FORMAT_FILE, SAMPLING_FILE
+from synth.generation.model_format import INPUT_FORMAT_FILE, PROTOTYPE_SPACE_FILE, SAMPLING_FILE
 from synth.generation.model_parts import (
     INDEX_FILE,
     PARTS,
@@ -35,7 +35,7 @@ from synth.generation.model_parts import (
 logger = logging.getLogger(__name__)
 
 PROTOTYPE_FILE = "prototype_projection.safetensors"
-OPTIONAL_FILES = (PROTOTYPE_FILE, INPUT_FORMAT_FILE, SAMPLING_FILE)
+OPTIONAL_FILES = (PROTOTYPE_FILE, PROTOTYPE_SPACE_FILE, INPUT_FORMAT_FILE, SAMPLING_FILE)
 REMEDY = "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", "adapter_config.json")

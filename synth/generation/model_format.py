@@ -1,22 +1,27 @@
-"""What a model folder states about itself besides its weights: `input_format.json` and `sampling.json`.
+"""What a model folder states about itself besides its weights, in small JSON files.
 
 `input_format.json` states whether the model takes the whole background or one with the masked part removed,
 whether dark patches are brightened first (`synth.generation.exposure`), and whether its prompts are those of
-`synth.planning.prompts` alone. `sampling.json` states the sampling that it was tuned for. A folder without
+`synth.planning.prompts` alone. `sampling.json` states the sampling that it was tuned for.
+`prototype_space.json` names the embedding space of the prototypes that it was trained with. A folder without
 them is an ordinary Stable Diffusion inpainting model. No library of models is imported here.
 """
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from messaging.errors import ConfigurationError, FileFault
+from messaging.fields import DIGEST_PATTERN
 from messaging.runtime.text_files import read_json
 from synth.errors import GeneratorUnavailable
 from synth.order import Sampling
 
 INPUT_FORMAT_FILE = "input_format.json"
 SAMPLING_FILE = "sampling.json"
+PROTOTYPE_SPACE_FILE = "prototype_space.json"
 STEPS, GUIDANCE = 30, 7.5
 _CHOICES = {
     "background": ("removed", "shown"),
@@ -28,6 +33,7 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "guidance": ((int, float), 1.0, 50.0),
     "batch": ((int,), 1, 256),
 }
+_SPACE_KEY = "embedding_digest"
 _SMALL_PX = 128
 _SMALL_BATCH, _BATCH_ON_CPU, _BATCH = 16, 1, 4
 
@@ -108,6 +114,22 @@ class SamplingUsed:
             sampler=wanted.sampler,
             negative_prompt=wanted.negative_prompt,
         )
+
+
+def prototype_space_of(path: Path) -> str | None:
+    """The `embedding_digest` of the prototypes that a model was trained with; None without such a file.
+
+    Raises `GeneratorUnavailable`.
+    """
+    digest = _fields(path, (_SPACE_KEY,)).get(_SPACE_KEY)
+    if digest is not None and not (isinstance(digest, str) and re.fullmatch(DIGEST_PATTERN, digest)):
+        raise GeneratorUnavailable(f"{path}: {_SPACE_KEY} is 64 hexadecimal digits; got {digest!r:.80}")
+    return digest
+
+
+def prototype_space_json(digest: str) -> str:
+    """The content of `prototype_space.json` for the embedding space with this `embedding_digest`."""
+    return json.dumps({_SPACE_KEY: digest}) + "\n"
 
 
 def _fields(path: Path, known: tuple[str, ...]) -> dict[str, Any]:

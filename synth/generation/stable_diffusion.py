@@ -1,7 +1,8 @@
 """The generator on diffusers: any Stable Diffusion inpainting pipeline, from a folder, a file or a hub.
 
 `synth.generation.pipeline_loader` opens the pipeline. A model folder with `prototype_projection.safetensors`
-takes a prototype as one more token of its prompt embeddings; other pipelines ignore prototypes.
+takes a prototype as one more token of its prompt embeddings, if it is of the embedding space that
+`prototype_space.json` names; other pipelines ignore prototypes.
 `input_format.json` in the folder states whether the model takes the whole background or one with the masked
 part removed, and whether dark patches are brightened first (`synth.generation.exposure`). RGB stays inside
 this module.
@@ -36,10 +37,12 @@ from synth.generation.lora import combined_digest, inspect_lora
 from synth.generation.model_folder import BUNDLED_FOLDER, licence_of, name_of
 from synth.generation.model_format import (
     INPUT_FORMAT_FILE,
+    PROTOTYPE_SPACE_FILE,
     SAMPLING_FILE,
     USUAL_FORMAT,
     InputFormat,
     SamplingUsed,
+    prototype_space_of,
 )
 from synth.generation.options import DEFAULT_OPTIONS, GeneratorOptions
 from synth.generation.pipeline_loader import (
@@ -73,6 +76,7 @@ class DiffusionGenerator:
         *,
         sampling: SamplingUsed,
         prototype_weights: dict[str, torch.Tensor] | None = None,
+        prototype_space: str | None = None,
         input_format: InputFormat = USUAL_FORMAT,
     ) -> None:
         pipeline.set_progress_bar_config(disable=True)
@@ -82,6 +86,7 @@ class DiffusionGenerator:
         self._sampling = sampling
         self._batch = sampling.batch
         self._prototype_weights = prototype_weights
+        self._prototype_space = prototype_space
         self._input_format = input_format
 
     @classmethod
@@ -129,6 +134,7 @@ class DiffusionGenerator:
         if dtype != torch.float32:
             model = inspect_model(origin, half=True)
         input_format = InputFormat.of_file(origin / INPUT_FORMAT_FILE)
+        space = prototype_space_of(origin / PROTOTYPE_SPACE_FILE)
         own = SamplingUsed.of_file(origin / SAMPLING_FILE, patch_px=model.patch_px, on_cpu=on_cpu)
         sampling = own.changed(wanted, options.batch)
         if isinstance(model, SingleFile):
@@ -153,6 +159,7 @@ class DiffusionGenerator:
             where,
             sampling=sampling,
             prototype_weights=projection,
+            prototype_space=space,
             input_format=input_format,
         )
 
@@ -178,6 +185,7 @@ class DiffusionGenerator:
 
     def description(self) -> dict[str, str]:
         """What its card states besides name, licence and digest: size, device, sampling."""
+        space = self.prototype_space
         networks = (self._pipeline.unet, self._pipeline.vae, self._pipeline.text_encoder)
         parameters = sum(tensor.numel() for network in networks for tensor in network.parameters())
         return {
@@ -189,7 +197,7 @@ class DiffusionGenerator:
             "guidance": f"{self._sampling.guidance:g}",
             "negative prompt": self._sampling.negative_prompt,
             "prompts": "closed vocabulary" if self.closed_vocabulary else "free text",
-            "prototypes": "used" if self.takes_prototypes else "ignored",
+            "prototypes": f"of embedding {space[:12]}" if space else "ignored",
         }
 
     @property
@@ -197,9 +205,9 @@ class DiffusionGenerator:
         return self._sampling.sampler or type(self._pipeline.scheduler).__name__
 
     @property
-    def takes_prototypes(self) -> bool:
-        """Whether a prototype changes its output."""
-        return self._prototype_weights is not None
+    def prototype_space(self) -> str | None:
+        """`embedding_digest` of the prototypes that it takes; without a stated one it takes none."""
+        return self._prototype_space if self._prototype_weights is not None else None
 
     def inpaint(self, requests: Sequence[PatchRequest]) -> list[InpaintedPatch]:
         """One inpainted patch per request, in order; see `synth.generation.generator.Generator`."""
@@ -375,7 +383,7 @@ class DiffusionGenerator:
             guidance=guidance,
             negative_prompt=self._sampling.negative_prompt if guidance > 1 else "",
             device=str(self._where),
-            prototype=request.prototype is not None and self.takes_prototypes,
+            prototype=request.prototype is not None and self._prototype_weights is not None,
         )
 
 

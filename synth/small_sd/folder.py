@@ -1,7 +1,8 @@
 """Write trained parts as a standard pipeline folder in half precision, completely or not at all.
 
 The folder opens with `StableDiffusionInpaintPipeline.from_pretrained(folder, safety_checker=None)`; it also
-has `prototype_projection.safetensors`, `input_format.json` and `sampling.json`, which other programs ignore.
+has `prototype_projection.safetensors`, `prototype_space.json` (if it was trained with prototypes),
+`input_format.json` and `sampling.json`, which other programs ignore.
 """
 
 import copy
@@ -16,7 +17,12 @@ from transformers import CLIPTokenizer
 
 from messaging.errors import ConfigurationError
 from synth.generation.model_folder import OPTIONAL_FILES, PROTOTYPE_FILE
-from synth.generation.model_format import INPUT_FORMAT_FILE, SAMPLING_FILE
+from synth.generation.model_format import (
+    INPUT_FORMAT_FILE,
+    PROTOTYPE_SPACE_FILE,
+    SAMPLING_FILE,
+    prototype_space_json,
+)
 from synth.generation.model_parts import INDEX_FILE, PARTS
 from synth.small_sd.denoiser import DenoiserParts
 
@@ -42,10 +48,17 @@ def refuse_foreign_folder(folder: Path) -> None:
 
 
 def write_folder(
-    folder: Path, *, vae: AutoencoderKL, parts: DenoiserParts, tokens: CLIPTokenizer, noising: DDIMScheduler
+    folder: Path,
+    *,
+    vae: AutoencoderKL,
+    parts: DenoiserParts,
+    tokens: CLIPTokenizer,
+    noising: DDIMScheduler,
+    prototype_space: str | None,
 ) -> None:
     """Write the pipeline beside `folder`, then replace `folder` by it; README and images there are kept.
 
+    `prototype_space` is the `embedding_digest` of the prototypes that it was trained with, if any.
     Raises `ConfigurationError` when `folder` holds something else than a model.
     """
     refuse_foreign_folder(folder)
@@ -67,6 +80,8 @@ def write_folder(
     tokens.backend_tokenizer.model.save(str(fresh / "tokenizer"))
     token = {name: value.detach().half().contiguous() for name, value in parts.token.state_dict().items()}
     save_file(token, fresh / PROTOTYPE_FILE)
+    if prototype_space is not None:
+        (fresh / PROTOTYPE_SPACE_FILE).write_text(prototype_space_json(prototype_space))
     (fresh / INPUT_FORMAT_FILE).write_text(json.dumps(_INPUT_FORMAT) + "\n")
     (fresh / SAMPLING_FILE).write_text(json.dumps(_SAMPLING) + "\n")
     for kept in (path for suffix in _KEPT for path in folder.glob(f"*{suffix}")):

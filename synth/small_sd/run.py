@@ -17,6 +17,11 @@ from diffusers import AutoencoderKL
 
 from edge.vision.onnx_detector import OnnxDetector
 from synth.generation.exposure import exposures_of
+from synth.generation.model_format import (
+    PROTOTYPE_SPACE_FILE,
+    prototype_space_json,
+    prototype_space_of,
+)
 from synth.small_sd.autoencoder import as_tensor, lifted, train_decoder
 from synth.small_sd.crops import CropSet
 from synth.small_sd.denoiser import DenoiserParts, DenoiserProgress, Samples, encode, train_denoiser
@@ -84,7 +89,10 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
 
     def checkpoint(now: DenoiserProgress) -> None:
         now.save(state)
-        write_folder(plan.out, vae=vae, parts=now.averaged(), tokens=tokens, noising=noising)
+        write_folder(
+            plan.out, vae=vae, parts=now.averaged(), tokens=tokens, noising=noising,
+            prototype_space=prototype_space_of(plan.work / PROTOTYPE_SPACE_FILE),
+        )  # fmt: skip
         logger.info("checkpoint at unet step %d after %.0f s in %s", now.steps, now.spent_s, plan.out)
 
     train_denoiser(
@@ -94,7 +102,8 @@ def train(plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
 
 
 def _crops(plan: Plan) -> CropSet:
-    path = plan.work / "crops.npz"
+    """The crops; the embedding space of their prototypes is written into a file beside them."""
+    path, space = plan.work / "crops.npz", plan.work / PROTOTYPE_SPACE_FILE
     if path.exists():
         return CropSet.load(path)
     frames = plan.work / "frames"
@@ -104,6 +113,9 @@ def _crops(plan: Plan) -> CropSet:
     if plan.photographs:
         parts.append(photographed_crops(plan.photographs, detector, plan.seed))
     crops = CropSet.join(parts)
+    space.unlink(missing_ok=True)
+    if detector:
+        space.write_text(prototype_space_json(detector.description.embedding_digest))
     crops.save(path)
     return crops
 

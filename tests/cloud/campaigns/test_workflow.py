@@ -156,6 +156,17 @@ def test_a_candidate_that_is_not_good_enough_ends_the_campaign_as_rejected(runne
     assert stages.seen == EVERY_STAGE[: EVERY_STAGE.index("trial") + 1]
 
 
+def test_the_note_of_a_stage_that_is_done_stays_with_it(runner: CampaignRunner) -> None:
+    def noted(work: StageWork) -> StageResult:
+        return replace(quick(work), note="not steered")
+
+    with runner.launched(ScriptedStages(filter=noted)) as campaigns:
+        ended = runner.wait_until_ended(campaigns.start(PLAN, started_by="test").id)
+    notes = {str(stage.stage): stage.note for stage in runner.store.stages(ended.id)}
+    assert ended.state is CampaignState.DONE
+    assert notes == dict.fromkeys(EVERY_STAGE, "") | {"filter": "not steered"}
+
+
 def test_a_campaign_that_waits_for_approval_starts_when_it_is_approved(runner: CampaignRunner) -> None:
     with runner.launched(ScriptedStages()) as campaigns:
         campaign = campaigns.start(PLAN, started_by="rule:night", needs_approval=True)

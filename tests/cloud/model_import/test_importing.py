@@ -18,10 +18,13 @@ from cloud.errors import DataRefused, NotKnown, WeightsRefused
 from cloud.model_import import importing
 from cloud.model_import.importing import ImportedModel, ImportRequest, ModelImport
 from cloud.model_import.parity import compare
+from cloud.starting_detector import STARTING_WEIGHTS
 from cloud.starting_detector.scenes import SceneSet, draw_folder
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from synth.generation.generator import PROTOTYPE_WIDTH
+from synth.generation.model_folder import BUNDLED_FOLDER
+from synth.generation.model_format import PROTOTYPE_SPACE_FILE, prototype_space_of
 from synth.street import DRAWN_CONDITIONS, WorldName
 from tests.support.cloud.checkpoints import random_network, random_weights, save_checkpoint
 from tests.support.edge.tiny_bundles import tiny_bundle
@@ -82,9 +85,15 @@ def test_a_checkpoint_becomes_a_bundle_that_detects_what_ultralytics_detects(
     assert models.bundle(found.digest).read_bytes() == bundle_bytes(kept)
 
 
-def test_no_fitted_embedding_is_taken_for_that_of_the_bundled_generator() -> None:
-    """A generator takes every prototype of its width; the space of an imported detector is another one."""
-    assert importing.EMBEDDING_WIDTH < PROTOTYPE_WIDTH
+def test_the_bundled_generator_takes_prototypes_of_the_starting_detector_but_not_of_an_import(
+    tmp_path: Path, datasets: DatasetRegister, models: ModelFiles
+) -> None:
+    """Both spaces have 64 numbers; only the digest tells them apart."""
+    own = prototype_space_of(BUNDLED_FOLDER / PROTOTYPE_SPACE_FILE)
+    assert own == read_weights(STARTING_WEIGHTS).embedding_digest
+    found = imported(save_checkpoint(tmp_path / "best.pt", random_network("yolov8n")), datasets, models)
+    assert found.bundle.description.embedding_width == PROTOTYPE_WIDTH
+    assert found.bundle.description.embedding_digest != own
 
 
 def test_embeddings_separate_classes_and_have_a_median_length_of_1(

@@ -50,6 +50,10 @@ class FakeGenerator:
         return True
 
     @property
+    def prototype_space(self) -> str | None:
+        return None
+
+    @property
     def card(self) -> GeneratorCard:
         return self._card
 

@@ -306,6 +306,11 @@ DAMAGED: tuple[Trouble, ...] = (
         lambda f: put(f, "input_format.json", '{"exposure": 3}'),
         "exposure is as taken",
     ),
+    Trouble(
+        "a prototype space that is no digest",
+        lambda f: put(f, "prototype_space.json", '{"embedding_digest": "8487858b"}'),
+        "prototype_space.json: embedding_digest is 64 hexadecimal digits; got '8487858b'",
+    ),
     Trouble("a list as input format", lambda f: put(f, "input_format.json", "[]"), "may have the keys"),
     Trouble("a link to nothing", lambda f: link(f, UNET, "gone"), "cannot be read"),
     Trouble(

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from synth.errors import SynthesisStopped
-from synth.generation.generator import InpaintedPatch, PatchRequest
+from synth.generation.generator import PROTOTYPE_WIDTH, InpaintedPatch, PatchRequest
+from synth.generation.inpainting import Inpainter
+from synth.order import PrototypeToMatch
+from synth.planning.vocabulary import read_vocabulary
 from tests.support.synth.fakes import COLOURS, FakeGenerator
 from tests.support.synth.orders import order
 from tests.support.synth.scenes import inpainted, inpainter, planned, prototype
@@ -93,6 +96,28 @@ def test_of_several_variants_the_one_nearest_to_the_prototype_is_used() -> None:
     (done,) = maker.inpaint([scene])
     assert {place.hazard.provenance.seed // 2**31 for place in done.places} == {2}
     assert generator.patches_generated == maker.cost(scene[0]) == 4 * len(scene[0].places)
+
+
+@pytest.mark.parametrize(("space", "steered"), [("a" * 64, True), ("b" * 64, False), (None, False)])
+def test_a_prototype_of_another_embedding_space_with_the_same_width_does_not_steer(
+    space: str | None, steered: bool
+) -> None:
+    class OfSpace(RecordingGenerator):
+        @property
+        def prototype_space(self) -> str | None:
+            return space
+
+    vector = tuple(np.linspace(-1, 1, PROTOTYPE_WIDTH).tolist())
+    wanted = order(prototype=PrototypeToMatch(vector=vector, embedding_digest="a" * 64))
+    generator = OfSpace()
+    Inpainter(wanted, generator, read_vocabulary(), None, lambda: False).inpaint([planned(wanted)])
+    hazards, empties = generator.batches
+    given = [request.prototype for request in hazards]
+    assert all(request.prototype is None for request in empties)
+    if steered:
+        assert all(one is not None and np.allclose(one, vector) for one in given)
+    else:
+        assert all(one is None for one in given)
 
 
 def test_requests_of_several_scenes_are_batched_together() -> None:

@@ -18,7 +18,7 @@ from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation.generator import PROTOTYPE_WIDTH, PatchRequest
 from synth.generation.model_folder import BUNDLED_FOLDER, PROTOTYPE_FILE
-from synth.generation.model_format import SamplingUsed
+from synth.generation.model_format import PROTOTYPE_SPACE_FILE, SamplingUsed
 from synth.generation.options import GeneratorOptions
 from synth.generation.placement import place, weights_type
 from synth.generation.stable_diffusion import DiffusionGenerator
@@ -35,12 +35,14 @@ from synth.small_sd.models import (
     tokenizer,
 )
 from synth.torch_device import Machine, TorchDevice
+from tests.support.trouble.generator_folders import linked_copy
 
 SIDE = 32
 TINY = Sizes(
     patch_px=SIDE, vae_channels=(8, 8, 8), vae_groups=4, unet_channels=(16, 16, 16), unet_groups=4,
     heads=2, text_width=16, text_layers=1,
 )  # fmt: skip
+SPACE = "a" * 64
 SAMPLING = Sampling(steps=2, guidance=3.0)
 OPTIONS = GeneratorOptions(batch=2)
 
@@ -54,7 +56,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = DenoiserParts(denoiser(TINY), text_encoder(TINY, tokens), token)
     torch.nn.init.normal_(parts.unet.conv_out.weight, std=0.3)
     path = tmp_path_factory.mktemp("pipelines") / "tiny"
-    write_folder(path, vae=autoencoder(TINY), parts=parts, tokens=tokens, noising=scheduler())
+    write_folder(
+        path, vae=autoencoder(TINY), parts=parts, tokens=tokens, noising=scheduler(), prototype_space=SPACE
+    )
     (path / "README.md").write_text("---\nlicense: agpl-3.0-or-later\n---\n")
     return path
 
@@ -178,9 +182,19 @@ def test_a_pipeline_without_projection_ignores_prototypes(folder: Path, tmp_path
         whole._pipeline, whole.card, whole._where, sampling=SamplingUsed(steps=2, batch=2)
     )
     with_one, without = plain.inpaint([_request(prototype=3), _request()])
-    assert not plain.takes_prototypes
+    assert (whole.prototype_space, plain.prototype_space) == (SPACE, None)
     assert _difference(with_one.image, without.image) <= 1
     assert not with_one.provenance.prototype
+
+
+def test_a_model_that_does_not_state_the_space_of_its_prototypes_takes_none(
+    folder: Path, tmp_path: Path
+) -> None:
+    copy = linked_copy(folder, tmp_path / "copy")
+    (copy / PROTOTYPE_SPACE_FILE).unlink()
+    unstated = DiffusionGenerator.from_folder(copy)
+    assert unstated.prototype_space is None
+    assert unstated.description()["prototypes"] == "ignored"
 
 
 def test_reconstruction_needs_no_randomness(generator: DiffusionGenerator) -> None:

@@ -195,6 +195,7 @@ def test_a_training_writes_a_pipeline_and_continues_where_it_stopped(crops: Crop
     work, out = tmp_path / "work", tmp_path / "out"
     work.mkdir()
     crops.save(work / "crops.npz")
+    (work / "prototype_space.json").write_text(json.dumps({"embedding_digest": "b" * 64}))
     out.mkdir()
     (out / "README.md").write_text("---\nlicense: agpl-3.0-or-later\n---\n")
     for steps in (2, 4):
@@ -205,6 +206,6 @@ def test_a_training_writes_a_pipeline_and_continues_where_it_stopped(crops: Crop
         state = torch.load(work / "unet.pt", weights_only=True)
         assert state["steps"] == steps
     generator = DiffusionGenerator.from_folder(out)
-    assert (generator.patch_px, generator.takes_prototypes) == (64, True)
+    assert (generator.patch_px, generator.prototype_space) == (64, "b" * 64)
     assert generator.card.licence == "agpl-3.0-or-later"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "work"]
