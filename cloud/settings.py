@@ -208,7 +208,10 @@ class PromotionSettings(_Section):
 
 
 class RolloutSettings(_Section):
-    """Phases canary, partial, all, each held for `hold_s`; more than `stop_fraction` failures halt it."""
+    """Phases canary, partial, all, each held for `hold_s`; more than `stop_fraction` failures halt it.
+
+    Sites compare a new model with the one before for `updates.guard.for_s`; a shorter hold ends before that.
+    """
 
     canary_sites: int = Field(default=1, ge=1)
     partial_fraction: UnitFloat = 0.5

@@ -28,6 +28,7 @@ from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
+from edge.updates.service_guard import GuardPolicy
 from edge.updates.weights_store import WeightsStore, note_stuck
 from edge.vision.time_limits import CallWatch
 from messaging.bus import Bus
@@ -65,6 +66,7 @@ def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Nod
         _store(settings, Role.DETECTOR),
         detector,
         policy=TrialPolicy(settings.updates.trial_s, settings.updates.trial_frames),
+        guard=GuardPolicy(**settings.updates.guard.model_dump()),
         teacher=taught_by,
     )
     outbox = Outbox(

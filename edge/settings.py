@@ -164,6 +164,22 @@ class ReportSettings(_Section):
     shadow_s: float = Field(default=30.0, gt=0.0)
 
 
+class GuardSettings(_Section):
+    """When a model that was put in service is worse than the one before, which then is put back.
+
+    For `for_s` seconds after the swap (0: never) both process the same frames, within `teacher.cpu_share`.
+    `latency_factor`: largest ratio of median latencies. `recall_drop`: largest drop of recall on the
+    teacher's tracks, as a fraction of them. `alarm_ratio`: largest ratio of boxes that the teacher does not
+    confirm; `alarms_per_frame` of them are never too many.
+    """
+
+    for_s: float = Field(default=1800.0, ge=0.0)
+    latency_factor: float = Field(default=4.0, gt=1.0)
+    recall_drop: float = Field(default=0.1, gt=0.0, le=1.0)
+    alarm_ratio: float = Field(default=5.0, gt=1.0)
+    alarms_per_frame: float = Field(default=1.0, gt=0.0)
+
+
 class UpdateSettings(_Section):
     """How often the mirror is read, how long a new model is on probation, and how long a model may take.
 
@@ -179,6 +195,7 @@ class UpdateSettings(_Section):
     latency_factor: float = Field(default=2.5, gt=1.0)
     inference_limit_s: float = Field(default=10.0, gt=0.0)
     load_limit_s: float = Field(default=60.0, gt=0.0)
+    guard: GuardSettings = GuardSettings()
 
 
 class NodeSettings(_Section):

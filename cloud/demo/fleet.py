@@ -78,7 +78,7 @@ class SiteProcesses:
                     "shadow_s": 10.0,
                     "evidence_s": 10.0,
                 },
-                "updates": {"trial_s": 5.0, "latency_factor": 10.0},
+                "updates": {"trial_s": 5.0, "latency_factor": 10.0, "guard": {"for_s": 60.0}},
                 "cameras": [dict(camera) for camera in files.cameras],
             },
         )

@@ -32,6 +32,8 @@ class RolloutPhase(StrEnum):
 
 GROUPS = (RolloutPhase.CANARY, RolloutPhase.PARTIAL, RolloutPhase.ALL)
 FINAL = (RolloutPhase.DONE, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED)
+BAD_OUTCOMES = (SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK)
+"""A site does not try the same order again after one of these, in whatever order its receipts arrive."""
 
 
 class SiteState(StrEnum):
@@ -250,7 +252,8 @@ def _site_after(
     if progress.site in fleet.revoked or progress.state is SiteState.REVOKED:
         return replace(progress, state=SiteState.REVOKED, reason="")
     back = progress.state in (SiteState.ORDERED_BACK, SiteState.ROLLED_BACK)
-    for receipt in fleet.receipts.get(progress.site, ()):
+    receipts = fleet.receipts.get(progress.site, ())
+    for receipt in sorted(receipts, key=lambda receipt: receipt.outcome in BAD_OUTCOMES):
         if receipt.sequence == progress.sequence and progress.sequence:
             progress = _apply_receipt(progress, receipt, _good_outcomes(state, back), back)
     if progress.state in (SiteState.ORDERED, SiteState.RUNNING) and _without_heartbeat(
@@ -276,7 +279,7 @@ def _apply_receipt(
 ) -> SiteProgress:
     if receipt.outcome in good:
         return replace(progress, state=SiteState.ROLLED_BACK if back else SiteState.RUNNING, reason="")
-    if receipt.outcome in (SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK):
+    if receipt.outcome in BAD_OUTCOMES:
         return replace(progress, state=SiteState.FAILED, reason=str(receipt.reason))
     return progress
 

@@ -118,6 +118,12 @@ class SwappableDetector:
         return None if since is None else self._clock() - since
 
     @property
+    def fallback(self) -> Detector | None:
+        """The model that passed probation before the one that is on probation."""
+        fallback = self._fallback
+        return None if fallback is None else fallback.detector
+
+    @property
     def good_frames(self) -> int:
         """Frames that the model in service has processed since the swap."""
         return self._good_frames

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from edge.errors import CandidateRefused
 from edge.rounding import minute_of
 from edge.updates.hot_swap import SwappableDetector
+from edge.updates.service_guard import GuardPolicy, ServiceGuard
 from edge.updates.shadow import ShadowRun
 from edge.updates.weights_store import Action, WeightsStore
 from edge.vision.detector import Detector
@@ -51,19 +52,31 @@ class ModelUpdates:
         detector: SwappableDetector,
         *,
         policy: TrialPolicy,
+        guard: GuardPolicy | None = None,
         teacher: Callable[[], BundleDescription | None] = lambda: None,
     ) -> None:
-        """Args: weights and detector of the node, when probation is passed, the teacher if any."""
+        """Build from its parts.
+
+        Args:
+            store: the node's models of a role.
+            detector: the one in service.
+            policy: when probation is passed.
+            guard: when the model in service is worse than the one before; None: they are not compared.
+            teacher: the description of the teacher, if there is one.
+        """
         self.store = store
         self._detector = detector
         self._policy = policy
         self._teacher = teacher
+        self._guard = None if guard is None else ServiceGuard(guard, detector, teacher)
         self._shadow: ShadowRun | None = None
         self._finals: deque[ShadowReport] = deque()
 
     @property
     def shadow(self) -> ShadowRun | None:
-        """The shadow run to show frames to, while there is one."""
+        """The shadow run to show frames to, while there is one: of a candidate, or of the model before."""
+        if self._shadow is None and self._guard is not None:
+            return self._guard.run
         return self._shadow
 
     def start(self, now_utc: int) -> None:
@@ -85,6 +98,7 @@ class ModelUpdates:
 
     def tick(self, now_utc: int) -> None:
         """Check the model on probation, read new orders, and apply them."""
+        self._watch_service(now_utc)
         self._watch_trial(now_utc)
         decision = self.store.poll(now_utc)
         if decision.action is not Action.SHADOW or self._outdated(decision.manifest):
@@ -116,6 +130,30 @@ class ModelUpdates:
         elif self._policy.held(detector.probation_s or 0.0, detector.good_frames):
             self.store.commit(now_utc, frames_lost=detector.frames_lost)
             detector.settle()
+
+    def _watch_service(self, now_utc: int) -> None:
+        """Compare the model in service with the one before, unless a candidate is shown the frames."""
+        if self._guard is None or self._shadow is not None:
+            return
+        worse = self._guard.watch(self.store.state, self._before, now_utc)
+        if worse is None:
+            return
+        logger.error("model %s is worse in service: %s", self._detector.digest[:12], worse)
+        if self.store.state.trial is None:
+            self._back_from_disk(SwapReason.WORSE_IN_SERVICE, now_utc)
+        else:
+            self._detector.roll_back(SwapReason.WORSE_IN_SERVICE)
+
+    def _before(self) -> Detector | None:
+        """The model before the one in service, from disk."""
+        previous = self.store.previous()
+        if previous is None:
+            return None
+        try:
+            return self._detector.load(self.store.read(previous), previous.manifest)
+        except (CandidateRefused, TrustError) as error:
+            logger.warning("model %s cannot be compared with: %s", previous.digest[:12], error)
+            return None
 
     def _back_from_disk(self, reason: SwapReason, now_utc: int) -> None:
         """A model that had passed its probation has failed: the one before is loaded again."""

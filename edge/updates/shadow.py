@@ -4,22 +4,25 @@ If a teacher has processed the frame too, its tracks are the supported ones, and
 teacher does not confirm is unsupported. Without a teacher the tracks are those of both models' boxes
 together: supported if each model detected it in at least two frames (in stills in its one image), otherwise
 unsupported for the model that detected it. Counts accumulate over the run; only the last report, marked
-final, is complete.
+final, is complete. The same run guards a model that was just put in service: then the candidate is the model
+before (`edge.updates.service_guard`).
 """
 
+import statistics
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from edge.errors import DetectorError
-from edge.evidence.recall_counter import ClosedTrack, RecallCounter, above_threshold
+from edge.evidence.recall_counter import ClosedTrack, MatchRule, RecallCounter, above_threshold
 from edge.evidence.teacher import with_teacher_thresholds
 from edge.tracking.tracker import SINGLE_IMAGE, SPARSE_FRAMES, ByteTracker, TrackerSettings
-from edge.vision.detections import Detections, non_maximum_suppression
+from edge.vision.detections import Detections, iou_matrix, non_maximum_suppression
 from edge.vision.detector import Detector, Image
 from edge.vision.frames import SizeChange
 from messaging.errors import ConfigurationError
@@ -31,17 +34,46 @@ CONFIRMING_FRAMES = 2
 MAX_TALLIES = 32
 INCUMBENT, CANDIDATE = 0, 1
 LATENCIES_KEPT = 2000
+Number = TypeVar("Number", int, float)
 
 
 @dataclass
 class _Counts:
     supported: int = 0
+    alone: list[int] = field(default_factory=lambda: [0, 0])
     detected: list[int] = field(default_factory=lambda: [0, 0])
     unsupported: list[int] = field(default_factory=lambda: [0, 0])
 
     @property
     def total(self) -> int:
         return self.supported + sum(self.unsupported)
+
+
+@dataclass(frozen=True)
+class PairedCounts:
+    """What both models did on the same frames, in the classes of both; pairs are (incumbent, candidate).
+
+    Attributes:
+        frames: frames that both have processed.
+        with_boxes: frames with a box of the incumbent at any confidence.
+        unconfirmed: boxes that the teacher does not confirm; without one, the other model.
+        supported: tracks of the teacher that have ended; without a teacher, of both models.
+        alone: of those, tracks that only this model detected.
+        unsupported: the models' own tracks that nothing confirms.
+        timed: frames of which both latencies are known.
+        median_ms: medians of these latencies.
+        taught: whether there is a teacher.
+    """
+
+    frames: int
+    with_boxes: int
+    unconfirmed: tuple[int, int]
+    supported: int
+    alone: tuple[int, int]
+    unsupported: tuple[int, int]
+    timed: int
+    median_ms: tuple[float, float]
+    taught: bool
 
 
 @dataclass(frozen=True)
@@ -76,25 +108,27 @@ class ShadowRun:
             clock: seconds, for latencies.
 
         Raises:
-            ConfigurationError: the candidate does not have the incumbent's classes first.
+            ConfigurationError: neither model has the other's classes first.
         """
-        names = candidate.description.class_names
-        if names[: len(incumbent.class_names)] != incumbent.class_names:
+        longer = max(candidate.description.class_names, incumbent.class_names, key=len)
+        self._shared = min(len(candidate.description.class_names), len(incumbent.class_names))
+        if candidate.description.class_names[: self._shared] != incumbent.class_names[: self._shared]:
             raise ConfigurationError(
-                "a shadow run needs the incumbent's classes in the candidate, first and in the same order"
+                "a shadow run needs the classes of one model in the other, first and in the same order"
             )
         self.candidate_digest = candidate.digest
         self.incumbent_digest = incumbent_digest
         self._candidate = candidate
         self._descriptions = (incumbent, candidate.description)
-        self._class_names = names
+        self._class_names = longer
         self.teacher = teacher
         self._clock = clock
         self._lock = threading.Lock()
         self._cameras: dict[str, _WithTeacher | _TwoModels] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._counts: defaultdict[tuple[int, Condition], _Counts] = defaultdict(_Counts)
-        self._frames = self._failures = 0
+        self._frames = self._failures = self._with_boxes = 0
+        self._unconfirmed = [0, 0]
         self._latencies_ms: tuple[deque[float], deque[float]] = (
             deque(maxlen=LATENCIES_KEPT),
             deque(maxlen=LATENCIES_KEPT),
@@ -151,9 +185,29 @@ class ShadowRun:
             self._latencies_ms[CANDIDATE].append(1000 * (self._clock() - started))
             self._latencies_ms[INCUMBENT].append(facts.incumbent_ms)
         self._frames += 1
+        self._with_boxes += len(incumbent) > 0
         pair = (above_threshold(incumbent, self._descriptions[INCUMBENT]), candidate)
+        for model, other in enumerate(reversed(pair)):
+            shared = pair[model][pair[model].class_id < self._shared]
+            self._unconfirmed[model] += _unmatched(shared, other if facts.teacher is None else facts.teacher)
         side.update(pair, facts)
         side.count(self._counts)
+
+    def paired(self) -> PairedCounts:
+        """Counts since the run began."""
+        with self._lock:
+            counts = [row for (class_id, _), row in self._counts.items() if class_id < self._shared]
+            return PairedCounts(
+                self._frames,
+                self._with_boxes,
+                _pair(self._unconfirmed),
+                sum(row.supported for row in counts),
+                _pair(sum(row.alone[model] for row in counts) for model in (INCUMBENT, CANDIDATE)),
+                _pair(sum(row.unsupported[model] for row in counts) for model in (INCUMBENT, CANDIDATE)),
+                len(self._latencies_ms[INCUMBENT]),
+                _pair(statistics.median(times or (0.0,)) for times in self._latencies_ms),
+                self.teacher is not None,
+            )
 
     def report(self, minute_utc: int, *, final: bool = False) -> ShadowReport:
         """Counts since the run began; `final` closes the tracks still open. `minute_utc`: whole minutes."""
@@ -251,11 +305,13 @@ class _TwoModels:
         self, models: tuple[BundleDescription, BundleDescription], tracking: TrackerSettings
     ) -> None:
         first, second = models
+        longer = max(models, key=lambda model: len(model.class_names))
         lower = {
-            name: min(limit, first.thresholds.get(name, 1.0)) for name, limit in second.thresholds.items()
+            name: min(first.thresholds.get(name, 1.0), second.thresholds.get(name, 1.0))
+            for name in longer.class_names
         }
         self._nms_iou = first.nms_iou
-        self._tracker = ByteTracker(second.model_copy(update={"thresholds": lower}), tracking)
+        self._tracker = ByteTracker(longer.model_copy(update={"thresholds": lower}), tracking)
         self._support = RecallCounter(models=2)
         self._confirming_frames = 1 if tracking is SINGLE_IMAGE else CONFIRMING_FRAMES
 
@@ -288,6 +344,21 @@ def _add_supported(closed: Iterable[ClosedTrack], sums: Sums) -> None:
         counts.supported += 1
         for model in (INCUMBENT, CANDIDATE):
             counts.detected[model] += track.detected(model)
+            counts.alone[model] += track.detected(model) and not track.detected(1 - model)
+
+
+def _unmatched(boxes: Detections, others: Detections) -> int:
+    """How many boxes match none of the others of their class."""
+    if not len(boxes) or not len(others):
+        return len(boxes)
+    same = boxes.class_id[:, None] == others.class_id[None]
+    matched = (iou_matrix(boxes.xyxy, others.xyxy) >= MatchRule().iou) & same
+    return int((~matched.any(axis=1)).sum())
+
+
+def _pair(values: Iterable[Number]) -> tuple[Number, Number]:
+    first, second = values
+    return first, second
 
 
 def _union(pair: Pair, nms_iou: float) -> Detections:

@@ -53,7 +53,10 @@ class Staged(BaseModel):
 
 
 class WeightsState(BaseModel):
-    """Everything that must survive a restart. `trial` is the order whose model is active, uncommitted."""
+    """Everything that must survive a restart. `trial` is the order whose model is active, uncommitted.
+
+    `swapped_at_utc`: when the active model was put in service, seconds since 1970; 0: by an order back.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,6 +65,7 @@ class WeightsState(BaseModel):
     staged: Staged | None = None
     trial: RolloutOrder | None = None
     starts_in_trial: int = 0
+    swapped_at_utc: int = 0
     last_sequence: int = 0
     last_issued_at_utc: int = 0
     version_floor: int = 0

@@ -194,6 +194,7 @@ class WeightsStore:
             staged=None,
             trial=staged.order,
             starts_in_trial=staged.loads,
+            swapped_at_utc=0 if staged.order.downgrade else now_utc,
         )
         self._go(Step.TRIAL, state, staged.order, now_utc)
 

@@ -143,6 +143,20 @@ def test_a_canary_that_fails_halts_and_no_other_site_is_ordered(outcome: SwapOut
     assert {o.site for o in world.sent} == {"site0"}
 
 
+@pytest.mark.parametrize("late", [SwapOutcome.INSTALLED, SwapOutcome.ROLLED_BACK])
+def test_a_canary_that_turns_out_worse_in_service_halts_within_the_hold(late: SwapOutcome) -> None:
+    """In whatever order the two receipts of the same order arrive."""
+    world = World(10)
+    world.step()
+    reasons = {SwapOutcome.INSTALLED: SwapReason.NONE, SwapOutcome.ROLLED_BACK: SwapReason.WORSE_IN_SERVICE}
+    for outcome in sorted(reasons, key=lambda outcome: outcome is late):
+        world.answer("site0", outcome, reasons[outcome])
+        assert world.step() == []
+    assert world.state.phase is RolloutPhase.ROLLED_BACK
+    assert world.state.reason == "1 of 1 sites of group canary failed: worse_in_service"
+    assert {order.site for order in world.sent} == {"site0"}
+
+
 def fill(world: World, phase: RolloutPhase) -> None:
     """Install everywhere until the orders of `phase` are out, and answer none of those."""
     while True:

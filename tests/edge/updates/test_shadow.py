@@ -149,10 +149,26 @@ def test_counts_add_up_over_the_run_and_cameras_are_counted_apart() -> None:
 
 
 def test_models_of_other_classes_are_not_compared() -> None:
-    for names in (["cat"], ["smoke", "fire", "pothole"], ["fire", "smoke"]):
+    for names in (["cat"], ["smoke", "fire", "pothole"]):
         other = FakeDetector(describe("new", names), "b" * 64)
-        with pytest.raises(ConfigurationError, match="incumbent's classes in the candidate, first"):
+        with pytest.raises(ConfigurationError, match="classes of one model in the other, first"):
             ShadowRun(other, describe("old"), "a" * 64)
+
+
+@pytest.mark.parametrize("teacher", [None, seen(NEAR, FAR, class_id=2)])
+def test_only_the_classes_that_both_models_have_are_compared(teacher: Detections | None) -> None:
+    before = FakeDetector(describe("before", ["fire", "smoke"]), "b" * 64, script=[seen(NEAR)] * 8)
+    taught = None if teacher is None else describe("teacher")
+    shadow = ShadowRun(before, describe("new"), "a" * 64, teacher=taught)
+    for number in range(8):
+        shadow.process(
+            "gate", IMAGE, seen(NEAR, FAR, class_id=2), condition=NIGHT, time_s=number / 4, incumbent_ms=7.0,
+            teacher=teacher,
+        )  # fmt: skip
+    shadow.report(120, final=True)
+    paired = shadow.paired()
+    assert (paired.frames, paired.unconfirmed, paired.unsupported) == (8, (0, 8), (0, 1))
+    assert (paired.supported, paired.alone) == (0, (0, 0))
 
 
 def test_the_largest_report_fits_into_a_message() -> None:
