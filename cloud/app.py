@@ -32,6 +32,7 @@ from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.doctor import named_checks, start_checks
 from cloud.failure_modes.register import ModeRegister
+from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.first_model import described, release_first_model
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
@@ -81,6 +82,7 @@ class CloudParts:
     rollouts: RolloutDriver
     metrics: CloudMetrics
     classes: ClassRegister
+    checks: ReportChecks
 
 
 def campaign_stages(parts: CloudParts) -> StageTable:
@@ -230,6 +232,12 @@ def _parts(
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
         metrics=CloudMetrics(),
         classes=classes,
+        checks=ReportChecks(
+            reports,
+            releases,
+            lambda: classes.taxonomy,
+            max_age_s=settings.intake.max_age_days * _DAY_S,
+        ),
     )
 
 
@@ -259,6 +267,7 @@ def _services(
         requirements=requirements,
         metrics=parts.metrics,
         classes=parts.classes,
+        dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
         readiness=readiness,
         revoke_credentials=hub.revoke_site,
     )
@@ -290,13 +299,7 @@ async def _serve(
         started(url)
 
     await asyncio.to_thread(parts.rollouts.send_again)
-    checks = ReportChecks(
-        parts.reports,
-        parts.releases,
-        lambda: parts.classes.taxonomy,
-        max_age_s=settings.intake.max_age_days * _DAY_S,
-    )
-    intake = Intake(hub.bus, parts.reports, parts.metrics, checks)
+    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(
         rules=settings.triggers,

@@ -376,17 +376,6 @@ class LedgerResource(Resource):
     length_bytes: int
 
 
-class DeadLetterResource(Resource):
-    """A refused message that was kept for inspection."""
-
-    id: int
-    subject: str
-    message_id: str
-    reason: str
-    length_bytes: int
-    received_at: int
-
-
 class OverviewResource(Resource):
     """The numbers of the first page. `faults`: why the cloud is not ready, one sentence each."""
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from cloud.api.auth import token_holds
 from cloud.api.campaigns import campaign_routes
 from cloud.api.classes import class_routes
+from cloud.api.dead_letters import dead_letter_routes
 from cloud.api.fleet import fleet_routes
 from cloud.api.models import model_routes
 from cloud.api.services import Services
@@ -47,7 +48,7 @@ def build_api(services: Services, token: str) -> FastAPI:
             raise NotAuthorisedError
 
     guard = [Depends(authorised)]
-    for routes in (fleet_routes, class_routes, campaign_routes, model_routes):
+    for routes in (fleet_routes, dead_letter_routes, class_routes, campaign_routes, model_routes):
         app.include_router(routes(services), prefix=API_PREFIX, dependencies=guard)
     _add_errors(app)
     _add_health(app, services)

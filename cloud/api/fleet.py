@@ -1,4 +1,4 @@
-"""API routes of the fleet: overview, sites, cameras, hazards, failure modes, ledger totals, dead letters."""
+"""API routes of the fleet: overview, sites, cameras, hazards, failure modes, ledger totals."""
 
 from fastapi import APIRouter
 
@@ -12,7 +12,6 @@ from messaging.fields import Slug
 from messaging.resources import (
     AssignRequest,
     CameraResource,
-    DeadLetterResource,
     FailureModeResource,
     HazardResource,
     LedgerResource,
@@ -87,12 +86,6 @@ def _add_sites(router: APIRouter, services: Services) -> None:
             cursor,
             limit,
         )
-
-    @router.get("/dead-letters", tags=["fleet"])
-    def dead_letters(limit: Limit = 100) -> Page[DeadLetterResource]:
-        """Refused messages that were kept, latest first."""
-        letters = services.reports.dead_letters(limit)
-        return Page(items=tuple(DeadLetterResource.model_validate(letter) for letter in letters))
 
 
 def _add_hazards(router: APIRouter, services: Services) -> None:

@@ -10,6 +10,7 @@ from cloud.campaigns.workflow import Campaigns
 from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
+from cloud.fleet.dead_letters import DeadLetters
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
@@ -58,6 +59,7 @@ class Services:
     requirements: PlanRequirements
     metrics: CloudMetrics
     classes: ClassRegister
+    dead_letters: DeadLetters
     readiness: Callable[[], tuple[str, ...]] = tuple
     revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time

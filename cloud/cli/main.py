@@ -14,6 +14,7 @@ import typer
 from cloud.cli.campaigns import campaign
 from cloud.cli.classes import classes
 from cloud.cli.data import data_app
+from cloud.cli.dead_letters import dead_letters
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.generator import generator
@@ -44,6 +45,7 @@ for name, group, panel in (
     ("cameras", cameras, FLEET),
     ("hazards", hazards, FLEET),
     ("ledger", ledger, FLEET),
+    ("deadletters", dead_letters, FLEET),
     ("classes", classes, LOOP),
     ("data", data_app, LOOP),
     ("failures", failures, LOOP),

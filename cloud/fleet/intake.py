@@ -19,7 +19,7 @@ from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, parse_report_subject
 from messaging.receipts import LedgerPosition, position_in_headers
-from messaging.wire_format.codec import PAYLOADS, Lane, decode
+from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ class Intake:
         bad: list[tuple[Delivery, MessageRefused]] = []
         for delivery in deliveries:
             try:
-                good.append(received_message(delivery, revoked, known))
+                message = admitted(delivery.subject, delivery.data, revoked, known)
+                position = position_in_headers(delivery.headers)
+                good.append(Received(message, len(delivery.data), position))
             except MessageRefused as error:
                 bad.append((delivery, error))
         inserted = await asyncio.to_thread(self.store.insert, good)
@@ -113,24 +115,26 @@ def _sites(deliveries: Iterable[Delivery]) -> set[str]:
     return sites
 
 
-def received_message(delivery: Delivery, revoked: Set[str], known: Known) -> Received:
-    """Decode one delivery and check it.
+def admitted(
+    subject_text: str, data: bytes, revoked: Set[str], known: Known, *, received_at: int | None = None
+) -> Message:
+    """Decode and check one message that arrived on a subject, or, if it is a dead letter, that had arrived.
 
     Raises `MessageRefused` for bad bytes, for a revoked site, when subject and envelope differ, and for a
     report that contradicts what is known.
     """
-    subject = parse_report_subject(delivery.subject)
+    subject = parse_report_subject(subject_text)
     if subject.site in revoked:
         raise ReportRefused(
             RefusalReason.REVOKED, f"site {subject.site} is revoked; `blindspot sites add` enrols it again"
         )
-    message = decode(delivery.data)
+    message = decode(data)
     if (message.site, message.kind, message.id) != (subject.site, subject.kind, subject.id):
         raise MessageRefused(
             f"the envelope has site {message.site}, kind {message.kind}, id {message.id}; "
-            f"the message arrived on subject {delivery.subject[:120]}"
+            f"the message arrived on subject {subject_text[:120]}"
         )
     if PAYLOADS[message.kind].lane is Lane.LATEST:
         raise MessageRefused(f"{message.kind} is a last-value message and must not be in the stream")
-    known.check(message)
-    return Received(message, len(delivery.data), position_in_headers(delivery.headers))
+    known.check(message, received_at=received_at)
+    return message

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotKnown
@@ -38,6 +38,7 @@ from messaging.wire_format.codec import Message
 
 R = TypeVar("R", bound=Record)
 KEPT_LETTER_BYTES = 8192
+KEPT_LETTERS = 1000
 CLOCK_ERROR_S = 300
 
 
@@ -149,7 +150,10 @@ class ReportStore:
             )
 
     def put_dead_letter(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
-        """Keep a refused message for inspection; the same one again is not kept twice."""
+        """Keep a refused message for inspection; the same one again is not kept twice.
+
+        Of each site the latest `KEPT_LETTERS` are kept.
+        """
         letter = DeadLetter(
             _storable(subject)[:160],
             _storable(message_id)[:80],
@@ -157,8 +161,18 @@ class ReportStore:
             data[:KEPT_LETTER_BYTES],
             self._db.now(),
         )
+        sender = DeadLetter.subject.startswith(_sender(letter.subject), autoescape=True)
+        newest = select(DeadLetter.id).where(sender).order_by(DeadLetter.id.desc())
         with self._db.writing() as session:
             self._db.add(session, letter)
+            last_to_go = session.scalar(newest.offset(KEPT_LETTERS).limit(1))
+            if last_to_go is not None:
+                session.execute(delete(DeadLetter).where(sender, DeadLetter.id <= last_to_go))
+
+    def remove_dead_letter(self, letter: int) -> None:
+        """Remove a refused message that is settled; repeating it changes nothing."""
+        with self._db.writing() as session:
+            session.execute(delete(DeadLetter).where(DeadLetter.id == letter))
 
     def note_ledger(self, site: str, position: LedgerPosition | None) -> None:
         """Store the position of a ledger entry that is not a report (a refused message)."""
@@ -279,9 +293,18 @@ class ReportStore:
             beats = [LedgerTotal(site, "heartbeat", 1, length) for site, length in session.execute(latest)]
         return totals + beats
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """Refused messages, latest first."""
-        return self._read(select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit))
+    def dead_letters(self, *, before: int | None = None, limit: int = 100) -> list[DeadLetter]:
+        """Refused messages, latest first; `before` is the id of the last one seen."""
+        query = select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)
+        return self._read(query if before is None else query.where(DeadLetter.id < before))
+
+    def dead_letter(self, letter: int) -> DeadLetter:
+        """One refused message. Raises `NotKnown`."""
+        with self._db.reading() as session:
+            found = session.get(DeadLetter, letter)
+        if found is None:
+            raise NotKnown(f"dead letter {letter} is not known; `blindspot deadletters list` shows them")
+        return found
 
     def _read(self, query: Select[R]) -> list[R]:
         with self._db.reading() as session:
@@ -299,6 +322,11 @@ def _heartbeat(received: Received, now: int) -> SiteHeartbeat:
         heartbeat=message.report,
         sent_at=message.at_utc,
     )
+
+
+def _sender(subject: str) -> str:
+    """What the subjects of one site begin with: `site.NAME.`."""
+    return ".".join(subject.split(".")[:2]) + "."
 
 
 def _storable(text: str) -> str:

@@ -28,7 +28,16 @@ FLOORS = {
     "messaging": (
         *("errors", "runtime", "intervals", "fields", "hazard_classes", "taxonomy", "releases", "reports"),
         *("receipts", "blobs", "bus"),
-        *("figures", "memory_bus", "wire_format", "nats", "trust", "resources", "cloud_address"),
+        *(
+            "figures",
+            "memory_bus",
+            "wire_format",
+            "nats",
+            "trust",
+            "resources",
+            "dead_letter_resources",
+            "cloud_address",
+        ),
     ),
     "edge": (
         *("errors", "gate", "zones", "ids", "rounding", "vision", "source_address"),

@@ -33,8 +33,9 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import DeadLetter, HazardRow, LedgerTotal, Site, SiteHeartbeat
+from messaging.dead_letter_resources import DeadLetterResource
 from messaging.reports import ErrorKind, HazardState
-from messaging.resources import DeadLetterResource, HazardResource, LedgerResource
+from messaging.resources import HazardResource, LedgerResource
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
 from tests.support.cloud.sample_reports import MINUTE, MODE, NEW, OLD, heartbeat
 from tests.support.messaging.samples import HEARTBEAT

@@ -13,6 +13,7 @@ from cloud.cli.main import app
 from cloud.errors import NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
 from messaging.blobs import digest_of
+from messaging.hazard_classes import HazardClass
 from messaging.reports import EvidenceSource
 from messaging.runtime import console
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
@@ -72,6 +73,27 @@ def test_a_command_prints_a_table_for_people(
     done = run(cloud, *arguments)
     assert done.exit_code == 0, done.output
     assert [cell for cell in cells if cell not in done.output] == [], done.output
+
+
+def test_a_dead_letter_is_listed_read_and_replayed(cloud: RunningCloud) -> None:
+    assert run(cloud, "deadletters", "list").output == "No message was refused.\n"
+    assert cloud.parts is not None
+    cloud.report("quay", misdetection(class_name="land_slide"))
+    reports = cloud.parts.reports
+    wait_until(lambda: len(reports.dead_letters()) == 1)
+    number = str(reports.dead_letters()[0].id)
+    assert "hazard class 'land_slide'" in run(cloud, "deadletters", "list").output
+    shown = run(cloud, "deadletters", "show", number).output
+    assert ("site.quay.report.misdetection" in shown, "'class_name': 'land_slide'" in shown) == (True, True)
+    refused = run(cloud, "deadletters", "replay", number)
+    assert (refused.exit_code, "is refused again: hazard class 'land_slide'" in refused.output) == (1, True)
+    cloud.parts.classes.add([HazardClass(name="land_slide", severity=4, words=("a land slide",))])
+    assert (
+        f"dead letter {number}: 1 reports are stored" in run(cloud, "deadletters", "replay", "--all").output
+    )
+    assert run(cloud, "deadletters", "list").output == "No message was refused.\n"
+    assert run(cloud, "deadletters", "show", number).exit_code == 1
+    assert run(cloud, "deadletters", "replay").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
+from cloud.fleet.dead_letters import DeadLetters
+from cloud.fleet.report_checks import ReportChecks
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
@@ -92,6 +94,11 @@ class FilledCloud:
             ).of,
             metrics=metrics,
             classes=classes,
+            dead_letters=DeadLetters(
+                self.reports,
+                ReportChecks(self.reports, releases, lambda: classes.taxonomy, max_age_s=1e9),
+                metrics,
+            ),
         )
         token = read_or_make_token(self.folder.token)
         config = uvicorn.Config(

@@ -1,0 +1,75 @@
+"""`blindspot deadletters`: messages of sites that were refused, over the REST API."""
+
+from typing import Annotated
+
+import typer
+
+from cloud.api.client import RemoteCloud
+from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, show_list, when
+from cloud.errors import NotNow
+from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
+from messaging.runtime.console import notes
+
+dead_letters = typer.Typer(help="Messages of sites that were refused.", no_args_is_help=True)
+Letter = Annotated[int, typer.Argument(min=1, help="its number, as in `deadletters list`")]
+
+
+@dead_letters.command("list")
+def list_dead_letters(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """List refused messages, latest first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("dead-letters", DeadLetterResource)
+    show_list(
+        found,
+        as_json,
+        title="Dead letters",
+        columns=("number", "received", "subject", "bytes", "reason"),
+        row=lambda one: (one.id, when(one.received_at), one.subject, one.length_bytes, one.reason),
+        empty="No message was refused.",
+    )
+
+
+@dead_letters.command("show")
+def show_dead_letter(letter: Letter, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show one refused message: the reason, and the reports in it."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"dead-letters/{letter}", DeadLetterContent)
+    if as_json:
+        print_json(found)
+        return
+    rows: list[tuple[str, object]] = [
+        ("reason", found.reason),
+        ("received", when(found.received_at)),
+        ("subject", found.subject),
+        ("bytes", found.length_bytes),
+    ]
+    if found.message is None:
+        rows.append(("data", found.data_hex))
+    else:
+        rows += [(f"report {n}", report) for n, report in enumerate(found.message["data"], start=1)]
+    print_table(f"Dead letter {found.id}", ("", ""), rows, "")
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    letters: Annotated[list[int] | None, typer.Argument(help="numbers, as in `deadletters list`")] = None,
+    every: Annotated[bool, typer.Option("--all", help="all of them, the oldest first")] = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Give refused messages to intake again; those that it takes are dead letters no longer."""
+    if every == bool(letters):
+        raise typer.BadParameter("give the numbers of dead letters, or --all")
+    refused = 0
+    with RemoteCloud.of_folder(data) as cloud:
+        if every:
+            letters = sorted(one.id for one in cloud.page("dead-letters", DeadLetterResource))
+        for letter in letters or ():
+            try:
+                done = cloud.send("POST", f"dead-letters/{letter}/replay", ReplayResource)
+            except NotNow as error:
+                refused += 1
+                notes.print(str(error))
+            else:
+                notes.print(f"dead letter {letter}: {done.reports} reports are stored")
+    if refused:
+        raise typer.Exit(1)
