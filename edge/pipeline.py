@@ -275,11 +275,11 @@ class CameraPipeline:
         return self.tallies(at_utc)
 
     def tallies(self, at_utc: float) -> list[Report]:
-        """Recall tallies of the teacher's tracks that ended since the last call."""
+        """Recall tallies of the teacher's tracks that ended, of each class and condition with enough."""
         with self._lock:
             return list(
                 recall_tallies(
-                    self._teacher.take() if self._teacher else (),
+                    self._teacher.take(self._parts.accountant.settings.tally_tracks) if self._teacher else (),
                     self._description.class_names,
                     camera=self._camera,
                     model_digest=self._digest,

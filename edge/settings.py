@@ -126,7 +126,7 @@ class PrivacySettings(_Section):
     (decision 0017). `minimum_tracks`: tracks that a release needs whatever its noise, at least 20.
     `window_days` are days in which the node runs. In one day releases spend at most `part_per_day` of the
     budget's mu squared, and those of classes that the window has a release of at most `repeats_per_day`; a
-    first release in a day is always in time.
+    first release in a day is always in time. `tally_tracks`: a recall tally counts at least so many tracks.
     """
 
     minimum_tracks: int = Field(default=20, ge=20)
@@ -137,6 +137,7 @@ class PrivacySettings(_Section):
     delta: float = Field(default=1e-5, gt=0.0, lt=0.01)
     part_per_day: float = Field(default=0.67, gt=0.0, le=1.0)
     repeats_per_day: float = Field(default=0.1, gt=0.0, le=1.0)
+    tally_tracks: int = Field(default=5, ge=1)
 
     @model_validator(mode="after")
     def _a_release_fits_the_budget(self) -> Self:

@@ -71,6 +71,7 @@ class SiteProcesses:
                 "trust": str(files.enrolment.trust),
                 "broker": {"url": self._broker.url, "credentials": str(keys.node)},
                 "teacher": {"cpu_share": 0.3},
+                "privacy": {"tally_tracks": 1},
                 "reports": {
                     "heartbeat_s": 15.0,
                     "tally_s": 10.0,

@@ -7,6 +7,7 @@ the source was given them. Only confirmed tracks count, once each, when they hav
 `RecallTally`s.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -142,10 +143,13 @@ class RecallCounter:
         known = self._open[track.id].known
         return self._rule.detects(sum(w for _, m, w in known if m[0]), sum(w for _, _, w in known))
 
-    def take(self) -> list[ClosedTrack]:
-        """The tracks that ended since the last call."""
-        closed, self._closed = self._closed, []
-        return closed
+    def take(self, least: int = 1) -> list[ClosedTrack]:
+        """The tracks that ended since they were last taken, of each class and condition with so many."""
+        counts = Counter((track.class_id, track.condition) for track in self._closed)
+        enough = [counts[track.class_id, track.condition] >= least for track in self._closed]
+        taken = list(itertools.compress(self._closed, enough))
+        self._closed = [track for track, one in zip(self._closed, enough, strict=True) if not one]
+        return taken
 
 
 def above_threshold(detections: Detections, description: BundleDescription) -> Detections:

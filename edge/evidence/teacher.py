@@ -117,9 +117,9 @@ class Teacher:
         """The footage has ended, and with it every track."""
         self._recall.close(self._tracker.end())
 
-    def take(self) -> Sequence[ClosedTrack]:
-        """Its tracks that ended since the last call, with whether the detector detected them."""
-        return self._recall.take()
+    def take(self, least: int) -> Sequence[ClosedTrack]:
+        """See `RecallCounter.take`: its tracks, with whether the detector detected them."""
+        return self._recall.take(least)
 
     def _begin_again(self) -> None:
         self._limits = with_teacher_thresholds(self._description, self._service)

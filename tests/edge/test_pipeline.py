@@ -68,7 +68,7 @@ def _pipeline(
     teacher: FakeDetector | None = None,
 ) -> CameraPipeline:
     account_file(tmp_path / "bridge.json").write(Account())
-    accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(), utc=lambda: NOW)
+    accountant = PrivacyAccountant(tmp_path / "bridge.json", PrivacySettings(tally_tracks=1), utc=lambda: NOW)
     parts = PipelineParts(
         in_service(detector) if isinstance(detector, FakeDetector) else detector,
         in_service(teacher),
@@ -295,7 +295,7 @@ def test_fewer_than_twenty_tracks_give_no_prototype(tmp_path: Path) -> None:
 
 
 def _stills(tmp_path: Path, service: FakeDetector, teacher: FakeDetector | None) -> CameraPipeline:
-    accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(), utc=lambda: NOW)
+    accountant = PrivacyAccountant(tmp_path / "road.json", PrivacySettings(tally_tracks=1), utc=lambda: NOW)
     settings = EvidenceSettings(second_view_every=1000)
     parts = PipelineParts(
         in_service(service),

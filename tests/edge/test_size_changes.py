@@ -79,7 +79,7 @@ def camera(folder: Path, *, teacher: bool = False, motion: bool = False) -> Came
     parts = PipelineParts(
         service,
         taught_by,
-        PrivacyAccountant(folder / "bridge.json", PrivacySettings(), utc=lambda: NOW),
+        PrivacyAccountant(folder / "bridge.json", PrivacySettings(tally_tracks=1), utc=lambda: NOW),
         NodeMetrics(),
         lambda: str(ULID()),
         EvidenceSettings(second_view_every=1000, motion=motion, motion_filter=motion),
