@@ -62,6 +62,7 @@ logger = logging.getLogger(__name__)
 
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
+RENEWALS_EVERY_S = 3600.0
 _DAY_S = 86_400.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -269,6 +270,7 @@ def _services(
         classes=parts.classes,
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
         readiness=readiness,
+        enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )
 
@@ -320,6 +322,7 @@ async def _serve(
         background.repeat_in_thread("rollouts", EVENT_LOOP_PAUSE_S, parts.rollouts.step_all),
         background.repeat_in_thread("orders", EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
         background.repeat_in_thread("timestamp", TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
+        background.repeat("credentials", RENEWALS_EVERY_S, hub.renew_credentials),
         serve(api, listener, stop, started=announce, force=True, lifespan="off"),
     ]
     try:

@@ -130,9 +130,9 @@ def _running(settings: CloudSettings) -> list[CheckResult]:
 def _hub_keys(folder: DataFolder) -> Iterator[CheckResult]:
     """Seeds and credentials of the hub: readable by their owner only, and not empty."""
     authority = folder.hub / "authority"
-    for path in sorted(authority.iterdir()) if authority.is_dir() else ():
+    for path in sorted(authority.rglob("*")):
         if path.suffix in (".seed", ".creds"):
-            whole = readable_file(f"hub key {path.name}", path)
+            whole = readable_file(f"hub key {path.relative_to(authority)}", path)
             yield private_file(whole.name, path) if whole.ok else whole
 
 

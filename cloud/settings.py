@@ -52,12 +52,14 @@ class HubSettings(_Section):
 
     It listens on this machine only, or with `host` 0.0.0.0 on every interface. Sites connect to
     `advertised_host`, a name or an IPv4 address (default: this machine's loopback). They authenticate, but
-    the broker does not encrypt: between machines, use an encrypted tunnel.
+    the broker does not encrypt: between machines, use an encrypted tunnel. The credential of a site's gate is
+    valid for `credential_days` and renewed over the hub when a third of them is over.
     """
 
     host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     advertised_host: HostName | None = None
+    credential_days: float = Field(default=90.0, ge=1.0, le=3650.0)
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

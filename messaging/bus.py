@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+MAX_VALUE_BYTES = 8 * 1024
+"""The largest last value of a key."""
+
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A durable stream that captures subjects. A full stream refuses (`WireFull`) and drops nothing."""
+    """A durable stream that captures subjects. A full stream refuses (`WireFull`) and drops nothing.
+
+    `deny_purge`: nobody, not even its owner, may purge it, and this is for good.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -20,6 +26,7 @@ class StreamSpec:
     max_message_bytes: int
     max_age_s: float = 0.0
     duplicate_window_s: float = 7200.0
+    deny_purge: bool = False
 
 
 @dataclass(frozen=True)

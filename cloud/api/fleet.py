@@ -27,6 +27,7 @@ def fleet_routes(services: Services) -> APIRouter:
     """The routes of sites, hazards and failure modes."""
     router = APIRouter()
     _add_sites(router, services)
+    _add_enrolment(router, services)
     _add_hazards(router, services)
     _add_modes(router, services)
     return router
@@ -60,18 +61,6 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         """Sites with their last heartbeats."""
         return page_of(all_sites(), cursor, limit)
 
-    @router.put("/sites/{site}", tags=["fleet"])
-    def add_site(site: Slug) -> SiteResource:
-        """Enrol a site, before it reports or again after a revocation."""
-        return site_view(services.reports.add_site(site), None, services.clock())
-
-    @router.post("/sites/{site}/revoke", tags=["fleet"])
-    def revoke_site(site: Slug) -> SiteResource:
-        """Refuse a site from now on: its credentials, its reports, and its part in rollouts."""
-        revoked = services.reports.revoke_site(site)
-        services.revoke_credentials(site)
-        return site_view(revoked, None, services.clock())
-
     @router.get("/cameras", tags=["fleet"])
     def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:
         """Cameras in the last heartbeats of their sites."""
@@ -86,6 +75,22 @@ def _add_sites(router: APIRouter, services: Services) -> None:
             cursor,
             limit,
         )
+
+
+def _add_enrolment(router: APIRouter, services: Services) -> None:
+    @router.put("/sites/{site}", tags=["fleet"])
+    def add_site(site: Slug) -> SiteResource:
+        """Enrol a site, before it reports or again after a revocation."""
+        added = services.reports.add_site(site)
+        services.enrol_credentials(site)
+        return site_view(added, None, services.clock())
+
+    @router.post("/sites/{site}/revoke", tags=["fleet"])
+    def revoke_site(site: Slug) -> SiteResource:
+        """Refuse a site from now on: its credentials, its reports, and its part in rollouts."""
+        revoked = services.reports.revoke_site(site)
+        services.revoke_credentials(site)
+        return site_view(revoked, None, services.clock())
 
 
 def _add_hazards(router: APIRouter, services: Services) -> None:

@@ -43,8 +43,8 @@ class TeacherControl(Protocol):
 class Services:
     """Everything a request may touch.
 
-    `readiness` gives the reasons why the cloud is not ready,
-    `revoke_credentials` makes the hub refuse a site.
+    `readiness` gives the reasons why the cloud is not ready, `enrol_credentials` gives a site its account at
+    the hub, and `revoke_credentials` makes the hub refuse it.
     """
 
     settings: CloudSettings
@@ -61,5 +61,6 @@ class Services:
     classes: ClassRegister
     dead_letters: DeadLetters
     readiness: Callable[[], tuple[str, ...]] = tuple
+    enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time

@@ -90,7 +90,7 @@ def add_site(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Enrol a site: write its hub credentials and trust file, with --out also its configurations."""
-    from cloud.fleet.hub import enrol_site, hub_address
+    from cloud.fleet.hub import enrolment_of, hub_address
     from cloud.fleet.site_folder import check_site_folder, parse_cameras, write_site_folder
     from cloud.settings import DataFolder
 
@@ -99,7 +99,7 @@ def add_site(
         check_site_folder(folder, cameras)
     with RemoteCloud.of_folder(data) as cloud:
         cloud.send("PUT", f"sites/{url_segment(site)}", SiteResource)
-    enrolment, address = enrol_site(DataFolder(data), site), hub_address(DataFolder(data))
+    enrolment, address = enrolment_of(DataFolder(data), site), hub_address(DataFolder(data))
     if folder is not None:
         if address is None:
             raise NotNow(

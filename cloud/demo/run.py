@@ -36,7 +36,7 @@ from cloud.demo.result import DemoResult, FalseAlarms, Measured, figures_of
 from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import DemoFailed
-from cloud.fleet.hub import enrol_site, hub_address
+from cloud.fleet.hub import enrolment_of, hub_address
 from cloud.settings import DataFolder
 from messaging.figures import write_figures
 from messaging.nats.broker import free_port
@@ -117,8 +117,7 @@ class Demo:
             raise DemoFailed("the cloud has started without writing its hub address; see its log")
         for name in self.player.sites:
             cloud.send("PUT", f"sites/{name}", SiteResource)
-            enrolment = enrol_site(folder, name)
-            files = SiteFiles(enrolment, hub_url, self.player.cameras(name))
+            files = SiteFiles(enrolment_of(folder, name), hub_url, self.player.cameras(name))
             self.sites.append(SiteProcesses(name, self.work / "sites" / name, files))
 
     def tick(self, cloud: RemoteCloud, campaign: str | None = None) -> DemoSnapshot:

@@ -1,44 +1,54 @@
 """The hub: the broker that all gates publish to, started here, with the cloud's own connection to it.
 
-`enrol_site` makes the hub credentials of a site's gate and the trust file of its node. Nothing here reads a
+Enrolling a site makes its account at the hub, the credentials of its gate and the trust file of its node.
+Only the process that runs the hub may do so, because the hub must reload its accounts. Nothing here reads a
 message.
 """
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cloud.errors import NotNow
 from cloud.settings import CloudSettings, DataFolder, HubSettings
 from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus, Link
+from messaging.nats.authority import HubAuthority, credentials_path
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import BrokerConfig, hub_config
 from messaging.nats.bus import NatsBus
-from messaging.nats.credentials import HubAuthority
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import MODELS_BUCKET, TUF_BUCKET
+from messaging.nats.subjects import MODELS_BUCKET, RENEWALS, TUF_BUCKET
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.state_files import StateFile
 from messaging.trust.signing import Repository
+
+
+async def _nothing_to_renew() -> None:
+    """A hub without credentials."""
 
 
 @dataclass(frozen=True)
 class Hub:
     """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address.
 
-    `revoke_site` makes the hub refuse a site's credentials at once; repeating it changes nothing.
+    `enrol_site` gives a site its account and files, `revoke_site` makes the hub refuse its credentials at
+    once; repeating one of them changes nothing. `renew_credentials` sends sites new dates for theirs.
     """
 
     bus: Bus
     blobs: Blobs
     metadata: NamedFiles
     url: str = ""
+    enrol_site: Callable[[str], None] = lambda site: None
     revoke_site: Callable[[str], None] = lambda site: None
+    renew_credentials: Callable[[], Awaitable[None]] = _nothing_to_renew
 
 
 @dataclass(frozen=True)
@@ -50,17 +60,66 @@ class Enrolment:
     trust: Path
 
 
-def hub_authority(folder: DataFolder) -> HubAuthority:
-    """The keys of a data folder's hub, which decide who may connect to it."""
-    return HubAuthority(folder.hub / "authority", now_utc=int(time.time()))
+def hub_authority(settings: CloudSettings) -> HubAuthority:
+    """The accounts of a data folder's hub, which decide who may connect to it."""
+    folder = settings.folder.hub / "authority"
+    return HubAuthority(folder, clock=time.time, credential_days=settings.hub.credential_days)
 
 
-def enrol_site(folder: DataFolder, site: str) -> Enrolment:
-    """Make a site's hub credentials and trust file; repeating it returns the same files."""
-    credentials = hub_authority(folder).enrol_site(site)
-    trust = folder.root / "sites" / site / "trust.json"
-    write_secret(trust, Repository(folder.releases).site_trust.to_bytes())
-    return Enrolment(site, credentials, trust)
+def enrolment_of(folder: DataFolder, site: str) -> Enrolment:
+    """The files of a site that the running cloud has enrolled. Raises `NotNow` if they are not there."""
+    enrolment = Enrolment(site, credentials_path(folder.hub / "authority", site), _trust_file(folder, site))
+    for path in (enrolment.credentials, enrolment.trust):
+        if not path.exists():
+            raise NotNow(f"{path} is missing; is {folder.root} the data folder of the cloud that runs?")
+    return enrolment
+
+
+def write_enrolment(folder: DataFolder, authority: HubAuthority, site: str) -> None:
+    """Write a site's credentials and trust file; the hub accepts them once it has reloaded its accounts."""
+    authority.enrol_site(site)
+    write_secret(_trust_file(folder, site), Repository(folder.releases).site_trust.to_bytes())
+
+
+def _trust_file(folder: DataFolder, site: str) -> Path:
+    return folder.root / "sites" / site / "trust.json"
+
+
+class SiteAccounts:
+    """Enrols and revokes sites at the broker that runs, and renews the credentials of their gates."""
+
+    def __init__(self, settings: CloudSettings, authority: HubAuthority, broker: EmbeddedBroker) -> None:
+        self._settings, self._authority, self._broker = settings, authority, broker
+        self._changing = threading.Lock()
+        self._published: dict[str, str] = {}
+
+    def enrol(self, site: str) -> None:
+        """Make a site's account and files. Raises `WireUnavailable`, `ConfigurationError`."""
+        with self._changing:
+            write_enrolment(self._settings.folder, self._authority, site)
+            self._reload()
+
+    def revoke(self, site: str) -> None:
+        """Remove a site's account, which ends its connections. Raises `WireUnavailable`."""
+        with self._changing:
+            self._authority.revoke_site(site)
+            self._reload()
+
+    async def publish_renewals(self, bus: Bus) -> None:
+        """Send every site its credentials' newest JWT, which is no secret. Raises `WireError`."""
+        for site in self._authority.sites():
+            renewed = await asyncio.to_thread(self._renewed, site)
+            if renewed is not None and self._published.get(site) != renewed:
+                await bus.put_latest(RENEWALS, site, renewed.encode())
+                self._published[site] = renewed
+
+    def _renewed(self, site: str) -> str | None:
+        with self._changing:
+            found = self._authority.renewed(site)
+        return None if found is None else found.token
+
+    def _reload(self) -> None:
+        self._broker.reload(broker_config(self._settings, self._authority))
 
 
 def broker_config(settings: CloudSettings, authority: HubAuthority) -> BrokerConfig:
@@ -95,15 +154,9 @@ def _address_file(folder: DataFolder) -> StateFile[_Address]:
 @asynccontextmanager
 async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
     """Start the hub's broker and connect to it with the cloud's own credentials."""
-    folder = settings.folder
-    authority = hub_authority(folder)
+    authority = hub_authority(settings)
     broker = EmbeddedBroker(broker_config(settings, authority))
-
-    def revoke_site(site: str) -> None:
-        current = hub_authority(folder)
-        current.revoke_site(site)
-        broker.reload(broker_config(settings, current))
-
+    accounts = SiteAccounts(settings, authority, broker)
     await asyncio.to_thread(broker.start)
     try:
         link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()))
@@ -112,8 +165,13 @@ async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
             models = NatsBlobs(bus, MODELS_BUCKET)
             metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
             await prepare_hub(bus, models, metadata)
-            _address_file(folder).write(_Address(advertised_url(settings.hub, broker.url)))
-            yield Hub(bus, models, metadata, broker.url, revoke_site)
+            _address_file(settings.folder).write(_Address(advertised_url(settings.hub, broker.url)))
+            yield Hub(
+                *(bus, models, metadata, broker.url),
+                enrol_site=accounts.enrol,
+                revoke_site=accounts.revoke,
+                renew_credentials=lambda: accounts.publish_renewals(bus),
+            )
         finally:
             await bus.close()
     finally:

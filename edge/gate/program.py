@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
+from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
 from edge.gate.mirror import Mirror
 from edge.gate.rate_cap import RateCap
@@ -26,7 +27,7 @@ from messaging.errors import BlindspotError, WireError
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_site
-from messaging.nats.subjects import SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
+from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.backoff import Backoff
@@ -80,6 +81,7 @@ class GateHealth:
     heartbeats: LoopHealth = field(default_factory=LoopHealth)
     receipts: LoopHealth = field(default_factory=LoopHealth)
     downlink: LoopHealth = field(default_factory=LoopHealth)
+    credentials: LoopHealth = field(default_factory=LoopHealth)
     status: LoopHealth = field(default_factory=LoopHealth)
     mirror: str = ""
 
@@ -93,16 +95,17 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
     site: NatsBus | None = None
     hub: NatsBus | None = None
     try:
-        site = await _connected(settings.site_link(), settings, stop)
+        site = await _connected(settings.site_link, settings, stop)
         if site is not None:
             await _retried(
                 lambda: prepare_site(site, settings.site, max_bytes=settings.site_stream_bytes),
                 LoopHealth(),
                 stop,
             )
-            hub = await _connected_to_hub(settings, ledger, stop)
+            credentials = HubCredentials(settings.hub_credentials, settings.data_folder)
+            hub = await _connected_to_hub(settings, credentials, ledger, stop)
         if site is not None and hub is not None:
-            await _Gate(settings, site, hub, ledger).run(stop)
+            await _Gate(settings, site, hub, ledger, credentials).run(stop)
     finally:
         for bus in (site, hub):
             if bus is not None:
@@ -113,11 +116,19 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
 class _Gate:
     """The loops of one gate, over two connections that reconnect automatically."""
 
-    def __init__(self, settings: GateSettings, site: NatsBus, hub: NatsBus, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: GateSettings,
+        site: NatsBus,
+        hub: NatsBus,
+        ledger: Ledger,
+        credentials: HubCredentials,
+    ) -> None:
         self._settings = settings
         self._site = site
         self._hub = hub
         self._ledger = ledger
+        self._credentials = credentials
         self._health = GateHealth()
         cap = RateCap(
             evidence=settings.evidence_limits,
@@ -150,6 +161,7 @@ class _Gate:
             tasks.create_task(self._send_heartbeats(stop))
             tasks.create_task(self._care_for_receipts(stop))
             tasks.create_task(self._fetch_down(stop))
+            tasks.create_task(self._renew_credentials(stop))
             tasks.create_task(self._write_status_regularly(stop))
 
     async def _send_up(self, stop: asyncio.Event) -> None:
@@ -192,6 +204,17 @@ class _Gate:
                 task.cancel()
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
+    async def _renew_credentials(self, stop: asyncio.Event) -> None:
+        async def renew() -> None:
+            self._credentials.refresh()
+            renewal = await self._hub.get_latest(RENEWALS, self._settings.site)
+            if renewal is not None:
+                self._credentials.take(renewal)
+
+        while not stop.is_set():
+            await _retried(renew, self._health.credentials, stop)
+            await stopped_within(stop, self._settings.credentials_s)
+
     async def _write_status_regularly(self, stop: asyncio.Event) -> None:
         async def write() -> None:
             _write_status(self._settings, await self._status())
@@ -223,6 +246,7 @@ class _Gate:
             "receipt_n": counts.receipt_n,
             "purged_through": counts.purged_through,
             "targets": self._mirror.target_count,
+            "hub_credentials_valid": self._credentials.valid_until,
             **_ledger_status(self._ledger),
         }
 
@@ -237,19 +261,25 @@ def run_until_signalled(settings: GateSettings) -> None:
     asyncio.run(whole())
 
 
-async def _connected(link: Link, settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:
+async def _connected(link: Callable[[], Link], settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:
     """A connection, however long it takes; None when the gate was stopped before."""
     return await _retried(
-        lambda: NatsBus.connect(link, timeout_s=settings.timeout_s, ack_wait_s=settings.ack_wait_s),
+        lambda: NatsBus.connect(link(), timeout_s=settings.timeout_s, ack_wait_s=settings.ack_wait_s),
         LoopHealth(),
         stop,
     )
 
 
-async def _connected_to_hub(settings: GateSettings, ledger: Ledger, stop: asyncio.Event) -> NatsBus | None:
+async def _connected_to_hub(
+    settings: GateSettings, credentials: HubCredentials, ledger: Ledger, stop: asyncio.Event
+) -> NatsBus | None:
+    def link() -> Link:
+        credentials.refresh()
+        return settings.hub_link(credentials.path)
+
     with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
         _write_status(settings, {"link": "down", **_ledger_status(ledger)})
-    return await _connected(settings.hub_link(), settings, stop)
+    return await _connected(link, settings, stop)
 
 
 async def _retried(

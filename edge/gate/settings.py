@@ -35,6 +35,7 @@ class GateSettings(BaseModel):
     heartbeat_s: float = Field(default=10.0, gt=0.0)
     status_s: float = Field(default=1.0, gt=0.0)
     receipt_s: float = Field(default=5.0, gt=0.0)
+    credentials_s: float = Field(default=30.0, gt=0.0)
     bytes_per_minute: int = Field(default=64 * 1024)
     bytes_per_day: int = Field(default=4 * 2**20)
     hazard_bytes_per_minute: int = Field(default=512 * 1024)
@@ -74,12 +75,12 @@ class GateSettings(BaseModel):
         """How the gate reaches its own site's broker: the seed of its user."""
         return Link(self.site_url, f"gate-{self.site}", nkey_seed_path=str(self.site_credentials))
 
-    def hub_link(self) -> Link:
-        """How the gate reaches the hub: JWT credentials and an inbox of the site's own."""
+    def hub_link(self, credentials: Path) -> Link:
+        """How the gate reaches the hub with a file of credentials: with an inbox of the site's own."""
         return Link(
             self.hub_url,
             f"gate-{self.site}",
-            credentials_path=str(self.hub_credentials),
+            credentials_path=str(credentials),
             ca_path=str(self.hub_ca) if self.hub_ca else None,
             inbox_prefix=inbox_prefix(self.site),
         )

@@ -8,14 +8,16 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
+from edge.gate.hub_credentials import COPY, in_use
 from edge.gate.ledger import LEDGER_FILE, verify
 from edge.gate.settings import GateSettings
 from messaging.bus import Link
 from messaging.errors import MessageRefused, StartRefused, WireForbidden
 from messaging.nats.bus import NatsBus
 from messaging.nats.connection import Reply
-from messaging.nats.credentials import check_credentials, read_key
+from messaging.nats.credentials import read_credentials, read_key
 from messaging.nats.subjects import HEARTBEATS, ORDERS
 from messaging.runtime.start_checks import (
     FUTURE_LIMIT_S,
@@ -45,13 +47,29 @@ def named(settings: GateSettings) -> Iterator[CheckResult]:
     yield clock_after_files("clock", [settings.data_folder, *settings.data_folder.glob("*/*")])
     usable = opened("site_credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")
     yield private_file("site_credentials", seed) if usable.ok else usable
-    usable = opened("hub_credentials", lambda: check_credentials(credentials))
-    yield private_file("hub_credentials", credentials) if usable.ok else usable
+    usable = opened("hub_credentials", lambda: _credentials(settings))
+    private = private_file("hub_credentials", credentials)
+    yield private if usable.ok and not private.ok else usable
     if settings.hub_ca is not None:
         yield readable_file("hub_ca", settings.hub_ca)
     yield opened("ledger", lambda: _ledger(settings))
     yield opened("site's broker", lambda: asyncio.run(_accepts(settings.site_link())))
     yield opened("hub", lambda: asyncio.run(_hub(settings)))
+
+
+def _credentials(settings: GateSettings) -> str:
+    """Raises `StartRefused` when they have expired, by this machine's clock."""
+    claims = read_credentials(_in_use(settings)).claims
+    if claims.expired(time.time()):
+        raise StartRefused(
+            f"{settings.hub_credentials} was valid {claims.valid_until}; run `blindspot sites add "
+            f"{settings.site}` in the cloud and copy the new file"
+        )
+    return f"{settings.hub_credentials}: valid {claims.valid_until}"
+
+
+def _in_use(settings: GateSettings) -> Path:
+    return in_use(settings.hub_credentials, settings.data_folder / COPY)
 
 
 def _ledger(settings: GateSettings) -> str:
@@ -69,7 +87,7 @@ async def _accepts(link: Link) -> str:
 
 async def _hub(settings: GateSettings) -> str:
     """Connect, and compare the site's clock with the hub's, which stamps every value that it stores."""
-    bus = await NatsBus.connect(settings.hub_link(), timeout_s=LIMIT_S)
+    bus = await NatsBus.connect(settings.hub_link(_in_use(settings)), timeout_s=LIMIT_S)
     try:
         order = await _latest(bus, ORDERS, settings.site)
         beat = await _newest_heartbeat(bus, settings.site)

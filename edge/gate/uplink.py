@@ -131,13 +131,14 @@ class Uplink:
             await self._purge(lane, stream, receipt.n)
 
     async def send_checkpoint(self, *, force: bool = False) -> None:
-        """Send the hub number and hash of the last entry, every hundred entries. Raises `WireError`."""
+        """Send the hub number and hash of the last entry, every hundred entries. Raises `WireError`.
+
+        Its message id is the hash, which no other site can guess and use first.
+        """
         head = self._ledger.head
         due = head.n // CHECKPOINT_EVERY > self._checkpoint_n // CHECKPOINT_EVERY
         if head.n > self._checkpoint_n and (due or force):
-            await self._hub_bus.publish(
-                checkpoint_subject(self._site), head.to_bytes(), message_id=f"{self._site}-{head.n}"
-            )
+            await self._hub_bus.publish(checkpoint_subject(self._site), head.to_bytes(), message_id=head.hash)
             self._checkpoint_n = head.n
 
     def _listed_before_sending(self, going: Sequence[Outgoing]) -> list[LedgerEntry]:

@@ -21,6 +21,7 @@ from messaging.nats.subjects import MODELS_BUCKET
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 128 * 1024
+_HEADER_BYTES = 1024
 _TRIES = 4
 
 
@@ -59,8 +60,8 @@ class NatsBlobs:
                 "name": self._stream,
                 "subjects": [f"$O.{self._bucket}.C.>", f"$O.{self._bucket}.M.>"],
                 "max_bytes": self._max_bytes,
+                "max_msg_size": CHUNK_BYTES + _HEADER_BYTES,
                 "allow_rollup_hdrs": True,
-                "allow_direct": True,
             }
         )
 

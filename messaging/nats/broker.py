@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _LOCK_WAIT_S = 2.0
 _HEALTHY_S = 10.0
+_RELOAD_S = 5.0
 
 
 def find_server(binary: Path | None = None) -> Path:
@@ -64,6 +65,7 @@ class EmbeddedBroker:
         self._stopping = threading.Event()
         self._up = threading.Event()
         self._answering = threading.Event()
+        self._reloading = threading.Lock()
         self._thread: threading.Thread | None = None
         self.restarts = 0
 
@@ -123,16 +125,37 @@ class EmbeddedBroker:
         self._up.clear()
 
     def reload(self, config: BrokerConfig) -> None:
-        """Take a new configuration (for instance a longer revocation list) without a restart.
+        """Take a new configuration (for instance another site's account) without a restart.
 
-        A server that is starting gets the signal once it answers; before, the signal would end it.
+        Returns once the server uses it; one that is not running starts with it. A server that is starting
+        gets the signal once it answers; before, the signal would end it. Raises `WireUnavailable`.
         """
-        self._config = config
-        self._write_config()
-        if self.pid is not None:
-            answers = self._answering.wait(self._start_timeout_s)
-            if answers and (pid := self.pid) is not None:
+        with self._reloading:
+            self._config = config
+            self._write_config()
+            if self.pid is None or not self._answering.wait(self._start_timeout_s):
+                return
+            logged = self.log_path.stat().st_size
+            if (pid := self.pid) is not None:
                 os.kill(pid, signal.SIGHUP)
+                self._await_reload(pid, logged)
+
+    def _await_reload(self, pid: int, logged: int) -> None:
+        """Read the server's log from position `logged` on until it states what became of the reload."""
+        until = time.monotonic() + _RELOAD_S
+        while self.pid == pid and time.monotonic() < until:
+            with self.log_path.open("rb") as log:
+                log.seek(logged)
+                lines = log.read().decode(errors="replace").splitlines()
+            if any("Reloaded server configuration" in line for line in lines):
+                return
+            if any("Failed to reload" in line for line in lines):
+                break
+            self._stopping.wait(0.01)
+        if self.pid == pid:
+            raise WireUnavailable(
+                f"broker {self._config.name} did not take its new configuration; see {self.log_path}"
+            )
 
     def __enter__(self) -> Self:
         self.start()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from messaging.errors import ConfigurationError
-from messaging.nats.credentials import HubAuthority, key_in_file
+from messaging.nats.authority import HubAuthority
+from messaging.nats.credentials import key_in_file
 from messaging.nats.permissions import EVERYTHING, Permissions, node_at_site
 from messaging.runtime.quoting import nats_string
 

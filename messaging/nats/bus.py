@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messaging.bus import Delivery, Link, PublishAck, StreamSpec, StreamState
+from messaging.bus import MAX_VALUE_BYTES, Delivery, Link, PublishAck, StreamSpec, StreamState
 from messaging.errors import (
     ConfigurationError,
     MessageRefused,
@@ -97,14 +97,25 @@ class NatsBus:
                 "max_msg_size": spec.max_message_bytes,
                 "max_age": int(spec.max_age_s * _NANOSECONDS),
                 "duplicate_window": int(spec.duplicate_window_s * _NANOSECONDS),
-                "deny_delete": True,
-                "allow_direct": True,
+                "deny_purge": spec.deny_purge,
             }
         )
 
     async def ensure_raw_stream(self, config: Mapping[str, Any]) -> None:
-        """Create or update a stream from its JetStream configuration (file store, discard new)."""
-        whole = {"retention": "limits", "storage": "file", "discard": "new", "num_replicas": 1, **config}
+        """Create or update a stream from its JetStream configuration.
+
+        It is stored in files, refuses what is new when it is full, lets nobody delete a single message, and
+        is read by Direct Get.
+        """
+        whole = {
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "num_replicas": 1,
+            "deny_delete": True,
+            "allow_direct": True,
+            **config,
+        }
         body = json.dumps(whole).encode()
         try:
             await self.api(f"STREAM.CREATE.{config['name']}", body)
@@ -169,9 +180,9 @@ class NatsBus:
                 "name": f"KV_{bucket}",
                 "subjects": [f"$KV.{bucket}.>"],
                 "max_msgs_per_subject": 1,
-                "allow_rollup_hdrs": True,
-                "deny_delete": True,
-                "allow_direct": True,
+                "max_msg_size": MAX_VALUE_BYTES,
+                "allow_rollup_hdrs": False,
+                "deny_purge": True,
             }
         )
 

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
-from messaging.nats.credentials import check_credentials, read_key
+from messaging.nats.credentials import read_credentials, read_key
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class NatsConnection:
         if link.nkey_seed_path is not None:
             read_key(Path(link.nkey_seed_path))
         if link.credentials_path is not None:
-            check_credentials(Path(link.credentials_path))
+            read_credentials(Path(link.credentials_path))
         wire = cls(link, timeout_s)
         await wire._ready()
         return wire
@@ -231,7 +231,7 @@ class NatsConnection:
         await asyncio.gather(opening, return_exceptions=True)
         await _close_quietly(client)
         if _is_refusal(self._refusal):
-            raise WireForbidden(f"{self._link.url} refused the credentials of {self._link.name}")
+            raise WireForbidden(_refusal_of(self._link, time.time()))
         why = self._refusal or "no response"
         raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
 
@@ -296,6 +296,20 @@ class NatsConnection:
 
 def _reply(message: Any) -> Reply:
     return Reply(message.subject, bytes(message.data), dict(message.headers or {}), message.reply)
+
+
+def _refusal_of(link: Link, now_utc: float) -> str:
+    """Why the broker refuses the credentials, as far as they show it, and what to do."""
+    if link.credentials_path is None:
+        return f"{link.url} refused the credentials of {link.name}"
+    claims = read_credentials(Path(link.credentials_path)).claims
+    why = (
+        f"they were valid {claims.valid_until}" if claims.expired(now_utc) else "they are revoked or replaced"
+    )
+    return (
+        f"{link.url} refused the credentials of {link.name} ({why}); run `blindspot sites add` for the site "
+        f"in the cloud and copy the new {Path(link.credentials_path).name} to its gate"
+    )
 
 
 def _is_refusal(text: str) -> bool:

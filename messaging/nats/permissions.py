@@ -2,7 +2,8 @@
 
 Allow-lists only, no deny-lists: a subject that is not named here is forbidden. A site's gate has no
 JetStream administration at the hub; it reads its own last values by Direct Get on a subject that names
-its own keys, and the two public buckets as a whole.
+its own keys, and the two public buckets as a whole. The same subjects are what the fleet's account exports
+and a site's imports: an allow-list restricts what a client publishes, an account what the server answers.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from messaging.nats.subjects import (
     MODELS_BUCKET,
     ORDERS,
     RECEIPTS,
+    RENEWALS,
     TUF_BUCKET,
     checkpoint_subject,
     command_subject,
@@ -32,19 +34,31 @@ class Permissions:
     subscribe: tuple[str, ...]
 
 
-def gate_at_hub(site: str) -> Permissions:
-    """What a site's gate may do at the hub."""
+def services_of(site: str) -> tuple[str, ...]:
+    """What a site asks of the hub, as subjects to publish on; `*` in place of the site: of all sites."""
     reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
     heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
-    keys = ((RECEIPTS, site), (HEARTBEATS, site), *((ORDERS, order_key(site, role)) for role in Role))
+    keys = (
+        (RECEIPTS, site),
+        (HEARTBEATS, site),
+        (RENEWALS, site),
+        *((ORDERS, order_key(site, role)) for role in Role),
+    )
     own_values = tuple(f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{key}" for bucket, key in keys)
     objects = tuple(
         f"{_DIRECT_GET}.OBJ_{bucket}{rest}" for bucket in (MODELS_BUCKET, TUF_BUCKET) for rest in ("", ".>")
     )
-    return Permissions(
-        publish=(*reports, checkpoint_subject(site), *heartbeat, *own_values, *objects),
-        subscribe=(f"{inbox_prefix(site)}.>", command_subject(site, ">")),
-    )
+    return (*reports, checkpoint_subject(site), *heartbeat, *own_values, *objects)
+
+
+def commands_of(site: str) -> tuple[str, ...]:
+    """What the hub sends to a site without being asked."""
+    return (command_subject(site, ">"),)
+
+
+def gate_at_hub(site: str) -> Permissions:
+    """What a site's gate may do at the hub."""
+    return Permissions(services_of(site), (f"{inbox_prefix(site)}.>", *commands_of(site)))
 
 
 def node_at_site(site: str) -> Permissions:

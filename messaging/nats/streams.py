@@ -11,6 +11,7 @@ from messaging.nats.subjects import (
     HEARTBEATS,
     ORDERS,
     RECEIPTS,
+    RENEWALS,
     SITE_STREAMS,
     lane_subjects,
 )
@@ -36,8 +37,12 @@ def hub_streams(*, max_bytes: int = 4096 * _MIB) -> tuple[StreamSpec, ...]:
     reports = tuple(f"site.*.report.{row.kind}.>" for row in kinds)
     return (
         StreamSpec(FLEET_REPORTS, reports, max_bytes, MAX_MESSAGE_BYTES, max_age_s=age_s),
-        StreamSpec(CHECKPOINTS, ("site.*.ledger.checkpoint",), 64 * _MIB, 1024, max_age_s=age_s),
-        StreamSpec(DEAD_LETTERS, ("dead.>",), 256 * _MIB, 2 * MAX_MESSAGE_BYTES, max_age_s=age_s),
+        StreamSpec(
+            *(CHECKPOINTS, ("site.*.ledger.checkpoint",), 64 * _MIB, 1024), max_age_s=age_s, deny_purge=True
+        ),
+        StreamSpec(
+            *(DEAD_LETTERS, ("dead.>",), 256 * _MIB, 2 * MAX_MESSAGE_BYTES), max_age_s=age_s, deny_purge=True
+        ),
     )
 
 
@@ -52,7 +57,7 @@ async def prepare_hub(bus: Bus, *files: NamedFiles, max_bytes: int = 4096 * _MIB
     """Set up the hub's streams, last values and the given object buckets; safe to repeat."""
     for spec in hub_streams(max_bytes=max_bytes):
         await bus.ensure_stream(spec)
-    for bucket in (HEARTBEATS, RECEIPTS, ORDERS):
+    for bucket in (HEARTBEATS, RECEIPTS, ORDERS, RENEWALS):
         await bus.ensure_latest(bucket)
     for bucket_files in files:
         await bucket_files.ensure()

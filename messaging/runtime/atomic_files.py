@@ -39,6 +39,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def remove_durably(path: Path) -> None:
+    """Remove a file, if it is there, so that it is still absent after a power cut."""
+    if path.exists():
+        path.unlink()
+        _sync_folder(path.parent)
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read (mode 0600), atomically, in a folder of mode 0700."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

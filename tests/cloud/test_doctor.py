@@ -55,7 +55,7 @@ def settings(tmp_path: Path) -> CloudSettings:
     open_database(settings.store_url).close()
     Repository(settings.folder.releases)
     read_or_make_token(settings.folder.token)
-    hub_authority(settings.folder).enrol_cloud()
+    hub_authority(settings).enrol_cloud()
     return settings
 
 
@@ -80,7 +80,7 @@ def test_a_folder_that_was_used_and_one_that_was_not_are_fine(
         ("releases/metadata/timestamp.json", _emptied, "releases", "lost or damaged"),
         ("releases/keys/director.pem", Path.unlink, "releases", "restore it from a backup"),
         ("hub/authority/operator.seed", _emptied, "hub key operator.seed", "is empty"),
-        ("hub/authority/cloud.creds", _readable, "hub key cloud.creds", "has mode 0644"),
+        ("hub/authority/cloud/hub.creds", _readable, "hub key cloud/hub.creds", "has mode 0644"),
         ("token", _from_the_future, "clock", "set the clock"),
         ("datasets/base/0f/dataset.json", _foreign, "datasets", "dataset.json"),
     ],

@@ -296,7 +296,7 @@ def test_a_closed_bus_is_unavailable_and_may_be_closed_twice(hub: Hub) -> None:
 
 @pytest.mark.broker
 def test_bad_and_missing_credentials_are_named(hub: Hub, tmp_path: Path) -> None:
-    good = hub.authority.enrol_site("s9").read_text()
+    good = hub.enrol("s9").read_text()
     forged = tmp_path / "forged.creds"
     forged.write_text(good.replace(good.splitlines()[1][-8:], "AAAAAAAA"))
     with pytest.raises(WireForbidden):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from messaging.bus import Link
+from messaging.nats.authority import HubAuthority
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import SiteKeys, hub_config, site_config
-from messaging.nats.credentials import HubAuthority
 from messaging.nats.subjects import inbox_prefix
 
 
@@ -25,8 +25,23 @@ class Hub:
         return Link(self.broker.url, "cloud", credentials_path=str(self.authority.enrol_cloud()))
 
     def gate_link(self, site: str) -> Link:
-        path = str(self.authority.enrol_site(site))
+        path = str(self.enrol(site))
         return Link(self.broker.url, f"gate-{site}", credentials_path=path, inbox_prefix=inbox_prefix(site))
+
+    def enrol(self, site: str) -> Path:
+        """The credentials of a site, which the hub accepts from now on."""
+        known = site in self.authority.sites()
+        path = self.authority.enrol_site(site)
+        if not known:
+            self.reload()
+        return path
+
+    def revoke(self, site: str) -> None:
+        self.authority.revoke_site(site)
+        self.reload()
+
+    def reload(self) -> None:
+        self.broker.reload(hub_config(self.folder / "hub", self.authority))
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Site:
 
 @contextmanager
 def running_hub(folder: Path) -> Iterator[Hub]:
-    authority = HubAuthority(folder / "keys", now_utc=int(time.time()))
+    authority = HubAuthority(folder / "keys", clock=time.time)
     with EmbeddedBroker(hub_config(folder / "hub", authority)) as broker:
         yield Hub(broker, authority, folder)
 

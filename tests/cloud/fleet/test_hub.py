@@ -23,7 +23,7 @@ def test_the_hub_listens_as_configured_and_sites_are_given_a_reachable_url(
     tmp_path: Path, hub: HubSettings, listens: str, url: str
 ) -> None:
     settings = CloudSettings(data=tmp_path, hub=hub)
-    config = broker_config(settings, hub_authority(settings.folder))
+    config = broker_config(settings, hub_authority(settings))
     assert listens in config.rendered(4222)
     assert advertised_url(hub, "nats://127.0.0.1:4222") == url
 

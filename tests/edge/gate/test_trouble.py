@@ -59,7 +59,7 @@ def test_hub_credentials_that_come_late_are_used(tmp_path: Path, caplog: pytest.
         gate = asyncio.create_task(run_gate(settings, stop))
         await eventually(lambda: "late.creds is missing" in caplog.text)
         assert status_of(settings)["link"] == "down"
-        shutil.copy(hub.authority.enrol_site(site.name), late)
+        shutil.copy(hub.enrol(site.name), late)
         assert await asyncio.wait_for(_received(cloud), 30.0) == sent
         stop.set()
         await asyncio.wait_for(gate, 10.0)

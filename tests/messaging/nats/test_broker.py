@@ -102,6 +102,18 @@ def test_a_reload_while_the_server_starts_does_not_end_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.broker
+def test_a_reload_returns_when_it_is_used_and_one_that_is_refused_is_an_error(tmp_path: Path) -> None:
+    config, _ = site_config(tmp_path, "s1")
+    with EmbeddedBroker(config) as broker:
+        broker.reload(config)
+        assert broker.log_path.read_text().count("Reloaded server configuration") == 1
+        with pytest.raises(WireUnavailable, match="did not take its new configuration"):
+            broker.reload(replace(config, access="resolver: NONSENSE\n"))
+        broker.reload(config)
+        assert broker.restarts == 0
+
+
+@pytest.mark.broker
 def test_two_brokers_never_use_one_store(tmp_path: Path) -> None:
     config, _ = site_config(tmp_path, "s1")
     with EmbeddedBroker(config), pytest.raises(ConfigurationError, match="another broker runs"):

@@ -16,7 +16,7 @@ from cloud.api.client import RemoteCloud
 from cloud.app import CloudParts, run_cloud
 from cloud.campaigns.requirements import PlanRequirements, Requirement
 from cloud.campaigns.stage import StageTable
-from cloud.fleet.hub import Hub
+from cloud.fleet.hub import Hub, hub_authority, write_enrolment
 from cloud.fleet.release_register import record_release
 from cloud.settings import CloudSettings
 from cloud.store.records import CampaignPlan
@@ -194,12 +194,15 @@ def running_cloud(
     run = partial(run_cloud, requirements=requirements, first_models=first_models)
     ending: list[Callable[[], object]] = []
 
+    def enrol(site: str) -> None:
+        write_enrolment(settings.folder, hub_authority(settings), site)
+
     async def whole() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         cloud.loop = loop
         ending.append(lambda: loop.call_soon_threadsafe(stop.set))
         await prepare_hub(cloud.bus)
-        hub = None if embedded_hub else Hub(cloud.bus, MemoryBlobs(), MemoryFiles())
+        hub = None if embedded_hub else Hub(cloud.bus, MemoryBlobs(), MemoryFiles(), enrol_site=enrol)
 
         def made(parts: CloudParts) -> StageTable:
             cloud.parts = parts

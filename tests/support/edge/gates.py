@@ -21,7 +21,7 @@ def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSet
         "site_url": site.broker.url,
         "site_credentials": site.keys.gate,
         "hub_url": hub.broker.url,
-        "hub_credentials": hub.authority.enrol_site(site.name),
+        "hub_credentials": hub.enrol(site.name),
         "data_folder": folder / "gate",
         "mirror_folder": folder / "mirror",
         "poll_s": 0.5,
