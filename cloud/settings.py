@@ -155,7 +155,7 @@ class TrainingSettings(_Section):
     batch: int = Field(default=16, ge=2)
     synthetic_fraction: float = Field(default=0.5, gt=0.0, le=0.5)
     frozen_layers: int = Field(default=3, ge=0)
-    parent_weight: float = Field(default=0.3, ge=0.0, lt=1.0)
+    parent_weight: float = Field(default=0.45, ge=0.0, lt=1.0)
     weather: UnitFloat = 0.5
     streets: int = Field(default=90, ge=0)
     earlier_campaigns: int = Field(default=3, ge=0)
