@@ -181,7 +181,8 @@ async def run_cloud(
     with sole_process(settings.folder), _checked_database(settings) as database:
         async with AsyncExitStack() as stack:
             if hub is None:
-                hub = await stack.enter_async_context(embedded_hub(settings))
+                revoked = [site.site for site in ReportStore(database).sites() if site.revoked]
+                hub = await stack.enter_async_context(embedded_hub(settings, revoked))
             parts = _parts(settings, database, hub, asyncio.get_running_loop())
             campaigns = Campaigns(
                 parts.campaign_rows,

@@ -8,7 +8,7 @@ message.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,9 +152,14 @@ def _address_file(folder: DataFolder) -> StateFile[_Address]:
 
 
 @asynccontextmanager
-async def embedded_hub(settings: CloudSettings) -> AsyncIterator[Hub]:
-    """Start the hub's broker and connect to it with the cloud's own credentials."""
+async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> AsyncIterator[Hub]:
+    """Start the hub's broker and connect to it with the cloud's own credentials.
+
+    `revoked` sites get no account: a revocation may have been cut short, or a backup of the keys restored.
+    """
     authority = hub_authority(settings)
+    for site in revoked:
+        authority.revoke_site(site)
     broker = EmbeddedBroker(broker_config(settings, authority))
     accounts = SiteAccounts(settings, authority, broker)
     await asyncio.to_thread(broker.start)

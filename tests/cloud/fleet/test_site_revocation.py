@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,25 @@ def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
             await bus.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_revocation_that_was_cut_short_or_undone_by_a_restored_backup_holds_from_the_next_start(
+    tmp_path: Path,
+) -> None:
+    settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
+    run = partial(running_cloud, settings, lambda _: ScriptedStages(), embedded_hub=True)
+    with run(first_models=lambda _: None) as cloud, cloud.client() as client:
+        links = [enrolled(cloud, client, site, tmp_path / site) for site in ("harbour", "tunnel")]
+        assert cloud.parts is not None
+        cloud.parts.reports.revoke_site("harbour")
+
+    async def connected(link: Link) -> None:
+        await (await NatsBus.connect(link)).close()
+
+    with run(first_models=lambda _: None):
+        with pytest.raises(WireForbidden):
+            asyncio.run(connected(links[0]))
+        asyncio.run(connected(links[1]))
 
 
 def test_revoking_twice_changes_nothing_and_an_unknown_site_is_refused(

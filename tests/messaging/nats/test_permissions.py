@@ -1,6 +1,7 @@
 """Two sites at a real hub: each may do exactly what its list allows, and nothing of the other's."""
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -19,10 +20,18 @@ from messaging.nats.connection import NatsConnection
 from messaging.nats.credentials import USER, key_in_file, key_of, new_key
 from messaging.nats.permissions import gate_at_hub, node_at_site
 from messaging.nats.streams import prepare_hub, prepare_site
-from messaging.nats.subjects import TUF_BUCKET, inbox_prefix
+from messaging.nats.subjects import HEARTBEATS, TUF_BUCKET, inbox_prefix
 from messaging.wire_format.codec import PAYLOADS, Lane
 from tests.support.brokers import Hub, Site, running_hub, running_site
-from tests.support.messaging.permission_matrix import every_subject
+from tests.support.messaging.permission_matrix import (
+    HEADERS,
+    SITE,
+    Attempt,
+    carried_out,
+    every_subject,
+    hub_state,
+    outside,
+)
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -148,6 +157,34 @@ def test_a_node_may_put_reports_and_nothing_else(site: Site) -> None:
     assert asyncio.run(scenario()) == []
 
 
+def test_a_node_has_no_effect_on_its_sites_broker_by_the_replies_and_headers_that_it_chooses(
+    site: Site,
+) -> None:
+    """All users of a site's broker are in one account: the answers to a node are acknowledgements only."""
+    listed = node_at_site(SITE).publish
+    own = [s for s in every_subject() if any(subject_matches(pattern, s) for pattern in listed)]
+
+    async def scenario() -> list[str]:
+        gate = await NatsBus.connect(site.gate_link())
+        for subject in own:
+            await gate.publish(subject, b"old", message_id="")
+        first, *_ = await gate.pull("HAZARDS", "fwd", batch=1)
+        before = await hub_state(gate)
+        streams = ("HAZARDS", "EVIDENCE", f"KV_{HEARTBEATS}")
+        methods = ("PURGE", "DELETE", "UPDATE", "MSG.DELETE", "CREATE")
+        replies = [f"$JS.API.STREAM.{method}.{stream}" for method in methods for stream in streams]
+        replies += [f"$JS.API.CONSUMER.{method}.HAZARDS.fwd" for method in ("DELETE", "MSG.NEXT", "PAUSE")]
+        replies += ["$KV.ORDERS.s1", str(getattr(first, "reply_to"))]  # noqa: B009  # of NATS only
+        todo = [Attempt(*one) for one in itertools.product(own, replies, HEADERS)]
+        await carried_out(site.node_link(), todo)
+        await asyncio.sleep(0.3)
+        found = outside(before, await hub_state(gate), lambda subject: subject in own)
+        await gate.close()
+        return found
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == []
+
+
 def test_a_site_broker_admits_nobody_without_its_seed(site: Site, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.nk"
     stranger.write_text(new_key(USER).seed)
@@ -169,6 +206,7 @@ def test_a_revoked_site_is_cut_off_and_the_others_stay(tmp_path: Path) -> None:
         await thief.publish("site.s1.report.hazard.A", b"x", message_id="A")
         hub.revoke("s1")
         await eventually(lambda: not thief.connected, 5.0)
+        assert hub.broker.restarts == 0
         with pytest.raises((WireForbidden, WireUnavailable)):
             await thief.publish("site.s1.report.hazard.B", b"x", message_id="B")
         with pytest.raises(WireForbidden):

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,12 +183,12 @@ async def hub_state(cloud: NatsBus) -> State:
     return state
 
 
-def outside(before: State, after: State) -> list[str]:
-    """Changes of the hub's state that are not the site's own messages."""
+def outside(before: State, after: State, own: Callable[[str], bool] = is_own) -> list[str]:
+    """Changes of a broker's state that are not own messages."""
     found = []
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
-        if old != new and not _is_own_change(old, new):
+        if old != new and not _is_own_change(old, new, own):
             found.append(f"{'.'.join(map(str, key))}: {str(old)[:90]} -> {str(new)[:90]}")
     return sorted(found)
 
@@ -205,6 +205,7 @@ async def carried_out(link: Link, todo: Sequence[Attempt]) -> int:
     await client.connect(
         servers=[link.url],
         user_credentials=link.credentials_path,
+        nkeys_seed=link.nkey_seed_path,
         inbox_prefix=(link.inbox_prefix or "_INBOX"),
         error_cb=count,
         max_outstanding_pings=10,
@@ -293,8 +294,8 @@ def _lasting(consumer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_own_change(old: object, new: object) -> bool:
+def _is_own_change(old: object, new: object, own: Callable[[str], bool]) -> bool:
     """A message more on a subject of the site's, or a heartbeat that another one of the site has replaced."""
     if new is None:
         return isinstance(old, tuple) and old[0] == f"$KV.{HEARTBEATS}.{SITE}"
-    return old is None and isinstance(new, tuple) and is_own(str(new[0]))
+    return old is None and isinstance(new, tuple) and own(str(new[0]))
