@@ -37,12 +37,14 @@ def test_a_bundle_whose_first_run_does_not_end_is_refused() -> None:
 
 
 class Watched:
-    """A watch of which the test moves the clock."""
+    """A watch of which the test moves the clock; the process has this part of a core."""
 
-    def __init__(self) -> None:
+    def __init__(self, cores: float = 1.0) -> None:
         self.now_s = 0.0
         self.stuck: list[str] = []
-        self.watch = CallWatch(self.stuck.append, clock=lambda: self.now_s)
+        self.watch = CallWatch(
+            self.stuck.append, clock=lambda: self.now_s, processor=lambda: cores * self.now_s
+        )
 
     def at(self, now_s: float) -> list[str]:
         self.now_s = now_s
@@ -50,10 +52,20 @@ class Watched:
         return self.stuck
 
 
+def test_a_process_that_gets_little_of_the_processor_may_take_longer_but_not_for_ever() -> None:
+    watched, options = Watched(cores=0.1), SimpleNamespace(terminate=False)
+    watched.watch.begin("digest", 5.0, options)
+    for now_s in (0.2, 5.0, 14.9):
+        watched.at(now_s)
+        assert not options.terminate
+    watched.at(15.0)
+    assert options.terminate
+
+
 def test_a_call_that_goes_on_after_it_was_ended_is_reported_once() -> None:
     watched, options = Watched(), SimpleNamespace(terminate=False)
     call = watched.watch.begin("digest", 5.0, options)
-    assert watched.at(4.9) == []
+    assert watched.at(0.2) == watched.at(4.9) == []
     assert not options.terminate
     assert watched.at(5.0) == []
     assert options.terminate
