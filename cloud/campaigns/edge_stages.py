@@ -51,13 +51,13 @@ class EdgeStages:
 
         The shadow runs end with the stage unless the candidate passes or the cloud is only restarted.
         """
-        campaign = work.campaign
+        campaign, wanted = work.campaign, {target.condition for target in targets(work)}
         rollout = self.rollouts.begin(
             f"{campaign.id}-trial-{campaign.attempt}",
             work.output(TrialOutput).digest,
             Channel.TRIAL,
             previous=None,
-            sites=self.rollouts.sites()[: self.canary_sites],
+            sites=self.rollouts.canaries_first(self.rollouts.sites(), wanted)[: self.canary_sites],
             campaign=campaign.id,
         )
         keep_running = False
@@ -118,6 +118,7 @@ class EdgeStages:
             previous=incumbent_of(work),
             sites=self.rollouts.sites(),
             campaign=work.campaign.id,
+            conditions={target.condition for target in targets(work)},
         )
         states = _site_states(rollout)
         for _ in work.polls(self.settings.poll_s, None):

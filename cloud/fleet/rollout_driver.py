@@ -14,6 +14,7 @@ from dataclasses import replace
 from ulid import ULID
 
 from cloud.errors import NotNow
+from cloud.fleet.canaries import canaries_first
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import (
     FleetStatus,
@@ -33,6 +34,9 @@ from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role, RolloutOrder
 from messaging.reports import Heartbeat, SwapOutcome, SwapReason, SwapReceipt
+from messaging.taxonomy import Condition
+
+COVERED_S = 7 * 86400
 
 
 class RolloutDriver:
@@ -61,8 +65,12 @@ class RolloutDriver:
         sites: Sequence[str],
         campaign: str | None = None,
         role: Role = Role.DETECTOR,
+        conditions: Set[Condition] = frozenset(),
     ) -> Rollout:
-        """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites."""
+        """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites.
+
+        Its canary is chosen from the sites; `conditions` are those that the release is to improve.
+        """
         with self._lock:
             known = [r for r in self._releases.rollouts(limit=1000) if r.id == rollout]
             if known:
@@ -72,7 +80,7 @@ class RolloutDriver:
                 digest,
                 previous,
                 channel,
-                sites=sites,
+                sites=self.canaries_first(sites, conditions),
                 settings=self._settings,
                 now_utc=now,
                 role=role,
@@ -187,6 +195,16 @@ class RolloutDriver:
         taking = {b.site for b in beats if role is Role.DETECTOR or _takes_teachers(b.heartbeat, known)}
         return [site for site in self._enrolled() if site in taking]
 
+    def canaries_first(self, sites: Sequence[str], wanted: Set[Condition] = frozenset()) -> list[str]:
+        """The sites, those that a release should run at first in front; see `cloud.fleet.canaries`."""
+        return canaries_first(
+            sites,
+            self._settings.canary_sites,
+            covered=self._reports.conditions(since_utc=self._now() - COVERED_S),
+            wanted=wanted,
+            turns=self._canary_turns(),
+        )
+
     def send_single(
         self,
         site: str,
@@ -275,6 +293,18 @@ class RolloutDriver:
                 now_utc=self._now(),
             )
         ]
+
+    def _canary_turns(self) -> dict[str, int]:
+        """When each site last was the canary of a rollout for service: the number of that rollout."""
+        rows = reversed(self._releases.rollouts(limit=100))
+        states = [RolloutState.from_json(row.state) for row in rows]
+        return {
+            progress.site: turn
+            for turn, state in enumerate(states)
+            if state.channel is Channel.SERVICE
+            for progress in state.sites
+            if progress.group is RolloutPhase.CANARY
+        }
 
     def _enrolled(self) -> list[str]:
         return [site.site for site in self._reports.sites() if not site.revoked]

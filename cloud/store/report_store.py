@@ -5,6 +5,7 @@ reports of one message add their place (`ID.1`) and no bytes. Misdetections, pro
 row per report; of a hazard event the latest state is kept, of a heartbeat the last.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ from cloud.store.report_records import (
 from cloud.store.report_rows import record_of
 from messaging.receipts import LedgerPosition
 from messaging.reports import HazardState, Heartbeat
+from messaging.taxonomy import Condition
 from messaging.wire_format.codec import Message
 
 R = TypeVar("R", bound=Record)
@@ -233,6 +235,18 @@ class ReportStore:
         query = select(*keys, *sums).where(row.minute_utc >= since_utc).group_by(*keys)
         with self._db.reading() as session:
             return [_recall_count(*row) for row in session.execute(query)]
+
+    def conditions(self, *, since_utc: int) -> dict[str, set[Condition]]:
+        """The conditions that each site's cameras have had: of its reports since then, and its heartbeat."""
+        found: defaultdict[str, set[Condition]] = defaultdict(set)
+        with self._db.reading() as session:
+            for row in (MisdetectionRow, RecallRow):
+                query = select(row.site, row.condition).where(row.minute_utc >= since_utc).distinct()
+                for site, condition in session.execute(query):
+                    found[site].add(condition)
+        for beat in self.heartbeats():
+            found[beat.site] |= {Condition(c.light, c.weather) for c in beat.heartbeat.cameras if c.connected}
+        return {site: conditions - {Condition()} for site, conditions in found.items()}
 
     def shadow_reports(self, candidate_digest: str | None = None) -> list[SiteShadow]:
         """Shadow reports in order of arrival, of one candidate or of all."""
