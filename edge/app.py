@@ -156,6 +156,7 @@ def _camera(
         settings.teacher,
         OpenHazards(settings.data / "hazards" / f"{camera.name}.json"),
         len(settings.cameras),
+        settings.data / "prototypes" / f"{camera.name}.json",
     )
     health = CameraMetrics()
     return CameraParts(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class PipelineParts:
     teaching: TeacherSettings
     open_hazards: OpenHazards
     cameras: int = 1
+    sums: Path | None = None
 
 
 class CameraPipeline:
@@ -94,7 +96,7 @@ class CameraPipeline:
         self._rules = HazardRules(
             camera.name, bundle, parts.new_id, zones=zones, open_events=parts.open_hazards.events
         )
-        self._prototypes = CameraPrototypes(camera, bundle, parts.accountant)
+        self._prototypes = CameraPrototypes(camera, bundle, parts.accountant, parts.sums)
         self._collector = EvidenceCollector(camera.name, bundle, appearances=self._prototypes.appearances)
         self._teacher: Teacher | None = None
         self.comparisons = FrameComparisons(
@@ -292,6 +294,7 @@ class CameraPipeline:
         """Prototypes with enough tracks for the signal asked for, within the camera's privacy budget."""
         with self._lock:
             released, withheld = self._prototypes.release(at_utc)
+        self._prototypes.keep()
         self._parts.metrics.withheld.labels(self._camera, "budget").inc(withheld)
         return list(released)
 

@@ -6,10 +6,12 @@ sums that are large enough. Not thread-safe.
 """
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 
 from edge.errors import BudgetSpent
 from edge.privacy.accountant import PrivacyAccountant
 from edge.privacy.appearances import Appearances, Contribution
+from edge.privacy.kept_sums import SumsFile
 from edge.privacy.release import release_prototype
 from edge.settings import CameraSettings
 from edge.vision.detections import Floats
@@ -22,10 +24,18 @@ class CameraPrototypes:
     """The sums of one camera, and the appearances that they will hold."""
 
     def __init__(
-        self, camera: CameraSettings, bundle: BundleDescription, accountant: PrivacyAccountant
+        self,
+        camera: CameraSettings,
+        bundle: BundleDescription,
+        accountant: PrivacyAccountant,
+        sums: Path | None = None,
     ) -> None:
+        """`sums` is the file that keeps them over a restart, None without."""
         self._camera, self._accountant = camera.name, accountant
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self._file = None if sums is None else SumsFile(sums)
+        if self._file is not None:
+            self._file.fill(self._book, bundle.embedding_digest)
         self.appearances = Appearances(camera.same_place_s, camera.same_place_frames)
 
     def observe(self, tracks: Mapping[Hashable, Floats], time_s: float) -> None:
@@ -51,4 +61,11 @@ class CameraPrototypes:
                 )
             except BudgetSpent:
                 withheld += 1
+        if self._file is not None:
+            self._file.note(self._book)
         return released, withheld
+
+    def keep(self) -> None:
+        """Write the sums as of the last `release`; apart from it, since a disk is slow."""
+        if self._file is not None:
+            self._file.write()

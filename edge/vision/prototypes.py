@@ -78,8 +78,15 @@ class PrototypeSum:
 
     def __init__(self, clip_norm: float, width: int) -> None:
         self.clip_norm = clip_norm
-        self._sum = np.zeros(width, np.float64)
+        self.total: npt.NDArray[np.float64] = np.zeros(width, np.float64)
         self._count = 0
+
+    @classmethod
+    def of(cls, clip_norm: float, total: npt.NDArray[np.float64], count: int) -> "PrototypeSum":
+        """The sum of `count` vectors of this length that were added before."""
+        one = cls(clip_norm, len(total))
+        one.total, one._count = total.copy(), count
+        return one
 
     def add(self, vector: Floats) -> None:
         """Add the vector of an appearance.
@@ -87,10 +94,10 @@ class PrototypeSum:
         Raises:
             ValueError: the vector has another width than the sum.
         """
-        if vector.shape != self._sum.shape:
-            raise ValueError(f"embedding must have shape {self._sum.shape}; got {vector.shape}")
+        if vector.shape != self.total.shape:
+            raise ValueError(f"embedding must have shape {self.total.shape}; got {vector.shape}")
         self._count += 1
-        self._sum += scaled_to(self.clip_norm, vector)
+        self.total += scaled_to(self.clip_norm, vector)
 
     def __len__(self) -> int:
         """Vectors added."""
@@ -99,7 +106,7 @@ class PrototypeSum:
     @property
     def mean(self) -> Floats:
         """(d,) mean of the scaled vectors, zero for none. Not noised: never leaves the site."""
-        return np.asarray(self._sum / max(self._count, 1), np.float32)
+        return np.asarray(self.total / max(self._count, 1), np.float32)
 
 
 class PrototypeBook:
@@ -110,18 +117,30 @@ class PrototypeBook:
     """
 
     def __init__(self, clip_norm: float, width: int) -> None:
-        self._clip_norm, self._width = clip_norm, width
+        self.clip_norm, self._width = clip_norm, width
         self._sums: dict[PrototypeKey, PrototypeSum] = {}
         self._taken: Counter[PrototypeKey] = Counter()
 
     def add(self, key: PrototypeKey, vector: Floats) -> None:
         """Add the vector of an appearance that was never added before."""
-        self._sums.setdefault(key, PrototypeSum(self._clip_norm, self._width)).add(vector)
+        self._sums.setdefault(key, PrototypeSum(self.clip_norm, self._width)).add(vector)
 
     @property
     def width(self) -> int:
         """Width of the vectors."""
         return self._width
+
+    def contents(self) -> list[tuple[PrototypeKey, npt.NDArray[np.float64], int, int]]:
+        """Of each key: the sum (d,), how many vectors it holds, and how often one was taken out."""
+        nothing = PrototypeSum(self.clip_norm, self._width)
+        found = {key: self._sums.get(key, nothing) for key in (*self._sums, *self._taken)}
+        return [(key, one.total, len(one), self._taken[key]) for key, one in found.items()]
+
+    def restore(self, key: PrototypeKey, total: npt.NDArray[np.float64], *, vectors: int, taken: int) -> None:
+        """Put back what `contents` returned."""
+        self._taken[key] = taken
+        if vectors:
+            self._sums[key] = PrototypeSum.of(self.clip_norm, total, vectors)
 
     def counts(self) -> dict[PrototypeKey, int]:
         """Vectors in each sum."""
