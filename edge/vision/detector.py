@@ -170,27 +170,18 @@ def roi_align(features: Floats, xyxy: Floats, stride: int, bins: int = POOL_BINS
     d, h, w = features.shape
     if not len(xyxy):
         return np.zeros((0, d), np.float32)
-    cells = xyxy / np.float32(stride) - 0.5
-    columns, rows = _weights(cells[:, 0::2], w, bins), _weights(cells[:, 1::2], h, bins)
-    pooled = np.empty((len(xyxy), d), np.float32)
-    for place, (column, row) in enumerate(zip(columns, rows, strict=True)):
-        x, y = _covered(column), _covered(row)
-        pooled[place] = (features[:, y, x] @ column[x]) @ row[y]
-    return pooled
-
-
-def _weights(ends: Floats, length: int, bins: int) -> Floats:
-    """Mean bilinear weights (n, length) of the samples between two ends (n, 2) along an axis, in cells."""
     steps = (np.arange(2 * bins, dtype=np.float32) + 0.5) / (2 * bins)
-    samples = np.clip(ends[:, :1] + steps * (ends[:, 1:] - ends[:, :1]), 0, length - 1)
-    near = 1 - np.abs(samples[:, :, None] - np.arange(length, dtype=np.float32))
-    return np.asarray(np.maximum(near, 0).mean(axis=1), np.float32)
-
-
-def _covered(weights: Floats) -> slice:
-    """The cells from the first to the last that has a weight."""
-    cells = np.flatnonzero(weights)
-    return slice(cells[0], cells[-1] + 1)
+    low, high = (xyxy / np.float32(stride) - 0.5).reshape(-1, 2, 2, 1).swapaxes(0, 1)
+    last = np.asarray([[w - 1], [h - 1]], np.float32)
+    samples = np.minimum(np.maximum(low + steps * (high - low), 0), last)  # (n, axis, samples) in cells
+    distance = np.abs(samples[..., None] - np.arange(max(w, h), dtype=np.float32))
+    weights = np.maximum(1 - distance, 0).mean(axis=2)  # (n, axis, cells)
+    first, end = samples.min(axis=2).astype(int), samples.max(axis=2).astype(int) + 2
+    pooled = np.empty((len(xyxy), d), np.float32)
+    for place, ((x, y), (left, top), (right, bottom)) in enumerate(zip(weights, first, end, strict=True)):
+        part = features[:, top:bottom, left:right]
+        pooled[place] = (part @ x[left : left + part.shape[2]]) @ y[top : top + part.shape[1]]
+    return pooled
 
 
 def describe(metadata: dict[str, str], origin: str) -> BundleDescription:
