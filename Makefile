@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge bench-generate photographs wire-format bench-train images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -94,6 +94,9 @@ evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source i
 
 bench-edge: $(STAMP) $(STARTING) $(REFERENCE)  ## milliseconds of a frame at a site, beside its bare model and ultralytics' predict
 	$(BIN)/python -m synth.experiments.edge_speed $(STARTING) $(REFERENCE) --out $(OUT)/figures/bench_edge.json
+
+teacher-bias: $(STAMP)  ## how far recall that a teacher estimates from few frames is off (a minute)
+	$(BIN)/python -m synth.experiments.teacher_bias --out $(OUT)/figures/witness.json
 
 prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
 	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json

@@ -15,6 +15,7 @@ SHARED_EDGE = ("edge.vision", "edge.errors")
 MEASURES_EDGE = (
     *("synth/experiments/evidence_precision.py", "synth/experiments/prototype_cosine.py"),
     "synth/experiments/edge_speed.py",
+    "synth/experiments/teacher_bias.py",
 )
 PLACES = {
     "nats": {"messaging/nats/connection.py"},

@@ -1,15 +1,12 @@
-"""Frames are drawn with known probabilities, and estimated recall stays unbiased."""
+"""Frames are drawn with known probabilities (estimated recall: tests/synth/experiments/test_teacher_bias)."""
 
 import itertools
 import random
 from collections import Counter
-from statistics import mean
 
 import pytest
 
 from edge.evidence.sampling import FrameSampler, Sampled, at_least
-from messaging.reports import RecallTally
-from tests.support.edge.sampled_street import estimate, street
 
 
 def _drawn(sampler: FrameSampler[int], doubts: list[int], step_s: float) -> list[Sampled[int]]:
@@ -68,25 +65,3 @@ def test_the_probability_of_enough_hits_is_that_of_independent_draws() -> None:
     assert at_least(1, [0.5, 0.5]) == pytest.approx(0.75)
     assert at_least(2, [0.5, 0.5, 1.0]) == pytest.approx(0.75)
     assert at_least(3, [1.0, 1.0]) == 0.0
-
-
-def _ratio(tally: RecallTally) -> float:
-    assert tally.supported_weight
-    return (tally.detected_weight or 0.0) / tally.supported_weight
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_estimated_recall_is_unbiased_and_would_not_be_without_the_weights() -> None:
-    """`witness_bias_points`: at most 1 point; the same samples without weights are off by more."""
-    weighted, unweighted, tracks = list[float](), list[float](), 0
-    for seed in range(4):
-        frames, truth = street(seed, 3600.0, median_s=12.0)
-        tally = estimate(frames, seed + 100, 0.3)
-        tracks += tally.supported
-        weighted.append(100 * (_ratio(tally) - truth))
-        plain = estimate(frames, seed + 100, 0.3, weigh=False)
-        unweighted.append(100 * (plain.detected / plain.supported - truth))
-    assert tracks > 1200
-    assert abs(mean(weighted)) <= 1.0
-    assert mean(unweighted) <= mean(weighted) - 0.7
