@@ -32,7 +32,7 @@ from edge.privacy.appearances import Appearances
 from edge.rounding import geometry_of, minute_of
 from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
-from edge.vision.detections import Detections, Floats, iou_matrix
+from edge.vision.detections import Detections, Floats, iou
 from edge.vision.detector import thresholds_of
 from edge.vision.frames import Frame, MotionReading, SizeChange
 from messaging.fields import Digest
@@ -304,8 +304,7 @@ class EvidenceCollector:
         """Whether kind and place are the same and the class adds nothing (the same, or unknown)."""
         if new.kind is not kind or new.class_id not in (None, class_id):
             return False
-        near = iou_matrix(new.xyxy[None], xyxy[None])[0, 0] >= self.repetition.same_iou
-        return bool(near) or _contains(xyxy, new.xyxy)
+        return iou(new.xyxy, xyxy) >= self.repetition.same_iou or _contains(xyxy, new.xyxy)
 
     def _remember(self, candidate: EvidenceCandidate, now_s: float) -> None:
         self._places = [p for p in self._places if not self._is_same(candidate, p.kind, p.class_id, p.xyxy)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from edge.rounding import box_in_pixels, geometry_of
 from edge.tracking.tracker import Track, TrackState, TrackUpdate
 from edge.vision.conditions import FrameConditions, box_tags
-from edge.vision.detections import Floats, iou_matrix
+from edge.vision.detections import Floats, iou
 from edge.vision.frames import SizeChange
 from edge.zones import Zone
 from messaging.fields import Digest
@@ -170,7 +170,7 @@ class HazardRules:
             if event.track == track.id:
                 return event
         for event in sorted(same_class, key=lambda e: e.closed_s is not None):
-            if iou_matrix(event.xyxy[None], track.xyxy[None])[0, 0] >= _SAME_PLACE_IOU:
+            if iou(event.xyxy, track.xyxy) >= _SAME_PLACE_IOU:
                 return event
         return next((e for e in same_class if e.closed_s is None and not e.place_known), None)
 

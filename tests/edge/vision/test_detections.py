@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.vision.detections import Detections, iou_matrix, non_maximum_suppression
+from edge.vision.detections import Detections, iou, iou_matrix, non_maximum_suppression
 
 Box = tuple[float, float, float, float]
 
@@ -55,8 +55,9 @@ def test_rows_are_chosen_by_mask_slice_or_index_in_every_column() -> None:
     ids=["same", "half", "touching", "inside", "without area"],
 )
 def test_iou_of_two_boxes(a: Box, b: Box, expected: float) -> None:
-    found = iou_matrix(np.asarray([a], np.float32), np.asarray([b], np.float32))
-    assert found[0, 0] == pytest.approx(expected)
+    one, other = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    assert iou_matrix(one[None], other[None])[0, 0] == pytest.approx(expected)
+    assert iou(one, other) == iou(other, one) == pytest.approx(expected)
 
 
 def test_iou_with_no_boxes_is_an_empty_table() -> None:
