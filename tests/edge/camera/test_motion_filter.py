@@ -1,3 +1,5 @@
+import itertools
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +91,24 @@ def test_a_lamp_that_goes_out_is_no_region() -> None:
 
     readings = watch(24, dim)
     assert not len(readings[-1].persistent)
+
+
+def test_motion_of_a_fast_camera_is_found_within_a_tenth_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """25 frames a second: a still street stays at its floor rate, and frames between have the same motion."""
+    monkeypatch.setitem(globals(), "FPS", 25.0)
+
+    def car(image: Image, time_s: float) -> None:
+        if time_s >= 8:
+            square(image, 60 + int(120 * (time_s - 8)), 200)
+
+    readings = watch(10, car, floor_interval_s=1.0)
+    still, moving = readings[25 * 4 : 25 * 8], readings[25 * 8 :]
+    assert sum(reading.needs_inference for reading in still) == 4
+    assert [reading.needs_inference for reading in moving].index(True) <= 2
+    assert sum(after.moving is before.moving for before, after in itertools.pairwise(moving)) >= 20
+    assert covers(moving[-1].moving, 60 + 120 * 1.9 + 25, 225)
 
 
 def test_the_filter_restarts_when_the_camera_is_turned() -> None:
