@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edge.camera.health import CameraMetrics
 from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import FrameSource, open_source
+from edge.health import let_no_frame_wait
 from edge.ids import ids_of_a_run
 from edge.metrics import NodeMetrics
 from edge.node import SILENCE_LIMIT_S, CameraParts, Node, NodeParts
@@ -99,6 +100,7 @@ def run_node(settings: NodeSettings, stop: threading.Event, restart: Callable[[]
             listener = held.enter_context(listen_on("page_port", settings.page_host, settings.page_port))
         held.callback(_locked(settings.data).release)
         require(needed(settings))
+        let_no_frame_wait()
         node, metrics = build_node(settings, restart)
         held.callback(node.stop)
         node.start()
