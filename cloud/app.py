@@ -38,6 +38,7 @@ from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
+from cloud.fleet.receipt_writer import ReceiptWriter
 from cloud.fleet.releases import Releases
 from cloud.fleet.report_checks import ReportChecks
 from cloud.fleet.rollout_driver import RolloutDriver
@@ -48,6 +49,7 @@ from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
 from cloud.store.mode_store import ModeStore
+from cloud.store.receipt_store import ReceiptStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.errors import ConfigurationError
@@ -64,6 +66,7 @@ EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
 RENEWALS_EVERY_S = 3600.0
 _DAY_S = 86_400.0
+HUB_STREAMS_EVERY_S = 30.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -74,6 +77,7 @@ class CloudParts:
 
     settings: CloudSettings
     reports: ReportStore
+    receipts: ReceiptStore
     campaign_rows: CampaignStore
     releases: ReleaseStore
     register: ModeRegister
@@ -223,6 +227,7 @@ def _parts(
     return CloudParts(
         settings=settings,
         reports=reports,
+        receipts=ReceiptStore(database),
         campaign_rows=rows,
         releases=releases,
         register=ModeRegister(
@@ -302,7 +307,8 @@ async def _serve(
         started(url)
 
     await asyncio.to_thread(parts.rollouts.send_again)
-    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks)
+    receipts = ReceiptWriter(hub.bus, parts.receipts)
+    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(
         rules=settings.triggers,
@@ -317,6 +323,7 @@ async def _serve(
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
+        background.repeat("hub streams", HUB_STREAMS_EVERY_S, hub.prepare),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),
         background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),

@@ -77,12 +77,23 @@ class Delivery(Protocol):
 
 @dataclass(frozen=True)
 class StreamState:
-    """Counters of a stream."""
+    """Counters of a stream, and its identity: a stream that was made anew has another one."""
 
     messages: int
     bytes: int
     first_sequence: int
     last_sequence: int
+    identity: str
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """One message as it is kept in a stream."""
+
+    sequence: int
+    subject: str
+    data: bytes
+    message_id: str
 
 
 class Bus(Protocol):
@@ -109,7 +120,10 @@ class Bus(Protocol):
         """Delete messages up to and including `sequence`."""
 
     async def stream_state(self, stream: str) -> StreamState:
-        """Counters of a stream."""
+        """Counters and identity of a stream."""
+
+    async def stored_messages(self, stream: str, first: int, limit: int) -> Sequence[StoredMessage]:
+        """Messages of a stream from sequence `first` on, at most `limit`; consumers are not affected."""
 
     async def acknowledged_through(self, stream: str, durable: str) -> int:
         """Highest sequence up to which the consumer has acknowledged everything."""

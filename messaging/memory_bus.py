@@ -5,11 +5,12 @@ redelivery of unacknowledged messages, last values and hints. Several components
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from messaging.bus import Delivery, PublishAck, StreamSpec, StreamState
+from messaging.bus import Delivery, PublishAck, StoredMessage, StreamSpec, StreamState
 from messaging.errors import MessageRefused, WireFull, WireUnavailable
 
 _POLL_S = 0.005
@@ -37,6 +38,7 @@ class _Stream:
     messages: list[_Stored] = field(default_factory=list)
     ids: dict[str, tuple[int, float]] = field(default_factory=dict)
     last_sequence: int = 0
+    identity: str = field(default_factory=lambda: secrets.token_hex(6))
     consumers: dict[str, _Consumer] = field(default_factory=dict)
 
     @property
@@ -127,10 +129,15 @@ class MemoryBus:
         known.messages = [m for m in known.messages if m.sequence > sequence]
 
     async def stream_state(self, stream: str) -> StreamState:
-        """Counters of a stream."""
+        """Counters and identity of a stream."""
         known = self._named(stream)
         first = known.messages[0].sequence if known.messages else known.last_sequence + 1
-        return StreamState(len(known.messages), known.bytes, first, known.last_sequence)
+        return StreamState(len(known.messages), known.bytes, first, known.last_sequence, known.identity)
+
+    async def stored_messages(self, stream: str, first: int, limit: int) -> Sequence[StoredMessage]:
+        """Messages of a stream from sequence `first` on, at most `limit`."""
+        kept = [m for m in self._named(stream).messages if m.sequence >= first]
+        return [StoredMessage(m.sequence, m.subject, m.data, m.message_id) for m in kept[:limit]]
 
     async def acknowledged_through(self, stream: str, durable: str) -> int:
         """Highest sequence up to which everything that is left was acknowledged."""

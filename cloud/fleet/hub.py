@@ -30,8 +30,8 @@ from messaging.runtime.state_files import StateFile
 from messaging.trust.signing import Repository
 
 
-async def _nothing_to_renew() -> None:
-    """A hub without credentials."""
+async def _nothing() -> None:
+    """A hub without credentials that needs nothing made."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Hub:
     """The cloud's connection to the hub: messages, bundles, signed metadata, and the hub's address.
 
     `enrol_site` gives a site its account and files, `revoke_site` makes the hub refuse its credentials at
-    once; repeating one of them changes nothing. `renew_credentials` sends sites new dates for theirs.
+    once, `prepare` makes the streams and buckets that it lacks, as after the loss of its disk; repeating one
+    of them changes nothing. `renew_credentials` sends sites new dates for theirs.
     """
 
     bus: Bus
@@ -48,7 +49,8 @@ class Hub:
     url: str = ""
     enrol_site: Callable[[str], None] = lambda site: None
     revoke_site: Callable[[str], None] = lambda site: None
-    renew_credentials: Callable[[], Awaitable[None]] = _nothing_to_renew
+    renew_credentials: Callable[[], Awaitable[None]] = _nothing
+    prepare: Callable[[], Awaitable[None]] = _nothing
 
 
 @dataclass(frozen=True)
@@ -169,13 +171,18 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
         try:
             models = NatsBlobs(bus, MODELS_BUCKET)
             metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
-            await prepare_hub(bus, models, metadata)
+
+            async def prepare() -> None:
+                await prepare_hub(bus, models, metadata)
+
+            await prepare()
             _address_file(settings.folder).write(_Address(advertised_url(settings.hub, broker.url)))
             yield Hub(
                 *(bus, models, metadata, broker.url),
                 enrol_site=accounts.enrol,
                 revoke_site=accounts.revoke,
                 renew_credentials=lambda: accounts.publish_renewals(bus),
+                prepare=prepare,
             )
         finally:
             await bus.close()

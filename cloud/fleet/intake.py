@@ -3,22 +3,25 @@
 A durable consumer of the fleet's stream. A message is acknowledged after its transaction is committed, so a
 kill at any point repeats it, and the unique key (site, message id) counts it once. The envelope's site must
 equal the subject's, because the broker enforces only who may publish on a subject; what a report states must
-agree with what this cloud knows (`report_checks`). Receipts name the highest ledger entry that is committed.
+agree with what this cloud knows (`report_checks`). Receipts state how far each lane of a site is committed.
+The consumer is named after the database, so that an empty one reads all that the hub still has.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from cloud.fleet.receipt_writer import ReceiptWriter
 from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, ReportRefused, reason_of
 from cloud.metrics import CloudMetrics
+from cloud.store.lane_progress import Arrival
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused
-from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, parse_report_subject
-from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject
+from messaging.receipts import place_in_headers, position_in_headers
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
 logger = logging.getLogger(__name__)
@@ -43,13 +46,24 @@ class Intake:
     store: ReportStore
     metrics: CloudMetrics
     checks: ReportChecks
+    receipts: ReceiptWriter
     batch: int = 200
-    _receipts: dict[str, int] = field(default_factory=dict)
+    _begun: bool = False
 
     async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
-        deliveries = await self.bus.pull(FLEET_REPORTS, DURABLE, batch=self.batch, timeout_s=timeout_s)
+        if not self._begun:
+            await self.receipts.begin()
+        self._begun = False  # again after a failure: the hub may be another one
+        counts = await self._batch(timeout_s)
+        self._begun = True
+        return counts
+
+    async def _batch(self, timeout_s: float) -> IntakeCounts:
+        durable = f"{DURABLE}-{self.receipts.database}"
+        deliveries = await self.bus.pull(FLEET_REPORTS, durable, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
+            await self.receipts.write()
             return IntakeCounts()
         revoked = await asyncio.to_thread(self.store.revoked_sites)
         known = await asyncio.to_thread(self.checks.known_now, _sites(deliveries))
@@ -65,8 +79,10 @@ class Intake:
         inserted = await asyncio.to_thread(self.store.insert, good)
         for refused, reason in bad:
             await asyncio.to_thread(self._put_dead_letter, refused, reason)
+        arrivals = [arrival for delivery in deliveries if (arrival := _arrival(delivery)) is not None]
+        await asyncio.to_thread(self.receipts.store.settle, arrivals)
         await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
-        await self._write_receipts()
+        await self.receipts.write(arrival.site for arrival in arrivals)
         self._count(good, inserted.duplicates, [error for _, error in bad])
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
@@ -91,13 +107,6 @@ class Intake:
             else:
                 await delivery.acknowledge()
 
-    async def _write_receipts(self) -> None:
-        for site in await asyncio.to_thread(self.store.sites):
-            if site.ledger_n and self._receipts.get(site.site) != site.ledger_n:
-                receipt = LedgerPosition(site.ledger_n, site.ledger_hash)
-                await self.bus.put_latest(RECEIPTS, site.site, receipt.to_bytes())
-                self._receipts[site.site] = site.ledger_n
-
     def _count(self, good: Sequence[Received], duplicates: int, refused: Sequence[MessageRefused]) -> None:
         for received in good:
             self.metrics.reports.labels(kind=received.message.kind).inc(len(received.message.reports))
@@ -113,6 +122,18 @@ def _sites(deliveries: Iterable[Delivery]) -> set[str]:
         with contextlib.suppress(MessageRefused):
             sites.add(parse_report_subject(delivery.subject).site)
     return sites
+
+
+def _arrival(delivery: Delivery) -> Arrival | None:
+    """The place of a delivery in its lane, whatever it holds; None if its gate states none."""
+    place, ledger = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
+    try:
+        subject = parse_report_subject(delivery.subject)
+    except MessageRefused:
+        return None
+    if place is None or ledger is None:
+        return None
+    return Arrival(subject.site, PAYLOADS[subject.kind].lane, place, ledger)
 
 
 def admitted(

@@ -7,6 +7,7 @@ message is sent again under the entry that it has. `verify` needs nothing but a 
 
 import contextlib
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -35,6 +36,7 @@ HEAD_FILE = "head.json"
 START = LedgerPosition(0, "0" * 64)
 CHECKPOINT_EVERY = 100
 _IDS_KEPT = 40_000
+_INDEX_EVERY = 1000
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,11 @@ class Ledger:
         self._known: OrderedDict[str, LedgerEntry] = OrderedDict()
         self._by_kind: dict[str, Total] = {}
         self._head = START
+        self._index: list[int] = []
+        self._size = 0
         self._cut_torn_line()
-        self._size = os.fstat(self._file).st_size
-        for entry, position in _walk(self._path, (_kept_head(folder),)):
-            self._remember(entry, position)
+        for entry, position, length_bytes in _walk(self._path, (_kept_head(folder),)):
+            self._remember(entry, position, length_bytes)
 
     @property
     def head(self) -> LedgerPosition:
@@ -126,6 +129,16 @@ class Ledger:
     def by_kind(self) -> dict[str, Total]:
         """Totals by kind since the ledger began."""
         return {kind: Total(total.count, total.bytes) for kind, total in self._by_kind.items()}
+
+    def entry(self, n: int) -> LedgerEntry | None:
+        """The entry with a number, read from the disk; None when there is none. Raises `OSError`."""
+        if not 0 < n <= self._head.n:
+            return None
+        with self._path.open("rb") as file:
+            file.seek(self._index[(n - 1) // _INDEX_EVERY])
+            place = (n - 1) % _INDEX_EVERY
+            (line,) = itertools.islice(file, place, place + 1)
+        return LedgerEntry(**json.loads(line))
 
     def bytes_since(self, utc: int) -> Counter[str]:
         """Bytes by kind of recent entries at or after a time (seconds since 1970)."""
@@ -176,7 +189,8 @@ class Ledger:
     def _write(self, fresh: list[tuple[LedgerEntry, LedgerPosition]]) -> None:
         if not fresh:
             return
-        data = b"".join(entry.line() + b"\n" for entry, _ in fresh)
+        lines = [entry.line() + b"\n" for entry, _ in fresh]
+        data = b"".join(lines)
         self._cut_unlisted()
         try:
             left = memoryview(data)
@@ -187,14 +201,16 @@ class Ledger:
             with contextlib.suppress(OSError):  # is tried again before the next entry
                 self._cut_unlisted()
             raise OSError(error.errno, error.strerror, str(self._path)) from error
-        self._size += len(data)
         before = self._head.n
-        for entry, position in fresh:
-            self._remember(entry, position)
+        for (entry, position), line in zip(fresh, lines, strict=True):
+            self._remember(entry, position, len(line))
         if before == 0 or before // CHECKPOINT_EVERY != self._head.n // CHECKPOINT_EVERY:
             self._keep_head()
 
-    def _remember(self, entry: LedgerEntry, position: LedgerPosition) -> None:
+    def _remember(self, entry: LedgerEntry, position: LedgerPosition, length_bytes: int) -> None:
+        if self._head.n % _INDEX_EVERY == 0:
+            self._index.append(self._size)
+        self._size += length_bytes
         self._known[entry.id] = entry
         if len(self._known) > _IDS_KEPT:
             self._known.popitem(last=False)
@@ -239,7 +255,7 @@ def verify(path: Path, head: LedgerPosition | None = None) -> LedgerSummary:
     if not file.exists():
         raise ConfigurationError(f"there is no ledger at {file}; give the gate's ledger folder")
     reached, by_kind, by_day = START, dict[str, Total](), dict[tuple[str, str], Total]()
-    for entry, position in _walk(file, (_kept_head(file.parent), head or START)):
+    for entry, position, _ in _walk(file, (_kept_head(file.parent), head or START)):
         day = _day(entry.at_utc // 86_400)
         by_kind.setdefault(entry.kind, Total()).add(entry)
         by_day.setdefault((entry.kind, day), Total()).add(entry)
@@ -247,8 +263,11 @@ def verify(path: Path, head: LedgerPosition | None = None) -> LedgerSummary:
     return LedgerSummary(reached, by_kind, by_day)
 
 
-def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerEntry, LedgerPosition]]:
-    """Entries in order, each checked against the one before and against the heads that are known."""
+def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerEntry, LedgerPosition, int]]:
+    """Entries in order, each with its position and its bytes on disk.
+
+    Each is checked against the one before and against the heads that are known.
+    """
     names = {field.name for field in fields(LedgerEntry)}
     expected = {head.n: head.hash for head in heads}
     before = START
@@ -270,7 +289,7 @@ def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerE
             before = LedgerPosition(entry.n, hashlib.sha256(text).hexdigest())
             if expected.get(entry.n, before.hash) != before.hash:
                 raise LedgerBroken(f"{path}: the head has another hash for entry {entry.n}")
-            yield entry, before
+            yield entry, before, len(line)
     if before.n < max(expected):
         raise LedgerBroken(f"{path}: the head has {max(expected)} entries, the ledger ends at {before.n}")
 

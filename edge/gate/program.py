@@ -19,7 +19,9 @@ from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
 from edge.gate.mirror import Mirror
 from edge.gate.rate_cap import RateCap
-from edge.gate.settings import GateSettings
+from edge.gate.receipts import Receipts
+from edge.gate.sent_lane import SentLane
+from edge.gate.settings import STATUS_FILE, GateSettings
 from edge.gate.start_checks import needed
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
@@ -38,7 +40,6 @@ from messaging.wire_format.codec import PAYLOADS, Lane
 
 logger = logging.getLogger(__name__)
 
-STATUS_FILE = "gate_status.json"
 _LINGER_S = 0.25
 _REPORTS_WAIT_S = 2.0
 _DAY_S = 86_400
@@ -97,11 +98,7 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
     try:
         site = await _connected(settings.site_link, settings, stop)
         if site is not None:
-            await _retried(
-                lambda: prepare_site(site, settings.site, max_bytes=settings.site_stream_bytes),
-                LoopHealth(),
-                stop,
-            )
+            await _retried(lambda: _prepare_site(site, settings), LoopHealth(), stop)
             credentials = HubCredentials(settings.hub_credentials, settings.data_folder)
             hub = await _connected_to_hub(settings, credentials, ledger, stop)
         if site is not None and hub is not None:
@@ -136,10 +133,15 @@ class _Gate:
             spent_today=_bytes_by_lane(ledger.bytes_since(int(time.time()) - _DAY_S)),
             now_s=time.monotonic(),
         )
+        lanes = {lane: SentLane(settings.receipt_timeout_s) for lane in SITE_STREAMS}
+        self._receipts = Receipts(
+            settings.site, (site, hub), ledger=ledger, lanes=lanes, clock=time.monotonic
+        )
         self._uplink = Uplink(
             settings.site,
             (site, hub),
             ledger=ledger,
+            lanes=lanes,
             cap=cap,
             quarantine=settings.data_folder / "quarantine",
             clock=time.monotonic,
@@ -183,10 +185,16 @@ class _Gate:
         return await self._uplink.forward(Lane.HAZARDS, timeout_s=_LINGER_S)
 
     async def _care_for_receipts(self, stop: asyncio.Event) -> None:
+        async def take() -> None:
+            if self._health.uplink.failures_in_a_row or self._health.receipts.failures_in_a_row:
+                await _prepare_site(self._site, self._settings)  # its broker may have lost its disk
+            await self._receipts.take()
+
         while not stop.is_set():
-            await _retried(self._uplink.take_receipt, self._health.receipts, stop)
+            await _retried(take, self._health.receipts, stop)
+            more = await _retried(self._uplink.send_again, self._health.receipts, stop)
             await _retried(self._uplink.send_checkpoint, self._health.receipts, stop)
-            await stopped_within(stop, self._settings.receipt_s)
+            await stopped_within(stop, 0.0 if more else self._settings.receipt_s)
 
     async def _fetch_down(self, stop: asyncio.Event) -> None:
         subject = command_subject(self._settings.site, WAKE)
@@ -226,7 +234,7 @@ class _Gate:
             await write()
 
     async def _status(self) -> dict[str, object]:
-        counts = self._uplink.counts
+        counts, receipts = self._uplink.counts, self._receipts.counts
         queued: dict[str, int] = {}
         for stream in SITE_STREAMS.values():
             try:
@@ -243,8 +251,11 @@ class _Gate:
             "refused": counts.refused,
             "held_back": counts.held_back,
             "queued": queued,
-            "receipt_n": counts.receipt_n,
-            "purged_through": counts.purged_through,
+            "sent_again": counts.sent_again,
+            "receipt_n": receipts.receipt_n,
+            "receipts_refused": receipts.refused,
+            "receipt_fault": receipts.fault,
+            "purged_through": receipts.purged_through,
             "targets": self._mirror.target_count,
             "hub_credentials_valid": self._credentials.valid_until,
             **_ledger_status(self._ledger),
@@ -259,6 +270,10 @@ def run_until_signalled(settings: GateSettings) -> None:
         await run_gate(settings, async_stop_on_signals())
 
     asyncio.run(whole())
+
+
+async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:
+    await prepare_site(site, settings.site, max_bytes=settings.site_stream_bytes)
 
 
 async def _connected(link: Callable[[], Link], settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:

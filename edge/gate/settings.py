@@ -12,13 +12,15 @@ from messaging.fields import Slug
 from messaging.nats.subjects import inbox_prefix
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES
 
+STATUS_FILE = "gate_status.json"
 LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE_FOR_HEARTBEATS))
 
 
 class GateSettings(BaseModel):
     """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`.
 
-    `bytes_per_minute` and `bytes_per_day` cap evidence and heartbeats, `hazard_bytes_...` hazards alone.
+    What has no receipt after `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap
+    evidence and heartbeats, `hazard_bytes_...` hazards alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,7 @@ class GateSettings(BaseModel):
     status_s: float = Field(default=1.0, gt=0.0)
     receipt_s: float = Field(default=5.0, gt=0.0)
     credentials_s: float = Field(default=30.0, gt=0.0)
+    receipt_timeout_s: float = Field(default=60.0, gt=0.0)
     bytes_per_minute: int = Field(default=64 * 1024)
     bytes_per_day: int = Field(default=4 * 2**20)
     hazard_bytes_per_minute: int = Field(default=512 * 1024)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from edge.gate.hub_credentials import COPY, in_use
 from edge.gate.ledger import LEDGER_FILE, verify
-from edge.gate.settings import GateSettings
+from edge.gate.settings import STATUS_FILE, GateSettings
 from messaging.bus import Link
-from messaging.errors import MessageRefused, StartRefused, WireForbidden
+from messaging.errors import FileFault, MessageRefused, StartRefused, WireForbidden
 from messaging.nats.bus import NatsBus
 from messaging.nats.connection import Reply
 from messaging.nats.credentials import read_credentials, read_key
@@ -29,6 +29,7 @@ from messaging.runtime.start_checks import (
     readable_file,
     writable_folder,
 )
+from messaging.runtime.text_files import read_json
 from messaging.wire_format.codec import decode
 
 LIMIT_S = 3.0
@@ -53,6 +54,7 @@ def named(settings: GateSettings) -> Iterator[CheckResult]:
     if settings.hub_ca is not None:
         yield readable_file("hub_ca", settings.hub_ca)
     yield opened("ledger", lambda: _ledger(settings))
+    yield opened("receipts", lambda: _receipts(settings))
     yield opened("site's broker", lambda: asyncio.run(_accepts(settings.site_link())))
     yield opened("hub", lambda: asyncio.run(_hub(settings)))
 
@@ -77,6 +79,21 @@ def _ledger(settings: GateSettings) -> str:
     if not (folder / LEDGER_FILE).exists():
         return f"{folder}: nothing has left yet"
     return f"{folder}: {verify(folder).head.n} entries, the chain holds"
+
+
+def _receipts(settings: GateSettings) -> str:
+    """What the gate's status says of the cloud's receipts. Raises `StartRefused` for one that it refuses."""
+    path = settings.data_folder / STATUS_FILE
+    try:
+        status = read_json(path) if path.exists() else {}
+        fault = str(status.get("receipt_fault", ""))
+    except (FileFault, AttributeError):
+        return f"{path} cannot be read; the gate writes it again"
+    if fault:
+        raise StartRefused(
+            f"{fault}; find out who wrote it: the site keeps its messages until a true one comes"
+        )
+    return f"none was refused since the gate started ({path})"
 
 
 async def _accepts(link: Link) -> str:

@@ -1,25 +1,26 @@
-"""From the site's streams to the hub: admit, cap, list, publish, acknowledge, forget on receipt.
+"""From the site's streams to the hub: admit, cap, list, publish, acknowledge, send again without a receipt.
 
-Hazards first, always. A message is acknowledged at the site only after the hub has stored it, and the
-site's stream is purged only up to what was acknowledged without a gap and what the cloud has receipted.
-What is not admitted is set aside in a folder of the site, counted, and never sent.
+Hazards first, always. A message is acknowledged at the site only after the hub has stored it, and it is sent
+again, under the ledger entry that it has, when no receipt for it comes (`receipts`). What is not admitted is
+set aside in a folder of the site, counted, and never sent.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.gate.admission import admitted, admitted_heartbeat
 from edge.gate.ledger import CHECKPOINT_EVERY, Ledger, LedgerEntry, Outgoing
 from edge.gate.rate_cap import RateCap
+from edge.gate.sent_lane import SentLane
 from messaging.blobs import digest_of
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, WireFull
-from messaging.nats.subjects import HEARTBEATS, RECEIPTS, SITE_STREAMS, checkpoint_subject
-from messaging.receipts import receipt_of
+from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS, checkpoint_subject
+from messaging.receipts import LanePlace
 from messaging.runtime.atomic_files import write_atomically
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
@@ -40,8 +41,7 @@ class UplinkCounts:
     duplicates: int = 0
     refused: int = 0
     held_back: int = 0
-    receipt_n: int = 0
-    purged_through: int = 0
+    sent_again: int = 0
 
 
 class Uplink:
@@ -53,6 +53,7 @@ class Uplink:
         buses: tuple[Bus, Bus],
         *,
         ledger: Ledger,
+        lanes: Mapping[Lane, SentLane],
         cap: RateCap,
         quarantine: Path,
         clock: Callable[[], float],
@@ -62,12 +63,11 @@ class Uplink:
         self._site = site
         self._site_bus, self._hub_bus = buses
         self._ledger = ledger
+        self._lanes = lanes
         self._cap = cap
         self._quarantine = quarantine
         self._clock = clock
         self._now_utc = now_utc
-        self._ledger_n_at_start = ledger.head.n
-        self._listed: dict[Lane, dict[int, int]] = {lane: {} for lane in SITE_STREAMS}
         self._uncharged: set[int] = set()
         self._last_heartbeat = ""
         self._checkpoint_n = ledger.head.n
@@ -82,16 +82,26 @@ class Uplink:
         )
         if not deliveries:
             return 0
-        going = await self._within_cap(await self._admitted(deliveries), lane)
+        await self._begin(lane)
+        going = await self._within_cap(await self._admitted(deliveries, lane), lane)
         before = self._ledger.head.n
         entries = self._listed_before_sending([outgoing for _, outgoing in going])
         self._uncharged.update(entry.n for entry in entries if entry.n > before)
         results = await asyncio.gather(
-            *(self._published(o, entry) for (_, o), entry in zip(going, entries, strict=True)),
+            *(
+                self._published(outgoing, entry, self._lanes[lane].place(delivery.sequence))
+                for (delivery, outgoing), entry in zip(going, entries, strict=True)
+            ),
             return_exceptions=True,
         )
-        await self._settle(lane, going, entries, results)
+        await self._settle(lane, going, results)
         return len(deliveries)
+
+    async def _begin(self, lane: Lane) -> None:
+        """Know the lane's stream before its first message leaves."""
+        if not self._lanes[lane].stream:
+            state = await self._site_bus.stream_state(SITE_STREAMS[lane])
+            self._lanes[lane].begin(state.identity, state.first_sequence)
 
     async def forward_heartbeat(self) -> bool:
         """Forward the site's heartbeat if it is a new one; whether it was. Raises `WireError`."""
@@ -114,21 +124,38 @@ class Uplink:
         self.counts.forwarded[outgoing.kind] += 1
         return True
 
-    async def take_receipt(self) -> None:
-        """Let the site forget what the cloud has receipted. Raises `WireError`."""
-        data = await self._hub_bus.get_latest(RECEIPTS, self._site)
-        if data is None:
-            return
-        try:
-            receipt = receipt_of(data)
-        except MessageRefused as error:
-            logger.warning("the receipt for %s cannot be read: %s", self._site, error)
-            return
-        self.counts.receipt_n = receipt.n
-        if receipt.n < self._ledger_n_at_start:
-            return
-        for lane, stream in SITE_STREAMS.items():
-            await self._purge(lane, stream, receipt.n)
+    async def send_again(self) -> bool:
+        """Send a batch of each lane again that is due for want of a receipt; whether there was one.
+
+        Raises `WireError`.
+        """
+        found = False
+        for lane, sent in self._lanes.items():
+            due = sent.due(self._clock(), _BATCH[lane])
+            if due is not None:
+                await self._send_group_again(lane, *due)
+                sent.sent_again(due[1], self._clock())
+                found = True
+        return found
+
+    async def _send_group_again(self, lane: Lane, first: int, last: int) -> None:
+        """Publish what the site still has of these sequences; the others will never be sent."""
+        sent, going = self._lanes[lane], list[tuple[Outgoing, LedgerEntry, LanePlace]]()
+        kept = await self._site_bus.stored_messages(SITE_STREAMS[lane], first, last - first + 1)
+        for gap in set(range(first, last + 1)) - {message.sequence for message in kept}:
+            sent.void(gap)
+        for message in kept:
+            if message.sequence > last:
+                continue
+            try:
+                outgoing = admitted(self._site, message.subject, message.message_id, message.data)
+                (entry,) = self._listed_before_sending([outgoing])
+            except MessageRefused:  # it was set aside when it was delivered
+                sent.void(message.sequence)
+                continue
+            going.append((outgoing, entry, sent.place(message.sequence)))
+        await asyncio.gather(*(self._published(*one) for one in going))
+        self.counts.sent_again += len(going)
 
     async def send_checkpoint(self, *, force: bool = False) -> None:
         """Send the hub number and hash of the last entry, every hundred entries. Raises `WireError`.
@@ -151,24 +178,25 @@ class Uplink:
             self._uncharged.remove(entry.n)
             self._cap.charge(entry.length_bytes, PAYLOADS[entry.kind].lane)
 
-    async def _admitted(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Outgoing]]:
+    async def _admitted(self, deliveries: Sequence[Delivery], lane: Lane) -> list[tuple[Delivery, Outgoing]]:
         good: dict[str, tuple[Delivery, Outgoing]] = {}
         for delivery in deliveries:
             try:
                 outgoing = admitted(self._site, delivery.subject, delivery.message_id, delivery.data)
                 self._ledger.check(outgoing)
             except MessageRefused as error:
-                await self._refuse(delivery, str(error))
+                await self._refuse(lane, delivery, str(error))
                 continue
             if outgoing.message_id in good:
-                await self._refuse(delivery, f"message id {outgoing.message_id} comes twice")
+                await self._refuse(lane, delivery, f"message id {outgoing.message_id} comes twice")
             else:
                 good[outgoing.message_id] = (delivery, outgoing)
         return list(good.values())
 
-    async def _refuse(self, delivery: Delivery, reason: str) -> None:
+    async def _refuse(self, lane: Lane, delivery: Delivery, reason: str) -> None:
         self._set_aside(delivery.data, reason)
         await delivery.refuse()
+        self._lanes[lane].void(delivery.sequence)
 
     def _set_aside(self, data: bytes, reason: str) -> None:
         path = self._quarantine / f"{digest_of(data)[:32]}.bin"
@@ -194,12 +222,12 @@ class Uplink:
         await asyncio.gather(*(d.retry_later(_HELD_BACK_S) for d, _ in going[fitting:]))
         return list(going[:fitting])
 
-    async def _published(self, outgoing: Outgoing, entry: LedgerEntry) -> None:
+    async def _published(self, outgoing: Outgoing, entry: LedgerEntry, place: LanePlace) -> None:
         accepted = await self._hub_bus.publish(
             outgoing.subject,
             outgoing.data,
             message_id=outgoing.message_id,
-            headers=entry.position.headers(),
+            headers={**entry.position.headers(), **place.headers()},
         )
         self._charge(entry)
         self.counts.forwarded[outgoing.kind] += 1
@@ -209,34 +237,19 @@ class Uplink:
         self,
         lane: Lane,
         going: Sequence[tuple[Delivery, Outgoing]],
-        entries: Sequence[LedgerEntry],
         results: Sequence[BaseException | None],
     ) -> None:
         """Acknowledge what the hub has; hand the rest back to the site's broker and raise why."""
         trouble: BaseException | None = None
         done: list[Delivery] = []
-        for (delivery, _), entry, result in zip(going, entries, results, strict=True):
+        for (delivery, _), result in zip(going, results, strict=True):
             if result is None:
-                self._listed[lane][delivery.sequence] = entry.n
                 done.append(delivery)
             elif isinstance(result, MessageRefused):
-                await self._refuse(delivery, str(result))
+                await self._refuse(lane, delivery, str(result))
             else:
                 trouble = trouble or result
                 await delivery.retry_later(_HELD_BACK_S if isinstance(result, WireFull) else 0.5)
         await asyncio.gather(*(delivery.acknowledge() for delivery in done))
         if trouble is not None:
             raise trouble
-
-    async def _purge(self, lane: Lane, stream: str, receipt_n: int) -> None:
-        """Purge up to the last sequence before which all was acknowledged and receipted."""
-        through = await self._site_bus.acknowledged_through(stream, DURABLE)
-        listed = self._listed[lane]
-        unreceipted = [sequence for sequence, n in listed.items() if n > receipt_n]
-        through = min([through, *(sequence - 1 for sequence in unreceipted)])
-        state = await self._site_bus.stream_state(stream)
-        if through >= state.first_sequence and state.messages:
-            await self._site_bus.purge_through(stream, through)
-            self.counts.purged_through = max(self.counts.purged_through, through)
-        for sequence in [s for s in listed if s <= through]:
-            del listed[sequence]

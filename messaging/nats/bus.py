@@ -12,7 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messaging.bus import MAX_VALUE_BYTES, Delivery, Link, PublishAck, StreamSpec, StreamState
+from messaging.blobs import digest_of
+from messaging.bus import (
+    MAX_VALUE_BYTES,
+    Delivery,
+    Link,
+    PublishAck,
+    StoredMessage,
+    StreamSpec,
+    StreamState,
+)
 from messaging.errors import (
     ConfigurationError,
     MessageRefused,
@@ -33,6 +42,7 @@ _ERR_NO_ROOM = {10023, 10047, 10122}
 _ERR_NAME_IN_USE = 10058
 _NOT_FOUND = 404
 _BATCH = 256
+_IDENTITY_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -163,9 +173,23 @@ class NatsBus:
         await self._asked(f"STREAM.PURGE.{stream}", {"filter": subject})
 
     async def stream_state(self, stream: str) -> StreamState:
-        """How full a stream is."""
-        state = (await self._asked(f"STREAM.INFO.{stream}"))["state"]
-        return StreamState(state["messages"], state["bytes"], state["first_seq"], state["last_seq"])
+        """Counters of a stream; its identity is derived from the time at which it was made."""
+        info = await self._asked(f"STREAM.INFO.{stream}")
+        state, identity = info["state"], digest_of(str(info["created"]).encode())[:_IDENTITY_LENGTH]
+        return StreamState(state["messages"], state["bytes"], state["first_seq"], state["last_seq"], identity)
+
+    async def stored_messages(self, stream: str, first: int, limit: int) -> Sequence[StoredMessage]:
+        """Messages of a stream from sequence `first` on, at most `limit`."""
+        page = await self._page(stream, {"seq": first, "batch": limit, "next_by_subj": ">"}, limit)
+        return [
+            StoredMessage(
+                int(reply.headers["Nats-Sequence"]),
+                reply.headers["Nats-Subject"],
+                reply.data,
+                reply.headers.get("Nats-Msg-Id", ""),
+            )
+            for reply in page
+        ]
 
     async def acknowledged_through(self, stream: str, durable: str) -> int:
         """Highest sequence up to which the consumer has acknowledged everything."""
@@ -214,15 +238,11 @@ class NatsBus:
         sequence = 1
         while True:
             query = {"seq": sequence, "batch": _BATCH, "next_by_subj": f"{prefix}>"}
-            page = await self._wire.collect(
-                f"{API}.DIRECT.GET.KV_{bucket}", json.dumps(query).encode(), limit=_BATCH + 1, timeout_s=5.0
-            )
-            if not page or not page[-1].status:
-                raise WireUnavailable(f"bucket {bucket} broke off after {len(values)} keys")
-            for reply in page[:-1]:
+            page = await self._page(f"KV_{bucket}", query, _BATCH)
+            for reply in page:
                 values[reply.headers["Nats-Subject"].removeprefix(prefix)] = reply.data
                 sequence = int(reply.headers["Nats-Sequence"]) + 1
-            if len(page) <= _BATCH:
+            if len(page) < _BATCH:
                 return values
 
     async def hint(self, subject: str) -> None:
@@ -243,6 +263,15 @@ class NatsBus:
         if "error" in answer:
             raise _ApiError(answer["error"])
         return answer
+
+    async def _page(self, stream: str, query: Mapping[str, Any], limit: int) -> list[Reply]:
+        """At most `limit` stored messages, read at once."""
+        replies = await self._wire.collect(
+            f"{API}.DIRECT.GET.{stream}", json.dumps(query).encode(), limit=limit + 1, timeout_s=5.0
+        )
+        if not replies or not replies[-1].status:
+            raise WireUnavailable(f"{stream} broke off after {len(replies)} messages")
+        return replies[:-1]
 
     async def _asked(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:

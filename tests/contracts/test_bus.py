@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.bus import Bus, Link, StreamSpec
+from messaging.bus import Bus, Link, StoredMessage, StreamSpec
 from messaging.errors import (
     ConfigurationError,
     MessageRefused,
@@ -187,6 +187,37 @@ def test_setting_up_a_stream_again_keeps_its_messages(play: Play) -> None:
         await bus.publish("things.a", b"x", message_id="1")
         await bus.ensure_stream(StreamSpec("THINGS", ("things.>",), 40_000, 4_000))
         assert (await bus.stream_state("THINGS")).messages == 1
+
+    play(scenario)
+
+
+def test_stored_messages_are_read_from_a_sequence_on_without_a_consumer(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        assert await bus.stored_messages("THINGS", 1, 10) == []
+        for n in range(1, 6):
+            await bus.publish(f"things.{n}", b"%d" % n, message_id=f"id-{n}")
+        await bus.purge_through("THINGS", 2)
+        for delivery in await bus.pull("THINGS", "reader"):
+            await delivery.acknowledge()
+        found = await bus.stored_messages("THINGS", 1, 2)
+        assert found == [
+            StoredMessage(3, "things.3", b"3", "id-3"),
+            StoredMessage(4, "things.4", b"4", "id-4"),
+        ]
+        assert [one.sequence for one in await bus.stored_messages("THINGS", 5, 10)] == [5]
+        assert await bus.stored_messages("THINGS", 6, 10) == []
+
+    play(scenario)
+
+
+def test_a_stream_has_one_identity_and_two_streams_have_two(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        identity = (await bus.stream_state("THINGS")).identity
+        await bus.publish("things.a", b"x", message_id="1")
+        await bus.ensure_stream(StreamSpec("THINGS", ("things.>",), 40_000, 4_000))
+        assert (await bus.stream_state("THINGS")).identity == identity
+        await bus.ensure_stream(StreamSpec("OTHERS", ("others.>",), 40_000, 4_000))
+        assert (await bus.stream_state("OTHERS")).identity != identity
 
     play(scenario)
 

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,8 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from cloud.errors import NotKnown
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
+from cloud.store.lane_progress import Arrival
 from cloud.store.mapping import Record
 from cloud.store.mode_store import ModeStore
+from cloud.store.receipt_store import ReceiptStore
 from cloud.store.records import (
     CampaignPlan,
     CampaignStage,
@@ -27,8 +30,9 @@ from cloud.store.records import (
 )
 from cloud.store.report_records import LedgerTotal
 from cloud.store.report_store import Received, ReportStore
-from messaging.receipts import LedgerPosition
+from messaging.receipts import LanePlace, LaneReceipt, LedgerPosition
 from messaging.reports import HazardState, ShadowReport, SwapOutcome
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import (
     MINUTE,
     NEW,
@@ -51,6 +55,38 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Dat
     with database.reading() as session:
         context = MigrationContext.configure(session.connection())
         assert compare_metadata(context, Record.metadata) == []
+
+
+def test_a_database_has_one_identity_and_another_has_another(
+    database: Database, store_url: str, tmp_path: Path
+) -> None:
+    identity = ReceiptStore(database).identity()
+    database.close()
+    again, other = open_database(store_url), open_database(sqlite_url(tmp_path / "other.sqlite"))
+    assert ReceiptStore(again).identity() == identity
+    assert ReceiptStore(other).identity() != identity
+    again.close()
+    other.close()
+
+
+def test_the_lanes_of_sites_are_kept_apart(database: Database) -> None:
+    store, ledger = ReceiptStore(database), LedgerPosition(7, "ab" * 32)
+    store.settle(
+        [
+            Arrival("harbour", "hazards", LanePlace("one", 1, 0, 0), ledger),
+            Arrival("harbour", "evidence", LanePlace("two", 5, 4, 0), ledger),
+            Arrival("harbour", "hazards", LanePlace("one", 2, 1, 0), ledger),
+            Arrival("quay", "hazards", LanePlace("three", 1, 0, 0), ledger),
+        ]
+    )
+    found = store.receipts(["harbour", "quay", "tunnel"])
+    assert {site: {lane: r.through for lane, r in lanes.items()} for site, lanes in found.items()} == {
+        "harbour": {"hazards": 2, "evidence": 0},
+        "quay": {"hazards": 1},
+        "tunnel": {},
+    }
+    store.settle([Arrival("harbour", "evidence", LanePlace("two", 4, 0, 0), ledger)])
+    assert store.receipts(["harbour"])["harbour"]["evidence"] == LaneReceipt("two", 5, 7, "ab" * 32)
 
 
 def test_opening_a_store_twice_keeps_what_is_in_it(database: Database, store_url: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from edge.gate.program import STATUS_FILE
+from edge.gate.settings import STATUS_FILE
 from messaging.trust.signing import Repository
 
 IMAGE = os.environ.get("BLINDSPOT_EDGE_IMAGE", "localhost/blindspot-edge")

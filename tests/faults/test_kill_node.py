@@ -9,7 +9,7 @@ import pytest
 from edge.gate.ledger import verify
 from tests.support.brokers import Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings
-from tests.support.faults.fleet import Consumer, FaultInjector
+from tests.support.faults.fleet import CloudIntake, FaultInjector
 from tests.support.faults.two_sites import RealNode, accepted, prepare, write_video
 from tests.support.waiting import eventually
 
@@ -33,7 +33,7 @@ def _survives(folder: Path, *, node: int, gate: int) -> None:
         asyncio.run(prepare(hub, one, two))
         settings = gate_settings(hub, one, folder, ack_wait_s=3.0, timeout_s=2.0)
         injector = FaultInjector(hub, one, settings, folder)
-        consumer = Consumer(folder / "store.sqlite", hub)
+        consumer = CloudIntake(folder / "store.sqlite", hub)
         victim, other = (
             RealNode(one, folder / "n1", video, cameras=3),
             RealNode(two, folder / "n2", video, cameras=1),
@@ -58,7 +58,7 @@ class FaultRun:
     """Kills of the node and the gate in turn, and what must hold after each."""
 
     def __init__(
-        self, site: Site, injector: FaultInjector, consumer: Consumer, victim: RealNode, other: RealNode
+        self, site: Site, injector: FaultInjector, consumer: CloudIntake, victim: RealNode, other: RealNode
     ) -> None:
         self._site, self._injector, self._consumer = site, injector, consumer
         self._victim, self._other = victim, other

@@ -12,9 +12,9 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS, report_subject
 from messaging.wire_format.codec import encode
+from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
     MINUTE,
-    checks_of,
     counts,
     heartbeat,
     message,
@@ -83,7 +83,7 @@ def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) ->
 
     async def scenario() -> None:
         bus, beats, store = await prepared(tmp_path)
-        reports = Intake(bus, store, beats.metrics, checks_of(open_store(tmp_path)[0]))
+        reports = intake_of(bus, store._db)
         sites = [f"site-{n:05d}" for n in range(SITES)]
         for site in sites:
             await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(), site)))

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from cloud.fleet.intake import Intake, IntakeCounts
-from cloud.metrics import CloudMetrics
+from cloud.errors import StoreUnavailable
+from cloud.fleet.intake import DURABLE, Intake, IntakeCounts
+from cloud.store.receipt_store import ReceiptStore
 from cloud.store.report_store import Received, ReportStore
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import RECEIPTS, report_subject
-from messaging.receipts import LedgerPosition, receipt_of
+from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, report_subject
+from messaging.receipts import LanePlace, LaneReceipt, LedgerPosition, Receipt, receipt_of
 from messaging.wire_format.codec import Message, encode
+from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
-    checks_of,
     counts,
     message,
     misdetection,
@@ -30,7 +31,7 @@ from tests.support.cloud.sample_reports import (
 async def prepared(folder: Path) -> tuple[MemoryBus, Intake, ReportStore]:
     bus, (database, store) = MemoryBus(), open_store(folder)
     await prepare_hub(bus)
-    return bus, Intake(bus, store, CloudMetrics(), checks_of(database)), store
+    return bus, intake_of(bus, database), store
 
 
 async def send(
@@ -126,17 +127,95 @@ def test_a_message_of_wrong_form_is_a_dead_letter_and_intake_continues(
     asyncio.run(scenario())
 
 
-def test_the_receipt_names_the_highest_ledger_entry_that_is_committed(tmp_path: Path) -> None:
+def placed(n: int, after: int | None = None) -> dict[str, str]:
+    """Headers of a site's nth message, which has ledger entry 10 + n."""
+    place = LanePlace("stream", n, n - 1 if after is None else after, 0)
+    return {**LedgerPosition(10 + n, f"{n}" * 64).headers(), **place.headers()}
+
+
+async def receipts(bus: MemoryBus) -> dict[str, Receipt]:
+    return {site: receipt_of(data) for site, data in (await bus.all_latest(RECEIPTS)).items()}
+
+
+def test_the_receipt_names_the_last_message_up_to_which_all_is_committed(tmp_path: Path) -> None:
     async def scenario() -> None:
-        bus, intake, _ = await prepared(tmp_path)
+        bus, intake, store = await prepared(tmp_path)
         for n in (1, 2, 5):
-            position = LedgerPosition(n, f"{n}" * 64)
-            await send(bus, message(misdetection()), headers=position.headers())
+            await send(bus, message(misdetection()), headers=placed(n))
         await send(bus, message(misdetection(), site="tunnel"))
         await intake.read_batch(timeout_s=0.1)
-        receipts = await bus.all_latest(RECEIPTS)
-        assert set(receipts) == {"harbour"}
-        assert receipt_of(receipts["harbour"]) == LedgerPosition(5, "5" * 64)
+        found = await receipts(bus)
+        assert set(found) == {"harbour"}
+        assert found["harbour"].lanes == {"evidence": LaneReceipt("stream", 2, 12, "2" * 64)}
+        for n in (3, 4):
+            await send(bus, message(misdetection()), headers=placed(n))
+        await intake.read_batch(timeout_s=0.1)
+        assert (await receipts(bus))["harbour"].lanes["evidence"].through == 5
+        assert (await receipts(bus))["harbour"].database == ReceiptStore(store._db).identity()
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_letter_is_receipted_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, _ = await prepared(tmp_path)
+        subject = report_subject("harbour", "misdetection", new_id())
+        await bus.publish(subject, b"rubbish", message_id=new_id(), headers=placed(1))
+        await send(bus, message(misdetection()), headers=placed(2))
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1, refused=1)
+        assert (await receipts(bus))["harbour"].lanes["evidence"].through == 2
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_receipted_before_it_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The acknowledgement and the receipt come after the transaction, never when it fails."""
+
+    async def scenario() -> None:
+        bus, intake, _ = await prepared(tmp_path)
+        await send(bus, message(misdetection()), headers=placed(1))
+
+        def full(_: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(intake.store, "insert", full)
+            with pytest.raises(StoreUnavailable):
+                await intake.read_batch(timeout_s=0.1)
+        assert await receipts(bus) == {}
+        assert await bus.acknowledged_through(FLEET_REPORTS, f"{DURABLE}-{intake.receipts.database}") == 0
+
+    asyncio.run(scenario())
+
+
+def test_another_hub_gets_the_receipts_of_all_sites(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        store.add_site("quay")
+        await send(bus, message(misdetection()), headers=placed(1))
+        await intake.read_batch(timeout_s=0.1)
+        before = (await receipts(bus))["harbour"]
+        another = MemoryBus()
+        await prepare_hub(another)
+        again = intake_of(another, store._db)
+        await again.read_batch(timeout_s=0.0)
+        found = await receipts(another)
+        assert set(found) == {"harbour", "quay"}
+        assert found["harbour"].lanes == before.lanes
+        assert found["harbour"].hub != before.hub
+        assert found["harbour"].database == before.database
+
+    asyncio.run(scenario())
+
+
+def test_an_empty_database_reads_all_that_the_hub_has(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, _ = await prepared(tmp_path / "one")
+        await send(bus, message(misdetection()), headers=placed(1))
+        assert await intake.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
+        another = intake_of(bus, open_store(tmp_path / "two")[0])
+        assert await another.read_batch(timeout_s=0.1) == IntakeCounts(new=1)
+        assert (await receipts(bus))["harbour"].database == another.receipts.database
 
     asyncio.run(scenario())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.fleet.intake import Intake, IntakeCounts
+from cloud.fleet.intake import IntakeCounts
 from cloud.fleet.report_checks import MAX_AHEAD_S, EmbeddingSpace, ReportRefused, largest_norm
 from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received
@@ -26,6 +26,7 @@ from messaging.reports import (
 )
 from messaging.taxonomy import Light, Weather
 from messaging.wire_format.codec import encode
+from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
     MINUTE,
     NEW,
@@ -104,7 +105,7 @@ def outcome(folder: Path, report: Report, *, frames: int = 0) -> tuple[IntakeCou
         await prepare_hub(bus)
         sent = message(report)
         await bus.publish(report_subject(sent.site, sent.kind, sent.id), encode(sent), message_id=sent.id)
-        return await Intake(bus, store, metrics, checks_of(database)).read_batch(timeout_s=0.1)
+        return await intake_of(bus, database, metrics=metrics).read_batch(timeout_s=0.1)
 
     result = asyncio.run(scenario())
     assert sum(counts(store).values()) == result.new

@@ -32,7 +32,7 @@ from messaging.nats.subjects import (
     command_subject,
     report_subject,
 )
-from messaging.receipts import LedgerPosition, position_in_headers
+from messaging.receipts import LaneReceipt, Receipt, place_in_headers, position_in_headers
 from messaging.reports import Report
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.brokers import Hub, Site, running_hub, running_site
@@ -95,7 +95,7 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
             await _until(lambda: _is(lambda: status_of(settings).get("link") == "up"))
             await _reports_are_received(site, cloud)
             await _a_release_is_mirrored(settings, cloud, models, tuf)
-            await _a_receipt_clears_the_site(site, cloud)
+            await _a_receipt_clears_the_site(settings, site, cloud)
             await cloud.close()
         finally:
             gate.send_signal(signal.SIGTERM)
@@ -156,16 +156,32 @@ async def _a_release_is_mirrored(
     await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
 
 
-async def _a_receipt_clears_the_site(site: Site, cloud: NatsBus) -> None:
-    """The site's stream is purged once the hub's receipt covers its messages."""
-    await cloud.put_latest(RECEIPTS, "s1", LedgerPosition(99, "00").to_bytes())
+async def _a_receipt_clears_the_site(settings: GateSettings, site: Site, cloud: NatsBus) -> None:
+    """The site's stream is purged once the hub's receipt covers its messages; a forged one is refused."""
     site_bus = await NatsBus.connect(site.gate_link())
+    (delivery,) = [d for d in await cloud.pull(FLEET_REPORTS, "last") if ".hazard." in d.subject]
+    place, entry = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
+    assert place is not None
+    assert entry is not None
+
+    async def receipt(entry_hash: str) -> None:
+        lane = LaneReceipt(place.stream, place.sequence, entry.n, entry_hash)
+        await cloud.put_latest(RECEIPTS, "s1", Receipt("db", "hub", {"hazards": lane}).to_bytes())
+
+    await receipt("00")
+    await _until(lambda: _is(lambda: "another hash" in _fault(settings)))
+    await receipt(entry.hash)
+    await _until(lambda: _is(lambda: _fault(settings) == ""))
 
     async def purged() -> bool:
         return (await site_bus.stream_state("HAZARDS")).messages == 0
 
     await _until(purged)
     await site_bus.close()
+
+
+def _fault(settings: GateSettings) -> str:
+    return str(status_of(settings)["receipt_fault"])
 
 
 async def _is(condition: Callable[[], bool]) -> bool:

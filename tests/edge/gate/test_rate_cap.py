@@ -2,91 +2,51 @@
 
 import asyncio
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from edge.gate import uplink as uplink_module
-from edge.gate.ledger import Ledger
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.settings import GateSettings
-from edge.gate.uplink import Uplink
-from messaging.bus import PublishAck
-from messaging.errors import WireError, WireUnavailable
-from messaging.memory_bus import MemoryBus
-from messaging.nats.streams import prepare_hub, prepare_site
-from messaging.nats.subjects import HEARTBEATS, report_subject
+from messaging.errors import WireError
+from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import Report
-from messaging.wire_format.codec import Lane, Message, encode
+from messaging.wire_format.codec import Lane
+from tests.support.edge.gate_stage import GateStage, subject_and_data
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE
 
-NOW_UTC = 1_800_000_000.0
 ATTEMPT_EVERY_S = 15.0
 SHIPPED = {name: field.default for name, field in GateSettings.model_fields.items() if "bytes_per" in name}
 
 
-class AbsentHub(MemoryBus):
-    """A hub that does not respond while it is absent."""
-
-    absent = False
-
-    async def publish(
-        self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> PublishAck:
-        if self.absent:
-            raise WireUnavailable("the hub does not respond")
-        return await super().publish(subject, data, message_id=message_id, headers=headers)
-
-    async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
-        if self.absent:
-            raise WireUnavailable("the hub does not respond")
-        await super().put_latest(bucket, key, value)
-
-
-class Stage:
-    """A gate with the shipped caps between a site and a hub, on a clock that the test moves."""
+class Stage(GateStage):
+    """A gate with the shipped caps between a site and a hub."""
 
     def __init__(self, folder: Path) -> None:
-        self.now_s = 0.0
-        self.site, self.hub = MemoryBus(clock=lambda: self.now_s), AbsentHub()
-        self.ledger = Ledger(folder / "ledger")
-        self.cap = RateCap(
+        super().__init__(
+            folder,
             evidence=ByteLimits(SHIPPED["bytes_per_minute"], SHIPPED["bytes_per_day"]),
             hazards=ByteLimits(SHIPPED["hazard_bytes_per_minute"], SHIPPED["hazard_bytes_per_day"]),
-            spent_today={},
-            now_s=0.0,
-        )
-        self.uplink = Uplink(
-            "s1",
-            (self.site, self.hub),
-            ledger=self.ledger,
-            cap=self.cap,
-            quarantine=folder / "quarantine",
-            clock=lambda: self.now_s,
-            now_utc=lambda: NOW_UTC,
         )
 
     @property
     def sent(self) -> int:
         return self.uplink.counts.forwarded["hazard"]
 
-    async def prepare(self, reports: int, report: Report = HAZARD, *, times: int = 1) -> None:
-        await prepare_site(self.site, "s1")
-        await prepare_hub(self.hub)
+    async def prepare_with(self, reports: int, report: Report = HAZARD, *, times: int = 1) -> None:
+        await self.prepare()
         for n in range(reports):
-            sent = Message(f"01JAZ5Y9T4X3Q6M2K8B{n:07d}", "s1", int(NOW_UTC), report, (report,) * (times - 1))
-            subject = report_subject("s1", sent.kind, sent.id)
-            await self.site.publish(subject, encode(sent), message_id=sent.id)
+            await self.put(n, report, times=times)
 
     async def fail_for(self, seconds: float, lane: Lane) -> None:
         """Try in vain until `seconds` have passed."""
-        self.hub.absent = True
+        self.hub.messages_left = 0
         while self.now_s < seconds:
             with pytest.raises(WireError):
                 await self.uplink.forward(lane)
             self.now_s += ATTEMPT_EVERY_S
-        self.hub.absent = False
+        self.hub.messages_left = 10**9
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +60,7 @@ def test_after_hours_of_outage_the_first_hazard_leaves_at_once_and_all_within_fi
 ) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        await stage.prepare(50)
+        await stage.prepare_with(50)
         await stage.fail_for(5 * 3600, Lane.HAZARDS)
         since_s = stage.now_s
         await stage.uplink.forward(Lane.HAZARDS)
@@ -117,7 +77,7 @@ def test_after_hours_of_outage_the_first_hazard_leaves_at_once_and_all_within_fi
 def test_a_report_that_is_sent_again_and_again_is_charged_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        await stage.prepare(20)
+        await stage.prepare_with(20)
         full = stage.cap.available(Lane.HAZARDS, 0.0)
         await stage.fail_for(600, Lane.HAZARDS)
         assert stage.cap.available(Lane.HAZARDS, stage.now_s) == full
@@ -132,16 +92,16 @@ def test_a_report_that_is_sent_again_and_again_is_charged_once(tmp_path: Path) -
 def test_a_heartbeat_that_fails_is_not_charged(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        await stage.prepare(0)
-        data = encode(Message("01JAZ5Y9T4X3Q6M2K8B0000001", "s1", int(NOW_UTC), HEARTBEAT))
+        await stage.prepare_with(0)
+        _, data = subject_and_data(1, HEARTBEAT)
         await stage.site.put_latest(HEARTBEATS, "s1", data)
         full = stage.cap.available(Lane.LATEST, 0.0)
-        stage.hub.absent = True
+        stage.hub.messages_left = 0
         for _ in range(5):
             with pytest.raises(WireError):
                 await stage.uplink.forward_heartbeat()
         assert stage.cap.available(Lane.LATEST, 0.0) == full
-        stage.hub.absent = False
+        stage.hub.messages_left = 10**9
         assert await stage.uplink.forward_heartbeat()
         assert stage.cap.available(Lane.LATEST, 0.0) == full - len(data)
 
@@ -155,7 +115,7 @@ def test_evidence_that_has_spent_its_caps_holds_no_hazard_back(tmp_path: Path) -
         stage.cap.charge(SHIPPED["bytes_per_day"], Lane.EVIDENCE)
         assert stage.cap.available(Lane.EVIDENCE, 0.0) < 0
         assert stage.cap.available(Lane.HAZARDS, 0.0) == full
-        await stage.prepare(1)
+        await stage.prepare_with(1)
         assert await stage.uplink.forward(Lane.HAZARDS) == 1
         assert stage.sent == 1
 
@@ -166,7 +126,7 @@ def test_a_hazard_that_fits_what_is_left_of_the_cap_is_not_held_back(tmp_path: P
     async def scenario() -> None:
         stage = Stage(tmp_path)
         stage.cap.charge(SHIPPED["hazard_bytes_per_minute"] - 200, Lane.HAZARDS)
-        await stage.prepare(1)
+        await stage.prepare_with(1)
         await stage.uplink.forward(Lane.HAZARDS)
         assert stage.sent == 1
 
@@ -177,7 +137,7 @@ def test_hazards_have_a_cap_of_their_own(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
         stage.cap.charge(SHIPPED["hazard_bytes_per_minute"] - 20, Lane.HAZARDS)
-        await stage.prepare(1)
+        await stage.prepare_with(1)
         await stage.uplink.forward(Lane.HAZARDS)
         assert (stage.sent, stage.uplink.counts.held_back) == (0, 1)
 
@@ -187,7 +147,7 @@ def test_hazards_have_a_cap_of_their_own(tmp_path: Path) -> None:
 def test_evidence_leaves_a_tenth_to_heartbeats(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
-        await stage.prepare(100, PROTOTYPE, times=16)
+        await stage.prepare_with(100, PROTOTYPE, times=16)
         while await stage.uplink.forward(Lane.EVIDENCE):
             pass
         left = stage.cap.available(Lane.LATEST, 0.0)

@@ -6,7 +6,6 @@ from messaging.errors import MessageRefused
 from messaging.memory_bus import subject_matches
 from messaging.nats.streams import hub_streams, site_streams
 from messaging.nats.subjects import checkpoint_subject, lane_subjects, parse_report_subject, report_subject
-from messaging.receipts import LedgerPosition, position_in_headers, receipt_of
 from messaging.wire_format.codec import PAYLOADS, Lane
 
 
@@ -53,20 +52,3 @@ def test_every_stream_is_bounded_and_deduplicates_for_two_hours() -> None:
         assert spec.max_message_bytes <= 16 * 1024
         assert spec.duplicate_window_s == 7200.0
     assert any(subject_matches(p, checkpoint_subject("s1")) for s in hub_streams() for p in s.subjects)
-
-
-def test_a_ledger_position_travels_as_headers_and_as_a_receipt() -> None:
-    position = LedgerPosition(17, "ab" * 32)
-    assert position_in_headers(position.headers()) == position
-    assert receipt_of(position.to_bytes()) == position
-
-
-@pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "9" * 20, "٣"])
-def test_a_header_that_is_no_number_is_no_position(number: str) -> None:
-    assert position_in_headers({"Blindspot-Ledger-N": number}) is None
-
-
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"n":"x","hash":""}', b"\xff"])
-def test_what_is_no_receipt_is_refused(data: bytes) -> None:
-    with pytest.raises(MessageRefused):
-        receipt_of(data)

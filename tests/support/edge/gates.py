@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from edge.gate.program import STATUS_FILE
-from edge.gate.settings import GateSettings
+from edge.gate.settings import STATUS_FILE, GateSettings
 from tests.support.brokers import Hub, Site
 
 ROOT = Path(__file__).parents[3]

@@ -1,79 +1,63 @@
-"""A hub, a site, its gate and a consumer that commits before it acknowledges, with kills on a timetable."""
+"""A hub, a site, its gate and the cloud's intake, with kills on a timetable."""
 
 import asyncio
 import os
 import random
+import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import select
 from ulid import ULID
 
+from cloud.store.database import open_database
+from cloud.store.report_records import DeadLetter, StoredReport
 from edge.gate.settings import GateSettings
 from edge.outbox.outbox import Outbox
 from messaging.bus import Bus
 from messaging.errors import WireError
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS
-from messaging.receipts import position_in_headers
 from messaging.reports import Report
+from messaging.runtime.quoting import sqlite_url
 from tests.support.brokers import Hub, Site
+from tests.support.cloud.intakes import intake_of
 from tests.support.edge.gates import start_gate, status_of
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 
 
-class Consumer:
-    """Replaces intake: a unique key on the id, commit, then acknowledge, then the receipt."""
+class CloudIntake:
+    """The cloud's intake and store, without the rest of the cloud. `stored`: number of messages in it."""
 
     def __init__(self, path: Path, hub: Hub) -> None:
-        self._path = path
         self._hub = hub
-        self.stored = 0
-        self.repeated = 0
-        with sqlite3.connect(path) as store:
-            store.execute("create table if not exists reports (id text primary key, n integer)")
+        self._database = open_database(sqlite_url(path))
+        self.stored = len(self.ids())
 
     async def run(self, stop: asyncio.Event) -> None:
         bus = await NatsBus.connect(self._hub.cloud_link(), ack_wait_s=3.0)
+        intake = intake_of(bus, self._database)
         while not stop.is_set():
             try:
-                await self._take(bus)
+                await prepare_hub(bus)
+                while not stop.is_set():
+                    await intake.read_batch(timeout_s=0.3)
+                    self.stored = len(self.ids())
             except WireError:
                 await asyncio.sleep(0.1)
         await bus.close()
 
     def ids(self) -> list[str]:
-        store = sqlite3.connect(self._path)
-        try:
-            return [row[0] for row in store.execute("select id from reports")]
-        finally:
-            store.close()
+        """Ids of the messages in the database, as reports (the first of a message) or as dead letters."""
+        with self._database.reading() as session:
+            stored = [one for one in session.scalars(select(StoredReport.message_id)) if "." not in one]
+            return [*stored, *session.scalars(select(DeadLetter.message_id))]
 
-    async def _take(self, bus: NatsBus) -> None:
-        deliveries = await bus.pull(FLEET_REPORTS, "ingest", batch=200, timeout_s=0.3)
-        if not deliveries:
-            return
-        highest = None
-        store = sqlite3.connect(self._path)
-        try:
-            for delivery in deliveries:
-                position = position_in_headers(delivery.headers)
-                assert position is not None
-                row = (delivery.message_id, position.n)
-                fresh = store.execute("insert or ignore into reports values (?, ?)", row).rowcount
-                self.stored += fresh
-                self.repeated += 1 - fresh
-                highest = max(highest or position, position, key=lambda p: p.n)
-            store.commit()
-        finally:
-            store.close()
-        await asyncio.gather(*(delivery.acknowledge() for delivery in deliveries))
-        if highest is not None:
-            await bus.put_latest(RECEIPTS, "s1", highest.to_bytes())
+    def close(self) -> None:
+        self._database.close()
 
 
 @dataclass
@@ -95,6 +79,13 @@ class FaultInjector:
     def kill_site(self) -> None:
         self._kill(self.site.broker.pid, "site")
 
+    def replace_hub(self) -> None:
+        """The hub's disk is lost with everything that it had acknowledged; an empty one takes its place."""
+        self.log.append("hub's disk")
+        self.hub.broker.stop()
+        shutil.rmtree(self.hub.folder / "hub" / "store")
+        self.hub.broker.start()
+
     def kill_gate(self) -> None:
         self.log.append(f"gate after {status_of(self.settings).get('ledger_n')} entries")
         self.gate.kill()
@@ -103,7 +94,7 @@ class FaultInjector:
 
     def stop(self) -> None:
         self.gate.send_signal(signal.SIGTERM)
-        self.gate.wait(15)
+        self.gate.wait(60)
 
     def _kill(self, pid: int | None, name: str) -> None:
         self.log.append(name)
@@ -112,7 +103,12 @@ class FaultInjector:
 
 
 async def run_faults(
-    injector: FaultInjector, consumer: Consumer, *, reports: int, kills: list[Callable[[], None]], seed: int
+    injector: FaultInjector,
+    consumer: CloudIntake,
+    *,
+    reports: int,
+    kills: list[Callable[[], None]],
+    seed: int,
 ) -> set[str]:
     """Send reports through outbox, site, gate and hub while processes are killed; returns their ids."""
     chance = random.Random(seed)
@@ -133,9 +129,12 @@ async def run_faults(
     )
     outbox.start()
     sent: set[str] = set()
+    now = int(time.time())
+    hazard = HAZARD.model_copy(update={"started_at_utc": now, "at_utc": now})
+    misdetection = MISDETECTION.model_copy(update={"minute_utc": now // 60 * 60})
     timetable = sorted(chance.sample(range(reports // 10, reports * 9 // 10), len(kills)))
     for n in range(reports):
-        report: Report = HAZARD if n % 4 == 0 else MISDETECTION
+        report: Report = hazard if n % 4 == 0 else misdetection
         message_id = str(ULID())
         outbox.put(report, message_id=message_id)
         sent.add(message_id)
@@ -156,7 +155,7 @@ async def _prepare(hub: Hub) -> None:
     await bus.close()
 
 
-async def _until_all_arrived(consumer: Consumer, reports: int) -> None:
+async def _until_all_arrived(consumer: CloudIntake, reports: int) -> None:
     last, since = -1, time.monotonic()
     while consumer.stored < reports:
         if consumer.stored != last:

@@ -1,0 +1,106 @@
+"""A gate without its program: uplink and receipts between a site and a hub in memory, on the test's clock."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge.gate.ledger import Ledger
+from edge.gate.rate_cap import ByteLimits, RateCap
+from edge.gate.receipts import Receipts
+from edge.gate.sent_lane import SentLane
+from edge.gate.uplink import Uplink
+from messaging.bus import Bus, PublishAck
+from messaging.errors import WireUnavailable
+from messaging.memory_bus import MemoryBus
+from messaging.nats.streams import prepare_hub, prepare_site
+from messaging.nats.subjects import SITE_STREAMS, report_subject
+from messaging.reports import Report
+from messaging.wire_format.codec import Lane, Message, encode
+
+NOW_UTC = 1_800_000_000.0
+RECEIPT_TIMEOUT_S = 60.0
+UNLIMITED = ByteLimits(2**30, 2**30)
+
+
+def report_id(n: int) -> str:
+    return f"01JAZ5Y9T4X3Q6M2K8B{n:07d}"
+
+
+def subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 1) -> tuple[str, bytes]:
+    message = Message(report_id(n), site, int(NOW_UTC), report, (report,) * (times - 1))
+    return report_subject(site, message.kind, message.id), encode(message)
+
+
+class FlakyHub(MemoryBus):
+    """A hub that accepts `messages_left` more messages and values, then does not respond."""
+
+    messages_left = 10**9
+
+    def _spend(self) -> None:
+        if self.messages_left <= 0:
+            raise WireUnavailable("the hub does not respond")
+        self.messages_left -= 1
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> PublishAck:
+        self._spend()
+        return await super().publish(subject, data, message_id=message_id, headers=headers)
+
+    async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
+        self._spend()
+        await super().put_latest(bucket, key, value)
+
+
+class GateStage:
+    """A site `s1`, a hub and the gate between them. Restarting the gate keeps its ledger only."""
+
+    def __init__(
+        self, folder: Path, *, evidence: ByteLimits = UNLIMITED, hazards: ByteLimits = UNLIMITED
+    ) -> None:
+        self.now_s = 0.0
+        self.folder = folder
+        self.evidence, self.hazards = evidence, hazards
+        self.site: Bus = MemoryBus(ack_wait_s=0.05, clock=lambda: self.now_s)
+        self.hub = FlakyHub(clock=lambda: self.now_s)
+        self.ledger = Ledger(folder / "ledger")
+        self._build()
+
+    def _build(self) -> None:
+        self.cap = RateCap(evidence=self.evidence, hazards=self.hazards, spent_today={}, now_s=self.now_s)
+        self.lanes = {lane: SentLane(RECEIPT_TIMEOUT_S) for lane in SITE_STREAMS}
+        buses = (self.site, self.hub)
+        self.uplink = Uplink(
+            "s1",
+            buses,
+            ledger=self.ledger,
+            lanes=self.lanes,
+            cap=self.cap,
+            quarantine=self.folder / "quarantine",
+            clock=lambda: self.now_s,
+            now_utc=lambda: NOW_UTC,
+        )
+        self.receipts = Receipts("s1", buses, ledger=self.ledger, lanes=self.lanes, clock=lambda: self.now_s)
+
+    async def prepare(self) -> None:
+        await prepare_site(self.site, "s1")
+        await prepare_hub(self.hub)
+
+    def restart(self) -> None:
+        self.ledger.close()
+        self.ledger = Ledger(self.folder / "ledger")
+        self._build()
+
+    async def replace_hub(self) -> None:
+        """Another hub at the same address, with an empty disk."""
+        self.hub = FlakyHub(clock=lambda: self.now_s)
+        await prepare_hub(self.hub)
+        for part in (self.uplink, self.receipts):
+            part._hub_bus = self.hub
+
+    async def put(self, n: int, report: Report, *, times: int = 1) -> None:
+        subject, data = subject_and_data(n, report, times=times)
+        await self.site.publish(subject, data, message_id=report_id(n))
+
+    async def kept(self, lane: Lane = Lane.HAZARDS) -> int:
+        """Messages that the site still has."""
+        return (await self.site.stream_state(SITE_STREAMS[lane])).messages
