@@ -19,6 +19,8 @@ from edge.vision.prototypes import PrototypeBook
 from messaging.releases import BundleDescription
 from messaging.reports import ClassPrototype
 
+LOCATED_EVERY_S, NEAR = 1.0, 0.1
+
 
 class CameraPrototypes:
     """The sums of one camera, and the appearances that they will hold."""
@@ -33,6 +35,7 @@ class CameraPrototypes:
         """`sums` is the file that keeps them over a restart, None without."""
         self._camera, self._accountant = camera.name, accountant
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self._located: dict[Hashable, tuple[float, Floats]] = {}
         self._file = None if sums is None else SumsFile(sums)
         if self._file is not None:
             self._file.fill(self._book, bundle.embedding_digest)
@@ -42,8 +45,15 @@ class CameraPrototypes:
         """A further frame with the boxes (4,) of the tracks on it."""
         for contribution in self.appearances.advance(time_s):
             self._book.add(contribution.key, contribution.vector)
-        for track, xyxy in tracks.items():
-            self.appearances.at(xyxy, time_s, track)
+        self._located = {track: self._locate(track, xyxy, time_s) for track, xyxy in tracks.items()}
+
+    def _locate(self, track: Hashable, xyxy: Floats, time_s: float) -> tuple[float, Floats]:
+        """When and where a track was located last: now, unless that was at this place within a second."""
+        before = self._located.get(track)
+        if before is not None and time_s - before[0] < LOCATED_EVERY_S and _is_near(before[1], xyxy):
+            return before
+        self.appearances.at(xyxy, time_s, track)
+        return time_s, xyxy
 
     def offer(
         self, contribution: Contribution, xyxy: Floats, time_s: float, track: Hashable | None = None
@@ -69,3 +79,10 @@ class CameraPrototypes:
         """Write the sums as of the last `release`; apart from it, since a disk is slow."""
         if self._file is not None:
             self._file.write()
+
+
+def _is_near(before: Floats, now: Floats) -> bool:
+    """Whether no side of a box (4,) has moved by more than a tenth of its shorter one."""
+    old, new = before.tolist(), now.tolist()
+    step = NEAR * min(new[2] - new[0], new[3] - new[1])
+    return all(abs(a - b) <= step for a, b in zip(old, new, strict=True))

@@ -1,6 +1,6 @@
 """The attack on the unit of privacy: one object, in view for hours and in all kinds of evidence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,3 +141,22 @@ def test_twenty_objects_that_come_one_after_the_other_are_released(tmp_path: Pat
         street.empty_for(HOLD_S)
     (released,) = street.pipeline.prototypes(NOW)
     assert getattr(released, "tracks", None) == 20
+
+
+@pytest.mark.parametrize(("pixels_per_frame", "located"), [(0.0, 6), (0.1, 6), (9.0, 60)])
+def test_a_track_that_stands_still_is_located_once_a_second_and_one_that_moves_in_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels_per_frame: float, located: int
+) -> None:
+    prototypes = Street(tmp_path, stills=False).pipeline._prototypes
+    real, times = prototypes.appearances.at, list[float]()
+
+    def at_place(xyxy: Floats, time_s: float, track: Hashable | None = None) -> int:
+        times.append(time_s)
+        return real(xyxy, time_s, track)
+
+    monkeypatch.setattr(prototypes.appearances, "at", at_place)
+    for frame in range(60):
+        box = np.asarray([20, 20, 44, 44], np.float32) + pixels_per_frame * frame
+        prototypes.observe({"track-1": box.astype(np.float32)}, frame / 10)
+    assert len(times) == located
+    assert prototypes.appearances.at(box, 6.0) == 1
