@@ -86,7 +86,7 @@ class Camera:
         )
         self.health = CameraMetrics()
         self.pipeline = CameraPipeline(CameraSettings(name="c", source="/dev/video0"), parts, self.health)
-        self._stop = threading.Event()
+        self._stop, self._idle = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._compare, daemon=True)
         self._thread.start()
 
@@ -94,12 +94,14 @@ class Camera:
         give_way()
         while not self._stop.is_set():
             if self.pipeline.compare() is None:
+                self._idle.set()
                 self._stop.wait(0.02)
 
     def rest(self) -> None:
-        """Wait until nothing is compared any more."""
-        self.pipeline.comparisons.discard()
-        time.sleep(0.15)
+        """Wait until nothing waits to be compared."""
+        for _ in range(2):  # what the thread found before the last frame does not count
+            self._idle.clear()
+            self._idle.wait(60)
 
     def close(self) -> None:
         """End the thread."""
