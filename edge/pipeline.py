@@ -35,6 +35,7 @@ from edge.tracking.tracker import (
     TrackerSettings,
     TrackState,
     TrackUpdate,
+    begins_tracks_again,
 )
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
@@ -334,14 +335,16 @@ class CameraPipeline:
         """Use the thresholds of another model from this frame on, and start new counts.
 
         Class indices keep their meaning: `edge.updates.incoming_orders` refuses a release without the classes
-        of the one before, first and in the same order. After a downgrade to fewer classes tracks begin again.
+        of the one before, first and in the same order. Tracks begin again after a downgrade to fewer classes,
+        and where embeddings are of another space.
         """
-        if len(model.description.class_names) < len(self._description.class_names):
+        if begins_tracks_again(self._description, model.description):
             self._tracker.end()
         self._digest, self._description = model.digest, model.description
         self._tracker.describe(model.description)
         self._rules.follow(model.description)
         self._collector.describe(model.description)
+        self._prototypes.follow(model.description)
         self.comparisons.discard()
         if self._teacher is not None:
             self._teacher.follow(model.description)

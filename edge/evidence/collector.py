@@ -30,7 +30,7 @@ from edge.evidence.sources import (
 from edge.evidence.teacher import TeacherResult
 from edge.privacy.appearances import Appearances
 from edge.rounding import geometry_of, minute_of
-from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate
+from edge.tracking.tracker import ByteTracker, TrackerSettings, TrackUpdate, begins_tracks_again
 from edge.vision.conditions import FrameConditions, box_tags
 from edge.vision.detections import Detections, Floats, iou
 from edge.vision.detector import thresholds_of
@@ -185,8 +185,8 @@ class EvidenceCollector:
         return float(thresholds_of(self.description).min()) * self.rules.weak_ratio
 
     def describe(self, description: BundleDescription) -> None:
-        """Use another bundle; places reported for the old one are forgotten, after a downgrade tracks too."""
-        if len(description.class_names) < len(self.description.class_names):
+        """Use another bundle; reported places are forgotten, and tracks that cannot continue."""
+        if begins_tracks_again(self.description, description):
             self._weak_tracker.end()
         self.description = description
         self._weak_tracker.describe(weakened(description, self.rules))

@@ -35,16 +35,24 @@ class CameraPrototypes:
         """`sums` is the file that keeps them over a restart, None without."""
         self._camera, self._accountant = camera.name, accountant
         self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+        self._space = bundle.embedding_digest
         self._located: dict[Hashable, tuple[float, Floats]] = {}
         self._file = None if sums is None else SumsFile(sums)
         if self._file is not None:
             self._file.fill(self._book, bundle.embedding_digest)
         self.appearances = Appearances(camera.same_place_s, camera.same_place_frames)
 
+    def follow(self, bundle: BundleDescription) -> None:
+        """Another model is in service; the sums of another embedding space are of no use to it."""
+        if bundle.embedding_digest != self._space:
+            self._space = bundle.embedding_digest
+            self._book = PrototypeBook(bundle.clip_norm, bundle.embedding_width)
+
     def observe(self, tracks: Mapping[Hashable, Floats], time_s: float) -> None:
         """A further frame with the boxes (4,) of the tracks on it."""
         for contribution in self.appearances.advance(time_s):
-            self._book.add(contribution.key, contribution.vector)
+            if contribution.key.embedding_digest == self._space:
+                self._book.add(contribution.key, contribution.vector)
         self._located = {track: self._locate(track, xyxy, time_s) for track, xyxy in tracks.items()}
 
     def _locate(self, track: Hashable, xyxy: Floats, time_s: float) -> tuple[float, Floats]:

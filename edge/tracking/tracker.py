@@ -136,6 +136,11 @@ class TrackUpdate:
     ended: tuple[Track, ...]
 
 
+def begins_tracks_again(before: BundleDescription, now: BundleDescription) -> bool:
+    """Whether tracks cannot continue under another bundle: it has fewer classes, or other embeddings."""
+    return len(now.class_names) < len(before.class_names) or now.embedding_digest != before.embedding_digest
+
+
 class ByteTracker:
     """The tracker of one camera. Not thread-safe; one frame after the other, time only forward."""
 

@@ -160,3 +160,23 @@ def test_a_track_that_stands_still_is_located_once_a_second_and_one_that_moves_i
         prototypes.observe({"track-1": box.astype(np.float32)}, frame / 10)
     assert len(times) == located
     assert prototypes.appearances.at(box, 6.0) == 1
+
+
+def test_a_swap_to_another_embedding_space_stops_no_frame_and_mixes_no_sums(tmp_path: Path) -> None:
+    street = Street(tmp_path, stills=False)
+    for _ in range(3):
+        for _ in range(4):
+            street.show(at(0.9), NOTHING, NOTHING)
+        street.empty_for(HOLD_S)
+    assert street.counted() == 3
+    for _ in range(4):
+        street.show(at(0.9), NOTHING, NOTHING)
+    other = describe("other").model_copy(update={"embedding_digest": "f" * 64, "embedding_width": 8})
+    street.own = Fickle(other, "c" * 64)
+    street.pipeline._parts.detector.serve(street.own)
+    wide = Detections.of([[20, 20, 44, 44]], [0.9], [0], embedding=np.ones((1, 8)))
+    for _ in range(4):
+        street.show(wide, NOTHING, NOTHING)
+    street.empty_for(HOLD_S)
+    ((key, count),) = street.pipeline._prototypes._book.counts().items()
+    assert (key.embedding_digest, count) == ("f" * 64, 1)
