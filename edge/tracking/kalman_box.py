@@ -102,11 +102,16 @@ class BoxMotion:
         )
 
     @property
-    def xyxy(self) -> Floats:
-        """The box, (4,) float32 pixels; not clipped to the frame."""
+    def corners(self) -> tuple[float, float, float, float]:
+        """The box, xyxy pixels; not clipped to the frame."""
         x, y = self.x.value, self.y.value
         half_x, half_y = max(self.width.value, _MIN_SIDE) / 2, max(self.height.value, _MIN_SIDE) / 2
-        return np.asarray([x - half_x, y - half_y, x + half_x, y + half_y], np.float32)
+        return x - half_x, y - half_y, x + half_x, y + half_y
+
+    @property
+    def xyxy(self) -> Floats:
+        """The same as an array, (4,) float32."""
+        return np.asarray(self.corners, np.float32)
 
     def resized(self, change: SizeChange) -> "BoxMotion":
         """The same state in the pixels of another frame size."""

@@ -219,7 +219,7 @@ class ByteTracker:
         """Match and update; returns the tracks and the rows that are left over."""
         if not tracks or not len(rows):
             return list(tracks), rows
-        boxes = np.stack([t.motion.xyxy for t in tracks])
+        boxes = np.asarray([t.motion.corners for t in tracks], np.float32)
         cost = 1 - iou_matrix(boxes, detections.xyxy[rows])
         classes = np.asarray([t.class_id for t in tracks])
         cost[classes[:, None] != detections.class_id[rows][None, :]] = _FORBIDDEN
