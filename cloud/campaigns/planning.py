@@ -19,7 +19,7 @@ from cloud.failure_modes.register import ModeRegister, campaign_candidates
 from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
 from cloud.settings import SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import ACTIVE_STATES, CampaignPlan
+from cloud.store.records import CampaignPlan
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import ErrorKind
 from messaging.resources import CampaignRequest
@@ -60,7 +60,7 @@ def plan_campaign(
     """
     _refuse_options(request.options)
     modes = _chosen(request, register)
-    _refuse_busy(modes, campaigns)
+    campaigns.refuse_busy([mode.key.id for mode in modes])
     for mode in modes:
         class_to_generate(mode, register.suggested_class(mode), register.taxonomy)
     return CampaignPlan(
@@ -173,16 +173,6 @@ def _without_evidence(
     conditions = [Condition.parse(key) for key in request.conditions or COLD_START_CONDITIONS]
     keys = [ModeKey(class_name, condition, ErrorKind.MISSED) for condition in dict.fromkeys(conditions)]
     return [register.mode_to_generate(key.id) for key in keys]
-
-
-def _refuse_busy(modes: Iterable[FailureMode], campaigns: CampaignStore) -> None:
-    wanted = {mode.key.id for mode in modes}
-    for campaign in campaigns.recent(states=ACTIVE_STATES, limit=100):
-        busy = sorted(wanted & set(campaign.plan.modes))
-        if busy:
-            raise CampaignRefused(
-                f"failure mode {busy[0]} is in campaign {campaign.id} already; wait for it or cancel it"
-            )
 
 
 def _geometry(bins: Iterable[GeometryBin]) -> tuple[WeightedGeometry, ...]:

@@ -120,12 +120,12 @@ class Triggers:
         try:
             plan = plan_campaign(request, self.register, self.store, self.synthesis)
             refuse_unmet(self.requirements(plan))
+            campaign = self.campaigns.start(
+                plan, started_by=started_by(firing.rule), needs_approval=firing.rule.needs_approval
+            )
         except CampaignRefused as error:
             logger.info("rule %s does not start: %s", firing.rule.name, error)
             return []
-        campaign = self.campaigns.start(
-            plan, started_by=started_by(firing.rule), needs_approval=firing.rule.needs_approval
-        )
         self.metrics.trigger_starts.labels(rule=firing.rule.name).inc()
         logger.info("rule %s started campaign %s for %s", firing.rule.name, campaign.id, firing.modes)
         return [campaign]

@@ -129,7 +129,10 @@ class Campaigns:
         idempotency_key: str | None = None,
         needs_approval: bool = False,
     ) -> Campaign:
-        """Store a campaign and queue it (or let it wait for approval); returns at once."""
+        """Store a campaign and queue it (or let it wait for approval); returns at once.
+
+        Raises `CampaignRefused` when one of its failure modes is in an active campaign.
+        """
         state = CampaignState.AWAITING_APPROVAL if needs_approval else CampaignState.QUEUED
         campaign = self._store.create(
             str(ULID()), plan, started_by=started_by, state=state, idempotency_key=idempotency_key
@@ -139,10 +142,8 @@ class Campaigns:
         return self._store.get(campaign.id)
 
     def approve(self, campaign: str) -> Campaign:
-        """Queue a campaign that waits for approval. Raises `NotKnown`, `NotNow`."""
-        self._store.get(campaign)
-        moved = self._store.move(campaign, CampaignState.QUEUED, only_from=[CampaignState.AWAITING_APPROVAL])
-        if not moved:
+        """Queue a campaign that waits for approval. Raises `NotKnown`, `NotNow`, `CampaignRefused`."""
+        if not self._store.queue(campaign, only_from=[CampaignState.AWAITING_APPROVAL]):
             raise NotNow(f"campaign {campaign} does not wait for approval; it is {self._state(campaign)}")
         self._enqueue(self._store.get(campaign))
         return self._store.get(campaign)
@@ -163,9 +164,11 @@ class Campaigns:
         return self._store.get(campaign)
 
     def resume(self, campaign: str) -> Campaign:
-        """Continue at the first unfinished stage, with a new deadline. Raises `NotKnown`, `NotNow`."""
-        self._store.get(campaign)
-        if not self._store.move(campaign, CampaignState.QUEUED, only_from=list(RESUMABLE_STATES)):
+        """Continue at the first unfinished stage, with a new deadline.
+
+        Raises `NotKnown`, `NotNow`, and `CampaignRefused` when another campaign has its failure modes now.
+        """
+        if not self._store.queue(campaign, only_from=RESUMABLE_STATES):
             raise NotNow(
                 f"campaign {campaign} cannot be resumed; it is {self._state(campaign)}, and only "
                 f"{' or '.join(RESUMABLE_STATES)} ones can"

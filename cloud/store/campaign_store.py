@@ -1,18 +1,21 @@
 """Stored campaigns, their stages, images and evaluations.
 
 Rows of a stage are unique by (campaign, stage, input digest): a finished stage that is begun again finds its
-row and its output, whatever process wrote it. Nothing here decides.
+row and its output, whatever process wrote it. A failure mode is in one active campaign at most, which the
+transaction decides that makes a campaign active. Nothing else is decided here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
 
-from cloud.errors import NotKnown
+from cloud.errors import CampaignRefused, NotKnown
 from cloud.store.database import Database, written
 from cloud.store.records import (
+    ACTIVE_STATES,
     AnsweredRequest,
     Campaign,
     CampaignPlan,
@@ -48,7 +51,10 @@ class CampaignStore:
         state: CampaignState = CampaignState.QUEUED,
         idempotency_key: str | None = None,
     ) -> Campaign:
-        """Store a new campaign; the same idempotency key again returns the campaign it made before."""
+        """Store a new campaign; the same idempotency key again returns the campaign it made before.
+
+        Raises `CampaignRefused` when one of its modes is in an active campaign and it would be active.
+        """
         now = self._db.now()
         made = Campaign(campaign, state, plan, started_by, "", 0, now, now, None)
         with self._db.writing() as session:
@@ -57,8 +63,29 @@ class CampaignStore:
                 if not self._db.add(session, answered):
                     campaign = session.get_one(AnsweredRequest, answered.key).resource
                     return session.get_one(Campaign, campaign)
+            if state in ACTIVE_STATES:
+                _refuse_busy(session, plan.modes)
             self._db.add(session, made)
         return made
+
+    def refuse_busy(self, modes: Collection[str]) -> None:
+        """Raise `CampaignRefused` when one of these modes is in an active campaign now."""
+        with self._db.reading() as session:
+            _refuse_busy(session, modes)
+
+    def queue(self, campaign: str, *, only_from: Sequence[CampaignState]) -> bool:
+        """Queue a campaign that is in one of the given states; False if it is not. Raises `NotKnown`.
+
+        Raises `CampaignRefused` when one of its modes is in another active campaign.
+        """
+        wanted = update(Campaign).where(Campaign.id == campaign, Campaign.state.in_(only_from))
+        values = {"state": CampaignState.QUEUED, "reason": "", "ended_at": None, "updated_at": self._db.now()}
+        modes = self.get(campaign).plan.modes
+        with self._db.writing() as session:
+            moved = written(session, wanted.values(values)) > 0
+            if moved:
+                _refuse_busy(session, modes, but=campaign)
+        return moved
 
     def get(self, campaign: str) -> Campaign:
         """One campaign. Raises `NotKnown`."""
@@ -219,6 +246,16 @@ class CampaignStore:
         query = select(EvaluationRow).where(EvaluationRow.campaign == campaign).order_by(EvaluationRow.id)
         with self._db.reading() as session:
             return list(session.scalars(query))
+
+
+def _refuse_busy(session: Session, modes: Collection[str], *, but: str = "") -> None:
+    active = select(Campaign).where(Campaign.state.in_(ACTIVE_STATES), Campaign.id != but)
+    for campaign in session.scalars(active):
+        busy = sorted(set(modes) & set(campaign.plan.modes))
+        if busy:
+            raise CampaignRefused(
+                f"failure mode {busy[0]} is in campaign {campaign.id} already; wait for it or cancel it"
+            )
 
 
 def _request_key(idempotency_key: str) -> str:

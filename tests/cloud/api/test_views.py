@@ -47,7 +47,7 @@ CAMPAIGN = Campaign(
 
 
 def beat(site: str = "harbour", digest: str | None = OLD) -> SiteHeartbeat:
-    return SiteHeartbeat(site, "M1", 1000, 100, heartbeat(digest, uptime_s=30, shed=2))
+    return SiteHeartbeat(site, "M1", 1000, 100, heartbeat(digest, uptime_s=30, shed=2), 1000)
 
 
 def stage(name: CampaignStage, state: StageState = StageState.DONE, **changes: object) -> StageRecord:

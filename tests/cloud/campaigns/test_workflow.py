@@ -21,7 +21,7 @@ from cloud.metrics import CloudMetrics
 from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
-from cloud.store.records import Campaign, CampaignStage, CampaignState, Release, StageState
+from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState, Release, StageState
 from cloud.store.release_store import ReleaseStore
 from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import NEW, OLD
@@ -29,6 +29,8 @@ from tests.support.cloud.scripted_stages import PLAN, ScriptedStages, quick
 from tests.support.waiting import wait_until
 
 EVERY_STAGE = [str(stage) for stage in CampaignStage]
+
+OTHER_PLAN = CampaignPlan(("pothole.day-rain.missed",), 3, 7)
 
 
 class CampaignRunner:
@@ -179,7 +181,7 @@ def test_a_campaign_that_waits_for_approval_starts_when_it_is_approved(runner: C
 
 def test_campaigns_run_one_after_another(runner: CampaignRunner) -> None:
     with runner.launched(ScriptedStages(synthesise=slow)) as campaigns:
-        first, second = (campaigns.start(PLAN, started_by="test").id for _ in range(2))
+        first, second = (campaigns.start(plan, started_by="test").id for plan in (PLAN, OTHER_PLAN))
         runner.wait_for_stage(first, "synthesise")
         assert runner.store.get(second).state is CampaignState.QUEUED
         assert campaigns.cancel(second).state is CampaignState.CANCELLED
@@ -196,9 +198,9 @@ def test_a_queued_campaign_starts_from_the_model_in_service_when_its_work_begins
     runner: CampaignRunner,
 ) -> None:
     put_into_service(runner, OLD, 1)
-    plan = replace(PLAN, incumbent_digest=OLD)
+    plans = [replace(plan, incumbent_digest=OLD) for plan in (PLAN, OTHER_PLAN)]
     with runner.launched(ScriptedStages(synthesise=slow)) as campaigns:
-        first, second = (campaigns.start(plan, started_by="test").id for _ in range(2))
+        first, second = (campaigns.start(plan, started_by="test").id for plan in plans)
         runner.wait_for_stage(first, "synthesise")
         put_into_service(runner, NEW, 2)
         campaigns.cancel(first)
