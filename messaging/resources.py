@@ -94,6 +94,7 @@ class SiteResource(Resource):
     site: str
     online: bool
     revoked: bool = False
+    quarantined: bool = False
     last_seen_at: int | None = None
     model_digest: str | None = None
     candidate_digest: str | None = None

@@ -92,6 +92,16 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
         services.revoke_credentials(site)
         return site_view(revoked, None, services.clock())
 
+    @router.post("/sites/{site}/quarantine", tags=["fleet"])
+    def quarantine_site(site: Slug) -> SiteResource:
+        """Learn nothing from a site's evidence, old or new, until it is released."""
+        return site_view(services.reports.quarantine_site(site, True), None, services.clock())
+
+    @router.post("/sites/{site}/release", tags=["fleet"])
+    def release_site(site: Slug) -> SiteResource:
+        """Count a site's evidence again."""
+        return site_view(services.reports.quarantine_site(site, False), None, services.clock())
+
 
 def _add_hazards(router: APIRouter, services: Services) -> None:
     @router.get("/hazards", tags=["fleet"])

@@ -38,7 +38,7 @@ LEAST_PROGRESS = 0.02
 
 def site_view(site: Site, beat: SiteHeartbeat | None, now: float) -> SiteResource:
     """A site with its last heartbeat; online if that is at most `ONLINE_S` old."""
-    values = {"site": site.site, "revoked": site.revoked, "ledger_n": site.ledger_n, "online": False}
+    values = {**site.values(), "online": False}
     if beat is not None:
         values |= {
             **dict(beat.heartbeat),

@@ -61,9 +61,8 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 def _state(site: SiteResource) -> str:
     if site.revoked:
         return "revoked"
-    if not site.online:
-        return "offline"
-    return "online" if site.fallback is None else f"online, {site.fallback}"
+    parts = ("online" if site.online else "offline", "quarantined" if site.quarantined else None)
+    return ", ".join(part for part in (*parts, site.fallback if site.online else None) if part)
 
 
 def _teacher(site: SiteResource) -> str:
@@ -130,6 +129,28 @@ def revoke_site(
     with RemoteCloud.of_folder(data) as cloud:
         cloud.send("POST", f"sites/{url_segment(site)}/revoke", SiteResource)
     notes.print(f"site {site} is revoked; enrol it again with `blindspot sites add {site}`")
+
+
+@sites.command("quarantine")
+def quarantine_site(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Learn nothing from a site's evidence, old or new; its hazards and models go on as before."""
+    with RemoteCloud.of_folder(data) as cloud:
+        cloud.send("POST", f"sites/{url_segment(site)}/quarantine", SiteResource)
+    notes.print(f"site {site} is quarantined; count its evidence again with `blindspot sites release {site}`")
+
+
+@sites.command("release")
+def release_site(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Count the evidence of a quarantined site again."""
+    with RemoteCloud.of_folder(data) as cloud:
+        cloud.send("POST", f"sites/{url_segment(site)}/release", SiteResource)
+    notes.print(f"the evidence of site {site} counts")
 
 
 @cameras.command("list")

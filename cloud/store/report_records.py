@@ -24,7 +24,10 @@ from messaging.taxonomy import Condition, Occlusion, RegionBin, Sharpness, SizeB
 
 
 class Site(Record):
-    """A known site, and the highest entry of its ledger that was received."""
+    """A known site, and the highest entry of its ledger that was received.
+
+    Reports of a quarantined site are stored, but nothing is learned from them.
+    """
 
     __tablename__ = "sites"
 
@@ -33,6 +36,7 @@ class Site(Record):
     revoked: Mapped[bool] = mapped_column(default=False)
     ledger_n: Mapped[int] = mapped_column(default=0)
     ledger_hash: Mapped[str] = mapped_column(String(64), default="")
+    quarantined: Mapped[bool] = mapped_column(default=False)
 
 
 class StoredReport(Record):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotKnown
@@ -186,20 +186,17 @@ class ReportStore:
         """Enrol a site, before it reports or again after a revocation."""
         with self._db.writing() as session:
             self._note_site(session, site)
-            self._set_revoked(session, site, False)
-            return session.get_one(Site, site)
+            return _marked(session, site, revoked=False)
 
     def revoke_site(self, site: str) -> Site:
         """Mark a site as revoked; repeating it changes nothing. Raises `NotKnown`."""
         with self._db.writing() as session:
-            self._set_revoked(session, site, True)
-            known = session.get(Site, site)
-            if known is None:
-                raise NotKnown(f"site {site[:80]!r} is not known; `blindspot sites list` shows all sites")
-            return known
+            return _marked(session, site, revoked=True)
 
-    def _set_revoked(self, session: Session, site: str, revoked: bool) -> None:
-        session.execute(update(Site).where(Site.site == site).values(revoked=revoked))
+    def quarantine_site(self, site: str, quarantined: bool) -> Site:
+        """Leave a site's evidence out of everything that is learned, or count it again. Raises `NotKnown`."""
+        with self._db.writing() as session:
+            return _marked(session, site, quarantined=quarantined)
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -213,16 +210,18 @@ class ReportStore:
             return frozenset(session.scalars(select(Site.site).where(Site.revoked)))
 
     def misdetections(self, *, since_utc: int = 0) -> list[MisdetectionRow]:
-        """Misdetections whose minute is not before `since_utc`."""
-        query = select(MisdetectionRow).where(MisdetectionRow.minute_utc >= since_utc)
+        """Misdetections of sites that are not quarantined, whose minute is not before `since_utc`."""
+        query = select(MisdetectionRow).where(
+            MisdetectionRow.minute_utc >= since_utc, _counts(MisdetectionRow)
+        )
         return self._read(query.order_by(MisdetectionRow.report_id))
 
     def prototypes(self) -> list[PrototypeRow]:
-        """Every prototype, oldest first."""
-        return self._read(select(PrototypeRow).order_by(PrototypeRow.report_id))
+        """Every prototype of sites that are not quarantined, oldest first."""
+        return self._read(select(PrototypeRow).where(_counts(PrototypeRow)).order_by(PrototypeRow.report_id))
 
     def recall_counts(self, *, since_utc: int = 0) -> list[RecallCount]:
-        """Tallies summed over cameras and time."""
+        """Tallies of sites that are not quarantined, summed over cameras and time."""
         row = RecallRow
         keys = (row.site, row.class_name, row.condition, row.source, row.model_digest)
         sums = (
@@ -232,7 +231,7 @@ class ReportStore:
             func.sum(func.coalesce(row.detected_weight, row.detected)),
             func.sum(func.coalesce(row.squared_weight, row.supported)),
         )
-        query = select(*keys, *sums).where(row.minute_utc >= since_utc).group_by(*keys)
+        query = select(*keys, *sums).where(row.minute_utc >= since_utc, _counts(row)).group_by(*keys)
         with self._db.reading() as session:
             return [_recall_count(*row) for row in session.execute(query)]
 
@@ -249,8 +248,8 @@ class ReportStore:
         return {site: conditions - {Condition()} for site, conditions in found.items()}
 
     def shadow_reports(self, candidate_digest: str | None = None) -> list[SiteShadow]:
-        """Shadow reports in order of arrival, of one candidate or of all."""
-        query = select(SiteShadow).order_by(SiteShadow.report_id)
+        """Shadow reports of sites that are not quarantined, in order of arrival, of one candidate or of all."""
+        query = select(SiteShadow).where(_counts(SiteShadow)).order_by(SiteShadow.report_id)
         if candidate_digest is not None:
             query = query.where(SiteShadow.candidate_digest == candidate_digest)
         return self._read(query)
@@ -336,6 +335,20 @@ def _heartbeat(received: Received, now: int) -> SiteHeartbeat:
         heartbeat=message.report,
         sent_at=message.at_utc,
     )
+
+
+def _counts(record: type[ReportRecord]) -> ColumnElement[bool]:
+    """Whether the row's site is not quarantined."""
+    return record.site.not_in(select(Site.site).where(Site.quarantined))
+
+
+def _marked(session: Session, site: str, **values: bool) -> Site:
+    """The site with these columns set. Raises `NotKnown`."""
+    session.execute(update(Site).where(Site.site == site).values(values))
+    known = session.get(Site, site)
+    if known is None:
+        raise NotKnown(f"site {site[:80]!r} is not known; `blindspot sites list` shows all sites")
+    return known
 
 
 def _sender(subject: str) -> str:

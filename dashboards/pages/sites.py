@@ -43,6 +43,8 @@ def _site(site: SiteResource, now: float) -> Html:
 def _state(site: SiteResource) -> Html:
     if site.revoked:
         return pill("revoked", "bad")
+    if site.quarantined:
+        return pill("quarantined", "bad")
     if not site.online:
         return pill("offline", "bad")
     online = pill("online", "good")

@@ -41,11 +41,12 @@ from tests.support.cloud.sample_reports import (
     heartbeat,
     message,
     misdetection,
+    prototype,
     received,
     swap,
     tally,
 )
-from tests.support.messaging.samples import HAZARD, SAMPLES
+from tests.support.messaging.samples import HAZARD, SAMPLES, SHADOW
 
 MODE = "a.day-clear.missed"
 PLAN = CampaignPlan((MODE,), 5)
@@ -322,6 +323,24 @@ def test_a_campaign_whose_modes_are_in_another_is_not_queued_again(database: Dat
     assert store.queue("C1", only_from=[CampaignState.AWAITING_APPROVAL])
     with pytest.raises(CampaignRefused, match="is in campaign C1 already"):
         store.refuse_busy([MODE])
+
+
+def test_nothing_is_learned_from_a_quarantined_site_until_it_is_released(database: Database) -> None:
+    store = ReportStore(database)
+    shadow = SHADOW
+    for site in ("harbour", "liar"):
+        store.insert([received(one, site) for one in (misdetection(), tally(), prototype((1, 2)), shadow)])
+
+    def learned() -> list[set[str]]:
+        lists = (store.misdetections(), store.recall_counts(), store.prototypes(), store.shadow_reports())
+        return [{row.site for row in rows} for rows in lists]
+
+    assert store.quarantine_site("liar", True).quarantined
+    assert learned() == [{"harbour"}] * 4
+    assert not store.quarantine_site("liar", False).quarantined
+    assert learned() == [{"harbour", "liar"}] * 4
+    with pytest.raises(NotKnown, match="site 'nowhere' is not known"):
+        store.quarantine_site("nowhere", True)
 
 
 def test_an_image_stored_twice_is_one_row_with_the_later_values(database: Database) -> None:

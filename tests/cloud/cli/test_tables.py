@@ -75,6 +75,14 @@ def test_a_command_prints_a_table_for_people(
     assert [cell for cell in cells if cell not in done.output] == [], done.output
 
 
+def test_a_site_is_quarantined_and_released(cloud: RunningCloud) -> None:
+    assert "site quay is quarantined" in run(cloud, "sites", "quarantine", "quay").output
+    assert "quarantined" in run(cloud, "sites", "list").output
+    assert "site quay counts" in run(cloud, "sites", "release", "quay").output.replace("the evidence of ", "")
+    assert "quarantined" not in run(cloud, "sites", "list").output
+    assert run(cloud, "sites", "quarantine", "nowhere").exit_code == 1
+
+
 def test_a_dead_letter_is_listed_read_and_replayed(cloud: RunningCloud) -> None:
     assert run(cloud, "deadletters", "list").output == "No message was refused.\n"
     assert cloud.parts is not None
