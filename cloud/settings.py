@@ -91,12 +91,17 @@ class FailureModeSettings(_Section):
     """What counts as evidence now, and when a mode counts as closed.
 
     `target_recall` is what the lower bound of estimated recall must exceed; `targets` names classes that
-    differ from it. Evidence older than `window_days` is ignored.
+    differ from it. Evidence older than `window_days` is ignored. In a fleet of five sites or more, one site
+    calls for at most `largest_share` of a mode's images (or 1/n of them, if that is more), and weighs
+    `probation_weight` in its first `probation_days`, unless all sites are that new.
     """
 
     target_recall: UnitFloat = 0.5
     targets: dict[Slug, UnitFloat] = Field(default_factory=dict)
     window_days: int = Field(default=90, ge=1)
+    largest_share: float = Field(default=0.1, gt=0.0, le=1.0)
+    probation_days: float = Field(default=7.0, ge=0.0)
+    probation_weight: float = Field(default=0.2, gt=0.0, le=1.0)
     refresh_s: Seconds = 5.0
 
     def target(self, class_name: str) -> float:

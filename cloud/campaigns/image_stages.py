@@ -150,7 +150,8 @@ class ImageStages:
             )
         self.store.put_images(images)
         self._count(work)
-        kept, asked = sum(image.kept for image in images), len(sets) * work.campaign.plan.count
+        kept = sum(image.kept for image in images)
+        asked = sum(planned.order.count for planned in work.output(PlanOutput).orders)
         stop = None
         if kept < MIN_KEPT_FRACTION * asked:
             stop = f"only {kept} of {asked} images passed the filters; check the reasons and the generator"
@@ -241,9 +242,10 @@ def _unsteered_note(modes: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _RunningOrder:
-    """One order: its failure mode, its file, its folder (both absolute), the thumbnails entered so far."""
+    """One order: its mode, its images, its file and folder (both absolute), the thumbnails entered so far."""
 
     mode: str
+    count: int
     path: Path
     folder: Path
     entered: set[str] = field(default_factory=set)
@@ -255,7 +257,7 @@ class _RunningOrder:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder.with_suffix(".json")
         write_atomically(path, planned.order.model_dump_json().encode())
-        return cls(planned.mode, path, folder)
+        return cls(planned.mode, planned.order.count, path, folder)
 
 
 def _report_progress(work: StageWork, orders: Sequence[_RunningOrder]) -> None:
@@ -267,6 +269,6 @@ def _report_progress(work: StageWork, orders: Sequence[_RunningOrder]) -> None:
     refused = sum(sum(progress.refused.values()) for progress in begun)
     fraction = sum(progress.kept / max(progress.asked, 1) for progress in begun) / len(orders)
     left = max(progress.seconds_left or 0.0 for progress in begun)
-    asked = work.campaign.plan.count * len(orders)
+    asked = sum(order.count for order in orders)
     still = f", {left:.0f} s left" if left else ""
     work.progress(fraction, f"{kept} of {asked} kept, {refused} refused{still}")

@@ -87,6 +87,7 @@ def synthesis_order(
     seed = int(hashlib.sha256(seed_text.encode()).hexdigest()[:7], 16)
     best_of = int(plan.options.get("best_of", settings.best_of))
     budget = float(plan.options.get("budget_factor", settings.budget_factor))
+    count = images_of(mode, plan)
     use_prototype = bool(plan.options.get("use_prototypes", settings.use_prototypes))
     return SynthesisOrder(
         order=_order_name(campaign, mode),
@@ -94,9 +95,9 @@ def synthesis_order(
         light=mode.key.condition.light,
         weather=mode.key.condition.weather,
         geometry=_geometry(mode.geometry) if mode.count else UNOBSERVED_GEOMETRY,
-        count=plan.count,
+        count=count,
         seed=seed,
-        patch_budget=max(int(plan.count * budget * (best_of + 1) * _PATCHES_PER_IMAGE), plan.count),
+        patch_budget=max(int(count * budget * (best_of + 1) * _PATCHES_PER_IMAGE), count),
         best_of=best_of,
         prototype=_to_match(prototype) if use_prototype else None,
         sampling=settings.sampling,
@@ -104,6 +105,11 @@ def synthesis_order(
         image_height=settings.image_height,
         classes=taxonomy.classes,
     )
+
+
+def images_of(mode: FailureMode, plan: CampaignPlan) -> int:
+    """The images of one mode: those asked for, or as many as the sites that report it may call for."""
+    return max(1, int(plan.count * mode.images_fraction))
 
 
 def class_to_generate(mode: FailureMode, suggested: str | None, taxonomy: Taxonomy) -> str:

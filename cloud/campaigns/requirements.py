@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from cloud.campaigns.planning import class_to_generate
+from cloud.campaigns.planning import class_to_generate, images_of
 from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import list_labelled
 from cloud.data.roles import DataRole
@@ -69,6 +69,7 @@ class CampaignRequirements:
         return tuple(self._all(plan))
 
     def _all(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        yield from self._site_shares(plan)
         yield self._incumbent(plan)
         yield self._generator()
         yield from self._words(plan)
@@ -91,6 +92,13 @@ class CampaignRequirements:
         yield from self._new_classes(plan)
         yield self._sites()
         yield self._independent_source()
+
+    def _site_shares(self, plan: CampaignPlan) -> Iterator[Requirement]:
+        """Modes that too few sites of a large fleet report to get all images."""
+        for mode in (self.register.mode_to_generate(name) for name in plan.modes):
+            if mode.images_fraction < 1.0:
+                detail = f"{len(mode.sites)} report it: {images_of(mode, plan)} of {plan.count} images"
+                yield Requirement(CampaignStage.PLAN, f"sites for {mode.key.id}", False, detail, needed=False)
 
     def _incumbent(self, plan: CampaignPlan) -> Requirement:
         digest, stage, name = plan.incumbent_digest, CampaignStage.SYNTHESISE, "a model in service"

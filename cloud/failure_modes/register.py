@@ -25,6 +25,7 @@ from cloud.failure_modes.rules import (
     recall_of,
     unobserved_mode,
 )
+from cloud.failure_modes.site_shares import site_shares
 from cloud.settings import FailureModeSettings
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import Campaign, CampaignState, ModeState, ModeStatus
@@ -275,6 +276,12 @@ class ModeRegister:
             taxonomy=self.taxonomy,
             in_service=in_service,
             states=self._modes.states(),
+            shares=site_shares(
+                self._reports.sites(),
+                [beat.site for beat in self._reports.heartbeats()],
+                self._settings,
+                now_utc=self._now(),
+            ),
         )
         return ModeSnapshot(tuple(modes), rows, recall, in_service)
 
@@ -288,12 +295,18 @@ def campaign_candidates(modes: Iterable[FailureMode], classes: Container[str]) -
     """Open modes that training on synthetic images can improve; campaigns take the first by default.
 
     Only modes of the deployment's `classes` (`unknown` is none of them; an old report may name others).
-    Those with enough supported tracks for the closing rule come first, otherwise the order is kept.
+    Those that one site alone reports come last where sites are limited (`site_shares`); before them, those
+    with enough supported tracks for the closing rule come first; otherwise the order is kept.
     """
     candidates = [
         m for m in open_modes(modes) if m.key.class_name in classes and m.key.kind in TRAINABLE_KINDS
     ]
-    return sorted(candidates, key=lambda mode: mode.recall.supported < MIN_SUPPORTED_TRACKS)
+
+    def rank(mode: FailureMode) -> tuple[bool, bool]:
+        alone = len(mode.sites) < 2 and mode.images_fraction < 1.0
+        return alone, mode.recall.supported < MIN_SUPPORTED_TRACKS
+
+    return sorted(candidates, key=rank)
 
 
 def _class_of(key: ModeKey, state: ModeState | None) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
+from cloud.failure_modes.site_shares import SiteShares
 from cloud.store.records import ModeState, ModeStatus
 from cloud.store.report_records import MisdetectionRow, TrackWeights
 from messaging.errors import ConfigurationError
@@ -24,6 +25,7 @@ from messaging.taxonomy import Condition, RegionBin, SizeBin, Taxonomy
 MIN_SUPPORTED_TRACKS = 30
 INDEPENDENT_SOURCES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
 TRAINABLE_KINDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
+EQUAL_SHARES = SiteShares()
 _MIN_WINDOW_S = 3600
 
 
@@ -71,7 +73,7 @@ class FailureMode:
     """One failure mode with its evidence.
 
     `count` covers all models, `rate` those in service; `first_model` is the digest of the model that erred
-    first.
+    first. `images_fraction`: of the images asked for it, those that its sites may call for.
     """
 
     key: ModeKey
@@ -89,6 +91,7 @@ class FailureMode:
     recall: RecallEstimate
     rate: float | None
     state: ModeState
+    images_fraction: float = 1.0
 
     @property
     def harm(self) -> float:
@@ -103,6 +106,7 @@ def find_failure_modes(
     taxonomy: Taxonomy,
     in_service: Set[str],
     states: Mapping[str, ModeState],
+    shares: SiteShares = EQUAL_SHARES,
 ) -> list[FailureMode]:
     """Group misdetections into modes, ranked by harm; with an empty `in_service` every model counts."""
     groups: dict[ModeKey, list[MisdetectionRow]] = defaultdict(list)
@@ -119,6 +123,7 @@ def find_failure_modes(
             in_service=in_service,
             hours=hours,
             state=states.get(key.id),
+            shares=shares,
         )
         for key, group in groups.items()
     ]
@@ -192,10 +197,15 @@ def _mode(
     in_service: Set[str],
     hours: float,
     state: ModeState | None,
+    shares: SiteShares,
 ) -> FailureMode:
     of_service = [row for row in rows if not in_service or row.model_digest in in_service]
     estimate = recall_of(recall, key, in_service)
     first = min(rows, key=lambda row: row.minute_utc)
+    evidence: dict[str, float] = defaultdict(float)
+    for row in rows:
+        evidence[row.site] += row.probability
+    factors = shares.factors(evidence)
     return FailureMode(
         key=key,
         count=len(rows),
@@ -203,15 +213,16 @@ def _mode(
         sites=tuple(sorted({row.site for row in rows})),
         cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
         sources=dict(Counter(str(row.evidence) for row in rows)),
-        geometry=_geometry(rows),
+        geometry=_geometry(rows, factors),
         first_seen_utc=first.minute_utc,
         first_model=first.model_digest,
         last_seen_utc=max(row.minute_utc for row in rows),
-        frequency_per_hour=sum(row.probability for row in of_service) / hours,
+        frequency_per_hour=sum(row.probability * factors[row.site] for row in of_service) / hours,
         severity=_severity(taxonomy, key.class_name),
         recall=estimate,
         rate=misdetection_rate(rows, key, in_service, estimate),
         state=state or ModeState(key.id, ModeStatus.OPEN, first.minute_utc),
+        images_fraction=shares.images_fraction(evidence),
     )
 
 
@@ -241,10 +252,10 @@ def _severity(taxonomy: Taxonomy, class_name: str) -> int:
     return taxonomy.severity(class_name if class_name in taxonomy.names else UNKNOWN_CLASS)
 
 
-def _geometry(rows: Iterable[MisdetectionRow]) -> tuple[GeometryBin, ...]:
+def _geometry(rows: Iterable[MisdetectionRow], factors: Mapping[str, float]) -> tuple[GeometryBin, ...]:
     weights: dict[tuple[SizeBin, RegionBin], float] = defaultdict(float)
     for row in rows:
-        weights[row.size, row.region] += row.probability
+        weights[row.size, row.region] += row.probability * factors[row.site]
     return tuple(GeometryBin(size, region, round(w, 4)) for (size, region), w in sorted(weights.items()))
 
 

@@ -248,7 +248,7 @@ class ReportStore:
         return {site: conditions - {Condition()} for site, conditions in found.items()}
 
     def shadow_reports(self, candidate_digest: str | None = None) -> list[SiteShadow]:
-        """Shadow reports of sites that are not quarantined, in order of arrival, of one candidate or of all."""
+        """Shadow reports of one candidate or of all, in order of arrival; none of quarantined sites."""
         query = select(SiteShadow).where(_counts(SiteShadow)).order_by(SiteShadow.report_id)
         if candidate_digest is not None:
             query = query.where(SiteShadow.candidate_digest == candidate_digest)
