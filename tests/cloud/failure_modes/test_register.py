@@ -9,7 +9,7 @@ from cloud.failure_modes.register import ModeRegister
 from cloud.settings import FailureModeSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import Campaign, CampaignPlan, ModeState, ModeStatus
+from cloud.store.records import ACTIVE_STATES, Campaign, CampaignPlan, CampaignState, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
 from messaging.reports import ErrorKind
@@ -48,7 +48,9 @@ class Fleet:
         self.reports.put_heartbeats([Received(message(heartbeat(model, at_utc=minute)), 100)])
 
     def in_campaign(self, model: str) -> Campaign:
-        """Start a campaign for the mode."""
+        """Start a campaign for the mode, after those before it."""
+        for before in self.campaigns.recent(states=ACTIVE_STATES):
+            self.campaigns.set_state(before.id, CampaignState.DONE, ended=True)
         plan = CampaignPlan((MODE,), 20, incumbent_digest=model)
         campaign = self.campaigns.create(new_id(), plan, started_by="a test")
         self.register.mark_in_campaign(campaign)
