@@ -11,8 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
-    quarantined = sa.Column("quarantined", sa.Boolean(), nullable=False, server_default=sa.false())
-    op.add_column("sites", quarantined)
+    op.add_column("sites", sa.Column("quarantined", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
