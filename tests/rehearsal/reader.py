@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from messaging.runtime.child_process import ChildProcess
 from tests.rehearsal.page import Block, BlockKind
 
 RETRY_S = 2.0
-START_LIMIT_S = 180.0
+START_LIMIT_S = 600.0
 
 
 class RehearsalFailed(Exception):
@@ -27,18 +28,20 @@ class Reader:
     Attributes:
         folder: where the commands run.
         values: what the reader sets a variable to; called when its block is reached.
+        began: commands in terminals, with the monotonic clock of their start in seconds.
         patience_s: how long the first command after a program was started is repeated until it succeeds.
         log: receives every command before it runs.
-        cloud: environment of the cloud alone, which configures it.
+        settings: environments that configure programs, by words of their commands.
     """
 
     folder: Path
     values: Mapping[str, Callable[["Reader"], str]]
     log: Callable[[str], None]
-    cloud: dict[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     patience_s: float = START_LIMIT_S
     environment: dict[str, str] = field(default_factory=dict)
     terminals: list[ChildProcess] = field(default_factory=list)
+    began: list[tuple[str, float]] = field(default_factory=list)
     commands: int = 0
     starting: bool = False
 
@@ -55,7 +58,7 @@ class Reader:
                 for command in block.commands:
                     self._run(command, f"line {block.line}")
 
-    def ask(self, command: str) -> object:
+    def ask(self, command: str) -> Any:
         """The JSON that a command of the page prints with `--json`."""
         done = self._shell(f"{command} --json")
         if done.returncode != 0:
@@ -79,9 +82,12 @@ class Reader:
             self.log(f"$ {command} &")
             log = self.folder.parent / f"terminal-{len(self.terminals) + 1}.log"
             shell = ["bash", "-euo", "pipefail", "-c", command]
-            environment = self._environment() | (self.cloud if "cloud run" in command else {})
+            environment = self._environment()
+            for words, added in self.settings.items():
+                environment |= added if words in command else {}
             child = ChildProcess(shell, log=log, environment=environment, folder=self.folder)
             self.terminals.append(child)
+            self.began.append((command, time.monotonic()))
         self.starting = True
 
     def _run(self, command: str, where: str) -> None:

@@ -42,12 +42,12 @@ def test_a_block_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         blocks(page)
 
 
-def test_the_page_starts_four_programs_and_names_no_demo() -> None:
+def test_the_page_starts_five_programs_and_names_no_demo() -> None:
     found = blocks(PAGE)
     started = [c for block in found if block.kind is BlockKind.TERMINAL for c in block.commands]
-    assert [word for word in ("cloud run", "broker", "gate", "node") if any(word in c for c in started)] == [
-        "cloud run", "broker", "gate", "node"
-    ]  # fmt: skip
+    programs = ("blindspot cloud run", "blindspot-page", "edge broker", "edge gate", "edge node")
+    assert len(started) == len(programs)
+    assert all(words in command for words, command in zip(programs, started, strict=True))
     assert not [c for block in found for c in block.commands if "demo" in c]
 
 
