@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import comb
 
 from edge.updates.hot_swap import SwappableDetector
-from edge.updates.shadow import CANDIDATE, INCUMBENT, PairedCounts, ShadowRun
+from edge.updates.shadow import CANDIDATE, PairedCounts, ShadowRun
 from edge.updates.weights_state import WeightsState
 from edge.vision.detector import Detector
 from messaging.releases import BundleDescription
@@ -18,7 +18,7 @@ from messaging.releases import BundleDescription
 LEAST_TIMED = 20
 SILENT_TRACKS = 20
 UNTAUGHT_FACTOR = 4.0
-NEW, BEFORE = INCUMBENT, CANDIDATE
+BEFORE = CANDIDATE
 
 
 @dataclass(frozen=True)
