@@ -15,6 +15,7 @@ from cloud.store.report_records import Site
 
 MIN_SITES = 5
 _DAY_S = 86_400
+_DECIMALS = 6  # equal evidence of all sites is all of it, whatever the sum's rounding
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class SiteShares:
         amounts = [amount * factors[site] for site, amount in evidence.items()]
         whole = max(self._weight(site) for site in evidence)
         sites_of_largest = sum(amounts) / max(amounts) if max(amounts) > 0 else 0.0
-        return min(1.0, self.largest * whole * sites_of_largest)
+        return min(1.0, round(self.largest * whole * sites_of_largest, _DECIMALS))
 
 
 def site_shares(

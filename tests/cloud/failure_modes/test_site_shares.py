@@ -106,6 +106,8 @@ def test_in_small_and_new_fleets_all_evidence_counts_as_it_is(number: int) -> No
 def test_evidence_that_all_sites_give_gets_all_images_and_of_one_site_its_share() -> None:
     shares = shares_of(fleet(8))
     assert shares.images_fraction(Counter({f"s{n}": 5 for n in range(8)})) == pytest.approx(1.0)
+    tenths = shares_of(fleet(10)).images_fraction({f"s{n}": sum([0.1] * 7) for n in range(10)})
+    assert tenths == 1.0
     assert shares.images_fraction({"s1": 5.0}) == pytest.approx(1 / 8)
     assert shares.images_fraction({"s1": 5.0, "s2": 500.0}) == pytest.approx(2 / 8)
 
