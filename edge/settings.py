@@ -169,14 +169,14 @@ class GuardSettings(_Section):
     """When a model that was put in service is worse than the one before, which then is put back.
 
     For `for_s` seconds after the swap (0: never) both process the same frames, within `teacher.cpu_share`.
-    `latency_factor`: largest ratio of median latencies. `recall_drop`: largest drop of recall on the
-    teacher's tracks, as a fraction of them. `alarm_ratio`: largest ratio of boxes that the teacher does not
-    confirm; `alarms_per_frame` of them are never too many.
+    `latency_factor`: largest ratio of median latencies. `recall_drop`: drop of recall on the teacher's tracks
+    that is not yet worse, as a fraction of them. `alarm_ratio`: largest ratio of boxes that the teacher does
+    not confirm; `alarms_per_frame` of them are never too many.
     """
 
     for_s: float = Field(default=1800.0, ge=0.0)
     latency_factor: float = Field(default=4.0, gt=1.0)
-    recall_drop: float = Field(default=0.1, gt=0.0, le=1.0)
+    recall_drop: float = Field(default=0.05, ge=0.0, le=1.0)
     alarm_ratio: float = Field(default=5.0, gt=1.0)
     alarms_per_frame: float = Field(default=1.0, gt=0.0)
 

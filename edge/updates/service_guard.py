@@ -7,7 +7,7 @@ the model. The rules are for gross faults; whether a release is good enough is d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb
+from math import sqrt
 
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import CANDIDATE, PairedCounts, ShadowRun
@@ -15,7 +15,7 @@ from edge.updates.weights_state import WeightsState
 from edge.vision.detector import Detector
 from messaging.releases import BundleDescription
 
-LEAST_TIMED = 20
+LEAST_TIMED, LEAST_TRACKS = 20, 30
 SILENT_TRACKS = 20
 UNTAUGHT_FACTOR = 4.0
 BEFORE = CANDIDATE
@@ -30,8 +30,8 @@ class GuardPolicy:
         least_frames: frames that both models have processed before anything is concluded from boxes.
         latency_factor: largest ratio of median latencies, new to before.
         latency_always_fine_ms: a median latency that is never too slow.
-        recall_drop: largest drop of estimated recall on the teacher's tracks, as a fraction.
-        significance: largest probability that two equal models differ so much (one-sided sign test).
+        recall_drop: drop of recall on the teacher's tracks that is not yet worse, as a fraction of them.
+        standard_errors: by how many the drop must exceed that.
         alarm_ratio: largest ratio of unconfirmed boxes, new to before.
         alarms_per_frame: unconfirmed boxes per frame that are never too many; without a teacher, where only
             the model before can confirm, `UNTAUGHT_FACTOR` times as many.
@@ -41,8 +41,8 @@ class GuardPolicy:
     least_frames: int = 100
     latency_factor: float = 4.0
     latency_always_fine_ms: float = 40.0
-    recall_drop: float = 0.1
-    significance: float = 1e-4
+    recall_drop: float = 0.05
+    standard_errors: float = 2.6
     alarm_ratio: float = 5.0
     alarms_per_frame: float = 1.0
 
@@ -62,15 +62,19 @@ def worse_in_service(seen: PairedCounts, policy: GuardPolicy) -> str | None:
     if new > max(fine, policy.alarm_ratio * before):
         return f"{new:.1f} unconfirmed boxes per frame, {before:.1f} before"
     won, lost = seen.alone
-    dropped = seen.taught and lost - won > policy.recall_drop * seen.supported
-    if dropped and sign_test(lost, won + lost) <= policy.significance:
+    if seen.taught and seen.supported >= LEAST_TRACKS and _misses_more(seen, policy):
         return f"it misses {lost} of {seen.supported} tracks that were detected before, and gains {won}"
     return None
 
 
-def sign_test(losses: int, changes: int) -> float:
-    """The probability of at least so many losses among the changes if gains and losses are equally likely."""
-    return sum(comb(changes, k) for k in range(losses, changes + 1)) / (1 << changes)
+def _misses_more(seen: PairedCounts, policy: GuardPolicy) -> bool:
+    """Whether recall fell by more than is allowed, by the tracks that only one of the models detected.
+
+    Of `n` such tracks the difference has a standard error of at most sqrt(n) (McNemar 1947).
+    """
+    won, lost = seen.alone
+    excess = lost - won - policy.recall_drop * seen.supported
+    return excess > policy.standard_errors * sqrt(lost + won)
 
 
 class ServiceGuard:

@@ -9,7 +9,7 @@ import pytest
 
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
-from edge.updates.service_guard import GuardPolicy, sign_test, worse_in_service
+from edge.updates.service_guard import GuardPolicy, worse_in_service
 from edge.updates.shadow import PairedCounts
 from edge.updates.weights_store import WeightsStore
 from edge.vision.detections import Detections
@@ -247,6 +247,8 @@ EQUAL = PairedCounts(
         ({"alone": (5, 45), "taught": False}, None),
         ({"alone": (5, 45), "frames": 99}, None),
         ({"alone": (20, 38)}, None),
+        ({"alone": (5, 30)}, None),
+        ({"alone": (1, 29)}, "misses 29 of 200 tracks"),
         ({"alone": (0, 8), "supported": 20}, None),
         ({"unconfirmed": (1001, 50)}, "1.0 unconfirmed boxes per frame, 0.1 before"),
         ({"unconfirmed": (999, 50)}, None),
@@ -262,10 +264,3 @@ def test_what_is_worse_and_what_is_not(changes: dict[str, object], phrase: str |
     assert worse_in_service(EQUAL, POLICY) is None
     worse = worse_in_service(replace(EQUAL, **changes), POLICY)  # type: ignore[arg-type]  # a case's counts
     assert worse is None if phrase is None else phrase in str(worse)
-
-
-def test_the_sign_test_is_the_binomial_tail() -> None:
-    assert sign_test(0, 0) == 1.0
-    assert sign_test(3, 3) == 1 / 8
-    assert sign_test(2, 3) == 4 / 8
-    assert sign_test(1000, 2000) == pytest.approx(0.5, abs=0.01)

@@ -40,9 +40,9 @@ class NodeFolder:
         self.add_image("0001.png")
         self.port = free_port()
 
-    def add_image(self, name: str) -> None:
-        """A picture of 64x64 pixels, written aside and renamed as a recorder does."""
-        done, image = cv2.imencode(".png", np.full((64, 64, 3), 90, np.uint8))
+    def add_image(self, name: str, level: int = 90) -> None:
+        """A picture of 64x64 pixels, all of one grey, written aside and renamed as a recorder does."""
+        done, image = cv2.imencode(".png", np.full((64, 64, 3), level, np.uint8))
         assert done
         aside = self.images.parent / f".{name}"
         aside.write_bytes(image.tobytes())
