@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.first_model import described, release_first_model
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
+from cloud.fleet.hub_retention import HubRetention
 from cloud.fleet.intake import Intake
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.receipt_writer import ReceiptWriter
@@ -67,6 +69,7 @@ TIMESTAMP_EVERY_S = 6 * 3600.0
 RENEWALS_EVERY_S = 3600.0
 _DAY_S = 86_400.0
 HUB_STREAMS_EVERY_S = 30.0
+HUB_RETENTION_EVERY_S = 3.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -309,6 +312,7 @@ async def _serve(
     await asyncio.to_thread(parts.rollouts.send_again)
     receipts = ReceiptWriter(hub.bus, parts.receipts)
     intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts)
+    retention = HubRetention(hub.bus, intake, time.monotonic)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(
         rules=settings.triggers,
@@ -323,6 +327,7 @@ async def _serve(
     tasks: list[Coroutine[Any, Any, None]] = [
         _in_thread(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
+        background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
         background.repeat("hub streams", HUB_STREAMS_EVERY_S, hub.prepare),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),

@@ -17,7 +17,9 @@ MAX_VALUE_BYTES = 8 * 1024
 class StreamSpec:
     """A durable stream that captures subjects. A full stream refuses (`WireFull`) and drops nothing.
 
-    `deny_purge`: nobody, not even its owner, may purge it, and this is for good.
+    `deny_purge`: nobody, not even its owner, may purge it, and this is for good. `subject_tokens`: messages
+    are stored under so many tokens of their subject (0: under all of it), `max_per_subject`: and at most so
+    many of each (0: any number); one more is refused like one that a full stream refuses.
     """
 
     name: str
@@ -27,6 +29,12 @@ class StreamSpec:
     max_age_s: float = 0.0
     duplicate_window_s: float = 7200.0
     deny_purge: bool = False
+    subject_tokens: int = 0
+    max_per_subject: int = 0
+
+    def stored_subject(self, subject: str) -> str:
+        """The subject under which a message is stored."""
+        return ".".join(subject.split(".")[: self.subject_tokens]) if self.subject_tokens else subject
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Delivery(Protocol):
 
     @property
     def subject(self) -> str:
-        """The subject it was published on."""
+        """The subject under which it is stored."""
 
     @property
     def data(self) -> bytes:
@@ -116,8 +124,11 @@ class Bus(Protocol):
     ) -> Sequence[Delivery]:
         """Next messages for a durable consumer, at most `batch`; empty when none came in time."""
 
-    async def purge_through(self, stream: str, sequence: int) -> None:
-        """Delete messages up to and including `sequence`."""
+    async def purge_through(self, stream: str, sequence: int, *, subject: str = "") -> None:
+        """Delete messages up to and including `sequence`, of all subjects or of one."""
+
+    async def messages_by_subject(self, stream: str) -> Mapping[str, int]:
+        """How many messages of each subject a stream has."""
 
     async def stream_state(self, stream: str) -> StreamState:
         """Counters and identity of a stream."""

@@ -7,6 +7,7 @@ redelivery of unacknowledged messages, last values and hints. Several components
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,10 @@ class _Stream:
     last_sequence: int = 0
     identity: str = field(default_factory=lambda: secrets.token_hex(6))
     consumers: dict[str, _Consumer] = field(default_factory=dict)
+
+    @property
+    def by_subject(self) -> Counter[str]:
+        return Counter(m.subject for m in self.messages)
 
     @property
     def bytes(self) -> int:
@@ -105,9 +110,12 @@ class MemoryBus:
             return PublishAck(spec.name, seen[0], duplicate=True)
         if stream.bytes + len(data) > spec.max_bytes:
             raise WireFull(f"{spec.name} holds {stream.bytes} of {spec.max_bytes} bytes; shed or purge first")
+        stored = spec.stored_subject(subject)
+        if spec.max_per_subject and stream.by_subject[stored] >= spec.max_per_subject:
+            raise WireFull(f"{spec.name} holds {spec.max_per_subject} messages of {stored}; purge first")
         stream.last_sequence += 1
         whole = {**(headers or {}), **({"Nats-Msg-Id": message_id} if message_id else {})}
-        stream.messages.append(_Stored(stream.last_sequence, subject, data, message_id, whole))
+        stream.messages.append(_Stored(stream.last_sequence, stored, data, message_id, whole))
         if message_id:
             stream.ids[message_id] = (stream.last_sequence, now_s)
         return PublishAck(spec.name, stream.last_sequence, duplicate=False)
@@ -123,10 +131,16 @@ class MemoryBus:
                 return found
             await asyncio.sleep(_POLL_S)
 
-    async def purge_through(self, stream: str, sequence: int) -> None:
-        """Delete messages up to and including `sequence`."""
+    async def purge_through(self, stream: str, sequence: int, *, subject: str = "") -> None:
+        """Delete messages up to and including `sequence`, of all subjects or of one."""
         known = self._named(stream)
-        known.messages = [m for m in known.messages if m.sequence > sequence]
+        known.messages = [
+            m for m in known.messages if m.sequence > sequence or subject not in ("", m.subject)
+        ]
+
+    async def messages_by_subject(self, stream: str) -> Mapping[str, int]:
+        """How many messages of each subject a stream has."""
+        return self._named(stream).by_subject
 
     async def stream_state(self, stream: str) -> StreamState:
         """Counters and identity of a stream."""

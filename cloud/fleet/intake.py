@@ -20,7 +20,7 @@ from cloud.store.lane_progress import Arrival
 from cloud.store.report_store import Received, ReportStore
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused
-from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject
+from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject, published_subject
 from messaging.receipts import place_in_headers, position_in_headers
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
@@ -50,6 +50,11 @@ class Intake:
     batch: int = 200
     _begun: bool = False
 
+    @property
+    def durable(self) -> str | None:
+        """The name of the consumer at the hub; None before the first batch."""
+        return f"{DURABLE}-{self.receipts.database}" if self.receipts.database else None
+
     async def read_batch(self, *, timeout_s: float = 1.0) -> IntakeCounts:
         """Process one batch: decode, insert, commit, acknowledge, write receipts. Raises `WireError`."""
         if not self._begun:
@@ -60,8 +65,8 @@ class Intake:
         return counts
 
     async def _batch(self, timeout_s: float) -> IntakeCounts:
-        durable = f"{DURABLE}-{self.receipts.database}"
-        deliveries = await self.bus.pull(FLEET_REPORTS, durable, batch=self.batch, timeout_s=timeout_s)
+        assert self.durable is not None
+        deliveries = await self.bus.pull(FLEET_REPORTS, self.durable, batch=self.batch, timeout_s=timeout_s)
         if not deliveries:
             await self.receipts.write()
             return IntakeCounts()
@@ -71,7 +76,7 @@ class Intake:
         bad: list[tuple[Delivery, MessageRefused]] = []
         for delivery in deliveries:
             try:
-                message = admitted(delivery.subject, delivery.data, revoked, known)
+                message = admitted(_subject(delivery), delivery.data, revoked, known)
                 position = position_in_headers(delivery.headers)
                 good.append(Received(message, len(delivery.data), position))
             except MessageRefused as error:
@@ -89,13 +94,13 @@ class Intake:
     def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
         logger.warning("message refused and stored as a dead letter: %s", error)
         self.store.put_dead_letter(
-            subject=delivery.subject,
+            subject=_subject(delivery),
             message_id=delivery.message_id,
             reason=str(error),
             data=delivery.data,
         )
         try:
-            site = parse_report_subject(delivery.subject).site
+            site = parse_report_subject(_subject(delivery)).site
         except MessageRefused:
             return
         self.store.note_ledger(site, position_in_headers(delivery.headers))
@@ -115,12 +120,16 @@ class Intake:
             self.metrics.reports_refused.labels(kind="report", reason=reason_of(error)).inc()
 
 
+def _subject(delivery: Delivery) -> str:
+    return published_subject(delivery.subject, delivery.message_id)
+
+
 def _sites(deliveries: Iterable[Delivery]) -> set[str]:
     """The sites that the subjects name, where they name one."""
     sites = set()
     for delivery in deliveries:
         with contextlib.suppress(MessageRefused):
-            sites.add(parse_report_subject(delivery.subject).site)
+            sites.add(parse_report_subject(_subject(delivery)).site)
     return sites
 
 
@@ -128,7 +137,7 @@ def _arrival(delivery: Delivery) -> Arrival | None:
     """The place of a delivery in its lane, whatever it holds; None if its gate states none."""
     place, ledger = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
     try:
-        subject = parse_report_subject(delivery.subject)
+        subject = parse_report_subject(_subject(delivery))
     except MessageRefused:
         return None
     if place is None or ledger is None:

@@ -222,7 +222,8 @@ class Uplink:
         await asyncio.gather(*(d.retry_later(_HELD_BACK_S) for d, _ in going[fitting:]))
         return list(going[:fitting])
 
-    async def _published(self, outgoing: Outgoing, entry: LedgerEntry, place: LanePlace) -> None:
+    async def _published(self, outgoing: Outgoing, entry: LedgerEntry, place: LanePlace) -> bool:
+        """Publish one message; whether the hub had it already."""
         accepted = await self._hub_bus.publish(
             outgoing.subject,
             outgoing.data,
@@ -230,20 +231,21 @@ class Uplink:
             headers={**entry.position.headers(), **place.headers()},
         )
         self._charge(entry)
-        self.counts.forwarded[outgoing.kind] += 1
-        self.counts.duplicates += accepted.duplicate
+        return accepted.duplicate
 
     async def _settle(
         self,
         lane: Lane,
         going: Sequence[tuple[Delivery, Outgoing]],
-        results: Sequence[BaseException | None],
+        results: Sequence[BaseException | bool],
     ) -> None:
         """Acknowledge what the hub has; hand the rest back to the site's broker and raise why."""
         trouble: BaseException | None = None
         done: list[Delivery] = []
-        for (delivery, _), result in zip(going, results, strict=True):
-            if result is None:
+        for (delivery, outgoing), result in zip(going, results, strict=True):
+            if isinstance(result, bool):
+                self.counts.forwarded[outgoing.kind] += 1
+                self.counts.duplicates += result
                 done.append(delivery)
             elif isinstance(result, MessageRefused):
                 await self._refuse(lane, delivery, str(result))

@@ -108,6 +108,7 @@ class NatsBus:
                 "max_age": int(spec.max_age_s * _NANOSECONDS),
                 "duplicate_window": int(spec.duplicate_window_s * _NANOSECONDS),
                 "deny_purge": spec.deny_purge,
+                **_per_subject(spec),
             }
         )
 
@@ -164,9 +165,21 @@ class NatsBus:
             self._consumers.discard((stream, durable))
             raise
 
-    async def purge_through(self, stream: str, sequence: int) -> None:
-        """Forget messages up to and including `sequence`."""
-        await self._asked(f"STREAM.PURGE.{stream}", {"seq": sequence + 1})
+    async def purge_through(self, stream: str, sequence: int, *, subject: str = "") -> None:
+        """Forget messages up to and including `sequence`, of all subjects or of one."""
+        which = {"filter": subject} if subject else {}
+        await self._asked(f"STREAM.PURGE.{stream}", {"seq": sequence + 1, **which})
+
+    async def messages_by_subject(self, stream: str) -> Mapping[str, int]:
+        """How many messages of each subject a stream has, read in pages."""
+        found: dict[str, int] = {}
+        while True:
+            query = {"subjects_filter": ">", "offset": len(found)}
+            info = await self._asked(f"STREAM.INFO.{stream}", query)
+            page = info["state"].get("subjects") or {}
+            found.update(page)
+            if not page or len(found) >= int(info.get("total", 0)):
+                return found
 
     async def purge_subject(self, stream: str, subject: str) -> None:
         """Forget the messages of one subject."""
@@ -330,6 +343,18 @@ class NatsBus:
             wire=self._wire,
             reply_to=reply.reply_to,
         )
+
+
+def _per_subject(spec: StreamSpec) -> dict[str, Any]:
+    """The settings of a stream that joins subjects and bounds the messages of each."""
+    settings: dict[str, Any] = {}
+    if spec.max_per_subject:
+        settings |= {"max_msgs_per_subject": spec.max_per_subject, "discard_new_per_subject": True}
+    if spec.subject_tokens:
+        kept = ".".join(f"{{{{wildcard({n})}}}}" for n in range(1, spec.subject_tokens + 1))
+        every = ".".join("*" for _ in spec.subjects[0].split("."))
+        settings["subject_transform"] = {"src": every, "dest": kept}
+    return settings
 
 
 class _ApiError(WireError):

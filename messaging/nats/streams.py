@@ -12,12 +12,14 @@ from messaging.nats.subjects import (
     ORDERS,
     RECEIPTS,
     RENEWALS,
+    SITE_AND_KIND_TOKENS,
     SITE_STREAMS,
     lane_subjects,
 )
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
 CHECKPOINTS = "CHECKPOINTS"
+REPORTS_PER_KIND = 5000
 _DAY_S = 86_400.0
 _MIB = 2**20
 
@@ -30,13 +32,24 @@ def site_streams(site: str, *, max_bytes: int = 512 * _MIB) -> tuple[StreamSpec,
     )
 
 
-def hub_streams(*, max_bytes: int = 4096 * _MIB) -> tuple[StreamSpec, ...]:
-    """What all sites' gates publish into, the ledgers' checkpoints, and what intake sets aside."""
+def hub_streams(
+    *, max_bytes: int = 4096 * _MIB, reports_per_kind: int = REPORTS_PER_KIND
+) -> tuple[StreamSpec, ...]:
+    """What all sites' gates publish into, the ledgers' checkpoints, and what intake sets aside.
+
+    Reports are stored by site and kind, at most `reports_per_kind` of each: what one site sends too much of
+    is refused, and what others send is not.
+    """
     kinds = [row for row in PAYLOADS.values() if row.lane is not Lane.LATEST]
     age_s = max(row.retention_days for row in kinds) * _DAY_S
-    reports = tuple(f"site.*.report.{row.kind}.>" for row in kinds)
+    reports = tuple(f"site.*.report.{row.kind}.*" for row in kinds)
     return (
-        StreamSpec(FLEET_REPORTS, reports, max_bytes, MAX_MESSAGE_BYTES, max_age_s=age_s),
+        StreamSpec(
+            *(FLEET_REPORTS, reports, max_bytes, MAX_MESSAGE_BYTES),
+            max_age_s=age_s,
+            subject_tokens=SITE_AND_KIND_TOKENS,
+            max_per_subject=reports_per_kind,
+        ),
         StreamSpec(
             *(CHECKPOINTS, ("site.*.ledger.checkpoint",), 64 * _MIB, 1024), max_age_s=age_s, deny_purge=True
         ),
@@ -53,9 +66,14 @@ async def prepare_site(bus: Bus, site: str, *, max_bytes: int = 512 * _MIB) -> N
     await bus.ensure_latest(HEARTBEATS)
 
 
-async def prepare_hub(bus: Bus, *files: NamedFiles, max_bytes: int = 4096 * _MIB) -> None:
+async def prepare_hub(
+    bus: Bus,
+    *files: NamedFiles,
+    max_bytes: int = 4096 * _MIB,
+    reports_per_kind: int = REPORTS_PER_KIND,
+) -> None:
     """Set up the hub's streams, last values and the given object buckets; safe to repeat."""
-    for spec in hub_streams(max_bytes=max_bytes):
+    for spec in hub_streams(max_bytes=max_bytes, reports_per_kind=reports_per_kind):
         await bus.ensure_stream(spec)
     for bucket in (HEARTBEATS, RECEIPTS, ORDERS, RENEWALS):
         await bus.ensure_latest(bucket)

@@ -19,6 +19,8 @@ RECEIPTS = "RECEIPTS"
 ORDERS = "ORDERS"
 RENEWALS = "RENEWALS"
 WAKE = "wake"
+SITE_AND_KIND_TOKENS = 4
+"""Tokens of a report's subject without the message's id, under which the hub stores it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def parse_report_subject(subject: str) -> ReportSubject:
     if len(parts) != 5 or parts[0] != "site" or parts[2] != "report" or parts[3] not in PAYLOADS:
         raise MessageRefused(f"subject {subject[:80]!r} is not site.SITE.report.KIND.ID")
     return ReportSubject(parts[1], parts[3], parts[4])
+
+
+def published_subject(stored: str, message_id: str) -> str:
+    """The subject on which a report was published, from that under which the hub stores it."""
+    return f"{stored}.{message_id}" if stored.count(".") == SITE_AND_KIND_TOKENS - 1 else stored
 
 
 def lane_subjects(site: str, lane: Lane) -> tuple[str, ...]:

@@ -191,6 +191,26 @@ def test_setting_up_a_stream_again_keeps_its_messages(play: Play) -> None:
     play(scenario)
 
 
+def test_one_subject_that_is_full_refuses_and_the_others_do_not(play: Play) -> None:
+    spec = StreamSpec("QUOTAS", ("q.*.*",), 10**6, 4_000, subject_tokens=2, max_per_subject=2)
+
+    async def scenario(bus: Bus) -> None:
+        await bus.ensure_stream(spec)
+        for n in range(2):
+            await bus.publish(f"q.one.{n}", b"x", message_id=f"one-{n}")
+        for _ in range(2):
+            with pytest.raises(WireFull):
+                await bus.publish("q.one.2", b"x", message_id="one-2")
+        await bus.publish("q.two.0", b"x", message_id="two-0")
+        assert await bus.messages_by_subject("QUOTAS") == {"q.one": 2, "q.two": 1}
+        await bus.purge_through("QUOTAS", 2, subject="q.one")
+        assert not (await bus.publish("q.one.2", b"x", message_id="one-2")).duplicate
+        delivered = await bus.pull("QUOTAS", "reader")
+        assert [(d.subject, d.message_id) for d in delivered] == [("q.two", "two-0"), ("q.one", "one-2")]
+
+    play(scenario)
+
+
 def test_stored_messages_are_read_from_a_sequence_on_without_a_consumer(play: Play) -> None:
     async def scenario(bus: Bus) -> None:
         assert await bus.stored_messages("THINGS", 1, 10) == []

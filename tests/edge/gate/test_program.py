@@ -159,7 +159,7 @@ async def _a_release_is_mirrored(
 async def _a_receipt_clears_the_site(settings: GateSettings, site: Site, cloud: NatsBus) -> None:
     """The site's stream is purged once the hub's receipt covers its messages; a forged one is refused."""
     site_bus = await NatsBus.connect(site.gate_link())
-    (delivery,) = [d for d in await cloud.pull(FLEET_REPORTS, "last") if ".hazard." in d.subject]
+    (delivery,) = [d for d in await cloud.pull(FLEET_REPORTS, "last") if d.subject.endswith(".hazard")]
     place, entry = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
     assert place is not None
     assert entry is not None

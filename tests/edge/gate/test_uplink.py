@@ -44,7 +44,7 @@ def test_a_report_leaves_once_with_its_ledger_position(tmp_path: Path) -> None:
         assert await stage.uplink.forward(Lane.HAZARDS) == 1
         assert await stage.uplink.forward(Lane.HAZARDS) == 0
         (delivery,) = await stage.hub.pull(FLEET_REPORTS, "test")
-        assert (delivery.subject, delivery.data) == subject_and_data(1, HAZARD)
+        assert (delivery.subject, delivery.data) == ("site.s1.report.hazard", subject_and_data(1, HAZARD)[1])
         assert position_in_headers(delivery.headers) == stage.ledger.head
         assert stage.uplink.counts.forwarded == {"hazard": 1}
         assert await stage.site.acknowledged_through("HAZARDS", DURABLE) == 1

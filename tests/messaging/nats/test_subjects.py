@@ -5,7 +5,13 @@ import pytest
 from messaging.errors import MessageRefused
 from messaging.memory_bus import subject_matches
 from messaging.nats.streams import hub_streams, site_streams
-from messaging.nats.subjects import checkpoint_subject, lane_subjects, parse_report_subject, report_subject
+from messaging.nats.subjects import (
+    checkpoint_subject,
+    lane_subjects,
+    parse_report_subject,
+    published_subject,
+    report_subject,
+)
 from messaging.wire_format.codec import PAYLOADS, Lane
 
 
@@ -30,6 +36,15 @@ def test_a_report_subject_is_taken_apart_again(kind: str) -> None:
 def test_what_is_no_report_subject_is_refused(subject: str) -> None:
     with pytest.raises(MessageRefused):
         parse_report_subject(subject)
+
+
+def test_a_subject_is_stored_without_the_id_and_read_with_it() -> None:
+    (reports, *_) = hub_streams()
+    published = report_subject("s1", "hazard", "ID")
+    assert reports.stored_subject(published) == "site.s1.report.hazard"
+    assert published_subject("site.s1.report.hazard", "ID") == published
+    assert published_subject(published, "ID") == published
+    assert not any(subject_matches(p, f"{published}.more") for p in reports.subjects)
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))

@@ -32,6 +32,7 @@ from messaging.nats.subjects import (
     RENEWALS,
     TUF_BUCKET,
     inbox_prefix,
+    published_subject,
 )
 from messaging.releases import Role, order_key
 from messaging.wire_format.codec import PAYLOADS, Lane
@@ -280,7 +281,10 @@ async def _messages(cloud: NatsBus, stream: str, last: int) -> Any:
             own = {
                 k: v for k, v in reply.headers.items() if k not in ("Nats-Num-Pending", "Nats-Last-Sequence")
             }
-            yield number, (reply.headers["Nats-Subject"], str(sorted(own.items())), reply.data)
+            subject = reply.headers["Nats-Subject"]
+            if stream == FLEET_REPORTS:
+                subject = published_subject(subject, "ID")
+            yield number, (subject, str(sorted(own.items())), reply.data)
             sequence = number + 1
         if len(found) < _PAGE:
             return
