@@ -23,7 +23,7 @@ BEFORE = CANDIDATE
 
 @dataclass(frozen=True)
 class GuardPolicy:
-    """What is worse. The defaults let pass whatever a promoted model does.
+    """What is worse. The defaults are far from what a model does that passed its promotion.
 
     Attributes:
         for_s: how long after the swap, in seconds; 0: not at all.
