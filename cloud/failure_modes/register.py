@@ -33,6 +33,7 @@ from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import MisdetectionRow
 from cloud.store.report_store import ReportStore
 from messaging.hazard_classes import UNKNOWN_CLASS
+from messaging.reports import SwapOutcome
 from messaging.taxonomy import Taxonomy
 
 SNAPSHOT_S = 1.0
@@ -116,12 +117,21 @@ class ModeRegister:
         return self._settings.target(_class_of(mode.key, mode.state))
 
     def in_service(self) -> frozenset[str]:
-        """Digests that sites run by their last heartbeats; without any, the newest service release."""
-        running = {h.heartbeat.model_digest for h in self._reports.heartbeats()} - {None}
-        if running:
-            return frozenset(digest for digest in running if digest)
+        """Digests that sites run by their last heartbeats and the receipts of their last orders since then.
+
+        Without any, the newest service release.
+        """
+        running = {beat.site: beat.heartbeat.model_digest for beat in self._reports.heartbeats()}
+        orders = self._releases.last_orders()
+        for swap in self._reports.swaps_since_heartbeat():
+            if swap.site in running and swap.site in orders and swap.sequence == orders[swap.site].sequence:
+                if swap.outcome is SwapOutcome.INSTALLED:
+                    running[swap.site] = swap.digest
+                elif swap.outcome is SwapOutcome.ROLLED_BACK:
+                    running[swap.site] = swap.previous_digest
+        found = frozenset(digest for digest in running.values() if digest)
         latest = self._releases.current_service()
-        return frozenset([latest.digest] if latest else [])
+        return found or frozenset([latest.digest] if latest else [])
 
     def main_model(self) -> str | None:
         """Digest of the newest service release; without one, of the model that most sites run; else None."""

@@ -261,6 +261,11 @@ class ReportStore:
             query = query.where(SwapRow.site == site)
         return self._read(query)
 
+    def swaps_since_heartbeat(self) -> list[SwapRow]:
+        """Receipts that are not older than the last heartbeat of their site, in order of arrival."""
+        query = select(SwapRow).join(SiteHeartbeat, SiteHeartbeat.site == SwapRow.site)
+        return self._read(query.where(SwapRow.at_utc >= SiteHeartbeat.sent_at).order_by(SwapRow.report_id))
+
     def hazards(
         self, *, site: str | None = None, after: tuple[int, str] | None = None, limit: int
     ) -> list[HazardRow]:

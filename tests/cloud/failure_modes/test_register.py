@@ -9,10 +9,18 @@ from cloud.failure_modes.register import ModeRegister
 from cloud.settings import FailureModeSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import ACTIVE_STATES, Campaign, CampaignPlan, CampaignState, ModeState, ModeStatus
+from cloud.store.records import (
+    ACTIVE_STATES,
+    Campaign,
+    CampaignPlan,
+    CampaignState,
+    IssuedOrder,
+    ModeState,
+    ModeStatus,
+)
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
-from messaging.reports import ErrorKind
+from messaging.reports import ErrorKind, SwapOutcome
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.support.cloud.sample_reports import (
     MINUTE,
@@ -26,6 +34,7 @@ from tests.support.cloud.sample_reports import (
     open_store,
     prototype,
     received,
+    swap,
     tally,
 )
 
@@ -38,6 +47,7 @@ class Fleet:
     campaigns: CampaignStore
     modes: ModeStore
     register: ModeRegister
+    releases: ReleaseStore
 
     def reported(self, model: str, *, misses: int, detected: int, supported: int = 40) -> None:
         """Insert a site's reports of the mode while it runs the model; those of the new model are later."""
@@ -70,7 +80,7 @@ def fleet(tmp_path: Path) -> Fleet:
     register = ModeRegister(
         reports, modes, releases, settings, lambda: DEFAULT_TAXONOMY, clock=lambda: MINUTE + 7200
     )
-    return Fleet(reports, campaigns, modes, register)
+    return Fleet(reports, campaigns, modes, register, releases)
 
 
 def test_the_rate_that_must_halve_is_that_of_the_first_campaign(fleet: Fleet) -> None:
@@ -111,6 +121,29 @@ def test_a_mode_improved_by_another_campaign_is_closed_and_reopened_by_the_same_
     assert (fleet.state.baseline_digest, fleet.state.campaign) == (OLD, None)
     fleet.reported(NEW, misses=40, detected=0)
     assert [s.status for s in fleet.register.refresh()] == [ModeStatus.REOPENED]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "at_utc", "running"),
+    [
+        ([SwapOutcome.INSTALLED], MINUTE, NEW),
+        ([SwapOutcome.INSTALLED, SwapOutcome.ROLLED_BACK], MINUTE, OLD),
+        ([SwapOutcome.SHADOWING], MINUTE, OLD),
+        ([SwapOutcome.INSTALLED], MINUTE - 60, OLD),
+    ],
+    ids=["installed", "rolled back", "in shadow", "before the heartbeat"],
+)
+def test_a_receipt_counts_until_the_next_heartbeat_states_the_model(
+    fleet: Fleet, outcomes: list[SwapOutcome], at_utc: int, running: str
+) -> None:
+    fleet.reports.put_heartbeats([Received(message(heartbeat(OLD)), 100)])
+    fleet.releases.put_order(IssuedOrder("harbour", 7, NEW, "service", MINUTE, {}))
+    teacher = swap(6, "f" * 64, SwapOutcome.INSTALLED)
+    receipts = [swap(7, NEW, outcome) for outcome in outcomes]
+    for receipt in (teacher, *receipts):
+        dated = receipt.model_copy(update={"at_utc": at_utc, "previous_digest": OLD})
+        fleet.reports.insert([received(dated)])
+    assert fleet.register.in_service() == {running}
 
 
 def test_a_mode_of_false_alarms_is_not_closed_by_recall(fleet: Fleet) -> None:
