@@ -35,7 +35,7 @@ from tests.support.waiting import wait_until
 BONFIRE = HazardClass(
     name="bonfire",
     severity=4,
-    words=("flames of a bonfire",),
+    words=("flames in the street",),
     label=LabelRule.LUMINOUS,
     rule=HazardRule(persistence_s=7.0, cool_down_s=900.0),
 )
