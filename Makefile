@@ -44,7 +44,7 @@ test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
 	$(PYTEST) --numprocesses $(WORKERS) --dist loadfile
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
-	$(PYTEST) -m slow -rs --ignore tests/faults
+	$(PYTEST) -m slow -rs --ignore tests/faults --numprocesses $(WORKERS) --dist loadfile
 
 check: lint types structure  ## what CI checks before the tests
 
