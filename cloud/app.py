@@ -188,7 +188,7 @@ async def run_cloud(
     with sole_process(settings.folder), _checked_database(settings) as database:
         async with AsyncExitStack() as stack:
             if hub is None:
-                revoked = [site.site for site in ReportStore(database).sites() if site.revoked]
+                revoked = ReportStore(database).revoked_sites()
                 hub = await stack.enter_async_context(embedded_hub(settings, revoked))
             parts = _parts(settings, database, hub, asyncio.get_running_loop())
             campaigns = Campaigns(

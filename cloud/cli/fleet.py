@@ -126,8 +126,7 @@ def revoke_site(
     """Revoke a site: its credentials and reports are refused and it gets no more models."""
     if not yes:
         typer.confirm(f"Revoke site {site}? To enrol it again, its gate needs new credentials", abort=True)
-    with RemoteCloud.of_folder(data) as cloud:
-        cloud.send("POST", f"sites/{url_segment(site)}/revoke", SiteResource)
+    _change_site(data, site, "revoke")
     notes.print(f"site {site} is revoked; enrol it again with `blindspot sites add {site}`")
 
 
@@ -137,8 +136,7 @@ def quarantine_site(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Learn nothing from a site's evidence, old or new; its hazards and models go on as before."""
-    with RemoteCloud.of_folder(data) as cloud:
-        cloud.send("POST", f"sites/{url_segment(site)}/quarantine", SiteResource)
+    _change_site(data, site, "quarantine")
     notes.print(f"site {site} is quarantined; count its evidence again with `blindspot sites release {site}`")
 
 
@@ -148,9 +146,13 @@ def release_site(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Count the evidence of a quarantined site again."""
-    with RemoteCloud.of_folder(data) as cloud:
-        cloud.send("POST", f"sites/{url_segment(site)}/release", SiteResource)
+    _change_site(data, site, "release")
     notes.print(f"the evidence of site {site} counts")
+
+
+def _change_site(data: Path, site: str, change: str) -> None:
+    with RemoteCloud.of_folder(data) as cloud:
+        cloud.send("POST", f"sites/{url_segment(site)}/{change}", SiteResource)
 
 
 @cameras.command("list")

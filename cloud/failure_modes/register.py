@@ -30,7 +30,7 @@ from cloud.settings import FailureModeSettings
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import Campaign, CampaignState, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_records import MisdetectionRow
+from cloud.store.report_records import MisdetectionRow, SiteHeartbeat
 from cloud.store.report_store import ReportStore
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import SwapOutcome
@@ -121,7 +121,10 @@ class ModeRegister:
 
         Without any, the newest service release.
         """
-        running = {beat.site: beat.heartbeat.model_digest for beat in self._reports.heartbeats()}
+        return self._in_service(self._reports.heartbeats())
+
+    def _in_service(self, heartbeats: Iterable[SiteHeartbeat]) -> frozenset[str]:
+        running = {beat.site: beat.heartbeat.model_digest for beat in heartbeats}
         orders = self._releases.last_orders()
         for swap in self._reports.swaps_since_heartbeat():
             if swap.site in running and swap.site in orders and swap.sequence == orders[swap.site].sequence:
@@ -279,7 +282,8 @@ class ModeRegister:
         rows = tuple(self._reports.misdetections(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
         recall = estimate_recall(counts, self._reports.shadow_reports())
-        in_service = self.in_service()
+        heartbeats = self._reports.heartbeats()
+        in_service = self._in_service(heartbeats)
         modes = find_failure_modes(
             rows,
             recall,
@@ -288,7 +292,7 @@ class ModeRegister:
             states=self._modes.states(),
             shares=site_shares(
                 self._reports.sites(),
-                [beat.site for beat in self._reports.heartbeats()],
+                [beat.site for beat in heartbeats],
                 self._settings,
                 now_utc=self._now(),
             ),

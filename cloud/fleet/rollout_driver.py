@@ -261,7 +261,7 @@ class RolloutDriver:
         """Send orders that are stored but not sent. Raises `WireUnavailable`; unsent ones are kept.
 
         Orders for revoked sites are dropped."""
-        revoked = self._revoked()
+        revoked = self._reports.revoked_sites()
         for key, order in list(self._unsent.items()):
             if order.site not in revoked:
                 self._publisher.send(order)
@@ -309,9 +309,6 @@ class RolloutDriver:
     def _enrolled(self) -> list[str]:
         return [site.site for site in self._reports.sites() if not site.revoked]
 
-    def _revoked(self) -> frozenset[str]:
-        return frozenset(site.site for site in self._reports.sites() if site.revoked)
-
     def _under_way(self, role: Role) -> list[RolloutState]:
         states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
         return [state for state in states if not state.final and state.role is role]
@@ -350,7 +347,7 @@ class RolloutDriver:
             receipts=receipts,
             heartbeats={beat.site: beat.received_at for beat in self._reports.heartbeats()},
             sequences={site.site: self._releases.last_sequence(site.site) for site in self._reports.sites()},
-            revoked=self._revoked(),
+            revoked=self._reports.revoked_sites(),
         )
 
     def _previous(self, release: Release) -> str | None:
