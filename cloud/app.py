@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.doctor import named_checks, start_checks
+from cloud.errors import StageInterrupted
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.first_model import described, release_first_model
@@ -91,6 +92,7 @@ class CloudParts:
     metrics: CloudMetrics
     classes: ClassRegister
     checks: ReportChecks
+    stopping: Callable[[], bool] = lambda: False
 
 
 def campaign_stages(parts: CloudParts) -> StageTable:
@@ -154,7 +156,12 @@ def starting_models(parts: CloudParts) -> None:
         (Role.TEACHER, settings.teacher_weights or shipped(TEACHER_WEIGHTS)),
     ):
         release_first_model(
-            weights, releases=parts.releases, models=parts.models, publisher=parts.publisher, role=role
+            weights,
+            releases=parts.releases,
+            models=parts.models,
+            publisher=parts.publisher,
+            role=role,
+            stopping=parts.stopping,
         )
 
 
@@ -190,7 +197,7 @@ async def run_cloud(
             if hub is None:
                 revoked = ReportStore(database).revoked_sites()
                 hub = await stack.enter_async_context(embedded_hub(settings, revoked))
-            parts = _parts(settings, database, hub, asyncio.get_running_loop())
+            parts = _parts(settings, database, hub, asyncio.get_running_loop(), stop)
             campaigns = Campaigns(
                 parts.campaign_rows,
                 parts.releases,
@@ -216,7 +223,11 @@ def forbid_hub_access(settings: CloudSettings) -> None:
 
 
 def _parts(
-    settings: CloudSettings, database: Database, hub: Hub, loop: asyncio.AbstractEventLoop
+    settings: CloudSettings,
+    database: Database,
+    hub: Hub,
+    loop: asyncio.AbstractEventLoop,
+    stop: asyncio.Event,
 ) -> CloudParts:
     classes = ClassRegister(settings)
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
@@ -248,6 +259,7 @@ def _parts(
             lambda: classes.taxonomy,
             max_age_s=settings.intake.max_age_days * _DAY_S,
         ),
+        stopping=stop.is_set,
     )
 
 
@@ -325,7 +337,7 @@ async def _serve(
     )
     refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
-        _in_thread(first_models, parts),
+        _release_first(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
         background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
         background.repeat("hub streams", HUB_STREAMS_EVERY_S, hub.prepare),
@@ -358,8 +370,9 @@ async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.E
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _in_thread(work: Callable[[CloudParts], None], parts: CloudParts) -> None:
-    await asyncio.to_thread(work, parts)
+async def _release_first(first_models: Callable[[CloudParts], None], parts: CloudParts) -> None:
+    with suppress(StageInterrupted):
+        await asyncio.to_thread(first_models, parts)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ Sites that are enrolled later receive the orders to run them from `RolloutDriver
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cloud.detector.model_files import ModelFiles
@@ -38,10 +39,12 @@ def release_first_model(
     models: ModelFiles,
     publisher: Publisher,
     role: Role = Role.DETECTOR,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> str | None:
     """Release a model unless the fleet has one of its role: an imported detector, else that of the weights.
 
-    Returns the digest of what is in service, or None without an imported detector and weights.
+    Returns the digest of what is in service, or None without an imported detector and weights. Raises
+    `StageInterrupted` once `stopping` returns true; the next start begins again.
     """
     current = releases.current_service(role)
     if current is not None:
@@ -52,7 +55,7 @@ def release_first_model(
         return None
     if digest is None:
         assert weights is not None
-        digest = models.export(weights)
+        digest = models.export(weights, stopping)
     description = models.detector(digest).description
     publish = publisher.publish_first if role is Role.DETECTOR else publisher.publish_teacher
     manifest = publish(models.bundle(digest).read_bytes(), description)

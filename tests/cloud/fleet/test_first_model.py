@@ -1,5 +1,6 @@
 """The first model of a fleet: released once, never beside another release, and none without weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -8,7 +9,7 @@ import pytest
 
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
-from cloud.errors import NotNow
+from cloud.errors import NotNow, StageInterrupted
 from cloud.fleet.first_model import described, first_classes, refuse_begun_fleet, release_first_model
 from cloud.fleet.publisher import Publisher
 from cloud.starting_detector import STARTING_WEIGHTS
@@ -34,7 +35,9 @@ class FakeModels:
         self._bundle = folder / "model.onnx"
         self._bundle.write_bytes(BUNDLE)
 
-    def export(self, weights: Path) -> str:
+    def export(self, weights: Path, stopping: Callable[[], bool]) -> str:
+        if stopping():
+            raise StageInterrupted("the export was asked to stop")
         self.exported.append(weights)
         return digest_of(BUNDLE)
 
@@ -72,19 +75,29 @@ class Fleet:
         database, _ = open_store(folder)
         self.releases, self.models = ReleaseStore(database), FakeModels(folder)
 
-    def start(self, weights: Path | None, role: Role = Role.DETECTOR) -> str | None:
+    def start(
+        self, weights: Path | None, role: Role = Role.DETECTOR, *, stopping: bool = False
+    ) -> str | None:
         return release_first_model(
             weights,
             releases=self.releases,
             models=cast(ModelFiles, self.models),
             publisher=cast(Publisher, FakePublisher()),
             role=role,
+            stopping=lambda: stopping,
         )
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path)
+
+
+def test_a_stop_ends_the_export_and_the_next_start_begins_again(fleet: Fleet) -> None:
+    with pytest.raises(StageInterrupted):
+        fleet.start(STARTING_WEIGHTS, stopping=True)
+    assert fleet.releases.releases() == []
+    assert fleet.start(STARTING_WEIGHTS) == digest_of(BUNDLE)
 
 
 def test_the_starting_detector_is_exported_and_recorded_for_service(fleet: Fleet) -> None:
