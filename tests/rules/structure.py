@@ -65,7 +65,7 @@ FLOORS = {
         *("store", "migrations"),
         *("data", "detector", "evaluation", "training", "model_import", "starting_detector"),
         *("failure_modes", "fleet"),
-        *("campaigns", "api", "speed", "doctor", "generator_trial", "app", "demo", "cli"),
+        *("campaigns", "api", "speed", "doctor", "generator_trial", "parts", "app", "demo", "cli"),
     ),
     "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),
 }

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.app import campaign_requirements, campaign_stages, starting_models
 from cloud.campaigns import image_stages
 from cloud.data.roles import DataRole
+from cloud.parts import campaign_requirements, campaign_stages, starting_models
 from cloud.settings import (
     ApiSettings,
     CampaignSettings,

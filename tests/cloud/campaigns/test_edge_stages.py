@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from cloud.api.client import RemoteCloud
-from cloud.app import CloudParts, campaign_stages
 from cloud.campaigns.outputs import PlannedOrder, PlanOutput, TrialOutput
 from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.fleet.release_register import record_release
+from cloud.parts import CloudParts, campaign_stages
 from cloud.settings import (
     ApiSettings,
     CampaignSettings,

@@ -8,12 +8,12 @@ import cv2
 import pytest
 
 from cloud.api.client import RemoteCloud
-from cloud.app import CloudParts, campaign_requirements
 from cloud.campaigns.requirements import CampaignRequirements
 from cloud.data.empty_streets import empty_streets
 from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import CloudError, NotNow
+from cloud.parts import CloudParts, campaign_requirements
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan

@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 
 from cloud.api.client import RemoteCloud
-from cloud.app import CloudParts, run_cloud
+from cloud.app import run_cloud
 from cloud.campaigns.requirements import PlanRequirements, Requirement
 from cloud.campaigns.stage import StageTable
 from cloud.fleet.hub import Hub, hub_authority, write_enrolment
 from cloud.fleet.release_register import record_release
+from cloud.parts import CloudParts
 from cloud.settings import CloudSettings
 from cloud.store.records import CampaignPlan
 from messaging.blobs import MemoryBlobs, MemoryFiles
