@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 EVENT_LOOP_PAUSE_S = 1.0
 TIMESTAMP_EVERY_S = 6 * 3600.0
 RENEWALS_EVERY_S = 3600.0
+DISK_EVERY_S = 2.0
+CAMPAIGNS_EVERY_S = 10.0
 HUB_STREAMS_EVERY_S = 30.0
 HUB_RETENTION_EVERY_S = 3.0
 
@@ -118,7 +120,8 @@ def _services(
 ) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
-        return (*(() if connected else ("the hub broker does not answer",)), *background.faults())
+        faults = (None if connected else "the hub broker does not answer", parts.disk.problem, hub.fault())
+        return (*(fault for fault in faults if fault), *background.faults())
 
     return Services(
         settings=parts.settings,
@@ -185,6 +188,8 @@ async def _serve(
     tasks: list[Coroutine[Any, Any, None]] = [
         _release_first(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
+        background.repeat_in_thread("disk", DISK_EVERY_S, parts.check_disk),
+        background.repeat_in_thread("campaigns", CAMPAIGNS_EVERY_S, services.campaigns.restart_dead),
         background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
         background.repeat("hub streams", HUB_STREAMS_EVERY_S, hub.prepare),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),

@@ -24,6 +24,7 @@ class CloudMetrics:
         self.failure_modes = self._gauge("failure_modes", "Failure modes", "status")
         self.rollout_sites = self._gauge("rollout_sites", "Sites of the present rollout", "state")
         self.eval_recall = self._gauge("eval_recall", "Recall by evaluation", "class", "condition", "set")
+        self.disk_free_bytes = self._gauge("disk_free_bytes", "Free bytes on the disk of the data folder")
         self.stage_seconds = Histogram(
             "blindspot_cloud_campaign_stage_seconds",
             "Time a campaign stage took",

@@ -4,6 +4,8 @@ A child has a process group of its own and ends with the cloud (kill -9 included
 end and for a request to stop; what the child computes is not known here.
 """
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from cloud.errors import StageFailed, StageInterrupted
 from messaging.runtime.child_process import ChildProcess
+from messaging.runtime.program import ExitCode
 
 POLL_S = 0.2
 
@@ -45,7 +48,7 @@ def run_modules(
     Raises:
         StageInterrupted: `stopping` returned true; the processes and their children have ended.
         StageFailed: one ended with another code than 0; the message quotes the last lines of its log, and the
-            others have ended.
+            others have ended. Its cause is an `OSError` if the disk was full.
     """
     waiting, under_way = list(runs), list[ChildProcess]()
     try:
@@ -71,4 +74,5 @@ def _expect_success(module: str, child: ChildProcess) -> None:
     status = child.poll()
     if status != 0:
         lines = child.tail(3).replace("\n", " / ")[-600:] or "its log is empty (killed, or out of memory?)"
-        raise StageFailed(f"{module} ended with code {status}: {lines}")
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if status == ExitCode.DISK_FULL else None
+        raise StageFailed(f"{module} ended with code {status}: {lines}") from full

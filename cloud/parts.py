@@ -34,6 +34,7 @@ from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.nats.subjects import ORDERS
 from messaging.releases import Role
+from messaging.runtime.start_checks import DiskAlarm
 from messaging.trust.signing import Repository
 
 _DAY_S = 86_400.0
@@ -56,7 +57,13 @@ class CloudParts:
     metrics: CloudMetrics
     classes: ClassRegister
     checks: ReportChecks
+    disk: DiskAlarm
     stopping: Callable[[], bool] = lambda: False
+
+    def check_disk(self) -> None:
+        """Measure the disk of the data folder."""
+        self.disk.check()
+        self.metrics.disk_free_bytes.set(self.disk.free_bytes)
 
 
 def campaign_stages(parts: CloudParts) -> StageTable:
@@ -167,5 +174,6 @@ def build_parts(
             lambda: classes.taxonomy,
             max_age_s=settings.intake.max_age_days * _DAY_S,
         ),
+        disk=DiskAlarm(settings.folder.root),
         stopping=stop.is_set,
     )

@@ -37,7 +37,7 @@ from messaging.nats.bus import NatsBus
 from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
-from messaging.runtime.start_checks import listen_on, require
+from messaging.runtime.start_checks import DiskAlarm, listen_on, require
 
 if TYPE_CHECKING:
     from messaging.runtime.http_server import BackgroundServer
@@ -84,7 +84,10 @@ def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Nod
         _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
         for camera in settings.cameras
     )
-    parts = NodeParts(settings, cameras, detector, updates, teacher, teacher_updates, outbox, metrics)
+    parts = NodeParts(
+        *(settings, cameras, detector, updates, teacher, teacher_updates, outbox, metrics),
+        disk=DiskAlarm(settings.data),
+    )
     return Node(parts), metrics
 
 

@@ -1,6 +1,7 @@
 """`blindspot-edge`: the three programs of a site (node, gate, broker), and commands that inspect it.
 
-Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy. An error is one sentence on stderr; tables go to stdout.
+Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy, 4 no room on the disk; the three programs wait for room
+instead. An error is one sentence on stderr; tables go to stdout.
 """
 
 import json
@@ -13,7 +14,13 @@ import typer
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.console import out
-from messaging.runtime.program import ExitCode, configure_logging, exit_code_of, restart_program
+from messaging.runtime.program import (
+    ExitCode,
+    configure_logging,
+    exit_code_of,
+    restart_program,
+    when_there_is_room,
+)
 from messaging.runtime.stopping import stop_on_signals
 
 app = typer.Typer(
@@ -38,7 +45,8 @@ def node(config: ConfigPath = Path("node.yaml")) -> None:
     from edge.app import run_node
     from edge.settings import NodeSettings
 
-    run_node(load_settings(NodeSettings, config), stop_on_signals(), restart_program)
+    settings, stop = load_settings(NodeSettings, config), stop_on_signals()
+    when_there_is_room(lambda: run_node(settings, stop, restart_program), stop)
 
 
 app.command("run", help="The same as `node`.", hidden=True)(node)
@@ -50,7 +58,8 @@ def gate(config: Annotated[Path, typer.Option("--config", "-c", help="The gate's
     from edge.gate.program import run_until_signalled
     from edge.gate.settings import GateSettings
 
-    run_until_signalled(load_settings(GateSettings, config))
+    settings = load_settings(GateSettings, config)
+    when_there_is_room(lambda: run_until_signalled(settings))
 
 
 @app.command()
@@ -64,9 +73,11 @@ def broker(
     """Run the site's broker (nats-server) until SIGTERM or Ctrl-C."""
     from messaging.nats.site_broker import prepare_broker, run_broker
 
-    config = prepare_broker(folder, site, host=host, port=port)
-    if not prepare:
-        run_broker(config, stop_on_signals())
+    if prepare:
+        prepare_broker(folder, site, host=host, port=port)
+        return
+    stop = stop_on_signals()
+    when_there_is_room(lambda: run_broker(prepare_broker(folder, site, host=host, port=port), stop), stop)
 
 
 @app.command()

@@ -31,6 +31,7 @@ class NodeMetrics:
         self.swaps = self._counter("swaps", "Orders by outcome", "outcome", "reason")
         self.failures = self._counter("thread_failures", "Threads that failed", "thread")
         self.outbox = self._gauge("outbox_messages", "Reports not yet with the broker")
+        self.disk_free_bytes = self._gauge("disk_free_bytes", "Free bytes on the disk of the data folder")
         self.model = self._gauge("model_info", "The model in service", "digest")
         self.provider = self._gauge(
             "execution_provider", "1 for the provider that the model in service runs on", "provider"

@@ -31,6 +31,7 @@ from edge.vision.frames import Frame
 from messaging.errors import BlindspotError
 from messaging.releases import Channel
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
+from messaging.runtime.start_checks import DiskAlarm
 from messaging.runtime.supervisor import Activity, Supervisor, ThreadState
 from messaging.wire_format.codec import kind_of
 
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 SILENCE_LIMIT_S = 60.0
+DISK_S = 2.0
 _IDLE_BEATS = 2.9
 JOIN_S = 5.0
 _IDLE_S = 0.02
@@ -73,6 +75,7 @@ class NodeParts:
     teacher_updates: ModelUpdates | None
     outbox: Outbox
     metrics: NodeMetrics
+    disk: DiskAlarm
 
 
 class Node:
@@ -116,8 +119,9 @@ class Node:
         self._parts.outbox.stop()
 
     def readiness(self) -> Readiness:
-        """Whether frames are processed and reports leave, and if not, why."""
-        reasons = []
+        """Whether frames are processed, reports leave and the disk has room, and if not, why."""
+        full = self._parts.disk.problem
+        reasons = [full] if full else []
         if not self._parts.detector.ready:
             reasons.append("no model yet: the site waits for its first release")
         lost = set()
@@ -244,13 +248,14 @@ class Node:
             del self._sending[receipt]
 
     def _schedule(self) -> Callable[[], None]:
-        """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures."""
+        """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures, the disk."""
         times = self._parts.settings.reports
         due = {
             self._beat: times.heartbeat_s,
             self._tally: times.tally_s,
             self._prototypes: times.prototype_s,
             self._shadow: times.shadow_s,
+            self._check_disk: DISK_S,
         }
         last = dict.fromkeys(due, float("-inf"))
 
@@ -261,6 +266,10 @@ class Node:
                     task()
 
         return tick
+
+    def _check_disk(self) -> None:
+        self._parts.disk.check()
+        self._parts.metrics.disk_free_bytes.set(self._parts.disk.free_bytes)
 
     def _tally(self) -> None:
         for pipeline in list(self._pipelines.values()):

@@ -17,6 +17,14 @@ from typing import Any
 from dbos import DBOS, SetWorkflowID
 from ulid import ULID
 
+from cloud.campaigns.attempts import (
+    BEGIN,
+    LostAttempts,
+    attempt_of,
+    first_unfinished,
+    recovers,
+    workflow_of,
+)
 from cloud.campaigns.stage import StageTable, StageWork, input_digest
 from cloud.campaigns.workflow_database import dbos_config, executor_id, prepare_database, sentences_for
 from cloud.errors import AlreadyRunning, NotNow, StageFailed, StageInterrupted
@@ -34,15 +42,16 @@ from cloud.store.records import (
 )
 from cloud.store.release_store import ReleaseStore
 from messaging.errors import BlindspotError
+from messaging.runtime.backoff import Backoff
 from messaging.runtime.locks import FileLock
+from messaging.runtime.os_errors import disk_is_full
+from messaging.runtime.supervisor import FIRST_WAIT_S, MAX_WAIT_S
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "campaigns"
 SHUTDOWN_TIMEOUT_S = 8
-_LIVE = {"PENDING", "ENQUEUED", "DELAYED"}
 _CANCELLED = "CANCELLED"
-_BEGIN = "begin "  # name of the step that records when a stage began: `begin STAGE`
 
 Workflow = Callable[[str], str]
 
@@ -76,6 +85,7 @@ class Campaigns:
         self._metrics = metrics
         self._on_begin, self._on_end = on_begin, on_end
         self._leaving = threading.Event()
+        self._attempts = LostAttempts()
         self._workflow: Workflow | None = None
 
     # -- start and stop ------------------------------------------------------------------------------
@@ -109,13 +119,24 @@ class Campaigns:
 
     def _recover(self, campaign: Campaign, executor: str) -> None:
         """DBOS recovers its unfinished workflows; other campaigns get a new attempt or are cancelled."""
-        status = DBOS.get_workflow_status(_workflow_id(campaign))
-        foreign = status is not None and status.status == "PENDING" and status.executor_id != executor
-        if status is not None and status.status in _LIVE and not foreign:
+        if recovers(workflow_of(campaign), executor):
             logger.info("campaign %s continues after its last finished stage", campaign.id)
-        elif campaign.state is CampaignState.CANCELLING:
+        else:
+            self._replace(campaign)
+
+    def restart_dead(self) -> None:
+        """Replace attempts that have died, as on a full disk; to be called regularly."""
+        active = {workflow_of(one): one for one in self._store.recent(states=ACTIVE_STATES, limit=1000)}
+        for workflow in self._attempts.among(active):
+            logger.warning("attempt %s has ended without a result", workflow)
+            DBOS.cancel_workflow(workflow)
+            self._replace(active[workflow])
+
+    def _replace(self, campaign: Campaign) -> None:
+        """End a campaign that was being cancelled; queue a new attempt of another one."""
+        if campaign.state is CampaignState.CANCELLING:
             self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
-        elif campaign.state is not CampaignState.AWAITING_APPROVAL:
+        else:
             logger.info("campaign %s gets a new attempt", campaign.id)
             self._enqueue(campaign)
 
@@ -150,7 +171,7 @@ class Campaigns:
 
     def cancel(self, campaign: str) -> Campaign:
         """Stop a campaign soon; finished stages are kept for a resume. Raises `NotKnown`, `NotNow`."""
-        workflow = _workflow_id(self._store.get(campaign))
+        workflow = workflow_of(self._store.get(campaign))
         waiting = [CampaignState.QUEUED, CampaignState.AWAITING_APPROVAL]
         if self._store.move(campaign, CampaignState.CANCELLED, only_from=waiting, reason="cancelled"):
             DBOS.cancel_workflow(workflow)
@@ -184,23 +205,27 @@ class Campaigns:
     def _enqueue(self, campaign: Campaign) -> None:
         """Queue a new attempt: a fork of the last one at its first unfinished stage, if there was one."""
         assert self._workflow is not None, "campaigns are started inside `launched()`"
-        previous = _workflow_id(campaign)
+        previous = workflow_of(campaign)
         attempt = self._store.next_attempt(campaign.id)
         with SetWorkflowID(f"{campaign.id}-{attempt}"):
             if DBOS.get_workflow_status(previous) is None:
                 DBOS.enqueue_workflow(QUEUE, self._workflow, campaign.id)
             else:
-                DBOS.fork_workflow(previous, _first_unfinished(previous), queue_name=QUEUE)
+                DBOS.fork_workflow(previous, first_unfinished(previous), queue_name=QUEUE)
 
     def _campaign_workflow(self) -> Workflow:
         def campaign_workflow(campaign: str) -> str:
             """Stage after stage: one step records when it began, one runs it and records its output."""
-            attempt = int(str(DBOS.workflow_id).rpartition("-")[2])
+            workflow = str(DBOS.workflow_id)
+            with self._attempts.running(workflow):
+                return stage_after_stage(campaign, attempt_of(workflow))
+
+        def stage_after_stage(campaign: str, attempt: int) -> str:
             outputs: dict[str, Any] = {}
             ahead = list(CampaignStage)
             while ahead:
                 stage = ahead.pop(0)
-                began = DBOS.run_step({"name": f"{_BEGIN}{stage}"}, time.time)
+                began = DBOS.run_step({"name": f"{BEGIN}{stage}"}, time.time)
                 done = DBOS.run_step({"name": stage}, self._step, campaign, attempt, stage, outputs, began)
                 if done["stop"] is not None:
                     DBOS.run_step({"name": "end"}, self._end, campaign, "rejected", done["stop"])
@@ -216,9 +241,24 @@ class Campaigns:
     def _step(
         self, campaign_id: str, attempt: int, stage_name: str, outputs: Mapping[str, Any], began: float
     ) -> dict[str, Any]:
+        """Run one stage; while the disk is full, wait and run it again, which every stage allows."""
+        waits = Backoff(FIRST_WAIT_S, MAX_WAIT_S)
+        while True:
+            try:
+                return self._run_stage(campaign_id, attempt, stage_name, outputs, began)
+            except Exception as error:  # of a stage or of the store
+                if isinstance(error, StageInterrupted) or not disk_is_full(error):
+                    raise
+                if waits.failures == 0:
+                    logger.error("%s of campaign %s waits for room: %s", stage_name, campaign_id, error)
+            self._leaving.wait(waits.next_s())
+
+    def _run_stage(
+        self, campaign_id: str, attempt: int, stage_name: str, outputs: Mapping[str, Any], began: float
+    ) -> dict[str, Any]:
         """Run one stage; an output of None asks for a start from the first stage.
 
-        Sets the campaign's state before any error leaves it.
+        Sets the campaign's state before any error leaves it, except one of a full disk.
         """
         stage = CampaignStage(stage_name)
         queued = self._begun(campaign_id, attempt)
@@ -242,6 +282,8 @@ class Campaigns:
                 )
                 self._end(campaign_id, CampaignState.CANCELLED, "cancelled")
                 raise StageInterrupted(f"stage {stage} stopped: {error}") from error
+            if disk_is_full(error):
+                raise
             raise self._failed(campaign_id, stage, digest, error) from error
         self._metrics.stage_seconds.labels(stage=stage).observe(time.monotonic() - started)
         output = {} if result.output is None else result.output.model_dump(mode="json")
@@ -308,7 +350,7 @@ class Campaigns:
         return StageWork(campaign, stage, typed, folder, began, progress, stopping)
 
     def _is_cancelled(self, campaign: Campaign) -> bool:
-        status = DBOS.get_workflow_status(_workflow_id(campaign))
+        status = DBOS.get_workflow_status(workflow_of(campaign))
         return status is not None and status.status == _CANCELLED
 
     def _failed(self, campaign: str, stage: CampaignStage, digest: str, error: Exception) -> StageFailed:
@@ -327,18 +369,6 @@ class Campaigns:
 
 def _done(output: Mapping[str, Any] | None, stop: str | None) -> dict[str, Any]:
     return {"output": None if output is None else dict(output), "stop": stop}
-
-
-def _workflow_id(campaign: Campaign) -> str:
-    return f"{campaign.id}-{campaign.attempt}"
-
-
-def _first_unfinished(workflow: str) -> int:
-    """The step (from 1) at which a fork of a workflow starts: where its unfinished stage began."""
-    steps = DBOS.list_workflow_steps(workflow)
-    while steps and (steps[-1]["error"] is not None or steps[-1]["function_name"].startswith(_BEGIN)):
-        steps.pop()
-    return steps[-1]["function_id"] + 1 if steps else 1
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`blindspot`: the cloud's command line.
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 unhealthy (no cloud answers, `doctor` found a fault). An
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 unhealthy (no cloud answers, `doctor` found a fault), 4 no room
+on the disk. An
 error is one sentence on stderr that names the input and the remedy; `-v` adds the traceback. Commands
 that only ask a running cloud import none of the heavy libraries.
 """

@@ -14,7 +14,7 @@ from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.configuration_files import load_settings, parse_settings
 from messaging.runtime.console import notes, out
-from messaging.runtime.program import ExitCode
+from messaging.runtime.program import ExitCode, when_there_is_room
 from messaging.runtime.quoting import yaml_string
 from messaging.runtime.start_checks import CheckResult
 from messaging.runtime.stopping import async_stop_on_signals
@@ -103,7 +103,7 @@ def run(
             started=lambda url: notes.print(f"the API is at {url}; data in {settings.data}"),
         )
 
-    asyncio.run(whole())
+    when_there_is_room(lambda: asyncio.run(whole()))
 
 
 @keys_app.command("rotate")

@@ -40,7 +40,8 @@ class Hub:
 
     `enrol_site` gives a site its account and files, `revoke_site` makes the hub refuse its credentials at
     once, `prepare` makes the streams and buckets that it lacks, as after the loss of its disk; repeating one
-    of them changes nothing. `renew_credentials` sends sites new dates for theirs.
+    of them changes nothing. `renew_credentials` sends sites new dates for theirs. `fault` is why the hub
+    stores nothing now.
     """
 
     bus: Bus
@@ -50,6 +51,7 @@ class Hub:
     enrol_site: Callable[[str], None] = lambda site: None
     revoke_site: Callable[[str], None] = lambda site: None
     renew_credentials: Callable[[], Awaitable[None]] = _nothing
+    fault: Callable[[], str | None] = lambda: None
     prepare: Callable[[], Awaitable[None]] = _nothing
 
 
@@ -182,6 +184,7 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
                 enrol_site=accounts.enrol,
                 revoke_site=accounts.revoke,
                 renew_credentials=lambda: accounts.publish_renewals(bus),
+                fault=lambda: broker.fault,
                 prepare=prepare,
             )
         finally:

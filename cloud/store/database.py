@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from cloud.errors import StoreUnavailable
 from cloud.store.mapping import Record
+from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.quoting import ini_value, sqlite_file, sqlite_url
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -279,7 +280,9 @@ def _sentence(url: URL, what: str, error: Exception) -> str:
     if url.password:
         cause = cause.replace(url.password, "***")
     remedy = (
-        "check the path, its permissions and the disk"
+        "free space on its disk"
+        if disk_is_full(error)
+        else "check the path, its permissions and the disk"
         if url.get_backend_name() == "sqlite"
         else "check that the database runs, and the user, password and name in store.url"
     )

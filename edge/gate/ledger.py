@@ -110,15 +110,20 @@ class Ledger:
             self._lock = FileLock(folder / "lock")
         except BlockingIOError:
             raise ConfigurationError(f"{self._path} is in use by another gate; stop it first") from None
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = -1
         self._known: OrderedDict[str, LedgerEntry] = OrderedDict()
         self._by_kind: dict[str, Total] = {}
         self._head = START
         self._index: list[int] = []
         self._size = 0
-        self._cut_torn_line()
-        for entry, position, length_bytes in _walk(self._path, (_kept_head(folder),)):
-            self._remember(entry, position, length_bytes)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._cut_torn_line()
+            for entry, position, length_bytes in _walk(self._path, (_kept_head(folder),)):
+                self._remember(entry, position, length_bytes)
+        except BaseException:
+            self._release()
+            raise
 
     @property
     def head(self) -> LedgerPosition:
@@ -182,9 +187,13 @@ class Ledger:
         """Write the head and release the file; safe to call twice."""
         if self._file >= 0:
             self._keep_head()
+            self._release()
+
+    def _release(self) -> None:
+        if self._file >= 0:
             os.close(self._file)
             self._file = -1
-            self._lock.release()
+        self._lock.release()
 
     def _write(self, fresh: list[tuple[LedgerEntry, LedgerPosition]]) -> None:
         if not fresh:

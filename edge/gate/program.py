@@ -33,8 +33,8 @@ from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, co
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.backoff import Backoff
-from messaging.runtime.os_errors import os_error_sentence
-from messaging.runtime.start_checks import require
+from messaging.runtime.os_errors import disk_is_full, os_error_sentence
+from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.wire_format.codec import PAYLOADS, Lane
 
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 _LINGER_S = 0.25
 _REPORTS_WAIT_S = 2.0
 _DAY_S = 86_400
+_STATUS_STEP = 8192  # bytes: the status keeps its length, so that a full disk takes it
 Result = TypeVar("Result")
 
 
@@ -127,6 +128,7 @@ class _Gate:
         self._ledger = ledger
         self._credentials = credentials
         self._health = GateHealth()
+        self._disk = DiskAlarm(settings.data_folder)
         cap = RateCap(
             evidence=settings.evidence_limits,
             hazards=settings.hazard_limits,
@@ -245,6 +247,8 @@ class _Gate:
                 queued[stream] = -1
         return {
             "link": "up" if self._hub.connected and not self._health.uplink.failures_in_a_row else "down",
+            "disk": self._disk.check() or "",
+            "disk_free_bytes": self._disk.free_bytes,
             "health": asdict(self._health),
             "forwarded": dict(counts.forwarded),
             "duplicates": counts.duplicates,
@@ -341,7 +345,14 @@ def _ledger_status(ledger: Ledger) -> dict[str, object]:
 
 
 def _write_status(settings: GateSettings, status: dict[str, object]) -> None:
-    whole = {"site": settings.site, "at_utc": time.time(), **status}
-    write_atomically(
-        settings.data_folder / STATUS_FILE, json.dumps(whole, sort_keys=True, indent=1).encode("ascii")
-    )
+    """Replace the status; on a full disk write it in place, into the room that it has."""
+    path, whole = settings.data_folder / STATUS_FILE, {"site": settings.site, "at_utc": time.time(), **status}
+    text = json.dumps(whole, sort_keys=True, indent=1).encode("ascii")
+    data = text.ljust(-(-len(text) // _STATUS_STEP) * _STATUS_STEP)
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        if not disk_is_full(error) or not path.exists() or path.stat().st_size < len(data):
+            raise
+        with path.open("r+b") as file:
+            file.write(data.ljust(path.stat().st_size))

@@ -2,10 +2,12 @@
 
 Loopback only, JetStream in the data folder with an fsync for every message, a port that is chosen once and
 kept. The server dies with this process (parent-death signal, even on kill -9) and is started again when it
-exits by itself. A lock that the server inherits keeps two of them off one store.
+exits by itself. A stream that met a full disk takes nothing until the server is started again, also when the
+disk has room, so it is. A lock that the server inherits keeps two of them off one store.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -25,8 +27,8 @@ from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.start_checks import free_port as free_port_check
-from messaging.runtime.start_checks import require
 from messaging.runtime.text_files import read_text
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 _LOCK_WAIT_S = 2.0
 _HEALTHY_S = 10.0
 _RELOAD_S = 5.0
+_DISK_POLL_S = 0.5
+_LOG_BYTES = 2**20
+_NO_ROOM = (b"no space left on device", b"disk quota exceeded")  # what Go calls ENOSPC and EDQUOT
 
 
 def find_server(binary: Path | None = None) -> Path:
@@ -67,6 +72,8 @@ class EmbeddedBroker:
         self._answering = threading.Event()
         self._reloading = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._disk = DiskAlarm(config.folder)
+        self._logged = 0
         self.restarts = 0
 
     @property
@@ -78,6 +85,11 @@ class EmbeddedBroker:
     def pid(self) -> int | None:
         """The server's process id while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def fault(self) -> str | None:
+        """Why its streams take nothing now; None if they should."""
+        return self._disk.problem
 
     @property
     def log_path(self) -> Path:
@@ -107,11 +119,12 @@ class EmbeddedBroker:
         )
         self._thread.start()
         if not self._up.wait(self._start_timeout_s):
+            full = self._disk.check()
             self.stop()
             raise WireUnavailable(
                 f"broker {self._config.name} did not answer within {self._start_timeout_s:.0f} s; "
-                f"see {self.log_path}"
-            )
+                f"{full or f'see {self.log_path}'}"
+            ) from (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None)
 
     def stop(self, timeout_s: float = 8.0) -> None:
         """Stop the server cleanly; safe to call twice."""
@@ -170,7 +183,7 @@ class EmbeddedBroker:
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
-                reason = f"exited with {self._run_once(server)}"
+                reason = self._run_once(server)
             except OSError as error:
                 reason = f"cannot be started ({os_error_sentence(error)})"
             if self._stopping.is_set():
@@ -184,21 +197,38 @@ class EmbeddedBroker:
         if self._process is not None:
             self._process.stop(5.0)
 
-    def _run_once(self, server: Path) -> int | None:
-        """Start the server and wait for its end or a stop; its exit status."""
+    def _run_once(self, server: Path) -> str:
+        """Start the server and wait until it ends, is to stop, or must start again; why it ended."""
         self._choose_port(first_start=not self._up.is_set())
         self._process = self._spawned(server)
         address = (_reachable(self._config.host), self._port)
         if _answers(address, self._config.name, self._process, self._start_timeout_s, self._stopping):
             self._answering.set()
             self._up.set()
+        refused, looked = False, time.monotonic()
         while self._process.poll() is None and not self._stopping.wait(0.05):
-            pass
+            if time.monotonic() - looked < _DISK_POLL_S:
+                continue
+            refused, looked = refused or self._refused_for_room(), time.monotonic()
+            refused |= self._disk.check() is not None
+            if refused and self._disk.problem is None:
+                self._answering.clear()
+                self._process.stop(5.0)
+                return "met a full disk, which has room again"
         self._answering.clear()
-        return self._process.poll()
+        return f"exited with {self._process.poll()}"
+
+    def _refused_for_room(self) -> bool:
+        """Whether the server has logged, since the last call, that the disk did not take a message."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._logged)
+            lines = log.read(_LOG_BYTES).lower()
+            self._logged = log.tell()
+        return any(words in lines for words in _NO_ROOM)
 
     def _spawned(self, server: Path) -> ChildProcess:
         path = self._write_config()
+        self._logged = self.log_path.stat().st_size if self.log_path.exists() else 0
         assert self._lock is not None, "the server is started after the lock is taken"
         return ChildProcess([server, "-c", path], log=self.log_path, keep_open=(self._lock.descriptor,))
 

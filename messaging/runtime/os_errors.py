@@ -23,6 +23,10 @@ _REMEDIES = {
     errno.ELOOP: "the path has a loop of symbolic links; check the path",
     errno.ENOMEM: "free memory",
 }
+_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS = tuple(os.strerror(number) for number in _FULL_ERRNOS)
+_FULL_SQLITE = (13, 4874)  # SQLITE_FULL, SQLITE_IOERR_SHMSIZE
+_FULL_POSTGRESQL = "53100"  # disk_full
 
 
 def os_error_sentence(error: OSError) -> str:
@@ -32,3 +36,23 @@ def os_error_sentence(error: OSError) -> str:
     subject = f"{' -> '.join(paths)}: " if paths else ""
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{subject}{what}{f'; {remedy}' if remedy else ''}"
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, is that of a disk or quota without room.
+
+    Libraries that pass on no error number are recognised by the system's words for it.
+    """
+    seen: set[int] = set()
+    now: BaseException | None = error
+    while now is not None and id(now) not in seen:
+        seen.add(id(now))
+        if (
+            getattr(now, "errno", None) in _FULL_ERRNOS
+            or getattr(now, "sqlite_errorcode", None) in _FULL_SQLITE
+            or getattr(now, "sqlstate", None) == _FULL_POSTGRESQL
+            or any(words in str(now) for words in _FULL_WORDS)
+        ):
+            return True
+        now = now.__cause__ or now.__context__
+    return False

@@ -3,15 +3,20 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
 
 from messaging.errors import BlindspotError
 from messaging.runtime.addresses import MaskedFormatter, masked_text
-from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.backoff import Backoff
+from messaging.runtime.os_errors import disk_is_full, os_error_sentence
+
+logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+FIRST_ROOM_WAIT_S, MAX_ROOM_WAIT_S = 1.0, 30.0
 _NOISY = ("httpx", "uvicorn.error", "dbos")
 
 
@@ -22,6 +27,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     UNHEALTHY = 3
+    DISK_FULL = 4
 
 
 def configure_logging(level: str = "INFO") -> None:
@@ -43,17 +49,38 @@ def restart_program() -> NoReturn:
 
 
 def exit_code_of(run: Callable[[], object]) -> ExitCode:
-    """Run a program to its end; an error of ours or of the system is one sentence and exit code 1."""
+    """Run a program to its end; an error of ours or of the system is one sentence and exit code 1 or 4."""
     try:
         run()
     except (BlindspotError, OSError) as error:
-        logging.getLogger(__name__).debug("the program failed", exc_info=error)
+        logger.debug("the program failed", exc_info=error)
         report_error(error)
-        return ExitCode.FAILED
+        return ExitCode.DISK_FULL if disk_is_full(error) else ExitCode.FAILED
     return ExitCode.OK
+
+
+def when_there_is_room(run: Callable[[], object], stop: threading.Event | None = None) -> None:
+    """Run a program that is meant to run for long; if its disk is full, wait and run it from its beginning.
+
+    The sentence is logged once. Other errors are raised; `stop` ends the wait.
+    """
+    stop, waits = stop or threading.Event(), Backoff(FIRST_ROOM_WAIT_S, MAX_ROOM_WAIT_S)
+    while not stop.is_set():
+        try:
+            run()
+            return
+        except (BlindspotError, OSError) as error:
+            if not disk_is_full(error):
+                raise
+            if waits.failures == 0:
+                logger.error("the program waits for room on the disk: %s", _sentence(error))
+            stop.wait(waits.next_s())
 
 
 def report_error(error: BlindspotError | OSError) -> None:
     """Print an expected error as one sentence on stderr, addresses masked."""
-    sentence = os_error_sentence(error) if isinstance(error, OSError) else str(error)
-    sys.stderr.write(f"error: {masked_text(sentence)}\n")
+    sys.stderr.write(f"error: {_sentence(error)}\n")
+
+
+def _sentence(error: BlindspotError | OSError) -> str:
+    return masked_text(os_error_sentence(error) if isinstance(error, OSError) else str(error))

@@ -1,9 +1,11 @@
 """Checks of folders, files, ports, disks and clocks that a program needs, made before it starts.
 
 Programs call `require`, which raises for the first fault; the doctors print every result. A check changes
-nothing that stays: the write test makes one temporary file and removes it.
+nothing that stays: the write test makes one temporary file and removes it. A `DiskAlarm` watches the disk of
+a program that runs.
 """
 
+import logging
 import os
 import shutil
 import socket
@@ -11,13 +13,16 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from messaging.errors import BlindspotError, StartRefused
 from messaging.runtime.os_errors import os_error_sentence
 
+logger = logging.getLogger(__name__)
+
 MIN_FREE_BYTES = 256 * 2**20
+FULL_BYTES, ROOM_BYTES = 2**20, 2 * 2**20
 MIN_FREE_INODES = 1000
 FUTURE_LIMIT_S = 300.0
 
@@ -26,13 +31,15 @@ FUTURE_LIMIT_S = 300.0
 class CheckResult:
     """The result of one check: `detail` is a version, path or measurement, or the fault and its remedy.
 
-    With `warning` the program runs, but not as configured or not as fast as it could.
+    With `warning` the program runs, but not as configured or not as fast as it could. `cause` is the error
+    that a failed check met.
     """
 
     name: str
     ok: bool
     detail: str
     warning: bool = False
+    cause: Exception | None = field(default=None, compare=False)
 
     def as_values(self) -> dict[str, bool | str]:
         """The result for programs, without its name."""
@@ -50,7 +57,7 @@ def require(results: Iterable[CheckResult]) -> None:
     """Raise `StartRefused` with the sentence of the first check that failed."""
     for result in results:
         if not result.ok:
-            raise StartRefused(f"{result.name}: {result.detail}")
+            raise StartRefused(f"{result.name}: {result.detail}") from result.cause
 
 
 def opened(name: str, open_it: Callable[[], object]) -> CheckResult:
@@ -58,9 +65,9 @@ def opened(name: str, open_it: Callable[[], object]) -> CheckResult:
     try:
         found = open_it()
     except BlindspotError as error:
-        return CheckResult(name, False, str(error))
+        return CheckResult(name, False, str(error), cause=error)
     except OSError as error:
-        return CheckResult(name, False, os_error_sentence(error))
+        return CheckResult(name, False, os_error_sentence(error), cause=error)
     return CheckResult(name, True, found if isinstance(found, str) else "fine")
 
 
@@ -72,11 +79,11 @@ def writable_folder(name: str, folder: Path) -> CheckResult:
     if not place.is_dir():
         return CheckResult(name, False, f"{place} is a file; name a folder")
     try:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".blindspot-check-") as file:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".blindspot-check-", buffering=0) as file:
             file.write(b"\0" * 4096)
-            file.flush()
     except OSError as error:
-        return CheckResult(name, False, os_error_sentence(OSError(error.errno, error.strerror, str(place))))
+        named = OSError(error.errno, error.strerror, str(place))
+        return CheckResult(name, False, os_error_sentence(named), cause=error)
     return CheckResult(name, True, str(folder))
 
 
@@ -122,6 +129,36 @@ def disk_space(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> C
             name, False, f"{inodes.f_favail} inodes free on the disk of {folder}; remove files"
         )
     return CheckResult(name, True, detail)
+
+
+class DiskAlarm:
+    """Watches the disk of a folder while a program runs: full below 1 MiB or without inodes.
+
+    `problem` is the sentence while it is full (until it has 2 MiB again), else None; `free_bytes` is what it
+    had at the last check.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.problem: str | None = None
+        self.free_bytes = 0
+
+    def check(self) -> str | None:
+        """Measure now, log a change, and return `problem`."""
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return self.problem  # whoever uses the folder reports why it is not there
+        self.free_bytes = disk.f_bavail * disk.f_frsize
+        full = self.free_bytes < (FULL_BYTES if self.problem is None else ROOM_BYTES)
+        full |= bool(disk.f_files) and disk.f_favail == 0
+        if full and self.problem is None:
+            self.problem = f"the disk of {self._folder} is full; free space on it"
+            logger.error("%s; nothing is lost, what cannot be stored waits", self.problem)
+        elif not full and self.problem is not None:
+            self.problem = None
+            logger.info("the disk of %s has room again", self._folder)
+        return self.problem
 
 
 def free_port(name: str, host: str, port: int) -> CheckResult:

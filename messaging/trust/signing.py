@@ -8,7 +8,8 @@ timestamp last, so that a crash leaves the old or the new state, never half of o
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,10 +64,7 @@ class Repository:
         self.director = SigningKey.read(self._key_path(DIRECTOR))
         for name in ROOT_KEYS:
             SigningKey.read(self._key_path(name))
-        self._root = self._read(Root, self._newest_root())
-        self._timestamp = self._read(Timestamp, "timestamp.json")
-        self._snapshot = self._read(Snapshot, f"{self._timestamp.snapshot_meta.version}.snapshot.json")
-        self._targets = self._read(Targets, f"{self._snapshot.meta['targets.json'].version}.targets.json")
+        self._load()
         self._admit_new_keys()
 
     @classmethod
@@ -132,29 +130,32 @@ class Repository:
                 f"release {manifest.digest[:12]} has version {manifest.version}, the newest is {newest}; "
                 "versions only go up"
             )
-        self._targets.targets[manifest.digest] = TargetFile(
-            manifest.length_bytes,
-            {"sha256": manifest.digest},
-            manifest.digest,
-            {"custom": manifest.custom()},
-        )
-        self._renew_targets()
+        with self._whole_or_not():
+            self._targets.targets[manifest.digest] = TargetFile(
+                manifest.length_bytes,
+                {"sha256": manifest.digest},
+                manifest.digest,
+                {"custom": manifest.custom()},
+            )
+            self._renew_targets()
 
     def refresh_timestamp(self) -> None:
         """Sign a new timestamp; snapshot and targets too when less than half of their life is left."""
-        if self._left(self._targets) < self._lifetimes.targets_s / 2:
-            self._renew_targets()
-        elif self._left(self._snapshot) < self._lifetimes.snapshot_s / 2:
-            self._renew_snapshot()
-        else:
-            self._renew_timestamp()
+        with self._whole_or_not():
+            if self._left(self._targets) < self._lifetimes.targets_s / 2:
+                self._renew_targets()
+            elif self._left(self._snapshot) < self._lifetimes.snapshot_s / 2:
+                self._renew_snapshot()
+            else:
+                self._renew_timestamp()
 
     def rotate_key(self, role: str) -> None:
         """Replace the key of `targets`, `snapshot` or `timestamp`: a new root revokes the old one."""
         if role not in ONE_KEY_ROLES:
             raise ConfigurationError(f"role {role!r} has no key to rotate; name one of {ONE_KEY_ROLES}")
         self._key_path(role).unlink()
-        self._admit_new_keys()
+        with self._whole_or_not():
+            self._admit_new_keys()
 
     def metadata_files(self) -> Mapping[str, bytes]:
         """File name -> bytes, in the order in which they must be made public (timestamp last)."""
@@ -162,6 +163,22 @@ class Repository:
         names = [f"{version}.root.json" for version in range(1, newest + 1)]
         names += [f"{self._targets.version}.targets.json", f"{self._snapshot.version}.snapshot.json"]
         return {name: self._path(name).read_bytes() for name in [*names, "timestamp.json"]}
+
+    def _load(self) -> None:
+        """Read the metadata that holds. Raises `StateFileBroken`."""
+        self._root = self._read(Root, self._newest_root())
+        self._timestamp = self._read(Timestamp, "timestamp.json")
+        self._snapshot = self._read(Snapshot, f"{self._timestamp.snapshot_meta.version}.snapshot.json")
+        self._targets = self._read(Targets, f"{self._snapshot.meta['targets.json'].version}.targets.json")
+
+    @contextmanager
+    def _whole_or_not(self) -> Iterator[None]:
+        """Metadata that the disk does not take was never signed: what is on disk holds."""
+        try:
+            yield
+        except OSError:
+            self._load()
+            raise
 
     def _make(self) -> None:
         self._root = Root(expires=self._in(self._lifetimes.root_s), consistent_snapshot=True)

@@ -27,6 +27,8 @@ from messaging.runtime.supervisor import Activity, ThreadState
 from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
 
+ROOMY = SimpleNamespace(problem=None)
+
 
 class RecordingOutbox:
     """An outbox that keeps the reports that it is given."""
@@ -143,7 +145,11 @@ def test_a_thread_that_fails_is_counted_and_starts_again(monkeypatch: pytest.Mon
     monkeypatch.setattr(node_module, "FIRST_WAIT_S", 0.001)
     metrics, tries = NodeMetrics(), iter([True, True, False])
     parts: Any = SimpleNamespace(
-        metrics=metrics, outbox=SimpleNamespace(threads=()), cameras=(), detector=SimpleNamespace(ready=True)
+        metrics=metrics,
+        outbox=SimpleNamespace(threads=()),
+        cameras=(),
+        detector=SimpleNamespace(ready=True),
+        disk=ROOMY,
     )
     node = Node(cast(NodeParts, parts))
 
@@ -186,6 +192,7 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
         metrics=metrics,
         outbox=SimpleNamespace(threads=(), put=lambda report: None),
         detector=SimpleNamespace(ready=True),
+        disk=ROOMY,
     )
     node = Node(cast(NodeParts, parts))
     source = _LosingSource(lambda: reasons.extend(node.readiness().reasons))
@@ -215,6 +222,7 @@ def test_a_thread_that_waits_for_its_lost_camera_is_no_second_reason() -> None:
     parts: Any = SimpleNamespace(
         detector=SimpleNamespace(ready=True),
         outbox=SimpleNamespace(threads=(waiting, hanging)),
+        disk=ROOMY,
         cameras=[SimpleNamespace(name=name, health=CameraMetrics()) for name in ("bridge", "yard")],
     )
     parts.cameras[0].health.lost("camera bridge is frozen")
@@ -271,3 +279,11 @@ def test_frames_are_compared_by_a_thread_of_their_own_and_unpaced_footage_by_the
     node._stop.set()
     thread.join(5)
     assert (compared, outbox.reports) == (["live"], [report])
+
+
+def test_a_full_disk_is_a_reason_why_the_node_is_not_ready() -> None:
+    full = SimpleNamespace(problem="the disk of /data is full; free space on it")
+    parts: Any = SimpleNamespace(
+        detector=SimpleNamespace(ready=True), outbox=SimpleNamespace(threads=()), cameras=(), disk=full
+    )
+    assert Node(cast(NodeParts, parts)).readiness().reasons == (full.problem,)

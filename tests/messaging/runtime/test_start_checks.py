@@ -1,5 +1,6 @@
 """Checks before a program starts: each finds its fault, says the remedy, and leaves nothing behind."""
 
+import logging
 import os
 import socket
 import time
@@ -10,6 +11,7 @@ import pytest
 from messaging.errors import FileFault, StartRefused
 from messaging.runtime.start_checks import (
     CheckResult,
+    DiskAlarm,
     clock_after_files,
     disk_space,
     free_port,
@@ -19,6 +21,7 @@ from messaging.runtime.start_checks import (
     require,
     writable_folder,
 )
+from tests.support.small_disk import small_disk
 
 
 def raised(error: Exception) -> object:
@@ -90,3 +93,16 @@ def test_a_clock_behind_the_files_it_wrote_is_a_fault(tmp_path: Path) -> None:
     assert clock_after_files("clock", [path, tmp_path / "absent"]).ok
     os.utime(path, (time.time() + 86400,) * 2)
     assert "behind the newest file; set the clock" in clock_after_files("clock", [path]).detail
+
+
+def test_a_disk_alarm_begins_and_ends_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk, caplog.at_level(logging.INFO):
+        alarm = DiskAlarm(disk.folder)
+        assert alarm.check() is None
+        disk.fill()
+        assert [alarm.check(), alarm.check()] == [f"the disk of {disk.folder} is full; free space on it"] * 2
+        assert alarm.free_bytes == 0
+        disk.make_room()
+        assert alarm.check() is None
+        assert alarm.free_bytes > 2**21
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]

@@ -1,5 +1,6 @@
 """The signing repository: keys and metadata that are lost, emptied or foreign are refused with a sentence."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from messaging.errors import ConfigurationError, StateFileBroken
 from messaging.trust.signing import Repository, inspect_repository
+from tests.support.release_fleet import Fleet
+from tests.support.small_disk import small_disk
 
 METADATA = ("timestamp.json", "1.snapshot.json", "1.targets.json", "1.root.json")
 
@@ -92,3 +95,22 @@ def test_inspecting_makes_nothing_and_tells_what_is_there(tmp_path: Path, folder
 def test_expired_metadata_is_a_finding(folder: Path) -> None:
     with pytest.raises(StateFileBroken, match=r"the root metadata in .* expired on 20"):
         inspect_repository(folder, clock=lambda: 4e9)
+
+
+@pytest.mark.parametrize("pages", range(5))
+def test_a_release_that_the_disk_does_not_take_is_signed_when_it_has_room(tmp_path: Path, pages: int) -> None:
+    """The attack: the disk is full at the first, second or third file; the same call comes again later."""
+    with small_disk(tmp_path / "disk", 2) as disk:
+        fleet = Fleet(disk.folder)
+        one = fleet.release("one")
+        two = one.model_copy(update={"digest": "2" * 64, "version": 2})
+        disk.fill(leave_bytes=pages * 4096)
+        taken = pages >= 3
+        with contextlib.nullcontext() if taken else pytest.raises(OSError, match="No space left"):
+            fleet.repository.publish(two)
+        assert set(fleet.repository.releases()) == {one.digest, *((two.digest,) if taken else ())}
+        disk.make_room()
+        fleet.repository.publish(two)
+        assert fleet.repository.metadata_files()
+        again = Repository(disk.folder / "releases", clock=lambda: fleet.now)
+        assert set(again.releases()) == {one.digest, two.digest}

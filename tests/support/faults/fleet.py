@@ -18,7 +18,7 @@ from cloud.store.report_records import DeadLetter, StoredReport
 from edge.gate.settings import GateSettings
 from edge.outbox.outbox import Outbox
 from messaging.bus import Bus
-from messaging.errors import WireError
+from messaging.errors import BlindspotError
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.reports import Report
@@ -46,7 +46,7 @@ class CloudIntake:
                 while not stop.is_set():
                     await intake.read_batch(timeout_s=0.3)
                     self.stored = len(self.ids())
-            except WireError:
+            except BlindspotError:  # tried again, as by the cloud's background task
                 await asyncio.sleep(0.1)
         await bus.close()
 
