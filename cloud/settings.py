@@ -215,14 +215,19 @@ class PromotionSettings(_Section):
 
 
 class RolloutSettings(_Section):
-    """Phases canary, partial, all, each held for `hold_s`; more than `stop_fraction` failures halt it.
+    """Groups: `canary_sites`, then up to `early_fraction`, then `wide_fraction` of all sites, then all.
 
-    Sites compare a new model with the one before for `updates.guard.for_s`; a shorter hold ends before that.
+    Each group, the last one too, is held for `hold_s` after its last site has the release. More than
+    `stop_fraction` failures in a group roll all back. A group named in `approval_before` (`early`, `wide`,
+    `all`) waits for `blindspot rollout approve`. Sites compare a new model with the one before for
+    `updates.guard.for_s`; a shorter hold ends before that.
     """
 
     canary_sites: int = Field(default=1, ge=1)
-    partial_fraction: UnitFloat = 0.5
+    early_fraction: UnitFloat = 0.1
+    wide_fraction: UnitFloat = 0.5
     hold_s: float = Field(default=3600.0, ge=0.0)
+    approval_before: tuple[Literal["early", "wide", "all"], ...] = ()
     stop_fraction: UnitFloat = 0.05
     order_expiry_s: Seconds = 7 * 86400.0
     phase_deadline_s: Seconds = 6 * 3600.0

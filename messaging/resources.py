@@ -17,6 +17,9 @@ Item = TypeVar("Item")
 API_PREFIX = "/api/v1"
 TOKEN_HEADER = "Authorization"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
+OPERATOR_HEADER = "Blindspot-Operator"
+OPERATOR_NAME = r"^[A-Za-z0-9_.@+-]{1,60}$"
+"""Who asks for a change, as stated by the client and entered in the history; the token is one for all."""
 
 
 class Resource(BaseModel):
@@ -306,53 +309,6 @@ class ImageResource(Resource):
     reason: str
     thumbnail: str | None
     provenance: dict[str, Any]
-
-
-class ModelResource(Resource):
-    """One released detector or teacher."""
-
-    digest: str
-    role: str = "detector"
-    channel: str
-    name: str
-    version: int
-    length_bytes: int
-    parent_digest: str | None
-    campaign: str | None
-    signed_at: int
-    sites: tuple[str, ...] = ()
-    description: dict[str, Any]
-
-
-class RolloutSiteResource(Resource):
-    """State of one site in a rollout."""
-
-    site: str
-    group: str = ""
-    state: str
-    reason: str = ""
-
-
-class RolloutResource(Resource):
-    """One rollout."""
-
-    id: str
-    role: str = "detector"
-    campaign: str | None
-    digest: str
-    previous_digest: str | None
-    phase: str
-    paused: bool
-    reason: str
-    sites: tuple[RolloutSiteResource, ...] = ()
-    created_at: int
-    updated_at: int
-
-
-class RolloutRequest(Resource):
-    """Roll a released model out to all sites."""
-
-    digest: str
 
 
 class ComparisonResource(Resource):

@@ -7,12 +7,20 @@ import hmac
 import logging
 import secrets
 from pathlib import Path
+from typing import Annotated
+
+from fastapi import Header
 
 from messaging.cloud_address import read_token
 from messaging.errors import FileFault
+from messaging.resources import OPERATOR_HEADER, OPERATOR_NAME
 from messaging.runtime.atomic_files import SECRET_MODE, write_secret
 
 logger = logging.getLogger(__name__)
+
+UNNAMED = "operator"
+Operator = Annotated[str, Header(alias=OPERATOR_HEADER, pattern=OPERATOR_NAME)]
+"""The name that a client states; the token is the same for all, so it is a note, not a proof."""
 
 
 def read_or_make_token(path: Path) -> str:

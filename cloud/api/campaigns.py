@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from cloud.api.auth import UNNAMED, Operator
 from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
@@ -115,7 +116,10 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
     @router.post("/campaigns", status_code=201)
     def start(
-        request: CampaignRequest, response: Response, idempotency_key: IdempotencyKey = None
+        request: CampaignRequest,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
+        by: Operator = UNNAMED,
     ) -> CampaignResource:
         """Start a campaign; the same idempotency key again gives the same campaign."""
         known = services.campaign_rows.by_idempotency_key(idempotency_key)
@@ -124,7 +128,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
             return view_campaign(services, known)
         plan = planned(request)
         refuse_unmet(services.requirements(plan))
-        started = campaigns.start(plan, started_by="operator", idempotency_key=idempotency_key)
+        started = campaigns.start(plan, started_by=by, idempotency_key=idempotency_key)
         return view_campaign(services, started)
 
     @router.post("/campaigns/{campaign}/approve")

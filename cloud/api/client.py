@@ -3,6 +3,8 @@
 The address and the token are found in the data folder. Every failure becomes one sentence of ours.
 """
 
+import getpass
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +15,14 @@ from pydantic import BaseModel, ValidationError
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
 from messaging.cloud_address import find_cloud
 from messaging.errors import FileFault
-from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, CampaignResource, Page
+from messaging.resources import (
+    API_PREFIX,
+    IDEMPOTENCY_HEADER,
+    OPERATOR_HEADER,
+    OPERATOR_NAME,
+    CampaignResource,
+    Page,
+)
 from messaging.runtime.quoting import url_segment
 
 UPLOAD_TIMEOUT_S = 120.0
@@ -26,9 +35,10 @@ class RemoteCloud:
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
         self.url = url
-        self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout_s, trust_env=False
-        )
+        headers = {"Authorization": f"Bearer {token}"}
+        if (operator := _operator()) is not None:
+            headers[OPERATOR_HEADER] = operator
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
 
     @classmethod
     def of_folder(cls, folder: Path) -> "RemoteCloud":
@@ -114,6 +124,15 @@ class RemoteCloud:
         return CloudUnreachable(
             f"the cloud at {self.url} does not answer ({type(error).__name__}); is `blindspot cloud run` up?"
         )
+
+
+def _operator() -> str | None:
+    """The name of this machine's user, where it has one that a history can hold."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        return None
+    return name if re.match(OPERATOR_NAME, name) else None
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

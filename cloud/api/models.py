@@ -1,18 +1,16 @@
-"""API routes of models: releases, teachers, rollouts with pause and roll back."""
+"""API routes of models: releases, teachers, rollouts with pause, approval, stop and roll back."""
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from cloud.api.auth import UNNAMED, Operator
 from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
 from cloud.errors import BadRequest
-from messaging.resources import (
-    ModelResource,
-    Page,
-    RolloutRequest,
-    RolloutResource,
-)
+from cloud.store.records import Rollout
+from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.resources import Page
 from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 
@@ -37,9 +35,9 @@ def _add_models(router: APIRouter, services: Services) -> None:
         return model_view(services.releases.release(digest), services.reports.heartbeats())
 
     @router.post("/teachers", status_code=201)
-    async def publish_teacher(request: Request) -> ModelResource:
+    async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:
         """Sign the bundle in the body as the fleet's teacher and roll it out."""
-        release = await run_in_threadpool(services.teachers.publish, await _body(request))
+        release = await run_in_threadpool(services.teachers.publish, await _body(request), by)
         return model_view(release, ())
 
 
@@ -55,6 +53,9 @@ async def _body(request: Request) -> bytes:
 
 
 def _add_rollouts(router: APIRouter, services: Services) -> None:
+    def shown(found: Rollout) -> RolloutResource:
+        return rollout_view(found, services.releases.rollout_events(found.id))
+
     @router.get("/rollouts")
     def rollouts(cursor: Cursor = None, limit: Limit = 50) -> Page[RolloutResource]:
         """Rollouts, newest first."""
@@ -63,25 +64,35 @@ def _add_rollouts(router: APIRouter, services: Services) -> None:
 
     @router.get("/rollouts/{rollout}")
     def rollout(rollout: str) -> RolloutResource:
-        """One rollout with the state of its sites."""
-        return rollout_view(services.releases.rollout(rollout))
+        """One rollout with the state of its sites and its history."""
+        return shown(services.releases.rollout(rollout))
 
     @router.post("/rollouts", status_code=201)
-    def start(request: RolloutRequest) -> RolloutResource:
-        """Roll a released model out: canary, partial, all."""
-        return rollout_view(services.rollouts.start(request.digest))
+    def start(request: RolloutRequest, by: Operator = UNNAMED) -> RolloutResource:
+        """Roll a released model out: the canary, then a tenth, half and all of the sites."""
+        return shown(services.rollouts.start(request.digest, by))
 
     @router.post("/rollouts/{rollout}/pause")
-    def pause(rollout: str) -> RolloutResource:
-        """Send no more orders until the rollout is continued."""
-        return rollout_view(services.rollouts.pause(rollout, True))
+    def pause(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+        """Order no further group until the rollout is resumed."""
+        return shown(services.rollouts.pause(rollout, True, by))
 
-    @router.post("/rollouts/{rollout}/continue")
-    def continue_(rollout: str) -> RolloutResource:
-        """Continue a paused rollout."""
-        return rollout_view(services.rollouts.pause(rollout, False))
+    @router.post("/rollouts/{rollout}/resume")
+    def resume(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+        """Resume a paused rollout."""
+        return shown(services.rollouts.pause(rollout, False, by))
+
+    @router.post("/rollouts/{rollout}/approve")
+    def approve(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+        """Order the group that waits for approval."""
+        return shown(services.rollouts.approve(rollout, by))
+
+    @router.post("/rollouts/{rollout}/stop")
+    def stop(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+        """End a rollout at once: no site changes its model any more."""
+        return shown(services.rollouts.stop(rollout, by))
 
     @router.post("/rollouts/{rollout}/rollback")
-    def roll_back(rollout: str) -> RolloutResource:
+    def roll_back(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
         """Order every site back to the previous model."""
-        return rollout_view(services.rollouts.roll_back(rollout))
+        return shown(services.rollouts.roll_back(rollout, by))

@@ -20,22 +20,28 @@ from cloud.store.report_store import ReportStore
 
 
 class RolloutControl(Protocol):
-    """Starting, pausing and taking back rollouts."""
+    """Starting, pausing, approving, stopping and taking back rollouts; `by` is the operator's name."""
 
-    def start(self, digest: str) -> Rollout:
+    def start(self, digest: str, by: str) -> Rollout:
         """Roll a released model out. Raises `NotKnown`, `NotNow`."""
 
-    def pause(self, rollout: str, paused: bool) -> Rollout:
-        """Pause or go on. Raises `NotKnown`, `NotNow`."""
+    def pause(self, rollout: str, paused: bool, by: str) -> Rollout:
+        """Pause or resume. Raises `NotKnown`, `NotNow`."""
 
-    def roll_back(self, rollout: str) -> Rollout:
+    def approve(self, rollout: str, by: str) -> Rollout:
+        """Let it enter the group that waits for approval. Raises `NotKnown`, `NotNow`."""
+
+    def stop(self, rollout: str, by: str) -> Rollout:
+        """End it at once; no site changes its model any more. Raises `NotKnown`, `NotNow`."""
+
+    def roll_back(self, rollout: str, by: str) -> Rollout:
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
 
 
 class TeacherControl(Protocol):
     """Publishing a teacher."""
 
-    def publish(self, bundle: bytes) -> Release:
+    def publish(self, bundle: bytes, by: str) -> Release:
         """Sign a bundle as the fleet's teacher and roll it out. Raises `WeightsRefused`, `NotNow`."""
 
 

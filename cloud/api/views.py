@@ -12,11 +12,18 @@ from cloud.store.records import (
     EvaluationRow,
     Release,
     Rollout,
+    RolloutEvent,
     StageRecord,
     StageState,
     SyntheticImage,
 )
 from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.release_resources import (
+    ModelResource,
+    RolloutEventResource,
+    RolloutResource,
+    RolloutSiteResource,
+)
 from messaging.releases import Role
 from messaging.resources import (
     API_PREFIX,
@@ -25,9 +32,6 @@ from messaging.resources import (
     ComparisonResource,
     FailureModeResource,
     ImageResource,
-    ModelResource,
-    RolloutResource,
-    RolloutSiteResource,
     SiteResource,
     StageResource,
 )
@@ -120,11 +124,17 @@ def model_view(release: Release, beats: Iterable[SiteHeartbeat]) -> ModelResourc
     return ModelResource.model_validate(release).model_copy(update={"sites": sites})
 
 
-def rollout_view(rollout: Rollout) -> RolloutResource:
+def rollout_view(rollout: Rollout, events: Iterable[RolloutEvent] = ()) -> RolloutResource:
     """One rollout; the states of its sites are part of the state machine's JSON."""
-    sites = tuple(RolloutSiteResource.model_validate(site) for site in rollout.state.get("sites", ()))
-    role = rollout.state.get("role", Role.DETECTOR)
-    return RolloutResource.model_validate(rollout).model_copy(update={"sites": sites, "role": role})
+    state = rollout.state
+    return RolloutResource.model_validate(rollout).model_copy(
+        update={
+            "sites": tuple(RolloutSiteResource.model_validate(site) for site in state.get("sites", ())),
+            "role": state.get("role", Role.DETECTOR),
+            "awaiting": state.get("awaiting"),
+            "events": tuple(RolloutEventResource.model_validate(event) for event in events),
+        }
+    )
 
 
 def comparison_views(

@@ -17,8 +17,8 @@ from cloud.failure_modes.register import ModeAssessment, ModeRegister
 from cloud.failure_modes.rules import MIN_SUPPORTED_TRACKS, ModeKey
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
-from cloud.fleet.rollout import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.fleet.rollout_state import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.metrics import CloudMetrics
 from cloud.settings import CampaignSettings, PromotionSettings
 from cloud.store.campaign_store import CampaignStore
@@ -59,6 +59,7 @@ class EdgeStages:
             previous=None,
             sites=self.rollouts.canaries_first(self.rollouts.sites(), wanted)[: self.canary_sites],
             campaign=campaign.id,
+            by=f"campaign {campaign.id}",
         )
         keep_running = False
         try:
@@ -109,7 +110,7 @@ class EdgeStages:
         return StageResult(ServiceOutput(digest=manifest.digest), verdict_metrics(verdict))
 
     def roll_out(self, work: StageWork) -> StageResult:
-        """Canary, partial, all; a rollout that halts or is rolled back ends the campaign."""
+        """All groups in turn; a rollout that halts or is rolled back ends the campaign."""
         digest, name = work.output(ServiceOutput).digest, f"{work.campaign.id}-service"
         rollout = self.rollouts.begin(
             name,
@@ -119,6 +120,7 @@ class EdgeStages:
             sites=self.rollouts.sites(),
             campaign=work.campaign.id,
             conditions={target.condition for target in targets(work)},
+            by=f"campaign {work.campaign.id}",
         )
         states = _site_states(rollout)
         for _ in work.polls(self.settings.poll_s, None):

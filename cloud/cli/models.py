@@ -19,7 +19,7 @@ from cloud.cli.console import (
     when,
 )
 from cloud.cli.model_import import import_file
-from messaging.resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
@@ -126,7 +126,7 @@ def _bundle_of(file: Path) -> bytes:
 
 @rollout.command("start")
 def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Roll out a release to all sites in phases: canary, partial, all."""
+    """Roll out a release in groups: canary, a tenth, half, all of the sites; each is held."""
     with RemoteCloud.of_folder(data) as cloud:
         full = cloud.get(f"models/{url_segment(digest)}", ModelResource).digest
         _print_rollout(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)
@@ -136,7 +136,7 @@ def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: Json
 def status(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Show the phase of a rollout and the state of each site."""
+    """Show the phase of a rollout, the state of each site, and who did what when."""
     with RemoteCloud.of_folder(data) as cloud:
         _print_rollout(cloud.get(f"rollouts/{url_segment(_id(cloud, identity))}", RolloutResource), as_json)
 
@@ -145,16 +145,36 @@ def status(
 def pause(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Pause a rollout: no further site is ordered."""
+    """Pause a rollout: no further group is ordered; failures still roll it back."""
     _move(identity, "pause", data, as_json)
 
 
-@rollout.command("continue")
+@rollout.command("resume")
 def resume(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Continue a paused rollout."""
-    _move(identity, "continue", data, as_json)
+    """Resume a paused rollout."""
+    _move(identity, "resume", data, as_json)
+
+
+@rollout.command("approve")
+def approve(
+    identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
+    """Order the group that waits for approval (`rollout.approval_before` names such groups)."""
+    _move(identity, "approve", data, as_json)
+
+
+@rollout.command("stop")
+def stop(
+    identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
+    """Emergency stop: from now on no site changes its model; those that run the release keep it.
+
+    Sites that have not carried out their order are ordered to keep the release before. `rollback` takes the
+    release back from the others, `start` begins again.
+    """
+    _move(identity, "stop", data, as_json)
 
 
 @rollout.command("rollback")
@@ -186,6 +206,9 @@ def _print_rollout(found: RolloutResource, as_json: bool) -> None:
         print_json(found)
         return
     paused = " (paused)" if found.paused else ""
-    title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {found.phase}{paused} {found.reason}"
+    waits = f" ({found.awaiting} waits for `blindspot rollout approve`)" if found.awaiting else ""
+    title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {found.phase}{paused}{waits}"
     rows = [(site.site, site.group, site.state, site.reason) for site in found.sites]
-    print_table(title, ("site", "group", "state", "reason"), rows, "no sites")
+    print_table(f"{title} {found.reason}", ("site", "group", "state", "reason"), rows, "no sites")
+    events = [(when(event.at), event.by, event.action, event.note) for event in found.events]
+    print_table("History", ("when", "who", "what", "note"), events, "no history")

@@ -329,7 +329,7 @@ def _settings(profile: DemoProfile) -> dict[str, Any]:
         "api": {"port": free_port()},
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
-        "rollout": {"canary_sites": 2, "hold_s": 2.0, "partial_fraction": 1.0},
+        "rollout": {"canary_sites": 2, "hold_s": 2.0, "early_fraction": 1.0},
         "campaign": {
             "shadow_deadline_s": profile.shadow_s,
             "verify_deadline_s": profile.verify_s,

@@ -1,4 +1,4 @@
-"""The rollout as a pure state machine: canary, partial, all; or halted and rolled back.
+"""The rollout as a pure state machine: group after group; or halted and rolled back.
 
 `advance` maps a state, the receipts and heartbeats of the fleet and the time to a new state and the orders to
 send; nothing is sent or stored here. The state converts to JSON, and `orders_of` builds the same orders again
@@ -6,109 +6,17 @@ from it, so a crash between storing and sending loses none. Per site, sequence n
 all rollouts.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass, replace
 
 from cloud.errors import NotNow
+from cloud.fleet.rollout_state import GROUPS, RolloutPhase, RolloutState, SiteProgress, SiteState
 from cloud.settings import RolloutSettings
-from messaging.releases import Channel, Role, RolloutOrder
+from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReceipt
 
-
-class RolloutPhase(StrEnum):
-    """The phase of a rollout. The last three are final."""
-
-    CANARY = "canary"
-    PARTIAL = "partial"
-    ALL = "all"
-    ROLLING_BACK = "rolling_back"
-    DONE = "done"
-    ROLLED_BACK = "rolled_back"
-    HALTED = "halted"
-
-
-GROUPS = (RolloutPhase.CANARY, RolloutPhase.PARTIAL, RolloutPhase.ALL)
-FINAL = (RolloutPhase.DONE, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED)
 BAD_OUTCOMES = (SwapOutcome.REFUSED, SwapOutcome.ROLLED_BACK)
 """A site does not try the same order again after one of these, in whatever order its receipts arrive."""
-
-
-class SiteState(StrEnum):
-    """The state of one site in a rollout.
-
-    RUNNING: the release is in service there, or in its shadow run. LOST: no receipt or heartbeat in time.
-    REVOKED: the site was revoked during the rollout, which then leaves it out.
-    """
-
-    WAITING = "waiting"
-    ORDERED = "ordered"
-    RUNNING = "running"
-    FAILED = "failed"
-    LOST = "lost"
-    ORDERED_BACK = "ordered_back"
-    ROLLED_BACK = "rolled_back"
-    REVOKED = "revoked"
-
-
-@dataclass(frozen=True)
-class SiteProgress:
-    """One site: its group (the phase that orders it), its state, the last order sent to it, why it failed."""
-
-    site: str
-    group: RolloutPhase
-    state: SiteState = SiteState.WAITING
-    sequence: int = 0
-    ordered_at: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class RolloutState:
-    """A rollout. `since`: when the phase began, or when a site last changed its state if that is later."""
-
-    digest: str
-    previous_digest: str | None
-    channel: Channel
-    phase: RolloutPhase
-    since: int
-    sites: tuple[SiteProgress, ...]
-    paused: bool = False
-    reason: str = ""
-    role: Role = Role.DETECTOR
-
-    def __post_init__(self) -> None:
-        names = [progress.site for progress in self.sites]
-        if not names or len(set(names)) != len(names):
-            raise ValueError(f"a rollout needs distinct sites, at least one; got {names}")
-
-    @property
-    def final(self) -> bool:
-        """Whether the rollout has ended."""
-        return self.phase in FINAL
-
-    def to_json(self) -> dict[str, Any]:
-        """The state as dictionaries, lists, strings and numbers."""
-        return {**asdict(self), "sites": [asdict(progress) for progress in self.sites]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "RolloutState":
-        """The state that `to_json` wrote."""
-        sites = tuple(
-            SiteProgress(**{**row, "group": RolloutPhase(row["group"]), "state": SiteState(row["state"])})
-            for row in data["sites"]
-        )
-        return cls(
-            **{
-                **data,
-                "channel": Channel(data["channel"]),
-                "phase": RolloutPhase(data["phase"]),
-                "role": Role(data.get("role", Role.DETECTOR)),
-                "sites": sites,
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -136,38 +44,10 @@ class FleetStatus:
     revoked: Set[str] = frozenset()
 
 
-def plan_rollout(
-    digest: str,
-    previous_digest: str | None,
-    channel: Channel,
-    *,
-    sites: Sequence[str],
-    settings: RolloutSettings,
-    now_utc: int,
-    role: Role = Role.DETECTOR,
-) -> RolloutState:
-    """Plan a rollout: the first sites are the canary, then `partial_fraction` of all, then the others.
-
-    Raises `NotNow` without sites.
-    """
-    if not sites:
-        raise NotNow(f"release {digest[:12]} has no site to run it; enrol one and start it first")
-    canary = settings.canary_sites
-    partial = max(canary, math.ceil(settings.partial_fraction * len(sites)))
-    progress = tuple(
-        SiteProgress(
-            site,
-            RolloutPhase.CANARY if i < canary else RolloutPhase.PARTIAL if i < partial else RolloutPhase.ALL,
-        )
-        for i, site in enumerate(sites)
-    )
-    return RolloutState(digest, previous_digest, channel, RolloutPhase.CANARY, now_utc, progress, role=role)
-
-
 def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> RolloutStep:
     """Apply the fleet's status, then order a group, enter the next phase, halt, or roll back as is due.
 
-    A paused rollout orders no further group, but it still halts on failures.
+    A paused rollout, or one that waits for approval, orders no further group, but it still halts on failures.
     """
     if state.final:
         return RolloutStep(state, ())
@@ -176,7 +56,7 @@ def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, 
         return RolloutStep(_finish_rollback(state, settings, now_utc), ())
     if (failure := _too_many_failures(state, settings)) is not None:
         return roll_back(state, settings, fleet, now_utc, reason=failure)
-    if state.paused:
+    if state.paused or state.awaiting is not None:
         return RolloutStep(state, ())
     waiting = [p for p in state.sites if p.group is state.phase and p.state is SiteState.WAITING]
     if waiting:
@@ -191,18 +71,48 @@ def roll_back(
 ) -> RolloutStep:
     """Order every site that may run the release back to the one before; without one, only halt.
 
-    Raises `NotNow` when the rollout is rolling back, rolled back or halted already.
+    Raises `NotNow` when the rollout is rolling back or rolled back already.
     """
-    if state.phase in (RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK, RolloutPhase.HALTED):
+    if state.phase in (RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK):
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} already")
     if state.previous_digest is None:
-        return RolloutStep(replace(state, phase=RolloutPhase.HALTED, reason=reason, since=now_utc), ())
+        return RolloutStep(_ended(state, RolloutPhase.HALTED, now_utc, reason), ())
     touched = {
         p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.RUNNING, SiteState.LOST)
     }
-    state = replace(state, phase=RolloutPhase.ROLLING_BACK, reason=reason, since=now_utc)
+    state = _ended(state, RolloutPhase.ROLLING_BACK, now_utc, reason)
     step = _order(state, settings, fleet, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
     return step if touched else RolloutStep(replace(state, phase=RolloutPhase.ROLLED_BACK), ())
+
+
+def stop(
+    state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int, *, reason: str
+) -> RolloutStep:
+    """End a rollout at once: no site changes its model any more, those that run the release keep it.
+
+    A site that has not carried out its order yet gets one for the release before, if there is one. Raises
+    `NotNow` when the rollout has ended.
+    """
+    if state.final:
+        raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase}; there is nothing to stop")
+    state = _apply_status(state, settings, fleet, now_utc)
+    recalled = {p.site for p in state.sites if p.state is SiteState.ORDERED}
+    state = _ended(state, RolloutPhase.HALTED, now_utc, reason)
+    if state.previous_digest is None:
+        return RolloutStep(state, ())
+    return _order(state, settings, fleet, now_utc, chosen=recalled, to=SiteState.ORDERED_BACK)
+
+
+def approve(state: RolloutState, now_utc: int) -> RolloutState:
+    """Enter the group that waits for approval. Raises `NotNow` when none does."""
+    if state.awaiting is None:
+        raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} and waits for no approval")
+    return replace(state, phase=state.awaiting, awaiting=None, since=now_utc)
+
+
+def _ended(state: RolloutState, phase: RolloutPhase, now_utc: int, reason: str) -> RolloutState:
+    """The state in one of the phases after which no group is ordered."""
+    return replace(state, phase=phase, reason=reason, since=now_utc, paused=False, awaiting=None)
 
 
 def orders_of(state: RolloutState, settings: RolloutSettings) -> tuple[RolloutOrder, ...]:
@@ -305,12 +215,18 @@ def _too_many_failures(state: RolloutState, settings: RolloutSettings) -> str | 
 def _next_group(
     state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int
 ) -> RolloutStep:
+    """Enter the next group, or end the rollout, once the hold of the present group is over.
+
+    A trial is not held: it is done when the shadow runs have begun.
+    """
+    if state.channel is Channel.SERVICE and now_utc - state.since < settings.hold_s:
+        return RolloutStep(state, ())
     later = GROUPS[GROUPS.index(state.phase) + 1 :]
     following = next((g for g in later if any(p.group is g for p in state.sites)), None)
     if following is None:
-        return RolloutStep(replace(state, phase=RolloutPhase.DONE, since=now_utc), ())
-    if now_utc - state.since < settings.hold_s:
-        return RolloutStep(state, ())
+        return RolloutStep(_ended(state, RolloutPhase.DONE, now_utc, ""), ())
+    if following in settings.approval_before:
+        return RolloutStep(replace(state, awaiting=following), ())
     return advance(replace(state, phase=following, since=now_utc), settings, fleet, now_utc)
 
 

@@ -7,7 +7,6 @@ service is under way. Safe to call from several threads.
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
@@ -15,28 +14,21 @@ from ulid import ULID
 
 from cloud.errors import NotNow
 from cloud.fleet.canaries import canaries_first
+from cloud.fleet.fleet_status import fleet_status
 from cloud.fleet.publisher import Publisher
-from cloud.fleet.rollout import (
-    FleetStatus,
-    RolloutPhase,
-    RolloutState,
-    RolloutStep,
-    SiteState,
-    advance,
-    needs_order,
-    orders_of,
-    plan_rollout,
-    roll_back,
-)
+from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orders_of, roll_back, stop
+from cloud.fleet.rollout_state import RolloutPhase, RolloutState, SiteState, plan_rollout
 from cloud.settings import RolloutSettings
-from cloud.store.records import IssuedOrder, Release, Rollout
+from cloud.store.records import IssuedOrder, Rollout, RolloutEvent
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role, RolloutOrder
-from messaging.reports import Heartbeat, SwapOutcome, SwapReason, SwapReceipt
+from messaging.reports import Heartbeat
 from messaging.taxonomy import Condition
 
 COVERED_S = 7 * 86400
+CLOUD = "the cloud"
+"""Who did what no person asked for, in events; the name of no operator, which has no space."""
 
 
 class RolloutDriver:
@@ -66,10 +58,12 @@ class RolloutDriver:
         campaign: str | None = None,
         role: Role = Role.DETECTOR,
         conditions: Set[Condition] = frozenset(),
+        by: str = CLOUD,
     ) -> Rollout:
         """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites.
 
-        Its canary is chosen from the sites; `conditions` are those that the release is to improve.
+        Its canary is chosen from the sites; `conditions` are those that the release is to improve. `by` is
+        who started it.
         """
         with self._lock:
             known = [r for r in self._releases.rollouts(limit=1000) if r.id == rollout]
@@ -86,16 +80,15 @@ class RolloutDriver:
                 role=role,
             )
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
-            return self._store(row, RolloutStep(state, ()))
+            return self._store(row, RolloutStep(state, ()), by=by, action="started")
 
     def step(self, rollout: str) -> Rollout:
         """Advance one rollout by the fleet's present status: store the new state, send its orders."""
         with self._lock:
-            row = self._releases.rollout(rollout)
-            state = RolloutState.from_json(row.state)
+            row, state = self._state(rollout)
             if state.final:
                 return row
-            result = advance(state, self._settings, self._fleet_status(), self._now())
+            result = advance(state, self._settings, fleet_status(self._reports, self._releases), self._now())
             if result.state == state and not result.orders:
                 return row
             return self._store(row, result)
@@ -140,50 +133,69 @@ class RolloutDriver:
 
     # -- for operators ------------------------------------------------------------------------------
 
-    def start(self, digest: str) -> Rollout:
+    def start(self, digest: str, by: str) -> Rollout:
         """Roll out a release of channel `service`, for an operator. Raises `NotKnown`, `NotNow`."""
         release = self._releases.release(digest)
         if release.channel != Channel.SERVICE:
             raise NotNow(f"release {release.digest[:12]} is for trial only; it must be promoted first")
-        self.refuse_another(release.role)
-        row = self.begin(
-            str(ULID()),
-            release.digest,
-            Channel.SERVICE,
-            previous=self._previous(release),
-            sites=self.sites(release.role),
-            role=release.role,
-        )
-        return self.step(row.id)
+        previous = self._releases.current_service(release.role, before=release.digest)
+        with self._lock:
+            self.refuse_another(release.role)
+            row = self.begin(
+                str(ULID()),
+                release.digest,
+                Channel.SERVICE,
+                previous=previous.digest if previous else None,
+                sites=self.sites(release.role),
+                role=release.role,
+                by=by,
+            )
+            return self.step(row.id)
 
     def refuse_another(self, role: Role) -> None:
         """Raise `NotNow` while a rollout of this role for service is under way."""
-        for row in self._releases.rollouts():
-            state = RolloutState.from_json(row.state)
-            if not state.final and state.channel is Channel.SERVICE and state.role is role:
+        for row, state in self._service_rollouts(role):
+            if not state.final:
                 raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
 
-    def pause(self, rollout: str, paused: bool) -> Rollout:
-        """Pause or continue a rollout. Raises `NotKnown`, `NotNow`."""
+    def pause(self, rollout: str, paused: bool, by: str) -> Rollout:
+        """Pause or resume a rollout. Raises `NotKnown`, `NotNow`."""
         with self._lock:
-            row = self._releases.rollout(rollout)
-            state = RolloutState.from_json(row.state)
+            row, state = self._state(rollout)
             if state.final:
                 raise NotNow(f"rollout {rollout} is {state.phase}; there is nothing to pause")
-            return self._store(row, RolloutStep(replace(state, paused=paused), ()))
+            step = RolloutStep(replace(state, paused=paused), ())
+            return self._store(row, step, by=by, action="paused" if paused else "resumed")
 
-    def roll_back(self, rollout: str) -> Rollout:
+    def approve(self, rollout: str, by: str) -> Rollout:
+        """Let a rollout enter the group that waits for approval. Raises `NotKnown`, `NotNow`."""
+        with self._lock:
+            row, state = self._state(rollout)
+            step = RolloutStep(approve(state, self._now()), ())
+            return self._store(row, step, by=by, action="approved", note=step.state.phase)
+
+    def stop(self, rollout: str, by: str) -> Rollout:
+        """End a rollout at once; no site changes its model any more. Raises `NotKnown`, `NotNow`."""
+        with self._lock:
+            row, state = self._state(rollout)
+            reason, fleet = f"{by} stopped it", fleet_status(self._reports, self._releases)
+            result = stop(state, self._settings, fleet, self._now(), reason=reason)
+            return self._store(row, result, by=by, action="stopped")
+
+    def roll_back(self, rollout: str, by: str) -> Rollout:
         """Order every site back to the previous model. Raises `NotKnown`, `NotNow`."""
         with self._lock:
-            row = self._releases.rollout(rollout)
-            state = RolloutState.from_json(row.state)
+            row, state = self._state(rollout)
             if state.previous_digest is None:
                 raise NotNow(
                     f"rollout {rollout} put the first model in service; there is no previous one to run"
                 )
-            reason = "an operator asked for it"
-            result = roll_back(state, self._settings, self._fleet_status(), self._now(), reason=reason)
-            return self._store(row, result)
+            newest = self._service_rollouts(state.role)[0][0]
+            if newest.id != row.id:
+                raise NotNow(f"rollout {newest.id} came after {rollout}; roll that one back")
+            reason, fleet = f"{by} rolled it back", fleet_status(self._reports, self._releases)
+            result = roll_back(state, self._settings, fleet, self._now(), reason=reason)
+            return self._store(row, result, by=by, action="ordered_back")
 
     def sites(self, role: Role = Role.DETECTOR) -> list[str]:
         """Names of the sites that take part in rollouts: enrolled, with at least one heartbeat.
@@ -232,14 +244,32 @@ class RolloutDriver:
 
     # -- inside --------------------------------------------------------------------------------------
 
-    def _store(self, row: Rollout, result: RolloutStep) -> Rollout:
-        state = result.state
+    def _store(
+        self, row: Rollout, result: RolloutStep, *, by: str = CLOUD, action: str = "", note: str = ""
+    ) -> Rollout:
+        """Store a step and what it was, then send its orders."""
+        state, awaited = result.state, row.state.get("awaiting")
+        done = [(by, action, note)] if action else []
+        if state.phase != row.phase and action != "approved":
+            done.append((CLOUD, state.phase, state.reason))
+        if state.awaiting is not None and state.awaiting != awaited:
+            done.append((CLOUD, "awaits_approval", state.awaiting))
         stored = replace(
             row, phase=str(state.phase), paused=state.paused, state=state.to_json(), reason=state.reason
         )
-        self._releases.put_rollout(stored)
+        self._releases.put_rollout(stored, [RolloutEvent(row.id, self._now(), *event) for event in done])
         self._send(result.orders)
         return self._releases.rollout(row.id)
+
+    def _state(self, rollout: str) -> tuple[Rollout, RolloutState]:
+        row = self._releases.rollout(rollout)
+        return row, RolloutState.from_json(row.state)
+
+    def _service_rollouts(self, role: Role) -> list[tuple[Rollout, RolloutState]]:
+        """The rollouts of a role for service, newest first."""
+        rows = self._releases.rollouts(limit=1000)
+        states = ((row, RolloutState.from_json(row.state)) for row in rows)
+        return [(row, s) for row, s in states if s.channel is Channel.SERVICE and s.role is role]
 
     def _send(self, orders: Sequence[RolloutOrder]) -> None:
         for order in orders:
@@ -278,7 +308,8 @@ class RolloutDriver:
         ]
         if not behind:
             return []
-        in_rollout = {progress.site for state in self._under_way(role) for progress in state.sites}
+        left_to_rollouts = [*self._under_way(role), *self._halted(role)]
+        in_rollout = {progress.site for state in left_to_rollouts for progress in state.sites}
         rolled_out, last = self._sites_rolled_out(model), self._last_orders(role)
         return [
             site
@@ -313,6 +344,11 @@ class RolloutDriver:
         states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
         return [state for state in states if not state.final and state.role is role]
 
+    def _halted(self, role: Role) -> list[RolloutState]:
+        """The newest rollout for service if it was halted: what its sites run is left to an operator."""
+        newest = self._service_rollouts(role)[:1]
+        return [state for _, state in newest if state.phase is RolloutPhase.HALTED]
+
     def _sites_rolled_out(self, digest: str) -> set[str]:
         """Sites of the finished rollouts that put a model in service."""
         rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
@@ -327,32 +363,6 @@ class RolloutDriver:
 
     def _answered(self, order: RolloutOrder) -> bool:
         return any(row.sequence == order.sequence for row in self._reports.swaps(order.site))
-
-    def _fleet_status(self) -> FleetStatus:
-        receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
-        for row in self._reports.swaps():
-            receipts[row.site].append(
-                SwapReceipt(
-                    sequence=row.sequence,
-                    digest=row.digest,
-                    previous_digest=row.previous_digest,
-                    channel=Channel(row.channel),
-                    outcome=SwapOutcome(row.outcome),
-                    reason=SwapReason(row.reason),
-                    frames_lost=row.frames_lost,
-                    at_utc=row.at_utc,
-                )
-            )
-        return FleetStatus(
-            receipts=receipts,
-            heartbeats={beat.site: beat.received_at for beat in self._reports.heartbeats()},
-            sequences={site.site: self._releases.last_sequence(site.site) for site in self._reports.sites()},
-            revoked=self._reports.revoked_sites(),
-        )
-
-    def _previous(self, release: Release) -> str | None:
-        current = self._releases.current_service(release.role)
-        return current.digest if current is not None and current.digest != release.digest else None
 
     def _now(self) -> int:
         return int(self._clock())

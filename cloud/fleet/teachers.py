@@ -31,8 +31,10 @@ class TeacherReleases:
     rollouts: RolloutDriver
     taxonomy: Callable[[], Taxonomy]
 
-    def publish(self, bundle: bytes) -> Release:
+    def publish(self, bundle: bytes, by: str) -> Release:
         """Sign a bundle as the fleet's teacher and begin its rollout, if a site runs already.
+
+        `by` is who asked for it.
 
         Raises:
             WeightsRefused: it is no detector bundle, or detects none of this deployment's classes.
@@ -51,6 +53,7 @@ class TeacherReleases:
                 previous=before.digest if before and before.digest != manifest.digest else None,
                 sites=sites,
                 role=Role.TEACHER,
+                by=by,
             )
         record_release(
             self.releases,

@@ -207,6 +207,23 @@ class Rollout(Record):
     updated_at: Mapped[int]
 
 
+class RolloutEvent(Record):
+    """What was done to a rollout: when, by whom (an operator's name, a campaign, or the cloud), and why.
+
+    `action` is a verb of an operator (`started`, `paused`, `resumed`, `approved`, `stopped`, `ordered_back`)
+    or the phase that the rollout entered.
+    """
+
+    __tablename__ = "rollout_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    rollout: Mapped[str] = mapped_column(ForeignKey("rollouts.id"), index=True)
+    at: Mapped[int]
+    by: Mapped[str]
+    action: Mapped[str] = mapped_column(String(20))
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
 class IssuedOrder(Record):
     """A rollout order that was sent to a site."""
 

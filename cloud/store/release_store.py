@@ -3,14 +3,14 @@
 Nothing here signs or decides. A release is unique by digest and channel, an order by site and sequence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import func, select, tuple_
 
 from cloud.errors import NotKnown
 from cloud.store.database import Database
-from cloud.store.records import IssuedOrder, Release, Rollout
+from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
 from messaging.releases import Role
 
 
@@ -42,28 +42,35 @@ class ReleaseStore:
             raise NotKnown(f"model {digest!r} is ambiguous; give more of the digest")
         return min(found, key=lambda r: r.channel != "service")
 
-    def current_service(self, role: Role = Role.DETECTOR) -> Release | None:
+    def current_service(self, role: Role = Role.DETECTOR, *, before: str | None = None) -> Release | None:
         """The newest release of a role for service that has reached the fleet, or the first one.
 
         A release of a campaign counts once its rollout is done; one whose rollout goes on, halted or went
-        back does not.
+        back does not. With `before`, a digest: what is in service if that release is not.
         """
         phases: dict[str, str] = {}
         for rollout in reversed(self.rollouts(limit=1000)):
             if rollout.state.get("channel") == "service":
                 phases[rollout.digest] = rollout.phase
         for release in self.releases():
-            if release.role is not role:
+            if release.role is not role or release.digest == before:
                 continue
             reached = phases.get(release.digest) == "done" if release.digest in phases else None
             if release.channel == "service" and (reached or (reached is None and release.campaign is None)):
                 return release
         return None
 
-    def put_rollout(self, rollout: Rollout) -> None:
-        """Store a rollout in place of the one before."""
+    def put_rollout(self, rollout: Rollout, events: Sequence[RolloutEvent] = ()) -> None:
+        """Store a rollout in place of the one before, and what was done to it, in one transaction."""
         with self._db.writing() as session:
             self._db.put(session, replace(rollout, updated_at=self._db.now()), key=["id"])
+            self._db.add_all(session, events)
+
+    def rollout_events(self, rollout: str) -> list[RolloutEvent]:
+        """What was done to a rollout, oldest first."""
+        query = select(RolloutEvent).where(RolloutEvent.rollout == rollout).order_by(RolloutEvent.id)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
 
     def rollouts(self, *, after: str | None = None, limit: int = 100) -> list[Rollout]:
         """Rollouts, newest first; `after` is the id of the last one seen."""

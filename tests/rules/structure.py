@@ -36,6 +36,7 @@ FLOORS = {
             "trust",
             "resources",
             "dead_letter_resources",
+            "release_resources",
             "cloud_address",
         ),
     ),

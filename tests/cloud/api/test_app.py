@@ -15,6 +15,7 @@ from cloud.errors import NotKnown, NotNow
 from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, StoreSettings
 from cloud.store.records import SyntheticImage
 from messaging.blobs import digest_of
+from messaging.release_resources import ModelResource
 from messaging.reports import EvidenceSource, Misdetection
 from messaging.resources import (
     AssignRequest,
@@ -25,7 +26,6 @@ from messaging.resources import (
     HazardResource,
     ImageResource,
     LedgerResource,
-    ModelResource,
     OverviewResource,
     SiteResource,
 )

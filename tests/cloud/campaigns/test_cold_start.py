@@ -19,13 +19,13 @@ from cloud.settings import (
 )
 from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folder
 from messaging.hazard_classes import HazardClass, HazardRule, LabelRule
+from messaging.release_resources import ModelResource
 from messaging.resources import (
     AddedClasses,
     CampaignRequest,
     CampaignResource,
     ClassesResource,
     ImageResource,
-    ModelResource,
 )
 from synth.generation.model_folder import BUNDLED_FOLDER
 from synth.street import WorldName

@@ -21,9 +21,10 @@ from cloud.store.database import open_database
 from cloud.store.records import CampaignStage
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
+from messaging.release_resources import RolloutResource
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome
-from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource, RolloutResource
+from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource
 from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
 from tests.support.cloud.sample_reports import MINUTE, MODE, misdetection, tally

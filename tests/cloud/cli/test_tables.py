@@ -1,5 +1,6 @@
 """What commands print of a running cloud: tables for people, JSON for programs, refusals as exit codes."""
 
+import getpass
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,10 +139,15 @@ def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> No
     assert {site["site"]: site["group"] for site in started["sites"]} == {"harbour": "canary", "quay": "all"}
     paused = run(cloud, "rollout", "pause")
     assert f"Rollout {started['id']} of detector {MODEL[:12]}: canary (paused)" in paused.stdout
-    assert "(paused)" not in run(cloud, "rollout", "continue", started["id"]).stdout
+    resumed = run(cloud, "rollout", "resume", started["id"]).stdout
+    assert "(paused)" not in resumed
+    assert all(action in resumed for action in ("History", getpass.getuser(), "started", "paused", "resumed"))
+    refused = run(cloud, "rollout", "approve")
+    assert "waits for no approval" in str(refused.exception)
     refused = run(cloud, "rollout", "rollback")
     assert isinstance(refused.exception, NotNow)
     assert "put the first model in service" in str(refused.exception)
+    assert ": halted" in run(cloud, "rollout", "stop").stdout
 
 
 def test_a_bundle_that_was_changed_after_signing_fails_verification(cloud: RunningCloud) -> None:
@@ -166,7 +172,7 @@ def test_backgrounds_are_added_and_listed_by_role(tmp_path: Path) -> None:
 
 def test_the_configuration_is_shown_with_its_defaults() -> None:
     shown = json.loads(CliRunner().invoke(app, ["config", "show", "--json"]).stdout)
-    assert shown["rollout"]["partial_fraction"] == 0.5
-    assert "partial_fraction: 0.5" in CliRunner().invoke(app, ["config", "show"]).stdout
+    assert shown["rollout"]["wide_fraction"] == 0.5
+    assert "wide_fraction: 0.5" in CliRunner().invoke(app, ["config", "show"]).stdout
     schema = json.loads(CliRunner().invoke(app, ["config", "schema"]).stdout)
     assert "rollout" in schema["properties"]

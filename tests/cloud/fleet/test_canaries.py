@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloud.fleet.canaries import canaries_first
-from cloud.fleet.rollout import RolloutPhase, RolloutState
 from cloud.fleet.rollout_driver import COVERED_S
+from cloud.fleet.rollout_state import RolloutPhase, RolloutState
 from cloud.store.report_store import Received
 from messaging.releases import Channel
 from messaging.reports import CameraHealth

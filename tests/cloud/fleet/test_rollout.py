@@ -1,98 +1,20 @@
-"""Phases canary, partial, all; halting and rolling back; lost sites and missing receipts."""
+"""Groups canary, early, wide, all; halting and rolling back; lost sites and missing receipts."""
 
-import json
-from collections import defaultdict
 from dataclasses import replace
 
 import pytest
 
 from cloud.errors import NotNow
-from cloud.fleet.rollout import (
-    FleetStatus,
-    RolloutPhase,
-    RolloutState,
-    SiteState,
-    advance,
-    orders_of,
-    plan_rollout,
-    roll_back,
-)
-from cloud.settings import RolloutSettings
-from messaging.releases import Channel, RolloutOrder
-from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
-
-NEW, OLD = "b" * 64, "a" * 64
-SETTINGS = RolloutSettings(
-    canary_sites=1,
-    partial_fraction=0.5,
-    hold_s=100,
-    stop_fraction=0.05,
-    phase_deadline_s=1000,
-    heartbeat_missing_s=300,
-)
+from cloud.fleet.rollout import approve, orders_of, roll_back, stop
+from cloud.fleet.rollout_state import RolloutPhase, SiteState, plan_rollout
+from messaging.releases import Channel
+from messaging.reports import SwapOutcome, SwapReason
+from tests.support.cloud.rollout_world import NEW, OLD, SETTINGS, World, fill
 
 
-class World:
-    """Sites that answer orders as a test scripts them, and a clock."""
-
-    def __init__(
-        self, count: int, *, channel: Channel = Channel.SERVICE, previous: str | None = OLD, **settings: float
-    ) -> None:
-        self.now = 10_000
-        self.settings = SETTINGS.model_copy(update=settings)
-        self.names = [f"site{n}" for n in range(count)]
-        self.state = plan_rollout(
-            NEW, previous, channel, sites=self.names, settings=self.settings, now_utc=self.now
-        )
-        self.receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
-        self.lost: set[str] = set()
-        self.heartbeats: dict[str, int] = {}
-        self.sequences: dict[str, int] = {}
-        self.revoked: set[str] = set()
-        self.sent: list[RolloutOrder] = []
-
-    def status(self) -> FleetStatus:
-        self.heartbeats |= {name: self.now for name in self.names if name not in self.lost}
-        return FleetStatus(self.receipts, self.heartbeats, self.sequences, self.revoked)
-
-    def step(self, seconds: int = 10) -> list[str]:
-        """RolloutStep once; the state goes through JSON as it would through the store."""
-        self.now += seconds
-        self.state = RolloutState.from_json(json.loads(json.dumps(self.state.to_json())))
-        result = advance(self.state, self.settings, self.status(), self.now)
-        return self.take(result.state, result.orders)
-
-    def take(self, state: RolloutState, orders: tuple[RolloutOrder, ...]) -> list[str]:
-        self.state = state
-        for order in orders:
-            assert order.sequence > self.sequences.get(order.site, 0)
-            self.sequences[order.site] = order.sequence
-        self.sent += orders
-        return [order.site for order in orders]
-
-    def answer(
-        self, site: str, outcome: SwapOutcome, reason: SwapReason = SwapReason.NONE, sequence: int = 0
-    ) -> None:
-        self.receipts[site].append(
-            SwapReceipt(
-                sequence=sequence or self.sequences[site],
-                digest=NEW,
-                previous_digest=OLD,
-                channel=self.state.channel,
-                outcome=outcome,
-                reason=reason,
-                frames_lost=0,
-                at_utc=self.now,
-            )
-        )
-
-    def site(self, name: str) -> SiteState:
-        return next(p.state for p in self.state.sites if p.site == name)
-
-
-def test_a_rollout_orders_canary_then_partial_then_all() -> None:
-    world, groups = World(6), []
-    for _ in range(60):
+def test_a_rollout_orders_canary_then_a_tenth_then_half_then_all() -> None:
+    world, groups = World(20), []
+    for _ in range(80):
         ordered = world.step()
         for site in ordered:
             world.answer(site, SwapOutcome.INSTALLED)
@@ -100,7 +22,8 @@ def test_a_rollout_orders_canary_then_partial_then_all() -> None:
         if world.state.final:
             break
     assert world.state.phase is RolloutPhase.DONE
-    assert groups == [["site0"], ["site1", "site2"], ["site3", "site4", "site5"]]
+    assert [len(group) for group in groups] == [1, 1, 8, 10]
+    assert [site for group in groups for site in group] == world.names
     assert {(o.digest, o.channel, o.downgrade) for o in world.sent} == {(NEW, Channel.SERVICE, False)}
 
 
@@ -113,12 +36,100 @@ def test_a_phase_is_held_before_the_next_group_is_ordered() -> None:
     assert world.step(1) == ["site1"]
 
 
-def test_a_single_site_is_a_whole_rollout() -> None:
-    world = World(1)
-    assert world.step() == ["site0"]
+@pytest.mark.parametrize(
+    ("sites", "sizes"),
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (3, [1, 1, 1]),
+        (4, [1, 1, 2]),
+        (5, [1, 2, 2]),
+        (10, [1, 4, 5]),
+        (11, [1, 1, 4, 5]),
+    ],
+)
+def test_a_small_fleet_has_groups_that_double_and_begins_at_one_site(sites: int, sizes: list[int]) -> None:
+    groups = [progress.group for progress in World(sites).state.sites]
+    assert groups == sorted(groups, key=list(RolloutPhase).index)
+    assert [groups.count(group) for group in dict.fromkeys(groups)] == sizes
+
+
+@pytest.mark.parametrize("sites", [1, 2, 3, 4, 5])
+def test_each_group_is_held_the_last_one_too(sites: int) -> None:
+    world, held = World(sites), 0
+    while not world.state.final:
+        for site in world.step():
+            world.answer(site, SwapOutcome.INSTALLED)
+            held += 1
+        if held == sites:
+            break
+    world.step()
+    assert world.step(99) == []
+    assert not world.state.final
+    world.step(1)
+    assert world.state.phase is RolloutPhase.DONE
+
+
+def test_a_last_group_that_turns_out_worse_in_service_rolls_every_site_back() -> None:
+    world = World(2)
+    fill(world, RolloutPhase.ALL)
+    world.answer("site1", SwapOutcome.INSTALLED)
+    assert world.step() == []
+    world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
+    assert world.step(50) == ["site0"]
+    assert world.state.phase is RolloutPhase.ROLLING_BACK
+    assert world.state.reason == "1 of 1 sites of group all failed: worse_in_service"
+
+
+def test_a_group_that_needs_approval_is_ordered_when_it_is_given() -> None:
+    world = World(4, approval_before=("wide",))
+    with pytest.raises(NotNow, match="is canary and waits for no approval"):
+        approve(world.state, world.now)
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED)
+    for _ in range(9):
+        assert world.step(100) == []
+    assert world.state.awaiting is RolloutPhase.WIDE
+    world.state = approve(world.state, world.now)
+    assert world.step() == ["site1"]
+    world.answer("site1", SwapOutcome.INSTALLED)
+    world.step()
+    assert world.step(100) == ["site2", "site3"]
+
+
+def test_a_rollout_that_waits_for_approval_still_goes_back_on_failures() -> None:
+    world = World(2, approval_before=("all",))
+    world.step()
     world.answer("site0", SwapOutcome.INSTALLED)
     world.step()
-    assert world.state.phase is RolloutPhase.DONE
+    world.step(100)
+    assert world.state.awaiting is RolloutPhase.ALL
+    world.answer("site0", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
+    world.step()
+    assert (world.state.phase, world.state.awaiting) == (RolloutPhase.ROLLED_BACK, None)
+
+
+def test_an_emergency_stop_recalls_the_orders_that_are_not_carried_out_and_changes_nothing_else() -> None:
+    world = World(4)
+    fill(world, RolloutPhase.ALL)
+    world.answer("site2", SwapOutcome.INSTALLED)
+    result = stop(world.state, world.settings, world.status(), world.now, reason="ann stopped it")
+    assert world.take(result.state, result.orders) == ["site3"]
+    assert (world.sent[-1].digest, world.sent[-1].channel) == (OLD, Channel.SERVICE)
+    assert world.state.phase is RolloutPhase.HALTED
+    assert {world.site(name) for name in ("site0", "site1", "site2")} == {SiteState.RUNNING}
+    assert world.step(1000) == []
+    with pytest.raises(NotNow, match="is halted; there is nothing to stop"):
+        stop(world.state, world.settings, world.status(), world.now, reason="again")
+    result = roll_back(world.state, world.settings, world.status(), world.now, reason="ann rolled it back")
+    assert world.take(result.state, result.orders) == ["site0", "site1", "site2"]
+
+
+def test_an_emergency_stop_without_a_previous_release_recalls_nothing() -> None:
+    world = World(2, previous=None)
+    world.step()
+    result = stop(world.state, world.settings, world.status(), world.now, reason="ann stopped it")
+    assert (result.state.phase, result.orders) == (RolloutPhase.HALTED, ())
 
 
 def test_a_trial_is_done_when_the_shadow_run_has_begun() -> None:
@@ -157,19 +168,9 @@ def test_a_canary_that_turns_out_worse_in_service_halts_within_the_hold(late: Sw
     assert {order.site for order in world.sent} == {"site0"}
 
 
-def fill(world: World, phase: RolloutPhase) -> None:
-    """Install everywhere until the orders of `phase` are out, and answer none of those."""
-    while True:
-        ordered = world.step(110)
-        if world.state.phase is phase and ordered:
-            return
-        for site in ordered:
-            world.answer(site, SwapOutcome.INSTALLED)
-
-
 def test_a_failure_in_a_later_group_rolls_every_ordered_site_back() -> None:
     world = World(8)
-    fill(world, RolloutPhase.PARTIAL)
+    fill(world, RolloutPhase.WIDE)
     world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
     world.answer("site2", SwapOutcome.INSTALLED)
     assert world.step() == ["site0", "site2", "site3"]
@@ -184,20 +185,20 @@ def test_a_failure_in_a_later_group_rolls_every_ordered_site_back() -> None:
 
 
 def test_few_failures_in_a_large_group_do_not_halt_and_more_do() -> None:
-    world = World(100, canary_sites=1, partial_fraction=0.41)
-    fill(world, RolloutPhase.PARTIAL)
-    members = [p.site for p in world.state.sites if p.group is RolloutPhase.PARTIAL]
+    world = World(100, canary_sites=1, early_fraction=0.01, wide_fraction=0.41)
+    fill(world, RolloutPhase.WIDE)
+    members = [p.site for p in world.state.sites if p.group is RolloutPhase.WIDE]
     assert len(members) == 40
     for site in members[2:]:
         world.answer(site, SwapOutcome.INSTALLED)
     for site in members[:2]:
         world.answer(site, SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()
-    assert world.state.phase is RolloutPhase.PARTIAL
+    assert world.state.phase is RolloutPhase.WIDE
     world.answer(members[2], SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
     world.step()
     assert world.state.phase is RolloutPhase.ROLLING_BACK
-    assert world.state.reason == "3 of 40 sites of group partial failed: crashed, too_slow"
+    assert world.state.reason == "3 of 40 sites of group wide failed: crashed, too_slow"
 
 
 def test_a_site_lost_after_its_order_halts_the_rollout() -> None:
@@ -221,12 +222,13 @@ def test_a_site_revoked_after_its_order_is_left_out_and_halts_nothing() -> None:
     assert world.step(100) == ["site1"]
     world.answer("site1", SwapOutcome.INSTALLED)
     world.step()
+    world.step(100)
     assert world.state.phase is RolloutPhase.DONE
 
 
 def test_a_revoked_site_gets_no_order_and_is_not_ordered_back() -> None:
     world = World(4)
-    fill(world, RolloutPhase.PARTIAL)
+    fill(world, RolloutPhase.WIDE)
     world.revoked.add("site0")
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     assert world.step() == []
@@ -308,7 +310,7 @@ def test_an_operator_rolls_back_a_finished_rollout_once() -> None:
 
 def test_orders_can_be_sent_again_after_a_crash_between_storing_and_sending() -> None:
     world = World(4)
-    fill(world, RolloutPhase.PARTIAL)
+    fill(world, RolloutPhase.WIDE)
     assert {o.site: o for o in orders_of(world.state, world.settings)} == {o.site: o for o in world.sent}
     world.answer("site1", SwapOutcome.REFUSED, SwapReason.TOO_SLOW)
     world.step()

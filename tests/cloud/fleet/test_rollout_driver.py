@@ -36,7 +36,7 @@ def test_a_site_without_a_heartbeat_takes_no_part_and_halts_no_rollout(fleet: Fl
 def test_a_rollout_without_any_heartbeat_is_refused(fleet: Fleet) -> None:
     fleet.reports.add_site("attic")
     with pytest.raises(NotNow, match="enrol one and start it first"):
-        fleet.driver.start(OLD)
+        fleet.driver.start(OLD, "ann")
 
 
 def test_a_site_that_starts_after_a_rollout_has_an_order_for_the_new_model(fleet: Fleet) -> None:
@@ -201,15 +201,15 @@ def test_a_release_for_trial_is_not_rolled_out(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
     fleet.releases.put_release(Release(NEW, "trial", "model", 2, 1, None, None, {}, MINUTE))
     with pytest.raises(NotNow, match="is for trial only; it must be promoted first"):
-        fleet.driver.start(NEW)
+        fleet.driver.start(NEW, "ann")
 
 
 def test_one_rollout_for_service_is_under_way_at_a_time(fleet: Fleet) -> None:
     fleet.beat("quay", OLD)
     fleet.release(NEW, 2)
-    row = fleet.driver.start(NEW)
+    row = fleet.driver.start(NEW, "ann")
     with pytest.raises(NotNow, match=f"rollout {row.id} is under way"):
-        fleet.driver.start(NEW)
+        fleet.driver.start(NEW, "ann")
 
 
 def test_a_rollout_of_the_same_name_is_begun_once(fleet: Fleet) -> None:
@@ -223,10 +223,10 @@ def test_a_paused_rollout_is_continued_and_an_ended_one_cannot_be_paused(fleet: 
     fleet.beat("quay", OLD)
     fleet.release(NEW, 2)
     fleet.driver.begin("R", NEW, Channel.SERVICE, previous=OLD, sites=["quay"])
-    assert fleet.driver.pause("R", True).paused
+    assert fleet.driver.pause("R", True, "ann").paused
     fleet.driver.step_all()
     assert fleet.hub.take() == []
-    assert not fleet.driver.pause("R", False).paused
+    assert not fleet.driver.pause("R", False, "ann").paused
     fleet.driver.step_all()
     (ordered,) = fleet.hub.take()
     fleet.install(*ordered)
@@ -234,7 +234,7 @@ def test_a_paused_rollout_is_continued_and_an_ended_one_cannot_be_paused(fleet: 
         row = fleet.driver.step("R")
     assert row.phase == "done"
     with pytest.raises(NotNow, match="is done; there is nothing to pause"):
-        fleet.driver.pause("R", True)
+        fleet.driver.pause("R", True, "ann")
 
 
 def test_a_finished_rollout_is_rolled_back_on_request(fleet: Fleet) -> None:
@@ -247,16 +247,16 @@ def test_a_finished_rollout_is_rolled_back_on_request(fleet: Fleet) -> None:
     for _ in range(3):
         row = fleet.driver.step("R")
     assert row.phase == "done"
-    assert fleet.driver.roll_back("R").phase == "rolling_back"
+    assert fleet.driver.roll_back("R", "ann").phase == "rolling_back"
     (order,) = fleet.hub.sent
     assert (order.site, order.digest, order.downgrade) == ("quay", OLD, True)
 
 
 def test_the_rollout_of_the_first_model_cannot_be_rolled_back(fleet: Fleet) -> None:
     fleet.beat("quay", None)
-    row = fleet.driver.start(OLD)
+    row = fleet.driver.start(OLD, "ann")
     with pytest.raises(NotNow, match="there is no previous one to run"):
-        fleet.driver.roll_back(row.id)
+        fleet.driver.roll_back(row.id, "ann")
 
 
 def test_an_order_that_the_hub_refused_is_sent_with_the_next_call(fleet: Fleet) -> None:

@@ -74,11 +74,11 @@ def test_a_rollout_of_a_teacher_leaves_the_detector_and_sites_with_their_own_or_
     (order,) = fleet.hub.sent
     assert (order.site, order.role, order.digest) == ("quay", Role.TEACHER, "d" * 64)
     with pytest.raises(NotNow, match="under way"):
-        fleet.driver.start("d" * 64)
+        fleet.driver.start("d" * 64, "ann")
     fleet.reports.insert([received(swap(order.sequence, order.digest, SwapOutcome.INSTALLED), "quay")])
     _beat(fleet, "quay", "d" * 64, 0.3)
     assert fleet.driver.step(row.id).phase == "done"
     fleet.hub.take()
-    assert fleet.driver.roll_back(row.id).phase == "rolling_back"
+    assert fleet.driver.roll_back(row.id, "ann").phase == "rolling_back"
     (back,) = fleet.hub.sent
     assert (back.role, back.digest, back.downgrade) == (Role.TEACHER, TEACHER, True)

@@ -7,8 +7,8 @@ import pytest
 
 from cloud.errors import NotNow, WeightsRefused
 from cloud.fleet.publisher import Publisher
-from cloud.fleet.rollout import RolloutState
 from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.fleet.rollout_state import RolloutState
 from cloud.fleet.teachers import TeacherReleases
 from cloud.settings import RolloutSettings
 from cloud.store.release_store import ReleaseStore
@@ -57,22 +57,22 @@ def cloud(tmp_path: Path) -> Cloud:
 
 
 def test_a_teacher_is_signed_recorded_and_rolled_out_to_sites_that_run(cloud: Cloud) -> None:
-    first = cloud.teachers.publish(tiny_bundle())
+    first = cloud.teachers.publish(tiny_bundle(), "ann")
     assert (first.role, first.channel, first.name) == (Role.TEACHER, Channel.SERVICE, "tiny")
     assert cloud.hub.sent == []
     cloud.reports.put_heartbeats([Received(message(heartbeat(teacher_fraction=0.0), "quay"), 100)])
-    second = cloud.teachers.publish(tiny_bundle(tiny_description(name="second")))
+    second = cloud.teachers.publish(tiny_bundle(tiny_description(name="second")), "ann")
     assert [(o.site, o.role, o.digest) for o in cloud.hub.sent] == [("quay", Role.TEACHER, second.digest)]
     (state,) = [RolloutState.from_json(row.state) for row in cloud.releases.rollouts()]
     assert (state.role, state.previous_digest) == (Role.TEACHER, first.digest)
     with pytest.raises(NotNow, match="under way"):
-        cloud.teachers.publish(tiny_bundle(tiny_description(name="third")))
+        cloud.teachers.publish(tiny_bundle(tiny_description(name="third")), "ann")
 
 
 def test_what_is_no_bundle_or_detects_nothing_of_this_deployment_is_refused(cloud: Cloud) -> None:
     for damaged in (b"", b"no onnx", tiny_bundle()[:900]):
         with pytest.raises(WeightsRefused):
-            cloud.teachers.publish(damaged)
+            cloud.teachers.publish(damaged, "ann")
     names = ("heron", "otter")
     other = tiny_description(
         class_names=names,
@@ -80,5 +80,5 @@ def test_what_is_no_bundle_or_detects_nothing_of_this_deployment_is_refused(clou
         thresholds=dict.fromkeys(names, 0.5),
     )
     with pytest.raises(WeightsRefused, match="detects heron, otter; a teacher must detect at least one"):
-        cloud.teachers.publish(tiny_bundle(other))
+        cloud.teachers.publish(tiny_bundle(other), "ann")
     assert cloud.hub.version == 0

@@ -46,8 +46,9 @@ class Fleet:
         self.hub = FakeHub()
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, **changes: object) -> None:
         settings = RolloutSettings(hold_s=0.0, heartbeat_missing_s=300.0, order_expiry_s=WEEK_S)
+        settings = settings.model_copy(update=changes)
         publisher = cast(Publisher, self.hub)
         self.driver = RolloutDriver(self.reports, self.releases, publisher, settings, lambda: self.now)
 
@@ -63,7 +64,7 @@ class Fleet:
 
     def roll_out(self, digest: str) -> str:
         """Roll out to the end; every ordered site installs the release."""
-        row = self.driver.start(digest)
+        row = self.driver.start(digest, "ann")
         for _ in range(20):
             for site, sequence, wanted in self.hub.take():
                 self.install(site, sequence, wanted)

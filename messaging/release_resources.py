@@ -1,0 +1,63 @@
+"""The REST API's types of models and rollouts."""
+
+from typing import Any
+
+from messaging.resources import Resource
+
+
+class ModelResource(Resource):
+    """One released detector or teacher."""
+
+    digest: str
+    role: str = "detector"
+    channel: str
+    name: str
+    version: int
+    length_bytes: int
+    parent_digest: str | None
+    campaign: str | None
+    signed_at: int
+    sites: tuple[str, ...] = ()
+    description: dict[str, Any]
+
+
+class RolloutSiteResource(Resource):
+    """State of one site in a rollout."""
+
+    site: str
+    group: str = ""
+    state: str
+    reason: str = ""
+
+
+class RolloutEventResource(Resource):
+    """What was done to a rollout, when (seconds since 1970), and by whom."""
+
+    at: int
+    by: str
+    action: str
+    note: str = ""
+
+
+class RolloutResource(Resource):
+    """One rollout; `awaiting` is the group that waits for approval. Lists come without `events`."""
+
+    id: str
+    role: str = "detector"
+    campaign: str | None
+    digest: str
+    previous_digest: str | None
+    phase: str
+    paused: bool
+    awaiting: str | None = None
+    reason: str
+    sites: tuple[RolloutSiteResource, ...] = ()
+    events: tuple[RolloutEventResource, ...] = ()
+    created_at: int
+    updated_at: int
+
+
+class RolloutRequest(Resource):
+    """Roll a released model out to all sites."""
+
+    digest: str
