@@ -70,6 +70,7 @@ house: $(STAMP)  ## figures of the source tree; coverage as of the last `make co
 
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m tests.faults.permission_figures --out $(OUT)/figures/permissions.json
+	$(BIN)/python -m tests.faults.api_figures --out $(OUT)/figures/api.json
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
 
 trouble: $(STAMP)  ## trouble from the real world, by the public commands (SOAK=10: minutes of soak; REAL_INPUTS: its folder)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.auth import UNNAMED, Operator
-from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query, text_cursor
+from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
 from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
@@ -205,12 +205,12 @@ def _add_images(router: APIRouter, services: Services) -> None:
         return page_of_query(found, limit, place=lambda image: image.id, show=image_view)
 
     @router.get("/campaigns/{campaign}/images/{image}/thumbnail", response_class=FileResponse)
-    def thumbnail(campaign: str, image: int) -> FileResponse:
+    def thumbnail(campaign: str, image: RowNumber) -> FileResponse:
         """The thumbnail of one synthetic image (JPEG)."""
         found = rows.images(campaign, after=image - 1, limit=1)
         root = services.settings.folder.campaigns.resolve()
         if not found or found[0].id != image or not found[0].thumbnail:
-            raise NotKnown(f"campaign {campaign[:40]} has no thumbnail {image}")
+            raise NotKnown(f"campaign {campaign[:40]!r} has no thumbnail {image}")
         path = (services.settings.data / found[0].thumbnail).resolve()
         if not path.is_relative_to(root) or not path.is_file():
             raise NotKnown(f"the thumbnail of image {image} is not in the campaign's folder any more")

@@ -1,10 +1,8 @@
 """API routes of dead letters: list, read, replay."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Path
-
-from cloud.api.paging import Cursor, Limit, integer_cursor, page_of_query
+from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query
 from cloud.api.services import Services
 from cloud.store.report_records import DeadLetter
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
@@ -12,8 +10,6 @@ from messaging.errors import MessageRefused
 from messaging.resources import Page
 from messaging.wire_format.codec import decode
 from messaging.wire_format.inspection import cloud_event
-
-LetterId = Annotated[int, Path(ge=1, lt=2**53)]
 
 
 def dead_letter_routes(services: Services) -> APIRouter:
@@ -30,12 +26,12 @@ def dead_letter_routes(services: Services) -> APIRouter:
         )
 
     @router.get("/{letter}")
-    def dead_letter(letter: LetterId) -> DeadLetterContent:
+    def dead_letter(letter: RowNumber) -> DeadLetterContent:
         """One refused message with its content."""
         return _content(reports.dead_letter(letter))
 
     @router.post("/{letter}/replay")
-    def replay(letter: LetterId) -> ReplayResource:
+    def replay(letter: RowNumber) -> ReplayResource:
         """Give a refused message to intake again; it is removed once its reports are stored."""
         return ReplayResource(id=letter, reports=services.dead_letters.replay(letter))
 

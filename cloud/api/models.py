@@ -7,11 +7,11 @@ from cloud.api.auth import UNNAMED, Operator
 from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
-from cloud.errors import BadRequest
 from cloud.store.records import Rollout
 from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.resources import Page
-from messaging.trust.manifest import MAX_BUNDLE_BYTES
+
+TEACHERS = "/teachers"
 
 
 def model_routes(services: Services) -> APIRouter:
@@ -34,22 +34,11 @@ def _add_models(router: APIRouter, services: Services) -> None:
         """One released model by its digest or the first 8 letters of it."""
         return model_view(services.releases.release(digest), services.reports.heartbeats())
 
-    @router.post("/teachers", status_code=201)
+    @router.post(TEACHERS, status_code=201)
     async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:
         """Sign the bundle in the body as the fleet's teacher and roll it out."""
-        release = await run_in_threadpool(services.teachers.publish, await _body(request), by)
+        release = await run_in_threadpool(services.teachers.publish, await request.body(), by)
         return model_view(release, ())
-
-
-async def _body(request: Request) -> bytes:
-    """The body's bytes. Raises `BadRequest` for more than a bundle may have."""
-    parts, length = list[bytes](), 0
-    async for part in request.stream():
-        length += len(part)
-        if length > MAX_BUNDLE_BYTES:
-            raise BadRequest(f"the bundle has more than {MAX_BUNDLE_BYTES} bytes; give a smaller network")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _add_rollouts(router: APIRouter, services: Services) -> None:

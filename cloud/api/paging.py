@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from cloud.errors import BadRequest
 from messaging.resources import Page
@@ -14,14 +14,17 @@ from messaging.resources import Page
 Item = TypeVar("Item")
 Shown = TypeVar("Shown")
 MAX_LIMIT = 500
+NUL = b"\\u0000"  # in JSON; PostgreSQL has no text with it
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+RowNumber = Annotated[int, Path(ge=1, lt=2**53)]
 Cursor = Annotated[str | None, Query(max_length=400)]
 
 
 def encode_cursor(value: Any) -> str:
     """The cursor of a place in a list; the place is any JSON value."""
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None) -> Any:
@@ -29,9 +32,13 @@ def decode_cursor(cursor: str | None) -> Any:
     if cursor is None:
         return None
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        place = json.loads(text)
+        if encode_cursor(place) == cursor and NUL not in text:
+            return place
     except (ValueError, binascii.Error, RecursionError):
-        raise BadRequest(f"cursor {cursor[:40]!r} is not one of ours; begin without a cursor") from None
+        pass
+    raise BadRequest(f"cursor {cursor[:40]!r} is not one of ours; begin without a cursor")
 
 
 def integer_cursor(cursor: str | None) -> int:

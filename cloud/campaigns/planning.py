@@ -58,7 +58,7 @@ def plan_campaign(
 
     Raises `CampaignRefused`, `NotKnown`.
     """
-    _refuse_options(request.options)
+    options = checked_options(request.options)
     modes = _chosen(request, register)
     campaigns.refuse_busy([mode.key.id for mode in modes])
     for mode in modes:
@@ -68,7 +68,7 @@ def plan_campaign(
         count=request.count or settings.images_per_mode,
         seed=request.seed,
         incumbent_digest=register.main_model(),
-        options=request.options,
+        options=options,
     )
 
 
@@ -133,13 +133,14 @@ def class_to_generate(mode: FailureMode, suggested: str | None, taxonomy: Taxono
     return name
 
 
-def _refuse_options(options: Mapping[str, Any]) -> None:
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a request as values of their types. Raises `CampaignRefused`, naming the option."""
     known = sorted(CampaignOptions.model_fields)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise CampaignRefused(f"campaign option {unknown[0]!r} is unknown; known options: {', '.join(known)}")
     try:
-        CampaignOptions.model_validate(dict(options))
+        return CampaignOptions.model_validate(dict(options)).model_dump(exclude_none=True)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -22,7 +22,13 @@ def test_a_list_begins_without_a_cursor() -> None:
 
 @pytest.mark.parametrize(
     "cursor",
-    ["!!", "é", "a", base64.urlsafe_b64encode(b"\xff").decode(), base64.urlsafe_b64encode(b"{").decode()],
+    [
+        *("!!", "é", "a", ""),
+        *(
+            base64.urlsafe_b64encode(text).decode().rstrip("=")
+            for text in (b"\xff", b"{", b"NaN", b'"\\ud800"', b'"\\u0000"', b"[" * 200, b" 1", b"1e999")
+        ),
+    ],
 )
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(BadRequest, match="is not one of ours; begin without a cursor"):

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cloud.campaigns.planning import DEFAULT_GEOMETRY, class_to_generate, synthesis_order
+from cloud.campaigns.planning import (
+    DEFAULT_GEOMETRY,
+    checked_options,
+    class_to_generate,
+    synthesis_order,
+)
 from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
 from cloud.failure_modes.register import campaign_candidates
@@ -77,6 +82,20 @@ def test_the_same_campaign_gives_the_same_order_and_another_campaign_another_see
     assert order(found).seed != order(found, campaign=ULID_B).seed
     seeded = CampaignPlan((found.key.id,), 20, seed=5)
     assert order(found, seeded).seed == order(found, seeded, campaign=ULID_B).seed
+
+
+def test_options_of_a_request_become_values_of_their_types() -> None:
+    asked = {"use_prototypes": "false", "best_of": "4", "budget_factor": None}
+    assert checked_options(asked) == {"use_prototypes": False, "best_of": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("best_of", "<b>"), ("best_of", 10**30), ("budget_factor", float("inf")), ("epochs", [1]), ("seed", 1)],
+)
+def test_an_option_of_another_type_or_name_is_refused(name: str, value: object) -> None:
+    with pytest.raises(CampaignRefused, match=f"campaign option '{name}' is "):
+        checked_options({name: value})
 
 
 def test_options_of_the_plan_override_the_settings() -> None:
