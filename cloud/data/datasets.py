@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,7 @@ from cloud.data.listing import ReadingOptions
 from cloud.data.roles import DataRole, compatible
 from cloud.errors import DataRefused
 from messaging.errors import FileFault
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.atomic_files import move_folder, write_atomically
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.state_files import StateFile
@@ -209,13 +208,12 @@ class DatasetRegister:
             aside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._root))
             try:
                 for image in described.images:
-                    _write_synced(aside / "images" / image.name, _same_bytes(described, image))
+                    _write_file(aside / "images" / image.name, _same_bytes(described, image))
                 for path, text in texts.items():
-                    _write_synced(aside / path, text)
+                    _write_file(aside / path, text)
                 write_atomically(aside / _CARD, _CARDS.dump_json(card, indent=1))
                 aside.chmod(0o755)
-                target.parent.mkdir(exist_ok=True)
-                aside.rename(target)
+                move_folder(aside, target)
             except BaseException:
                 shutil.rmtree(aside, ignore_errors=True)
                 raise
@@ -285,9 +283,6 @@ def _same_bytes(described: DatasetDescription, image: DescribedImage) -> bytes:
     return data
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_file(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(data)

@@ -17,7 +17,7 @@ from cloud.module_runs import run_module
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
 from messaging.reports import ExecutionProvider
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.atomic_files import move_folder, write_atomically
 from messaging.runtime.state_files import StateFile
 
 
@@ -115,7 +115,7 @@ class ModelFiles:
         draft.mkdir(parents=True)
         for name, content in files.items():
             (draft / name).write_bytes(content)
-        draft.rename(target)
+        move_folder(draft, target)
 
     def _is_whole(self, folder: Path, digest: str) -> bool:
         """Whether both files are there and the bundle has the digest that names the folder."""

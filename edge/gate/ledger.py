@@ -23,7 +23,7 @@ from edge.errors import LedgerBroken
 from messaging.blobs import digest_of
 from messaging.errors import ConfigurationError, FileFault, MessageRefused
 from messaging.receipts import LedgerPosition
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.atomic_files import make_folder, sync, sync_folder, write_atomically
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.text_files import read_json
@@ -103,7 +103,7 @@ class Ledger:
     """An open ledger; one process at a time. Opening verifies the chain and raises `LedgerBroken`."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, mode=0o700)
         self._folder = folder
         self._path = folder / LEDGER_FILE
         try:
@@ -118,6 +118,7 @@ class Ledger:
         self._size = 0
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            sync_folder(folder)
             self._cut_torn_line()
             for entry, position, length_bytes in _walk(self._path, (_kept_head(folder),)):
                 self._remember(entry, position, length_bytes)
@@ -205,7 +206,7 @@ class Ledger:
             left = memoryview(data)
             while left:
                 left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
+            sync(self._file)
         except OSError as error:
             with contextlib.suppress(OSError):  # is tried again before the next entry
                 self._cut_unlisted()
@@ -237,7 +238,7 @@ class Ledger:
         """Drop what a failed write left behind the last listed entry; none of it was sent."""
         if os.fstat(self._file).st_size != self._size:
             os.ftruncate(self._file, self._size)
-            os.fsync(self._file)
+            sync(self._file)
 
     def _cut_torn_line(self) -> None:
         """Drop what follows the last line end: it was being written at a crash, nothing was sent."""
@@ -247,7 +248,7 @@ class Ledger:
         if torn:
             logger.warning("%s ends in %d bytes of an unfinished entry; cut off", self._path, torn)
             os.ftruncate(self._file, size - torn)
-            os.fsync(self._file)
+            sync(self._file)
 
 
 def verify(path: Path, head: LedgerPosition | None = None) -> LedgerSummary:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from edge.outbox.spool import Spool, Waiting, waiting_message
 from messaging.errors import MessageRefused
 from messaging.reports import HazardEvent, HazardState, Report
+from messaging.runtime.atomic_files import sync
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.wire_format.codec import PAYLOADS, Message, encode, kind_of
 
@@ -65,13 +66,14 @@ class OpenMessage:
     reports: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
-        """Take a report in; it is in the file when this returns, unless the disk does not take it."""
+        """Take a report in; it is on the disk when this returns, unless the disk does not take it."""
         self.reports.append(report)
         if not self.on_disk:
             return
         try:
             self.file.write(report.model_dump_json().encode() + b"\n")
             self.file.flush()
+            sync(self.file.fileno())
         except OSError as error:
             self.on_disk = False
             logger.warning(

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import report_subject
 from messaging.reports import Report
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.atomic_files import make_folder, sync_folder, write_atomically
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.wire_format.codec import PAYLOADS, Message, encode
 
@@ -44,7 +44,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._not_removed: set[str] = set()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, mode=0o700)
 
     def write(self, message: Waiting) -> None:
         """Keep a message, durably; keeping it twice, or one that is gathered here, is keeping it once."""
@@ -59,10 +59,18 @@ class Spool:
             write_atomically(path, json.dumps(parts).encode())
 
     def open_message(self, message_id: str, site: str, at_utc: int, kind: str) -> BinaryIO:
-        """A file that gathers reports, a line of JSON each; `read` makes the message of it."""
+        """A file that gathers reports, a line of JSON each; `read` makes the message of it.
+
+        Its name is on the disk; the caller syncs what it writes.
+        """
         file = self._path(message_id).with_suffix(_GATHERING).open("wb")
         head = {"site": site, "at_utc": at_utc, "kind": kind}
-        file.write(json.dumps(head).encode() + b"\n")
+        try:
+            file.write(json.dumps(head).encode() + b"\n")
+            sync_folder(self._folder)
+        except BaseException:
+            file.close()
+            raise
         return file
 
     def remove(self, message_id: str) -> None:

@@ -7,7 +7,6 @@ people and tests.
 
 import json
 import logging
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapReceipt
+from messaging.runtime.atomic_files import sync, sync_folder
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.state_files import StateFile
 from messaging.trust.manifest import ReleaseManifest
@@ -124,10 +124,13 @@ class UpdateJournal:
         """Write one step down."""
         line = {"step": step, "sequence": sequence, "digest": digest, "at_utc": at_utc}
         try:
+            begins = not self._path.exists()
             with self._path.open("ab") as file:
                 file.write(json.dumps(line, sort_keys=True).encode("ascii") + b"\n")
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
+            if begins:
+                sync_folder(self._path.parent)
         except OSError as error:
             logger.warning("step %s is missing in the journal: %s", step, os_error_sentence(error))
 

@@ -26,6 +26,7 @@ from tuf.ngclient.updater import Updater
 
 from messaging.blobs import digest_of
 from messaging.errors import BlobError, ConfigurationError, TrustError
+from messaging.runtime.atomic_files import make_folder, sync_tree
 from messaging.trust.keys import PublicKey
 from messaging.trust.manifest import ReleaseManifest
 
@@ -82,7 +83,7 @@ class TrustedReleases:
         self._mirror = mirror
         self._trust = trust
         self._durable: list[int] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def manifest(self, digest: str, now_utc: int) -> ReleaseManifest:
         """The signed manifest of a release, by the newest metadata of the mirror.
@@ -135,16 +136,10 @@ class TrustedReleases:
 
     def _make_durable(self) -> None:
         """Fsync what python-tuf wrote: versions already seen must survive a power cut."""
-        written = [self._folder / f"{role}.json" for role in ("timestamp", "snapshot", "targets")]
-        stamp = [path.stat().st_mtime_ns for path in written]
+        stamp = [path.stat().st_mtime_ns for path in sorted(self._folder.rglob("*.json"))]
         if stamp == self._durable:
             return
-        for path in (*self._folder.glob("*.json"), *self._folder.glob("root_history/*"), self._folder):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        sync_tree(self._folder)
         self._durable = stamp
 
 

@@ -123,3 +123,14 @@ def test_images_are_decoded_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"imread", "imdecode", "imreadmulti"}
     }
     assert decoders == {"edge/vision/image_files.py", "synth/sensor.py"}
+
+
+def test_files_are_synced_in_one_place() -> None:
+    """The tests of power cuts lose what was not synced there; a sync elsewhere would escape them."""
+    syncing = {
+        module.path
+        for module in product()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"fsync", "fdatasync", "sync_file_range"}
+    }
+    assert syncing == {"messaging/runtime/atomic_files.py"}

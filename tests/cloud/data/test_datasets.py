@@ -139,7 +139,7 @@ def test_a_full_or_read_only_disk_leaves_nothing_and_is_one_sentence(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
-    monkeypatch.setattr(datasets, "_write_synced", full)
+    monkeypatch.setattr(datasets, "_write_file", full)
     with pytest.raises(DataRefused, match=r"is not added: .*No space left on device; free space"):
         register.add(folder, DataRole.REPLAY)
     assert [path.name for path in (tmp_path / "datasets").iterdir()] == [".lock"]
