@@ -8,10 +8,18 @@ from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
 from cloud.store.records import Rollout
-from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.release_resources import (
+    ModelResource,
+    RolloutRequest,
+    RolloutResource,
+    TicketRequest,
+    TicketResource,
+)
 from messaging.resources import Page
 
 TEACHERS = "/teachers"
+
+_DAY_S = 86_400
 
 
 def model_routes(services: Services) -> APIRouter:
@@ -33,6 +41,14 @@ def _add_models(router: APIRouter, services: Services) -> None:
     def model(digest: str) -> ModelResource:
         """One released model by its digest or the first 8 letters of it."""
         return model_view(services.releases.release(digest), services.reports.heartbeats())
+
+    @router.post("/models/{digest}/ticket", status_code=201)
+    def ticket(digest: str, request: TicketRequest) -> TicketResource:
+        """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
+        release = services.releases.release(digest)
+        expires_at_utc = int(services.clock() + request.days * _DAY_S)
+        signed = services.sign_ticket(release.digest, request.sites, expires_at_utc)
+        return TicketResource.model_validate(signed)
 
     @router.post(TEACHERS, status_code=201)
     async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:
