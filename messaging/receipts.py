@@ -96,7 +96,7 @@ def receipt_of(data: bytes) -> Receipt:
         parts = json.loads(data)
         lanes = {str(lane): _lane_receipt(values) for lane, values in parts["lanes"].items()}
         return Receipt(str(parts["database"]), str(parts["hub"]), lanes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MessageRefused(f"not a receipt ({type(error).__name__}): {data[:40]!r}") from None
 
 

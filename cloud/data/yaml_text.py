@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from messaging.errors import ConfigurationError, FileFault
-from messaging.runtime.yaml_trees import refuse_unclear_yaml
+from messaging.runtime.yaml_trees import UNTRANSLATED, refuse_unclear_yaml
 
 
 def parse_yaml(text: str, origin: str) -> Any:
@@ -18,7 +18,7 @@ def parse_yaml(text: str, origin: str) -> Any:
         return yaml.safe_load(text)
     except ConfigurationError as error:
         raise FileFault(str(error)) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, *UNTRANSLATED) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())[:80]

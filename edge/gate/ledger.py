@@ -287,7 +287,7 @@ def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerE
             try:
                 values: Any = json.loads(text)
                 entry = LedgerEntry(**values)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 raise LedgerBroken(f"{path}: entry {before.n + 1} is not a ledger entry") from None
             if set(values) != names or entry.line() != text or not _whole_numbers(entry):
                 raise LedgerBroken(f"{path}: entry {before.n + 1} is not written canonically")

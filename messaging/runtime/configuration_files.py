@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime.addresses import masked_address
 from messaging.runtime.text_files import read_text
-from messaging.runtime.yaml_trees import refuse_unclear_yaml
+from messaging.runtime.yaml_trees import UNTRANSLATED, refuse_unclear_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
 OVERRIDE_PREFIX = "BLINDSPOT__"
@@ -68,7 +68,7 @@ def _parsed(text: str, origin: str) -> tuple[yaml.Node | None, Any]:
     except yaml.reader.ReaderError as error:
         line = f" line {text[: error.position].count(chr(10)) + 1}"
         raise ConfigurationError(f"{origin}{line}: not valid YAML ({error.reason})") from None
-    except (RecursionError, ValueError) as error:
+    except UNTRANSLATED as error:
         raise ConfigurationError(f"{origin}: not valid YAML ({error})") from None
 
 
@@ -98,7 +98,7 @@ class _Overrides:
                 place = inner
             try:
                 place[key] = yaml.safe_load(raw)
-            except yaml.YAMLError:
+            except (yaml.YAMLError, *UNTRANSLATED):
                 raise ConfigurationError(f"variable {name}: its value is not valid YAML") from None
         return values
 

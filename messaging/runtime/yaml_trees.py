@@ -10,6 +10,8 @@ from messaging.errors import ConfigurationError
 
 MAX_DEPTH = 50
 MAX_NODES = 100_000
+UNTRANSLATED = (RecursionError, ValueError, AttributeError, TypeError, KeyError)
+"""What PyYAML raises beside its own errors: for deep nesting, for tags that do not fit (`!!timestamp x`)."""
 
 
 def refuse_unclear_yaml(tree: yaml.Node, origin: str) -> None:
