@@ -21,12 +21,18 @@ class Hub:
     authority: HubAuthority
     folder: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.broker.url.rsplit(":", 1)[1])
+
     def cloud_link(self) -> Link:
         return Link(self.broker.url, "cloud", credentials_path=str(self.authority.enrol_cloud()))
 
-    def gate_link(self, site: str) -> Link:
+    def gate_link(self, site: str, *, port: int | None = None) -> Link:
+        """The link of a site's gate; `port`: of a proxy in front of the hub."""
+        url = self.broker.url if port is None else f"nats://127.0.0.1:{port}"
         path = str(self.enrol(site))
-        return Link(self.broker.url, f"gate-{site}", credentials_path=path, inbox_prefix=inbox_prefix(site))
+        return Link(url, f"gate-{site}", credentials_path=path, inbox_prefix=inbox_prefix(site))
 
     def enrol(self, site: str) -> Path:
         """The credentials of a site, which the hub accepts from now on."""
