@@ -16,7 +16,7 @@ COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m c
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults trouble rehearsal browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,6 +72,9 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m tests.faults.permission_figures --out $(OUT)/figures/permissions.json
 	$(BIN)/python -m tests.faults.api_figures --out $(OUT)/figures/api.json
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
+
+mutants: $(STAMP)  ## the list of mutants of trust-critical lines: each must make its test fail (minutes)
+	$(BIN)/python -m tests.faults.mutant_figures --out $(OUT)/figures/mutants.json
 
 trouble: $(STAMP)  ## trouble from the real world, by the public commands (SOAK=10: minutes of soak; REAL_INPUTS: its folder)
 	$(BIN)/python -m tests.trouble --inputs $(REAL_INPUTS) --soak-minutes $(SOAK) --out $(OUT)/figures/trouble.json

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from cloud.errors import StoreUnavailable
-from cloud.fleet.intake import DURABLE, Intake, IntakeCounts
+from cloud.fleet.intake import DURABLE, Intake, IntakeCounts, admitted
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.report_store import Received, ReportStore
+from messaging.errors import MessageRefused
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, report_subject
@@ -19,7 +20,9 @@ from messaging.receipts import LanePlace, LaneReceipt, LedgerPosition, Receipt, 
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
+    checks_of,
     counts,
+    heartbeat,
     message,
     misdetection,
     new_id,
@@ -102,6 +105,14 @@ def test_a_forged_message_is_a_dead_letter_with_the_reason(
         assert "the message arrived on subject" in store.dead_letters()[0].reason
 
     asyncio.run(scenario())
+
+
+def test_a_last_value_sent_as_a_report_is_refused(tmp_path: Path) -> None:
+    sent, (database, _) = message(heartbeat()), open_store(tmp_path)
+    subject = report_subject(sent.site, sent.kind, sent.id)
+    with pytest.raises(MessageRefused, match="must not be in the stream"):
+        admitted(subject, encode(sent), frozenset(), checks_of(database).known_now(()))
+    database.close()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A report that contradicts what the cloud knows is a dead letter with a reason, and changes nothing else."""
 
 import asyncio
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,3 +188,9 @@ def test_no_honest_noised_mean_is_longer_than_the_bound() -> None:
         noised = random.normal(0.0, sigma, (20_000, 64))
         noised[:, 0] += 1.0
         assert np.linalg.norm(noised, axis=1).max() < largest_norm(space, report)
+
+
+def test_the_bound_is_seven_deviations_from_the_mean_length_at_most() -> None:
+    space = EmbeddingSpace(width=64, clip_norm=1.0)
+    report = prototype((1, 1), noise_sigma=1.0, scale=0.01)
+    assert largest_norm(space, report) < space.clip_norm + math.sqrt(space.width) + 7.0

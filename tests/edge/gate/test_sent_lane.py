@@ -22,6 +22,13 @@ def test_a_place_names_the_last_message_before_it_that_is_not_settled() -> None:
     assert one.place(4) == LanePlace("stream", 4, 3, 3)
 
 
+def test_an_older_receipt_takes_nothing_back() -> None:
+    one = lane()
+    one.receipted(5)
+    one.receipted(3)
+    assert one.settled == 5
+
+
 def test_messages_that_are_never_sent_are_no_gap() -> None:
     one = lane()
     for refused in (3, 4, 6):

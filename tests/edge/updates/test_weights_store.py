@@ -6,6 +6,7 @@ import pytest
 
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import Action, WeightsStore
+from messaging.errors import TrustError
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
 from messaging.taxonomy import taxonomy_of
@@ -49,6 +50,15 @@ def test_current_and_previous_are_kept_and_older_models_go(fleet: Fleet) -> None
     assert previous is not None
     assert models_on_disk(fleet) == {active.digest, previous.digest}
     assert first.digest not in models_on_disk(fleet)
+
+
+def test_a_model_that_was_changed_on_disk_is_not_read(fleet: Fleet) -> None:
+    store, _ = in_service(fleet)
+    active = store.active()
+    assert active is not None
+    active.path.write_bytes(active.path.read_bytes()[::-1])
+    with pytest.raises(TrustError, match="they were changed"):
+        store.read(active)
 
 
 def test_a_trial_release_is_not_put_in_service(fleet: Fleet) -> None:

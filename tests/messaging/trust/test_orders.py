@@ -1,5 +1,6 @@
 """Rollout orders: the envelope and the pure rules."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -46,10 +47,16 @@ def test_a_signed_order_is_read_back_and_is_small(director: SigningKey) -> None:
 
 def test_a_signature_for_another_purpose_is_refused(director: SigningKey) -> None:
     envelope = json.loads(sign_order(order(), director))
-    payload = order().model_dump_json().encode()
-    envelope["signature"] = director.sign(payload)
+    envelope["signature"] = director.sign(base64.b64decode(envelope["payload"]))
     with pytest.raises(TrustError, match="forged or changed"):
         verify_order(json.dumps(envelope).encode(), director.public)
+
+
+def test_an_envelope_over_the_limit_is_not_parsed(director: SigningKey) -> None:
+    envelope = sign_order(order(), director)
+    assert verify_order(envelope.ljust(MAX_ORDER_BYTES), director.public) == order()
+    with pytest.raises(TrustError, match="was not parsed"):
+        verify_order(envelope.ljust(MAX_ORDER_BYTES + 1), director.public)
 
 
 def test_the_key_named_in_the_envelope_is_not_trusted(director: SigningKey, tmp_path: Path) -> None:

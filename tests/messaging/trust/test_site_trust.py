@@ -165,6 +165,21 @@ def test_an_incomplete_mirror_is_waited_for_and_not_mistrusted(fleet: Fleet) -> 
         releases(fleet).manifest(manifest.digest, NOW)
 
 
+def test_one_byte_more_than_was_signed_is_read_at_most(fleet: Fleet) -> None:
+    manifest = fleet.release()
+    fleet.target(manifest).write_bytes(bytes(5_000_000))
+    with pytest.raises(TrustError, match=f"have {manifest.length_bytes + 1} bytes or more"):
+        releases(fleet).weights(manifest)
+
+
+def test_weights_behind_a_link_are_not_read_though_they_are_right(fleet: Fleet) -> None:
+    manifest = fleet.release()
+    elsewhere = fleet.target(manifest).rename(fleet.folder / "elsewhere")
+    fleet.target(manifest).symlink_to(elsewhere)
+    with pytest.raises(BlobError, match="cannot be read"):
+        releases(fleet).weights(manifest)
+
+
 def test_a_manifest_that_this_program_cannot_read_is_refused(fleet: Fleet) -> None:
     with pytest.raises(TrustError, match="cannot read"):
         ReleaseManifest.from_target("a" * 64, 5, None)

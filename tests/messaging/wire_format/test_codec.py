@@ -185,3 +185,10 @@ def test_no_number_keeps_digits_that_could_carry_data(kind: str, field: str) -> 
     values = SAMPLES[kind].model_dump()
     fine = values[field] * (1 + 1.23456789e-9)
     assert getattr(type(SAMPLES[kind]).model_validate({**values, field: fine}), field) == values[field]
+
+
+def test_a_message_over_the_cap_of_its_kind_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(PAYLOADS["hazard"], cap_bytes=20)
+    monkeypatch.setitem(PAYLOADS, "hazard", small)
+    with pytest.raises(MessageRefused, match="its cap is 20; split the report"):
+        encode(Message(ULID_SAMPLE, "harbour", 1_800_000_000, HAZARD))
