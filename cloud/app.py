@@ -36,6 +36,7 @@ from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign
 from cloud.settings import CloudSettings
 from cloud.store.database import Database, open_database
 from cloud.store.report_store import ReportStore
+from cloud.tracing import Spans, spans_of
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve, url_of
@@ -86,6 +87,8 @@ async def run_cloud(
             if hub is None:
                 revoked = ReportStore(database).revoked_sites()
                 hub = await stack.enter_async_context(embedded_hub(settings, revoked))
+            spans = spans_of(settings.tracing)
+            stack.callback(spans.close)
             parts = build_parts(settings, database, hub, asyncio.get_running_loop(), stop)
             campaigns = Campaigns(
                 parts.campaign_rows,
@@ -95,10 +98,11 @@ async def run_cloud(
                 parts.metrics,
                 on_begin=parts.register.mark_in_campaign,
                 on_end=parts.register.campaign_ended,
+                spans=spans,
             )
             await stack.enter_async_context(_launched(campaigns))
             background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
-            services = _services(parts, campaigns, hub, requirements(parts), background)
+            services = _services(parts, campaigns, hub, requirements(parts), background, spans)
             await _serve(services, parts, hub, background, stop, started, first_models)
 
 
@@ -117,6 +121,7 @@ def _services(
     hub: Hub,
     requirements: PlanRequirements,
     background: BackgroundTasks,
+    spans: Spans,
 ) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
@@ -139,8 +144,8 @@ def _services(
         metrics=parts.metrics,
         classes=parts.classes,
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
-        sign_ticket=parts.publisher.sign_ticket,
         readiness=readiness,
+        spans=spans,
         enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )
@@ -173,7 +178,7 @@ async def _serve(
 
     await asyncio.to_thread(parts.rollouts.send_again)
     receipts = ReceiptWriter(hub.bus, parts.receipts)
-    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts)
+    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts, spans=services.spans)
     retention = HubRetention(hub.bus, intake, time.monotonic)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = Triggers(

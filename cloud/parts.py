@@ -78,7 +78,6 @@ def campaign_stages(parts: CloudParts) -> StageTable:
             datasets=parts.datasets,
             models=parts.models,
             store=parts.campaign_rows,
-            metrics=parts.metrics,
         ),
         ModelStages(
             data=settings.data,
@@ -91,7 +90,6 @@ def campaign_stages(parts: CloudParts) -> StageTable:
             store=parts.campaign_rows,
             releases=parts.releases,
             publisher=parts.publisher,
-            metrics=parts.metrics,
         ),
         EdgeStages(
             settings=settings.campaign,
@@ -103,7 +101,6 @@ def campaign_stages(parts: CloudParts) -> StageTable:
             releases=parts.releases,
             publisher=parts.publisher,
             rollouts=parts.rollouts,
-            metrics=parts.metrics,
         ),
     )
 

@@ -242,6 +242,28 @@ class CampaignSettings(_Section):
     poll_s: Seconds = 2.0
 
 
+class ModelCardSettings(_Section):
+    """What no record of the cloud knows, for the algorithm-register cards of its releases.
+
+    `owner`: the organisation that answers for the system; `contact`: an address; `purpose`: what the city
+    uses it for, and what it must not be used for. Without them a card says `not recorded`.
+    """
+
+    owner: str | None = Field(default=None, max_length=200)
+    contact: str | None = Field(default=None, max_length=200)
+    purpose: str | None = Field(default=None, max_length=2000)
+
+
+class TracingSettings(_Section):
+    """Where traces of the cloud's own work go: an OpenTelemetry collector's `http://HOST:4318/v1/traces`.
+
+    Without an `endpoint` there are none. They are sent every `every_s` seconds.
+    """
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$", max_length=500)
+    every_s: Seconds = 5.0
+
+
 class TriggerRule(_Section):
     """Start a campaign automatically when a failure mode has enough evidence.
 
@@ -283,6 +305,8 @@ class CloudSettings(_Section):
     promotion: PromotionSettings = PromotionSettings()
     rollout: RolloutSettings = RolloutSettings()
     campaign: CampaignSettings = CampaignSettings()
+    model_cards: ModelCardSettings = ModelCardSettings()
+    tracing: TracingSettings = TracingSettings()
     triggers: tuple[TriggerRule, ...] = ()
 
     @field_validator("classes")

@@ -6,15 +6,12 @@ and for each thread the seconds since its last success; an unreachable cloud doe
 """
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from typing import Any
 
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 
 from edge.health import Readiness
 from edge.metrics import NodeMetrics
-from messaging.runtime.addresses import masked_text
+from messaging.monitoring.health_api import ReadinessReport, health_api
 from messaging.runtime.supervisor import ThreadState
 
 
@@ -22,37 +19,23 @@ def build_api(
     readiness: Callable[[], Readiness],
     metrics: NodeMetrics,
     threads: Callable[[], Sequence[ThreadState]] = tuple,
-) -> FastAPI:
-    """The application: four routes, no state of its own. Addresses in sentences are masked."""
-    app = FastAPI(title="blindspot edge node", docs_url=None, redoc_url=None, openapi_url=None)
+    read_metrics: Callable[[], None] = lambda: None,
+) -> Starlette:
+    """The application; `read_metrics` sets what is counted elsewhere, before each scrape."""
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @app.get("/readyz")
-    def readyz() -> JSONResponse:
-        state = readiness()
-        content: dict[str, Any] = {
-            "ready": state.ready,
-            "reasons": [masked_text(reason) for reason in state.reasons],
-            "threads": {
-                thread.name: {
-                    "success_age_s": round(thread.success_age_s, 1),
-                    "failures": thread.failures,
-                    "finished": thread.finished,
-                }
-                for thread in threads()
-            },
+    def report() -> ReadinessReport:
+        states = {
+            thread.name: {
+                "success_age_s": round(thread.success_age_s, 1),
+                "failures": thread.failures,
+                "finished": thread.finished,
+            }
+            for thread in threads()
         }
-        return JSONResponse(content, status_code=200 if state.ready else 503)
+        return ReadinessReport(readiness().reasons, {"threads": states})
 
-    @app.get("/version")
-    def program_version() -> dict[str, str]:
-        return {"version": version("blindspot")}
+    def exposition() -> bytes:
+        read_metrics()
+        return metrics.exposition()
 
-    @app.get("/metrics")
-    def exposition() -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
-
-    return app
+    return health_api(report, exposition)

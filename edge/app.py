@@ -130,7 +130,8 @@ def _serve_api(listener: socket.socket, node: Node, metrics: NodeMetrics) -> "Ba
     def count(thread: str) -> None:
         metrics.failures.labels(thread).inc()
 
-    server = BackgroundServer(build_api(node.readiness, metrics, node.threads), listener, on_failure=count)
+    api = build_api(node.readiness, metrics, node.threads, node.read_metrics)
+    server = BackgroundServer(api, listener, on_failure=count)
     server.start()
     return server
 

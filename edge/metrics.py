@@ -1,60 +1,89 @@
-"""The node's counters, for Prometheus on loopback or the LAN; nothing here crosses the gate.
-
-One class owns a registry of its own, so that two nodes in one test have separate counters. No label
-carries a track or a place.
-"""
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+"""The node's metrics, for a Prometheus on this machine or its network; nothing here crosses the gate."""
 
 from edge.vision.providers import GrantedProvider
+from messaging.monitoring.metric_set import MetricSet
+from messaging.releases import Role
 from messaging.reports import ExecutionProvider
 
 PREFIX = "blindspot_edge"
-SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+UPDATE_S = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
 
 
-class NodeMetrics:
-    """Counters and gauges of one edge node."""
+class NodeMetrics(MetricSet):
+    """All metrics of a node's `/metrics`.
+
+    Those from `outbox` on are set before a scrape (`Node.read_metrics`), the others where things happen.
+    """
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.frames = self._counter("frames", "Frames by result", "camera", "result")
-        self.inference_s = Histogram(
-            f"{PREFIX}_inference_seconds", "Time of one detection", buckets=SECONDS, registry=self._registry
+        super().__init__(PREFIX)
+        self.frames = self.counter("frames", "Frames by result", "camera", "result")
+        self.frame_s = self.histogram(
+            "frame_seconds", "Processing of one frame by its camera's thread, inference included", "camera"
         )
-        self.detections = self._counter("detections", "Boxes above threshold", "camera", "class")
-        self.misdetections = self._counter(
-            "misdetections", "Evidence of errors", "camera", "class", "evidence"
+        self.inference_s = self.histogram("inference_seconds", "One call of the detector in service")
+        self.detections = self.counter("detections", "Boxes above the threshold", "camera", "class")
+        self.misdetections = self.counter(
+            "misdetections", "Evidence of errors of the detector", "camera", "class", "evidence"
         )
-        self.reports = self._counter("reports", "Reports handed to the outbox", "kind")
-        self.withheld = self._counter("withheld", "Prototypes withheld", "camera", "reason")
-        self.swaps = self._counter("swaps", "Orders by outcome", "outcome", "reason")
-        self.failures = self._counter("thread_failures", "Threads that failed", "thread")
-        self.outbox = self._gauge("outbox_messages", "Reports not yet with the broker")
-        self.disk_free_bytes = self._gauge("disk_free_bytes", "Free bytes on the disk of the data folder")
-        self.model = self._gauge("model_info", "The model in service", "digest")
-        self.provider = self._gauge(
+        self.reports = self.counter("reports", "Reports handed to the outbox", "kind")
+        self.withheld = self.counter(
+            "withheld_prototypes", "Prototypes that were not released", "camera", "reason"
+        )
+        self.swaps = self.counter("swaps", "Rollout orders by outcome", "role", "outcome", "reason")
+        self.update_s = self.histogram(
+            "update_seconds",
+            "From an order's issue, by the cloud's clock, to its outcome, by the site's",
+            *("role", "outcome"),
+            buckets=UPDATE_S,
+        )
+        self.failures = self.counter("thread_failures", "Failures of the node's threads", "thread")
+        self.first_frame_s = self.gauge(
+            "first_frame_seconds", "From the start of the process to the first processed frame", "camera"
+        )
+        self.outbox = self.gauge("outbox_messages", "Messages that the site's broker does not have yet")
+        self.shed = self.mirrored_counter(
+            "outbox_shed_reports", "Reports given up because the outbox was full", "kind"
+        )
+        self.outbox_refused = self.mirrored_counter(
+            "outbox_refused_reports", "Reports that the site's broker refused", "kind"
+        )
+        self.disk_free_bytes = self.gauge("disk_free_bytes", "Free bytes on the disk of the data folder")
+        self.ready = self.gauge("ready", "1 while frames are processed and reports leave, as in /readyz")
+        self.success_age_s = self.gauge(
+            "thread_success_age_seconds", "Since the last success of a thread that still runs", "thread"
+        )
+        self.model = self.gauge("model_info", "1 for the model in service", "role", "digest")
+        self.provider = self.gauge(
             "execution_provider", "1 for the provider that the model in service runs on", "provider"
         )
-        self.provider_fallback = self._gauge(
+        self.provider_fallback = self.gauge(
             "execution_provider_fallback",
             "1 while the model in service runs on another provider than the preferred one",
         )
-        self.first_frame_s = self._gauge(
-            "first_frame_seconds", "From the start of the process to the first processed frame", "camera"
+        self.epsilon_spent = self.gauge(
+            "privacy_epsilon_spent", "Privacy budget (epsilon) spent within the present window", "camera"
         )
-        self.frame_age_s = self._gauge("frame_age_seconds", "Age of the newest frame", "camera")
-        self.reconnects = self._gauge("camera_reconnects", "Camera reopened", "camera")
-        self.camera_failures = self._gauge(
+        self.epsilon_limit = self.gauge(
+            "privacy_epsilon_limit", "Privacy budget (epsilon) of a window", "camera"
+        )
+        self._declare_cameras()
+
+    def _declare_cameras(self) -> None:
+        self.connected = self.gauge("camera_connected", "1 while a camera gives frames", "camera")
+        self.frozen = self.gauge("camera_frozen", "1 while a camera sends the same image", "camera")
+        self.frame_age_s = self.gauge(
+            "frame_age_seconds", "Age of the newest frame; absent before the first", "camera"
+        )
+        self.dropped = self.mirrored_counter(
+            "dropped_frames", "Frames that a newer one replaced before they were processed", "camera"
+        )
+        self.reconnects = self.mirrored_counter(
+            "camera_reconnects", "Times a camera was opened again", "camera"
+        )
+        self.camera_failures = self.mirrored_counter(
             "camera_failures", "Connections to a camera that failed or ended", "camera"
         )
-        self.frozen = self._gauge("camera_frozen", "1 while a camera sends the same image", "camera")
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
 
     def note_provider(self, granted: GrantedProvider) -> None:
         """Set the gauges of the execution provider."""
@@ -62,6 +91,8 @@ class NodeMetrics:
             self.provider.labels(provider).set(provider == granted.provider)
         self.provider_fallback.set(granted.fallback)
 
-    def exposition(self) -> bytes:
-        """Text for a scrape."""
-        return generate_latest(self._registry)
+    def note_models(self, digests: dict[Role, str]) -> None:
+        """Set the models in service, in place of those before."""
+        self.model.clear()
+        for role, digest in digests.items():
+            self.model.labels(role, digest).set(1)

@@ -29,7 +29,7 @@ from edge.updates.model_updates import ModelUpdates
 from edge.updates.weights_store import WeightsStore
 from edge.vision.frames import Frame
 from messaging.errors import BlindspotError
-from messaging.releases import Channel
+from messaging.releases import Channel, Role
 from messaging.reports import CameraHealth, Heartbeat, Report, SwapReceipt
 from messaging.runtime.start_checks import DiskAlarm
 from messaging.runtime.supervisor import Activity, Supervisor, ThreadState
@@ -140,6 +140,39 @@ class Node:
         """The states of all threads, that of the outbox included."""
         return (*self._threads.states(), *self._parts.outbox.threads)
 
+    def read_metrics(self) -> None:
+        """Set the metrics that are counted elsewhere, for a scrape."""
+        parts, metrics = self._parts, self._parts.metrics
+        counts, granted = parts.outbox.counts, parts.detector.provider
+        metrics.outbox.set(counts.waiting)
+        for counter, by_kind in ((metrics.shed, counts.shed), (metrics.outbox_refused, counts.refused)):
+            for kind, number in by_kind.items():
+                counter.set(number, kind)
+        metrics.ready.set(self.readiness().ready)
+        metrics.success_age_s.clear()
+        for thread in self.threads():
+            if not thread.finished:
+                metrics.success_age_s.labels(thread.name).set(thread.success_age_s)
+        models = {Role.DETECTOR: parts.detector, Role.TEACHER: parts.teacher}
+        metrics.note_models({role: model.digest for role, model in models.items() if model.ready})
+        if granted is not None:
+            metrics.note_provider(granted)
+        for camera in parts.cameras:
+            self._read_camera(camera)
+
+    def _read_camera(self, camera: CameraParts) -> None:
+        metrics, source = self._parts.metrics, self._sources.get(camera.name)
+        metrics.connected.labels(camera.name).set(camera.health.connected)
+        metrics.epsilon_spent.labels(camera.name).set(camera.accountant.epsilon_spent())
+        metrics.epsilon_limit.labels(camera.name).set(camera.accountant.settings.epsilon_per_camera)
+        if camera.health.frames:
+            metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
+        if source is not None:
+            metrics.frozen.labels(camera.name).set(source.frozen)
+            metrics.dropped.set(source.dropped, camera.name)
+            metrics.reconnects.set(source.reconnects, camera.name)
+            metrics.camera_failures.set(source.failures, camera.name)
+
     def _count_failure(self, thread: str) -> None:
         self._parts.metrics.failures.labels(thread).inc()
 
@@ -175,7 +208,7 @@ class Node:
 
     def _infer(self, camera: CameraParts, pipeline: CameraPipeline, frame: Frame) -> bool:
         """Process one frame and hand over its reports; whether it was processed."""
-        metrics = self._parts.metrics
+        metrics, began = self._parts.metrics, time.perf_counter()
         try:
             result = pipeline.process(frame, self._parts.updates.shadow)
         except Exception as error:  # noqa: BLE001  # the top of one frame: a fault costs this frame only
@@ -185,6 +218,7 @@ class Node:
             self._seeing.add(camera.name)
             metrics.first_frame_s.labels(camera.name).set(running_s())
         metrics.frames.labels(camera.name, "skipped" if result.skipped else "processed").inc()
+        metrics.frame_s.labels(camera.name).observe(time.perf_counter() - began)
         if result.inference_s is not None:
             metrics.inference_s.observe(result.inference_s)
         self._send(result.reports)
@@ -241,11 +275,18 @@ class Node:
         """A receipt leaves the store once the broker has it; until then it survives restarts."""
         future = self._sending.get(receipt)
         if future is None:
-            self._parts.metrics.swaps.labels(receipt.outcome, receipt.reason).inc()
+            self._count_update(receipt, store)
             self._sending[receipt] = self._parts.outbox.put(receipt)
         elif future.done():
             store.sent(receipt)
             del self._sending[receipt]
+
+    def _count_update(self, receipt: SwapReceipt, store: WeightsStore) -> None:
+        metrics, role = self._parts.metrics, store.role
+        metrics.swaps.labels(role, receipt.outcome, receipt.reason).inc()
+        if receipt.sequence == store.state.last_sequence:
+            seconds = max(0, receipt.at_utc - store.state.last_issued_at_utc)
+            metrics.update_s.labels(role, receipt.outcome).observe(seconds)
 
     def _schedule(self) -> Callable[[], None]:
         """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures, the disk."""
@@ -295,8 +336,6 @@ class Node:
         store = parts.updates.store
         active, previous, staged = store.active(), store.previous(), store.staged()
         counts, granted = parts.outbox.counts, parts.detector.provider
-        if granted is not None:
-            parts.metrics.note_provider(granted)
         self._send(
             [
                 Heartbeat(
@@ -320,7 +359,6 @@ class Node:
                 )
             ]
         )
-        parts.metrics.outbox.set(counts.waiting)
 
     def _signs_of_life(self) -> tuple[object, ...]:
         """What makes a heartbeat worth sending: models, and what each camera gives."""
@@ -339,9 +377,4 @@ class Node:
 
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
         source = self._sources.get(camera.name)
-        self._parts.metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
-        if source is not None:
-            self._parts.metrics.reconnects.labels(camera.name).set(source.reconnects)
-            self._parts.metrics.camera_failures.labels(camera.name).set(source.failures)
-            self._parts.metrics.frozen.labels(camera.name).set(source.frozen)
         return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0)

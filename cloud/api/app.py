@@ -5,22 +5,21 @@ what starts work takes an idempotency key. `/healthz`, `/readyz`, `/version`, `/
 document need no token: they hold nothing about sites. No handler holds state.
 """
 
-import contextlib
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import FastAPI, Response
 
 from cloud.api.campaigns import campaign_routes
 from cloud.api.classes import class_routes
 from cloud.api.dead_letters import dead_letter_routes
 from cloud.api.fleet import fleet_routes
+from cloud.api.gauges import scraped
 from cloud.api.guard import RequestGuard
 from cloud.api.models import TEACHERS, model_routes
 from cloud.api.problems import add_problems
+from cloud.api.request_times import RequestTimes
 from cloud.api.services import Services
-from cloud.errors import StoreUnavailable
-from cloud.failure_modes.rules import FailureMode
+from messaging.monitoring.metric_set import CONTENT_TYPE
 from messaging.resources import API_PREFIX, ReadinessResource, VersionResource
+from messaging.runtime.program import package_version
 from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 
@@ -31,17 +30,10 @@ def build_api(services: Services, token: str) -> FastAPI:
     for routes in (fleet_routes, dead_letter_routes, class_routes, campaign_routes, model_routes):
         app.include_router(routes(services), prefix=API_PREFIX)
     app.add_middleware(RequestGuard, token=token, body_limits={API_PREFIX + TEACHERS: MAX_BUNDLE_BYTES})
+    app.add_middleware(RequestTimes, metrics=services.metrics, spans=services.spans)
     add_problems(app)
     _add_health(app, services)
     return app
-
-
-def package_version() -> str:
-    """The installed version, or `0` from a checkout that was never installed."""
-    try:
-        return version("blindspot")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _add_health(app: FastAPI, services: Services) -> None:
@@ -65,15 +57,4 @@ def _add_health(app: FastAPI, services: Services) -> None:
     @app.get("/metrics", tags=["health"])
     def metrics() -> Response:
         """Prometheus metrics."""
-        _refresh_gauges(services)
-        return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
-
-
-def _refresh_gauges(services: Services) -> None:
-    """Set the gauges; without a store they are absent, and the counters state why."""
-    services.metrics.failure_modes.clear()
-    modes: list[FailureMode] = []
-    with contextlib.suppress(StoreUnavailable):
-        modes = services.register.modes()
-    for mode in modes:
-        services.metrics.failure_modes.labels(status=mode.state.status).inc()
+        return Response(scraped(services), media_type=CONTENT_TYPE)

@@ -19,7 +19,6 @@ from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.rollout_state import FINAL, RolloutPhase, RolloutState, SiteState
-from cloud.metrics import CloudMetrics
 from cloud.settings import CampaignSettings, PromotionSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignState, EvaluationRow, ModeStatus, Rollout
@@ -44,7 +43,6 @@ class EdgeStages:
     releases: ReleaseStore
     publisher: Publisher
     rollouts: RolloutDriver
-    metrics: CloudMetrics
 
     def shadow(self, work: StageWork) -> StageResult:
         """Run the candidate beside the incumbent at the canary sites until the verdict is clear.
@@ -126,7 +124,6 @@ class EdgeStages:
         for _ in work.polls(self.settings.poll_s, None):
             rollout = self.rollouts.step(name)
             states = _site_states(rollout)
-            self._set_gauges(states)
             running, total = states.get(SiteState.RUNNING, 0), max(sum(states.values()), 1)
             work.progress(running / total, f"{rollout.phase}: {running} of {total} sites run it")
             if rollout.phase in FINAL:
@@ -184,11 +181,6 @@ class EdgeStages:
         """End the shadow runs by ordering the model in service again."""
         for site in sites:
             self.rollouts.send_single(site, incumbent_of(work), Channel.SERVICE)
-
-    def _set_gauges(self, states: Mapping[str, int]) -> None:
-        self.metrics.rollout_sites.clear()
-        for state, number in states.items():
-            self.metrics.rollout_sites.labels(state=state).set(number)
 
 
 def _why_not(verdict: PromotionVerdict) -> str | None:

@@ -22,7 +22,6 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
-from cloud.metrics import CloudMetrics
 from cloud.module_runs import ModuleRun, run_modules
 from cloud.settings import EvaluationSettings, SynthesisSettings
 from cloud.starting_detector import shipped_judge
@@ -47,7 +46,6 @@ class ImageStages:
     datasets: DatasetRegister
     models: ModelFiles
     store: CampaignStore
-    metrics: CloudMetrics
 
     def plan(self, work: StageWork) -> StageResult:
         """Failure modes -> synthesis orders, from the evidence as it is now."""
@@ -134,10 +132,17 @@ class ImageStages:
         images: list[SyntheticImage] = []
         orders = {planned.mode: planned.order for planned in work.output(PlanOutput).orders}
         unsteered: list[str] = []
+        generators: dict[str, dict[str, str]] = {}
         for generated in work.output(SynthesiseOutput).sets:
             work.check()
             labelled = LabelledSet.open(self.data / generated.folder)
             images += self._image_rows(work, generated.mode, labelled)
+            facts = labelled.facts()
+            generators[facts.generator_digest] = {
+                "name": facts.generator,
+                "digest": facts.generator_digest,
+                "licence": facts.generator_licence,
+            }
             if orders[generated.mode].prototype is not None and not _steered(labelled):
                 unsteered.append(generated.mode)
             sets.append(
@@ -149,13 +154,13 @@ class ImageStages:
                 )
             )
         self.store.put_images(images)
-        self._count(work)
         kept = sum(image.kept for image in images)
         asked = sum(planned.order.count for planned in work.output(PlanOutput).orders)
         stop = None
         if kept < MIN_KEPT_FRACTION * asked:
             stop = f"only {kept} of {asked} images passed the filters; check the reasons and the generator"
-        metrics = {"asked": asked, "kept": kept, "refused": len(images) - kept}
+        counts = {"asked": asked, "kept": kept, "refused": len(images) - kept}
+        metrics = {**counts, "generators": list(generators.values())}
         return StageResult(FilterOutput(sets=tuple(sets)), metrics, stop, _unsteered_note(unsteered))
 
     def _image_rows(self, work: StageWork, mode: str, labelled: LabelledSet) -> list[SyntheticImage]:
@@ -200,11 +205,6 @@ class ImageStages:
             )
             for index, row in enumerate(labelled.refused())
         ]
-
-    def _count(self, work: StageWork) -> None:
-        for (kept, reason), number in self.store.image_counts(work.campaign.id).items():
-            result = "kept" if kept else "refused"
-            self.metrics.synthetic_images.labels(result=result, reason=reason).inc(number)
 
     def _relative(self, path: Path) -> str:
         return path.absolute().relative_to(self.data.absolute()).as_posix()

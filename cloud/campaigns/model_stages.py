@@ -14,6 +14,7 @@ from cloud.campaigns.outputs import (
     PlanOutput,
     TrainOutput,
     TrialOutput,
+    VerifiedSet,
 )
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.class_register import ClassRegister
@@ -27,7 +28,6 @@ from cloud.evaluation.promotion import MetricComparison, PromotionVerdict, Targe
 from cloud.failure_modes.rules import ModeKey
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
-from cloud.metrics import CloudMetrics
 from cloud.settings import EvaluationSettings, PromotionSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow
@@ -55,14 +55,13 @@ class ModelStages:
     store: CampaignStore
     releases: ReleaseStore
     publisher: Publisher
-    metrics: CloudMetrics
 
     def train(self, work: StageWork) -> StageResult:
         """Fine-tune the incumbent on replay and the synthetic sets, including those of earlier campaigns.
 
         Raises `StageFailed` without replay.
         """
-        plan = self._plan(work)
+        plan, trained_on = self._plan(work), self._trained_on(work)
 
         def report(progress: TrainingProgress) -> None:
             fraction = progress.step / max(progress.steps, 1)
@@ -81,6 +80,7 @@ class ModelStages:
                 "images": trained.images,
                 "batch": trained.batch,
                 "losses": list(trained.losses),
+                "trained_on": trained_on,
             },
         )
 
@@ -91,19 +91,34 @@ class ModelStages:
                 "there is no replay data, and training on new data alone destroys old classes; add some with "
                 "`blindspot data add FOLDER --role replay`, then resume the campaign"
             )
-        earlier = self.store.outputs_of_done(CampaignStage.FILTER, newest=self.training.earlier_campaigns)
-        outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
         return TrainingPlan(
             parent=self.models.weights(incumbent_of(work)).absolute(),
             name=f"campaign-{work.campaign.id[-8:].lower()}",
             replay=tuple(folder.absolute() for folder in replay),
-            synthetic=tuple((self.data / s.folder).absolute() for output in outputs for s in output.sets),
+            synthetic=tuple((self.data / one.folder).absolute() for one in self._generated_sets(work)),
             streets=self.training.streets,
             backgrounds=self.datasets.backgrounds,
             calibration=tuple(f.absolute() for f in self.datasets.folders(DataRole.CALIBRATION)),
             recipe=self._recipe(work.campaign.plan),
             classes=self._classes(work),
         )
+
+    def _generated_sets(self, work: StageWork) -> list[VerifiedSet]:
+        """The labelled sets of this campaign, then those of earlier ones that are trained on again."""
+        earlier = self.store.outputs_of_done(CampaignStage.FILTER, newest=self.training.earlier_campaigns)
+        outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
+        return [one for output in outputs for one in output.sets]
+
+    def _trained_on(self, work: StageWork) -> dict[str, object]:
+        """What the training was given, for the card of the release; JSON values."""
+        real = (one for role in (DataRole.BASE, DataRole.REPLAY) for one in self.datasets.all(role))
+        sets = [{"digest": d.digest, "name": d.name, "role": d.role, "images": d.images} for d in real]
+        sets += [
+            {"digest": g.digest, "name": g.mode, "role": "generated", "images": g.images}
+            for g in self._generated_sets(work)
+        ]
+        drawn = self.datasets.backgrounds is None
+        return {"sets": sets, "empty_streets": self.training.streets, "empty_streets_drawn": drawn}
 
     def _classes(self, work: StageWork) -> tuple[HazardClass, ...]:
         """The incumbent's classes, then added ones and those of the campaign, as described now."""
@@ -140,14 +155,7 @@ class ModelStages:
             rows = [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
             self.store.put_evaluations(rows)
             metrics[role] = _summary(found)
-        self._set_gauges(evaluations[-1])
         return StageResult(EvaluateOutput(files=files), metrics)
-
-    def _set_gauges(self, candidate: Evaluation) -> None:
-        for tally in candidate.tallies:
-            if tally.recall is not None:
-                gauge = self.metrics.eval_recall.labels(tally.class_name, tally.condition, "holdout")
-                gauge.set(tally.recall)
 
     def trial(self, work: StageWork) -> StageResult:
         """Sign the candidate for shadow runs if it is not worse on the holdout."""

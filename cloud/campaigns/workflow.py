@@ -41,6 +41,7 @@ from cloud.store.records import (
     StageState,
 )
 from cloud.store.release_store import ReleaseStore
+from cloud.tracing import NO_SPANS, Spans
 from messaging.errors import BlindspotError
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.locks import FileLock
@@ -76,17 +77,20 @@ class Campaigns:
         *,
         on_begin: Callable[[Campaign], None] = lambda _: None,
         on_end: Callable[[Campaign], None] = lambda _: None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """Args: `on_begin` is called when an attempt begins, `on_end` at every end, good or bad."""
         self._store = store
         self._releases = releases
         self._stages = stages
         self._folder = folder
-        self._metrics = metrics
+        self._metrics, self._spans = metrics, spans
         self._on_begin, self._on_end = on_begin, on_end
         self._leaving = threading.Event()
         self._attempts = LostAttempts()
         self._workflow: Workflow | None = None
+        for stage in CampaignStage:  # from zero, so that a scrape sees the first failure as an increase
+            metrics.stage_failures.labels(stage=stage)
 
     # -- start and stop ------------------------------------------------------------------------------
 
@@ -272,7 +276,8 @@ class Campaigns:
         work = self._work(campaign, stage, outputs, digest, began)
         started = time.monotonic()
         try:
-            result = self._stages[stage].run(work)
+            with self._spans.span(f"stage {stage}", campaign=campaign_id, attempt=attempt):
+                result = self._stages[stage].run(work)
         except Exception as error:  # a stage's thread ends here: one sentence, then stop
             if self._leaving.is_set():
                 raise _CloudStops from error
@@ -357,6 +362,7 @@ class Campaigns:
         sentence = str(error) if isinstance(error, BlindspotError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BlindspotError):
             logger.error("stage %s of campaign %s failed", stage, campaign, exc_info=error)
+        self._metrics.stage_failures.labels(stage=stage).inc()
         self._store.end_stage(campaign, stage, digest, state=StageState.FAILED, note=sentence)
         self._end(campaign, CampaignState.FAILED, f"{stage}: {sentence}"[:500])
         return StageFailed(f"stage {stage} of campaign {campaign} failed: {sentence[:300]}")

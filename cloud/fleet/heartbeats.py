@@ -59,6 +59,7 @@ class HeartbeatIntake:
                 self.metrics.reports_refused.labels(kind="heartbeat", reason=reason_of(error)).inc()
                 logger.warning("heartbeat of site %s refused: %s", site, error)
                 continue
+            self.metrics.received_bytes.labels(kind=message.kind).inc(len(value))
             good.append(Received(message, len(value)))
         return good
 

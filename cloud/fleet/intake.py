@@ -10,6 +10,7 @@ The consumer is named after the database, so that an empty one reads all that th
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, Report
 from cloud.metrics import CloudMetrics
 from cloud.store.lane_progress import Arrival
 from cloud.store.report_store import Received, ReportStore
+from cloud.tracing import NO_SPANS, Spans
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject, published_subject
@@ -48,7 +50,12 @@ class Intake:
     checks: ReportChecks
     receipts: ReceiptWriter
     batch: int = 200
+    spans: Spans = NO_SPANS
     _begun: bool = False
+
+    def __post_init__(self) -> None:
+        for reason in RefusalReason:  # from zero, so that a scrape sees the first one as an increase
+            self.metrics.reports_refused.labels(kind="report", reason=reason)
 
     @property
     def durable(self) -> str | None:
@@ -70,6 +77,14 @@ class Intake:
         if not deliveries:
             await self.receipts.write()
             return IntakeCounts()
+        with self.spans.span("intake batch", messages=len(deliveries)) as note:
+            counts = await self._taken(deliveries)
+            for name, number in vars(counts).items():
+                note(name, number)
+        return counts
+
+    async def _taken(self, deliveries: Sequence[Delivery]) -> IntakeCounts:
+        began = time.perf_counter()
         revoked = await asyncio.to_thread(self.store.revoked_sites)
         known = await asyncio.to_thread(self.checks.known_now, _sites(deliveries))
         good: list[Received] = []
@@ -89,6 +104,7 @@ class Intake:
         await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
         await self.receipts.write(arrival.site for arrival in arrivals)
         self._count(good, inserted.duplicates, [error for _, error in bad])
+        self.metrics.intake_s.observe(time.perf_counter() - began)
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
     def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
@@ -114,7 +130,9 @@ class Intake:
 
     def _count(self, good: Sequence[Received], duplicates: int, refused: Sequence[MessageRefused]) -> None:
         for received in good:
-            self.metrics.reports.labels(kind=received.message.kind).inc(len(received.message.reports))
+            kind = received.message.kind
+            self.metrics.reports.labels(kind=kind).inc(len(received.message.reports))
+            self.metrics.received_bytes.labels(kind=kind).inc(received.length_bytes)
         self.metrics.report_duplicates.inc(duplicates)
         for error in refused:
             self.metrics.reports_refused.labels(kind="report", reason=reason_of(error)).inc()

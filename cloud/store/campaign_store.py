@@ -115,6 +115,12 @@ class CampaignStore:
         with self._db.reading() as session:
             return list(session.scalars(query))
 
+    def count_by_state(self) -> dict[CampaignState, int]:
+        """Numbers of campaigns by state; states without one are left out."""
+        query = select(Campaign.state, func.count()).group_by(Campaign.state)
+        with self._db.reading() as session:
+            return {row[0]: row[1] for row in session.execute(query)}
+
     def set_state(
         self, campaign: str, state: CampaignState, *, reason: str = "", ended: bool = False
     ) -> None:
@@ -224,13 +230,12 @@ class CampaignStore:
         with self._db.reading() as session:
             return list(session.scalars(query.order_by(SyntheticImage.id).limit(limit)))
 
-    def image_counts(self, campaign: str) -> dict[tuple[bool, str], int]:
-        """Numbers of images by (kept, reason of the refusal)."""
-        query = (
-            select(SyntheticImage.kept, SyntheticImage.reason, func.count())
-            .where(SyntheticImage.campaign == campaign)
-            .group_by(SyntheticImage.kept, SyntheticImage.reason)
-        )
+    def image_counts(self, campaign: str | None = None) -> dict[tuple[bool, str], int]:
+        """Numbers of images of a campaign, or of all, by (kept, reason of the refusal)."""
+        by = (SyntheticImage.kept, SyntheticImage.reason)
+        query = select(*by, func.count()).group_by(*by)
+        if campaign is not None:
+            query = query.where(SyntheticImage.campaign == campaign)
         with self._db.reading() as session:
             return {(kept, reason): number for kept, reason, number in session.execute(query)}
 

@@ -11,13 +11,15 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
+from edge.gate.loop_health import GateHealth, LoopHealth, retried
+from edge.gate.metrics import GateMetrics
 from edge.gate.mirror import Mirror
+from edge.gate.page import GatePage
 from edge.gate.rate_cap import RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
@@ -25,15 +27,14 @@ from edge.gate.settings import STATUS_FILE, GateSettings
 from edge.gate.start_checks import needed
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
-from messaging.errors import BlindspotError, WireError
+from messaging.errors import WireError
+from messaging.monitoring.health_api import ReadinessReport
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
-from messaging.runtime.addresses import masked_text
 from messaging.runtime.atomic_files import write_atomically
-from messaging.runtime.backoff import Backoff
-from messaging.runtime.os_errors import disk_is_full, os_error_sentence
+from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.wire_format.codec import PAYLOADS, Lane
@@ -44,66 +45,34 @@ _LINGER_S = 0.25
 _REPORTS_WAIT_S = 2.0
 _DAY_S = 86_400
 _STATUS_STEP = 8192  # bytes: the status keeps its length, so that a full disk takes it
-Result = TypeVar("Result")
-
-
-@dataclass
-class LoopHealth:
-    """Health of one of the gate's loops."""
-
-    last_success_utc: float = 0.0
-    failures_in_a_row: int = 0
-    error: str = ""
-
-    def succeeded(self) -> None:
-        """Note a success."""
-        if self.failures_in_a_row:
-            logger.info("works again after %d failures: %s", self.failures_in_a_row, self.error)
-        self.last_success_utc, self.failures_in_a_row, self.error = time.time(), 0, ""
-
-    def failed(self, error: Exception, pause_s: float) -> None:
-        """Note a failure; one that stays the same is not logged again."""
-        before, expected = self.error, isinstance(error, BlindspotError | OSError)
-        self.failures_in_a_row += 1
-        self.error = masked_text(os_error_sentence(error) if isinstance(error, OSError) else str(error))
-        if self.failures_in_a_row == 1 or self.error != before:
-            logger.log(
-                logging.WARNING if expected else logging.ERROR,
-                "%s; next attempt in %.1f s",
-                *(self.error, pause_s),
-                exc_info=None if expected else error,
-            )
-
-
-@dataclass
-class GateHealth:
-    """Health of all loops; `mirror`: what the mirror is missing, empty if it is complete."""
-
-    uplink: LoopHealth = field(default_factory=LoopHealth)
-    heartbeats: LoopHealth = field(default_factory=LoopHealth)
-    receipts: LoopHealth = field(default_factory=LoopHealth)
-    downlink: LoopHealth = field(default_factory=LoopHealth)
-    credentials: LoopHealth = field(default_factory=LoopHealth)
-    status: LoopHealth = field(default_factory=LoopHealth)
-    mirror: str = ""
 
 
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, also while a broker or a credential is absent, or the disk is full.
 
-    Raises `LedgerBroken`, `ConfigurationError`.
+    Raises `LedgerBroken`, `ConfigurationError`, `StartRefused`.
     """
-    ledger = Ledger(settings.data_folder / "ledger")
+    page = GatePage()
+    with page.served(settings):
+        await _run(settings, stop, page)
+
+
+async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> None:
+    ledger, connecting = Ledger(settings.data_folder / "ledger"), LoopHealth()
     site: NatsBus | None = None
     hub: NatsBus | None = None
     try:
-        site = await _connected(settings.site_link, settings, stop)
+        page.readiness = lambda: _not_yet("the site's broker", connecting)
+        site = await _connected(settings.site_link, settings, connecting, stop)
         if site is not None:
-            await _retried(lambda: _prepare_site(site, settings), LoopHealth(), stop)
+            await retried(lambda: _prepare_site(site, settings), connecting, stop)
             credentials = HubCredentials(settings.hub_credentials, settings.data_folder)
-            hub = await _connected_to_hub(settings, credentials, ledger, stop)
+            page.readiness = lambda: _not_yet("the hub", connecting)
+            hub = await _connected_to_hub(settings, credentials, ledger, connecting, stop)
         if site is not None and hub is not None:
-            await _Gate(settings, site, hub, ledger, credentials).run(stop)
+            gate = _Gate(settings, site, hub, ledger, credentials, page.metrics)
+            page.readiness = gate.readiness
+            await gate.run(stop)
     finally:
         for bus in (site, hub):
             if bus is not None:
@@ -121,10 +90,13 @@ class _Gate:
         hub: NatsBus,
         ledger: Ledger,
         credentials: HubCredentials,
+        metrics: GateMetrics,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._site = site
         self._hub = hub
+        self._buses = {"the site's broker": site, "the hub": hub}
         self._ledger = ledger
         self._credentials = credentials
         self._health = GateHealth()
@@ -148,6 +120,7 @@ class _Gate:
             quarantine=settings.data_folder / "quarantine",
             clock=time.monotonic,
             now_utc=time.time,
+            note_sent=metrics.note_sent,
         )
         self._mirror = Mirror(
             settings.site,
@@ -168,14 +141,23 @@ class _Gate:
             tasks.create_task(self._renew_credentials(stop))
             tasks.create_task(self._write_status_regularly(stop))
 
+    def readiness(self) -> ReadinessReport:
+        """Why the gate does not do its work now, and how each of its loops is."""
+        reasons = [f"{name} does not answer" for name, bus in self._buses.items() if not bus.connected]
+        loops = self._health.loops
+        reasons += [
+            f"{name} fails and is tried again: {one.error}" for name, one in loops.items() if one.error
+        ]
+        return ReadinessReport(reasons, {"loops": {name: asdict(one) for name, one in loops.items()}})
+
     async def _send_up(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if not await _retried(self._one_round, self._health.uplink, stop, max_wait_s=_REPORTS_WAIT_S):
+            if not await retried(self._one_round, self._health.uplink, stop, max_wait_s=_REPORTS_WAIT_S):
                 await stopped_within(stop, _LINGER_S / 2)
 
     async def _send_heartbeats(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await _retried(self._uplink.forward_heartbeat, self._health.heartbeats, stop)
+            await retried(self._uplink.forward_heartbeat, self._health.heartbeats, stop)
             await stopped_within(stop, self._settings.heartbeat_s)
 
     async def _one_round(self) -> int:
@@ -193,9 +175,9 @@ class _Gate:
             await self._receipts.take()
 
         while not stop.is_set():
-            await _retried(take, self._health.receipts, stop)
-            more = await _retried(self._uplink.send_again, self._health.receipts, stop)
-            await _retried(self._uplink.send_checkpoint, self._health.receipts, stop)
+            await retried(take, self._health.receipts, stop)
+            more = await retried(self._uplink.send_again, self._health.receipts, stop)
+            await retried(self._uplink.send_checkpoint, self._health.receipts, stop)
             await stopped_within(stop, 0.0 if more else self._settings.receipt_s)
 
     async def _fetch_down(self, stop: asyncio.Event) -> None:
@@ -205,9 +187,9 @@ class _Gate:
             return await self._hub.wait_hint(subject, self._settings.poll_s)
 
         while not stop.is_set():
-            await _retried(self._mirror.refresh, self._health.downlink, stop)
+            await retried(self._mirror.refresh, self._health.downlink, stop)
             self._health.mirror = self._mirror.missing
-            waiting = asyncio.ensure_future(_retried(hinted, self._health.downlink, stop))
+            waiting = asyncio.ensure_future(retried(hinted, self._health.downlink, stop))
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, stopping):
@@ -222,29 +204,43 @@ class _Gate:
                 self._credentials.take(renewal)
 
         while not stop.is_set():
-            await _retried(renew, self._health.credentials, stop)
+            await retried(renew, self._health.credentials, stop)
             await stopped_within(stop, self._settings.credentials_s)
 
     async def _write_status_regularly(self, stop: asyncio.Event) -> None:
         async def write() -> None:
-            _write_status(self._settings, await self._status())
+            status = await self._status()
+            self._note_metrics()
+            _write_status(self._settings, status)
 
         while not stop.is_set():
-            await _retried(write, self._health.status, stop)
+            await retried(write, self._health.status, stop)
             await stopped_within(stop, self._settings.status_s)
         with contextlib.suppress(OSError):
             await write()
 
+    def _note_metrics(self) -> None:
+        metrics = self._metrics
+        metrics.note_counts(self._uplink.counts, self._receipts.counts, self._ledger)
+        metrics.connected.labels("site").set(self._site.connected)
+        metrics.connected.labels("hub").set(self._hub.connected)
+        metrics.disk_free_bytes.set(self._disk.free_bytes)
+        metrics.mirror_complete.set(not self._mirror.missing)
+        for name, loop in self._health.loops.items():
+            metrics.loop_failures.labels(name).set(loop.failures_in_a_row)
+            metrics.loop_success_utc.labels(name).set(loop.last_success_utc)
+
     async def _status(self) -> dict[str, object]:
         counts, receipts = self._uplink.counts, self._receipts.counts
-        queued: dict[str, int] = {}
-        for stream in SITE_STREAMS.values():
+        queued: dict[Lane, int | None] = {}
+        for lane, stream in SITE_STREAMS.items():
             try:
                 state = await self._site.stream_state(stream)
                 through = await self._site.acknowledged_through(stream, DURABLE)
-                queued[stream] = state.last_sequence - through
+                queued[lane] = state.last_sequence - through
             except WireError:
-                queued[stream] = -1
+                queued[lane] = None
+        self._metrics.note_queued(queued)
         return {
             "link": "up" if self._hub.connected and not self._health.uplink.failures_in_a_row else "down",
             "disk": self._disk.check() or "",
@@ -254,7 +250,7 @@ class _Gate:
             "duplicates": counts.duplicates,
             "refused": counts.refused,
             "held_back": counts.held_back,
-            "queued": queued,
+            "queued": {SITE_STREAMS[lane]: number for lane, number in queued.items()},
             "sent_again": counts.sent_again,
             "receipt_n": receipts.receipt_n,
             "receipts_refused": receipts.refused,
@@ -280,17 +276,28 @@ async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:
     await prepare_site(site, settings.site, max_bytes=settings.site_stream_bytes)
 
 
-async def _connected(link: Callable[[], Link], settings: GateSettings, stop: asyncio.Event) -> NatsBus | None:
+def _not_yet(broker: str, connecting: LoopHealth) -> ReadinessReport:
+    why = f": {connecting.error}" if connecting.error else ""
+    return ReadinessReport((f"the gate is not connected to {broker} yet{why}",))
+
+
+async def _connected(
+    link: Callable[[], Link], settings: GateSettings, connecting: LoopHealth, stop: asyncio.Event
+) -> NatsBus | None:
     """A connection, however long it takes; None when the gate was stopped before."""
-    return await _retried(
+    return await retried(
         lambda: NatsBus.connect(link(), timeout_s=settings.timeout_s, ack_wait_s=settings.ack_wait_s),
-        LoopHealth(),
+        connecting,
         stop,
     )
 
 
 async def _connected_to_hub(
-    settings: GateSettings, credentials: HubCredentials, ledger: Ledger, stop: asyncio.Event
+    settings: GateSettings,
+    credentials: HubCredentials,
+    ledger: Ledger,
+    connecting: LoopHealth,
+    stop: asyncio.Event,
 ) -> NatsBus | None:
     def link() -> Link:
         credentials.refresh()
@@ -298,32 +305,7 @@ async def _connected_to_hub(
 
     with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
         _write_status(settings, {"link": "down", **_ledger_status(ledger)})
-    return await _connected(link, settings, stop)
-
-
-async def _retried(
-    work: Callable[[], Awaitable[Result]],
-    health: LoopHealth,
-    stop: asyncio.Event,
-    *,
-    max_wait_s: float = 10.0,
-) -> Result | None:
-    """Do the work; after an error wait and try again until it succeeds or `stop` is set.
-
-    The top of all work of the loops: whatever fails is logged and noted, and stops no other loop. An expected
-    error is one line, another one a traceback.
-    """
-    backoff = Backoff(first_s=0.2, max_s=max_wait_s)
-    while not stop.is_set():
-        try:
-            result = await work()
-            health.succeeded()
-            return result
-        except Exception as error:  # noqa: BLE001  # the top of a loop's work
-            pause_s = backoff.next_s()
-            health.failed(error, pause_s)
-            await stopped_within(stop, pause_s)
-    return None
+    return await _connected(link, settings, connecting, stop)
 
 
 def _bytes_by_lane(by_kind: Mapping[str, int]) -> Counter[Lane]:

@@ -20,7 +20,8 @@ class GateSettings(BaseModel):
     """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`.
 
     What has no receipt after `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap
-    evidence and heartbeats, `hazard_bytes_...` hazards alone.
+    evidence and heartbeats, `hazard_bytes_...` hazards alone. With a `page_port` (0: any free one) health and
+    metrics are answered there, on this machine unless `page_host` is another address of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +46,8 @@ class GateSettings(BaseModel):
     hazard_bytes_per_day: int = Field(default=4 * 2**20)
     site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
     max_target_bytes: int = Field(default=128 * 2**20, ge=1)
+    page_host: str = "127.0.0.1"
+    page_port: int | None = Field(default=None, ge=0, le=65535)
     timeout_s: float = Field(default=5.0, gt=0.0)
     ack_wait_s: float = Field(default=15.0, gt=0.0)
 

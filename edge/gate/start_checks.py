@@ -24,6 +24,7 @@ from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
     disk_space,
+    free_port,
     opened,
     private_file,
     readable_file,
@@ -44,6 +45,8 @@ def needed(settings: GateSettings) -> Iterator[CheckResult]:
 def named(settings: GateSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     seed, credentials = settings.site_credentials, settings.hub_credentials
+    if settings.page_port is not None:
+        yield free_port("page_port", settings.page_host, settings.page_port)
     yield disk_space("disk", settings.data_folder)
     yield clock_after_files("clock", [settings.data_folder, *settings.data_folder.glob("*/*")])
     usable = opened("site_credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")

@@ -58,8 +58,12 @@ class Uplink:
         quarantine: Path,
         clock: Callable[[], float],
         now_utc: Callable[[], float],
+        note_sent: Callable[[Lane, float], None] = lambda lane, seconds: None,
     ) -> None:
-        """Args: the site's name, the site's bus and the hub's, and what the way up is guarded by."""
+        """Args: the site's name, the site's bus and the hub's, and what the way up is guarded by.
+
+        `note_sent` is called with the seconds until the hub had stored a message.
+        """
         self._site = site
         self._site_bus, self._hub_bus = buses
         self._ledger = ledger
@@ -68,6 +72,7 @@ class Uplink:
         self._quarantine = quarantine
         self._clock = clock
         self._now_utc = now_utc
+        self._note_sent = note_sent
         self._uncharged: set[int] = set()
         self._last_heartbeat = ""
         self._checkpoint_n = ledger.head.n
@@ -224,12 +229,14 @@ class Uplink:
 
     async def _published(self, outgoing: Outgoing, entry: LedgerEntry, place: LanePlace) -> bool:
         """Publish one message; whether the hub had it already."""
+        began_s = self._clock()
         accepted = await self._hub_bus.publish(
             outgoing.subject,
             outgoing.data,
             message_id=outgoing.message_id,
             headers={**entry.position.headers(), **place.headers()},
         )
+        self._note_sent(PAYLOADS[outgoing.kind].lane, self._clock() - began_s)
         self._charge(entry)
         return accepted.duplicate
 

@@ -20,7 +20,7 @@ from edge.updates.incoming_orders import (
 )
 from edge.updates.weights_state import Staged, Step, UpdateJournal, WeightsState, read_state, write_state
 from messaging.errors import BlobError, TrustError
-from messaging.releases import Channel, RolloutOrder
+from messaging.releases import Channel, Role, RolloutOrder
 from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.os_errors import os_error_sentence
@@ -119,6 +119,11 @@ class WeightsStore:
     def sent(self, receipt: SwapReceipt) -> None:
         """Delete a receipt that the outbox has stored."""
         self._save(self._state.replace(receipts=tuple(r for r in self._state.receipts if r != receipt)))
+
+    @property
+    def role(self) -> Role:
+        """The role of its models."""
+        return self._place.role
 
     def poll(self, now_utc: int) -> Decision:
         """Read the mirror, stage what is new, and return what to do; cheap if nothing changed.
@@ -247,9 +252,7 @@ class WeightsStore:
             self._step(Step.FETCHED, order, now_utc)
             write_atomically(self._place.model_path(manifest), accepted.data)
             self._step(Step.VERIFIED, order, now_utc)
-        used = max(self._state.last_ticket, accepted.ticket)
-        staged = Staged(order=order, manifest=manifest)
-        state = self._state.taking(order).replace(staged=staged, last_ticket=used)
+        state = self._state.taking(order).replace(staged=Staged(order=order, manifest=manifest))
         self._go(Step.STAGED, state, order, now_utc)
 
     def _confirm(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:

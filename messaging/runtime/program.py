@@ -1,4 +1,4 @@
-"""What every program does alike: logging to stderr, one sentence for an expected error, exit codes."""
+"""What every program does alike: version, log to stderr, one sentence for an expected error, exit codes."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from messaging.errors import BlindspotError
@@ -37,6 +38,14 @@ def configure_logging(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler])
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def package_version() -> str:
+    """The installed version, or `0` from a checkout that was never installed."""
+    try:
+        return version("blindspot")
+    except PackageNotFoundError:
+        return "0"
 
 
 def restart_program() -> NoReturn:

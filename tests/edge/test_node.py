@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from fastapi.testclient import TestClient
+from starlette.testclient import TestClient
 
 from edge import node as node_module
 from edge.api import build_api
@@ -21,7 +21,8 @@ from edge.outbox.outbox import OutboxCounts
 from edge.settings import TeacherSettings
 from edge.vision.frames import Frame
 from edge.vision.providers import GrantedProvider
-from messaging.reports import ExecutionProvider, Heartbeat, Report
+from messaging.releases import Channel, Role
+from messaging.reports import ExecutionProvider, Heartbeat, Report, SwapOutcome, SwapReason, SwapReceipt
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.supervisor import Activity, ThreadState
 from tests.support.messaging.samples import HAZARD
@@ -33,7 +34,7 @@ ROOMY = SimpleNamespace(problem=None)
 class RecordingOutbox:
     """An outbox that keeps the reports that it is given."""
 
-    counts = OutboxCounts({}, {}, {}, 0, True)
+    counts, threads = OutboxCounts({}, {}, {}, 0, True), ()
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -190,8 +191,11 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
     metrics, reasons = NodeMetrics(), []
     parts: Any = SimpleNamespace(
         metrics=metrics,
-        outbox=SimpleNamespace(threads=(), put=lambda report: None),
-        detector=SimpleNamespace(ready=True),
+        outbox=SimpleNamespace(
+            threads=(), put=lambda report: None, counts=OutboxCounts({}, {"misdetection": 7}, {}, 0, True)
+        ),
+        detector=SimpleNamespace(ready=True, provider=None, digest="a" * 64),
+        teacher=SimpleNamespace(ready=False),
         disk=ROOMY,
     )
     node = Node(cast(NodeParts, parts))
@@ -201,6 +205,9 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
         SimpleNamespace(
             name="bridge",
             health=CameraMetrics(),
+            accountant=SimpleNamespace(
+                epsilon_spent=lambda: 0.5, settings=SimpleNamespace(epsilon_per_camera=8.0)
+            ),
             open=lambda: source,
             make_pipeline=lambda: SimpleNamespace(end=lambda at_utc: []),
         ),
@@ -211,9 +218,20 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
         "camera bridge gives no frames: camera rtsp://***@10.0.0.5/*** refuses the connection; check the port"
     ]
     assert node._camera_health(camera).connected is False
-    page = metrics.exposition()
-    assert b'blindspot_edge_camera_failures{camera="bridge"} 2.0' in page
-    assert b'blindspot_edge_camera_frozen{camera="bridge"} 1.0' in page
+    node.read_metrics()
+    lines = metrics.exposition().decode().splitlines()
+    for line in (
+        'camera_failures_total{camera="bridge"} 2.0',
+        'camera_reconnects_total{camera="bridge"} 1.0',
+        'dropped_frames_total{camera="bridge"} 3.0',
+        'camera_frozen{camera="bridge"} 1.0',
+        'camera_connected{camera="bridge"} 0.0',
+        'privacy_epsilon_limit{camera="bridge"} 8.0',
+        'outbox_shed_reports_total{kind="misdetection"} 7.0',
+        "ready 0.0",
+    ):
+        assert f"blindspot_edge_{line}" in lines
+    assert not [line for line in lines if line.startswith("blindspot_edge_frame_age_seconds{")]
 
 
 def test_a_thread_that_waits_for_its_lost_camera_is_no_second_reason() -> None:
@@ -241,14 +259,17 @@ def test_a_heartbeat_and_the_metrics_state_the_execution_provider() -> None:
         settings=SimpleNamespace(reports=SimpleNamespace(heartbeat_s=15.0), teacher=TeacherSettings()),
         updates=SimpleNamespace(store=store),
         teacher=SimpleNamespace(ready=False),
-        detector=SimpleNamespace(provider=fallen_back),
+        detector=SimpleNamespace(provider=fallen_back, ready=False),
+        disk=ROOMY,
         outbox=outbox,
         cameras=(),
         metrics=metrics,
     )
-    Node(cast(NodeParts, parts), utc=lambda: 1_800_000_000.0)._beat()
+    node = Node(cast(NodeParts, parts), utc=lambda: 1_800_000_000.0)
+    node._beat()
     (beat,) = cast(list[Heartbeat], outbox.reports)
     assert (beat.provider, beat.provider_wanted) == ("cpu", "cuda")
+    node.read_metrics()
     lines = metrics.exposition().decode().splitlines()
     assert 'blindspot_edge_execution_provider{provider="cpu"} 1.0' in lines
     assert 'blindspot_edge_execution_provider{provider="cuda"} 0.0' in lines
@@ -287,3 +308,33 @@ def test_a_full_disk_is_a_reason_why_the_node_is_not_ready() -> None:
         detector=SimpleNamespace(ready=True), outbox=SimpleNamespace(threads=()), cameras=(), disk=full
     )
     assert Node(cast(NodeParts, parts)).readiness().reasons == (full.problem,)
+
+
+def test_an_update_is_counted_once_with_the_time_since_its_order() -> None:
+    metrics = NodeMetrics()
+    parts: Any = SimpleNamespace(metrics=metrics, outbox=RecordingOutbox())
+    state = SimpleNamespace(last_sequence=7, last_issued_at_utc=1_800_000_000)
+    store: Any = SimpleNamespace(role=Role.TEACHER, state=state)
+    receipt = SwapReceipt(
+        sequence=7,
+        digest="a" * 64,
+        previous_digest=None,
+        channel=Channel.SERVICE,
+        outcome=SwapOutcome.INSTALLED,
+        reason=SwapReason.NONE,
+        frames_lost=0,
+        at_utc=1_800_000_090,
+    )
+    node = Node(cast(NodeParts, parts))
+    for _ in range(3):
+        node._hand_over(receipt, store)
+    earlier = receipt.model_copy(update={"sequence": 6, "outcome": SwapOutcome.REFUSED})
+    node._hand_over(earlier, store)
+    lines = metrics.exposition().decode().splitlines()
+    labels = 'outcome="installed",role="teacher"'
+    assert f"blindspot_edge_update_seconds_sum{{{labels}}} 90.0" in lines
+    assert f"blindspot_edge_update_seconds_count{{{labels}}} 1.0" in lines
+    assert 'blindspot_edge_swaps_total{outcome="refused",reason="none",role="teacher"} 1.0' in lines
+    assert not [
+        line for line in lines if line.startswith('blindspot_edge_update_seconds_sum{outcome="refused"')
+    ]

@@ -26,7 +26,17 @@ PACKAGES_BELOW = {
 # Inside a package a module imports only what is named before it. A name is a module or a folder.
 FLOORS = {
     "messaging": (
-        *("errors", "runtime", "intervals", "fields", "hazard_classes", "taxonomy", "releases", "reports"),
+        *(
+            "errors",
+            "runtime",
+            "monitoring",
+            "intervals",
+            "fields",
+            "hazard_classes",
+            "taxonomy",
+            "releases",
+            "reports",
+        ),
         *("receipts", "blobs", "bus"),
         *(
             "figures",
@@ -37,6 +47,7 @@ FLOORS = {
             "resources",
             "dead_letter_resources",
             "release_resources",
+            "card_resources",
             "cloud_address",
         ),
     ),
@@ -62,7 +73,17 @@ FLOORS = {
         *("selection", "progress", "journal", "speed", "contact_sheet", "run", "small_sd", "experiments"),
     ),
     "cloud": (
-        *("errors", "metrics", "settings", "class_register", "module_runs", "background", "console"),
+        *(
+            "errors",
+            "metrics",
+            "settings",
+            "opentelemetry_spans",
+            "tracing",
+            "class_register",
+            "module_runs",
+            "background",
+            "console",
+        ),
         *("store", "migrations"),
         *("data", "detector", "evaluation", "training", "model_import", "starting_detector"),
         *("failure_modes", "fleet"),

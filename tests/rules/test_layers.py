@@ -33,8 +33,10 @@ PLACES = {
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},
     "dbos": {"cloud/campaigns"},
-    "fastapi": {"cloud/api", "edge/api.py", "dashboards/app.py"},
+    "fastapi": {"cloud/api", "dashboards/app.py"},
+    "prometheus_client": {"messaging/monitoring/metric_set.py", "cloud/api/gauges.py", "cloud/demo/fleet.py"},
     "nicegui": {"dashboards/app.py"},
+    "opentelemetry": {"cloud/opentelemetry_spans.py"},
     "typer": {"cloud/cli", "edge/cli.py"},
 }
 EDGE_NEVER = {"torch", "ultralytics", "diffusers", "transformers"}

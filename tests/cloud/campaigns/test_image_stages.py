@@ -14,7 +14,6 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
-from cloud.metrics import CloudMetrics
 from cloud.settings import EvaluationSettings, SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState
@@ -51,7 +50,6 @@ def filtered(data: Path, wanted: SynthesisOrder, generator: FakeGenerator) -> St
         create_autospec(DatasetRegister, instance=True),
         create_autospec(ModelFiles, instance=True),
         store,
-        CloudMetrics(),
     )
     plan = CampaignPlan((MODE,), wanted.count)
     return stages.filter(

@@ -112,7 +112,7 @@ def outcome(folder: Path, report: Report, *, frames: int = 0) -> tuple[IntakeCou
     assert sum(counts(store).values()) == result.new
     letters = store.dead_letters()
     database.close()
-    return result, letters[0].reason if letters else "", metrics.render().decode()
+    return result, letters[0].reason if letters else "", metrics.exposition().decode()
 
 
 @pytest.mark.parametrize(

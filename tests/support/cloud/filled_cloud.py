@@ -84,7 +84,6 @@ class FilledCloud:
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             teachers=None,  # type: ignore[arg-type]  # likewise
-            sign_ticket=None,  # type: ignore[arg-type]  # likewise
             datasets=DatasetRegister(self.folder.datasets),
             requirements=CampaignRequirements(
                 settings,
@@ -101,10 +100,9 @@ class FilledCloud:
                 metrics,
             ),
         )
-        token = read_or_make_token(self.folder.token)
-        config = uvicorn.Config(
-            build_api(services, token), port=0, log_config=None, lifespan="off", ws="none"
-        )
+        self.services, self.token = services, read_or_make_token(self.folder.token)
+        self.app = build_api(services, self.token)
+        config = uvicorn.Config(self.app, port=0, log_config=None, lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self.campaign = ""

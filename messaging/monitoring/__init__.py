@@ -1,0 +1,1 @@
+"""What every program shows of itself: Prometheus metrics, health and readiness."""
