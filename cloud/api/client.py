@@ -59,6 +59,10 @@ class RemoteCloud:
         """One resource. Raises `CloudUnreachable`, `NotKnown`, `NotNow`."""
         return self._parsed(model, self._request("GET", path, params=_given(query)).content)
 
+    def text(self, path: str) -> str:
+        """An answer as text. Raises as `get`."""
+        return self._request("GET", path).text
+
     def page(self, path: str, item: type[R], **query: Any) -> list[R]:
         """All items of a list, page after page."""
         items: list[R] = []

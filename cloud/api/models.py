@@ -1,25 +1,24 @@
 """API routes of models: releases, teachers, rollouts with pause, approval, stop and roll back."""
 
-from fastapi import APIRouter, Request
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from cloud.api.auth import UNNAMED, Operator
+from cloud.api.card_markdown import card_markdown
+from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
 from cloud.store.records import Rollout
-from messaging.release_resources import (
-    ModelResource,
-    RolloutRequest,
-    RolloutResource,
-    TicketRequest,
-    TicketResource,
-)
+from messaging.card_resources import ModelCard
+from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.resources import Page
 
 TEACHERS = "/teachers"
 
-_DAY_S = 86_400
+_MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}}}}
 
 
 def model_routes(services: Services) -> APIRouter:
@@ -42,13 +41,15 @@ def _add_models(router: APIRouter, services: Services) -> None:
         """One released model by its digest or the first 8 letters of it."""
         return model_view(services.releases.release(digest), services.reports.heartbeats())
 
-    @router.post("/models/{digest}/ticket", status_code=201)
-    def ticket(digest: str, request: TicketRequest) -> TicketResource:
-        """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
-        release = services.releases.release(digest)
-        expires_at_utc = int(services.clock() + request.days * _DAY_S)
-        signed = services.sign_ticket(release.digest, request.sites, expires_at_utc)
-        return TicketResource.model_validate(signed)
+    @router.get("/models/{digest}/card")
+    def card(digest: str) -> ModelCard:
+        """The algorithm-register card of a release."""
+        return model_card(services, digest)
+
+    @router.get("/models/{digest}/card.md", response_class=Response, responses=_MARKDOWN)
+    def card_for_people(digest: str) -> Response:
+        """The same card as Markdown."""
+        return Response(card_markdown(model_card(services, digest)), media_type="text/markdown")
 
     @router.post(TEACHERS, status_code=201)
     async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:

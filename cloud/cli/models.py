@@ -1,7 +1,9 @@
 """`blindspot models|rollout`: releases, their descriptions and signatures, and their rollouts."""
 
+import sys
 import tempfile
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +21,8 @@ from cloud.cli.console import (
     when,
 )
 from cloud.cli.model_import import import_file
-from messaging.release_resources import (
-    ModelResource,
-    RolloutRequest,
-    RolloutResource,
-    TicketRequest,
-    TicketResource,
-)
+from messaging.card_resources import ModelCard
+from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
@@ -64,42 +61,29 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
     )  # fmt: skip
 
 
+class CardFormat(StrEnum):
+    """How a card is printed."""
+
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 @models.command("card")
-def card(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Show the description of a model."""
-    with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.get(f"models/{url_segment(digest)}", ModelResource)
-    if as_json:
-        print_json(found)
-        return
-    rows = [("digest", found.digest), ("channel", found.channel), ("version", found.version)]
-    rows += [("parent", found.parent_digest or ""), ("campaign", found.campaign or "")]
-    rows += [(name, value) for name, value in found.description.items()]
-    print_table(found.name, ("", ""), rows, "")
-
-
-@models.command("ticket")
-def ticket(
+def card(
     digest: DigestArgument,
-    site: Annotated[
-        list[str] | None, typer.Option("--site", help="a site that may use it; again for more; default: all")
-    ] = None,
-    days: Annotated[float, typer.Option("--days", min=0.01, max=365.0, help="how long it is valid")] = 7.0,
     data: DataOption = DEFAULT_DATA,
+    form: Annotated[
+        CardFormat, typer.Option("--format", help="for people, or for programs")
+    ] = CardFormat.MARKDOWN,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a downgrade ticket: sites may go back to this release below their version floor, once each."""
+    """Print the algorithm-register card of a release: purpose, data, evaluation, blind spots, decisions."""
+    path = f"models/{url_segment(digest)}/card"
     with RemoteCloud.of_folder(data) as cloud:
-        path = f"models/{url_segment(digest)}/ticket"
-        signed = cloud.send("POST", path, TicketResource, TicketRequest(sites=tuple(site or ()), days=days))
-    if as_json:
-        print_json(signed)
-        return
-    who = ", ".join(signed.sites) or "every site"
-    notes.print(
-        f"ticket {signed.number}: {who} may go back to {digest} until {when(signed.expires_at_utc)}; "
-        f"`blindspot rollout start {digest}` orders it"
-    )
+        if as_json or form is CardFormat.JSON:
+            print_json(cloud.get(path, ModelCard))
+        else:
+            sys.stdout.write(cloud.text(f"{path}.md"))
 
 
 @models.command("verify")

@@ -70,6 +70,12 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
             metrics = {stage.stage: stage.metrics for stage in last.stages if stage.state != "pending"}
             assert metrics["filter"]["kept"] >= 2, last.reason
             assert metrics["train"]["images"] > 8
+            trained_on = metrics["train"]["trained_on"]
+            assert {one["role"]: one["images"] for one in trained_on["sets"]} == {
+                "replay": 8,
+                "generated": metrics["filter"]["kept"],
+            }
+            assert [one.keys() for one in metrics["filter"]["generators"]] == [{"name", "digest", "licence"}]
             assert all(math.isfinite(loss) for loss in metrics["train"]["losses"])
             assert metrics["evaluate"]["images"] == 6
             assert metrics["trial"]["outcome"] in ("pass", "fail")
