@@ -28,6 +28,7 @@ from cloud.errors import StageInterrupted
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
+from cloud.fleet.hub_contents import HubContents
 from cloud.fleet.hub_retention import HubRetention
 from cloud.fleet.intake import Intake
 from cloud.fleet.receipt_writer import ReceiptWriter
@@ -49,7 +50,7 @@ TIMESTAMP_EVERY_S = 6 * 3600.0
 RENEWALS_EVERY_S = 3600.0
 DISK_EVERY_S = 2.0
 CAMPAIGNS_EVERY_S = 10.0
-HUB_STREAMS_EVERY_S = 30.0
+HUB_CONTENTS_EVERY_S = 30.0
 HUB_RETENTION_EVERY_S = 3.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -179,17 +180,10 @@ async def _serve(
     await asyncio.to_thread(parts.rollouts.send_again)
     receipts = ReceiptWriter(hub.bus, parts.receipts)
     intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts, spans=services.spans)
+    contents = HubContents(hub, parts.signed, parts.rollouts, parts.models)
     retention = HubRetention(hub.bus, intake, time.monotonic)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
-    triggers = Triggers(
-        rules=settings.triggers,
-        synthesis=settings.synthesis,
-        register=parts.register,
-        store=parts.campaign_rows,
-        campaigns=services.campaigns,
-        requirements=services.requirements,
-        metrics=parts.metrics,
-    )
+    triggers = _triggers(parts, services)
     refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
         _release_first(first_models, parts),
@@ -197,7 +191,7 @@ async def _serve(
         background.repeat_in_thread("disk", DISK_EVERY_S, parts.check_disk),
         background.repeat_in_thread("campaigns", CAMPAIGNS_EVERY_S, services.campaigns.restart_dead),
         background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
-        background.repeat("hub streams", HUB_STREAMS_EVERY_S, hub.prepare),
+        background.repeat("hub contents", HUB_CONTENTS_EVERY_S, contents.step),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),
         background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),
@@ -211,6 +205,18 @@ async def _serve(
         await _until_stopped(tasks, stop)
     finally:
         settings.folder.address.unlink(missing_ok=True)
+
+
+def _triggers(parts: CloudParts, services: Services) -> Triggers:
+    return Triggers(
+        rules=parts.settings.triggers,
+        synthesis=parts.settings.synthesis,
+        register=parts.register,
+        store=parts.campaign_rows,
+        campaigns=services.campaigns,
+        requirements=services.requirements,
+        metrics=parts.metrics,
+    )
 
 
 async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:

@@ -52,6 +52,7 @@ class CloudParts:
     register: ModeRegister
     datasets: DatasetRegister
     models: ModelFiles
+    signed: Releases
     publisher: Publisher
     rollouts: RolloutDriver
     metrics: CloudMetrics
@@ -161,6 +162,7 @@ def build_parts(
         ),
         datasets=DatasetRegister(settings.folder.datasets),
         models=ModelFiles(settings.folder.models, settings.evaluation.providers),
+        signed=signed,
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
         metrics=CloudMetrics(),

@@ -24,14 +24,21 @@ from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import BrokerConfig, hub_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import MODELS_BUCKET, RENEWALS, TUF_BUCKET
+from messaging.nats.subjects import MODELS_BUCKET, ORDERS, RENEWALS, TUF_BUCKET
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.state_files import StateFile
 from messaging.trust.signing import Repository
 
+KEPT_FOR_SITES = (f"OBJ_{MODELS_BUCKET}", f"OBJ_{TUF_BUCKET}", f"KV_{ORDERS}", f"KV_{RENEWALS}")
+
 
 async def _nothing() -> None:
     """A hub without credentials that needs nothing made."""
+
+
+async def _no_identities() -> tuple[str, ...]:
+    """A hub that loses nothing."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Hub:
     `enrol_site` gives a site its account and files, `revoke_site` makes the hub refuse its credentials at
     once, `prepare` makes the streams and buckets that it lacks, as after the loss of its disk; repeating one
     of them changes nothing. `renew_credentials` sends sites new dates for theirs. `fault` is why the hub
-    stores nothing now.
+    stores nothing now; `identities` are others when it has lost what it kept for sites.
     """
 
     bus: Bus
@@ -52,6 +59,7 @@ class Hub:
     revoke_site: Callable[[str], None] = lambda site: None
     renew_credentials: Callable[[], Awaitable[None]] = _nothing
     fault: Callable[[], str | None] = lambda: None
+    identities: Callable[[], Awaitable[tuple[str, ...]]] = _no_identities
     prepare: Callable[[], Awaitable[None]] = _nothing
 
 
@@ -95,7 +103,6 @@ class SiteAccounts:
     def __init__(self, settings: CloudSettings, authority: HubAuthority, broker: EmbeddedBroker) -> None:
         self._settings, self._authority, self._broker = settings, authority, broker
         self._changing = threading.Lock()
-        self._published: dict[str, str] = {}
 
     def enrol(self, site: str) -> None:
         """Make a site's account and files. Raises `WireUnavailable`, `ConfigurationError`."""
@@ -113,9 +120,8 @@ class SiteAccounts:
         """Send every site its credentials' newest JWT, which is no secret. Raises `WireError`."""
         for site in self._authority.sites():
             renewed = await asyncio.to_thread(self._renewed, site)
-            if renewed is not None and self._published.get(site) != renewed:
+            if renewed is not None and await bus.get_latest(RENEWALS, site) != renewed.encode():
                 await bus.put_latest(RENEWALS, site, renewed.encode())
-                self._published[site] = renewed
 
     def _renewed(self, site: str) -> str | None:
         with self._changing:
@@ -177,6 +183,10 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
             async def prepare() -> None:
                 await prepare_hub(bus, models, metadata)
 
+            async def identities() -> tuple[str, ...]:
+                states = [await bus.stream_state(name) for name in KEPT_FOR_SITES]
+                return tuple(state.identity for state in states)
+
             await prepare()
             _address_file(settings.folder).write(_Address(advertised_url(settings.hub, broker.url)))
             yield Hub(
@@ -185,6 +195,7 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
                 revoke_site=accounts.revoke,
                 renew_credentials=lambda: accounts.publish_renewals(bus),
                 fault=lambda: broker.fault,
+                identities=identities,
                 prepare=prepare,
             )
         finally:

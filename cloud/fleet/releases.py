@@ -7,6 +7,7 @@ may be repeated after a crash: signing happens once, storing happens again. Noth
 the caller has the verdict.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -39,6 +40,7 @@ class Releases:
         self._blobs = blobs
         self._put_metadata = put_metadata
         self._put_order = put_order
+        self._publishing = asyncio.Lock()
 
     def all(self) -> dict[str, ReleaseManifest]:
         """Every release by digest."""
@@ -106,8 +108,20 @@ class Releases:
 
     async def publish_metadata(self) -> None:
         """Publish all metadata files, the timestamp last."""
-        for name, data in self._repository.metadata_files().items():
-            await self._put_metadata(name, data)
+        async with self._publishing:  # so that none is replaced by an older one
+            for name, data in self._repository.metadata_files().items():
+                await self._put_metadata(name, data)
+
+    async def publish_again(self, bundle: Callable[[str], bytes]) -> None:
+        """Store the released bundles that are absent, then all metadata; `bundle` reads one by digest."""
+        for digest in self.all():
+            if await self._blobs.has(digest):
+                continue
+            try:
+                await self._blobs.put(await asyncio.to_thread(bundle, digest))
+            except NotKnown as error:
+                logger.error("a released bundle cannot be published again: %s", error)
+        await self.publish_metadata()
 
     async def send(self, order: RolloutOrder) -> None:
         """Sign an order and publish it for its site."""

@@ -109,6 +109,16 @@ class RolloutDriver:
                 self._find_unsent(role)
             self._send_unsent()
 
+    def send_last_orders(self) -> None:
+        """Send each site's last order of each role again, unless it has expired: the hub has lost them."""
+        with self._lock:
+            for role in Role:
+                last = self._last_orders(role)
+                for order in (last[site] for site in self._enrolled() if site in last):
+                    if self._now() < order.expires_at_utc:
+                        self._unsent.setdefault((order.site, role), order)
+            self._send_unsent()
+
     def _find_unsent(self, role: Role) -> None:
         last = self._last_orders(role)
         for order in (last[site] for site in self._enrolled() if site in last):

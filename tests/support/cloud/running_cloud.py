@@ -132,6 +132,7 @@ class ScriptedSite:
 def release_first(parts: CloudParts) -> None:
     """Release a fake bundle as the first model of the fleet."""
     if parts.releases.current_service() is None:
+        parts.models.keep_bundle(FIRST)
         manifest = parts.publisher.publish_first(FIRST, describe("first"))
         record_release(
             parts.releases,
