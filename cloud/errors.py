@@ -14,6 +14,7 @@ messaging.errors.BlindspotError
     ├── StageInterrupted        a stage was asked to stop: the campaign was cancelled or the cloud shuts down
     ├── CloudUnreachable        the command line cannot reach the running cloud, or it refused the token
     ├── AlreadyRunning          another process holds this data folder
+    ├── BackupRefused           nothing to back up, or a backup that is damaged or foreign
     └── DemoFailed              the demo could not be completed
 """
 
@@ -78,3 +79,7 @@ class TrainingStopped(TrainingFailed):
 
 class DemoFailed(CloudError):
     """The demo could not be completed; the message names the program and the reason."""
+
+
+class BackupRefused(CloudError):
+    """A backup that cannot be made, or a file that cannot be restored."""

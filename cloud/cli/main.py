@@ -21,7 +21,7 @@ from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.generator import generator
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
-from cloud.cli.setup import cloud_app, config, db, doctor, init, keys_app
+from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, keys_app, restore
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging, report_error
@@ -36,6 +36,8 @@ app = typer.Typer(
 START, RUN, FLEET, LOOP = "Start here", "Run the cloud", "The fleet", "The learning loop"
 for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), ("doctor", doctor)):
     app.command(name, rich_help_panel=START)(command)
+app.command("backup", rich_help_panel=RUN)(backup)
+app.command("restore", rich_help_panel=RUN)(restore)
 app.command("message", rich_help_panel=FLEET)(message)
 for name, group, panel in (
     ("cloud", cloud_app, RUN),

@@ -106,6 +106,59 @@ def run(
     when_there_is_room(lambda: asyncio.run(whole()))
 
 
+def backup(
+    target: Annotated[Path, typer.Argument(help="the file to write, or a folder")],
+    path: ConfigOption = None,
+    data: Annotated[Path | None, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder")] = None,
+    without_database: Annotated[
+        bool, typer.Option("--without-database", help="everything else, where the database is PostgreSQL")
+    ] = False,
+) -> None:
+    """Back up database, keys, models, releases and configuration, also while the cloud runs.
+
+    The file holds private keys. Datasets and the folders of campaigns are not in it.
+    """
+    from cloud.backup import write_backup
+
+    settings = settings_of(path, data)
+    written = write_backup(settings, target, configuration=path, database=not without_database)
+    notes.print(f"wrote {written}; it holds private keys")
+
+
+def restore(
+    backup_file: Annotated[
+        Path, typer.Argument(metavar="BACKUP", help="a file that `blindspot backup` wrote")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="the data folder to make; it must be new or empty")],
+) -> None:
+    """Make a data folder of a backup, with which the cloud goes on; its sites send what it lacks again."""
+    from cloud.backup import CONFIGURATION, restore_backup
+
+    card = restore_backup(backup_file, data)
+    notes.print(f"restored {len(card.files)} files to {data}; start the cloud with this data folder")
+    if CONFIGURATION in card.files:
+        notes.print(f"the configuration is in {data / CONFIGURATION}; check the paths in it")
+    if not card.database:
+        notes.print("the database was not in it: restore it, then run `blindspot db renew`")
+
+
+@db.command("renew")
+def renew(
+    path: ConfigOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
+) -> None:
+    """Make a database that was restored by other means another one for its sites. Stop the cloud first."""
+    from cloud.store.database import open_database
+    from cloud.store.receipt_store import ReceiptStore
+
+    database = open_database(settings_of(path, data).store_url)
+    try:
+        identity = ReceiptStore(database).renew_identity()
+    finally:
+        database.close()
+    notes.print(f"{database.place} has the identity {identity}")
+
+
 @keys_app.command("rotate")
 def rotate_key(
     role: Annotated[str, typer.Argument(help="targets, snapshot or timestamp")],

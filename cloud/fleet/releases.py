@@ -148,7 +148,8 @@ class Releases:
             length_bytes=len(bundle),
             channel=channel,
             role=role,
-            version=1 + max((release.version for release in self.all().values()), default=0),
+            version=1
+            + max([self._repository.release_floor, *(release.version for release in self.all().values())]),
             evaluation_digest=evaluation_digest,
             synthetic_set_digest=synthetic_set_digest,
         )

@@ -1,9 +1,10 @@
 """What the database has of every site's lanes, for the receipts, and the database's own identity."""
 
+import secrets
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
-from sqlalchemy import String, select
+from sqlalchemy import String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.store.database import Database
@@ -14,11 +15,19 @@ from messaging.receipts import LaneReceipt
 
 
 class StoreIdentity(Record):
-    """Made once with the schema: a database that begins empty is another one."""
+    """Made once with the schema: a database that begins empty is another one, and so is a restored one.
+
+    That of a restored one ends in `-` and how often it was restored.
+    """
 
     __tablename__ = "store_identity"
 
     identity: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+
+def restores_of(identity: str) -> int:
+    """How often the database with this identity was restored from a backup."""
+    return int(identity.partition("-")[2] or 0)
 
 
 class ReceiptStore:
@@ -31,6 +40,18 @@ class ReceiptStore:
         """The database's identity."""
         with self._db.reading() as session:
             return session.scalars(select(StoreIdentity.identity)).one()
+
+    def renew_identity(self) -> str:
+        """Make this database another one, after its restore; the new identity.
+
+        Intake then reads all that the hub still has, gates send what has no receipt again, and sequences of
+        orders go on above those that may have been used since the backup.
+        """
+        with self._db.writing() as session:
+            before = session.scalars(select(StoreIdentity.identity)).one()
+            after = f"{secrets.token_hex(8)}-{restores_of(before) + 1}"
+            session.execute(update(StoreIdentity).values(identity=after))
+        return after
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
         """Note messages whose reports or dead letters are committed."""

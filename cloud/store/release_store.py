@@ -10,8 +10,11 @@ from sqlalchemy import func, select, tuple_
 
 from cloud.errors import NotKnown
 from cloud.store.database import Database
+from cloud.store.receipt_store import StoreIdentity, restores_of
 from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
 from messaging.releases import Role
+
+SEQUENCES_SKIPPED = 100_000
 
 
 class ReleaseStore:
@@ -94,10 +97,15 @@ class ReleaseStore:
             self._db.add(session, order)
 
     def last_sequence(self, site: str) -> int:
-        """The highest sequence of the orders of both roles sent to a site; 0 before the first."""
+        """The highest sequence of the orders of both roles that may have been sent to a site.
+
+        0 before the first. A restored database does not know the orders since its backup: each restore adds
+        `SEQUENCES_SKIPPED`.
+        """
         with self._db.reading() as session:
             query = select(func.max(IssuedOrder.sequence)).where(IssuedOrder.site == site)
-            return session.scalar(query) or 0
+            restores = restores_of(session.scalars(select(StoreIdentity.identity)).one())
+            return max(session.scalar(query) or 0, restores * SEQUENCES_SKIPPED)
 
     def last_orders(self, role: Role = Role.DETECTOR) -> Mapping[str, IssuedOrder]:
         """The newest order of a role of each site."""

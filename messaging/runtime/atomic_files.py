@@ -7,7 +7,10 @@ that append to files of their own (ledger, journal, open messages) call `sync` a
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 SECRET_MODE = 0o600
 _FOLDER_MODE = 0o777
@@ -45,11 +48,18 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     A new file can be read by its owner only until someone changes its mode. An `OSError` names the file.
     """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """`write_atomically` for content that is written piece by piece: the path is replaced at a clean end."""
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             sync(file.fileno())
         os.replace(temporary, path)

@@ -30,6 +30,8 @@ ROOT_KEYS = ("root-1", "root-2", "root-3")
 ROOT_THRESHOLD = 2
 ONE_KEY_ROLES = ("targets", "snapshot", "timestamp")
 DIRECTOR = "director"
+SKIPPED_VERSIONS = 100_000
+_FLOOR = "x-blindspot-release-floor"
 T = TypeVar("T", Root, Targets, Snapshot, Timestamp)
 
 
@@ -148,6 +150,24 @@ class Repository:
                 self._renew_snapshot()
             else:
                 self._renew_timestamp()
+
+    def skip_versions(self) -> None:
+        """Sign everything with versions that are `SKIPPED_VERSIONS` higher, and the next release too.
+
+        After the restore of a backup: sites have seen what was signed since, and take nothing lower.
+        """
+        with self._whole_or_not():
+            newest = max((r.version for r in self.releases().values()), default=0)
+            floor = max(newest, self.release_floor) + SKIPPED_VERSIONS
+            self._targets.unrecognized_fields[_FLOOR] = floor
+            for part in (self._targets, self._snapshot, self._timestamp):
+                part.version += SKIPPED_VERSIONS
+            self._renew_targets()
+
+    @property
+    def release_floor(self) -> int:
+        """The version below which no new release is signed; 0 if no versions were skipped."""
+        return int(self._targets.unrecognized_fields.get(_FLOOR, 0))
 
     def rotate_key(self, role: str) -> None:
         """Replace the key of `targets`, `snapshot` or `timestamp`: a new root revokes the old one."""

@@ -86,7 +86,7 @@ FLOORS = {
         ),
         *("store", "migrations"),
         *("data", "detector", "evaluation", "training", "model_import", "starting_detector"),
-        *("failure_modes", "fleet"),
+        *("failure_modes", "fleet", "backup"),
         *("campaigns", "api", "speed", "doctor", "generator_trial", "parts", "app", "demo", "cli"),
     ),
     "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),
