@@ -145,6 +145,7 @@ def _services(
         metrics=parts.metrics,
         classes=parts.classes,
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
+        sign_ticket=parts.publisher.sign_ticket,
         readiness=readiness,
         spans=spans,
         enrol_credentials=hub.enrol_site,

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from pydantic import Field
+
+from messaging.fields import Slug
 from messaging.resources import Resource
 
 
@@ -19,6 +22,21 @@ class ModelResource(Resource):
     signed_at: int
     sites: tuple[str, ...] = ()
     description: dict[str, Any]
+
+
+class TicketRequest(Resource):
+    """Permit sites (none named: all) to go back to a release for some days."""
+
+    sites: tuple[Slug, ...] = Field(default=(), max_length=1000)
+    days: float = Field(default=7.0, gt=0.0, le=365.0)
+
+
+class TicketResource(Resource):
+    """A signed downgrade ticket; `sites` empty: every site."""
+
+    number: int
+    sites: tuple[str, ...]
+    expires_at_utc: int
 
 
 class RolloutSiteResource(Resource):

@@ -13,12 +13,19 @@ from cloud.api.services import Services
 from cloud.api.views import model_view, rollout_view
 from cloud.store.records import Rollout
 from messaging.card_resources import ModelCard
-from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.release_resources import (
+    ModelResource,
+    RolloutRequest,
+    RolloutResource,
+    TicketRequest,
+    TicketResource,
+)
 from messaging.resources import Page
 
 TEACHERS = "/teachers"
 
 _MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}}}}
+_DAY_S = 86_400
 
 
 def model_routes(services: Services) -> APIRouter:
@@ -50,6 +57,14 @@ def _add_models(router: APIRouter, services: Services) -> None:
     def card_for_people(digest: str) -> Response:
         """The same card as Markdown."""
         return Response(card_markdown(model_card(services, digest)), media_type="text/markdown")
+
+    @router.post("/models/{digest}/ticket", status_code=201)
+    def ticket(digest: str, request: TicketRequest) -> TicketResource:
+        """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
+        release = services.releases.release(digest)
+        expires_at_utc = int(services.clock() + request.days * _DAY_S)
+        signed = services.sign_ticket(release.digest, request.sites, expires_at_utc)
+        return TicketResource.model_validate(signed)
 
     @router.post(TEACHERS, status_code=201)
     async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:

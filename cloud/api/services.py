@@ -1,7 +1,7 @@
 """What requests work with: stores, register, campaigns, releases and rollouts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from cloud.tracing import NO_SPANS, Spans
+from messaging.trust.tickets import DowngradeTicket
 
 
 class RolloutControl(Protocol):
@@ -50,6 +51,7 @@ class TeacherControl(Protocol):
 class Services:
     """Everything a request may touch.
 
+    `sign_ticket` permits sites (none: all) to go back to the release of a digest until a time (UTC).
     `readiness` gives the reasons why the cloud is not ready, `enrol_credentials` gives a site its account at
     the hub, and `revoke_credentials` makes the hub refuse it.
     """
@@ -67,6 +69,7 @@ class Services:
     metrics: CloudMetrics
     classes: ClassRegister
     dead_letters: DeadLetters
+    sign_ticket: Callable[[str, Sequence[str], int], DowngradeTicket]
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None

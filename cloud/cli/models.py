@@ -22,7 +22,13 @@ from cloud.cli.console import (
 )
 from cloud.cli.model_import import import_file
 from messaging.card_resources import ModelCard
-from messaging.release_resources import ModelResource, RolloutRequest, RolloutResource
+from messaging.release_resources import (
+    ModelResource,
+    RolloutRequest,
+    RolloutResource,
+    TicketRequest,
+    TicketResource,
+)
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
@@ -84,6 +90,30 @@ def card(
             print_json(cloud.get(path, ModelCard))
         else:
             sys.stdout.write(cloud.text(f"{path}.md"))
+
+
+@models.command("ticket")
+def ticket(
+    digest: DigestArgument,
+    site: Annotated[
+        list[str] | None, typer.Option("--site", help="a site that may use it; again for more; default: all")
+    ] = None,
+    days: Annotated[float, typer.Option("--days", min=0.01, max=365.0, help="how long it is valid")] = 7.0,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a downgrade ticket: sites may go back to this release below their version floor, once each."""
+    with RemoteCloud.of_folder(data) as cloud:
+        path = f"models/{url_segment(digest)}/ticket"
+        signed = cloud.send("POST", path, TicketResource, TicketRequest(sites=tuple(site or ()), days=days))
+    if as_json:
+        print_json(signed)
+        return
+    who = ", ".join(signed.sites) or "every site"
+    notes.print(
+        f"ticket {signed.number}: {who} may go back to {digest} until {when(signed.expires_at_utc)}; "
+        f"`blindspot rollout start {digest}` orders it"
+    )
 
 
 @models.command("verify")

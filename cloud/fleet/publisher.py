@@ -5,7 +5,7 @@ loop. This is the only module that crosses between them; every call waits for it
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from cloud.fleet.releases import Releases
@@ -14,6 +14,7 @@ from messaging.errors import WireUnavailable
 from messaging.nats.subjects import WAKE, command_subject
 from messaging.releases import BundleDescription, RolloutOrder
 from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.tickets import DowngradeTicket
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
@@ -51,6 +52,18 @@ class Publisher:
     def promote(self, digest: str) -> ReleaseManifest:
         """Sign a trial release for service."""
         return self._wait(lambda: self._releases.promote(digest))
+
+    def ticket(self, digest: str) -> DowngradeTicket | None:
+        """The downgrade ticket of a release, if it has one."""
+
+        async def ticket() -> DowngradeTicket | None:
+            return self._releases.ticket(digest)
+
+        return self._wait(ticket)
+
+    def sign_ticket(self, digest: str, sites: Sequence[str], expires_at_utc: int) -> DowngradeTicket:
+        """Permit sites (none named: all) to go back to a release."""
+        return self._wait(lambda: self._releases.sign_ticket(digest, sites, expires_at_utc))
 
     def refresh_timestamp(self) -> None:
         """Sign a new timestamp, which shows sites that the metadata is fresh."""

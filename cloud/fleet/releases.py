@@ -9,7 +9,7 @@ the caller has the verdict.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from cloud.errors import NotKnown, NotNow, WeightsRefused
 from messaging.blobs import Blobs, digest_of
@@ -17,6 +17,7 @@ from messaging.releases import BundleDescription, Channel, Role, RolloutOrder, o
 from messaging.trust.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
+from messaging.trust.tickets import DowngradeTicket
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,17 @@ class Releases:
         await self.publish_metadata()
         logger.info("release %s (version %d) is signed for service", digest[:12], manifest.version)
         return manifest
+
+    def ticket(self, digest: str) -> DowngradeTicket | None:
+        """The downgrade ticket of a release, if it has one."""
+        return self._repository.ticket(digest)
+
+    async def sign_ticket(self, digest: str, sites: Sequence[str], expires_at_utc: int) -> DowngradeTicket:
+        """Permit sites (none named: all) to go back to a release. Raises `ConfigurationError`."""
+        ticket = self._repository.sign_ticket(digest, sites, expires_at_utc)
+        await self.publish_metadata()
+        logger.info("downgrade ticket %d for release %s is signed", ticket.number, digest[:12])
+        return ticket
 
     async def refresh_timestamp(self) -> None:
         """Sign and publish a new timestamp; must be called well within the timestamp's lifetime."""

@@ -17,14 +17,16 @@ from cloud.fleet.canaries import canaries_first
 from cloud.fleet.fleet_status import fleet_status
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orders_of, roll_back, stop
-from cloud.fleet.rollout_state import RolloutPhase, RolloutState, SiteState, plan_rollout
+from cloud.fleet.rollout_history import RolloutHistory
+from cloud.fleet.rollout_state import RolloutState, plan_rollout
 from cloud.settings import RolloutSettings
-from cloud.store.records import IssuedOrder, Rollout, RolloutEvent
+from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role, RolloutOrder
 from messaging.reports import Heartbeat
 from messaging.taxonomy import Condition
+from messaging.trust.tickets import DowngradeTicket
 
 COVERED_S = 7 * 86400
 CLOUD = "the cloud"
@@ -44,6 +46,7 @@ class RolloutDriver:
     ) -> None:
         self._reports, self._releases, self._publisher = reports, releases, publisher
         self._settings, self._clock = settings, clock
+        self._history = RolloutHistory(releases)
         self._lock = threading.RLock()
         self._unsent: dict[tuple[str, Role], RolloutOrder] = {}
 
@@ -59,11 +62,12 @@ class RolloutDriver:
         role: Role = Role.DETECTOR,
         conditions: Set[Condition] = frozenset(),
         by: str = CLOUD,
+        ticket: DowngradeTicket | None = None,
     ) -> Rollout:
         """Store a new rollout, or return the stored one of that name. Raises `NotNow` without sites.
 
         Its canary is chosen from the sites; `conditions` are those that the release is to improve. `by` is
-        who started it.
+        who started it, `ticket` permits a release that is older than the one in service.
         """
         with self._lock:
             known = [r for r in self._releases.rollouts(limit=1000) if r.id == rollout]
@@ -79,6 +83,8 @@ class RolloutDriver:
                 now_utc=now,
                 role=role,
             )
+            if ticket is not None:
+                state = replace(state, downgrade=True, fleet_wide=not ticket.sites)
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
             return self._store(row, RolloutStep(state, ()), by=by, action="started")
 
@@ -124,7 +130,7 @@ class RolloutDriver:
         for order in (last[site] for site in self._enrolled() if site in last):
             if self._now() < order.expires_at_utc and not self._answered(order):
                 self._unsent[order.site, role] = order
-        for order in (o for state in self._under_way(role) for o in orders_of(state, self._settings)):
+        for order in (o for state in self._history.under_way(role) for o in orders_of(state, self._settings)):
             if order.site not in last or order.sequence >= last[order.site].sequence:
                 self._unsent[order.site, role] = order
 
@@ -149,6 +155,10 @@ class RolloutDriver:
         if release.channel != Channel.SERVICE:
             raise NotNow(f"release {release.digest[:12]} is for trial only; it must be promoted first")
         previous = self._releases.current_service(release.role, before=release.digest)
+        ticket = None
+        if previous is not None and previous.version > release.version:
+            ticket = self._ticket(release)
+        limits = ticket.sites if ticket else ()
         with self._lock:
             self.refuse_another(release.role)
             row = self.begin(
@@ -156,15 +166,26 @@ class RolloutDriver:
                 release.digest,
                 Channel.SERVICE,
                 previous=previous.digest if previous else None,
-                sites=self.sites(release.role),
+                sites=[site for site in self.sites(release.role) if not limits or site in limits],
                 role=release.role,
                 by=by,
+                ticket=ticket,
             )
             return self.step(row.id)
 
+    def _ticket(self, release: Release) -> DowngradeTicket:
+        """The valid downgrade ticket of a release. Raises `NotNow` without one."""
+        ticket = self._publisher.ticket(release.digest)
+        if ticket is not None and self._now() < ticket.expires_at_utc:
+            return ticket
+        raise NotNow(
+            f"release {release.digest[:12]} is older than the one in service and has no valid downgrade "
+            f"ticket; sign one with `blindspot models ticket {release.digest[:12]}`"
+        )
+
     def refuse_another(self, role: Role) -> None:
         """Raise `NotNow` while a rollout of this role for service is under way."""
-        for row, state in self._service_rollouts(role):
+        for row, state in self._history.for_service(role):
             if not state.final:
                 raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
 
@@ -200,7 +221,7 @@ class RolloutDriver:
                 raise NotNow(
                     f"rollout {rollout} put the first model in service; there is no previous one to run"
                 )
-            newest = self._service_rollouts(state.role)[0][0]
+            newest = self._history.for_service(state.role)[0][0]
             if newest.id != row.id:
                 raise NotNow(f"rollout {newest.id} came after {rollout}; roll that one back")
             reason, fleet = f"{by} rolled it back", fleet_status(self._reports, self._releases)
@@ -224,7 +245,7 @@ class RolloutDriver:
             self._settings.canary_sites,
             covered=self._reports.conditions(since_utc=self._now() - COVERED_S),
             wanted=wanted,
-            turns=self._canary_turns(),
+            turns=self._history.canary_turns(),
         )
 
     def send_single(
@@ -275,12 +296,6 @@ class RolloutDriver:
         row = self._releases.rollout(rollout)
         return row, RolloutState.from_json(row.state)
 
-    def _service_rollouts(self, role: Role) -> list[tuple[Rollout, RolloutState]]:
-        """The rollouts of a role for service, newest first."""
-        rows = self._releases.rollouts(limit=1000)
-        states = ((row, RolloutState.from_json(row.state)) for row in rows)
-        return [(row, s) for row, s in states if s.channel is Channel.SERVICE and s.role is role]
-
     def _send(self, orders: Sequence[RolloutOrder]) -> None:
         for order in orders:
             self._releases.put_order(
@@ -318,9 +333,9 @@ class RolloutDriver:
         ]
         if not behind:
             return []
-        left_to_rollouts = [*self._under_way(role), *self._halted(role)]
+        left_to_rollouts = [*self._history.under_way(role), *self._history.halted(role)]
         in_rollout = {progress.site for state in left_to_rollouts for progress in state.sites}
-        rolled_out, last = self._sites_rolled_out(model), self._last_orders(role)
+        rolled_out, last = self._history.sites_rolled_out(model, role), self._last_orders(role)
         return [
             site
             for site in behind
@@ -335,37 +350,8 @@ class RolloutDriver:
             )
         ]
 
-    def _canary_turns(self) -> dict[str, int]:
-        """When each site last was the canary of a rollout for service: the number of that rollout."""
-        rows = reversed(self._releases.rollouts(limit=100))
-        states = [RolloutState.from_json(row.state) for row in rows]
-        return {
-            progress.site: turn
-            for turn, state in enumerate(states)
-            if state.channel is Channel.SERVICE
-            for progress in state.sites
-            if progress.group is RolloutPhase.CANARY
-        }
-
     def _enrolled(self) -> list[str]:
         return [site.site for site in self._reports.sites() if not site.revoked]
-
-    def _under_way(self, role: Role) -> list[RolloutState]:
-        states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
-        return [state for state in states if not state.final and state.role is role]
-
-    def _halted(self, role: Role) -> list[RolloutState]:
-        """The newest rollout for service if it was halted: what its sites run is left to an operator."""
-        newest = self._service_rollouts(role)[:1]
-        return [state for _, state in newest if state.phase is RolloutPhase.HALTED]
-
-    def _sites_rolled_out(self, digest: str) -> set[str]:
-        """Sites of the finished rollouts that put a model in service."""
-        rows = [row for row in self._releases.rollouts(limit=1000) if row.digest == digest]
-        states = [RolloutState.from_json(row.state) for row in rows]
-        done = [s for s in states if s.channel is Channel.SERVICE and s.phase is RolloutPhase.DONE]
-        reached = (progress for state in done for progress in state.sites)
-        return {progress.site for progress in reached if progress.state is not SiteState.REVOKED}
 
     def _last_orders(self, role: Role) -> dict[str, RolloutOrder]:
         rows = self._releases.last_orders(role)

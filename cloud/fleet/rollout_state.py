@@ -70,6 +70,8 @@ class RolloutState:
         paused: no further group is ordered until an operator resumes it.
         awaiting: the group that waits for an operator's approval; the hold of the one before is over.
         reason: why it halted or goes back.
+        downgrade: whether the release is older than the one in service; then sites need a downgrade ticket.
+        fleet_wide: false for a downgrade of some sites, which leaves the release in service the fleet's.
     """
 
     digest: str
@@ -82,6 +84,8 @@ class RolloutState:
     awaiting: RolloutPhase | None = None
     reason: str = ""
     role: Role = Role.DETECTOR
+    downgrade: bool = False
+    fleet_wide: bool = True
 
     def __post_init__(self) -> None:
         names = [progress.site for progress in self.sites]

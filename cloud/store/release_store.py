@@ -49,13 +49,15 @@ class ReleaseStore:
         """The newest release of a role for service that has reached the fleet, or the first one.
 
         A release of a campaign counts once its rollout is done; one whose rollout goes on, halted or went
-        back does not. With `before`, a digest: what is in service if that release is not.
+        back does not, nor one that the fleet was downgraded from. With `before`, a digest: what is in service
+        if that release is not.
         """
-        phases: dict[str, str] = {}
+        releases, phases = self.releases(), dict[str, str]()
         for rollout in reversed(self.rollouts(limit=1000)):
             if rollout.state.get("channel") == "service":
                 phases[rollout.digest] = rollout.phase
-        for release in self.releases():
+                phases |= _withdrawn(rollout, releases)
+        for release in releases:
             if release.role is not role or release.digest == before:
                 continue
             reached = phases.get(release.digest) == "done" if release.digest in phases else None
@@ -115,3 +117,13 @@ class ReleaseStore:
         query = select(IssuedOrder).where(tuple_(*key).in_(newest))
         with self._db.reading() as session:
             return {order.site: order for order in session.scalars(query)}
+
+
+def _withdrawn(rollout: Rollout, releases: Sequence[Release]) -> dict[str, str]:
+    """The releases that a rollout of an older one took out of service, once it is done."""
+    state = rollout.state
+    if rollout.phase != "done" or not (state.get("downgrade") and state.get("fleet_wide")):
+        return {}
+    older = next(release for release in releases if release.digest == rollout.digest)
+    newer = (r for r in releases if r.role is older.role and r.version > older.version)
+    return {release.digest: "withdrawn" for release in newer}

@@ -16,6 +16,7 @@ from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import MAX_ORDER_BYTES, judge_order, verify_order
 from messaging.trust.site_trust import SiteTrust, TrustedReleases, checked_weights
+from messaging.trust.tickets import check_ticket
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +52,16 @@ class WeightsPlace:
 
 @dataclass(frozen=True)
 class AcceptedOrder:
-    """A genuine order and its release. `data` are verified bytes, None when they are on disk already."""
+    """A genuine order and its release.
+
+    `data` are verified bytes, None when they are on disk already. `ticket` is the number of the downgrade
+    ticket that it needs, 0 without one.
+    """
 
     order: RolloutOrder
     manifest: ReleaseManifest
     data: bytes | None
+    ticket: int
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,12 @@ class IncomingOrders:
         self, order: RolloutOrder, state: WeightsState, now_utc: int
     ) -> AcceptedOrder | RefusedOrder | None:
         try:
-            manifest = self.releases.manifest(order.digest, now_utc)
+            manifest, ticket = self.releases.signed(order.digest, now_utc)
             check_eligible(order, manifest, state, self._place)
-            return AcceptedOrder(order, manifest, self._data(manifest))
+            needed = needs_ticket(order, manifest, state)
+            usable = ticket if order.downgrade else None
+            used = check_ticket(usable, self._place.site, state.last_ticket, now_utc) if needed else 0
+            return AcceptedOrder(order, manifest, self._data(manifest), used)
         except BlobError as error:
             logger.debug("order %d waits: %s", order.sequence, error)
             return None
@@ -177,12 +186,6 @@ def check_eligible(
     wanted_channel = Channel.SERVICE if teacher else order.channel
     if wanted_channel is Channel.SERVICE and Channel.TRIAL in (order.channel, manifest.channel):
         raise TrustError(f"release {short} is for trial only", SwapReason.NOT_FOR_SERVICE)
-    if manifest.version < state.version_floor and not order.downgrade:
-        raise TrustError(
-            f"release {short} has version {manifest.version}, below {state.version_floor}; "
-            "an older version needs an order with `downgrade`",
-            SwapReason.OLDER_VERSION,
-        )
     if teacher:
         return
     if place.taxonomy_digest not in (None, manifest.taxonomy_digest):
@@ -193,6 +196,17 @@ def check_eligible(
             f"{', '.join(state.active.class_names)}, which must come first and in this order",
             SwapReason.WRONG_CLASSES,
         )
+
+
+def needs_ticket(order: RolloutOrder, manifest: ReleaseManifest, state: WeightsState) -> bool:
+    """Whether a release is below the version floor and no model of this site's own.
+
+    The one in service, and for an order back the one before, need no ticket: the site may go back to it by
+    itself, and the cloud rolls a rollout back without a person.
+    """
+    kept = [state.active, *([state.previous] if order.downgrade else [])]
+    own = {model.digest for model in kept if model is not None}
+    return manifest.version < state.version_floor and manifest.digest not in own
 
 
 def _continues(names: tuple[str, ...], manifest: ReleaseManifest, order: RolloutOrder) -> bool:

@@ -56,6 +56,7 @@ class WeightsState(BaseModel):
     """Everything that must survive a restart. `trial` is the order whose model is active, uncommitted.
 
     `swapped_at_utc`: when the active model was put in service, seconds since 1970; 0: by an order back.
+    `last_ticket`: the number of the last downgrade ticket that was used.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +70,7 @@ class WeightsState(BaseModel):
     last_sequence: int = 0
     last_issued_at_utc: int = 0
     version_floor: int = 0
+    last_ticket: int = 0
     receipts: tuple[SwapReceipt, ...] = ()
 
     @property

@@ -252,7 +252,9 @@ class WeightsStore:
             self._step(Step.FETCHED, order, now_utc)
             write_atomically(self._place.model_path(manifest), accepted.data)
             self._step(Step.VERIFIED, order, now_utc)
-        state = self._state.taking(order).replace(staged=Staged(order=order, manifest=manifest))
+        used = max(self._state.last_ticket, accepted.ticket)
+        staged = Staged(order=order, manifest=manifest)
+        state = self._state.taking(order).replace(staged=staged, last_ticket=used)
         self._go(Step.STAGED, state, order, now_utc)
 
     def _confirm(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:

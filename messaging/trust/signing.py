@@ -8,7 +8,7 @@ timestamp last, so that a crash leaves the old or the new state, never half of o
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.site_trust import SiteTrust
+from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
 
 ROOT_KEYS = ("root-1", "root-2", "root-3")
 ROOT_THRESHOLD = 2
@@ -114,6 +115,32 @@ class Repository:
             digest: ReleaseManifest.from_target(digest, target.length, target.custom)
             for digest, target in self._targets.targets.items()
         }
+
+    def ticket(self, digest: str) -> DowngradeTicket | None:
+        """The downgrade ticket of a release, if it has one."""
+        target = self._targets.targets.get(digest)
+        if target is None:
+            return None
+        return read_ticket(target.unrecognized_fields.get(TICKET_FIELD), f"release {digest[:12]}")
+
+    def sign_ticket(self, digest: str, sites: Sequence[str], expires_at_utc: int) -> DowngradeTicket:
+        """Permit sites (none named: all) to go back to a release for service, in place of its last ticket.
+
+        Raises `ConfigurationError` for an unknown release or one that is for trial only.
+        """
+        known = self.releases().get(digest)
+        if known is None or known.channel is not Channel.SERVICE:
+            raise ConfigurationError(
+                f"release {digest[:12]} is not signed for service, so that no site may go back to it; "
+                "`blindspot models list` shows those that are"
+            )
+        ticket = DowngradeTicket(
+            number=self._targets.version + 1, sites=tuple(sites), expires_at_utc=expires_at_utc
+        )
+        with self._whole_or_not():
+            self._targets.targets[digest].unrecognized_fields[TICKET_FIELD] = ticket.model_dump(mode="json")
+            self._renew_targets()
+        return ticket
 
     def publish(self, manifest: ReleaseManifest) -> None:
         """Sign a release, or the change of its channel from trial to service.

@@ -29,6 +29,7 @@ from messaging.errors import BlobError, ConfigurationError, TrustError
 from messaging.runtime.atomic_files import make_folder, sync_tree
 from messaging.trust.keys import PublicKey
 from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
 
 CHUNK_BYTES = 128 * 1024
 _KEY_BYTES = 32
@@ -86,7 +87,11 @@ class TrustedReleases:
         make_folder(folder)
 
     def manifest(self, digest: str, now_utc: int) -> ReleaseManifest:
-        """The signed manifest of a release, by the newest metadata of the mirror.
+        """The signed manifest of a release. Raises as `signed` does."""
+        return self.signed(digest, now_utc)[0]
+
+    def signed(self, digest: str, now_utc: int) -> tuple[ReleaseManifest, DowngradeTicket | None]:
+        """The signed manifest of a release and its downgrade ticket, by the newest metadata of the mirror.
 
         Raises:
             TrustError: with the reason that a receipt states; nothing that was believed before is lost.
@@ -103,8 +108,9 @@ class TrustedReleases:
         self._make_durable()
         if target is None or target.hashes != {"sha256": digest}:
             raise TrustError(f"release {digest[:12]} is not among the signed releases", "unknown_release")
-        custom = target.unrecognized_fields.get("custom")
-        return ReleaseManifest.from_target(digest, target.length, custom)
+        fields = target.unrecognized_fields
+        manifest = ReleaseManifest.from_target(digest, target.length, fields.get("custom"))
+        return manifest, read_ticket(fields.get(TICKET_FIELD), f"release {digest[:12]}")
 
     def weights(self, manifest: ReleaseManifest) -> bytes:
         """Bytes of a release from the mirror; at most one byte more than was signed is ever read.

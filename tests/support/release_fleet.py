@@ -90,6 +90,11 @@ class Fleet:
         self.put_order(sign_order(order, self.repository.director), order.role)
         return order
 
+    def sign_ticket(self, digest: str, *sites: str, expires_at_utc: int = NOW + 3600) -> None:
+        """Sign a downgrade ticket and mirror it."""
+        self.repository.sign_ticket(digest, sites, expires_at_utc)
+        self.mirror_metadata()
+
     def put_order(self, envelope: bytes, role: Role = Role.DETECTOR) -> None:
         (self.mirror / "orders" / f"{order_key(SITE, role)}.json").write_bytes(envelope)
 

@@ -150,6 +150,13 @@ def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> No
     assert ": halted" in run(cloud, "rollout", "stop").stdout
 
 
+def test_a_downgrade_ticket_is_signed_for_the_named_sites(cloud: RunningCloud) -> None:
+    done = run(cloud, "models", "ticket", MODEL[:8], "--site", "quay", "--days", "2", "--json")
+    signed = json.loads(done.stdout)
+    assert (signed["sites"], signed["number"] > 1) == (["quay"], True)
+    assert "quay may go back to" in run(cloud, "models", "ticket", MODEL[:8], "--site", "quay").stderr
+
+
 def test_a_bundle_that_was_changed_after_signing_fails_verification(cloud: RunningCloud) -> None:
     bundle = cloud.settings.folder.models / MODEL / "model.onnx"
     bundle.parent.mkdir(parents=True)

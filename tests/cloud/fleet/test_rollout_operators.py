@@ -9,6 +9,7 @@ import pytest
 from cloud.errors import NotNow
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome
+from messaging.trust.tickets import DowngradeTicket
 from tests.support.cloud.rollout_fleet import Fleet
 from tests.support.cloud.sample_reports import NEW, OLD, received, swap
 
@@ -118,3 +119,42 @@ def test_eight_starts_at_the_same_time_begin_one_rollout(fleet: Fleet) -> None:
         thread.join(30)
     assert len(refused) == 7
     assert len([row for row in fleet.releases.rollouts() if row.state["channel"] == Channel.SERVICE]) == 1
+
+
+def downgraded(fleet: Fleet, *sites: str) -> str:
+    """Roll NEW out to all, then OLD with a ticket for the sites (none named: all); its phase."""
+    fleet.release(NEW, 2)
+    assert fleet.roll_out(NEW) == "done"
+    fleet.now += 1
+    fleet.hub.tickets[OLD] = DowngradeTicket(number=7, sites=sites, expires_at_utc=fleet.now + 60)
+    return fleet.roll_out(OLD)
+
+
+def test_an_older_release_is_not_rolled_out_without_a_valid_ticket(fleet: Fleet) -> None:
+    fleet.release(NEW, 2)
+    assert fleet.roll_out(NEW) == "done"
+    for ticket in ({}, {OLD: DowngradeTicket(number=1, expires_at_utc=fleet.now)}):
+        fleet.hub.tickets = ticket
+        with pytest.raises(NotNow, match=f"sign one with `blindspot models ticket {OLD[:12]}`"):
+            fleet.driver.start(OLD, "ann")
+
+
+def test_a_fleet_that_was_downgraded_stays_so(fleet: Fleet) -> None:
+    assert downgraded(fleet) == "done"
+    current = fleet.releases.current_service()
+    assert current is not None
+    assert current.digest == OLD
+    fleet.beat("attic", None)
+    fleet.driver.order_for_new_sites()
+    assert [(site, digest) for site, _, digest in fleet.hub.take()] == [("attic", OLD)]
+    orders = fleet.releases.last_orders()
+    assert all(orders[site].payload["downgrade"] for site in ("quay", "tunnel"))
+
+
+def test_a_site_that_was_downgraded_alone_is_left_alone(fleet: Fleet) -> None:
+    assert downgraded(fleet, "quay") == "done"
+    current = fleet.releases.current_service()
+    assert current is not None
+    assert current.digest == NEW
+    fleet.driver.order_for_new_sites()
+    assert fleet.hub.take() == []

@@ -84,6 +84,7 @@ class FilledCloud:
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             teachers=None,  # type: ignore[arg-type]  # likewise
+            sign_ticket=None,  # type: ignore[arg-type]  # likewise
             datasets=DatasetRegister(self.folder.datasets),
             requirements=CampaignRequirements(
                 settings,

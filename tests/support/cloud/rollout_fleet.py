@@ -14,6 +14,7 @@ from messaging.errors import WireUnavailable
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapOutcome
 from messaging.runtime.quoting import sqlite_url
+from messaging.trust.tickets import DowngradeTicket
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, received, swap
 
 WEEK_S = 7 * 86400
@@ -24,12 +25,16 @@ class FakeHub:
 
     def __init__(self) -> None:
         self.sent: list[RolloutOrder] = []
+        self.tickets: dict[str, DowngradeTicket] = {}
         self.away = False
 
     def send(self, order: RolloutOrder) -> None:
         if self.away:
             raise WireUnavailable("the hub did not answer")
         self.sent.append(order)
+
+    def ticket(self, digest: str) -> DowngradeTicket | None:
+        return self.tickets.get(digest)
 
     def take(self) -> list[tuple[str, int, str]]:
         found, self.sent = [(o.site, o.sequence, o.digest) for o in self.sent], []
