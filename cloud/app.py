@@ -7,9 +7,9 @@ them is imported. A background task that fails is tried again and shown; without
 """
 
 import asyncio
-import json
 import logging
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -34,13 +34,14 @@ from cloud.fleet.intake import Intake
 from cloud.fleet.receipt_writer import ReceiptWriter
 from cloud.fleet.teachers import TeacherReleases
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
+from cloud.server_certificate import CertificateRenewal, api_address, api_context
 from cloud.settings import CloudSettings
 from cloud.store.database import Database, open_database
 from cloud.store.report_store import ReportStore
 from cloud.tracing import Spans, spans_of
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
-from messaging.runtime.http_server import listening_socket, serve, url_of
+from messaging.runtime.http_server import listening_socket, serve
 from messaging.runtime.start_checks import require
 
 logger = logging.getLogger(__name__)
@@ -164,19 +165,14 @@ async def _serve(
 ) -> None:
     """Run every task until a stop is requested, or the API or the first release fails; that is raised."""
     settings = services.settings
-    host, port = settings.api.host, settings.api.port
-    listener = listening_socket(host, [port])
-    if listener is None:
-        raise ConfigurationError(
-            f"the API cannot listen on {host}:{port}; choose another port with api.port, or 0 for a free one"
-        )
+    listener = _api_listener(settings)
     api = build_api(services, read_or_make_token(settings.folder.token))
-    url = url_of(host, listener)
+    tls, address = api_context(settings), api_address(settings, listener)
 
     def announce() -> None:
-        write_atomically(settings.folder.address, json.dumps({"url": url}).encode())
-        logger.info("the API is at %s", url)
-        started(url)
+        write_atomically(settings.folder.address, address.to_bytes())
+        logger.info("the API is at %s", address.url)
+        started(address.url)
 
     await asyncio.to_thread(parts.rollouts.send_again)
     receipts = ReceiptWriter(hub.bus, parts.receipts)
@@ -185,6 +181,7 @@ async def _serve(
     retention = HubRetention(hub.bus, intake, time.monotonic)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
     triggers = _triggers(parts, services)
+    certificate = CertificateRenewal(settings, hub.take_certificate, tls)
     refresh_s = settings.failure_modes.refresh_s
     tasks: list[Coroutine[Any, Any, None]] = [
         _release_first(first_models, parts),
@@ -200,7 +197,8 @@ async def _serve(
         background.repeat_in_thread("orders", EVENT_LOOP_PAUSE_S, parts.rollouts.order_for_new_sites),
         background.repeat_in_thread("timestamp", TIMESTAMP_EVERY_S, parts.publisher.refresh_timestamp),
         background.repeat("credentials", RENEWALS_EVERY_S, hub.renew_credentials),
-        serve(api, listener, stop, started=announce, force=True, lifespan="off"),
+        background.repeat_in_thread("certificate", RENEWALS_EVERY_S, certificate.step),
+        serve(api, listener, stop, tls=tls, started=announce, force=True, lifespan="off"),
     ]
     try:
         await _until_stopped(tasks, stop)
@@ -218,6 +216,16 @@ def _triggers(parts: CloudParts, services: Services) -> Triggers:
         requirements=services.requirements,
         metrics=parts.metrics,
     )
+
+
+def _api_listener(settings: CloudSettings) -> socket.socket:
+    host, port = settings.api.host, settings.api.port
+    listener = listening_socket(host, [port])
+    if listener is None:
+        raise ConfigurationError(
+            f"the API cannot listen on {host}:{port}; choose another port with api.port, or 0 for a free one"
+        )
+    return listener
 
 
 async def _until_stopped(tasks: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:

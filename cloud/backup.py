@@ -1,10 +1,10 @@
 """Backup of a cloud into one file, also while it runs, and its restore into a new data folder.
 
-In it: the database (SQLite's online backup), keys and accounts, models, TUF metadata, the sites' files and
-the configuration. Not in it: datasets, working folders of campaigns, the hub's messages. A restored cloud is
-another one for its sites: it has another database identity, and sequences of orders and versions of metadata
-are above all that they may have seen since the backup. The file holds private keys: its owner alone may
-read it.
+In it: the database (SQLite's online backup), keys, accounts and certificates, models, TUF metadata, the
+sites' files and the configuration. Not in it: datasets, working folders of campaigns, the hub's messages. A
+restored cloud is another one for its sites: it has another database identity, and sequences of orders and
+versions of metadata are above all that they may have seen since the backup. The file holds private keys: its
+owner alone may read it.
 """
 
 import hashlib
@@ -33,7 +33,10 @@ CARD = "backup.json"
 CONFIGURATION = "cloud.yaml"
 _DATABASE = "store.sqlite"
 _FIRST = "releases/metadata/timestamp.json"  # names only what was written before it
-_KEPT = ("releases", "hub/authority", "hub/port", "keys", "models", "sites", "token", "classes.json")
+_KEPT = (
+    *("releases", "hub/authority", "hub/port", "certificates", "keys", "models", "sites", "token"),
+    "classes.json",
+)
 _CHUNK_BYTES = 2**20
 
 

@@ -17,6 +17,7 @@ from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
+from cloud.server_certificate import certificate_checks, served_certificate_check
 from cloud.settings import CloudSettings, DataFolder
 from cloud.speed import campaign_time, campaign_work, measure
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped, shipped_judge
@@ -73,6 +74,7 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     yield opened("workflows", lambda: inspected_workflows(folder.workflows))
     yield opened("releases", lambda: inspect_repository(folder.releases))
     yield from _hub_keys(folder)
+    yield from certificate_checks(settings)
 
 
 def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:
@@ -124,14 +126,14 @@ def _running(settings: CloudSettings) -> list[CheckResult]:
             raise StoreUnavailable(f"{cloud.url} is not ready: {'; '.join(found.reasons)}")
         return f"{cloud.url} is ready"
 
-    return [opened("cloud", asked)]
+    return [opened("cloud", asked), *served_certificate_check(settings)]
 
 
 def _hub_keys(folder: DataFolder) -> Iterator[CheckResult]:
-    """Seeds and credentials of the hub: readable by their owner only, and not empty."""
+    """Seeds, credentials and certificates of the hub's clients: only their owner may read them."""
     authority = folder.hub / "authority"
     for path in sorted(authority.rglob("*")):
-        if path.suffix in (".seed", ".creds"):
+        if path.suffix in (".seed", ".creds", ".pem"):
             whole = readable_file(f"hub key {path.relative_to(authority)}", path)
             yield private_file(whole.name, path) if whole.ok else whole
 

@@ -5,19 +5,17 @@ that names the files of the data folder.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     SecretStr,
     Tag,
     field_validator,
-    model_validator,
 )
 
+from cloud.network_settings import NetworkSettings, Section
 from messaging.errors import ConfigurationError
 from messaging.fields import Slug, UnitFloat
 from messaging.reports import ExecutionProvider
@@ -28,50 +26,13 @@ from synth.generation.options import GeneratorOptions, Streets
 from synth.order import Sampling
 
 Seconds = Annotated[float, Field(gt=0.0)]
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
 Classes = Annotated[
     Annotated[Path, Tag("file")] | Annotated[tuple[Slug, ...], Tag("names")],
     Discriminator(lambda value: "file" if isinstance(value, str | Path) else "names"),
 ]
-_EVERY_INTERFACE = "0.0.0.0"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ApiSettings(_Section):
-    """Where the REST API answers; port 0 takes a free one, written to `api.json` in the data folder."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8750, ge=0, le=65535)
-
-
-class HubSettings(_Section):
-    """The embedded hub broker; port 0 takes a free one, which is kept.
-
-    It listens on this machine only, or with `host` 0.0.0.0 on every interface. Sites connect to
-    `advertised_host`, a name or an IPv4 address (default: this machine's loopback). They authenticate, but
-    the broker does not encrypt: between machines, use an encrypted tunnel. The credential of a site's gate is
-    valid for `credential_days` and renewed over the hub when a third of them is over.
-    """
-
-    host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535)
-    advertised_host: HostName | None = None
-    credential_days: float = Field(default=90.0, ge=1.0, le=3650.0)
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.host == _EVERY_INTERFACE and self.advertised_host in (None, _EVERY_INTERFACE):
-            raise ValueError(
-                f"host {self.host} is no address to connect to; set hub.advertised_host to the name or "
-                "address under which sites reach this machine"
-            )
-        return self
-
-
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """The database of the cloud; without a `url` it is a SQLite file in the data folder.
 
     `url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`, with `%25` for `%`. A password
@@ -81,13 +42,13 @@ class StoreSettings(_Section):
     url: SecretStr | None = None
 
 
-class IntakeSettings(_Section):
+class IntakeSettings(Section):
     """What is taken from sites. Reports older than `max_age_days` when they are received are refused."""
 
     max_age_days: float = Field(default=30.0, gt=0.0)
 
 
-class FailureModeSettings(_Section):
+class FailureModeSettings(Section):
     """What counts as evidence now, and when a mode counts as closed.
 
     `target_recall` is what the lower bound of estimated recall must exceed; `targets` names classes that
@@ -145,7 +106,7 @@ class SynthesisSettings(GeneratorOptions, Sampling):
         return GeneratorOptions.model_validate(self.model_dump(include=set(GeneratorOptions.model_fields)))
 
 
-class TrainingSettings(_Section):
+class TrainingSettings(Section):
     """The fine-tuning recipe; see `cloud.training.plan.Recipe` and `TrainingPlan`.
 
     `device` is `auto` (a card if there is one), `cpu`, `cuda`, `cuda:N` or `mps`; `precision` is `auto`,
@@ -171,7 +132,7 @@ class TrainingSettings(_Section):
     workers: int | None = Field(default=None, ge=0)
 
 
-class EvaluationSettings(_Section):
+class EvaluationSettings(Section):
     """Where detectors run that judge generated images or are evaluated.
 
     `providers`: execution providers of ONNX Runtime, the best first (`tensorrt`, `cuda`, `openvino`,
@@ -181,7 +142,7 @@ class EvaluationSettings(_Section):
     providers: tuple[ExecutionProvider, ...] = ()
 
 
-class PromotionSettings(_Section):
+class PromotionSettings(Section):
     """What counts as worse, and how much evidence is enough. Drops are absolute differences of fractions.
 
     Attributes:
@@ -214,7 +175,7 @@ class PromotionSettings(_Section):
     significance: bool = True
 
 
-class RolloutSettings(_Section):
+class RolloutSettings(Section):
     """Groups: `canary_sites`, then up to `early_fraction`, then `wide_fraction` of all sites, then all.
 
     Each group, the last one too, is held for `hold_s` after its last site has the release. More than
@@ -234,7 +195,7 @@ class RolloutSettings(_Section):
     heartbeat_missing_s: Seconds = 600.0
 
 
-class CampaignSettings(_Section):
+class CampaignSettings(Section):
     """How long a campaign waits for the sites, and how often it polls."""
 
     shadow_deadline_s: Seconds = 86400.0
@@ -242,7 +203,7 @@ class CampaignSettings(_Section):
     poll_s: Seconds = 2.0
 
 
-class ModelCardSettings(_Section):
+class ModelCardSettings(Section):
     """What no record of the cloud knows, for the algorithm-register cards of its releases.
 
     `owner`: the organisation that answers for the system; `contact`: an address; `purpose`: what the city
@@ -254,7 +215,7 @@ class ModelCardSettings(_Section):
     purpose: str | None = Field(default=None, max_length=2000)
 
 
-class TracingSettings(_Section):
+class TracingSettings(Section):
     """Where traces of the cloud's own work go: an OpenTelemetry collector's `http://HOST:4318/v1/traces`.
 
     Without an `endpoint` there are none. They are sent every `every_s` seconds.
@@ -264,7 +225,7 @@ class TracingSettings(_Section):
     every_s: Seconds = 5.0
 
 
-class TriggerRule(_Section):
+class TriggerRule(Section):
     """Start a campaign automatically when a failure mode has enough evidence.
 
     All of these must hold: at least `min_count` misdetections from at least `min_sites` sites within
@@ -283,7 +244,7 @@ class TriggerRule(_Section):
     needs_approval: bool = True
 
 
-class CloudSettings(_Section):
+class CloudSettings(NetworkSettings):
     """The whole configuration.
 
     `starting_weights`: the first detector, `teacher_weights`: the first teacher (default: the shipped ones).
@@ -294,8 +255,6 @@ class CloudSettings(_Section):
     starting_weights: Path | None = None
     teacher_weights: Path | None = None
     classes: Classes = DEFAULT_TAXONOMY.names
-    api: ApiSettings = ApiSettings()
-    hub: HubSettings = HubSettings()
     store: StoreSettings = StoreSettings()
     intake: IntakeSettings = IntakeSettings()
     failure_modes: FailureModeSettings = FailureModeSettings()
@@ -351,6 +310,7 @@ class DataFolder:
         self.store = root / "store.sqlite"
         self.workflows = root / "workflows.sqlite"
         self.hub = root / "hub"
+        self.certificates = root / "certificates"
         self.keys = root / "keys"
         self.releases = root / "releases"
         self.datasets = root / "datasets"

@@ -1,4 +1,6 @@
-"""The live page: one NiceGUI page over the cloud's REST API, on loopback. Run by `blindspot-page`.
+"""The live page: one NiceGUI page over the cloud's REST API. Run by `blindspot-page`.
+
+On loopback, unless it gets a certificate.
 
 Only this module imports NiceGUI. The browser gets markup and thumbnails from this server alone; the API token
 never reaches it. Nothing is fetched from other hosts: styles, scripts and
@@ -8,6 +10,7 @@ fonts come from the installed packages.
 import argparse
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +28,12 @@ from dashboards.snapshot import PageState, Snapshot, SnapshotCache
 from messaging.cloud_address import find_cloud
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
+from messaging.runtime.addresses import is_loopback
 from messaging.runtime.http_server import listening_socket, url_of
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
+from messaging.tls.certificates import read_keyed
+from messaging.tls.connections import server_context
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8751
 REFRESH_S = 2.0
 POLL_S = 0.2
+CERTIFICATE_EVERY_S = 3600.0
 SECTIONS: tuple[tuple[str, Callable[[Snapshot], Html]], ...] = (
     ("wide", overview.section),
     ("wide", campaign.section),
@@ -54,7 +61,7 @@ def build_page(cache: SnapshotCache, host: str = LOOPBACK) -> FastAPI:
     On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    if host in {LOOPBACK, "localhost", "::1"}:
+    if is_loopback(host):
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]"])
 
     @app.get("/thumbnails/{campaign_id}/{image}")
@@ -105,8 +112,23 @@ def _show(target: ui.html, markup: Html) -> None:
         target.content = markup
 
 
-async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event) -> None:
-    """Wait for a cloud, then serve the page until `stop`. Raises `ConfigurationError` for a taken port."""
+async def serve(
+    data: Path,
+    *,
+    host: str,
+    port: int | None,
+    stop: asyncio.Event,
+    certificate: tuple[Path, Path | None] | None = None,
+) -> None:
+    """Wait for a cloud, then serve the page until `stop`, encrypted with a certificate and its key.
+
+    Raises `ConfigurationError` for a taken port, a certificate that is not usable, and without one for
+    another host than loopback. The certificate is read when the cloud is there, which may have made it.
+    """
+    if certificate is None and not is_loopback(host):
+        raise ConfigurationError(
+            f"the page on {host} is for other machines and must be encrypted: give --certificate (and --key)"
+        )
     listener = listening_socket(host, [DEFAULT_PORT, 0] if port is None else [port])
     if listener is None:
         raise ConfigurationError(
@@ -115,18 +137,36 @@ async def serve(data: Path, *, host: str, port: int | None, stop: asyncio.Event)
     if not await _wait_for_cloud(data, stop):
         listener.close()
         return
+    tls = None if certificate is None else server_context(*certificate)
     cache = SnapshotCache(data)
 
     def announce() -> None:
-        sys.stdout.write(f"the page is at {url_of(host, listener)}/\n")
+        sys.stdout.write(f"the page is at {url_of(host, listener, encrypted=tls is not None)}/\n")
         sys.stdout.flush()
 
+    reading = asyncio.create_task(_read_again(tls, certificate, stop))
     try:
         await http_server.serve(
-            build_page(cache, host), listener, stop, started=announce, timeout_graceful_shutdown=1
+            build_page(cache, host), listener, stop, tls=tls, started=announce, timeout_graceful_shutdown=1
         )
     finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
         await cache.close()
+
+
+async def _read_again(
+    tls: ssl.SSLContext | None, certificate: tuple[Path, Path | None] | None, stop: asyncio.Event
+) -> None:
+    """Serve a certificate that was renewed; one that is not usable leaves the one before in service."""
+    if tls is None or certificate is None:
+        return
+    while not await stopped_within(stop, CERTIFICATE_EVERY_S):
+        try:
+            read_keyed(*certificate)
+            tls.load_cert_chain(*certificate)
+        except (ConfigurationError, OSError) as error:
+            logger.warning("the certificate that is in service stays: %s", error)
 
 
 async def _wait_for_cloud(data: Path, stop: asyncio.Event) -> bool:
@@ -150,11 +190,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the data folder of the cloud")
     parser.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one when that is taken")
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
+    parser.add_argument("--certificate", type=Path, help="its certificate in PEM; required on other hosts")
+    parser.add_argument("--key", type=Path, help="the key of the certificate, if it is not in the same file")
     given = parser.parse_args(arguments)
     configure_logging()
 
     async def whole() -> None:
-        await serve(given.data, host=given.host, port=given.port, stop=async_stop_on_signals())
+        certificate = None if given.certificate is None else (given.certificate, given.key)
+        stop = async_stop_on_signals()
+        await serve(given.data, host=given.host, port=given.port, stop=stop, certificate=certificate)
 
     return exit_code_of(lambda: asyncio.run(whole()))
 

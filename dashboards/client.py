@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from dashboards.errors import CloudLost, CloudRefused
 from messaging.cloud_address import CloudAddress
 from messaging.resources import API_PREFIX, TOKEN_HEADER, Page
+from messaging.tls.connections import tls_fault
 
 R = TypeVar("R", bound=BaseModel)
 TIMEOUT_S = 10.0
@@ -36,6 +37,7 @@ class CloudClient:
             headers={TOKEN_HEADER: f"Bearer {address.token}"},
             timeout=timeout_s,
             transport=transport,
+            verify=address.verification,
             trust_env=False,
         )
 
@@ -83,7 +85,7 @@ class CloudClient:
             answer = await self._http.get(f"{API_PREFIX}/{path}", params=given)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudLost(
-                f"the cloud at {self.url} does not answer ({type(error).__name__}); "
+                f"the cloud at {self.url} does not answer ({tls_fault(error) or type(error).__name__}); "
                 "is `blindspot cloud run` running?"
             ) from error
         if answer.status_code == UNAUTHORIZED:

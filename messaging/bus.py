@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from messaging.tls.connections import ClientTls
+
 MAX_VALUE_BYTES = 8 * 1024
 """The largest last value of a key."""
 
@@ -163,12 +165,12 @@ class Bus(Protocol):
 
 @dataclass(frozen=True)
 class Link:
-    """How to reach a broker."""
+    """How to reach a broker; without `tls` the connection is not encrypted."""
 
     url: str
     name: str
     credentials_path: str | None = None
     nkey_seed_path: str | None = None
-    ca_path: str | None = None
+    tls: ClientTls | None = None
     inbox_prefix: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

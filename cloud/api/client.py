@@ -13,7 +13,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
-from messaging.cloud_address import find_cloud
+from messaging.cloud_address import CloudAddress, find_cloud
 from messaging.errors import FileFault
 from messaging.resources import (
     API_PREFIX,
@@ -24,6 +24,7 @@ from messaging.resources import (
     Page,
 )
 from messaging.runtime.quoting import url_segment
+from messaging.tls.connections import tls_fault
 
 UPLOAD_TIMEOUT_S = 120.0
 R = TypeVar("R", bound=BaseModel)
@@ -33,21 +34,26 @@ _ERRORS: dict[int, type[CloudError]] = {400: BadRequest, 404: NotKnown, 409: Not
 class RemoteCloud:
     """A client of one running cloud; use as a context manager."""
 
-    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
-        self.url = url
-        headers = {"Authorization": f"Bearer {token}"}
+    def __init__(self, address: CloudAddress, *, timeout_s: float = 30.0) -> None:
+        self.url = address.url
+        headers = {"Authorization": f"Bearer {address.token}"}
         if (operator := _operator()) is not None:
             headers[OPERATOR_HEADER] = operator
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._client = httpx.Client(
+            base_url=address.url,
+            headers=headers,
+            timeout=timeout_s,
+            verify=address.verification,
+            trust_env=False,
+        )
 
     @classmethod
     def of_folder(cls, folder: Path) -> "RemoteCloud":
         """The cloud that runs on a data folder. Raises `CloudUnreachable`."""
         try:
-            found = find_cloud(folder)
+            return cls(find_cloud(folder))
         except FileFault as error:
             raise CloudUnreachable(str(error)) from None
-        return cls(found.url, found.token)
 
     def __enter__(self) -> "RemoteCloud":
         return self
@@ -125,8 +131,9 @@ class RemoteCloud:
             ) from None
 
     def _unreachable(self, error: Exception) -> CloudUnreachable:
+        why = tls_fault(error) or type(error).__name__
         return CloudUnreachable(
-            f"the cloud at {self.url} does not answer ({type(error).__name__}); is `blindspot cloud run` up?"
+            f"the cloud at {self.url} does not answer ({why}); is `blindspot cloud run` up?"
         )
 
 

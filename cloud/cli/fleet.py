@@ -112,7 +112,7 @@ def add_site(
         )
         return
     notes.print(f"site {site} is enrolled; copy these files to its gate and its node:")
-    out.print(f"{enrolment.credentials}\n{enrolment.trust}")
+    out.print("\n".join(str(path) for path in enrolment.files))
     if address is not None:
         notes.print(f"its gate's hub_url is {address}")
 

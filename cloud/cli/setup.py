@@ -38,6 +38,13 @@ api:
 failure_modes:
   target_recall: 0.5
 """
+_REACHABLE = """hub:
+  host: 0.0.0.0
+  port: 4222
+  advertised_host: {host}
+tls:
+  names: [{names}]
+"""
 
 
 def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
@@ -51,14 +58,30 @@ def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
 
 def init(
     folder: Annotated[Path, typer.Argument(help="folder for the configuration file")] = Path(),
+    host: Annotated[
+        list[str] | None,
+        typer.Option("--host", help="a name or address under which sites on other machines reach this one"),
+    ] = None,
 ) -> None:
-    """Write a configuration file to start from; an existing one is never changed."""
+    """Write a configuration file to start from; an existing one is never changed.
+
+    With --host (several times for further names) also the authority of the certificates by which sites and
+    cloud recognise one another.
+    """
+    from cloud.server_certificate import certificate_authority
+
     path = folder / _CONFIG_NAME
     if path.exists():
         notes.print(f"{path} exists already; nothing was written")
         raise typer.Exit(ExitCode.FAILED)
     folder.mkdir(parents=True, exist_ok=True)
     template = _TEMPLATE.format(data=yaml_string((folder / "blindspot-data").as_posix()))
+    if host:
+        quoted = [yaml_string(name) for name in host]
+        template += _REACHABLE.format(host=quoted[0], names=", ".join(quoted[1:]))
+    settings = parse_settings(CloudSettings, template, origin="--host", environment={})
+    if host:
+        certificate_authority(settings).make()
     write_atomically(path, template.encode())
     path.chmod(0o644)
     notes.print(f"wrote {path}; start the cloud with `blindspot cloud run --config {path}`")

@@ -15,18 +15,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloud.errors import NotNow
-from cloud.settings import CloudSettings, DataFolder, HubSettings
+from cloud.network_settings import HubSettings
+from cloud.server_certificate import certificate_authority, server_certificate
+from cloud.settings import CloudSettings, DataFolder
 from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus, Link
-from messaging.nats.authority import HubAuthority, credentials_path
+from messaging.nats.authority import HubAuthority, certificate_path, credentials_path
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker import EmbeddedBroker
-from messaging.nats.broker_config import BrokerConfig, hub_config
+from messaging.nats.broker_config import BrokerConfig, BrokerTls, hub_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import MODELS_BUCKET, ORDERS, RENEWALS, TUF_BUCKET
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.state_files import StateFile
+from messaging.tls.connections import ClientTls
 from messaging.trust.signing import Repository
 
 KEPT_FOR_SITES = (f"OBJ_{MODELS_BUCKET}", f"OBJ_{TUF_BUCKET}", f"KV_{ORDERS}", f"KV_{RENEWALS}")
@@ -47,8 +50,9 @@ class Hub:
 
     `enrol_site` gives a site its account and files, `revoke_site` makes the hub refuse its credentials at
     once, `prepare` makes the streams and buckets that it lacks, as after the loss of its disk; repeating one
-    of them changes nothing. `renew_credentials` sends sites new dates for theirs. `fault` is why the hub
-    stores nothing now; `identities` are others when it has lost what it kept for sites.
+    of them changes nothing. `renew_credentials` sends sites new dates for theirs, `take_certificate` has the
+    hub serve its certificate as it is now in its file. `fault` is why the hub stores nothing now;
+    `identities` are others when it has lost what it kept for sites.
     """
 
     bus: Bus
@@ -60,41 +64,69 @@ class Hub:
     renew_credentials: Callable[[], Awaitable[None]] = _nothing
     fault: Callable[[], str | None] = lambda: None
     identities: Callable[[], Awaitable[tuple[str, ...]]] = _no_identities
+    take_certificate: Callable[[], None] = lambda: None
     prepare: Callable[[], Awaitable[None]] = _nothing
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """Files to copy to a site's gate (credentials) and node (trust)."""
+    """Files to copy to a site's gate (credentials; certificate and authority of a hub with TLS) and node."""
 
     site: str
     credentials: Path
     trust: Path
+    certificate: Path | None = None
+    ca: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        every = (self.credentials, self.certificate, self.ca, self.trust)
+        return tuple(path for path in every if path is not None)
 
 
 def hub_authority(settings: CloudSettings) -> HubAuthority:
     """The accounts of a data folder's hub, which decide who may connect to it."""
-    folder = settings.folder.hub / "authority"
-    return HubAuthority(folder, clock=time.time, credential_days=settings.hub.credential_days)
+    return HubAuthority(
+        _authority_folder(settings.folder),
+        clock=time.time,
+        credential_days=settings.hub.credential_days,
+        certificates=certificate_authority(settings) if settings.hub_encrypted else None,
+    )
 
 
 def enrolment_of(folder: DataFolder, site: str) -> Enrolment:
     """The files of a site that the running cloud has enrolled. Raises `NotNow` if they are not there."""
-    enrolment = Enrolment(site, credentials_path(folder.hub / "authority", site), _trust_file(folder, site))
-    for path in (enrolment.credentials, enrolment.trust):
+    authority, encrypted = _authority_folder(folder), (hub_address(folder) or "").startswith("tls:")
+    enrolment = Enrolment(
+        site,
+        credentials_path(authority, site),
+        _site_file(folder, site, "trust.json"),
+        certificate_path(authority, site) if encrypted else None,
+        _site_file(folder, site, "hub_ca.pem") if encrypted else None,
+    )
+    for path in enrolment.files:
         if not path.exists():
             raise NotNow(f"{path} is missing; is {folder.root} the data folder of the cloud that runs?")
     return enrolment
 
 
-def write_enrolment(folder: DataFolder, authority: HubAuthority, site: str) -> None:
-    """Write a site's credentials and trust file; the hub accepts them once it has reloaded its accounts."""
+def write_enrolment(settings: CloudSettings, authority: HubAuthority, site: str) -> None:
+    """Write a site's files; the hub accepts its credentials once it has reloaded its accounts."""
+    folder = settings.folder
     authority.enrol_site(site)
-    write_secret(_trust_file(folder, site), Repository(folder.releases).site_trust.to_bytes())
+    write_secret(_site_file(folder, site, "trust.json"), Repository(folder.releases).site_trust.to_bytes())
+    if settings.hub_encrypted:
+        ca = server_certificate(settings).ca
+        write_secret(_site_file(folder, site, "hub_ca.pem"), ca.read_bytes())
 
 
-def _trust_file(folder: DataFolder, site: str) -> Path:
-    return folder.root / "sites" / site / "trust.json"
+def _authority_folder(folder: DataFolder) -> Path:
+    return folder.hub / "authority"
+
+
+def _site_file(folder: DataFolder, site: str, name: str) -> Path:
+    return folder.root / "sites" / site / name
 
 
 class SiteAccounts:
@@ -107,7 +139,7 @@ class SiteAccounts:
     def enrol(self, site: str) -> None:
         """Make a site's account and files. Raises `WireUnavailable`, `ConfigurationError`."""
         with self._changing:
-            write_enrolment(self._settings.folder, self._authority, site)
+            write_enrolment(self._settings, self._authority, site)
             self._reload()
 
     def revoke(self, site: str) -> None:
@@ -116,8 +148,13 @@ class SiteAccounts:
             self._authority.revoke_site(site)
             self._reload()
 
+    def take_certificate(self) -> None:
+        """Have the broker read its certificate again. Raises `WireUnavailable`."""
+        with self._changing:
+            self._reload()
+
     async def publish_renewals(self, bus: Bus) -> None:
-        """Send every site its credentials' newest JWT, which is no secret. Raises `WireError`."""
+        """Send every site its newest JWT and certificate, which are no secrets. Raises `WireError`."""
         for site in self._authority.sites():
             renewed = await asyncio.to_thread(self._renewed, site)
             if renewed is not None and await bus.get_latest(RENEWALS, site) != renewed.encode():
@@ -126,21 +163,32 @@ class SiteAccounts:
     def _renewed(self, site: str) -> str | None:
         with self._changing:
             found = self._authority.renewed(site)
-        return None if found is None else found.token
+        return None if found is None else found.model_dump_json()
 
     def _reload(self) -> None:
         self._broker.reload(broker_config(self._settings, self._authority))
 
 
 def broker_config(settings: CloudSettings, authority: HubAuthority) -> BrokerConfig:
-    """Configuration of the hub's broker: address, port and who may connect."""
-    config = hub_config(settings.folder.hub, authority)
+    """Configuration of the hub's broker: address, port, certificate and who may connect."""
+    tls = None
+    if settings.hub_encrypted:
+        served = server_certificate(settings)
+        tls = BrokerTls(
+            served.certificate,
+            served.key,
+            clients_ca=certificate_authority(settings).path,
+            clients=authority.clients(),
+            own=ClientTls(served.ca, authority.cloud_certificate, served.local_name),
+        )
+    config = hub_config(settings.folder.hub, authority, tls=tls)
     return replace(config, host=settings.hub.host, port=settings.hub.port or None)
 
 
 def advertised_url(settings: HubSettings, broker_url: str) -> str:
     """The URL at which sites reach the broker that this machine reaches at `broker_url`."""
-    return f"nats://{settings.advertised_host or settings.host}:{urlsplit(broker_url).port}"
+    reached = urlsplit(broker_url)
+    return f"{reached.scheme}://{settings.advertised_host or settings.host}:{reached.port}"
 
 
 def hub_address(folder: DataFolder) -> str | None:
@@ -170,11 +218,13 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
     authority = hub_authority(settings)
     for site in revoked:
         authority.revoke_site(site)
-    broker = EmbeddedBroker(broker_config(settings, authority))
+    config = broker_config(settings, authority)
+    broker = EmbeddedBroker(config)
     accounts = SiteAccounts(settings, authority, broker)
     await asyncio.to_thread(broker.start)
     try:
-        link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()))
+        tls = None if config.tls is None else config.tls.own
+        link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()), tls=tls)
         bus = await NatsBus.connect(link)
         try:
             models = NatsBlobs(bus, MODELS_BUCKET)
@@ -197,6 +247,7 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
                 fault=lambda: broker.fault,
                 identities=identities,
                 prepare=prepare,
+                take_certificate=accounts.take_certificate,
             )
         finally:
             await bus.close()

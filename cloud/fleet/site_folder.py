@@ -14,6 +14,7 @@ from cloud.fleet.hub import Enrolment
 from messaging.runtime.atomic_files import write_secret
 
 CREDENTIALS_FILE, TRUST_FILE, GATE_FILE, NODE_FILE = "hub.creds", "trust.json", "gate.yaml", "node.yaml"
+CERTIFICATE_FILE, CA_FILE = "hub.pem", "hub_ca.pem"
 BROKER_FOLDER, MIRROR_FOLDER = "broker", "mirror"
 
 
@@ -43,7 +44,7 @@ def check_site_folder(folder: Path, cameras: Mapping[str, str]) -> None:
 def write_site_folder(
     folder: Path, enrolment: Enrolment, hub_url: str, cameras: Mapping[str, str], *, broker_port: int
 ) -> None:
-    """Write the four files, readable by their owner only, since a camera's source may hold a password."""
+    """Write the files, readable by their owner only, since a camera's source may hold a password."""
     broker_url = f"nats://127.0.0.1:{broker_port}"
     gate = {
         "site": enrolment.site,
@@ -51,6 +52,7 @@ def write_site_folder(
         "site_credentials": f"{BROKER_FOLDER}/gate.nk",
         "hub_url": hub_url,
         "hub_credentials": CREDENTIALS_FILE,
+        **({} if enrolment.ca is None else {"hub_ca": CA_FILE, "hub_certificate": CERTIFICATE_FILE}),
         "data_folder": "gate",
         "mirror_folder": MIRROR_FOLDER,
     }
@@ -62,7 +64,13 @@ def write_site_folder(
         "broker": {"url": broker_url, "credentials": f"{BROKER_FOLDER}/node.nk"},
         "cameras": [{"name": name, "source": source} for name, source in cameras.items()],
     }
-    write_secret(folder / CREDENTIALS_FILE, enrolment.credentials.read_bytes())
-    write_secret(folder / TRUST_FILE, enrolment.trust.read_bytes())
+    for name, path in (
+        (CREDENTIALS_FILE, enrolment.credentials),
+        (CERTIFICATE_FILE, enrolment.certificate),
+        (CA_FILE, enrolment.ca),
+        (TRUST_FILE, enrolment.trust),
+    ):
+        if path is not None:
+            write_secret(folder / name, path.read_bytes())
     for name, document in ((GATE_FILE, gate), (NODE_FILE, node)):
         write_secret(folder / name, yaml.safe_dump(document, sort_keys=False).encode())

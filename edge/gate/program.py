@@ -66,7 +66,7 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
         site = await _connected(settings.site_link, settings, connecting, stop)
         if site is not None:
             await retried(lambda: _prepare_site(site, settings), connecting, stop)
-            credentials = HubCredentials(settings.hub_credentials, settings.data_folder)
+            credentials = HubCredentials(settings)
             page.readiness = lambda: _not_yet("the hub", connecting)
             hub = await _connected_to_hub(settings, credentials, ledger, connecting, stop)
         if site is not None and hub is not None:
@@ -231,7 +231,7 @@ class _Gate:
             metrics.loop_success_utc.labels(name).set(loop.last_success_utc)
 
     async def _status(self) -> dict[str, object]:
-        counts, receipts = self._uplink.counts, self._receipts.counts
+        counts, receipts, shown = self._uplink.counts, self._receipts.counts, self._credentials
         queued: dict[Lane, int | None] = {}
         for lane, stream in SITE_STREAMS.items():
             try:
@@ -257,7 +257,8 @@ class _Gate:
             "receipt_fault": receipts.fault,
             "purged_through": receipts.purged_through,
             "targets": self._mirror.target_count,
-            "hub_credentials_valid": self._credentials.valid_until,
+            "hub_credentials_valid": shown.credentials.valid_until,
+            "hub_certificate_valid": "" if shown.certificate is None else shown.certificate.valid_until,
             **_ledger_status(self._ledger),
         }
 
@@ -301,7 +302,7 @@ async def _connected_to_hub(
 ) -> NatsBus | None:
     def link() -> Link:
         credentials.refresh()
-        return settings.hub_link(credentials.path)
+        return credentials.link()
 
     with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
         _write_status(settings, {"link": "down", **_ledger_status(ledger)})

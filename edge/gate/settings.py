@@ -10,6 +10,8 @@ from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug
 from messaging.nats.subjects import inbox_prefix
+from messaging.runtime.addresses import is_plain_allowed, masked_address
+from messaging.tls.connections import ClientTls
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES
 
 STATUS_FILE = "gate_status.json"
@@ -19,6 +21,7 @@ LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE_FOR_HEARTBEATS))
 class GateSettings(BaseModel):
     """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`.
 
+    `hub_ca` and `hub_certificate` (with its key) are for a hub with TLS: one on another machine must have it.
     What has no receipt after `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap
     evidence and heartbeats, `hazard_bytes_...` hazards alone. With a `page_port` (0: any free one) health and
     metrics are answered there, on this machine unless `page_host` is another address of it.
@@ -32,6 +35,7 @@ class GateSettings(BaseModel):
     hub_url: str
     hub_credentials: Path
     hub_ca: Path | None = None
+    hub_certificate: Path | None = None
     data_folder: Path
     mirror_folder: Path
     poll_s: float = Field(default=5.0, gt=0.0, le=3600.0)
@@ -67,6 +71,17 @@ class GateSettings(BaseModel):
             raise ValueError("mirror_folder must not be data_folder: the node may read the mirror only")
         return self
 
+    @model_validator(mode="after")
+    def _hub_is_encrypted(self) -> Self:
+        if (self.hub_ca is None) != (self.hub_certificate is None):
+            raise ValueError("hub_ca and hub_certificate belong together: give both, as `sites add` does")
+        if self.hub_ca is None and not is_plain_allowed(self.hub_url):
+            raise ValueError(
+                f"hub_url {masked_address(self.hub_url)} is encrypted or on another machine: set hub_ca and "
+                "hub_certificate to the files hub_ca.pem and hub.pem of `blindspot sites add`"
+            )
+        return self
+
     @property
     def evidence_limits(self) -> ByteLimits:
         """How much evidence and heartbeats may leave."""
@@ -81,12 +96,12 @@ class GateSettings(BaseModel):
         """How the gate reaches its own site's broker: the seed of its user."""
         return Link(self.site_url, f"gate-{self.site}", nkey_seed_path=str(self.site_credentials))
 
-    def hub_link(self, credentials: Path) -> Link:
-        """How the gate reaches the hub with a file of credentials: with an inbox of the site's own."""
+    def hub_link(self, credentials: Path, certificate: Path | None) -> Link:
+        """How the gate reaches the hub with files of credentials: with an inbox of the site's own."""
         return Link(
             self.hub_url,
             f"gate-{self.site}",
             credentials_path=str(credentials),
-            ca_path=str(self.hub_ca) if self.hub_ca else None,
+            tls=None if self.hub_ca is None else ClientTls(self.hub_ca, certificate),
             inbox_prefix=inbox_prefix(self.site),
         )

@@ -8,9 +8,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 
-from edge.gate.hub_credentials import COPY, in_use
+from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import LEDGER_FILE, verify
 from edge.gate.settings import STATUS_FILE, GateSettings
 from messaging.bus import Link
@@ -27,10 +26,10 @@ from messaging.runtime.start_checks import (
     free_port,
     opened,
     private_file,
-    readable_file,
     writable_folder,
 )
 from messaging.runtime.text_files import read_json
+from messaging.tls.checks import authority_check, certificate_check
 from messaging.wire_format.codec import decode
 
 LIMIT_S = 3.0
@@ -54,27 +53,34 @@ def named(settings: GateSettings) -> Iterator[CheckResult]:
     usable = opened("hub_credentials", lambda: _credentials(settings))
     private = private_file("hub_credentials", credentials)
     yield private if usable.ok and not private.ok else usable
-    if settings.hub_ca is not None:
-        yield readable_file("hub_ca", settings.hub_ca)
+    yield from _certificates(settings)
     yield opened("ledger", lambda: _ledger(settings))
     yield opened("receipts", lambda: _receipts(settings))
     yield opened("site's broker", lambda: asyncio.run(_accepts(settings.site_link())))
     yield opened("hub", lambda: asyncio.run(_hub(settings)))
 
 
+def _certificates(settings: GateSettings) -> Iterator[CheckResult]:
+    """Those for a hub with TLS: of the hub's authority, and the gate's own with its key."""
+    certificate = HubCredentials(settings).certificate
+    if settings.hub_ca is None or settings.hub_certificate is None or certificate is None:
+        return
+    yield authority_check("hub_ca", settings.hub_ca)
+    private = private_file("hub_certificate", settings.hub_certificate)
+    used = opened("hub_certificate", certificate.in_use)
+    checked = certificate_check("hub_certificate", certificate.in_use()) if used.ok else used
+    yield private if checked.ok and not private.ok else checked
+
+
 def _credentials(settings: GateSettings) -> str:
     """Raises `StartRefused` when they have expired, by this machine's clock."""
-    claims = read_credentials(_in_use(settings)).claims
+    claims = read_credentials(HubCredentials(settings).credentials.in_use()).claims
     if claims.expired(time.time()):
         raise StartRefused(
             f"{settings.hub_credentials} was valid {claims.valid_until}; run `blindspot sites add "
             f"{settings.site}` in the cloud and copy the new file"
         )
     return f"{settings.hub_credentials}: valid {claims.valid_until}"
-
-
-def _in_use(settings: GateSettings) -> Path:
-    return in_use(settings.hub_credentials, settings.data_folder / COPY)
 
 
 def _ledger(settings: GateSettings) -> str:
@@ -107,7 +113,7 @@ async def _accepts(link: Link) -> str:
 
 async def _hub(settings: GateSettings) -> str:
     """Connect, and compare the site's clock with the hub's, which stamps every value that it stores."""
-    bus = await NatsBus.connect(settings.hub_link(_in_use(settings)), timeout_s=LIMIT_S)
+    bus = await NatsBus.connect(HubCredentials(settings).link(), timeout_s=LIMIT_S)
     try:
         order = await _latest(bus, ORDERS, settings.site)
         beat = await _newest_heartbeat(bus, settings.site)

@@ -2,7 +2,8 @@
 
 State is a folder of seeds and credentials; whoever has a seed there is enrolled. The hub's configuration is
 rendered from it, so that enrolment and revocation take effect when the hub reloads it, without a restart. A
-revoked site's account is removed, and with it every credential that was ever issued for the site.
+revoked site's account is removed, and with it every credential that was ever issued for the site. A hub with
+TLS accepts exactly the certificates of the cloud and of enrolled sites.
 """
 
 import logging
@@ -24,6 +25,7 @@ from messaging.nats.credentials import (
     USER,
     Credentials,
     KeyPair,
+    Renewal,
     key_in_file,
     new_key,
     read_credentials,
@@ -31,6 +33,8 @@ from messaging.nats.credentials import (
 )
 from messaging.nats.permissions import gate_at_hub
 from messaging.runtime.atomic_files import remove_durably, write_secret
+from messaging.tls.certificate_authority import CertificateAuthority
+from messaging.tls.certificates import read_certificate
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,27 @@ def credentials_path(folder: Path, site: str) -> Path:
     return folder / "sites" / site / "hub.creds"
 
 
+def certificate_path(folder: Path, site: str) -> Path:
+    """The file of the certificate and key of a site's gate, in the folder of an authority."""
+    return folder / "sites" / site / "hub.pem"
+
+
 class HubAuthority:
-    """The hub's accounts. `clock` gives seconds since 1970; gates' credentials last `credential_days`."""
+    """The hub's accounts. `clock` gives seconds since 1970; gates' credentials last `credential_days`.
+
+    With `certificates` the cloud and every site also get a certificate, which lasts as long.
+    """
 
     def __init__(
-        self, folder: Path, *, clock: Callable[[], float], credential_days: float = CREDENTIAL_DAYS
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        credential_days: float = CREDENTIAL_DAYS,
+        certificates: CertificateAuthority | None = None,
     ) -> None:
         self._folder = folder
+        self._certificates = certificates
         self._clock = clock
         self._valid_s = int(credential_days * _DAY_S)
         self._operator = key_in_file(folder / "operator.seed", OPERATOR)
@@ -83,6 +101,17 @@ class HubAuthority:
         """The enrolled sites."""
         return tuple(sorted(path.parent.name for path in self._folder.glob("sites/*/account.seed")))
 
+    def clients(self) -> tuple[str, ...]:
+        """The public keys of the certificates with which the cloud and the enrolled sites connect."""
+        paths = [(self.cloud_certificate, "cloud")]
+        paths += [(certificate_path(self._folder, site), f"site-{site}") for site in self.sites()]
+        return tuple(self._client_key(path, subject) for path, subject in paths)
+
+    @property
+    def cloud_certificate(self) -> Path:
+        """The file of the certificate and key with which the cloud connects."""
+        return self._folder / "cloud" / "hub.pem"
+
     def enrol_cloud(self) -> Path:
         """Credentials with full rights on the fleet's account; the file is made once."""
         path = self._folder / "cloud" / "hub.creds"
@@ -93,7 +122,7 @@ class HubAuthority:
         return path
 
     def enrol_site(self, site: str) -> Path:
-        """Credentials of a site's gate; the same as before while they are usable and young.
+        """Credentials of a site's gate, and its certificate; the same as before while usable and young.
 
         They are accepted once the hub has reloaded its settings. Raises `ConfigurationError`.
         """
@@ -102,10 +131,14 @@ class HubAuthority:
         found = self._usable(path)
         if found is None or not self._is_young(found, account, site):
             self._issue(site, account, found.user if found is not None else new_key(USER))
+        self._certificate(site)
         return path
 
-    def renewed(self, site: str) -> Credentials | None:
-        """A site's credentials, of a new date if a third of their time is over; None if one is damaged."""
+    def renewed(self, site: str) -> Renewal | None:
+        """What a site's gate may show now, of a new date if a third of its time is over.
+
+        None if one of its files is damaged.
+        """
         account = self._site_account(site)
         if account is None:
             return None
@@ -114,13 +147,17 @@ class HubAuthority:
         except ConfigurationError as error:
             logger.warning("the hub credential of site %s cannot be renewed: %s", site, error)
             return None
-        if self._is_young(found, account, site):
-            return found
-        return self._issue(site, account, found.user)
+        if not self._is_young(found, account, site):
+            found = self._issue(site, account, found.user)
+        return Renewal(token=found.token, certificate=self._certificate(site))
 
     def revoke_site(self, site: str) -> None:
         """Remove a site's account; takes effect when the hub reloads its settings."""
-        for path in (self._seed(site), credentials_path(self._folder, site)):
+        for path in (
+            self._seed(site),
+            credentials_path(self._folder, site),
+            certificate_path(self._folder, site),
+        ):
             remove_durably(path)
 
     def _seed(self, site: str) -> Path:
@@ -133,6 +170,21 @@ class HubAuthority:
         except ConfigurationError as error:
             logger.error("site %s cannot connect (%s, or revoke and add the site)", site, error)
             return None
+
+    def _client_key(self, path: Path, subject: str) -> str:
+        """The public key of a certificate, which is made if it is missing or damaged."""
+        assert self._certificates is not None, "clients have certificates at a hub with TLS only"
+        try:
+            return read_certificate(path).key
+        except ConfigurationError:
+            return self._certificates.client(path, subject).key
+
+    def _certificate(self, site: str) -> str | None:
+        """The certificate of a site's gate in PEM, without its key; None for a hub without TLS."""
+        if self._certificates is None:
+            return None
+        found = self._certificates.client(certificate_path(self._folder, site), f"site-{site}")
+        return found.certificate.pem.decode("ascii")
 
     def _usable(self, path: Path) -> Credentials | None:
         try:

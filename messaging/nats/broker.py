@@ -78,8 +78,9 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
-        return f"nats://{_url_host(self._config.host)}:{self._port}"
+        """Where clients of this machine connect; with TLS it begins with `tls`."""
+        scheme = "nats" if self._config.tls is None else "tls"
+        return f"{scheme}://{_url_host(self._config.host)}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -202,7 +203,7 @@ class EmbeddedBroker:
         self._choose_port(first_start=not self._up.is_set())
         self._process = self._spawned(server)
         address = (_reachable(self._config.host), self._port)
-        if _answers(address, self._config.name, self._process, self._start_timeout_s, self._stopping):
+        if _answers(self._config, address, self._process, self._start_timeout_s, self._stopping):
             self._answering.set()
             self._up.set()
         refused, looked = False, time.monotonic()
@@ -286,16 +287,30 @@ def _url_host(host: str) -> str:
     return f"[{reachable}]" if ":" in reachable else reachable
 
 
+def _greeting(config: BrokerConfig, address: tuple[str, int]) -> bytes:
+    """The first line of the server that listens there. Raises `OSError`, `ConfigurationError`."""
+    with socket.create_connection(address, 1.0) as link:
+        link.settimeout(1.0)
+        if config.tls is None:
+            return link.recv(4096)
+        name = config.tls.own.server_name or address[0]
+        with config.tls.own.context().wrap_socket(link, server_hostname=name) as encrypted:
+            return encrypted.recv(4096)
+
+
 def _answers(
-    address: tuple[str, int], name: str, process: ChildProcess, timeout_s: float, stop: threading.Event
+    config: BrokerConfig,
+    address: tuple[str, int],
+    process: ChildProcess,
+    timeout_s: float,
+    stop: threading.Event,
 ) -> bool:
     """Whether this process answers there: the greeting names the server, and the process still runs."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until and process.poll() is None and not stop.is_set():
-        with contextlib.suppress(OSError), socket.create_connection(address, 1.0) as link:
-            link.settimeout(1.0)
-            greeting = link.recv(4096)
-            if greeting.startswith(b"INFO") and f'"server_name":"{name}"'.encode() in greeting:
+        with contextlib.suppress(OSError, ConfigurationError):
+            greeting = _greeting(config, address)
+            if greeting.startswith(b"INFO") and f'"server_name":"{config.name}"'.encode() in greeting:
                 return process.poll() is None
         stop.wait(0.03)
     return False

@@ -13,14 +13,50 @@ from messaging.nats.authority import HubAuthority
 from messaging.nats.credentials import key_in_file
 from messaging.nats.permissions import EVERYTHING, Permissions, node_at_site
 from messaging.runtime.quoting import nats_string
+from messaging.tls.connections import ClientTls
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 _BAD_STORES = {"tmpfs", "ramfs", "nfs", "nfs4", "cifs"}
 
 
 @dataclass(frozen=True)
+class BrokerTls:
+    """TLS 1.3 of a broker, whose clients must show a certificate.
+
+    Attributes:
+        certificate: the broker's certificate, in PEM; what follows it in the file is its chain.
+        key: the file of its key.
+        clients_ca: the authority of the clients' certificates.
+        clients: the public keys (SHA-256) of those that may connect; any other is refused in the handshake.
+        own: how the program that runs the broker connects to it.
+    """
+
+    certificate: Path
+    key: Path
+    clients_ca: Path
+    clients: tuple[str, ...]
+    own: ClientTls
+
+    def rendered(self) -> str:
+        """Its part of the server's configuration file."""
+        clients = ", ".join(nats_string(key) for key in self.clients)
+        return (
+            "tls {\n"
+            f"  cert_file: {nats_string(str(self.certificate))}\n"
+            f"  key_file: {nats_string(str(self.key))}\n"
+            f"  ca_file: {nats_string(str(self.clients_ca))}\n"
+            '  verify: true\n  handshake_first: true\n  min_version: "1.3"\n'
+            f"  pinned_certs: [{clients}]\n"
+            "}\n"
+        )
+
+
+@dataclass(frozen=True)
 class BrokerConfig:
-    """One embedded broker. `access` is the part of its configuration that lists who may connect."""
+    """One embedded broker. `access` is the part of its configuration that lists who may connect.
+
+    Without `tls` its connections are not encrypted.
+    """
 
     name: str
     folder: Path
@@ -31,6 +67,7 @@ class BrokerConfig:
     binary: Path | None = None
     unsafe_fast: bool = False
     host: str = "127.0.0.1"
+    tls: BrokerTls | None = None
 
     def rendered(self, port: int) -> str:
         """The server's configuration file."""
@@ -48,6 +85,7 @@ class BrokerConfig:
             "  max_memory_store: 0\n"
             f"{domain}{sync}"
             "}\n"
+            f"{'' if self.tls is None else self.tls.rendered()}"
             f"{self.access}"
         )
 
@@ -60,9 +98,11 @@ class SiteKeys:
     gate: Path
 
 
-def hub_config(folder: Path, authority: HubAuthority, *, unsafe_fast: bool = False) -> BrokerConfig:
+def hub_config(
+    folder: Path, authority: HubAuthority, *, tls: BrokerTls | None = None, unsafe_fast: bool = False
+) -> BrokerConfig:
     """The hub: operator mode, JWT credentials."""
-    return BrokerConfig("hub", folder, authority.settings(), unsafe_fast=unsafe_fast)
+    return BrokerConfig("hub", folder, authority.settings(), unsafe_fast=unsafe_fast, tls=tls)
 
 
 def site_config(folder: Path, site: str, *, unsafe_fast: bool = False) -> tuple[BrokerConfig, SiteKeys]:

@@ -2,8 +2,9 @@
 
 Requests, requests with many replies, and wake-up hints. It adds what nats-py lacks: a first connection that
 fails in bounded time, permission errors that arrive only in the error callback (otherwise a request without
-permission would time out), reconnecting a client that closed itself, and failing the pending requests of a
-lost broker.
+permission would time out), reconnecting a client that closed itself, failing the pending requests of a
+lost broker, and reconnecting with a client certificate that was renewed. With TLS nothing is sent or read
+before the handshake, so that nobody in between can keep a connection plain.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
@@ -22,6 +24,8 @@ from nats.aio.client import Client
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
 from messaging.nats.credentials import read_credentials, read_key
+from messaging.tls.certificates import read_keyed
+from messaging.tls.connections import speaks_tls, tls_fault
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,9 @@ DEFAULT_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _VIOLATION = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]*)\"", re.IGNORECASE)
 _STATUS = "Status"
+_NO_GREETING = "expecting INFO"
+# asyncio warns at each end of a TLS connection that nats-py upgrades by itself; nothing depends on it
+logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in str(record.msg))
 
 
 @dataclass(frozen=True)
@@ -49,13 +56,15 @@ class Reply:
 class NatsConnection:
     """A connection that heals by itself; every call returns or raises within its time limit."""
 
-    def __init__(self, link: Link, timeout_s: float) -> None:
+    def __init__(self, link: Link, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._link = link
+        self._tls = tls
         self._timeout_s = timeout_s
         self._client: Client | None = None
         self._opening = asyncio.Lock()
         self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
         self._refusal = ""
+        self._refused_for_good = False
         self._hints: dict[str, asyncio.Event] = {}
         self._denied_subscriptions: set[str] = set()
         self._closed = False
@@ -64,16 +73,17 @@ class NatsConnection:
     async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsConnection":
         """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials.
 
-        Raises `ConfigurationError` for a credential file that is missing or damaged.
+        `WireForbidden` also if the server's certificate is not accepted, or it does not accept the client's.
+        Raises `ConfigurationError` for a credential or certificate file that is missing or damaged.
         """
-        for path in (link.credentials_path, link.nkey_seed_path, link.ca_path):
+        for path in (link.credentials_path, link.nkey_seed_path):
             if path is not None and not Path(path).is_file():  # noqa: ASYNC240  # one stat, before connecting
                 raise ConfigurationError(f"{path} is missing; {link.name} cannot connect to {link.url}")
         if link.nkey_seed_path is not None:
             read_key(Path(link.nkey_seed_path))
         if link.credentials_path is not None:
             read_credentials(Path(link.credentials_path))
-        wire = cls(link, timeout_s)
+        wire = cls(link, timeout_s, None if link.tls is None else link.tls.context())
         await wire._ready()
         return wire
 
@@ -205,6 +215,8 @@ class NatsConnection:
                     await self._listen(self._client, subject, received)
         client = self._client
         while not client.is_connected:
+            if self._refused_for_good:
+                raise WireForbidden(self._refusal)
             if time.monotonic() > until or client.is_closed:
                 raise WireUnavailable(
                     f"{self._link.url} does not answer ({self._refusal or 'no connection'})"
@@ -213,26 +225,28 @@ class NatsConnection:
         return client
 
     async def _open(self) -> Client:
-        self._refusal = ""
+        self._refusal, self._refused_for_good = "", False
         client = Client()
         opening = asyncio.ensure_future(
             client.connect(
-                **_connect_options(self._link),
+                **_connect_options(self._link, self._tls),
                 error_cb=self._on_error,
                 disconnected_cb=self._on_disconnect,
             )
         )
         until = time.monotonic() + self._timeout_s
-        while not opening.done() and time.monotonic() < until and not _is_refusal(self._refusal):
+        while not opening.done() and time.monotonic() < until and not self._refused_for_good:
             await asyncio.wait({opening}, timeout=_POLL_S)
         if opening.done() and opening.exception() is None:
             return client
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         await _close_quietly(client)
-        if _is_refusal(self._refusal):
-            raise WireForbidden(_refusal_of(self._link, time.time()))
+        if self._refused_for_good:
+            raise WireForbidden(self._refusal)
         why = self._refusal or "no response"
+        if self._link.tls is None and await _requires_tls(self._link.url):
+            why = "it requires TLS, and no certificates are configured for it"
         raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
 
     async def _listen(self, client: Client, subject: str, received: asyncio.Event) -> None:
@@ -246,7 +260,8 @@ class NatsConnection:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        self._refusal = text
+        self._refusal, self._refused_for_good = _refusal_of(self._link, error, time.time())
+        self._read_certificate_again()
         found = _VIOLATION.search(text)
         if found is None:
             logger.debug("connection %s to %s: %s", self._link.name, self._link.url, text)
@@ -267,9 +282,21 @@ class NatsConnection:
 
     async def _on_disconnect(self) -> None:
         """Fail all pending requests now: their replies will not arrive."""
+        self._refusal, self._refused_for_good = "", False
+        self._read_certificate_again()
         self._fail_waiting(
             WireUnavailable(f"the connection to {self._link.url} was lost; send the same id again"), None
         )
+
+    def _read_certificate_again(self) -> None:
+        """Use the client's certificate as it is now in its file: it may have been renewed or replaced."""
+        if self._tls is None or self._link.tls is None or self._link.tls.certificate is None:
+            return
+        try:
+            read_keyed(self._link.tls.certificate)
+            self._tls.load_cert_chain(self._link.tls.certificate)
+        except (ConfigurationError, OSError) as error:
+            logger.debug("the certificate of %s stays as it is: %s", self._link.name, error)
 
     def _fail_waiting(self, error: WireError, subject: str | None) -> None:
         for waited_for, futures in self._waiting.items():
@@ -298,7 +325,19 @@ def _reply(message: Any) -> Reply:
     return Reply(message.subject, bytes(message.data), dict(message.headers or {}), message.reply)
 
 
-def _refusal_of(link: Link, now_utc: float) -> str:
+def _refusal_of(link: Link, error: Exception, now_utc: float) -> tuple[str, bool]:
+    """What a failed attempt means, and whether the same files will be refused again."""
+    text = str(error) or type(error).__name__
+    if "authorization" in text.lower() or "authentication" in text.lower():
+        return _refused_credentials(link, now_utc), True
+    if (fault := tls_fault(error)) is not None:
+        return f"{link.url}: {fault}{_ours(link, fault)}", True
+    if link.tls is not None and _NO_GREETING in text:
+        return f"{link.url} closes the connection after the handshake{_ours(link, 'client')}", True
+    return text, False
+
+
+def _refused_credentials(link: Link, now_utc: float) -> str:
     """Why the broker refuses the credentials, as far as they show it, and what to do."""
     if link.credentials_path is None:
         return f"{link.url} refused the credentials of {link.name}"
@@ -312,11 +351,23 @@ def _refusal_of(link: Link, now_utc: float) -> str:
     )
 
 
-def _is_refusal(text: str) -> bool:
-    return "authorization" in text.lower() or "authentication" in text.lower()
+def _ours(link: Link, fault: str) -> str:
+    """Which of our files to look at."""
+    assert link.tls is not None, "only a connection with TLS ends in its handshake"
+    if "client" not in fault or link.tls.certificate is None:
+        return f"; verified with {link.tls.ca}"
+    return (
+        f"; that of {link.name} is {link.tls.certificate}, which may be revoked or replaced: run `blindspot "
+        "sites add` for the site in the cloud and copy the new one to its gate"
+    )
 
 
-def _connect_options(link: Link) -> dict[str, Any]:
+async def _requires_tls(url: str) -> bool:
+    address = urlsplit(url)
+    return await speaks_tls(address.hostname or "", address.port or 0)
+
+
+def _connect_options(link: Link, tls: ssl.SSLContext | None) -> dict[str, Any]:
     options: dict[str, Any] = {
         "servers": [link.url],
         "name": link.name,
@@ -332,8 +383,10 @@ def _connect_options(link: Link) -> dict[str, Any]:
         options["nkeys_seed"] = link.nkey_seed_path
     if link.inbox_prefix:
         options["inbox_prefix"] = link.inbox_prefix
-    if link.ca_path:
-        options["tls"] = ssl.create_default_context(cafile=link.ca_path)
+    if link.tls is not None:
+        options |= {"tls": tls, "tls_handshake_first": True}
+        if link.tls.server_name is not None:
+            options["tls_hostname"] = link.tls.server_name
     return options
 
 

@@ -117,12 +117,53 @@ class Credentials:
         """What the JWT states, unverified: the hub verifies it."""
         return claims_of(self.token)
 
+    @property
+    def key(self) -> str:
+        """The public key of its user."""
+        return self.user.public
+
+    @property
+    def issued_utc(self) -> float:
+        """When the JWT was issued."""
+        return self.claims.iat
+
+    @property
+    def valid_until(self) -> str:
+        """The last day on which the hub accepts it, as text."""
+        return self.claims.valid_until
+
+    def renewed(self, token: bytes) -> "Credentials | None":
+        """The same key with a newer JWT of the same account; None if `token` is no such JWT.
+
+        Raises `ConfigurationError` for bytes that are no JWT.
+        """
+        try:
+            text = token.decode("ascii")
+        except UnicodeDecodeError:
+            raise ConfigurationError("it has no user JWT") from None
+        ours, claims = self.claims, claims_of(text)
+        if claims.sub != self.key or claims.iss != ours.iss or claims.iat <= ours.iat:
+            return None
+        return Credentials(text, self.user)
+
     def to_bytes(self) -> bytes:
         """The file's content, as NATS clients read it."""
         return (
             f"-----BEGIN NATS USER JWT-----\n{self.token}\n------END NATS USER JWT------\n\n"
             f"-----BEGIN USER NKEY SEED-----\n{self.user.seed}\n------END USER NKEY SEED------\n"
         ).encode()
+
+
+class Renewal(BaseModel):
+    """What the hub sends a gate before its credentials end: no secret, all of it for keys that the gate has.
+
+    `certificate` is PEM; a hub without TLS sends none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    token: str
+    certificate: str | None = None
 
 
 def read_credentials(path: Path) -> Credentials:

@@ -1,14 +1,16 @@
-"""Addresses without their secrets, for everything that is printed, logged, sent or shown.
+"""Addresses without their secrets, for everything that is printed, logged, sent or shown; and their hosts.
 
 Cameras carry passwords in the user part, in the query and in the path (`/user=admin_password=…`, a stream
 key). Of a camera's address only scheme, host and port are shown; of any other address the user part and all
 values are masked.
 """
 
+import ipaddress
 import logging
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 MASK = "***"
 CAMERA_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "srt", "rtp", "udp"})
@@ -49,6 +51,27 @@ def masked_values(values: Any) -> Any:
     if isinstance(values, list | tuple):
         return [masked_values(value) for value in values]
     return masked_address(values) if isinstance(values, str) else values
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or address alone, is this machine and reachable from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def host_of(url: str) -> str:
+    """The host in `SCHEME://HOST:PORT`, without brackets; empty if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_plain_allowed(url: str) -> bool:
+    """Whether a connection without encryption may go there: to this machine, and not to `tls://`."""
+    return is_loopback(host_of(url)) and not url.lower().startswith("tls:")
 
 
 class MaskedFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,10 +48,10 @@ def listening_socket(host: str, ports: Sequence[int]) -> socket.socket | None:
     return None
 
 
-def url_of(host: str, listener: socket.socket) -> str:
-    """The address of a listening socket: `http://HOST:PORT`, IPv6 hosts in brackets."""
+def url_of(host: str, listener: socket.socket, *, encrypted: bool = False) -> str:
+    """The address of a listening socket: `http://HOST:PORT` or `https:…`, IPv6 hosts in brackets."""
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
+    return f"{'https' if encrypted else 'http'}://{shown}:{listener.getsockname()[1]}"
 
 
 async def serve(
@@ -58,14 +59,17 @@ async def serve(
     listener: socket.socket,
     stop: asyncio.Event,
     *,
+    tls: ssl.SSLContext | None = None,
     started: Callable[[], None] = lambda: None,
     force: bool = False,
     **options: Any,
 ) -> None:
-    """Serve until `stop`; `started` is called once requests are answered.
+    """Serve until `stop`, encrypted with `tls`; `started` is called once requests are answered.
 
     With `force` open connections (event streams) are cut at the end. `options` go to `uvicorn.Config`.
     """
+    if tls is not None:
+        options["ssl_context_factory"] = lambda *_: tls
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options), started)
 
     async def follow() -> None:

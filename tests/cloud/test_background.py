@@ -11,7 +11,8 @@ import pytest
 from cloud.api.client import RemoteCloud
 from cloud.background import BackgroundTasks
 from cloud.errors import StoreUnavailable
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings
 from messaging.resources import OverviewResource
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.scripted_stages import ScriptedStages

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from cloud.backup import CARD, restore_backup, write_backup
 from cloud.cli.main import app
 from cloud.errors import BackupRefused
-from cloud.settings import ApiSettings, CloudSettings, StoreSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, StoreSettings
 from cloud.store.database import open_database
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.release_store import ReleaseStore

@@ -13,7 +13,8 @@ import pytest
 from cloud.api.auth import read_or_make_token
 from cloud.doctor import examine, start_checks
 from cloud.fleet.hub import hub_authority
-from cloud.settings import ApiSettings, CloudSettings, StoreSettings, SynthesisSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, StoreSettings, SynthesisSettings
 from cloud.store.database import open_database
 from messaging.errors import StartRefused
 from messaging.resources import ReadinessResource

@@ -75,6 +75,43 @@ def test_a_hub_that_sites_could_not_reach_is_refused(text: str, sentence: str) -
         read(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hub", "api", "names"),
+    [
+        ("{}", False, False, ()),
+        ("api: {host: '::1'}", False, False, ()),
+        ("hub: {advertised_host: localhost}", False, False, ()),
+        ("hub: {host: 0.0.0.0, advertised_host: hub.example}", True, False, ("hub.example",)),
+        ("hub: {advertised_host: 10.0.0.5}", True, False, ("10.0.0.5",)),
+        ("api: {host: 10.0.0.5}\ntls: {names: [api.example]}", False, True, ("10.0.0.5", "api.example")),
+        ("api: {host: 0.0.0.0}\ntls: {names: [api.example]}", False, True, ("api.example",)),
+        ("tls: {on_loopback: true}", True, True, ()),
+    ],
+)
+def test_what_is_not_on_loopback_alone_is_encrypted(
+    text: str, hub: bool, api: bool, names: tuple[str, ...]
+) -> None:
+    settings = read(text)
+    assert (settings.hub_encrypted, settings.api_encrypted, settings.host_names) == (hub, api, names)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("api: {host: 0.0.0.0}", "api.host 0.0.0.0 is no address to connect to; set tls.names"),
+        ("tls: {certificate: a.pem}", "certificate, key and ca belong together: give all three, or none"),
+        (
+            "tls: {certificate: a, key: b, ca: c, on_loopback: true}",
+            "tls.certificate is given, and no name for it: set tls.names to those in it",
+        ),
+        ("tls: {names: ['https://x']}", "is not allowed here"),
+    ],
+)
+def test_a_certificate_without_a_name_or_half_of_one_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        read(text)
+
+
 def test_the_store_is_a_file_of_the_data_folder_or_what_its_url_names(tmp_path: Path) -> None:
     assert read("data: d").store_url == sqlite_url(Path("d/store.sqlite"))
     text = "store: {url: 'postgresql://blindspot:${PASSWORD}@db/store'}"

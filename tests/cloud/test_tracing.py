@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import StageFailed
+from cloud.network_settings import ApiSettings
 from cloud.opentelemetry_spans import OpenTelemetrySpans
-from cloud.settings import ApiSettings, CloudSettings, TracingSettings
+from cloud.settings import CloudSettings, TracingSettings
 from cloud.tracing import NO_SPANS, spans_of
 from messaging.blobs import digest_of
 from messaging.errors import ConfigurationError

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings
 from edge.gate.settings import GateSettings
 from messaging.nats.broker import free_port
 from tests.support.cloud.running_cloud import running_cloud

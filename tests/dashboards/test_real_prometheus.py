@@ -12,7 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings
 from messaging.nats.broker import free_port
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.scripted_stages import ScriptedStages

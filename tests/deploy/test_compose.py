@@ -15,7 +15,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.site.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CLOUD: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.cloud.yaml").read_text())["services"]
-ENVIRONMENT = {"SITE": "harbour", "HUB": "nats://hub.example:4222"}
+ENVIRONMENT = {"SITE": "harbour", "HUB": "tls://hub.example:4222"}
 
 
 def mounts(service: str) -> dict[str, str]:
@@ -41,8 +41,8 @@ def test_the_node_reads_the_mirror_and_the_gate_writes_it() -> None:
 
 
 def test_the_hub_credential_is_seen_by_the_gate_alone() -> None:
-    holders = {name for name in SERVICES if "hub.creds" in mounts(name)}
-    assert holders == {"gate"}
+    for file in ("hub.creds", "hub.pem"):
+        assert {name for name in SERVICES if file in mounts(name)} == {"gate"}
 
 
 def test_node_and_gate_each_get_only_their_own_seed() -> None:
@@ -74,6 +74,8 @@ def test_the_page_reads_the_data_folder_and_the_cloud_writes_it() -> None:
 def test_the_sample_configuration_of_the_cloud_is_valid() -> None:
     settings = load_settings(CloudSettings, DEPLOY / "cloud" / "cloud.yaml", {"HUB_HOST": "hub.example"})
     assert (settings.hub.port, settings.hub.advertised_host) == (4222, "hub.example")
+    assert settings.hub_encrypted
+    assert str(settings.folder.certificates / "server.pem") in CLOUD["page"]["command"]
     assert str(settings.data) == "/data"
 
 
@@ -83,5 +85,6 @@ def test_the_sample_configurations_are_valid_and_name_mounted_places() -> None:
     inside_node = {target.removesuffix(":ro") for target in mounts("node").values()}
     inside_gate = {target.removesuffix(":ro") for target in mounts("gate").values()}
     assert {str(node.data), str(node.mirror), str(node.trust), str(node.broker.credentials)} <= inside_node
-    assert {str(gate.data_folder), str(gate.mirror_folder), str(gate.hub_credentials)} <= inside_gate
+    of_hub = {str(path) for path in (gate.hub_credentials, gate.hub_ca, gate.hub_certificate)}
+    assert {str(gate.data_folder), str(gate.mirror_folder), *of_hub} <= inside_gate
     assert node.site == gate.site == "harbour"

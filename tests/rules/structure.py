@@ -30,6 +30,7 @@ FLOORS = {
             "errors",
             "runtime",
             "monitoring",
+            "tls",
             "intervals",
             "fields",
             "hazard_classes",
@@ -76,7 +77,9 @@ FLOORS = {
         *(
             "errors",
             "metrics",
+            "network_settings",
             "settings",
+            "server_certificate",
             "opentelemetry_spans",
             "tracing",
             "class_register",

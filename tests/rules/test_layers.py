@@ -19,6 +19,7 @@ MEASURES_EDGE = (
 )
 PLACES = {
     "nats": {"messaging/nats/connection.py"},
+    "cryptography": {"messaging/tls", "messaging/trust/keys.py"},
     "nkeys": {"messaging/nats/credentials.py"},
     "tuf": {"messaging/trust/site_trust.py", "messaging/trust/signing.py"},
     "securesystemslib": {"messaging/trust/keys.py"},

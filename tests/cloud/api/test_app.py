@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import NotKnown, NotNow
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, StoreSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, FailureModeSettings, StoreSettings
 from cloud.store.records import SyntheticImage
 from messaging.blobs import digest_of
 from messaging.release_resources import ModelResource

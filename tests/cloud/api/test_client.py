@@ -10,7 +10,11 @@ from cloud.api import client as client_module
 from cloud.api.client import RemoteCloud
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
 from cloud.settings import DataFolder
+from messaging.cloud_address import CloudAddress
 from messaging.resources import CampaignResource, LedgerResource
+
+CLOUD = CloudAddress("http://cloud", "t")
+NOBODY = CloudAddress("http://127.0.0.1:1", "t")
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def test_a_problem_document_becomes_the_error_with_its_sentence(
     status: int, error: type[CloudError], answering: list[httpx.Response]
 ) -> None:
     answering.append(httpx.Response(status, json={"detail": "what is wrong"}))
-    with RemoteCloud("http://cloud", "t") as cloud, pytest.raises(error, match="what is wrong"):
+    with RemoteCloud(CLOUD) as cloud, pytest.raises(error, match="what is wrong"):
         cloud.get("campaigns/C1", CampaignResource)
 
 
@@ -45,13 +49,19 @@ def test_an_answer_that_is_no_problem_document_is_named_by_status_and_path(
     answering: list[httpx.Response],
 ) -> None:
     answering.append(httpx.Response(502, text="bad gateway"))
-    with RemoteCloud("http://cloud", "t") as cloud, pytest.raises(CloudUnreachable, match="502 to /api/v1/x"):
+    with (
+        RemoteCloud(CLOUD) as cloud,
+        pytest.raises(CloudUnreachable, match="502 to /api/v1/x"),
+    ):
         cloud.get("x", CampaignResource)
 
 
 def test_a_refused_watch_is_the_same_error(answering: list[httpx.Response]) -> None:
     answering.append(httpx.Response(404, json={"detail": "campaign 'x' is not known"}))
-    with RemoteCloud("http://cloud", "t") as cloud, pytest.raises(NotKnown, match="'x' is not known"):
+    with (
+        RemoteCloud(CLOUD) as cloud,
+        pytest.raises(NotKnown, match="'x' is not known"),
+    ):
         list(cloud.watch("x"))
 
 
@@ -61,14 +71,17 @@ def test_all_pages_of_a_list_are_read_in_turn(answering: list[httpx.Response]) -
         return httpx.Response(200, json={"items": [row], "next": cursor})
 
     answering += [page("hazard", "c1"), page("recall", None)]
-    with RemoteCloud("http://cloud", "t") as cloud:
+    with RemoteCloud(CLOUD) as cloud:
         assert [row.kind for row in cloud.page("ledger", LedgerResource)] == ["hazard", "recall"]
 
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_cloud_that_does_not_answer_is_named_with_its_address(watched: bool) -> None:
     sentence = r"the cloud at http://127\.0\.0\.1:1 does not answer"
-    with RemoteCloud("http://127.0.0.1:1", "t") as cloud, pytest.raises(CloudUnreachable, match=sentence):
+    with (
+        RemoteCloud(NOBODY) as cloud,
+        pytest.raises(CloudUnreachable, match=sentence),
+    ):
         _ = list(cloud.watch("C1")) if watched else cloud.get("sites", CampaignResource)
 
 
@@ -103,7 +116,7 @@ def test_another_program_at_the_address_is_one_sentence(
 ) -> None:
     answering.append(httpx.Response(200, text=content))
     with (
-        RemoteCloud("http://cloud", "t") as cloud,
+        RemoteCloud(CLOUD) as cloud,
         pytest.raises(CloudUnreachable, match="what answers at http://cloud is no Blindspot cloud"),
     ):
         cloud.get("campaigns/C1", CampaignResource)
@@ -114,5 +127,8 @@ def test_a_refusal_of_another_form_is_named_by_its_status(
     problem: str, answering: list[httpx.Response]
 ) -> None:
     answering.append(httpx.Response(500, text=problem))
-    with RemoteCloud("http://cloud", "t") as cloud, pytest.raises(CloudUnreachable, match="answered 500"):
+    with (
+        RemoteCloud(CLOUD) as cloud,
+        pytest.raises(CloudUnreachable, match="answered 500"),
+    ):
         cloud.get("x", CampaignResource)

@@ -13,7 +13,8 @@ from cloud.cli.main import app
 from cloud.errors import NotKnown
 from cloud.evaluation.evaluate import Tally
 from cloud.fleet.release_register import record_release
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, ModelCardSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, FailureModeSettings, ModelCardSettings
 from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow, StageState
 from messaging.blobs import digest_of
 from messaging.card_resources import ModelCard

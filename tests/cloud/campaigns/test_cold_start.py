@@ -6,9 +6,9 @@ import pytest
 
 from cloud.campaigns import image_stages
 from cloud.data.roles import DataRole
+from cloud.network_settings import ApiSettings
 from cloud.parts import campaign_requirements, campaign_stages, starting_models
 from cloud.settings import (
-    ApiSettings,
     CampaignSettings,
     CloudSettings,
     FailureModeSettings,

@@ -8,15 +8,9 @@ from cloud.api.client import RemoteCloud
 from cloud.campaigns.outputs import PlannedOrder, PlanOutput, TrialOutput
 from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.fleet.release_register import record_release
+from cloud.network_settings import ApiSettings
 from cloud.parts import CloudParts, campaign_stages
-from cloud.settings import (
-    ApiSettings,
-    CampaignSettings,
-    CloudSettings,
-    FailureModeSettings,
-    RolloutSettings,
-    TriggerRule,
-)
+from cloud.settings import CampaignSettings, CloudSettings, FailureModeSettings, RolloutSettings, TriggerRule
 from cloud.store.database import open_database
 from cloud.store.records import CampaignStage
 from cloud.store.release_store import ReleaseStore

@@ -13,8 +13,9 @@ from cloud.data.empty_streets import empty_streets
 from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import CloudError, NotNow
+from cloud.network_settings import ApiSettings
 from cloud.parts import CloudParts, campaign_requirements
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, SynthesisSettings
+from cloud.settings import CloudSettings, FailureModeSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan
 from messaging.hazard_classes import HazardClass

@@ -7,7 +7,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cloud.cli.main import app
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings
 from messaging.errors import ConfigurationError
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.support.cloud.running_cloud import running_cloud

@@ -16,7 +16,8 @@ from cloud.api.client import RemoteCloud
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.workflow import sole_process
 from cloud.cli.main import app
-from cloud.settings import ApiSettings, CloudSettings, DataFolder, FailureModeSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, DataFolder, FailureModeSettings
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
 from messaging.resources import CampaignResource

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from cloud.cli.main import app
 from cloud.errors import NotNow
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, FailureModeSettings
 from messaging.blobs import digest_of
 from messaging.hazard_classes import HazardClass
 from messaging.reports import EvidenceSource

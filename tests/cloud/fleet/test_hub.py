@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cloud.fleet.hub import advertised_url, broker_config, hub_address, hub_authority
-from cloud.settings import CloudSettings, HubSettings
+from cloud.network_settings import HubSettings
+from cloud.settings import CloudSettings
 from messaging.errors import StateFileBroken
 
 EVERYWHERE = HubSettings(host="0.0.0.0", port=4222, advertised_host="hub.example.org")
@@ -15,8 +16,8 @@ EVERYWHERE = HubSettings(host="0.0.0.0", port=4222, advertised_host="hub.example
     ("hub", "listens", "url"),
     [
         (HubSettings(), 'listen: "127.0.0.1:4222"', "nats://127.0.0.1:4222"),
-        (EVERYWHERE, 'listen: "0.0.0.0:4222"', "nats://hub.example.org:4222"),
-        (HubSettings(advertised_host="10.0.0.5"), 'listen: "127.0.0.1:4222"', "nats://10.0.0.5:4222"),
+        (EVERYWHERE, 'listen: "0.0.0.0:4222"', "tls://hub.example.org:4222"),
+        (HubSettings(advertised_host="10.0.0.5"), 'listen: "127.0.0.1:4222"', "tls://10.0.0.5:4222"),
     ],
 )
 def test_the_hub_listens_as_configured_and_sites_are_given_a_reachable_url(
@@ -25,7 +26,8 @@ def test_the_hub_listens_as_configured_and_sites_are_given_a_reachable_url(
     settings = CloudSettings(data=tmp_path, hub=hub)
     config = broker_config(settings, hub_authority(settings))
     assert listens in config.rendered(4222)
-    assert advertised_url(hub, "nats://127.0.0.1:4222") == url
+    scheme = "nats" if config.tls is None else "tls"
+    assert advertised_url(hub, f"{scheme}://127.0.0.1:4222") == url
 
 
 def test_before_the_first_start_there_is_no_url_for_sites(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from cloud import app
 from cloud.api.client import RemoteCloud
 from cloud.fleet.hub import enrolment_of, hub_address
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings
 from edge.gate.mirror import Mirror
 from messaging.blobs import digest_of
 from messaging.bus import Link

@@ -11,7 +11,7 @@ from cloud.settings import CloudSettings
 from messaging.memory_bus import MemoryBus
 from messaging.nats.authority import HubAuthority
 from messaging.nats.broker_config import BrokerConfig
-from messaging.nats.credentials import read_credentials
+from messaging.nats.credentials import Renewal, read_credentials
 from messaging.nats.subjects import RENEWALS
 
 DAY_S = 86_400
@@ -55,7 +55,9 @@ def test_the_broker_is_reloaded_for_each_change_and_only_enrolled_sites_get_rene
         later = await published()
         assert (later["harbour"] != first["harbour"], later["tunnel"]) == (True, first["tunnel"])
         found = enrolment_of(settings.folder, "harbour")
-        assert read_credentials(found.credentials).token.encode() == later["harbour"]
+        assert Renewal(token=read_credentials(found.credentials).token) == Renewal.model_validate_json(
+            later["harbour"]
+        )
         with pytest.raises(NotNow, match="the data folder of the cloud that runs"):
             enrolment_of(settings.folder, "tunnel")
 

@@ -12,12 +12,14 @@ import pytest
 from cloud.api.client import RemoteCloud
 from cloud.errors import NotKnown
 from cloud.fleet.hub import enrolment_of, hub_address
-from cloud.settings import ApiSettings, CloudSettings
+from cloud.network_settings import ApiSettings, TlsSettings
+from cloud.settings import CloudSettings
 from messaging.bus import Link
 from messaging.errors import WireForbidden
 from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import inbox_prefix, report_subject
 from messaging.resources import SiteResource
+from messaging.tls.connections import ClientTls
 from messaging.wire_format.codec import encode
 from tests.support.cloud.running_cloud import RunningCloud, at_present, running_cloud
 from tests.support.cloud.sample_reports import message, misdetection
@@ -27,9 +29,10 @@ from tests.support.waiting import eventually
 CUT_OFF_WITHIN_S = 5.0
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[RunningCloud]:
-    settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def cloud(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningCloud]:
+    tls = TlsSettings(on_loopback=request.param)
+    settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0), tls=tls)
     with running_cloud(
         settings, lambda _: ScriptedStages(), first_models=lambda _: None, embedded_hub=True
     ) as up:
@@ -43,11 +46,14 @@ def client(cloud: RunningCloud) -> Iterator[RemoteCloud]:
 
 
 def enrolled(cloud: RunningCloud, client: RemoteCloud, site: str, copy: Path) -> Link:
-    """Enrol a site as `blindspot sites add` does; the link uses a copy of its credentials, as a gate does."""
+    """Enrol a site as `blindspot sites add` does; the link uses copies of its files, as a gate does."""
     client.send("PUT", f"sites/{site}", SiteResource)
-    shutil.copy(enrolment_of(cloud.settings.folder, site).credentials, copy)
+    files, tls = enrolment_of(cloud.settings.folder, site), None
+    shutil.copy(files.credentials, copy)
+    if files.ca is not None and files.certificate is not None:
+        tls = ClientTls(files.ca, Path(shutil.copy(files.certificate, copy.with_suffix(".pem"))))
     address = hub_address(cloud.settings.folder) or ""
-    return Link(address, f"gate-{site}", credentials_path=str(copy), inbox_prefix=inbox_prefix(site))
+    return Link(address, f"gate-{site}", credentials_path=str(copy), tls=tls, inbox_prefix=inbox_prefix(site))
 
 
 async def report(bus: NatsBus, site: str) -> None:

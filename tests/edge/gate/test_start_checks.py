@@ -16,7 +16,7 @@ def _receipts(folder: Path) -> CheckResult:
             "site": "s1",
             "site_url": "nats://site",
             "site_credentials": folder / "gate.nk",
-            "hub_url": "nats://hub",
+            "hub_url": "nats://127.0.0.1:9",
             "hub_credentials": folder / "s1.creds",
             "data_folder": folder,
             "mirror_folder": folder / "mirror",

@@ -9,7 +9,7 @@ import pytest
 
 from messaging.errors import ConfigurationError
 from messaging.nats.authority import HubAuthority, credentials_path
-from messaging.nats.credentials import read_credentials
+from messaging.nats.credentials import Renewal, read_credentials
 from tests.messaging.nats.test_credentials import DAMAGED
 
 DAY_S = 86_400
@@ -90,12 +90,13 @@ def test_credentials_are_renewed_for_the_same_key_when_a_third_of_their_time_is_
     first = read_credentials(authority.enrol_site("s1"))
     assert (first.claims.iat, first.claims.exp) == (NOW_UTC, NOW_UTC + 90 * DAY_S)
     clock.now_s += 29 * DAY_S
-    assert authority.renewed("s1") == first
+    assert authority.renewed("s1") == Renewal(token=first.token)
     clock.now_s += 2 * DAY_S
-    renewed = authority.renewed("s1")
-    assert renewed is not None
+    sent = authority.renewed("s1")
+    assert sent is not None
+    renewed = read_credentials(authority.enrol_site("s1"))
     assert (renewed.user, renewed.claims.exp) == (first.user, NOW_UTC + (31 + 90) * DAY_S)
-    assert read_credentials(authority.enrol_site("s1")) == renewed
+    assert sent == Renewal(token=renewed.token)
 
 
 def test_a_site_that_is_revoked_meanwhile_is_not_renewed_and_stays_revoked(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -188,13 +187,14 @@ def test_a_port_of_another_server_is_refused_before_anything_starts(tmp_path: Pa
 
 
 def test_a_greeting_of_another_server_is_not_taken_for_ours(tmp_path: Path) -> None:
-    with EmbeddedBroker(site_config(tmp_path / "other", "other")[0]) as other:
+    config = site_config(tmp_path / "other", "other")[0]
+    with EmbeddedBroker(config) as other:
         process = ChildProcess(["sleep", "30"], log=tmp_path / "log")
-        port = int(other.url.rpartition(":")[2])
+        address = ("127.0.0.1", _port(other))
         try:
-            answers = partial(_answers, ("127.0.0.1", port))
-            assert not answers("site-s1", process, 1.0, threading.Event())
-            assert answers("site-other", process, 5.0, threading.Event())
+            ours = replace(config, name="site-s1")
+            assert not _answers(ours, address, process, 1.0, threading.Event())
+            assert _answers(config, address, process, 5.0, threading.Event())
         finally:
             process.kill()
 

@@ -197,7 +197,7 @@ def running_cloud(
     ending: list[Callable[[], object]] = []
 
     def enrol(site: str) -> None:
-        write_enrolment(settings.folder, hub_authority(settings), site)
+        write_enrolment(settings, hub_authority(settings), site)
 
     async def whole() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()

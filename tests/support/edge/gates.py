@@ -21,6 +21,8 @@ def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSet
         "site_credentials": site.keys.gate,
         "hub_url": hub.broker.url,
         "hub_credentials": hub.enrol(site.name),
+        "hub_ca": hub.ca,
+        "hub_certificate": None if hub.ca is None else hub.certificate(site.name),
         "data_folder": folder / "gate",
         "mirror_folder": folder / "mirror",
         "poll_s": 0.5,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from cloud.settings import ApiSettings, CloudSettings, FailureModeSettings, StoreSettings
+from cloud.network_settings import ApiSettings
+from cloud.settings import CloudSettings, FailureModeSettings, StoreSettings
 from messaging.blobs import digest_of
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud

@@ -1,0 +1,1 @@
+"""TLS 1.3 between machines: certificates, the authority that signs them, connections and checks."""
