@@ -58,8 +58,11 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[PostgresServer]:
-    """A server whose data is removed at the end. It refuses to run as root, so root uses another user."""
+def running_postgres(programs: Path, *, syncs: bool = False) -> Iterator[PostgresServer]:
+    """A server whose data is removed at the end; `syncs`: whether what it commits survives a power cut.
+
+    It refuses to run as root, so root uses another user.
+    """
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="blindspot-postgres-"))
     secret = folder / "password"
@@ -74,7 +77,8 @@ def running_postgres(programs: Path) -> Iterator[PostgresServer]:
         user=user, cwd=folder, check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     port = _free_port()
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "fsync": "off"}
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder)}
+    options["fsync"] = "on" if syncs else "off"
     process = subprocess.Popen(
         [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
         + [part for name, value in options.items() for part in ("-c", f"{name}={value}")],
