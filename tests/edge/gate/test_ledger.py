@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import LedgerBroken
-from edge.gate.ledger import HEAD_FILE, LEDGER_FILE, START, Ledger, Outgoing, Total, verify
+from edge.gate.ledger import HEAD_FILE, LEDGER_FILE, START, Ledger, LedgerEntry, Outgoing, Total, verify
 from messaging.errors import ConfigurationError, MessageRefused
 from messaging.receipts import LedgerPosition
 
@@ -140,6 +140,18 @@ def test_a_rewritten_ledger_does_not_match_the_receipt(tmp_path: Path) -> None:
         verify(tmp_path, receipt)
     with pytest.raises(LedgerBroken, match="ends at 20"):
         verify(tmp_path, LedgerPosition(25, "ab" * 32))
+
+
+def test_a_number_that_is_left_out_is_seen_though_the_hashes_follow(tmp_path: Path) -> None:
+    path, before = tmp_path / LEDGER_FILE, START
+    lines = []
+    for n in (1, 3):
+        one = LedgerEntry(n, before.hash, f"id{n}", "subject", "hazard", 1, "0" * 64, 3, 1_800_000_000)
+        lines.append(one.line() + b"\n")
+        before = one.position
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(LedgerBroken, match="entry 2 does not follow"):
+        verify(tmp_path)
 
 
 def test_a_receipt_in_the_middle_is_checked(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import ast
 import importlib
 import multiprocessing
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,6 @@ def _tested(tree: Path, test: str) -> NoReturn:
     sys.path[:] = [str(tree), *(path for path in sys.path if Path(path).resolve() != ROOT)]
     code = _BROKEN
     try:
-        code = pytest.main([*_OPTIONS, f"--basetemp={tree}/.tests", *test.split()])
+        code = pytest.main([*_OPTIONS, f"--basetemp={tree}/.tests", *shlex.split(test)])
     finally:
         os._exit(code)
