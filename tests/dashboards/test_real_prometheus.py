@@ -66,6 +66,7 @@ def prometheus_of(target: str, folder: Path) -> Iterator[RealPrometheus]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_real_prometheus_scrapes_the_cloud_and_an_alert_fires(tmp_path: Path) -> None:
     settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
     with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as cloud:
