@@ -80,5 +80,11 @@ def test_a_prototype_that_did_not_steer_the_generator_is_noted_and_no_failure(
     result = filtered(tmp_path, wanted, generator)
     assert result.stop is None
     assert result.metrics["kept"] == 2
+    (used,) = result.metrics["generators"]
+    assert used == {
+        "name": generator.card.name,
+        "digest": generator.card.digest,
+        "licence": generator.card.licence,
+    }
     assert result.note.startswith(f"the generator was not steered by the prototypes of {MODE}:") is noted
     assert bool(result.note) is noted

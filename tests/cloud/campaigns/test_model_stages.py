@@ -1,0 +1,68 @@
+"""What the training stage records of its data, for the card of the release."""
+
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+
+from cloud.campaigns.model_stages import ModelStages
+from cloud.campaigns.outputs import FilterOutput, VerifiedSet
+from cloud.campaigns.stage import StageWork
+from cloud.data.datasets import Dataset, DatasetRegister
+from cloud.data.roles import DataRole
+from cloud.settings import TrainingSettings
+from cloud.store.campaign_store import CampaignStore
+from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState
+from tests.support.cloud.sample_reports import MODE
+
+EARLIER = VerifiedSet(mode="fire.night-clear.missed", folder="old", digest="c" * 64, images=9)
+OWN = VerifiedSet(mode=MODE, folder="new", digest="d" * 64, images=30)
+SETS = {
+    DataRole.BASE: [Dataset("a" * 64, DataRole.BASE, 60, 80, ("s1",), "our streets")],
+    DataRole.REPLAY: [Dataset("b" * 64, DataRole.REPLAY, 20, 30, ("s2",), "winter")],
+}
+
+
+@pytest.mark.parametrize(("backgrounds", "drawn"), [(None, True), (Path("streets"), False)])
+def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_campaigns(
+    tmp_path: Path, backgrounds: Path | None, drawn: bool
+) -> None:
+    datasets = create_autospec(DatasetRegister, instance=True)
+    datasets.all.side_effect = SETS.get
+    datasets.backgrounds = backgrounds
+    store = create_autospec(CampaignStore, instance=True)
+    store.outputs_of_done.return_value = [FilterOutput(sets=(EARLIER,)).model_dump(mode="json")]
+    others: Any = None
+    stages = ModelStages(
+        data=tmp_path,
+        training=TrainingSettings(streets=12),
+        evaluation=others,
+        promotion=others,
+        classes=others,
+        datasets=datasets,
+        models=others,
+        store=store,
+        releases=others,
+        publisher=others,
+    )
+    work = StageWork(
+        Campaign("C", CampaignState.RUNNING, CampaignPlan((MODE,), 30), "test", "", 1, 0, 0, None),
+        CampaignStage.TRAIN,
+        {CampaignStage.FILTER: FilterOutput(sets=(OWN,))},
+        tmp_path,
+        began_at_utc=time.time(),
+        progress=lambda fraction, note: None,
+        stopping=lambda: False,
+    )
+    assert stages._trained_on(work) == {
+        "sets": [
+            {"digest": "a" * 64, "name": "our streets", "role": "base", "images": 60},
+            {"digest": "b" * 64, "name": "winter", "role": "replay", "images": 20},
+            {"digest": "d" * 64, "name": MODE, "role": "generated", "images": 30},
+            {"digest": "c" * 64, "name": "fire.night-clear.missed", "role": "generated", "images": 9},
+        ],
+        "empty_streets": 12,
+        "empty_streets_drawn": drawn,
+    }
