@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from cloud.access.accounts import Accounts
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.services import Services
@@ -36,8 +37,10 @@ from cloud.fleet.teachers import TeacherReleases
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
 from cloud.server_certificate import CertificateRenewal, api_address, api_context
 from cloud.settings import CloudSettings
+from cloud.store.audit_store import AuditStore
 from cloud.store.database import Database, open_database
 from cloud.store.report_store import ReportStore
+from cloud.store.user_store import UserStore
 from cloud.tracing import Spans, spans_of
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
@@ -104,7 +107,7 @@ async def run_cloud(
             )
             await stack.enter_async_context(_launched(campaigns))
             background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
-            services = _services(parts, campaigns, hub, requirements(parts), background, spans)
+            services = _services(parts, campaigns, hub, requirements(parts), background, spans, database)
             await _serve(services, parts, hub, background, stop, started, first_models)
 
 
@@ -124,6 +127,7 @@ def _services(
     requirements: PlanRequirements,
     background: BackgroundTasks,
     spans: Spans,
+    database: Database,
 ) -> Services:
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
@@ -149,6 +153,10 @@ def _services(
         sign_ticket=parts.publisher.sign_ticket,
         readiness=readiness,
         spans=spans,
+        accounts=Accounts(
+            UserStore(database), read_or_make_token(parts.settings.folder.token), time.monotonic
+        ),
+        audit=AuditStore(database),
         enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )
@@ -166,7 +174,7 @@ async def _serve(
     """Run every task until a stop is requested, or the API or the first release fails; that is raised."""
     settings = services.settings
     listener = _api_listener(settings)
-    api = build_api(services, read_or_make_token(settings.folder.token))
+    api = build_api(services)
     tls, address = api_context(settings), api_address(settings, listener)
 
     def announce() -> None:

@@ -53,6 +53,18 @@ class NotNow(CloudError):
     """The present state does not allow what is asked."""
 
 
+class NotAuthorised(CloudError):
+    """A name, password or token that is wrong, or a role that does not suffice."""
+
+
+class TooManyAttempts(CloudError):
+    """Too many failed logins; `wait_s`: seconds until the next attempt."""
+
+    def __init__(self, sentence: str, wait_s: float) -> None:
+        super().__init__(sentence)
+        self.wait_s = wait_s
+
+
 class CampaignRefused(CloudError):
     """A campaign plan that contradicts itself or the store."""
 

@@ -98,6 +98,7 @@ class SiteResource(Resource):
     online: bool
     revoked: bool = False
     quarantined: bool = False
+    site_group: str = ""
     last_seen_at: int | None = None
     model_digest: str | None = None
     candidate_digest: str | None = None

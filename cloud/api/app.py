@@ -1,4 +1,4 @@
-"""The REST API, `/api/v1`: one FastAPI application over the services; loopback, behind one token.
+"""The REST API, `/api/v1`: one FastAPI application over the services; every request has a token.
 
 Errors are RFC 9457 problem details whose `detail` is the sentence of the error. Lists page by cursor;
 what starts work takes an idempotency key. `/healthz`, `/readyz`, `/version`, `/metrics` and the OpenAPI
@@ -7,6 +7,9 @@ document need no token: they hold nothing about sites. No handler holds state.
 
 from fastapi import FastAPI, Response
 
+from cloud.api.access.audit_trail import AuditTrail
+from cloud.api.access.guard import AccessGuard
+from cloud.api.access.permissions import differences, routes_of
 from cloud.api.campaigns import campaign_routes
 from cloud.api.classes import class_routes
 from cloud.api.dead_letters import dead_letter_routes
@@ -17,22 +20,33 @@ from cloud.api.models import TEACHERS, model_routes
 from cloud.api.problems import add_problems
 from cloud.api.request_times import RequestTimes
 from cloud.api.services import Services
+from cloud.api.users import user_routes
 from messaging.monitoring.metric_set import CONTENT_TYPE
 from messaging.resources import API_PREFIX, ReadinessResource, VersionResource
 from messaging.runtime.program import package_version
 from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 
-def build_api(services: Services, token: str) -> FastAPI:
-    """The application."""
+def build_api(services: Services) -> FastAPI:
+    """The application. Raises `ValueError` for a route that changes something without a permission."""
     app = FastAPI(title="Blindspot cloud", version=package_version(), docs_url=None, redoc_url=None)
-
-    for routes in (fleet_routes, dead_letter_routes, class_routes, campaign_routes, model_routes):
+    app.state.services = services
+    routers = fleet_routes, dead_letter_routes, class_routes, campaign_routes, model_routes, user_routes
+    for routes in routers:
         app.include_router(routes(services), prefix=API_PREFIX)
-    app.add_middleware(RequestGuard, token=token, body_limits={API_PREFIX + TEACHERS: MAX_BUNDLE_BYTES})
+    _add_health(app, services)
+    if wrong := differences(routes_of(app)):
+        raise ValueError(f"cloud.api.access.permissions and the routes differ in {', '.join(wrong)}")
+    app.add_middleware(
+        AccessGuard,
+        routes=routes_of(app),
+        accounts=services.accounts,
+        sites=services.reports,
+        trail=AuditTrail(services),
+    )
+    app.add_middleware(RequestGuard, body_limits={API_PREFIX + TEACHERS: MAX_BUNDLE_BYTES})
     app.add_middleware(RequestTimes, metrics=services.metrics, spans=services.spans)
     add_problems(app)
-    _add_health(app, services)
     return app
 
 

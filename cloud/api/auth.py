@@ -1,26 +1,18 @@
-"""The API's token: made once from the system's random source, kept in the data folder with mode 0600.
+"""The token of the data folder: made once from the system's random source, kept there with mode 0600.
 
-Whoever may read the file may use the API; there are no other users yet. Comparison takes constant time.
+Whoever may read the file may administer the cloud: it is the first token of a new cloud, and the command
+line's on the same machine.
 """
 
-import hmac
 import logging
 import secrets
 from pathlib import Path
-from typing import Annotated
-
-from fastapi import Header
 
 from messaging.cloud_address import read_token
 from messaging.errors import FileFault
-from messaging.resources import OPERATOR_HEADER, OPERATOR_NAME
 from messaging.runtime.atomic_files import SECRET_MODE, write_secret
 
 logger = logging.getLogger(__name__)
-
-UNNAMED = "operator"
-Operator = Annotated[str, Header(alias=OPERATOR_HEADER, pattern=OPERATOR_NAME)]
-"""The name that a client states; the token is the same for all, so it is a note, not a proof."""
 
 
 def read_or_make_token(path: Path) -> str:
@@ -35,10 +27,3 @@ def read_or_make_token(path: Path) -> str:
             return token
     write_secret(path, secrets.token_urlsafe(32).encode())
     return read_token(path)
-
-
-def token_holds(authorization: str | None, token: str) -> bool:
-    """Whether an `Authorization` header carries the token."""
-    return authorization is not None and hmac.compare_digest(
-        authorization.encode("utf-8", "replace"), f"Bearer {token}".encode()
-    )

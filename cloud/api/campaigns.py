@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from cloud.api.auth import UNNAMED, Operator
+from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import Services
 from cloud.api.views import campaign_view, comparison_views, image_view
@@ -68,18 +68,23 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         return view_campaign(services, rows.get(campaign))
 
     @router.get("/campaigns/{campaign}/comparison")
-    def comparison(campaign: str) -> Page[ComparisonResource]:
-        """Metrics of incumbent and candidate, class by condition."""
+    def comparison(campaign: str, visible: Visible) -> Page[ComparisonResource]:
+        """Metrics of incumbent and candidate, class by condition; shadow runs of the visible sites."""
         found = rows.get(campaign)
         view = view_campaign(services, found)
         cells = comparison_views(found, view.candidate_digest, rows.evaluations(campaign))
-        return Page(items=tuple(cells))
+        return Page(items=tuple(cell for cell in cells if _is_visible(cell.role, visible)))
 
     @router.get("/campaigns/{campaign}/events", response_class=StreamingResponse)
     def events(campaign: str) -> StreamingResponse:
         """Server-sent events: the campaign whenever it changes, until it has ended."""
         rows.get(campaign)
         return StreamingResponse(_events(services, campaign), media_type="text/event-stream")
+
+
+def _is_visible(role: str, visible: VisibleSites) -> bool:
+    kind, _, site = role.partition(":")
+    return kind != "shadow" or is_visible(site, visible)
 
 
 async def _events(services: Services, campaign: str) -> AsyncIterator[str]:
@@ -116,10 +121,10 @@ def _add_moving(router: APIRouter, services: Services) -> None:
 
     @router.post("/campaigns", status_code=201)
     def start(
+        caller: Caller,
         request: CampaignRequest,
         response: Response,
         idempotency_key: IdempotencyKey = None,
-        by: Operator = UNNAMED,
     ) -> CampaignResource:
         """Start a campaign; the same idempotency key again gives the same campaign."""
         known = services.campaign_rows.by_idempotency_key(idempotency_key)
@@ -128,7 +133,7 @@ def _add_moving(router: APIRouter, services: Services) -> None:
             return view_campaign(services, known)
         plan = planned(request)
         refuse_unmet(services.requirements(plan))
-        started = campaigns.start(plan, started_by=by, idempotency_key=idempotency_key)
+        started = campaigns.start(plan, started_by=caller.name, idempotency_key=idempotency_key)
         return view_campaign(services, started)
 
     @router.post("/campaigns/{campaign}/approve")

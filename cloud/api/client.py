@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotKnown, NotNow
+from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotAuthorised, NotKnown, NotNow
 from messaging.cloud_address import CloudAddress, find_cloud
 from messaging.errors import FileFault
 from messaging.resources import (
@@ -28,7 +28,13 @@ from messaging.tls.connections import tls_fault
 
 UPLOAD_TIMEOUT_S = 120.0
 R = TypeVar("R", bound=BaseModel)
-_ERRORS: dict[int, type[CloudError]] = {400: BadRequest, 404: NotKnown, 409: NotNow, 422: BadRequest}
+_ERRORS: dict[int, type[CloudError]] = {
+    400: BadRequest,
+    403: NotAuthorised,
+    404: NotKnown,
+    409: NotNow,
+    422: BadRequest,
+}
 
 
 class RemoteCloud:
@@ -69,8 +75,8 @@ class RemoteCloud:
         """An answer as text. Raises as `get`."""
         return self._request("GET", path).text
 
-    def page(self, path: str, item: type[R], **query: Any) -> list[R]:
-        """All items of a list, page after page."""
+    def page(self, path: str, item: type[R], *, most: int | None = None, **query: Any) -> list[R]:
+        """All items of a list, page after page, or the first `most`."""
         items: list[R] = []
         cursor: str | None = None
         while True:
@@ -78,8 +84,8 @@ class RemoteCloud:
             page = self._parsed(Page[item], answer.content)  # type: ignore[valid-type]  # made at run time
             items += page.items
             cursor = page.next
-            if cursor is None:
-                return items
+            if cursor is None or (most is not None and len(items) >= most):
+                return items[:most]
 
     def send(
         self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None
@@ -91,6 +97,10 @@ class RemoteCloud:
             headers["Content-Type"] = "application/json"
         answer = self._request(method, path, content=content, headers=headers)
         return self._parsed(model, answer.content)
+
+    def delete(self, path: str) -> None:
+        """Remove what is at a path."""
+        self._request("DELETE", path)
 
     def upload(self, path: str, model: type[R], content: bytes) -> R:
         """Send a file's bytes; the answer may take a minute."""

@@ -2,12 +2,15 @@
 
 from fastapi import APIRouter
 
+from cloud.api.access.caller import Visible, VisibleSites, is_visible, of_visible_sites
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
 from cloud.api.services import Services
 from cloud.api.views import camera_views, mode_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
+from cloud.failure_modes.rules import FailureMode
 from cloud.store.records import ACTIVE_STATES
+from messaging.access_resources import GroupRequest
 from messaging.fields import Slug
 from messaging.resources import (
     AssignRequest,
@@ -34,21 +37,23 @@ def fleet_routes(services: Services) -> APIRouter:
 
 
 def _add_sites(router: APIRouter, services: Services) -> None:
-    def all_sites() -> list[SiteResource]:
-        beats = {beat.site: beat for beat in services.reports.heartbeats()}
-        now = services.clock()
-        return [site_view(site, beats.get(site.site), now) for site in services.reports.sites()]
+    def sites_of(visible: VisibleSites) -> list[SiteResource]:
+        beats = {beat.site: beat for beat in services.reports.heartbeats(visible)}
+        found, now = services.reports.sites(), services.clock()
+        return [
+            site_view(site, beats.get(site.site), now) for site in found if is_visible(site.site, visible)
+        ]
 
     @router.get("/overview", tags=["fleet"])
-    def overview() -> OverviewResource:
-        """The numbers of the first page."""
-        found = all_sites()
+    def overview(visible: Visible) -> OverviewResource:
+        """The numbers of the first page; sites and hazards are those that the caller may see."""
+        found = sites_of(visible)
         current = services.register.main_model()
         since_utc = int(services.clock()) - _DAY_S
         return OverviewResource(
             sites=len(found),
             sites_online=sum(site.online for site in found),
-            hazards_in_24_h=services.reports.count_hazards(since_utc=since_utc),
+            hazards_in_24_h=services.reports.count_hazards(since_utc=since_utc, visible=visible),
             open_failure_modes=len(open_modes(services.register.modes())),
             campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
             sites_on_current_model=sum(site.model_digest == current for site in found if current),
@@ -57,24 +62,23 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         )
 
     @router.get("/sites", tags=["fleet"])
-    def sites(cursor: Cursor = None, limit: Limit = 100) -> Page[SiteResource]:
+    def sites(visible: Visible, cursor: Cursor = None, limit: Limit = 100) -> Page[SiteResource]:
         """Sites with their last heartbeats."""
-        return page_of(all_sites(), cursor, limit)
+        return page_of(sites_of(visible), cursor, limit)
 
     @router.get("/cameras", tags=["fleet"])
-    def cameras(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[CameraResource]:
+    def cameras(
+        visible: Visible, site: str | None = None, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[CameraResource]:
         """Cameras in the last heartbeats of their sites."""
-        beats = [b for b in services.reports.heartbeats() if site is None or b.site == site]
+        beats = [b for b in services.reports.heartbeats(visible) if site is None or b.site == site]
         return page_of([camera for beat in beats for camera in camera_views(beat)], cursor, limit)
 
     @router.get("/ledger", tags=["fleet"])
-    def ledger(cursor: Cursor = None, limit: Limit = MAX_LIMIT) -> Page[LedgerResource]:
+    def ledger(visible: Visible, cursor: Cursor = None, limit: Limit = MAX_LIMIT) -> Page[LedgerResource]:
         """Messages received by site and kind: count and bytes."""
-        return page_of(
-            [LedgerResource.model_validate(total) for total in services.reports.ledger_totals()],
-            cursor,
-            limit,
-        )
+        totals = [one for one in services.reports.ledger_totals() if is_visible(one.site, visible)]
+        return page_of([LedgerResource.model_validate(total) for total in totals], cursor, limit)
 
 
 def _add_enrolment(router: APIRouter, services: Services) -> None:
@@ -84,6 +88,11 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
         added = services.reports.add_site(site)
         services.enrol_credentials(site)
         return site_view(added, None, services.clock())
+
+    @router.put("/sites/{site}/group", tags=["fleet"])
+    def group_site(site: Slug, request: GroupRequest) -> SiteResource:
+        """Put a site into a group of sites, or into none; users may be limited to groups."""
+        return site_view(services.reports.group_site(site, request.group or ""), None, services.clock())
 
     @router.post("/sites/{site}/revoke", tags=["fleet"])
     def revoke_site(site: Slug) -> SiteResource:
@@ -105,9 +114,13 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
 
 def _add_hazards(router: APIRouter, services: Services) -> None:
     @router.get("/hazards", tags=["fleet"])
-    def hazards(site: str | None = None, cursor: Cursor = None, limit: Limit = 100) -> Page[HazardResource]:
+    def hazards(
+        visible: Visible, site: str | None = None, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[HazardResource]:
         """Hazard events in their latest state, latest start first."""
-        found = services.reports.hazards(site=site, after=_hazard_place(cursor), limit=limit + 1)
+        found = services.reports.hazards(
+            site=site, visible=visible, after=_hazard_place(cursor), limit=limit + 1
+        )
         return page_of_query(
             found,
             limit,
@@ -129,23 +142,24 @@ def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
 def _add_modes(router: APIRouter, services: Services) -> None:
     register = services.register
 
+    def view(mode: FailureMode, visible: VisibleSites) -> FailureModeResource:
+        shown = mode_view(mode, register.target(mode), register.suggested_class(mode))
+        return of_visible_sites(shown, visible)
+
     @router.get("/failure-modes", tags=["failure modes"])
     def failure_modes(
-        status: str | None = None, cursor: Cursor = None, limit: Limit = 100
+        visible: Visible, status: str | None = None, cursor: Cursor = None, limit: Limit = 100
     ) -> Page[FailureModeResource]:
         """Failure modes ranked by harm."""
         modes = [m for m in register.modes() if status is None or m.state.status == status]
-        views = [mode_view(m, register.target(m), register.suggested_class(m)) for m in modes]
-        return page_of(views, cursor, limit)
+        return page_of([view(mode, visible) for mode in modes], cursor, limit)
 
     @router.get("/failure-modes/{mode}", tags=["failure modes"])
-    def failure_mode(mode: str) -> FailureModeResource:
+    def failure_mode(mode: str, visible: Visible) -> FailureModeResource:
         """One failure mode."""
-        found = register.mode(mode)
-        return mode_view(found, register.target(found), register.suggested_class(found))
+        return view(register.mode(mode), visible)
 
     @router.post("/failure-modes/{mode}/assign", tags=["failure modes"])
-    def assign(mode: str, request: AssignRequest) -> FailureModeResource:
+    def assign(mode: str, visible: Visible, request: AssignRequest) -> FailureModeResource:
         """Give a failure mode of unknown class its class."""
-        found = register.assign(mode, request.class_name)
-        return mode_view(found, register.target(found), register.suggested_class(found))
+        return view(register.assign(mode, request.class_name), visible)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from cloud.api.auth import UNNAMED, Operator
+from cloud.api.access.caller import Caller, Visible, of_visible_sites
 from cloud.api.card_markdown import card_markdown
 from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
@@ -38,25 +38,25 @@ def model_routes(services: Services) -> APIRouter:
 
 def _add_models(router: APIRouter, services: Services) -> None:
     @router.get("/models")
-    def models(cursor: Cursor = None, limit: Limit = 100) -> Page[ModelResource]:
+    def models(visible: Visible, cursor: Cursor = None, limit: Limit = 100) -> Page[ModelResource]:
         """Released detectors and teachers, newest version first."""
-        beats = services.reports.heartbeats()
+        beats = services.reports.heartbeats(visible)
         return page_of([model_view(r, beats) for r in services.releases.releases()], cursor, limit)
 
     @router.get("/models/{digest}")
-    def model(digest: str) -> ModelResource:
+    def model(digest: str, visible: Visible) -> ModelResource:
         """One released model by its digest or the first 8 letters of it."""
-        return model_view(services.releases.release(digest), services.reports.heartbeats())
+        return model_view(services.releases.release(digest), services.reports.heartbeats(visible))
 
     @router.get("/models/{digest}/card")
-    def card(digest: str) -> ModelCard:
+    def card(digest: str, visible: Visible) -> ModelCard:
         """The algorithm-register card of a release."""
-        return model_card(services, digest)
+        return of_visible_sites(model_card(services, digest), visible)
 
     @router.get("/models/{digest}/card.md", response_class=Response, responses=_MARKDOWN)
-    def card_for_people(digest: str) -> Response:
+    def card_for_people(digest: str, visible: Visible) -> Response:
         """The same card as Markdown."""
-        return Response(card_markdown(model_card(services, digest)), media_type="text/markdown")
+        return Response(card_markdown(card(digest, visible)), media_type="text/markdown")
 
     @router.post("/models/{digest}/ticket", status_code=201)
     def ticket(digest: str, request: TicketRequest) -> TicketResource:
@@ -67,9 +67,9 @@ def _add_models(router: APIRouter, services: Services) -> None:
         return TicketResource.model_validate(signed)
 
     @router.post(TEACHERS, status_code=201)
-    async def publish_teacher(request: Request, by: Operator = UNNAMED) -> ModelResource:
+    async def publish_teacher(request: Request, caller: Caller) -> ModelResource:
         """Sign the bundle in the body as the fleet's teacher and roll it out."""
-        release = await run_in_threadpool(services.teachers.publish, await request.body(), by)
+        release = await run_in_threadpool(services.teachers.publish, await request.body(), caller.name)
         return model_view(release, ())
 
 
@@ -78,42 +78,47 @@ def _add_rollouts(router: APIRouter, services: Services) -> None:
         return rollout_view(found, services.releases.rollout_events(found.id))
 
     @router.get("/rollouts")
-    def rollouts(cursor: Cursor = None, limit: Limit = 50) -> Page[RolloutResource]:
+    def rollouts(visible: Visible, cursor: Cursor = None, limit: Limit = 50) -> Page[RolloutResource]:
         """Rollouts, newest first."""
         found = services.releases.rollouts(after=text_cursor(cursor), limit=limit + 1)
-        return page_of_query(found, limit, place=lambda one: one.id, show=rollout_view)
+        return page_of_query(
+            found,
+            limit,
+            place=lambda one: one.id,
+            show=lambda one: of_visible_sites(rollout_view(one), visible),
+        )
 
     @router.get("/rollouts/{rollout}")
-    def rollout(rollout: str) -> RolloutResource:
+    def rollout(rollout: str, visible: Visible) -> RolloutResource:
         """One rollout with the state of its sites and its history."""
-        return shown(services.releases.rollout(rollout))
+        return of_visible_sites(shown(services.releases.rollout(rollout)), visible)
 
     @router.post("/rollouts", status_code=201)
-    def start(request: RolloutRequest, by: Operator = UNNAMED) -> RolloutResource:
+    def start(request: RolloutRequest, caller: Caller) -> RolloutResource:
         """Roll a released model out: the canary, then a tenth, half and all of the sites."""
-        return shown(services.rollouts.start(request.digest, by))
+        return shown(services.rollouts.start(request.digest, caller.name))
 
     @router.post("/rollouts/{rollout}/pause")
-    def pause(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+    def pause(rollout: str, caller: Caller) -> RolloutResource:
         """Order no further group until the rollout is resumed."""
-        return shown(services.rollouts.pause(rollout, True, by))
+        return shown(services.rollouts.pause(rollout, True, caller.name))
 
     @router.post("/rollouts/{rollout}/resume")
-    def resume(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+    def resume(rollout: str, caller: Caller) -> RolloutResource:
         """Resume a paused rollout."""
-        return shown(services.rollouts.pause(rollout, False, by))
+        return shown(services.rollouts.pause(rollout, False, caller.name))
 
     @router.post("/rollouts/{rollout}/approve")
-    def approve(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+    def approve(rollout: str, caller: Caller) -> RolloutResource:
         """Order the group that waits for approval."""
-        return shown(services.rollouts.approve(rollout, by))
+        return shown(services.rollouts.approve(rollout, caller.name))
 
     @router.post("/rollouts/{rollout}/stop")
-    def stop(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+    def stop(rollout: str, caller: Caller) -> RolloutResource:
         """End a rollout at once: no site changes its model any more."""
-        return shown(services.rollouts.stop(rollout, by))
+        return shown(services.rollouts.stop(rollout, caller.name))
 
     @router.post("/rollouts/{rollout}/rollback")
-    def roll_back(rollout: str, by: Operator = UNNAMED) -> RolloutResource:
+    def roll_back(rollout: str, caller: Caller) -> RolloutResource:
         """Order every site back to the previous model."""
-        return shown(services.rollouts.roll_back(rollout, by))
+        return shown(services.rollouts.roll_back(rollout, caller.name))

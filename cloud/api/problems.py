@@ -1,16 +1,27 @@
 """Errors as answers: RFC 9457 problem details whose `detail` is one sentence."""
 
+import math
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from cloud.errors import BadRequest, CampaignRefused, NotKnown, NotNow, WeightsRefused
+from cloud.errors import (
+    BadRequest,
+    CampaignRefused,
+    NotAuthorised,
+    NotKnown,
+    NotNow,
+    TooManyAttempts,
+    WeightsRefused,
+)
 from messaging.errors import BlindspotError, ConfigurationError
 from messaging.resources import Problem
 
 MAX_DETAIL = 1000
 _STATUS: tuple[tuple[type[BlindspotError], int, str], ...] = (
+    (NotAuthorised, 401, "not authorised"),
     (NotKnown, 404, "not known"),
     (NotNow, 409, "not now"),
     (CampaignRefused, 409, "campaign refused"),
@@ -29,6 +40,12 @@ def problem(status: int, title: str, detail: str) -> JSONResponse:
 
 def add_problems(app: FastAPI) -> None:
     """Answer every error of a request with problem details."""
+
+    @app.exception_handler(TooManyAttempts)
+    def too_many(_request: Request, error: TooManyAttempts) -> JSONResponse:
+        answer = problem(429, "too many attempts", str(error))
+        answer.headers["Retry-After"] = str(math.ceil(error.wait_s))
+        return answer
 
     @app.exception_handler(BlindspotError)
     def ours(_request: Request, error: BlindspotError) -> JSONResponse:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cloud.access.accounts import Accounts
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.workflow import Campaigns
 from cloud.class_register import ClassRegister
@@ -13,6 +14,7 @@ from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
+from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
@@ -70,6 +72,8 @@ class Services:
     classes: ClassRegister
     dead_letters: DeadLetters
     sign_ticket: Callable[[str, Sequence[str], int], DowngradeTicket]
+    accounts: Accounts
+    audit: AuditStore
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None

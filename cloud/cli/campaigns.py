@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from ulid import ULID
 
@@ -12,13 +11,13 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    body_of,
     print_json,
     print_table,
     short,
     show_list,
     when,
 )
-from cloud.errors import CampaignRefused
 from messaging.resources import (
     CampaignPlanResource,
     CampaignRequest,
@@ -203,19 +202,15 @@ def _request(
     cold_start: str | None,
     conditions: list[str] | None,
 ) -> CampaignRequest:
-    try:
-        return CampaignRequest(
-            modes=tuple(modes or ()),
-            top=top,
-            count=count,
-            seed=seed,
-            cold_start=cold_start,
-            conditions=tuple(conditions or ()),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise CampaignRefused(f"{name} {str(first['input'])[:60]!r}: {first['msg']}") from None
+    return body_of(
+        CampaignRequest,
+        modes=tuple(modes or ()),
+        top=top,
+        count=count,
+        seed=seed,
+        cold_start=cold_start,
+        conditions=tuple(conditions or ()),
+    )
 
 
 def _move(identity: str, verb: str, data: "DataOption", as_json: bool) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.measure import Measurement
 from rich.table import Table
 
+from cloud.errors import BadRequest
 from messaging.runtime.console import notes, out
 
 Shown = TypeVar("Shown", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="BLINDSPOT_DATA", help="data folder of the running cloud")
@@ -22,6 +24,18 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 _MAX_WIDTH = 10_000  # columns
 DEFAULT_DATA = Path("blindspot-data")
+
+
+def body_of(model: type[Body], **values: object) -> Body:
+    """The body of a request. Raises `BadRequest` with the field and what is wrong with its value."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        shown = "" if field == "password" else f" {str(first['input'])[:60]!r}"
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise BadRequest(f"{field}{shown}: {message}" if field else message) from None
 
 
 def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:

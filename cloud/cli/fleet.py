@@ -12,6 +12,7 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    body_of,
     percent,
     print_json,
     print_table,
@@ -20,6 +21,7 @@ from cloud.cli.console import (
     when,
 )
 from cloud.errors import NotNow
+from messaging.access_resources import GroupRequest
 from messaging.resources import (
     AssignRequest,
     CameraResource,
@@ -148,6 +150,19 @@ def release_site(
     """Count the evidence of a quarantined site again."""
     _change_site(data, site, "release")
     notes.print(f"the evidence of site {site} counts")
+
+
+@sites.command("group")
+def group_site(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    group: Annotated[str | None, typer.Argument(help="the group's name; without one, no group")] = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Put a site into a group; users may be limited to the sites of some groups."""
+    with RemoteCloud.of_folder(data) as cloud:
+        body = body_of(GroupRequest, group=group)
+        cloud.send("PUT", f"sites/{url_segment(site)}/group", SiteResource, body)
+    notes.print(f"site {site} is in {f'group {group}' if group else 'no group'}")
 
 
 def _change_site(data: Path, site: str, change: str) -> None:

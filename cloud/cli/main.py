@@ -22,6 +22,7 @@ from cloud.cli.generator import generator
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
 from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, keys_app, restore
+from cloud.cli.users import audit, tokens, users
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging, report_error
@@ -44,6 +45,9 @@ for name, group, panel in (
     ("config", config, RUN),
     ("db", db, RUN),
     ("keys", keys_app, RUN),
+    ("users", users, RUN),
+    ("tokens", tokens, RUN),
+    ("audit", audit, RUN),
     ("sites", sites, FLEET),
     ("cameras", cameras, FLEET),
     ("hazards", hazards, FLEET),

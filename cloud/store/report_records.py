@@ -26,7 +26,8 @@ from messaging.taxonomy import Condition, Occlusion, RegionBin, Sharpness, SizeB
 class Site(Record):
     """A known site, and the highest entry of its ledger that was received.
 
-    Reports of a quarantined site are stored, but nothing is learned from them.
+    Reports of a quarantined site are stored, but nothing is learned from them. `site_group`: users may be
+    limited to the sites of some groups; empty for none.
     """
 
     __tablename__ = "sites"
@@ -37,6 +38,7 @@ class Site(Record):
     ledger_n: Mapped[int] = mapped_column(default=0)
     ledger_hash: Mapped[str] = mapped_column(String(64), default="")
     quarantined: Mapped[bool] = mapped_column(default=False)
+    site_group: Mapped[str] = mapped_column(String(40), default="")
 
 
 class StoredReport(Record):

@@ -198,11 +198,24 @@ class ReportStore:
         with self._db.writing() as session:
             return _marked(session, site, quarantined=quarantined)
 
+    def group_site(self, site: str, group: str) -> Site:
+        """Put a site into a group of sites; empty for none. Raises `NotKnown`."""
+        with self._db.writing() as session:
+            return _marked(session, site, site_group=group)
+
     # -- out -----------------------------------------------------------------------------------------
 
     def sites(self) -> list[Site]:
         """All known sites by name."""
         return self._read(select(Site).order_by(Site.site))
+
+    def site(self, site: str) -> Site:
+        """One site. Raises `NotKnown`."""
+        with self._db.reading() as session:
+            found = session.get(Site, site)
+        if found is None:
+            raise NotKnown(f"there is no site {site[:40]!r}; `blindspot sites list` shows them")
+        return found
 
     def revoked_sites(self) -> frozenset[str]:
         """Names of the sites that are revoked."""
@@ -267,12 +280,22 @@ class ReportStore:
         return self._read(query.where(SwapRow.at_utc >= SiteHeartbeat.sent_at).order_by(SwapRow.report_id))
 
     def hazards(
-        self, *, site: str | None = None, after: tuple[int, str] | None = None, limit: int
+        self,
+        *,
+        site: str | None = None,
+        visible: Collection[str] | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int,
     ) -> list[HazardRow]:
-        """Hazard events, latest start first; `after` is (started_at_utc, event) of the last one seen."""
+        """Hazard events, latest start first; `after` is (started_at_utc, event) of the last one seen.
+
+        `site`: of this site alone; `visible`: of these sites alone.
+        """
         query = select(HazardRow).order_by(HazardRow.started_at_utc.desc(), HazardRow.event.desc())
         if site is not None:
             query = query.where(HazardRow.site == site)
+        if visible is not None:
+            query = query.where(HazardRow.site.in_(visible))
         if after is not None:
             started, event = after
             query = query.where(
@@ -281,9 +304,11 @@ class ReportStore:
             )
         return self._read(query.limit(limit))
 
-    def count_hazards(self, *, since_utc: int) -> int:
-        """Number of hazard events that started at or after `since_utc`."""
+    def count_hazards(self, *, since_utc: int, visible: Collection[str] | None = None) -> int:
+        """Number of hazard events, perhaps of these sites alone, that started at or after `since_utc`."""
         query = select(func.count()).select_from(HazardRow).where(HazardRow.started_at_utc >= since_utc)
+        if visible is not None:
+            query = query.where(HazardRow.site.in_(visible))
         with self._db.reading() as session:
             return session.scalar(query) or 0
 
@@ -347,7 +372,7 @@ def _counts(record: type[ReportRecord]) -> ColumnElement[bool]:
     return record.site.not_in(select(Site.site).where(Site.quarantined))
 
 
-def _marked(session: Session, site: str, **values: bool) -> Site:
+def _marked(session: Session, site: str, **values: bool | str) -> Site:
     """The site with these columns set. Raises `NotKnown`."""
     session.execute(update(Site).where(Site.site == site).values(values))
     known = session.get(Site, site)

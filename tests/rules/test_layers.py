@@ -31,6 +31,7 @@ PLACES = {
         *("cloud/detector", "cloud/training"),
     },
     "ultralytics": {"cloud/detector/ultralytics"},
+    "pwdlib": {"cloud/access/passwords.py"},
     "sqlalchemy": {"cloud/store", "cloud/migrations"},
     "alembic": {"cloud/store/database.py", "cloud/migrations"},
     "dbos": {"cloud/campaigns"},

@@ -1,11 +1,11 @@
-"""The token: made once, readable by its owner only, compared as a whole."""
+"""The token of the data folder: made once, readable by its owner only."""
 
 import stat
 from pathlib import Path
 
 import pytest
 
-from cloud.api.auth import read_or_make_token, token_holds
+from cloud.api.auth import read_or_make_token
 
 
 def test_a_token_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_token_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("damage", [b"", b"\n", b"\0" * 43, b"short", b"\xff\xfe", b"two words " * 5])
-def test_a_token_file_that_holds_none_gets_a_new_token_and_authenticates_nobody(
+def test_a_token_file_that_holds_none_gets_a_new_token(
     tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "token"
@@ -28,20 +28,3 @@ def test_a_token_file_that_holds_none_gets_a_new_token_and_authenticates_nobody(
     assert len(token) >= 40
     assert read_or_make_token(path) == token
     assert "a new token is made" in caplog.text
-    assert not token_holds("Bearer ", token)
-
-
-@pytest.mark.parametrize(
-    ("header", "holds"),
-    [
-        ("Bearer secret", True),
-        (None, False),
-        ("", False),
-        ("secret", False),
-        ("bearer secret", False),
-        ("Bearer secret2", False),
-        ("Bearer sécret", False),
-    ],
-)
-def test_only_the_whole_token_of_the_bearer_scheme_is_accepted(header: str | None, holds: bool) -> None:
-    assert token_holds(header, "secret") is holds

@@ -1,14 +1,20 @@
 """What is refused before a request's body is read: no token, too many bytes, a NUL in the address."""
 
 import asyncio
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI, Request
 
-from cloud.api.guard import MAX_BODY_BYTES, WITHOUT_TOKEN, RequestGuard
+from cloud.access.accounts import Accounts
+from cloud.api.access.audit_trail import AuditTrail
+from cloud.api.access.guard import LOGIN, WITHOUT_TOKEN, AccessGuard
+from cloud.api.guard import MAX_BODY_BYTES, RequestGuard
 from cloud.api.problems import add_problems
+from cloud.store.report_store import ReportStore
+from cloud.store.user_store import UserStore
 
 SECRET = "a-token"
 TOKEN = {"authorization": f"Bearer {SECRET}"}
@@ -23,7 +29,14 @@ def _application() -> RequestGuard:
     async def take(request: Request) -> int:
         return len(await request.body())
 
-    return RequestGuard(app, token=SECRET, body_limits={"/large": 4 * MAX_BODY_BYTES})
+    guarded = AccessGuard(
+        app,
+        routes=(),
+        accounts=Accounts(cast(UserStore, None), SECRET, time.monotonic),
+        sites=cast(ReportStore, None),
+        trail=cast(AuditTrail, None),
+    )
+    return RequestGuard(guarded, body_limits={"/large": 4 * MAX_BODY_BYTES})
 
 
 def _answer(path: str, headers: dict[str, str], parts: Iterator[bytes], query: str = "") -> tuple[int, int]:
@@ -55,9 +68,9 @@ def test_without_the_token_not_a_byte_of_the_body_is_read(headers: dict[str, str
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/sites", "//healthz", "/healthz/", "/api/v1/../healthz"])
-def test_every_address_but_five_needs_the_token(path: str) -> None:
+def test_every_address_but_five_and_the_login_needs_a_token(path: str) -> None:
     assert _answer(path, {}, iter([])) == (401, 0)
-    assert all(_answer(open_path, {}, iter([]))[0] == 200 for open_path in WITHOUT_TOKEN)
+    assert all(_answer(open_path, {}, iter([]))[0] == 200 for open_path in (*WITHOUT_TOKEN, LOGIN))
 
 
 def test_a_body_that_states_too_many_bytes_is_not_read() -> None:

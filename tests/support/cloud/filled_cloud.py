@@ -10,6 +10,7 @@ import numpy as np
 import uvicorn
 from ulid import ULID
 
+from cloud.access.accounts import Accounts
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.services import Services
@@ -23,6 +24,7 @@ from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.report_checks import ReportChecks
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
+from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.mode_store import ModeStore
@@ -36,6 +38,7 @@ from cloud.store.records import (
 )
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
+from cloud.store.user_store import UserStore
 from messaging.reports import (
     BoxGeometry,
     CameraHealth,
@@ -66,6 +69,8 @@ class FilledCloud:
         folder.mkdir(parents=True, exist_ok=True)
         self._database = open_database(sqlite_url(self.folder.store))
         self.reports, self.rows = ReportStore(self._database), CampaignStore(self._database)
+        token = read_or_make_token(self.folder.token)
+        self.accounts = Accounts(UserStore(self._database), token, time.monotonic)
         releases, metrics = ReleaseStore(self._database), CloudMetrics()
         classes = ClassRegister(settings)
         register = ModeRegister(
@@ -100,9 +105,11 @@ class FilledCloud:
                 ReportChecks(self.reports, releases, lambda: classes.taxonomy, max_age_s=1e9),
                 metrics,
             ),
+            accounts=self.accounts,
+            audit=AuditStore(self._database),
         )
-        self.services, self.token = services, read_or_make_token(self.folder.token)
-        self.app = build_api(services, self.token)
+        self.services, self.token = services, token
+        self.app = build_api(services)
         config = uvicorn.Config(self.app, port=0, log_config=None, lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -123,6 +130,10 @@ class FilledCloud:
     def close(self) -> None:
         """Stop and close the database."""
         self.stop()
+        self.close_store()
+
+    def close_store(self) -> None:
+        """Close the database of a cloud that was not started."""
         self._database.close()
 
     # -- what happens --------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Who may use the cloud, and what each may do: users, sessions, API tokens."""

@@ -1,0 +1,174 @@
+"""Users, sessions and API tokens: made, changed, ended, and recognised by the bearer token of a request.
+
+A token is `bs_ID_SECRET`, both from the system's random source; only the secret's sha256 is stored, which
+suffices for 256 random bits. A session ends after `SESSION_S`, or `SESSION_IDLE_S` after its last request.
+"""
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.access import passwords
+from cloud.access.login_limits import LoginLimits
+from cloud.access.principal import DATA_FOLDER, Principal
+from cloud.errors import BadRequest, NotAuthorised, NotKnown, NotNow, TooManyAttempts
+from cloud.store.access_records import Token, TokenKind, User
+from cloud.store.user_store import UserStore
+from messaging.access_resources import NewToken, NewUser, UserChange, UserRole
+
+logger = logging.getLogger(__name__)
+
+SESSION_S = 12 * 3600
+SESSION_IDLE_S = 3600
+USED_EVERY_S = 60
+DAY_S = 86_400
+PREFIX = "bs"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A token that was just made, with the text that its holder sends; nobody can read that again."""
+
+    token: Token
+    bearer: str
+
+
+class Accounts:
+    """The users of one cloud. `folder_token`: the token of its data folder, which is an admin's."""
+
+    def __init__(self, store: UserStore, folder_token: str, monotonic: Callable[[], float]) -> None:
+        self._store, self._folder_token = store, folder_token
+        self._limits = LoginLimits(monotonic)
+
+    def recognise(self, authorization: str | None) -> Principal | None:
+        """Who an `Authorization` header belongs to; None for no valid bearer token."""
+        scheme, _, bearer = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not bearer:
+            return None
+        if hmac.compare_digest(bearer.encode("utf-8", "replace"), self._folder_token.encode()):
+            return DATA_FOLDER
+        prefix, _, rest = bearer.partition("_")
+        token_id, _, secret = rest.partition("_")
+        if prefix != PREFIX or not secret:
+            return None
+        found = self._store.token(token_id)
+        if found is None:
+            return None
+        token, user = found
+        if not hmac.compare_digest(_hash(secret), token.secret_hash) or not self._valid(token, user):
+            return None
+        role = min(token.role, user.role, key=list(UserRole).index)
+        return Principal(user.name, role, frozenset(user.groups), token.id)
+
+    def _valid(self, token: Token, user: User) -> bool:
+        now, used = self._store.now(), token.used_at or token.made_at
+        idle = token.kind is TokenKind.SESSION and now - used > SESSION_IDLE_S
+        if user.disabled or now >= token.expires_at or idle:
+            return False
+        if token.used_at is None or now - used >= USED_EVERY_S:
+            self._store.note_use(token.id, now)
+        return True
+
+    def log_in(self, name: str, password: str, address: str) -> tuple[User, Made]:
+        """A session. Raises `NotAuthorised` for a wrong name or password, `TooManyAttempts`."""
+        keys = (f"name {name}", f"address {address}")
+        if (wait := self._limits.wait_s(*keys)) > 0:
+            raise TooManyAttempts(f"too many failed logins; try again in {wait:.0f} s", wait_s=wait)
+        try:
+            user = self._store.user(name)
+        except NotKnown:
+            user = None
+        if not passwords.holds(password, user.password_hash if user else "") or user is None or user.disabled:
+            self._limits.failed(*keys)
+            logger.warning("a login as %.40r from %s failed", name, address)
+            raise NotAuthorised("name or password is wrong")
+        self._limits.succeeded(*keys)
+        return user, self._make(user, TokenKind.SESSION, "login", SESSION_S, user.role)
+
+    def log_out(self, token: str) -> None:
+        """End a session, or revoke an API token."""
+        self._store.remove_token(token)
+
+    def add_user(self, new: NewUser) -> User:
+        """Add a user. Raises `NotNow` if the name is taken, `BadRequest` for a password that is a name."""
+        _refuse_weak(new.password, new.name)
+        user = User(
+            new.name,
+            new.role,
+            self._store.now(),
+            password_hash=passwords.hashed(new.password),
+            groups=tuple(sorted(set(new.groups))),
+        )
+        if new.name == DATA_FOLDER.name or not self._store.add(user):
+            raise NotNow(f"there is a user {new.name} already; choose another name, or change that user")
+        return user
+
+    def change_user(self, name: str, change: UserChange) -> User:
+        """Change a user; its sessions end with another role or password. Raises `NotKnown`, `BadRequest`."""
+        before = self._store.user(name)
+        values: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"password"})
+        if change.password is not None:
+            _refuse_weak(change.password, name)
+            values["password_hash"] = passwords.hashed(change.password)
+        if "groups" in values:
+            values["groups"] = tuple(sorted(set(values["groups"])))
+        after = self._store.change(name, **values)
+        if change.password is not None or after.disabled or after.role is not before.role:
+            self._store.remove_sessions(name)
+        return after
+
+    def change_password(self, name: str, present: str, new: str, address: str) -> None:
+        """Change a user's own password. Raises `NotAuthorised` if the present one is wrong."""
+        self.log_in(name, present, address)
+        self.change_user(name, UserChange(password=new))
+
+    def user(self, name: str) -> User:
+        """One user. Raises `NotKnown`."""
+        return self._store.user(name)
+
+    def users(self) -> list[User]:
+        """All users by name."""
+        return self._store.users()
+
+    def make_token(self, caller: Principal, new: NewToken) -> Made:
+        """An API token of the caller, or of the user that an admin names.
+
+        Raises `NotKnown` for a user who is not there, `BadRequest` for a role above that of the user.
+        """
+        if new.user not in (None, caller.name) and not caller.administers:
+            raise BadRequest(f"{caller.name} can make tokens of {caller.name} alone; leave the user out")
+        user = self._store.user(new.user or caller.name)
+        highest = user.role if caller.administers else min(caller.role, user.role, key=list(UserRole).index)
+        role = new.role or highest
+        if not highest.includes(role):
+            raise BadRequest(f"a token of {user.name} can have at most the role {highest}, not {role}")
+        return self._make(user, TokenKind.API, new.label, new.days * DAY_S, role)
+
+    def tokens(self, caller: Principal) -> list[Token]:
+        """The caller's API tokens; an admin's list has those of all users."""
+        return self._store.api_tokens(None if caller.administers else caller.name)
+
+    def revoke_token(self, caller: Principal, token: str) -> None:
+        """Revoke an API token that the caller can list. Raises `NotKnown`."""
+        if token not in {one.id for one in self.tokens(caller)}:
+            raise NotKnown(f"there is no token {token[:16]!r}; `blindspot tokens list` shows them")
+        self._store.remove_token(token)
+
+    def _make(self, user: User, kind: TokenKind, label: str, seconds: int, role: UserRole) -> Made:
+        token_id, secret, now = secrets.token_hex(6), secrets.token_hex(32), self._store.now()
+        token = Token(token_id, user.name, kind, role, _hash(secret), label, now, now + seconds)
+        self._store.put_token(token)
+        return Made(token, f"{PREFIX}_{token_id}_{secret}")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _refuse_weak(password: str, name: str) -> None:
+    if name in password.lower() or len(set(password)) < 5:
+        raise BadRequest("the password holds the user's name or hardly any different letters; choose another")

@@ -1,0 +1,51 @@
+"""Who a request is from, and which sites that may see, as dependencies of routes."""
+
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from cloud.access.principal import Principal
+from cloud.api.services import Services
+from messaging.card_resources import ModelCard
+from messaging.release_resources import ModelResource, RolloutResource
+from messaging.resources import FailureModeResource
+
+R = TypeVar("R", FailureModeResource, ModelResource, ModelCard, RolloutResource)
+VisibleSites = frozenset[str] | None
+
+
+def caller_of(request: Request) -> Principal:
+    """Who the guard found the request to be from."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+
+
+def visible_sites(request: Request, caller: Caller) -> VisibleSites:
+    """Names of the sites that the caller may see; None for all."""
+    if not caller.limited:
+        return None
+    services: Services = request.app.state.services
+    return frozenset(site.site for site in services.reports.sites() if caller.sees(site.site_group))
+
+
+Visible = Annotated[VisibleSites, Depends(visible_sites)]
+
+
+def is_visible(site: str, visible: VisibleSites) -> bool:
+    """Whether a site is among the visible ones."""
+    return visible is None or site in visible
+
+
+def of_visible_sites(resource: R, visible: VisibleSites) -> R:
+    """The resource without the sites that are not visible, and without their cameras (`SITE/CAMERA`)."""
+    if visible is None:
+        return resource
+    shown: dict[str, object] = {
+        "sites": tuple(one for one in resource.sites if getattr(one, "site", one) in visible)
+    }
+    if isinstance(resource, FailureModeResource):
+        shown["cameras"] = tuple(one for one in resource.cameras if one.partition("/")[0] in visible)
+    return resource.model_copy(update=shown)
