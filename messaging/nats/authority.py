@@ -68,6 +68,8 @@ class HubAuthority:
     ) -> None:
         self._folder = folder
         self._certificates = certificates
+        self._accounts: dict[str, tuple[str, str]] = {}
+        self._client_keys: dict[Path, str] = {}
         self._clock = clock
         self._valid_s = int(credential_days * _DAY_S)
         self._operator = key_in_file(folder / "operator.seed", OPERATOR)
@@ -84,12 +86,7 @@ class HubAuthority:
             ),
             self._system.public: system_account_jwt(self._operator, self._system, now_utc),
         }
-        for site in self.sites():
-            account = self._site_account(site)
-            if account is not None:
-                accounts[account.public] = site_account_jwt(
-                    self._operator, site, account, self._fleet.public, now_utc
-                )
+        accounts |= filter(None, (self._signed_account(site, now_utc) for site in self.sites()))
         preloaded = "".join(f"  {public}: {token}\n" for public, token in accounts.items())
         return (
             f"operator: {operator_jwt(self._operator, self._system)}\n"
@@ -126,6 +123,7 @@ class HubAuthority:
 
         They are accepted once the hub has reloaded its settings. Raises `ConfigurationError`.
         """
+        self._forget(site)
         account = key_in_file(self._seed(site), ACCOUNT)
         path = credentials_path(self._folder, site)
         found = self._usable(path)
@@ -153,6 +151,7 @@ class HubAuthority:
 
     def revoke_site(self, site: str) -> None:
         """Remove a site's account; takes effect when the hub reloads its settings."""
+        self._forget(site)
         for path in (
             self._seed(site),
             credentials_path(self._folder, site),
@@ -163,6 +162,21 @@ class HubAuthority:
     def _seed(self, site: str) -> Path:
         return self._folder / "sites" / site / "account.seed"
 
+    def _signed_account(self, site: str, now_utc: int) -> tuple[str, str] | None:
+        """Public key and JWT of a site's account, signed once; None if its key is damaged."""
+        if site not in self._accounts:
+            account = self._site_account(site)
+            if account is None:
+                return None
+            token = site_account_jwt(self._operator, site, account, self._fleet.public, now_utc)
+            self._accounts[site] = (account.public, token)
+        return self._accounts[site]
+
+    def _forget(self, site: str) -> None:
+        """Have its files read again."""
+        self._accounts.pop(site, None)
+        self._client_keys.pop(certificate_path(self._folder, site), None)
+
     def _site_account(self, site: str) -> KeyPair | None:
         """A site's account key; None if it is damaged, which shuts out this site and no other."""
         try:
@@ -172,12 +186,14 @@ class HubAuthority:
             return None
 
     def _client_key(self, path: Path, subject: str) -> str:
-        """The public key of a certificate, which is made if it is missing or damaged."""
+        """The public key of a certificate, read once; the certificate is made if it is missing or damaged."""
         assert self._certificates is not None, "clients have certificates at a hub with TLS only"
-        try:
-            return read_certificate(path).key
-        except ConfigurationError:
-            return self._certificates.client(path, subject).key
+        if path not in self._client_keys:
+            try:
+                self._client_keys[path] = read_certificate(path).key
+            except ConfigurationError:
+                self._client_keys[path] = self._certificates.client(path, subject).key
+        return self._client_keys[path]
 
     def _certificate(self, site: str) -> str | None:
         """The certificate of a site's gate in PEM, without its key; None for a hub without TLS."""

@@ -60,7 +60,7 @@ def test_a_damaged_seed_of_a_site_shuts_out_this_site_and_no_other(
     authority.enrol_site("s2")
     seed = tmp_path / "sites" / "s1" / "account.seed"
     seed.write_bytes(content)
-    assert authority.settings().count("\n") == one, "the account of s2 alone"
+    assert _authority(tmp_path).settings().count("\n") == one, "the account of s2 alone"
     assert "site s1 cannot connect" in caplog.text
     assert authority.renewed("s1") is None
     with pytest.raises(ConfigurationError, match=r"account\.seed is not usable"):
