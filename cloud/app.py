@@ -55,6 +55,7 @@ RENEWALS_EVERY_S = 3600.0
 DISK_EVERY_S = 2.0
 CAMPAIGNS_EVERY_S = 10.0
 HUB_CONTENTS_EVERY_S = 30.0
+RETENTION_EVERY_S = 3600.0
 HUB_RETENTION_EVERY_S = 3.0
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -196,6 +197,7 @@ async def _serve(
         background.repeat("intake", 0.0, intake.read_batch),
         background.repeat_in_thread("disk", DISK_EVERY_S, parts.check_disk),
         background.repeat_in_thread("campaigns", CAMPAIGNS_EVERY_S, services.campaigns.restart_dead),
+        background.repeat_in_thread("retention", RETENTION_EVERY_S, parts.retention.step),
         background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
         background.repeat("hub contents", HUB_CONTENTS_EVERY_S, contents.step),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),

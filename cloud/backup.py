@@ -52,7 +52,7 @@ class BackupCard(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    blindspot_backup: Literal[1] = 1
+    version: Literal[1] = 1
     at_utc: int
     database: bool
     files: dict[str, _File]

@@ -40,6 +40,9 @@ class CloudMetrics(MetricSet):
         self.stage_seconds = self.histogram(
             "campaign_stage_seconds", "A stage of a campaign that ended well", "stage", buckets=STAGE_S
         )
+        self.rows_deleted = self.counter(
+            "rows_deleted", "Rows older than `retention` keeps them, deleted from the database", "table"
+        )
         self.stage_failures = self.counter("campaign_stage_failures", "Stages that failed", "stage")
         self.scraping = threading.Lock()
         self._declare_gauges()

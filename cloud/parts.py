@@ -28,10 +28,12 @@ from cloud.settings import CloudSettings
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
+from cloud.store.database_retention import DatabaseRetention
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
+from cloud.store.retention_store import RetentionStore
 from messaging.nats.subjects import ORDERS
 from messaging.releases import Role
 from messaging.runtime.start_checks import DiskAlarm
@@ -59,6 +61,7 @@ class CloudParts:
     classes: ClassRegister
     checks: ReportChecks
     disk: DiskAlarm
+    retention: DatabaseRetention
     stopping: Callable[[], bool] = lambda: False
 
     def check_disk(self) -> None:
@@ -142,7 +145,7 @@ def build_parts(
     stop: asyncio.Event,
 ) -> CloudParts:
     """The parts of a cloud on an open database and a hub; `loop` runs what other threads publish."""
-    classes = ClassRegister(settings)
+    classes, metrics = ClassRegister(settings), CloudMetrics()
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
     signed = Releases(
         Repository(settings.folder.releases),
@@ -165,7 +168,7 @@ def build_parts(
         signed=signed,
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),
-        metrics=CloudMetrics(),
+        metrics=metrics,
         classes=classes,
         checks=ReportChecks(
             reports,
@@ -174,5 +177,8 @@ def build_parts(
             max_age_s=settings.intake.max_age_days * _DAY_S,
         ),
         disk=DiskAlarm(settings.folder.root),
+        retention=DatabaseRetention(
+            RetentionStore(database), settings.retention, metrics, stopping=stop.is_set
+        ),
         stopping=stop.is_set,
     )

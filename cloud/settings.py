@@ -5,7 +5,7 @@ that names the files of the data folder.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Discriminator,
@@ -13,6 +13,7 @@ from pydantic import (
     SecretStr,
     Tag,
     field_validator,
+    model_validator,
 )
 
 from cloud.network_settings import NetworkSettings, Section
@@ -68,6 +69,23 @@ class FailureModeSettings(Section):
     def target(self, class_name: str) -> float:
         """The target of a class."""
         return self.targets.get(class_name, self.target_recall)
+
+
+class RetentionSettings(Section):
+    """Days for which the database keeps what sites reported, since it was received.
+
+    `evidence_days`: misdetections, prototypes, recall tallies and verdicts. `shadow_days`: reports of shadow
+    runs. `hazards_days`: hazard events that ended. These are at least `failure_modes.window_days` and
+    `intake.max_age_days`. `dead_letters_days`: refused messages. `requests_days`: answers to requests with
+    an idempotency key. Evidence is kept as it is while a campaign is under way, and prototypes of a failure
+    mode until it is closed. Receipts, orders, releases, rollouts and campaigns are kept for ever.
+    """
+
+    evidence_days: float = Field(default=400.0, gt=0.0)
+    shadow_days: float = Field(default=400.0, gt=0.0)
+    hazards_days: float = Field(default=400.0, gt=0.0)
+    dead_letters_days: float = Field(default=90.0, gt=0.0)
+    requests_days: float = Field(default=30.0, gt=0.0)
 
 
 class SynthesisSettings(GeneratorOptions, Sampling):
@@ -258,6 +276,7 @@ class CloudSettings(NetworkSettings):
     store: StoreSettings = StoreSettings()
     intake: IntakeSettings = IntakeSettings()
     failure_modes: FailureModeSettings = FailureModeSettings()
+    retention: RetentionSettings = RetentionSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -279,6 +298,17 @@ class CloudSettings(NetworkSettings):
             raise ValueError(
                 f"{error}; describe own classes in a file (`blindspot classes init`) and give its path"
             ) from None
+
+    @model_validator(mode="after")
+    def _keeps_what_is_counted(self) -> Self:
+        kept, needed = self.retention, max(self.failure_modes.window_days, self.intake.max_age_days)
+        for name in ("evidence_days", "hazards_days", "shadow_days"):
+            if getattr(kept, name) < needed:
+                raise ValueError(
+                    f"retention.{name} is {getattr(kept, name):g}, and evidence counts for {needed:g} days "
+                    "(failure_modes.window_days, intake.max_age_days); raise it or lower those"
+                )
+        return self
 
     @property
     def taxonomy(self) -> Taxonomy:

@@ -178,7 +178,7 @@ def _outside(backup: Path) -> None:
 
 def _later_version(backup: Path) -> None:
     def change(files: dict[str, bytes]) -> None:
-        files[CARD] = json.dumps({**json.loads(files[CARD]), "blindspot_backup": 2}).encode()
+        files[CARD] = json.dumps({**json.loads(files[CARD]), "version": 2}).encode()
 
     _rewritten(backup, change)
 
