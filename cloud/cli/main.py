@@ -19,9 +19,10 @@ from cloud.cli.dead_letters import dead_letters
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
 from cloud.cli.generator import generator
+from cloud.cli.keys import keys_app
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
-from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, keys_app, restore
+from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, restore
 from cloud.cli.users import audit, tokens, users
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError

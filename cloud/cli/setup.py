@@ -20,7 +20,6 @@ from messaging.runtime.start_checks import CheckResult
 from messaging.runtime.stopping import async_stop_on_signals
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
-keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign releases.")
 config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 db = typer.Typer(help="The cloud's database.", no_args_is_help=True)
 
@@ -180,22 +179,6 @@ def renew(
     finally:
         database.close()
     notes.print(f"{database.place} has the identity {identity}")
-
-
-@keys_app.command("rotate")
-def rotate_key(
-    role: Annotated[str, typer.Argument(help="targets, snapshot or timestamp")],
-    path: ConfigOption = None,
-    data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
-) -> None:
-    """Replace a signing key; sites accept the new one by the new root. Stop the cloud first."""
-    from cloud.campaigns.workflow import sole_process
-    from messaging.trust.signing import Repository
-
-    folder = settings_of(path, data).folder
-    with sole_process(folder):
-        Repository(folder.releases).rotate_key(role)
-    notes.print(f"the {role} key is replaced; the cloud publishes the new root when it starts")
 
 
 @config.command("validate")

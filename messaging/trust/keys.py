@@ -5,11 +5,12 @@ caller puts a purpose in front of the signed bytes, so that a signature for
 one purpose is worth nothing for another.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
@@ -34,6 +35,22 @@ class PublicKey:
             raise TrustError(
                 f"{what} is not signed by key {self.key_id[:12]}; it was forged or changed"
             ) from None
+
+    def to_bytes(self) -> bytes:
+        """The file in which a public key travels."""
+        return json.dumps({"public_hex": self.public_hex}).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes, what: str) -> "PublicKey":
+        """Read such a file; the id is computed. Raises `ConfigurationError` naming `what`."""
+        try:
+            raw = Ed25519PublicKey.from_public_bytes(bytes.fromhex(json.loads(data)["public_hex"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ConfigurationError(
+                f"{what} is not a public key; `blindspot keys root make` writes it"
+            ) from None
+        key = SSlibKey.from_crypto(raw)
+        return cls(key.keyid, str(key.keyval["public"]))
 
     @property
     def tuf_key(self) -> Key:

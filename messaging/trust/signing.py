@@ -1,10 +1,10 @@
 """The cloud's TUF repository: who signs what, and the metadata that sites fetch.
 
-Roles: root (2 of 3 keys), targets (releases), snapshot and timestamp (freshness). The director key, which
-signs rollout orders, is beside them and is no TUF role. All keys are made at first start in one folder,
-which gives integrity against the network, not against someone with access to the folder; moving root
-and targets keys off-line changes only the paths of the key files. Metadata is written targets first and
-timestamp last, so that a crash leaves the old or the new state, never half of one.
+Roles: root, targets (releases), snapshot and timestamp (freshness). The director key, which signs rollout
+orders, is beside them and is no TUF role. All keys are made at first start, one root key among them, each in
+a file of its own; that gives integrity against the network, not against someone with access to the folder.
+After `accept_root` with keys that are kept elsewhere no root key is here. Metadata is written targets first
+and timestamp last, so that a crash leaves the old or the new state, never half of one.
 """
 
 import time
@@ -22,13 +22,12 @@ from messaging.errors import ConfigurationError, FileFault, StateFileBroken
 from messaging.releases import Channel
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.text_files import read_bytes
-from messaging.trust.keys import SigningKey
+from messaging.trust.keys import PublicKey, SigningKey
 from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.root_chain import RootChain
 from messaging.trust.site_trust import SiteTrust
 from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
 
-ROOT_KEYS = ("root-1", "root-2", "root-3")
-ROOT_THRESHOLD = 2
 ONE_KEY_ROLES = ("targets", "snapshot", "timestamp")
 DIRECTOR = "director"
 SKIPPED_VERSIONS = 100_000
@@ -60,14 +59,14 @@ class Repository:
         self._keys = folder / "keys"
         self._clock = clock
         self._lifetimes = lifetimes or Lifetimes()
+        self._chain = RootChain(self._metadata, self._keys, self._clock, self._lifetimes.root_s)
         if not self._path("timestamp.json").exists():
             self._refuse_lost_timestamp()
             SigningKey.read_or_make(self._key_path(DIRECTOR))
             self._make()
         self.director = SigningKey.read(self._key_path(DIRECTOR))
-        for name in ROOT_KEYS:
-            SigningKey.read(self._key_path(name))
         self._load()
+        self._chain.refuse_lost_keys()
         self._admit_new_keys()
 
     @classmethod
@@ -87,7 +86,7 @@ class Repository:
     @property
     def root_bytes(self) -> bytes:
         """The newest root metadata: what a site is given when it is enrolled."""
-        return self._path(self._newest_root()).read_bytes()
+        return self._chain.newest
 
     @property
     def site_trust(self) -> SiteTrust:
@@ -100,14 +99,16 @@ class Repository:
 
         Snapshot and timestamp are renewed at every start.
         """
-        for name, part in (("root", self._root), ("targets", self._targets)):
+        for name, part in (("root", self._chain.root), ("targets", self._targets)):
             if self._left(part) <= 0:
                 raise StateFileBroken(
                     f"the {name} metadata in {self._metadata} expired on {part.expires:%Y-%m-%d}; check this "
                     "machine's clock"
                 )
-        until = min(self._root.expires, self._targets.expires)
-        return f"{len(self._targets.targets)} signed releases, valid until {until:%Y-%m-%d}"
+        until = min(self._chain.root.expires, self._targets.expires)
+        where = "here: who reads them may sign anything" if self._chain.keys_here() else "elsewhere"
+        found = f"{len(self._targets.targets)} signed releases, valid until {until:%Y-%m-%d}"
+        return f"{found}; the root keys are {where}"
 
     def releases(self) -> dict[str, ReleaseManifest]:
         """Every release by its digest."""
@@ -169,8 +170,10 @@ class Repository:
             self._renew_targets()
 
     def refresh_timestamp(self) -> None:
-        """Sign a new timestamp; snapshot and targets too when less than half of their life is left."""
+        """Sign a new timestamp, and what has less than half of its life left; the root if its key is here."""
         with self._whole_or_not():
+            if self._chain.keys_here() and self._left(self._chain.root) < self._lifetimes.root_s / 2:
+                self._chain.accept(self._chain.propose())
             if self._left(self._targets) < self._lifetimes.targets_s / 2:
                 self._renew_targets()
             elif self._left(self._snapshot) < self._lifetimes.snapshot_s / 2:
@@ -197,23 +200,44 @@ class Repository:
         return int(self._targets.unrecognized_fields.get(_FLOOR, 0))
 
     def rotate_key(self, role: str) -> None:
-        """Replace the key of `targets`, `snapshot` or `timestamp`: a new root revokes the old one."""
-        if role not in ONE_KEY_ROLES:
-            raise ConfigurationError(f"role {role!r} has no key to rotate; name one of {ONE_KEY_ROLES}")
-        self._key_path(role).unlink()
+        """Replace the key of `targets`, `snapshot` or `timestamp`: a new root revokes the old one.
+
+        Raises `ConfigurationError` for another role, and when the root keys are kept elsewhere.
+        """
         with self._whole_or_not():
+            self.accept_root(self.propose_root(rotate=[role]))
+
+    def propose_root(
+        self, *, root_keys: Sequence[PublicKey] = (), threshold: int = 0, rotate: Sequence[str] = ()
+    ) -> bytes:
+        """The next root metadata to be signed: renewed, with other root keys, or with new keys of roles.
+
+        Root keys on this machine sign it at once. A new key is used from `accept_root` on. Raises
+        `ConfigurationError` for an unknown role or a threshold that does not fit.
+        """
+        if unknown := [role for role in rotate if role not in ONE_KEY_ROLES]:
+            raise ConfigurationError(f"role {unknown[0]!r} has no key to rotate; name one of {ONE_KEY_ROLES}")
+        keys = {role: SigningKey.read_or_make(self._key_path(f"{role}.next")).public for role in rotate}
+        return self._chain.propose(root_keys=root_keys, threshold=threshold, role_keys=keys)
+
+    def accept_root(self, proposal: bytes) -> None:
+        """Make a signed proposal the root that sites follow; root keys that it leaves out are removed here.
+
+        Raises `ConfigurationError` for missing signatures or another version.
+        """
+        with self._whole_or_not():
+            self._chain.accept(proposal)
             self._admit_new_keys()
 
     def metadata_files(self) -> Mapping[str, bytes]:
         """File name -> bytes, in the order in which they must be made public (timestamp last)."""
-        newest = _root_version(self._path(self._newest_root()))
-        names = [f"{version}.root.json" for version in range(1, newest + 1)]
+        names = [f"{version}.root.json" for version in range(1, self._chain.root.version + 1)]
         names += [f"{self._targets.version}.targets.json", f"{self._snapshot.version}.snapshot.json"]
         return {name: self._path(name).read_bytes() for name in [*names, "timestamp.json"]}
 
     def _load(self) -> None:
         """Read the metadata that holds. Raises `StateFileBroken`."""
-        self._root = self._read(Root, self._newest_root())
+        self._chain.load()
         self._timestamp = self._read(Timestamp, "timestamp.json")
         self._snapshot = self._read(Snapshot, f"{self._timestamp.snapshot_meta.version}.snapshot.json")
         self._targets = self._read(Targets, f"{self._snapshot.meta['targets.json'].version}.targets.json")
@@ -228,57 +252,64 @@ class Repository:
             raise
 
     def _make(self) -> None:
-        self._root = Root(expires=self._in(self._lifetimes.root_s), consistent_snapshot=True)
-        for key_name in ROOT_KEYS:
-            self._root.add_key(self._key(key_name).public.tuf_key, "root")
-        self._root.roles["root"].threshold = ROOT_THRESHOLD
-        for role in ONE_KEY_ROLES:
-            self._root.add_key(self._key(role).public.tuf_key, role)
-        self._write_root()
+        keys = {role: SigningKey.read_or_make(self._key_path(role)).public for role in ONE_KEY_ROLES}
+        self._chain.begin(keys)
         self._targets, self._snapshot, self._timestamp = Targets(), Snapshot(), Timestamp()
         for part in (self._targets, self._snapshot, self._timestamp):
             part.version = 0  # writing counts up
         self._renew_targets()
 
     def _admit_new_keys(self) -> None:
-        """Bring root in line with the key files: also finishes a rotation that a crash cut short."""
-        changed = [r for r in ONE_KEY_ROLES if self._key(r).public.key_id not in self._root.roles[r].keyids]
-        if not changed:
-            return
-        for role in changed:
-            self._root.revoke_key(self._root.roles[role].keyids[0], role)
-            self._root.add_key(self._key(role).public.tuf_key, role)
-        self._root.version += 1
-        self._write_root()
-        self._renew_targets()
+        """Use the keys that the root names, and sign again what others signed; also after a crash.
 
-    def _write_root(self) -> None:
-        self._root.expires = self._in(self._lifetimes.root_s)
-        self._write(self._root, f"{self._root.version}.root.json", ROOT_KEYS)
+        Raises `ConfigurationError` for a key that the root does not name.
+        """
+        for role in ONE_KEY_ROLES:
+            new, path = self._key_path(f"{role}.next"), self._key_path(role)
+            if new.exists() and self._chain.names(SigningKey.read(new), role):
+                new.replace(path)
+            if not self._chain.names(SigningKey.read(path), role):
+                raise ConfigurationError(
+                    f"key {path} is not the one that version {self._chain.root.version} of the root names; "
+                    "restore keys and metadata from the same backup"
+                )
+        if not all(self._holds(role) for role in ONE_KEY_ROLES):
+            self._renew_targets()
+
+    def _holds(self, role: str) -> bool:
+        """Whether the metadata of a role on disk is signed by the key that the root names."""
+        names = {
+            "timestamp": "timestamp.json",
+            "snapshot": f"{self._snapshot.version}.snapshot.json",
+            "targets": f"{self._targets.version}.targets.json",
+        }
+        metadata: Metadata[Targets] = Metadata.from_bytes(self._path(names[role]).read_bytes())
+        signed = metadata.signed_bytes, metadata.signatures
+        return self._chain.root.get_verification_result(role, *signed).verified
 
     def _renew_targets(self) -> None:
         self._targets.version += 1
         self._targets.expires = self._in(self._lifetimes.targets_s)
-        self._write(self._targets, f"{self._targets.version}.targets.json", ("targets",))
+        self._write(self._targets, f"{self._targets.version}.targets.json", ["targets"])
         self._renew_snapshot()
 
     def _renew_snapshot(self) -> None:
         self._snapshot.version += 1
         self._snapshot.expires = self._in(self._lifetimes.snapshot_s)
         self._snapshot.meta["targets.json"] = MetaFile(self._targets.version)
-        self._write(self._snapshot, f"{self._snapshot.version}.snapshot.json", ("snapshot",))
+        self._write(self._snapshot, f"{self._snapshot.version}.snapshot.json", ["snapshot"])
         self._renew_timestamp()
 
     def _renew_timestamp(self) -> None:
         self._timestamp.version += 1
         self._timestamp.expires = self._in(self._lifetimes.timestamp_s)
         self._timestamp.snapshot_meta = MetaFile(self._snapshot.version)
-        self._write(self._timestamp, "timestamp.json", ("timestamp",))
+        self._write(self._timestamp, "timestamp.json", ["timestamp"])
 
-    def _write(self, signed: T, name: str, key_names: tuple[str, ...]) -> None:
+    def _write(self, signed: T, name: str, key_names: Sequence[str]) -> None:
         metadata = Metadata(signed)
         for key_name in key_names:
-            metadata.sign(self._key(key_name).signer, append=True)
+            metadata.sign(SigningKey.read(self._key_path(key_name)).signer, append=True)
         write_atomically(self._path(name), metadata.to_bytes())
 
     def _refuse_lost_timestamp(self) -> None:
@@ -300,18 +331,11 @@ class Repository:
             )
         return signed
 
-    def _key(self, name: str) -> SigningKey:
-        return SigningKey.read_or_make(self._key_path(name))
-
     def _key_path(self, name: str) -> Path:
         return self._keys / f"{name}.pem"
 
     def _path(self, name: str) -> Path:
         return self._metadata / name
-
-    def _newest_root(self) -> str:
-        roots = [path for path in self._metadata.glob("*.root.json") if path.name.split(".")[0].isdigit()]
-        return max(roots, key=_root_version).name if roots else "1.root.json"
 
     def _in(self, seconds: int) -> datetime:
         return datetime.fromtimestamp(int(self._clock()), UTC) + timedelta(seconds=seconds)
@@ -327,13 +351,9 @@ def inspect_repository(folder: Path, *, clock: Callable[[], float] = time.time) 
     """
     if not (folder / "metadata").is_dir():
         return f"{folder} is made at the first start"
-    for name in (DIRECTOR, *ROOT_KEYS, *ONE_KEY_ROLES):
+    for name in (DIRECTOR, *ONE_KEY_ROLES):
         SigningKey.read(folder / "keys" / f"{name}.pem")
     return Repository.open(folder, clock=clock).described
-
-
-def _root_version(path: Path) -> int:
-    return int(path.name.split(".")[0])
 
 
 def _check_promotion(known: ReleaseManifest, wanted: ReleaseManifest) -> None:

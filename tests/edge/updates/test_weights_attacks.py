@@ -12,6 +12,7 @@ from messaging.reports import SwapReason
 from messaging.trust.signing import Repository
 from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk
 from tests.support.release_fleet import NOW, Fleet
+from tests.support.root_keys import move_root_keys, rotate_with
 
 
 @pytest.fixture
@@ -122,12 +123,13 @@ def test_metadata_signed_by_a_stranger_are_refused(fleet: Fleet, tmp_path: Path,
 def test_a_root_below_its_threshold_is_refused(fleet: Fleet) -> None:
     store, one = in_service(fleet)
     two = fleet.release("two")
-    fleet.repository.rotate_key("targets")
+    keys = move_root_keys(fleet.repository, fleet.folder / "media")
+    rotate_with(fleet.repository, "targets", keys[:2])
     files = dict(fleet.repository.metadata_files())
-    root = json.loads(files["2.root.json"])
+    root = json.loads(files["3.root.json"])
     root["signatures"] = root["signatures"][:1]
     fleet.mirror_metadata()
-    fleet.metadata("2.root.json").write_bytes(json.dumps(root).encode())
+    fleet.metadata("3.root.json").write_bytes(json.dumps(root).encode())
     fleet.order(two.digest)
     assert_refused(fleet, store, one, SwapReason.BAD_SIGNATURE)
 

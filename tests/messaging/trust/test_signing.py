@@ -58,7 +58,7 @@ def test_a_lost_timestamp_does_not_begin_the_releases_again(folder: Path) -> Non
     assert _bytes_of(folder) == before
 
 
-@pytest.mark.parametrize("name", ["director", "root-1", "root-3"])
+@pytest.mark.parametrize("name", ["director", "root", "targets"])
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN PRIVATE KEY-----\n", b"\xff"])
 def test_a_lost_or_damaged_key_is_not_replaced_in_silence(
     folder: Path, name: str, content: bytes | None

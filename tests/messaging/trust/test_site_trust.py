@@ -1,6 +1,5 @@
 """What is signed, by whom, and what a site accepts of it."""
 
-import json
 import stat
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def releases(fleet: Fleet) -> TrustedReleases:
 
 def test_keys_are_files_that_only_their_owner_may_read(fleet: Fleet) -> None:
     keys = sorted((fleet.folder / "releases" / "keys").iterdir())
-    names = ["director", "root-1", "root-2", "root-3", "snapshot", "targets", "timestamp"]
+    names = ["director", "root", "snapshot", "targets", "timestamp"]
     assert [key.stem for key in keys] == names
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
 
@@ -60,11 +59,6 @@ def test_a_signature_holds_for_exactly_these_bytes(tmp_path: Path) -> None:
     for data, given in ((b"Bytes", signature), (b"bytes", "00" * 64), (b"bytes", "not hex")):
         with pytest.raises(TrustError, match="message is not signed by key"):
             key.public.verify(data, given, "message")
-
-
-def test_the_root_needs_two_of_three_keys(fleet: Fleet) -> None:
-    role = json.loads(fleet.repository.root_bytes)["signed"]["roles"]["root"]
-    assert (len(role["keyids"]), role["threshold"]) == (3, 2)
 
 
 def test_a_repository_is_made_once_and_opened_after(fleet: Fleet, tmp_path: Path) -> None:
@@ -137,15 +131,6 @@ def test_refreshing_renews_snapshot_and_targets_before_they_expire(tmp_path: Pat
         ["1.root.json", "1.targets.json", "2.snapshot.json"],
         ["1.root.json", "2.targets.json", "3.snapshot.json"],
     ]
-
-
-def test_a_rotation_cut_short_is_finished_at_the_next_start(fleet: Fleet) -> None:
-    manifest = fleet.release()
-    (fleet.folder / "releases" / "keys" / "targets.pem").unlink()
-    fleet.repository = Repository.open(fleet.folder / "releases", clock=lambda: NOW)
-    fleet.mirror_metadata()
-    assert "2.root.json" in fleet.repository.metadata_files()
-    assert releases(fleet).manifest(manifest.digest, NOW) == manifest
 
 
 def test_a_role_without_a_key_of_its_own_cannot_be_rotated(fleet: Fleet) -> None:
