@@ -33,6 +33,7 @@ from cloud.fleet.hub_contents import HubContents
 from cloud.fleet.hub_retention import HubRetention
 from cloud.fleet.intake import Intake
 from cloud.fleet.receipt_writer import ReceiptWriter
+from cloud.fleet.restored import continue_above_hub
 from cloud.fleet.teachers import TeacherReleases
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
 from cloud.server_certificate import CertificateRenewal, api_address, api_context
@@ -183,6 +184,7 @@ async def _serve(
         logger.info("the API is at %s", address.url)
         started(address.url)
 
+    await continue_above_hub(parts.repository, parts.releases, hub)
     await asyncio.to_thread(parts.rollouts.send_again)
     receipts = ReceiptWriter(hub.bus, parts.receipts)
     intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts, spans=services.spans)

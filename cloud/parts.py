@@ -54,6 +54,7 @@ class CloudParts:
     register: ModeRegister
     datasets: DatasetRegister
     models: ModelFiles
+    repository: Repository
     signed: Releases
     publisher: Publisher
     rollouts: RolloutDriver
@@ -147,8 +148,9 @@ def build_parts(
     """The parts of a cloud on an open database and a hub; `loop` runs what other threads publish."""
     classes, metrics = ClassRegister(settings), CloudMetrics()
     reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
+    repository = Repository(settings.folder.releases)
     signed = Releases(
-        Repository(settings.folder.releases),
+        repository,
         hub.blobs,
         put_metadata=hub.metadata.put_named,
         put_order=lambda key, envelope: hub.bus.put_latest(ORDERS, key, envelope),
@@ -165,6 +167,7 @@ def build_parts(
         ),
         datasets=DatasetRegister(settings.folder.datasets),
         models=ModelFiles(settings.folder.models, settings.evaluation.providers),
+        repository=repository,
         signed=signed,
         publisher=publisher,
         rollouts=RolloutDriver(reports, releases, publisher, settings.rollout),

@@ -12,6 +12,7 @@ from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.receipt_store import StoreIdentity, restores_of
 from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
+from cloud.store.report_records import SwapRow
 from messaging.releases import Role
 
 SEQUENCES_SKIPPED = 100_000
@@ -101,13 +102,15 @@ class ReleaseStore:
     def last_sequence(self, site: str) -> int:
         """The highest sequence of the orders of both roles that may have been sent to a site.
 
-        0 before the first. A restored database does not know the orders since its backup: each restore adds
-        `SEQUENCES_SKIPPED`.
+        0 before the first. A restored database does not know the orders since its backup: those that a site
+        has answered count too, and each restore adds `SEQUENCES_SKIPPED`.
         """
         with self._db.reading() as session:
-            query = select(func.max(IssuedOrder.sequence)).where(IssuedOrder.site == site)
+            sent = select(func.max(IssuedOrder.sequence)).where(IssuedOrder.site == site)
+            answered = select(func.max(SwapRow.sequence)).where(SwapRow.site == site)
             restores = restores_of(session.scalars(select(StoreIdentity.identity)).one())
-            return max(session.scalar(query) or 0, restores * SEQUENCES_SKIPPED)
+            known = (session.scalar(sent) or 0, session.scalar(answered) or 0)
+            return max(*known, restores * SEQUENCES_SKIPPED)
 
     def last_orders(self, role: Role = Role.DETECTOR) -> Mapping[str, IssuedOrder]:
         """The newest order of a role of each site."""

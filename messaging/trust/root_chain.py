@@ -77,6 +77,14 @@ class RootChain:
         for path in before - self._paths_here():
             path.unlink()
 
+    def continues(self, data: bytes) -> bool:
+        """Whether bytes are a genuine next version."""
+        try:
+            check_root(self.newest, data)
+        except ConfigurationError:
+            return False
+        return True
+
     def names(self, key: SigningKey, role: str) -> bool:
         """Whether the newest root names this key for a role."""
         return key.public.key_id in self.root.roles[role].keyids

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
@@ -55,6 +56,7 @@ class Repository:
 
         Raises `ConfigurationError` for a key and `StateFileBroken` for metadata that is lost or damaged.
         """
+        self.folder = folder
         self._metadata = folder / "metadata"
         self._keys = folder / "keys"
         self._clock = clock
@@ -228,6 +230,47 @@ class Repository:
         with self._whole_or_not():
             self._chain.accept(proposal)
             self._admit_new_keys()
+
+    @property
+    def next_root(self) -> str:
+        """The file name of the root after the newest."""
+        return f"{self._chain.root.version + 1}.root.json"
+
+    def adopt(self, files: Mapping[str, bytes]) -> bool:
+        """Go on from newer metadata that these keys signed before the folder was restored from a backup.
+
+        Metadata that is not newer, not complete or not ours changes nothing. `files` are a timestamp and what
+        it names, and the next root if there is one. Raises `ConfigurationError` when that root is genuine:
+        then keys of this folder may be out of use.
+        """
+        if self._chain.continues(files.get(self.next_root, b"")):
+            raise ConfigurationError(
+                f"the hub has {self.next_root}, which is newer than {self.folder}; restore a backup from "
+                "after the last change of keys"
+            )
+        try:
+            timestamp = self._verified(Timestamp, files["timestamp.json"], "timestamp")
+            snapshot_name = f"{timestamp.snapshot_meta.version}.snapshot.json"
+            snapshot = self._verified(Snapshot, files[snapshot_name], "snapshot")
+            targets_name = f"{snapshot.meta['targets.json'].version}.targets.json"
+            self._verified(Targets, files[targets_name], "targets")
+        except (KeyError, DeserializationError, UnsignedMetadataError):
+            return False
+        if timestamp.version <= self._timestamp.version:
+            return False
+        with self._whole_or_not():
+            for name in (targets_name, snapshot_name, "timestamp.json"):
+                write_atomically(self._path(name), files[name])
+            self._load()
+        return True
+
+    def _verified(self, kind: type[T], data: bytes, role: str) -> T:
+        """Metadata signed by the key of its role. Raises `DeserializationError`, `UnsignedMetadataError`."""
+        metadata = Metadata[T].from_bytes(data)
+        self._chain.root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        if not isinstance(metadata.signed, kind):
+            raise UnsignedMetadataError(f"metadata of role {role} has another type")
+        return metadata.signed
 
     def metadata_files(self) -> Mapping[str, bytes]:
         """File name -> bytes, in the order in which they must be made public (timestamp last)."""

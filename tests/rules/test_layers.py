@@ -21,7 +21,10 @@ PLACES = {
     "nats": {"messaging/nats/connection.py"},
     "cryptography": {"messaging/tls", "messaging/trust/keys.py"},
     "nkeys": {"messaging/nats/credentials.py"},
-    "tuf": {"messaging/trust/site_trust.py", "messaging/trust/signing.py"},
+    "tuf": {
+        *("messaging/trust/site_trust.py", "messaging/trust/signing.py"),
+        *("messaging/trust/root_metadata.py", "messaging/trust/root_chain.py"),
+    },
     "securesystemslib": {"messaging/trust/keys.py"},
     "uvicorn": {"messaging/runtime/http_server.py"},
     "onnxruntime": {"edge/vision/onnx_detector.py"},

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge.updates.weights_store import Action, WeightsStore
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import SwapReason
+from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
 from tests.support.release_fleet import NOW, SITE, place_in
@@ -20,10 +21,14 @@ def main(folder: Path) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for turn in itertools.count():
+        digest = digests[(store.state.last_sequence // 2) % len(digests)]
+        repository.sign_ticket(digest, [SITE], NOW + 60)
+        for name, data in repository.metadata_files().items():
+            write_atomically(folder / "mirror" / "metadata" / name, data)
         order = RolloutOrder(
             site=SITE,
             sequence=store.state.last_sequence + 1,
-            digest=digests[(store.state.last_sequence // 2) % len(digests)],
+            digest=digest,
             channel=Channel.TRIAL if turn % 2 == 0 else Channel.SERVICE,
             issued_at_utc=NOW,
             expires_at_utc=NOW + 60,
