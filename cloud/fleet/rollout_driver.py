@@ -14,10 +14,9 @@ from ulid import ULID
 
 from cloud.errors import NotNow
 from cloud.fleet.canaries import canaries_first
-from cloud.fleet.fleet_status import fleet_status
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orders_of, roll_back, stop
-from cloud.fleet.rollout_history import RolloutHistory
+from cloud.fleet.rollout_history import RolloutHistory, fleet_status
 from cloud.fleet.rollout_state import RolloutState, plan_rollout
 from cloud.settings import RolloutSettings
 from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent

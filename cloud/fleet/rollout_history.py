@@ -1,9 +1,14 @@
-"""What the stored rollouts say: which are under way, which were halted, which sites they reached."""
+"""What the store says of rollouts: which are under way or halted, whom they reached, what sites answered."""
 
+from collections import defaultdict
+
+from cloud.fleet.rollout import FleetStatus
 from cloud.fleet.rollout_state import RolloutPhase, RolloutState, SiteState
 from cloud.store.records import Rollout
 from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role
+from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
 
 
 class RolloutHistory:
@@ -47,3 +52,27 @@ class RolloutHistory:
         states = [state for place, (row, state) in enumerate(done) if place <= last or row.digest == digest]
         reached = (progress for state in states for progress in state.sites)
         return {progress.site for progress in reached if progress.state is not SiteState.REVOKED}
+
+
+def fleet_status(reports: ReportStore, releases: ReleaseStore) -> FleetStatus:
+    """Receipts, heartbeats, order sequences and revocations of all sites, now."""
+    receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
+    for row in reports.swaps():
+        receipts[row.site].append(
+            SwapReceipt(
+                sequence=row.sequence,
+                digest=row.digest,
+                previous_digest=row.previous_digest,
+                channel=Channel(row.channel),
+                outcome=SwapOutcome(row.outcome),
+                reason=SwapReason(row.reason),
+                frames_lost=row.frames_lost,
+                at_utc=row.at_utc,
+            )
+        )
+    return FleetStatus(
+        receipts=receipts,
+        heartbeats={beat.site: beat.received_at for beat in reports.heartbeats()},
+        sequences={site.site: releases.last_sequence(site.site) for site in reports.sites()},
+        revoked=reports.revoked_sites(),
+    )

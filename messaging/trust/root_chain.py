@@ -5,6 +5,7 @@ one before and of its own. A fresh chain has one root key, on this machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,16 @@ from messaging.trust.keys import PublicKey, SigningKey
 from messaging.trust.root_metadata import check_root, propose_root, read_root, sign_root
 
 ROOT = "root"
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long each role's metadata holds, in seconds. Sites keep what they run when it has expired."""
+
+    root_s: int = 3 * 365 * 86400
+    targets_s: int = 365 * 86400
+    snapshot_s: int = 14 * 86400
+    timestamp_s: int = 86400
 
 
 class RootChain:

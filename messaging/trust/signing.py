@@ -10,7 +10,6 @@ and timestamp last, so that a crash leaves the old or the new state, never half 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -25,7 +24,7 @@ from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import PublicKey, SigningKey
 from messaging.trust.manifest import ReleaseManifest
-from messaging.trust.root_chain import RootChain
+from messaging.trust.root_chain import Lifetimes, RootChain
 from messaging.trust.site_trust import SiteTrust
 from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
 
@@ -34,16 +33,6 @@ DIRECTOR = "director"
 SKIPPED_VERSIONS = 100_000
 _FLOOR = "x-blindspot-release-floor"
 T = TypeVar("T", Root, Targets, Snapshot, Timestamp)
-
-
-@dataclass(frozen=True)
-class Lifetimes:
-    """How long each role's metadata holds, in seconds. Sites keep what they run when it has expired."""
-
-    root_s: int = 3 * 365 * 86400
-    targets_s: int = 365 * 86400
-    snapshot_s: int = 14 * 86400
-    timestamp_s: int = 86400
 
 
 class Repository:

@@ -31,7 +31,7 @@ def check_kills(folder: Path, kills: int, chance: random.Random) -> None:
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as node:
             assert node.stdout is not None
             assert node.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0.0, 0.25))
+            time.sleep(chance.uniform(0.0, 0.8))
             node.kill()
         store = WeightsStore(fleet.place(), now_utc=NOW)
         active = store.active()

@@ -7,8 +7,9 @@ import pytest
 
 from messaging.errors import ConfigurationError, StateFileBroken
 from messaging.trust.keys import PublicKey, SigningKey
+from messaging.trust.root_chain import Lifetimes
 from messaging.trust.root_metadata import check_root, described_root
-from messaging.trust.signing import Lifetimes, Repository, inspect_repository
+from messaging.trust.signing import Repository, inspect_repository
 from messaging.trust.site_trust import TrustedReleases
 from tests.support.release_fleet import NOW, Fleet
 from tests.support.root_keys import move_root_keys, rotate_with, signed

@@ -9,7 +9,8 @@ from messaging.errors import BlobError, ConfigurationError, TrustError
 from messaging.releases import Channel
 from messaging.trust.keys import SigningKey
 from messaging.trust.manifest import ReleaseManifest
-from messaging.trust.signing import Lifetimes, Repository
+from messaging.trust.root_chain import Lifetimes
+from messaging.trust.signing import Repository
 from messaging.trust.site_trust import SiteTrust, TrustedReleases
 from tests.support.fake_detector import describe
 from tests.support.release_fleet import NOW, Fleet
