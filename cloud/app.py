@@ -32,7 +32,7 @@ from cloud.fleet.hub import Hub, embedded_hub
 from cloud.fleet.hub_contents import HubContents
 from cloud.fleet.hub_retention import HubRetention
 from cloud.fleet.intake import Intake
-from cloud.fleet.receipt_writer import ReceiptWriter
+from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
 from cloud.fleet.restored import continue_above_hub
 from cloud.fleet.teachers import TeacherReleases
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
@@ -47,6 +47,7 @@ from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve
 from messaging.runtime.start_checks import require
+from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ def _services(
     return Services(
         settings=parts.settings,
         reports=parts.reports,
+        ledgers=parts.ledgers,
         campaign_rows=parts.campaign_rows,
         releases=parts.releases,
         register=parts.register,
@@ -186,11 +188,10 @@ async def _serve(
 
     await continue_above_hub(parts.repository, parts.releases, hub)
     await asyncio.to_thread(parts.rollouts.send_again)
-    receipts = ReceiptWriter(hub.bus, parts.receipts)
-    intake = Intake(hub.bus, parts.reports, parts.metrics, parts.checks, receipts, spans=services.spans)
+    intake, checkpoints = _intake(parts, hub, services)
     contents = HubContents(hub, parts.signed, parts.rollouts, parts.models)
     retention = HubRetention(hub.bus, intake, time.monotonic)
-    heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics)
+    heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics, parts.ledgers)
     triggers = _triggers(parts, services)
     certificate = CertificateRenewal(settings, hub.take_certificate, tls)
     refresh_s = settings.failure_modes.refresh_s
@@ -202,6 +203,7 @@ async def _serve(
         background.repeat_in_thread("retention", RETENTION_EVERY_S, parts.retention.step),
         background.repeat("hub retention", HUB_RETENTION_EVERY_S, retention.step),
         background.repeat("hub contents", HUB_CONTENTS_EVERY_S, contents.step),
+        background.repeat("checkpoints", EVENT_LOOP_PAUSE_S, checkpoints.step),
         background.repeat("heartbeats", EVENT_LOOP_PAUSE_S, heartbeats.step),
         background.repeat_in_thread("triggers", refresh_s, triggers.apply),
         background.repeat_in_thread("failure modes", refresh_s, parts.register.refresh),
@@ -216,6 +218,15 @@ async def _serve(
         await _until_stopped(tasks, stop)
     finally:
         settings.folder.address.unlink(missing_ok=True)
+
+
+def _intake(parts: CloudParts, hub: Hub, services: Services) -> tuple[Intake, CheckpointIntake]:
+    """Intake of reports and of checkpoints; both write receipts, which the director signs."""
+    director = Repository(parts.settings.folder.releases).director
+    receipts = ReceiptWriter(hub.bus, parts.receipts, parts.ledgers, director)
+    checkpoints = CheckpointIntake(hub.bus, parts.ledgers, receipts, parts.metrics)
+    known = (hub.bus, parts.reports, parts.metrics, parts.checks, receipts, checkpoints)
+    return Intake(*known, spans=services.spans), checkpoints
 
 
 def _triggers(parts: CloudParts, services: Services) -> Triggers:

@@ -25,6 +25,9 @@ class CloudMetrics(MetricSet):
         self.reports_refused = self.counter(
             "reports_refused", "Messages refused and stored as dead letters", "kind", "reason"
         )
+        self.checkpoints_refused = self.counter(
+            "checkpoints_refused", "Ledger checkpoints refused: a ledger was rewritten, or a key changed"
+        )
         self.intake_s = self.histogram(
             "intake_seconds", "One batch of reports, from its arrival to its receipts", buckets=REQUEST_S
         )

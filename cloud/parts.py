@@ -29,6 +29,7 @@ from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
+from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.release_store import ReleaseStore
@@ -49,6 +50,7 @@ class CloudParts:
     settings: CloudSettings
     reports: ReportStore
     receipts: ReceiptStore
+    ledgers: LedgerStore
     campaign_rows: CampaignStore
     releases: ReleaseStore
     register: ModeRegister
@@ -160,6 +162,7 @@ def build_parts(
         settings=settings,
         reports=reports,
         receipts=ReceiptStore(database),
+        ledgers=LedgerStore(database),
         campaign_rows=rows,
         releases=releases,
         register=ModeRegister(

@@ -23,7 +23,7 @@ from edge.privacy.accountant import PrivacyAccountant
 from edge.privacy.accounts import account_path, begin_accounts
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
-from edge.start_checks import broker_link, needed, open_detector, read_trust, weights_folder
+from edge.start_checks import broker_link, needed, open_detector, weights_folder
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
@@ -38,6 +38,7 @@ from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.start_checks import DiskAlarm, listen_on, require
+from messaging.trust.site_trust import SiteTrust
 
 if TYPE_CHECKING:
     from messaging.runtime.http_server import BackgroundServer
@@ -217,7 +218,7 @@ def _store(settings: NodeSettings, role: Role) -> WeightsStore:
         weights_folder(settings.data, role),
         settings.mirror,
         settings.site,
-        read_trust(settings.trust),
+        SiteTrust.read(settings.trust),
         role=role,
     )
     return WeightsStore(place, now_utc=int(time.time()))

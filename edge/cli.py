@@ -159,18 +159,31 @@ def config_show(config: ConfigPath = Path("node.yaml")) -> None:
 
 
 @ledger_app.command("verify")
-def ledger_verify(ledger: LedgerPath) -> None:
+def ledger_verify(
+    ledger: LedgerPath,
+    receipts: Annotated[
+        Path | None,
+        typer.Option(metavar="TRUST", help="Require the cloud's receipt, by the site's trust file."),
+    ] = None,
+    stated: Annotated[
+        Path | None, typer.Option(help="Entries that the cloud knows, as `blindspot ledger verify` lists.")
+    ] = None,
+) -> None:
     """Recompute the chain; exit code 1 and the first broken entry when it does not hold."""
-    from edge.gate.ledger import verify
+    from edge.gate.ledger_entries import read_stated, verify
+    from messaging.trust.site_trust import SiteTrust
 
-    summary = verify(ledger)
-    out.print_line(f"{ledger}: {summary.head.n} entries, the chain holds")
+    director = None if receipts is None else SiteTrust.read(receipts).director
+    entries = () if stated is None else read_stated(stated)
+    out.print_line(f"{ledger}: {verify(ledger, director, entries).sentence}")
+    if stated is not None:
+        out.print_line(f"{ledger}: has the {len(entries)} entries that the cloud knows")
 
 
 @ledger_app.command("show")
 def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
     """Totals by message type and day."""
-    from edge.gate.ledger import verify
+    from edge.gate.ledger_entries import verify
 
     rows = [
         {"day": day, "kind": kind, "messages": total.count, "bytes": total.bytes}

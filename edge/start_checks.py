@@ -28,7 +28,7 @@ from edge.vision.onnx_detector import OnnxDetector, granted_provider
 from edge.vision.providers import GrantedProvider
 from edge.vision.time_limits import OF_THIS_PROCESS, CallWatch, TimeLimits
 from messaging.bus import Link
-from messaging.errors import ConfigurationError, FileFault, StartRefused
+from messaging.errors import FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import read_key
 from messaging.nats.subjects import inbox_prefix
@@ -44,7 +44,7 @@ from messaging.runtime.start_checks import (
     writable_folder,
 )
 from messaging.runtime.state_files import StateFile
-from messaging.runtime.text_files import read_bytes, read_json
+from messaging.runtime.text_files import read_json
 from messaging.trust.site_trust import SiteTrust
 
 CAMERA_LIMIT_S = 4.0
@@ -55,16 +55,6 @@ NO_MODEL = {
     Role.TEACHER: "no teacher yet: failure modes cannot be closed by this site until its cloud releases one",
 }
 _HAZARDS = TypeAdapter(tuple[HazardEvent, ...])
-
-
-def read_trust(path: Path) -> SiteTrust:
-    """The site's trust file. Raises `ConfigurationError`: its path, what is wrong, and the remedy."""
-    try:
-        return SiteTrust.from_bytes(read_bytes(path))
-    except FileFault as error:
-        raise ConfigurationError(f"{error}; enrol the site with `blindspot sites add`") from None
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def broker_link(settings: NodeSettings) -> Link:
@@ -143,13 +133,13 @@ def named(settings: NodeSettings) -> Iterator[CheckResult]:
 
 
 def _parsed_trust(path: Path) -> str:
-    read_trust(path)
+    SiteTrust.read(path)
     return str(path)
 
 
 def _unexpired(settings: NodeSettings) -> str:
     """The expiry does not stop a node: the model in service goes on detecting."""
-    trust = read_trust(settings.trust)
+    trust = SiteTrust.read(settings.trust)
     expires = max([trust.root_expires, *_newer_root(settings.data / "weights" / "trust" / "root.json")])
     if expires.timestamp() < time.time():
         raise StartRefused(

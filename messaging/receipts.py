@@ -1,20 +1,22 @@
-"""Receipts: what of a site's two lanes is committed in the cloud's database, and where.
+"""Receipts: what of a site's two lanes and of its ledger is committed in the cloud's database, and where.
 
-The gate sends with every message its ledger entry and its place in the lane's stream at the site. Intake
+The gate states with every message its ledger entry and its place in the lane's stream at the site. Intake
 joins the places to the sequence up to which all of a lane is committed, and writes it into the bucket
-RECEIPTS. Site, hub and cloud may each lose a disk, so that streams, hub and database have identities.
+RECEIPTS. Site, hub and cloud may each lose a disk, so that streams, hub and database have identities. Who
+signed what is decided elsewhere (`messaging.trust.site_signatures`).
 """
 
-import json
+import base64
+import binascii
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from messaging.errors import MessageRefused
 
-LEDGER_NUMBER = "Blindspot-Ledger-N"
-LEDGER_HASH = "Blindspot-Ledger-Hash"
-PLACE = "Blindspot-Place"
+HEADER = "Blindspot"
+"""The one header of a report: ledger entry and place, and the site's signature."""
 _IDENTITY_LENGTH = 40
+_HASH_BYTES = 32
 _DIGITS = 16
 
 
@@ -25,13 +27,9 @@ class LedgerPosition:
     n: int
     hash: str
 
-    def headers(self) -> dict[str, str]:
-        """Headers of the message of this entry."""
-        return {LEDGER_NUMBER: str(self.n), LEDGER_HASH: self.hash}
 
-    def to_bytes(self) -> bytes:
-        """The head of a ledger, as it is kept and published."""
-        return json.dumps({"hash": self.hash, "n": self.n}, sort_keys=True).encode("ascii")
+START = LedgerPosition(0, "0" * 64)
+"""Before the first entry of a ledger."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,20 @@ class LanePlace:
     after: int
     settled: int
 
-    def headers(self) -> dict[str, str]:
-        """The header of the message at this place."""
-        return {PLACE: f"{self.stream} {self.sequence} {self.after} {self.settled}"}
+
+@dataclass(frozen=True)
+class ReportHeader:
+    """What a gate states beside a report."""
+
+    ledger: LedgerPosition
+    place: LanePlace
+
+    @property
+    def text(self) -> str:
+        """As it is signed and sent, without the signature."""
+        place = self.place
+        numbers = f"{place.sequence} {place.after} {place.settled}"
+        return f"{self.ledger.n} {base64_of(bytes.fromhex(self.ledger.hash))} {place.stream} {numbers}"
 
 
 @dataclass(frozen=True)
@@ -62,49 +71,57 @@ class LaneReceipt:
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What is committed of a site's lanes, in which database, through which hub."""
+class LedgerReceipt:
+    """The last checkpoint of a site's ledger that the cloud has verified.
 
+    Attributes:
+        n: the number of its last entry.
+        hash: the hash of this entry.
+        key: the site's public key, hex.
+        verified_at_utc: when the cloud verified it, seconds since 1970.
+    """
+
+    n: int
+    hash: str
+    key: str
+    verified_at_utc: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is committed of a site's lanes and ledger, in which database, through which hub."""
+
+    site: str
     database: str
     hub: str
     lanes: Mapping[str, LaneReceipt] = field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """As written into the bucket RECEIPTS under the site's name."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode("ascii")
+    ledger: LedgerReceipt | None = None
 
 
-def position_in_headers(headers: Mapping[str, str]) -> LedgerPosition | None:
-    """The ledger position that the sender states; None without such headers."""
-    number = _number(headers.get(LEDGER_NUMBER, ""))
-    return None if number is None else LedgerPosition(number, headers.get(LEDGER_HASH, "")[:64])
+def report_header(text: str) -> ReportHeader:
+    """Read what a gate states. Raises `MessageRefused` when it is not valid."""
+    parts = text.split(" ")
+    numbers = [_number(parts[index]) for index in (0, 3, 4, 5)] if len(parts) == 6 else [None]
+    if any(number is None for number in numbers) or not 0 < len(parts[2]) <= _IDENTITY_LENGTH:
+        raise MessageRefused(f"the header {text[:40]!r} names no ledger entry and place")
+    n, sequence, after, settled = (number or 0 for number in numbers)
+    digest = bytes_of(parts[1])
+    if len(digest) != _HASH_BYTES or not settled <= after < sequence:
+        raise MessageRefused(f"the header {text[:40]!r} names no ledger entry and place")
+    return ReportHeader(LedgerPosition(n, digest.hex()), LanePlace(parts[2], sequence, after, settled))
 
 
-def place_in_headers(headers: Mapping[str, str]) -> LanePlace | None:
-    """The place in its lane that the sender states; None without a valid one."""
-    stream, *numbers = headers.get(PLACE, "").split(" ")
-    found = [number for text in numbers if (number := _number(text)) is not None]
-    if not 0 < len(stream) <= _IDENTITY_LENGTH or len(numbers) != 3 or len(found) != 3:
-        return None
-    sequence, after, settled = found
-    return LanePlace(stream, sequence, after, settled) if settled <= after < sequence else None
+def base64_of(data: bytes) -> str:
+    """URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def receipt_of(data: bytes) -> Receipt:
-    """Read a receipt. Raises `MessageRefused` when it is not one."""
+def bytes_of(text: str) -> bytes:
+    """The bytes of `base64_of`; no bytes for another text."""
     try:
-        parts = json.loads(data)
-        lanes = {str(lane): _lane_receipt(values) for lane, values in parts["lanes"].items()}
-        return Receipt(str(parts["database"]), str(parts["hub"]), lanes)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise MessageRefused(f"not a receipt ({type(error).__name__}): {data[:40]!r}") from None
-
-
-def _lane_receipt(values: Mapping[str, object]) -> LaneReceipt:
-    numbers = values["through"], values["n"]
-    if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
-        raise ValueError("a sequence is not a whole number")
-    return LaneReceipt(str(values["stream"]), int(str(numbers[0])), int(str(numbers[1])), str(values["hash"]))
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return b""
 
 
 def _number(text: str) -> int | None:

@@ -91,7 +91,8 @@ class SiteResource(Resource):
     """One site: its models, its last heartbeat, and the messages that wait to leave it.
 
     `provider` is the execution provider of its model, `provider_wanted` the one that it prefers.
-    `cannot_close`: why what this site reports closes no failure mode; empty if it can.
+    `cannot_close`: why what this site reports closes no failure mode; empty if it can. The ledger is verified
+    up to the last signed checkpoint; `ledger_fault`: why what the site has signed contradicts itself.
     """
 
     site: str
@@ -115,6 +116,9 @@ class SiteResource(Resource):
     epsilon_spent: float | None = None
     cameras: int = 0
     ledger_n: int = 0
+    ledger_verified_n: int | None = None
+    ledger_verified_at: int | None = None
+    ledger_fault: str = ""
 
     @property
     def fallback(self) -> str | None:
@@ -332,6 +336,29 @@ class LedgerResource(Resource):
     kind: str
     count: int
     length_bytes: int
+
+
+class VerifiedLedgerResource(Resource):
+    """What the cloud found when it verified everything again that a site has signed about its ledger.
+
+    `n`, `hash` and `at_utc` are those of the last checkpoint, `verified_at` is when it was taken. `fault` is
+    the first contradiction, or empty.
+    """
+
+    site: str
+    key: str
+    n: int | None = None
+    hash: str | None = None
+    at_utc: int | None = None
+    verified_at: int | None = None
+    fault: str = ""
+
+
+class LedgerEntryResource(Resource):
+    """Number and hash of a ledger entry that a site has signed."""
+
+    n: int
+    hash: str
 
 
 class OverviewResource(Resource):

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from cloud.api.access.caller import Visible, VisibleSites, is_visible, of_visible_sites
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
 from cloud.api.services import Services
-from cloud.api.views import camera_views, mode_view, site_view
+from cloud.api.views import camera_views, ledger_view, mode_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
 from cloud.failure_modes.rules import FailureMode
@@ -17,10 +17,12 @@ from messaging.resources import (
     CameraResource,
     FailureModeResource,
     HazardResource,
+    LedgerEntryResource,
     LedgerResource,
     OverviewResource,
     Page,
     SiteResource,
+    VerifiedLedgerResource,
 )
 
 _DAY_S = 86_400
@@ -39,10 +41,9 @@ def fleet_routes(services: Services) -> APIRouter:
 def _add_sites(router: APIRouter, services: Services) -> None:
     def sites_of(visible: VisibleSites) -> list[SiteResource]:
         beats = {beat.site: beat for beat in services.reports.heartbeats(visible)}
-        found, now = services.reports.sites(), services.clock()
-        return [
-            site_view(site, beats.get(site.site), now) for site in found if is_visible(site.site, visible)
-        ]
+        found = [site for site in services.reports.sites() if is_visible(site.site, visible)]
+        ledgers, now = services.ledgers.receipts([site.site for site in found]), services.clock()
+        return [site_view(s, beats.get(s.site), now, ledgers.get(s.site)) for s in found]
 
     @router.get("/overview", tags=["fleet"])
     def overview(visible: Visible) -> OverviewResource:
@@ -79,6 +80,21 @@ def _add_sites(router: APIRouter, services: Services) -> None:
         """Messages received by site and kind: count and bytes."""
         totals = [one for one in services.reports.ledger_totals() if is_visible(one.site, visible)]
         return page_of([LedgerResource.model_validate(total) for total in totals], cursor, limit)
+
+    @router.get("/sites/{site}/ledger", tags=["fleet"])
+    def verified_ledger(site: Slug) -> VerifiedLedgerResource:
+        """Verify everything again that a site has signed about its ledger."""
+        return ledger_view(services.ledgers.audit(site))
+
+    @router.get("/sites/{site}/ledger/entries", tags=["fleet"])
+    def ledger_entries(
+        site: Slug, cursor: Cursor = None, limit: Limit = MAX_LIMIT
+    ) -> Page[LedgerEntryResource]:
+        """The entries that a site has signed, by number, with their hashes."""
+        found = services.ledgers.entries(site, after=_ledger_place(cursor), limit=limit + 1)
+        return page_of_query(
+            found, limit, place=lambda entry: [entry.n], show=LedgerEntryResource.model_validate
+        )
 
 
 def _add_enrolment(router: APIRouter, services: Services) -> None:
@@ -127,6 +143,16 @@ def _add_hazards(router: APIRouter, services: Services) -> None:
             place=lambda row: [row.started_at_utc, row.event],
             show=HazardResource.model_validate,
         )
+
+
+def _ledger_place(cursor: str | None) -> int:
+    place = decode_cursor(cursor)
+    match place:
+        case None:
+            return 0
+        case [int(n)] if 0 <= n < 2**53:
+            return n
+    raise BadRequest("this cursor belongs to another list; begin without a cursor")
 
 
 def _hazard_place(cursor: str | None) -> tuple[int, str] | None:

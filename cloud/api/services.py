@@ -16,6 +16,7 @@ from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
+from cloud.store.ledger_store import LedgerStore
 from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
@@ -60,6 +61,7 @@ class Services:
 
     settings: CloudSettings
     reports: ReportStore
+    ledgers: LedgerStore
     campaign_rows: CampaignStore
     releases: ReleaseStore
     register: ModeRegister

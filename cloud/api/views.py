@@ -6,6 +6,7 @@ A resource whose fields are those of a record is built by its own `model_validat
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloud.failure_modes.rules import FailureMode, cannot_close
+from cloud.store.ledger_store import Audit
 from cloud.store.records import (
     Campaign,
     CampaignStage,
@@ -18,6 +19,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.receipts import LedgerReceipt
 from messaging.release_resources import (
     ModelResource,
     RolloutEventResource,
@@ -34,15 +36,20 @@ from messaging.resources import (
     ImageResource,
     SiteResource,
     StageResource,
+    VerifiedLedgerResource,
 )
 
 ONLINE_S = 60.0
 LEAST_PROGRESS = 0.02
 
 
-def site_view(site: Site, beat: SiteHeartbeat | None, now: float) -> SiteResource:
-    """A site with its last heartbeat; online if that is at most `ONLINE_S` old."""
+def site_view(
+    site: Site, beat: SiteHeartbeat | None, now: float, ledger: LedgerReceipt | None = None
+) -> SiteResource:
+    """A site with its last heartbeat and checkpoint; online if the former is at most `ONLINE_S` old."""
     values = {**site.values(), "online": False}
+    if ledger is not None:
+        values |= {"ledger_verified_n": ledger.n, "ledger_verified_at": ledger.verified_at_utc}
     if beat is not None:
         values |= {
             **dict(beat.heartbeat),
@@ -52,6 +59,15 @@ def site_view(site: Site, beat: SiteHeartbeat | None, now: float) -> SiteResourc
             "cannot_close": cannot_close(beat.heartbeat),
         }
     return SiteResource.model_validate(values)
+
+
+def ledger_view(found: Audit) -> VerifiedLedgerResource:
+    """What an audit of a site's ledger found."""
+    last = found.last
+    values = {"site": found.site, "key": found.key, "fault": found.fault}
+    if last is not None:
+        values |= {name: getattr(last, name) for name in ("n", "hash", "at_utc", "verified_at")}
+    return VerifiedLedgerResource.model_validate(values)
 
 
 def camera_views(beat: SiteHeartbeat) -> list[CameraResource]:

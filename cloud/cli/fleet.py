@@ -1,7 +1,9 @@
 """`blindspot sites|cameras|failures|hazards|ledger`: the fleet and its failure modes, over the REST API."""
 
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +29,13 @@ from messaging.resources import (
     CameraResource,
     FailureModeResource,
     HazardResource,
+    LedgerEntryResource,
     LedgerResource,
     SiteResource,
+    VerifiedLedgerResource,
 )
 from messaging.runtime.console import notes, out
+from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
 
 sites = typer.Typer(help="Enrol, list and revoke sites.", no_args_is_help=True)
@@ -51,10 +56,12 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         found,
         as_json,
         title="Sites",
-        columns=("site", "state", "model", "teacher", "cameras", "unsent", "last heartbeat"),
+        columns=(
+            "site", "state", "model", "teacher", "cameras", "unsent", "last heartbeat", "ledger verified"
+        ),
         row=lambda s: (
             s.site, _state(s), short(s.model_digest), _teacher(s), s.cameras, s.outbox_messages,
-            when(s.last_seen_at),
+            when(s.last_seen_at), _ledger(s),
         ),
         empty="No site yet; add one with `blindspot sites add NAME`.",
     )  # fmt: skip
@@ -65,6 +72,14 @@ def _state(site: SiteResource) -> str:
         return "revoked"
     parts = ("online" if site.online else "offline", "quarantined" if site.quarantined else None)
     return ", ".join(part for part in (*parts, site.fallback if site.online else None) if part)
+
+
+def _ledger(site: SiteResource) -> str:
+    if site.ledger_fault:
+        return f"contradicts itself: {site.ledger_fault}"
+    if site.ledger_verified_n is None:
+        return ""
+    return f"to {site.ledger_verified_n} at {when(site.ledger_verified_at)}"
 
 
 def _teacher(site: SiteResource) -> str:
@@ -296,11 +311,36 @@ def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 
 @ledger.command("verify")
 def verify_ledger(
-    folder: Annotated[Path, typer.Argument(help="a site's ledger: the gate's data folder, or a copy of it")],
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    copy: Annotated[
+        Path | None, typer.Option(help="a copy of its ledger's folder, to compare entry by entry")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Check a site's ledger from its first entry to its last (runs `blindspot-edge ledger verify`)."""
-    command = [sys.executable, "-m", "edge.cli", "ledger", "verify", "--", str(folder)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    """Verify everything again that a site has signed about its ledger; exit code 1 for a contradiction.
+
+    With a copy of the ledger, every entry that the site has signed in a report or a checkpoint is compared.
+    """
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"sites/{url_segment(site)}/ledger", VerifiedLedgerResource)
+        entries = cloud.page(f"sites/{url_segment(site)}/ledger/entries", LedgerEntryResource) if copy else ()
+    if found.fault:
+        notes.print(f"error: {found.fault}")
+        raise typer.Exit(ExitCode.FAILED)
+    if found.n is None:
+        notes.print(f"site {site} has signed no checkpoint yet; its gate sends one when it connects")
+        raise typer.Exit(ExitCode.FAILED)
+    out.print(
+        f"site {site} has signed its ledger to entry {found.n} with key {short(found.key)}; "
+        f"taken at {when(found.verified_at)}, verified again now"
+    )
+    if copy is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            stated = Path(folder) / "stated.json"
+            stated.write_text(json.dumps([[entry.n, entry.hash] for entry in entries]))
+            command = [sys.executable, "-m", "edge.cli", "ledger", "verify", "--stated", str(stated)]
+            code = subprocess.run([*command, "--", str(copy)], check=False).returncode
+        raise typer.Exit(code)
 
 
 def _recall(mode: FailureModeResource) -> str:

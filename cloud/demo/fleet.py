@@ -56,6 +56,7 @@ class SiteProcesses:
                 "site_credentials": str(keys.gate),
                 "hub_url": files.hub_url,
                 "hub_credentials": str(files.enrolment.credentials),
+                "trust": str(files.enrolment.trust),
                 "data_folder": str(folder / "gate"),
                 "mirror_folder": str(mirror),
                 "poll_s": 1.0,

@@ -32,6 +32,8 @@ class DeadLetters:
         It is removed once they are. Raises `NotKnown`, and `NotNow` when it is refused again.
         """
         found = self.store.dead_letter(letter)
+        if not found.signed:
+            raise NotNow(f"dead letter {letter} is not signed by the site's key; it can never be stored")
         try:
             site = parse_report_subject(found.subject).site
             message = admitted(

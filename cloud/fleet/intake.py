@@ -1,9 +1,9 @@
 """Moves the fleet's reports from the hub into the store: each exactly once, refused ones as dead letters.
 
 A durable consumer of the fleet's stream. A message is acknowledged after its transaction is committed, so a
-kill at any point repeats it, and the unique key (site, message id) counts it once. The envelope's site must
-equal the subject's, because the broker enforces only who may publish on a subject; what a report states must
-agree with what this cloud knows (`report_checks`). Receipts state how far each lane of a site is committed.
+kill at any point repeats it, and the unique key (site, message id) counts it once. Only what the
+site's key has signed is stored. The envelope's site must equal the subject's; what a report states must agree
+with what this cloud knows (`report_checks`). Receipts state how far each lane of a site is committed.
 The consumer is named after the database, so that an empty one reads all that the hub still has.
 """
 
@@ -11,24 +11,29 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from cloud.fleet.receipt_writer import ReceiptWriter
+from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
 from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, ReportRefused, reason_of
 from cloud.metrics import CloudMetrics
 from cloud.store.lane_progress import Arrival
 from cloud.store.report_store import Received, ReportStore
 from cloud.tracing import NO_SPANS, Spans
 from messaging.bus import Bus, Delivery
-from messaging.errors import MessageRefused
+from messaging.errors import MessageRefused, TrustError
 from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject, published_subject
-from messaging.receipts import place_in_headers, position_in_headers
+from messaging.receipts import ReportHeader
+from messaging.trust.keys import PublicKey
+from messaging.trust.site_signatures import verified_header
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode
 
 logger = logging.getLogger(__name__)
 
 DURABLE = "ingest"
+KEY_ATTEMPTS = 30
+KEY_WAIT_S = 30.0
+"""A report of a site without a key waits so often and so long for its checkpoint, which the gate repeats."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Intake:
     metrics: CloudMetrics
     checks: ReportChecks
     receipts: ReceiptWriter
+    checkpoints: CheckpointIntake
     batch: int = 200
     spans: Spans = NO_SPANS
     _begun: bool = False
@@ -85,41 +91,46 @@ class Intake:
 
     async def _taken(self, deliveries: Sequence[Delivery]) -> IntakeCounts:
         began = time.perf_counter()
+        sites = _sites(deliveries)
+        keys = await self.checkpoints.keys(sites)
         revoked = await asyncio.to_thread(self.store.revoked_sites)
-        known = await asyncio.to_thread(self.checks.known_now, _sites(deliveries))
+        known = await asyncio.to_thread(self.checks.known_now, sites)
+        deliveries = await _with_key(deliveries, keys.keys() | revoked)
         good: list[Received] = []
-        bad: list[tuple[Delivery, MessageRefused]] = []
+        bad: list[tuple[Delivery, MessageRefused, ReportHeader | None]] = []
+        arrivals: list[Arrival] = []
         for delivery in deliveries:
+            header = None
             try:
+                header = _signed_header(delivery, keys, revoked)
+                arrivals.append(_arrival(delivery, header))
                 message = admitted(_subject(delivery), delivery.data, revoked, known)
-                position = position_in_headers(delivery.headers)
-                good.append(Received(message, len(delivery.data), position))
+                good.append(Received(message, len(delivery.data), header.ledger))
             except MessageRefused as error:
-                bad.append((delivery, error))
+                bad.append((delivery, error, header))
         inserted = await asyncio.to_thread(self.store.insert, good)
-        for refused, reason in bad:
-            await asyncio.to_thread(self._put_dead_letter, refused, reason)
-        arrivals = [arrival for delivery in deliveries if (arrival := _arrival(delivery)) is not None]
+        for refused, reason, header in bad:
+            await asyncio.to_thread(self._put_dead_letter, refused, reason, header)
         await asyncio.to_thread(self.receipts.store.settle, arrivals)
-        await self._settle(deliveries, {id(delivery) for delivery, _ in bad})
+        await self._settle(deliveries, {id(delivery) for delivery, *_ in bad})
         await self.receipts.write(arrival.site for arrival in arrivals)
-        self._count(good, inserted.duplicates, [error for _, error in bad])
+        self._count(good, inserted.duplicates, [error for _, error, _ in bad])
         self.metrics.intake_s.observe(time.perf_counter() - began)
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
-    def _put_dead_letter(self, delivery: Delivery, error: MessageRefused) -> None:
+    def _put_dead_letter(
+        self, delivery: Delivery, error: MessageRefused, header: ReportHeader | None
+    ) -> None:
         logger.warning("message refused and stored as a dead letter: %s", error)
         self.store.put_dead_letter(
             subject=_subject(delivery),
             message_id=delivery.message_id,
             reason=str(error),
             data=delivery.data,
+            signed=header is not None,
         )
-        try:
-            site = parse_report_subject(_subject(delivery)).site
-        except MessageRefused:
-            return
-        self.store.note_ledger(site, position_in_headers(delivery.headers))
+        if header is not None:
+            self.store.note_ledger(parse_report_subject(_subject(delivery)).site, header.ledger)
 
     async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
         for delivery in deliveries:
@@ -151,16 +162,43 @@ def _sites(deliveries: Iterable[Delivery]) -> set[str]:
     return sites
 
 
-def _arrival(delivery: Delivery) -> Arrival | None:
-    """The place of a delivery in its lane, whatever it holds; None if its gate states none."""
-    place, ledger = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
+async def _with_key(deliveries: Sequence[Delivery], sites: Set[str]) -> list[Delivery]:
+    """The deliveries of these sites; others come again later, or now if they have waited long enough."""
+    now: list[Delivery] = []
+    for delivery in deliveries:
+        if delivery.attempt <= KEY_ATTEMPTS and not _sites([delivery]) <= sites:
+            await delivery.retry_later(KEY_WAIT_S)
+        else:
+            now.append(delivery)
+    return now
+
+
+def _signed_header(delivery: Delivery, keys: Mapping[str, PublicKey], revoked: Set[str]) -> ReportHeader:
+    """What the site's gate states beside a report. Raises `MessageRefused` unless the site has signed it."""
+    subject = _subject(delivery)
+    site = parse_report_subject(subject).site
+    if site in revoked:
+        raise _revoked(site)
+    if site not in keys:
+        raise ReportRefused(
+            RefusalReason.SIGNATURE, f"site {site} has shown no key; its gate must be updated"
+        )
     try:
-        subject = parse_report_subject(_subject(delivery))
-    except MessageRefused:
-        return None
-    if place is None or ledger is None:
-        return None
-    return Arrival(subject.site, PAYLOADS[subject.kind].lane, place, ledger)
+        return verified_header(keys[site], subject, delivery.headers, delivery.data)
+    except TrustError as error:
+        raise ReportRefused(RefusalReason.SIGNATURE, str(error)) from None
+
+
+def _arrival(delivery: Delivery, header: ReportHeader) -> Arrival:
+    """The place of a delivery in its lane, whatever it holds."""
+    subject = parse_report_subject(_subject(delivery))
+    return Arrival(subject.site, PAYLOADS[subject.kind].lane, header.place, header.ledger)
+
+
+def _revoked(site: str) -> ReportRefused:
+    return ReportRefused(
+        RefusalReason.REVOKED, f"site {site} is revoked; `blindspot sites add` enrols it again"
+    )
 
 
 def admitted(
@@ -173,9 +211,7 @@ def admitted(
     """
     subject = parse_report_subject(subject_text)
     if subject.site in revoked:
-        raise ReportRefused(
-            RefusalReason.REVOKED, f"site {subject.site} is revoked; `blindspot sites add` enrols it again"
-        )
+        raise _revoked(subject.site)
     message = decode(data)
     if (message.site, message.kind, message.id) != (subject.site, subject.kind, subject.id):
         raise MessageRefused(

@@ -43,6 +43,7 @@ class RefusalReason(StrEnum):
 
     FORM = "form"
     REVOKED = "revoked"
+    SIGNATURE = "signature"
     CLASS = "class"
     TIME = "time"
     COUNT = "count"

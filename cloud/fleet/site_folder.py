@@ -53,6 +53,7 @@ def write_site_folder(
         "hub_url": hub_url,
         "hub_credentials": CREDENTIALS_FILE,
         **({} if enrolment.ca is None else {"hub_ca": CA_FILE, "hub_certificate": CERTIFICATE_FILE}),
+        "trust": TRUST_FILE,
         "data_folder": "gate",
         "mirror_folder": MIRROR_FOLDER,
     }

@@ -27,7 +27,9 @@ class Site(Record):
     """A known site, and the highest entry of its ledger that was received.
 
     Reports of a quarantined site are stored, but nothing is learned from them. `site_group`: users may be
-    limited to the sites of some groups; empty for none.
+    limited to the sites of some groups; empty for none. `key` is the public key (hex) with which the site's
+    gate signs, since `key_since`: the first that it showed after its enrolment. `ledger_fault`: why what it
+    signed contradicts itself, or empty.
     """
 
     __tablename__ = "sites"
@@ -39,15 +41,22 @@ class Site(Record):
     ledger_hash: Mapped[str] = mapped_column(String(64), default="")
     quarantined: Mapped[bool] = mapped_column(default=False)
     site_group: Mapped[str] = mapped_column(String(40), default="")
+    key: Mapped[str] = mapped_column(String(64), default="")
+    key_since: Mapped[int] = mapped_column(default=0)
+    ledger_fault: Mapped[str] = mapped_column(Text, default="")
 
 
 class StoredReport(Record):
-    """That a report was received: the same message of a site is stored once."""
+    """That a report was received: the same message of a site is stored once.
+
+    The first report of a message has the message's entry of the site's ledger, as the site signed it.
+    """
 
     __tablename__ = "reports"
     __table_args__ = (
         UniqueConstraint("site", "message_id"),
         Index("ix_reports_kind_site", "kind", "site"),
+        Index("ix_reports_site_ledger", "site", "ledger_n"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
@@ -57,6 +66,8 @@ class StoredReport(Record):
     at_utc: Mapped[int]
     received_at: Mapped[int]
     length_bytes: Mapped[int]
+    ledger_n: Mapped[int | None] = mapped_column(default=None)
+    ledger_hash: Mapped[str | None] = mapped_column(String(64), default=None)
 
 
 class ReportRecord(Record):
@@ -202,7 +213,10 @@ class SiteHeartbeat(Record):
 
 
 class DeadLetter(Record):
-    """A message that was refused and kept for inspection, at most its first 8192 bytes."""
+    """A message that was refused and kept for inspection, at most its first 8192 bytes.
+
+    `signed`: whether the site's key has signed it; one that it has not can never be stored.
+    """
 
     __tablename__ = "dead_letters"
     __table_args__ = (UniqueConstraint("subject", "message_id"),)
@@ -213,6 +227,7 @@ class DeadLetter(Record):
     reason: Mapped[str] = mapped_column(Text)
     data: Mapped[bytes]
     received_at: Mapped[int]
+    signed: Mapped[bool] = mapped_column(default=True)
 
     @property
     def length_bytes(self) -> int:

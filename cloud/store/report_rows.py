@@ -8,9 +8,11 @@ from cloud.store.report_records import (
     HazardRow,
     MisdetectionRow,
     PrototypeRow,
+    RecallCount,
     RecallRow,
     SiteShadow,
     SwapRow,
+    TrackWeights,
     VerdictRow,
 )
 from messaging.reports import (
@@ -56,3 +58,17 @@ def _values(report: Report) -> dict[str, Any]:
     if "vector" in values:
         values["vector"] = tuple(step * values["scale"] for step in values["vector"])
     return values
+
+
+def recall_count(*values: Any) -> RecallCount:
+    """The sums of a group: its key, counts, and weights."""
+    site, class_name, condition, source, digest, supported, detected, *sums = values
+    weights = TrackWeights(*(float(one) for one in sums))
+    return RecallCount(
+        site, class_name, condition, source, digest, int(supported), int(min(detected, supported)), weights
+    )
+
+
+def storable(text: str) -> str:
+    """The text without NUL, which PostgreSQL refuses."""
+    return text.replace("\0", "?")

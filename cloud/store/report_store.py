@@ -8,7 +8,7 @@ row per report; of a hazard event the latest state is kept, of a heartbeat the l
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -30,9 +30,8 @@ from cloud.store.report_records import (
     SiteShadow,
     StoredReport,
     SwapRow,
-    TrackWeights,
 )
-from cloud.store.report_rows import record_of
+from cloud.store.report_rows import recall_count, record_of, storable
 from messaging.receipts import LedgerPosition
 from messaging.reports import HazardState, Heartbeat
 from messaging.taxonomy import Condition
@@ -86,14 +85,20 @@ class ReportStore:
         """Every report of a message, or none when the message is known."""
         message = received.message
         self._note_site(session, message.site)
-        if not self._insert_report(session, message, received.length_bytes):
+        if not self._insert_report(session, message, received.length_bytes, received.ledger):
             return False
         for place, report in enumerate(message.more, start=1):
             alone = replace(message, id=f"{message.id}.{place}", report=report, more=())
             self._insert_report(session, alone, 0)
         return True
 
-    def _insert_report(self, session: Session, message: Message, length_bytes: int) -> bool:
+    def _insert_report(
+        self,
+        session: Session,
+        message: Message,
+        length_bytes: int,
+        ledger: LedgerPosition | None = None,
+    ) -> bool:
         stored = StoredReport(
             site=message.site,
             message_id=message.id,
@@ -101,6 +106,8 @@ class ReportStore:
             at_utc=message.at_utc,
             received_at=self._db.now(),
             length_bytes=length_bytes,
+            ledger_n=None if ledger is None else ledger.n,
+            ledger_hash=None if ledger is None else ledger.hash,
         )
         statement = self._db.insert(StoredReport).on_conflict_do_nothing().returning(StoredReport.id)
         report_id = session.scalar(statement, stored.values())
@@ -151,17 +158,20 @@ class ReportStore:
                 ),
             )
 
-    def put_dead_letter(self, *, subject: str, message_id: str, reason: str, data: bytes) -> None:
+    def put_dead_letter(
+        self, *, subject: str, message_id: str, reason: str, data: bytes, signed: bool = True
+    ) -> None:
         """Keep a refused message for inspection; the same one again is not kept twice.
 
         Of each site the latest `KEPT_LETTERS` are kept.
         """
         letter = DeadLetter(
-            _storable(subject)[:160],
-            _storable(message_id)[:80],
-            _storable(reason),
+            storable(subject)[:160],
+            storable(message_id)[:80],
+            storable(reason),
             data[:KEPT_LETTER_BYTES],
             self._db.now(),
+            signed,
         )
         sender = DeadLetter.subject.startswith(_sender(letter.subject), autoescape=True)
         newest = select(DeadLetter.id).where(sender).order_by(DeadLetter.id.desc())
@@ -189,9 +199,9 @@ class ReportStore:
             return _marked(session, site, revoked=False)
 
     def revoke_site(self, site: str) -> Site:
-        """Mark a site as revoked; repeating it changes nothing. Raises `NotKnown`."""
+        """Mark a site as revoked and forget its key; repeating it changes nothing. Raises `NotKnown`."""
         with self._db.writing() as session:
-            return _marked(session, site, revoked=True)
+            return _marked(session, site, revoked=True, key="", ledger_fault="")
 
     def quarantine_site(self, site: str, quarantined: bool) -> Site:
         """Leave a site's evidence out of everything that is learned, or count it again. Raises `NotKnown`."""
@@ -246,7 +256,7 @@ class ReportStore:
         )
         query = select(*keys, *sums).where(row.minute_utc >= since_utc, _counts(row)).group_by(*keys)
         with self._db.reading() as session:
-            return [_recall_count(*row) for row in session.execute(query)]
+            return [recall_count(*row) for row in session.execute(query)]
 
     def conditions(self, *, since_utc: int) -> dict[str, set[Condition]]:
         """The conditions that each site's cameras have had: of its reports since then, and its heartbeat."""
@@ -384,17 +394,3 @@ def _marked(session: Session, site: str, **values: bool | str) -> Site:
 def _sender(subject: str) -> str:
     """What the subjects of one site begin with: `site.NAME.`."""
     return ".".join(subject.split(".")[:2]) + "."
-
-
-def _storable(text: str) -> str:
-    """The text without NUL, which PostgreSQL refuses."""
-    return text.replace("\0", "?")
-
-
-def _recall_count(*values: Any) -> RecallCount:
-    """The sums of a group: its key, counts, and weights."""
-    site, class_name, condition, source, digest, supported, detected, *sums = values
-    weights = TrackWeights(*(float(one) for one in sums))
-    return RecallCount(
-        site, class_name, condition, source, digest, int(supported), int(min(detected, supported)), weights
-    )

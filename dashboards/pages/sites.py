@@ -14,7 +14,7 @@ def section(snapshot: Snapshot) -> Html:
             "Sites", empty("No site is enrolled yet. `blindspot sites add NAME` enrols one."), name="sites"
         )
     sites = table(
-        ("site", "state", "model", "teacher", "#last heartbeat", "#unsent messages", "#ledger entries"),
+        ("site", "state", "model", "teacher", "#last heartbeat", "#unsent messages", "#ledger verified"),
         [_site(site, snapshot.taken_at) for site in snapshot.sites],
     )
     if not snapshot.cameras:
@@ -35,9 +35,18 @@ def _site(site: SiteResource, now: float) -> Html:
         _teacher(site),
         number(phrases.ago(site.last_seen_at, now)),
         number(phrases.MISSING if site.outbox_messages is None else f"{site.outbox_messages:,}"),
-        number(f"{site.ledger_n:,}"),
+        _ledger(site, now),
         name=f"site-{site.site}",
     )
+
+
+def _ledger(site: SiteResource, now: float) -> Html:
+    """Up to which entry and when the cloud verified the site's signed ledger."""
+    if site.ledger_fault:
+        return element("td", pill("contradicts itself", "bad"), f" {site.ledger_fault}")
+    if site.ledger_verified_n is None:
+        return number(phrases.MISSING)
+    return number(f"to {site.ledger_verified_n:,} {phrases.ago(site.ledger_verified_at, now)}")
 
 
 def _state(site: SiteResource) -> Html:

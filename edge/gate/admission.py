@@ -7,7 +7,7 @@ sender's choosing survives.
 
 import re
 
-from edge.gate.ledger import Outgoing
+from edge.gate.ledger_entries import Outgoing
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import HEARTBEATS, parse_report_subject
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode, encode

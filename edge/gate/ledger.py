@@ -2,109 +2,53 @@
 
 One JSON line an entry, each naming the sha256 of the line before; fsynced before the message is sent, so
 nothing leaves that is not listed. One entry per message id: after a crash between ledger and hub the
-message is sent again under the entry that it has. `verify` needs nothing but a copy of the folder.
+message is sent again under the entry that it has. The head is signed with the site's key and kept beside it.
 """
 
 import contextlib
-import hashlib
 import itertools
 import json
 import logging
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edge.errors import LedgerBroken
+from edge.gate.ledger_entries import (
+    HEAD_FILE,
+    LEDGER_FILE,
+    LedgerEntry,
+    Outgoing,
+    Stated,
+    Total,
+    signed_head,
+    walk,
+)
 from messaging.blobs import digest_of
-from messaging.errors import ConfigurationError, FileFault, MessageRefused
-from messaging.receipts import LedgerPosition
+from messaging.errors import ConfigurationError, MessageRefused
+from messaging.receipts import START, LedgerPosition
 from messaging.runtime.atomic_files import make_folder, sync, sync_folder, write_atomically
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
-from messaging.runtime.text_files import read_json
+from messaging.trust.site_signatures import LedgerCheckpoint, SiteKey
 from messaging.wire_format.codec import FORMAT_VERSION
 
 logger = logging.getLogger(__name__)
 
-LEDGER_FILE = "ledger.jsonl"
-HEAD_FILE = "head.json"
-START = LedgerPosition(0, "0" * 64)
 CHECKPOINT_EVERY = 100
 _IDS_KEPT = 40_000
 _INDEX_EVERY = 1000
 
 
-@dataclass(frozen=True)
-class Outgoing:
-    """A message about to leave."""
-
-    message_id: str
-    subject: str
-    kind: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """One line. `prev` is the sha256 of the line before, `sha256` that of the message's bytes.
-
-    `length_bytes` counts the message as it is published, envelope and payload; not its subject, its id and
-    the two ledger headers beside it, nor what NATS, TLS and TCP add.
-    """
-
-    n: int
-    prev: str
-    id: str
-    subject: str
-    kind: str
-    length_bytes: int
-    sha256: str
-    schema: int
-    at_utc: int
-
-    def line(self) -> bytes:
-        """Canonical bytes, without the line end."""
-        return json.dumps(vars(self), sort_keys=True, separators=(",", ":")).encode("ascii")
-
-    @property
-    def position(self) -> LedgerPosition:
-        """Number and hash of this entry."""
-        return LedgerPosition(self.n, hashlib.sha256(self.line()).hexdigest())
-
-
-@dataclass
-class Total:
-    """How much of one kind left."""
-
-    count: int = 0
-    bytes: int = 0
-
-    def add(self, entry: LedgerEntry) -> None:
-        """Count one entry."""
-        self.count += 1
-        self.bytes += entry.length_bytes
-
-
-@dataclass(frozen=True)
-class LedgerSummary:
-    """Totals of a verified ledger. `by_kind_and_day`: (kind, YYYY-MM-DD) -> total."""
-
-    head: LedgerPosition
-    by_kind: dict[str, Total]
-    by_kind_and_day: dict[tuple[str, str], Total]
-
-
 class Ledger:
     """An open ledger; one process at a time. Opening verifies the chain and raises `LedgerBroken`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: SiteKey) -> None:
+        """Args: the ledger's folder, and the site's key, which signs the head."""
         make_folder(folder, mode=0o700)
         self._folder = folder
+        self._key = key
         self._path = folder / LEDGER_FILE
         try:
             self._lock = FileLock(folder / "lock")
@@ -120,7 +64,7 @@ class Ledger:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             sync_folder(folder)
             self._cut_torn_line()
-            for entry, position, length_bytes in _walk(self._path, (_kept_head(folder),)):
+            for entry, position, length_bytes in walk(self._path, _stated(folder, key)):
                 self._remember(entry, position, length_bytes)
         except BaseException:
             self._release()
@@ -130,6 +74,11 @@ class Ledger:
     def head(self) -> LedgerPosition:
         """The last entry's number and hash."""
         return self._head
+
+    def checkpoint(self) -> LedgerCheckpoint:
+        """The signed head, with the time of the last entry."""
+        last = next(reversed(self._known.values()), None)
+        return self._key.checkpoint(self._head, 0 if last is None else last.at_utc)
 
     @property
     def by_kind(self) -> dict[str, Total]:
@@ -202,6 +151,8 @@ class Ledger:
         lines = [entry.line() + b"\n" for entry, _ in fresh]
         data = b"".join(lines)
         self._cut_unlisted()
+        if not self._head.n:
+            self._write_head()  # a ledger with an entry and without a signed head has been tampered with
         try:
             left = memoryview(data)
             while left:
@@ -230,9 +181,12 @@ class Ledger:
     def _keep_head(self) -> None:
         """Write the head beside the ledger; an older one, if the disk takes none, is checked as well."""
         try:
-            write_atomically(self._folder / HEAD_FILE, self._head.to_bytes())
+            self._write_head()
         except OSError as error:
             logger.warning("the ledger's head is written later: %s", os_error_sentence(error))
+
+    def _write_head(self) -> None:
+        write_atomically(self._folder / HEAD_FILE, self.checkpoint().to_bytes())
 
     def _cut_unlisted(self) -> None:
         """Drop what a failed write left behind the last listed entry; none of it was sent."""
@@ -251,81 +205,16 @@ class Ledger:
             sync(self._file)
 
 
-def verify(path: Path, head: LedgerPosition | None = None) -> LedgerSummary:
-    """Check a ledger (a folder or its file) from the first entry to the last, offline.
-
-    Every change, loss, insertion or exchange of an entry breaks the chain; a cut-off end shows against
-    `head` (a receipt or a checkpoint) and against the head kept beside the ledger.
-
-    Raises:
-        LedgerBroken: naming the entry.
-        ConfigurationError: there is no ledger.
-    """
-    file = path / LEDGER_FILE if path.is_dir() else path
-    if not file.exists():
-        raise ConfigurationError(f"there is no ledger at {file}; give the gate's ledger folder")
-    reached, by_kind, by_day = START, dict[str, Total](), dict[tuple[str, str], Total]()
-    for entry, position, _ in _walk(file, (_kept_head(file.parent), head or START)):
-        day = _day(entry.at_utc // 86_400)
-        by_kind.setdefault(entry.kind, Total()).add(entry)
-        by_day.setdefault((entry.kind, day), Total()).add(entry)
-        reached = position
-    return LedgerSummary(reached, by_kind, by_day)
-
-
-def _walk(path: Path, heads: Sequence[LedgerPosition]) -> Iterator[tuple[LedgerEntry, LedgerPosition, int]]:
-    """Entries in order, each with its position and its bytes on disk.
-
-    Each is checked against the one before and against the heads that are known.
-    """
-    names = {field.name for field in fields(LedgerEntry)}
-    expected = {head.n: head.hash for head in heads}
-    before = START
-    with path.open("rb") as file:
-        for line in file:
-            text = line.rstrip(b"\n")
-            try:
-                values: Any = json.loads(text)
-                entry = LedgerEntry(**values)
-            except (ValueError, TypeError, RecursionError):
-                raise LedgerBroken(f"{path}: entry {before.n + 1} is not a ledger entry") from None
-            if set(values) != names or entry.line() != text or not _whole_numbers(entry):
-                raise LedgerBroken(f"{path}: entry {before.n + 1} is not written canonically")
-            if entry.n != before.n + 1 or entry.prev != before.hash:
-                raise LedgerBroken(
-                    f"{path}: entry {before.n + 1} does not follow from the one before "
-                    f"(it has n={entry.n}, prev={str(entry.prev)[:12]})"
-                )
-            before = LedgerPosition(entry.n, hashlib.sha256(text).hexdigest())
-            if expected.get(entry.n, before.hash) != before.hash:
-                raise LedgerBroken(f"{path}: the head has another hash for entry {entry.n}")
-            yield entry, before, len(line)
-    if before.n < max(expected):
-        raise LedgerBroken(f"{path}: the head has {max(expected)} entries, the ledger ends at {before.n}")
-
-
-def _whole_numbers(entry: LedgerEntry) -> bool:
-    numbers = (entry.n, entry.length_bytes, entry.schema, entry.at_utc)
-    return all(type(number) is int and 0 <= number < 2**53 for number in numbers)
-
-
-def _kept_head(folder: Path) -> LedgerPosition:
-    path = folder / HEAD_FILE
-    if not path.exists():
-        return START
-    try:
-        parts = read_json(path)
-        return LedgerPosition(int(parts["n"]), str(parts["hash"]))
-    except (FileFault, ValueError, KeyError, TypeError):
-        raise LedgerBroken(
-            f"{path} is not a ledger's head; restore it from a backup, or remove it if `blindspot-edge "
-            "ledger verify` finds the chain whole without it"
-        ) from None
-
-
-@lru_cache(maxsize=4096)
-def _day(days_since_1970: int) -> str:
-    return datetime.fromtimestamp(days_since_1970 * 86_400, UTC).strftime("%Y-%m-%d")
+def _stated(folder: Path, key: SiteKey) -> list[Stated]:
+    """What the signed head states. Raises `LedgerBroken` when it is missing or not this site's."""
+    head = signed_head(folder, key.site)
+    if head is None:
+        if (folder / LEDGER_FILE).stat().st_size:
+            raise LedgerBroken(f"{folder / HEAD_FILE} is missing; restore it from a backup")
+        return []
+    if head.key != key.key.public.public_hex:
+        raise LedgerBroken(f"{folder / HEAD_FILE} was signed by another key than this site's")
+    return [Stated(head.position, "its signed head")]
 
 
 def _refuse_other_bytes(known: LedgerEntry, message: Outgoing) -> None:

@@ -16,6 +16,7 @@ from dataclasses import asdict
 
 from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.loop_health import GateHealth, LoopHealth, retried
 from edge.gate.metrics import GateMetrics
 from edge.gate.mirror import Mirror
@@ -37,6 +38,9 @@ from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
+from messaging.trust.keys import PublicKey
+from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
+from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import PAYLOADS, Lane
 
 logger = logging.getLogger(__name__)
@@ -50,7 +54,7 @@ _STATUS_STEP = 8192  # bytes: the status keeps its length, so that a full disk t
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, also while a broker or a credential is absent, or the disk is full.
 
-    Raises `LedgerBroken`, `ConfigurationError`, `StartRefused`.
+    The site's key is made at the first start. Raises `LedgerBroken`, `ConfigurationError`, `StartRefused`.
     """
     page = GatePage()
     with page.served(settings):
@@ -58,7 +62,9 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
 
 
 async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> None:
-    ledger, connecting = Ledger(settings.data_folder / "ledger"), LoopHealth()
+    key = SiteKey.read_or_make(settings.site, settings.data_folder / SITE_KEY_FILE)
+    director = SiteTrust.read(settings.trust).director
+    ledger, connecting = Ledger(settings.ledger_folder, key), LoopHealth()
     site: NatsBus | None = None
     hub: NatsBus | None = None
     try:
@@ -70,7 +76,7 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
             page.readiness = lambda: _not_yet("the hub", connecting)
             hub = await _connected_to_hub(settings, credentials, ledger, connecting, stop)
         if site is not None and hub is not None:
-            gate = _Gate(settings, site, hub, ledger, credentials, page.metrics)
+            gate = _Gate(settings, (site, hub), (key, director), ledger, credentials, page.metrics)
             page.readiness = gate.readiness
             await gate.run(stop)
     finally:
@@ -86,17 +92,17 @@ class _Gate:
     def __init__(
         self,
         settings: GateSettings,
-        site: NatsBus,
-        hub: NatsBus,
+        buses: tuple[NatsBus, NatsBus],
+        keys: tuple[SiteKey, PublicKey],
         ledger: Ledger,
         credentials: HubCredentials,
         metrics: GateMetrics,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._site = site
-        self._hub = hub
-        self._buses = {"the site's broker": site, "the hub": hub}
+        self._site, self._hub = buses
+        self._buses = {"the site's broker": self._site, "the hub": self._hub}
+        key, director = keys
         self._ledger = ledger
         self._credentials = credentials
         self._health = GateHealth()
@@ -109,11 +115,17 @@ class _Gate:
         )
         lanes = {lane: SentLane(settings.receipt_timeout_s) for lane in SITE_STREAMS}
         self._receipts = Receipts(
-            settings.site, (site, hub), ledger=ledger, lanes=lanes, clock=time.monotonic
+            key,
+            buses,
+            director=director,
+            ledger=ledger,
+            kept=settings.ledger_folder / RECEIPT_FILE,
+            lanes=lanes,
+            clock=time.monotonic,
         )
         self._uplink = Uplink(
-            settings.site,
-            (site, hub),
+            key,
+            buses,
             ledger=ledger,
             lanes=lanes,
             cap=cap,
@@ -125,9 +137,9 @@ class _Gate:
         self._mirror = Mirror(
             settings.site,
             settings.mirror_folder,
-            hub,
-            metadata=NatsBlobs(hub, TUF_BUCKET, prefix=""),
-            targets=NatsBlobs(hub),
+            self._hub,
+            metadata=NatsBlobs(self._hub, TUF_BUCKET, prefix=""),
+            targets=NatsBlobs(self._hub),
             max_target_bytes=settings.max_target_bytes,
         )
 
@@ -255,6 +267,7 @@ class _Gate:
             "receipt_n": receipts.receipt_n,
             "receipts_refused": receipts.refused,
             "receipt_fault": receipts.fault,
+            "ledger_verified": asdict(receipts.ledger) if receipts.ledger else None,
             "purged_through": receipts.purged_through,
             "targets": self._mirror.target_count,
             "hub_credentials_valid": shown.credentials.valid_until,

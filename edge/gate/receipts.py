@@ -2,20 +2,25 @@
 
 A receipt that cannot be true is refused as a whole: it is beyond the ledger or the stream, or names another
 entry than the ledger has for the message. A receipt from another hub or database than the last one makes the
-gate send again what is not receipted: the other one may never have had it.
+gate send again what is not receipted: the other one may never have had it. The last receipt is kept beside
+the ledger, whose owner cannot write it: the cloud has signed it.
 """
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.gate.ledger import Ledger
 from edge.gate.sent_lane import SentLane
 from edge.gate.uplink import DURABLE
 from messaging.bus import Bus, StreamState
-from messaging.errors import MessageRefused
+from messaging.errors import MessageRefused, TrustError
 from messaging.nats.subjects import RECEIPTS, SITE_STREAMS
-from messaging.receipts import LaneReceipt, Receipt, receipt_of
+from messaging.receipts import LaneReceipt, LedgerReceipt, Receipt
+from messaging.runtime.atomic_files import write_atomically
+from messaging.trust.keys import PublicKey
+from messaging.trust.site_signatures import SiteKey, verified_receipt
 from messaging.wire_format.codec import Lane
 
 logger = logging.getLogger(__name__)
@@ -23,12 +28,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ReceiptCounts:
-    """What receipts did since the gate started. `fault`: why the present receipt is refused, or empty."""
+    """What receipts did since the gate started. `fault`: why the present receipt is refused, or empty.
+
+    `ledger`: the last checkpoint that the cloud has verified, as it states.
+    """
 
     receipt_n: int = 0
     purged_through: int = 0
     refused: int = 0
     fault: str = ""
+    ledger: LedgerReceipt | None = None
 
 
 class Receipts:
@@ -36,15 +45,21 @@ class Receipts:
 
     def __init__(
         self,
-        site: str,
+        key: SiteKey,
         buses: tuple[Bus, Bus],
         *,
+        director: PublicKey,
         ledger: Ledger,
+        kept: Path,
         lanes: Mapping[Lane, SentLane],
         clock: Callable[[], float],
     ) -> None:
-        """Args: the site, its bus and the hub's, the ledger, and the lanes that the uplink shares."""
-        self._site = site
+        """Args: the site's key, its bus and the hub's, and who signs receipts.
+
+        Then the ledger, the file of the last receipt, and the lanes that the uplink shares.
+        """
+        self._key, self._site, self._director, self._kept = key, key.site, director, kept
+        self._applied = b""
         self._site_bus, self._hub_bus = buses
         self._ledger = ledger
         self._lanes = lanes
@@ -64,9 +79,10 @@ class Receipts:
         data = await self._hub_bus.get_latest(RECEIPTS, self._site)
         if data is not None:
             try:
-                await self._apply(receipt_of(data), states)
+                await self._apply(verified_receipt(data, self._director), states)
                 self.counts.fault = ""
-            except MessageRefused as error:
+                self._keep(data)
+            except (MessageRefused, TrustError) as error:
                 self._refuse(data, str(error))
         for lane, state in states.items():
             await self._purge(lane, state, acknowledged[lane])
@@ -78,6 +94,7 @@ class Receipts:
             for lane, state in states.items()
             if lane in receipt.lanes and receipt.lanes[lane].stream == state.identity
         ]
+        self._check_ledger(receipt)
         for lane, claimed in covered:
             await self._check(lane, claimed, states[lane])
         identities = (receipt.database, receipt.hub)
@@ -89,10 +106,35 @@ class Receipts:
             )
             for sent in self._lanes.values():
                 sent.forget_receipts(self._clock())
-        self._identities = identities
+        self._identities, self.counts.ledger = identities, receipt.ledger
         for lane, claimed in covered:
             self._lanes[lane].receipted(claimed.through)
             self.counts.receipt_n = max(self.counts.receipt_n, claimed.n)
+
+    def _check_ledger(self, receipt: Receipt) -> None:
+        """Raise `MessageRefused` unless the receipt is for this site's key and ledger."""
+        found = receipt.ledger
+        if receipt.site != self._site:
+            raise MessageRefused(f"the receipt is for site {receipt.site[:40]}, this is {self._site}")
+        if found is None:
+            return
+        if found.key != self._key.key.public.public_hex:
+            raise MessageRefused(
+                "the cloud knows this site by another key, with which its reports must be signed; "
+                f"`blindspot sites revoke {self._site}` and `add` it again"
+            )
+        entry = self._ledger.entry(found.n)
+        if found.n > 0 and (entry is None or entry.position.hash != found.hash):
+            raise MessageRefused(
+                f"the cloud has verified another ledger up to entry {found.n}; the ledger here was restored "
+                f"from an older copy or rewritten (it ends at entry {self._ledger.head.n})"
+            )
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the receipt beside the ledger. Raises `OSError`."""
+        if data != self._applied:
+            write_atomically(self._kept, data)
+            self._applied = data
 
     async def _check(self, lane: Lane, claimed: LaneReceipt, state: StreamState) -> None:
         """Raise `MessageRefused` unless the ledger has the entry that the receipt names for its message."""

@@ -19,12 +19,13 @@ LEAST_CAP_BYTES = math.ceil(MAX_MESSAGE_BYTES / (1 - RESERVE_FOR_HEARTBEATS))
 
 
 class GateSettings(BaseModel):
-    """One site's gate. `data_folder` holds ledger, quarantine and status; the node reads `mirror_folder`.
+    """One site's gate. `data_folder` holds ledger, site key and status; the node reads `mirror_folder`.
 
     `hub_ca` and `hub_certificate` (with its key) are for a hub with TLS: one on another machine must have it.
-    What has no receipt after `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap
-    evidence and heartbeats, `hazard_bytes_...` hazards alone. With a `page_port` (0: any free one) health and
-    metrics are answered there, on this machine unless `page_host` is another address of it.
+    `trust` is the trust file, whose director key signs receipts. What has no receipt after
+    `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap evidence and heartbeats,
+    `hazard_bytes_...` hazards alone. With a `page_port` (0: any free one) health and metrics are answered
+    there, on this machine unless `page_host` is another address of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,7 @@ class GateSettings(BaseModel):
     hub_credentials: Path
     hub_ca: Path | None = None
     hub_certificate: Path | None = None
+    trust: Path
     data_folder: Path
     mirror_folder: Path
     poll_s: float = Field(default=5.0, gt=0.0, le=3600.0)
@@ -81,6 +83,11 @@ class GateSettings(BaseModel):
                 "hub_certificate to the files hub_ca.pem and hub.pem of `blindspot sites add`"
             )
         return self
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Where the ledger is."""
+        return self.data_folder / "ledger"
 
     @property
     def evidence_limits(self) -> ByteLimits:

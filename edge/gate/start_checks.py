@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from edge.gate.hub_credentials import HubCredentials
-from edge.gate.ledger import LEDGER_FILE, verify
+from edge.gate.ledger_entries import LEDGER_FILE, RECEIPT_FILE, verify
 from edge.gate.settings import STATUS_FILE, GateSettings
 from messaging.bus import Link
 from messaging.errors import FileFault, MessageRefused, StartRefused, WireForbidden
@@ -30,15 +30,19 @@ from messaging.runtime.start_checks import (
 )
 from messaging.runtime.text_files import read_json
 from messaging.tls.checks import authority_check, certificate_check
+from messaging.trust.keys import PublicKey
+from messaging.trust.site_signatures import HEARTBEAT_PREFIX_BYTES
+from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import decode
 
 LIMIT_S = 3.0
 
 
 def needed(settings: GateSettings) -> Iterator[CheckResult]:
-    """What must hold before the gate starts: both of its folders can be written."""
+    """What must hold before the gate starts: both of its folders can be written, and whom it trusts."""
     yield writable_folder("data_folder", settings.data_folder)
     yield writable_folder("mirror_folder", settings.mirror_folder)
+    yield opened("trust", lambda: f"{settings.trust}: director {_director(settings).key_id[:12]}")
 
 
 def named(settings: GateSettings) -> Iterator[CheckResult]:
@@ -84,10 +88,15 @@ def _credentials(settings: GateSettings) -> str:
 
 
 def _ledger(settings: GateSettings) -> str:
-    folder = settings.data_folder / "ledger"
+    folder = settings.ledger_folder
     if not (folder / LEDGER_FILE).exists():
         return f"{folder}: nothing has left yet"
-    return f"{folder}: {verify(folder).head.n} entries, the chain holds"
+    receipted = (folder / RECEIPT_FILE).exists()
+    return f"{folder}: {verify(folder, _director(settings) if receipted else None).sentence}"
+
+
+def _director(settings: GateSettings) -> PublicKey:
+    return SiteTrust.read(settings.trust).director
 
 
 def _receipts(settings: GateSettings) -> str:
@@ -164,6 +173,8 @@ def _stored_s(reply: Reply) -> float:
 
 def _beat(reply: Reply | None) -> tuple[float, float] | None:
     try:
-        return (float(decode(reply.data).at_utc), _stored_s(reply)) if reply is not None else None
+        if reply is None:
+            return None
+        return float(decode(reply.data[HEARTBEAT_PREFIX_BYTES:]).at_utc), _stored_s(reply)
     except MessageRefused:
         return None

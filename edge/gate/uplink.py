@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.gate.admission import admitted, admitted_heartbeat
-from edge.gate.ledger import CHECKPOINT_EVERY, Ledger, LedgerEntry, Outgoing
+from edge.gate.ledger import CHECKPOINT_EVERY, Ledger
+from edge.gate.ledger_entries import LedgerEntry, Outgoing
 from edge.gate.rate_cap import RateCap
 from edge.gate.sent_lane import SentLane
 from messaging.blobs import digest_of
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, WireFull
-from messaging.nats.subjects import HEARTBEATS, SITE_STREAMS, checkpoint_subject
-from messaging.receipts import LanePlace
+from messaging.nats.subjects import CHECKPOINTS, HEARTBEATS, SITE_STREAMS
+from messaging.receipts import LanePlace, ReportHeader
 from messaging.runtime.atomic_files import write_atomically
+from messaging.trust.site_signatures import LedgerCheckpoint, SiteKey
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ DURABLE = "fwd"
 _BATCH = {Lane.HAZARDS: 50, Lane.EVIDENCE: 100}
 _QUARANTINE_FILES = 200
 _HELD_BACK_S = 2.0
+CHECKPOINT_EVERY_S = 600.0
 _LEAST_ROOM = {Lane.HAZARDS: 1, Lane.EVIDENCE: MAX_MESSAGE_BYTES}
 
 
@@ -49,7 +52,7 @@ class Uplink:
 
     def __init__(
         self,
-        site: str,
+        key: SiteKey,
         buses: tuple[Bus, Bus],
         *,
         ledger: Ledger,
@@ -60,11 +63,11 @@ class Uplink:
         now_utc: Callable[[], float],
         note_sent: Callable[[Lane, float], None] = lambda lane, seconds: None,
     ) -> None:
-        """Args: the site's name, the site's bus and the hub's, and what the way up is guarded by.
+        """Args: the site's key, the site's bus and the hub's, and what the way up is guarded by.
 
         `note_sent` is called with the seconds until the hub had stored a message.
         """
-        self._site = site
+        self._key, self._site = key, key.site
         self._site_bus, self._hub_bus = buses
         self._ledger = ledger
         self._lanes = lanes
@@ -75,11 +78,13 @@ class Uplink:
         self._note_sent = note_sent
         self._uncharged: set[int] = set()
         self._last_heartbeat = ""
-        self._checkpoint_n = ledger.head.n
+        self._checkpoint: LedgerCheckpoint | None = None
+        self._checkpoint_s = 0.0
         self.counts = UplinkCounts(Counter())
 
     async def forward(self, lane: Lane, *, timeout_s: float = 0.0) -> int:
         """Forward one batch of a lane; how many messages the site had. Raises `WireError`."""
+        await self._introduce()
         if self._cap.available(lane, self._clock()) < _LEAST_ROOM[lane]:
             return 0
         deliveries = await self._site_bus.pull(
@@ -110,6 +115,7 @@ class Uplink:
 
     async def forward_heartbeat(self) -> bool:
         """Forward the site's heartbeat if it is a new one; whether it was. Raises `WireError`."""
+        await self._introduce()
         data = await self._site_bus.get_latest(HEARTBEATS, self._site)
         if data is None:
             return False
@@ -119,11 +125,12 @@ class Uplink:
                 return False
             if self._cap.available(Lane.LATEST, self._clock()) < len(outgoing.data):
                 return False
-            self._listed_before_sending([outgoing])
+            (entry,) = self._listed_before_sending([outgoing])
         except MessageRefused as error:
             self._set_aside(data, str(error))
             return False
-        await self._hub_bus.put_latest(HEARTBEATS, self._site, outgoing.data)
+        value = self._key.heartbeat_value(entry.position, outgoing.data)
+        await self._hub_bus.put_latest(HEARTBEATS, self._site, value)
         self._cap.charge(len(outgoing.data), Lane.LATEST)
         self._last_heartbeat = outgoing.message_id
         self.counts.forwarded[outgoing.kind] += 1
@@ -138,6 +145,7 @@ class Uplink:
         for lane, sent in self._lanes.items():
             due = sent.due(self._clock(), _BATCH[lane])
             if due is not None:
+                await self.send_checkpoint(force=not found)  # hub or cloud may have lost all that it knew
                 await self._send_group_again(lane, *due)
                 sent.sent_again(due[1], self._clock())
                 found = True
@@ -163,15 +171,20 @@ class Uplink:
         self.counts.sent_again += len(going)
 
     async def send_checkpoint(self, *, force: bool = False) -> None:
-        """Send the hub number and hash of the last entry, every hundred entries. Raises `WireError`.
+        """Send the hub the signed head, after so many entries and after so long. Raises `WireError`."""
+        head, last, now_s = self._ledger.head, self._checkpoint, self._clock()
+        if last is not None and not force:
+            counted = head.n // CHECKPOINT_EVERY > last.n // CHECKPOINT_EVERY
+            if head.n == last.n or not (counted or now_s >= self._checkpoint_s + CHECKPOINT_EVERY_S):
+                return
+        checkpoint = self._ledger.checkpoint()
+        await self._hub_bus.put_latest(CHECKPOINTS, self._site, checkpoint.to_bytes())
+        self._checkpoint, self._checkpoint_s = checkpoint, now_s
 
-        Its message id is the hash, which no other site can guess and use first.
-        """
-        head = self._ledger.head
-        due = head.n // CHECKPOINT_EVERY > self._checkpoint_n // CHECKPOINT_EVERY
-        if head.n > self._checkpoint_n and (due or force):
-            await self._hub_bus.publish(checkpoint_subject(self._site), head.to_bytes(), message_id=head.hash)
-            self._checkpoint_n = head.n
+    async def _introduce(self) -> None:
+        """Have the hub know the site's key before anything that it has signed."""
+        if self._checkpoint is None:
+            await self.send_checkpoint()
 
     def _listed_before_sending(self, going: Sequence[Outgoing]) -> list[LedgerEntry]:
         """The messages' ledger entries. Raises `OSError` when the disk does not take them: none may leave."""
@@ -230,11 +243,12 @@ class Uplink:
     async def _published(self, outgoing: Outgoing, entry: LedgerEntry, place: LanePlace) -> bool:
         """Publish one message; whether the hub had it already."""
         began_s = self._clock()
+        header = ReportHeader(entry.position, place)
         accepted = await self._hub_bus.publish(
             outgoing.subject,
             outgoing.data,
             message_id=outgoing.message_id,
-            headers={**entry.position.headers(), **place.headers()},
+            headers=self._key.headers(outgoing.subject, header, outgoing.data),
         )
         self._note_sent(PAYLOADS[outgoing.kind].lane, self._clock() - began_s)
         self._charge(entry)

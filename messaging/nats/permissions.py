@@ -9,13 +9,13 @@ and a site's imports: an allow-list restricts what a client publishes, an accoun
 from dataclasses import dataclass
 
 from messaging.nats.subjects import (
+    CHECKPOINTS,
     HEARTBEATS,
     MODELS_BUCKET,
     ORDERS,
     RECEIPTS,
     RENEWALS,
     TUF_BUCKET,
-    checkpoint_subject,
     command_subject,
     inbox_prefix,
     lane_subjects,
@@ -37,7 +37,7 @@ class Permissions:
 def services_of(site: str) -> tuple[str, ...]:
     """What a site asks of the hub, as subjects to publish on; `*` in place of the site: of all sites."""
     reports = tuple(s for lane in (Lane.HAZARDS, Lane.EVIDENCE) for s in lane_subjects(site, lane))
-    heartbeat = (f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()
+    values = (f"$KV.{CHECKPOINTS}.{site}", *((f"$KV.{HEARTBEATS}.{site}",) if _has_latest() else ()))
     keys = (
         (RECEIPTS, site),
         (HEARTBEATS, site),
@@ -48,7 +48,7 @@ def services_of(site: str) -> tuple[str, ...]:
     objects = tuple(
         f"{_DIRECT_GET}.OBJ_{bucket}{rest}" for bucket in (MODELS_BUCKET, TUF_BUCKET) for rest in ("", ".>")
     )
-    return (*reports, checkpoint_subject(site), *heartbeat, *own_values, *objects)
+    return (*reports, *values, *own_values, *objects)
 
 
 def commands_of(site: str) -> tuple[str, ...]:

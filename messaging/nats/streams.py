@@ -6,6 +6,7 @@ Both are created idempotently by the broker's owner: a site's by its gate, the h
 from messaging.blobs import NamedFiles
 from messaging.bus import Bus, StreamSpec
 from messaging.nats.subjects import (
+    CHECKPOINTS,
     DEAD_LETTERS,
     FLEET_REPORTS,
     HEARTBEATS,
@@ -18,7 +19,6 @@ from messaging.nats.subjects import (
 )
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
-CHECKPOINTS = "CHECKPOINTS"
 REPORTS_PER_KIND = 5000
 _DAY_S = 86_400.0
 _MIB = 2**20
@@ -35,7 +35,7 @@ def site_streams(site: str, *, max_bytes: int = 512 * _MIB) -> tuple[StreamSpec,
 def hub_streams(
     *, max_bytes: int = 4096 * _MIB, reports_per_kind: int = REPORTS_PER_KIND
 ) -> tuple[StreamSpec, ...]:
-    """What all sites' gates publish into, the ledgers' checkpoints, and what intake sets aside.
+    """What all sites' gates publish into, and what intake sets aside.
 
     Reports are stored by site and kind, at most `reports_per_kind` of each: what one site sends too much of
     is refused, and what others send is not.
@@ -49,9 +49,6 @@ def hub_streams(
             max_age_s=age_s,
             subject_tokens=SITE_AND_KIND_TOKENS,
             max_per_subject=reports_per_kind,
-        ),
-        StreamSpec(
-            *(CHECKPOINTS, ("site.*.ledger.checkpoint",), 64 * _MIB, 1024), max_age_s=age_s, deny_purge=True
         ),
         StreamSpec(
             *(DEAD_LETTERS, ("dead.>",), 256 * _MIB, 2 * MAX_MESSAGE_BYTES), max_age_s=age_s, deny_purge=True
@@ -75,7 +72,7 @@ async def prepare_hub(
     """Set up the hub's streams, last values and the given object buckets; safe to repeat."""
     for spec in hub_streams(max_bytes=max_bytes, reports_per_kind=reports_per_kind):
         await bus.ensure_stream(spec)
-    for bucket in (HEARTBEATS, RECEIPTS, ORDERS, RENEWALS):
+    for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, ORDERS, RENEWALS):
         await bus.ensure_latest(bucket)
     for bucket_files in files:
         await bucket_files.ensure()

@@ -15,6 +15,7 @@ SITE_STREAMS = {Lane.HAZARDS: "HAZARDS", Lane.EVIDENCE: "EVIDENCE"}
 MODELS_BUCKET = "models"
 TUF_BUCKET = "tuf"
 HEARTBEATS = "HEARTBEATS"
+CHECKPOINTS = "CHECKPOINTS"
 RECEIPTS = "RECEIPTS"
 ORDERS = "ORDERS"
 RENEWALS = "RENEWALS"
@@ -53,11 +54,6 @@ def published_subject(stored: str, message_id: str) -> str:
 def lane_subjects(site: str, lane: Lane) -> tuple[str, ...]:
     """Subjects of one lane at a site, one per payload kind of the table."""
     return tuple(f"site.{site}.report.{row.kind}.>" for row in PAYLOADS.values() if row.lane is lane)
-
-
-def checkpoint_subject(site: str) -> str:
-    """Where a site's gate publishes its signed ledger checkpoints."""
-    return f"site.{site}.ledger.checkpoint"
 
 
 def command_subject(site: str, verb: str) -> str:

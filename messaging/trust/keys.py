@@ -27,6 +27,12 @@ class PublicKey:
     key_id: str
     public_hex: str
 
+    @classmethod
+    def from_hex(cls, public_hex: str) -> "PublicKey":
+        """The key of 32 bytes as hex. Raises `ValueError` for another text."""
+        key = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_hex)))
+        return cls(key.keyid, public_hex)
+
     def verify(self, data: bytes, signature_hex: str, what: str) -> None:
         """Raise `TrustError` naming `what` unless the signature on exactly these bytes is this key's."""
         try:

@@ -25,8 +25,9 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from messaging.blobs import digest_of
-from messaging.errors import BlobError, ConfigurationError, TrustError
+from messaging.errors import BlobError, ConfigurationError, FileFault, TrustError
 from messaging.runtime.atomic_files import make_folder, sync_tree
+from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import PublicKey
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
@@ -42,6 +43,16 @@ class SiteTrust:
 
     root_bytes: bytes
     director: PublicKey
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The site's trust file. Raises `ConfigurationError`: its path, what is wrong, and the remedy."""
+        try:
+            return cls.from_bytes(read_bytes(path))
+        except FileFault as error:
+            raise ConfigurationError(f"{error}; enrol the site with `blindspot sites add`") from None
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from None
 
     def to_bytes(self) -> bytes:
         """The trust file."""

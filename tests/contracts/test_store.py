@@ -15,6 +15,7 @@ from cloud.errors import NotKnown
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
 from cloud.store.lane_progress import Arrival
+from cloud.store.ledger_store import LedgerStore
 from cloud.store.mapping import Record
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
@@ -46,6 +47,7 @@ from tests.support.cloud.sample_reports import (
     tally,
 )
 from tests.support.messaging.samples import HAZARD, SAMPLES
+from tests.support.messaging.site_keys import site_key
 
 MODE = "a.day-clear.missed"
 PLAN = CampaignPlan((MODE,), 5)
@@ -55,6 +57,20 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Dat
     with database.reading() as session:
         context = MigrationContext.configure(session.connection())
         assert compare_metadata(context, Record.metadata) == []
+
+
+def test_what_a_site_has_signed_is_kept_and_verified_again(database: Database) -> None:
+    store, key = LedgerStore(database), site_key("harbour")
+    ledger = [LedgerPosition(n, f"{n:064x}") for n in range(1, 6)]
+    ReportStore(database).insert([replace(received(misdetection()), ledger=ledger[2])])
+    assert store.take([key.checkpoint(ledger[1], MINUTE)]) == {"harbour": ""}
+    assert store.take([key.checkpoint(ledger[1], MINUTE)]) == {}
+    assert store.take([key.checkpoint(ledger[4], MINUTE)]) == {"harbour": ""}
+    assert store.entries("harbour", after=2, limit=9) == [ledger[2], ledger[4]]
+    found = store.audit("harbour")
+    assert (found.fault, found.last and found.last.n) == ("", 5)
+    assert "went back" in store.take([key.checkpoint(ledger[1], MINUTE)])["harbour"]
+    assert "went back" in store.audit("harbour").fault
 
 
 def test_a_database_has_one_identity_and_another_has_another(

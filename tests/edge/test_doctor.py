@@ -23,16 +23,15 @@ from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import site_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import HEARTBEATS
 from messaging.reports import ExecutionProvider
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
 from messaging.runtime.start_checks import CheckResult
-from messaging.wire_format.codec import encode
 from tests.support.brokers import Hub, running_hub, running_site
 from tests.support.cloud.sample_reports import heartbeat, message
 from tests.support.edge.gates import gate_settings
 from tests.support.edge.tiny_bundles import tiny_bundle
+from tests.support.messaging.site_keys import put_signed_heartbeat
 from tests.support.release_fleet import SITE
 from tests.support.trouble.node_folder import NodeFolder
 
@@ -175,7 +174,7 @@ def test_a_gate_is_examined_with_its_credentials_brokers_and_ledger(tmp_path: Pa
 
 async def _put_heartbeat(hub: Hub, written_utc: int) -> None:
     bus = await NatsBus.connect(hub.gate_link("s1"))
-    await bus.put_latest(HEARTBEATS, "s1", encode(message(heartbeat(), "s1", at=written_utc)))
+    await put_signed_heartbeat(bus, message(heartbeat(), "s1", at=written_utc))
     await bus.close()
 
 

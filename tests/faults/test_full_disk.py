@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from edge.gate.settings import GateSettings
 from edge.outbox.outbox import Outbox
 from messaging.bus import Bus

@@ -1,6 +1,7 @@
 """Every reader of foreign bytes either reads them or raises the error that it documents, never another."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from cloud.data.yaml_text import parse_yaml
 from cloud.errors import BadRequest
 from cloud.settings import CloudSettings
 from edge.errors import BundleRefused, LedgerBroken
-from edge.gate.ledger import LEDGER_FILE, Ledger, Outgoing, verify
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import HEAD_FILE, LEDGER_FILE, Outgoing, verify
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
 from edge.updates.weights_state import WeightsState, read_state
@@ -24,16 +26,18 @@ from edge.vision.onnx_file import refuse_unsafe
 from messaging.errors import ConfigurationError, FileFault, MessageRefused, StateFileBroken, TrustError
 from messaging.nats.authority import HubAuthority
 from messaging.nats.credentials import read_credentials
-from messaging.receipts import LaneReceipt, Receipt, place_in_headers, position_in_headers, receipt_of
+from messaging.receipts import START, LanePlace, LaneReceipt, Receipt, ReportHeader, report_header
 from messaging.runtime.configuration_files import parse_settings
 from messaging.runtime.text_files import decode_json, decode_text
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.orders import verify_order
+from messaging.trust.site_signatures import signed_receipt, verified_checkpoint, verified_receipt
 from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.faults.mangled import DEEP, json_values, mangled, yaml_documents
 from tests.support.messaging.samples import DIGEST, HAZARD, MISDETECTION, ULID_SAMPLE
+from tests.support.messaging.site_keys import site_key
 from tests.support.release_fleet import SITE, Fleet
 
 EXAMPLES = 60
@@ -55,7 +59,10 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     fleet = Fleet(folder / "fleet")
     fleet.order(DIGEST)
     trust = fleet.repository.site_trust
-    receipt = Receipt("database", "hub", {"hazards": LaneReceipt("stream", 3, 3, DIGEST)})
+    receipt = Receipt(SITE, "database", "hub", {"hazards": LaneReceipt("stream", 3, 3, DIGEST)})
+    signed = signed_receipt(receipt, fleet.repository.director)
+    ledger = _ledger(folder / "ledger")
+    shutil.copy(folder / "ledger" / HEAD_FILE, folder)
     messages = tuple(
         encode(Message(ULID_SAMPLE, SITE, 1_800_000_000, report)) for report in (HAZARD, MISDETECTION)
     )
@@ -72,11 +79,14 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     order = (fleet.mirror / "orders" / f"{SITE}.json").read_bytes()
     return {
         "message": Reader(decode, (MessageRefused,), messages),
-        "receipt": Reader(receipt_of, (MessageRefused,), (receipt.to_bytes(),)),
+        "receipt": Reader(lambda data: verified_receipt(data, trust.director), (TrustError,), (signed,)),
+        "checkpoint": Reader(
+            verified_checkpoint, (TrustError,), (site_key(SITE).checkpoint(START, 0).to_bytes(),)
+        ),
         "order": Reader(lambda data: verify_order(data, trust.director), (TrustError,), (order,)),
         "trust file": Reader(SiteTrust.from_bytes, (ConfigurationError,), (trust.to_bytes(),)),
         "bundle": Reader(lambda data: refuse_unsafe(data, "it"), (BundleRefused,), (tiny_bundle(),)),
-        "ledger": Reader(of_file(verify), (LedgerBroken, ConfigurationError), (_ledger(folder / "ledger"),)),
+        "ledger": Reader(of_file(verify), (LedgerBroken, ConfigurationError), (ledger,)),
         "credentials": Reader(of_file(read_credentials), (ConfigurationError,), (credentials,)),
         "state of the models": Reader(of_file(read_state), (StateFileBroken,), (state,)),
         "JSON file": Reader(
@@ -87,26 +97,24 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
             (BadRequest,),
             (encode_cursor([1, "a"]).encode(),),
         ),
-        "headers": Reader(_headers, (), (b"stream 4 3 2", b"17")),
+        "headers": Reader(
+            lambda data: report_header(data.decode("utf-8", "replace")),
+            (MessageRefused,),
+            (ReportHeader(START, LanePlace("stream", 4, 3, 2)).text.encode(),),
+        ),
     }
 
 
 def _ledger(folder: Path) -> bytes:
-    ledger = Ledger(folder)
+    ledger = Ledger(folder, site_key("s1"))
     ledger.append([Outgoing(f"id{n}", "subject", "hazard", bytes([n])) for n in range(3)], 1_800_000_000)
     ledger.close()
     return (folder / LEDGER_FILE).read_bytes()
 
 
-def _headers(data: bytes) -> None:
-    text = data.decode("utf-8", "replace")
-    place_in_headers({"Blindspot-Place": text})
-    position_in_headers({"Blindspot-Ledger-N": text, "Blindspot-Ledger-Hash": text})
-
-
 NAMES = (
     *("message", "receipt", "order", "trust file", "bundle", "ledger", "credentials", "state of the models"),
-    *("JSON file", "cursor", "headers"),
+    *("JSON file", "cursor", "headers", "checkpoint"),
 )
 few = settings(
     max_examples=EXAMPLES, database=None, derandomize=True, phases=[Phase.generate],

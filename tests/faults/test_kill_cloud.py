@@ -16,7 +16,7 @@ from cloud.demo.run import ENDED, Demo, running
 from cloud.demo.script import TINY, FootagePhase
 from cloud.settings import DataFolder
 from cloud.store.report_records import StoredReport
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from messaging.resources import CampaignRequest, CampaignResource
 from messaging.runtime.quoting import sqlite_url
 from tests.support.waiting import wait_until

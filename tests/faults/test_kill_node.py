@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from tests.support.brokers import Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings
 from tests.support.faults.fleet import CloudIntake, FaultInjector

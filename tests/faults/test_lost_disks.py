@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import FLEET_REPORTS, SITE_STREAMS, report_subject

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.ledger import Ledger, Outgoing, verify
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import Outgoing, verify
 from edge.outbox.batching import Batcher
 from edge.outbox.spool import Spool, waiting_message
 from edge.privacy.accounts import Account, Spending, account_file
@@ -23,6 +24,7 @@ from messaging.trust.site_trust import TrustedReleases
 from messaging.wire_format.codec import Message
 from tests.support.edge.weights_site import opened
 from tests.support.messaging.samples import HAZARD, MISDETECTION
+from tests.support.messaging.site_keys import site_key
 from tests.support.power_cut import DurableWork, Ignored, cut_everywhere
 from tests.support.release_fleet import NOW, SITE, Fleet
 
@@ -76,7 +78,7 @@ def _folder_is_whole(folder: Path, promises: list[int]) -> None:
 
 
 def _append(folder: Path, promises: list[int]) -> None:
-    ledger = Ledger(folder / "gate" / "ledger")
+    ledger = Ledger(folder / "gate" / "ledger", site_key("s1"))
     for number in range(ROUNDS):
         message = Outgoing(f"id-{number}", "site.s1.report.hazard", "hazard", bytes([number]) * 99)
         ledger.append([message], NOW + number)

@@ -17,13 +17,15 @@ from hypothesis.stateful import (
 )
 
 from edge.errors import LedgerBroken
-from edge.gate.ledger import LEDGER_FILE, Ledger, Outgoing, verify
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import HEAD_FILE, LEDGER_FILE, Outgoing, verify
 from edge.updates.weights_state import Step
 from edge.updates.weights_store import WeightsStore
 from messaging.blobs import digest_of
 from messaging.errors import MessageRefused
 from messaging.reports import SwapReason
 from messaging.trust.manifest import ReleaseManifest
+from tests.support.messaging.site_keys import site_key
 from tests.support.release_fleet import Fleet
 
 few = settings(
@@ -42,7 +44,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="blindspot-ledger-"))
-        self.ledger = Ledger(self.folder)
+        self.ledger = Ledger(self.folder, site_key("s1"))
         self.listed: dict[str, bytes] = {}
 
     @rule(ids=st.lists(st.integers(0, 30), min_size=1, max_size=5), data=st.binary(max_size=4))
@@ -67,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = copy
         with (self.folder / LEDGER_FILE).open("ab") as file:
             file.write(torn)
-        self.ledger = Ledger(self.folder)
+        self.ledger = Ledger(self.folder, site_key("s1"))
 
     @precondition(lambda self: self.listed)
     @rule(place=st.integers(0, 10_000), bit=st.integers(0, 7))
@@ -77,15 +79,16 @@ class LedgerMachine(RuleBasedStateMachine):
         data = bytearray((self.folder / LEDGER_FILE).read_bytes())
         data[place % len(data)] ^= 1 << bit
         (copy / LEDGER_FILE).write_bytes(data)
+        shutil.copy(self.folder / HEAD_FILE, copy)
         with pytest.raises(LedgerBroken):
-            verify(copy, self.ledger.head)
+            verify(copy, None, [self.ledger.head])
         shutil.rmtree(copy)
 
     @invariant()
     def every_message_is_listed_once(self) -> None:
         assert self.ledger.head.n == len(self.listed)
         if self.listed:
-            summary = verify(self.folder, self.ledger.head)
+            summary = verify(self.folder, None, [self.ledger.head])
             assert summary.by_kind["hazard"].count == len(self.listed)
             last = self.ledger.entry(len(self.listed))
             assert last is not None

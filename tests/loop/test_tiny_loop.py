@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from messaging.figures import Figure
 from tests.support.waiting import wait_until
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from tests.rehearsal.page import BlockKind, blocks
 from tests.rehearsal.program import PAGE, TINY, rehearse
 from tests.support.cameras.rtsp_camera import missing_packages

@@ -7,10 +7,14 @@ from pathlib import Path
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.intake import Intake
 from cloud.metrics import CloudMetrics
+from cloud.store.ledger_store import LedgerStore
+from cloud.store.report_records import Site
 from cloud.store.report_store import CLOCK_ERROR_S, Received, ReportStore
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import HEARTBEATS, report_subject
+from messaging.nats.subjects import HEARTBEATS
+from messaging.receipts import START
+from messaging.trust.site_signatures import SiteKey
 from messaging.wire_format.codec import encode
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
@@ -21,28 +25,34 @@ from tests.support.cloud.sample_reports import (
     misdetection,
     open_store,
 )
+from tests.support.messaging.site_keys import publish_signed, put_signed_heartbeat, show_key, site_key
 
 SITES = 10_000
 LONGEST_WAIT_S = 1.0
 
 
 async def prepared(folder: Path) -> tuple[MemoryBus, HeartbeatIntake, ReportStore]:
-    bus, (_, store) = MemoryBus(), open_store(folder)
+    bus, (database, store) = MemoryBus(), open_store(folder)
     await prepare_hub(bus)
-    return bus, HeartbeatIntake(bus, store, CloudMetrics()), store
+    return bus, HeartbeatIntake(bus, store, CloudMetrics(), LedgerStore(database)), store
 
 
 def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
-        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
-        await bus.put_latest(HEARTBEATS, "tunnel", encode(message(heartbeat(), site="harbour")))
-        await bus.put_latest(HEARTBEATS, "quay", b"rubbish")
+        await put_signed_heartbeat(bus, message(heartbeat()))
+        await put_signed_heartbeat(bus, message(heartbeat(), site="harbour"), "tunnel")
+        await show_key(bus, "quay")
+        value = site_key("harbour").heartbeat_value(START, encode(message(heartbeat(), "quay")))
+        await bus.put_latest(HEARTBEATS, "quay", value)
+        assert await intake.step() == 0, "no site has shown its key"
+        await intake_of(bus, store._db).checkpoints.step()
         assert await intake.step() == 1
         assert await intake.step() == 0
         assert [beat.site for beat in store.heartbeats()] == ["harbour"]
-        refused = intake.metrics.reports_refused.labels(kind="heartbeat", reason="form")
-        assert refused._value.get() == 2, "a forged heartbeat is refused once, not in every round"
+        for reason in ("form", "signature"):
+            refused = intake.metrics.reports_refused.labels(kind="heartbeat", reason=reason)
+            assert refused._value.get() == 1, "a forged heartbeat is refused once, not in every round"
 
     asyncio.run(scenario())
 
@@ -50,12 +60,15 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
 def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
-        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat())))
+        await put_signed_heartbeat(bus, message(heartbeat()))
+        checkpoints = intake_of(bus, store._db).checkpoints
+        await checkpoints.step()
         assert await intake.step() == 1
         store.revoke_site("harbour")
-        await bus.put_latest(HEARTBEATS, "harbour", encode(message(heartbeat(uptime_s=20))))
+        await put_signed_heartbeat(bus, message(heartbeat(uptime_s=20)))
         assert await intake.step() == 0
         store.add_site("harbour")
+        await checkpoints.keys(["harbour"])
         assert await intake.step() == 1
         assert store.heartbeats()[0].heartbeat.uptime_s == 20
 
@@ -84,13 +97,20 @@ def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) ->
     async def scenario() -> None:
         bus, beats, store = await prepared(tmp_path)
         reports = intake_of(bus, store._db)
-        sites = [f"site-{n:05d}" for n in range(SITES)]
+        sites, key = [f"site-{n:05d}" for n in range(SITES)], site_key("all").key
+        with store._db.writing() as session:
+            store._db.add_all(session, [Site(site, 0, key=key.public.public_hex) for site in sites])
+
+        async def beat(site: str, uptime_s: int) -> None:
+            data = encode(message(heartbeat(uptime_s=uptime_s), site))
+            await bus.put_latest(HEARTBEATS, site, SiteKey(site, key).heartbeat_value(START, data))
+
         for site in sites:
-            await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(), site)))
+            await beat(site, 10)
         stored, longest_s = await _meanwhile(bus, beats, reports)
         assert stored == SITES
         for site in sites[::10]:
-            await bus.put_latest(HEARTBEATS, site, encode(message(heartbeat(uptime_s=20), site)))
+            await beat(site, 20)
         stored, wait_s = await _meanwhile(bus, beats, reports)
         assert stored == SITES // 10
         started = time.process_time()
@@ -111,7 +131,7 @@ async def _meanwhile(bus: MemoryBus, beats: HeartbeatIntake, reports: Intake) ->
     longest_s, sent = 0.0, sum(counts(beats.store).values())
     while not reading.done():
         one = message(misdetection())
-        await bus.publish(report_subject(one.site, one.kind, one.id), encode(one), message_id=one.id)
+        await publish_signed(bus, one)
         started = time.process_time()
         await reports.read_batch(timeout_s=0.0)
         longest_s, sent = max(longest_s, time.process_time() - started), sent + 1

@@ -12,11 +12,11 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import FLEET_REPORTS, report_subject
-from messaging.wire_format.codec import encode
 from tests.support.brokers import running_hub
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import message, misdetection, new_id, open_store
 from tests.support.messaging.samples import HAZARD
+from tests.support.messaging.site_keys import publish_signed, show_key
 
 GRACE_S = 100.0
 QUOTA = 20
@@ -36,8 +36,7 @@ class Hub:
     async def send(self, count: int = 1, site: str = "harbour") -> None:
         for _ in range(count):
             one = message(misdetection(), site)
-            subject = report_subject(one.site, one.kind, one.id)
-            await self.bus.publish(subject, encode(one), message_id=one.id)
+            await publish_signed(self.bus, one)
 
     async def kept(self) -> int:
         return (await self.bus.stream_state(FLEET_REPORTS)).messages
@@ -107,6 +106,7 @@ def test_a_site_that_floods_a_real_hub_with_junk_leaves_the_others_their_room(tm
             links = (hub.cloud_link(), hub.gate_link("s1"), hub.gate_link("s2"))
             cloud, flooder, other = [await NatsBus.connect(link, timeout_s=30.0) for link in links]
             await prepare_hub(cloud, max_bytes=2**20, reports_per_kind=QUOTA)
+            await show_key(flooder, "s1")
             refused = 0
             for _ in range(150):  # 1.2 MB for a stream of 1 MiB
                 try:
@@ -117,8 +117,7 @@ def test_a_site_that_floods_a_real_hub_with_junk_leaves_the_others_their_room(tm
             assert refused == 150 - QUOTA
             for bus, site in ((other, "s2"), (flooder, "s1")):
                 hazard = message(HAZARD, site, at=int(time.time()))
-                subject = report_subject(site, hazard.kind, hazard.id)
-                await bus.publish(subject, encode(hazard), message_id=hazard.id)
+                await publish_signed(bus, hazard)
             intake = intake_of(cloud, open_store(tmp_path / "cloud")[0])
             while (await intake.read_batch(timeout_s=0.2)).refused:
                 pass

@@ -14,7 +14,6 @@ from cloud.metrics import CloudMetrics
 from cloud.store.report_store import Received
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import report_subject
 from messaging.reports import (
     CameraHealth,
     HazardEvent,
@@ -26,7 +25,6 @@ from messaging.reports import (
     SwapReason,
 )
 from messaging.taxonomy import Light, Weather
-from messaging.wire_format.codec import encode
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import (
     MINUTE,
@@ -44,6 +42,7 @@ from tests.support.cloud.sample_reports import (
     swap,
     tally,
 )
+from tests.support.messaging.site_keys import publish_signed
 
 DAY_S = 86_400
 HONEST = (5, 5, 5, 5)  # of length 1 with the scale of `prototype`
@@ -105,7 +104,7 @@ def outcome(folder: Path, report: Report, *, frames: int = 0) -> tuple[IntakeCou
         bus = MemoryBus()
         await prepare_hub(bus)
         sent = message(report)
-        await bus.publish(report_subject(sent.site, sent.kind, sent.id), encode(sent), message_id=sent.id)
+        await publish_signed(bus, sent)
         return await intake_of(bus, database, metrics=metrics).read_batch(timeout_s=0.1)
 
     result = asyncio.run(scenario())

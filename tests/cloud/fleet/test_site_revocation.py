@@ -17,13 +17,13 @@ from cloud.settings import CloudSettings
 from messaging.bus import Link
 from messaging.errors import WireForbidden
 from messaging.nats.bus import NatsBus
-from messaging.nats.subjects import inbox_prefix, report_subject
+from messaging.nats.subjects import inbox_prefix
 from messaging.resources import SiteResource
 from messaging.tls.connections import ClientTls
-from messaging.wire_format.codec import encode
 from tests.support.cloud.running_cloud import RunningCloud, at_present, running_cloud
 from tests.support.cloud.sample_reports import message, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.messaging.site_keys import publish_signed
 from tests.support.waiting import eventually
 
 CUT_OFF_WITHIN_S = 5.0
@@ -58,7 +58,7 @@ def enrolled(cloud: RunningCloud, client: RemoteCloud, site: str, copy: Path) ->
 
 async def report(bus: NatsBus, site: str) -> None:
     sent = message(at_present(misdetection()), site)
-    await bus.publish(report_subject(site, sent.kind, sent.id), encode(sent), message_id=sent.id)
+    await publish_signed(bus, sent)
 
 
 def received(cloud: RunningCloud, site: str) -> int:

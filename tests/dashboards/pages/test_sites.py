@@ -13,7 +13,8 @@ CAMERA = CameraResource(
 )  # fmt: skip
 SITE = SiteResource(
     site="north", online=True, last_seen_at=int(NOW) - 3, model_digest="a" * 64, candidate_digest="b" * 64,
-    outbox_messages=1_200, ledger_n=34_567, teacher_digest="c" * 64, teacher_fraction=0.12,
+    outbox_messages=1_200, ledger_verified_n=34_567, ledger_verified_at=int(NOW) - 60,
+    teacher_digest="c" * 64, teacher_fraction=0.12,
 )  # fmt: skip
 
 
@@ -21,7 +22,7 @@ def test_a_site_has_its_models_last_heartbeat_and_unsent_messages() -> None:
     markup = sites.section(snapshot(sites=(SITE,), cameras=(CAMERA,)))
     assert row(markup, "site-north") == [
         "north", "online", "aaaaaaaa candidate bbbbbbbb", "cccccccc 12 % of frames", "3 s ago", "1,200",
-        "34,567",
+        "to 34,567 60 s ago",
     ]  # fmt: skip
 
 
@@ -31,7 +32,13 @@ def test_a_site_has_its_models_last_heartbeat_and_unsent_messages() -> None:
      (SiteResource(site="n", online=True, revoked=True), "revoked")],
 )  # fmt: skip
 def test_a_site_that_is_lost_or_revoked_is_not_online(site: SiteResource, state: str) -> None:
-    assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "–", "never", "–", "0"]
+    assert row(sites.section(snapshot(sites=(site,))), "site-n") == ["n", state, "–", "–", "never", "–", "–"]
+
+
+def test_a_site_that_has_signed_two_ledgers_says_so() -> None:
+    forked = SITE.model_copy(update={"ledger_fault": "entry 7 has different hashes"})
+    found = row(sites.section(snapshot(sites=(forked,))), "site-north")
+    assert found[-1] == "contradicts itself entry 7 has different hashes"
 
 
 def test_a_site_without_a_teacher_states_that_it_cannot_close_failure_modes() -> None:

@@ -11,11 +11,23 @@ from pathlib import Path
 import pytest
 
 from edge.errors import LedgerBroken
-from edge.gate.ledger import HEAD_FILE, LEDGER_FILE, START, Ledger, LedgerEntry, Outgoing, Total, verify
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import (
+    HEAD_FILE,
+    LEDGER_FILE,
+    RECEIPT_FILE,
+    LedgerEntry,
+    Outgoing,
+    Total,
+    verify,
+)
 from messaging.errors import ConfigurationError, MessageRefused
-from messaging.receipts import LedgerPosition
+from messaging.receipts import START, LedgerPosition, LedgerReceipt, Receipt
+from messaging.trust.site_signatures import signed_receipt
+from tests.support.messaging.site_keys import director_key, site_key
 
 NOON = 1_800_014_400
+KEY = site_key("s1")
 
 
 def _message(n: int, kind: str = "hazard") -> Outgoing:
@@ -23,14 +35,14 @@ def _message(n: int, kind: str = "hazard") -> Outgoing:
 
 
 def _filled(folder: Path, count: int = 20) -> Path:
-    ledger = Ledger(folder)
+    ledger = Ledger(folder, KEY)
     ledger.append([_message(n) for n in range(count)], NOON)
     ledger.close()
     return folder / LEDGER_FILE
 
 
 def test_entries_follow_one_another_and_totals_add_up(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     first = ledger.append([_message(0), _message(1, "misdetection")], NOON)
     (third,) = ledger.append([_message(2)], NOON + 86_400)
     assert [entry.n for entry in first] == [1, 2]
@@ -47,17 +59,17 @@ def test_entries_follow_one_another_and_totals_add_up(tmp_path: Path) -> None:
 
 
 def test_a_message_listed_before_keeps_its_entry_also_after_a_restart(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     (entry,) = ledger.append([_message(0)], NOON)
     ledger.close()
-    again = Ledger(tmp_path)
+    again = Ledger(tmp_path, KEY)
     assert again.append([_message(0), _message(1), _message(1)], NOON + 5)[0] == entry
     assert again.head.n == 2
     again.close()
 
 
 def test_an_id_cannot_be_used_again_for_other_bytes(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     ledger.append([_message(0)], NOON)
     with pytest.raises(MessageRefused, match="other bytes"):
         ledger.append([Outgoing(_message(0).message_id, "s", "hazard", b"other")], NOON)
@@ -66,9 +78,9 @@ def test_an_id_cannot_be_used_again_for_other_bytes(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_write_one_ledger(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     with pytest.raises(ConfigurationError, match="in use"):
-        Ledger(tmp_path)
+        Ledger(tmp_path, KEY)
     ledger.close()
     ledger.close()
 
@@ -78,7 +90,7 @@ def test_an_entry_that_was_being_written_at_a_crash_is_cut_off(tmp_path: Path, t
     path = _filled(tmp_path)
     with path.open("ab") as file:
         file.write(torn)
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     assert ledger.head.n == 20
     ledger.append([_message(20)], NOON)
     ledger.close()
@@ -124,22 +136,34 @@ def test_tampering_is_detected(
     with pytest.raises(LedgerBroken, match=named):
         verify(tmp_path)
     with pytest.raises(LedgerBroken, match=named):
-        Ledger(tmp_path)
+        Ledger(tmp_path, KEY)
 
 
-def test_a_rewritten_ledger_does_not_match_the_receipt(tmp_path: Path) -> None:
-    path = _filled(tmp_path)
-    receipt = verify(tmp_path).head
+def _receipt(folder: Path, position: LedgerPosition) -> None:
+    """What the cloud signs after it has verified a checkpoint."""
+    ledger = LedgerReceipt(position.n, position.hash, KEY.key.public.public_hex, NOON)
+    (folder / RECEIPT_FILE).write_bytes(
+        signed_receipt(Receipt("s1", "db", "hub", {}, ledger), director_key())
+    )
+
+
+def test_a_ledger_that_its_owner_rewrote_and_signed_again_does_not_match_the_receipt(tmp_path: Path) -> None:
+    path, director = _filled(tmp_path), director_key().public
+    with pytest.raises(LedgerBroken, match="the cloud has signed nothing"):
+        verify(tmp_path, director)
+    _receipt(tmp_path, verify(tmp_path).head)
+    assert "the cloud verified it to entry 20 at 2027-01-15 12:00:00" in verify(tmp_path, director).sentence
     path.unlink()
     (tmp_path / HEAD_FILE).unlink()
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     ledger.append([_message(n, "shadow") for n in range(20)], NOON)
     ledger.close()
     verify(tmp_path)
-    with pytest.raises(LedgerBroken, match="entry 20"):
-        verify(tmp_path, receipt)
-    with pytest.raises(LedgerBroken, match="ends at 20"):
-        verify(tmp_path, LedgerPosition(25, "ab" * 32))
+    with pytest.raises(LedgerBroken, match="the cloud's receipt has another hash for entry 20"):
+        verify(tmp_path, director)
+    _receipt(tmp_path, LedgerPosition(25, "ab" * 32))
+    with pytest.raises(LedgerBroken, match="the cloud's receipt has 25 entries, the ledger ends at 20"):
+        verify(tmp_path, director)
 
 
 def test_a_number_that_is_left_out_is_seen_though_the_hashes_follow(tmp_path: Path) -> None:
@@ -150,21 +174,41 @@ def test_a_number_that_is_left_out_is_seen_though_the_hashes_follow(tmp_path: Pa
         lines.append(one.line() + b"\n")
         before = one.position
     path.write_bytes(b"".join(lines))
+    (tmp_path / HEAD_FILE).write_bytes(KEY.checkpoint(before, NOON).to_bytes())
     with pytest.raises(LedgerBroken, match="entry 2 does not follow"):
         verify(tmp_path)
 
 
-def test_a_receipt_in_the_middle_is_checked(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+def test_a_receipt_in_the_middle_is_checked_and_one_that_the_site_wrote_is_refused(tmp_path: Path) -> None:
+    ledger, director = Ledger(tmp_path, KEY), director_key().public
     entries = ledger.append([_message(n) for n in range(20)], NOON)
     ledger.close()
-    verify(tmp_path, entries[6].position)
+    _receipt(tmp_path, entries[6].position)
+    verify(tmp_path, director)
+    _receipt(tmp_path, LedgerPosition(7, entries[7].position.hash))
     with pytest.raises(LedgerBroken, match="entry 7"):
-        verify(tmp_path, LedgerPosition(7, entries[7].position.hash))
+        verify(tmp_path, director)
+    with pytest.raises(LedgerBroken, match="is not the cloud's receipt"):
+        verify(tmp_path, KEY.key.public)
+
+
+def test_the_head_of_another_key_or_without_one_is_refused(tmp_path: Path) -> None:
+    path = _filled(tmp_path)
+    head = verify(tmp_path).head
+    (tmp_path / HEAD_FILE).write_bytes(site_key("s2").checkpoint(head, NOON).to_bytes())
+    with pytest.raises(LedgerBroken, match="the checkpoint is of site 's2'"):
+        Ledger(tmp_path, KEY)
+    (tmp_path / HEAD_FILE).write_bytes(b'{"hash":"%s","n":20}' % head.hash.encode())
+    with pytest.raises(LedgerBroken, match="is not a signed head"):
+        verify(tmp_path)
+    (tmp_path / HEAD_FILE).unlink()
+    assert path.stat().st_size > 0
+    with pytest.raises(LedgerBroken, match="is missing"):
+        verify(tmp_path)
 
 
 def test_the_bytes_of_the_last_day_are_counted(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     ledger.append([_message(0)], NOON)
     ledger.append([_message(1)], NOON + 100)
     assert ledger.bytes_since(NOON + 50) == {"hazard": 101}
@@ -173,7 +217,7 @@ def test_the_bytes_of_the_last_day_are_counted(tmp_path: Path) -> None:
 
 
 def test_twenty_thousand_entries_are_verified_within_a_second(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     for start in range(0, 20_000, 10_000):
         ledger.append([_message(n) for n in range(start, start + 10_000)], NOON)
     ledger.close()
@@ -186,7 +230,7 @@ def test_twenty_thousand_entries_are_verified_within_a_second(tmp_path: Path) ->
 def test_entries_that_the_disk_does_not_take_are_not_listed_and_the_chain_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    ledger, write = Ledger(tmp_path), os.write
+    ledger, write = Ledger(tmp_path, KEY), os.write
     ledger.append([_message(1)], 100)
 
     def partly(file: int, data: bytes) -> int:
@@ -214,7 +258,7 @@ def test_entries_that_the_disk_does_not_take_are_not_listed_and_the_chain_goes_o
 
 @pytest.mark.parametrize("content", [b"", b"\0\0", b"[]", b'{"n": 1'])
 def test_an_emptied_ledger_or_head_is_never_begun_again(tmp_path: Path, content: bytes) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = Ledger(tmp_path, KEY)
     ledger.append([_message(1)], 100)
     for name in (LEDGER_FILE, HEAD_FILE):
         whole = (tmp_path / name).read_bytes()

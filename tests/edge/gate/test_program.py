@@ -15,14 +15,16 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
+from messaging.bus import Delivery
 from messaging.errors import WireUnavailable
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import (
+    CHECKPOINTS,
     FLEET_REPORTS,
     HEARTBEATS,
     ORDERS,
@@ -30,14 +32,22 @@ from messaging.nats.subjects import (
     TUF_BUCKET,
     WAKE,
     command_subject,
+    published_subject,
     report_subject,
 )
-from messaging.receipts import LaneReceipt, Receipt, place_in_headers, position_in_headers
+from messaging.receipts import LaneReceipt, Receipt, ReportHeader
 from messaging.reports import Report
+from messaging.trust.site_signatures import (
+    HEARTBEAT_PREFIX_BYTES,
+    signed_receipt,
+    verified_checkpoint,
+    verified_header,
+)
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, start_gate, status_of
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION
+from tests.support.messaging.site_keys import director_key
 
 pytestmark = pytest.mark.broker
 
@@ -119,14 +129,14 @@ async def _reports_are_received(site: Site, cloud: NatsBus) -> None:
     async def both_received() -> bool:
         for delivery in await cloud.pull(FLEET_REPORTS, "intake", timeout_s=0.2):
             assert decode(delivery.data).site == "s1"
-            assert position_in_headers(delivery.headers) is not None
+            assert (await _stated(cloud, delivery)).ledger.n > 0
             await delivery.acknowledge()
             got.append(delivery.message_id)
         return len(got) == 2
 
     async def heartbeat_received() -> bool:
         data = await cloud.get_latest(HEARTBEATS, "s1")
-        return data is not None and decode(data).report == HEARTBEAT
+        return data is not None and decode(data[HEARTBEAT_PREFIX_BYTES:]).report == HEARTBEAT
 
     await _until(both_received)
     assert sorted(got) == sorted(sent)
@@ -160,13 +170,13 @@ async def _a_receipt_clears_the_site(settings: GateSettings, site: Site, cloud: 
     """The site's stream is purged once the hub's receipt covers its messages; a forged one is refused."""
     site_bus = await NatsBus.connect(site.gate_link())
     (delivery,) = [d for d in await cloud.pull(FLEET_REPORTS, "last") if d.subject.endswith(".hazard")]
-    place, entry = place_in_headers(delivery.headers), position_in_headers(delivery.headers)
-    assert place is not None
-    assert entry is not None
+    stated = await _stated(cloud, delivery)
+    place, entry = stated.place, stated.ledger
 
     async def receipt(entry_hash: str) -> None:
         lane = LaneReceipt(place.stream, place.sequence, entry.n, entry_hash)
-        await cloud.put_latest(RECEIPTS, "s1", Receipt("db", "hub", {"hazards": lane}).to_bytes())
+        signed = signed_receipt(Receipt("s1", "db", "hub", {"hazards": lane}), director_key())
+        await cloud.put_latest(RECEIPTS, "s1", signed)
 
     await receipt("00")
     await _until(lambda: _is(lambda: "another hash" in _fault(settings)))
@@ -178,6 +188,13 @@ async def _a_receipt_clears_the_site(settings: GateSettings, site: Site, cloud: 
 
     await _until(purged)
     await site_bus.close()
+
+
+async def _stated(cloud: NatsBus, delivery: Delivery) -> ReportHeader:
+    """What the gate states beside a report, signed with the key of its checkpoint."""
+    key = verified_checkpoint(await cloud.get_latest(CHECKPOINTS, "s1") or b"", "s1").public_key
+    subject = published_subject(delivery.subject, delivery.message_id)
+    return verified_header(key, subject, delivery.headers, delivery.data)
 
 
 def _fault(settings: GateSettings) -> str:

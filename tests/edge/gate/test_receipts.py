@@ -3,16 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, SITE_STREAMS
-from messaging.receipts import LaneReceipt, Receipt, place_in_headers
+from messaging.receipts import LaneReceipt, LedgerReceipt, Receipt
+from messaging.trust.site_signatures import signed_receipt
 from messaging.wire_format.codec import Lane
 from tests.support.edge.gate_stage import RECEIPT_TIMEOUT_S, GateStage, report_id, subject_and_data
 from tests.support.messaging.samples import HAZARD, MISDETECTION
+from tests.support.messaging.site_keys import director_key, site_key, stated_by
 
 
 class Stage(GateStage):
@@ -36,8 +40,10 @@ class Stage(GateStage):
     async def take(
         self, claimed: LaneReceipt, *, database: str = "db", hub: str = "hub", lane: Lane = Lane.HAZARDS
     ) -> None:
-        receipt = Receipt(database, hub, {lane: claimed})
-        await self.hub.put_latest(RECEIPTS, "s1", receipt.to_bytes())
+        await self.take_signed(Receipt("s1", database, hub, {lane: claimed}))
+
+    async def take_signed(self, receipt: Receipt) -> None:
+        await self.hub.put_latest(RECEIPTS, "s1", signed_receipt(receipt, director_key()))
         await self.receipts.take()
 
     async def arrived(self) -> list[str]:
@@ -135,9 +141,7 @@ def test_a_forged_receipt_of_one_lane_does_not_pass_with_a_true_one_of_the_other
         true = await stage.honest(3)
         evidence = await stage.honest(2, Lane.EVIDENCE)
         forged = LaneReceipt(evidence.stream, 2, evidence.n, "0" * 64)
-        receipt = Receipt("db", "hub", {Lane.HAZARDS: true, Lane.EVIDENCE: forged})
-        await stage.hub.put_latest(RECEIPTS, "s1", receipt.to_bytes())
-        await stage.receipts.take()
+        await stage.take_signed(Receipt("s1", "db", "hub", {Lane.HAZARDS: true, Lane.EVIDENCE: forged}))
         assert (await stage.kept(), await stage.kept(Lane.EVIDENCE)) == (3, 2)
 
     play(tmp_path, scenario)
@@ -218,8 +222,8 @@ def test_a_refused_message_is_no_gap_and_is_not_sent_again(tmp_path: Path) -> No
         await stage.put(3, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)
         first, last = await stage.hub.pull(FLEET_REPORTS, "places", timeout_s=0.0)
-        places = [place_in_headers(delivery.headers) for delivery in (first, last)]
-        assert [(p.sequence, p.after) for p in places if p is not None] == [(1, 0), (3, 1)]
+        places = [stated_by("s1", delivery).place for delivery in (first, last)]
+        assert [(place.sequence, place.after) for place in places] == [(1, 0), (3, 1)]
         await stage.take(await stage.honest(1))
         assert await stage.kept() == 1
         stage.restart()
@@ -245,9 +249,44 @@ def test_a_message_that_waits_for_its_turn_is_not_taken_for_settled(tmp_path: Pa
         stage.hub.messages_left = 10**9
         await stage.put(4, HAZARD)
         assert await stage.uplink.forward(Lane.HAZARDS) == 1
-        places = [
-            place_in_headers(d.headers) for d in await stage.hub.pull(FLEET_REPORTS, "p", timeout_s=0.0)
-        ]
-        assert [(p.sequence, p.after) for p in places if p is not None] == [(1, 0), (4, 3)]
+        places = [stated_by("s1", d).place for d in await stage.hub.pull(FLEET_REPORTS, "p", timeout_s=0.0)]
+        assert [(place.sequence, place.after) for place in places] == [(1, 0), (4, 3)]
+
+    play(tmp_path, scenario)
+
+
+FOREIGN_RECEIPTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "is for site s2": ("s2", {}),
+    "knows this site by another key": ("s1", {"key": "0" * 64}),
+    "verified another ledger up to entry 3": ("s1", {"hash": "0" * 64}),
+    "it ends at entry 3": ("s1", {"n": 4}),
+}
+
+
+@pytest.mark.parametrize("why", FOREIGN_RECEIPTS)
+def test_a_receipt_of_another_site_key_or_ledger_is_refused_with_an_alarm(tmp_path: Path, why: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sent(3)
+        head = stage.ledger.head
+        honest = LedgerReceipt(head.n, head.hash, site_key("s1").key.public.public_hex, 1_800_000_000)
+        site, changes = FOREIGN_RECEIPTS[why]
+        await stage.take_signed(Receipt(site, "db", "hub", {}, replace(honest, **changes)))
+        assert why in stage.receipts.counts.fault
+        assert await stage.kept() == 3
+        await stage.take_signed(Receipt("s1", "db", "hub", {}, honest))
+        assert stage.receipts.counts.fault == ""
+        assert verify(tmp_path / "ledger", director_key().public).receipt == honest
+
+    play(tmp_path, scenario)
+
+
+def test_a_receipt_that_the_site_has_signed_itself_is_refused(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sent(3)
+        receipt = Receipt("s1", "db", "hub", {Lane.HAZARDS: await stage.honest(3)})
+        await stage.hub.put_latest(RECEIPTS, "s1", signed_receipt(receipt, site_key("s1").key))
+        await stage.receipts.take()
+        assert "the receipt is not signed by key" in stage.receipts.counts.fault
+        assert await stage.kept() == 3
 
     play(tmp_path, scenario)

@@ -20,6 +20,7 @@ def _settings(**changes: Any) -> GateSettings:
         "hub_credentials": "s1.creds",
         "hub_ca": "hub_ca.pem",
         "hub_certificate": "hub.pem",
+        "trust": "trust.json",
         "data_folder": "gate",
         "mirror_folder": "mirror",
     }

@@ -18,6 +18,7 @@ def _receipts(folder: Path) -> CheckResult:
             "site_credentials": folder / "gate.nk",
             "hub_url": "nats://127.0.0.1:9",
             "hub_credentials": folder / "s1.creds",
+            "trust": folder / "trust.json",
             "data_folder": folder,
             "mirror_folder": folder / "mirror",
         }

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger import Ledger, verify
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import verify
 from edge.gate.mirror import Mirror
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings

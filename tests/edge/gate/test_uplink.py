@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from edge.gate.admission import admitted, admitted_heartbeat
-from edge.gate.ledger import verify
+from edge.gate.ledger_entries import verify
 from edge.gate.rate_cap import ByteLimits
-from edge.gate.uplink import DURABLE
-from messaging.bus import Bus
+from edge.gate.uplink import CHECKPOINT_EVERY_S, DURABLE
 from messaging.errors import MessageRefused, WireUnavailable
-from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, report_subject
-from messaging.receipts import position_in_headers
+from messaging.nats.subjects import CHECKPOINTS, FLEET_REPORTS, HEARTBEATS, report_subject
+from messaging.trust.site_signatures import verified_checkpoint, verified_heartbeat
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
 from tests.support.edge.gate_stage import GateStage, report_id, subject_and_data
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE, SAMPLES
+from tests.support.messaging.site_keys import site_key, stated_by
 
 
 class Stage(GateStage):
@@ -45,7 +45,7 @@ def test_a_report_leaves_once_with_its_ledger_position(tmp_path: Path) -> None:
         assert await stage.uplink.forward(Lane.HAZARDS) == 0
         (delivery,) = await stage.hub.pull(FLEET_REPORTS, "test")
         assert (delivery.subject, delivery.data) == ("site.s1.report.hazard", subject_and_data(1, HAZARD)[1])
-        assert position_in_headers(delivery.headers) == stage.ledger.head
+        assert stated_by("s1", delivery).ledger == stage.ledger.head
         assert stage.uplink.counts.forwarded == {"hazard": 1}
         assert await stage.site.acknowledged_through("HAZARDS", DURABLE) == 1
 
@@ -209,7 +209,8 @@ def test_a_heartbeat_travels_as_a_last_value_only(tmp_path: Path) -> None:
         await stage.site.put_latest(HEARTBEATS, "s1", data)
         assert await stage.uplink.forward_heartbeat()
         assert not await stage.uplink.forward_heartbeat()
-        assert await stage.hub.get_latest(HEARTBEATS, "s1") == data
+        value = await stage.hub.get_latest(HEARTBEATS, "s1") or b""
+        assert verified_heartbeat(site_key("s1").key.public, "s1", value) == (stage.ledger.head, data)
         assert stage.ledger.head.n == 1
         await stage.site.put_latest(HEARTBEATS, "s1", b"\x00")
         assert not await stage.uplink.forward_heartbeat()
@@ -237,19 +238,34 @@ def test_evidence_waits_at_the_cap_while_hazards_still_leave(tmp_path: Path) -> 
     _play(stage, scenario)
 
 
-def test_a_checkpoint_is_published_every_hundred_entries(tmp_path: Path) -> None:
+def test_a_signed_checkpoint_is_published_first_every_hundred_entries_and_every_ten_minutes(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path)
 
-    async def checkpoints(bus: Bus) -> int:
-        return (await bus.stream_state("CHECKPOINTS")).messages
+    async def checkpoint() -> int:
+        await stage.uplink.send_checkpoint()
+        value = await stage.hub.get_latest(CHECKPOINTS, "s1") or b""
+        found = verified_checkpoint(value, "s1")
+        assert found.key == site_key("s1").key.public.public_hex
+        return found.n
 
     async def scenario() -> None:
-        for n in range(150):
+        stage.hub.messages_left = 0
+        await stage.put(0, HAZARD)
+        with pytest.raises(WireUnavailable):
+            await stage.uplink.forward(Lane.HAZARDS)
+        stage.hub.messages_left = 10**9
+        assert await checkpoint() == 0, "the site's key is at the hub before its first report"
+        for n in range(1, 150):
             await stage.put(n, HAZARD)
+        seen = []
         while await stage.uplink.forward(Lane.HAZARDS):
-            await stage.uplink.send_checkpoint()
-        assert await checkpoints(stage.hub) == 1
-        await stage.uplink.send_checkpoint(force=True)
-        assert await checkpoints(stage.hub) == 2
+            seen.append(await checkpoint())
+        assert seen == [0, 101, 101]
+        stage.now_s += CHECKPOINT_EVERY_S - 1
+        assert await checkpoint() == 101
+        stage.now_s += 1
+        assert await checkpoint() == stage.ledger.head.n == 150
 
     _play(stage, scenario)

@@ -26,7 +26,7 @@ from messaging.nats.credentials import (
     new_key,
 )
 from messaging.nats.permissions import gate_at_hub
-from messaging.nats.streams import CHECKPOINTS, prepare_hub
+from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import DEAD_LETTERS, FLEET_REPORTS
 from tests.support.brokers import Hub, running_hub
 from tests.support.messaging.permission_matrix import (
@@ -61,7 +61,7 @@ def test_the_attempts_find_the_hole_of_one_account_for_all_sites(tmp_path: Path)
         outcome = asyncio.run(asyncio.wait_for(measured(hub, of_the_fleets_account(hub)), 60))
     found = "\n".join(outcome.effects)
     assert len(outcome.effects) > 50
-    for named in ("stream.FLEET_REPORTS", "message.KV_ORDERS", "dead.letters", "site.s2.ledger.checkpoint"):
+    for named in ("stream.FLEET_REPORTS", "message.KV_ORDERS", "dead.letters", "$KV.CHECKPOINTS.s2"):
         assert named in found
 
 
@@ -139,12 +139,12 @@ def test_streams_of_an_earlier_version_take_the_stricter_settings_and_keep_their
         configs = asyncio.run(asyncio.wait_for(scenario(hub), 60))
     values = {name for name in configs if name.startswith("KV_")}
     objects = {name for name in configs if name.startswith("OBJ_")}
-    assert {*values, *objects, FLEET_REPORTS, CHECKPOINTS, DEAD_LETTERS} == set(configs)
+    assert {*values, *objects, FLEET_REPORTS, DEAD_LETTERS} == set(configs)
     for name, config in configs.items():
         assert config["deny_delete"]
         assert 0 < config["max_msg_size"] <= 2**18
         assert config["allow_rollup_hdrs"] is (name in objects)
-        assert config.get("deny_purge", False) is (name in {*values, CHECKPOINTS, DEAD_LETTERS})
+        assert config.get("deny_purge", False) is (name in {*values, DEAD_LETTERS})
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from messaging.errors import MessageRefused
 from messaging.memory_bus import subject_matches
 from messaging.nats.streams import hub_streams, site_streams
 from messaging.nats.subjects import (
-    checkpoint_subject,
     lane_subjects,
     parse_report_subject,
     published_subject,
@@ -66,4 +65,3 @@ def test_every_stream_is_bounded_and_deduplicates_for_two_hours() -> None:
         assert spec.max_bytes > 0
         assert spec.max_message_bytes <= 16 * 1024
         assert spec.duplicate_window_s == 7200.0
-    assert any(subject_matches(p, checkpoint_subject("s1")) for s in hub_streams() for p in s.subjects)

@@ -27,6 +27,7 @@ from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
+from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
     CampaignPlan,
@@ -83,6 +84,7 @@ class FilledCloud:
         services = Services(
             settings=settings,
             reports=self.reports,
+            ledgers=LedgerStore(self._database),
             campaign_rows=self.rows,
             releases=releases,
             register=register,

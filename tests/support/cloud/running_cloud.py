@@ -24,16 +24,16 @@ from cloud.store.records import CampaignPlan
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
-from messaging.nats.subjects import HEARTBEATS, ORDERS, report_subject
+from messaging.nats.subjects import ORDERS
 from messaging.releases import Channel, RolloutOrder
 from messaging.reports import Report, ShadowReport, ShadowTally, SwapOutcome
 from messaging.taxonomy import Light, Weather
 from messaging.trust.keys import PublicKey
 from messaging.trust.orders import verify_order
 from messaging.trust.signing import Repository
-from messaging.wire_format.codec import encode
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, swap, tally
 from tests.support.fake_detector import describe, fake_bundle
+from tests.support.messaging.site_keys import publish_signed, put_signed_heartbeat
 from tests.support.waiting import eventually
 
 FIRST = fake_bundle("first")
@@ -73,9 +73,7 @@ class ScriptedSite:
 
     async def report(self, report: Report) -> None:
         sent = message(at_present(report), self.name, at=int(time.time()))
-        await self.bus.publish(
-            report_subject(self.name, sent.kind, sent.id), encode(sent), message_id=sent.id
-        )
+        await publish_signed(self.bus, sent)
 
     async def step(self) -> None:
         envelope = await self.bus.get_latest(ORDERS, self.name)
@@ -86,7 +84,7 @@ class ScriptedSite:
                 self.orders.append(order)
                 await self._follow(order)
         beat = message(heartbeat(self.model), self.name)
-        await self.bus.put_latest(HEARTBEATS, self.name, encode(beat))
+        await put_signed_heartbeat(self.bus, beat)
 
     async def _follow(self, order: RolloutOrder) -> None:
         if order.channel is Channel.TRIAL:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
@@ -12,9 +13,10 @@ from messaging.bus import Bus, PublishAck
 from messaging.errors import WireUnavailable
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub, prepare_site
-from messaging.nats.subjects import SITE_STREAMS, report_subject
+from messaging.nats.subjects import CHECKPOINTS, SITE_STREAMS, report_subject
 from messaging.reports import Report
 from messaging.wire_format.codec import Lane, Message, encode
+from tests.support.messaging.site_keys import director_key, site_key
 
 NOW_UTC = 1_800_000_000.0
 RECEIPT_TIMEOUT_S = 60.0
@@ -31,7 +33,7 @@ def subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 1
 
 
 class FlakyHub(MemoryBus):
-    """A hub that accepts `messages_left` more messages and values, then does not respond."""
+    """A hub that accepts `messages_left` more reports and heartbeats, then does not respond."""
 
     messages_left = 10**9
 
@@ -47,7 +49,8 @@ class FlakyHub(MemoryBus):
         return await super().publish(subject, data, message_id=message_id, headers=headers)
 
     async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
-        self._spend()
+        if bucket != CHECKPOINTS:
+            self._spend()
         await super().put_latest(bucket, key, value)
 
 
@@ -62,7 +65,7 @@ class GateStage:
         self.evidence, self.hazards = evidence, hazards
         self.site: Bus = MemoryBus(ack_wait_s=0.05, clock=lambda: self.now_s)
         self.hub = FlakyHub(clock=lambda: self.now_s)
-        self.ledger = Ledger(folder / "ledger")
+        self.ledger = Ledger(folder / "ledger", site_key("s1"))
         self._build()
 
     def _build(self) -> None:
@@ -70,7 +73,7 @@ class GateStage:
         self.lanes = {lane: SentLane(RECEIPT_TIMEOUT_S) for lane in SITE_STREAMS}
         buses = (self.site, self.hub)
         self.uplink = Uplink(
-            "s1",
+            site_key("s1"),
             buses,
             ledger=self.ledger,
             lanes=self.lanes,
@@ -79,7 +82,15 @@ class GateStage:
             clock=lambda: self.now_s,
             now_utc=lambda: NOW_UTC,
         )
-        self.receipts = Receipts("s1", buses, ledger=self.ledger, lanes=self.lanes, clock=lambda: self.now_s)
+        self.receipts = Receipts(
+            site_key("s1"),
+            buses,
+            director=director_key().public,
+            ledger=self.ledger,
+            kept=self.folder / "ledger" / RECEIPT_FILE,
+            lanes=self.lanes,
+            clock=lambda: self.now_s,
+        )
 
     async def prepare(self) -> None:
         await prepare_site(self.site, "s1")
@@ -87,7 +98,7 @@ class GateStage:
 
     def restart(self) -> None:
         self.ledger.close()
-        self.ledger = Ledger(self.folder / "ledger")
+        self.ledger = Ledger(self.folder / "ledger", site_key("s1"))
         self._build()
 
     async def replace_hub(self) -> None:

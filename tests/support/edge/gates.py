@@ -9,7 +9,10 @@ from typing import Any
 import yaml
 
 from edge.gate.settings import STATUS_FILE, GateSettings
+from messaging.trust.signing import Repository
+from messaging.trust.site_trust import SiteTrust
 from tests.support.brokers import Hub, Site
+from tests.support.messaging.site_keys import director_key
 
 ROOT = Path(__file__).parents[3]
 
@@ -23,6 +26,7 @@ def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSet
         "hub_credentials": hub.enrol(site.name),
         "hub_ca": hub.ca,
         "hub_certificate": None if hub.ca is None else hub.certificate(site.name),
+        "trust": trust_file(folder),
         "data_folder": folder / "gate",
         "mirror_folder": folder / "mirror",
         "poll_s": 0.5,
@@ -34,6 +38,15 @@ def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSet
         **changes,
     }
     return GateSettings.model_validate(values)
+
+
+def trust_file(folder: Path) -> Path:
+    """A trust file whose director is that of the tests."""
+    path = folder / "trust.json"
+    if not path.exists():
+        root = Repository(folder / "releases").site_trust.root_bytes
+        path.write_bytes(SiteTrust(root, director_key().public).to_bytes())
+    return path
 
 
 def start_gate(settings: GateSettings, folder: Path) -> "subprocess.Popen[bytes]":

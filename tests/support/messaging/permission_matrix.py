@@ -25,6 +25,7 @@ from messaging.nats.credentials import USER, Credentials, new_key, read_key
 from messaging.nats.permissions import EVERYTHING, Permissions, gate_at_hub
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import (
+    CHECKPOINTS,
     FLEET_REPORTS,
     HEARTBEATS,
     ORDERS,
@@ -39,7 +40,7 @@ from messaging.wire_format.codec import PAYLOADS, Lane
 from tests.support.brokers import Hub
 
 SITE, OTHER = "s1", "s2"
-BUCKETS = (HEARTBEATS, ORDERS, RECEIPTS, RENEWALS)
+BUCKETS = (HEARTBEATS, CHECKPOINTS, ORDERS, RECEIPTS, RENEWALS)
 OBJECTS = ("models", "tuf")
 _PAGE = 500
 State = Mapping[tuple[object, ...], object]
@@ -70,7 +71,7 @@ def every_subject() -> list[str]:
     subjects = []
     for name in (SITE, OTHER):
         subjects += [f"site.{name}.report.{kind}.ID" for kind in (*PAYLOADS, "snapshot", "frames")]
-        subjects += [f"site.{name}.ledger.checkpoint", f"site.{name}.ledger.other", f"site.{name}.cmd.wake"]
+        subjects += [f"site.{name}.ledger.other", f"site.{name}.cmd.wake"]
         for bucket in BUCKETS:
             subjects += [f"$KV.{bucket}.{name}", f"$JS.API.DIRECT.GET.KV_{bucket}.$KV.{bucket}.{name}"]
         subjects += [
@@ -158,13 +159,12 @@ async def prepare(hub: Hub) -> tuple[NatsBus, str]:
     await tuf.put_named("timestamp.json", b"{}")
     kinds = [row.kind for row in PAYLOADS.values() if row.lane is not Lane.LATEST]
     for name in (SITE, OTHER):
-        for bucket in (HEARTBEATS, RECEIPTS, RENEWALS):
+        for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, RENEWALS):
             await cloud.put_latest(bucket, name, f"{bucket} of {name}".encode())
         for role in Role:
             await cloud.put_latest(ORDERS, order_key(name, role), f"{role} order of {name}".encode())
         for kind in kinds:
             await cloud.publish(f"site.{name}.report.{kind}.OLD", b"old", message_id=f"{name}-{kind}")
-        await cloud.publish(f"site.{name}.ledger.checkpoint", b"head", message_id=f"{name}-head")
     await cloud.publish("dead.old", b"letter", message_id="letter")
     first, *_ = await cloud.pull(FLEET_REPORTS, "ingest", batch=1)
     return cloud, str(getattr(first, "reply_to"))  # noqa: B009  # of NATS only, not of every delivery
@@ -299,7 +299,8 @@ def _lasting(consumer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_own_change(old: object, new: object, own: Callable[[str], bool]) -> bool:
-    """A message more on a subject of the site's, or a heartbeat that another one of the site has replaced."""
+    """A message more on a subject of the site's, or a last value that another of the site has replaced."""
     if new is None:
-        return isinstance(old, tuple) and old[0] == f"$KV.{HEARTBEATS}.{SITE}"
+        replaced = [f"$KV.{bucket}.{SITE}" for bucket in (HEARTBEATS, CHECKPOINTS)]
+        return isinstance(old, tuple) and old[0] in replaced
     return old is None and isinstance(new, tuple) and own(str(new[0]))

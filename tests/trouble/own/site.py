@@ -113,6 +113,7 @@ def _gate_on_a_read_only_volume(bench: Bench) -> None:
     document = {
         "site": "north", "site_url": "nats://127.0.0.1:9", "site_credentials": str(bench.folder / "seed"),
         "hub_url": "nats://127.0.0.1:9", "hub_credentials": str(bench.folder / "seed"),
+        "trust": str(bench.folder / "trust.json"),
         "data_folder": str(bench.folder / "gate"), "mirror_folder": str(disk / "mirror"),
     }  # fmt: skip
     file = write_yaml(bench.folder / "gate.yaml", document)
