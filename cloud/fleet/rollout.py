@@ -274,5 +274,5 @@ def _order_for(state: RolloutState, settings: RolloutSettings, progress: SitePro
         channel=Channel.SERVICE if back else state.channel,
         issued_at_utc=progress.ordered_at,
         expires_at_utc=progress.ordered_at + int(settings.order_expiry_s),
-        downgrade=back is not None or state.downgrade,
+        downgrade=back is not None or state.downgrade is not None,
     )

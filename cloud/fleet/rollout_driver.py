@@ -19,7 +19,7 @@ from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orde
 from cloud.fleet.rollout_history import RolloutHistory, fleet_status
 from cloud.fleet.rollout_state import RolloutState, plan_rollout
 from cloud.settings import RolloutSettings
-from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
+from cloud.store.records import Downgrade, IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role, RolloutOrder
@@ -83,7 +83,7 @@ class RolloutDriver:
                 role=role,
             )
             if ticket is not None:
-                state = replace(state, downgrade=True, fleet_wide=not ticket.sites)
+                state = replace(state, downgrade=Downgrade.SITES if ticket.sites else Downgrade.FLEET)
             row = Rollout(rollout, campaign, digest, previous, "", False, {}, "", now, now)
             return self._store(row, RolloutStep(state, ()), by=by, action="started")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cloud.errors import NotNow
 from cloud.settings import RolloutSettings
+from cloud.store.records import Downgrade
 from messaging.releases import Channel, Role
 
 
@@ -70,8 +71,7 @@ class RolloutState:
         paused: no further group is ordered until an operator resumes it.
         awaiting: the group that waits for an operator's approval; the hold of the one before is over.
         reason: why it halted or goes back.
-        downgrade: whether the release is older than the one in service; then sites need a downgrade ticket.
-        fleet_wide: false for a downgrade of some sites, which leaves the release in service the fleet's.
+        downgrade: whose downgrade it is if the release is older than the one in service; sites need a ticket.
     """
 
     digest: str
@@ -84,8 +84,7 @@ class RolloutState:
     awaiting: RolloutPhase | None = None
     reason: str = ""
     role: Role = Role.DETECTOR
-    downgrade: bool = False
-    fleet_wide: bool = True
+    downgrade: Downgrade | None = None
 
     def __post_init__(self) -> None:
         names = [progress.site for progress in self.sites]
@@ -115,6 +114,7 @@ class RolloutState:
                 "phase": RolloutPhase(data["phase"]),
                 "awaiting": RolloutPhase(data["awaiting"]) if data.get("awaiting") else None,
                 "role": Role(data.get("role", Role.DETECTOR)),
+                "downgrade": Downgrade(data["downgrade"]) if data.get("downgrade") else None,
                 "sites": sites,
             }
         )

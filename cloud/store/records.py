@@ -190,6 +190,13 @@ class Release(Record):
     role: Mapped[Role] = mapped_column(default=Role.DETECTOR)
 
 
+class Downgrade(StrEnum):
+    """Whose release becomes an older one: that of some sites, which leaves the fleet's, or the fleet's."""
+
+    SITES = "sites"
+    FLEET = "fleet"
+
+
 class Rollout(Record):
     """A rollout and its state machine's state as JSON."""
 

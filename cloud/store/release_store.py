@@ -11,7 +11,7 @@ from sqlalchemy import func, select, tuple_
 from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.receipt_store import StoreIdentity, restores_of
-from cloud.store.records import IssuedOrder, Release, Rollout, RolloutEvent
+from cloud.store.records import Downgrade, IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.report_records import SwapRow
 from messaging.releases import Role
 
@@ -124,8 +124,7 @@ class ReleaseStore:
 
 def _withdrawn(rollout: Rollout, releases: Sequence[Release]) -> dict[str, str]:
     """The releases that a rollout of an older one took out of service, once it is done."""
-    state = rollout.state
-    if rollout.phase != "done" or not (state.get("downgrade") and state.get("fleet_wide")):
+    if rollout.phase != "done" or rollout.state.get("downgrade") != Downgrade.FLEET:
         return {}
     older = next(release for release in releases if release.digest == rollout.digest)
     newer = (r for r in releases if r.role is older.role and r.version > older.version)
