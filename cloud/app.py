@@ -111,6 +111,7 @@ async def run_cloud(
             await stack.enter_async_context(_launched(campaigns))
             background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
             services = _services(parts, campaigns, hub, requirements(parts), background, spans, database)
+            stack.enter_context(parts.integrations.delivering())
             await _serve(services, parts, hub, background, stop, started, first_models)
 
 
@@ -135,7 +136,8 @@ def _services(
     def readiness() -> tuple[str, ...]:
         connected = getattr(hub.bus, "connected", True)
         faults = (None if connected else "the hub broker does not answer", parts.disk.problem, hub.fault())
-        return (*(fault for fault in faults if fault), *background.faults())
+        found = (*(fault for fault in faults if fault), *background.faults())
+        return (*found, *parts.integrations.faults())
 
     return Services(
         settings=parts.settings,
@@ -155,6 +157,7 @@ def _services(
         classes=parts.classes,
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
         sign_ticket=parts.publisher.sign_ticket,
+        integrations=parts.integrations,
         readiness=readiness,
         spans=spans,
         accounts=Accounts(

@@ -13,6 +13,7 @@ messaging.errors.BlindspotError
     ├── StageFailed             a stage of a campaign failed for good; resume tries it again
     ├── StageInterrupted        a stage was asked to stop: the campaign was cancelled or the cloud shuts down
     ├── CloudUnreachable        the command line cannot reach the running cloud, or it refused the token
+    ├── AddressRefused          an integration's target has an address that is not connected to
     ├── AlreadyRunning          another process holds this data folder
     ├── BackupRefused           nothing to back up, or a backup that is damaged or foreign
     └── DemoFailed              the demo could not be completed
@@ -79,6 +80,10 @@ class StageInterrupted(CloudError):
 
 class CloudUnreachable(CloudError):
     """No running cloud answers at the address, or it does not accept the token."""
+
+
+class AddressRefused(CloudError):
+    """The target of an integration resolves to a loopback, private or reserved address."""
 
 
 class AlreadyRunning(CloudError):

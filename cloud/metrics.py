@@ -9,6 +9,7 @@ from messaging.monitoring.metric_set import MetricSet
 
 PREFIX = "blindspot_cloud"
 REQUEST_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+DELIVERY_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 STAGE_S = (1, 10, 60, 300, 900, 3600, 14400, 86400)
 
 
@@ -47,6 +48,12 @@ class CloudMetrics(MetricSet):
             "rows_deleted", "Rows older than `retention` keeps them, deleted from the database", "table"
         )
         self.stage_failures = self.counter("campaign_stage_failures", "Stages that failed", "stage")
+        self.deliveries = self.counter(
+            "deliveries", "Attempts to send a change of a hazard, by what came of it", "integration", "result"
+        )
+        self.delivery_s = self.histogram(
+            "delivery_seconds", "An attempt to send a change", "integration", buckets=DELIVERY_S
+        )
         self.scraping = threading.Lock()
         self._declare_gauges()
 
@@ -65,6 +72,9 @@ class CloudMetrics(MetricSet):
         )
         self.model = self.gauge("model_info", "1 for the release in service", "role", "digest")
         self.failure_modes = self.gauge("failure_modes", "Failure modes by status", "status")
+        self.deliveries_waiting = self.gauge(
+            "deliveries_waiting", "Changes of hazards that wait to be sent", "integration"
+        )
         self.campaigns = self.gauge("campaigns", "Campaigns by state", "state")
         self.rollout_sites = self.gauge("rollout_sites", "Sites of the newest rollout by state", "state")
         self.rollout_phase = self.gauge("rollout_phase", "1 for the phase of the newest rollout", "phase")

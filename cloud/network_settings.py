@@ -27,6 +27,12 @@ class ApiSettings(Section):
     port: int = Field(default=8750, ge=0, le=65535)
 
 
+class MqttListener(Section):
+    """Where the hub listens for MQTT 3.1.1: on this machine's loopback, without encryption."""
+
+    port: int = Field(default=1883, ge=1, le=65535)
+
+
 class HubSettings(Section):
     """The embedded hub broker; port 0 takes a free one, which is kept.
 
@@ -34,13 +40,14 @@ class HubSettings(Section):
     `advertised_host`, a name or an IPv4 address (default: this machine's loopback). Unless all of that is
     loopback, it is encrypted, as `tls` describes, and accepts only the certificates of enrolled sites. Those,
     the credentials of gates and the cloud's own certificate are valid for `credential_days` and renewed when
-    a third of them is over.
+    a third of them is over. `mqtt`: a listener for integrations, in an account of its own (default: none).
     """
 
     host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     advertised_host: HostName | None = None
     credential_days: float = Field(default=90.0, ge=1.0, le=3650.0)
+    mqtt: MqttListener | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

@@ -23,12 +23,14 @@ from cloud.fleet.publisher import Publisher
 from cloud.fleet.releases import Releases
 from cloud.fleet.report_checks import ReportChecks
 from cloud.fleet.rollout_driver import RolloutDriver
+from cloud.integrations.integrations import Integrations, subscriptions_of
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
+from cloud.store.delivery_store import DeliveryStore
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
@@ -65,6 +67,7 @@ class CloudParts:
     checks: ReportChecks
     disk: DiskAlarm
     retention: DatabaseRetention
+    integrations: Integrations
     stopping: Callable[[], bool] = lambda: False
 
     def check_disk(self) -> None:
@@ -149,7 +152,8 @@ def build_parts(
 ) -> CloudParts:
     """The parts of a cloud on an open database and a hub; `loop` runs what other threads publish."""
     classes, metrics = ClassRegister(settings), CloudMetrics()
-    reports, rows, releases = ReportStore(database), CampaignStore(database), ReleaseStore(database)
+    reports = ReportStore(database, subscriptions_of(settings))
+    rows, releases = CampaignStore(database), ReleaseStore(database)
     repository = Repository(settings.folder.releases)
     signed = Releases(
         repository,
@@ -186,5 +190,6 @@ def build_parts(
         retention=DatabaseRetention(
             RetentionStore(database), settings.retention, metrics, stopping=stop.is_set
         ),
+        integrations=Integrations(settings, DeliveryStore(database), metrics, hub.mqtt),
         stopping=stop.is_set,
     )

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from cloud.integration_settings import Integration, PlaceName, Position, repeated_names
 from cloud.network_settings import NetworkSettings, Section
 from messaging.errors import ConfigurationError
 from messaging.fields import Slug, UnitFloat
@@ -267,6 +268,8 @@ class CloudSettings(NetworkSettings):
 
     `starting_weights`: the first detector, `teacher_weights`: the first teacher (default: the shipped ones).
     `classes` is a classes file (`blindspot classes init` writes one), or a list of names of shipped classes.
+    `positions`: [longitude, latitude] of SITE/CAMERA, or of SITE for its cameras without one of their own;
+    only `integrations` use them.
     """
 
     data: Path = Path("blindspot-data")
@@ -286,6 +289,18 @@ class CloudSettings(NetworkSettings):
     model_cards: ModelCardSettings = ModelCardSettings()
     tracing: TracingSettings = TracingSettings()
     triggers: tuple[TriggerRule, ...] = ()
+    positions: dict[PlaceName, Position] = Field(default_factory=dict)
+    integrations: tuple[Integration, ...] = ()
+
+    @model_validator(mode="after")
+    def _integrations_fit(self) -> Self:
+        if repeated := repeated_names(self.integrations):
+            raise ValueError(f"integrations: the name {repeated[0]} is used twice; names must differ")
+        if self.hub.mqtt is None and any(one.kind == "mqtt" for one in self.integrations):
+            raise ValueError(
+                "integrations: kind mqtt needs a listener at the hub; add `hub: {mqtt: {port: 1883}}`"
+            )
+        return self
 
     @field_validator("classes")
     @classmethod

@@ -4,7 +4,7 @@ A resource is built from an object with fields of the same names (`model_validat
 that they do not know. Times are seconds since 1970 (UTC), fractions are from 0 to 1.
 """
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -129,7 +129,10 @@ class SiteResource(Resource):
 
 
 class HazardResource(Resource):
-    """One hazard event in its latest state; the box is centre and size as fractions of the frame."""
+    """One hazard event in its latest state; the box is centre and size as fractions of the frame.
+
+    `state` is what its site reports, `status` what operators have made of it.
+    """
 
     site: str
     event: str
@@ -144,6 +147,13 @@ class HazardResource(Resource):
     started_at_utc: int
     at_utc: int
     model_digest: str
+    status: str = "open"
+
+
+class HazardStatusRequest(Resource):
+    """What an operator makes of a hazard."""
+
+    status: Literal["acknowledged", "resolved", "false_alarm"]
 
 
 class RecallResource(Resource):

@@ -16,6 +16,8 @@ from cloud.api.dead_letters import dead_letter_routes
 from cloud.api.fleet import fleet_routes
 from cloud.api.gauges import scraped
 from cloud.api.guard import RequestGuard
+from cloud.api.hazards import hazard_routes
+from cloud.api.integrations import integration_routes
 from cloud.api.models import TEACHERS, model_routes
 from cloud.api.problems import add_problems
 from cloud.api.request_times import RequestTimes
@@ -31,8 +33,9 @@ def build_api(services: Services) -> FastAPI:
     """The application. Raises `ValueError` for a route that changes something without a permission."""
     app = FastAPI(title="Blindspot cloud", version=package_version(), docs_url=None, redoc_url=None)
     app.state.services = services
-    routers = fleet_routes, dead_letter_routes, class_routes, campaign_routes, model_routes, user_routes
-    for routes in routers:
+    fleet = fleet_routes, hazard_routes, dead_letter_routes, integration_routes
+    learning = class_routes, campaign_routes, model_routes
+    for routes in (*fleet, *learning, user_routes):
         app.include_router(routes(services), prefix=API_PREFIX)
     _add_health(app, services)
     if wrong := differences(routes_of(app)):

@@ -54,10 +54,10 @@ class RemoteCloud:
         )
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "RemoteCloud":
+    def of_folder(cls, folder: Path, *, timeout_s: float = 30.0) -> "RemoteCloud":
         """The cloud that runs on a data folder. Raises `CloudUnreachable`."""
         try:
-            return cls(find_cloud(folder))
+            return cls(find_cloud(folder), timeout_s=timeout_s)
         except FileFault as error:
             raise CloudUnreachable(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""API routes of the fleet: overview, sites, cameras, hazards, failure modes, ledger totals."""
+"""API routes of the fleet: overview, sites, cameras, failure modes, ledger totals."""
 
 from fastapi import APIRouter
 
@@ -16,7 +16,6 @@ from messaging.resources import (
     AssignRequest,
     CameraResource,
     FailureModeResource,
-    HazardResource,
     LedgerEntryResource,
     LedgerResource,
     OverviewResource,
@@ -29,11 +28,10 @@ _DAY_S = 86_400
 
 
 def fleet_routes(services: Services) -> APIRouter:
-    """The routes of sites, hazards and failure modes."""
+    """The routes of sites and failure modes."""
     router = APIRouter()
     _add_sites(router, services)
     _add_enrolment(router, services)
-    _add_hazards(router, services)
     _add_modes(router, services)
     return router
 
@@ -128,23 +126,6 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
         return site_view(services.reports.quarantine_site(site, False), None, services.clock())
 
 
-def _add_hazards(router: APIRouter, services: Services) -> None:
-    @router.get("/hazards", tags=["fleet"])
-    def hazards(
-        visible: Visible, site: str | None = None, cursor: Cursor = None, limit: Limit = 100
-    ) -> Page[HazardResource]:
-        """Hazard events in their latest state, latest start first."""
-        found = services.reports.hazards(
-            site=site, visible=visible, after=_hazard_place(cursor), limit=limit + 1
-        )
-        return page_of_query(
-            found,
-            limit,
-            place=lambda row: [row.started_at_utc, row.event],
-            show=HazardResource.model_validate,
-        )
-
-
 def _ledger_place(cursor: str | None) -> int:
     place = decode_cursor(cursor)
     match place:
@@ -152,16 +133,6 @@ def _ledger_place(cursor: str | None) -> int:
             return 0
         case [int(n)] if 0 <= n < 2**53:
             return n
-    raise BadRequest("this cursor belongs to another list; begin without a cursor")
-
-
-def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
-    place = decode_cursor(cursor)
-    if place is None:
-        return None
-    match place:
-        case [int(started), str(event)] if 0 <= started < 2**53:
-            return started, event
     raise BadRequest("this cursor belongs to another list; begin without a cursor")
 
 

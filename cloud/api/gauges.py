@@ -35,7 +35,8 @@ def scraped(services: Services) -> bytes:
 
 def _clear(metrics: CloudMetrics) -> None:
     by_label = (metrics.sites, metrics.model, metrics.failure_modes, metrics.campaigns)
-    for gauge in (*by_label, metrics.rollout_sites, metrics.rollout_phase, metrics.eval_recall):
+    of_rollout = (metrics.rollout_sites, metrics.rollout_phase)
+    for gauge in (*by_label, *of_rollout, metrics.eval_recall, metrics.deliveries_waiting):
         gauge.clear()
 
 
@@ -94,6 +95,7 @@ def _set_work(services: Services) -> None:
     states = rows.count_by_state()
     for state in CampaignState:
         metrics.campaigns.labels(state).set(states.get(state, 0))
+    services.integrations.set_gauges()
     for (kept, reason), number in rows.image_counts().items():
         metrics.synthetic_images.set(number, "kept" if kept else "refused", reason)
 

@@ -12,6 +12,7 @@ from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
+from cloud.integrations.integrations import Integrations
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
@@ -76,6 +77,7 @@ class Services:
     sign_ticket: Callable[[str, Sequence[str], int], DowngradeTicket]
     accounts: Accounts
     audit: AuditStore
+    integrations: Integrations
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None

@@ -1,4 +1,4 @@
-"""`blindspot sites|cameras|failures|hazards|ledger`: the fleet and its failure modes, over the REST API."""
+"""`blindspot sites|cameras|failures|ledger`: the fleet and its failure modes, over the REST API."""
 
 import json
 import subprocess
@@ -28,7 +28,6 @@ from messaging.resources import (
     AssignRequest,
     CameraResource,
     FailureModeResource,
-    HazardResource,
     LedgerEntryResource,
     LedgerResource,
     SiteResource,
@@ -43,7 +42,6 @@ cameras = typer.Typer(help="List cameras with their metrics.", no_args_is_help=T
 failures = typer.Typer(
     help="Failure modes of the detectors in service, ranked by harm.", no_args_is_help=True
 )
-hazards = typer.Typer(help="Hazard events that sites reported.", no_args_is_help=True)
 ledger = typer.Typer(help="Counts and bytes of everything that left the sites.", no_args_is_help=True)
 
 
@@ -273,27 +271,6 @@ def assign_failure(
     notes.print(f"{found.id} is assigned to class {found.assigned_class}")
 
 
-@hazards.command("list")
-def list_hazards(
-    site: Annotated[str | None, typer.Option(help="only this site")] = None,
-    data: DataOption = DEFAULT_DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """List hazard events, latest first."""
-    with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.page("hazards", HazardResource, site=site)
-    show_list(
-        found,
-        as_json,
-        title="Hazards",
-        columns=("started", "site", "camera", "class", "severity", "state", "confidence"),
-        row=lambda h: (
-            when(h.started_at_utc), h.site, h.camera, h.class_name, h.severity, h.state, h.confidence
-        ),
-        empty="No site has reported a hazard yet.",
-    )  # fmt: skip
-
-
 @ledger.command("show")
 def show_ledger(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show count and bytes of the reports received from each site, by kind."""
@@ -317,10 +294,7 @@ def verify_ledger(
     ] = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Verify everything again that a site has signed about its ledger; exit code 1 for a contradiction.
-
-    With a copy of the ledger, every entry that the site has signed in a report or a checkpoint is compared.
-    """
+    """Verify everything again that a site has signed about its ledger; exit code 1 for a contradiction."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.get(f"sites/{url_segment(site)}/ledger", VerifiedLedgerResource)
         entries = cloud.page(f"sites/{url_segment(site)}/ledger/entries", LedgerEntryResource) if copy else ()

@@ -34,10 +34,7 @@ def rotate_key(
     path: ConfigOption = None,
     data: DataFolderOption = None,
 ) -> None:
-    """Replace a signing key; sites accept the new one by the new root. Stop the cloud first.
-
-    Where root keys are kept elsewhere, `keys root propose --rotate ROLE` does it, with their signatures.
-    """
+    """Replace a signing key; sites accept the new one by the new root. Stop the cloud first."""
     with _repository(path, data) as repository:
         repository.rotate_key(role)
     notes.print(f"the {role} key is replaced; the cloud publishes the new root when it starts")
@@ -100,10 +97,7 @@ def sign(
 
 @root.command("accept")
 def accept(file: ProposalArgument, path: ConfigOption = None, data: DataFolderOption = None) -> None:
-    """Make a signed proposal the root that sites follow. Stop the cloud first.
-
-    Root keys on this machine that it no longer names are removed.
-    """
+    """Make a signed proposal the root that sites follow. Stop the cloud first."""
     with _repository(path, data) as repository:
         repository.accept_root(read_bytes(file))
         notes.print_line(described_root(repository.root_bytes))

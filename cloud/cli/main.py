@@ -17,8 +17,10 @@ from cloud.cli.classes import classes
 from cloud.cli.data import data_app
 from cloud.cli.dead_letters import dead_letters
 from cloud.cli.demo import demo, demo_real
-from cloud.cli.fleet import cameras, failures, hazards, ledger, sites
+from cloud.cli.fleet import cameras, failures, ledger, sites
 from cloud.cli.generator import generator
+from cloud.cli.hazards import hazards
+from cloud.cli.integrations import integrations
 from cloud.cli.keys import keys_app
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
@@ -54,6 +56,7 @@ for name, group, panel in (
     ("hazards", hazards, FLEET),
     ("ledger", ledger, FLEET),
     ("deadletters", dead_letters, FLEET),
+    ("integrations", integrations, FLEET),
     ("classes", classes, LOOP),
     ("data", data_app, LOOP),
     ("failures", failures, LOOP),

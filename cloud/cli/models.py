@@ -213,11 +213,7 @@ def approve(
 def stop(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Emergency stop: from now on no site changes its model; those that run the release keep it.
-
-    Sites that have not carried out their order are ordered to keep the release before. `rollback` takes the
-    release back from the others, `start` begins again.
-    """
+    """Emergency stop: from now on no site changes its model; those that run the release keep it."""
     _move(identity, "stop", data, as_json)
 
 

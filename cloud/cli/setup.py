@@ -62,11 +62,7 @@ def init(
         typer.Option("--host", help="a name or address under which sites on other machines reach this one"),
     ] = None,
 ) -> None:
-    """Write a configuration file to start from; an existing one is never changed.
-
-    With --host (several times for further names) also the authority of the certificates by which sites and
-    cloud recognise one another.
-    """
+    """Write a configuration file to start from; an existing one is never changed."""
     from cloud.server_certificate import certificate_authority
 
     path = folder / _CONFIG_NAME
@@ -136,10 +132,7 @@ def backup(
         bool, typer.Option("--without-database", help="everything else, where the database is PostgreSQL")
     ] = False,
 ) -> None:
-    """Back up database, keys, models, releases and configuration, also while the cloud runs.
-
-    The file holds private keys. Datasets and the folders of campaigns are not in it.
-    """
+    """Back up database, keys, models, releases and configuration, also while the cloud runs."""
     from cloud.backup import write_backup
 
     settings = settings_of(path, data)

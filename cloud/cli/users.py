@@ -55,7 +55,7 @@ def add_user(
     group: GroupOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Add a user."""
+    """Add a user, who can log in from now on."""
     body = body_of(NewUser, name=name, role=role, password=password, groups=tuple(group or ()))
     with RemoteCloud.of_folder(data) as cloud:
         cloud.send("POST", "users", UserResource, body)

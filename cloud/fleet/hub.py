@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloud.errors import NotNow
+from cloud.integration_settings import MqttSettings
+from cloud.integrations.mqtt_client import MqttAccess
 from cloud.network_settings import HubSettings
 from cloud.server_certificate import certificate_authority, server_certificate
 from cloud.settings import CloudSettings, DataFolder
@@ -23,8 +25,9 @@ from messaging.bus import Bus, Link
 from messaging.nats.authority import HubAuthority, certificate_path, credentials_path
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker import EmbeddedBroker
-from messaging.nats.broker_config import BrokerConfig, BrokerTls, hub_config
+from messaging.nats.broker_config import MQTT_HOST, BrokerConfig, BrokerTls, hub_config
 from messaging.nats.bus import NatsBus
+from messaging.nats.mqtt_account import PUBLISHER
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import MODELS_BUCKET, ORDERS, RENEWALS, TUF_BUCKET
 from messaging.runtime.atomic_files import write_secret
@@ -52,7 +55,8 @@ class Hub:
     once, `prepare` makes the streams and buckets that it lacks, as after the loss of its disk; repeating one
     of them changes nothing. `renew_credentials` sends sites new dates for theirs, `take_certificate` has the
     hub serve its certificate as it is now in its file. `fault` is why the hub stores nothing now;
-    `identities` are others when it has lost what it kept for sites.
+    `identities` are others when it has lost what it kept for sites. `mqtt`: how the
+    cloud publishes at the hub's MQTT listener, if there is one.
     """
 
     bus: Bus
@@ -66,6 +70,7 @@ class Hub:
     identities: Callable[[], Awaitable[tuple[str, ...]]] = _no_identities
     take_certificate: Callable[[], None] = lambda: None
     prepare: Callable[[], Awaitable[None]] = _nothing
+    mqtt: MqttAccess | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ def hub_authority(settings: CloudSettings) -> HubAuthority:
         clock=time.time,
         credential_days=settings.hub.credential_days,
         certificates=certificate_authority(settings) if settings.hub_encrypted else None,
+        mqtt=settings.hub.mqtt is not None,
     )
 
 
@@ -182,7 +188,22 @@ def broker_config(settings: CloudSettings, authority: HubAuthority) -> BrokerCon
             own=ClientTls(served.ca, authority.cloud_certificate, served.local_name),
         )
     config = hub_config(settings.folder.hub, authority, tls=tls)
-    return replace(config, host=settings.hub.host, port=settings.hub.port or None)
+    hub = settings.hub
+    mqtt_port = None if hub.mqtt is None else hub.mqtt.port
+    return replace(config, host=hub.host, port=hub.port or None, mqtt_port=mqtt_port)
+
+
+def _mqtt_access(settings: CloudSettings, authority: HubAuthority) -> MqttAccess | None:
+    if settings.hub.mqtt is None or authority.mqtt is None:
+        return None
+    topics = {one.topic for one in settings.integrations if isinstance(one, MqttSettings)}
+    return MqttAccess(
+        host=MQTT_HOST,
+        port=settings.hub.mqtt.port,
+        user=PUBLISHER,
+        password=authority.mqtt.publisher_password(topics),
+        reader_password_file=authority.mqtt.reader_password_file(),
+    )
 
 
 def advertised_url(settings: HubSettings, broker_url: str) -> str:
@@ -248,6 +269,7 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
                 identities=identities,
                 prepare=prepare,
                 take_certificate=accounts.take_certificate,
+                mqtt=_mqtt_access(settings, authority),
             )
         finally:
             await bus.close()

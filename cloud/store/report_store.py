@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cloud.errors import NotKnown
 from cloud.store.database import Database
+from cloud.store.hazard_changes import HazardChanges, Subscription
 from cloud.store.mapping import Record
 from cloud.store.report_records import (
     DeadLetter,
@@ -30,6 +31,7 @@ from cloud.store.report_records import (
     SiteShadow,
     StoredReport,
     SwapRow,
+    VerdictRow,
 )
 from cloud.store.report_rows import recall_count, record_of, storable
 from messaging.receipts import LedgerPosition
@@ -61,16 +63,15 @@ class Inserted:
 
 
 class ReportStore:
-    """Reports of the fleet in the database."""
+    """Reports of the fleet in the database; changes of hazards are queued for `subscriptions`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, subscriptions: Sequence[Subscription] = ()) -> None:
         self._db = database
+        self.hazard_changes = HazardChanges(database, subscriptions)
 
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""
         return self._db.now()
-
-    # -- in ------------------------------------------------------------------------------------------
 
     def insert(self, batch: Sequence[Received]) -> Inserted:
         """Store a batch in one transaction; on return it is committed. Known (site, id) pairs are counted."""
@@ -119,12 +120,17 @@ class ReportStore:
         elif isinstance(record, ReportRecord):
             record.report_id = report_id
             self._db.add(session, record)
+            if isinstance(record, VerdictRow):
+                self.hazard_changes.judged(session, record)
         return True
 
     def _put_hazard(self, session: Session, hazard: HazardRow) -> None:
         """Store a hazard's state, unless it is closed already or a later state is stored."""
         later = (HazardRow.state != HazardState.CLOSED) & (HazardRow.at_utc <= hazard.at_utc)
-        self._db.put(session, hazard, key=["site", "event"], only_if=later)
+        same = (HazardRow.site == hazard.site) & (HazardRow.event == hazard.event)
+        before = session.scalar(select(HazardRow.state).where(same))
+        if self._db.put(session, hazard, key=["site", "event"], only_if=later):
+            self.hazard_changes.reported(session, before, hazard)
 
     def _note_site(self, session: Session, site: str) -> None:
         self._db.add(session, Site(site, self._db.now()))
@@ -213,8 +219,6 @@ class ReportStore:
         with self._db.writing() as session:
             return _marked(session, site, site_group=group)
 
-    # -- out -----------------------------------------------------------------------------------------
-
     def sites(self) -> list[Site]:
         """All known sites by name."""
         return self._read(select(Site).order_by(Site.site))
@@ -222,10 +226,7 @@ class ReportStore:
     def site(self, site: str) -> Site:
         """One site. Raises `NotKnown`."""
         with self._db.reading() as session:
-            found = session.get(Site, site)
-        if found is None:
-            raise NotKnown(f"there is no site {site[:40]!r}; `blindspot sites list` shows them")
-        return found
+            return _known(session, site)
 
     def revoked_sites(self) -> frozenset[str]:
         """Names of the sites that are revoked."""
@@ -297,10 +298,7 @@ class ReportStore:
         after: tuple[int, str] | None = None,
         limit: int,
     ) -> list[HazardRow]:
-        """Hazard events, latest start first; `after` is (started_at_utc, event) of the last one seen.
-
-        `site`: of this site alone; `visible`: of these sites alone.
-        """
+        """Hazard events of such sites, latest start first; `after`: start and event of the last one seen."""
         query = select(HazardRow).order_by(HazardRow.started_at_utc.desc(), HazardRow.event.desc())
         if site is not None:
             query = query.where(HazardRow.site == site)
@@ -385,6 +383,10 @@ def _counts(record: type[ReportRecord]) -> ColumnElement[bool]:
 def _marked(session: Session, site: str, **values: bool | str) -> Site:
     """The site with these columns set. Raises `NotKnown`."""
     session.execute(update(Site).where(Site.site == site).values(values))
+    return _known(session, site)
+
+
+def _known(session: Session, site: str) -> Site:
     known = session.get(Site, site)
     if known is None:
         raise NotKnown(f"site {site[:80]!r} is not known; `blindspot sites list` shows all sites")

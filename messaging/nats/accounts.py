@@ -17,6 +17,9 @@ SITE_CONNECTIONS = 8
 SITE_SUBSCRIPTIONS = 64
 SITE_PAYLOAD_BYTES = MAX_MESSAGE_BYTES + 4096
 """The largest message with its headers; every stream at the hub has a smaller limit of its own."""
+MQTT_CONNECTIONS = 64
+MQTT_STORE_BYTES = 256 * 2**20
+_NOTHING = "_nothing"
 _NO_LIMIT = -1
 _NONE = 0
 _EVERY_SITE = "*"
@@ -118,6 +121,35 @@ def user_jwt(
         },
     }
     return signed_jwt(claims if expires_utc is None else {**claims, "exp": expires_utc}, account)
+
+
+def mqtt_account_jwt(operator: KeyPair, account: KeyPair, now_utc: int) -> str:
+    """The account of MQTT clients: streams for their sessions, no imports and no exports."""
+    storage = {"mem_storage": _NONE, "disk_storage": MQTT_STORE_BYTES, "streams": 10, "consumer": 1000}
+    limits = {
+        **{"conn": MQTT_CONNECTIONS, "subs": 1000, "payload": SITE_PAYLOAD_BYTES, "data": _NO_LIMIT},
+        **{"imports": _NONE, "exports": _NONE, "leaf": _NONE, "wildcards": False},
+        **storage,
+    }
+    return _account("mqtt", operator, account, now_utc, {"limits": limits})
+
+
+def mqtt_user_jwt(
+    name: str,
+    account: KeyPair,
+    user: str,
+    now_utc: int,
+    *,
+    publish: tuple[str, ...],
+    subscribe: tuple[str, ...],
+) -> str:
+    """A user that an MQTT client is by giving this JWT as its password; an empty list allows nothing."""
+    limits = {
+        **{"subs": 100, "payload": SITE_PAYLOAD_BYTES, "data": _NO_LIMIT},
+        **{"bearer_token": True, "allowed_connection_types": ["MQTT"]},
+    }
+    permissions = Permissions(publish or (_NOTHING,), subscribe or (_NOTHING,))
+    return user_jwt(name, account, user, now_utc, permissions, limits)
 
 
 def _entries(subjects: Sequence[str], kind: str) -> list[dict[str, str]]:

@@ -31,6 +31,7 @@ from messaging.nats.credentials import (
     read_credentials,
     read_key,
 )
+from messaging.nats.mqtt_account import MqttAccount
 from messaging.nats.permissions import gate_at_hub
 from messaging.runtime.atomic_files import remove_durably, write_secret
 from messaging.tls.certificate_authority import CertificateAuthority
@@ -56,6 +57,7 @@ class HubAuthority:
     """The hub's accounts. `clock` gives seconds since 1970; gates' credentials last `credential_days`.
 
     With `certificates` the cloud and every site also get a certificate, which lasts as long.
+    `mqtt`: whether there is an account for MQTT clients.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class HubAuthority:
         clock: Callable[[], float],
         credential_days: float = CREDENTIAL_DAYS,
         certificates: CertificateAuthority | None = None,
+        mqtt: bool = False,
     ) -> None:
         self._folder = folder
         self._certificates = certificates
@@ -75,6 +78,7 @@ class HubAuthority:
         self._operator = key_in_file(folder / "operator.seed", OPERATOR)
         self._fleet = key_in_file(folder / "account.seed", ACCOUNT)
         self._system = key_in_file(folder / "system.seed", ACCOUNT)
+        self.mqtt = MqttAccount(folder / "mqtt", clock) if mqtt else None
 
     def settings(self) -> str:
         """The part of the hub's configuration that names the operator and every account."""
@@ -87,6 +91,9 @@ class HubAuthority:
             self._system.public: system_account_jwt(self._operator, self._system, now_utc),
         }
         accounts |= filter(None, (self._signed_account(site, now_utc) for site in self.sites()))
+        if self.mqtt is not None:
+            public, token = self.mqtt.jwt(self._operator)
+            accounts[public] = token
         preloaded = "".join(f"  {public}: {token}\n" for public, token in accounts.items())
         return (
             f"operator: {operator_jwt(self._operator, self._system)}\n"

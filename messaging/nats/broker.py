@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from messaging.errors import BlindspotError, ConfigurationError, FileFault, WireUnavailable
-from messaging.nats.broker_config import BrokerConfig, refuse_volatile_filesystem
+from messaging.nats.broker_config import MQTT_HOST, BrokerConfig, refuse_volatile_filesystem
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
@@ -109,7 +109,14 @@ class EmbeddedBroker:
         self._lock = _locked(self._config.folder)
         try:
             self._choose_port(first_start=True)
-            require([free_port_check("port", self._config.host, self._port)])
+            require(
+                free_port_check(name, host, port)
+                for name, host, port in (
+                    ("port", self._config.host, self._port),
+                    ("MQTT port", MQTT_HOST, self._config.mqtt_port),
+                )
+                if port is not None
+            )
             self._write_config()
         except (BlindspotError, OSError):
             self.stop()

@@ -16,6 +16,9 @@ from messaging.runtime.quoting import nats_string
 from messaging.tls.connections import ClientTls
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+MQTT_HOST = "127.0.0.1"
+MQTT_SESSION_KEPT = '"72h"'
+"""How long messages are kept for an MQTT client that is not connected."""
 _BAD_STORES = {"tmpfs", "ramfs", "nfs", "nfs4", "cifs"}
 
 
@@ -55,7 +58,8 @@ class BrokerTls:
 class BrokerConfig:
     """One embedded broker. `access` is the part of its configuration that lists who may connect.
 
-    Without `tls` its connections are not encrypted.
+    Without `tls` its connections are not encrypted. `mqtt_port`: of loopback, where it listens for MQTT
+    clients too, without encryption; None: nowhere.
     """
 
     name: str
@@ -68,11 +72,16 @@ class BrokerConfig:
     unsafe_fast: bool = False
     host: str = "127.0.0.1"
     tls: BrokerTls | None = None
+    mqtt_port: int | None = None
 
     def rendered(self, port: int) -> str:
         """The server's configuration file."""
         domain = f"  domain: {nats_string(self.domain)}\n" if self.domain else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
+        mqtt = ""
+        if self.mqtt_port is not None:
+            listen = nats_string(f"{MQTT_HOST}:{self.mqtt_port}")
+            mqtt = f"mqtt {{\n  listen: {listen}\n  consumer_inactive_threshold: {MQTT_SESSION_KEPT}\n}}\n"
         sync = "" if self.unsafe_fast else "  sync_interval: always\n"
         return (
             f"server_name: {nats_string(self.name)}\n"
@@ -86,7 +95,7 @@ class BrokerConfig:
             f"{domain}{sync}"
             "}\n"
             f"{'' if self.tls is None else self.tls.rendered()}"
-            f"{self.access}"
+            f"{mqtt}{self.access}"
         )
 
 

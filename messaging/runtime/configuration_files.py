@@ -148,12 +148,13 @@ def _sentence(
     error: Any, model: type[BaseModel], tree: yaml.Node | None, origin: str, overrides: _Overrides
 ) -> str:
     location = [part for part in error["loc"] if isinstance(part, str | int)]
-    variable, line = overrides.variable(location), _line_of(tree, location)
+    keys = _without_tags(model, location)
+    variable, line = overrides.variable(keys), _line_of(tree, keys)
     where = f"variable {variable}" if variable else f"{origin}{f' line {line}' if line else ''}"
-    name = ".".join(str(part) for part in location)
+    name = ".".join(str(part) for part in keys)
     if error["type"] != "extra_forbidden":
         allowed = _schema_at(model, location).get("description")
-        return f"{where}: {name}: {_fault(error, allowed)}"
+        return f"{where}: {f'{name}: ' if name else ''}{_fault(error, allowed)}"
     known = _known_keys(model, location[:-1])
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
@@ -171,6 +172,11 @@ def _fault(error: Any, allowed: str | None) -> str:
     if kind == "string_pattern_mismatch":
         wanted = allowed or f"the pattern {error['ctx']['pattern']}"
         return f"{masked_address(value)[:60]!r} is not allowed here; write {wanted}"
+    if kind == "union_tag_invalid":
+        tag, key = str(error["ctx"]["tag"])[:60], error["ctx"]["discriminator"]
+        return f"{key} {tag!r} is not known; write one of {error['ctx']['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"the key {error['ctx']['discriminator']} is missing"
     if kind == "too_short":
         return f"expected at least {error['ctx']['min_length']}, found {error['ctx']['actual_length']}"
     return str(error["msg"]).removeprefix("Value error, ")
@@ -195,17 +201,30 @@ def _known_keys(model: type[BaseModel], location: list[Any]) -> list[str]:
     return sorted(_schema_at(model, location).get("properties", {}))
 
 
-def _schema_at(model: type[BaseModel], location: list[Any]) -> dict[str, Any]:
+def _schema_at(model: type[BaseModel], location: Sequence[Any]) -> dict[str, Any]:
     """The JSON Schema of the key at `location`."""
     schema = model.model_json_schema()
     node: Any = schema
     for part in location:
         node = _resolved(schema, node)
-        if isinstance(part, int):
+        if part in (kinds := _kinds(node)):
+            node = {"$ref": kinds[part]}
+        elif isinstance(part, int):
             node = node.get("items", {})
         else:
             node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
     return dict(_resolved(schema, node))
+
+
+def _kinds(node: Any) -> dict[Any, str]:
+    """The schemas of the values of a key that decides between them, as `kind` does."""
+    found: dict[Any, str] = node.get("discriminator", {}).get("mapping", {})
+    return found
+
+
+def _without_tags(model: type[BaseModel], location: Sequence[Any]) -> list[Any]:
+    """The keys of a location; pydantic puts the value of a deciding key among them."""
+    return [part for n, part in enumerate(location) if part not in _kinds(_schema_at(model, location[:n]))]
 
 
 def _resolved(schema: Any, node: Any) -> Any:

@@ -119,7 +119,7 @@ def test_the_page_shows_the_whole_fleet_and_follows_its_changes(
         "sites online 2 of 2 hazards in 24 h 7 events open failure modes 5"
     )
     assert re.fullmatch(
-        r"north online 0a0a0a0a candidate 0b0b0b0b 77777777 25 % of frames \d+ s ago 0 0",
+        r"north online 0a0a0a0a candidate 0b0b0b0b 77777777 25 % of frames \d+ s ago 0 –",
         text(page, "[data-row=site-north]"),
     )
     assert text(page, "[data-row=camera-north-bridge]") == "bridge north night, clear 5.0 18 ms 18,240 157"

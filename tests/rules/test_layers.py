@@ -42,6 +42,8 @@ PLACES = {
     "prometheus_client": {"messaging/monitoring/metric_set.py", "cloud/api/gauges.py", "cloud/demo/fleet.py"},
     "nicegui": {"dashboards/app.py"},
     "opentelemetry": {"cloud/opentelemetry_spans.py"},
+    "httpcore": {"cloud/integrations/http_client.py"},
+    "paho": {"cloud/integrations/mqtt_client.py"},
     "typer": {"cloud/cli", "edge/cli.py"},
 }
 EDGE_NEVER = {"torch", "ultralytics", "diffusers", "transformers"}

@@ -31,6 +31,7 @@ class Permission:
 
 
 ANYONE = Permission(UserRole.VIEWER, limited=True)
+_VIEWER_OF_ALL = Permission(UserRole.VIEWER)
 _OPERATOR_OF_SITE = Permission(UserRole.OPERATOR, limited=True)
 _OPERATOR, _TRAINER, _ADMIN = (
     Permission(role) for role in (UserRole.OPERATOR, UserRole.TRAINER, UserRole.ADMIN)
@@ -42,6 +43,11 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/sites/{site}/revoke"): _ADMIN,
     ("POST", "/sites/{site}/quarantine"): _OPERATOR_OF_SITE,
     ("POST", "/sites/{site}/release"): _OPERATOR_OF_SITE,
+    ("PUT", "/hazards/{site}/{event}/status"): _OPERATOR_OF_SITE,
+    ("GET", "/integrations"): _VIEWER_OF_ALL,
+    ("POST", "/integrations/{name}/test"): _OPERATOR,
+    ("GET", "/deliveries"): _VIEWER_OF_ALL,
+    ("POST", "/deliveries/{delivery}/replay"): _OPERATOR,
     ("GET", "/dead-letters"): _OPERATOR,
     ("GET", "/dead-letters/{letter}"): _OPERATOR,
     ("POST", "/dead-letters/{letter}/replay"): _OPERATOR,

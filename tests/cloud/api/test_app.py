@@ -32,7 +32,7 @@ from messaging.resources import (
 )
 from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
 from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
@@ -51,6 +51,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         data=tmp_path_factory.mktemp("cloud"),
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
+        retention=FOR_EVER,
     )
     with running_cloud(settings, lambda _: ScriptedStages(train=slow), sites=("harbour", "tunnel")) as up:
         wait_until(lambda: len(up.sites) == 2)
@@ -263,6 +264,7 @@ def test_a_cloud_runs_on_postgresql(tmp_path: Path, postgres: PostgresServer) ->
         api=ApiSettings(port=0),
         store=StoreSettings(url=SecretStr(postgres.new_database())),
         failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
+        retention=FOR_EVER,
     )
     with (
         running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as up,

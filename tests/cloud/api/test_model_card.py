@@ -20,7 +20,7 @@ from messaging.blobs import digest_of
 from messaging.card_resources import ModelCard
 from messaging.intervals import wilson
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.fake_detector import describe, fake_bundle
 from tests.support.waiting import wait_until
@@ -39,6 +39,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         data=tmp_path_factory.mktemp("cloud"),
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(window_days=36500),
+        retention=FOR_EVER,
         model_cards=ModelCardSettings(
             owner="City | of <b>Harbour</b>", purpose="finds [hazards](x)\non streets"
         ),

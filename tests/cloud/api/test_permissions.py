@@ -58,6 +58,9 @@ class Access:
             "rollout": "none",
             "user": "nobody",
             "token": "none",
+            "event": "01J00000000000000000000000",
+            "name": "none",
+            "delivery": "1",
         }
         whole = path.format_map(values)
         headers = {"Authorization": f"Bearer {token}"}

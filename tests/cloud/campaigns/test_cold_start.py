@@ -30,6 +30,7 @@ from messaging.resources import (
 from synth.generation.model_folder import BUNDLED_FOLDER
 from synth.street import WorldName
 from tests.support.cloud.running_cloud import running_cloud
+from tests.support.cloud.sample_reports import FOR_EVER
 from tests.support.waiting import wait_until
 
 BONFIRE = HazardClass(
@@ -46,6 +47,7 @@ def _settings(folder: Path) -> CloudSettings:
         data=folder,
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
+        retention=FOR_EVER,
         synthesis=SynthesisSettings(generator=str(BUNDLED_FOLDER), image_width=320, image_height=192),
         training=TrainingSettings(epochs=1, batch=4, streets=2),
         promotion=PromotionSettings(new_class_frames=400),

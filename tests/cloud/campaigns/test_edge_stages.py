@@ -21,7 +21,7 @@ from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource
 from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
-from tests.support.cloud.sample_reports import MINUTE, MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MINUTE, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.cloud.trigger_decisions import CountedDecisions
 from tests.support.fake_detector import describe, fake_bundle
@@ -66,6 +66,7 @@ def settings(folder: Path, **changes: object) -> CloudSettings:
         "data": folder,
         "api": ApiSettings(port=0),
         "failure_modes": FailureModeSettings(refresh_s=0.2, window_days=36500),
+        "retention": FOR_EVER,
         "rollout": RolloutSettings(hold_s=0.0, phase_deadline_s=20.0),
         "campaign": CampaignSettings(shadow_deadline_s=15.0, verify_deadline_s=15.0, poll_s=0.1),
     }

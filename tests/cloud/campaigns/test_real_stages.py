@@ -21,7 +21,7 @@ from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folde
 from messaging.resources import CampaignRequest, CampaignResource, ComparisonResource, ImageResource
 from synth.street import WorldName
 from tests.support.cloud.running_cloud import running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.waiting import wait_until
 
 
@@ -35,6 +35,7 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
         data=tmp_path / "cloud",
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.5, window_days=36500),
+        retention=FOR_EVER,
         synthesis=SynthesisSettings(images_per_mode=6, image_width=320, image_height=192),
         training=TrainingSettings(epochs=1, batch=4),
         rollout=RolloutSettings(hold_s=0.0),

@@ -32,7 +32,7 @@ from synth.generation.model_folder import BUNDLED_FOLDER
 from synth.street import DRAWN_CONDITIONS
 from tests.support.cloud.labelled_images import square_images
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
-from tests.support.cloud.sample_reports import misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.waiting import wait_until
 
@@ -45,6 +45,7 @@ def settings(tmp_path: Path) -> CloudSettings:
         data=tmp_path / "cloud",
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(refresh_s=0.2, window_days=36500),
+        retention=FOR_EVER,
     )
 
 

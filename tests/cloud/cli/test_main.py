@@ -24,7 +24,7 @@ from messaging.resources import CampaignResource
 from messaging.runtime.configuration_files import load_settings
 from messaging.trust.signing import Repository
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection
+from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
 from tests.support.waiting import wait_until
 
@@ -58,6 +58,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, hold: Event) -> Iterator[Run
         data=tmp_path_factory.mktemp("cloud"),
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(window_days=36500),
+        retention=FOR_EVER,
     )
     with running_cloud(settings, lambda _: ScriptedStages(train=train), sites=("harbour",)) as up:
         wait_until(lambda: up.sites)
@@ -194,14 +195,14 @@ def test_enrolling_a_site_prints_its_files_and_the_url_of_the_hub(cloud: Running
     data = _with_hub_address(cloud)
     added = blindspot("sites", "add", "attic", *data)
     assert added.returncode == 0
-    assert "hub_url is nats://hub.example.org:4222" in added.stderr
+    assert "hub_url is nats://127.0.0.1:4222" in added.stderr
     assert all(Path(line).exists() for line in added.stdout.split())
 
 
 def _with_hub_address(cloud: RunningCloud) -> tuple[str, str]:
     address = cloud.settings.folder.hub / "address.json"
     address.parent.mkdir(exist_ok=True)
-    address.write_text(json.dumps({"url": "nats://hub.example.org:4222"}))
+    address.write_text(json.dumps({"url": "nats://127.0.0.1:4222"}))
     return ("--data", str(cloud.settings.data))
 
 
@@ -221,7 +222,7 @@ def test_a_site_is_enrolled_with_a_folder_that_its_programs_accept(
     gate = load_settings(GateSettings, folder / "gate.yaml")
     assert [camera.source for camera in node.cameras] == ["rtsp://u:p@10.0.0.2/a", "usb:0"]
     assert (gate.hub_url, gate.site_url, node.broker.url) == (
-        "nats://hub.example.org:4222", "nats://127.0.0.1:4300", "nats://127.0.0.1:4300"
+        "nats://127.0.0.1:4222", "nats://127.0.0.1:4300", "nats://127.0.0.1:4300"
     )  # fmt: skip
     assert gate.mirror_folder == node.mirror
     assert (folder / gate.hub_credentials).read_bytes()

@@ -19,7 +19,7 @@ from messaging.hazard_classes import HazardClass
 from messaging.reports import EvidenceSource
 from messaging.runtime import console
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
-from tests.support.cloud.sample_reports import MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
@@ -34,6 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         data=tmp_path_factory.mktemp("cloud"),
         api=ApiSettings(port=0),
         failure_modes=FailureModeSettings(window_days=36500),
+        retention=FOR_EVER,
     )
     with running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour", "quay")) as up:
         wait_until(lambda: [site.model for site in up.sites.values()] == [MODEL, MODEL])
@@ -160,7 +161,7 @@ def test_a_downgrade_ticket_is_signed_for_the_named_sites(cloud: RunningCloud) -
 
 def test_a_bundle_that_was_changed_after_signing_fails_verification(cloud: RunningCloud) -> None:
     bundle = cloud.settings.folder.models / MODEL / "model.onnx"
-    bundle.parent.mkdir(parents=True)
+    bundle.parent.mkdir(parents=True, exist_ok=True)
     bundle.write_bytes(FIRST)
     assert run(cloud, "models", "verify").exit_code == 0
     bundle.write_bytes(FIRST + b"changed")

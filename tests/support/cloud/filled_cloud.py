@@ -22,11 +22,13 @@ from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.report_checks import ReportChecks
+from cloud.integrations.integrations import Integrations
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
+from cloud.store.delivery_store import DeliveryStore
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
@@ -109,6 +111,7 @@ class FilledCloud:
             ),
             accounts=self.accounts,
             audit=AuditStore(self._database),
+            integrations=Integrations(settings, DeliveryStore(self._database), metrics),
         )
         self.services, self.token = services, token
         self.app = build_api(services)

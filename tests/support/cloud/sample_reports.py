@@ -6,6 +6,7 @@ from typing import Any
 from ulid import ULID
 
 from cloud.fleet.report_checks import ReportChecks
+from cloud.settings import RetentionSettings
 from cloud.store.database import Database, open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
@@ -134,6 +135,10 @@ def counts(store: ReportStore) -> dict[str, int]:
     """Stored reports by kind, heartbeats aside."""
     totals = [total for total in store.ledger_totals() if total.kind != "heartbeat"]
     return {kind: sum(t.count for t in totals if t.kind == kind) for kind in {t.kind for t in totals}}
+
+
+FOR_EVER = RetentionSettings(evidence_days=36500, shadow_days=36500, hazards_days=36500)
+"""Keeps evidence that was found long ago, for a window of failure modes that reaches back to it."""
 
 
 def open_store(folder: Path) -> tuple[Database, ReportStore]:
