@@ -15,8 +15,10 @@ WORKERS ?= 2
 COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m coverage
 PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 
+BUILD = $(or $(CONTAINER),podman) build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_FLAGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
+.PHONY: help install demo demo-rounds demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal rehearsal-containers browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -84,6 +86,9 @@ trouble: $(STAMP)  ## trouble from the real world, by the public commands (SOAK=
 rehearsal: $(STAMP)  ## docs/deploy-a-site.md, done by its own commands until a failure mode is closed (half an hour)
 	$(BIN)/python -m tests.rehearsal --out $(OUT)/figures/rehearsal.json
 
+rehearsal-containers: $(STAMP)  ## docs/deploy-in-containers.md likewise: images are built, every program in a container (root; PROFILE=tiny)
+	$(BIN)/python -m tests.rehearsal --containers --profile $(or $(PROFILE),full) --out $(OUT)/figures/rehearsal_containers.json
+
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
 
@@ -125,9 +130,9 @@ wire-format: $(STAMP)  ## bytes per message, beside UPER, protobuf, CBOR and JSO
 bench-train: $(STAMP)  ## speed of our training beside ultralytics' own, and its memory with 50,000 images (half an hour)
 	$(BIN)/python -m cloud.training.experiments.bench_train cloud/starting_detector/weights.safetensors --out $(OUT)/figures/bench_train.json
 
-images:  ## the container images of site and cloud (CONTAINER=docker, BUILD_FLAGS=… where wanted)
-	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/edge.Containerfile -t blindspot-edge .
-	$(or $(CONTAINER),podman) build $(BUILD_FLAGS) -f deploy/cloud.Containerfile -t blindspot-cloud .
+images:  ## the container images of site and cloud (BASE=image, CONTAINER=docker, BUILD_FLAGS=… where wanted)
+	$(BUILD) -f deploy/edge.Containerfile -t blindspot-edge .
+	$(BUILD) -f deploy/cloud.Containerfile -t blindspot-cloud .
 
 clean:  ## remove what was built and measured, and the environment
 	rm -rf $(VENV) $(OUT) dist build

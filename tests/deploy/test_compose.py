@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cloud.fleet.hub import Enrolment
+from cloud.fleet.site_folder import write_site_folder
 from cloud.settings import CloudSettings
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
@@ -15,13 +17,19 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.site.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CLOUD: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.cloud.yaml").read_text())["services"]
-ENVIRONMENT = {"SITE": "harbour", "HUB": "tls://hub.example:4222"}
 
 
 def mounts(service: str) -> dict[str, str]:
     """Mounts of a service: the place inside by what is mounted; `:ro` stays on read-only ones."""
-    parts = (volume.rsplit(":/", 1) for volume in SERVICES[service]["volumes"])
-    return {source.rsplit("}/", 1)[-1]: f"/{target}" for source, target in parts}
+    found: dict[str, str] = {}
+    for volume in SERVICES[service]["volumes"]:
+        if isinstance(volume, str):
+            source, target = volume.split(":", 1)
+        else:
+            source = volume["source"].removeprefix("./${SITE}/")
+            target = volume["target"] + (":ro" if volume.get("read_only") else "")
+        found[source] = target
+    return found
 
 
 def test_only_the_gate_is_on_a_network_that_leaves_the_site() -> None:
@@ -35,8 +43,8 @@ def test_only_the_gate_is_on_a_network_that_leaves_the_site() -> None:
 
 
 def test_the_node_reads_the_mirror_and_the_gate_writes_it() -> None:
-    assert mounts("node")["mirror"] == "/mirror:ro"
-    assert mounts("gate")["mirror"] == "/mirror"
+    assert mounts("node")["mirror"] == "/site/mirror:ro"
+    assert mounts("gate")["mirror"] == "/site/mirror"
     assert "mirror" not in mounts("broker")
 
 
@@ -63,28 +71,50 @@ def test_every_program_is_unprivileged_and_cannot_change_its_image(
 def test_nothing_of_a_site_answers_outside_and_of_the_cloud_only_the_hub() -> None:
     assert not [name for name, service in SERVICES.items() if "ports" in service]
     ports = [port for service in CLOUD.values() for port in service.get("ports", ())]
-    assert [port for port in ports if not port.startswith("127.0.0.1:")] == ["4222:4222"]
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == [
+        "${HUB_ADDRESS:-0.0.0.0}:4222:4222"
+    ]
 
 
 def test_the_page_reads_the_data_folder_and_the_cloud_writes_it() -> None:
-    assert CLOUD["cloud"]["volumes"][0].endswith(":/data")
-    assert [volume.rsplit("}", 1)[1] for volume in CLOUD["page"]["volumes"]] == [":/data:ro"]
+    written = {v["target"]: v.get("read_only", False) for v in CLOUD["cloud"]["volumes"]}
+    assert written == {"/data": False, "/etc/blindspot/cloud.yaml": True}
+    assert [(v["source"], v["target"], v["read_only"]) for v in CLOUD["page"]["volumes"]] == [
+        ("./cloud", "/data", True)
+    ]
+
+
+@pytest.mark.parametrize("services", [SERVICES, CLOUD], ids=["site", "cloud"])
+def test_a_forgotten_step_is_refused_instead_of_mounting_a_new_folder_of_root(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    mounted = [v for service in services.values() for v in service["volumes"] if not isinstance(v, str)]
+    assert mounted
+    assert all(volume["bind"]["create_host_path"] is False for volume in mounted)
 
 
 def test_the_sample_configuration_of_the_cloud_is_valid() -> None:
-    settings = load_settings(CloudSettings, DEPLOY / "cloud" / "cloud.yaml", {"HUB_HOST": "hub.example"})
+    settings = load_settings(CloudSettings, DEPLOY / "cloud.yaml", {"HUB_HOST": "hub.example"})
     assert (settings.hub.port, settings.hub.advertised_host) == (4222, "hub.example")
     assert settings.hub_encrypted
     assert str(settings.folder.certificates / "server.pem") in CLOUD["page"]["command"]
     assert str(settings.data) == "/data"
 
 
-def test_the_sample_configurations_are_valid_and_name_mounted_places() -> None:
-    node = load_settings(NodeSettings, DEPLOY / "site" / "node.yaml", ENVIRONMENT)
-    gate = load_settings(GateSettings, DEPLOY / "site" / "gate.yaml", ENVIRONMENT)
+def test_a_site_of_containers_runs_from_the_folder_that_sites_add_makes(tmp_path: Path) -> None:
+    names = ("some.creds", "some.json", "some.pem", "ca.pem")
+    enrolment = Enrolment("harbour", *(tmp_path / name for name in names))
+    for path in enrolment.files:
+        path.write_text("{}")
+    made = tmp_path / "harbour"
+    write_site_folder(made, enrolment, "tls://hub:4222", {"quay": "rtsp://camera/street"}, broker_port=4222)
+    node = load_settings(NodeSettings, made / "node.yaml", SERVICES["node"]["environment"])
+    gate = load_settings(GateSettings, made / "gate.yaml", SERVICES["gate"]["environment"])
+    assert node.broker.url == gate.site_url == "nats://broker:4222"
     inside_node = {target.removesuffix(":ro") for target in mounts("node").values()}
     inside_gate = {target.removesuffix(":ro") for target in mounts("gate").values()}
-    assert {str(node.data), str(node.mirror), str(node.trust), str(node.broker.credentials)} <= inside_node
-    of_hub = {str(path) for path in (gate.hub_credentials, gate.hub_ca, gate.hub_certificate)}
-    assert {str(gate.data_folder), str(gate.mirror_folder), *of_hub} <= inside_gate
-    assert node.site == gate.site == "harbour"
+    named_by_node = (node.data, node.mirror, node.trust, node.broker.credentials)
+    of_hub = (gate.hub_credentials, gate.hub_ca, gate.hub_certificate)
+    named_by_gate = (gate.data_folder, gate.mirror_folder, gate.site_credentials, *of_hub)
+    assert {f"/site/{path}" for path in named_by_node} <= inside_node
+    assert {f"/site/{path}" for path in named_by_gate} <= inside_gate

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,30 +14,15 @@ import yaml
 
 from edge.gate.settings import STATUS_FILE
 from messaging.trust.signing import Repository
+from tests.support.podman import missing_image, podman
 
 IMAGE = os.environ.get("BLINDSPOT_EDGE_IMAGE", "localhost/blindspot-edge")
 UID = 10001
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
-RUNTIME = ["--runtime", "runc"] if shutil.which("runc") else []
-
-
-def podman(*arguments: str, timeout_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
-    """Run podman to its end."""
-    command = ["podman", *RUNTIME, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-
-
-def _why_not() -> str | None:
-    if shutil.which("podman") is None:
-        return "podman is not installed"
-    if podman("image", "exists", IMAGE).returncode:
-        return f"there is no image {IMAGE}; make it with `make images`"
-    return None
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _image() -> None:
-    if (reason := _why_not()) is not None:
+    if (reason := missing_image(IMAGE, "make it with `make images`")) is not None:
         pytest.skip(reason)
 
 
@@ -47,9 +31,7 @@ pytestmark = pytest.mark.slow
 
 def inside(*command: str) -> "subprocess.CompletedProcess[str]":
     """Run a command in a fresh container without any network."""
-    return podman(
-        "run", "--rm", "--network", "none", *LIMITS, "--entrypoint", command[0], IMAGE, *command[1:]
-    )
+    return podman("run", "--rm", "--network", "none", "--entrypoint", command[0], IMAGE, *command[1:])
 
 
 def test_a_fresh_container_is_healthy_by_its_own_doctor() -> None:
@@ -100,7 +82,7 @@ class SiteOfContainers:
         volumes = [f"--volume={self.folder / outside}:{place}" for outside, place in mounts.items()]
         hardened = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
         done = podman(
-            "run", "--detach", f"--name={container}", f"--network={network}", *LIMITS, *hardened, *volumes,
+            "run", "--detach", f"--name={container}", f"--network={network}", *hardened, *volumes,
             f"--entrypoint={entrypoint}", IMAGE, *arguments,
         )  # fmt: skip
         self.started.append(container)

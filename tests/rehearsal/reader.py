@@ -15,10 +15,20 @@ from tests.rehearsal.page import Block, BlockKind
 
 RETRY_S = 2.0
 START_LIMIT_S = 600.0
+STARTS_IN_BACKGROUND = " up -d"
 
 
 class RehearsalFailed(Exception):
     """A command of the page failed; the sentence names its line and its output."""
+
+
+@dataclass
+class Command:
+    """One that was run. `began`: monotonic clock, seconds. `seconds`: until it succeeded, None before."""
+
+    text: str
+    began: float
+    seconds: float | None = None
 
 
 @dataclass
@@ -28,7 +38,7 @@ class Reader:
     Attributes:
         folder: where the commands run.
         values: what the reader sets a variable to; called when its block is reached.
-        began: commands in terminals, with the monotonic clock of their start in seconds.
+        commands: those that were run, in order.
         patience_s: how long the first command after a program was started is repeated until it succeeds.
         log: receives every command before it runs.
         settings: environments that configure programs, by words of their commands.
@@ -41,8 +51,7 @@ class Reader:
     patience_s: float = START_LIMIT_S
     environment: dict[str, str] = field(default_factory=dict)
     terminals: list[ChildProcess] = field(default_factory=list)
-    began: list[tuple[str, float]] = field(default_factory=list)
-    commands: int = 0
+    commands: list[Command] = field(default_factory=list)
     starting: bool = False
 
     def read(self, blocks: tuple[Block, ...]) -> None:
@@ -78,7 +87,6 @@ class Reader:
 
     def _start(self, block: Block) -> None:
         for command in block.commands:
-            self.commands += 1
             self.log(f"$ {command} &")
             log = self.folder.parent / f"terminal-{len(self.terminals) + 1}.log"
             shell = ["bash", "-euo", "pipefail", "-c", command]
@@ -87,18 +95,20 @@ class Reader:
                 environment |= added if words in command else {}
             child = ChildProcess(shell, log=log, environment=environment, folder=self.folder)
             self.terminals.append(child)
-            self.began.append((command, time.monotonic()))
+            self.commands.append(Command(command, time.monotonic()))
         self.starting = True
 
     def _run(self, command: str, where: str) -> None:
-        self.commands += 1
         self.log(f"$ {command}")
-        deadline = time.monotonic() + (self.patience_s if self.starting else 0.0)
+        run = Command(command, time.monotonic())
+        self.commands.append(run)
+        deadline = run.began + (self.patience_s if self.starting else 0.0)
         while True:
             self.check()
             done = self._shell(command)
             if done.returncode == 0:
-                self.starting = False
+                run.seconds = time.monotonic() - run.began
+                self.starting = command.endswith(STARTS_IN_BACKGROUND)
                 return
             if time.monotonic() > deadline:
                 said = (done.stderr or done.stdout).strip()[-1000:]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rehearsal.deployment import PAGE
 from tests.rehearsal.page import Block, BlockKind, blocks
-from tests.rehearsal.program import PAGE
 from tests.rehearsal.reader import Reader, RehearsalFailed
 
 TEXT = """# A
@@ -74,7 +74,7 @@ def test_values_programs_and_commands_are_run_in_order(tmp_path: Path) -> None:
     finally:
         reader.stop()
     assert (tmp_path / "empty" / "after").exists()
-    assert reader.commands == 3
+    assert [command.text for command in reader.commands][1:] == ["grep ready written", "touch after"]
 
 
 def test_a_command_that_fails_is_named_with_its_line_and_output(tmp_path: Path) -> None:

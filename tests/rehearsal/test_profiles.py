@@ -5,8 +5,9 @@ import pytest
 from cloud.settings import CloudSettings
 from edge.settings import NodeSettings
 from messaging.runtime.configuration_files import parse_settings
+from tests.rehearsal.deployment import PAGE
 from tests.rehearsal.page import BlockKind, blocks
-from tests.rehearsal.program import PAGE, PROFILES, TINY, Profile
+from tests.rehearsal.profiles import PROFILES, TINY, Profile
 
 NODE = """
 site: harbour

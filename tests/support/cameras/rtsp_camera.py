@@ -1,8 +1,9 @@
-"""A camera over RTSP on loopback: Debian's GStreamer server as a child process of the tests."""
+"""A camera over RTSP: Debian's GStreamer server as a child process of the tests."""
 
 import functools
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 PYTHON = "/usr/bin/python3"
@@ -31,23 +32,30 @@ def _python() -> bool:
 
 
 class RtspCamera:
-    """One camera at a port of loopback; `options` are those of `rtsp_program`."""
+    """One camera at a port, of loopback by default; `options` are those of `rtsp_program`.
 
-    def __init__(self, port: int, *options: str) -> None:
+    `launcher` is a command that starts the program that follows it, for instance on another network.
+    """
+
+    def __init__(
+        self, port: int, *options: str, host: str = "127.0.0.1", launcher: Sequence[str] = ()
+    ) -> None:
         self.port = port
+        self._host = host
+        self._launcher = launcher
         self._options = options
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def address(self) -> str:
         """Where it plays, with the credential that it may demand."""
-        return f"rtsp://viewer:right@127.0.0.1:{self.port}/street"
+        return f"rtsp://viewer:right@{self._host}:{self.port}/street"
 
     def start(self, *options: str) -> None:
         """Start, and wait until it listens; other options replace those of before."""
         self._options = options or self._options
         self._process = subprocess.Popen(
-            [PYTHON, str(_PROGRAM), str(self.port), *self._options],
+            [*self._launcher, PYTHON, str(_PROGRAM), str(self.port), "--host", self._host, *self._options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -60,7 +60,7 @@ class Camera:
         self.street = Street(320, 240)
         self._sources: list[Gst.Element] = []
         self._server = GstRtspServer.RTSPServer()
-        self._server.set_address("127.0.0.1")
+        self._server.set_address(options.host)
         self._server.set_service(str(options.port))
         factory = GstRtspServer.RTSPMediaFactory()
         encoder = ENCODERS["mjpeg" if options.mjpeg else "h264"]
@@ -136,6 +136,7 @@ class Camera:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
