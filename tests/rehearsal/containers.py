@@ -66,8 +66,8 @@ def in_containers(city: Path, folder: Path, profile: Profile) -> Iterator[Deploy
         settings = profile.settings.get(words, {})
         (folder / name).write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
     with ExitStack() as ending:
-        ending.callback(_remove_deployment, folder.parent)
         camera = ending.enter_context(_camera_host(city / "frames"))
+        ending.callback(_remove_deployment, folder.parent)  # first: the node is on the camera's network
         hub = _own_address()
         yield Deployment(
             PAGE,
