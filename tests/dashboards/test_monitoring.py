@@ -69,6 +69,7 @@ class Programs:
             hub_credentials=folder / "hub.creds",
             data_folder=folder / "gate",
             mirror_folder=folder / "mirror",
+            trust=node.trust,
             page_port=free_port(),
         )
         process = start_gate(gate, folder)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import synth.run
+from messaging.runtime.program import ExitCode
 from synth.selection.labelled_set import LabelledSet
 from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.synth.fakes import FakeGenerator
@@ -123,7 +124,8 @@ def test_a_disk_that_takes_no_file_is_one_sentence_and_the_run_continues_afterwa
 
     with monkeypatch.context() as patch:
         patch.setattr("messaging.runtime.atomic_files.os.fsync", failing)
-        assert synth.run.main(arguments) == 1
+        expected = ExitCode.DISK_FULL if number in (errno.ENOSPC, errno.EDQUOT) else ExitCode.FAILED
+        assert synth.run.main(arguments) == expected
     said = _sentence(capsys)
     assert os.strerror(number) in said
     assert str(tmp_path / "out") in said

@@ -114,6 +114,7 @@ YAML = """
 data: {folder}
 api: {{port: 0}}
 failure_modes: {{refresh_s: 0.1, window_days: 36500}}
+retention: {{evidence_days: 36500, shadow_days: 36500, hazards_days: 36500}}
 triggers:
   - name: potholes
     classes: [pothole]

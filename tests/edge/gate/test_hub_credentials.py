@@ -129,6 +129,7 @@ def test_a_renewed_certificate_is_kept_beside_renewed_credentials(tmp_path: Path
             **{"site": "s1", "site_url": "nats://127.0.0.1:1", "site_credentials": "gate.nk"},
             **{"hub_url": "tls://hub.example", "hub_ca": tmp_path / "ca.pem", **files},
             **{"data_folder": tmp_path / "gate", "mirror_folder": tmp_path / "mirror"},
+            "trust": tmp_path / "trust.json",
         }
     )
     kept = HubCredentials(settings)

@@ -113,6 +113,7 @@ def test_a_page_whose_port_is_taken_is_refused_and_without_a_port_there_is_none(
         "hub_credentials": tmp_path / "hub.creds",
         "data_folder": tmp_path / "gate",
         "mirror_folder": tmp_path / "mirror",
+        "trust": tmp_path / "trust.json",
     }
     with GatePage().served(GateSettings.model_validate(values)):
         pass
