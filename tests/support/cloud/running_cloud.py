@@ -83,7 +83,7 @@ class ScriptedSite:
                 self.last_sequence = order.sequence
                 self.orders.append(order)
                 await self._follow(order)
-        beat = message(heartbeat(self.model), self.name)
+        beat = message(heartbeat(self.model), self.name, at=int(time.time()))
         await put_signed_heartbeat(self.bus, beat)
 
     async def _follow(self, order: RolloutOrder) -> None:
