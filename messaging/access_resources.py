@@ -31,6 +31,10 @@ class UserRole(StrEnum):
         order = list(UserRole)
         return order.index(self) >= order.index(needed)
 
+    def at_most(self, other: "UserRole") -> "UserRole":
+        """The lower one of two roles."""
+        return other if self.includes(other) else self
+
 
 class UserResource(Resource):
     """A user. `groups`: the site groups that the user is limited to; none is no limit."""

@@ -61,8 +61,7 @@ class Accounts:
         token, user = found
         if not hmac.compare_digest(_hash(secret), token.secret_hash) or not self._valid(token, user):
             return None
-        role = min(token.role, user.role, key=list(UserRole).index)
-        return Principal(user.name, role, frozenset(user.groups), token.id)
+        return Principal(user.name, token.role.at_most(user.role), frozenset(user.groups), token.id)
 
     def _valid(self, token: Token, user: User) -> bool:
         now, used = self._store.now(), token.used_at or token.made_at
@@ -75,6 +74,11 @@ class Accounts:
 
     def log_in(self, name: str, password: str, address: str) -> tuple[User, Made]:
         """A session. Raises `NotAuthorised` for a wrong name or password, `TooManyAttempts`."""
+        user = self._known(name, password, address)
+        return user, self._make(user, TokenKind.SESSION, "login", SESSION_S, user.role)
+
+    def _known(self, name: str, password: str, address: str) -> User:
+        """The user with this name and password; a failure is counted."""
         keys = (f"name {name}", f"address {address}")
         if (wait := self._limits.wait_s(*keys)) > 0:
             raise TooManyAttempts(f"too many failed logins; try again in {wait:.0f} s", wait_s=wait)
@@ -87,7 +91,7 @@ class Accounts:
             logger.warning("a login as %.40r from %s failed", name, address)
             raise NotAuthorised("name or password is wrong")
         self._limits.succeeded(*keys)
-        return user, self._make(user, TokenKind.SESSION, "login", SESSION_S, user.role)
+        return user
 
     def log_out(self, token: str) -> None:
         """End a session, or revoke an API token."""
@@ -123,7 +127,7 @@ class Accounts:
 
     def change_password(self, name: str, present: str, new: str, address: str) -> None:
         """Change a user's own password. Raises `NotAuthorised` if the present one is wrong."""
-        self.log_in(name, present, address)
+        self._known(name, present, address)
         self.change_user(name, UserChange(password=new))
 
     def user(self, name: str) -> User:
@@ -142,7 +146,7 @@ class Accounts:
         if new.user not in (None, caller.name) and not caller.administers:
             raise BadRequest(f"{caller.name} can make tokens of {caller.name} alone; leave the user out")
         user = self._store.user(new.user or caller.name)
-        highest = user.role if caller.administers else min(caller.role, user.role, key=list(UserRole).index)
+        highest = user.role if caller.administers else caller.role.at_most(user.role)
         role = new.role or highest
         if not highest.includes(role):
             raise BadRequest(f"a token of {user.name} can have at most the role {highest}, not {role}")

@@ -15,7 +15,7 @@ from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
-from cloud.store.records import Campaign, CampaignPlan, CampaignState
+from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan, CampaignState
 from messaging.resources import (
     IDEMPOTENCY_HEADER,
     CampaignPlanResource,
@@ -83,8 +83,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
 
 
 def _is_visible(role: str, visible: VisibleSites) -> bool:
-    kind, _, site = role.partition(":")
-    return kind != "shadow" or is_visible(site, visible)
+    return not role.startswith(SHADOW_OF) or is_visible(role.removeprefix(SHADOW_OF), visible)
 
 
 async def _events(services: Services, campaign: str) -> AsyncIterator[str]:

@@ -10,7 +10,7 @@ from cloud.api.views import rollout_view, site_view
 from cloud.errors import StoreUnavailable
 from cloud.fleet.rollout_state import RolloutPhase, SiteState
 from cloud.metrics import CloudMetrics
-from cloud.store.records import CampaignState, EvaluationRow, ModeStatus, Release
+from cloud.store.records import SHADOW_OF, CampaignState, EvaluationRow, ModeStatus, Release
 from messaging.releases import Role
 from messaging.resources import SiteResource
 
@@ -81,7 +81,7 @@ def _set_recall(gauge: Gauge, release: Release, rows: Iterable[EvaluationRow]) -
             continue
         if row.role == HOLDOUT and row.metrics.get("recall") is not None:
             gauge.labels(row.class_name, row.condition, HOLDOUT).set(row.metrics["recall"])
-        elif row.role.startswith(SHADOW):
+        elif row.role.startswith(SHADOW_OF):
             counts = {name: int(row.metrics.get(name, 0)) for name in ("supported", "detected")}
             tracks[row.class_name, row.condition].update(counts)
     for (class_name, condition), found in tracks.items():

@@ -8,6 +8,7 @@ from cloud.api.views import model_view
 from cloud.errors import NotKnown
 from cloud.failure_modes.rules import FailureMode
 from cloud.store.records import (
+    SHADOW_OF,
     Campaign,
     CampaignStage,
     EvaluationRow,
@@ -30,7 +31,7 @@ from messaging.card_resources import (
 from messaging.intervals import wilson
 from messaging.releases import Channel, Role
 
-SHADOW, GENERATED = "shadow:", "generated"
+GENERATED = "generated"
 _WHOLE = "all"
 
 Stages = Mapping[CampaignStage, StageRecord]
@@ -138,7 +139,7 @@ def _evaluations(services: Services, release: Release) -> list[CardEvaluation]:
 def _evaluation(row: EvaluationRow) -> CardEvaluation:
     """A row of the holdout has its intervals; a shadow run's follows from its counts of tracks."""
     metrics = row.metrics
-    if row.role.startswith(SHADOW):
+    if row.role.startswith(SHADOW_OF):
         n = int(metrics["supported"])
         return CardEvaluation(
             set=row.role,

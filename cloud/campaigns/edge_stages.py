@@ -21,7 +21,7 @@ from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.rollout_state import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.settings import CampaignSettings, PromotionSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import CampaignState, EvaluationRow, ModeStatus, Rollout
+from cloud.store.records import SHADOW_OF, CampaignState, EvaluationRow, ModeStatus, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel
@@ -240,7 +240,9 @@ def _shadow_rows(campaign: str, runs: Mapping[str, ShadowReport]) -> list[Evalua
                     "recall": detected / tally.supported if tally.supported else None,
                 }
                 condition = _condition(tally).key
-                row = EvaluationRow(campaign, digest, f"shadow:{site}", tally.class_name, condition, metrics)
+                row = EvaluationRow(
+                    campaign, digest, f"{SHADOW_OF}{site}", tally.class_name, condition, metrics
+                )
                 rows.append(row)
     return rows
 

@@ -158,6 +158,10 @@ class SyntheticImage(Record):
     provenance: Mapped[Mapping[str, Any]] = mapped_column(default_factory=dict)
 
 
+SHADOW_OF = "shadow:"
+"""What the role of an evaluation in a site's shadow run begins with; the site's name follows."""
+
+
 class EvaluationRow(Record):
     """Metrics of one model on one data role for one class (`all` allowed) and condition."""
 

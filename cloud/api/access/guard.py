@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.access.accounts import Accounts
 from cloud.access.principal import DATA_FOLDER, Principal
-from cloud.api.access.audit_trail import AuditTrail
+from cloud.api.access.audit_trail import MAX_ANSWER_BYTES, AuditTrail
 from cloud.api.access.permissions import READING, permission_of, refusal
 from cloud.api.problems import problem
 from cloud.errors import NotKnown
@@ -23,7 +23,6 @@ from cloud.store.report_store import ReportStore
 from messaging.access_resources import UserRole
 from messaging.resources import API_PREFIX, OPERATOR_HEADER, OPERATOR_NAME
 
-MAX_KEPT_BYTES = 1 << 20
 LOGIN = API_PREFIX + "/sessions"
 WITHOUT_TOKEN = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/openapi.json"})
 _NOT_YET_KNOWN = Principal("login", UserRole.VIEWER)
@@ -71,31 +70,39 @@ class AccessGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        principal = await asyncio.to_thread(self._principal, scope["path"], headers)
+        target = self._target(scope)
+        principal, refused = await asyncio.to_thread(self._examined, scope["path"], headers, target)
         if principal is None:
             sentence = "send a valid token as bearer token: of the data folder, an API token, or a session's"
             answer = problem(401, "not authorised", sentence)
             await answer(scope, receive, send)
             return
-        target = self._target(scope)
         scope.setdefault("state", {})["principal"] = principal
-        refused = await asyncio.to_thread(self._refused, principal, target)
         if target is None or not target.is_audited:
             await self._pass_on(scope, receive, send, refused)
             return
         before = await asyncio.to_thread(self._trail.present, target.params)
         answer_of = _Answer(send)
-        await self._pass_on(scope, receive, answer_of, refused)
-        await asyncio.to_thread(
-            self._trail.note,
-            principal,
-            scope["client"][0] if scope.get("client") else "unknown",
-            target.action,
-            target.params,
-            status=answer_of.status,
-            before=before,
-            answer=bytes(answer_of.body),
-        )
+        try:
+            await self._pass_on(scope, receive, answer_of, refused)
+        finally:
+            await asyncio.to_thread(
+                self._trail.note,
+                principal,
+                scope["client"][0] if scope.get("client") else "unknown",
+                target.action,
+                target.params,
+                status=answer_of.status,
+                before=before,
+                answer=bytes(answer_of.body),
+            )
+
+    def _examined(
+        self, path: str, headers: Headers, target: _Target | None
+    ) -> tuple[Principal | None, tuple[int, str] | None]:
+        """Who a request is from, and status and sentence if it is refused. Waits for the database."""
+        principal = self._principal(path, headers)
+        return principal, None if principal is None else self._refused(principal, target)
 
     def _principal(self, path: str, headers: Headers) -> Principal | None:
         if path == LOGIN:
@@ -151,6 +158,6 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        elif len(self.body) <= MAX_KEPT_BYTES:
+        elif len(self.body) <= MAX_ANSWER_BYTES:
             self.body += message.get("body", b"")
         await self._send(message)

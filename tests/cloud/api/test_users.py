@@ -144,6 +144,19 @@ def test_a_refused_change_is_in_the_audit_log_too(api: Api) -> None:
     assert entry["before"] == entry["after"]
 
 
+def test_a_change_that_fails_in_the_cloud_is_in_the_audit_log_too(
+    api: Api, cloud: FilledCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(site: str, quarantined: bool) -> None:
+        raise RuntimeError(site)
+
+    monkeypatch.setattr(cloud.reports, "quarantine_site", failing)
+    with pytest.raises(RuntimeError):
+        api("POST", "sites/north/quarantine")
+    entry = api("GET", "audit").json()["items"][0]
+    assert (entry["action"], entry["status"]) == ("POST /sites/{site}/quarantine", 500)
+
+
 def test_no_password_and_no_token_is_in_the_audit_log(api: Api) -> None:
     add(api, "ana", "trainer")
     token = log_in(api, "ana")
