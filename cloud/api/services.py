@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
 
 from cloud.access.accounts import Accounts
 from cloud.campaigns.requirements import PlanRequirements
@@ -83,3 +85,13 @@ class Services:
     revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time
     spans: Spans = NO_SPANS
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers a request."""
+    services: Services = request.app.state.services
+    return services
+
+
+CloudServices = Annotated[Services, Depends(services_of)]
+"""The services as a parameter of a route."""

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from cloud.access.principal import Principal
-from cloud.api.services import Services
+from cloud.api.services import CloudServices
 from messaging.card_resources import ModelCard
 from messaging.release_resources import ModelResource, RolloutResource
 from messaging.resources import FailureModeResource
@@ -23,11 +23,10 @@ def caller_of(request: Request) -> Principal:
 Caller = Annotated[Principal, Depends(caller_of)]
 
 
-def visible_sites(request: Request, caller: Caller) -> VisibleSites:
+def visible_sites(services: CloudServices, caller: Caller) -> VisibleSites:
     """Names of the sites that the caller may see; None for all."""
     if not caller.limited:
         return None
-    services: Services = request.app.state.services
     return frozenset(site.site for site in services.reports.sites() if caller.sees(site.site_group))
 
 

@@ -1,0 +1,57 @@
+"""API routes of hazards: list, and what operators make of them."""
+
+from fastapi import APIRouter
+
+from cloud.api.access.caller import Visible
+from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query
+from cloud.api.services import CloudServices
+from cloud.errors import BadRequest
+from cloud.store.delivery_records import HazardStatus
+from cloud.store.report_records import HazardRow
+from messaging.fields import Slug
+from messaging.reports import Ulid
+from messaging.resources import HazardResource, HazardStatusRequest, Page
+
+router = APIRouter(prefix="/hazards", tags=["fleet"])
+
+
+@router.get("")
+def hazards(
+    services: CloudServices,
+    visible: Visible,
+    site: str | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[HazardResource]:
+    """Hazard events in their latest state, latest start first."""
+    found = services.reports.hazards(site=site, visible=visible, after=_hazard_place(cursor), limit=limit + 1)
+    statuses = services.reports.hazard_changes.statuses(found)
+    return page_of_query(
+        found,
+        limit,
+        place=lambda row: [row.started_at_utc, row.event],
+        show=lambda row: _view(row, statuses.get((row.site, row.event), HazardStatus.OPEN)),
+    )
+
+
+@router.put("/{site}/{event}/status")
+def set_status(
+    services: CloudServices, site: Slug, event: Ulid, request: HazardStatusRequest
+) -> HazardResource:
+    """Acknowledge or resolve a hazard, or call it a false alarm; integrations are notified."""
+    status = HazardStatus(request.status)
+    return _view(services.reports.hazard_changes.handle(site, event, status), status)
+
+
+def _view(row: HazardRow, status: HazardStatus) -> HazardResource:
+    return HazardResource.model_validate(row).model_copy(update={"status": status})
+
+
+def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
+    place = decode_cursor(cursor)
+    if place is None:
+        return None
+    match place:
+        case [int(started), str(event)] if 0 <= started < 2**53:
+            return started, event
+    raise BadRequest("this cursor belongs to another list; begin without a cursor")

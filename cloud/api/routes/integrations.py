@@ -1,0 +1,68 @@
+"""API routes of integrations and deliveries: list, test, replay."""
+
+from fastapi import APIRouter
+
+from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of, page_of_query
+from cloud.api.services import CloudServices
+from cloud.integrations.integrations import IntegrationState
+from cloud.store.delivery_records import DeliveryState, HazardDelivery
+from messaging.fields import Slug
+from messaging.integration_resources import DeliveryResource, IntegrationResource
+from messaging.resources import Page
+
+router = APIRouter(tags=["integrations"])
+
+
+@router.get("/integrations")
+def integrations(
+    services: CloudServices, cursor: Cursor = None, limit: Limit = 100
+) -> Page[IntegrationResource]:
+    """Configured integrations with the totals of their deliveries."""
+    return page_of([_integration(one) for one in services.integrations.states()], cursor, limit)
+
+
+@router.post("/integrations/{name}/test")
+def test(services: CloudServices, name: Slug) -> DeliveryResource:
+    """Send a test message now and log it; its state and outcome say whether it arrived."""
+    return _delivery(services.integrations.test(name))
+
+
+@router.get("/deliveries")
+def deliveries(
+    services: CloudServices,
+    integration: Slug | None = None,
+    state: DeliveryState | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[DeliveryResource]:
+    """The log of deliveries, latest first; those of state `dead` are the dead letters."""
+    before = integer_cursor(cursor) or None
+    rows = services.integrations.deliveries(
+        integration=integration, state=state, before=before, limit=limit + 1
+    )
+    return page_of_query(rows, limit, place=lambda row: row.id, show=_delivery)
+
+
+@router.post("/deliveries/{delivery}/replay")
+def replay(services: CloudServices, delivery: RowNumber) -> DeliveryResource:
+    """Let a dead letter wait to be sent again, under the same id."""
+    return _delivery(services.integrations.replay(delivery))
+
+
+def _integration(state: IntegrationState) -> IntegrationResource:
+    return IntegrationResource(
+        name=state.settings.name,
+        kind=state.settings.kind,
+        target=state.target,
+        waiting=state.totals.waiting,
+        delivered=state.totals.delivered,
+        dead=state.totals.dead,
+        last_delivered_at=state.totals.last_delivered_at,
+        fault=state.fault,
+    )
+
+
+def _delivery(row: HazardDelivery) -> DeliveryResource:
+    return DeliveryResource(
+        **{**row.values(), "id": row.id, "site": row.hazard.site, "event": row.hazard.event}
+    )

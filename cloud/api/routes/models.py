@@ -1,0 +1,133 @@
+"""API routes of models: releases, teachers, rollouts with pause, approval, stop and roll back."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from cloud.api.access.caller import Caller, Visible, of_visible_sites
+from cloud.api.card_markdown import card_markdown
+from cloud.api.model_card import model_card
+from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
+from cloud.api.services import CloudServices, Services
+from cloud.api.views import model_view, rollout_view
+from cloud.store.records import Rollout
+from messaging.card_resources import ModelCard
+from messaging.release_resources import (
+    ModelResource,
+    RolloutRequest,
+    RolloutResource,
+    TicketRequest,
+    TicketResource,
+)
+from messaging.resources import Page
+
+TEACHERS = "/teachers"
+
+_MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}}}}
+_DAY_S = 86_400
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models")
+def models(
+    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 100
+) -> Page[ModelResource]:
+    """Released detectors and teachers, newest version first."""
+    beats = services.reports.heartbeats(visible)
+    return page_of([model_view(r, beats) for r in services.releases.releases()], cursor, limit)
+
+
+@router.get("/models/{digest}")
+def model(services: CloudServices, digest: str, visible: Visible) -> ModelResource:
+    """One released model by its digest or the first 8 letters of it."""
+    return model_view(services.releases.release(digest), services.reports.heartbeats(visible))
+
+
+@router.get("/models/{digest}/card")
+def card(services: CloudServices, digest: str, visible: Visible) -> ModelCard:
+    """The algorithm-register card of a release."""
+    return of_visible_sites(model_card(services, digest), visible)
+
+
+@router.get("/models/{digest}/card.md", response_class=Response, responses=_MARKDOWN)
+def card_for_people(services: CloudServices, digest: str, visible: Visible) -> Response:
+    """The same card as Markdown."""
+    return Response(card_markdown(card(services, digest, visible)), media_type="text/markdown")
+
+
+@router.post("/models/{digest}/ticket", status_code=201)
+def ticket(services: CloudServices, digest: str, request: TicketRequest) -> TicketResource:
+    """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
+    release = services.releases.release(digest)
+    expires_at_utc = int(services.clock() + request.days * _DAY_S)
+    signed = services.sign_ticket(release.digest, request.sites, expires_at_utc)
+    return TicketResource.model_validate(signed)
+
+
+@router.post(TEACHERS, status_code=201)
+async def publish_teacher(services: CloudServices, request: Request, caller: Caller) -> ModelResource:
+    """Sign the bundle in the body as the fleet's teacher and roll it out."""
+    release = await run_in_threadpool(services.teachers.publish, await request.body(), caller.name)
+    return model_view(release, ())
+
+
+@router.get("/rollouts")
+def rollouts(
+    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 50
+) -> Page[RolloutResource]:
+    """Rollouts, newest first."""
+    found = services.releases.rollouts(after=text_cursor(cursor), limit=limit + 1)
+    return page_of_query(
+        found,
+        limit,
+        place=lambda one: one.id,
+        show=lambda one: of_visible_sites(rollout_view(one), visible),
+    )
+
+
+@router.get("/rollouts/{rollout}")
+def rollout(services: CloudServices, rollout: str, visible: Visible) -> RolloutResource:
+    """One rollout with the state of its sites and its history."""
+    return of_visible_sites(_shown(services, services.releases.rollout(rollout)), visible)
+
+
+@router.post("/rollouts", status_code=201)
+def start(services: CloudServices, request: RolloutRequest, caller: Caller) -> RolloutResource:
+    """Roll a released model out: the canary, then a tenth, half and all of the sites."""
+    return _shown(services, services.rollouts.start(request.digest, caller.name))
+
+
+@router.post("/rollouts/{rollout}/pause")
+def pause(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+    """Order no further group until the rollout is resumed."""
+    return _shown(services, services.rollouts.pause(rollout, True, caller.name))
+
+
+@router.post("/rollouts/{rollout}/resume")
+def resume(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+    """Resume a paused rollout."""
+    return _shown(services, services.rollouts.pause(rollout, False, caller.name))
+
+
+@router.post("/rollouts/{rollout}/approve")
+def approve(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+    """Order the group that waits for approval."""
+    return _shown(services, services.rollouts.approve(rollout, caller.name))
+
+
+@router.post("/rollouts/{rollout}/stop")
+def stop(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+    """End a rollout at once: no site changes its model any more."""
+    return _shown(services, services.rollouts.stop(rollout, caller.name))
+
+
+@router.post("/rollouts/{rollout}/rollback")
+def roll_back(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+    """Order every site back to the previous model."""
+    return _shown(services, services.rollouts.roll_back(rollout, caller.name))
+
+
+def _shown(services: Services, found: Rollout) -> RolloutResource:
+    return rollout_view(found, services.releases.rollout_events(found.id))

@@ -1,0 +1,118 @@
+"""API routes of users: login, one's own account, API tokens, users, the audit log."""
+
+from fastapi import APIRouter, Request
+
+from cloud.access.accounts import Made
+from cloud.api.access.caller import Caller
+from cloud.api.paging import Cursor, Limit, integer_cursor, page_of, page_of_query
+from cloud.api.services import CloudServices
+from cloud.store.access_records import User
+from messaging.access_resources import (
+    AuditResource,
+    LoginRequest,
+    NewToken,
+    NewUser,
+    PasswordChange,
+    SessionResource,
+    TokenResource,
+    UserChange,
+    UserResource,
+)
+from messaging.resources import Page
+
+router = APIRouter(tags=["users"])
+
+
+@router.post("/sessions", status_code=201)
+def log_in(services: CloudServices, given: LoginRequest, request: Request) -> SessionResource:
+    """A session by name and password; its bearer token is in this answer alone."""
+    user, made = services.accounts.log_in(given.name, given.password, address_of(request))
+    return SessionResource(token=made.bearer, expires_at=made.token.expires_at, user=_view(user))
+
+
+@router.get("/me")
+def me(caller: Caller) -> UserResource:
+    """Whom the token belongs to, with the token's role."""
+    return UserResource(name=caller.name, role=caller.role, groups=tuple(sorted(caller.groups)))
+
+
+@router.delete("/me/session", status_code=204)
+def log_out(services: CloudServices, caller: Caller) -> None:
+    """End the session; the data folder's own token stays."""
+    if caller.token is not None:
+        services.accounts.log_out(caller.token)
+
+
+@router.post("/me/password", status_code=204)
+def change_password(
+    services: CloudServices, caller: Caller, change: PasswordChange, request: Request
+) -> None:
+    """Change one's own password; all one's sessions end."""
+    services.accounts.change_password(caller.name, change.present, change.new, address_of(request))
+
+
+def address_of(request: Request) -> str:
+    """The address that a request came from."""
+    return request.client.host if request.client else "unknown"
+
+
+@router.get("/tokens")
+def tokens(
+    services: CloudServices, caller: Caller, cursor: Cursor = None, limit: Limit = 100
+) -> Page[TokenResource]:
+    """One's own API tokens, an admin's list those of all users, latest first."""
+    views = [TokenResource.model_validate(token) for token in services.accounts.tokens(caller)]
+    return page_of(views, cursor, limit)
+
+
+@router.post("/tokens", status_code=201)
+def make_token(services: CloudServices, caller: Caller, new: NewToken) -> TokenResource:
+    """Make an API token; its secret is in this answer alone."""
+    return _token_view(services.accounts.make_token(caller, new))
+
+
+@router.delete("/tokens/{token}", status_code=204)
+def revoke_token(services: CloudServices, caller: Caller, token: str) -> None:
+    """Revoke an API token."""
+    services.accounts.revoke_token(caller, token)
+
+
+@router.get("/users")
+def users(services: CloudServices, cursor: Cursor = None, limit: Limit = 100) -> Page[UserResource]:
+    """All users by name."""
+    return page_of([_view(user) for user in services.accounts.users()], cursor, limit)
+
+
+@router.post("/users", status_code=201)
+def add_user(services: CloudServices, new: NewUser) -> UserResource:
+    """Add a user."""
+    return _view(services.accounts.add_user(new))
+
+
+@router.patch("/users/{user}")
+def change_user(services: CloudServices, user: str, change: UserChange) -> UserResource:
+    """Change role, site groups or password of a user, or disable it."""
+    return _view(services.accounts.change_user(user, change))
+
+
+@router.get("/audit")
+def audit(
+    services: CloudServices,
+    user: str | None = None,
+    object: str | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[AuditResource]:
+    """Every requested change, latest first."""
+    found = services.audit.entries(
+        user=user, object_=object, before=integer_cursor(cursor) or None, limit=limit + 1
+    )
+    return page_of_query(found, limit, place=lambda one: one.id, show=AuditResource.model_validate)
+
+
+def _view(user: User) -> UserResource:
+    return UserResource.model_validate(user)
+
+
+def _token_view(made: Made) -> TokenResource:
+    return TokenResource.model_validate(made.token).model_copy(update={"token": made.bearer})
