@@ -155,7 +155,8 @@ class EdgeStages:
                 break
         for mode, assessed in found.items():
             reopened = assessed.status is ModeStatus.OPEN
-            self.register.set_status(mode, ModeStatus.REOPENED if reopened else assessed.status)
+            status = ModeStatus.REOPENED if reopened else assessed.status
+            self.register.set_status(mode, status, assessed.reason)
         return StageResult(
             VerifyOutput(closed=tuple(m for m, a in found.items() if a.status is ModeStatus.CLOSED)),
             {mode: _assessment(assessed) for mode, assessed in found.items()},

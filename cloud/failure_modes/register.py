@@ -26,9 +26,10 @@ from cloud.failure_modes.rules import (
     unobserved_mode,
 )
 from cloud.failure_modes.site_shares import site_shares
+from cloud.failure_modes.status_reasons import campaign_began, campaign_ended, closing_reason
 from cloud.settings import FailureModeSettings
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import Campaign, CampaignState, ModeState, ModeStatus
+from cloud.store.records import Campaign, CampaignState, ModeChange, ModeState, ModeStatus
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import MisdetectionRow, SiteHeartbeat
 from cloud.store.report_store import ReportStore
@@ -59,6 +60,17 @@ class ModeAssessment:
     rate: float | None
     baseline_rate: float | None
     target: float
+
+    @property
+    def reason(self) -> str:
+        """What decided, as a sentence."""
+        return closing_reason(
+            self.status,
+            self.recall,
+            target=self.target,
+            rate=self.rate,
+            baseline_rate=self.baseline_rate,
+        )
 
 
 class ModeRegister:
@@ -111,6 +123,10 @@ class ModeRegister:
             return found
         state = self._modes.states().get(mode) or ModeState(mode, ModeStatus.OPEN, self._now())
         return unobserved_mode(ModeKey.parse(mode), self.taxonomy, state)
+
+    def changes(self, mode: str | None = None) -> list[ModeChange]:
+        """Changes of the status of a mode, or of all modes, oldest first."""
+        return self._modes.changes(mode)
 
     def target(self, mode: FailureMode) -> float:
         """The recall that the lower bound of the mode's estimated recall must exceed to close it."""
@@ -202,9 +218,11 @@ class ModeRegister:
             state = states.get(mode) or self._found(mode, snapshot)
             if state.baseline_rate is None:
                 continue
-            status = next_status(state.status, self._assess(mode, state, snapshot).status)
+            assessed = self._assess(mode, state, snapshot)
+            status = next_status(state.status, assessed.status)
             if status is not state.status:
-                changed.append(self._put(replace(state, status=status, since=self._now())))
+                moved = replace(state, status=status, since=self._now())
+                changed.append(self._put(moved, assessed.reason))
         return changed
 
     def mark_in_campaign(self, campaign: Campaign) -> None:
@@ -221,7 +239,8 @@ class ModeRegister:
                 continue
             if known.baseline_rate is None:
                 known = self._with_rate_of(known, campaign.plan.incumbent_digest, snapshot)
-            self._put(replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id))
+            moved = replace(known, status=ModeStatus.IN_CAMPAIGN, since=self._now(), campaign=campaign.id)
+            self._put(moved, campaign_began(campaign))
 
     def _found(self, mode: str, snapshot: ModeSnapshot) -> ModeState:
         """The state of a mode that is not stored yet: open, with the rate of the model that erred first.
@@ -246,17 +265,17 @@ class ModeRegister:
         rate = misdetection_rate(snapshot.rows, key, models, recall_of(snapshot.recall, key, models))
         return replace(state, baseline_digest=model, baseline_rate=rate)
 
-    def set_status(self, mode: str, status: ModeStatus) -> None:
-        """Store the status that a campaign's verify stage found."""
+    def set_status(self, mode: str, status: ModeStatus, reason: str) -> None:
+        """Store the status that a campaign's verify stage found, and why, as a sentence."""
         state = self._modes.states().get(mode) or ModeState(mode, status, self._now())
-        self._put(replace(state, status=status, since=self._now()))
+        self._put(replace(state, status=status, since=self._now()), reason)
 
     def campaign_ended(self, campaign: Campaign) -> None:
         """Set modes still in this campaign to WAITING (for tracks) if it is done, else to OPEN."""
         after = ModeStatus.WAITING if campaign.state is CampaignState.DONE else ModeStatus.OPEN
         for state in self._modes.states().values():
             if state.campaign == campaign.id and state.status is ModeStatus.IN_CAMPAIGN:
-                self._put(replace(state, status=after, since=self._now()))
+                self._put(replace(state, status=after, since=self._now()), campaign_ended(campaign))
 
     def assign(self, mode: str, class_name: str) -> FailureMode:
         """Assign a hazard class to a mode of unknown class, for an operator. Raises `NotKnown`, `NotNow`."""
@@ -265,11 +284,11 @@ class ModeRegister:
             raise NotNow(f"failure mode {mode} has a class already; only those of unknown class are assigned")
         self.taxonomy.index(class_name)
         state = self._modes.states().get(mode) or found.state
-        self._put(replace(state, assigned_class=class_name))
+        self._put(replace(state, assigned_class=class_name), f"class {class_name} was assigned")
         return self.mode(mode)
 
-    def _put(self, state: ModeState) -> ModeState:
-        self._modes.put(state)
+    def _put(self, state: ModeState, reason: str) -> ModeState:
+        self._modes.put(state, reason)
         with self._lock:
             self._snapshot = None
         return state

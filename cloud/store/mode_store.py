@@ -1,9 +1,9 @@
-"""The stored states of failure modes, one row per mode. Nothing here decides."""
+"""States of failure modes, one row per mode, and every change of a status. Nothing here decides."""
 
 from sqlalchemy import select
 
 from cloud.store.database import Database
-from cloud.store.records import ModeState
+from cloud.store.records import ModeChange, ModeState, ModeStatus
 
 
 class ModeStore:
@@ -17,7 +17,23 @@ class ModeStore:
         with self._db.reading() as session:
             return {state.mode: state for state in session.scalars(select(ModeState))}
 
-    def put(self, state: ModeState) -> None:
-        """Store a state in place of the one before."""
+    def put(self, state: ModeState, reason: str) -> None:
+        """Store a state in place of the one before; another status becomes a change with this reason.
+
+        A mode without a row was open.
+        """
         with self._db.writing() as session:
+            known = session.get(ModeState, state.mode)
+            before = ModeStatus.OPEN if known is None else known.status
             self._db.put(session, state, key=["mode"])
+            if before is not state.status:
+                change = ModeChange(state.mode, state.since, before, state.status, state.campaign, reason)
+                self._db.add(session, change)
+
+    def changes(self, mode: str | None = None) -> list[ModeChange]:
+        """Changes of the status of a mode, or of all modes, oldest first."""
+        query = select(ModeChange).order_by(ModeChange.id)
+        if mode is not None:
+            query = query.where(ModeChange.mode == mode)
+        with self._db.reading() as session:
+            return list(session.scalars(query))

@@ -43,6 +43,23 @@ class ModeState(Record):
     assigned_class: Mapped[str | None] = mapped_column(default=None)
 
 
+class ModeChange(Record):
+    """One change of the status of a failure mode, with its reason in a sentence.
+
+    `before` is None for the first one that was recorded of a mode whose status had changed earlier.
+    """
+
+    __tablename__ = "mode_changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
+    mode: Mapped[str] = mapped_column(String(160), index=True)
+    at: Mapped[int]
+    before: Mapped[ModeStatus | None]
+    status: Mapped[ModeStatus]
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+
+
 class CampaignState(StrEnum):
     """Life of a campaign. `rejected`: it ran to its end and its candidate was not good enough."""
 

@@ -89,7 +89,10 @@ class MisdetectionRow(ReportRecord):
     """One misdetection with its site; the box is centre and size as fractions of the frame."""
 
     __tablename__ = "misdetections"
-    __table_args__ = (Index("ix_misdetections_mode", "class_name", "condition", "kind"),)
+    __table_args__ = (
+        Index("ix_misdetections_mode", "class_name", "condition", "kind"),
+        Index("ix_misdetections_minute", "minute_utc", "site"),
+    )
 
     camera: Mapped[str]
     kind: Mapped[ErrorKind]

@@ -77,7 +77,7 @@ def test_a_prototype_is_kept_until_its_failure_mode_is_closed(
     aged: Aged, status: ModeStatus, kept: int
 ) -> None:
     aged.receive(prototype((1, 2)), days_ago=150)
-    ModeStore(aged.database).put(ModeState(MODE, status, MINUTE))
+    ModeStore(aged.database).put(ModeState(MODE, status, MINUTE), "")
     aged.retention.step()
     assert len(aged.reports.prototypes()) == kept
 

@@ -124,10 +124,10 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
 
 def test_a_reader_keeps_its_snapshot_while_a_writer_commits(database: Database) -> None:
     states = ModeStore(database)
-    states.put(ModeState(MODE, ModeStatus.OPEN, 1))
+    states.put(ModeState(MODE, ModeStatus.OPEN, 1), "")
     with database.reading() as session:
         before = session.scalars(select(ModeState.status)).all()
-        states.put(ModeState(MODE, ModeStatus.CLOSED, 2))
+        states.put(ModeState(MODE, ModeStatus.CLOSED, 2), "")
         assert session.scalars(select(ModeState.status)).all() == before == [ModeStatus.OPEN]
     assert states.states()[MODE].status is ModeStatus.CLOSED
 
@@ -382,6 +382,6 @@ def test_a_campaign_moves_only_from_the_states_that_were_named(database: Databas
 
 def test_the_state_of_a_failure_mode_is_replaced_as_a_whole(database: Database) -> None:
     store = ModeStore(database)
-    store.put(ModeState(MODE, ModeStatus.IN_CAMPAIGN, 1, "C1", OLD, 0.5))
-    store.put(ModeState(MODE, ModeStatus.OPEN, 2))
+    store.put(ModeState(MODE, ModeStatus.IN_CAMPAIGN, 1, "C1", OLD, 0.5), "")
+    store.put(ModeState(MODE, ModeStatus.OPEN, 2), "")
     assert store.states() == {MODE: ModeState(MODE, ModeStatus.OPEN, 2)}

@@ -88,7 +88,7 @@ def test_the_rate_that_must_halve_is_that_of_the_first_campaign(fleet: Fleet) ->
     first = fleet.in_campaign(OLD)
     assert fleet.state.baseline_rate == pytest.approx(0.5)
     fleet.reported(NEW, misses=12, detected=36)
-    fleet.register.set_status(MODE, fleet.register.assess(MODE, frozenset([NEW])).status)
+    fleet.register.set_status(MODE, fleet.register.assess(MODE, frozenset([NEW])).status, "verified")
     assert fleet.state.status is ModeStatus.OPEN
 
     second = fleet.in_campaign(NEW)
@@ -169,3 +169,17 @@ def test_the_prototype_of_a_mode_of_unknown_class_is_that_of_the_class_assigned_
     found = fleet.register.prototype_for(fleet.register.assign(unknown, "pothole"))
     assert found is not None
     assert found.class_name == "pothole"
+
+
+def test_a_change_of_status_is_recorded_with_the_numbers_that_decided(fleet: Fleet) -> None:
+    fleet.reported(OLD, misses=20, detected=10)
+    campaign = fleet.in_campaign(OLD)
+    fleet.reported(NEW, misses=4, detected=36)
+    fleet.campaigns.set_state(campaign.id, CampaignState.FAILED, reason="no replay", ended=True)
+    fleet.register.campaign_ended(fleet.campaigns.get(campaign.id))
+    fleet.register.refresh()
+    began, ended, closed = fleet.register.changes(MODE)
+    assert began.reason == f"campaign {campaign.id} began, started by a test"
+    assert ended.reason == f"campaign {campaign.id} ended as failed: no replay"
+    assert "is above the target" in closed.reason
+    assert "from 0.500 to 0.100 misdetections per track" in closed.reason
