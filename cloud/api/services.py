@@ -19,6 +19,7 @@ from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
+from cloud.store.history.stores import HistoryStores
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
@@ -79,6 +80,7 @@ class Services:
     sign_ticket: Callable[[str, Sequence[str], int], DowngradeTicket]
     accounts: Accounts
     audit: AuditStore
+    histories: HistoryStores
     integrations: Integrations
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None

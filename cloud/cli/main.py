@@ -20,6 +20,7 @@ from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, ledger, sites
 from cloud.cli.generator import generator
 from cloud.cli.hazards import hazards
+from cloud.cli.histories import history, overview, prototypes
 from cloud.cli.integrations import integrations
 from cloud.cli.keys import keys_app
 from cloud.cli.message import message
@@ -43,6 +44,8 @@ for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), 
 app.command("backup", rich_help_panel=RUN)(backup)
 app.command("restore", rich_help_panel=RUN)(restore)
 app.command("message", rich_help_panel=FLEET)(message)
+failures.command("history")(history)
+failures.command("prototypes")(prototypes)
 for name, group, panel in (
     ("cloud", cloud_app, RUN),
     ("config", config, RUN),
@@ -51,6 +54,7 @@ for name, group, panel in (
     ("users", users, RUN),
     ("tokens", tokens, RUN),
     ("audit", audit, RUN),
+    ("overview", overview, FLEET),
     ("sites", sites, FLEET),
     ("cameras", cameras, FLEET),
     ("hazards", hazards, FLEET),

@@ -57,6 +57,7 @@ class StoredReport(Record):
         UniqueConstraint("site", "message_id"),
         Index("ix_reports_kind_site", "kind", "site"),
         Index("ix_reports_site_ledger", "site", "ledger_n"),
+        Index("ix_reports_received", "received_at", "site", "kind", "length_bytes"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)

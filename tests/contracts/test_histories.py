@@ -1,8 +1,27 @@
 """What the database keeps about the past, on every database."""
 
+from ulid import ULID
+
 from cloud.store.database import Database
+from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.trend_store import Span, TrendStore
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import ModeState, ModeStatus
+from cloud.store.records import ModeState, ModeStatus, Release
+from cloud.store.release_store import ReleaseStore
+from cloud.store.report_store import ReportStore
+from messaging.releases import Role
+from messaging.reports import ErrorKind, EvidenceSource, SwapOutcome
+from tests.support.cloud.sample_reports import (
+    MINUTE,
+    NEW,
+    NIGHT_RAIN,
+    OLD,
+    misdetection,
+    received,
+    swap,
+    tally,
+)
+from tests.support.messaging.samples import HAZARD
 
 MODE = "pothole.night-rain.missed"
 
@@ -19,3 +38,75 @@ def test_every_change_of_a_status_is_kept_with_its_reason(database: Database) ->
         (5, ModeStatus.IN_CAMPAIGN, ModeStatus.CLOSED, "C1", "recall is above the target"),
     ]
     assert len(store.changes()) == 3
+
+
+HOUR = 3600
+START = MINUTE - MINUTE % HOUR
+SPAN = Span(START - 5 * HOUR, START + HOUR, HOUR)
+
+
+def test_hazards_misdetections_and_reporting_sites_are_summed_by_hour(database: Database) -> None:
+    reports, store = ReportStore(database), TrendStore(database)
+    for hours, site in ((0, "harbour"), (0, "quay"), (3, "harbour"), (9, "harbour")):
+        began = START - hours * HOUR + 7
+        hazard = HAZARD.model_copy(update={"event": str(ULID()), "started_at_utc": began})
+        miss = misdetection(minute_utc=START - hours * HOUR + 60)
+        reports.insert([received(hazard, site), received(miss, site)])
+    assert store.hazards(SPAN, None) == {START: 2, START - 3 * HOUR: 1}
+    assert store.hazards(SPAN, ["quay"]) == {START: 1}
+    assert store.hazards(SPAN, []) == {}
+    assert store.reporting_sites(SPAN, None) == {START: 2}
+    reports.quarantine_site("quay", True)
+    assert store.misdetections(SPAN, None) == {START: 1, START - 3 * HOUR: 1}
+
+
+def test_the_models_of_a_site_are_those_of_its_receipts_without_the_teachers(database: Database) -> None:
+    reports, teacher = ReportStore(database), "7" * 64
+    release = Release(teacher, "service", "t", 1, 1, None, None, {}, MINUTE, Role.TEACHER)
+    ReleaseStore(database).put_release(release)
+    for n, (digest, outcome) in enumerate(
+        (
+            (OLD, SwapOutcome.INSTALLED),
+            (teacher, SwapOutcome.INSTALLED),
+            (NEW, SwapOutcome.SHADOWING),
+            (NEW, SwapOutcome.INSTALLED),
+            (NEW, SwapOutcome.ROLLED_BACK),
+        )
+    ):
+        receipt = swap(n, digest, outcome).model_copy(update={"at_utc": MINUTE + n, "previous_digest": OLD})
+        reports.insert([received(receipt)])
+    changes = TrendStore(database).model_changes(None)
+    assert [(c.at - MINUTE, c.digest) for c in changes] == [(0, OLD), (3, NEW), (4, OLD)]
+    assert TrendStore(database).model_changes(["quay"]) == []
+
+
+DAY = 86_400
+DAYS = Span(MINUTE - 5 * DAY, MINUTE + 1, DAY)
+TODAY = MINUTE - MINUTE % DAY
+
+
+def test_evidence_and_recall_of_a_mode_are_summed_by_day(database: Database) -> None:
+    reports, store = ReportStore(database), EvidenceStore(database)
+    key = ("pothole", NIGHT_RAIN.condition)
+    reports.insert(
+        [
+            *(received(misdetection(minute_utc=TODAY - DAY)) for _ in range(3)),
+            received(misdetection(minute_utc=TODAY, evidence=EvidenceSource.MOTION)),
+            received(misdetection(minute_utc=TODAY, kind=ErrorKind.FALSE_ALARM)),
+            received(misdetection(minute_utc=TODAY, class_name="smoke")),
+            received(misdetection(minute_utc=TODAY), "quay"),
+            received(tally(minute_utc=TODAY)),
+            received(tally(minute_utc=TODAY, camera="south", supported=10, detected=9)),
+            received(tally(minute_utc=TODAY - DAY, source=EvidenceSource.SHADOW)),
+        ]
+    )
+    found = store.misdetections(DAYS, *key, ErrorKind.MISSED, None)
+    assert found == {TODAY - DAY: {"teacher": 3}, TODAY: {"motion": 1, "teacher": 1}}
+    assert store.misdetections(DAYS, *key, ErrorKind.MISSED, ["quay"]) == {TODAY: {"teacher": 1}}
+    sums = store.recall(DAYS, *key, None)
+    assert {at: [(c.supported, c.detected) for c in counts] for at, counts in sums.items()} == {
+        TODAY: [(50, 19)]
+    }
+    assert store.recall(DAYS, *key, ["quay"]) == {}
+    reports.quarantine_site("harbour", True)
+    assert store.misdetections(DAYS, *key, ErrorKind.MISSED, None) == {TODAY: {"teacher": 1}}

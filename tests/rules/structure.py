@@ -46,6 +46,7 @@ FLOORS = {
             "nats",
             "trust",
             "resources",
+            "api",
             "dead_letter_resources",
             "release_resources",
             "card_resources",

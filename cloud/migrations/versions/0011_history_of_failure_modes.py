@@ -1,4 +1,4 @@
-"""Changes of the status of failure modes are kept with their reasons; misdetections are found by time."""
+"""Changes of the status of failure modes are kept with their reasons; reports are found by time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,10 +33,12 @@ def upgrade() -> None:
     names = ["mode", "at", "before", "status", "campaign", "reason"]
     op.execute(changes.insert().from_select(names, known))
     op.create_index("ix_misdetections_minute", "misdetections", ["minute_utc", "site"])
+    op.create_index("ix_reports_received", "reports", ["received_at", "site", "kind", "length_bytes"])
 
 
 def downgrade() -> None:
     """Go back to the revision before; the history of failure modes is forgotten."""
+    op.drop_index("ix_reports_received", "reports")
     op.drop_index("ix_misdetections_minute", "misdetections")
     op.drop_index(op.f("ix_mode_changes_mode"), "mode_changes")
     op.drop_table("mode_changes")

@@ -29,6 +29,7 @@ from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.delivery_store import DeliveryStore
+from cloud.store.history.stores import HistoryStores
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.records import (
@@ -111,6 +112,7 @@ class FilledCloud:
             ),
             accounts=self.accounts,
             audit=AuditStore(self._database),
+            histories=HistoryStores.of(self._database),
             integrations=Integrations(settings, DeliveryStore(self._database), metrics),
         )
         self.services, self.token = services, token

@@ -1,0 +1,1 @@
+"""Resources that are computed from many records at once: trends, histories, maps, lineage."""

@@ -1,0 +1,120 @@
+"""`blindspot overview|failures history|failures prototypes`: the past of the fleet, over the REST API."""
+
+from typing import Annotated
+
+import typer
+
+from cloud.api.client import RemoteCloud
+from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, percent, print_json, print_table, when
+from messaging.api.mode_history import ModeHistoryResource
+from messaging.api.prototype_map import PrototypeMapResource
+from messaging.api.trends import TrendsResource
+from messaging.resources import OverviewResource
+from messaging.runtime.console import notes
+from messaging.runtime.quoting import url_segment
+
+overview = typer.Typer(help="The state of the whole fleet, and its trends.", no_args_is_help=True)
+
+
+@overview.command("show")
+def show(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show the numbers of the first page."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get("overview", OverviewResource)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        ("sites online", f"{found.sites_online} of {found.sites}"),
+        ("hazards in 24 hours", found.hazards_in_24_h),
+        ("open failure modes", found.open_failure_modes),
+        ("campaigns that run", found.campaigns_running),
+        ("sites on the current model", found.sites_on_current_model),
+        ("current model", found.current_model),
+        *(("fault", fault) for fault in found.faults),
+    ]
+    print_table("Overview", ("", ""), rows, "")
+
+
+@overview.command("trends")
+def trends(
+    since: Annotated[int | None, typer.Option(help="seconds since 1970; default: a week ago")] = None,
+    until: Annotated[int | None, typer.Option(help="seconds since 1970; default: now")] = None,
+    group: Annotated[str | None, typer.Option(help="only the sites of this group")] = None,
+    bucket: Annotated[
+        str | None, typer.Option(help="hour or day; default: hours for up to three days")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened in each hour or day."""
+    with RemoteCloud.of_folder(data) as cloud:
+        asked = {"since": since, "until": until, "group": group, "bucket": bucket}
+        found = cloud.get("overview/trends", TrendsResource, **asked)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        "Trends",
+        ("from", "hazards", "misdetections", "sites reporting", "on the current model", "open failure modes"),
+        [
+            (when(p.at), p.hazards, p.misdetections, p.sites_reporting,
+             f"{p.sites_on_current_model} of {p.sites}",
+             "not recorded" if p.open_failure_modes is None else p.open_failure_modes)
+            for p in found.points
+        ],
+        "",
+    )  # fmt: skip
+    for note in found.notes:
+        notes.print(f"note: {note}")
+
+
+def history(
+    mode: Annotated[str, typer.Argument(help="its id, CLASS.CONDITION.KIND, as in `failures list`")],
+    days: Annotated[int, typer.Option(min=1, max=400, help="how many days back from now")] = 90,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the past of a failure mode: evidence and recall of each day, campaigns, changes of status."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"failure-modes/{url_segment(mode)}/history", ModeHistoryResource, days=days)
+    if as_json:
+        print_json(found)
+        return
+    recall = {day.at: day.recall for day in found.recall}
+    evidence = {day.at: day.sources for day in found.evidence}
+    rows = [
+        (
+            when(at),
+            ", ".join(f"{name} {n}" for name, n in evidence.get(at, {}).items()),
+            percent(recall[at].value) if at in recall else "",
+            f"{100 * recall[at].low:.0f}-{100 * recall[at].high:.0f}" if at in recall else "",
+            recall[at].supported if at in recall else "",
+        )
+        for at in sorted(recall.keys() | evidence.keys())
+    ]
+    columns = ("day from", "misdetections", "estimated recall", "interval", "tracks")
+    print_table(f"{found.id}, target {percent(found.target)}", columns, rows, "no evidence in this time")
+    changes = [(when(c.at), c.before or "not recorded", c.status, c.reason) for c in found.changes]
+    print_table("Status", ("when", "from", "to", "why"), changes, "its status has not changed")
+    marks = [(when(m.started_at), when(m.ended_at), m.campaign, m.state, m.reason) for m in found.campaigns]
+    print_table("Campaigns", ("made", "ended", "campaign", "state", "reason"), marks, "no campaign yet")
+
+
+def prototypes(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show the fleet's class prototypes on a flat map, with the failure modes of each."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get("prototypes", PrototypeMapResource)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        "Prototypes",
+        ("class", "condition", "x", "y", "sites", "tracks", "signal to noise", "usable", "failure modes"),
+        [
+            (p.class_name, p.condition, p.x, p.y, p.sites, p.tracks, p.signal_to_noise, p.usable,
+             p.failure_modes)
+            for p in found.points
+        ],
+        "No site has released a prototype yet; a camera needs some hours of tracks for one.",
+    )  # fmt: skip

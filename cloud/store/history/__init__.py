@@ -1,0 +1,1 @@
+"""Queries over the past: sums by hour or day, and what was judged."""

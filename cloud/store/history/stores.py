@@ -1,0 +1,20 @@
+"""The stores of the past, together, as requests use them."""
+
+from dataclasses import dataclass
+
+from cloud.store.database import Database
+from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.trend_store import TrendStore
+
+
+@dataclass(frozen=True)
+class HistoryStores:
+    """What is asked about the past."""
+
+    trends: TrendStore
+    evidence: EvidenceStore
+
+    @classmethod
+    def of(cls, database: Database) -> "HistoryStores":
+        """The stores on an open database."""
+        return cls(TrendStore(database), EvidenceStore(database))

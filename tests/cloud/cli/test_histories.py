@@ -1,0 +1,63 @@
+"""What commands print about the past of a cloud that is filled through its stores."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cloud.cli.main import app
+from messaging.runtime import console
+from tests.support.cloud.filled_cloud import FilledCloud
+
+MODE = "fire.night-clear.missed"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
+    found = FilledCloud(tmp_path_factory.mktemp("cloud"))
+    found.fill()
+    found.start()
+    yield found
+    found.close()
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are not wrapped."""
+    for printer in (console.out, console.notes):
+        monkeypatch.setattr(printer, "_width", 300)
+
+
+def run(cloud: FilledCloud, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--data", str(cloud.folder.root)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cells"),
+    [
+        (("overview", "show"), ["sites online", "2 of 2", "open failure modes"]),
+        (("overview", "trends"), ["hazards", "0 of 2", "note: heartbeats are kept only as the latest"]),
+        (("overview", "trends", "--bucket", "hour", "--group", "nobody"), ["0 of 0"]),
+        (("failures", "history", MODE), [MODE, "teacher 61", "34 %", "campaign"]),
+        (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),
+    ],
+)
+def test_a_table_has_the_facts(cloud: FilledCloud, arguments: tuple[str, ...], cells: list[str]) -> None:
+    done = run(cloud, *arguments)
+    assert done.exit_code == 0, done.output
+    assert [cell for cell in cells if cell not in done.output] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("overview", "show"), "sites_online"),
+        (("overview", "trends"), "points"),
+        (("failures", "history", MODE), "heat_map"),
+        (("failures", "prototypes"), "explained"),
+    ],
+)
+def test_programs_get_the_resource(cloud: FilledCloud, arguments: tuple[str, ...], field: str) -> None:
+    done = run(cloud, *arguments, "--json")
+    assert field in json.loads(done.stdout)
