@@ -2,9 +2,7 @@
 
 On loopback, unless it gets a certificate.
 
-Only this module imports NiceGUI. The browser gets markup and thumbnails from this server alone; the API token
-never reaches it. Nothing is fetched from other hosts: styles, scripts and
-fonts come from the installed packages.
+`dashboards.server` is the application; this module finds the cloud, listens, and ends with a signal.
 """
 
 import argparse
@@ -12,19 +10,9 @@ import asyncio
 import logging
 import ssl
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import FastAPI, Response
-from fastapi import Path as PathParameter
-from nicegui import ui
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-from dashboards.errors import DashboardError
-from dashboards.markup import Html
-from dashboards.pages import campaign, comparison, failure_modes, hazards, overview, privacy, sites
-from dashboards.snapshot import PageState, Snapshot, SnapshotCache
+from dashboards.server import LOOPBACK, build_page
 from messaging.cloud_address import find_cloud
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
@@ -37,79 +25,9 @@ from messaging.tls.connections import server_context
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8751
-REFRESH_S = 2.0
 POLL_S = 0.2
 CERTIFICATE_EVERY_S = 3600.0
-SECTIONS: tuple[tuple[str, Callable[[Snapshot], Html]], ...] = (
-    ("wide", overview.section),
-    ("wide", campaign.section),
-    ("wide", failure_modes.section),
-    ("half", sites.section),
-    ("half", hazards.section),
-    ("half", comparison.section),
-    ("half", privacy.section),
-)
-CampaignId = Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
-ImageId = Annotated[int, PathParameter(ge=0, lt=2**53)]
-
-
-def build_page(cache: SnapshotCache, host: str = LOOPBACK) -> FastAPI:
-    """The application: the page at `/`, thumbnails at `/thumbnails/CAMPAIGN/IMAGE`.
-
-    On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
-    """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    if is_loopback(host):
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]"])
-
-    @app.get("/thumbnails/{campaign_id}/{image}")
-    async def thumbnail(campaign_id: CampaignId, image: ImageId) -> Response:
-        try:
-            jpeg = await cache.thumbnail(campaign_id, image)
-        except DashboardError as error:
-            return Response(str(error), 404, media_type="text/plain")
-        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(jpeg, media_type="image/jpeg", headers=headers)
-
-    ui.run_with(
-        app,
-        root=lambda: _build(cache),
-        title="Blindspot",
-        favicon="👁",
-        tailwind=False,
-        language="en-GB",
-        show_welcome_message=False,
-    )
-    return app
-
-
-def _build(cache: SnapshotCache) -> None:
-    """The page of one viewer; its timer fills it once the browser is connected, and ends with the viewer."""
-    ui.add_css(Path(__file__).parent / "page.css")
-    with ui.element("main").classes("page"):
-        ui.html('<h1>Blindspot</h1><p class="motto">Footage never leaves the site.</p>').classes("masthead")
-        status = ui.html('<p class="live">connecting to the cloud …</p>').classes("status")
-        sections = [(ui.html("").classes(width), section) for width, section in SECTIONS]
-
-    async def refresh() -> None:
-        state = await cache.current()
-        _show(status, overview.status_line(state))
-        for target, section in sections:
-            _show(target, _rendered(section, state))
-
-    ui.timer(REFRESH_S, refresh)
-
-
-def _rendered(section: Callable[[Snapshot], Html], state: PageState) -> Html:
-    return section(state.snapshot) if state.snapshot is not None else Html("")
-
-
-def _show(target: ui.html, markup: Html) -> None:
-    """Send a section to the browser if it has changed."""
-    if target.content != markup:
-        target.content = markup
 
 
 async def serve(
@@ -138,7 +56,7 @@ async def serve(
         listener.close()
         return
     tls = None if certificate is None else server_context(*certificate)
-    cache = SnapshotCache(data)
+    page, link = build_page(data, host)
 
     def announce() -> None:
         sys.stdout.write(f"the page is at {url_of(host, listener, encrypted=tls is not None)}/\n")
@@ -146,13 +64,11 @@ async def serve(
 
     reading = asyncio.create_task(_read_again(tls, certificate, stop))
     try:
-        await http_server.serve(
-            build_page(cache, host), listener, stop, tls=tls, started=announce, timeout_graceful_shutdown=1
-        )
+        await http_server.serve(page, listener, stop, tls=tls, started=announce, timeout_graceful_shutdown=1)
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await cache.close()
+        await link.close()
 
 
 async def _read_again(

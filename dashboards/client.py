@@ -1,7 +1,6 @@
 """Client of a running cloud's REST API over asynchronous HTTP; responses are returned as resources.
 
-Every failure becomes a `DashboardError` of one
-sentence. Read only: nothing here changes anything in the cloud.
+Every failure becomes a `DashboardError` of one sentence.
 """
 
 from http.client import UNAUTHORIZED
@@ -72,6 +71,11 @@ class CloudClient:
                 return tuple(items)
         raise CloudRefused(f"the cloud's list {path!r} does not end after {MAX_PAGES} pages")
 
+    async def send(self, method: str, path: str, model: type[R], body: BaseModel | None = None) -> R:
+        """Ask for a change; the answer. Raises `CloudLost`, `CloudRefused`."""
+        content = None if body is None else body.model_dump_json(exclude_none=True)
+        return self._parsed(await self._request(path, {}, method=method, content=content), model)
+
     async def thumbnail(self, campaign: str, image: int) -> bytes:
         """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
         answer = await self._request(f"campaigns/{campaign}/images/{image}/thumbnail", {})
@@ -79,10 +83,15 @@ class CloudClient:
             raise CloudRefused(f"the cloud at {self.url} sent no JPEG as thumbnail {image}")
         return answer.content
 
-    async def _request(self, path: str, query: dict[str, Any]) -> httpx.Response:
+    async def _request(
+        self, path: str, query: dict[str, Any], *, method: str = "GET", content: str | None = None
+    ) -> httpx.Response:
         given = {name: value for name, value in query.items() if value is not None}
+        headers = None if content is None else {"Content-Type": "application/json"}
         try:
-            answer = await self._http.get(f"{API_PREFIX}/{path}", params=given)
+            answer = await self._http.request(
+                method, f"{API_PREFIX}/{path}", params=given, content=content, headers=headers
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudLost(
                 f"the cloud at {self.url} does not answer ({tls_fault(error) or type(error).__name__}); "

@@ -1,13 +1,20 @@
-"""The newest campaign: its stages, the running stage, and the generated images."""
+"""One campaign: its stages, the running stage, the generated images, and the models before and after."""
+
+from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.pills import pill
+from dashboards.components.section import Markup, card, heading
 from dashboards.markup import Html, element, image, join
-from dashboards.pages.sections import card, empty, pill
-from dashboards.snapshot import Snapshot
-from messaging.resources import CampaignResource, ImageResource, StageResource
+from dashboards.page_view import PageView
+from dashboards.pages import comparison
+from messaging.access_resources import UserRole
+from messaging.resources import CampaignResource, ComparisonResource, ImageResource, StageResource
 
 KEPT_SHOWN = 21
 REFUSED_SHOWN = 6
+IMAGES_READ = 500
+VERBS = ("approve", "cancel", "resume")
 TONES = {
     "running": "busy", "queued": "busy", "awaiting_approval": "busy", "cancelling": "busy",
     "done": "good", "failed": "bad", "rejected": "bad", "cancelled": "plain",
@@ -15,20 +22,44 @@ TONES = {
 MARKS = {"done": "done", "running": "now", "failed": "failed", "stopped": "stopped", "cancelled": "stopped"}
 
 
-def section(snapshot: Snapshot) -> Html:
-    """State and failure modes, stage bar, running stage, thumbnails."""
-    campaign = snapshot.campaign
-    if campaign is None:
-        sentence = "No campaign has run yet. `blindspot campaign start` starts one for the worst mode."
-        return card("Campaign", empty(sentence), name="campaign")
-    return card(
-        "Campaign",
+async def page(view: PageView) -> None:
+    """One campaign."""
+    name = view.parameters["campaign"]
+    heading("Campaign", name)
+    with card("Stages", name="campaign"):
+        state = Markup()
+        with ui.row().classes("actions"):
+            for verb in VERBS if view.may(UserRole.TRAINER) else ():
+                ui.button(verb.capitalize(), on_click=lambda verb=verb: change(verb)).props("outline no-caps")
+    with card("Generated images", name="campaign-images"):
+        images = Markup()
+    with card("Before and after", name="comparison"):
+        compared = Markup()
+
+    async def change(verb: str) -> None:
+        path = f"campaigns/{name}/{verb}"
+        await view.act(
+            lambda: view.viewer.client.send("POST", path, CampaignResource), f"The cloud accepted: {verb}."
+        )
+
+    async def refresh() -> None:
+        campaign = await view.get(f"campaigns/{name}", CampaignResource)
+        state.show(stages_markup(campaign, view.now()))
+        found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)
+        images.show(images_markup(campaign, found.items))
+        cells = await view.all_items(f"campaigns/{name}/comparison", ComparisonResource)
+        compared.show(comparison.markup(cells))
+
+    view.live(refresh)
+
+
+def stages_markup(campaign: CampaignResource, now: float) -> Html:
+    """State and failure modes, stage bar, running stage."""
+    return join(
         _title(campaign),
         element("ol", *(_stage(stage) for stage in campaign.stages), cls="stages"),
-        _now(campaign, snapshot.taken_at),
-        _images(campaign, snapshot.images),
-        aside=f"started {phrases.ago(campaign.created_at, snapshot.taken_at)} by {campaign.started_by}",
-        name="campaign",
+        _now(campaign, now),
+        element("p", f"started {phrases.ago(campaign.created_at, now)} by {campaign.started_by}", cls="rest"),
     )
 
 
@@ -38,7 +69,7 @@ def thumbnail_path(one: ImageResource, campaign: str) -> str:
 
 
 def _title(campaign: CampaignResource) -> Html:
-    modes = ", ".join(_mode_text(mode) for mode in campaign.modes)
+    modes = ", ".join(mode_text(mode) for mode in campaign.modes)
     return element(
         "p",
         pill(phrases.readable(campaign.state), TONES.get(campaign.state, "plain")),
@@ -47,7 +78,7 @@ def _title(campaign: CampaignResource) -> Html:
     )
 
 
-def _mode_text(mode: str) -> str:
+def mode_text(mode: str) -> str:
     """`pothole.night-rain.missed` as `pothole missed (night, rain)`."""
     name, _, rest = mode.partition(".")
     condition, _, kind = rest.partition(".")
@@ -82,9 +113,11 @@ def _now(campaign: CampaignResource, now: float) -> Html | None:
     return element("p", element("b", phrases.readable(running.stage)), f" {text}", cls="now")
 
 
-def _images(campaign: CampaignResource, images: tuple[ImageResource, ...]) -> Html:
+def images_markup(campaign: CampaignResource, images: tuple[ImageResource, ...]) -> Html:
+    """Images that were kept, and those that were refused with their reasons."""
     if not images:
-        return empty("No image has been generated yet. Images appear here during the synthesise stage.")
+        sentence = "No image has been generated yet. Images appear here during the synthesise stage."
+        return element("p", sentence, cls="empty")
     kept = [one for one in images if one.kept and one.thumbnail]
     refused = [one for one in images if not one.kept and one.thumbnail]
     return join(

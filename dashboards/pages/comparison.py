@@ -1,25 +1,24 @@
 """Recall and precision before and after the last evaluated campaign; regressions in red."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dashboards import phrases
 from dashboards.markup import Html, element, join, number, row, table
-from dashboards.pages.sections import card, empty
-from dashboards.snapshot import Snapshot
 from messaging.resources import ComparisonResource
 
 
-def section(snapshot: Snapshot) -> Html:
+def markup(compared: Sequence[ComparisonResource]) -> Html:
     """One table per set of images: the cloud's holdout, then the shadow runs of the sites."""
-    cells = [cell for cell in snapshot.comparison if cell.before or cell.after]
+    cells = [cell for cell in compared if cell.before or cell.after]
     if not cells:
         sentence = "No comparison yet. The evaluate and shadow stages of a campaign fill this table."
-        return card("Before and after", empty(sentence), name="comparison")
+        return element("p", sentence, cls="empty")
     first = cells[0]
-    aside = f"model {phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
+    models = f"model {phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
     roles = sorted({cell.role for cell in cells}, key=lambda role: (role != "holdout", role))
-    tables = [_set(role, [cell for cell in cells if cell.role == role]) for role in roles]
-    return card("Before and after", *tables, aside=aside, name="comparison")
+    tables = (_set(role, [cell for cell in cells if cell.role == role]) for role in roles)
+    return join(element("p", models, cls="rest"), *tables)
 
 
 def _set(role: str, cells: list[ComparisonResource]) -> Html:

@@ -1,40 +1,42 @@
 """The data that left the sites: messages and bytes by message kind and site, as the cloud received them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from dashboards import phrases
-from dashboards.markup import Html, element, number, row, table
-from dashboards.pages.sections import card, empty
-from dashboards.snapshot import Snapshot
-from messaging.resources import LedgerResource
+from dashboards.components.section import Markup, card, heading
+from dashboards.markup import Html, element, join, number, row, table
+from dashboards.page_view import PageView
+from messaging.resources import LedgerResource, SiteResource
 
-TITLE = "Privacy: data that left the sites"
-ASIDE = "as received by the cloud"
+EMPTY = "No message has been received yet. Every message that a site sends is counted here."
 
 
-def section(snapshot: Snapshot) -> Html:
+async def page(view: PageView) -> None:
+    """What left the sites."""
+    heading("Privacy ledger", "What left the sites, as the cloud received it. Images are never sent.")
+    with card("Data by message kind", name="privacy"):
+        shown = Markup()
+
+    async def refresh() -> None:
+        totals = await view.all_items("ledger", LedgerResource, limit=500)
+        sites = await view.all_items("sites", SiteResource, limit=500)
+        shown.show(markup(totals, sites))
+
+    view.live(refresh)
+
+
+def markup(ledger: Sequence[LedgerResource], all_sites: Sequence[SiteResource]) -> Html:
     """One table, message kinds by sites, with totals."""
-    if not snapshot.ledger:
-        sentence = "No message has been received yet. Every message that a site sends is counted here."
-        return card(
-            TITLE,
-            empty(sentence),
-            aside=ASIDE,
-            name="privacy",
-        )
+    if not ledger:
+        return element("p", EMPTY, cls="empty")
     by_kind: dict[str, dict[str, LedgerResource]] = defaultdict(dict)
-    for total in snapshot.ledger:
+    for total in ledger:
         by_kind[total.kind][total.site] = total
-    sites = tuple(sorted({total.site for total in snapshot.ledger}))
+    sites = tuple(sorted({total.site for total in ledger}))
     rows = [_kind(kind, by_site, sites) for kind, by_site in sorted(by_kind.items(), key=_bytes_first)]
     headers = ("message kind", *(f"#{site}" for site in sites), "#messages", "#bytes")
-    return card(
-        TITLE,
-        table(headers, [*rows, _sum(snapshot.ledger, sites)]),
-        _spent(snapshot),
-        aside=ASIDE,
-        name="privacy",
-    )
+    return join(table(headers, [*rows, _sum(ledger, sites)]), _spent(all_sites))
 
 
 def _bytes_first(pair: tuple[str, dict[str, LedgerResource]]) -> tuple[int, str]:
@@ -54,7 +56,7 @@ def _kind(kind: str, by_site: dict[str, LedgerResource], sites: tuple[str, ...])
     )
 
 
-def _sum(ledger: tuple[LedgerResource, ...], sites: tuple[str, ...]) -> Html:
+def _sum(ledger: Sequence[LedgerResource], sites: tuple[str, ...]) -> Html:
     sizes = (sum(total.length_bytes for total in ledger if total.site == site) for site in sites)
     return row(
         "total",
@@ -66,7 +68,7 @@ def _sum(ledger: tuple[LedgerResource, ...], sites: tuple[str, ...]) -> Html:
     )
 
 
-def _spent(snapshot: Snapshot) -> Html | None:
+def _spent(sites: Sequence[SiteResource]) -> Html | None:
     """The privacy budget (ε) that each site has spent on prototypes."""
-    spent = [f"{s.site} {s.epsilon_spent:.2g}" for s in snapshot.sites if s.epsilon_spent is not None]
+    spent = [f"{s.site} {s.epsilon_spent:.2g}" for s in sites if s.epsilon_spent is not None]
     return element("p", f"privacy budget ε spent: {', '.join(spent)}", cls="rest") if spent else None

@@ -96,7 +96,10 @@ FLOORS = {
         *("failure_modes", "fleet", "backup"),
         *("campaigns", "api", "speed", "doctor", "generator_trial", "parts", "app", "demo", "cli"),
     ),
-    "dashboards": ("errors", "markup", "phrases", "client", "snapshot", "pages", "app"),
+    "dashboards": (
+        *("errors", "markup", "phrases", "theme", "scope", "client", "cloud_link", "access", "reads"),
+        *("components", "page_view", "pages", "shell", "page_list", "server", "app"),
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Elements that the pages are built from."""

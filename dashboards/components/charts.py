@@ -1,0 +1,66 @@
+"""Charts (ECharts) in the palette of the viewer's theme, and a sparkline that needs no library."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nicegui import ui
+
+from dashboards.markup import Html, element
+from dashboards.theme import DARK, LIGHT, Palette
+
+WIDTH, HEIGHT = 120, 28
+
+
+class Chart:
+    """A chart; `show` replaces its options (those of ECharts) when they are other ones."""
+
+    def __init__(self, *, name: str, description: str, height_px: int = 260) -> None:
+        """`description` states for screen readers what the chart shows."""
+        self._element = ui.echart({}, renderer="svg").classes("chart").style(f"height: {height_px}px")
+        self._element.props(f'id={name} role=img aria-label="{description}"')
+        self._shown: dict[str, Any] = {}
+
+    def show(self, options: dict[str, Any]) -> None:
+        """Show these options."""
+        if options != self._shown:
+            self._shown = options
+            self._element.options.clear()
+            self._element.options.update(options)
+            self._element.update()
+
+
+def palette(theme: str) -> Palette:
+    """The palette of a theme, `light` or `dark`."""
+    return DARK if theme == "dark" else LIGHT
+
+
+def axes(colours: Palette) -> dict[str, Any]:
+    """Options that all charts have: grid, text, tooltip, lines of the axes."""
+    line = {"lineStyle": {"color": colours.line}}
+    axis = {"axisLine": line, "splitLine": line, "axisLabel": {"color": colours.soft}}
+    return {
+        "animation": False,
+        "textStyle": {"color": colours.ink, "fontFamily": "inherit"},
+        "grid": {"left": 48, "right": 16, "top": 24, "bottom": 32},
+        "color": list(colours.series),
+        "tooltip": {"trigger": "axis", "backgroundColor": colours.card, "textStyle": {"color": colours.ink}},
+        "xAxis": {"type": "time", **axis},
+        "yAxis": {"type": "value", **axis},
+    }
+
+
+def sparkline(values: Sequence[float], description: str) -> Html:
+    """A line of values from left to right as an SVG image; nothing for fewer than two."""
+    if len(values) < 2:
+        return Html("")
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    step = WIDTH / (len(values) - 1)
+    points = " ".join(
+        f"{i * step:.1f},{HEIGHT - 3 - (value - low) / span * (HEIGHT - 6):.1f}"
+        for i, value in enumerate(values)
+    )
+    line = element("polyline", points=points, fill="none")
+    return element(
+        "svg", line, cls="sparkline", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=description
+    )

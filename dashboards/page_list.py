@@ -1,0 +1,52 @@
+"""All pages and the navigation: one row a page."""
+
+from dashboards.pages import (
+    cameras,
+    campaign,
+    campaigns,
+    failure_modes,
+    hazards,
+    models,
+    overview,
+    privacy,
+    rollouts,
+    settings,
+    sites,
+)
+from dashboards.shell import Navigation, NavigationEntry, PageEntry
+
+PAGES = (
+    PageEntry("/", overview.page),
+    PageEntry("/hazards", hazards.page),
+    PageEntry("/hazards/{site}/{event}", hazards.detail),
+    PageEntry("/sites", sites.page),
+    PageEntry("/sites/{site}", sites.detail),
+    PageEntry("/cameras", cameras.page),
+    PageEntry("/failure-modes", failure_modes.page),
+    PageEntry("/campaigns", campaigns.page),
+    PageEntry("/campaigns/{campaign}", campaign.page),
+    PageEntry("/models", models.page),
+    PageEntry("/models/{digest}", models.detail),
+    PageEntry("/rollouts", rollouts.page),
+    PageEntry("/rollouts/{rollout}", rollouts.detail),
+    PageEntry("/privacy", privacy.page),
+    PageEntry("/settings", settings.page),
+)
+NAVIGATION: Navigation = {
+    "Watch": (
+        NavigationEntry("", "Overview", "dashboard"),
+        NavigationEntry("hazards", "Hazards", "warning_amber"),
+        NavigationEntry("sites", "Sites", "dns"),
+        NavigationEntry("cameras", "Cameras", "videocam"),
+    ),
+    "Learn": (
+        NavigationEntry("failure-modes", "Failure modes", "visibility_off"),
+        NavigationEntry("campaigns", "Campaigns", "model_training"),
+        NavigationEntry("models", "Models", "account_tree"),
+        NavigationEntry("rollouts", "Rollouts", "rocket_launch"),
+    ),
+    "Trust": (
+        NavigationEntry("privacy", "Privacy ledger", "verified_user"),
+        NavigationEntry("settings", "Settings", "settings"),
+    ),
+}

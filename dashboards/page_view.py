@@ -1,0 +1,85 @@
+"""What a page is given: the viewer, the scope, the parameters of its address; reading, refreshing, acting.
+
+A page is an asynchronous function of a `PageView`. It makes its elements and hands `live` a function that
+reads the cloud and shows what it read; that function runs at once and again every `REFRESH_S` while the page
+is open. An error of the cloud is shown once, above the page; what was shown before stays.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from nicegui import ui
+from pydantic import BaseModel
+
+from dashboards.access.viewer import Viewer
+from dashboards.components.banner import Banner
+from dashboards.errors import DashboardError
+from dashboards.reads import SharedReads
+from dashboards.scope import Scope
+from messaging.access_resources import UserRole
+from messaging.resources import Page
+
+R = TypeVar("R", bound=BaseModel)
+REFRESH_S = 2.0
+Refresh = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class PageView:
+    """One page of one viewer. `parameters` are those of the path, `query` those after it."""
+
+    viewer: Viewer
+    scope: Scope
+    reads: SharedReads
+    banner: Banner
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, model: type[R], **query: Any) -> R:
+        """One resource, shared with other viewers. Raises `DashboardError`."""
+        return await self.reads.get(self.viewer, path, model, **query)
+
+    async def page(self, path: str, item: type[R], **query: Any) -> Page[R]:
+        """The first page of a list. Raises `DashboardError`."""
+        return await self.reads.page(self.viewer, path, item, **query)
+
+    async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
+        """All items of a list. Raises `DashboardError`."""
+        return await self.reads.all_items(self.viewer, path, item, **query)
+
+    def now(self) -> float:
+        """The time of this server, in seconds since 1970; the browser's clock is never used."""
+        return time.time()
+
+    def may(self, role: UserRole) -> bool:
+        """Whether the viewer has a role, so that a page offers only what the cloud will permit."""
+        return self.viewer.has_role(role)
+
+    def go(self, *parts: str, **query: str | None) -> None:
+        """Open another page in the same scope."""
+        ui.navigate.to(self.scope.link(*parts, **query))
+
+    def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> None:
+        """Run `refresh` now and every `every_s` while the page is open."""
+        ui.timer(every_s, lambda: self._refreshed(refresh))
+
+    async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
+        """Ask the cloud for a change and say in a sentence how it went; True if it was done."""
+        try:
+            await change()
+        except DashboardError as error:
+            ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
+            return False
+        self.reads.forget()
+        ui.notify(done, type="positive")
+        return True
+
+    async def _refreshed(self, refresh: Refresh) -> None:
+        try:
+            await refresh()
+        except DashboardError as error:
+            self.banner.show(error)
+        else:
+            self.banner.clear(self.now())

@@ -1,0 +1,67 @@
+"""Cameras in the last heartbeats of their sites: whether they deliver frames, how fast, and how old."""
+
+from typing import Any
+
+from dashboards import phrases
+from dashboards.components.empty import Empty
+from dashboards.components.pills import pill
+from dashboards.components.section import card, heading
+from dashboards.components.table import Column, Table, link
+from dashboards.page_view import PageView
+from dashboards.scope import Scope
+from messaging.resources import CameraResource, SiteResource
+
+COLUMNS = (
+    Column("camera", "camera"),
+    Column("site", "site", "html"),
+    Column("state", "state", "html", width=120),
+    Column("condition", "condition"),
+    Column("fps", "frames/s", "number", width=110),
+    Column("p50", "inference p50 (ms)", "number", width=150),
+    Column("p95", "inference p95 (ms)", "number", width=150),
+    Column("age", "frame age (s)", "number", width=130),
+    Column("frames", "frames", "number", width=110),
+    Column("lost", "lost frames", "number", width=120),
+    Column("failures", "decode errors", "number", width=130),
+    Column("misdetections", "misdetections", "number", width=130),
+)
+EMPTY = Empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
+
+
+async def page(view: PageView) -> None:
+    """The list of cameras."""
+    heading("Cameras", "Health of every camera; live images are only on the site's own network.")
+    with card("All cameras", name="cameras-card"):
+        table = Table(COLUMNS, name="cameras", empty=EMPTY)
+
+    async def refresh() -> None:
+        found = await view.all_items("cameras", CameraResource, limit=500)
+        if view.scope.group:
+            sites = await view.all_items("sites", SiteResource, limit=500)
+            names = {site.site for site in sites if site.site_group == view.scope.group}
+            found = tuple(camera for camera in found if camera.site in names)
+        table.show([row(camera, view.scope) for camera in found])
+
+    view.live(refresh)
+
+
+def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:
+    """A row of the table."""
+    state = "connected" if camera.connected else "no image"
+    return {
+        "id": f"{camera.site}/{camera.camera}",
+        "camera": camera.camera,
+        "site": link(camera.site, scope.link("sites", camera.site)),
+        "site_value": camera.site,
+        "state": pill(state, "good" if camera.connected else "bad"),
+        "state_value": state,
+        "condition": phrases.condition(f"{camera.light}-{camera.weather}"),
+        "fps": round(camera.fps, 1),
+        "p50": round(camera.inference_p50_ms),
+        "p95": round(camera.inference_p95_ms),
+        "age": round(camera.frame_age_s, 1),
+        "frames": camera.frames,
+        "lost": camera.dropped,
+        "failures": camera.failures,
+        "misdetections": camera.misdetections,
+    }

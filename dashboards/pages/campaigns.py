@@ -1,0 +1,62 @@
+"""Campaigns: the list, newest first."""
+
+from typing import Any
+
+from dashboards import phrases
+from dashboards.components.empty import Empty
+from dashboards.components.pills import pill
+from dashboards.components.section import card, heading
+from dashboards.components.table import Column, Table, link
+from dashboards.markup import Html
+from dashboards.page_view import PageView
+from dashboards.pages.campaign import TONES, mode_text
+from dashboards.scope import Scope
+from messaging.resources import CampaignResource
+
+COLUMNS = (
+    Column("campaign", "campaign", "html", flex=1.2),
+    Column("state", "state", "html", width=150),
+    Column("modes", "failure modes", flex=2),
+    Column("stage", "stage", flex=1.2),
+    Column("kept", "images kept", "number", width=130),
+    Column("refused", "refused", "number", width=110),
+    Column("by", "started by", width=130),
+    Column("began", "started", "html", width=130),
+)
+EMPTY = Empty(
+    "No campaign has run yet. This command starts one for the most harmful failure mode:",
+    command="blindspot campaign start",
+)
+
+
+async def page(view: PageView) -> None:
+    """The list of campaigns."""
+    heading("Campaigns", "Images are generated for failure modes, and the detector is retrained with them.")
+    with card("All campaigns", name="campaigns-card"):
+        table = Table(COLUMNS, name="campaigns", empty=EMPTY)
+
+    async def refresh() -> None:
+        found = await view.page("campaigns", CampaignResource, limit=200)
+        table.show([row(campaign, view.scope, view.now()) for campaign in found.items])
+
+    view.live(refresh)
+
+
+def row(campaign: CampaignResource, scope: Scope, now: float) -> dict[str, Any]:
+    """A row of the table."""
+    running = next((stage for stage in campaign.stages if stage.state == "running"), None)
+    progress = f"{phrases.readable(running.stage)} {100 * running.progress:.0f} %" if running else ""
+    return {
+        "id": campaign.id,
+        "campaign": link(campaign.id, scope.link("campaigns", campaign.id)),
+        "campaign_value": campaign.id,
+        "state": pill(phrases.readable(campaign.state), TONES.get(campaign.state, "plain")),
+        "state_value": campaign.state,
+        "modes": ", ".join(mode_text(mode) for mode in campaign.modes),
+        "stage": progress or campaign.reason,
+        "kept": campaign.images_kept,
+        "refused": sum(campaign.images_refused.values()),
+        "by": campaign.started_by,
+        "began": Html(phrases.ago(campaign.created_at, now)),
+        "began_value": campaign.created_at,
+    }

@@ -1,0 +1,89 @@
+"""Models: released detectors and teachers, and one release with its card."""
+
+from typing import Any
+
+from dashboards import phrases
+from dashboards.components.empty import Empty
+from dashboards.components.section import Markup, card, facts, heading
+from dashboards.components.table import Column, Table, link
+from dashboards.markup import Html, element
+from dashboards.page_view import PageView
+from dashboards.scope import Scope
+from messaging.release_resources import ModelResource
+
+COLUMNS = (
+    Column("digest", "digest", "html", width=130),
+    Column("role", "role", width=110),
+    Column("name", "name", flex=1.4),
+    Column("version", "version", "number", width=100),
+    Column("channel", "channel", width=120),
+    Column("parent", "parent", "html", width=120),
+    Column("campaign", "campaign", "html", flex=1.4),
+    Column("sites", "sites running it", "number", width=140),
+    Column("size", "MB", "number", width=90),
+    Column("signed", "signed", "html", width=130),
+)
+EMPTY = Empty("No model has been released yet. The cloud releases its first model when it starts.")
+
+
+async def page(view: PageView) -> None:
+    """The list of releases."""
+    heading("Models", "Every release that was signed, newest first.")
+    with card("Releases", name="models-card"):
+        table = Table(COLUMNS, name="models", empty=EMPTY)
+
+    async def refresh() -> None:
+        models = await view.all_items("models", ModelResource, limit=500)
+        table.show([row(model, view.scope, view.now()) for model in models])
+
+    view.live(refresh)
+
+
+def row(model: ModelResource, scope: Scope, now: float) -> dict[str, Any]:
+    """A row of the table."""
+    campaign = link(model.campaign, scope.link("campaigns", model.campaign)) if model.campaign else Html("")
+    return {
+        "id": model.digest,
+        "digest": link(phrases.short(model.digest), scope.link("models", model.digest)),
+        "digest_value": model.digest,
+        "role": model.role,
+        "name": model.name,
+        "version": model.version,
+        "channel": model.channel,
+        "parent": element("code", phrases.short(model.parent_digest), title=model.parent_digest),
+        "parent_value": model.parent_digest,
+        "campaign": campaign,
+        "campaign_value": model.campaign,
+        "sites": len(model.sites),
+        "size": round(model.length_bytes / 1e6, 1),
+        "signed": Html(phrases.ago(model.signed_at, now)),
+        "signed_value": model.signed_at,
+    }
+
+
+async def detail(view: PageView) -> None:
+    """One release."""
+    digest = view.parameters["digest"]
+    heading(f"Model {phrases.short(digest)}", digest)
+    with card("Release", name="model"):
+        shown = Markup()
+
+    async def refresh() -> None:
+        model = await view.get(f"models/{digest}", ModelResource)
+        shown.show(
+            facts(
+                {
+                    "name": model.name,
+                    "role": model.role,
+                    "version": str(model.version),
+                    "channel": model.channel,
+                    "parent": model.parent_digest or phrases.MISSING,
+                    "campaign": model.campaign or phrases.MISSING,
+                    "size": phrases.size(model.length_bytes),
+                    "signed": phrases.ago(model.signed_at, view.now()),
+                    "sites running it": ", ".join(model.sites) or "none",
+                }
+            )
+        )
+
+    view.live(refresh)

@@ -1,0 +1,142 @@
+"""The frame of all pages: navigation at the left, site group and time range at the top, one page below.
+
+Pages change without a reload; the address holds everything that is chosen.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nicegui import PageArguments, ui
+
+from dashboards import theme
+from dashboards.access.viewer import Viewer
+from dashboards.components.banner import Banner
+from dashboards.components.section import Markup
+from dashboards.components.theme_switch import theme_switch
+from dashboards.errors import DashboardError
+from dashboards.markup import Html, element, join
+from dashboards.page_view import PageView
+from dashboards.reads import SharedReads
+from dashboards.scope import RANGES, Scope
+from messaging.resources import SiteResource
+
+ALL_SITES = "All sites"
+BREAKPOINT_PX = 900
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page: the path of its address, with `{name}` for parameters, and the function that builds it."""
+
+    path: str
+    build: Callable[[PageView], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class NavigationEntry:
+    """A line of the navigation: first segment of the address, text, Material icon."""
+
+    segment: str
+    text: str
+    icon: str
+
+
+Navigation = Mapping[str, Sequence[NavigationEntry]]
+"""Headings with their lines."""
+
+
+def build_shell(
+    viewer: Viewer, reads: SharedReads, pages: Sequence[PageEntry], navigation: Navigation
+) -> None:
+    """The frame for one viewer, and in it the page of the address."""
+    ui.colors(primary=theme.LIGHT.accent, positive=theme.LIGHT.good, negative=theme.LIGHT.bad)
+    ui.html('<a class="skip" href="#main">Skip to the content</a>', sanitize=False)
+    with ui.header().classes("top"):
+        menu = ui.button(icon="menu").props('flat round dense aria-label="Navigation"').classes("menu")
+        ui.html('<a class="brand" href="/">Blindspot</a>', sanitize=False)
+        ui.space()
+        choice = _ScopeChoice(viewer, reads)
+        theme_switch()
+        _account(viewer)
+    with ui.left_drawer(fixed=True).classes("side").props(f"width=212 breakpoint={BREAKPOINT_PX}") as drawer:
+        links = Markup("navigation")
+        ui.html('<p class="motto">Footage never leaves the site.</p>', sanitize=False)
+    menu.on_click(drawer.toggle)
+    with ui.element("main").classes("page").props("id=main"):
+        banner = Banner()
+
+        def builder(entry: PageEntry) -> Callable[[PageArguments], Awaitable[None]]:
+            async def build(arguments: PageArguments) -> None:
+                query = dict(arguments.query_parameters)
+                scope = Scope.of_query(query)
+                links.show(navigation_markup(navigation, arguments.path, scope))
+                choice.show(scope)
+                await entry.build(PageView(viewer, scope, reads, banner, arguments.path_parameters, query))
+
+            return build
+
+        ui.sub_pages({entry.path: builder(entry) for entry in pages}).classes("content")
+
+
+def navigation_markup(navigation: Navigation, path: str, scope: Scope) -> Html:
+    """The navigation; the line of the page at `path` is marked."""
+    present = path.strip("/").partition("/")[0]
+    groups = (
+        join(
+            element("h2", heading),
+            element("ul", *(_line(entry, entry.segment == present, scope) for entry in entries)),
+        )
+        for heading, entries in navigation.items()
+    )
+    return element("nav", *groups, aria_label="Pages")
+
+
+def _line(entry: NavigationEntry, present: bool, scope: Scope) -> Html:
+    icon = element("i", entry.icon, cls="material-icons", aria_hidden="true")
+    address = scope.link(entry.segment) if entry.segment else scope.link()
+    return element(
+        "li", element("a", icon, entry.text, href=address, aria_current="page" if present else None)
+    )
+
+
+class _ScopeChoice:
+    """The two choices at the top; a change opens the same page in the new scope."""
+
+    def __init__(self, viewer: Viewer, reads: SharedReads) -> None:
+        self._viewer, self._reads = viewer, reads
+        self._scope = Scope()
+        self._group = ui.select({"": ALL_SITES}, value="", on_change=self._changed)
+        self._group.props('dense outlined options-dense aria-label="Site group"').classes("choice")
+        ranges = {name: text for name, (text, _) in RANGES.items()}
+        self._range = ui.select(ranges, value=self._scope.range, on_change=self._changed)
+        self._range.props('dense outlined options-dense aria-label="Time range"').classes("choice")
+        ui.timer(0.0, self._read_groups, once=True)
+
+    def show(self, scope: Scope) -> None:
+        """Show the scope of the page that was opened."""
+        self._scope = scope
+        if scope.group not in self._group.options:
+            self._group.set_options({"": ALL_SITES, scope.group: scope.group})
+        self._group.value, self._range.value = scope.group, scope.range
+
+    def _changed(self) -> None:
+        chosen = Scope(self._group.value, self._range.value)
+        if chosen != self._scope:
+            path = ui.context.client.sub_pages_router.current_path.partition("?")[0]
+            ui.navigate.to(chosen.link(*path.strip("/").split("/")))
+
+    async def _read_groups(self) -> None:
+        try:
+            sites = await self._reads.all_items(self._viewer, "sites", SiteResource, limit=500)
+        except DashboardError:
+            return  # the page itself states that the cloud cannot be read
+        names = sorted({site.site_group for site in sites} | {self._scope.group} - {""})
+        self._group.set_options({"": ALL_SITES, **{name: name for name in names if name}})
+
+
+def _account(viewer: Viewer) -> None:
+    with ui.button(icon="account_circle").props('flat round dense aria-label="Account"'), ui.menu():
+        text = element(
+            "div", element("b", viewer.user.name), element("span", f" {viewer.user.role}", cls="rest")
+        )
+        ui.html(text, sanitize=False).classes("account")
