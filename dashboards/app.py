@@ -56,10 +56,12 @@ async def serve(
         listener.close()
         return
     tls = None if certificate is None else server_context(*certificate)
-    page, link = build_page(data, host)
+    page, access = build_page(data, host)
 
     def announce() -> None:
-        sys.stdout.write(f"the page is at {url_of(host, listener, encrypted=tls is not None)}/\n")
+        url = url_of(host, listener, encrypted=tls is not None)
+        reached = url_of(_reached(host), listener, encrypted=tls is not None)
+        sys.stdout.write(f"the page is at {url}/\nopen {access.link(reached)}\n")
         sys.stdout.flush()
 
     reading = asyncio.create_task(_read_again(tls, certificate, stop))
@@ -68,7 +70,12 @@ async def serve(
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await link.close()
+        await access.close()
+
+
+def _reached(host: str) -> str:
+    """An address of this machine at which a server on `host` answers."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared, not listened on
 
 
 async def _read_again(

@@ -3,7 +3,9 @@
 BlindspotError
 └── DashboardError          root of the page's errors; one sentence, shown on the page unchanged
     ├── CloudLost           no cloud answers: not started, stopped, or out of reach; it may come back
-    └── CloudRefused        a cloud answers with a refusal: wrong token, unknown item, other version
+    ├── CloudRefused        a cloud answers with a refusal: wrong token, unknown item, other version
+    ├── SessionEnded        the person at the browser must log in again
+    └── LoginRefused        a login, or a change of password, that is not granted
 """
 
 from messaging.errors import BlindspotError
@@ -19,3 +21,15 @@ class CloudLost(DashboardError):
 
 class CloudRefused(DashboardError):
     """The cloud's response is a refusal or cannot be read."""
+
+
+class SessionEnded(DashboardError):
+    """The person at the browser must log in again; what is open can go on afterwards."""
+
+
+class LoginRefused(DashboardError):
+    """A login, or a change of password, that is not granted; `status` is the one of the answer."""
+
+    def __init__(self, sentence: str, status: int = 401) -> None:
+        super().__init__(sentence)
+        self.status = status

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from nicegui import ui
 from pydantic import BaseModel
 
+from dashboards.access.current import current_viewer
+from dashboards.access.guard import login_address
 from dashboards.access.viewer import Viewer
 from dashboards.components.banner import Banner
-from dashboards.errors import DashboardError
+from dashboards.errors import DashboardError, SessionEnded
 from dashboards.reads import SharedReads
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
@@ -78,7 +80,10 @@ class PageView:
 
     async def _refreshed(self, refresh: Refresh) -> None:
         try:
+            current_viewer()  # what others read is shown to nobody whose session has ended
             await refresh()
+        except SessionEnded as error:
+            self.banner.show(error, log_in=login_address(ui.context.client.sub_pages_router.current_path))
         except DashboardError as error:
             self.banner.show(error)
         else:

@@ -140,3 +140,5 @@ def _account(viewer: Viewer) -> None:
             "div", element("b", viewer.user.name), element("span", f" {viewer.user.role}", cls="rest")
         )
         ui.html(text, sanitize=False).classes("account")
+        ui.menu_item("Change password", lambda: ui.navigate.to("/password"))
+        ui.menu_item("Log out", lambda: ui.navigate.to("/logout"))

@@ -20,6 +20,8 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 OPERATOR_HEADER = "Blindspot-Operator"
 OPERATOR_NAME = r"^[A-Za-z0-9_.@+-]{1,60}$"
 """Who asks for a change, as stated by the client and entered in the history; the token is one for all."""
+CLIENT_HEADER = "Blindspot-Client"
+"""The address of the browser for which the page logs in; believed only with the data folder's token."""
 
 
 class Resource(BaseModel):

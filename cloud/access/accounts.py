@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.access import passwords
-from cloud.access.login_limits import LoginLimits
 from cloud.access.principal import DATA_FOLDER, Principal
 from cloud.errors import BadRequest, NotAuthorised, NotKnown, NotNow, TooManyAttempts
 from cloud.store.access_records import Token, TokenKind, User
 from cloud.store.user_store import UserStore
+from messaging.access.login_limits import LoginLimits
 from messaging.access_resources import NewToken, NewUser, UserChange, UserRole
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,10 @@ class Accounts:
         return user
 
     def change_user(self, name: str, change: UserChange) -> User:
-        """Change a user; its sessions end with another role or password. Raises `NotKnown`, `BadRequest`."""
+        """Change a user; its sessions end with another role, limit or password.
+
+        Raises `NotKnown`, `BadRequest`.
+        """
         before = self._store.user(name)
         values: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"password"})
         if change.password is not None:
@@ -121,7 +124,8 @@ class Accounts:
         if "groups" in values:
             values["groups"] = tuple(sorted(set(values["groups"])))
         after = self._store.change(name, **values)
-        if change.password is not None or after.disabled or after.role is not before.role:
+        scope = after.role, after.groups
+        if change.password is not None or after.disabled or scope != (before.role, before.groups):
             self._store.remove_sessions(name)
         return after
 

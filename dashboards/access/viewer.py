@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dashboards.cloud_link import CloudLink
+from dashboards.client import CloudClient
 from messaging.access_resources import UserResource, UserRole
 
 
@@ -11,7 +11,7 @@ class Viewer:
     """A person at a browser. `client` has the bearer token of this person's own session."""
 
     user: UserResource
-    client: CloudLink
+    client: CloudClient
 
     def has_role(self, role: UserRole) -> bool:
         """Whether the person may do what this role may."""

@@ -15,14 +15,18 @@ class Banner:
         self._element = ui.html("", sanitize=False).classes("banner")
         self._status = ui.html("", sanitize=False).classes("status")
 
-    def show(self, error: DashboardError) -> None:
-        """State an error, and from when the data below it are."""
+    def show(self, error: DashboardError, *, log_in: str | None = None) -> None:
+        """State an error, and from when the data below it are; `log_in`: the address that helps.
+
+        It opens in another tab, so that nothing that was typed here is lost.
+        """
         if self._read_at is None:
             rest = "There is no data yet."
         else:
             rest = f"The data below are from {phrases.clock_time(self._read_at)}."
         text = f"{str(error).rstrip('.')}. {rest}"
-        self._set(element("p", text, cls="lost", role="alert"), Html(""))
+        link = None if log_in is None else element("a", "Log in", href=log_in, target="_blank")
+        self._set(element("p", text, None if link is None else " ", link, cls="lost", role="alert"), Html(""))
 
     def clear(self, now: float) -> None:
         """Take the error back: everything was read at `now` (s since 1970)."""

@@ -59,7 +59,7 @@ def test_a_page_with_a_certificate_is_served_over_tls_and_takes_the_renewed_one(
         while "the page is at https://127.0.0.1:" not in told:
             await asyncio.sleep(0.05)
             told += capsys.readouterr().out
-        port = int(told.rstrip("/\n").rpartition(":")[2])
+        port = int(told.partition("/\n")[0].rpartition(":")[2])
         first = await asyncio.to_thread(served, port)
         now[0] = time.time()
         authority.server([])

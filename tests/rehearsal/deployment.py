@@ -78,10 +78,10 @@ def page_answers(authority: Path | None = None) -> bool:
     """Whether the dashboard answers at its default port; over TLS if there is an authority to trust."""
     try:
         if authority is None:
-            answer = urllib.request.urlopen(f"http://{PAGE_ADDRESS}/", timeout=5.0)
+            answer = urllib.request.urlopen(f"http://{PAGE_ADDRESS}/login", timeout=5.0)
         else:
             trusted = ssl.create_default_context(cafile=authority)
-            answer = urllib.request.urlopen(f"https://{PAGE_ADDRESS}/", timeout=5.0, context=trusted)
+            answer = urllib.request.urlopen(f"https://{PAGE_ADDRESS}/login", timeout=5.0, context=trusted)
         with answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):

@@ -29,6 +29,7 @@ FLOORS = {
         *(
             "errors",
             "runtime",
+            "access",
             "monitoring",
             "tls",
             "intervals",
@@ -97,7 +98,7 @@ FLOORS = {
         *("campaigns", "api", "speed", "doctor", "generator_trial", "parts", "app", "demo", "cli"),
     ),
     "dashboards": (
-        *("errors", "markup", "phrases", "theme", "scope", "client", "cloud_link", "access", "reads"),
+        *("errors", "markup", "phrases", "theme", "scope", "client", "access", "reads"),
         *("components", "page_view", "pages", "shell", "page_list", "server", "app"),
     ),
 }

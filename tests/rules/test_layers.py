@@ -41,7 +41,12 @@ PLACES = {
     "fastapi": {"cloud/api", "dashboards/server.py", "dashboards/access"},
     "prometheus_client": {"messaging/monitoring/metric_set.py", "cloud/api/gauges.py", "cloud/demo/fleet.py"},
     "nicegui": {
-        *("dashboards/components", "dashboards/pages", "dashboards/server.py"),
+        *(
+            "dashboards/access/current.py",
+            "dashboards/components",
+            "dashboards/pages",
+            "dashboards/server.py",
+        ),
         *("dashboards/shell.py", "dashboards/page_view.py"),
     },
     "opentelemetry": {"cloud/opentelemetry_spans.py"},

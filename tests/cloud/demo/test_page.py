@@ -1,7 +1,6 @@
 """The page of a demo: its address or its end is printed once, and the demo continues without it."""
 
 import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 def page_of(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch, console: Console) -> PageProcess:
-    """A page whose program is a shell script; its sixth argument is the port."""
+    """A page whose program is a shell script."""
     program = folder / "program"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
@@ -48,15 +47,17 @@ def test_a_page_that_ended_is_reported_once_with_the_end_of_its_log(
     beside.stop()
 
 
-def test_the_address_is_printed_once_the_page_answers(
+def test_the_link_is_printed_once_the_page_answers_and_only_its_owner_reads_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console(file=io.StringIO())
-    serve = f'exec {sys.executable} -m http.server --bind 127.0.0.1 "$6"'
+    serve = (
+        "echo the page is at http://127.0.0.1:1/; echo open http://127.0.0.1:1/login?token=T; exec sleep 60"
+    )
     beside = page_of(serve, tmp_path, monkeypatch, console)
     try:
         shown = printed(beside, console)
     finally:
         beside.stop()
-    assert shown.startswith("the dashboard is at http://127.0.0.1:")
-    assert shown.count("\n") == 1
+    assert shown == "the dashboard is at http://127.0.0.1:1/login?token=T\n"
+    assert (tmp_path / "page.log").stat().st_mode & 0o077 == 0

@@ -361,7 +361,7 @@ def _page_before_the_cloud(bench: Bench) -> None:
     page = bench.start("blindspot-page", "--data", bench.folder / "cloud", "--port", port)
     cloud = RunningCloud(bench).ready()
     page.wait_for("the page is at", 60)
-    answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=20.0, trust_env=False)
+    answer = httpx.get(f"http://127.0.0.1:{port}/login", timeout=20.0, trust_env=False)
     need(answer.status_code == 200, f"the page answers {answer.status_code}")
     bench.note(answer.text)
     page.stop()

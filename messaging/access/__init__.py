@@ -1,0 +1,1 @@
+"""What cloud and dashboard share of who may log in."""
