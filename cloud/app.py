@@ -40,7 +40,6 @@ from cloud.server_certificate import CertificateRenewal, api_address, api_contex
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.database import Database, open_database
-from cloud.store.history.stores import HistoryStores
 from cloud.store.report_store import ReportStore
 from cloud.store.user_store import UserStore
 from cloud.tracing import Spans, spans_of
@@ -165,7 +164,7 @@ def _services(
             UserStore(database), read_or_make_token(parts.settings.folder.token), time.monotonic
         ),
         audit=AuditStore(database),
-        histories=HistoryStores.of(database),
+        histories=parts.histories,
         enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )

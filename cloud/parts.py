@@ -31,6 +31,7 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
 from cloud.store.delivery_store import DeliveryStore
+from cloud.store.history.stores import HistoryStores
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
@@ -68,6 +69,7 @@ class CloudParts:
     disk: DiskAlarm
     retention: DatabaseRetention
     integrations: Integrations
+    histories: HistoryStores
     stopping: Callable[[], bool] = lambda: False
 
     def check_disk(self) -> None:
@@ -100,6 +102,7 @@ def campaign_stages(parts: CloudParts) -> StageTable:
             store=parts.campaign_rows,
             releases=parts.releases,
             publisher=parts.publisher,
+            reviews=parts.histories.reviews,
         ),
         EdgeStages(
             settings=settings.campaign,
@@ -191,5 +194,6 @@ def build_parts(
             RetentionStore(database), settings.retention, metrics, stopping=stop.is_set
         ),
         integrations=Integrations(settings, DeliveryStore(database), metrics, hub.mqtt),
+        histories=HistoryStores.of(database),
         stopping=stop.is_set,
     )

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _FOLDER = "journal"
 _FACTS = "facts.json"
 _RECORD_START = b'{\n "order":'
-_OWN_NAMES = {_FACTS, _FOLDER, MANIFEST, *SET_NAMES, "thumbnails", PROGRESS_FILE}
+_OWN_NAMES = {_FACTS, _FOLDER, MANIFEST, *SET_NAMES, "thumbnails", "empty", PROGRESS_FILE}
 
 
 class Group(BaseModel):

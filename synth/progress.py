@@ -1,4 +1,7 @@
-"""Progress of a run for its caller: counts, time left, thumbnails. None of it is part of the labelled set."""
+"""Progress of a run for its caller: counts, time left, thumbnails, and images without their hazards.
+
+None of it is part of the labelled set.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from messaging.runtime.atomic_files import write_atomically
 from synth.planning.patches import Box, Image
 
 THUMBNAIL_PX = 160
+EMPTY_QUALITY = 75
 PROGRESS_FILE = "progress.jsonl"
 
 
@@ -66,6 +70,12 @@ def write_thumbnail(folder: Path, name: str, image: Image, boxes: list[Box]) -> 
         cv2.rectangle(small, (left - 1, top - 1), (right, bottom), (60, 60, 255), 1)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
     write_atomically(folder / "thumbnails" / f"{name}.jpg", bytes(data))
+
+
+def write_empty(folder: Path, name: str, image: Image) -> None:
+    """Write `empty/NAME.jpg`: the image as it is without its hazards, for people who compare the two."""
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, EMPTY_QUALITY])
+    write_atomically(folder / "empty" / f"{name}.jpg", bytes(data))
 
 
 def _last_byte(descriptor: int, length: int) -> bytes:

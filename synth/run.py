@@ -31,7 +31,7 @@ from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.planning.patches import window_rule
 from synth.planning.vocabulary import SHIPPED_VOCABULARY, Vocabulary, read_vocabulary
-from synth.progress import Progress, append_progress, write_thumbnail
+from synth.progress import Progress, append_progress, write_empty, write_thumbnail
 from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
 from synth.selection.labelled_set import (
@@ -224,6 +224,7 @@ class _Run:
         folder, row = self._journal.folder, kept.row
         files = write_image(folder, row, kept.jpeg(), self._order.taxonomy.names)
         write_thumbnail(folder, row.name, kept.image, [hazard.tight for hazard in row.hazards])
+        write_empty(folder, row.name, kept.empty)
         return files
 
     def _out_of_budget(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:

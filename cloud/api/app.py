@@ -19,6 +19,7 @@ from cloud.api.routes import (
     dead_letters,
     failure_modes,
     fleet,
+    gallery,
     hazards,
     health,
     histories,
@@ -40,6 +41,7 @@ ROUTERS = (
     histories.router,
     classes.router,
     campaigns.router,
+    gallery.router,
     models.router,
     users.router,
 )

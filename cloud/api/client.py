@@ -88,11 +88,18 @@ class RemoteCloud:
                 return items[:most]
 
     def send(
-        self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        model: type[R],
+        body: BaseModel | None = None,
+        *,
+        key: str | None = None,
+        keep_none: bool = False,
     ) -> R:
-        """Ask for a change; `key` makes repeating it harmless."""
+        """Ask for a change; `key` makes repeating it harmless. `keep_none`: None in the body is a value."""
         headers = {IDEMPOTENCY_HEADER: key} if key else {}
-        content = body.model_dump_json(exclude_none=True) if body is not None else None
+        content = body.model_dump_json(exclude_none=not keep_none) if body is not None else None
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = self._request(method, path, content=content, headers=headers)

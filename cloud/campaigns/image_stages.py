@@ -176,6 +176,8 @@ class ImageStages:
                     "steps": h.steps,
                     "guidance": h.guidance,
                     "box": list(h.tight),
+                    "scores": h.scores.model_dump(exclude_none=True),
+                    "fingerprint": h.fingerprint,
                 }
                 for h in image.hazards
             ]
@@ -190,6 +192,8 @@ class ImageStages:
                         "generator": image.generator,
                         "background": image.background,
                         "condition": image.condition,
+                        "width": image.width,
+                        "height": image.height,
                         "hazards": hazards,
                     },
                 )
@@ -201,7 +205,11 @@ class ImageStages:
                 mode=mode,
                 kept=False,
                 reason=str(row.reason),
-                provenance={"prompt": row.prompt, "seed": row.seed},
+                provenance={
+                    "prompt": row.prompt,
+                    "seed": row.seed,
+                    "scores": row.scores.model_dump(exclude_none=True) if row.scores else {},
+                },
             )
             for index, row in enumerate(labelled.refused())
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from cloud.campaigns.outputs import (
     EvaluateOutput,
     FilterOutput,
+    LeftOutImages,
     PlanOutput,
     TrainOutput,
     TrialOutput,
@@ -30,6 +31,7 @@ from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
 from cloud.settings import EvaluationSettings, PromotionSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
+from cloud.store.history.review_store import ReviewStore
 from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow
 from cloud.store.release_store import ReleaseStore
 from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
@@ -55,6 +57,7 @@ class ModelStages:
     store: CampaignStore
     releases: ReleaseStore
     publisher: Publisher
+    reviews: ReviewStore
 
     def train(self, work: StageWork) -> StageResult:
         """Fine-tune the incumbent on replay and the synthetic sets, including those of earlier campaigns.
@@ -96,6 +99,7 @@ class ModelStages:
             name=f"campaign-{work.campaign.id[-8:].lower()}",
             replay=tuple(folder.absolute() for folder in replay),
             synthetic=tuple((self.data / one.folder).absolute() for one in self._generated_sets(work)),
+            left_out=tuple((self.data / file).absolute() for file in self._left_out(work)),
             streets=self.training.streets,
             backgrounds=self.datasets.backgrounds,
             calibration=tuple(f.absolute() for f in self.datasets.folders(DataRole.CALIBRATION)),
@@ -109,16 +113,35 @@ class ModelStages:
         outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
         return [one for output in outputs for one in output.sets]
 
+    def _left_out(self, work: StageWork) -> tuple[str, ...]:
+        """Files of the generated sets that people have rejected, relative to the data folder.
+
+        They are written when the training begins, so that one that continues leaves out the same.
+        """
+        kept = StateFile(work.folder / "left_out.json", LeftOutImages)
+        found = kept.read()
+        if found is None:
+            names = self.reviews.left_out(work.campaign.id)
+            folders = (f"{one.folder}/images" for one in self._generated_sets(work))
+            files = (f"{folder}/{name}.jpg" for folder in folders for name in names)
+            found = LeftOutImages(files=tuple(file for file in files if (self.data / file).is_file()))
+            kept.write(found)
+        return found.files
+
     def _trained_on(self, work: StageWork) -> dict[str, object]:
         """What the training was given, for the card of the release; JSON values."""
         real = (one for role in (DataRole.BASE, DataRole.REPLAY) for one in self.datasets.all(role))
         sets = [{"digest": d.digest, "name": d.name, "role": d.role, "images": d.images} for d in real]
-        sets += [
-            {"digest": g.digest, "name": g.mode, "role": "generated", "images": g.images}
-            for g in self._generated_sets(work)
-        ]
-        drawn = self.datasets.backgrounds is None
-        return {"sets": sets, "empty_streets": self.training.streets, "empty_streets_drawn": drawn}
+        left_out = self._left_out(work)
+        for g in self._generated_sets(work):
+            fewer = sum(file.startswith(f"{g.folder}/") for file in left_out)
+            sets.append({"digest": g.digest, "name": g.mode, "role": "generated", "images": g.images - fewer})
+        return {
+            "sets": sets,
+            "left_out": list(left_out),
+            "empty_streets": self.training.streets,
+            "empty_streets_drawn": self.datasets.backgrounds is None,
+        }
 
     def _classes(self, work: StageWork) -> tuple[HazardClass, ...]:
         """The incumbent's classes, then added ones and those of the campaign, as described now."""

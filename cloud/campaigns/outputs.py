@@ -55,6 +55,15 @@ class FilterOutput(StageOutput):
     sets: tuple[VerifiedSet, ...]
 
 
+class LeftOutImages(StageOutput):
+    """Images of generated sets that a training leaves out, as a person has rejected them.
+
+    Paths relative to the data folder, as they were when the training began.
+    """
+
+    files: tuple[str, ...]
+
+
 class TrainOutput(StageOutput):
     """Digests of the candidate's bundle and of its weights."""
 

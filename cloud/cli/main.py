@@ -18,6 +18,7 @@ from cloud.cli.data import data_app
 from cloud.cli.dead_letters import dead_letters
 from cloud.cli.demo import demo, demo_real
 from cloud.cli.fleet import cameras, failures, ledger, sites
+from cloud.cli.gallery import duplicates, images, review
 from cloud.cli.generator import generator
 from cloud.cli.hazards import hazards
 from cloud.cli.histories import history, overview, prototypes
@@ -44,6 +45,9 @@ for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), 
 app.command("backup", rich_help_panel=RUN)(backup)
 app.command("restore", rich_help_panel=RUN)(restore)
 app.command("message", rich_help_panel=FLEET)(message)
+campaign.command("images")(images)
+campaign.command("duplicates")(duplicates)
+campaign.command("review")(review)
 failures.command("history")(history)
 failures.command("prototypes")(prototypes)
 for name, group, panel in (

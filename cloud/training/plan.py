@@ -116,6 +116,7 @@ class TrainingPlan:
         synthetic: folders of generated images.
         streets: number of hazard-free street images to add.
         backgrounds: folder to take them from; None draws them.
+        left_out: files of generated images that a person has rejected; they are not trained on.
         calibration: folders to choose thresholds on; none keeps the parent's thresholds.
         classes: those of the result: the parent's, then new ones; none keeps the parent's.
     """
@@ -126,6 +127,7 @@ class TrainingPlan:
     recipe: Recipe
     public: tuple[Path, ...] = ()
     synthetic: tuple[Path, ...] = ()
+    left_out: tuple[Path, ...] = ()
     streets: int = 0
     backgrounds: Path | None = None
     calibration: tuple[Path, ...] = ()

@@ -150,7 +150,9 @@ def listed(plan: TrainingPlan, card: WeightsCard, out: Path) -> TrainingImages:
     """Real images, and those made for the campaign: generated images and hazard-free streets."""
     real = _files((*plan.replay, *plan.public))
     streets = _streets(plan, card.class_names, out / STREETS) if plan.streets else ()
-    return TrainingImages(real, _files((*plan.synthetic, *streets)), card)
+    left_out = frozenset(plan.left_out)
+    made = [file for file in _files((*plan.synthetic, *streets)) if file.path not in left_out]
+    return TrainingImages(real, made, card)
 
 
 def _files(folders: Iterable[Path]) -> list[LabelledFile]:

@@ -26,10 +26,11 @@ _SAVED_QUALITY = 95
 
 @dataclass(frozen=True, eq=False)
 class KeptImage:
-    """An accepted image, BGR uint8 (h, w, 3), and its provenance row."""
+    """An accepted image, the same without its hazards, both BGR uint8 (h, w, 3), and its provenance row."""
 
     row: ImageRow
     image: Image
+    empty: Image
 
     def jpeg(self) -> bytes:
         """The image as a JPEG file."""
@@ -82,7 +83,7 @@ class Selector:
         hazards = tuple(self._hazard_row(image, scene.places[k], tight[k], found[k]) for k in accepted)
         row = self._image_row(name, scene, image, accepted, hazards)
         add_kept_hazards([row], duplicates)
-        return KeptImage(row, image), refused
+        return KeptImage(row, image, self._compose(scene, twin, [])), refused
 
     def _compose(self, scene: InpaintedScene, twin: int, with_hazard: Sequence[int]) -> Image:
         """The twin as its camera delivers it; equal arguments give equal noise."""

@@ -1,12 +1,16 @@
 """What the database keeps about the past, on every database."""
 
+import pytest
 from ulid import ULID
 
+from cloud.errors import NotKnown
+from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.review_store import ImageVerdict, ReviewStore
 from cloud.store.history.trend_store import Span, TrendStore
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import ModeState, ModeStatus, Release
+from cloud.store.records import CampaignPlan, CampaignStage, ModeState, ModeStatus, Release, SyntheticImage
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Role
@@ -110,3 +114,21 @@ def test_evidence_and_recall_of_a_mode_are_summed_by_day(database: Database) -> 
     assert store.recall(DAYS, *key, ["quay"]) == {}
     reports.quarantine_site("harbour", True)
     assert store.misdetections(DAYS, *key, ErrorKind.MISSED, None) == {TODAY: {"teacher": 1}}
+
+
+def test_reviews_are_kept_and_only_those_in_time_are_left_out(database: Database) -> None:
+    rows, store = CampaignStore(database), ReviewStore(database)
+    for campaign in ("C1", "C2"):
+        rows.create(campaign, CampaignPlan((f"a.day-clear.missed.{campaign}",), 5), started_by="test")
+        rows.put_images([SyntheticImage(campaign, f"{campaign}-{n}", MODE, True) for n in range(2)])
+    first, second = (image.id for image in rows.images("C1"))
+    rejected = ImageVerdict.REJECTED
+    assert store.review("C1", first, rejected, reason="floats", by="ana")[1] is False
+    rows.begin_stage("C1", CampaignStage.TRAIN, "digest")
+    made, begun = store.review("C1", second, rejected, reason="", by="ana")
+    assert (made.left_out, begun) == (False, True)
+    assert store.left_out("C1") == ["C1-0"]
+    assert store.left_out("C2") == ["C1-0", "C1-1"]
+    with pytest.raises(NotKnown, match="campaign 'C2' has no image"):
+        store.review("C2", first, rejected, reason="", by="ana")
+    assert {name: r.reason for name, r in store.of_campaign("C1").items()} == {"C1-0": "floats", "C1-1": ""}

@@ -214,6 +214,7 @@ def test_progress_only_goes_up_and_thumbnails_are_small(
     assert [json.loads(line)["kept"] for line in lines] == [p.kept for p in seen]
     thumbnails = sorted((tmp_path / "thumbnails").glob("*.jpg"))
     assert len(thumbnails) == 7
+    assert [path.name for path in sorted((tmp_path / "empty").glob("*.jpg"))] == [p.name for p in thumbnails]
     assert max(np.asarray(cv2.imread(str(thumbnails[0]))).shape) <= 160
 
 

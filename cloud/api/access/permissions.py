@@ -58,6 +58,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/campaigns/{campaign}/approve"): _TRAINER,
     ("POST", "/campaigns/{campaign}/cancel"): _TRAINER,
     ("POST", "/campaigns/{campaign}/resume"): _TRAINER,
+    ("PUT", "/campaigns/{campaign}/images/{image}/review"): _TRAINER,
     ("POST", "/teachers"): _TRAINER,
     ("POST", "/models/{digest}/ticket"): _ADMIN,
     ("POST", "/rollouts"): _TRAINER,

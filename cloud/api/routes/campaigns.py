@@ -8,21 +8,22 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
+from cloud.api.computed.gallery import gallery_image
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
-from cloud.api.views import campaign_view, comparison_views, image_view
+from cloud.api.views import campaign_view, comparison_views
 from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
 from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan, CampaignState
+from messaging.api.gallery import GalleryImage
 from messaging.resources import (
     IDEMPOTENCY_HEADER,
     CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
     ComparisonResource,
-    ImageResource,
     Page,
     PlannedOrderResource,
     RequirementResource,
@@ -200,11 +201,17 @@ def images(
     kept: Annotated[bool | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Page[ImageResource]:
-    """Synthetic images in the order in which they were generated."""
+) -> Page[GalleryImage]:
+    """Synthetic images in the order in which they were generated, with labels, views and reviews."""
     services.campaign_rows.get(campaign)
+    reviews = services.histories.reviews.of_campaign(campaign)
     found = services.campaign_rows.images(campaign, kept=kept, after=integer_cursor(cursor), limit=limit + 1)
-    return page_of_query(found, limit, place=lambda image: image.id, show=image_view)
+    return page_of_query(
+        found,
+        limit,
+        place=lambda image: image.id,
+        show=lambda image: gallery_image(services, image, reviews.get(image.name)),
+    )
 
 
 @router.get("/campaigns/{campaign}/images/{image}/thumbnail", response_class=FileResponse)

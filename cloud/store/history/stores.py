@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cloud.store.database import Database
 from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
 
 
@@ -13,8 +14,9 @@ class HistoryStores:
 
     trends: TrendStore
     evidence: EvidenceStore
+    reviews: ReviewStore
 
     @classmethod
     def of(cls, database: Database) -> "HistoryStores":
         """The stores on an open database."""
-        return cls(TrendStore(database), EvidenceStore(database))
+        return cls(TrendStore(database), EvidenceStore(database), ReviewStore(database))

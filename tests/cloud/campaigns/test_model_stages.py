@@ -14,6 +14,7 @@ from cloud.data.datasets import Dataset, DatasetRegister
 from cloud.data.roles import DataRole
 from cloud.settings import TrainingSettings
 from cloud.store.campaign_store import CampaignStore
+from cloud.store.history.review_store import ReviewStore
 from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState
 from tests.support.cloud.sample_reports import MODE
 
@@ -34,6 +35,10 @@ def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_camp
     datasets.backgrounds = backgrounds
     store = create_autospec(CampaignStore, instance=True)
     store.outputs_of_done.return_value = [FilterOutput(sets=(EARLIER,)).model_dump(mode="json")]
+    reviews = create_autospec(ReviewStore, instance=True)
+    reviews.left_out.return_value = ["one", "two"]
+    (tmp_path / "new" / "images").mkdir(parents=True)
+    (tmp_path / "new" / "images" / "two.jpg").touch()
     others: Any = None
     stages = ModelStages(
         data=tmp_path,
@@ -46,6 +51,7 @@ def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_camp
         store=store,
         releases=others,
         publisher=others,
+        reviews=reviews,
     )
     work = StageWork(
         Campaign("C", CampaignState.RUNNING, CampaignPlan((MODE,), 30), "test", "", 1, 0, 0, None),
@@ -60,9 +66,12 @@ def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_camp
         "sets": [
             {"digest": "a" * 64, "name": "our streets", "role": "base", "images": 60},
             {"digest": "b" * 64, "name": "winter", "role": "replay", "images": 20},
-            {"digest": "d" * 64, "name": MODE, "role": "generated", "images": 30},
+            {"digest": "d" * 64, "name": MODE, "role": "generated", "images": 29},
             {"digest": "c" * 64, "name": "fire.night-clear.missed", "role": "generated", "images": 9},
         ],
+        "left_out": ["new/images/two.jpg"],
         "empty_streets": 12,
         "empty_streets_drawn": drawn,
     }
+    reviews.left_out.return_value = []
+    assert stages._left_out(work) == ("new/images/two.jpg",), "a training that continues leaves out the same"

@@ -61,3 +61,17 @@ def test_a_table_has_the_facts(cloud: FilledCloud, arguments: tuple[str, ...], c
 def test_programs_get_the_resource(cloud: FilledCloud, arguments: tuple[str, ...], field: str) -> None:
     done = run(cloud, *arguments, "--json")
     assert field in json.loads(done.stdout)
+
+
+def test_images_are_listed_reviewed_and_their_duplicates_grouped(cloud: FilledCloud) -> None:
+    kept = json.loads(run(cloud, "campaign", "images", cloud.campaign, "--kept", "--json").stdout)
+    refused = json.loads(run(cloud, "campaign", "images", cloud.campaign, "--refused", "--json").stdout)
+    assert (len(kept), len(refused)) == (45, 15)
+    first = str(kept[0]["id"])
+    done = run(cloud, "campaign", "review", cloud.campaign, first, "rejected", "--reason", "it floats")
+    assert "the review changes nothing in it" in done.output
+    assert "rejected" in run(cloud, "campaign", "images", cloud.campaign).output
+    undone = run(cloud, "campaign", "review", cloud.campaign, first, "none", "--json")
+    assert json.loads(undone.stdout)["verdict"] is None
+    assert "no near duplicates" in run(cloud, "campaign", "duplicates", cloud.campaign).output
+    assert run(cloud, "campaign", "review", cloud.campaign, first, "perhaps").exit_code != 0

@@ -110,3 +110,14 @@ def test_a_kept_image_is_saved_as_a_jpeg_of_its_size() -> None:
     decoded = cv2.imdecode(np.frombuffer(image.jpeg(), np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     assert decoded.shape == image.image.shape == (image.row.height, image.row.width, 3)
+
+
+def test_a_kept_image_comes_with_the_same_image_without_its_hazards() -> None:
+    (image, *_), _ = selector(order()).select(scene_with(2), DuplicateIndex())
+    inside = np.zeros(image.image.shape[:2], bool)
+    for hazard in image.row.hazards:
+        left, top, right, bottom = (round(v) for v in hazard.planned)
+        inside[top:bottom, left:right] = True
+    differ = np.abs(image.image.astype(int) - image.empty.astype(int)).max(axis=2)
+    assert image.empty.shape == image.image.shape
+    assert differ[inside].mean() > 4 * differ[~inside].mean()
