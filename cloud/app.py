@@ -188,6 +188,7 @@ async def _serve(
     def announce() -> None:
         write_atomically(settings.folder.address, address.to_bytes())
         logger.info("the API is at %s", address.url)
+        _name_first_user(services)
         started(address.url)
 
     await continue_above_hub(parts.repository, parts.releases, hub)
@@ -222,6 +223,17 @@ async def _serve(
         await _until_stopped(tasks, stop)
     finally:
         settings.folder.address.unlink(missing_ok=True)
+
+
+def _name_first_user(services: Services) -> None:
+    """Log how to add the first user, while there is none."""
+    if not services.accounts.users():
+        logger.warning(
+            "there is no user yet, and whoever can read %s administers this cloud; add the first one with "
+            "`blindspot users add NAME --role admin --data %s`",
+            services.settings.folder.token,
+            services.settings.data,
+        )
 
 
 def _intake(parts: CloudParts, hub: Hub, services: Services) -> tuple[Intake, CheckpointIntake]:

@@ -234,6 +234,15 @@ class ModelCardSettings(Section):
     purpose: str | None = Field(default=None, max_length=2000)
 
 
+class PageSettings(Section):
+    """The dashboard that `cloud run` starts on this machine's loopback; port 0 takes a free one.
+
+    Default: port 8751, or a free one when that is taken. For other machines start `blindspot-page` itself.
+    """
+
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+
 class TracingSettings(Section):
     """Where traces of the cloud's own work go: an OpenTelemetry collector's `http://HOST:4318/v1/traces`.
 
@@ -268,6 +277,7 @@ class CloudSettings(NetworkSettings):
 
     `starting_weights`: the first detector, `teacher_weights`: the first teacher (default: the shipped ones).
     `classes` is a classes file (`blindspot classes init` writes one), or a list of names of shipped classes.
+    `page`: whether `cloud run` starts the dashboard too, if it is installed; or its port.
     `positions`: [longitude, latitude] of SITE/CAMERA, or of SITE for its cameras without one of their own;
     only `integrations` use them.
     """
@@ -288,6 +298,7 @@ class CloudSettings(NetworkSettings):
     campaign: CampaignSettings = CampaignSettings()
     model_cards: ModelCardSettings = ModelCardSettings()
     tracing: TracingSettings = TracingSettings()
+    page: bool | PageSettings = True
     triggers: tuple[TriggerRule, ...] = ()
     positions: dict[PlaceName, Position] = Field(default_factory=dict)
     integrations: tuple[Integration, ...] = ()

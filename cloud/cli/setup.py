@@ -108,20 +108,41 @@ def doctor(
 def run(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
+    page: Annotated[
+        bool | None,
+        typer.Option("--page/--no-page", help="the dashboard too, as it is by default where it is installed"),
+    ] = None,
 ) -> None:
-    """Run the cloud until Ctrl-C: hub, intake, failure modes, campaigns and API."""
+    """Run the cloud until Ctrl-C: hub, intake, failure modes, campaigns, API and dashboard."""
     from cloud.app import run_cloud
+    from cloud.page_program import PageProgram, page_of
 
     settings = settings_of(path, data)
+    wanted = page_of(settings, page)
 
     async def whole() -> None:
-        await run_cloud(
-            settings,
-            async_stop_on_signals(),
-            started=lambda url: notes.print(f"the API is at {url}; data in {settings.data}"),
-        )
+        stop, answering = async_stop_on_signals(), asyncio.Event()
+
+        def started(url: str) -> None:
+            notes.print_line(f"the API is at {url}; data in {settings.data}")
+            answering.set()
+
+        beside = None
+        if wanted is not None:
+            program = PageProgram(settings.data, wanted, _announce_page)
+            beside = asyncio.create_task(program.run(answering, stop))
+        try:
+            await run_cloud(settings, stop, started=started)
+        finally:
+            stop.set()
+            if beside is not None:
+                await beside
 
     when_there_is_room(lambda: asyncio.run(whole()))
+
+
+def _announce_page(link: str) -> None:
+    notes.print_line(f"the dashboard is at {link}")
 
 
 def backup(

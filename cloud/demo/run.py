@@ -327,6 +327,7 @@ def _settings(profile: DemoProfile) -> dict[str, Any]:
     """The configuration of a demo's cloud; a scenario may replace sections."""
     return {
         "api": {"port": free_port()},
+        "page": False,  # the demo starts one itself, which answers while the cloud restarts
         "classes": list(DRAWN_CLASSES),
         "failure_modes": {"refresh_s": 2.0, "targets": dict(profile.targets)},
         "rollout": {"canary_sites": 2, "hold_s": 2.0, "early_fraction": 1.0},

@@ -63,7 +63,7 @@ def _programs(reader: Reader) -> tuple[Program, ...]:
     site = reader.folder / "harbour"
     return (
         Program("cloud", "blindspot cloud", (reader.folder / "blindspot-data" / "api.json").exists),
-        Program("page", "blindspot-page", page_answers),
+        Program("page", "blindspot cloud", page_answers),
         Program("broker", "blindspot-edge broker", _broker_answers),
         Program("gate", "blindspot-edge gate", (site / "gate" / STATUS_FILE).exists),
         Program(

@@ -42,10 +42,10 @@ def test_a_block_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         blocks(page)
 
 
-def test_the_page_starts_five_programs_and_names_no_demo() -> None:
+def test_the_page_starts_four_programs_and_names_no_demo() -> None:
     found = blocks(PAGE)
     started = [c for block in found if block.kind is BlockKind.TERMINAL for c in block.commands]
-    programs = ("blindspot cloud run", "blindspot-page", "edge broker", "edge gate", "edge node")
+    programs = ("blindspot cloud run", "edge broker", "edge gate", "edge node")
     assert len(started) == len(programs)
     assert all(words in command for words, command in zip(programs, started, strict=True))
     assert not [c for block in found for c in block.commands if "demo" in c]

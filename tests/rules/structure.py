@@ -90,6 +90,7 @@ FLOORS = {
             "class_register",
             "module_runs",
             "background",
+            "page_program",
             "console",
         ),
         *("store", "migrations", "access", "integrations"),

@@ -18,7 +18,7 @@ class RunningCloud:
     def __init__(self, bench: Bench, **settings: Any) -> None:
         self.data = Path(settings.pop("data", bench.folder / "cloud"))
         self._bench = bench
-        document = {"data": str(self.data), "api": {"port": 0}, **settings}
+        document = {"data": str(self.data), "api": {"port": 0}, "page": False, **settings}
         self.config = write_yaml(bench.folder / "cloud.yaml", document)
         self.program: Program = bench.start("blindspot", "cloud", "run", "--config", self.config)
 
