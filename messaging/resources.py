@@ -178,7 +178,10 @@ class GeometryResource(Resource):
 
 
 class FailureModeResource(Resource):
-    """One failure mode; `rate` is the misdetection rate of the models in service."""
+    """One failure mode; `rate` is the misdetection rate of the models in service.
+
+    A list names some of its `sites` and `cameras` alone; `site_count` and `camera_count` count all.
+    """
 
     id: str
     class_name: str
@@ -194,6 +197,8 @@ class FailureModeResource(Resource):
     count_in_service: int
     sites: tuple[str, ...]
     cameras: tuple[str, ...]
+    site_count: int = 0
+    camera_count: int = 0
     sources: dict[str, int]
     geometry: tuple[GeometryResource, ...]
     first_seen_utc: int

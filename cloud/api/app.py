@@ -24,6 +24,7 @@ from cloud.api.routes import (
     health,
     histories,
     integrations,
+    misdetections,
     models,
     users,
 )
@@ -39,6 +40,7 @@ ROUTERS = (
     integrations.router,
     failure_modes.router,
     histories.router,
+    misdetections.router,
     classes.router,
     campaigns.router,
     gallery.router,

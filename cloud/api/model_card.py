@@ -69,7 +69,7 @@ def model_card(services: Services, digest: str) -> ModelCard:
         licences=tuple(_licences(release, stages, training)),
         campaign=release.campaign,
         decisions=tuple(_decisions(services, release, campaign)),
-        sites=model_view(release, beats).sites,
+        sites=model_view(release, services.reports.fleet.running()).sites,
         made_at=int(services.clock()),
         not_recorded=(),
     )

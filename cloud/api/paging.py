@@ -13,6 +13,8 @@ from messaging.resources import Page
 
 Item = TypeVar("Item")
 Shown = TypeVar("Shown")
+First = TypeVar("First", int, str)
+Second = TypeVar("Second", int, str)
 MAX_LIMIT = 500
 NUL = b"\\u0000"  # in JSON; PostgreSQL has no text with it
 
@@ -57,6 +59,24 @@ def text_cursor(cursor: str | None) -> str | None:
     if place is not None and not isinstance(place, str):
         raise BadRequest("this cursor belongs to another list; begin without a cursor")
     return place
+
+
+def pair_cursor(cursor: str | None, first: type[First], second: type[Second]) -> tuple[First, Second] | None:
+    """The place of a cursor that is a pair of texts or whole numbers; None for the beginning.
+
+    Raises `BadRequest`.
+    """
+    place = decode_cursor(cursor)
+    if place is None:
+        return None
+    match place:
+        case [one, other] if _is(one, first) and _is(other, second):
+            return one, other
+    raise BadRequest("this cursor belongs to another list; begin without a cursor")
+
+
+def _is(value: object, kind: type) -> bool:
+    return type(value) is kind and (not isinstance(value, int) or 0 <= value < 2**53)
 
 
 def page_of(items: Sequence[Item], cursor: str | None, limit: int) -> Page[Item]:

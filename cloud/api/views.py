@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cloud.failure_modes.rules import FailureMode, cannot_close
 from cloud.store.ledger_store import Audit
+from cloud.store.lists.fleet_lists import RunningModels, SiteCamera
 from cloud.store.records import (
     Campaign,
     CampaignStage,
@@ -70,9 +71,9 @@ def ledger_view(found: Audit) -> VerifiedLedgerResource:
     return VerifiedLedgerResource.model_validate(values)
 
 
-def camera_views(beat: SiteHeartbeat) -> list[CameraResource]:
-    """The cameras of a heartbeat."""
-    return [CameraResource(site=beat.site, **dict(camera)) for camera in beat.heartbeat.cameras]
+def camera_view(camera: SiteCamera) -> CameraResource:
+    """One camera of a site."""
+    return CameraResource(site=camera.site, **dict(camera.health))
 
 
 def mode_view(mode: FailureMode, target: float, suggested: str | None) -> FailureModeResource:
@@ -130,13 +131,9 @@ def image_view(image: SyntheticImage) -> ImageResource:
     return ImageResource.model_validate(image).model_copy(update={"thumbnail": address})
 
 
-def model_view(release: Release, beats: Iterable[SiteHeartbeat]) -> ModelResource:
+def model_view(release: Release, running: Iterable[RunningModels]) -> ModelResource:
     """One release with the sites that run it."""
-    sites = tuple(
-        beat.site
-        for beat in beats
-        if release.digest in (beat.heartbeat.model_digest, beat.heartbeat.teacher_digest)
-    )
+    sites = tuple(one.site for one in running if release.digest in (one.model_digest, one.teacher_digest))
     return ModelResource.model_validate(release).model_copy(update={"sites": sites})
 
 

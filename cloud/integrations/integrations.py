@@ -14,9 +14,10 @@ from cloud.integrations.mqtt_client import MqttAccess
 from cloud.integrations.sending import sender_of
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
-from cloud.store.delivery_records import DeliveryState, HazardDelivery
+from cloud.store.delivery_records import HazardDelivery
 from cloud.store.delivery_store import DeliveryStore, DeliveryTotals
 from cloud.store.hazard_changes import Subscription
+from cloud.store.lists.filters import DeliveryFilter
 from messaging.nats.mqtt_account import READER
 from messaging.runtime.supervisor import Supervisor
 
@@ -102,14 +103,13 @@ class Integrations:
 
     def deliveries(
         self,
+        wanted: DeliveryFilter,
         *,
-        integration: str | None = None,
-        state: DeliveryState | None = None,
         before: int | None = None,
         limit: int,
     ) -> Sequence[HazardDelivery]:
         """The log, latest first; `before` is the id of the last one seen."""
-        return self._store.page(integration=integration, state=state, before=before, limit=limit)
+        return self._store.page(wanted, before=before, limit=limit)
 
     def set_gauges(self) -> None:
         """Set the length of each queue. Raises `StoreUnavailable`."""

@@ -51,7 +51,11 @@ class AuditEntry(Record):
     """One requested change; see `messaging.access_resources.AuditResource`."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_user", "user", "id"), Index("ix_audit_object", "object", "id"))
+    __table_args__ = (
+        Index("ix_audit_user", "user", "id"),
+        Index("ix_audit_object", "object", "id"),
+        Index("ix_audit_at", "at_utc"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
     at_utc: Mapped[int]

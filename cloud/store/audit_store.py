@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from cloud.store.access_records import AuditEntry
 from cloud.store.database import Database
+from cloud.store.lists.filters import AuditFilter
 
 
 class AuditStore:
@@ -17,15 +18,17 @@ class AuditStore:
         with self._db.writing() as session:
             self._db.add(session, entry)
 
-    def entries(
-        self, *, user: str | None = None, object_: str | None = None, before: int | None = None, limit: int
-    ) -> list[AuditEntry]:
+    def entries(self, wanted: AuditFilter, *, before: int | None = None, limit: int) -> list[AuditEntry]:
         """Entries, latest first; `before` is the id of the last one seen."""
         query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-        if user is not None:
-            query = query.where(AuditEntry.user == user)
-        if object_ is not None:
-            query = query.where(AuditEntry.object == object_)
+        if wanted.user is not None:
+            query = query.where(AuditEntry.user == wanted.user)
+        if wanted.object is not None:
+            query = query.where(AuditEntry.object == wanted.object)
+        if wanted.since is not None:
+            query = query.where(AuditEntry.at_utc >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(AuditEntry.at_utc < wanted.until)
         if before is not None:
             query = query.where(AuditEntry.id < before)
         with self._db.reading() as session:

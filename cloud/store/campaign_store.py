@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from cloud.errors import CampaignRefused, NotKnown
 from cloud.store.database import Database, written
+from cloud.store.lists.campaign_lists import CampaignLists
 from cloud.store.records import (
     ACTIVE_STATES,
     AnsweredRequest,
@@ -31,10 +32,11 @@ FINISHED = (StageState.DONE, StageState.STOPPED)
 
 
 class CampaignStore:
-    """Campaigns in the database."""
+    """Campaigns in the database; `lists` reads them page by page."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.lists = CampaignLists(database)
 
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""

@@ -80,6 +80,7 @@ class HazardHandling(Record):
     """What operators have made of one hazard; without a row it is open."""
 
     __tablename__ = "hazard_handling"
+    __table_args__ = (Index("ix_hazard_handling_status", "status"),)
 
     site: Mapped[str] = mapped_column(String(40), primary_key=True)
     event: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -95,7 +96,10 @@ class HazardDelivery(Record):
     """
 
     __tablename__ = "deliveries"
-    __table_args__ = (Index("ix_deliveries_integration_state", "integration", "state", "queued_at"),)
+    __table_args__ = (
+        Index("ix_deliveries_integration_state", "integration", "state", "queued_at"),
+        Index("ix_deliveries_state", "state", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
     integration: Mapped[str] = mapped_column(String(40))

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, case, delete, func, select, 
 from cloud.errors import NotKnown, NotNow
 from cloud.store.database import Database, written
 from cloud.store.delivery_records import DeliveryState, HazardDelivery
+from cloud.store.lists.filters import DeliveryFilter
 
 WAITING_KEPT = 10_000
 ENDED_KEPT = 10_000
@@ -100,17 +101,21 @@ class DeliveryStore:
 
     def page(
         self,
+        wanted: DeliveryFilter,
         *,
-        integration: str | None = None,
-        state: DeliveryState | None = None,
         before: int | None = None,
         limit: int,
     ) -> list[HazardDelivery]:
         """Deliveries, latest first; `before` is the id of the last one seen."""
         query = select(HazardDelivery).order_by(HazardDelivery.id.desc()).limit(limit)
-        for column, value in ((HazardDelivery.integration, integration), (HazardDelivery.state, state)):
-            if value is not None:
-                query = query.where(column == value)
+        if wanted.integration is not None:
+            query = query.where(HazardDelivery.integration == wanted.integration)
+        if wanted.state is not None:
+            query = query.where(HazardDelivery.state == wanted.state)
+        if wanted.since is not None:
+            query = query.where(HazardDelivery.queued_at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(HazardDelivery.queued_at < wanted.until)
         if before is not None:
             query = query.where(HazardDelivery.id < before)
         with self._db.reading() as session:

@@ -8,7 +8,7 @@ what was signed before, is a ledger that was rewritten, and is kept as the site'
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, String, Subquery, delete, func, select, union, update
+from sqlalchemy import Select, String, Subquery, delete, func, select, tuple_, union, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cloud.errors import NotKnown
@@ -116,8 +116,11 @@ class LedgerStore:
 
     def receipts(self, sites: Collection[str]) -> dict[str, LedgerReceipt]:
         """The last verified checkpoint of each of these sites that has one."""
+        row = CheckpointRow
+        newest = select(row.site, func.max(row.n)).where(row.site.in_(sites)).group_by(row.site)
         with self._db.reading() as session:
-            return {site: row.receipt for site in sites if (row := _last(session, site)) is not None}
+            last = session.scalars(select(row).where(tuple_(row.site, row.n).in_(newest)))
+            return {found.site: found.receipt for found in last}
 
     def audit(self, site: str) -> Audit:
         """Verify everything again that a site has signed about its ledger. Raises `NotKnown`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.store.mapping import Json, Record
@@ -163,7 +163,12 @@ class SyntheticImage(Record):
     """One generated image: kept, or refused with a reason; the thumbnail is a path in the data folder."""
 
     __tablename__ = "images"
-    __table_args__ = (UniqueConstraint("campaign", "name"),)
+    __table_args__ = (
+        UniqueConstraint("campaign", "name"),
+        Index("ix_images_campaign", "campaign", "id"),
+        Index("ix_images_campaign_mode", "campaign", "mode", "id"),
+        Index("ix_images_campaign_kept", "campaign", "kept", "reason", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False, compare=False)
     campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, tuple_
 
 from cloud.errors import NotKnown
 from cloud.store.database import Database
+from cloud.store.lists.filters import ModelFilter
 from cloud.store.receipt_store import StoreIdentity, restores_of
 from cloud.store.records import Downgrade, IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.report_records import SwapRow
@@ -32,6 +33,23 @@ class ReleaseStore:
     def releases(self) -> list[Release]:
         """All releases, newest version first."""
         query = select(Release).order_by(Release.version.desc(), Release.channel)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
+
+    def page(
+        self, wanted: ModelFilter, *, after: tuple[int, str, str] | None = None, limit: int
+    ) -> list[Release]:
+        """Releases, newest version first; `after`: version, channel and digest of the last one seen."""
+        row = Release
+        query = select(row).order_by(row.version.desc(), row.channel, row.digest).limit(limit)
+        if wanted.role is not None:
+            query = query.where(row.role == wanted.role)
+        if wanted.channel is not None:
+            query = query.where(row.channel == wanted.channel)
+        if after is not None:
+            version, *rest = after
+            later = tuple_(row.channel, row.digest) > tuple(rest)
+            query = query.where((row.version < version) | ((row.version == version) & later))
         with self._db.reading() as session:
             return list(session.scalars(query))
 
@@ -78,9 +96,13 @@ class ReleaseStore:
         with self._db.reading() as session:
             return list(session.scalars(query))
 
-    def rollouts(self, *, after: str | None = None, limit: int = 100) -> list[Rollout]:
-        """Rollouts, newest first; `after` is the id of the last one seen."""
+    def rollouts(
+        self, *, phase: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Rollout]:
+        """Rollouts (in a phase), newest first; `after` is the id of the last one seen."""
         query = select(Rollout).order_by(Rollout.created_at.desc(), Rollout.id.desc()).limit(limit)
+        if phase is not None:
+            query = query.where(Rollout.phase == phase)
         if after is not None:
             query = query.where(Rollout.id < after)
         with self._db.reading() as session:

@@ -56,6 +56,7 @@ class StoredReport(Record):
     __table_args__ = (
         UniqueConstraint("site", "message_id"),
         Index("ix_reports_kind_site", "kind", "site"),
+        Index("ix_reports_site_kind", "site", "kind", "length_bytes"),
         Index("ix_reports_site_ledger", "site", "ledger_n"),
         Index("ix_reports_received", "received_at", "site", "kind", "length_bytes"),
     )
@@ -91,8 +92,10 @@ class MisdetectionRow(ReportRecord):
 
     __tablename__ = "misdetections"
     __table_args__ = (
-        Index("ix_misdetections_mode", "class_name", "condition", "kind"),
+        Index("ix_misdetections_mode", "class_name", "condition", "kind", "minute_utc", "report_id"),
         Index("ix_misdetections_minute", "minute_utc", "site"),
+        Index("ix_misdetections_site", "site", "minute_utc", "report_id"),
+        Index("ix_misdetections_order", "minute_utc", "report_id"),
     )
 
     camera: Mapped[str]
@@ -187,6 +190,12 @@ class HazardRow(Record):
     """The latest state of one hazard event; the box is centre and size as fractions of the frame."""
 
     __tablename__ = "hazards"
+    __table_args__ = (
+        Index("ix_hazards_started", "started_at_utc", "event"),
+        Index("ix_hazards_site", "site", "started_at_utc", "event"),
+        Index("ix_hazards_class", "class_name", "started_at_utc", "event"),
+        Index("ix_hazards_severity", "severity", "started_at_utc", "event"),
+    )
 
     site: Mapped[str] = mapped_column(String(40), primary_key=True)
     event: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -198,7 +207,7 @@ class HazardRow(Record):
     severity: Mapped[int]
     confidence: Mapped[float]
     box: Mapped[Box]
-    started_at_utc: Mapped[int] = mapped_column(index=True)
+    started_at_utc: Mapped[int]
     at_utc: Mapped[int]
     model_digest: Mapped[str]
 

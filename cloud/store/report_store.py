@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.hazard_changes import HazardChanges, Subscription
+from cloud.store.lists.fleet_lists import FleetLists
+from cloud.store.lists.report_lists import ReportLists
 from cloud.store.mapping import Record
 from cloud.store.report_records import (
     DeadLetter,
     HazardRow,
-    LedgerTotal,
     MisdetectionRow,
     PrototypeRow,
     RecallCount,
@@ -63,11 +64,16 @@ class Inserted:
 
 
 class ReportStore:
-    """Reports of the fleet in the database; changes of hazards are queued for `subscriptions`."""
+    """Reports of the fleet in the database; changes of hazards are queued for `subscriptions`.
+
+    `lists` and `fleet` read them page by page.
+    """
 
     def __init__(self, database: Database, subscriptions: Sequence[Subscription] = ()) -> None:
         self._db = database
         self.hazard_changes = HazardChanges(database, subscriptions)
+        self.lists = ReportLists(database)
+        self.fleet = FleetLists(database)
 
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""
@@ -290,36 +296,6 @@ class ReportStore:
         query = select(SwapRow).join(SiteHeartbeat, SiteHeartbeat.site == SwapRow.site)
         return self._read(query.where(SwapRow.at_utc >= SiteHeartbeat.sent_at).order_by(SwapRow.report_id))
 
-    def hazards(
-        self,
-        *,
-        site: str | None = None,
-        visible: Collection[str] | None = None,
-        after: tuple[int, str] | None = None,
-        limit: int,
-    ) -> list[HazardRow]:
-        """Hazard events of such sites, latest start first; `after`: start and event of the last one seen."""
-        query = select(HazardRow).order_by(HazardRow.started_at_utc.desc(), HazardRow.event.desc())
-        if site is not None:
-            query = query.where(HazardRow.site == site)
-        if visible is not None:
-            query = query.where(HazardRow.site.in_(visible))
-        if after is not None:
-            started, event = after
-            query = query.where(
-                (HazardRow.started_at_utc < started)
-                | ((HazardRow.started_at_utc == started) & (HazardRow.event < event))
-            )
-        return self._read(query.limit(limit))
-
-    def count_hazards(self, *, since_utc: int, visible: Collection[str] | None = None) -> int:
-        """Number of hazard events, perhaps of these sites alone, that started at or after `since_utc`."""
-        query = select(func.count()).select_from(HazardRow).where(HazardRow.started_at_utc >= since_utc)
-        if visible is not None:
-            query = query.where(HazardRow.site.in_(visible))
-        with self._db.reading() as session:
-            return session.scalar(query) or 0
-
     def heartbeats(self, sites: Collection[str] | None = None) -> list[SiteHeartbeat]:
         """The last heartbeat of every site (or of these) that sent one and is not revoked."""
         enrolled = select(Site.site).where(~Site.revoked)
@@ -327,22 +303,6 @@ class ReportStore:
         if sites is not None:
             query = query.where(SiteHeartbeat.site.in_(sites))
         return self._read(query.order_by(SiteHeartbeat.site))
-
-    def ledger_totals(self) -> list[LedgerTotal]:
-        """Reports and bytes received by site and kind; heartbeats count as one, the last."""
-        report = StoredReport
-        query = (
-            select(report.site, report.kind, func.count(), func.sum(report.length_bytes))
-            .group_by(report.site, report.kind)
-            .order_by(report.site, report.kind)
-        )
-        latest = select(SiteHeartbeat.site, SiteHeartbeat.length_bytes).order_by(SiteHeartbeat.site)
-        with self._db.reading() as session:
-            totals = [
-                LedgerTotal(site, kind, n, int(length)) for site, kind, n, length in session.execute(query)
-            ]
-            beats = [LedgerTotal(site, "heartbeat", 1, length) for site, length in session.execute(latest)]
-        return totals + beats
 
     def dead_letters(self, *, before: int | None = None, limit: int = 100) -> list[DeadLetter]:
         """Refused messages, latest first; `before` is the id of the last one seen."""

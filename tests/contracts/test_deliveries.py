@@ -10,6 +10,7 @@ from cloud.store.database import Database, open_database
 from cloud.store.delivery_records import DeliveryState, HazardChange, HazardDelivery, HazardStatus
 from cloud.store.delivery_store import KEPT_DAYS, DeliveryStore
 from cloud.store.hazard_changes import Subscription
+from cloud.store.lists.filters import DeliveryFilter, HazardFilter
 from cloud.store.report_store import ReportStore
 from messaging.reports import HazardEvent, HazardState, Report, Verdict
 from messaging.runtime.quoting import sqlite_url
@@ -46,7 +47,7 @@ def insert(store: ReportStore, *reports: Report) -> None:
 
 def changes(database: Database, integration: str = "city") -> list[str]:
     """The changes that wait, in the order in which they are sent."""
-    found = DeliveryStore(database).page(integration=integration, limit=100)
+    found = DeliveryStore(database).page(DeliveryFilter(integration=integration), limit=100)
     return [str(one.change) for one in reversed(found)]
 
 
@@ -84,7 +85,9 @@ def test_an_integration_gets_only_the_hazards_that_it_wants(database: Database) 
         Subscription("grave", min_severity=5),
     )
     insert(store, HAZARD)
-    found = {one.integration: one.change_id for one in DeliveryStore(database).page(limit=10)}
+    found = {
+        one.integration: one.change_id for one in DeliveryStore(database).page(DeliveryFilter(), limit=10)
+    }
     assert set(found) == {"all", "grave"}
     assert len(set(found.values())) == 1
 
@@ -96,7 +99,9 @@ def test_what_operators_decide_is_delivered_and_kept(database: Database) -> None
         store.hazard_changes.handle(SITE, EVENT, status)
     insert(store, CLOSED)
     assert changes(database) == ["opened", "acknowledged", "resolved", "closed"]
-    assert store.hazard_changes.statuses(store.hazards(limit=9)) == {(SITE, EVENT): HazardStatus.RESOLVED}
+    assert store.hazard_changes.statuses(store.lists.hazards(HazardFilter(), limit=9)) == {
+        (SITE, EVENT): HazardStatus.RESOLVED
+    }
 
 
 def test_a_resolved_hazard_is_not_acknowledged_again(database: Database) -> None:
@@ -152,7 +157,7 @@ def test_the_queue_and_the_log_are_bounded_and_what_is_dropped_is_a_dead_letter(
     assert deliveries.bury_surplus("city") == 2
     totals = deliveries.totals()["city"]
     assert (totals.waiting, totals.dead) == (3, 2)
-    dead = deliveries.page(state=DeliveryState.DEAD, limit=9)
+    dead = deliveries.page(DeliveryFilter(state=DeliveryState.DEAD), limit=9)
     assert [one.hazard.event for one in dead] == ["1", "0"]
     assert dead[0].outcome == "more than 3 deliveries waited"
     for _ in range(3):
@@ -160,10 +165,10 @@ def test_the_queue_and_the_log_are_bounded_and_what_is_dropped_is_a_dead_letter(
         assert waiting is not None
         deliveries.note_attempt(waiting, DeliveryState.DELIVERED, outcome="", seconds=0.1)
     deliveries.trim("city")
-    assert [one.hazard.event for one in deliveries.page(limit=9)] == ["4", "3", "1", "0"]
+    assert [one.hazard.event for one in deliveries.page(DeliveryFilter(), limit=9)] == ["4", "3", "1", "0"]
     now[0] += (KEPT_DAYS + 1) * 86_400
     deliveries.trim("city")
-    assert deliveries.page(limit=9) == []
+    assert deliveries.page(DeliveryFilter(), limit=9) == []
 
 
 def test_what_waits_too_long_or_for_nobody_is_a_dead_letter_with_its_last_fault(
@@ -174,7 +179,7 @@ def test_what_waits_too_long_or_for_nobody_is_a_dead_letter_with_its_last_fault(
     deliveries.note_attempt(one, DeliveryState.WAITING, outcome="it answered 500", seconds=0.1, wait_s=9)
     assert deliveries.bury_old("city", queued_before=now[0], outcome="too old") == 0
     assert deliveries.bury_old("city", queued_before=now[0] + 1, outcome="too old") == 1
-    assert deliveries.page(limit=1)[0].outcome == "too old: it answered 500"
+    assert deliveries.page(DeliveryFilter(), limit=1)[0].outcome == "too old: it answered 500"
     deliveries.put(delivery(2, now[0]))
     assert deliveries.bury_unknown(["city"]) == 0
     assert deliveries.bury_unknown(["other"]) == 1
@@ -196,7 +201,10 @@ def test_a_database_that_is_filled_again_repeats_the_ids_of_changes(
     other = open_database(sqlite_url(tmp_path / "other.sqlite"), clock=lambda: MINUTE + 999)
     for one in (database, other):
         insert(store_of(one), HAZARD, CLOSED)
-    ids = [[row.change_id for row in DeliveryStore(one).page(limit=9)] for one in (database, other)]
+    ids = [
+        [row.change_id for row in DeliveryStore(one).page(DeliveryFilter(), limit=9)]
+        for one in (database, other)
+    ]
     other.close()
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 2
@@ -210,7 +218,7 @@ def test_a_transaction_of_intake_that_fails_queues_nothing(
     with pytest.raises(ZeroDivisionError):
         store.insert([received(HAZARD)])
     assert changes(database) == []
-    assert store.hazards(limit=1) == []
+    assert store.lists.hazards(HazardFilter(), limit=1) == []
 
 
 def delivery(number: int, queued_at: int) -> HazardDelivery:

@@ -10,6 +10,7 @@ from cloud.store import database_retention
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
+from cloud.store.lists.filters import HazardFilter
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.records import CampaignPlan, CampaignState, ModeState, ModeStatus
@@ -56,7 +57,7 @@ def test_what_is_older_than_its_days_goes_and_what_is_younger_stays(aged: Aged) 
     aged.retention.step()
     assert aged.kinds() == ["misdetection", "recall", "swap"]
     assert len(aged.reports.misdetections()) == 1
-    assert aged.reports.hazards(limit=10) == []
+    assert aged.reports.lists.hazards(HazardFilter(), limit=10) == []
     assert len(aged.reports.swaps()) == 1, "receipts of swaps are never deleted"
     text = aged.metrics.exposition().decode()
     assert 'blindspot_cloud_rows_deleted_total{table="misdetection"} 1.0' in text
@@ -67,7 +68,7 @@ def test_an_open_hazard_event_is_kept(aged: Aged) -> None:
     old = HAZARD.model_copy(update={"state": HazardState.OPENED, "started_at_utc": MINUTE - 200 * DAY_S})
     aged.receive(old, days_ago=150)
     aged.retention.step()
-    assert len(aged.reports.hazards(limit=10)) == 1
+    assert len(aged.reports.lists.hazards(HazardFilter(), limit=10)) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database, open_database
 from cloud.store.lane_progress import Arrival
 from cloud.store.ledger_store import LedgerStore
+from cloud.store.lists.filters import HazardFilter
 from cloud.store.mapping import Record
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
@@ -176,7 +177,7 @@ def test_a_hazard_event_keeps_its_latest_state_and_never_leaves_closed(database:
     stale = HAZARD.model_copy(update={"state": HazardState.UPDATED})
     for event in (HAZARD, closed, stale):
         store.insert([received(event)])
-    rows = store.hazards(limit=10)
+    rows = store.lists.hazards(HazardFilter(), limit=10)
     assert [(row.state, row.at_utc) for row in rows] == [("closed", HAZARD.at_utc + 60)]
 
 
@@ -187,11 +188,11 @@ def test_hazards_come_latest_first_and_after_the_last_one_seen(database: Databas
         times = {"started_at_utc": HAZARD.started_at_utc + started, "at_utc": HAZARD.at_utc + started}
         changed = HAZARD.model_copy(update={"event": HAZARD.event[:-1] + event.upper(), **times})
         store.insert([received(changed, "tunnel" if event == "a" else "harbour")])
-    first = store.hazards(limit=2)
-    rest = store.hazards(after=(first[-1].started_at_utc, first[-1].event), limit=5)
+    first = store.lists.hazards(HazardFilter(), limit=2)
+    rest = store.lists.hazards(HazardFilter(), after=(first[-1].started_at_utc, first[-1].event), limit=5)
     assert [row.event[-1] for row in (*first, *rest)] == ["B", "D", "C", "A"]
-    assert [row.event[-1] for row in store.hazards(site="tunnel", limit=5)] == ["A"]
-    assert store.count_hazards(since_utc=HAZARD.started_at_utc + 20) == 3
+    assert [row.event[-1] for row in store.lists.hazards(HazardFilter("tunnel"), limit=5)] == ["A"]
+    assert store.lists.count_hazards(since_utc=HAZARD.started_at_utc + 20) == 3
 
 
 def test_the_reports_of_one_message_are_stored_together_and_once(database: Database) -> None:
@@ -202,7 +203,7 @@ def test_the_reports_of_one_message_are_stored_together_and_once(database: Datab
     assert [store.insert([several]).new for _ in range(2)] == [1, 0]
     assert [row.camera for row in store.misdetections()] == ["north", "south", "west"]
     assert counts(store) == {"misdetection": 3}
-    assert sum(total.length_bytes for total in store.ledger_totals()) == several.length_bytes
+    assert sum(total.length_bytes for total in store.lists.ledger_totals(limit=99)) == several.length_bytes
 
 
 def test_the_highest_ledger_entry_of_a_site_is_kept(database: Database) -> None:
@@ -249,7 +250,7 @@ def test_ledger_totals_are_counted_by_site_and_kind(database: Database) -> None:
     store = ReportStore(database)
     batch = [received(misdetection()) for _ in range(3)]
     store.insert([*batch, received(tally(), site="tunnel")])
-    totals = store.ledger_totals()
+    totals = store.lists.ledger_totals(limit=99)
     assert totals[0] == LedgerTotal("harbour", "misdetection", 3, sum(r.length_bytes for r in batch))
     assert (totals[1].site, totals[1].kind, totals[1].count) == ("tunnel", "recall", 1)
 

@@ -8,9 +8,8 @@ from cloud.access.principal import Principal
 from cloud.api.services import CloudServices
 from messaging.card_resources import ModelCard
 from messaging.release_resources import ModelResource, RolloutResource
-from messaging.resources import FailureModeResource
 
-R = TypeVar("R", FailureModeResource, ModelResource, ModelCard, RolloutResource)
+R = TypeVar("R", ModelResource, ModelCard, RolloutResource)
 VisibleSites = frozenset[str] | None
 
 
@@ -38,13 +37,16 @@ def is_visible(site: str, visible: VisibleSites) -> bool:
     return visible is None or site in visible
 
 
+def visible_names(names: tuple[str, ...], visible: VisibleSites) -> tuple[str, ...]:
+    """Those of these sites, or cameras (`SITE/CAMERA`), that are visible."""
+    if visible is None:
+        return names
+    return tuple(name for name in names if name.partition("/")[0] in visible)
+
+
 def of_visible_sites(resource: R, visible: VisibleSites) -> R:
-    """The resource without the sites that are not visible, and without their cameras (`SITE/CAMERA`)."""
+    """The resource without the sites that are not visible."""
     if visible is None:
         return resource
-    shown: dict[str, object] = {
-        "sites": tuple(one for one in resource.sites if getattr(one, "site", one) in visible)
-    }
-    if isinstance(resource, FailureModeResource):
-        shown["cameras"] = tuple(one for one in resource.cameras if one.partition("/")[0] in visible)
-    return resource.model_copy(update=shown)
+    shown = tuple(one for one in resource.sites if getattr(one, "site", one) in visible)
+    return resource.model_copy(update={"sites": shown})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
@@ -16,7 +16,8 @@ from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
-from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan, CampaignState
+from cloud.store.lists.filters import CampaignFilter, ImageFilter
+from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan
 from messaging.api.gallery import GalleryImage
 from messaging.resources import (
     IDEMPOTENCY_HEADER,
@@ -45,13 +46,21 @@ def view_campaign(services: Services, campaign: Campaign) -> CampaignResource:
 
 @router.get("/campaigns")
 def campaigns(
-    services: CloudServices, state: CampaignState | None = None, cursor: Cursor = None, limit: Limit = 50
+    services: CloudServices,
+    wanted: Annotated[CampaignFilter, Depends()],
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[CampaignResource]:
     """Campaigns, newest first."""
-    states = [state] if state else []
-    found = services.campaign_rows.recent(states=states, after=text_cursor(cursor), limit=limit + 1)
+    lists, now = services.campaign_rows.lists, services.clock()
+    found = lists.campaigns(wanted, after=text_cursor(cursor), limit=limit + 1)
+    shown = [campaign.id for campaign in found[:limit]]
+    stages, counts = lists.stages(shown), lists.image_counts(shown)
     return page_of_query(
-        found, limit, place=lambda one: one.id, show=lambda one: view_campaign(services, one)
+        found,
+        limit,
+        place=lambda one: one.id,
+        show=lambda one: campaign_view(one, stages.get(one.id, ()), counts.get(one.id, {}), now),
     )
 
 
@@ -198,14 +207,16 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
 def images(
     services: CloudServices,
     campaign: str,
-    kept: Annotated[bool | None, Query()] = None,
+    wanted: Annotated[ImageFilter, Depends()],
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[GalleryImage]:
     """Synthetic images in the order in which they were generated, with labels, views and reviews."""
     services.campaign_rows.get(campaign)
     reviews = services.histories.reviews.of_campaign(campaign)
-    found = services.campaign_rows.images(campaign, kept=kept, after=integer_cursor(cursor), limit=limit + 1)
+    found = services.campaign_rows.lists.images(
+        campaign, wanted, after=integer_cursor(cursor), limit=limit + 1
+    )
     return page_of_query(
         found,
         limit,

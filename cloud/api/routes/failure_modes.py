@@ -1,13 +1,26 @@
 """API routes of failure modes: list, show, give an unknown one its class."""
 
-from fastapi import APIRouter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
-from cloud.api.access.caller import Visible, VisibleSites, of_visible_sites
+from fastapi import APIRouter, Depends
+
+from cloud.api.access.caller import Visible, VisibleSites, visible_names
 from cloud.api.paging import Cursor, Limit, page_of
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import mode_view
 from cloud.failure_modes.rules import FailureMode
+from cloud.store.lists.filters import ModeFilter
 from messaging.resources import AssignRequest, FailureModeResource, Page
+
+ModeOrder = Literal["harm", "count", "last_seen"]
+_ORDERS: Mapping[ModeOrder, Callable[[FailureMode], Any]] = {
+    "harm": lambda mode: mode.harm,
+    "count": lambda mode: mode.count,
+    "last_seen": lambda mode: mode.last_seen_utc,
+}
+SHOWN = 20
 
 router = APIRouter(prefix="/failure-modes", tags=["failure modes"])
 
@@ -16,13 +29,28 @@ router = APIRouter(prefix="/failure-modes", tags=["failure modes"])
 def failure_modes(
     services: CloudServices,
     visible: Visible,
-    status: str | None = None,
+    wanted: Annotated[ModeFilter, Depends()],
+    sort: ModeOrder = "harm",
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[FailureModeResource]:
-    """Failure modes ranked by harm."""
-    modes = [m for m in services.register.modes() if status is None or m.state.status == status]
-    return page_of([_view(services, mode, visible) for mode in modes], cursor, limit)
+    """Failure modes, the most harmful first, each with at most `SHOWN` of its sites and cameras."""
+    modes = [mode for mode in services.register.modes() if _fits(mode, wanted)]
+    modes.sort(key=_ORDERS[sort], reverse=True)
+    page = page_of(modes, cursor, limit)
+    return Page(
+        items=tuple(_view(services, mode, visible, most=SHOWN) for mode in page.items), next=page.next
+    )
+
+
+def _fits(mode: FailureMode, wanted: ModeFilter) -> bool:
+    return (
+        wanted.status in (None, mode.state.status)
+        and wanted.class_name in (None, mode.key.class_name)
+        and wanted.condition in (None, mode.key.condition.key)
+        and wanted.kind in (None, mode.key.kind)
+        and (wanted.site is None or wanted.site in mode.sites)
+    )
 
 
 @router.get("/{mode}")
@@ -39,6 +67,12 @@ def assign(
     return _view(services, services.register.assign(mode, request.class_name), visible)
 
 
-def _view(services: Services, mode: FailureMode, visible: VisibleSites) -> FailureModeResource:
-    shown = mode_view(mode, services.register.target(mode), services.register.suggested_class(mode))
-    return of_visible_sites(shown, visible)
+def _view(
+    services: Services, mode: FailureMode, visible: VisibleSites, *, most: int | None = None
+) -> FailureModeResource:
+    register = services.register
+    sites, cameras = visible_names(mode.sites, visible), visible_names(mode.cameras, visible)
+    shown = replace(mode, sites=sites[:most], cameras=cameras[:most])
+    counted = {"site_count": len(sites), "camera_count": len(cameras)}
+    view = mode_view(shown, register.target(mode), register.suggested_class(mode))
+    return view.model_copy(update=counted)

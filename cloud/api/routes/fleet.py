@@ -1,13 +1,16 @@
 """API routes of the fleet: overview, sites, cameras, ledgers."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from cloud.api.access.caller import Visible, VisibleSites, is_visible
-from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
-from cloud.api.services import CloudServices, Services
-from cloud.api.views import camera_views, ledger_view, site_view
+from fastapi import APIRouter, Depends
+
+from cloud.api.access.caller import Visible
+from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_query, pair_cursor, text_cursor
+from cloud.api.services import CloudServices
+from cloud.api.views import ONLINE_S, camera_view, ledger_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
+from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from messaging.access_resources import GroupRequest
 from messaging.fields import Slug
@@ -26,26 +29,19 @@ _DAY_S = 86_400
 router = APIRouter(tags=["fleet"])
 
 
-def _sites_of(services: Services, visible: VisibleSites) -> list[SiteResource]:
-    beats = {beat.site: beat for beat in services.reports.heartbeats(visible)}
-    found = [site for site in services.reports.sites() if is_visible(site.site, visible)]
-    ledgers, now = services.ledgers.receipts([site.site for site in found]), services.clock()
-    return [site_view(s, beats.get(s.site), now, ledgers.get(s.site)) for s in found]
-
-
 @router.get("/overview")
 def overview(services: CloudServices, visible: Visible) -> OverviewResource:
     """The numbers of the first page; sites and hazards are those that the caller may see."""
-    found = _sites_of(services, visible)
-    current = services.register.main_model()
-    since_utc = int(services.clock()) - _DAY_S
+    current, now = services.register.main_model(), services.clock()
+    fleet, lists = services.reports.fleet, services.reports.lists
+    sites, online = fleet.count(visible, online_since=now - ONLINE_S)
     return OverviewResource(
-        sites=len(found),
-        sites_online=sum(site.online for site in found),
-        hazards_in_24_h=services.reports.count_hazards(since_utc=since_utc, visible=visible),
+        sites=sites,
+        sites_online=online,
+        hazards_in_24_h=lists.count_hazards(since_utc=int(now) - _DAY_S, visible=visible),
         open_failure_modes=len(open_modes(services.register.modes())),
         campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
-        sites_on_current_model=sum(site.model_digest == current for site in found if current),
+        sites_on_current_model=sum(one.model_digest == current for one in fleet.running(visible) if current),
         current_model=current,
         faults=services.readiness(),
     )
@@ -53,23 +49,41 @@ def overview(services: CloudServices, visible: Visible) -> OverviewResource:
 
 @router.get("/sites")
 def sites(
-    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 100
+    services: CloudServices,
+    visible: Visible,
+    wanted: Annotated[SiteFilter, Depends()],
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> Page[SiteResource]:
-    """Sites with their last heartbeats."""
-    return page_of(_sites_of(services, visible), cursor, limit)
+    """Sites by name with their last heartbeats."""
+    now = services.clock()
+    found = services.reports.fleet.sites(
+        wanted, visible, online_since=now - ONLINE_S, after=text_cursor(cursor), limit=limit + 1
+    )
+    ledgers = services.ledgers.receipts([site.site for site, _ in found])
+    return page_of_query(
+        found,
+        limit,
+        place=lambda one: one[0].site,
+        show=lambda one: site_view(*one, now, ledgers.get(one[0].site)),
+    )
 
 
 @router.get("/cameras")
 def cameras(
     services: CloudServices,
     visible: Visible,
-    site: str | None = None,
+    wanted: Annotated[CameraFilter, Depends()],
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[CameraResource]:
-    """Cameras in the last heartbeats of their sites."""
-    beats = [b for b in services.reports.heartbeats(visible) if site is None or b.site == site]
-    return page_of([camera for beat in beats for camera in camera_views(beat)], cursor, limit)
+    """Cameras in the last heartbeats of their sites, by site."""
+    found = services.reports.fleet.cameras(
+        wanted, visible, after=pair_cursor(cursor, str, int), limit=limit + 1
+    )
+    return page_of_query(
+        found, limit, place=lambda one: [one[0].site, one[1]], show=lambda one: camera_view(one[0])
+    )
 
 
 @router.get("/ledger")
@@ -77,8 +91,12 @@ def ledger(
     services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = MAX_LIMIT
 ) -> Page[LedgerResource]:
     """Messages received by site and kind: count and bytes."""
-    totals = [one for one in services.reports.ledger_totals() if is_visible(one.site, visible)]
-    return page_of([LedgerResource.model_validate(total) for total in totals], cursor, limit)
+    found = services.reports.lists.ledger_totals(
+        visible, after=pair_cursor(cursor, str, str), limit=limit + 1
+    )
+    return page_of_query(
+        found, limit, place=lambda one: [one.site, one.kind], show=LedgerResource.model_validate
+    )
 
 
 @router.get("/sites/{site}/ledger")

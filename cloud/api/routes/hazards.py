@@ -1,12 +1,14 @@
 """API routes of hazards: list, and what operators make of them."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 
 from cloud.api.access.caller import Visible
-from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query
+from cloud.api.paging import Cursor, Limit, page_of_query, pair_cursor
 from cloud.api.services import CloudServices
-from cloud.errors import BadRequest
 from cloud.store.delivery_records import HazardStatus
+from cloud.store.lists.filters import HazardFilter
 from cloud.store.report_records import HazardRow
 from messaging.fields import Slug
 from messaging.reports import Ulid
@@ -19,13 +21,14 @@ router = APIRouter(prefix="/hazards", tags=["fleet"])
 def hazards(
     services: CloudServices,
     visible: Visible,
-    site: str | None = None,
+    wanted: Annotated[HazardFilter, Depends()],
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[HazardResource]:
     """Hazard events in their latest state, latest start first."""
-    found = services.reports.hazards(site=site, visible=visible, after=_hazard_place(cursor), limit=limit + 1)
-    statuses = services.reports.hazard_changes.statuses(found)
+    reports, after = services.reports, pair_cursor(cursor, int, str)
+    found = reports.lists.hazards(wanted, visible, after=after, limit=limit + 1)
+    statuses = reports.hazard_changes.statuses(found)
     return page_of_query(
         found,
         limit,
@@ -45,13 +48,3 @@ def set_status(
 
 def _view(row: HazardRow, status: HazardStatus) -> HazardResource:
     return HazardResource.model_validate(row).model_copy(update={"status": status})
-
-
-def _hazard_place(cursor: str | None) -> tuple[int, str] | None:
-    place = decode_cursor(cursor)
-    if place is None:
-        return None
-    match place:
-        case [int(started), str(event)] if 0 <= started < 2**53:
-            return started, event
-    raise BadRequest("this cursor belongs to another list; begin without a cursor")

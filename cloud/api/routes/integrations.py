@@ -1,11 +1,14 @@
 """API routes of integrations and deliveries: list, test, replay."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of, page_of_query
 from cloud.api.services import CloudServices
 from cloud.integrations.integrations import IntegrationState
-from cloud.store.delivery_records import DeliveryState, HazardDelivery
+from cloud.store.delivery_records import HazardDelivery
+from cloud.store.lists.filters import DeliveryFilter
 from messaging.fields import Slug
 from messaging.integration_resources import DeliveryResource, IntegrationResource
 from messaging.resources import Page
@@ -30,16 +33,13 @@ def test(services: CloudServices, name: Slug) -> DeliveryResource:
 @router.get("/deliveries")
 def deliveries(
     services: CloudServices,
-    integration: Slug | None = None,
-    state: DeliveryState | None = None,
+    wanted: Annotated[DeliveryFilter, Depends()],
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[DeliveryResource]:
     """The log of deliveries, latest first; those of state `dead` are the dead letters."""
     before = integer_cursor(cursor) or None
-    rows = services.integrations.deliveries(
-        integration=integration, state=state, before=before, limit=limit + 1
-    )
+    rows = services.integrations.deliveries(wanted, before=before, limit=limit + 1)
     return page_of_query(rows, limit, place=lambda row: row.id, show=_delivery)
 
 

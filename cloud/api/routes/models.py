@@ -1,16 +1,18 @@
 """API routes of models: releases, teachers, rollouts with pause, approval, stop and roll back."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from cloud.api.access.caller import Caller, Visible, of_visible_sites
 from cloud.api.card_markdown import card_markdown
 from cloud.api.model_card import model_card
-from cloud.api.paging import Cursor, Limit, page_of, page_of_query, text_cursor
+from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import model_view, rollout_view
+from cloud.errors import BadRequest
+from cloud.store.lists.filters import ModelFilter
 from cloud.store.records import Rollout
 from messaging.card_resources import ModelCard
 from messaging.release_resources import (
@@ -32,17 +34,36 @@ router = APIRouter(tags=["models"])
 
 @router.get("/models")
 def models(
-    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 100
+    services: CloudServices,
+    visible: Visible,
+    wanted: Annotated[ModelFilter, Depends()],
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> Page[ModelResource]:
     """Released detectors and teachers, newest version first."""
-    beats = services.reports.heartbeats(visible)
-    return page_of([model_view(r, beats) for r in services.releases.releases()], cursor, limit)
+    found = services.releases.page(wanted, after=_release_place(cursor), limit=limit + 1)
+    running = services.reports.fleet.running(visible)
+    return page_of_query(
+        found,
+        limit,
+        place=lambda one: [one.version, one.channel, one.digest],
+        show=lambda one: model_view(one, running),
+    )
+
+
+def _release_place(cursor: str | None) -> tuple[int, str, str] | None:
+    match decode_cursor(cursor):
+        case None:
+            return None
+        case [int(version), str(channel), str(digest)] if 0 <= version < 2**53:
+            return version, channel, digest
+    raise BadRequest("this cursor belongs to another list; begin without a cursor")
 
 
 @router.get("/models/{digest}")
 def model(services: CloudServices, digest: str, visible: Visible) -> ModelResource:
     """One released model by its digest or the first 8 letters of it."""
-    return model_view(services.releases.release(digest), services.reports.heartbeats(visible))
+    return model_view(services.releases.release(digest), services.reports.fleet.running(visible))
 
 
 @router.get("/models/{digest}/card")
@@ -75,10 +96,14 @@ async def publish_teacher(services: CloudServices, request: Request, caller: Cal
 
 @router.get("/rollouts")
 def rollouts(
-    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 50
+    services: CloudServices,
+    visible: Visible,
+    state: Annotated[str | None, Query(max_length=80)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[RolloutResource]:
-    """Rollouts, newest first."""
-    found = services.releases.rollouts(after=text_cursor(cursor), limit=limit + 1)
+    """Rollouts, newest first; `state` is a phase of a rollout."""
+    found = services.releases.rollouts(phase=state, after=text_cursor(cursor), limit=limit + 1)
     return page_of_query(
         found,
         limit,

@@ -1,6 +1,8 @@
 """API routes of users: login, one's own account, API tokens, users, the audit log."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 
 from cloud.access.accounts import Accounts, Made
 from cloud.access.principal import DATA_FOLDER
@@ -8,6 +10,7 @@ from cloud.api.access.caller import Caller
 from cloud.api.paging import Cursor, Limit, integer_cursor, page_of, page_of_query
 from cloud.api.services import CloudServices
 from cloud.store.access_records import User
+from cloud.store.lists.filters import AuditFilter
 from messaging.access_resources import (
     AuditResource,
     LoginRequest,
@@ -108,15 +111,12 @@ def change_user(services: CloudServices, user: str, change: UserChange) -> UserR
 @router.get("/audit")
 def audit(
     services: CloudServices,
-    user: str | None = None,
-    object: str | None = None,
+    wanted: Annotated[AuditFilter, Depends()],
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AuditResource]:
     """Every requested change, latest first."""
-    found = services.audit.entries(
-        user=user, object_=object, before=integer_cursor(cursor) or None, limit=limit + 1
-    )
+    found = services.audit.entries(wanted, before=integer_cursor(cursor) or None, limit=limit + 1)
     return page_of_query(found, limit, place=lambda one: one.id, show=AuditResource.model_validate)
 
 

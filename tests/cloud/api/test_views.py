@@ -7,7 +7,7 @@ import pytest
 
 from cloud.api.views import (
     ONLINE_S,
-    camera_views,
+    camera_view,
     campaign_view,
     comparison_views,
     image_view,
@@ -18,6 +18,7 @@ from cloud.api.views import (
 )
 from cloud.failure_modes.estimated_recall import RecallEstimate
 from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
+from cloud.store.lists.fleet_lists import RunningModels, SiteCamera
 from cloud.store.records import (
     Campaign,
     CampaignPlan,
@@ -82,7 +83,7 @@ def test_a_site_without_a_teacher_cannot_close_failure_modes(teacher: dict[str, 
 
 def test_the_cameras_of_a_heartbeat_carry_its_site() -> None:
     sent = replace(beat(), heartbeat=HEARTBEAT)
-    (view,) = camera_views(sent)
+    view = camera_view(SiteCamera("harbour", HEARTBEAT.cameras[0]))
     assert {name: getattr(view, name) for name in HEARTBEAT.cameras[0].model_fields_set} == dict(
         HEARTBEAT.cameras[0]
     )
@@ -183,7 +184,10 @@ def test_a_thumbnail_is_an_address_and_never_a_path(path: str, address: str | No
 
 def test_a_model_has_the_sites_whose_heartbeat_names_it() -> None:
     release = Release(OLD, "service", "model", 2, 10, None, "C1", {"classes": ["fire"]}, MINUTE)
-    view = model_view(release, [beat(), beat("tunnel", NEW), beat("quay"), beat("attic", None)])
+    running = [RunningModels("harbour", OLD, None), RunningModels("tunnel", NEW, None)]
+    view = model_view(
+        release, [*running, RunningModels("quay", NEW, OLD), RunningModels("attic", None, None)]
+    )
     assert view.sites == ("harbour", "quay")
     assert (view.version, view.campaign, view.description) == (2, "C1", {"classes": ["fire"]})
 

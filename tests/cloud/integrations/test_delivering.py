@@ -13,6 +13,7 @@ from cloud.metrics import CloudMetrics
 from cloud.store.database import open_database
 from cloud.store.delivery_records import DeliveryState, HazardChange
 from cloud.store.delivery_store import DeliveryStore
+from cloud.store.lists.filters import DeliveryFilter
 from messaging.runtime.quoting import sqlite_url
 from tests.contracts.test_deliveries import delivery
 from tests.support.integrations.notices import POSITION, webhook
@@ -111,7 +112,7 @@ def test_what_the_target_refuses_is_a_dead_letter_at_once_and_holds_nobody(targe
     target.answers = [SendOutcome(Result.REFUSED, "the target refused this message (status 422)")]
     drain(target)
     assert target.sent == ["1", "2"]
-    (dead,) = target.store.page(state=DeliveryState.DEAD, limit=9)
+    (dead,) = target.store.page(DeliveryFilter(state=DeliveryState.DEAD), limit=9)
     assert (dead.hazard.event, dead.attempts) == ("1", 1)
     target.store.replay(dead.id)
     drain(target)
@@ -128,7 +129,7 @@ def test_a_target_that_stays_down_gets_dead_letters_and_then_what_is_new(target:
     target.deliverer.tidy()
     drain(target)
     assert target.sent == ["1", "2"]
-    (dead,) = target.store.page(state=DeliveryState.DEAD, limit=9)
+    (dead,) = target.store.page(DeliveryFilter(state=DeliveryState.DEAD), limit=9)
     assert dead.outcome == "not delivered within 1 hours: the target answered 500"
 
 

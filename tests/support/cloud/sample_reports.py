@@ -133,7 +133,7 @@ def swap(sequence: int, digest: str, outcome: SwapOutcome, channel: Channel = Ch
 
 def counts(store: ReportStore) -> dict[str, int]:
     """Stored reports by kind, heartbeats aside."""
-    totals = [total for total in store.ledger_totals() if total.kind != "heartbeat"]
+    totals = [total for total in store.lists.ledger_totals(limit=1000) if total.kind != "heartbeat"]
     return {kind: sum(t.count for t in totals if t.kind == kind) for kind in {t.kind for t in totals}}
 
 

@@ -1,0 +1,68 @@
+"""Pages of campaigns and their images, and what a page of campaigns needs of all of them in one query."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Text, func, select, type_coerce
+
+from cloud.store.database import Database
+from cloud.store.lists.filters import CampaignFilter, ImageFilter
+from cloud.store.records import Campaign, StageRecord, SyntheticImage
+
+
+class CampaignLists:
+    """Lists of campaigns."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def campaigns(self, wanted: CampaignFilter, *, after: str | None = None, limit: int) -> list[Campaign]:
+        """Campaigns, newest first (ids are ULIDs); `after` is the id of the last one seen."""
+        query = select(Campaign).order_by(Campaign.id.desc()).limit(limit)
+        if wanted.state is not None:
+            query = query.where(Campaign.state == wanted.state)
+        if wanted.mode is not None:
+            plan = type_coerce(Campaign.plan, Text)
+            query = query.where(plan.contains(f'"{wanted.mode}"', autoescape=True))
+        if wanted.since is not None:
+            query = query.where(Campaign.created_at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(Campaign.created_at < wanted.until)
+        if after is not None:
+            query = query.where(Campaign.id < after)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
+
+    def stages(self, campaigns: Collection[str]) -> Mapping[str, list[StageRecord]]:
+        """The stages of these campaigns in the order in which they began."""
+        query = select(StageRecord).where(StageRecord.campaign.in_(campaigns)).order_by(StageRecord.id)
+        found: defaultdict[str, list[StageRecord]] = defaultdict(list)
+        with self._db.reading() as session:
+            for stage in session.scalars(query):
+                found[stage.campaign].append(stage)
+        return found
+
+    def image_counts(self, campaigns: Collection[str]) -> Mapping[str, dict[tuple[bool, str], int]]:
+        """Numbers of images of these campaigns by (kept, reason of the refusal)."""
+        by = (SyntheticImage.campaign, SyntheticImage.kept, SyntheticImage.reason)
+        query = select(*by, func.count()).where(SyntheticImage.campaign.in_(campaigns)).group_by(*by)
+        found: defaultdict[str, dict[tuple[bool, str], int]] = defaultdict(dict)
+        with self._db.reading() as session:
+            for campaign, kept, reason, number in session.execute(query):
+                found[campaign][kept, reason] = number
+        return found
+
+    def images(
+        self, campaign: str, wanted: ImageFilter, *, after: int = 0, limit: int
+    ) -> list[SyntheticImage]:
+        """Images in the order of their ids; `after` is the id of the last one seen."""
+        row = SyntheticImage
+        query = select(row).where(row.campaign == campaign, row.id > after).order_by(row.id).limit(limit)
+        if wanted.mode is not None:
+            query = query.where(row.mode == wanted.mode)
+        if wanted.kept is not None:
+            query = query.where(row.kept == wanted.kept)
+        if wanted.reason is not None:
+            query = query.where(row.reason == wanted.reason)
+        with self._db.reading() as session:
+            return list(session.scalars(query))

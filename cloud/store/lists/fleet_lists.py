@@ -1,0 +1,150 @@
+"""Pages of sites and cameras, and what sites run, from their last heartbeats.
+
+Cameras are part of a heartbeat's JSON. A page reads the heartbeats of some sites at a time, and validates
+none but the cameras that it shows.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, case, func, select, type_coerce
+
+from cloud.store.database import Database
+from cloud.store.lists.filters import CameraFilter, SiteFilter
+from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.reports import CameraHealth
+
+Visible = Collection[str] | None
+SITES_AT_A_TIME = 50
+_TEXT = type_coerce(SiteHeartbeat.heartbeat, Text)
+
+
+@dataclass(frozen=True)
+class RunningModels:
+    """The digests of the detector and the teacher that a site runs by its last heartbeat."""
+
+    site: str
+    model_digest: str | None
+    teacher_digest: str | None
+
+
+@dataclass(frozen=True)
+class SiteCamera:
+    """A camera in the last heartbeat of its site."""
+
+    site: str
+    health: CameraHealth
+
+
+class FleetLists:
+    """Lists of the fleet. `visible`: names of the sites that are read, None for all."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def sites(
+        self,
+        wanted: SiteFilter,
+        visible: Visible = None,
+        *,
+        online_since: float,
+        after: str | None = None,
+        limit: int,
+    ) -> list[tuple[Site, SiteHeartbeat | None]]:
+        """Sites by name with their last heartbeats; a revoked one has none.
+
+        Online are those whose heartbeat was received at `online_since` or later.
+        """
+        query = select(Site, SiteHeartbeat).outerjoin(SiteHeartbeat, _beats_of_enrolled())
+        if visible is not None:
+            query = query.where(Site.site.in_(visible))
+        if wanted.group is not None:
+            query = query.where(Site.site_group == wanted.group)
+        if wanted.revoked is not None:
+            query = query.where(Site.revoked == wanted.revoked)
+        if wanted.quarantined is not None:
+            query = query.where(Site.quarantined == wanted.quarantined)
+        if wanted.online is not None:
+            received = func.coalesce(SiteHeartbeat.received_at, -1)
+            query = query.where(received >= online_since if wanted.online else received < online_since)
+        if after is not None:
+            query = query.where(Site.site > after)
+        with self._db.reading() as session:
+            found = session.execute(query.order_by(Site.site).limit(limit))
+            return [(site, beat) for site, beat in found]
+
+    def count(self, visible: Visible = None, *, online_since: float) -> tuple[int, int]:
+        """Numbers of known sites, and of those that are online."""
+        received = func.coalesce(SiteHeartbeat.received_at, -1)
+        online = func.sum(_as_number(received >= online_since))
+        query = select(func.count(), online).select_from(Site).outerjoin(SiteHeartbeat, _beats_of_enrolled())
+        if visible is not None:
+            query = query.where(Site.site.in_(visible))
+        with self._db.reading() as session:
+            sites, found = session.execute(query).one()
+            return sites, int(found or 0)
+
+    def running(self, visible: Visible = None) -> list[RunningModels]:
+        """What every site (or these) that is not revoked runs, by name of the site."""
+        found = []
+        for site, text in self._heartbeats(_beats(visible)):
+            beat = json.loads(text)
+            found.append(RunningModels(site, beat.get("model_digest"), beat.get("teacher_digest")))
+        return found
+
+    def cameras(
+        self,
+        wanted: CameraFilter,
+        visible: Visible = None,
+        *,
+        after: tuple[str, int] | None = None,
+        limit: int,
+    ) -> list[tuple[SiteCamera, int]]:
+        """Cameras by site with their places in its heartbeat; `after`: site and place of the last one."""
+        query = _beats(visible)
+        if wanted.site is not None:
+            query = query.where(SiteHeartbeat.site == wanted.site)
+        if wanted.group is not None:
+            query = query.where(Site.site_group == wanted.group)
+        found: list[tuple[SiteCamera, int]] = []
+        place = after
+        while len(found) < limit:
+            rest = query if place is None else query.where(SiteHeartbeat.site >= place[0])
+            beats = self._heartbeats(rest.limit(SITES_AT_A_TIME))
+            for site, text in beats:
+                for number, camera in enumerate(json.loads(text)["cameras"]):
+                    if (place is None or (site, number) > place) and _fits(camera, wanted):
+                        found.append((SiteCamera(site, CameraHealth.model_validate(camera)), number))
+            if len(beats) < SITES_AT_A_TIME:
+                break
+            place = (beats[-1][0], 2**31)
+        return found[:limit]
+
+    def _heartbeats(self, query: Select[Any]) -> list[tuple[str, str]]:
+        """Sites with their heartbeats as JSON text."""
+        with self._db.reading() as session:
+            found = session.execute(query.with_only_columns(SiteHeartbeat.site, _TEXT))
+            return [(row[0], row[1]) for row in found]
+
+
+def _beats(visible: Visible) -> Select[Any]:
+    query = select(SiteHeartbeat).join(Site, _beats_of_enrolled()).order_by(SiteHeartbeat.site)
+    return query if visible is None else query.where(SiteHeartbeat.site.in_(visible))
+
+
+def _beats_of_enrolled() -> ColumnElement[bool]:
+    return (SiteHeartbeat.site == Site.site) & ~Site.revoked
+
+
+def _as_number(condition: ColumnElement[bool]) -> Any:
+    return case((condition, 1), else_=0)
+
+
+def _fits(camera: dict[str, Any], wanted: CameraFilter) -> bool:
+    return (
+        (wanted.light is None or camera["light"] == wanted.light)
+        and (wanted.weather is None or camera["weather"] == wanted.weather)
+        and (wanted.connected is None or camera["connected"] is wanted.connected)
+    )

@@ -1,0 +1,155 @@
+"""Pages of what sites reported: hazards, misdetections, and totals of the ledger.
+
+Each page is one query that begins after the last row of the page before (keyset paging), along an index.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+
+from cloud.store.database import Database
+from cloud.store.delivery_records import HazardHandling, HazardStatus
+from cloud.store.lists.filters import HazardFilter, MisdetectionFilter
+from cloud.store.report_records import (
+    HazardRow,
+    LedgerTotal,
+    MisdetectionRow,
+    Site,
+    SiteHeartbeat,
+    StoredReport,
+)
+from messaging.errors import ConfigurationError
+from messaging.taxonomy import Condition
+
+Visible = Collection[str] | None
+
+
+class ReportLists:
+    """Lists of reports. `visible`: names of the sites whose rows are read, None for all."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def hazards(
+        self,
+        wanted: HazardFilter,
+        visible: Visible = None,
+        *,
+        after: tuple[int, str] | None = None,
+        limit: int,
+    ) -> list[HazardRow]:
+        """Hazard events, latest start first; `after`: start and event of the last one seen."""
+        row = HazardRow
+        query = select(row).order_by(row.started_at_utc.desc(), row.event.desc()).limit(limit)
+        query = query.where(*_of_sites(row.site, wanted.site, wanted.group, visible))
+        query = query.where(*_period(row.started_at_utc, wanted.since, wanted.until))
+        for column, value in (
+            (row.camera, wanted.camera),
+            (row.class_name, wanted.class_name),
+            (row.state, wanted.state),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.severity is not None:
+            query = query.where(row.severity >= wanted.severity)
+        if wanted.status is not None:
+            query = query.where(_has_status(wanted.status))
+        if after is not None:
+            query = query.where(tuple_(row.started_at_utc, row.event) < after)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
+
+    def count_hazards(self, *, since_utc: int, visible: Visible = None) -> int:
+        """Number of hazard events that started at or after `since_utc`."""
+        query = select(func.count()).select_from(HazardRow).where(HazardRow.started_at_utc >= since_utc)
+        query = query.where(*_of_sites(HazardRow.site, None, None, visible))
+        with self._db.reading() as session:
+            return session.scalar(query) or 0
+
+    def misdetections(
+        self,
+        wanted: MisdetectionFilter,
+        visible: Visible = None,
+        *,
+        after: tuple[int, int] | None = None,
+        limit: int,
+    ) -> list[MisdetectionRow]:
+        """Misdetections, latest first; `after`: minute and report number of the last one seen.
+
+        Those of quarantined sites are among them: nothing is learned from them, but they were reported.
+        """
+        row = MisdetectionRow
+        query = select(row).order_by(row.minute_utc.desc(), row.report_id.desc()).limit(limit)
+        query = query.where(*_of_sites(row.site, wanted.site, wanted.group, visible))
+        query = query.where(*_period(row.minute_utc, wanted.since, wanted.until))
+        if wanted.condition is not None:
+            try:
+                query = query.where(row.condition == Condition.parse(wanted.condition))
+            except ConfigurationError:
+                return []
+        for column, value in (
+            (row.camera, wanted.camera),
+            (row.class_name, wanted.class_name),
+            (row.kind, wanted.kind),
+            (row.evidence, wanted.evidence),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if after is not None:
+            query = query.where(tuple_(row.minute_utc, row.report_id) < after)
+        with self._db.reading() as session:
+            return list(session.scalars(query))
+
+    def ledger_totals(
+        self, visible: Visible = None, *, after: tuple[str, str] | None = None, limit: int
+    ) -> list[LedgerTotal]:
+        """Reports and bytes received by site and kind, in that order; heartbeats count as one, the last."""
+        row, beat = StoredReport, SiteHeartbeat
+        query = select(row.site, row.kind, func.count(), func.sum(row.length_bytes))
+        query = query.group_by(row.site, row.kind).order_by(row.site, row.kind).limit(limit)
+        latest = select(beat.site, beat.length_bytes).order_by(beat.site).limit(limit)
+        if after is not None:
+            site, kind = after
+            query = query.where(row.site >= site, (row.site > site) | (row.kind > kind))
+            latest = latest.where(beat.site > site if kind >= "heartbeat" else beat.site >= site)
+        query = query.where(*_of_sites(row.site, None, None, visible))
+        latest = latest.where(*_of_sites(beat.site, None, None, visible))
+        with self._db.reading() as session:
+            found = [LedgerTotal(*one[:3], length_bytes=int(one[3])) for one in session.execute(query)]
+            found += [LedgerTotal(one[0], "heartbeat", 1, one[1]) for one in session.execute(latest)]
+        return sorted(found, key=lambda one: (one.site, one.kind))[:limit]
+
+
+def _of_sites(
+    column: Any, site: str | None, group: str | None, visible: Visible
+) -> list[ColumnElement[bool]]:
+    """Conditions on a column of site names."""
+    found: list[ColumnElement[bool]] = []
+    if site is not None:
+        found.append(column == site)
+    if group is not None:
+        found.append(column.in_(_names(Site.site_group == group)))
+    if visible is not None:
+        found.append(column.in_(visible))
+    return found
+
+
+def _names(condition: ColumnElement[bool]) -> Select[str]:
+    return select(Site.site).where(condition)
+
+
+def _period(column: Any, since: int | None, until: int | None) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if since is not None:
+        found.append(column >= since)
+    if until is not None:
+        found.append(column < until)
+    return found
+
+
+def _has_status(status: HazardStatus) -> ColumnElement[bool]:
+    same = (HazardHandling.site == HazardRow.site) & (HazardHandling.event == HazardRow.event)
+    if status is HazardStatus.OPEN:
+        return ~exists().where(same, HazardHandling.status != HazardStatus.OPEN)
+    return exists().where(same, HazardHandling.status == status)
