@@ -9,8 +9,10 @@ from typing import Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
+from rich.cells import cell_len
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from cloud.errors import BadRequest
 from messaging.runtime.console import notes, out
@@ -23,6 +25,14 @@ DataOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 _MAX_WIDTH = 10_000  # columns
+_READABLE = 10  # characters
+IDENTIFIERS = frozenset(
+    {
+        "camera", "campaign", "event", "failure mode", "failure modes", "id", "image", "integration", "model",
+        "name", "number", "rollout", "site", "user",
+    }
+)  # fmt: skip
+"""Titles of columns whose cells other commands take as arguments."""
 DEFAULT_DATA = Path("blindspot-data")
 
 
@@ -52,21 +62,45 @@ def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, object]) -> No
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print a title line and a table; without rows print `empty` on stderr.
 
-    No cell is ever cut: a terminal folds what is too wide, everything else gets the full width.
+    No cell is ever cut. On a terminal identifiers stay on one line, so that they can be copied into the next
+    command, and other cells are folded; a table that is too wide for that becomes one block a row. Everything
+    else gets the full width.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         notes.print(empty)
         return
     out.print(title, style="italic")
+    widths = _least_widths(columns, cells)
+    if out.is_terminal and sum(widths) + 3 * len(widths) + 1 > out.width:
+        for row in cells:
+            out.print(_block(columns, row))
+        return
     table = Table(header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for column, width in zip(columns, widths, strict=True):
+        is_whole = column in IDENTIFIERS
+        table.add_column(column, overflow="fold", no_wrap=is_whole, min_width=width if is_whole else None)
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     if not out.is_terminal:
         table.width = Measurement.get(out, out.options.update(max_width=_MAX_WIDTH), table).maximum
     out.print(table)
+
+
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How narrow each column may become: an identifier not at all, others to `_READABLE` characters."""
+    natural = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    return [
+        width if column in IDENTIFIERS else min(width, _READABLE)
+        for column, width in zip(columns, natural, strict=True)
+    ]
+
+
+def _block(columns: Sequence[str], row: Sequence[str]) -> Text:
+    """One row as lines of `column  cell`; a narrow terminal folds them, and no character is lost."""
+    width = max(map(cell_len, columns))
+    lines = [f"{column:<{width}}  {cell}" for column, cell in zip(columns, row, strict=True) if cell]
+    return Text("\n".join(lines) + "\n", overflow="fold", no_wrap=False)
 
 
 def show_list(

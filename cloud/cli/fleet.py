@@ -222,7 +222,7 @@ def list_failures(
             "failure mode", "status", "harm", "count", "sites", "estimated recall", "tracks", "last reported"
         ),
         row=lambda m: (
-            m.id, m.status, m.harm, m.count, len(m.sites), _recall(m), m.recall.supported,
+            m.id, m.status, m.harm, m.count, m.site_count, _recall(m), m.recall.supported,
             when(m.last_seen_utc),
         ),
         empty="No failure mode yet; they are computed from the misdetections that sites report.",

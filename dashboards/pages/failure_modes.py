@@ -51,7 +51,7 @@ def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
         "sources": sources_text(mode.sources),
         "recall": recall_bar(mode.recall, mode.target),
         "recall_value": mode.recall.value,
-        "cameras": len(mode.cameras),
+        "cameras": mode.camera_count,
     }
 
 

@@ -1,11 +1,14 @@
 """Lists are printed as a table or as JSON."""
 
 import json
+import sys
 from collections.abc import Sequence
 
 import pytest
 from pydantic import BaseModel
+from rich.console import Console
 
+from cloud.cli import console
 from cloud.cli.console import print_table, show_list
 
 
@@ -64,3 +67,28 @@ def test_no_cell_is_cut_or_broken_where_the_output_is_no_terminal(
     print_table("Campaigns", ("campaign", "failure modes", "note"), rows, "")
     printed = capsys.readouterr().out
     assert all(printed.count(cell.strip()) == 2 for cell in rows[0])
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_an_identifier_is_whole_on_every_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Console(file=sys.stdout, width=width, force_terminal=True, markup=False, color_system=None)
+    monkeypatch.setattr(console, "out", terminal)
+    mode, site = "unknown.night-unknown.wrong_class", "s" * 38
+    columns = ("failure mode", "status", "harm", "sites", "site", "why")
+    row = (mode, "in_campaign", 0.5, 3, site, "as the sentence says which is long enough to be folded")
+    print_table("Modes", columns, [row, row], "")
+    printed = capsys.readouterr().out
+    assert (printed.count(mode), printed.count(site)) == (2, 2)
+    assert all(len(line) <= width for line in printed.splitlines())
+
+
+def test_a_terminal_folds_what_is_no_identifier(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Console(file=sys.stdout, width=80, force_terminal=True, markup=False, color_system=None)
+    monkeypatch.setattr(console, "out", terminal)
+    print_table("Modes", ("id", "why"), [("x" * 40, "word " * 30)], "")
+    printed = capsys.readouterr().out
+    assert ("x" * 40 in printed, printed.count("word"), "│" in printed) == (True, 30, True)
