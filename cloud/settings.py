@@ -78,8 +78,9 @@ class RetentionSettings(Section):
     `evidence_days`: misdetections, prototypes, recall tallies and verdicts. `shadow_days`: reports of shadow
     runs. `hazards_days`: hazard events that ended. These are at least `failure_modes.window_days` and
     `intake.max_age_days`. `dead_letters_days`: refused messages. `requests_days`: answers to requests with
-    an idempotency key. Evidence is kept as it is while a campaign is under way, and prototypes of a failure
-    mode until it is closed. Receipts, orders, releases, rollouts and campaigns are kept for ever.
+    an idempotency key. `audit_days`: the audit log. Evidence is kept as it is while a campaign is under way,
+    and prototypes of a failure mode until it is closed. Receipts, orders, releases, rollouts and campaigns
+    are kept for ever.
     """
 
     evidence_days: float = Field(default=400.0, gt=0.0)
@@ -87,6 +88,7 @@ class RetentionSettings(Section):
     hazards_days: float = Field(default=400.0, gt=0.0)
     dead_letters_days: float = Field(default=90.0, gt=0.0)
     requests_days: float = Field(default=30.0, gt=0.0)
+    audit_days: float = Field(default=400.0, gt=0.0)
 
 
 class SynthesisSettings(GeneratorOptions, Sampling):

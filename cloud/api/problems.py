@@ -17,6 +17,7 @@ from cloud.errors import (
     WeightsRefused,
 )
 from messaging.errors import BlindspotError, ConfigurationError
+from messaging.fields import fault_words
 from messaging.resources import Problem
 
 MAX_DETAIL = 1000
@@ -58,7 +59,7 @@ def add_problems(app: FastAPI) -> None:
     def not_valid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return problem(422, "not valid", f"{where}: {first['msg']}")
+        return problem(422, "not valid", f"{where}: {fault_words(first)}")
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:

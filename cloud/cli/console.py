@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud.errors import BadRequest
+from messaging.fields import fault_words
 from messaging.runtime.console import notes, out
 
 Shown = TypeVar("Shown", bound=BaseModel)
@@ -44,7 +45,7 @@ def body_of(model: type[Body], **values: object) -> Body:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         shown = "" if field == "password" else f" {str(first['input'])[:60]!r}"
-        message = str(first["msg"]).removeprefix("Value error, ")
+        message = fault_words(first)
         raise BadRequest(f"{field}{shown}: {message}" if field else message) from None
 
 

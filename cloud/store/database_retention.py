@@ -33,6 +33,7 @@ class DatabaseRetention:
             ("hazards", self.store.delete_hazards, days.hazards_days),
             ("dead_letters", self.store.delete_dead_letters, days.dead_letters_days),
             ("requests", self.store.delete_requests, days.requests_days),
+            ("audit", self.store.delete_audit, days.audit_days),
         ):
             count = BATCH
             while count >= BATCH and not self.stopping():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from cloud.store.access_records import AuditEntry
 from cloud.store.database import Database, written
 from cloud.store.records import (
     ACTIVE_STATES,
@@ -92,6 +93,12 @@ class RetentionStore:
         """Delete answers to requests with an idempotency key that were given before a time; how many."""
         with self._db.writing() as session:
             return written(session, delete(AnsweredRequest).where(AnsweredRequest.at < older_than))
+
+    def delete_audit(self, older_than: int) -> int:
+        """Delete entries of the audit log from before a time; how many."""
+        old = select(AuditEntry.id).where(AuditEntry.at_utc < older_than).order_by(AuditEntry.id).limit(BATCH)
+        with self._db.writing() as session:
+            return written(session, delete(AuditEntry).where(AuditEntry.id.in_(session.scalars(old).all())))
 
     def _needed_prototypes(self, reports: Collection[int], session: Session) -> set[int]:
         """Those of a class and condition with misdetections, or with a failure mode that is not closed."""

@@ -7,6 +7,8 @@ from sqlalchemy import select
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings, RetentionSettings
 from cloud.store import database_retention
+from cloud.store.access_records import AuditEntry
+from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
@@ -22,7 +24,9 @@ from tests.support.cloud.sample_reports import MINUTE, MODE, message, misdetecti
 from tests.support.messaging.samples import HAZARD, SWAP
 
 DAY_S = 86_400
-SETTINGS = RetentionSettings(evidence_days=100, shadow_days=100, hazards_days=100, dead_letters_days=10)
+SETTINGS = RetentionSettings(
+    evidence_days=100, shadow_days=100, hazards_days=100, dead_letters_days=10, audit_days=20
+)
 
 
 class Aged:
@@ -62,6 +66,15 @@ def test_what_is_older_than_its_days_goes_and_what_is_younger_stays(aged: Aged) 
     text = aged.metrics.exposition().decode()
     assert 'blindspot_cloud_rows_deleted_total{table="misdetection"} 1.0' in text
     assert 'blindspot_cloud_rows_deleted_total{table="hazards"} 1.0' in text
+
+
+def test_the_audit_log_keeps_its_own_days(aged: Aged) -> None:
+    log = AuditStore(aged.database)
+    for days in [21] * (BATCH + 1) + [19]:
+        log.add(AuditEntry(MINUTE - days * DAY_S, "ana", "::1", "POST /classes", "classes", 201, None, None))
+    aged.retention.step()
+    assert [entry.at_utc for entry in log.entries(limit=10)] == [MINUTE - 19 * DAY_S]
+    assert f'rows_deleted_total{{table="audit"}} {BATCH + 1}.0' in aged.metrics.exposition().decode()
 
 
 def test_an_open_hazard_event_is_kept(aged: Aged) -> None:

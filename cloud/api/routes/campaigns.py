@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
+from cloud.api.access.hidden_sites import Hidden, HiddenSites, without_hidden
 from cloud.api.computed.gallery import gallery_image
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
@@ -48,6 +49,7 @@ def view_campaign(services: Services, campaign: Campaign) -> CampaignResource:
 def campaigns(
     services: CloudServices,
     wanted: Annotated[CampaignFilter, Depends()],
+    hidden: Hidden,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[CampaignResource]:
@@ -60,14 +62,16 @@ def campaigns(
         found,
         limit,
         place=lambda one: one.id,
-        show=lambda one: campaign_view(one, stages.get(one.id, ()), counts.get(one.id, {}), now),
+        show=lambda one: without_hidden(
+            campaign_view(one, stages.get(one.id, ()), counts.get(one.id, {}), now), hidden
+        ),
     )
 
 
 @router.get("/campaigns/{campaign}")
-def campaign(services: CloudServices, campaign: str) -> CampaignResource:
+def campaign(services: CloudServices, campaign: str, hidden: Hidden) -> CampaignResource:
     """One campaign with its stages."""
-    return view_campaign(services, services.campaign_rows.get(campaign))
+    return without_hidden(view_campaign(services, services.campaign_rows.get(campaign)), hidden)
 
 
 @router.get("/campaigns/{campaign}/comparison")
@@ -80,21 +84,21 @@ def comparison(services: CloudServices, campaign: str, visible: Visible) -> Page
 
 
 @router.get("/campaigns/{campaign}/events", response_class=StreamingResponse)
-def events(services: CloudServices, campaign: str) -> StreamingResponse:
+def events(services: CloudServices, campaign: str, hidden: Hidden) -> StreamingResponse:
     """Server-sent events: the campaign whenever it changes, until it has ended."""
     services.campaign_rows.get(campaign)
-    return StreamingResponse(_events(services, campaign), media_type="text/event-stream")
+    return StreamingResponse(_events(services, campaign, hidden), media_type="text/event-stream")
 
 
 def _is_visible(role: str, visible: VisibleSites) -> bool:
     return not role.startswith(SHADOW_OF) or is_visible(role.removeprefix(SHADOW_OF), visible)
 
 
-async def _events(services: Services, campaign: str) -> AsyncIterator[str]:
+async def _events(services: Services, campaign: str, hidden: HiddenSites) -> AsyncIterator[str]:
     before = ""
     while True:
         found = await asyncio.to_thread(services.campaign_rows.get, campaign)
-        view = await asyncio.to_thread(view_campaign, services, found)
+        view = without_hidden(await asyncio.to_thread(view_campaign, services, found), hidden)
         now = view.model_dump_json()
         steady = view.model_copy(update={"stages": tuple(_without_time_left(s) for s in view.stages)})
         mark = steady.model_dump_json()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from cloud.api.access.caller import Visible
+from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.computed.mode_history import mode_history
 from cloud.api.computed.prototypes import prototype_map_view
 from cloud.api.computed.trends import span_of, trends_view
@@ -38,10 +39,11 @@ def failure_mode_history(
     services: CloudServices,
     mode: str,
     visible: Visible,
+    hidden: Hidden,
     days: Annotated[int, Query(ge=1, le=400, description="how many days back from now")] = 90,
 ) -> ModeHistoryResource:
     """Evidence and estimated recall of each day, campaigns, changes of status, and where its boxes are."""
-    return mode_history(services, services.register.mode(mode), days, visible)
+    return without_hidden(mode_history(services, services.register.mode(mode), days, visible), hidden)
 
 
 @router.get("/prototypes", tags=["failure modes"])

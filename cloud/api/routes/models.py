@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from cloud.api.access.caller import Caller, Visible, of_visible_sites
+from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.card_markdown import card_markdown
 from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, text_cursor
@@ -67,15 +68,15 @@ def model(services: CloudServices, digest: str, visible: Visible) -> ModelResour
 
 
 @router.get("/models/{digest}/card")
-def card(services: CloudServices, digest: str, visible: Visible) -> ModelCard:
+def card(services: CloudServices, digest: str, visible: Visible, hidden: Hidden) -> ModelCard:
     """The algorithm-register card of a release."""
-    return of_visible_sites(model_card(services, digest), visible)
+    return without_hidden(of_visible_sites(model_card(services, digest), visible), hidden)
 
 
 @router.get("/models/{digest}/card.md", response_class=Response, responses=_MARKDOWN)
-def card_for_people(services: CloudServices, digest: str, visible: Visible) -> Response:
+def card_for_people(services: CloudServices, digest: str, visible: Visible, hidden: Hidden) -> Response:
     """The same card as Markdown."""
-    return Response(card_markdown(card(services, digest, visible)), media_type="text/markdown")
+    return Response(card_markdown(card(services, digest, visible, hidden)), media_type="text/markdown")
 
 
 @router.post("/models/{digest}/ticket", status_code=201)
@@ -98,6 +99,7 @@ async def publish_teacher(services: CloudServices, request: Request, caller: Cal
 def rollouts(
     services: CloudServices,
     visible: Visible,
+    hidden: Hidden,
     state: Annotated[str | None, Query(max_length=80)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -108,14 +110,15 @@ def rollouts(
         found,
         limit,
         place=lambda one: one.id,
-        show=lambda one: of_visible_sites(rollout_view(one), visible),
+        show=lambda one: without_hidden(of_visible_sites(rollout_view(one), visible), hidden),
     )
 
 
 @router.get("/rollouts/{rollout}")
-def rollout(services: CloudServices, rollout: str, visible: Visible) -> RolloutResource:
+def rollout(services: CloudServices, rollout: str, visible: Visible, hidden: Hidden) -> RolloutResource:
     """One rollout with the state of its sites and its history."""
-    return of_visible_sites(_shown(services, services.releases.rollout(rollout)), visible)
+    shown = of_visible_sites(_shown(services, services.releases.rollout(rollout)), visible)
+    return without_hidden(shown, hidden)
 
 
 @router.post("/rollouts", status_code=201)

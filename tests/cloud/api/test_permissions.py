@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud.api.access.permissions import PERMISSIONS, READING, differences, routes_of
-from cloud.store.records import Release
+from cloud.store.records import CampaignStage, CampaignState, Release, Rollout, RolloutEvent, StageState
 from messaging.access_resources import NewUser, UserRole
 from messaging.releases import Channel
 from messaging.resources import API_PREFIX
@@ -41,6 +41,18 @@ class Access:
             for role, limited in itertools.product(ROLES, (False, True))
         }
 
+    def name_a_site_in_sentences(self) -> None:
+        """As a rollout and a trial do that fail at a site."""
+        rows, campaign = self.cloud.rows, self.cloud.campaign
+        stage = CampaignStage.TRAIN
+        rows.report_progress(campaign, stage, "a", progress=0.5, note="waits for south")
+        rows.end_stage(campaign, stage, "a", state=StageState.FAILED, output={"metrics": {"south": 1}})
+        rows.set_state(campaign, CampaignState.FAILED, reason="site south: no shadow run (south/x), north")
+        rollout = Rollout("r1", None, OLD, None, "stopped", False, {}, "south did not answer", 1, 2)
+        self.cloud.services.releases.put_rollout(
+            rollout, [RolloutEvent("r1", 1, "ana", "stopped", "south is lost")]
+        )
+
     def _user(self, name: str, role: UserRole, limited: bool) -> str:
         groups = ("uphill",) if limited else ()
         self.cloud.accounts.add_user(NewUser(name=name, role=role, password=PASSWORD, groups=groups))
@@ -55,7 +67,7 @@ class Access:
             "image": "1",
             "letter": "1",
             "digest": OLD,
-            "rollout": "none",
+            "rollout": "r1",
             "user": "nobody",
             "token": "none",
             "event": "01J00000000000000000000000",
@@ -130,6 +142,7 @@ def test_a_viewer_changes_nothing_but_its_own_account(access: Access) -> None:
 
 
 def test_a_limited_user_never_reads_the_name_of_another_site_or_its_cameras(access: Access) -> None:
+    access.name_a_site_in_sentences()
     leaks, read = [], 0
     for role in ROLES:
         everything = ""
@@ -141,13 +154,16 @@ def test_a_limited_user_never_reads_the_name_of_another_site_or_its_cameras(acce
                 read += answer.status_code == 200
         assert "north" in everything
         assert "bridge" in everything
+        assert "site another site: no shadow run (another site/x), north" in everything
+        assert '"another site is lost"' in everything
     assert leaks == []
     assert read > 40
 
 
 def test_the_same_reading_shows_all_sites_to_who_is_not_limited(access: Access) -> None:
     """The control: without the limit the names are there."""
-    paths = ("/sites", "/cameras", "/hazards", "/failure-modes", "/ledger")
+    access.name_a_site_in_sentences()
+    paths = ("/sites", "/cameras", "/hazards", "/failure-modes", "/ledger", "/campaigns", "/rollouts")
     for path in paths:
         text = access.request("GET", API_PREFIX + path, access.tokens[UserRole.VIEWER, False]).text
         assert any(name in text for name in HIDDEN), path

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud.cli.main import app
+from messaging.fields import SLUG_WORDS
 from messaging.runtime import console
 from tests.support.cloud.filled_cloud import FilledCloud
 
@@ -81,13 +82,16 @@ def test_the_audit_log_shows_who_changed_what(cloud: FilledCloud) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("users", "add", "Ana", "--role", "viewer", "--password", PASSWORD), "name 'Ana': "),
+        (
+            ("users", "add", "Ana", "--role", "viewer", "--password", PASSWORD),
+            f"name 'Ana': use {SLUG_WORDS}",
+        ),
         (("users", "add", "ana", "--role", "viewer", "--password", "short"), "password: String should have"),
         (("users", "change", "nobody", "--role", "viewer"), "there is no user 'nobody'"),
         (("tokens", "add", "nobody", "ci"), "there is no user 'nobody'"),
         (("tokens", "revoke", "beef"), "there is no token 'beef'"),
         (("sites", "group", "nowhere", "uphill"), "site 'nowhere' is not known"),
-        (("sites", "group", "north", "Up Hill"), "group 'Up Hill': "),
+        (("sites", "group", "north", "Up Hill"), f"group 'Up Hill': use {SLUG_WORDS}"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(cloud: FilledCloud, arguments: tuple[str, ...], sentence: str) -> None:
