@@ -104,7 +104,7 @@ class _ScopeChoice:
 
     def __init__(self, viewer: Viewer, reads: SharedReads) -> None:
         self._viewer, self._reads = viewer, reads
-        self._scope = Scope()
+        self._scope, self._shown = Scope(), False
         self._group = ui.select({"": ALL_SITES}, value="", on_change=self._changed)
         self._group.props('dense outlined options-dense aria-label="Site group"').classes("choice")
         ranges = {name: text for name, (text, _) in RANGES.items()}
@@ -117,11 +117,13 @@ class _ScopeChoice:
         self._scope = scope
         if scope.group not in self._group.options:
             self._group.set_options({"": ALL_SITES, scope.group: scope.group})
+        self._shown = False  # both values are set before a change counts as the viewer's
         self._group.value, self._range.value = scope.group, scope.range
+        self._shown = True
 
     def _changed(self) -> None:
         chosen = Scope(self._group.value, self._range.value)
-        if chosen != self._scope:
+        if self._shown and chosen != self._scope:
             path = ui.context.client.sub_pages_router.current_path.partition("?")[0]
             ui.navigate.to(chosen.link(*path.strip("/").split("/")))
 

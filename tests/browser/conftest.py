@@ -1,0 +1,41 @@
+"""Chromium, a filled cloud and the pages' process for the tests of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess, Tab
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
+    cloud = FilledCloud(tmp_path / "data")
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def page_process(cloud: FilledCloud) -> Iterator[PageProcess]:
+    process = PageProcess(cloud.folder.root)
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def tab(chromium: Any, page_process: PageProcess) -> Iterator[Tab]:
+    tab = Tab(chromium, page_process)
+    yield tab
+    tab.page.close()
