@@ -58,10 +58,12 @@ def build_shell(
         choice = _ScopeChoice(viewer, reads)
         theme_switch()
         _account(viewer)
-    with ui.left_drawer(fixed=True).classes("side").props(f"width=212 breakpoint={BREAKPOINT_PX}") as drawer:
+    drawer = ui.left_drawer(value=False).classes("side")
+    drawer.props(f"show-if-above width=212 breakpoint={BREAKPOINT_PX}")  # open where it fits, without asking
+    with drawer:
         links = Markup("navigation")
         ui.html('<p class="motto">Footage never leaves the site.</p>', sanitize=False)
-    menu.on_click(drawer.toggle)
+    menu.on("click", js_handler=f"() => getElement({drawer.id}).toggle()")
     with ui.element("main").classes("page").props("id=main"):
         banner = Banner()
 
