@@ -26,6 +26,7 @@ from cloud.api.routes import (
     integrations,
     misdetections,
     models,
+    provenance,
     users,
 )
 from cloud.api.services import Services
@@ -45,6 +46,7 @@ ROUTERS = (
     campaigns.router,
     gallery.router,
     models.router,
+    provenance.router,
     users.router,
 )
 """The routes below `/api/v1`, in the order of the OpenAPI document."""

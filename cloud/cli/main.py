@@ -26,6 +26,7 @@ from cloud.cli.integrations import integrations
 from cloud.cli.keys import keys_app
 from cloud.cli.message import message
 from cloud.cli.models import models, rollout, teacher
+from cloud.cli.provenance import evaluations, lineage
 from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, restore
 from cloud.cli.users import audit, tokens, users
 from cloud.errors import CloudUnreachable
@@ -46,6 +47,8 @@ app.command("backup", rich_help_panel=RUN)(backup)
 app.command("restore", rich_help_panel=RUN)(restore)
 app.command("message", rich_help_panel=FLEET)(message)
 campaign.command("images")(images)
+campaign.command("evaluations")(evaluations)
+models.command("lineage")(lineage)
 campaign.command("duplicates")(duplicates)
 campaign.command("review")(review)
 failures.command("history")(history)

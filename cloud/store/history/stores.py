@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cloud.store.database import Database
+from cloud.store.history.evaluation_store import EvaluationStore
 from cloud.store.history.evidence_store import EvidenceStore
 from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
@@ -15,8 +16,11 @@ class HistoryStores:
     trends: TrendStore
     evidence: EvidenceStore
     reviews: ReviewStore
+    evaluations: EvaluationStore
 
     @classmethod
     def of(cls, database: Database) -> "HistoryStores":
         """The stores on an open database."""
-        return cls(TrendStore(database), EvidenceStore(database), ReviewStore(database))
+        return cls(
+            TrendStore(database), EvidenceStore(database), ReviewStore(database), EvaluationStore(database)
+        )

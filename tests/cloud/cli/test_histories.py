@@ -75,3 +75,9 @@ def test_images_are_listed_reviewed_and_their_duplicates_grouped(cloud: FilledCl
     assert json.loads(undone.stdout)["verdict"] is None
     assert "no near duplicates" in run(cloud, "campaign", "duplicates", cloud.campaign).output
     assert run(cloud, "campaign", "review", cloud.campaign, first, "perhaps").exit_code != 0
+
+
+def test_a_campaigns_evaluations_are_a_table(cloud: FilledCloud) -> None:
+    done = run(cloud, "campaign", "evaluations", cloud.campaign)
+    assert "the campaign has evaluated nothing yet" in done.output
+    assert "note: campaigns train no twin" in done.output

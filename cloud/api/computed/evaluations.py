@@ -1,0 +1,105 @@
+"""Evaluations side by side: candidate, incumbent, the first model and the best ever, on holdout and sites."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cloud.api.access.caller import VisibleSites, is_visible
+from cloud.api.services import Services
+from cloud.store.history.evaluation_store import HOLDOUT
+from cloud.store.records import SHADOW_OF, Campaign, EvaluationRow
+from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
+from messaging.intervals import wilson
+from messaging.releases import Role
+
+NOTES = (
+    "campaigns train no twin without generated images, so that none is compared",
+    "how long cameras were watched is not stored with evaluations, so that there are no false alarms per "
+    "camera-hour; false_positives are counts",
+    "the best model has the highest mean AP50 over its classes among all stored evaluations on the holdout",
+)
+
+
+def evaluations_view(services: Services, campaign: Campaign, visible: VisibleSites) -> EvaluationsResource:
+    """The evaluations of a campaign beside those of the first and of the best model."""
+    own = services.campaign_rows.evaluations(campaign.id)
+    kinds = _kinds(services, campaign, own)
+    others = services.histories.evaluations.of_models(set(kinds.values()))
+    holdout = _newest([*others, *(row for row in own if row.role == HOLDOUT)])
+    cells: dict[tuple[str, str, str], dict[str, ModelScores]] = {}
+    for kind, digest in kinds.items():
+        of_sites = (row for row in own if row.role != HOLDOUT and row.model_digest == digest)
+        for row in (*holdout.get(digest, ()), *of_sites):
+            site = row.role.removeprefix(SHADOW_OF)
+            if row.role == HOLDOUT or is_visible(site, visible):
+                cells.setdefault((row.role, row.class_name, row.condition), {})[kind] = _scores(row)
+    versions = {release.digest: release.version for release in services.releases.releases()}
+    return EvaluationsResource(
+        campaign=campaign.id,
+        models=tuple(
+            EvaluatedModel(
+                kind=kind,
+                digest=digest,
+                version=versions.get(digest),
+                campaign=holdout[digest][0].campaign if digest in holdout else campaign.id,
+            )
+            for kind, digest in kinds.items()
+        ),
+        cells=tuple(
+            EvaluationCell(set=role, class_name=name, condition=condition, scores=scores)
+            for (role, name, condition), scores in sorted(cells.items())
+        ),
+        notes=NOTES,
+    )
+
+
+def _kinds(services: Services, campaign: Campaign, own: Sequence[EvaluationRow]) -> dict[str, str]:
+    """Digests of the compared models by kind."""
+    kinds: dict[str, str] = {}
+    detectors = [one for one in services.releases.releases() if one.role is Role.DETECTOR]
+    if detectors:
+        kinds["first"] = min(detectors, key=lambda one: one.version).digest
+    if (best := best_model(services.histories.evaluations.whole())) is not None:
+        kinds["best"] = best
+    incumbent = campaign.plan.incumbent_digest
+    if incumbent is not None:
+        kinds["incumbent"] = incumbent
+    candidates = [row.model_digest for row in own if row.model_digest != incumbent]
+    if candidates:
+        kinds["candidate"] = candidates[-1]
+    return kinds
+
+
+def best_model(rows: Iterable[EvaluationRow]) -> str | None:
+    """The model with the highest mean AP50 over its classes, of equal ones the earliest; None without any.
+
+    `rows` are evaluations over all conditions, oldest first; of each model and class the newest counts.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if (ap50 := row.metrics.get("ap50")) is not None:
+            scores.setdefault(row.model_digest, {})[row.class_name] = float(ap50)
+    means = {digest: sum(by.values()) / len(by) for digest, by in scores.items()}
+    return max(means, key=lambda digest: means[digest], default=None)
+
+
+def _newest(rows: Iterable[EvaluationRow]) -> Mapping[str, Sequence[EvaluationRow]]:
+    """By model, the rows of the last campaign that evaluated it; later rows replace earlier ones."""
+    found: dict[str, dict[str, list[EvaluationRow]]] = {}
+    for row in rows:
+        by_campaign = found.setdefault(row.model_digest, {})
+        by_campaign.setdefault(row.campaign, [])
+        by_campaign[row.campaign] = [*by_campaign.pop(row.campaign), row]
+    return {digest: list(by.values())[-1] for digest, by in found.items()}
+
+
+def _scores(row: EvaluationRow) -> ModelScores:
+    metrics = row.metrics
+    if row.role == HOLDOUT:
+        return ModelScores.model_validate({**metrics, "n": metrics.get("truths", 0)})
+    n = int(metrics.get("supported", metrics.get("truths", 0)))
+    detected = metrics.get("detected")
+    return ModelScores(
+        n=n,
+        recall=metrics.get("recall"),
+        recall_interval=wilson(detected, n) if n and detected is not None else None,
+        false_positives=metrics.get("unsupported"),
+    )

@@ -1,0 +1,50 @@
+"""The REST API's types of evaluations side by side, for a before and after."""
+
+from messaging.resources import Resource
+
+
+class EvaluatedModel(Resource):
+    """A model that is compared: why (`first`, `best`, `incumbent`, `candidate`), and which one.
+
+    `campaign`: whose evaluation on the holdout is shown; the holdout may have changed since.
+    """
+
+    kind: str
+    digest: str
+    version: int | None
+    campaign: str
+
+
+class ModelScores(Resource):
+    """Scores of one model on one set for one class and condition; None where they were not measured.
+
+    `n`: labelled hazards of the holdout, supported tracks of a shadow run. Intervals are 95 % Wilson
+    intervals. `false_positives`: reported boxes or tracks without a hazard.
+    """
+
+    n: int
+    recall: float | None = None
+    recall_interval: tuple[float, float] | None = None
+    precision: float | None = None
+    precision_interval: tuple[float, float] | None = None
+    ap50: float | None = None
+    ap50_95: float | None = None
+    false_positives: int | None = None
+
+
+class EvaluationCell(Resource):
+    """The scores of all compared models, by kind, on `set` (`holdout`, or `shadow:SITE`)."""
+
+    set: str
+    class_name: str
+    condition: str
+    scores: dict[str, ModelScores]
+
+
+class EvaluationsResource(Resource):
+    """Evaluations of a campaign beside those of the first model and the best ever; `notes`: what is not."""
+
+    campaign: str
+    models: tuple[EvaluatedModel, ...]
+    cells: tuple[EvaluationCell, ...]
+    notes: tuple[str, ...]
