@@ -104,14 +104,15 @@ class Triggers:
         """Apply the rules once; returns the campaigns that were started."""
         if not self.rules:
             return []
-        snapshot = self.register.snapshot()
+        snapshot, now = self.register.snapshot(), self.clock()
+        longest_s = max(rule.window_hours for rule in self.rules) * _HOUR_S
         firings = decide(
             self.rules,
             snapshot.modes,
-            snapshot.rows,
+            self.register.misdetections(since_utc=int(now - longest_s)),
             _history(self.store),
             classes=self.register.taxonomy.names,
-            now_utc=self.clock(),
+            now_utc=now,
         )
         return [campaign for firing in firings for campaign in self._start(firing)]
 

@@ -1,17 +1,16 @@
 """The register of failure modes: computed from the store's reports by `cloud.failure_modes.rules`.
 
-It recomputes modes from rows (a snapshot is kept for a second) and stores their status: in campaign, closed,
-waiting, reopened. It never starts a campaign.
+It recomputes modes from counts of evidence and stores their status: in campaign, closed, waiting, reopened.
+It never starts a campaign.
 """
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from cloud.errors import NotKnown, NotNow
-from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes.estimated_recall import RecallEstimate, estimate_recall
 from cloud.failure_modes.prototypes import FleetPrototype, fleet_prototypes, nearest_class
 from cloud.failure_modes.rules import (
     MIN_SUPPORTED_TRACKS,
@@ -26,6 +25,7 @@ from cloud.failure_modes.rules import (
     unobserved_mode,
 )
 from cloud.failure_modes.site_shares import site_shares
+from cloud.failure_modes.snapshots import ModeSnapshot, ModeSnapshots
 from cloud.failure_modes.status_reasons import campaign_began, campaign_ended, closing_reason
 from cloud.settings import FailureModeSettings
 from cloud.store.mode_store import ModeStore
@@ -39,16 +39,6 @@ from messaging.taxonomy import Taxonomy
 
 SNAPSHOT_S = 1.0
 _DAY_S = 86_400
-
-
-@dataclass(frozen=True)
-class ModeSnapshot:
-    """Failure modes with the rows, recall estimates and models they were computed from."""
-
-    modes: tuple[FailureMode, ...]
-    rows: tuple[MisdetectionRow, ...]
-    recall: Mapping[RecallKey, RecallEstimate]
-    in_service: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -87,9 +77,7 @@ class ModeRegister:
     ) -> None:
         self._reports, self._modes, self._releases = reports, modes, releases
         self._settings, self._taxonomy, self._clock = settings, taxonomy, clock
-        self._lock = threading.Lock()
-        self._snapshot: ModeSnapshot | None = None
-        self._taken_at = 0.0
+        self._snapshots = ModeSnapshots(self._compute, modes.states)
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -99,11 +87,12 @@ class ModeRegister:
     # -- reading -------------------------------------------------------------------------------------
 
     def snapshot(self, *, max_age_s: float = SNAPSHOT_S) -> ModeSnapshot:
-        """All modes ranked by harm, at most `max_age_s` old."""
-        with self._lock:
-            if self._snapshot is None or time.monotonic() - self._taken_at > max_age_s:
-                self._snapshot, self._taken_at = self._compute(), time.monotonic()
-            return self._snapshot
+        """All modes ranked by harm, at most `max_age_s` old (see `cloud.failure_modes.snapshots`)."""
+        return self._snapshots.get(max_age_s=max_age_s)
+
+    def misdetections(self, *, since_utc: int) -> list[MisdetectionRow]:
+        """The evidence since a minute, one by one."""
+        return self._reports.misdetections(since_utc=since_utc)
 
     def modes(self) -> list[FailureMode]:
         """All modes ranked by harm."""
@@ -184,9 +173,8 @@ class ModeRegister:
         """For a mode of unknown class: the class of the nearest prototype (`nearest_class`), else None."""
         if mode.key.class_name != UNKNOWN_CLASS:
             return None
-        every = self.prototypes()
-        unknown = [p for p in every if (p.class_name, p.condition) == (UNKNOWN_CLASS, mode.key.condition)]
-        return nearest_class(unknown[0], every) if unknown else None
+        suggested = self.snapshot().suggested
+        return suggested[mode.key.id] if mode.key.id in suggested else _suggested(mode, self.prototypes())
 
     def assess(self, mode: str, models: Set[str] | None = None) -> ModeAssessment:
         """Apply the closing rule to a mode for these models (default: those in service)."""
@@ -289,8 +277,7 @@ class ModeRegister:
 
     def _put(self, state: ModeState, reason: str) -> ModeState:
         self._modes.put(state, reason)
-        with self._lock:
-            self._snapshot = None
+        self._snapshots.changed(state)
         return state
 
     def _now(self) -> int:
@@ -298,7 +285,7 @@ class ModeRegister:
 
     def _compute(self) -> ModeSnapshot:
         since = self._now() - self._settings.window_days * _DAY_S
-        rows = tuple(self._reports.misdetections(since_utc=since))
+        rows = tuple(self._reports.lists.evidence(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
         recall = estimate_recall(counts, self._reports.shadow_reports())
         heartbeats = self._reports.heartbeats()
@@ -316,7 +303,16 @@ class ModeRegister:
                 now_utc=self._now(),
             ),
         )
-        return ModeSnapshot(tuple(modes), rows, recall, in_service)
+        unknown = [mode for mode in modes if mode.key.class_name == UNKNOWN_CLASS]
+        prototypes = self.prototypes() if unknown else []
+        suggested = {mode.key.id: _suggested(mode, prototypes) for mode in unknown}
+        return ModeSnapshot(tuple(modes), rows, recall, in_service, suggested)
+
+
+def _suggested(mode: FailureMode, prototypes: Sequence[FleetPrototype]) -> str | None:
+    condition = mode.key.condition
+    unknown = [p for p in prototypes if (p.class_name, p.condition) == (UNKNOWN_CLASS, condition)]
+    return nearest_class(unknown[0], prototypes) if unknown else None
 
 
 def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.failure_modes.site_shares import SiteShares
 from cloud.store.records import ModeState, ModeStatus
-from cloud.store.report_records import MisdetectionRow, TrackWeights
+from cloud.store.report_records import Evidence, TrackWeights
 from messaging.errors import ConfigurationError
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.reports import ErrorKind, EvidenceSource, Heartbeat
@@ -43,8 +43,8 @@ class ModeKey:
         return f"{self.class_name}.{self.condition.key}.{self.kind}"
 
     @classmethod
-    def of(cls, row: MisdetectionRow) -> "ModeKey":
-        """The key of the mode that a misdetection belongs to."""
+    def of(cls, row: Evidence) -> "ModeKey":
+        """The key of the mode that evidence belongs to."""
         return cls(row.class_name, row.condition, row.kind)
 
     @classmethod
@@ -100,7 +100,7 @@ class FailureMode:
 
 
 def find_failure_modes(
-    rows: Iterable[MisdetectionRow],
+    rows: Iterable[Evidence],
     recall: Mapping[RecallKey, RecallEstimate],
     *,
     taxonomy: Taxonomy,
@@ -109,7 +109,7 @@ def find_failure_modes(
     shares: SiteShares = EQUAL_SHARES,
 ) -> list[FailureMode]:
     """Group misdetections into modes, ranked by harm; with an empty `in_service` every model counts."""
-    groups: dict[ModeKey, list[MisdetectionRow]] = defaultdict(list)
+    groups: dict[ModeKey, list[Evidence]] = defaultdict(list)
     for row in rows:
         groups[ModeKey.of(row)].append(row)
     every = [row for group in groups.values() for row in group]
@@ -149,7 +149,7 @@ def recall_of(recall: Mapping[RecallKey, RecallEstimate], key: ModeKey, models: 
 
 
 def misdetection_rate(
-    rows: Iterable[MisdetectionRow], key: ModeKey, models: Set[str], recall: RecallEstimate
+    rows: Iterable[Evidence], key: ModeKey, models: Set[str], recall: RecallEstimate
 ) -> float | None:
     """Misdetections of independent sources per supported track of these models; None without tracks.
 
@@ -190,7 +190,7 @@ def next_status(now: ModeStatus, verdict: ModeStatus) -> ModeStatus:
 
 def _mode(
     key: ModeKey,
-    rows: Sequence[MisdetectionRow],
+    rows: Sequence[Evidence],
     recall: Mapping[RecallKey, RecallEstimate],
     *,
     taxonomy: Taxonomy,
@@ -201,27 +201,29 @@ def _mode(
 ) -> FailureMode:
     of_service = [row for row in rows if not in_service or row.model_digest in in_service]
     estimate = recall_of(recall, key, in_service)
-    first = min(rows, key=lambda row: row.minute_utc)
+    first = min(rows, key=lambda row: row.first_utc)
     evidence: dict[str, float] = defaultdict(float)
+    sources: Counter[str] = Counter()
     for row in rows:
         evidence[row.site] += row.probability
+        sources[str(row.evidence)] += row.count
     factors = shares.factors(evidence)
     return FailureMode(
         key=key,
-        count=len(rows),
-        count_in_service=len(of_service),
+        count=sum(row.count for row in rows),
+        count_in_service=sum(row.count for row in of_service),
         sites=tuple(sorted({row.site for row in rows})),
         cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
-        sources=dict(Counter(str(row.evidence) for row in rows)),
+        sources=dict(sources),
         geometry=_geometry(rows, factors),
-        first_seen_utc=first.minute_utc,
+        first_seen_utc=first.first_utc,
         first_model=first.model_digest,
-        last_seen_utc=max(row.minute_utc for row in rows),
+        last_seen_utc=max(row.last_utc for row in rows),
         frequency_per_hour=sum(row.probability * factors[row.site] for row in of_service) / hours,
         severity=_severity(taxonomy, key.class_name),
         recall=estimate,
         rate=misdetection_rate(rows, key, in_service, estimate),
-        state=state or ModeState(key.id, ModeStatus.OPEN, first.minute_utc),
+        state=state or ModeState(key.id, ModeStatus.OPEN, first.first_utc),
         images_fraction=shares.images_fraction(evidence),
     )
 
@@ -252,18 +254,18 @@ def _severity(taxonomy: Taxonomy, class_name: str) -> int:
     return taxonomy.severity(class_name if class_name in taxonomy.names else UNKNOWN_CLASS)
 
 
-def _geometry(rows: Iterable[MisdetectionRow], factors: Mapping[str, float]) -> tuple[GeometryBin, ...]:
+def _geometry(rows: Iterable[Evidence], factors: Mapping[str, float]) -> tuple[GeometryBin, ...]:
     weights: dict[tuple[SizeBin, RegionBin], float] = defaultdict(float)
     for row in rows:
         weights[row.size, row.region] += row.probability * factors[row.site]
     return tuple(GeometryBin(size, region, round(w, 4)) for (size, region), w in sorted(weights.items()))
 
 
-def _window_hours(rows: Sequence[MisdetectionRow]) -> float:
+def _window_hours(rows: Sequence[Evidence]) -> float:
     if not rows:
         return 1.0
-    minutes = [row.minute_utc for row in rows]
-    return max(max(minutes) - min(minutes) + 60, _MIN_WINDOW_S) / 3600
+    first, last = min(row.first_utc for row in rows), max(row.last_utc for row in rows)
+    return max(last - first + 60, _MIN_WINDOW_S) / 3600
 
 
 def cannot_close(beat: Heartbeat) -> str:

@@ -112,6 +112,21 @@ class MisdetectionRow(ReportRecord):
     sharpness: Mapped[Sharpness] = mapped_column(default=Sharpness.UNKNOWN)
     occlusion: Mapped[Occlusion] = mapped_column(default=Occlusion.UNKNOWN)
 
+    @property
+    def count(self) -> int:
+        """As of `EvidenceCount`: it is one misdetection."""
+        return 1
+
+    @property
+    def first_utc(self) -> int:
+        """As of `EvidenceCount`."""
+        return self.minute_utc
+
+    @property
+    def last_utc(self) -> int:
+        """As of `EvidenceCount`."""
+        return self.minute_utc
+
 
 class PrototypeRow(ReportRecord):
     """One camera's prototype; the vector in real values (int8 steps x scale)."""
@@ -279,6 +294,31 @@ class RecallCount:
     def __post_init__(self) -> None:
         if not 0 <= self.detected <= self.supported:
             raise ValueError(f"detected {self.detected} must be between 0 and supported {self.supported}")
+
+
+@dataclass(frozen=True)
+class EvidenceCount:
+    """Misdetections that differ in box and time alone: their number and the sum of their probabilities.
+
+    `first_utc` and `last_utc` are the minutes of the first and the last of them.
+    """
+
+    class_name: str
+    condition: Condition
+    kind: ErrorKind
+    site: str
+    camera: str
+    model_digest: str
+    evidence: EvidenceSource
+    size: SizeBin
+    region: RegionBin
+    count: int
+    probability: float
+    first_utc: int
+    last_utc: int
+
+
+Evidence = MisdetectionRow | EvidenceCount
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The history of one failure mode: evidence and recall of each day, campaigns, changes, geometry."""
 
-from cloud.api.access.caller import VisibleSites, is_visible
+from cloud.api.access.caller import VisibleSites
 from cloud.api.computed.trends import DAY_S
 from cloud.api.services import Services
 from cloud.failure_modes.estimated_recall import RecallEstimate, estimate_recall
 from cloud.failure_modes.heat_map import COLUMNS, ROWS, heat_map
 from cloud.failure_modes.rules import FailureMode, ModeKey, recall_of
 from cloud.store.history.trend_store import Span
+from cloud.store.lists.filters import MisdetectionFilter
 from messaging.api.mode_history import (
     CampaignMark,
     EvidenceDay,
@@ -17,7 +18,7 @@ from messaging.api.mode_history import (
 )
 from messaging.resources import RecallResource
 
-MAX_BOXES = 20_000
+MAX_BOXES = 5_000
 _MAX_CAMPAIGNS = 1000
 
 
@@ -67,8 +68,8 @@ def _marks(services: Services, key: ModeKey) -> tuple[CampaignMark, ...]:
 
 
 def _heat_map(services: Services, key: ModeKey, visible: VisibleSites) -> HeatMap:
-    every = services.register.snapshot().rows
-    rows = [row for row in every if is_visible(row.site, visible) and ModeKey.of(row) == key][-MAX_BOXES:]
+    wanted = MisdetectionFilter(class_name=key.class_name, condition=key.condition.key, kind=key.kind)
+    rows = services.reports.lists.misdetections(wanted, visible, learned=True, limit=MAX_BOXES)
     return HeatMap(
         columns=COLUMNS,
         rows=ROWS,

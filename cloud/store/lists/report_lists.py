@@ -12,6 +12,7 @@ from cloud.store.database import Database
 from cloud.store.delivery_records import HazardHandling, HazardStatus
 from cloud.store.lists.filters import HazardFilter, MisdetectionFilter
 from cloud.store.report_records import (
+    EvidenceCount,
     HazardRow,
     LedgerTotal,
     MisdetectionRow,
@@ -73,11 +74,13 @@ class ReportLists:
         visible: Visible = None,
         *,
         after: tuple[int, int] | None = None,
+        learned: bool = False,
         limit: int,
     ) -> list[MisdetectionRow]:
         """Misdetections, latest first; `after`: minute and report number of the last one seen.
 
-        Those of quarantined sites are among them: nothing is learned from them, but they were reported.
+        Those of quarantined sites are among them, unless only those are wanted that something is `learned`
+        from.
         """
         row = MisdetectionRow
         query = select(row).order_by(row.minute_utc.desc(), row.report_id.desc()).limit(limit)
@@ -96,10 +99,26 @@ class ReportLists:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if learned:
+            query = query.where(_counts(row.site))
         if after is not None:
             query = query.where(tuple_(row.minute_utc, row.report_id) < after)
         with self._db.reading() as session:
             return list(session.scalars(query))
+
+    def evidence(self, *, since_utc: int) -> list[EvidenceCount]:
+        """Misdetections since a minute, counted, without those of quarantined sites; the oldest report first.
+
+        The database counts: a fleet has a million of them, and a few thousand counts.
+        """
+        row = MisdetectionRow
+        by = (row.class_name, row.condition, row.kind, row.site, row.camera, row.model_digest)
+        by_all = (*by, row.evidence, row.size, row.region)
+        sums = (func.count(), func.sum(row.probability), func.min(row.minute_utc), func.max(row.minute_utc))
+        query = select(*by_all, *sums).where(row.minute_utc >= since_utc, _counts(row.site))
+        with self._db.reading() as session:
+            found = session.execute(query.group_by(*by_all).order_by(func.min(row.report_id)))
+            return [EvidenceCount(*tuple(one)) for one in found]
 
     def ledger_totals(
         self, visible: Visible = None, *, after: tuple[str, str] | None = None, limit: int
@@ -133,6 +152,12 @@ def _of_sites(
     if visible is not None:
         found.append(column.in_(visible))
     return found
+
+
+def _counts(column: Any) -> ColumnElement[bool]:
+    """Whether a column names a site that is not quarantined."""
+    counts: ColumnElement[bool] = column.not_in(select(Site.site).where(Site.quarantined))
+    return counts
 
 
 def _names(condition: ColumnElement[bool]) -> Select[str]:

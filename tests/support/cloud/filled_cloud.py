@@ -67,19 +67,19 @@ REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content
 class FilledCloud:
     """The API of one data folder; `fill` stores a history, the other methods add to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store_url: str | None = None) -> None:
         settings = CloudSettings(data=folder)
         self.folder = settings.folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = open_database(sqlite_url(self.folder.store))
-        self.reports, self.rows = ReportStore(self._database), CampaignStore(self._database)
+        self.database = open_database(store_url or sqlite_url(self.folder.store))
+        self.reports, self.rows = ReportStore(self.database), CampaignStore(self.database)
         token = read_or_make_token(self.folder.token)
-        self.accounts = Accounts(UserStore(self._database), token, time.monotonic)
-        releases, metrics = ReleaseStore(self._database), CloudMetrics()
+        self.accounts = Accounts(UserStore(self.database), token, time.monotonic)
+        releases, metrics = ReleaseStore(self.database), CloudMetrics()
         classes = ClassRegister(settings)
         register = ModeRegister(
             self.reports,
-            ModeStore(self._database),
+            ModeStore(self.database),
             releases,
             settings.failure_modes,
             lambda: classes.taxonomy,
@@ -87,7 +87,7 @@ class FilledCloud:
         services = Services(
             settings=settings,
             reports=self.reports,
-            ledgers=LedgerStore(self._database),
+            ledgers=LedgerStore(self.database),
             campaign_rows=self.rows,
             releases=releases,
             register=register,
@@ -111,9 +111,9 @@ class FilledCloud:
                 metrics,
             ),
             accounts=self.accounts,
-            audit=AuditStore(self._database),
-            histories=HistoryStores.of(self._database),
-            integrations=Integrations(settings, DeliveryStore(self._database), metrics),
+            audit=AuditStore(self.database),
+            histories=HistoryStores.of(self.database),
+            integrations=Integrations(settings, DeliveryStore(self.database), metrics),
         )
         self.services, self.token = services, token
         self.app = build_api(services)
@@ -126,8 +126,8 @@ class FilledCloud:
         """Start the server, and write the address where clients read it."""
         self._thread.start()
         wait_until(lambda: self._server.started)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.folder.address.write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.folder.address.write_text(json.dumps({"url": f"http://127.0.0.1:{self.port}"}))
 
     def stop(self) -> None:
         """Stop like a cloud that was killed: the address file is left."""
@@ -141,7 +141,7 @@ class FilledCloud:
 
     def close_store(self) -> None:
         """Close the database of a cloud that was not started."""
-        self._database.close()
+        self.database.close()
 
     # -- what happens --------------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""`python -m tests.browser.list_figures`: how long every list of the API takes on a large fleet.
+
+Each list is requested with and without its filters, `REQUESTS` times each, half of them of a later page. The
+slowest 95th percentile of all lists on each database is a figure.
+"""
+
+import argparse
+import datetime
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from messaging.figures import Figure, write_figures
+from messaging.resources import API_PREFIX
+from messaging.runtime.quoting import sqlite_url
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.large_fleet import FleetSize, fill
+from tests.support.cloud.postgres import find_programs, running_postgres
+
+REQUESTS = 50
+TARGET = "<= 200"
+CAMPAIGN = f"C{3:025d}"
+MODE = "fire.night-clear.missed"
+LISTS = (
+    "overview", "sites", "sites?group=group-3", "sites?online=false", "sites?quarantined=true", "cameras",
+    "cameras?connected=false", "cameras?site=site-0500", "cameras?light=night&group=group-3", "hazards",
+    "hazards?site=site-0500", "hazards?group=group-3", "hazards?class_name=fire&severity=4",
+    "hazards?status=acknowledged", "hazards?status=false_alarm", "hazards?state=opened",
+    "hazards?camera=nowhere",
+    "failure-modes", "failure-modes?status=open&kind=missed", "failure-modes?site=site-0500", "misdetections",
+    "misdetections?site=site-0500", "misdetections?class_name=fire&condition=night-clear&kind=missed",
+    "misdetections?class_name=nothing", "misdetections?evidence=operator", "campaigns",
+    f"campaigns?mode={MODE}",
+    f"campaigns/{CAMPAIGN}/images", f"campaigns/{CAMPAIGN}/images?kept=false&reason=blurred",
+    f"campaigns/{CAMPAIGN}/images?mode={MODE}", "models", "models?role=teacher", "rollouts",
+    "rollouts?state=halted", "ledger", "deliveries", "dead-letters", "audit", "audit?user=user-3", "users",
+    "tokens", "integrations",
+)  # fmt: skip
+
+
+def measured(folder: Path, store_url: str, size: FleetSize, *, requests: int) -> dict[str, float]:
+    """The 95th percentile of each list's answers in milliseconds."""
+    cloud = FilledCloud(folder, store_url)
+    try:
+        fill(cloud.database, size, now=int(time.time()))
+        cloud.start()
+        address = f"http://127.0.0.1:{cloud.port}{API_PREFIX}/"
+        headers = {"Authorization": f"Bearer {cloud.token}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=120.0, trust_env=False) as client:
+            return {path: _p95_ms(client, path, requests) for path in LISTS}
+    finally:
+        cloud.close()
+
+
+def _p95_ms(client: httpx.Client, path: str, requests: int) -> float:
+    first = client.get(path)
+    first.raise_for_status()
+    cursor = first.json().get("next")
+    later = f"{path}{'&' if '?' in path else '?'}cursor={cursor}" if cursor else path
+    taken = []
+    for number in range(requests):
+        began = time.perf_counter()
+        answer = client.get(later if number % 2 else path)
+        taken.append(1000 * (time.perf_counter() - began))
+        answer.raise_for_status()
+    return sorted(taken)[int(0.95 * len(taken))]
+
+
+@contextmanager
+def _stores(folder: Path) -> Iterator[dict[str, str]]:
+    """The URL of an empty database of each kind that this machine has."""
+    urls = {"sqlite": sqlite_url(folder / "store.sqlite")}
+    programs = find_programs()
+    if programs is None:
+        yield urls
+        return
+    with running_postgres(programs) as server:
+        yield {**urls, "postgresql": server.new_database()}
+
+
+def main() -> int:
+    """Entry of the process; exit code 1 if a figure misses its target."""
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.list_figures", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--misdetections", type=int, default=FleetSize.misdetections)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), help="only this database")
+    given = parser.parse_args()
+    size, figures = FleetSize(misdetections=given.misdetections), []
+    with tempfile.TemporaryDirectory() as name, _stores(Path(name)) as stores:
+        for store, url in stores.items():
+            if given.store not in (None, store):
+                continue
+            found = measured(Path(name) / store, url, size, requests=REQUESTS)
+            for path, taken in sorted(found.items(), key=lambda one: -one[1]):
+                sys.stdout.write(f"{store} {path}: {taken:.0f} ms\n")
+            worst, n = max(found.values()), REQUESTS * len(found)
+            figures.append(Figure(f"worst_list_p95_ms_{store}", worst, "ms", TARGET, n=n))
+    write_figures(given.out, figures, command="make browser", now=datetime.datetime.now(datetime.UTC))
+    for figure in figures:
+        sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
+    return int(any(figure.holds is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
