@@ -20,11 +20,14 @@ class Section(BaseModel):
 class ApiSettings(Section):
     """Where the REST API answers; port 0 takes a free one, written to `api.json` in the data folder.
 
-    On another `host` than loopback it is encrypted, as `tls` describes.
+    On another `host` than loopback it is encrypted, as `tls` describes. A token may send `requests_per_s`,
+    and `requests_at_once` after a pause; an address five times as many.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8750, ge=0, le=65535)
+    requests_per_s: float = Field(default=200.0, gt=0.0)
+    requests_at_once: int = Field(default=1000, ge=1)
 
 
 class MqttListener(Section):

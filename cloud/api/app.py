@@ -5,6 +5,8 @@ what starts work takes an idempotency key. `/healthz`, `/readyz`, `/version`, `/
 document need no token: they hold nothing about sites. No handler holds state.
 """
 
+import time
+
 from fastapi import FastAPI
 
 from cloud.api.access.audit_trail import AuditTrail
@@ -12,10 +14,13 @@ from cloud.api.access.guard import AccessGuard
 from cloud.api.access.permissions import differences, routes_of
 from cloud.api.guard import RequestGuard
 from cloud.api.problems import add_problems
+from cloud.api.rate_limits import RateLimits
+from cloud.api.repeated_requests import RepeatedRequests
 from cloud.api.request_times import RequestTimes
 from cloud.api.routes import (
     campaigns,
     classes,
+    configuration,
     dead_letters,
     failure_modes,
     fleet,
@@ -48,6 +53,7 @@ ROUTERS = (
     models.router,
     provenance.router,
     users.router,
+    configuration.router,
 )
 """The routes below `/api/v1`, in the order of the OpenAPI document."""
 
@@ -61,6 +67,7 @@ def build_api(services: Services) -> FastAPI:
         app.include_router(router, prefix=API_PREFIX)
     if wrong := differences(routes_of(app)):
         raise ValueError(f"cloud.api.access.permissions and the routes differ in {', '.join(wrong)}")
+    app.add_middleware(RepeatedRequests, answers=services.campaign_rows.answers)
     app.add_middleware(
         AccessGuard,
         routes=routes_of(app),
@@ -69,6 +76,10 @@ def build_api(services: Services) -> FastAPI:
         trail=AuditTrail(services),
     )
     app.add_middleware(RequestGuard, body_limits={API_PREFIX + models.TEACHERS: MAX_BUNDLE_BYTES})
+    api = services.settings.api
+    app.add_middleware(
+        RateLimits, per_s=api.requests_per_s, burst=api.requests_at_once, monotonic=time.monotonic
+    )
     app.add_middleware(RequestTimes, metrics=services.metrics, spans=services.spans)
     add_problems(app)
     return app

@@ -31,12 +31,31 @@ from cloud.store.records import (
 FINISHED = (StageState.DONE, StageState.STOPPED)
 
 
+class AnswerStore:
+    """Answers to requests with an idempotency key; the retention `requests_days` removes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def answer(self, key: str) -> AnsweredRequest | None:
+        """The answer to the request with this key, if there was one."""
+        with self._db.reading() as session:
+            return session.get(AnsweredRequest, key)
+
+    def keep(self, key: str, *, fingerprint: str, status: int, body: str) -> None:
+        """Store the answer to a request; the first one stays."""
+        answered = AnsweredRequest(key, "", self._db.now(), fingerprint=fingerprint, status=status, body=body)
+        with self._db.writing() as session:
+            self._db.add(session, answered)
+
+
 class CampaignStore:
-    """Campaigns in the database; `lists` reads them page by page."""
+    """Campaigns in the database; `lists` reads them page by page, `answers` those to repeated requests."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self.lists = CampaignLists(database)
+        self.answers = AnswerStore(database)
 
     def now(self) -> int:
         """Whole seconds since 1970, by the store's clock."""

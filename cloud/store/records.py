@@ -272,10 +272,16 @@ class IssuedOrder(Record):
 
 
 class AnsweredRequest(Record):
-    """The resource that a request with this idempotency key made."""
+    """The resource that a request with this idempotency key made, or the whole answer (status and body).
+
+    `fingerprint` is the sha256 of the request's path and body.
+    """
 
     __tablename__ = "idempotency"
 
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     resource: Mapped[str]
     at: Mapped[int]
+    fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    status: Mapped[int] = mapped_column(default=0)
+    body: Mapped[str] = mapped_column(Text, default="")

@@ -24,7 +24,7 @@ from messaging.access_resources import UserRole
 from messaging.resources import API_PREFIX, OPERATOR_HEADER, OPERATOR_NAME
 
 LOGIN = API_PREFIX + "/sessions"
-WITHOUT_TOKEN = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/openapi.json"})
+WITHOUT_TOKEN = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/openapi.json", "/asyncapi.json"})
 _NOT_YET_KNOWN = Principal("login", UserRole.VIEWER)
 
 

@@ -71,6 +71,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/users"): _ADMIN,
     ("PATCH", "/users/{user}"): _ADMIN,
     ("GET", "/audit"): _ADMIN,
+    ("GET", "/configuration"): _ADMIN,
     ("POST", "/tokens"): ANYONE,
     ("DELETE", "/tokens/{token}"): ANYONE,
     ("POST", "/me/password"): ANYONE,

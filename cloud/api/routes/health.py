@@ -1,5 +1,7 @@
 """Routes of health, which need no token: liveness, readiness, version, metrics."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from cloud.api.gauges import scraped
@@ -7,6 +9,7 @@ from cloud.api.services import CloudServices
 from messaging.monitoring.metric_set import CONTENT_TYPE
 from messaging.resources import ReadinessResource, VersionResource
 from messaging.runtime.program import package_version
+from messaging.wire_format.asyncapi import asyncapi_document
 
 router = APIRouter(tags=["health"])
 
@@ -29,6 +32,12 @@ def readyz(services: CloudServices, response: Response) -> ReadinessResource:
 def version() -> VersionResource:
     """What is running."""
     return VersionResource(version=package_version())
+
+
+@router.get("/asyncapi.json")
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI document of what sites send."""
+    return asyncapi_document()
 
 
 @router.get("/metrics")
