@@ -32,6 +32,7 @@ from cloud.api.routes import (
     misdetections,
     models,
     provenance,
+    site_pages,
     users,
 )
 from cloud.api.services import Services
@@ -41,6 +42,7 @@ from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 ROUTERS = (
     fleet.router,
+    site_pages.router,
     hazards.router,
     dead_letters.router,
     integrations.router,

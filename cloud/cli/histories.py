@@ -5,9 +5,19 @@ from typing import Annotated
 import typer
 
 from cloud.api.client import RemoteCloud
-from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, percent, print_json, print_table, when
+from cloud.cli.console import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    percent,
+    print_json,
+    print_table,
+    show_list,
+    when,
+)
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
+from messaging.api.sites import LedgerDayResource, SitePageResource
 from messaging.api.trends import TrendsResource
 from messaging.resources import OverviewResource
 from messaging.runtime.console import notes
@@ -67,6 +77,53 @@ def trends(
     )  # fmt: skip
     for note in found.notes:
         notes.print(f"note: {note}")
+
+
+def show_site(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one site: its cameras, clock and refused messages, and the commands to run next."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"sites/{url_segment(site)}", SitePageResource)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        ("enrolment", found.enrolment),
+        ("group", found.site.site_group),
+        ("last heartbeat", when(found.site.last_seen_at)),
+        ("model", found.site.model_digest),
+        ("teacher", found.site.teacher_digest),
+        ("unsent messages", found.site.outbox_messages),
+        ("clock ahead by", "" if found.clock_skew_s is None else f"{found.clock_skew_s} s"),
+        ("epsilon spent", found.site.epsilon_spent),
+        ("dead letters", found.dead_letters),
+        *(("camera", f"{c.camera}: {c.fps:.1f} fps, {c.light}-{c.weather}") for c in found.cameras),
+        *(("run next", command) for command in found.commands),
+    ]
+    print_table(f"Site {found.site.site}", ("", ""), rows, "")
+
+
+def ledger_days(
+    since: Annotated[int | None, typer.Option(help="seconds since 1970; default: a week ago")] = None,
+    until: Annotated[int | None, typer.Option(help="seconds since 1970; default: now")] = None,
+    site: Annotated[str | None, typer.Option(help="only this site")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show count and bytes of the messages received on each day, by site and kind."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("ledger/days", LedgerDayResource, since=since, until=until, site=site)
+    show_list(
+        found,
+        as_json,
+        title="Ledger by day",
+        columns=("day from", "site", "kind", "count", "bytes"),
+        row=lambda day: (when(day.at), day.site, day.kind, day.count, day.length_bytes),
+        empty="Nothing has left a site in this time.",
+    )
 
 
 def history(

@@ -21,7 +21,7 @@ from cloud.cli.fleet import cameras, failures, ledger, sites
 from cloud.cli.gallery import duplicates, images, review
 from cloud.cli.generator import generator
 from cloud.cli.hazards import hazards
-from cloud.cli.histories import history, overview, prototypes
+from cloud.cli.histories import history, ledger_days, overview, prototypes, show_site
 from cloud.cli.integrations import integrations
 from cloud.cli.keys import keys_app
 from cloud.cli.message import message
@@ -52,6 +52,8 @@ models.command("lineage")(lineage)
 campaign.command("duplicates")(duplicates)
 campaign.command("review")(review)
 failures.command("history")(history)
+sites.command("show")(show_site)
+ledger.command("days")(ledger_days)
 failures.command("prototypes")(prototypes)
 for name, group, panel in (
     ("cloud", cloud_app, RUN),

@@ -6,11 +6,21 @@ from ulid import ULID
 from cloud.errors import NotKnown
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
+from cloud.store.history.evaluation_store import EvaluationStore
 from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.ledger_days import LedgerDays
 from cloud.store.history.review_store import ImageVerdict, ReviewStore
 from cloud.store.history.trend_store import Span, TrendStore
 from cloud.store.mode_store import ModeStore
-from cloud.store.records import CampaignPlan, CampaignStage, ModeState, ModeStatus, Release, SyntheticImage
+from cloud.store.records import (
+    CampaignPlan,
+    CampaignStage,
+    EvaluationRow,
+    ModeState,
+    ModeStatus,
+    Release,
+    SyntheticImage,
+)
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Role
@@ -132,3 +142,35 @@ def test_reviews_are_kept_and_only_those_in_time_are_left_out(database: Database
     with pytest.raises(NotKnown, match="campaign 'C2' has no image"):
         store.review("C2", first, rejected, reason="", by="ana")
     assert {name: r.reason for name, r in store.of_campaign("C1").items()} == {"C1-0": "floats", "C1-1": ""}
+
+
+def test_what_left_is_summed_by_day_on_every_database(database: Database) -> None:
+    reports, store = ReportStore(database), LedgerDays(database)
+    reports.insert([received(misdetection()), received(misdetection()), received(tally(), "quay")])
+    found = store.days(DAYS, None, limit=9)
+    assert [(d.at, d.site, d.kind, d.count) for d in found] == [
+        (TODAY, "harbour", "misdetection", 2),
+        (TODAY, "quay", "recall", 1),
+    ]
+    assert found[0].length_bytes > 0
+    assert store.days(DAYS, None, after=(TODAY, "harbour", "misdetection"), limit=9) == found[1:]
+    assert store.days(DAYS, ["quay"], limit=9) == found[1:]
+    reports.put_dead_letter(subject="site.quay.hazard", message_id="m", reason="no", data=b"x")
+    assert (store.dead_letters("quay"), store.dead_letters("harbour")) == (1, 0)
+
+
+def test_evaluations_are_found_over_campaigns_on_every_database(database: Database) -> None:
+    rows, store = CampaignStore(database), EvaluationStore(database)
+    for campaign, digest in (("C1", OLD), ("C2", NEW)):
+        rows.create(campaign, CampaignPlan((f"a.day-clear.missed.{campaign}",), 5), started_by="test")
+        rows.put_evaluations(
+            [
+                EvaluationRow(campaign, digest, role, "fire", condition, {"ap50": 0.5})
+                for role, condition in (("holdout", "all"), ("holdout", "day-rain"), ("shadow:quay", "all"))
+            ]
+        )
+    assert [(r.campaign, r.condition) for r in store.whole()] == [("C1", "all"), ("C2", "all")]
+    assert [(r.role, r.condition) for r in store.of_models({NEW})] == [
+        ("holdout", "all"),
+        ("holdout", "day-rain"),
+    ]

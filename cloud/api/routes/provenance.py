@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from cloud.api.access.caller import Visible
+from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.computed.evaluations import evaluations_view
 from cloud.api.computed.lineage import lineage_view
 from cloud.api.paging import Cursor, Limit
@@ -15,10 +16,15 @@ router = APIRouter()
 
 @router.get("/models/{digest}/lineage", tags=["models"])
 def lineage(
-    services: CloudServices, digest: str, visible: Visible, cursor: Cursor = None, limit: Limit = 100
+    services: CloudServices,
+    digest: str,
+    visible: Visible,
+    hidden: Hidden,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> LineageResource:
     """From the sites that run a model back to the misdetections; `cursor` and `limit` are of its images."""
-    return lineage_view(services, digest, visible, cursor=cursor, limit=limit)
+    return without_hidden(lineage_view(services, digest, visible, cursor=cursor, limit=limit), hidden)
 
 
 @router.get("/campaigns/{campaign}/evaluations", tags=["campaigns"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cloud.store.database import Database
 from cloud.store.history.evaluation_store import EvaluationStore
 from cloud.store.history.evidence_store import EvidenceStore
+from cloud.store.history.ledger_days import LedgerDays
 from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
 
@@ -17,10 +18,15 @@ class HistoryStores:
     evidence: EvidenceStore
     reviews: ReviewStore
     evaluations: EvaluationStore
+    ledger_days: LedgerDays
 
     @classmethod
     def of(cls, database: Database) -> "HistoryStores":
         """The stores on an open database."""
         return cls(
-            TrendStore(database), EvidenceStore(database), ReviewStore(database), EvaluationStore(database)
+            trends=TrendStore(database),
+            evidence=EvidenceStore(database),
+            reviews=ReviewStore(database),
+            evaluations=EvaluationStore(database),
+            ledger_days=LedgerDays(database),
         )

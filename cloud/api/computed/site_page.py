@@ -1,0 +1,40 @@
+"""One site with everything that its page shows."""
+
+from cloud.api.services import Services
+from cloud.api.views import camera_view, site_view
+from cloud.store.lists.fleet_lists import SiteCamera
+from cloud.store.report_records import Site
+from messaging.api.sites import SitePageResource
+
+_FOLDER = "site"
+
+
+def site_page(services: Services, name: str) -> SitePageResource:
+    """The page of a site. Raises `NotKnown`."""
+    site = services.reports.site(name)
+    beat = next(iter(services.reports.heartbeats([name])), None)
+    ledger = services.ledgers.receipts([name]).get(name)
+    enrolment = "revoked" if site.revoked else "waiting" if beat is None else "reporting"
+    return SitePageResource(
+        site=site_view(site, beat, services.clock(), ledger),
+        cameras=()
+        if beat is None
+        else tuple(camera_view(SiteCamera(name, camera)) for camera in beat.heartbeat.cameras),
+        clock_skew_s=None if beat is None else beat.sent_at - beat.received_at,
+        enrolment=enrolment,
+        commands=_commands(site, enrolment),
+        dead_letters=services.histories.ledger_days.dead_letters(name),
+    )
+
+
+def _commands(site: Site, enrolment: str) -> tuple[str, ...]:
+    """What to run next; nothing at a site that reports."""
+    if enrolment == "reporting":
+        return ()
+    add = f"blindspot sites add {site.site} --out {_FOLDER} --camera NAME=SOURCE"
+    return (
+        add,
+        f"blindspot-edge broker --site {site.site} --folder {_FOLDER}/broker --port 4222",
+        f"blindspot-edge gate --config {_FOLDER}/gate.yaml",
+        f"blindspot-edge node --config {_FOLDER}/node.yaml",
+    )

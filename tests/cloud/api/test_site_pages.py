@@ -1,0 +1,82 @@
+"""One site, and what left the sites day by day, over the REST API."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from messaging.access_resources import NewUser, UserRole
+from messaging.api.sites import LedgerDayResource, SitePageResource
+from messaging.resources import Page
+from tests.support.cloud.filled_cloud import FilledCloud
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
+    found = FilledCloud(tmp_path_factory.mktemp("cloud"))
+    found.fill()
+    found.reports.add_site("tunnel")
+    found.reports.group_site("south", "harbour")
+    for subject in ("site.north.hazard", "site.northern.hazard"):
+        found.reports.put_dead_letter(subject=subject, message_id="m", reason="no class", data=b"x")
+    limited = NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD, groups=("harbour",))
+    found.accounts.add_user(limited)
+    yield found
+    found.close_store()
+
+
+def get(cloud: FilledCloud, path: str, *, user: str | None = None, **query: Any) -> Any:
+    token = cloud.token if user is None else cloud.accounts.log_in(user, PASSWORD, "here")[1].bearer
+    client = TestClient(cloud.app, base_url="http://test/api/v1/")
+    return client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_a_site_has_its_cameras_its_clock_and_its_dead_letters(cloud: FilledCloud) -> None:
+    found = SitePageResource.model_validate(get(cloud, "sites/north").json())
+    assert (found.site.site, found.site.online, found.enrolment) == ("north", True, "reporting")
+    assert [camera.camera for camera in found.cameras] == ["bridge", "market"]
+    assert found.clock_skew_s is not None
+    assert abs(found.clock_skew_s) <= 1
+    assert (found.dead_letters, found.commands) == (1, ())
+
+
+def test_a_site_that_has_never_reported_gets_the_commands_to_run_next(cloud: FilledCloud) -> None:
+    found = SitePageResource.model_validate(get(cloud, "sites/tunnel").json())
+    assert (found.enrolment, found.cameras, found.clock_skew_s) == ("waiting", (), None)
+    assert found.commands[0] == "blindspot sites add tunnel --out site --camera NAME=SOURCE"
+    assert [command.split()[:2] for command in found.commands[1:]] == [
+        ["blindspot-edge", name] for name in ("broker", "gate", "node")
+    ]
+    assert get(cloud, "sites/nowhere").status_code == 404
+    assert get(cloud, "sites/north", user="ana").status_code == 404
+
+
+def days(cloud: FilledCloud, **query: Any) -> list[LedgerDayResource]:
+    answer = get(cloud, "ledger/days", **query)
+    return list(Page[LedgerDayResource].model_validate(answer.json()).items)
+
+
+def test_what_left_is_summed_by_day_site_and_kind(cloud: FilledCloud) -> None:
+    found = {(one.site, one.kind): one for one in days(cloud)}
+    assert found["south", "misdetection"].count == 41 + 8 + 17
+    assert found["north", "recall"].count == 3
+    assert all(one.at % 86_400 == 0 and one.length_bytes > 0 for one in found.values())
+    assert {one.site for one in days(cloud, user="ana")} == {"south"}
+    assert days(cloud, user="ana", site="north") == []
+    assert {one.site for one in days(cloud, site="north")} == {"north"}
+
+
+def test_its_pages_join_without_gap_or_double(cloud: FilledCloud) -> None:
+    whole, paged, cursor = days(cloud), list[LedgerDayResource](), {}
+    for _ in range(50):
+        page = Page[LedgerDayResource].model_validate(get(cloud, "ledger/days", limit=1, **cursor).json())
+        paged += page.items
+        if page.next is None:
+            break
+        cursor = {"cursor": page.next}
+    assert paged == whole
+    assert len(whole) > 4
+    assert get(cloud, "ledger/days", cursor="Mw").status_code == 400
