@@ -26,6 +26,12 @@ def clock_time(then: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(then))
 
 
+def date(then: float) -> str:
+    """`3 Nov`, the day in UTC, by which the cloud counts."""
+    day = time.gmtime(then)
+    return f"{day.tm_mday} {time.strftime('%b', day)}"
+
+
 def size(length_bytes: float) -> str:
     """`812 B`, `1.4 kB`, `3.2 MB` (powers of ten)."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

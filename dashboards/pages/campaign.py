@@ -3,8 +3,8 @@
 from nicegui import ui
 
 from dashboards import phrases
-from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, heading
+from dashboards.learning.mode_names import campaign_state, mode_texts
 from dashboards.markup import Html, element, image, join
 from dashboards.page_view import PageView
 from dashboards.pages import comparison
@@ -15,10 +15,6 @@ KEPT_SHOWN = 21
 REFUSED_SHOWN = 6
 IMAGES_READ = 500
 VERBS = ("approve", "cancel", "resume")
-TONES = {
-    "running": "busy", "queued": "busy", "awaiting_approval": "busy", "cancelling": "busy",
-    "done": "good", "failed": "bad", "rejected": "bad", "cancelled": "plain",
-}  # fmt: skip
 MARKS = {"done": "done", "running": "now", "failed": "failed", "stopped": "stopped", "cancelled": "stopped"}
 
 
@@ -69,20 +65,7 @@ def thumbnail_path(one: ImageResource, campaign: str) -> str:
 
 
 def _title(campaign: CampaignResource) -> Html:
-    modes = ", ".join(mode_text(mode) for mode in campaign.modes)
-    return element(
-        "p",
-        pill(phrases.readable(campaign.state), TONES.get(campaign.state, "plain")),
-        " for ",
-        element("b", modes),
-    )
-
-
-def mode_text(mode: str) -> str:
-    """`pothole.night-rain.missed` as `pothole missed (night, rain)`."""
-    name, _, rest = mode.partition(".")
-    condition, _, kind = rest.partition(".")
-    return f"{phrases.readable(name)} {phrases.readable(kind)} ({phrases.condition(condition)})"
+    return element("p", campaign_state(campaign.state), " for ", element("b", mode_texts(campaign.modes)))
 
 
 def _stage(stage: StageResource) -> Html:

@@ -4,12 +4,11 @@ from typing import Any
 
 from dashboards import phrases
 from dashboards.components.empty import Empty
-from dashboards.components.pills import pill
 from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
+from dashboards.learning.mode_names import campaign_state, mode_texts
 from dashboards.markup import Html
 from dashboards.page_view import PageView
-from dashboards.pages.campaign import TONES, mode_text
 from dashboards.scope import Scope
 from messaging.resources import CampaignResource
 
@@ -50,9 +49,9 @@ def row(campaign: CampaignResource, scope: Scope, now: float) -> dict[str, Any]:
         "id": campaign.id,
         "campaign": link(campaign.id, scope.link("campaigns", campaign.id)),
         "campaign_value": campaign.id,
-        "state": pill(phrases.readable(campaign.state), TONES.get(campaign.state, "plain")),
+        "state": campaign_state(campaign.state),
         "state_value": campaign.state,
-        "modes": ", ".join(mode_text(mode) for mode in campaign.modes),
+        "modes": mode_texts(campaign.modes),
         "stage": progress or campaign.reason,
         "kept": campaign.images_kept,
         "refused": sum(campaign.images_refused.values()),

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from dashboards import phrases
 from dashboards.components.empty import Empty
-from dashboards.components.pills import pill, recall_bar
+from dashboards.components.pills import recall_bar
 from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
+from dashboards.learning.mode_names import mode_name, mode_status, sources_text
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.resources import FailureModeResource
@@ -22,7 +22,6 @@ COLUMNS = (
     Column("cameras", "cameras", "number", width=110),
 )
 EMPTY = Empty("No failure mode is known yet. Misdetections that the sites report are grouped here.")
-TONES = {"open": "bad", "reopened": "bad", "in_campaign": "busy", "waiting": "busy", "closed": "good"}
 
 
 async def page(view: PageView) -> None:
@@ -42,9 +41,9 @@ def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
     """A row of the table."""
     return {
         "id": mode.id,
-        "name": link(mode_text(mode), scope.link("failure-modes", mode.id)),
-        "name_value": mode_text(mode),
-        "status": pill(phrases.readable(mode.status), TONES.get(mode.status, "plain")),
+        "name": link(mode_name(mode), scope.link("failure-modes", mode.id)),
+        "name_value": mode_name(mode),
+        "status": mode_status(mode.status),
         "status_value": mode.status,
         "harm": round(mode.harm, 1),
         "count": mode.count,
@@ -53,15 +52,3 @@ def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
         "recall_value": mode.recall.value,
         "cameras": mode.camera_count,
     }
-
-
-def mode_text(mode: FailureModeResource) -> str:
-    """`fallen person missed (night, rain)`."""
-    name = phrases.readable(mode.assigned_class or mode.class_name)
-    return f"{name} {phrases.readable(mode.kind)} ({phrases.condition(mode.condition)})"
-
-
-def sources_text(sources: dict[str, int]) -> str:
-    """`teacher 12, track gap 3`, the most frequent first."""
-    ranked = sorted(sources.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{phrases.readable(name)} {n:,}" for name, n in ranked) or phrases.MISSING

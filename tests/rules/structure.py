@@ -100,7 +100,7 @@ FLOORS = {
     ),
     "dashboards": (
         *("errors", "markup", "phrases", "theme", "scope", "client", "access", "reads"),
-        *("components", "page_view", "pages", "shell", "page_list", "server", "app"),
+        *("components", "learning", "page_view", "pages", "shell", "page_list", "server", "app"),
     ),
 }
 

@@ -1,0 +1,1 @@
+"""What the pages of the learning loop show: markup, rows and chart options, made of resources. Pure."""

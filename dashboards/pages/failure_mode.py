@@ -1,0 +1,96 @@
+"""One failure mode: why it has its status, its history, where its boxes are, the campaigns against it."""
+
+from nicegui import ui
+
+from dashboards import phrases
+from dashboards.components.charts import Chart, palette
+from dashboards.components.section import Markup, card, facts, heading
+from dashboards.components.theme_switch import present_theme
+from dashboards.learning.geometry import frame_map, size_table
+from dashboards.learning.history_chart import description, history_options
+from dashboards.learning.mode_facts import campaigns_table, changes_table, mode_facts
+from dashboards.learning.mode_names import UNKNOWN, mode_text
+from dashboards.page_view import PageView
+from messaging.access_resources import UserRole
+from messaging.api.mode_history import ModeHistoryResource
+from messaging.resources import AssignRequest, ClassesResource, FailureModeResource
+
+LEAST_DAYS = 30
+DAY_S = 86_400
+HISTORY_EVERY_S = 10.0
+CHART_PX = 350
+
+
+def days_shown(range_s: int) -> int:
+    """How many days the history has for a time range; at least `LEAST_DAYS`, for it counts by day."""
+    return max(LEAST_DAYS, range_s // DAY_S)
+
+
+async def page(view: PageView) -> None:
+    """One failure mode."""
+    mode_id, days = view.parameters["mode"], days_shown(view.scope.seconds)
+    heading(mode_text(mode_id).capitalize(), mode_id)
+    with card("Failure mode", name="failure-mode"):
+        known = Markup()
+        if view.may(UserRole.TRAINER):
+            _actions(view, mode_id)
+    with card("History", name="mode-history", aside=f"the last {days} days, in UTC"):
+        chart = Chart(
+            name="history-chart",
+            description="misdetections and estimated recall of each day; the numbers are below the chart",
+            height_px=CHART_PX,
+        )
+        in_words = Markup()
+    with card("Where it is in the frame", name="mode-geometry", wide=False):
+        heat, sizes = Markup(), Markup()
+    with card("Changes of its status", name="mode-changes", wide=False):
+        changes = Markup()
+    with card("Campaigns against it", name="mode-campaigns"):
+        campaigns = Markup()
+    theme = present_theme()
+
+    async def refresh() -> None:
+        mode = await view.get(f"failure-modes/{mode_id}", FailureModeResource)
+        history = await view.get(f"failure-modes/{mode_id}/history", ModeHistoryResource, days=days)
+        now = view.now()
+        known.show(mode_facts(mode, history, view.scope, now))
+        chart.show(history_options(history, palette(theme)))
+        in_words.show(facts(description(history)))
+        heat.show(frame_map(history.heat_map))
+        sizes.show(size_table(mode.geometry))
+        changes.show(changes_table(history, now))
+        campaigns.show(campaigns_table(history, view.scope, now))
+
+    view.live(refresh, every_s=HISTORY_EVERY_S)
+
+
+def _actions(view: PageView, mode_id: str) -> None:
+    """What a trainer may do: plan a campaign; give an unknown failure mode its class."""
+    with ui.row().classes("actions"):
+        plan = ui.button("Plan a campaign", on_click=lambda: view.go("campaigns", "new", modes=mode_id))
+        plan.props("unelevated no-caps")
+        if mode_id.startswith(f"{UNKNOWN}."):
+            _assignment(view, mode_id)
+
+
+def _assignment(view: PageView, mode_id: str) -> None:
+    """The choice of a class for an unknown failure mode."""
+
+    async def read_classes() -> None:
+        found = await view.get("classes", ClassesResource)
+        names = {one.name: phrases.readable(one.name) for one in found.classes if one.name != UNKNOWN}
+        if names != choice.options:
+            choice.set_options(names, value=choice.value)
+
+    async def assign() -> None:
+        name = str(choice.value)
+        path, body = f"failure-modes/{mode_id}/assign", AssignRequest(class_name=name)
+        await view.act(
+            lambda: view.viewer.client.send("POST", path, FailureModeResource, body),
+            f"The class of the failure mode is {phrases.readable(name)} now.",
+        )
+
+    choice = ui.select({}, label="Class").props("outlined dense options-dense").classes("choice")
+    give = ui.button("Assign the class", on_click=assign).props("outline no-caps")
+    give.bind_enabled_from(choice, "value", bool)
+    view.live(read_classes, every_s=60.0)
