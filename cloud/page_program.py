@@ -54,6 +54,8 @@ class PageProgram:
         self._arguments: list[str | Path] = [PYTHON, "-m", "dashboards.app", "--data", data]
         if page.port is not None:
             self._arguments += ["--port", str(page.port)]
+        if page.config is not None:
+            self._arguments += ["--config", page.config]
         self._announce = announce
         self._waits = Backoff(FIRST_WAIT_S, MAX_WAIT_S)
         self._child: ChildProcess | None = None

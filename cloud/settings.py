@@ -240,9 +240,11 @@ class PageSettings(Section):
     """The dashboard that `cloud run` starts on this machine's loopback; port 0 takes a free one.
 
     Default: port 8751, or a free one when that is taken. For other machines start `blindspot-page` itself.
+    `config`: its own YAML file, with other ways to log in.
     """
 
     port: int | None = Field(default=None, ge=0, le=65535)
+    config: Path | None = None
 
 
 class TracingSettings(Section):

@@ -12,11 +12,13 @@ import ssl
 import sys
 from pathlib import Path
 
+from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.server import LOOPBACK, build_page
 from messaging.cloud_address import find_cloud
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
 from messaging.runtime.addresses import is_loopback
+from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.http_server import listening_socket, url_of
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
@@ -37,6 +39,7 @@ async def serve(
     port: int | None,
     stop: asyncio.Event,
     certificate: tuple[Path, Path | None] | None = None,
+    settings: AccessSettings = PASSWORDS,
 ) -> None:
     """Wait for a cloud, then serve the page until `stop`, encrypted with a certificate and its key.
 
@@ -56,7 +59,7 @@ async def serve(
         listener.close()
         return
     tls = None if certificate is None else server_context(*certificate)
-    page, access = build_page(data, host)
+    page, access = build_page(data, host, settings)
 
     def announce() -> None:
         url = url_of(host, listener, encrypted=tls is not None)
@@ -66,7 +69,15 @@ async def serve(
 
     reading = asyncio.create_task(_read_again(tls, certificate, stop))
     try:
-        await http_server.serve(page, listener, stop, tls=tls, started=announce, timeout_graceful_shutdown=1)
+        await http_server.serve(
+            page,
+            listener,
+            stop,
+            tls=tls,
+            started=announce,
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,  # what proxies state is read in `dashboards.access`, from configured ones
+        )
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
@@ -115,13 +126,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
     parser.add_argument("--certificate", type=Path, help="its certificate in PEM; required on other hosts")
     parser.add_argument("--key", type=Path, help="the key of the certificate, if it is not in the same file")
+    parser.add_argument("--config", type=Path, help="YAML file with other ways to log in")
     given = parser.parse_args(arguments)
     configure_logging()
 
     async def whole() -> None:
+        settings = PASSWORDS if given.config is None else load_settings(AccessSettings, given.config)
+        if settings.oidc is not None:
+            _ = settings.oidc.client_secret  # a file that cannot be read is named now
         certificate = None if given.certificate is None else (given.certificate, given.key)
         stop = async_stop_on_signals()
-        await serve(given.data, host=given.host, port=given.port, stop=stop, certificate=certificate)
+        await serve(
+            given.data,
+            host=given.host,
+            port=given.port,
+            stop=stop,
+            certificate=certificate,
+            settings=settings,
+        )
 
     return exit_code_of(lambda: asyncio.run(whole()))
 

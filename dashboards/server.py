@@ -7,6 +7,7 @@ fetched from other hosts: styles, scripts and fonts come from the installed pack
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi import Path as PathParameter
@@ -16,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from dashboards import theme
 from dashboards.access.access import Access, add_access, viewer_of
 from dashboards.access.current import current_viewer
+from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.errors import DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
@@ -28,15 +30,18 @@ CampaignId = Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 ImageId = Annotated[int, PathParameter(ge=0, lt=2**53)]
 
 
-def build_page(folder: Path, host: str = LOOPBACK) -> tuple[FastAPI, Access]:
+def build_page(
+    folder: Path, host: str = LOOPBACK, settings: AccessSettings = PASSWORDS
+) -> tuple[FastAPI, Access]:
     """The application over the cloud of a data folder, and its logins, to be closed at the end.
 
     On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if is_loopback(host):
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]"])
-    access, reads = Access(folder), SharedReads()
+        public = [urlsplit(settings.public_url).hostname or ""] if settings.public_url else []
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *public])
+    access, reads = Access(folder, settings=settings), SharedReads()
     add_access(app, access)
 
     @app.get("/thumbnails/{campaign_id}/{image}")

@@ -78,6 +78,18 @@ class LoginRequest(Resource):
     password: Annotated[str, StringConstraints(max_length=PASSWORD_MAX)]
 
 
+class VerifiedLogin(Resource):
+    """A login that somebody else has verified, such as an OpenID Connect provider.
+
+    `role` and `groups`: what that one states, to be stored with the user. `create`: the role of a user that
+    is added if there is none; without it such a user is refused.
+    """
+
+    role: UserRole | None = None
+    groups: Groups | None = None
+    create: UserRole | None = None
+
+
 class SessionResource(Resource):
     """A session: its bearer token, shown this once, and when it ends (s since 1970)."""
 

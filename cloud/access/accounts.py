@@ -18,7 +18,7 @@ from cloud.errors import BadRequest, NotAuthorised, NotKnown, NotNow, TooManyAtt
 from cloud.store.access_records import Token, TokenKind, User
 from cloud.store.user_store import UserStore
 from messaging.access.login_limits import LoginLimits
-from messaging.access_resources import NewToken, NewUser, UserChange, UserRole
+from messaging.access_resources import NewToken, NewUser, UserChange, UserRole, VerifiedLogin
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,37 @@ class Accounts:
         """A session. Raises `NotAuthorised` for a wrong name or password, `TooManyAttempts`."""
         user = self._known(name, password, address)
         return user, self._make(user, TokenKind.SESSION, "login", SESSION_S, user.role)
+
+    def log_in_verified(self, name: str, login: VerifiedLogin) -> tuple[User, Made]:
+        """A session of a user whose identity was verified elsewhere.
+
+        Raises `NotKnown` for a user who is not here and is not to be added, `NotAuthorised` if disabled.
+        """
+        try:
+            user = self._store.user(name)
+        except NotKnown:
+            user = self._added(name, login)
+        if user.disabled:
+            raise NotAuthorised(f"the user {name} is disabled; ask an admin")
+        stated = UserChange(role=login.role, groups=login.groups)
+        if (login.role or user.role, login.groups if login.groups is not None else user.groups) != (
+            user.role,
+            user.groups,
+        ):
+            user = self.change_user(name, stated)
+        return user, self._make(user, TokenKind.SESSION, "verified login", SESSION_S, user.role)
+
+    def _added(self, name: str, login: VerifiedLogin) -> User:
+        """A new user without a password."""
+        if login.create is None:
+            raise NotKnown(
+                f"there is no user {name[:40]!r} here; an admin adds it with `blindspot users add`"
+            )
+        groups = tuple(sorted(set(login.groups or ())))
+        user = User(name, login.role or login.create, self._store.now(), password_hash="", groups=groups)
+        if name == DATA_FOLDER.name or not self._store.add(user):
+            raise NotNow(f"the user {name} cannot be added; try again")
+        return user
 
     def _known(self, name: str, password: str, address: str) -> User:
         """The user with this name and password; a failure is counted."""

@@ -29,16 +29,21 @@ from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 
 from dashboards.access.cloud_transport import SENTENCE, CloudTransport, SessionTransport
+from dashboards.access.external_routes import CALLBACK_PATH, START_PATH, ExternalRoutes
 from dashboards.access.forms import FormTokens
 from dashboards.access.guard import LOGIN, BrowserGuard
 from dashboards.access.logins import CloudLogins
+from dashboards.access.oidc import OidcLogin
+from dashboards.access.proxy_login import ProxyLogin
 from dashboards.access.routes import LoginRoutes
 from dashboards.access.sessions import BrowserSession, BrowserSessions
+from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
 from dashboards.client import CloudClient
 from dashboards.errors import SessionEnded
@@ -66,7 +71,9 @@ class Access:
 
     Args:
         folder: the cloud's data folder.
+        settings: how browsers log in, beside passwords.
         clock: seconds that never go back.
+        provider: replaces the network to an OpenID Connect provider, in tests.
         image_hosts: origins of images of other hosts, such as `https://tiles.example` for a map.
     """
 
@@ -74,15 +81,25 @@ class Access:
         self,
         folder: Path,
         *,
+        settings: AccessSettings = PASSWORDS,
         clock: Callable[[], float] = time.monotonic,
         image_hosts: tuple[str, ...] = (),
+        provider: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._transport = CloudTransport(folder)
+        self.settings = settings
         self.sessions, self.forms = BrowserSessions(clock), FormTokens()
         self._link_token = secrets.token_urlsafe(32)
-        self.routes = LoginRoutes(
-            self.sessions, CloudLogins(self._transport), self.forms, self._link_token
-        ).routes()
+        logins, oidc = CloudLogins(self._transport), None
+        others: tuple[tuple[str, str], ...] = ()
+        if settings.oidc is not None:
+            callback = f"{settings.public_url}{CALLBACK_PATH}"
+            oidc = OidcLogin(settings.oidc, callback, clock, transport=provider)
+            others = ((START_PATH, f"Log in with {settings.oidc.name}"),)
+        own = LoginRoutes(
+            self.sessions, logins, self.forms, self._link_token, others=others, settings=settings
+        )
+        self.routes = [*ExternalRoutes(own, logins, oidc, settings).routes(), *own.routes()]
         images = "".join(f" {host}" for host in image_hosts)
         self.headers = {**HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(images=images)}
         self._viewers: WeakKeyDictionary[BrowserSession, Viewer] = WeakKeyDictionary()
@@ -112,8 +129,19 @@ class Access:
 def add_access(app: Starlette, access: Access) -> None:
     """Put the guard around an application, and add login, logout and password."""
     app.router.routes[:0] = access.routes  # before what NiceGUI has mounted at `/`
-    state: dict[str, object] = {"access": access}
-    app.add_middleware(BrowserGuard, sessions=access.sessions, headers=access.headers, state=state)
+    settings = access.settings
+    state: dict[str, object] = {
+        "access": access,
+        "public_host": settings.public_host,
+        "encrypted": settings.encrypted,
+    }
+    app.add_middleware(
+        BrowserGuard,
+        sessions=access.sessions,
+        headers=access.headers,
+        state=state,
+        proxy=ProxyLogin(settings),
+    )
     app.add_exception_handler(SessionEnded, _session_ended)
 
 

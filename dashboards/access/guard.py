@@ -13,7 +13,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.access.cookies import session_cookie
+from dashboards.access.proxy_login import ProxyLogin
 from dashboards.access.sessions import BrowserSession, BrowserSessions
+from dashboards.errors import LoginRefused
 
 LOGIN = "/login"
 OPEN_PATHS = frozenset({LOGIN, "/favicon.ico"})
@@ -30,6 +32,7 @@ class BrowserGuard:
         sessions: the sessions of browsers.
         headers: what every answer gets, unless it has it already.
         state: what is set in the `state` of every request.
+        proxy: reads the name that a proxy states; a session of somebody else is none.
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class BrowserGuard:
         sessions: BrowserSessions,
         headers: dict[str, str],
         state: dict[str, object],
+        proxy: ProxyLogin,
     ) -> None:
         self._app, self._sessions, self._headers, self._state = app, sessions, headers, state
+        self._proxy = proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request or websocket."""
@@ -48,10 +53,21 @@ class BrowserGuard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        scope.setdefault("state", {}).update(self._state)
         session = self._sessions.find(session_cookie(connection) or "")
-        scope.setdefault("state", {}).update(self._state, session=session)
+        refused = ""
+        try:
+            stated = self._proxy.name_in(connection)
+        except LoginRefused as error:
+            session, stated, refused = None, None, str(error)
+        if session is not None and stated is not None and stated != session.user.name:
+            session = None
+        scope["state"]["session"] = session
         if scope["type"] == "websocket":
             await self._websocket(connection, session, receive, send)
+            return
+        if refused:
+            await PlainTextResponse(refused, 403)(scope, receive, self._with_headers(send))
             return
         await self._http(connection, session, receive, self._with_headers(send))
 
@@ -108,7 +124,8 @@ def is_foreign(connection: HTTPConnection) -> bool:
     """
     headers, method = connection.headers, connection.scope.get("method", "GET")
     if (origin := headers.get("origin")) is not None:
-        return _host_of(origin) != headers.get("host", "").lower()
+        ours = (headers.get("host", "").lower(), getattr(connection.state, "public_host", None))
+        return not (host := _host_of(origin)) or host not in ours
     site = headers.get("sec-fetch-site")
     if method not in ("GET", "HEAD"):
         return site != "same-origin"

@@ -10,7 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from dashboards.access.cloud_transport import CloudTransport
 from dashboards.errors import CloudLost, CloudRefused, LoginRefused
-from messaging.access_resources import LoginRequest, PasswordChange, SessionResource, UserResource
+from messaging.access_resources import (
+    LoginRequest,
+    PasswordChange,
+    SessionResource,
+    UserResource,
+    VerifiedLogin,
+)
+from messaging.fields import SLUG_PATTERN, SLUG_WORDS
 from messaging.resources import API_PREFIX, CLIENT_HEADER, OPERATOR_HEADER, OPERATOR_NAME, TOKEN_HEADER
 from messaging.tls.connections import tls_fault
 
@@ -33,6 +40,14 @@ class CloudLogins:
         except ValidationError:
             raise LoginRefused("name or password is wrong") from None
         answer = await self._send("POST", "sessions", folder, body, {CLIENT_HEADER: address})
+        return _session_of(answer)
+
+    async def log_in_verified(self, name: str, login: VerifiedLogin) -> SessionResource:
+        """A session of somebody whose name was verified elsewhere."""
+        if not re.match(SLUG_PATTERN, name):
+            raise LoginRefused(f"{name[:80]!r} is no name of a user; a name has {SLUG_WORDS}", 403)
+        folder = (await self._transport.address()).token
+        answer = await self._send("POST", f"users/{name}/sessions", folder, login)
         return _session_of(answer)
 
     async def as_operator(self, operator: str) -> tuple[UserResource, str]:

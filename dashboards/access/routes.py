@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -15,12 +16,14 @@ from dashboards.access.forms import START, FormTokens, local_path, read_form
 from dashboards.access.login_page import FORM_FIELD, login_page, logout_page, message_page, password_page
 from dashboards.access.logins import CloudLogins, machine_operator
 from dashboards.access.sessions import BrowserSession, BrowserSessions
+from dashboards.access.settings import AccessSettings
 from dashboards.errors import CloudLost, DashboardError, LoginRefused
 from messaging.access.login_limits import LoginLimits
 from messaging.access_resources import UserResource
 
 logger = logging.getLogger(__name__)
 
+PROXY_PATH = "/login/proxy"
 STYLE = Path(__file__).parent / "login.css"
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
@@ -40,22 +43,31 @@ class LoginRoutes:
     """
 
     def __init__(
-        self, sessions: BrowserSessions, logins: CloudLogins, forms: FormTokens, link_token: str
+        self,
+        sessions: BrowserSessions,
+        logins: CloudLogins,
+        forms: FormTokens,
+        link_token: str,
+        *,
+        others: tuple[tuple[str, str], ...],
+        settings: AccessSettings,
     ) -> None:
+        """`others`: address and text of other ways to log in."""
         self._sessions, self._logins, self._forms = sessions, logins, forms
-        self._link_token = link_token
+        self._link_token, self._others, self._proxies = link_token, others, settings.proxies
+        self._proxy_header = settings.trusted_header.header if settings.trusted_header else None
         self._limits = LoginLimits(time.monotonic)
 
     def routes(self) -> list[Route]:
         """Paths, methods and what answers them."""
         return [
             Route("/login", self._ask),
-            Route("/login", _answered(self._log_in), methods=["POST"]),
+            Route("/login", answered(self._log_in), methods=["POST"]),
             Route("/login/style.css", _style),
             Route("/logout", self._ask_to_log_out),
-            Route("/logout", _answered(self._log_out), methods=["POST"]),
+            Route("/logout", answered(self._log_out), methods=["POST"]),
             Route("/password", self._ask_for_password),
-            Route("/password", _answered(self._change_password), methods=["POST"]),
+            Route("/password", answered(self._change_password), methods=["POST"]),
         ]
 
     def begin(
@@ -68,7 +80,7 @@ class LoginRoutes:
             self._sessions.renew(ended, user, bearer)
         session = self._sessions.begin(user, bearer, operator=operator)
         cookies.set_session(response, request, session.key)
-        logger.info("%.80r has logged in from %s", user.name, _address(request))
+        logger.info("%.80r has logged in from %s", user.name, self._address(request))
         return response
 
     # -- login ---------------------------------------------------------------------------------------
@@ -80,17 +92,20 @@ class LoginRoutes:
         session: BrowserSession | None = request.state.session
         if session is not None and session.bearer is not None:
             return RedirectResponse(wanted, 303, headers=PAGE_HEADERS)
+        if self._proxy_header is not None and self._proxy_header in request.headers:
+            there = f"{PROXY_PATH}?{urlencode({'next': wanted})}"
+            return RedirectResponse(there, 303, headers=PAGE_HEADERS)
         name = session.user.name if session is not None and session.has_password else ""
         return self._form(request, wanted, name=name)
 
     async def _open_link(self, request: Request, token: str, wanted: str) -> Response:
-        key = f"address {_address(request)}"
+        key = f"address {self._address(request)}"
         if (wait := self._limits.wait_s(key)) > 0:
             fault = f"too many attempts; try again in {wait:.0f} s"
             return self._form(request, wanted, fault=fault, status=429)
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self._link_token.encode()):
             self._limits.failed(key)
-            logger.warning("a login with a token from %s failed", _address(request))
+            logger.warning("a login with a token from %s failed", self._address(request))
             fault = "this token is not valid; the page prints a new one at every start"
             return self._form(request, wanted, fault=fault, status=403)
         try:
@@ -107,7 +122,7 @@ class LoginRoutes:
         if not self._forms.fits(cookies.form_cookie(request), fields.get(FORM_FIELD, "")):
             return self._form(request, wanted, name=name, fault=STALE_FORM, status=403)
         try:
-            made = await self._logins.log_in(name, fields.get("password", ""), _address(request))
+            made = await self._logins.log_in(name, fields.get("password", ""), self._address(request))
         except (LoginRefused, CloudLost) as error:
             status = error.status if isinstance(error, LoginRefused) else 503
             return self._form(request, wanted, name=name, fault=f"{error}", status=status)
@@ -117,10 +132,18 @@ class LoginRoutes:
         self, request: Request, wanted: str, *, name: str = "", fault: str = "", status: int = 200
     ) -> Response:
         secret = cookies.form_cookie(request) or cookies.new_form_secret()
+        others = tuple((f"{path}?{urlencode({'next': wanted})}", text) for path, text in self._others)
         token = self._forms.token(secret)
-        response = _page(login_page(form_token=token, going_to=wanted, name=name[:80], fault=fault), status)
+        text = login_page(form_token=token, going_to=wanted, name=name[:80], fault=fault, others=others)
+        response = _page(text, status)
         cookies.set_form(response, request, secret)
         return response
+
+    def _address(self, request: Request) -> str:
+        """The browser's address: behind a proxy, the last one that it states."""
+        peer = request.client.host if request.client else "unknown"
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return forwarded[:80] if peer in self._proxies and forwarded else peer
 
     # -- logout and password -------------------------------------------------------------------------
 
@@ -157,7 +180,7 @@ class LoginRoutes:
             return self._password_form(session, "the new password is not the same twice; type it again", 422)
         try:
             await self._logins.change_password(session.bearer or "", fields.get("present", ""), new)
-            made = await self._logins.log_in(session.user.name, new, _address(request))
+            made = await self._logins.log_in(session.user.name, new, self._address(request))
         except LoginRefused as error:
             return self._password_form(session, str(error), error.status)
         self._sessions.renew(session, made.user, made.token)
@@ -177,7 +200,7 @@ async def _style(_request: Request) -> Response:
     return FileResponse(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
-def _answered(handler: Answer) -> Answer:
+def answered(handler: Answer) -> Answer:
     """The handler, whose errors become a page with their sentence."""
 
     async def answer(request: Request) -> Response:
@@ -192,7 +215,3 @@ def _answered(handler: Answer) -> Answer:
 
 def _page(text: str, status: int = 200) -> Response:
     return HTMLResponse(text, status, headers=PAGE_HEADERS)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

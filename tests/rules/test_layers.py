@@ -49,6 +49,7 @@ PLACES = {
         ),
         *("dashboards/shell.py", "dashboards/page_view.py"),
     },
+    "authlib": {"dashboards/access/oidc.py"},
     "opentelemetry": {"cloud/opentelemetry_spans.py"},
     "httpcore": {"cloud/integrations/http_client.py"},
     "paho": {"cloud/integrations/mqtt_client.py"},

@@ -70,6 +70,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("GET", "/users"): _ADMIN,
     ("POST", "/users"): _ADMIN,
     ("PATCH", "/users/{user}"): _ADMIN,
+    ("POST", "/users/{user}/sessions"): _ADMIN,
     ("GET", "/audit"): _ADMIN,
     ("GET", "/configuration"): _ADMIN,
     ("POST", "/tokens"): ANYONE,

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 
 from cloud.access.accounts import Accounts, Made
 from cloud.access.principal import DATA_FOLDER
 from cloud.api.access.caller import Caller
 from cloud.api.paging import Cursor, Limit, integer_cursor, page_of, page_of_query
 from cloud.api.services import CloudServices
+from cloud.errors import BadRequest
 from cloud.store.access_records import User
 from cloud.store.lists.filters import AuditFilter
 from messaging.access_resources import (
@@ -21,7 +22,9 @@ from messaging.access_resources import (
     TokenResource,
     UserChange,
     UserResource,
+    VerifiedLogin,
 )
+from messaging.fields import SLUG_PATTERN
 from messaging.resources import CLIENT_HEADER, TOKEN_HEADER, Page
 
 router = APIRouter(tags=["users"])
@@ -106,6 +109,20 @@ def add_user(services: CloudServices, new: NewUser) -> UserResource:
 def change_user(services: CloudServices, user: str, change: UserChange) -> UserResource:
     """Change role, site groups or password of a user, or disable it."""
     return _view(services.accounts.change_user(user, change))
+
+
+@router.post("/users/{user}/sessions", status_code=201)
+def log_in_verified(
+    services: CloudServices,
+    caller: Caller,
+    user: Annotated[str, Path(pattern=SLUG_PATTERN)],
+    login: VerifiedLogin,
+) -> SessionResource:
+    """A session of a user whom the dashboard had verified elsewhere; with the data folder's token alone."""
+    if caller.token is not None:
+        raise BadRequest("sessions of other users are made with the data folder's token alone")
+    found, made = services.accounts.log_in_verified(user, login)
+    return SessionResource(token=made.bearer, expires_at=made.token.expires_at, user=_view(found))
 
 
 @router.get("/audit")

@@ -176,3 +176,47 @@ def test_audit_pages_follow_one_another_and_can_be_of_one_object(api: Api) -> No
     groups = [entry["after"]["site_group"] for entry in (*first["items"], *rest["items"])]
     assert groups == ["c", "b", "a"]
     assert rest["next"] is None
+
+
+def test_a_session_of_a_user_who_was_verified_elsewhere_is_made_with_the_data_folders_token(
+    api: Api, cloud: FilledCloud
+) -> None:
+    add(api, "ana", "viewer")
+    add(api, "boss", "admin")
+    refused = api("POST", "users/ana/sessions", {}, token=log_in(api, "boss"))
+    assert (refused.status_code, "data folder's token alone" in refused.json()["detail"]) == (400, True)
+    made = api("POST", "users/ana/sessions", {})
+    token = made.json()["token"]
+    assert api("GET", "me", token=token).json()["name"] == "ana"
+    changed = api("POST", "users/ana/sessions", {"role": "operator", "groups": ["uphill"]})
+    assert changed.json()["user"]["role"] == "operator"
+    assert api("GET", "me", token=token).status_code == 401, "a session with the former role has ended"
+    assert api("GET", "me", token=changed.json()["token"]).json()["groups"] == ["uphill"]
+    entries = api("GET", "audit").json()["items"]
+    assert [one["action"] for one in entries][:2] == ["POST /users/{user}/sessions"] * 2
+    assert token not in str(entries)
+
+
+@pytest.mark.parametrize(
+    ("user", "body", "status", "sentence"),
+    [
+        ("nobody", {}, 404, "there is no user 'nobody' here; an admin adds it"),
+        ("Ana", {}, 422, "use lower-case letters"),
+        ("data-folder", {"create": "viewer"}, 409, "cannot be added"),
+        ("ana", {"role": "king"}, 422, "role"),
+    ],
+)
+def test_a_verified_login_that_cannot_be_is_one_sentence(
+    api: Api, user: str, body: dict[str, Any], status: int, sentence: str
+) -> None:
+    answer = api("POST", f"users/{user}/sessions", body)
+    assert (answer.status_code, sentence in answer.json()["detail"]) == (status, True)
+
+
+def test_a_user_without_a_password_is_added_by_a_verified_login_and_cannot_log_in_with_one(api: Api) -> None:
+    assert api("POST", "users/hal/sessions", {"create": "viewer"}).json()["user"]["role"] == "viewer"
+    for password in ("", PASSWORD):
+        answer = api("POST", "sessions", {"name": "hal", "password": password}, token="none")
+        assert answer.status_code == 401
+    api("PATCH", "users/hal", {"disabled": True})
+    assert api("POST", "users/hal/sessions", {"create": "viewer"}).status_code == 401

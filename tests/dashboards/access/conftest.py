@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -60,10 +61,10 @@ def page(cloud: FilledCloud) -> Iterator[Page]:
     yield from page_over(cloud)
 
 
-def page_over(cloud: FilledCloud) -> Iterator[Page]:
-    """A page that is closed afterwards."""
+def page_over(cloud: FilledCloud, **options: Any) -> Iterator[Page]:
+    """A page that is closed afterwards; `options` of `Access`."""
     now = [1_000.0]
-    access = Access(Path(cloud.folder.root), clock=lambda: now[0])
+    access = Access(Path(cloud.folder.root), clock=lambda: now[0], **options)
     app = Starlette(
         routes=[Route("/", _who), Route("/sites/{site}", _who), WebSocketRoute("/_nicegui_ws", _echo)]
     )
