@@ -18,7 +18,9 @@ from typing import Any
 from cloud.access.accounts import Accounts
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
+from cloud.api.event_feed import EventFeed
 from cloud.api.services import Services
+from cloud.api.views import ONLINE_S
 from cloud.background import BackgroundTasks
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.stage import StageTable
@@ -40,6 +42,7 @@ from cloud.server_certificate import CertificateRenewal, api_address, api_contex
 from cloud.settings import CloudSettings
 from cloud.store.audit_store import AuditStore
 from cloud.store.database import Database, open_database
+from cloud.store.history.change_marks import ChangeMarks
 from cloud.store.report_store import ReportStore
 from cloud.store.user_store import UserStore
 from cloud.tracing import Spans, spans_of
@@ -165,6 +168,7 @@ def _services(
         ),
         audit=AuditStore(database),
         histories=parts.histories,
+        feed=EventFeed(ChangeMarks(database, online_s=ONLINE_S).read),
         enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )

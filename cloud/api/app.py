@@ -22,6 +22,7 @@ from cloud.api.routes import (
     classes,
     configuration,
     dead_letters,
+    events,
     failure_modes,
     fleet,
     gallery,
@@ -56,6 +57,7 @@ ROUTERS = (
     provenance.router,
     users.router,
     configuration.router,
+    events.router,
 )
 """The routes below `/api/v1`, in the order of the OpenAPI document."""
 

@@ -5,7 +5,7 @@ The address and the token are found in the data folder. Every failure becomes on
 
 import getpass
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotAuthorised, NotKnown, NotNow
+from messaging.api.events import LiveEvent
 from messaging.cloud_address import CloudAddress, find_cloud
 from messaging.errors import FileFault
 from messaging.resources import (
@@ -116,15 +117,26 @@ class RemoteCloud:
 
     def watch(self, campaign: str) -> Iterator[CampaignResource]:
         """The campaign whenever it changes, until it has ended."""
-        path = f"{API_PREFIX}/campaigns/{url_segment(campaign)}/events"
+        for data in self._events(f"{API_PREFIX}/campaigns/{url_segment(campaign)}/events"):
+            yield self._parsed(CampaignResource, data)
+
+    def live(self, kinds: Sequence[str] = ()) -> Iterator[LiveEvent]:
+        """What changes, of these kinds or of all, until the cloud ends the stream (ten minutes)."""
+        for data in self._events(f"{API_PREFIX}/events", kind=list(kinds)):
+            yield self._parsed(LiveEvent, data)
+
+    def _events(self, path: str, **query: Any) -> Iterator[str]:
+        """The data of server-sent events, until the stream ends."""
         try:
-            with self._client.stream("GET", path, timeout=httpx.Timeout(30.0, read=None)) as answer:
+            with self._client.stream(
+                "GET", path, params=query, timeout=httpx.Timeout(30.0, read=None)
+            ) as answer:
                 if answer.status_code >= 400:
                     answer.read()
                     raise _refusal(answer)
                 for line in answer.iter_lines():
                     if line.startswith("data: "):
-                        yield self._parsed(CampaignResource, line.removeprefix("data: "))
+                        yield line.removeprefix("data: ")
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 

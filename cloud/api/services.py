@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from cloud.access.accounts import Accounts
+from cloud.api.event_feed import EventFeed
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.workflow import Campaigns
 from cloud.class_register import ClassRegister
@@ -81,6 +82,7 @@ class Services:
     accounts: Accounts
     audit: AuditStore
     histories: HistoryStores
+    feed: EventFeed
     integrations: Integrations
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None

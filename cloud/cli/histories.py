@@ -15,6 +15,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from messaging.api.events import EventKind
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
 from messaging.api.sites import LedgerDayResource, SitePageResource
@@ -77,6 +78,19 @@ def trends(
     )  # fmt: skip
     for note in found.notes:
         notes.print(f"note: {note}")
+
+
+@overview.command("events")
+def events(
+    kind: Annotated[
+        list[EventKind] | None, typer.Option(help="only this kind; again for more; default: all")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Print what changes, one JSON object a line, until the stream ends after ten minutes."""
+    with RemoteCloud.of_folder(data) as cloud:
+        for event in cloud.live(kind or ()):
+            typer.echo(event.model_dump_json())
 
 
 def show_site(

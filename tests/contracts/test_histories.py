@@ -6,6 +6,8 @@ from ulid import ULID
 from cloud.errors import NotKnown
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
+from cloud.store.delivery_records import HazardStatus
+from cloud.store.history.change_marks import ChangeMarks
 from cloud.store.history.evaluation_store import EvaluationStore
 from cloud.store.history.evidence_store import EvidenceStore
 from cloud.store.history.ledger_days import LedgerDays
@@ -19,6 +21,7 @@ from cloud.store.records import (
     ModeState,
     ModeStatus,
     Release,
+    Rollout,
     SyntheticImage,
 )
 from cloud.store.release_store import ReleaseStore
@@ -30,6 +33,7 @@ from tests.support.cloud.sample_reports import (
     NEW,
     NIGHT_RAIN,
     OLD,
+    heartbeat,
     misdetection,
     received,
     swap,
@@ -174,3 +178,23 @@ def test_evaluations_are_found_over_campaigns_on_every_database(database: Databa
         ("holdout", "all"),
         ("holdout", "day-rain"),
     ]
+
+
+def test_the_marks_of_what_has_changed_are_other_ones(database: Database) -> None:
+    reports, rows, marks = ReportStore(database), CampaignStore(database), ChangeMarks(database, online_s=60)
+    reports.insert([received(HAZARD)])
+    rows.create("C1", CampaignPlan((MODE,), 5), started_by="test")
+    ModeStore(database).put(ModeState(MODE, ModeStatus.OPEN, 1), "")
+    rows.begin_stage("C1", CampaignStage.PLAN, "digest")
+    ReleaseStore(database).put_rollout(Rollout("r1", None, OLD, None, "canary", False, {}, "", 1, 2))
+    before = marks.read()
+    assert sorted(str(what.kind) for what in before) == [
+        "campaign", "failure_mode", "hazard", "rollout", "site"
+    ]  # fmt: skip
+    assert marks.read() == before
+    rows.report_progress("C1", CampaignStage.PLAN, "digest", progress=0.5, note="")
+    reports.hazard_changes.handle("harbour", HAZARD.event, HazardStatus.ACKNOWLEDGED)
+    reports.put_heartbeats([received(heartbeat())])
+    after = marks.read()
+    changed = {str(what.kind) for what, mark in after.items() if before[what] != mark}
+    assert changed == {"campaign", "hazard", "site"}

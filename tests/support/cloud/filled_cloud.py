@@ -13,6 +13,7 @@ from ulid import ULID
 from cloud.access.accounts import Accounts
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
+from cloud.api.event_feed import EventFeed
 from cloud.api.services import Services
 from cloud.campaigns.requirements import CampaignRequirements
 from cloud.campaigns.workflow import Campaigns
@@ -29,6 +30,7 @@ from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.delivery_store import DeliveryStore
+from cloud.store.history.change_marks import ChangeMarks
 from cloud.store.history.stores import HistoryStores
 from cloud.store.ledger_store import LedgerStore
 from cloud.store.mode_store import ModeStore
@@ -113,6 +115,7 @@ class FilledCloud:
             accounts=self.accounts,
             audit=AuditStore(self.database),
             histories=HistoryStores.of(self.database),
+            feed=EventFeed(ChangeMarks(self.database, online_s=60).read),
             integrations=Integrations(settings, DeliveryStore(self.database), metrics),
         )
         self.services, self.token = services, token
