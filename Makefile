@@ -91,6 +91,7 @@ rehearsal-containers: $(STAMP)  ## docs/deploy-in-containers.md likewise: images
 
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m tests.browser.list_figures --out $(OUT)/figures/lists.json
 
 STARTING := $(OUT)/bundles/starting.onnx
 REFERENCE := $(OUT)/bundles/reference.onnx

@@ -96,6 +96,8 @@ class MisdetectionRow(ReportRecord):
         Index("ix_misdetections_minute", "minute_utc", "site"),
         Index("ix_misdetections_site", "site", "minute_utc", "report_id"),
         Index("ix_misdetections_order", "minute_utc", "report_id"),
+        Index("ix_misdetections_class", "class_name", "minute_utc", "report_id"),
+        Index("ix_misdetections_evidence", "evidence", "minute_utc", "report_id"),
     )
 
     camera: Mapped[str]
@@ -208,6 +210,7 @@ class HazardRow(Record):
     __table_args__ = (
         Index("ix_hazards_started", "started_at_utc", "event"),
         Index("ix_hazards_site", "site", "started_at_utc", "event"),
+        Index("ix_hazards_camera", "camera", "started_at_utc", "event"),
         Index("ix_hazards_class", "class_name", "started_at_utc", "event"),
         Index("ix_hazards_severity", "severity", "started_at_utc", "event"),
     )

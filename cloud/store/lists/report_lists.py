@@ -177,4 +177,5 @@ def _has_status(status: HazardStatus) -> ColumnElement[bool]:
     same = (HazardHandling.site == HazardRow.site) & (HazardHandling.event == HazardRow.event)
     if status is HazardStatus.OPEN:
         return ~exists().where(same, HazardHandling.status != HazardStatus.OPEN)
-    return exists().where(same, HazardHandling.status == status)
+    has = select(HazardHandling.event).where(HazardHandling.status == status)
+    return HazardRow.event.in_(has) & exists().where(same, HazardHandling.status == status)
