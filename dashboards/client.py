@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from dashboards.errors import CloudLost, CloudRefused
 from messaging.cloud_address import CloudAddress
-from messaging.resources import API_PREFIX, TOKEN_HEADER, Page
+from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, TOKEN_HEADER, Page
 from messaging.tls.connections import tls_fault
 
 R = TypeVar("R", bound=BaseModel)
@@ -71,10 +71,15 @@ class CloudClient:
                 return tuple(items)
         raise CloudRefused(f"the cloud's list {path!r} does not end after {MAX_PAGES} pages")
 
-    async def send(self, method: str, path: str, model: type[R], body: BaseModel | None = None) -> R:
-        """Ask for a change; the answer. Raises `CloudLost`, `CloudRefused`."""
-        content = None if body is None else body.model_dump_json(exclude_none=True)
-        return self._parsed(await self._request(path, {}, method=method, content=content), model)
+    async def send(
+        self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None
+    ) -> R:
+        """Ask for a change; the answer. Raises `CloudLost`, `CloudRefused`.
+
+        `key` is an idempotency key: what was asked for with it is not done again.
+        """
+        content = None if body is None else body.model_dump_json(exclude_defaults=True)
+        return self._parsed(await self._request(path, {}, method=method, content=content, key=key), model)
 
     async def thumbnail(self, campaign: str, image: int) -> bytes:
         """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
@@ -84,10 +89,18 @@ class CloudClient:
         return answer.content
 
     async def _request(
-        self, path: str, query: dict[str, Any], *, method: str = "GET", content: str | None = None
+        self,
+        path: str,
+        query: dict[str, Any],
+        *,
+        method: str = "GET",
+        content: str | None = None,
+        key: str | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in query.items() if value is not None}
-        headers = None if content is None else {"Content-Type": "application/json"}
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        if key is not None:
+            headers[IDEMPOTENCY_HEADER] = key
         try:
             answer = await self._http.request(
                 method, f"{API_PREFIX}/{path}", params=given, content=content, headers=headers

@@ -3,6 +3,7 @@
 from dashboards.pages import (
     cameras,
     campaign,
+    campaign_new,
     campaigns,
     failure_mode,
     failure_modes,
@@ -26,6 +27,7 @@ PAGES = (
     PageEntry("/failure-modes", failure_modes.page),
     PageEntry("/failure-modes/{mode}", failure_mode.page),
     PageEntry("/campaigns", campaigns.page),
+    PageEntry("/campaigns/new", campaign_new.page),
     PageEntry("/campaigns/{campaign}", campaign.page),
     PageEntry("/models", models.page),
     PageEntry("/models/{digest}", models.detail),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from nicegui import ui
+
 from dashboards import phrases
 from dashboards.components.empty import Empty
 from dashboards.components.section import card, heading
@@ -10,6 +12,7 @@ from dashboards.learning.mode_names import campaign_state, mode_texts
 from dashboards.markup import Html
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
+from messaging.access_resources import UserRole
 from messaging.resources import CampaignResource
 
 COLUMNS = (
@@ -32,6 +35,10 @@ async def page(view: PageView) -> None:
     """The list of campaigns."""
     heading("Campaigns", "Images are generated for failure modes, and the detector is retrained with them.")
     with card("All campaigns", name="campaigns-card"):
+        if view.may(UserRole.TRAINER):
+            with ui.row().classes("actions above"):
+                new = ui.button("New campaign", on_click=lambda: view.go("campaigns", "new"))
+                new.props("unelevated no-caps")
         table = Table(COLUMNS, name="campaigns", empty=EMPTY)
 
     async def refresh() -> None:

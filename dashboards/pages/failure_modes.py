@@ -7,6 +7,7 @@ from dashboards.components.pills import recall_bar
 from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.learning.mode_names import mode_name, mode_status, sources_text
+from dashboards.markup import Html
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.resources import FailureModeResource
@@ -20,6 +21,7 @@ COLUMNS = (
     Column("sources", "evidence sources", flex=1.6),
     Column("recall", "estimated recall (dotted: target)", "html", width=330),
     Column("cameras", "cameras", "number", width=110),
+    Column("campaign", "campaign", "html", width=120),
 )
 EMPTY = Empty("No failure mode is known yet. Misdetections that the sites report are grouped here.")
 
@@ -51,4 +53,13 @@ def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
         "recall": recall_bar(mode.recall, mode.target),
         "recall_value": mode.recall.value,
         "cameras": mode.camera_count,
+        "campaign": campaign_link(mode, scope),
+        "campaign_value": mode.campaign,
     }
+
+
+def campaign_link(mode: FailureModeResource, scope: Scope) -> Html:
+    """A link to the campaign that it is in, or to the plan of one."""
+    if mode.campaign and mode.status in ("in_campaign", "waiting"):
+        return link("follow", scope.link("campaigns", mode.campaign))
+    return link("plan", scope.link("campaigns", "new", modes=mode.id))

@@ -9,8 +9,15 @@ import pytest
 
 from dashboards.client import CloudClient
 from dashboards.errors import CloudLost, CloudRefused
+from messaging.api.gallery import ImageReviewRequest, ImageReviewResource
 from messaging.cloud_address import CloudAddress
-from messaging.resources import HazardResource, OverviewResource, SiteResource
+from messaging.resources import (
+    CampaignRequest,
+    CampaignResource,
+    HazardResource,
+    OverviewResource,
+    SiteResource,
+)
 
 T = TypeVar("T")
 ADDRESS = CloudAddress("http://127.0.0.1:8750", "secret")
@@ -129,3 +136,30 @@ def test_a_thumbnail_that_is_no_jpeg_is_refused() -> None:
 def test_a_cloud_with_another_token_is_lost_so_that_the_token_is_read_again() -> None:
     with pytest.raises(CloudLost, match="has another token by now"):
         requested(lambda _: httpx.Response(401), lambda client: client.page("sites", SiteResource))
+
+
+def test_what_starts_work_is_sent_with_its_idempotency_key_and_without_defaults() -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(500)
+
+    body = CampaignRequest(modes=("fire.night-clear.missed",), count=None)
+    with pytest.raises(CloudRefused):
+        requested(answer, lambda client: client.send("POST", "campaigns", CampaignResource, body, key="k-1"))
+    assert sent[0].headers["Idempotency-Key"] == "k-1"
+    assert sent[0].content == b'{"modes":["fire.night-clear.missed"]}'
+
+
+def test_a_required_field_without_a_value_is_sent() -> None:
+    sent: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.content)
+        return httpx.Response(500)
+
+    body = ImageReviewRequest(verdict=None)
+    with pytest.raises(CloudRefused):
+        requested(answer, lambda client: client.send("PUT", "review", ImageReviewResource, body))
+    assert sent == [b'{"verdict":null}']

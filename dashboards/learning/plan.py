@@ -1,0 +1,120 @@
+"""The plan of a campaign: what the wizard's address holds, what the cloud would do, what is missing. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboards import phrases
+from dashboards.components.pills import pill
+from dashboards.components.section import facts
+from dashboards.learning.mode_names import mode_text, mode_texts
+from dashboards.markup import Html, element, join, number, row, table
+from messaging.resources import (
+    CampaignPlanResource,
+    CampaignRequest,
+    PlannedOrderResource,
+    RequirementResource,
+)
+
+MOST_MODES = 16
+MOST_IMAGES = 100_000
+MOST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen in the wizard; `count` and `seed` None: as the cloud is configured."""
+
+    modes: tuple[str, ...] = ()
+    count: int | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> "Choice":
+        """The choice in the query of an address; what is not valid there is left out."""
+        given = (name.strip() for name in query.get("modes", "").split(","))
+        modes = tuple(dict.fromkeys(name[:160] for name in given if name))[:MOST_MODES]
+        count, seed = _integer(query, "count", 1, MOST_IMAGES), _integer(query, "seed", 0, MOST_SEED)
+        return cls(modes, count, seed)
+
+    def query(self) -> dict[str, str | None]:
+        """The query of the address that holds the choice."""
+        count, seed = (None if value is None else str(value) for value in (self.count, self.seed))
+        return {"modes": ",".join(self.modes), "count": count, "seed": seed}
+
+    def request(self) -> CampaignRequest:
+        """The campaign to plan or to start."""
+        return CampaignRequest(modes=self.modes, count=self.count, seed=self.seed)
+
+
+def _integer(query: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    text = query.get(name, "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 10:
+        return None
+    return int(text) if least <= int(text) <= most else None
+
+
+def plan_markup(plan: CampaignPlanResource) -> Html:
+    """What the campaign would generate, what it trains and proves with, and what its stages need."""
+    orders = table(
+        ("failure mode", "class", "condition", "#images", "prototype of the fleet"),
+        [_order(one) for one in plan.orders],
+    )
+    needs = table(
+        ("stage", "needs", "", "detail"), [_requirement(one) for one in plan.requirements]
+    )  # fmt: skip
+    images = facts(
+        {
+            "parent": f"model {phrases.short(plan.incumbent_digest)}"
+            if plan.incumbent_digest
+            else "no model",
+            "replayed in training": phrases.count(plan.replay_images, "image"),
+            "for thresholds": phrases.count(plan.calibration_images, "image"),
+            "in the holdout": phrases.count(plan.holdout_images, "image"),
+        }
+    )
+    stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
+    return join(orders, element("h3", "What it trains and proves with"), images, stages)
+
+
+def _order(order: PlannedOrderResource) -> Html:
+    if order.prototype_cosine is None:
+        prototype = "none yet"
+    else:
+        use = "used" if order.prototype_used else "too noisy, not used"
+        sites = phrases.count(order.prototype_sites, "site")
+        prototype = f"{use}: of {sites}, cosine {order.prototype_cosine:.2f}"
+    return row(
+        mode_text(order.mode),
+        phrases.readable(order.class_name),
+        phrases.condition(order.condition),
+        number(f"{order.count:,}"),
+        prototype,
+        name=order.mode,
+    )
+
+
+def _requirement(one: RequirementResource) -> Html:
+    mark = pill("met", "good") if one.met else pill("missing", "bad" if one.needed else "busy")
+    return row(phrases.readable(one.stage), one.name, element("td", mark), one.detail)
+
+
+def missing(plan: CampaignPlanResource) -> tuple[RequirementResource, ...]:
+    """What is not there and without which the cloud refuses the start."""
+    return tuple(one for one in plan.requirements if one.needed and not one.met)
+
+
+def summary(plan: CampaignPlanResource) -> Html:
+    """One sentence for the one approval."""
+    images = sum(order.count for order in plan.orders)
+    seed = "a seed that the cloud draws" if plan.seed is None else f"seed {plan.seed}"
+    parent = phrases.short(plan.incumbent_digest) if plan.incumbent_digest else "the start"
+    sentence = (
+        f"{phrases.count(images, 'image')} for {mode_texts(plan.modes)}, with {seed}; a model is trained "
+        f"from {parent} and compared on {phrases.count(plan.holdout_images, 'holdout image')}."
+    )
+    lacking = missing(plan)
+    if not lacking:
+        return element("p", sentence)
+    names = ", ".join(one.name for one in lacking)
+    refused = element("p", f"It cannot start without: {names}.", cls="refusal", role="status")
+    return join(element("p", sentence), refused)

@@ -1,0 +1,142 @@
+"""A new campaign: choose failure modes, see the plan, approve it once.
+
+Everything that is chosen is in the address, so that a reload or a login in between loses nothing.
+"""
+
+from uuid import uuid4
+
+from nicegui import ui
+
+from dashboards import phrases
+from dashboards.components.section import Markup, card, heading
+from dashboards.errors import DashboardError
+from dashboards.learning.mode_names import mode_name
+from dashboards.learning.plan import MOST_IMAGES, MOST_MODES, MOST_SEED, Choice, missing, plan_markup, summary
+from dashboards.markup import element
+from dashboards.page_view import PageView
+from messaging.access_resources import UserRole
+from messaging.resources import CampaignPlanResource, CampaignResource, FailureModeResource
+
+OFFERED = 50
+OFFER_EVERY_S = 30.0
+NOTHING_CHOSEN = "Choose a failure mode: the plan is made at once, and starts nothing."
+
+
+async def page(view: PageView) -> None:
+    """The wizard."""
+    heading("New campaign", "Choose failure modes, read the plan, approve it.")
+    if not view.may(UserRole.TRAINER):
+        with card("Trainers only", name="campaign-new"):
+            text = "Campaigns are started by trainers. An admin gives the role in the settings."
+            Markup().show(element("p", text, cls="empty"))
+        return
+    _Wizard(view).build()
+
+
+class _Wizard:
+    """The choice, and the plan of it that is shown."""
+
+    def __init__(self, view: PageView) -> None:
+        self._view = view
+        self._choice = Choice.of_query(view.query)
+        self._keys: dict[Choice, str] = {}
+        self._offered: dict[str, ui.checkbox] = {}
+
+    def build(self) -> None:
+        """Make the elements and plan what the address holds."""
+        with card(
+            "1. Failure modes", name="campaign-modes", aside=f"open ones by harm; at most {MOST_MODES}"
+        ):
+            self._modes = ui.element("div").classes("choices")
+        with card("2. Plan", name="campaign-plan"):
+            with ui.row().classes("inputs"):
+                self._count = ui.number(
+                    "Images for each failure mode",
+                    value=self._choice.count,
+                    min=1,
+                    max=MOST_IMAGES,
+                    precision=0,
+                )
+                self._seed = ui.number("Seed", value=self._choice.seed, min=0, max=MOST_SEED, precision=0)
+                for field in (self._count, self._seed):
+                    field.props('outlined dense clearable debounce=500 placeholder="as configured"')
+                    field.on_value_change(self._typed)
+            self._plan = Markup()
+        with card("3. Approval", name="campaign-approval"):
+            self._summary = Markup()
+            with ui.row().classes("actions"):
+                self._start = ui.button("Start the campaign", on_click=self._started)
+                self._start.props("unelevated no-caps").disable()
+        self._view.live(self._offer, every_s=OFFER_EVERY_S)
+        ui.timer(0.0, self._planned, once=True)
+
+    async def _offer(self) -> None:
+        """Offer the open failure modes, and those that the address names."""
+        found = await self._view.page("failure-modes", FailureModeResource, limit=OFFERED)
+        for mode in found.items:
+            if mode.id not in self._offered and (mode.status != "closed" or mode.id in self._choice.modes):
+                recall = phrases.percent(mode.recall.value)
+                self._add(mode.id, f"{mode_name(mode)}: harm {mode.harm:,.1f}, recall {recall}")
+        for name in self._choice.modes:
+            if name not in self._offered:
+                self._add(name, name)
+
+    def _add(self, mode: str, text: str) -> None:
+        with self._modes:
+            box = ui.checkbox(text, value=mode in self._choice.modes)
+        self._offered[mode] = box
+        box.on_value_change(lambda: self._chosen(mode, bool(box.value)))
+
+    async def _chosen(self, mode: str, wanted: bool) -> None:
+        others = tuple(one for one in self._choice.modes if one != mode)
+        await self._choose(
+            Choice((*others, mode) if wanted else others, self._choice.count, self._choice.seed)
+        )
+
+    async def _typed(self) -> None:
+        count, seed = (None if v is None else int(v) for v in (self._count.value, self._seed.value))
+        await self._choose(Choice(self._choice.modes, count, seed))
+
+    async def _choose(self, choice: Choice) -> None:
+        self._choice = Choice.of_query({name: text for name, text in choice.query().items() if text})
+        ui.navigate.history.replace(self._view.scope.link("campaigns", "new", **self._choice.query()))
+        await self._planned()
+
+    async def _planned(self) -> None:
+        """Ask for the plan of the choice and show it, unless the choice has changed meanwhile."""
+        choice = self._choice
+        self._start.disable()
+        if not choice.modes:
+            self._plan.show(element("p", NOTHING_CHOSEN, cls="empty"))
+            self._summary.show(element("p", "There is nothing to approve yet.", cls="empty"))
+            return
+        try:
+            plan = await self._view.viewer.client.send(
+                "POST", "campaigns/plan", CampaignPlanResource, choice.request()
+            )
+        except DashboardError as error:
+            if choice == self._choice:
+                self._plan.show(element("p", str(error), cls="refusal", role="alert"))
+                self._summary.show(element("p", "There is no plan to approve.", cls="empty"))
+            return
+        if choice == self._choice:
+            self._plan.show(plan_markup(plan))
+            self._summary.show(summary(plan))
+            self._start.set_enabled(not missing(plan))
+
+    async def _started(self) -> None:
+        """Start what was planned; the same choice has the same key, so that it starts once."""
+        choice, started = self._choice, list[CampaignResource]()
+        key = self._keys.setdefault(choice, uuid4().hex)
+
+        async def start() -> None:
+            client = self._view.viewer.client
+            started.append(
+                await client.send("POST", "campaigns", CampaignResource, choice.request(), key=key)
+            )
+
+        self._start.disable()
+        if await self._view.act(start, "The campaign has started."):
+            self._view.go("campaigns", started[0].id)
+        else:
+            self._start.enable()

@@ -1,0 +1,61 @@
+"""The wizard's address and what it states of a plan."""
+
+import pytest
+
+from dashboards.learning.plan import Choice, missing, plan_markup, summary
+from messaging.resources import CampaignPlanResource, PlannedOrderResource, RequirementResource
+
+
+def plan(*, holdout_is_there: bool = True) -> CampaignPlanResource:
+    holdout = RequirementResource(
+        stage="evaluate", name="a holdout", met=holdout_is_there, needed=True, detail="import one"
+    )
+    shadow = RequirementResource(stage="shadow", name="a site online", met=False, needed=False, detail="")
+    order = PlannedOrderResource(
+        mode="fire.night-clear.missed",
+        class_name="fire",
+        condition="night-clear",
+        count=60,
+        prototype_sites=3,
+        prototype_cosine=0.9,
+        prototype_used=True,
+    )
+    return CampaignPlanResource(
+        modes=("fire.night-clear.missed",), count=60, seed=None, incumbent_digest="0a" * 32, orders=(order,),
+        replay_images=900, calibration_images=100, holdout_images=1, requirements=(holdout, shadow),
+    )  # fmt: skip
+
+
+def test_the_address_holds_the_whole_choice() -> None:
+    choice = Choice(("a.b.c", "d.e.f"), 60, 0)
+    assert choice.query() == {"modes": "a.b.c,d.e.f", "count": "60", "seed": "0"}
+    assert Choice.of_query({name: text for name, text in choice.query().items() if text}) == choice
+
+
+@pytest.mark.parametrize("count", ["0", "100001", "-1", "1e3", "²", "9" * 5000, ""])
+def test_a_count_in_the_address_that_is_not_possible_is_left_out(count: str) -> None:
+    assert Choice.of_query({"modes": "a", "count": count}) == Choice(("a",))
+
+
+def test_a_mode_is_chosen_once_and_not_too_many() -> None:
+    assert Choice.of_query({"modes": "a, a,,b"}).modes == ("a", "b")
+    assert len(Choice.of_query({"modes": ",".join(map(str, range(100)))}).modes) == 16
+
+
+def test_a_plan_states_orders_prototypes_and_what_it_proves_with() -> None:
+    shown = plan_markup(plan())
+    assert "fire missed (night, clear)" in shown
+    assert "used: of 3 sites, cosine 0.90" in shown
+    assert "900 images" in shown
+    assert "1 image<" in shown
+
+
+def test_only_what_is_needed_and_missing_prevents_the_start() -> None:
+    assert missing(plan()) == ()
+    assert [one.name for one in missing(plan(holdout_is_there=False))] == ["a holdout"]
+    assert "It cannot start without: a holdout." in summary(plan(holdout_is_there=False))
+    assert "cannot start" not in summary(plan())
+
+
+def test_the_summary_is_one_sentence() -> None:
+    assert "60 images for fire missed (night, clear), with a seed that the cloud draws;" in summary(plan())
