@@ -72,6 +72,10 @@ class Delivery(Protocol):
         """Its number in the stream, from 1."""
 
     @property
+    def stored_at_utc(self) -> int:
+        """When the broker stored it, seconds since 1970 by the broker's clock."""
+
+    @property
     def attempt(self) -> int:
         """1 on the first delivery."""
 
@@ -104,6 +108,7 @@ class StoredMessage:
     subject: str
     data: bytes
     message_id: str
+    stored_at_utc: int
 
 
 class Bus(Protocol):

@@ -24,6 +24,7 @@ class _Stored:
     data: bytes
     message_id: str
     headers: Mapping[str, str]
+    stored_at_utc: int = 0
 
 
 @dataclass
@@ -61,6 +62,7 @@ class MemoryDelivery:
     headers: Mapping[str, str]
     sequence: int
     attempt: int
+    stored_at_utc: int
     consumer: _Consumer
     clock: Callable[[], float]
 
@@ -80,9 +82,17 @@ class MemoryDelivery:
 class MemoryBus:
     """Streams, consumers and last values in dictionaries."""
 
-    def __init__(self, *, ack_wait_s: float = 15.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        ack_wait_s: float = 15.0,
+        clock: Callable[[], float] = time.monotonic,
+        now_utc: Callable[[], float] = time.time,
+    ) -> None:
+        """Args: `clock` is monotonic seconds, `now_utc` seconds since 1970, noted with each message."""
         self._ack_wait_s = ack_wait_s
         self._clock = clock
+        self._now_utc = now_utc
         self._streams: dict[str, _Stream] = {}
         self._latest: dict[str, dict[str, bytes]] = {}
         self._hints: dict[str, asyncio.Event] = {}
@@ -115,7 +125,8 @@ class MemoryBus:
             raise WireFull(f"{spec.name} holds {spec.max_per_subject} messages of {stored}; purge first")
         stream.last_sequence += 1
         whole = {**(headers or {}), **({"Nats-Msg-Id": message_id} if message_id else {})}
-        stream.messages.append(_Stored(stream.last_sequence, stored, data, message_id, whole))
+        at_utc = int(self._now_utc())
+        stream.messages.append(_Stored(stream.last_sequence, stored, data, message_id, whole, at_utc))
         if message_id:
             stream.ids[message_id] = (stream.last_sequence, now_s)
         return PublishAck(spec.name, stream.last_sequence, duplicate=False)
@@ -151,7 +162,9 @@ class MemoryBus:
     async def stored_messages(self, stream: str, first: int, limit: int) -> Sequence[StoredMessage]:
         """Messages of a stream from sequence `first` on, at most `limit`."""
         kept = [m for m in self._named(stream).messages if m.sequence >= first]
-        return [StoredMessage(m.sequence, m.subject, m.data, m.message_id) for m in kept[:limit]]
+        return [
+            StoredMessage(m.sequence, m.subject, m.data, m.message_id, m.stored_at_utc) for m in kept[:limit]
+        ]
 
     async def acknowledged_through(self, stream: str, durable: str) -> int:
         """Highest sequence up to which everything that is left was acknowledged."""
@@ -228,6 +241,7 @@ class MemoryBus:
                 headers=m.headers,
                 sequence=m.sequence,
                 attempt=consumer.attempts[m.sequence],
+                stored_at_utc=m.stored_at_utc,
                 consumer=consumer,
                 clock=self._clock,
             )

@@ -25,6 +25,7 @@ from messaging.nats.broker_config import site_config
 from messaging.runtime.child_process import ChildProcess
 
 PYTHON = sys.executable
+FREQUENT = ("misdetection", "prototype", "recall", "shadow")  # the demo makes those of days in minutes
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -61,6 +62,7 @@ class SiteProcesses:
                 "mirror_folder": str(mirror),
                 "poll_s": 1.0,
                 "heartbeat_s": 15.0,
+                "counts": {kind: {"at_once": 20_000, "per_day": 20_000} for kind in FREQUENT},
             },
         )
         self._node_config = _write(

@@ -1,20 +1,32 @@
-"""What may leave a site: the gate's verdict on one message, bytes in, canonical bytes or a refusal out.
+"""What may leave a site: the gate's verdict on one message, bytes in, a message or a refusal out.
 
-Pure: no clock, no wire. The site in the envelope, the site in the subject and the gate's own must be one;
-kind and id must agree; what goes on is re-serialised from the parsed report, so that no byte of a
-sender's choosing survives.
+The site in the envelope, the site in the subject and the gate's own must be one; kind and id must agree.
+`Admission` adds what this site has reason to report (`pins`) and how coarse (`coarse`); what goes on is
+written anew from the parsed report, so that no byte of a sender's choosing survives.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from edge.gate.coarse import coarse_message
+from edge.gate.count_caps import camera_of
+from edge.gate.heartbeat_pace import HeartbeatPace
+from edge.gate.known_names import KnownNames
 from edge.gate.ledger_entries import Outgoing
+from edge.gate.pins import check
+from edge.gate.site_ids import SiteIds
 from messaging.errors import MessageRefused
-from messaging.nats.subjects import HEARTBEATS, parse_report_subject
+from messaging.nats.subjects import HEARTBEATS, parse_report_subject, report_subject
+from messaging.reports import Heartbeat
 from messaging.wire_format.codec import PAYLOADS, Lane, Message, decode, encode
 
+_MOST_CAMERAS = 6
 
-def admitted(site: str, subject: str, message_id: str, data: bytes) -> Outgoing:
-    """A report as it may leave. Raises `MessageRefused` with the reason."""
+
+def admitted(site: str, subject: str, message_id: str, data: bytes) -> Message:
+    """A report of the right form. Raises `MessageRefused` with the reason."""
     parts = parse_report_subject(subject)
     message = decode(data)
     _same("site of the subject", parts.site, site)
@@ -24,20 +36,65 @@ def admitted(site: str, subject: str, message_id: str, data: bytes) -> Outgoing:
     _same("id of the delivery", message_id, message.id)
     if PAYLOADS[message.kind].lane is Lane.LATEST:
         raise MessageRefused(f"{message.kind} is a last value; it does not travel as a stream message")
-    return _outgoing(message, subject)
+    return message
 
 
-def admitted_heartbeat(site: str, data: bytes) -> Outgoing:
-    """A heartbeat as it may leave. Raises `MessageRefused` with the reason."""
+def admitted_heartbeat(site: str, data: bytes) -> Message:
+    """A heartbeat of the right form. Raises `MessageRefused` with the reason."""
     message = decode(data)
     _same("site of the envelope", message.site, site)
     if PAYLOADS[message.kind].lane is not Lane.LATEST:
         raise MessageRefused(f"{message.kind} is not a last value; it travels as a stream message")
-    return _outgoing(message, f"$KV.{HEARTBEATS}.{site}")
+    return message
 
 
-def _outgoing(message: Message, subject: str) -> Outgoing:
+def outgoing_of(message: Message) -> Outgoing:
+    """A message with the subject and the bytes with which it leaves."""
+    if PAYLOADS[message.kind].lane is Lane.LATEST:
+        subject = f"$KV.{HEARTBEATS}.{message.site}"
+    else:
+        subject = report_subject(message.site, message.kind, message.id)
     return Outgoing(message.id, subject, message.kind, encode(message))
+
+
+def without(message: Message, cameras: frozenset[str]) -> Message | None:
+    """A message without the reports of some cameras; None when nothing is left."""
+    kept = [report for report in message.reports if camera_of(report) not in cameras]
+    return replace(message, report=kept[0], more=tuple(kept[1:])) if kept else None
+
+
+def parts_of(message: Message) -> Iterator[Message]:
+    """The message, then what is left of it without one camera, two and so on: it left as one of these."""
+    cameras = sorted({camera_of(report) for report in message.reports})
+    most = len(cameras) if len(cameras) <= _MOST_CAMERAS else 1
+    for number in range(most + 1):
+        for dropped in itertools.combinations(cameras, number):
+            if (part := without(message, frozenset(dropped))) is not None:
+                yield part
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What one site's gate lets leave."""
+
+    site: str
+    ids: SiteIds
+    names: KnownNames
+    pace: HeartbeatPace
+
+    def report(self, subject: str, message_id: str, data: bytes, stored_at_utc: int) -> Message:
+        """A report as it may leave. Raises `MessageRefused`, `PinBroken`, or `OSError` for a full disk."""
+        message = admitted(self.site, subject, message_id, data)
+        check(message, self.names, stored_at_utc)
+        return coarse_message(message, stored_at_utc, self.ids.outgoing)
+
+    def heartbeat(self, message: Message, now_utc: int) -> Message:
+        """A heartbeat as it may leave; each is given once. Raises as `report` does."""
+        assert isinstance(message.report, Heartbeat), "the payload table has one last value"
+        current = message.report.model_copy(update={"at_utc": now_utc})
+        check(replace(message, report=current), self.names, now_utc)
+        paced = self.pace.paced(current, now_utc)
+        return replace(message, id=self.ids.outgoing(message.id), at_utc=now_utc, report=paced)
 
 
 def _same(what: str, found: str, expected: str) -> None:

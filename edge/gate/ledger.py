@@ -104,11 +104,9 @@ class Ledger:
             total[entry.kind] += entry.length_bytes
         return total
 
-    def check(self, message: Outgoing) -> None:
-        """Raise `MessageRefused` when the message's id is listed for other bytes."""
-        known = self._known.get(message.message_id)
-        if known is not None:
-            _refuse_other_bytes(known, message)
+    def listed(self, message_id: str) -> LedgerEntry | None:
+        """The entry of a message, among the last 40,000; None if there is none."""
+        return self._known.get(message_id)
 
     def append(self, outgoing: Sequence[Outgoing], at_utc: int) -> list[LedgerEntry]:
         """One entry per message, durable on return; a message listed before keeps its entry.

@@ -31,7 +31,10 @@ class GateMetrics(MetricSet):
             "gate_duplicate_messages", "Forwarded messages that the hub had already"
         )
         self.refused = self.mirrored_counter(
-            "gate_refused_messages", "Messages that may not leave and were set aside"
+            "gate_refused_messages", "Messages that may not leave and were set aside", "reason"
+        )
+        self.shed = self.mirrored_counter(
+            "gate_shed_reports", "Reports over the count cap of their kind and camera", "type"
         )
         self.held_back = self.mirrored_counter(
             "gate_held_back_messages", "Times a message waited for the cap of its lane"
@@ -70,7 +73,10 @@ class GateMetrics(MetricSet):
         for kind, number in uplink.forwarded.items():
             self.forwarded.set(number, kind)
         self.duplicates.set(uplink.duplicates)
-        self.refused.set(uplink.refused)
+        for reason, number in uplink.refusals.items():
+            self.refused.set(number, reason)
+        for kind, number in uplink.shed.items():
+            self.shed.set(number, kind)
         self.held_back.set(uplink.held_back)
         self.sent_again.set(uplink.sent_again)
         self.receipt_entry.set(receipts.receipt_n)

@@ -137,7 +137,7 @@ class Mirror:
 
     async def _refresh_target(self, key: str) -> bool:
         path = self._order_path(key)
-        digest = _digest_in_order(path.read_bytes()) if path.exists() else None
+        digest = digest_in_order(path.read_bytes()) if path.exists() else None
         if digest is None or self._has_target(digest):
             return False
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
@@ -208,7 +208,7 @@ def _versions(metadata: bytes) -> Mapping[str, int]:
     return {name: version for name, version in pairs.items() if _ROLE.fullmatch(name) and 0 < version < 10**9}
 
 
-def _digest_in_order(order: bytes) -> str | None:
+def digest_in_order(order: bytes) -> str | None:
     """The digest that an order names, read leniently; None when there is none."""
     try:
         envelope: Any = json.loads(order)

@@ -14,17 +14,25 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from edge.gate.admission import Admission
+from edge.gate.count_caps import CountCaps
+from edge.gate.guard import Guard
+from edge.gate.heartbeat_pace import HeartbeatPace
 from edge.gate.hub_credentials import HubCredentials
+from edge.gate.known_names import KnownNames
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.loop_health import GateHealth, LoopHealth, retried
 from edge.gate.metrics import GateMetrics
 from edge.gate.mirror import Mirror
 from edge.gate.page import GatePage
+from edge.gate.quarantine import Quarantine
 from edge.gate.rate_cap import RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
 from edge.gate.settings import STATUS_FILE, GateSettings
+from edge.gate.signed_names import SignedReleases
+from edge.gate.site_ids import SiteIds
 from edge.gate.start_checks import needed
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
@@ -38,7 +46,6 @@ from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
-from messaging.trust.keys import PublicKey
 from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
 from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import PAYLOADS, Lane
@@ -63,7 +70,7 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
 
 async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> None:
     key = SiteKey.read_or_make(settings.site, settings.data_folder / SITE_KEY_FILE)
-    director = SiteTrust.read(settings.trust).director
+    trust = SiteTrust.read(settings.trust)
     ledger, connecting = Ledger(settings.ledger_folder, key), LoopHealth()
     site: NatsBus | None = None
     hub: NatsBus | None = None
@@ -76,7 +83,7 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
             page.readiness = lambda: _not_yet("the hub", connecting)
             hub = await _connected_to_hub(settings, credentials, ledger, connecting, stop)
         if site is not None and hub is not None:
-            gate = _Gate(settings, (site, hub), (key, director), ledger, credentials, page.metrics)
+            gate = _Gate(settings, (site, hub), (key, trust), ledger, credentials, page.metrics)
             page.readiness = gate.readiness
             await gate.run(stop)
     finally:
@@ -93,7 +100,7 @@ class _Gate:
         self,
         settings: GateSettings,
         buses: tuple[NatsBus, NatsBus],
-        keys: tuple[SiteKey, PublicKey],
+        keys: tuple[SiteKey, SiteTrust],
         ledger: Ledger,
         credentials: HubCredentials,
         metrics: GateMetrics,
@@ -102,7 +109,8 @@ class _Gate:
         self._metrics = metrics
         self._site, self._hub = buses
         self._buses = {"the site's broker": self._site, "the hub": self._hub}
-        key, director = keys
+        key, trust = keys
+        admission = _admission(settings, key, trust)
         self._ledger = ledger
         self._credentials = credentials
         self._health = GateHealth()
@@ -117,9 +125,10 @@ class _Gate:
         self._receipts = Receipts(
             key,
             buses,
-            director=director,
+            director=trust.director,
             ledger=ledger,
             kept=settings.ledger_folder / RECEIPT_FILE,
+            ids=admission.ids,
             lanes=lanes,
             clock=time.monotonic,
         )
@@ -128,8 +137,9 @@ class _Gate:
             buses,
             ledger=ledger,
             lanes=lanes,
+            guard=Guard(admission, CountCaps(settings.counts), ledger),
             cap=cap,
-            quarantine=settings.data_folder / "quarantine",
+            quarantine=Quarantine(settings.data_folder / "quarantine"),
             clock=time.monotonic,
             now_utc=time.time,
             note_sent=metrics.note_sent,
@@ -261,6 +271,8 @@ class _Gate:
             "forwarded": dict(counts.forwarded),
             "duplicates": counts.duplicates,
             "refused": counts.refused,
+            "refused_by_reason": dict(counts.refusals),
+            "shed": dict(counts.shed),
             "held_back": counts.held_back,
             "queued": {SITE_STREAMS[lane]: number for lane, number in queued.items()},
             "sent_again": counts.sent_again,
@@ -284,6 +296,14 @@ def run_until_signalled(settings: GateSettings) -> None:
         await run_gate(settings, async_stop_on_signals())
 
     asyncio.run(whole())
+
+
+def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust) -> Admission:
+    """What this site has reason to report. Raises `StateFileBroken`."""
+    known = settings.data_folder / "known"
+    signed = SignedReleases(known, settings.mirror_folder, trust, time.monotonic)
+    names = KnownNames(known / "learnt_names.json", settings.cameras, signed.now)
+    return Admission(settings.site, SiteIds(key), names, HeartbeatPace())
 
 
 async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge.gate.ledger import Ledger
 from edge.gate.sent_lane import SentLane
+from edge.gate.site_ids import SiteIds
 from edge.gate.uplink import DURABLE
 from messaging.bus import Bus, StreamState
 from messaging.errors import MessageRefused, TrustError
@@ -51,17 +52,18 @@ class Receipts:
         director: PublicKey,
         ledger: Ledger,
         kept: Path,
+        ids: SiteIds,
         lanes: Mapping[Lane, SentLane],
         clock: Callable[[], float],
     ) -> None:
         """Args: the site's key, its bus and the hub's, and who signs receipts.
 
-        Then the ledger, the file of the last receipt, and the lanes that the uplink shares.
+        Then the ledger, the file of the last receipt, the ids as they leave, and the uplink's lanes.
         """
         self._key, self._site, self._director, self._kept = key, key.site, director, kept
         self._applied = b""
         self._site_bus, self._hub_bus = buses
-        self._ledger = ledger
+        self._ledger, self._ids = ledger, ids
         self._lanes = lanes
         self._clock = clock
         self._identities: tuple[str, str] | None = None
@@ -151,7 +153,8 @@ class Receipts:
         if entry.position.hash != claimed.hash:
             raise MessageRefused(f"{what} has another hash for ledger entry {claimed.n} than the ledger")
         kept = await self._site_bus.stored_messages(SITE_STREAMS[lane], claimed.through, 1)
-        if not kept or (kept[0].sequence, kept[0].message_id) != (claimed.through, entry.id):
+        own = kept[0].message_id if kept and kept[0].sequence == claimed.through else ""
+        if entry.id not in (own, self._ids.outgoing(own)):
             raise MessageRefused(f"{what} names ledger entry {claimed.n}, which is another message")
 
     def _refuse(self, data: bytes, reason: str) -> None:

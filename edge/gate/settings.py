@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge.gate.count_caps import COUNT_LIMITS, CountLimit
 from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug
@@ -24,8 +25,10 @@ class GateSettings(BaseModel):
     `hub_ca` and `hub_certificate` (with its key) are for a hub with TLS: one on another machine must have it.
     `trust` is the trust file, whose director key signs receipts. What has no receipt after
     `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap evidence and heartbeats,
-    `hazard_bytes_...` hazards alone. With a `page_port` (0: any free one) health and metrics are answered
-    there, on this machine unless `page_host` is another address of it.
+    `hazard_bytes_...` hazards alone; `counts` caps the reports of a kind for each camera. With `cameras` (and
+    the zones of each) no other camera or zone is reported, else the first that are reported are learnt. With
+    a `page_port` (0: any free one) health and metrics are answered there, on this machine unless `page_host`
+    is another address of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +53,8 @@ class GateSettings(BaseModel):
     bytes_per_day: int = Field(default=4 * 2**20)
     hazard_bytes_per_minute: int = Field(default=512 * 1024)
     hazard_bytes_per_day: int = Field(default=4 * 2**20)
+    counts: dict[str, CountLimit] = Field(default_factory=dict)
+    cameras: dict[Slug, tuple[Slug, ...]] | None = Field(default=None, max_length=16)
     site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
     max_target_bytes: int = Field(default=128 * 2**20, ge=1)
     page_host: str = "127.0.0.1"
@@ -66,6 +71,13 @@ class GateSettings(BaseModel):
                 f"{LEAST_CAP_BYTES}: one message more than the reserve for heartbeats"
             )
         return cap_bytes
+
+    @field_validator("counts")
+    @classmethod
+    def _kinds_have_caps(cls, counts: dict[str, CountLimit]) -> dict[str, CountLimit]:
+        for kind in counts.keys() - COUNT_LIMITS.keys():
+            raise ValueError(f"no reports of kind {kind!r} are counted; those are: {', '.join(COUNT_LIMITS)}")
+        return counts
 
     @model_validator(mode="after")
     def _folders_differ(self) -> Self:

@@ -2,35 +2,30 @@
 
 Hazards first, always. A message is acknowledged at the site only after the hub has stored it, and it is sent
 again, under the ledger entry that it has, when no receipt for it comes (`receipts`). What is not admitted is
-set aside in a folder of the site, counted, and never sent.
+set aside in a folder of the site, counted, and never sent; what is over a count cap is shed (`guard`).
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from edge.gate.admission import admitted, admitted_heartbeat
+from edge.gate.guard import Guard
 from edge.gate.ledger import CHECKPOINT_EVERY, Ledger
 from edge.gate.ledger_entries import LedgerEntry, Outgoing
+from edge.gate.pins import RefusalReason, reason_of
+from edge.gate.quarantine import Quarantine
 from edge.gate.rate_cap import RateCap
 from edge.gate.sent_lane import SentLane
-from messaging.blobs import digest_of
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, WireFull
 from messaging.nats.subjects import CHECKPOINTS, HEARTBEATS, SITE_STREAMS
 from messaging.receipts import LanePlace, ReportHeader
-from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.site_signatures import LedgerCheckpoint, SiteKey
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES, PAYLOADS, Lane
 
-logger = logging.getLogger(__name__)
-
 DURABLE = "fwd"
 _BATCH = {Lane.HAZARDS: 50, Lane.EVIDENCE: 100}
-_QUARANTINE_FILES = 200
 _HELD_BACK_S = 2.0
 CHECKPOINT_EVERY_S = 600.0
 _LEAST_ROOM = {Lane.HAZARDS: 1, Lane.EVIDENCE: MAX_MESSAGE_BYTES}
@@ -38,13 +33,19 @@ _LEAST_ROOM = {Lane.HAZARDS: 1, Lane.EVIDENCE: MAX_MESSAGE_BYTES}
 
 @dataclass
 class UplinkCounts:
-    """What the uplink did since the gate started."""
+    """What the uplink did since the gate started: messages, and reports that were `shed`, by kind."""
 
     forwarded: Counter[str]
+    shed: Counter[str]
+    refusals: Counter[RefusalReason]
     duplicates: int = 0
-    refused: int = 0
     held_back: int = 0
     sent_again: int = 0
+
+    @property
+    def refused(self) -> int:
+        """Messages that may not leave."""
+        return self.refusals.total()
 
 
 class Uplink:
@@ -57,8 +58,9 @@ class Uplink:
         *,
         ledger: Ledger,
         lanes: Mapping[Lane, SentLane],
+        guard: Guard,
         cap: RateCap,
-        quarantine: Path,
+        quarantine: Quarantine,
         clock: Callable[[], float],
         now_utc: Callable[[], float],
         note_sent: Callable[[Lane, float], None] = lambda lane, seconds: None,
@@ -71,7 +73,7 @@ class Uplink:
         self._site_bus, self._hub_bus = buses
         self._ledger = ledger
         self._lanes = lanes
-        self._cap = cap
+        self._guard, self._cap = guard, cap
         self._quarantine = quarantine
         self._clock = clock
         self._now_utc = now_utc
@@ -80,7 +82,7 @@ class Uplink:
         self._last_heartbeat = ""
         self._checkpoint: LedgerCheckpoint | None = None
         self._checkpoint_s = 0.0
-        self.counts = UplinkCounts(Counter())
+        self.counts = UplinkCounts(Counter(), guard.shed, Counter(dict.fromkeys(RefusalReason, 0)))
 
     async def forward(self, lane: Lane, *, timeout_s: float = 0.0) -> int:
         """Forward one batch of a lane; how many messages the site had. Raises `WireError`."""
@@ -120,19 +122,19 @@ class Uplink:
         if data is None:
             return False
         try:
-            outgoing = admitted_heartbeat(self._site, data)
-            if outgoing.message_id == self._last_heartbeat:
+            own_id, outgoing = self._guard.heartbeat(data, int(self._now_utc()))
+            if outgoing is None or own_id == self._last_heartbeat:
                 return False
             if self._cap.available(Lane.LATEST, self._clock()) < len(outgoing.data):
                 return False
             (entry,) = self._listed_before_sending([outgoing])
         except MessageRefused as error:
-            self._set_aside(data, str(error))
+            self._set_aside(data, error)
             return False
         value = self._key.heartbeat_value(entry.position, outgoing.data)
         await self._hub_bus.put_latest(HEARTBEATS, self._site, value)
         self._cap.charge(len(outgoing.data), Lane.LATEST)
-        self._last_heartbeat = outgoing.message_id
+        self._last_heartbeat = own_id
         self.counts.forwarded[outgoing.kind] += 1
         return True
 
@@ -161,7 +163,7 @@ class Uplink:
             if message.sequence > last:
                 continue
             try:
-                outgoing = admitted(self._site, message.subject, message.message_id, message.data)
+                outgoing = self._guard.leaving_again(message)
                 (entry,) = self._listed_before_sending([outgoing])
             except MessageRefused:  # it was set aside when it was delivered
                 sent.void(message.sequence)
@@ -200,30 +202,30 @@ class Uplink:
         good: dict[str, tuple[Delivery, Outgoing]] = {}
         for delivery in deliveries:
             try:
-                outgoing = admitted(self._site, delivery.subject, delivery.message_id, delivery.data)
-                self._ledger.check(outgoing)
+                outgoing = self._guard.leaving(delivery)
             except MessageRefused as error:
-                await self._refuse(lane, delivery, str(error))
+                await self._refuse(lane, delivery, error)
                 continue
-            if outgoing.message_id in good:
-                await self._refuse(lane, delivery, f"message id {outgoing.message_id} comes twice")
+            if outgoing is None:
+                await self._drop(lane, delivery)
+            elif outgoing.message_id in good:
+                twice = f"message id {delivery.message_id} comes twice"
+                await self._refuse(lane, delivery, MessageRefused(twice))
             else:
                 good[outgoing.message_id] = (delivery, outgoing)
         return list(good.values())
 
-    async def _refuse(self, lane: Lane, delivery: Delivery, reason: str) -> None:
-        self._set_aside(delivery.data, reason)
+    async def _refuse(self, lane: Lane, delivery: Delivery, error: MessageRefused) -> None:
+        self._set_aside(delivery.data, error)
+        await self._drop(lane, delivery)
+
+    async def _drop(self, lane: Lane, delivery: Delivery) -> None:
         await delivery.refuse()
         self._lanes[lane].void(delivery.sequence)
 
-    def _set_aside(self, data: bytes, reason: str) -> None:
-        path = self._quarantine / f"{digest_of(data)[:32]}.bin"
-        kept = sum(1 for _ in self._quarantine.glob("*.bin")) if self._quarantine.exists() else 0
-        if kept < _QUARANTINE_FILES and not path.exists():
-            write_atomically(path, data)
-            write_atomically(path.with_suffix(".reason"), reason.encode())
-        self.counts.refused += 1
-        logger.warning("refused a message of %d bytes: %s", len(data), reason)
+    def _set_aside(self, data: bytes, error: MessageRefused) -> None:
+        self._quarantine.keep(data, str(error))
+        self.counts.refusals[reason_of(error)] += 1
 
     async def _within_cap(
         self, going: Sequence[tuple[Delivery, Outgoing]], lane: Lane
@@ -269,7 +271,7 @@ class Uplink:
                 self.counts.duplicates += result
                 done.append(delivery)
             elif isinstance(result, MessageRefused):
-                await self._refuse(lane, delivery, str(result))
+                await self._refuse(lane, delivery, result)
             else:
                 trouble = trouble or result
                 await delivery.retry_later(_HELD_BACK_S if isinstance(result, WireFull) else 0.5)

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from messaging.blobs import digest_of
@@ -55,6 +56,7 @@ class NatsDelivery:
     headers: Mapping[str, str]
     sequence: int
     attempt: int
+    stored_at_utc: int
     wire: NatsConnection
     reply_to: str
 
@@ -200,6 +202,7 @@ class NatsBus:
                 reply.headers["Nats-Subject"],
                 reply.data,
                 reply.headers.get("Nats-Msg-Id", ""),
+                _seconds(reply.headers["Nats-Time-Stamp"]),
             )
             for reply in page
         ]
@@ -340,9 +343,15 @@ class NatsBus:
             headers=reply.headers,
             sequence=int(tokens[ahead + 1]),
             attempt=int(tokens[ahead]),
+            stored_at_utc=int(tokens[ahead + 3]) // _NANOSECONDS,
             wire=self._wire,
             reply_to=reply.reply_to,
         )
+
+
+def _seconds(stamp: str) -> int:
+    """A time stamp of the server (`2026-11-27T10:00:00.5Z`) in whole seconds since 1970."""
+    return int(datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp())
 
 
 def _per_subject(spec: StreamSpec) -> dict[str, Any]:

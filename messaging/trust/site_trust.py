@@ -123,6 +123,27 @@ class TrustedReleases:
         manifest = ReleaseManifest.from_target(digest, target.length, fields.get("custom"))
         return manifest, read_ticket(fields.get(TICKET_FIELD), f"release {digest[:12]}")
 
+    def manifests(self) -> tuple[ReleaseManifest, ...]:
+        """All signed releases, whatever the age of the metadata. Raises as `signed` does.
+
+        For what only asks which releases have ever been signed; nothing may be installed by it.
+        """
+        try:
+            updater = self._updater(0)
+            updater.refresh()
+        except exceptions.DownloadHTTPError as error:
+            raise BlobError(f"the mirror lacks a metadata file: {error}") from None
+        except (exceptions.RepositoryError, exceptions.DownloadError) as error:
+            raise _translated(error) from error
+        self._make_durable()
+        targets = updater._trusted_set.targets.targets  # noqa: SLF001  # python-tuf lists them nowhere else
+        found = []
+        for digest, target in targets.items():
+            with contextlib.suppress(TrustError):  # of a later version of this program
+                custom = target.unrecognized_fields.get("custom")
+                found.append(ReleaseManifest.from_target(digest, target.length, custom))
+        return tuple(found)
+
     def weights(self, manifest: ReleaseManifest) -> bytes:
         """Bytes of a release from the mirror; at most one byte more than was signed is ever read.
 

@@ -63,6 +63,7 @@ def test_a_published_message_is_delivered_with_id_headers_and_subject(play: Play
         (delivery,) = await bus.pull("THINGS", "reader")
         assert (delivery.subject, delivery.data, delivery.message_id) == ("things.a", b"one", "1")
         assert (delivery.headers["Ledger"], delivery.sequence, delivery.attempt) == ("7", 1, 1)
+        assert abs(delivery.stored_at_utc - time.time()) < 60
 
     play(scenario)
 
@@ -220,10 +221,12 @@ def test_stored_messages_are_read_from_a_sequence_on_without_a_consumer(play: Pl
         for delivery in await bus.pull("THINGS", "reader"):
             await delivery.acknowledge()
         found = await bus.stored_messages("THINGS", 1, 2)
+        stored = [one.stored_at_utc for one in found]
         assert found == [
-            StoredMessage(3, "things.3", b"3", "id-3"),
-            StoredMessage(4, "things.4", b"4", "id-4"),
+            StoredMessage(3, "things.3", b"3", "id-3", stored[0]),
+            StoredMessage(4, "things.4", b"4", "id-4", stored[1]),
         ]
+        assert all(abs(at_utc - time.time()) < 60 for at_utc in stored)
         assert [one.sequence for one in await bus.stored_messages("THINGS", 5, 10)] == [5]
         assert await bus.stored_messages("THINGS", 6, 10) == []
 

@@ -26,7 +26,7 @@ from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.postgres import find_programs, running_postgres
 from tests.support.cloud.sample_reports import MINUTE, misdetection, new_id
 from tests.support.edge.gates import gate_settings, start_gate
-from tests.support.messaging.samples import HAZARD
+from tests.support.messaging.samples import HAZARD, dated
 
 MESSAGES = 3000  # below the hub's quota of one kind of a site
 QUEUED = 50_000
@@ -56,7 +56,7 @@ async def site_and_gate(hub: Hub, site: Site, folder: Path) -> tuple[float, floa
     owner = await NatsBus.connect(site.gate_link())
     await prepare_site(owner, site.name)
     node = await NatsBus.connect(site.node_link())
-    acknowledged = await published(node, [(misdetection(),)] * MESSAGES, site.name)
+    acknowledged = await published(node, [(dated(misdetection(), time.time()),)] * MESSAGES, site.name)
     gate = start_gate(gate_settings(hub, site, folder), folder)
     try:
         first = await _messages_at(cloud, 1)
@@ -94,7 +94,7 @@ async def first_hazard(hub: Hub, site: Site, folder: Path) -> float:
         node = await NatsBus.connect(site.node_link())
         evidence = (misdetection(),) * A_MESSAGE
         await published(node, [evidence] * (QUEUED // A_MESSAGE + 1), site.name)
-        await published(node, [(HAZARD,)], site.name)
+        await published(node, [(dated(HAZARD, time.time()),)], site.name)
         await asyncio.sleep(15.0)
         hub.broker.start()
         began = time.monotonic()

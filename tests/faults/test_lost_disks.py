@@ -14,7 +14,7 @@ from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import FLEET_REPORTS, SITE_STREAMS, report_subject
 from messaging.wire_format.codec import Message, encode, kind_of
 from tests.support.brokers import Hub, Site, running_hub, running_site
-from tests.support.edge.gates import gate_settings
+from tests.support.edge.gates import gate_settings, outgoing_ids
 from tests.support.faults.fleet import CloudIntake, FaultInjector
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 from tests.support.waiting import eventually
@@ -29,10 +29,15 @@ class Fleet:
 
     def __init__(self, folder: Path, hub: Hub, site: Site, site_bus: NatsBus) -> None:
         self._folder, self._hub, self._site, self._site_bus = folder, hub, site, site_bus
-        settings = gate_settings(hub, site, folder, receipt_timeout_s=2.0)
+        self._settings = settings = gate_settings(hub, site, folder, receipt_timeout_s=2.0)
         self.ledger = settings.data_folder / "ledger"
         self.injector = FaultInjector(hub, site, settings, folder)
         self.sent: list[str] = []
+
+    @property
+    def leaving(self) -> list[str]:
+        """The ids under which the gate sends what was reported."""
+        return outgoing_ids(self._settings, self.sent)
 
     async def report(self, count: int) -> None:
         """The node publishes hazards and misdetections in turn."""
@@ -105,7 +110,7 @@ def test_a_hub_that_loses_its_disk_before_intake_loses_no_acknowledged_report(tm
         await fleet.report(40)
         await fleet.at_hub(40)
         fleet.injector.replace_hub()
-        assert sorted(await fleet.stored("one.sqlite", 40)) == sorted(fleet.sent)
+        assert sorted(await fleet.stored("one.sqlite", 40)) == sorted(fleet.leaving)
 
     play(tmp_path, scenario)
 
@@ -120,7 +125,7 @@ def test_a_hub_that_loses_its_disk_later_loses_only_what_is_committed(tmp_path: 
         await fleet.at_hub(40)
         fleet.injector.replace_hub()
         await fleet.report(10)
-        assert sorted(await fleet.stored("one.sqlite", 50)) == sorted(fleet.sent)
+        assert sorted(await fleet.stored("one.sqlite", 50)) == sorted(fleet.leaving)
 
     play(tmp_path, scenario)
 
@@ -131,6 +136,6 @@ def test_a_database_that_is_lost_is_filled_again_from_the_hub_and_the_sites(tmp_
         await fleet.stored("one.sqlite", 20)
         await fleet.report(10)
         await fleet.at_hub(30)
-        assert sorted(await fleet.stored("two.sqlite", 30)) == sorted(fleet.sent)
+        assert sorted(await fleet.stored("two.sqlite", 30)) == sorted(fleet.leaving)
 
     play(tmp_path, scenario)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.gate.admission import admitted
+from edge.gate.admission import admitted, outgoing_of
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import report_subject
 from messaging.reports import Report
@@ -158,8 +158,9 @@ def test_a_damaged_report_is_refused_or_leaves_as_a_valid_encoding(
     position %= len(good)
     damaged = good[:position] if cut else good[:position] + bytes([byte]) + good[position + 1 :]
     try:
-        outgoing = admitted("s1", report_subject("s1", kind, ULID_SAMPLE), ULID_SAMPLE, damaged)
+        message = admitted("s1", report_subject("s1", kind, ULID_SAMPLE), ULID_SAMPLE, damaged)
     except MessageRefused:
         return
+    outgoing = outgoing_of(message)
     assert outgoing.data == damaged == encode(decode(outgoing.data))
     assert len(outgoing.data) <= PAYLOADS[kind].cap_bytes

@@ -25,7 +25,7 @@ from messaging.runtime.start_checks import listen_on
 from messaging.wire_format.codec import Message, encode, kind_of
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, start_gate
-from tests.support.messaging.samples import HAZARD
+from tests.support.messaging.samples import HAZARD, dated
 from tests.support.waiting import wait_until
 
 
@@ -60,7 +60,7 @@ async def _report(hub: Hub, site: Site) -> None:
     gate, node = await NatsBus.connect(site.gate_link()), await NatsBus.connect(site.node_link())
     await prepare_site(gate, site.name, max_bytes=2**24)
     message_id = str(ULID())
-    data = encode(Message(message_id, site.name, int(time.time()), HAZARD))
+    data = encode(Message(message_id, site.name, int(time.time()), dated(HAZARD, time.time())))
     await node.publish(report_subject(site.name, kind_of(HAZARD), message_id), data, message_id=message_id)
     for bus in (cloud, gate, node):
         await bus.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
+from edge.gate.heartbeat_pace import coarse_heartbeat
 from edge.gate.ledger_entries import verify
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
@@ -36,7 +37,7 @@ from messaging.nats.subjects import (
     report_subject,
 )
 from messaging.receipts import LaneReceipt, Receipt, ReportHeader
-from messaging.reports import Report
+from messaging.reports import Heartbeat, Report
 from messaging.trust.site_signatures import (
     HEARTBEAT_PREFIX_BYTES,
     signed_receipt,
@@ -45,8 +46,8 @@ from messaging.trust.site_signatures import (
 )
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.brokers import Hub, Site, running_hub, running_site
-from tests.support.edge.gates import gate_settings, start_gate, status_of
-from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION
+from tests.support.edge.gates import gate_settings, outgoing_ids, start_gate, status_of
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, MISDETECTION, dated
 from tests.support.messaging.site_keys import director_key
 
 pytestmark = pytest.mark.broker
@@ -67,7 +68,7 @@ async def _prepared(hub: Hub) -> tuple[NatsBus, NatsBlobs, NatsBlobs]:
 
 
 async def _report(node: NatsBus, report: Report, site: str = "s1") -> str:
-    message = Message(str(ULID()), site, int(time.time()), report)
+    message = Message(str(ULID()), site, int(time.time()), dated(report, time.time()))
     subject = report_subject(site, message.kind, message.id)
     await node.publish(subject, encode(message), message_id=message.id)
     return message.id
@@ -103,7 +104,7 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
         gate = start_gate(settings, tmp_path)
         try:
             await _until(lambda: _is(lambda: status_of(settings).get("link") == "up"))
-            await _reports_are_received(site, cloud)
+            await _reports_are_received(settings, site, cloud)
             await _a_release_is_mirrored(settings, cloud, models, tuf)
             await _a_receipt_clears_the_site(settings, site, cloud)
             await cloud.close()
@@ -118,7 +119,7 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
     assert verify(settings.data_folder / "ledger").head.n == 3
 
 
-async def _reports_are_received(site: Site, cloud: NatsBus) -> None:
+async def _reports_are_received(settings: GateSettings, site: Site, cloud: NatsBus) -> None:
     """Two reports and a heartbeat, published at the site, are at the hub with their ledger positions."""
     node = await NatsBus.connect(site.node_link())
     sent = [await _report(node, report) for report in (HAZARD, MISDETECTION)]
@@ -136,10 +137,14 @@ async def _reports_are_received(site: Site, cloud: NatsBus) -> None:
 
     async def heartbeat_received() -> bool:
         data = await cloud.get_latest(HEARTBEATS, "s1")
-        return data is not None and decode(data[HEARTBEAT_PREFIX_BYTES:]).report == HEARTBEAT
+        if data is None:
+            return False
+        found = decode(data[HEARTBEAT_PREFIX_BYTES:]).report
+        assert isinstance(found, Heartbeat)
+        return found == coarse_heartbeat(HEARTBEAT).model_copy(update={"at_utc": found.at_utc})
 
     await _until(both_received)
-    assert sorted(got) == sorted(sent)
+    assert sorted(got) == sorted(outgoing_ids(settings, sent))
     await _until(heartbeat_received)
     await node.close()
 
@@ -242,7 +247,7 @@ def test_a_gate_starts_without_a_hub_and_delivers_when_the_hub_responds(tmp_path
 
         async def is_received() -> bool:
             received.extend(d.message_id for d in await cloud.pull(FLEET_REPORTS, "x", timeout_s=0.2))
-            return received == [sent]
+            return received == outgoing_ids(settings, [sent])
 
         await _until(is_received, limit_s=25.0)
         stop.set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate import uplink as uplink_module
+from edge.gate import admission as admission_module
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.settings import GateSettings
 from messaging.errors import WireError
@@ -52,7 +52,7 @@ class Stage(GateStage):
 @pytest.fixture(autouse=True)
 def admitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of attempts with the same messages decode each once."""
-    monkeypatch.setattr(uplink_module, "admitted", functools.cache(uplink_module.admitted))
+    monkeypatch.setattr(admission_module, "decode", functools.cache(admission_module.decode))
 
 
 def test_after_hours_of_outage_the_first_hazard_leaves_at_once_and_all_within_five_seconds(

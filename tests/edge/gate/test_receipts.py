@@ -14,7 +14,13 @@ from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, SITE_STREAMS
 from messaging.receipts import LaneReceipt, LedgerReceipt, Receipt
 from messaging.trust.site_signatures import signed_receipt
 from messaging.wire_format.codec import Lane
-from tests.support.edge.gate_stage import RECEIPT_TIMEOUT_S, GateStage, report_id, subject_and_data
+from tests.support.edge.gate_stage import (
+    RECEIPT_TIMEOUT_S,
+    GateStage,
+    outgoing_id,
+    report_id,
+    subject_and_data,
+)
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 from tests.support.messaging.site_keys import director_key, site_key, stated_by
 
@@ -34,7 +40,11 @@ class Stage(GateStage):
         state = await self.site.stream_state(stream)
         (message,) = await self.site.stored_messages(stream, through, 1)
         entries = (self.ledger.entry(n) for n in range(1, self.ledger.head.n + 1))
-        (entry,) = [one for one in entries if one is not None and one.id == message.message_id]
+        (entry,) = [
+            one
+            for one in entries
+            if one is not None and one.id == self.admission.ids.outgoing(message.message_id)
+        ]
         return LaneReceipt(state.identity, through, entry.n, entry.position.hash)
 
     async def take(
@@ -178,7 +188,7 @@ def test_what_has_no_receipt_in_time_is_sent_again_under_its_ledger_entry(tmp_pa
         assert not await stage.uplink.send_again()
         stage.now_s += RECEIPT_TIMEOUT_S
         assert await stage.uplink.send_again()
-        assert await stage.arrived() == [report_id(n) for n in range(1, 6)]
+        assert await stage.arrived() == [outgoing_id(n) for n in range(1, 6)]
         assert stage.ledger.head.n == 5
         assert stage.uplink.counts.sent_again == 5
         assert not await stage.uplink.send_again()
@@ -194,7 +204,7 @@ def test_another_hub_or_database_makes_the_gate_send_again_at_once(changed: str,
         await stage.replace_hub()
         await stage.take(await stage.honest(3), **{changed: "another"})
         assert await stage.uplink.send_again()
-        assert await stage.arrived() == [report_id(n) for n in (4, 5)]
+        assert await stage.arrived() == [outgoing_id(n) for n in (4, 5)]
 
     play(tmp_path, scenario)
 
@@ -208,7 +218,7 @@ def test_a_gate_that_restarts_sends_again_what_it_had_sent_without_receipt(tmp_p
         await stage.receipts.take()
         stage.now_s += RECEIPT_TIMEOUT_S
         assert await stage.uplink.send_again()
-        assert await stage.arrived() == [report_id(n) for n in range(1, 5)]
+        assert await stage.arrived() == [outgoing_id(n) for n in range(1, 5)]
         assert stage.ledger.head.n == 4
 
     play(tmp_path, scenario)
@@ -231,7 +241,7 @@ def test_a_refused_message_is_no_gap_and_is_not_sent_again(tmp_path: Path) -> No
         await stage.replace_hub()
         stage.now_s += RECEIPT_TIMEOUT_S
         assert await stage.uplink.send_again()
-        assert await stage.arrived() == [report_id(3)]
+        assert await stage.arrived() == [outgoing_id(3)]
         assert len(list((tmp_path / "quarantine").glob("*.bin"))) == 1
 
     play(tmp_path, scenario)

@@ -21,8 +21,8 @@ from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS, report_subject
 from messaging.wire_format.codec import Message, encode, kind_of
 from tests.support.brokers import Hub, Site, running_hub, running_site
-from tests.support.edge.gates import gate_settings, status_of
-from tests.support.messaging.samples import HAZARD, HEARTBEAT
+from tests.support.edge.gates import gate_settings, outgoing_ids, status_of
+from tests.support.messaging.samples import HAZARD, HEARTBEAT, dated
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -33,7 +33,7 @@ async def _reported(site: Site) -> str:
     gate, node = await NatsBus.connect(site.gate_link()), await NatsBus.connect(site.node_link())
     await prepare_site(gate, site.name, max_bytes=2**24)
     message_id = str(ULID())
-    data = encode(Message(message_id, site.name, int(time.time()), HAZARD))
+    data = encode(Message(message_id, site.name, int(time.time()), dated(HAZARD, time.time())))
     await node.publish(report_subject(site.name, kind_of(HAZARD), message_id), data, message_id=message_id)
     await node.close()
     await gate.close()
@@ -61,7 +61,7 @@ def test_hub_credentials_that_come_late_are_used(tmp_path: Path, caplog: pytest.
         await eventually(lambda: "late.creds is missing" in caplog.text)
         assert status_of(settings)["link"] == "down"
         shutil.copy(hub.enrol(site.name), late)
-        assert await asyncio.wait_for(_received(cloud), 30.0) == sent
+        assert await asyncio.wait_for(_received(cloud), 30.0) == outgoing_ids(settings, [sent])[0]
         stop.set()
         await asyncio.wait_for(gate, 10.0)
         await cloud.close()
@@ -96,7 +96,7 @@ def test_nothing_leaves_while_the_ledger_is_full_and_a_failing_loop_stops_no_oth
         assert "a fault" in str(status_of(settings)["health"])
         assert not await cloud.pull(FLEET_REPORTS, "y", timeout_s=0.5)
         room.set()
-        assert await asyncio.wait_for(_received(cloud), 30.0) == sent
+        assert await asyncio.wait_for(_received(cloud), 30.0) == outgoing_ids(settings, [sent])[0]
         stop.set()
         await asyncio.wait_for(gate, 10.0)
         await cloud.close()
@@ -121,7 +121,7 @@ def test_a_heartbeat_bucket_that_is_gone_at_the_hub_holds_no_report_back(tmp_pat
         await asyncio.wait_for(_received(cloud), 20.0)
         await eventually(lambda: _failures(settings) >= 1)
         sent = await _reported(site)
-        assert await asyncio.wait_for(_received(cloud), 5.0) == sent
+        assert await asyncio.wait_for(_received(cloud), 5.0) == outgoing_ids(settings, [sent])[0]
         assert status_of(settings)["link"] == "up"
         await prepare_hub(cloud)
         await eventually(lambda: status_of(settings)["forwarded"].get("heartbeat") == 1, 20.0)

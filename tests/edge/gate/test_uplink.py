@@ -13,8 +13,8 @@ from edge.gate.uplink import CHECKPOINT_EVERY_S, DURABLE
 from messaging.errors import MessageRefused, WireUnavailable
 from messaging.nats.subjects import CHECKPOINTS, FLEET_REPORTS, HEARTBEATS, report_subject
 from messaging.trust.site_signatures import verified_checkpoint, verified_heartbeat
-from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane
-from tests.support.edge.gate_stage import GateStage, report_id, subject_and_data
+from messaging.wire_format.codec import MAX_MESSAGE_BYTES, Lane, decode, encode
+from tests.support.edge.gate_stage import GateStage, outgoing_id, report_id, subject_and_data
 from tests.support.messaging.samples import HAZARD, HEARTBEAT, PROTOTYPE, SAMPLES
 from tests.support.messaging.site_keys import site_key, stated_by
 
@@ -44,7 +44,8 @@ def test_a_report_leaves_once_with_its_ledger_position(tmp_path: Path) -> None:
         assert await stage.uplink.forward(Lane.HAZARDS) == 1
         assert await stage.uplink.forward(Lane.HAZARDS) == 0
         (delivery,) = await stage.hub.pull(FLEET_REPORTS, "test")
-        assert (delivery.subject, delivery.data) == ("site.s1.report.hazard", subject_and_data(1, HAZARD)[1])
+        assert (delivery.subject, delivery.message_id) == ("site.s1.report.hazard", outgoing_id(1))
+        assert decode(delivery.data).report.class_name == HAZARD.class_name
         assert stated_by("s1", delivery).ledger == stage.ledger.head
         assert stage.uplink.counts.forwarded == {"hazard": 1}
         assert await stage.site.acknowledged_through("HAZARDS", DURABLE) == 1
@@ -65,7 +66,7 @@ def test_when_the_hub_is_lost_within_a_batch_the_rest_leaves_later_and_nothing_t
         while len(stage.uplink.counts.forwarded) and stage.uplink.counts.forwarded["hazard"] < 10:
             stage.now_s += 1.0
             await stage.uplink.forward(Lane.HAZARDS)
-        assert sorted(await stage.received()) == [report_id(n) for n in range(10)]
+        assert sorted(await stage.received()) == sorted(outgoing_id(n) for n in range(10))
         assert stage.ledger.head.n == 10
 
     _play(stage, scenario)
@@ -84,7 +85,7 @@ def test_a_gate_killed_after_the_ledger_sends_again_under_the_same_entry(tmp_pat
         stage.now_s += 1.0
         assert await stage.uplink.forward(Lane.HAZARDS) == 1
         assert stage.ledger.head.n == 1
-        assert await stage.received() == [report_id(1)]
+        assert await stage.received() == [outgoing_id(1)]
 
     _play(stage, scenario)
 
@@ -153,7 +154,7 @@ def test_a_message_that_is_not_admitted_is_set_aside_counted_and_never_sent(tmp_
         )
         await stage.put(2, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)
-        assert await stage.received() == [report_id(2)]
+        assert await stage.received() == [outgoing_id(2)]
         assert stage.uplink.counts.refused == 1
         (kept,) = (tmp_path / "quarantine").glob("*.bin")
         assert kept.read_bytes() == b"\xff\xd8\xff\xe0"
@@ -176,7 +177,7 @@ def test_an_id_used_again_for_other_bytes_does_not_leave_and_delays_nothing(tmp_
         )
         await stage.put(3, HAZARD)
         await stage.uplink.forward(Lane.HAZARDS)
-        assert await stage.received() == [report_id(1), report_id(3)]
+        assert await stage.received() == [outgoing_id(1), outgoing_id(3)]
         assert stage.uplink.counts.refused == 1
 
     _play(stage, scenario)
@@ -184,7 +185,7 @@ def test_an_id_used_again_for_other_bytes_does_not_leave_and_delays_nothing(tmp_
 
 def test_bytes_appended_to_a_message_by_its_sender_do_not_leave() -> None:
     subject, data = subject_and_data(1, HAZARD)
-    assert admitted("s1", subject, report_id(1), data).data == data
+    assert encode(admitted("s1", subject, report_id(1), data)) == data
     for sloppy in (data + b"note", b"note" + data, data + bytes(1)):
         with pytest.raises(MessageRefused):
             admitted("s1", subject, report_id(1), sloppy)
@@ -193,7 +194,7 @@ def test_bytes_appended_to_a_message_by_its_sender_do_not_leave() -> None:
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
 def test_every_kind_of_the_table_is_admitted(kind: str) -> None:
     subject, data = subject_and_data(1, SAMPLES[kind])
-    assert admitted("s1", subject, report_id(1), data).data == data
+    assert encode(admitted("s1", subject, report_id(1), data)) == data
 
 
 def test_a_heartbeat_travels_as_a_last_value_only(tmp_path: Path) -> None:
@@ -210,7 +211,8 @@ def test_a_heartbeat_travels_as_a_last_value_only(tmp_path: Path) -> None:
         assert await stage.uplink.forward_heartbeat()
         assert not await stage.uplink.forward_heartbeat()
         value = await stage.hub.get_latest(HEARTBEATS, "s1") or b""
-        assert verified_heartbeat(site_key("s1").key.public, "s1", value) == (stage.ledger.head, data)
+        position, sent = verified_heartbeat(site_key("s1").key.public, "s1", value)
+        assert (position, decode(sent).id) == (stage.ledger.head, outgoing_id(1))
         assert stage.ledger.head.n == 1
         await stage.site.put_latest(HEARTBEATS, "s1", b"\x00")
         assert not await stage.uplink.forward_heartbeat()

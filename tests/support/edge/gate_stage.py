@@ -1,13 +1,21 @@
 """A gate without its program: uplink and receipts between a site and a hub in memory, on the test's clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge.gate.admission import Admission
+from edge.gate.count_caps import COUNT_LIMITS, CountCaps, CountLimit
+from edge.gate.guard import Guard
+from edge.gate.heartbeat_pace import HeartbeatPace
+from edge.gate.known_names import KnownNames, Listed
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
+from edge.gate.quarantine import Quarantine
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
+from edge.gate.signed_names import SignedNames
+from edge.gate.site_ids import SiteIds
 from edge.gate.uplink import Uplink
 from messaging.bus import Bus, PublishAck
 from messaging.errors import WireUnavailable
@@ -21,6 +29,7 @@ from tests.support.messaging.site_keys import director_key, site_key
 NOW_UTC = 1_800_000_000.0
 RECEIPT_TIMEOUT_S = 60.0
 UNLIMITED = ByteLimits(2**30, 2**30)
+NO_COUNT_LIMITS = dict.fromkeys(COUNT_LIMITS, CountLimit(at_once=10**6, per_day=10**6))
 
 
 def report_id(n: int) -> str:
@@ -30,6 +39,19 @@ def report_id(n: int) -> str:
 def subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 1) -> tuple[str, bytes]:
     message = Message(report_id(n), site, int(NOW_UTC), report, (report,) * (times - 1))
     return report_subject(site, message.kind, message.id), encode(message)
+
+
+def outgoing_id(n: int) -> str:
+    """The id under which the gate of site `s1` sends message `n`."""
+    return SiteIds(site_key("s1")).outgoing(report_id(n))
+
+
+def admission_of(
+    folder: Path, signed: Callable[[], SignedNames] = SignedNames, listed: Listed | None = None
+) -> Admission:
+    """What the gate of site `s1` lets leave; names that nobody lists or signs are learnt."""
+    names = KnownNames(folder / "learnt_names.json", listed, signed)
+    return Admission("s1", SiteIds(site_key("s1")), names, HeartbeatPace())
 
 
 class FlakyHub(MemoryBus):
@@ -63,7 +85,11 @@ class GateStage:
         self.now_s = 0.0
         self.folder = folder
         self.evidence, self.hazards = evidence, hazards
-        self.site: Bus = MemoryBus(ack_wait_s=0.05, clock=lambda: self.now_s)
+        self.signed = SignedNames()
+        self.counts = NO_COUNT_LIMITS
+        self.site: Bus = MemoryBus(
+            ack_wait_s=0.05, clock=lambda: self.now_s, now_utc=lambda: NOW_UTC + self.now_s
+        )
         self.hub = FlakyHub(clock=lambda: self.now_s)
         self.ledger = Ledger(folder / "ledger", site_key("s1"))
         self._build()
@@ -72,13 +98,15 @@ class GateStage:
         self.cap = RateCap(evidence=self.evidence, hazards=self.hazards, spent_today={}, now_s=self.now_s)
         self.lanes = {lane: SentLane(RECEIPT_TIMEOUT_S) for lane in SITE_STREAMS}
         buses = (self.site, self.hub)
+        self.admission = admission_of(self.folder, lambda: self.signed)
         self.uplink = Uplink(
             site_key("s1"),
             buses,
             ledger=self.ledger,
             lanes=self.lanes,
+            guard=Guard(self.admission, CountCaps(self.counts), self.ledger),
             cap=self.cap,
-            quarantine=self.folder / "quarantine",
+            quarantine=Quarantine(self.folder / "quarantine"),
             clock=lambda: self.now_s,
             now_utc=lambda: NOW_UTC,
         )
@@ -88,6 +116,7 @@ class GateStage:
             director=director_key().public,
             ledger=self.ledger,
             kept=self.folder / "ledger" / RECEIPT_FILE,
+            ids=self.admission.ids,
             lanes=self.lanes,
             clock=lambda: self.now_s,
         )

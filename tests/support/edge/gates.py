@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from edge.gate.count_caps import COUNT_LIMITS
 from edge.gate.settings import STATUS_FILE, GateSettings
+from edge.gate.site_ids import SiteIds
 from messaging.trust.signing import Repository
+from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
 from messaging.trust.site_trust import SiteTrust
 from tests.support.brokers import Hub, Site
 from tests.support.messaging.site_keys import director_key
@@ -35,6 +39,7 @@ def gate_settings(hub: Hub, site: Site, folder: Path, **changes: Any) -> GateSet
         "receipt_s": 0.2,
         "bytes_per_minute": 2**26,
         "bytes_per_day": 2**30,
+        "counts": {kind: {"at_once": 10**6, "per_day": 10**6} for kind in COUNT_LIMITS},
         **changes,
     }
     return GateSettings.model_validate(values)
@@ -47,6 +52,12 @@ def trust_file(folder: Path) -> Path:
         root = Repository(folder / "releases").site_trust.root_bytes
         path.write_bytes(SiteTrust(root, director_key().public).to_bytes())
     return path
+
+
+def outgoing_ids(settings: GateSettings, own: Iterable[str]) -> list[str]:
+    """The ids under which the gate, which has started, sends messages."""
+    ids = SiteIds(SiteKey.read_or_make(settings.site, settings.data_folder / SITE_KEY_FILE))
+    return [ids.outgoing(one) for one in own]
 
 
 def start_gate(settings: GateSettings, folder: Path) -> "subprocess.Popen[bytes]":

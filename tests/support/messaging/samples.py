@@ -1,5 +1,7 @@
 """One valid report of every payload type, for tests."""
 
+from typing import TypeVar
+
 from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
@@ -26,6 +28,7 @@ from messaging.reports import (
 from messaging.taxonomy import Light, Weather
 from messaging.wire_format.codec import kind_of
 
+AnyReport = TypeVar("AnyReport", bound=Report)
 ULID_SAMPLE = "01JAZ5Y9T4X3Q6M2K8B7C9D0EF"
 DIGEST = "ab" * 32
 MINUTE = 1_799_999_940
@@ -159,6 +162,16 @@ HEARTBEAT = Heartbeat(
     ),
     at_utc=1_800_000_000,
 )
+
+
+def dated(report: AnyReport, at_utc: float) -> AnyReport:
+    """A report with all its times at this one, in seconds since 1970."""
+    at = int(at_utc)
+    times = {"at_utc": at, "started_at_utc": at, "minute_utc": at // 60 * 60}
+    changes = {name: value for name, value in times.items() if name in type(report).model_fields}
+    return report.model_copy(update=changes)
+
+
 SAMPLES: dict[str, Report] = {
     kind_of(report): report
     for report in (HAZARD, MISDETECTION, PROTOTYPE, RECALL, SHADOW, VERDICT, SWAP, HEARTBEAT)

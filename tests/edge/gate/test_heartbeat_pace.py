@@ -1,0 +1,52 @@
+"""Heartbeats leave often and are renewed seldom: a hostile node cannot stream through their counters."""
+
+from edge.gate.heartbeat_pace import CHANGES, COUNTERS, HeartbeatPace, coarse_heartbeat
+from messaging.reports import Heartbeat
+from tests.support.messaging.samples import HEARTBEAT
+
+NOW = 1_800_000_000
+DAY_S = 86_400
+
+
+def _beat(n: int, **changes: object) -> Heartbeat:
+    return HEARTBEAT.model_copy(update={"uptime_s": n, "at_utc": 5 * n, **changes})
+
+
+def test_counters_change_only_as_often_as_their_bucket_allows() -> None:
+    pace, seen = HeartbeatPace(), set[int]()
+    for n in range(DAY_S // 10):
+        seen.add(pace.paced(_beat(n % 1000), NOW + 10 * n).uptime_s)
+    assert len(seen) <= COUNTERS.at_once + COUNTERS.per_day + 1
+
+
+def test_each_heartbeat_has_the_time_of_the_gate() -> None:
+    pace = HeartbeatPace()
+    assert [pace.paced(_beat(n), NOW + n).at_utc for n in range(100)] == [NOW + n for n in range(100)]
+
+
+def test_another_model_and_a_lost_camera_leave_at_once_when_counters_wait() -> None:
+    pace = HeartbeatPace()
+    for n in range(COUNTERS.at_once + 10):
+        pace.paced(_beat(n), NOW)
+    lost = HEARTBEAT.cameras[0].model_copy(update={"connected": False, "frames": 555})
+    sent = pace.paced(_beat(999, model_digest="9" * 64, cameras=(lost,)), NOW)
+    assert sent.model_digest == "9" * 64
+    assert (sent.cameras[0].connected, sent.cameras[0].frames) == (False, 100)
+    assert sent.uptime_s != 999
+
+
+def test_a_node_that_flips_a_model_back_and_forth_is_held_to_so_many_changes() -> None:
+    pace, changes, last = HeartbeatPace(), 0, ""
+    for n in range(DAY_S // 10):
+        digest = f"{n % 2}" * 64
+        found = pace.paced(_beat(1, model_digest=digest), NOW + 10 * n).model_digest or ""
+        changes, last = changes + (found != last), found
+    both = (CHANGES, COUNTERS)
+    assert changes <= sum(limit.at_once + limit.per_day for limit in both) + 1
+
+
+def test_counters_keep_three_digits_and_cameras_come_by_name() -> None:
+    first, second = (HEARTBEAT.cameras[0].model_copy(update={"camera": name}) for name in ("b", "a"))
+    found = coarse_heartbeat(_beat(123_456, cameras=(first, second)))
+    assert found.uptime_s == 123_000
+    assert [camera.camera for camera in found.cameras] == ["a", "b"]
