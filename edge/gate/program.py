@@ -14,25 +14,25 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from edge.gate.admission import Admission
-from edge.gate.count_caps import CountCaps
-from edge.gate.guard import Guard
-from edge.gate.heartbeat_pace import HeartbeatPace
 from edge.gate.hub_credentials import HubCredentials
-from edge.gate.known_names import KnownNames
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
+from edge.gate.limits.admission import Admission
+from edge.gate.limits.count_caps import CountCaps
+from edge.gate.limits.guard import Guard
+from edge.gate.limits.heartbeat_pace import HeartbeatPace
+from edge.gate.limits.known_names import KnownNames
+from edge.gate.limits.quarantine import Quarantine
+from edge.gate.limits.signed_names import SignedReleases
+from edge.gate.limits.site_ids import SiteIds
 from edge.gate.loop_health import GateHealth, LoopHealth, retried
 from edge.gate.metrics import GateMetrics
 from edge.gate.mirror import Mirror
 from edge.gate.page import GatePage
-from edge.gate.quarantine import Quarantine
 from edge.gate.rate_cap import RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
 from edge.gate.settings import STATUS_FILE, GateSettings
-from edge.gate.signed_names import SignedReleases
-from edge.gate.site_ids import SiteIds
 from edge.gate.start_checks import needed
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.gate.ledger import Ledger
+from edge.gate.limits.site_ids import SiteIds
 from edge.gate.sent_lane import SentLane
-from edge.gate.site_ids import SiteIds
 from edge.gate.uplink import DURABLE
 from messaging.bus import Bus, StreamState
 from messaging.errors import MessageRefused, TrustError

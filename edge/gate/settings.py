@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edge.gate.count_caps import COUNT_LIMITS, CountLimit
+from edge.gate.limits.count_caps import COUNT_LIMITS, CountLimit
 from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug

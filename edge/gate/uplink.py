@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.gate.guard import Guard
 from edge.gate.ledger import CHECKPOINT_EVERY, Ledger
 from edge.gate.ledger_entries import LedgerEntry, Outgoing
-from edge.gate.pins import RefusalReason, reason_of
-from edge.gate.quarantine import Quarantine
+from edge.gate.limits.guard import Guard
+from edge.gate.limits.pins import PinReason, reason_of
+from edge.gate.limits.quarantine import Quarantine
 from edge.gate.rate_cap import RateCap
 from edge.gate.sent_lane import SentLane
 from messaging.bus import Bus, Delivery
@@ -37,7 +37,7 @@ class UplinkCounts:
 
     forwarded: Counter[str]
     shed: Counter[str]
-    refusals: Counter[RefusalReason]
+    refusals: Counter[PinReason]
     duplicates: int = 0
     held_back: int = 0
     sent_again: int = 0
@@ -82,7 +82,7 @@ class Uplink:
         self._last_heartbeat = ""
         self._checkpoint: LedgerCheckpoint | None = None
         self._checkpoint_s = 0.0
-        self.counts = UplinkCounts(Counter(), guard.shed, Counter(dict.fromkeys(RefusalReason, 0)))
+        self.counts = UplinkCounts(Counter(), guard.shed, Counter(dict.fromkeys(PinReason, 0)))
 
     async def forward(self, lane: Lane, *, timeout_s: float = 0.0) -> int:
         """Forward one batch of a lane; how many messages the site had. Raises `WireError`."""

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.gate.admission import admitted, outgoing_of
+from edge.gate.limits.admission import admitted, outgoing_of
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import report_subject
 from messaging.reports import Report

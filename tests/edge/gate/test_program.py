@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.heartbeat_pace import coarse_heartbeat
 from edge.gate.ledger_entries import verify
+from edge.gate.limits.heartbeat_pace import coarse_heartbeat
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
 from messaging.bus import Delivery

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate import admission as admission_module
+from edge.gate.limits import admission as admission_module
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.settings import GateSettings
 from messaging.errors import WireError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.admission import admitted, admitted_heartbeat
 from edge.gate.ledger_entries import verify
+from edge.gate.limits.admission import admitted, admitted_heartbeat
 from edge.gate.rate_cap import ByteLimits
 from edge.gate.uplink import CHECKPOINT_EVERY_S, DURABLE
 from messaging.errors import MessageRefused, WireUnavailable

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge.gate.admission import Admission
-from edge.gate.count_caps import COUNT_LIMITS, CountCaps, CountLimit
-from edge.gate.guard import Guard
-from edge.gate.heartbeat_pace import HeartbeatPace
-from edge.gate.known_names import KnownNames, Listed
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
-from edge.gate.quarantine import Quarantine
+from edge.gate.limits.admission import Admission
+from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps, CountLimit
+from edge.gate.limits.guard import Guard
+from edge.gate.limits.heartbeat_pace import HeartbeatPace
+from edge.gate.limits.known_names import KnownNames, Listed
+from edge.gate.limits.quarantine import Quarantine
+from edge.gate.limits.signed_names import SignedNames
+from edge.gate.limits.site_ids import SiteIds
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
-from edge.gate.signed_names import SignedNames
-from edge.gate.site_ids import SiteIds
 from edge.gate.uplink import Uplink
 from messaging.bus import Bus, PublishAck
 from messaging.errors import WireUnavailable

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from edge.gate.count_caps import COUNT_LIMITS
+from edge.gate.limits.count_caps import COUNT_LIMITS
+from edge.gate.limits.site_ids import SiteIds
 from edge.gate.settings import STATUS_FILE, GateSettings
-from edge.gate.site_ids import SiteIds
 from messaging.trust.signing import Repository
 from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
 from messaging.trust.site_trust import SiteTrust

@@ -7,8 +7,8 @@ has a token; otherwise they are those of the last heartbeat that left. Pure; tim
 
 from typing import Any
 
-from edge.gate.coarse import significant
-from edge.gate.count_caps import CountLimit
+from edge.gate.limits.coarse import significant
+from edge.gate.limits.count_caps import CountLimit
 from messaging.reports import CameraHealth, Heartbeat
 
 CHANGES = CountLimit(at_once=60, per_day=48)

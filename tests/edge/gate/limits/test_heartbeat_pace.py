@@ -1,6 +1,6 @@
 """Heartbeats leave often and are renewed seldom: a hostile node cannot stream through their counters."""
 
-from edge.gate.heartbeat_pace import CHANGES, COUNTERS, HeartbeatPace, coarse_heartbeat
+from edge.gate.limits.heartbeat_pace import CHANGES, COUNTERS, HeartbeatPace, coarse_heartbeat
 from messaging.reports import Heartbeat
 from tests.support.messaging.samples import HEARTBEAT
 

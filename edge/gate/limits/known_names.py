@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from edge.gate.signed_names import SignedNames
+from edge.gate.limits.signed_names import SignedNames
 from messaging.errors import FileFault, StateFileBroken
 from messaging.hazard_classes import UNKNOWN_CLASS
 from messaging.runtime.atomic_files import write_atomically

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.coarse import SIDES, coarse_box, coarse_message
-from edge.gate.site_ids import SiteIds
+from edge.gate.limits.coarse import SIDES, coarse_box, coarse_message
+from edge.gate.limits.site_ids import SiteIds
 from messaging.reports import BoxGeometry, HazardEvent, HazardState, Misdetection, Report
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.edge.gate_stage import NOW_UTC, admission_of, outgoing_id, report_id, subject_and_data

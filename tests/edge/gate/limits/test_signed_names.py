@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.signed_names import SignedNames, SignedReleases
+from edge.gate.limits.signed_names import SignedNames, SignedReleases
 from messaging.releases import Channel
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.signing import Repository

@@ -8,10 +8,10 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
-from edge.gate.admission import Admission, admitted, admitted_heartbeat, outgoing_of, parts_of, without
-from edge.gate.count_caps import CountCaps, camera_of
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import LedgerEntry, Outgoing
+from edge.gate.limits.admission import Admission, admitted, admitted_heartbeat, outgoing_of, parts_of, without
+from edge.gate.limits.count_caps import CountCaps, camera_of
 from messaging.blobs import digest_of
 from messaging.bus import Delivery, StoredMessage
 from messaging.errors import MessageRefused

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.count_caps import COUNT_LIMITS, SITE, CountCaps, CountLimit
+from edge.gate.limits.count_caps import COUNT_LIMITS, SITE, CountCaps, CountLimit
 from edge.gate.settings import GateSettings
 from messaging.nats.subjects import FLEET_REPORTS
 from messaging.reports import Misdetection

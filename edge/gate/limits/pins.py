@@ -7,7 +7,7 @@ at which the site's broker stored the message, so that what waited through an ou
 from collections.abc import Iterator
 from enum import StrEnum
 
-from edge.gate.known_names import KnownNames, Named
+from edge.gate.limits.known_names import KnownNames, Named
 from messaging.errors import MessageRefused
 from messaging.reports import (
     ClassPrototype,
@@ -28,7 +28,7 @@ MOST_AGE_S = 96 * 3600
 HAZARD_MAY_LAST_S = 30 * 86_400
 
 
-class RefusalReason(StrEnum):
+class PinReason(StrEnum):
     """Why a message may not leave, as a label of the metric."""
 
     FORM = "form"
@@ -42,14 +42,14 @@ class RefusalReason(StrEnum):
 class PinBroken(MessageRefused):
     """A message of the right form that holds what this site has no reason to report."""
 
-    def __init__(self, reason: RefusalReason, sentence: str) -> None:
+    def __init__(self, reason: PinReason, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
 
 
-def reason_of(error: MessageRefused) -> RefusalReason:
+def reason_of(error: MessageRefused) -> PinReason:
     """The metric's label of a refusal."""
-    return error.reason if isinstance(error, PinBroken) else RefusalReason.FORM
+    return error.reason if isinstance(error, PinBroken) else PinReason.FORM
 
 
 def check(message: Message, names: KnownNames, stored_at_utc: int) -> None:
@@ -74,7 +74,7 @@ def _check_places(report: Report, names: KnownNames) -> None:
         what = names.admits_camera(one, zone)
         if what is not None:
             raise PinBroken(
-                RefusalReason(what),
+                PinReason(what),
                 f"{what} {one if what is Named.CAMERA else zone} is not one of this site's; list it in "
                 "`cameras` of the gate's configuration if it is",
             )
@@ -101,8 +101,8 @@ def _names(report: Report) -> Iterator[tuple[Named, str]]:
 
 def _unknown(what: Named, name: str) -> PinBroken:
     if what is Named.CLASS:
-        return PinBroken(RefusalReason.CLASS, f"no release that the cloud has signed has a class {name}")
-    return PinBroken(RefusalReason.DIGEST, f"the cloud has signed no release with {what} {name[:12]}")
+        return PinBroken(PinReason.CLASS, f"no release that the cloud has signed has a class {name}")
+    return PinBroken(PinReason.DIGEST, f"the cloud has signed no release with {what} {name[:12]}")
 
 
 def _check_times(report: Report, stored_at_utc: int) -> None:
@@ -116,7 +116,7 @@ def _check_times(report: Report, stored_at_utc: int) -> None:
         value = getattr(report, name, None)
         if value is not None and not -oldest_s <= value - stored_at_utc <= AHEAD_S:
             raise PinBroken(
-                RefusalReason.TIME,
+                PinReason.TIME,
                 f"the report is dated {value - stored_at_utc} s from its arrival at the site's broker; from "
                 f"{-oldest_s} to {AHEAD_S} s may leave; set the node's clock",
             )

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from edge.gate.coarse import coarse_message
-from edge.gate.count_caps import camera_of
-from edge.gate.heartbeat_pace import HeartbeatPace
-from edge.gate.known_names import KnownNames
 from edge.gate.ledger_entries import Outgoing
-from edge.gate.pins import check
-from edge.gate.site_ids import SiteIds
+from edge.gate.limits.coarse import coarse_message
+from edge.gate.limits.count_caps import camera_of
+from edge.gate.limits.heartbeat_pace import HeartbeatPace
+from edge.gate.limits.known_names import KnownNames
+from edge.gate.limits.pins import check
+from edge.gate.limits.site_ids import SiteIds
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import HEARTBEATS, parse_report_subject, report_subject
 from messaging.reports import Heartbeat

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edge.gate.known_names import MOST_LEARNT, Named
-from edge.gate.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S, PinBroken, RefusalReason
-from edge.gate.signed_names import SignedNames
+from edge.gate.limits.known_names import MOST_LEARNT, Named
+from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S, PinBroken, PinReason
+from edge.gate.limits.signed_names import SignedNames
 from messaging.errors import MessageRefused, StateFileBroken
 from messaging.nats.subjects import FLEET_REPORTS, HEARTBEATS
 from messaging.reports import Report, SwapReason
@@ -48,40 +48,38 @@ def _changed(report: Report, changes: Mapping[str, Any]) -> Report:
     return report.model_copy(update=dict(changes))
 
 
-ATTACKS: list[tuple[str, Report, RefusalReason]] = [
-    ("data in the name of a camera", _changed(MISDETECTION, {"camera": WORD}), RefusalReason.CAMERA),
-    ("data in a camera of a hazard", _changed(HAZARD, {"camera": WORD}), RefusalReason.CAMERA),
-    ("data in a zone", _changed(HAZARD, {"zone": WORD}), RefusalReason.ZONE),
-    ("data in a class", _changed(MISDETECTION, {"class_name": WORD}), RefusalReason.CLASS),
-    ("data in the class of a verdict", _changed(VERDICT, {"class_name": WORD}), RefusalReason.CLASS),
-    ("data in the class of a tally", _changed(RECALL, {"class_name": WORD}), RefusalReason.CLASS),
+ATTACKS: list[tuple[str, Report, PinReason]] = [
+    ("data in the name of a camera", _changed(MISDETECTION, {"camera": WORD}), PinReason.CAMERA),
+    ("data in a camera of a hazard", _changed(HAZARD, {"camera": WORD}), PinReason.CAMERA),
+    ("data in a zone", _changed(HAZARD, {"zone": WORD}), PinReason.ZONE),
+    ("data in a class", _changed(MISDETECTION, {"class_name": WORD}), PinReason.CLASS),
+    ("data in the class of a verdict", _changed(VERDICT, {"class_name": WORD}), PinReason.CLASS),
+    ("data in the class of a tally", _changed(RECALL, {"class_name": WORD}), PinReason.CLASS),
     (
         "data in a row of a shadow report",
         _changed(SHADOW, {"tallies": (_changed(SHADOW.tallies[0], {"class_name": WORD}),)}),
-        RefusalReason.CLASS,
+        PinReason.CLASS,
     ),
-    ("data in a digest", _changed(MISDETECTION, {"model_digest": SECRET}), RefusalReason.DIGEST),
-    ("data in a candidate's digest", _changed(SHADOW, {"candidate_digest": SECRET}), RefusalReason.DIGEST),
-    ("data in the digest of a swap", _changed(SWAP, {"previous_digest": SECRET}), RefusalReason.DIGEST),
-    ("data in an embedding", _changed(PROTOTYPE, {"embedding_digest": SECRET}), RefusalReason.DIGEST),
-    ("a time in the future", _changed(HAZARD, {"at_utc": NOW + AHEAD_S + 1}), RefusalReason.TIME),
+    ("data in a digest", _changed(MISDETECTION, {"model_digest": SECRET}), PinReason.DIGEST),
+    ("data in a candidate's digest", _changed(SHADOW, {"candidate_digest": SECRET}), PinReason.DIGEST),
+    ("data in the digest of a swap", _changed(SWAP, {"previous_digest": SECRET}), PinReason.DIGEST),
+    ("data in an embedding", _changed(PROTOTYPE, {"embedding_digest": SECRET}), PinReason.DIGEST),
+    ("a time in the future", _changed(HAZARD, {"at_utc": NOW + AHEAD_S + 1}), PinReason.TIME),
     (
         "a minute of last year",
         _changed(RECALL, {"minute_utc": (NOW - MOST_AGE_S) // 60 * 60 - 60}),
-        RefusalReason.TIME,
+        PinReason.TIME,
     ),
     (
         "a hazard that began years ago",
         _changed(HAZARD, {"started_at_utc": NOW - HAZARD_MAY_LAST_S - 1}),
-        RefusalReason.TIME,
+        PinReason.TIME,
     ),
 ]
 
 
 @pytest.mark.parametrize(("attack", "report", "reason"), ATTACKS, ids=[row[0] for row in ATTACKS])
-def test_a_hostile_node_cannot_send(
-    attack: str, report: Report, reason: RefusalReason, tmp_path: Path
-) -> None:
+def test_a_hostile_node_cannot_send(attack: str, report: Report, reason: PinReason, tmp_path: Path) -> None:
     admission = admission_of(tmp_path, lambda: SIGNED, LISTED)
     subject, data = subject_and_data(1, report)
     with pytest.raises(PinBroken) as refusal:
@@ -109,7 +107,7 @@ def test_what_is_refused_is_counted_by_reason_delays_nothing_and_never_leaves(tm
         sent = await stage.hub.pull(FLEET_REPORTS, "test")
         assert [one.message_id for one in sent] == [outgoing_id(3)]
         refusals = stage.uplink.counts.refusals
-        assert (refusals[RefusalReason.CLASS], refusals[RefusalReason.DIGEST]) == (1, 1)
+        assert (refusals[PinReason.CLASS], refusals[PinReason.DIGEST]) == (1, 1)
         assert stage.uplink.counts.refused == 2
         assert stage.lanes[Lane.HAZARDS].place(3).after == 2, "the lane goes on behind what is refused"
         stage.ledger.close()
@@ -148,7 +146,7 @@ def test_a_hostile_heartbeat_is_refused_and_the_next_good_one_leaves(tmp_path: P
         for n, beat in enumerate([_changed(HEARTBEAT, {"model_digest": SECRET}), HEARTBEAT]):
             await stage.site.put_latest(HEARTBEATS, "s1", subject_and_data(n, beat)[1])
             assert await stage.uplink.forward_heartbeat() == (n == 1)
-        assert stage.uplink.counts.refusals[RefusalReason.DIGEST] == 1
+        assert stage.uplink.counts.refusals[PinReason.DIGEST] == 1
         stage.ledger.close()
 
     asyncio.run(scenario())

@@ -1,0 +1,1 @@
+"""What may leave a site: names, times, precision and numbers of reports."""
