@@ -6,6 +6,7 @@ A resource whose fields are those of a record is built by its own `model_validat
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloud.failure_modes.rules import FailureMode, cannot_close
+from cloud.store.delivery_records import HazardDelivery
 from cloud.store.ledger_store import Audit
 from cloud.store.lists.fleet_lists import RunningModels, SiteCamera
 from cloud.store.records import (
@@ -20,6 +21,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.integration_resources import DeliveryResource
 from messaging.receipts import LedgerReceipt
 from messaging.release_resources import (
     ModelResource,
@@ -176,3 +178,10 @@ def comparison_views(
 def _metrics(models: Mapping[str, EvaluationRow], digest: str | None) -> dict[str, object] | None:
     found = models.get(digest or "")
     return dict(found.metrics) if found else None
+
+
+def delivery_view(row: HazardDelivery) -> DeliveryResource:
+    """One delivery, with the site and the event of its hazard."""
+    return DeliveryResource(
+        **{**row.values(), "id": row.id, "site": row.hazard.site, "event": row.hazard.event}
+    )

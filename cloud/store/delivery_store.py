@@ -4,10 +4,11 @@ Of each integration at most `WAITING_KEPT` deliveries wait; of those that have e
 state are kept, for `KEPT_DAYS`. The oldest go first.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ScalarSelect, case, delete, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Text, case, delete, func, select, type_coerce, update
 
 from cloud.errors import NotKnown, NotNow
 from cloud.store.database import Database, written
@@ -112,6 +113,9 @@ class DeliveryStore:
             query = query.where(HazardDelivery.integration == wanted.integration)
         if wanted.state is not None:
             query = query.where(HazardDelivery.state == wanted.state)
+        for name, value in (("site", wanted.site), ("event", wanted.event)):
+            if value is not None:
+                query = query.where(_has_fact(name, value))
         if wanted.since is not None:
             query = query.where(HazardDelivery.queued_at >= wanted.since)
         if wanted.until is not None:
@@ -182,3 +186,9 @@ def _last_beyond(which: Sequence[ColumnElement[bool]], kept: int) -> ScalarSelec
     """The id of the newest delivery that is not among the `kept` newest; NULL if there is none."""
     newest = select(HazardDelivery.id).where(*which).order_by(HazardDelivery.id.desc())
     return newest.offset(kept).limit(1).scalar_subquery()
+
+
+def _has_fact(name: str, value: str) -> ColumnElement[bool]:
+    """That the facts of the hazard, kept as JSON text, have this value; quotes make it the whole one."""
+    facts = type_coerce(HazardDelivery.hazard, Text)
+    return facts.contains(f'"{name}":{json.dumps(value)}', autoescape=True)

@@ -93,9 +93,7 @@ class HazardChanges:
         be acknowledged.
         """
         with self._db.writing() as session:
-            hazard = session.get(HazardRow, (site, event))
-            if hazard is None:
-                raise NotKnown(f"hazard {event[:40]!r} of site {site[:40]!r} is not known")
+            hazard = _known(session, site, event)
             handled = session.get(HazardHandling, (site, event))
             now = HazardStatus.OPEN if handled is None else handled.status
             if now is status:
@@ -104,6 +102,13 @@ class HazardChanges:
                 raise NotNow(f"hazard {event} is {now.replace('_', ' ')} already")
             self._set(session, hazard, status)
             return hazard
+
+    def hazard(self, site: str, event: str) -> tuple[HazardRow, HazardStatus]:
+        """One hazard and what operators have made of it. Raises `NotKnown`."""
+        with self._db.reading() as session:
+            hazard = _known(session, site, event)
+            handled = session.get(HazardHandling, (site, event))
+            return hazard, HazardStatus.OPEN if handled is None else handled.status
 
     def statuses(self, hazards: Collection[HazardRow]) -> dict[tuple[str, str], HazardStatus]:
         """What operators have made of these hazards, by site and event; those that are open are left out."""
@@ -135,3 +140,10 @@ class HazardChanges:
             if one.wants(facts)
         ]
         self._db.add_all(session, rows)
+
+
+def _known(session: Session, site: str, event: str) -> HazardRow:
+    hazard = session.get(HazardRow, (site, event))
+    if hazard is None:
+        raise NotKnown(f"hazard {event[:40]!r} of site {site[:40]!r} is not known")
+    return hazard

@@ -1,43 +1,184 @@
-"""Overview: four numbers, what runs, the worst failure modes, the latest hazards."""
+"""Overview: four numbers with their past, what runs, the worst failure modes, the latest hazards."""
+
+from collections.abc import Sequence
 
 from dashboards import phrases
-from dashboards.components.section import Markup, heading
-from dashboards.markup import Html, element, join
+from dashboards.components.charts import sparkline
+from dashboards.components.pills import recall_bar, severity
+from dashboards.components.section import Markup, card, heading
+from dashboards.components.table import link
+from dashboards.learning.mode_names import mode_name
+from dashboards.markup import Html, element, join, number, row, table
 from dashboards.page_view import PageView
-from messaging.resources import OverviewResource
+from dashboards.pages.campaign import stages_markup
+from dashboards.pages.hazards import place_text, status_pill
+from dashboards.pages.rollouts import phase_pill
+from dashboards.scope import RANGES, Scope
+from messaging.api.trends import TrendPoint, TrendsResource
+from messaging.release_resources import RolloutResource
+from messaging.resources import (
+    CampaignResource,
+    FailureModeResource,
+    HazardResource,
+    OverviewResource,
+)
+
+TRENDS_EVERY_S = 60.0
+NO_SITE = ("no site is enrolled yet. This command enrols one and makes its folder:",
+           "blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS")  # fmt: skip
+NO_SITE_ONLINE = ("no site is online. In the folder of a site, start its broker, its gate and its node:",
+                  "blindspot-edge gate --config gate.yaml")  # fmt: skip
+NO_MODE = "No failure mode is known yet. Misdetections that the sites report are grouped here."
+NO_HAZARD = "No hazard in this time range. A hazard appears here when a site opens a hazard event."
+NO_CAMPAIGN = ("No campaign has run yet. This command starts one for the most harmful failure mode:",
+               "blindspot campaign start")  # fmt: skip
+NO_ROLLOUT = "No rollout yet. The last stages of a campaign start one."
+MODES_SHOWN, HAZARDS_SHOWN = 5, 6
+OF_ALL = "of all sites"
 
 
 async def page(view: PageView) -> None:
     """The first page."""
-    heading("Overview")
-    tiles = Markup("wide")
+    heading("Overview", scope_sentence(view.scope))
+    tiles, step = Markup("wide"), Markup("wide")
+    with card("Newest campaign", name="newest-campaign", aside=OF_ALL):
+        campaign = Markup()
+    with card("Worst failure modes", name="worst-modes", wide=False, aside=OF_ALL):
+        modes = Markup()
+    with card("Latest hazards", name="latest-hazards", wide=False):
+        hazards = Markup()
+    with card("Last rollout", name="last-rollout", aside=OF_ALL):
+        rollout = Markup()
+    past: list[TrendPoint] = []
+    group = view.scope.group or None
+
+    async def refresh_past() -> None:
+        since = view.scope.since(view.now())
+        found = await view.get("overview/trends", TrendsResource, group=group, since=since)
+        past[:] = found.points
 
     async def refresh() -> None:
-        tiles.show(_tiles(await view.get("overview", OverviewResource)))
+        now, scope = view.now(), view.scope
+        overview = await view.get("overview", OverviewResource, group=group)
+        tiles.show(tiles_markup(overview, past, scope))
+        step.show(next_step(overview))
+        worst = await view.page("failure-modes", FailureModeResource, limit=MODES_SHOWN)
+        modes.show(modes_markup(worst.items, scope))
+        latest = await view.page(
+            "hazards", HazardResource, limit=HAZARDS_SHOWN, group=group, since=scope.since(now)
+        )
+        hazards.show(hazards_markup(latest.items, scope, now))
+        campaigns = await view.page("campaigns", CampaignResource, limit=1)
+        campaign.show(campaign_markup(campaigns.items, scope, now))
+        rollouts = await view.page("rollouts", RolloutResource, limit=1)
+        rollout.show(rollout_markup(rollouts.items, scope, now))
 
+    view.live(refresh_past, every_s=TRENDS_EVERY_S)
     view.live(refresh)
 
 
-def _tiles(overview: OverviewResource) -> Html:
-    updated = None
-    if overview.sites and overview.current_model:
-        updated = overview.sites_on_current_model / overview.sites
-    model = f"model {phrases.short(overview.current_model)}"
-    return element(
-        "div",
-        _tile("sites online", f"{overview.sites_online}", f"of {overview.sites}"),
-        _tile("hazards in 24 h", f"{overview.hazards_in_24_h}", "events"),
-        _tile("open failure modes", f"{overview.open_failure_modes}", ""),
-        _tile("sites on current model", phrases.percent(updated), model),
-        cls="tiles",
-        id="overview",
+def scope_sentence(scope: Scope) -> str:
+    """What the numbers are about."""
+    text, _ = RANGES[scope.range]
+    if not scope.group:
+        return f"All sites now; lines and hazards of the {text}."
+    return (
+        f"Site group {scope.group} now; lines and hazards of the {text}. "
+        "Campaigns, rollouts and the ranking of failure modes are of all sites."
     )
 
 
-def _tile(what: str, value: str, rest: str) -> Html:
+def tiles_markup(overview: OverviewResource, past: Sequence[TrendPoint], scope: Scope) -> Html:
+    """The four numbers, each with its past as a line, each a link to its list."""
+    updated = overview.sites_on_current_model / overview.sites if overview.sites else None
+    model = f"model {phrases.short(overview.current_model)}" if overview.current_model else "no model yet"
+    opened = [point.open_failure_modes for point in past if point.open_failure_modes is not None]
+    tiles = (
+        _tile("sites online", f"{overview.sites_online}", f"of {overview.sites}", scope.link("sites"),
+              sparkline([point.sites_reporting for point in past], "sites that sent reports")),
+        _tile("hazards in 24 h", f"{overview.hazards_in_24_h:,}", "events", scope.link("hazards"),
+              sparkline([point.hazards for point in past], "hazards")),
+        _tile("open failure modes", f"{overview.open_failure_modes}", "", scope.link("failure-modes"),
+              sparkline(opened, "open failure modes")),
+        _tile("sites on current model", phrases.percent(updated), model, scope.link("models"),
+              sparkline([point.sites_on_current_model for point in past], "sites on the current model")),
+    )  # fmt: skip
+    return element("div", *tiles, cls="tiles", id="overview")
+
+
+def _tile(what: str, value: str, rest: str, address: str, line: Html) -> Html:
+    text = join(element("b", value), " ", element("span", rest, cls="rest"))
+    return element("a", element("span", what, cls="what"), text, line, cls="tile", href=address)
+
+
+def next_step(overview: OverviewResource) -> Html:
+    """What a new deployment does next, with its command; nothing once sites are online."""
+    if overview.sites == 0:
+        sentence, command = NO_SITE
+    elif overview.sites_online == 0:
+        sentence, command = NO_SITE_ONLINE
+    else:
+        return Html("")
+    return element("p", element("b", "Next: "), sentence, " ", element("code", command), cls="card next-step")
+
+
+def modes_markup(modes: Sequence[FailureModeResource], scope: Scope) -> Html:
+    """The most harmful failure modes with their estimated recall."""
+    if not modes:
+        return element("p", NO_MODE, cls="empty")
+    rows = [
+        row(
+            link(mode_name(mode), scope.link("failure-modes", mode.id)),
+            number(f"{mode.harm:.1f}"),
+            recall_bar(mode.recall, mode.target),
+            name=mode.id,
+        )
+        for mode in modes
+    ]
+    return table(("failure mode", "#harm", "estimated recall"), rows)
+
+
+def hazards_markup(hazards: Sequence[HazardResource], scope: Scope, now: float) -> Html:
+    """The latest hazards of the scope."""
+    if not hazards:
+        return element("p", NO_HAZARD, cls="empty")
+    rows = [
+        row(
+            severity(one.severity),
+            link(phrases.readable(one.class_name), scope.link("hazards", one.site, one.event)),
+            status_pill(one.status),
+            place_text(one),
+            number(phrases.ago(one.started_at_utc, now)),
+            name=one.event,
+        )
+        for one in hazards
+    ]
+    return table(("severity", "hazard", "handled", "place", "#began"), rows)
+
+
+def campaign_markup(campaigns: Sequence[CampaignResource], scope: Scope, now: float) -> Html:
+    """The newest campaign with its stages."""
+    if not campaigns:
+        return _empty(*NO_CAMPAIGN)
+    newest = campaigns[0]
+    return join(stages_markup(newest, now), link("Open the campaign", scope.link("campaigns", newest.id)))
+
+
+def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float) -> Html:
+    """The last rollout: its phase and how many of its sites run the model."""
+    if not rollouts:
+        return element("p", NO_ROLLOUT, cls="empty")
+    last = rollouts[0]
+    running = sum(site.state == "running" for site in last.sites)
     return element(
-        "div",
-        element("span", what, cls="what"),
-        join(element("b", value), " ", element("span", rest, cls="rest")),
-        cls="tile",
+        "p",
+        phase_pill(last),
+        f" {running} of {phrases.count(len(last.sites), 'site')} run model ",
+        element("code", phrases.short(last.digest), title=last.digest),
+        f", began {phrases.ago(last.created_at, now)}. ",
+        link("Open the rollout", scope.link("rollouts", last.id)),
     )
+
+
+def _empty(sentence: str, command: str) -> Html:
+    return element("p", sentence, " ", element("code", command), cls="empty")

@@ -232,3 +232,12 @@ def delivery(number: int, queued_at: int) -> HazardDelivery:
         queued_at=queued_at,
         due_at=queued_at,
     )
+
+
+def test_the_deliveries_of_one_hazard_are_found_by_its_whole_event_and_site(database: Database) -> None:
+    store = DeliveryStore(database)
+    for number in (1, 11):
+        store.put(delivery(number, queued_at=number))
+    found = store.page(DeliveryFilter(site="harbour", event="1"), limit=9)
+    assert [one.hazard.event for one in found] == ["1"]
+    assert store.page(DeliveryFilter(site="harb", event="1"), limit=9) == []

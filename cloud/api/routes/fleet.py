@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from cloud.api.access.caller import Visible
+from cloud.api.access.caller import Visible, VisibleSites, is_visible
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_query, pair_cursor, text_cursor
-from cloud.api.services import CloudServices
+from cloud.api.services import CloudServices, Services
 from cloud.api.views import ONLINE_S, camera_view, ledger_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
@@ -30,21 +30,34 @@ router = APIRouter(tags=["fleet"])
 
 
 @router.get("/overview")
-def overview(services: CloudServices, visible: Visible) -> OverviewResource:
-    """The numbers of the first page; sites and hazards are those that the caller may see."""
+def overview(services: CloudServices, visible: Visible, group: Slug | None = None) -> OverviewResource:
+    """The numbers of the first page; sites and hazards are those that the caller may see.
+
+    With a `group` of sites they are of these alone, and failure modes those with evidence from them;
+    campaigns are of the whole fleet.
+    """
     current, now = services.register.main_model(), services.clock()
     fleet, lists = services.reports.fleet, services.reports.lists
+    modes = open_modes(services.register.modes())
+    if group is not None:
+        visible = _of_group(services, group, visible)
+        modes = [mode for mode in modes if visible & set(mode.sites)]
     sites, online = fleet.count(visible, online_since=now - ONLINE_S)
     return OverviewResource(
         sites=sites,
         sites_online=online,
         hazards_in_24_h=lists.count_hazards(since_utc=int(now) - _DAY_S, visible=visible),
-        open_failure_modes=len(open_modes(services.register.modes())),
+        open_failure_modes=len(modes),
         campaigns_running=len(services.campaign_rows.recent(states=ACTIVE_STATES)),
         sites_on_current_model=sum(one.model_digest == current for one in fleet.running(visible) if current),
         current_model=current,
         faults=services.readiness(),
     )
+
+
+def _of_group(services: Services, group: str, visible: VisibleSites) -> frozenset[str]:
+    sites = services.reports.sites()
+    return frozenset(s.site for s in sites if s.site_group == group and is_visible(s.site, visible))
 
 
 @router.get("/sites")

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends
 
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of, page_of_query
 from cloud.api.services import CloudServices
+from cloud.api.views import delivery_view
 from cloud.integrations.integrations import IntegrationState
-from cloud.store.delivery_records import HazardDelivery
 from cloud.store.lists.filters import DeliveryFilter
 from messaging.fields import Slug
 from messaging.integration_resources import DeliveryResource, IntegrationResource
@@ -27,7 +27,7 @@ def integrations(
 @router.post("/integrations/{name}/test")
 def test(services: CloudServices, name: Slug) -> DeliveryResource:
     """Send a test message now and log it; its state and outcome say whether it arrived."""
-    return _delivery(services.integrations.test(name))
+    return delivery_view(services.integrations.test(name))
 
 
 @router.get("/deliveries")
@@ -40,13 +40,13 @@ def deliveries(
     """The log of deliveries, latest first; those of state `dead` are the dead letters."""
     before = integer_cursor(cursor) or None
     rows = services.integrations.deliveries(wanted, before=before, limit=limit + 1)
-    return page_of_query(rows, limit, place=lambda row: row.id, show=_delivery)
+    return page_of_query(rows, limit, place=lambda row: row.id, show=delivery_view)
 
 
 @router.post("/deliveries/{delivery}/replay")
 def replay(services: CloudServices, delivery: RowNumber) -> DeliveryResource:
     """Let a dead letter wait to be sent again, under the same id."""
-    return _delivery(services.integrations.replay(delivery))
+    return delivery_view(services.integrations.replay(delivery))
 
 
 def _integration(state: IntegrationState) -> IntegrationResource:
@@ -59,10 +59,4 @@ def _integration(state: IntegrationState) -> IntegrationResource:
         dead=state.totals.dead,
         last_delivered_at=state.totals.last_delivered_at,
         fault=state.fault,
-    )
-
-
-def _delivery(row: HazardDelivery) -> DeliveryResource:
-    return DeliveryResource(
-        **{**row.values(), "id": row.id, "site": row.hazard.site, "event": row.hazard.event}
     )

@@ -112,10 +112,15 @@ class ModelFilter:
 
 @dataclass(frozen=True)
 class DeliveryFilter:
-    """Deliveries of an integration, in a state, that were queued in a period, `until` not included."""
+    """Deliveries of an integration, in a state, that were queued in a period, `until` not included.
+
+    Or of the hazards of a site, and of one hazard by its `event`.
+    """
 
     integration: Name = None
     state: DeliveryState | None = None
+    site: Name = None
+    event: Name = None
     since: Time = None
     until: Time = None
 

@@ -163,6 +163,8 @@ def test_an_unknown_mode_is_assigned_by_an_operator_and_only_to_a_known_class(cl
         ("campaigns/nope", "'nope' is not known"),
         ("models/ffffffffff", "not among the releases"),
         ("rollouts/nope", "is not known"),
+        ("sites/nowhere", "is not known"),
+        ("hazards/harbour/01J00000000000000000000000", "is not known"),
     ],
 )
 def test_what_is_not_there_is_refused_with_a_sentence(client: RemoteCloud, path: str, sentence: str) -> None:
