@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from cloud.api import event_feed
+from cloud.api.client import RemoteCloud
 from cloud.api.event_feed import EventFeed, changes, wants
 from cloud.store.history.change_marks import Changeable, Marks
 from messaging.api.events import EventKind
@@ -129,4 +131,17 @@ def test_a_running_cloud_sends_what_has_changed(tmp_path: Path) -> None:
         cloud.reports.quarantine_site("south", True)
         data = next(line for line in lines if line.startswith("data: "))
         assert json.loads(data.removeprefix("data: ")) == {"kind": "site", "id": "south", "site": "south"}
+    cloud.close()
+
+
+def test_the_client_of_the_command_line_follows_what_changes(tmp_path: Path) -> None:
+    cloud = FilledCloud(tmp_path / "data")
+    cloud.fill()
+    cloud.start()
+    change = threading.Timer(1.0, cloud.reports.quarantine_site, ("south", True))
+    change.start()
+    with RemoteCloud.of_folder(cloud.folder.root) as client:
+        event = next(client.live([EventKind.SITE]))
+    assert (event.kind, event.id, event.site) == (EventKind.SITE, "south", "south")
+    change.join()
     cloud.close()
