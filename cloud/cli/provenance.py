@@ -1,4 +1,4 @@
-"""`blindspot models lineage|campaign evaluations`: where a model comes from, and how good it is."""
+"""`blindspot models lineage`, `blindspot campaign evaluations`: where a model comes from, how good it is."""
 
 from pathlib import Path
 from typing import Annotated
