@@ -25,7 +25,7 @@ def history_options(history: ModeHistoryResource, colours: Palette) -> dict[str,
         "min": history.since * 1000,
         "max": (history.until * 1000 // DAY_MS + 1) * DAY_MS,
     }
-    days["splitLine"] = {"show": False}
+    days |= {"splitLine": {"show": False}, "containShape": False}  # bars would widen the upper axis alone
     values = options["yAxis"]
     fractions = {**values, "min": 0, "max": 100, "interval": 25, "gridIndex": 1}
     fractions["axisLabel"] = {**values["axisLabel"], "formatter": "{value} %"}

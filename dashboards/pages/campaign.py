@@ -1,5 +1,7 @@
 """One campaign: its stages, the running stage, the generated images, and the models before and after."""
 
+from collections.abc import Mapping
+
 from nicegui import ui
 
 from dashboards import phrases
@@ -14,7 +16,12 @@ from messaging.resources import CampaignResource, ComparisonResource, ImageResou
 KEPT_SHOWN = 21
 REFUSED_SHOWN = 6
 IMAGES_READ = 500
-VERBS = ("approve", "cancel", "resume")
+VERBS: Mapping[str, tuple[str, ...]] = {
+    "approve": ("awaiting_approval",),
+    "cancel": ("awaiting_approval", "queued", "running"),
+    "resume": ("cancelled", "failed"),
+}
+"""What may be requested of a campaign, and in which states the cloud permits it."""
 MARKS = {"done": "done", "running": "now", "failed": "failed", "stopped": "stopped", "cancelled": "stopped"}
 
 
@@ -25,14 +32,21 @@ async def page(view: PageView) -> None:
     with card("Stages", name="campaign"):
         state = Markup()
         with ui.row().classes("actions"):
-            for verb in VERBS if view.may(UserRole.TRAINER) else ():
-                ui.button(verb.capitalize(), on_click=lambda verb=verb: change(verb)).props("outline no-caps")
+            buttons = {
+                verb: ui.button(verb.capitalize(), on_click=lambda verb=verb: change(verb))
+                for verb in (VERBS if view.may(UserRole.TRAINER) else ())
+            }
+        for button in buttons.values():
+            button.props("outline no-caps").set_visibility(False)
     with card("Generated images", name="campaign-images"):
         images = Markup()
     with card("Before and after", name="comparison"):
         compared = Markup()
 
     async def change(verb: str) -> None:
+        question = "Cancel this campaign? The stages that are finished stay, and it can be resumed."
+        if verb == "cancel" and not await _confirmed(question):
+            return
         path = f"campaigns/{name}/{verb}"
         await view.act(
             lambda: view.viewer.client.send("POST", path, CampaignResource), f"The cloud accepted: {verb}."
@@ -41,12 +55,27 @@ async def page(view: PageView) -> None:
     async def refresh() -> None:
         campaign = await view.get(f"campaigns/{name}", CampaignResource)
         state.show(stages_markup(campaign, view.now()))
+        for verb, button in buttons.items():
+            button.set_visibility(campaign.state in VERBS[verb])
         found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)
         images.show(images_markup(campaign, found.items))
         cells = await view.all_items(f"campaigns/{name}/comparison", ComparisonResource)
         compared.show(comparison.markup(cells))
 
     view.live(refresh)
+
+
+async def _confirmed(question: str) -> bool:
+    """Ask in a dialog; closing it in any other way than by its button is no."""
+    with ui.dialog() as dialog, ui.card():
+        ui.label(question)
+        with ui.row():
+            ui.button("Back", on_click=lambda: dialog.submit(False)).props("flat no-caps")
+            yes = ui.button("Cancel the campaign", on_click=lambda: dialog.submit(True))
+            yes.props("unelevated no-caps color=negative")
+    answer = await dialog
+    dialog.delete()
+    return answer is True
 
 
 def stages_markup(campaign: CampaignResource, now: float) -> Html:
