@@ -81,6 +81,14 @@ class CloudClient:
         content = None if body is None else body.model_dump_json(exclude_defaults=True)
         return self._parsed(await self._request(path, {}, method=method, content=content, key=key), model)
 
+    async def change(self, method: str, path: str) -> None:
+        """Ask for a change that has no answer. Raises `CloudLost`, `CloudRefused`."""
+        await self._request(path, {}, method=method)
+
+    async def text(self, path: str) -> str:
+        """A document as text. Raises `CloudLost`, `CloudRefused`."""
+        return (await self._request(path, {})).text
+
     async def thumbnail(self, campaign: str, image: int) -> bytes:
         """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
         answer = await self._request(f"campaigns/{campaign}/images/{image}/thumbnail", {})

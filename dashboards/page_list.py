@@ -12,9 +12,9 @@ from dashboards.pages import (
     overview,
     privacy,
     rollouts,
-    settings,
     sites,
 )
+from dashboards.pages.settings import tabs
 from dashboards.shell import Navigation, NavigationEntry, PageEntry
 
 PAGES = (
@@ -34,7 +34,8 @@ PAGES = (
     PageEntry("/rollouts", rollouts.page),
     PageEntry("/rollouts/{rollout}", rollouts.detail),
     PageEntry("/privacy", privacy.page),
-    PageEntry("/settings", settings.page),
+    PageEntry("/settings", tabs.page),
+    PageEntry("/settings/{tab}", tabs.page),
 )
 NAVIGATION: Navigation = {
     "Watch": (

@@ -6,7 +6,7 @@ fetched from other hosts: styles, scripts and fonts come from the installed pack
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
@@ -22,6 +22,7 @@ from dashboards.errors import DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
 from dashboards.shell import build_shell
+from messaging.fields import Digest
 from messaging.runtime.addresses import is_loopback
 
 LOOPBACK = "127.0.0.1"
@@ -52,6 +53,22 @@ def build_page(
             return Response(str(error), 404, media_type="text/plain")
         headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @app.get("/cards/{digest}.{ending}")
+    async def model_card(request: Request, digest: Digest, ending: Literal["json", "md"]) -> Response:
+        """The algorithm-register card of a release as a file."""
+        path = f"models/{digest}/card" + (".md" if ending == "md" else "")
+        try:
+            text = await viewer_of(request).client.text(path)
+        except DashboardError as error:
+            return Response(str(error), 404, media_type="text/plain")
+        name = f"card-{digest[:12]}.{ending}"
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        media_type = "application/json" if ending == "json" else "text/markdown"
+        return Response(text, media_type=media_type, headers=headers)
 
     def root() -> None:
         ui.add_css(theme.style_properties())

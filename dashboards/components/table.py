@@ -1,10 +1,11 @@
 """Tables that sort, filter and update in place (AG Grid), and the empty state in the place of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from dashboards.components.empty import Empty
 from dashboards.markup import Html, element
@@ -99,6 +100,21 @@ class Table:
             self._grid.options["rowData"] = wanted
         else:
             self._grid.run_grid_method("setGridOption", "rowData", wanted)
+
+    def on_action(self, field: str, handler: Callable[[str], Awaitable[None]]) -> None:
+        """Call `handler` with the id of a row whose `action` in the column `field` is clicked."""
+
+        async def clicked(event: GenericEventArguments) -> None:
+            row = event.args.get("data", {})
+            if event.args.get("colId") == field and row.get(field):
+                await handler(str(row["id"]))
+
+        self._grid.on("cellClicked", clicked)
+
+
+def action(text: str, description: str) -> Html:
+    """A button for a cell; `description` says for screen readers what it is about."""
+    return element("button", text, type="button", cls="action", aria_label=description)
 
 
 def link(text: str, address: str) -> Html:

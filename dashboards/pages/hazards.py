@@ -1,19 +1,24 @@
 """Hazards: the live list, and one hazard with what operators make of it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.empty import Empty
-from dashboards.components.pills import pill, severity
+from dashboards.components.pills import SEVERITY_NAMES, pill, severity
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
-from dashboards.markup import Html
+from dashboards.errors import DashboardError
+from dashboards.markup import Html, join
 from dashboards.page_view import PageView
+from dashboards.pages import deliveries
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
-from messaging.resources import HazardResource, HazardStatusRequest
+from messaging.integration_resources import DeliveryResource
+from messaging.resources import ClassesResource, HazardResource, HazardStatusRequest
 
 SHOWN = 500
 COLUMNS = (
@@ -27,22 +32,97 @@ COLUMNS = (
     Column("began", "began", "html", width=130),
 )
 EMPTY = Empty("No hazard in this time range. A hazard appears here when a site opens a hazard event.")
+NONE_FITS = Empty("No hazard in this time range fits the filter.")
+SEVERITIES = {
+    "": "any severity",
+    **{str(n): f"{n} or worse: {SEVERITY_NAMES[n]}" for n in range(2, 6)},
+}
+STATUSES = {
+    "": "handled or not",
+    **{name: name.replace("_", " ") for name in ("open", "acknowledged", "resolved", "false_alarm")},
+}
 STATUS_TONES = {"open": "bad", "acknowledged": "busy", "resolved": "good", "false_alarm": "plain"}
 CHOICES = (("acknowledged", "Acknowledge"), ("resolved", "Resolve"), ("false_alarm", "False alarm"))
+MAY_FOLLOW = {
+    "acknowledged": {"open"},
+    "resolved": {"open", "acknowledged"},
+    "false_alarm": {"open", "acknowledged", "resolved"},
+}
+"""What a hazard may be before each of the choices, as the cloud permits it."""
+NOT_DELIVERED = Empty("Nothing of this hazard was queued for another system. Integrations are in cloud.yaml.")
 
 
 async def page(view: PageView) -> None:
     """The list of hazards, latest first."""
     heading("Hazards", "What the cameras report now and reported before.")
+    wanted = Wanted.of_query(view.query)
     with card("Hazard events", name="hazards-card", aside=f"the latest {SHOWN}"):
-        table = Table(COLUMNS, name="hazards", empty=EMPTY)
+        await _choices(view, wanted)
+        table = Table(COLUMNS, name="hazards", empty=EMPTY if wanted == Wanted() else NONE_FITS)
 
     async def refresh() -> None:
-        found = await view.page("hazards", HazardResource, limit=SHOWN)
         since = view.scope.since(view.now())
-        table.show([row(one, view.scope, view.now()) for one in found.items if one.at_utc >= since])
+        found = await view.page(
+            "hazards",
+            HazardResource,
+            limit=SHOWN,
+            group=view.scope.group or None,
+            since=since,
+            **wanted.query(),
+        )
+        table.show([row(one, view.scope, view.now()) for one in found.items])
 
     view.live(refresh)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the list is limited to; it is in the address. Empty is no limit; `severity` is the least."""
+
+    class_name: str = ""
+    severity: str = ""
+    status: str = ""
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> "Wanted":
+        """The filter in the query of an address; a value that is not known is no limit."""
+        severity, status = query.get("severity", ""), query.get("status", "")
+        return cls(
+            query.get("class_name", "")[:40],
+            severity if severity in SEVERITIES else "",
+            status if status in STATUSES else "",
+        )
+
+    def query(self) -> dict[str, str | None]:
+        """The filter as query parameters, of the page and of the cloud."""
+        return {name: value or None for name, value in vars(self).items()}
+
+
+async def _choices(view: PageView, wanted: Wanted) -> None:
+    """Selects for class, severity and status; a change opens the list with that filter."""
+
+    def choose(name: str, value: str) -> None:
+        view.go("hazards", **replace(wanted, **{name: value}).query())
+
+    names = {"": "all classes"}
+    try:
+        known = await view.get("classes", ClassesResource)
+        names |= {one.name: phrases.readable(one.name) for one in known.classes}
+    except DashboardError:
+        pass  # the list itself states that the cloud cannot be read
+    names |= {wanted.class_name: phrases.readable(wanted.class_name)} if wanted.class_name else {}
+    with ui.row().classes("filters"):
+        for field, label, options in (
+            ("class_name", "Class", names),
+            ("severity", "Severity", SEVERITIES),
+            ("status", "Handled", STATUSES),
+        ):
+            select = ui.select(
+                dict(options),
+                value=getattr(wanted, field),
+                on_change=lambda change, field=field: choose(field, change.value),
+            )
+            select.props(f'dense outlined options-dense aria-label="{label}"').classes("choice")
 
 
 def row(hazard: HazardResource, scope: Scope, now: float) -> dict[str, Any]:
@@ -85,30 +165,39 @@ def place_text(hazard: HazardResource) -> str:
 async def detail(view: PageView) -> None:
     """One hazard."""
     site, event = view.parameters["site"], view.parameters["event"]
+    path = f"hazards/{site}/{event}"
     heading("Hazard", f"{event} at {site}")
     with card("What the site reports", name="hazard"):
         shown = Markup()
+        buttons: dict[str, ui.button] = {}
         with ui.row().classes("actions"):
             for status, text in CHOICES if view.may(UserRole.OPERATOR) else ():
-                ui.button(text, on_click=lambda status=status: set_status(status)).props("outline no-caps")
+                button = ui.button(text, on_click=lambda status=status: set_status(status))
+                buttons[status] = button.props("outline no-caps")
+    with card("Deliveries", name="deliveries-card", aside="to other systems, latest first"):
+        sent = Table(deliveries.COLUMNS, name="deliveries", empty=NOT_DELIVERED)
 
     async def set_status(status: str) -> None:
-        path = f"hazards/{site}/{event}/status"
         body = HazardStatusRequest(status=status)  # type: ignore[arg-type]  # one of CHOICES
         await view.act(
-            lambda: view.viewer.client.send("PUT", path, HazardResource, body),
+            lambda: view.viewer.client.send("PUT", f"{path}/status", HazardResource, body),
             f"The hazard is {phrases.readable(status)} now; integrations are notified.",
         )
-        await refresh()
 
     async def refresh() -> None:
-        hazard = await view.get(f"hazards/{site}/{event}", HazardResource)
-        shown.show(_facts(hazard, view.now()))
+        now = view.now()
+        hazard = await view.get(path, HazardResource)
+        shown.show(facts_markup(hazard, view.scope, now))
+        for status, button in buttons.items():
+            button.set_visibility(hazard.status in MAY_FOLLOW[status])
+        found = await view.page(f"{path}/deliveries", DeliveryResource, limit=100)
+        sent.show([deliveries.row(one, now) for one in found.items])
 
     view.live(refresh)
 
 
-def _facts(hazard: HazardResource, now: float) -> Html:
+def facts_markup(hazard: HazardResource, scope: Scope, now: float) -> Html:
+    """What is known of one hazard."""
     x, y, width, height = hazard.box
     return facts(
         {
@@ -116,12 +205,15 @@ def _facts(hazard: HazardResource, now: float) -> Html:
             "severity": severity(hazard.severity),
             "at the site": state_pill(hazard.state),
             "handled": status_pill(hazard.status),
-            "place": place_text(hazard),
+            "place": join(
+                link(hazard.site, scope.link("sites", hazard.site)),
+                place_text(hazard).removeprefix(hazard.site),
+            ),
             "condition": phrases.condition(hazard.condition),
             "confidence": phrases.percent(hazard.confidence),
             "began": phrases.ago(hazard.started_at_utc, now),
             "last report": phrases.ago(hazard.at_utc, now),
             "box": f"centre {x:.2f}, {y:.2f}, size {width:.2f} × {height:.2f} of the frame",
-            "model": hazard.model_digest,
+            "model": link(hazard.model_digest, scope.link("models", hazard.model_digest)),
         }
     )

@@ -1,74 +1,131 @@
-"""The data that left the sites: messages and bytes by message kind and site, as the cloud received them."""
+"""Privacy ledger: what left the sites, the privacy budget of each, and whether its signed ledger holds.
 
-from collections import defaultdict
-from collections.abc import Sequence
+Rows are a site and a message kind, since a fleet has more sites than a table can have columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
+from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, heading
-from dashboards.markup import Html, element, join, number, row, table
+from dashboards.components.table import Column, Table, action, link
+from dashboards.markup import Html, element, join, number, table
+from dashboards.markup import row as table_row
 from dashboards.page_view import PageView
-from messaging.resources import LedgerResource, SiteResource
+from dashboards.pages.sites import ledger_text
+from dashboards.scope import Scope
+from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
-EMPTY = "No message has been received yet. Every message that a site sends is counted here."
+KIND_COLUMNS = (
+    Column("site", "site", "html"),
+    Column("kind", "message kind"),
+    Column("messages", "messages", "number", width=140),
+    Column("size", "kB", "number", width=130),
+)
+LEDGER_COLUMNS = (
+    Column("site", "site", "html"),
+    Column("epsilon", "ε spent", "number", width=110, tooltip="privacy budget spent on prototypes"),
+    Column("last", "last verified checkpoint", "html", width=220),
+    Column("result", "verified now", "html", flex=2),
+    Column("verify", "", "html", width=130),
+)
+NO_SITE = Empty(
+    "No site is enrolled yet. This command enrols one:", command="blindspot sites add NAME --out NAME"
+)
+NOTHING = Empty("No message has been received yet. Every message that a site sends is counted here.")
+Checks = Mapping[str, tuple[VerifiedLedgerResource, float]]
+"""By site: what the cloud found, and when it was asked (seconds since 1970)."""
 
 
 async def page(view: PageView) -> None:
-    """What left the sites."""
+    """What left the sites, and what proves it."""
     heading("Privacy ledger", "What left the sites, as the cloud received it. Images are never sent.")
-    with card("Data by message kind", name="privacy"):
-        shown = Markup()
+    with card("Data by message kind", name="privacy-kinds"):
+        kinds = Markup()
+    with card("Signed ledgers and privacy budget", name="privacy-sites"):
+        sites = Table(LEDGER_COLUMNS, name="ledgers", empty=NO_SITE)
+    with card("Data by site and message kind", name="privacy"):
+        rows = Table(KIND_COLUMNS, name="ledger", empty=NOTHING)
+    checks: dict[str, tuple[VerifiedLedgerResource, float]] = {}
+
+    async def verify(site: str) -> None:
+        async def change() -> None:
+            path = f"sites/{site}/ledger"
+            checks[site] = await view.viewer.client.get(path, VerifiedLedgerResource), view.now()
+
+        if await view.act(change, f"All that {site} has signed was verified again."):
+            await refresh()
 
     async def refresh() -> None:
-        totals = await view.all_items("ledger", LedgerResource, limit=500)
-        sites = await view.all_items("sites", SiteResource, limit=500)
-        shown.show(markup(totals, sites))
+        now, group = view.now(), view.scope.group or None
+        known = await view.all_items("sites", SiteResource, limit=500, group=group)
+        names = {site.site for site in known}
+        totals = [t for t in await view.all_items("ledger", LedgerResource, limit=500) if t.site in names]
+        kinds.show(kinds_markup(totals))
+        sites.show([site_row(site, checks, view.scope, now) for site in known])
+        rows.show([kind_row(total, view.scope) for total in totals])
 
+    sites.on_action("verify", verify)
     view.live(refresh)
 
 
-def markup(ledger: Sequence[LedgerResource], all_sites: Sequence[SiteResource]) -> Html:
-    """One table, message kinds by sites, with totals."""
+def kinds_markup(ledger: Sequence[LedgerResource]) -> Html:
+    """Messages and bytes of each kind, the largest first, with the sum."""
     if not ledger:
-        return element("p", EMPTY, cls="empty")
-    by_kind: dict[str, dict[str, LedgerResource]] = defaultdict(dict)
+        return element("p", NOTHING.sentence, cls="empty")
+    sums: dict[str, tuple[int, int]] = {}
     for total in ledger:
-        by_kind[total.kind][total.site] = total
-    sites = tuple(sorted({total.site for total in ledger}))
-    rows = [_kind(kind, by_site, sites) for kind, by_site in sorted(by_kind.items(), key=_bytes_first)]
-    headers = ("message kind", *(f"#{site}" for site in sites), "#messages", "#bytes")
-    return join(table(headers, [*rows, _sum(ledger, sites)]), _spent(all_sites))
-
-
-def _bytes_first(pair: tuple[str, dict[str, LedgerResource]]) -> tuple[int, str]:
-    return -sum(total.length_bytes for total in pair[1].values()), pair[0]
-
-
-def _kind(kind: str, by_site: dict[str, LedgerResource], sites: tuple[str, ...]) -> Html:
-    sizes = (
-        phrases.size(by_site[site].length_bytes) if site in by_site else phrases.MISSING for site in sites
-    )
-    return row(
-        phrases.readable(kind),
-        *(number(size) for size in sizes),
-        number(f"{sum(total.count for total in by_site.values()):,}"),
-        number(phrases.size(sum(total.length_bytes for total in by_site.values()))),
-        name=f"kind-{kind}",
+        count, length = sums.get(total.kind, (0, 0))
+        sums[total.kind] = count + total.count, length + total.length_bytes
+    ranked = sorted(sums.items(), key=lambda pair: (-pair[1][1], pair[0]))
+    lines = [_line(phrases.readable(kind), *both, name=f"kind-{kind}") for kind, both in ranked]
+    whole = sum(total.count for total in ledger), sum(total.length_bytes for total in ledger)
+    return table(
+        ("message kind", "#messages", "#bytes"), [*lines, _line("total", *whole, name="kind-all", cls="sum")]
     )
 
 
-def _sum(ledger: Sequence[LedgerResource], sites: tuple[str, ...]) -> Html:
-    sizes = (sum(total.length_bytes for total in ledger if total.site == site) for site in sites)
-    return row(
-        "total",
-        *(number(phrases.size(size)) for size in sizes),
-        number(f"{sum(total.count for total in ledger):,}"),
-        number(phrases.size(sum(total.length_bytes for total in ledger))),
-        cls="sum",
-        name="kind-all",
-    )
+def _line(text: str, count: int, length_bytes: int, *, name: str, cls: str = "") -> Html:
+    return table_row(text, number(f"{count:,}"), number(phrases.size(length_bytes)), name=name, cls=cls)
 
 
-def _spent(sites: Sequence[SiteResource]) -> Html | None:
-    """The privacy budget (ε) that each site has spent on prototypes."""
-    spent = [f"{s.site} {s.epsilon_spent:.2g}" for s in sites if s.epsilon_spent is not None]
-    return element("p", f"privacy budget ε spent: {', '.join(spent)}", cls="rest") if spent else None
+def kind_row(total: LedgerResource, scope: Scope) -> dict[str, Any]:
+    """A row of the table by site and kind."""
+    return {
+        "id": f"{total.site}/{total.kind}",
+        "site": link(total.site, scope.link("sites", total.site)),
+        "site_value": total.site,
+        "kind": phrases.readable(total.kind),
+        "messages": total.count,
+        "size": round(total.length_bytes / 1e3, 1),
+    }
+
+
+def site_row(site: SiteResource, checks: Checks, scope: Scope, now: float) -> dict[str, Any]:
+    """A row of the table of ledgers."""
+    return {
+        "id": site.site,
+        "site": link(site.site, scope.link("sites", site.site)),
+        "site_value": site.site,
+        "epsilon": None if site.epsilon_spent is None else round(site.epsilon_spent, 3),
+        "last": ledger_text(site, now),
+        "last_value": site.ledger_verified_at,
+        "result": result_markup(checks.get(site.site), now),
+        "verify": action("Verify now", f"Verify the ledger of {site.site} now"),
+    }
+
+
+def result_markup(check: tuple[VerifiedLedgerResource, float] | None, now: float) -> Html:
+    """What the verification that this page asked for has found."""
+    if check is None:
+        return Html("")
+    found, at = check
+    when = element("span", f" verified {phrases.ago(at, now)}", cls="rest")
+    if found.fault:
+        return join(pill("contradicts itself", "bad"), f" {found.fault}", when)
+    if found.n is None:
+        return join(pill("nothing signed yet", "plain"), when)
+    signed = phrases.ago(found.at_utc, now)
+    return join(pill("holds", "good"), f" to entry {found.n:,}, signed {signed}", when)

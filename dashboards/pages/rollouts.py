@@ -1,19 +1,23 @@
 """Rollouts: the list, and one rollout with its groups, its sites and what may be done to it."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.dialogs import confirmed
 from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
-from dashboards.markup import Html, element
+from dashboards.markup import Html, element, join, table
+from dashboards.markup import row as table_row
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
-from messaging.release_resources import RolloutResource
+from messaging.release_resources import RolloutResource, RolloutSiteResource
 
 COLUMNS = (
     Column("rollout", "rollout", "html", flex=1.4),
@@ -24,8 +28,35 @@ COLUMNS = (
     Column("began", "began", "html", width=130),
 )
 EMPTY = Empty("No rollout yet. The last stages of a campaign start one.")
-TONES = {"done": "good", "failed": "bad", "rolled_back": "bad", "stopped": "bad"}
-VERBS = ("approve", "pause", "resume", "stop", "rollback")
+TONES = {"done": "good", "rolled_back": "bad", "halted": "bad"}
+FINAL = ("done", "rolled_back", "halted")
+SITE_COLUMNS = (
+    Column("site", "site", "html"),
+    Column("group", "group", width=120),
+    Column("state", "state", "html", width=150),
+    Column("reason", "reason", flex=2),
+)
+NO_SITES = Empty("No site of this rollout may be shown to you.")
+SITE_TONES = {
+    "waiting": "plain", "ordered": "busy", "running": "good", "failed": "bad", "lost": "bad",
+    "ordered_back": "busy", "rolled_back": "bad", "revoked": "bad",
+}  # fmt: skip
+VERBS = {
+    "approve": ("Approve", "The group of sites that waits gets the model now."),
+    "pause": ("Pause", "No further group of sites gets the model until the rollout is resumed."),
+    "resume": ("Resume", "The rollout goes on to the next group of sites when the present one has held."),
+    "stop": (
+        "Stop",
+        "The rollout ends at once. Sites that run the model keep it; a site that has not changed yet "
+        "keeps its own.",
+    ),
+    "rollback": (
+        "Roll back",
+        "Every site that may run the model is ordered back to the previous one. "
+        "The rollout cannot be resumed.",
+    ),
+}
+"""Text of the button, and what happens."""
 
 
 async def page(view: PageView) -> None:
@@ -74,29 +105,122 @@ async def detail(view: PageView) -> None:
     with card("State", name="rollout"):
         shown = Markup()
         with ui.row().classes("actions"):
-            for verb in VERBS if view.may(UserRole.TRAINER) else ():
-                text = "roll back" if verb == "rollback" else verb
-                ui.button(text.capitalize(), on_click=lambda verb=verb: change(verb)).props("outline no-caps")
-
-    async def change(verb: str) -> None:
-        path = f"rollouts/{name}/{verb}"
-        await view.act(
-            lambda: view.viewer.client.send("POST", path, RolloutResource), f"The cloud accepted: {verb}."
-        )
+            show_buttons = _actions(view, name)
+    with card("Sites", name="rollout-sites-card", aside="group by group"):
+        groups = Markup()
+        sites = Table(SITE_COLUMNS, name="rollout-sites", empty=NO_SITES)
+    with card("History", name="rollout-history"):
+        history = Markup()
 
     async def refresh() -> None:
-        rollout = await view.get(f"rollouts/{name}", RolloutResource)
-        shown.show(
-            facts(
-                {
-                    "phase": phase_pill(rollout),
-                    "model": rollout.digest,
-                    "previous model": rollout.previous_digest or phrases.MISSING,
-                    "campaign": rollout.campaign or phrases.MISSING,
-                    "reason": rollout.reason or phrases.MISSING,
-                    "began": phrases.ago(rollout.created_at, view.now()),
-                }
-            )
-        )
+        rollout, now = await view.get(f"rollouts/{name}", RolloutResource), view.now()
+        shown.show(facts_markup(rollout, view.scope, now))
+        show_buttons(rollout)
+        groups.show(groups_markup(rollout))
+        sites.show([site_row(site, view.scope) for site in rollout.sites])
+        history.show(history_markup(rollout, now))
 
     view.live(refresh)
+
+
+def _actions(view: PageView, name: str) -> Callable[[RolloutResource], None]:
+    """Buttons for what may be done to the rollout; the function shows those that its phase permits."""
+
+    async def change(verb: str) -> None:
+        text, sentence = VERBS[verb]
+        harmful = verb in ("stop", "rollback")
+        if await confirmed(f"{text} this rollout?", sentence, text, harmful=harmful):
+            path = f"rollouts/{name}/{verb}"
+            await view.act(
+                lambda: view.viewer.client.send("POST", path, RolloutResource),
+                f"The cloud accepted: {text}.",
+            )
+
+    buttons = {}
+    for verb, (text, _) in VERBS.items() if view.may(UserRole.TRAINER) else ():
+        colour = " color=negative" if verb in ("stop", "rollback") else ""
+        button = ui.button(text, on_click=lambda verb=verb: change(verb))
+        buttons[verb] = button.props(f"outline no-caps{colour}")
+
+    def show(rollout: RolloutResource) -> None:
+        for verb, button in buttons.items():
+            button.set_visibility(verb in permitted(rollout))
+
+    return show
+
+
+def permitted(rollout: RolloutResource) -> frozenset[str]:
+    """What the phase permits: keys of `VERBS`. The cloud refuses the way back where a newer one began."""
+    verbs = set()
+    if rollout.phase not in FINAL:
+        verbs |= {"stop", "resume" if rollout.paused else "pause"}
+        if rollout.awaiting:
+            verbs.add("approve")
+    if rollout.previous_digest and rollout.phase not in ("rolling_back", "rolled_back"):
+        verbs.add("rollback")
+    return frozenset(verbs)
+
+
+def facts_markup(rollout: RolloutResource, scope: Scope, now: float) -> Html:
+    """What the rollout is about."""
+    return facts(
+        {
+            "phase": phase_pill(rollout),
+            "role": rollout.role,
+            "model": _model(rollout.digest, scope),
+            "previous model": _model(rollout.previous_digest, scope),
+            "campaign": link(rollout.campaign, scope.link("campaigns", rollout.campaign))
+            if rollout.campaign
+            else phrases.MISSING,
+            "reason": rollout.reason or phrases.MISSING,
+            "began": phrases.ago(rollout.created_at, now),
+        }
+    )
+
+
+def _model(digest: str | None, scope: Scope) -> Html | str:
+    return link(digest, scope.link("models", digest)) if digest else phrases.MISSING
+
+
+def groups_markup(rollout: RolloutResource) -> Html:
+    """One line a group: how many of its sites are in which state."""
+    by_group: dict[str, Counter[str]] = {}
+    for site in rollout.sites:
+        by_group.setdefault(site.group, Counter())[site.state] += 1
+    lines = (
+        element(
+            "li",
+            element("b", phrases.readable(group)),
+            *(join(" ", _state_pill(state, f"{n} {phrases.readable(state)}")) for state, n in counts.items()),
+        )
+        for group, counts in by_group.items()
+    )
+    return element("ul", *lines, cls="groups") if by_group else Html("")
+
+
+def site_row(site: RolloutSiteResource, scope: Scope) -> dict[str, Any]:
+    """A row of the table of sites."""
+    return {
+        "id": site.site,
+        "site": link(site.site, scope.link("sites", site.site)),
+        "site_value": site.site,
+        "group": phrases.readable(site.group),
+        "state": _state_pill(site.state, phrases.readable(site.state)),
+        "state_value": site.state,
+        "reason": site.reason,
+    }
+
+
+def _state_pill(state: str, text: str) -> Html:
+    return pill(text, SITE_TONES.get(state, "plain"))
+
+
+def history_markup(rollout: RolloutResource, now: float) -> Html:
+    """What was done to the rollout and by whom, latest first."""
+    if not rollout.events:
+        return element("p", "Nothing has been recorded of this rollout.", cls="empty")
+    rows = [
+        table_row(phrases.ago(event.at, now), event.by, phrases.readable(event.action), event.note)
+        for event in reversed(rollout.events)
+    ]
+    return table(("when", "by", "what", "note"), rows)

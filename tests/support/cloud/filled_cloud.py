@@ -39,12 +39,16 @@ from cloud.store.records import (
     CampaignStage,
     CampaignState,
     EvaluationRow,
+    Release,
+    Rollout,
+    RolloutEvent,
     StageState,
     SyntheticImage,
 )
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
 from cloud.store.user_store import UserStore
+from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
     CameraHealth,
@@ -57,6 +61,7 @@ from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
+from tests.support.fake_detector import describe
 from tests.support.waiting import wait_until
 
 NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)
@@ -297,6 +302,27 @@ class FilledCloud:
             self._compared("holdout", class_name, condition, (before, after), precision)
         self._compared("shadow:north", "fire", "night-clear", (0.34, 0.71), None)
         self._compared("shadow:north", "pothole", "night-clear", (0.14, 0.43), None)
+
+    def released(self) -> None:
+        """Two releases, of which the newer one is on its way: it runs at north and failed at south."""
+        releases, now = self.services.releases, int(time.time())
+        for n, (digest, name) in enumerate(((OLD, "first"), (NEW, "second")), 1):
+            description = describe(name).model_dump(mode="json")
+            parent = OLD if digest == NEW else None
+            releases.put_release(
+                Release(digest, Channel.SERVICE, name, n, 4_200_000, parent, None, description, now - 600)
+            )
+        sites = (
+            {"site": "north", "group": "canary", "state": "running"},
+            {"site": "south", "group": "all", "state": "failed", "reason": "the bundle did not load"},
+        )
+        releases.put_rollout(
+            Rollout("r1", None, NEW, OLD, "all", False, {"sites": sites}, "", now - 500, now),
+            [
+                RolloutEvent("r1", now - 500, "ana", "started", "canary north"),
+                RolloutEvent("r1", now - 100, "cloud", "entered", "all"),
+            ],
+        )
 
     def _compared(
         self, role: str, class_name: str, condition: str, recall: tuple[float, float], precision: float | None

@@ -1,0 +1,37 @@
+"""Dialogs: a question before a change that is not easily undone, and text that is shown to be copied."""
+
+from nicegui import ui
+
+from dashboards.markup import element
+
+
+async def confirmed(title: str, sentence: str, button: str, *, harmful: bool = True) -> bool:
+    """Ask before a change; `sentence` says what will happen, `button` names it. True if it is wanted."""
+    with ui.dialog() as dialog, ui.card().classes("dialog"):
+        dialog.props(f'aria-label="{title}"')
+        ui.html(element("h2", title), sanitize=False)
+        ui.html(element("p", sentence), sanitize=False)
+        with ui.row().classes("choices"):
+            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps autofocus")
+            colour = "negative" if harmful else "primary"
+            yes = ui.button(button, on_click=lambda: dialog.submit(True))
+            yes.props(f"unelevated no-caps color={colour}")
+    answer = await dialog
+    dialog.delete()
+    return answer is True
+
+
+async def shown_to_copy(title: str, sentence: str, text: str) -> None:
+    """Show text with a button that copies it, until it is closed by a button."""
+    with ui.dialog().props("persistent") as dialog, ui.card().classes("dialog"):
+        dialog.props(f'aria-label="{title}"')
+        ui.html(element("h2", title), sanitize=False)
+        ui.html(element("p", sentence), sanitize=False)
+        ui.html(element("pre", text, tabindex="0"), sanitize=False)
+        with ui.row().classes("choices"):
+            ui.button("Copy", icon="content_copy", on_click=lambda: ui.clipboard.write(text)).props(
+                "flat no-caps"
+            )
+            ui.button("Close", on_click=dialog.close).props("unelevated no-caps")
+    await dialog
+    dialog.delete()

@@ -1,0 +1,139 @@
+"""Users: add one, change role and site groups, disable."""
+
+import re
+from typing import Any
+
+from nicegui import ui
+
+from dashboards.components.empty import Empty
+from dashboards.components.pills import pill
+from dashboards.components.section import card
+from dashboards.components.table import Column, Table, action
+from dashboards.markup import element
+from dashboards.page_view import PageView
+from messaging.access_resources import PASSWORD_MIN, NewUser, UserChange, UserResource, UserRole
+from messaging.fields import SLUG_PATTERN, SLUG_WORDS
+
+COLUMNS = (
+    Column("name", "name"),
+    Column("role", "role", width=130),
+    Column("groups", "site groups", flex=2),
+    Column("state", "state", "html", width=130),
+    Column("change", "", "html", width=110),
+)
+EMPTY = Empty("No user has been added yet. This command adds one:", command="blindspot users add NAME")
+ROLES = [role.value for role in UserRole]
+ALL_GROUPS = "Site groups, with commas; empty for all sites"
+
+
+async def build(view: PageView) -> None:
+    """All users."""
+    with ui.row().classes("actions"):
+        ui.button("Add a user", icon="add", on_click=lambda: _add(view)).props("unelevated no-caps")
+    with card("Users", name="users-card"):
+        table = Table(COLUMNS, name="users", empty=EMPTY)
+    known: dict[str, UserResource] = {}
+
+    async def refresh() -> None:
+        found = await view.all_items("users", UserResource, limit=500)
+        known.clear()
+        known.update((user.name, user) for user in found)
+        table.show([row(user) for user in found])
+
+    async def change(name: str) -> None:
+        if name in known:
+            await _change(view, known[name])
+
+    table.on_action("change", change)
+    view.live(refresh)
+
+
+def row(user: UserResource) -> dict[str, Any]:
+    """A row of the table."""
+    return {
+        "id": user.name,
+        "name": user.name,
+        "role": user.role.value,
+        "groups": ", ".join(user.groups) or "all sites",
+        "state": pill("disabled", "plain") if user.disabled else pill("enabled", "good"),
+        "state_value": user.disabled,
+        "change": action("Change", f"Change {user.name}"),
+    }
+
+
+def groups_of(text: str) -> tuple[str, ...]:
+    """The site groups in a text with commas."""
+    return tuple(dict.fromkeys(part for part in (one.strip() for one in text.split(",")) if part))
+
+
+def groups_fault(text: str) -> str | None:
+    """Why this is no list of site groups; None if it is one."""
+    wrong = [one for one in groups_of(text) if not re.fullmatch(SLUG_PATTERN, one)]
+    return f"{wrong[0][:40]!r} is no site group: use {SLUG_WORDS}" if wrong else None
+
+
+def name_fault(name: str) -> str | None:
+    """Why this is no name of a user; None if it is one."""
+    return None if re.fullmatch(SLUG_PATTERN, name) else f"use {SLUG_WORDS}"
+
+
+def password_fault(password: str) -> str | None:
+    """Why this is no password for a new user; the cloud has the last word."""
+    return None if len(password) >= PASSWORD_MIN else f"use at least {PASSWORD_MIN} characters"
+
+
+async def _add(view: PageView) -> None:
+    with ui.dialog() as dialog, ui.card().classes("dialog"):
+        dialog.props('aria-label="Add a user"')
+        ui.html(element("h2", "Add a user"), sanitize=False)
+        name = ui.input("Name", validation=name_fault).props("autofocus outlined dense autocomplete=off")
+        password = ui.input("First password", password=True, validation=password_fault)
+        password.props("outlined dense autocomplete=new-password")
+        role = ui.select(ROLES, value=ROLES[0], label="Role").props("outlined dense")
+        groups = ui.input(ALL_GROUPS, validation=groups_fault).props("outlined dense")
+
+        def submit() -> None:
+            if all([name.validate(), password.validate(), groups.validate()]):
+                given = {"name": name.value, "password": password.value, "role": role.value}
+                dialog.submit(NewUser.model_validate({**given, "groups": groups_of(groups.value or "")}))
+
+        with ui.row().classes("choices"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+            ui.button("Add", on_click=submit).props("unelevated no-caps")
+    new = await dialog
+    dialog.delete()
+    if new is not None:
+        await view.act(
+            lambda: view.viewer.client.send("POST", "users", UserResource, new), f"{new.name} is added."
+        )
+
+
+async def _change(view: PageView, user: UserResource) -> None:
+    with ui.dialog() as dialog, ui.card().classes("dialog"):
+        dialog.props('aria-label="Change a user"')
+        ui.html(element("h2", f"Change {user.name}"), sanitize=False)
+        role = ui.select(ROLES, value=user.role.value, label="Role").props("outlined dense")
+        groups = ui.input(ALL_GROUPS, value=", ".join(user.groups), validation=groups_fault)
+        groups.props("outlined dense")
+        disabled = ui.checkbox("Disabled: the user's sessions and tokens are refused", value=user.disabled)
+
+        def submit() -> None:
+            if groups.validate():
+                dialog.submit(
+                    UserChange(
+                        role=UserRole(role.value),
+                        groups=groups_of(groups.value or ""),
+                        disabled=disabled.value,
+                    )
+                )
+
+        with ui.row().classes("choices"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+            ui.button("Save", on_click=submit).props("unelevated no-caps")
+    change = await dialog
+    dialog.delete()
+    if change is not None:
+        path = f"users/{user.name}"
+        await view.act(
+            lambda: view.viewer.client.send("PATCH", path, UserResource, change), f"{user.name} is changed."
+        )

@@ -1,0 +1,45 @@
+"""The privacy ledger as markup: sums by kind, rows by site and kind, what a verification found."""
+
+from dashboards.pages import privacy
+from dashboards.scope import Scope
+from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
+
+LEDGER = (
+    LedgerResource(site="north", kind="hazard", count=2, length_bytes=500),
+    LedgerResource(site="north", kind="misdetection", count=1000, length_bytes=90_000),
+    LedgerResource(site="south", kind="misdetection", count=1, length_bytes=90),
+)
+
+
+def test_kinds_are_summed_over_the_sites_with_the_largest_first() -> None:
+    shown = privacy.kinds_markup(LEDGER)
+    assert shown.index("misdetection") < shown.index("hazard")
+    assert ">1,001<" in shown
+    assert 'data-row="kind-all"' in shown
+    assert ">1,003<" in shown
+    assert 'class="empty"' in privacy.kinds_markup([])
+
+
+def test_a_row_is_a_site_and_a_kind_and_links_to_the_site() -> None:
+    row = privacy.kind_row(LEDGER[1], Scope("docks"))
+    assert (row["id"], row["messages"], row["size"]) == ("north/misdetection", 1000, 90.0)
+    assert 'href="/sites/north?group=docks"' in row["site"]
+
+
+def test_what_a_verification_found_is_stated_with_its_time() -> None:
+    assert privacy.result_markup(None, 9.0) == ""
+    good = VerifiedLedgerResource(site="north", key="k", n=1200, at_utc=40)
+    assert "holds" in privacy.result_markup((good, 95.0), 100.0)
+    assert "to entry 1,200, signed 60 s ago" in privacy.result_markup((good, 95.0), 100.0)
+    assert "verified 5 s ago" in privacy.result_markup((good, 95.0), 100.0)
+    bad = good.model_copy(update={"fault": "entry 7 has two hashes"})
+    assert "contradicts itself" in privacy.result_markup((bad, 95.0), 100.0)
+    assert "entry 7 has two hashes" in privacy.result_markup((bad, 95.0), 100.0)
+    none = VerifiedLedgerResource(site="north", key="k")
+    assert "nothing signed yet" in privacy.result_markup((none, 95.0), 100.0)
+
+
+def test_a_site_without_a_heartbeat_has_no_epsilon() -> None:
+    row = privacy.site_row(SiteResource(site="north", online=False), {}, Scope(), 0.0)
+    assert row["epsilon"] is None
+    assert row["result"] == ""

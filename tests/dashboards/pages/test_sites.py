@@ -1,0 +1,33 @@
+"""What the pages of sites offer: buttons by the state of a site, and the commands of an enrolment."""
+
+import pytest
+
+from dashboards.pages import enrolment, sites
+from messaging.resources import SiteResource
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ({}, {"revoke", "quarantine"}),
+        ({"quarantined": True}, {"revoke", "release"}),
+        ({"revoked": True}, {"enrol"}),
+        ({"revoked": True, "quarantined": True}, {"enrol"}),
+    ],
+)
+def test_a_site_is_offered_only_what_its_state_permits(state: dict[str, bool], offered: set[str]) -> None:
+    assert sites.permitted(SiteResource(site="north", online=True, **state)) == offered
+
+
+def test_every_change_says_what_happens_and_needs_a_role() -> None:
+    assert sites.CHANGES.keys() == sites.CHANGE_ROLES.keys()
+    assert all(len(sentence) > 50 for _, sentence, _, _ in sites.CHANGES.values())
+
+
+@pytest.mark.parametrize("name", ["", "North", "a b", "x" * 41, "<b>"])
+def test_a_name_that_the_cloud_refuses_is_refused_in_the_dialog_with_the_rule(name: str) -> None:
+    assert "lower-case letters" in (enrolment.name_fault(name) or "")
+
+
+def test_a_good_name_is_taken() -> None:
+    assert enrolment.name_fault("harbour-2") is None
