@@ -48,6 +48,13 @@ class Column:
                 "filter": "agNumberColumnFilter",
             }
             return options
+        if not self.title:  # buttons, which neither sort nor filter
+            options |= {
+                "sortable": False,
+                "resizable": False,
+                ":cellRenderer": "(params) => params.value ?? ''",
+            }
+            return options
         options["filter"] = "agTextColumnFilter"
         if self.kind == "html":
             value = f"{self.field}_value"

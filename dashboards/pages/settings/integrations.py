@@ -26,7 +26,7 @@ COLUMNS = (
 )
 LOG_COLUMNS = (*deliveries.COLUMNS, Column("replay", "", "html", width=110))
 EMPTY = Empty(
-    "No integration is configured. Hazards reach other systems with `integrations` in cloud.yaml; "
+    "No integration is configured. Hazards reach other systems with the key integrations in cloud.yaml; "
     "this command shows the keys:",
     command="blindspot config schema",
 )
