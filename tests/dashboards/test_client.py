@@ -163,3 +163,18 @@ def test_a_required_field_without_a_value_is_sent() -> None:
     with pytest.raises(CloudRefused):
         requested(answer, lambda client: client.send("PUT", "review", ImageReviewResource, body))
     assert sent == [b'{"verdict":null}']
+
+
+def test_a_change_without_an_answer_and_a_document_as_text_are_no_resources() -> None:
+    assert (
+        requested(lambda _: httpx.Response(204), lambda client: client.change("DELETE", "tokens/a")) is None
+    )
+    sent = requested(
+        lambda _: httpx.Response(200, text="# card"), lambda client: client.text("models/a/card.md")
+    )
+    assert sent == "# card"
+    with pytest.raises(CloudRefused, match="there is no token"):
+        requested(
+            lambda _: httpx.Response(404, json={"detail": "there is no token 'a'"}),
+            lambda client: client.change("DELETE", "tokens/a"),
+        )

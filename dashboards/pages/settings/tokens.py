@@ -9,9 +9,10 @@ from dashboards.components.dialogs import confirmed, shown_to_copy
 from dashboards.components.empty import Empty
 from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
+from dashboards.errors import DashboardError
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
-from messaging.access_resources import TOKEN_DAYS_MAX, NewToken, TokenResource, UserRole
+from messaging.access_resources import TOKEN_DAYS_MAX, NewToken, TokenResource, UserResource, UserRole
 
 COLUMNS = (
     Column("label", "label", flex=1.6),
@@ -81,6 +82,14 @@ def ends_text(token: TokenResource, now: float) -> Html:
 
 async def _make(view: PageView) -> None:
     roles = [role.value for role in UserRole if view.viewer.user.role.includes(role)]
+    try:
+        owners = await _owners(view)
+    except DashboardError as error:
+        ui.notify(str(error), type="negative")
+        return
+    if not owners:
+        ui.notify("A token belongs to a user; add a user first.", type="negative")
+        return
     with ui.dialog() as dialog, ui.card().classes("dialog"):
         dialog.props('aria-label="Make an API token"')
         ui.html(element("h2", "Make an API token"), sanitize=False)
@@ -90,9 +99,15 @@ async def _make(view: PageView) -> None:
         days = ui.select(DAYS, value=90, label="Good for").props("outlined dense")
         role = ui.select(roles, value=roles[0], label="Role").props("outlined dense")
 
+        own = view.viewer.user.name
+        owner = ui.select(owners, value=own if own in owners else owners[0], label="Of the user")
+        owner.props("outlined dense").set_visibility(owners != [own])
+
         def submit() -> None:
             if label.validate():
-                dialog.submit(NewToken(label=label.value.strip(), days=days.value, role=UserRole(role.value)))
+                chosen = UserRole(role.value)
+                name = label.value.strip()
+                dialog.submit(NewToken(label=name, days=days.value, role=chosen, user=owner.value))
 
         with ui.row().classes("choices"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
@@ -106,6 +121,14 @@ async def _make(view: PageView) -> None:
 
     if new is not None and await view.act(change, "The token is made."):
         await shown_to_copy("API token", ONCE, made[0].token or "")
+
+
+async def _owners(view: PageView) -> list[str]:
+    """Whose tokens the viewer may make: an admin those of all users, who needs not be one of them."""
+    if not view.may(UserRole.ADMIN) or view.viewer.user.groups:
+        return [view.viewer.user.name]
+    found = await view.all_items("users", UserResource, limit=500)
+    return [user.name for user in found if not user.disabled]
 
 
 def _label_fault(label: str) -> str | None:

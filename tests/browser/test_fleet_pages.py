@@ -1,0 +1,111 @@
+"""The pages of the fleet in a real browser: what is opened, asked, confirmed and refused there."""
+
+from messaging.access_resources import NewUser, UserRole
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.dashboards.chromium import BROWSER_TEST, Tab
+
+pytestmark = BROWSER_TEST
+
+
+def test_the_overview_leads_to_a_hazard_and_back_to_its_site(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.released()
+    cloud.start()
+    tab.open("/", "#overview a.tile")
+    tab.wait_for_text("#worst-modes", "fire missed (night, clear)")
+    tab.wait_for_text("#last-rollout", "1 of 2 sites run model")
+    tab.page.click("#latest-hazards a:has-text('fire')")
+    tab.wait_for_text("#hazard", "zone quay-2")
+    tab.page.click("#hazard button:has-text('Acknowledge')")
+    tab.wait_for_text("#hazard .pill", "acknowledged")
+    tab.page.wait_for_selector("#hazard button:has-text('Acknowledge')", state="hidden")
+    tab.page.click("#hazard a:has-text('south')")
+    tab.wait_for_text("#site", "online")
+    assert tab.violations == []
+
+
+def test_hazards_are_filtered_by_the_address_and_by_the_selects(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/hazards?severity=5", "#hazards .ag-row")
+    assert tab.page.locator("#hazards .ag-row").count() == 2
+    tab.page.click("[aria-label='Class']")
+    tab.page.click(".q-item:has-text('fire')")
+    tab.page.wait_for_url("**/hazards?class_name=fire&severity=5")
+    tab.page.wait_for_function("document.querySelectorAll('#hazards .ag-row').length === 1")
+
+
+def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.start()
+    tab.open("/sites", "#sites-card .empty")
+    tab.page.click("button:has-text('Enrol a site')")
+    tab.page.fill(".dialog input", "Harbour 2")
+    tab.page.click(".dialog button:has-text('Enrol')")
+    tab.wait_for_text(".dialog", "lower-case letters")
+    tab.page.fill(".dialog input", "harbour-2")
+    tab.page.click(".dialog button:has-text('Enrol')")
+    tab.wait_for_text(".dialog pre", "blindspot sites add harbour-2 --out")
+    tab.page.click(".dialog button:has-text('Close')")
+    tab.page.click("#sites a:has-text('harbour-2')")
+    tab.page.click("#site button:has-text('Revoke')")
+    tab.wait_for_text(".dialog", "its credentials are void")
+    tab.page.click(".dialog button:has-text('Cancel')")
+    assert not cloud.reports.site("harbour-2").revoked
+    tab.page.click("#site button:has-text('Revoke')")
+    tab.page.click(".dialog button:has-text('Revoke')")
+    tab.wait_for_text("#site .pill", "revoked")
+    assert cloud.reports.site("harbour-2").revoked
+    tab.page.wait_for_selector("#site button:has-text('Enrol again')")
+
+
+def test_a_user_is_added_and_changed_and_entered_in_the_audit_log(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.start()
+    tab.open("/settings/users", "#users-card .empty")
+    tab.page.click("button:has-text('Add a user')")
+    tab.page.fill(".dialog input[aria-label='Name']", "ana")
+    tab.page.fill(".dialog input[type=password]", "correct horse battery")
+    tab.page.click(".dialog button:has-text('Add')")
+    tab.wait_for_text("#users", "ana")
+    tab.page.click("[aria-label='Change ana']")
+    tab.page.click(".dialog .q-checkbox")
+    tab.page.click(".dialog button:has-text('Save')")
+    tab.wait_for_text("#users .pill", "disabled")
+    tab.page.click(".tabs a:has-text('Audit log')")
+    tab.wait_for_text("#audit", "PATCH /users/{user}")
+    assert tab.violations == []
+
+
+def test_a_ledger_is_verified_and_a_card_is_downloaded(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.released()
+    cloud.start()
+    tab.open("/models", "#models .ag-row")
+    tab.page.click("#models a:has-text('0b0b0b0b')")
+    tab.wait_for_text("#model-card", "Known blind spots")
+    with tab.page.expect_download() as download:
+        tab.page.click("#model-card a:has-text('Markdown')")
+    assert "Algorithm-register card of release" in download.value.path().read_text()
+    tab.open("/privacy", "#ledgers .ag-row")
+    tab.page.click("[aria-label='Verify the ledger of north now']")
+    tab.page.wait_for_selector("#ledgers .ag-row:has-text('north') .pill, .q-notification:has-text('north')")
+
+
+def test_a_token_is_shown_once_and_revoked_when_confirmed(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))
+    cloud.start()
+    tab.open("/settings/tokens", "#tokens-card .empty")
+    tab.page.click("button:has-text('Make a token')")
+    tab.page.fill(".dialog input[aria-label='What it is for']", "city map")
+    tab.page.click(".dialog button:has-text('Make')")
+    tab.page.wait_for_selector(".dialog pre")
+    secret = tab.text(".dialog pre")
+    assert cloud.accounts.recognise(f"Bearer {secret}") is not None
+    tab.page.click(".dialog button:has-text('Close')")
+    tab.wait_for_text("#tokens", "city map")
+    assert secret not in tab.page.content()
+    tab.page.click("[aria-label='Revoke city map']")
+    tab.page.click(".dialog button:has-text('Revoke')")
+    tab.page.wait_for_selector("#tokens-card .empty p:visible")
+    assert cloud.accounts.recognise(f"Bearer {secret}") is None
