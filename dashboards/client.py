@@ -89,11 +89,14 @@ class CloudClient:
         """A document as text. Raises `CloudLost`, `CloudRefused`."""
         return (await self._request(path, {})).text
 
-    async def thumbnail(self, campaign: str, image: int) -> bytes:
-        """The JPEG of one synthetic image. Raises `CloudLost`, `CloudRefused`."""
-        answer = await self._request(f"campaigns/{campaign}/images/{image}/thumbnail", {})
+    async def image_view(self, campaign: str, image: int, view: str) -> bytes:
+        """One JPEG of a synthetic image: `thumbnail`, `full`, `empty` or `difference`.
+
+        Raises `CloudLost`, `CloudRefused`.
+        """
+        answer = await self._request(f"campaigns/{campaign}/images/{image}/{view}", {})
         if answer.headers.get("content-type") != "image/jpeg":
-            raise CloudRefused(f"the cloud at {self.url} sent no JPEG as thumbnail {image}")
+            raise CloudRefused(f"the cloud at {self.url} sent no JPEG as {view} {image}")
         return answer.content
 
     async def _request(

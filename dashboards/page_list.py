@@ -3,6 +3,7 @@
 from dashboards.pages import (
     cameras,
     campaign,
+    campaign_images,
     campaign_new,
     campaigns,
     failure_mode,
@@ -29,6 +30,7 @@ PAGES = (
     PageEntry("/campaigns", campaigns.page),
     PageEntry("/campaigns/new", campaign_new.page),
     PageEntry("/campaigns/{campaign}", campaign.page),
+    PageEntry("/campaigns/{campaign}/images", campaign_images.page),
     PageEntry("/models", models.page),
     PageEntry("/models/{digest}", models.detail),
     PageEntry("/rollouts", rollouts.page),

@@ -18,6 +18,7 @@ from dashboards import theme
 from dashboards.access.access import Access, add_access, viewer_of
 from dashboards.access.current import current_viewer
 from dashboards.access.settings import PASSWORDS, AccessSettings
+from dashboards.access.viewer import Viewer
 from dashboards.errors import DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
@@ -29,6 +30,7 @@ LOOPBACK = "127.0.0.1"
 STYLE = Path(__file__).parent / "style.css"
 CampaignId = Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 ImageId = Annotated[int, PathParameter(ge=0, lt=2**53)]
+ImageView = Literal["full", "empty", "difference"]
 
 
 def build_page(
@@ -47,12 +49,13 @@ def build_page(
 
     @app.get("/thumbnails/{campaign_id}/{image}")
     async def thumbnail(request: Request, campaign_id: CampaignId, image: ImageId) -> Response:
-        try:
-            jpeg = await viewer_of(request).client.thumbnail(campaign_id, image)
-        except DashboardError as error:
-            return Response(str(error), 404, media_type="text/plain")
-        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(jpeg, media_type="image/jpeg", headers=headers)
+        return await _jpeg(viewer_of(request), campaign_id, image, "thumbnail")
+
+    @app.get("/campaign-images/{campaign_id}/{image}/{view}")
+    async def image_view(
+        request: Request, campaign_id: CampaignId, image: ImageId, view: ImageView
+    ) -> Response:
+        return await _jpeg(viewer_of(request), campaign_id, image, view)
 
     @app.get("/cards/{digest}.{ending}")
     async def model_card(request: Request, digest: Digest, ending: Literal["json", "md"]) -> Response:
@@ -85,3 +88,13 @@ def build_page(
         show_welcome_message=False,
     )
     return app, access
+
+
+async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Response:
+    """An image that the viewer may see, for the viewer's browser alone to keep; 404 with a sentence."""
+    try:
+        jpeg = await viewer.client.image_view(campaign, image, view)
+    except DashboardError as error:
+        return Response(str(error), 404, media_type="text/plain")
+    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return Response(jpeg, media_type="image/jpeg", headers=headers)

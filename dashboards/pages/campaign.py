@@ -40,6 +40,8 @@ async def page(view: PageView) -> None:
             button.props("outline no-caps").set_visibility(False)
     with card("Generated images", name="campaign-images"):
         images = Markup()
+        gallery = element("a", "All images", href=view.scope.link("campaigns", name, "images"))
+        ui.html(element("p", gallery, cls="pages"), sanitize=False)
     with card("Before and after", name="comparison"):
         compared = Markup()
 

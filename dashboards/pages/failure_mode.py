@@ -10,7 +10,7 @@ from dashboards.learning.geometry import frame_map, size_table
 from dashboards.learning.history_chart import description, history_options
 from dashboards.learning.mode_facts import campaigns_table, changes_table, mode_facts
 from dashboards.learning.mode_names import UNKNOWN, mode_text
-from dashboards.page_view import PageView
+from dashboards.page_view import PageView, Refresh
 from messaging.access_resources import UserRole
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.resources import AssignRequest, ClassesResource, FailureModeResource
@@ -31,9 +31,7 @@ async def page(view: PageView) -> None:
     mode_id, days = view.parameters["mode"], days_shown(view.scope.seconds)
     heading(mode_text(mode_id).capitalize(), mode_id)
     with card("Failure mode", name="failure-mode"):
-        known = Markup()
-        if view.may(UserRole.TRAINER):
-            _actions(view, mode_id)
+        known, actions = Markup(), ui.row().classes("actions")
     with card("History", name="mode-history", aside=f"the last {days} days, in UTC"):
         chart = Chart(
             name="history-chart",
@@ -61,19 +59,21 @@ async def page(view: PageView) -> None:
         changes.show(changes_table(history, now))
         campaigns.show(campaigns_table(history, view.scope, now))
 
+    if view.may(UserRole.TRAINER):
+        with actions:
+            _offer_actions(view, mode_id, refresh)
     view.live(refresh, every_s=HISTORY_EVERY_S)
 
 
-def _actions(view: PageView, mode_id: str) -> None:
+def _offer_actions(view: PageView, mode_id: str, refresh: Refresh) -> None:
     """What a trainer may do: plan a campaign; give an unknown failure mode its class."""
-    with ui.row().classes("actions"):
-        plan = ui.button("Plan a campaign", on_click=lambda: view.go("campaigns", "new", modes=mode_id))
-        plan.props("unelevated no-caps")
-        if mode_id.startswith(f"{UNKNOWN}."):
-            _assignment(view, mode_id)
+    plan = ui.button("Plan a campaign", on_click=lambda: view.go("campaigns", "new", modes=mode_id))
+    plan.props("unelevated no-caps")
+    if mode_id.startswith(f"{UNKNOWN}."):
+        _offer_assignment(view, mode_id, refresh)
 
 
-def _assignment(view: PageView, mode_id: str) -> None:
+def _offer_assignment(view: PageView, mode_id: str, refresh: Refresh) -> None:
     """The choice of a class for an unknown failure mode."""
 
     async def read_classes() -> None:
@@ -89,6 +89,7 @@ def _assignment(view: PageView, mode_id: str) -> None:
             lambda: view.viewer.client.send("POST", path, FailureModeResource, body),
             f"The class of the failure mode is {phrases.readable(name)} now.",
         )
+        await refresh()
 
     choice = ui.select({}, label="Class").props("outlined dense options-dense").classes("choice")
     give = ui.button("Assign the class", on_click=assign).props("outline no-caps")

@@ -130,7 +130,7 @@ def test_a_thumbnail_that_is_no_jpeg_is_refused() -> None:
         return httpx.Response(200, content=b"<svg onload=x>", headers={"content-type": "image/svg+xml"})
 
     with pytest.raises(CloudRefused, match="no JPEG as thumbnail 7"):
-        requested(answer, lambda client: client.thumbnail("C", 7))
+        requested(answer, lambda client: client.image_view("C", 7, "thumbnail"))
 
 
 def test_a_cloud_with_another_token_is_lost_so_that_the_token_is_read_again() -> None:

@@ -265,13 +265,16 @@ class FilledCloud:
         self.progress(0.4, "epoch 2 of 5, loss 1.31")
 
     def generate(self, number: int, *, offset: int = 0) -> None:
-        """Synthetic images, every fourth refused, each with a thumbnail."""
-        folder = self.folder.campaign(self.campaign) / "thumbnails"
-        folder.mkdir(parents=True, exist_ok=True)
+        """Synthetic images, every fourth refused, each with a thumbnail, its empty image and one label."""
+        folder = self.folder.campaign(self.campaign)
+        for name in ("thumbnails", "images", "empty"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         images = []
         for n in range(offset, offset + number):
-            path = folder / f"{n:04d}.jpg"
-            cv2.imwrite(str(path), _image(n))
+            image, empty, box = _image(n)
+            path = folder / "thumbnails" / f"{n:04d}.jpg"
+            for name, pixels in (("thumbnails", image), ("images", image), ("empty", empty)):
+                cv2.imwrite(str(folder / name / path.name), pixels)
             images.append(
                 SyntheticImage(
                     self.campaign,
@@ -280,6 +283,12 @@ class FilledCloud:
                     kept=n % 4 != 3,
                     reason=REASONS[n // 4 % 4] if n % 4 == 3 else "",
                     thumbnail=path.relative_to(self.folder.root).as_posix(),
+                    provenance={
+                        "width": 160,
+                        "height": 90,
+                        "seed": n,
+                        "hazards": [{"class": "fire", "box": box}],
+                    },
                 )
             )
         self.rows.put_images(images)
@@ -350,11 +359,12 @@ def _camera(name: str, tags: ConditionTags) -> CameraHealth:
     )  # fmt: skip
 
 
-def _image(seed: int) -> np.ndarray:
-    """A small image with a sky, a road and something on it, BGR (90, 160, 3)."""
+def _image(seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """A sky and a road with something on it, the same without it, BGR (90, 160, 3), and its box."""
     random = np.random.default_rng(seed)
-    image = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
-    image[50:] = random.integers(40, 90)
+    empty = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
+    empty[50:] = random.integers(40, 90)
     x, y = int(random.integers(20, 140)), int(random.integers(52, 80))
-    cv2.ellipse(image, (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
-    return cv2.add(image, random.integers(0, 20, image.shape, np.uint8))
+    image = cv2.ellipse(empty.copy(), (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
+    noise = random.integers(0, 20, image.shape, np.uint8)
+    return cv2.add(image, noise), cv2.add(empty, noise), [x - 14, y - 9, x + 14, y + 9]

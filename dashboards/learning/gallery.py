@@ -1,0 +1,175 @@
+"""The gallery of a campaign's generated images: what its address holds, the grid, one image in full. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dashboards import phrases
+from dashboards.components.pills import pill
+from dashboards.components.section import facts
+from dashboards.learning.mode_names import mode_text
+from dashboards.markup import Html, element, image, join
+from dashboards.scope import Scope
+from messaging.api.gallery import GalleryImage
+from messaging.resources import CampaignResource
+
+SHOWN = 60
+VIEWS = {"full": "painted", "empty": "without hazards", "difference": "difference, four times amplified"}
+KEPT = {"": "all", "yes": "kept", "no": "refused"}
+VERDICTS = {"a": "accepted", "r": "rejected", "u": None}
+SCALARS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class GalleryChoice:
+    """Which images are shown (`kept` is a key of `KEPT`), from where on, and whether with their boxes."""
+
+    kept: str = ""
+    reason: str = ""
+    after: str = ""
+    boxes: bool = True
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> "GalleryChoice":
+        """The choice in the query of an address; what is not known there is left out."""
+        kept, after = query.get("kept", ""), query.get("after", "")
+        return cls(
+            kept if kept in KEPT else "",
+            query.get("reason", "")[:160],
+            after[:200],
+            query.get("boxes") != "off",
+        )
+
+    def query(self) -> dict[str, str | None]:
+        """The query of the address that holds the choice."""
+        boxes = None if self.boxes else "off"
+        return {"kept": self.kept, "reason": self.reason, "after": self.after, "boxes": boxes}
+
+    def filters(self) -> dict[str, str | None]:
+        """The query for the list of images."""
+        kept = {"yes": "true", "no": "false"}.get(self.kept)
+        return {"kept": kept, "reason": self.reason or None, "cursor": self.after or None}
+
+
+def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Scope) -> Html:
+    """Links to the same gallery with other filters; the present ones are marked."""
+    place = ("campaigns", campaign.id, "images")
+
+    def line(text: str, wanted: GalleryChoice) -> Html:
+        present = replace(choice, after="") == wanted
+        address = scope.link(*place, **wanted.query())
+        return element("a", text, href=address, cls="filter", aria_current="true" if present else None)
+
+    kept = (line(text, GalleryChoice(key, boxes=choice.boxes)) for key, text in KEPT.items())
+    ranked = sorted(campaign.images_refused.items(), key=lambda pair: (-pair[1], pair[0]))
+    reasons = (
+        line(f"{phrases.readable(reason)} {n:,}", GalleryChoice("no", reason, boxes=choice.boxes))
+        for reason, n in ranked
+    )
+    return element("div", *kept, *reasons, cls="filters")
+
+
+def pages_markup(campaign: str, choice: GalleryChoice, following: str | None, scope: Scope) -> Html:
+    """Links to the first and the following images."""
+    place = ("campaigns", campaign, "images")
+    first = following_link = None
+    if choice.after:
+        first = element("a", "First images", href=scope.link(*place, **replace(choice, after="").query()))
+    if following:
+        address = scope.link(*place, **replace(choice, after=following).query())
+        following_link = element("a", "Further images", href=address)
+    return element("p", first, " " if first and following_link else None, following_link, cls="pages")
+
+
+def grid(images: Sequence[GalleryImage], campaign: str, selected: int | None, *, boxes: bool) -> Html:
+    """The images as buttons that state their id; the selected one is marked."""
+    if not images:
+        sentence = "No image fits. Images appear here during the synthesise stage; another filter may fit."
+        return element("p", sentence, cls="empty")
+    tiles = (_tile(one, campaign, one.id == selected, boxes) for one in images)
+    return element("div", *tiles, cls="gallery")
+
+
+def _tile(one: GalleryImage, campaign: str, selected: bool, boxes: bool) -> Html:
+    source = f"/thumbnails/{campaign}/{one.id}"
+    shown = image(source, f"synthetic image {one.name}") if one.thumbnail else element("span", "no thumbnail")
+    frame = element("span", shown, overlay(one) if boxes else None, cls="frame", style=_ratio(one))
+    text = join(
+        pill("kept", "good") if one.kept else pill(phrases.readable(one.reason or "refused"), "bad"),
+        verdict_pill(one),
+    )
+    return element(
+        "button",
+        frame,
+        element("span", text, cls="marks"),
+        type="button",
+        cls="tile-image",
+        data_image=one.id,
+        aria_pressed="true" if selected else "false",
+    )
+
+
+def verdict_pill(one: GalleryImage) -> Html | None:
+    """What a person made of the image; nothing without a review."""
+    verdict = one.review.verdict if one.review else None
+    return None if verdict is None else pill(verdict, "good" if verdict == "accepted" else "bad")
+
+
+def overlay(one: GalleryImage) -> Html | None:
+    """The labels as boxes over the whole image, each with its class as a tooltip."""
+    if not one.labels:
+        return None
+    boxes = []
+    for label in one.labels:
+        x, y, width, height = label.box
+        given = {"x": x - width / 2, "y": y - height / 2, "width": width, "height": height}
+        written = {name: f"{value:.4f}" for name, value in given.items()}
+        boxes.append(element("rect", element("title", phrases.readable(label.class_name)), **written))
+    drawn = f"{phrases.count(len(boxes), 'label')} of the image"
+    return element(
+        "svg",
+        *boxes,
+        cls="boxes",
+        viewBox="0 0 1 1",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=drawn,
+    )
+
+
+def _ratio(one: GalleryImage) -> str | None:
+    return f"aspect-ratio: {one.width} / {one.height}" if one.width and one.height else None
+
+
+def whole_image(one: GalleryImage, campaign: str, *, boxes: bool) -> Html:
+    """One image in its views side by side, and how it was made."""
+    views = []
+    for name, text in VIEWS.items():
+        if getattr(one, name):
+            drawn = overlay(one) if boxes and name == "full" else None
+            source = image(f"/campaign-images/{campaign}/{one.id}/{name}", f"{text}: image {one.name}")
+            frame = element("span", source, drawn, cls="frame", style=_ratio(one))
+            views.append(element("figure", frame, element("figcaption", text)))
+    if not views:
+        views.append(element("p", "The campaign's folder has no files of this image any more.", cls="empty"))
+    return join(element("div", *views, cls="views"), facts(_known(one)))
+
+
+def _known(one: GalleryImage) -> dict[str, Html | str]:
+    labels = ", ".join(phrases.readable(label.class_name) for label in one.labels)
+    review = phrases.MISSING
+    if one.review and one.review.verdict:
+        left_out = ", left out of the training" if one.review.left_out else ""
+        review = f"{one.review.verdict} by {one.review.by}{left_out}"
+    scalars = {
+        phrases.readable(name): str(value)[:400]
+        for name, value in one.provenance.items()
+        if isinstance(value, str | int | float)
+    }
+    return {
+        "image": one.name,
+        "failure mode": mode_text(one.mode),
+        "result": "kept" if one.kept else f"refused: {phrases.readable(one.reason)}",
+        "review": review,
+        "labels": labels or "none",
+        **dict(list(scalars.items())[:SCALARS_SHOWN]),
+    }

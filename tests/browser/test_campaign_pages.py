@@ -1,0 +1,70 @@
+"""The pages of the learning loop in a real browser: a failure mode, the plan of a campaign, its images."""
+
+from messaging.reports import EvidenceSource
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.dashboards.chromium import BROWSER_TEST, Tab
+
+pytestmark = BROWSER_TEST
+FIRE = "fire.night-clear.missed"
+UNKNOWN = "unknown.day-fog.missed"
+
+
+def test_a_failure_mode_shows_its_history_and_follows_it(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open(f"/failure-modes/{FIRE}", "#history-chart svg")
+    tab.wait_for_text("#mode-history", "92 misdetections on 1 day")
+    assert "34 % (25–44 %) of 92 tracks" in tab.text("#failure-mode")
+    assert cloud.campaign in tab.text("#mode-campaigns")
+    cloud.misses("fire", 0, {EvidenceSource.OPERATOR: 5})
+    tab.wait_for_text("#failure-mode", "operator 5")
+    assert tab.violations == []
+
+
+def test_an_unknown_failure_mode_gets_its_class(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open(f"/failure-modes/{UNKNOWN}", "#failure-mode .facts")
+    tab.page.click("#failure-mode .q-select")
+    tab.page.click(".q-menu .q-item:has-text('smoke')")
+    tab.page.click("text=Assign the class")
+    tab.wait_for_text("#failure-mode dd", "smoke")
+    assert cloud.services.register.mode(UNKNOWN).state.assigned_class == "smoke"
+
+
+def test_a_campaign_is_planned_in_four_clicks_and_the_address_holds_the_choice(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/", "nav")
+    tab.page.click("nav a:has-text('Campaigns')")
+    tab.page.click("text=New campaign")
+    tab.page.click("#campaign-modes .q-checkbox:has-text('smoke')")
+    tab.wait_for_text("#campaign-approval", "images for smoke missed (day, fog)")
+    tab.page.fill("#campaign-plan input >> nth=0", "24")
+    tab.page.wait_for_url("**/campaigns/new?modes=smoke.day-fog.missed&count=24")
+    tab.page.reload()
+    tab.wait_for_text("#campaign-approval", "24 images for smoke missed (day, fog)")
+    tab.wait_for_text("#campaign-approval", "It cannot start without")
+    assert tab.page.is_disabled("text=Start the campaign")
+    assert tab.violations == []
+
+
+def test_images_are_reviewed_by_keys_and_a_review_is_taken_back(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open(f"/campaigns/{cloud.campaign}/images?kept=yes", "#gallery [data-image]")
+    assert tab.page.locator("#gallery [data-image]").count() == 45
+    assert tab.page.locator("#gallery .boxes rect").count() == 45
+    tab.page.click("#gallery [data-image] >> nth=1")
+    tab.page.wait_for_function(
+        "[...document.querySelectorAll('#whole-image img')].filter(i => i.naturalWidth).length === 3"
+    )
+    tab.page.keyboard.press("r")
+    tab.wait_for_text("#whole-image dd", "rejected by")
+    tab.page.keyboard.press("u")
+    tab.wait_for_text("#whole-image dd", "–")
+    tab.page.keyboard.press("ArrowRight")
+    tab.wait_for_text("#whole-image dd", "0002")
+    assert tab.violations == []

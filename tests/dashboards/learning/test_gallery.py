@@ -1,0 +1,75 @@
+"""The gallery of generated images: address, filters, grid, one image in full."""
+
+import re
+from typing import Any
+
+from dashboards.learning.gallery import GalleryChoice, grid, overlay, pages_markup, whole_image
+from dashboards.scope import Scope
+from messaging.api.gallery import GalleryImage
+
+
+def image(number: int = 7, **changed: Any) -> GalleryImage:
+    base = f"/api/v1/campaigns/C1/images/{number}"
+    fields: dict[str, Any] = {
+        "id": number, "name": f"{number:04d}", "mode": "fire.night-clear.missed", "kept": True, "reason": "",
+        "thumbnail": f"{base}/thumbnail", "provenance": {"prompt": "a <b>fire</b>", "hazards": []},
+        "width": 160, "height": 90, "labels": ({"class_name": "fire", "box": (0.5, 0.5, 0.2, 0.1)},),
+        "full": f"{base}/full", "empty": f"{base}/empty", "difference": f"{base}/difference",
+    }  # fmt: skip
+    return GalleryImage.model_validate(fields | changed)
+
+
+def test_the_address_holds_filters_place_and_boxes() -> None:
+    choice = GalleryChoice("no", "wrong_content", "40", boxes=False)
+    assert GalleryChoice.of_query({k: v for k, v in choice.query().items() if v}) == choice
+    assert choice.filters() == {"kept": "false", "reason": "wrong_content", "cursor": "40"}
+    assert GalleryChoice.of_query({"kept": "perhaps"}) == GalleryChoice()
+
+
+def test_boxes_are_drawn_from_their_corner_in_fractions() -> None:
+    drawn = overlay(image()) or ""
+    assert '<rect x="0.4000" y="0.4500" width="0.2000" height="0.1000"><title>fire</title>' in drawn
+    assert overlay(image(labels=())) is None
+
+
+def test_boxes_are_left_out_when_they_are_off() -> None:
+    assert "<svg" in grid([image()], "C1", None, boxes=True)
+    assert "<svg" not in grid([image()], "C1", None, boxes=False)
+
+
+def test_the_selected_image_alone_is_marked() -> None:
+    shown = grid([image(7), image(8)], "C1", 8, boxes=True)
+    assert re.findall(r'data-image="(\d)" aria-pressed="true"', shown) == ["8"]
+
+
+def test_images_come_from_the_page_s_own_server_alone() -> None:
+    shown = grid([image()], "C1", None, boxes=True) + whole_image(image(), "C1", boxes=True)
+    assert sorted(re.findall(r'src="([^"]+)"', shown)) == [
+        "/campaign-images/C1/7/difference",
+        "/campaign-images/C1/7/empty",
+        "/campaign-images/C1/7/full",
+        "/thumbnails/C1/7",
+    ]
+
+
+def test_a_view_without_a_file_is_left_out_and_none_is_stated() -> None:
+    assert "/empty" not in whole_image(image(empty=None, difference=None), "C1", boxes=True)
+    nothing = image(full=None, empty=None, difference=None)
+    assert "no files of this image any more" in whole_image(nothing, "C1", boxes=True)
+
+
+def test_a_review_and_what_it_changes_are_stated_and_the_prompt_is_escaped() -> None:
+    review = {
+        "image": "0007", "verdict": "rejected", "reason": "", "by": "ana", "at": 5, "left_out": True
+    }  # fmt: skip
+    shown = whole_image(image(review=review), "C1", boxes=True)
+    assert "rejected by ana, left out of the training" in shown
+    assert "a &lt;b&gt;fire&lt;/b&gt;" in shown
+
+
+def test_further_images_keep_the_filter() -> None:
+    shown = pages_markup("C1", GalleryChoice("no", after="20"), "40", Scope())
+    assert re.findall(r'href="([^"]+)"', shown) == [
+        "/campaigns/C1/images?kept=no",
+        "/campaigns/C1/images?kept=no&amp;after=40",
+    ]
