@@ -7,6 +7,7 @@ from nicegui import ui
 from dashboards import phrases
 from dashboards.components.section import Markup, card, heading
 from dashboards.learning.mode_names import campaign_state, mode_texts
+from dashboards.learning.stage_log import log
 from dashboards.markup import Html, element, image, join
 from dashboards.page_view import PageView
 from dashboards.pages import comparison
@@ -38,6 +39,8 @@ async def page(view: PageView) -> None:
             }
         for button in buttons.values():
             button.props("outline no-caps").set_visibility(False)
+    with card("Log of the stages", name="campaign-log"):
+        noted = Markup()
     with card("Generated images", name="campaign-images"):
         images = Markup()
         gallery = element("a", "All images", href=view.scope.link("campaigns", name, "images"))
@@ -57,6 +60,7 @@ async def page(view: PageView) -> None:
     async def refresh() -> None:
         campaign = await view.get(f"campaigns/{name}", CampaignResource)
         state.show(stages_markup(campaign, view.now()))
+        noted.show(log(campaign, view.now()))
         for verb, button in buttons.items():
             button.set_visibility(campaign.state in VERBS[verb])
         found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)

@@ -129,7 +129,6 @@ class _Gallery:
             return
         path = f"campaigns/{self._campaign}/images/{one.id}/review"
         body = ImageReviewRequest(verdict=VERDICTS[key])  # type: ignore[arg-type]  # one of the verdicts
-        await self._view.act(
-            lambda: self._view.viewer.client.send("PUT", path, ImageReviewResource, body), DONE[key]
-        )
-        await self._refresh()
+        client = self._view.viewer.client
+        if await self._view.act(lambda: client.send("PUT", path, ImageReviewResource, body), DONE[key]):
+            await self._refresh()

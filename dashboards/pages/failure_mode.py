@@ -85,11 +85,9 @@ def _offer_assignment(view: PageView, mode_id: str, refresh: Refresh) -> None:
     async def assign() -> None:
         name = str(choice.value)
         path, body = f"failure-modes/{mode_id}/assign", AssignRequest(class_name=name)
-        await view.act(
-            lambda: view.viewer.client.send("POST", path, FailureModeResource, body),
-            f"The class of the failure mode is {phrases.readable(name)} now.",
-        )
-        await refresh()
+        done = f"The class of the failure mode is {phrases.readable(name)} now."
+        if await view.act(lambda: view.viewer.client.send("POST", path, FailureModeResource, body), done):
+            await refresh()
 
     choice = ui.select({}, label="Class").props("outlined dense options-dense").classes("choice")
     give = ui.button("Assign the class", on_click=assign).props("outline no-caps")

@@ -68,3 +68,18 @@ def test_images_are_reviewed_by_keys_and_a_review_is_taken_back(cloud: FilledClo
     tab.page.keyboard.press("ArrowRight")
     tab.wait_for_text("#whole-image dd", "0002")
     assert tab.violations == []
+
+
+def test_a_running_campaign_can_only_be_cancelled_and_is_asked_about_before(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open(f"/campaigns/{cloud.campaign}", "#campaign button:visible")
+    assert tab.page.locator("#campaign button:visible").all_inner_texts() == ["Cancel"]
+    tab.wait_for_text("#campaign-log", "epoch 2 of 5, loss 1.31")
+    tab.page.click("#campaign button:has-text('Cancel')")
+    tab.page.click(".q-dialog button:has-text('Back')")
+    tab.page.wait_for_selector(".q-dialog__inner", state="detached")
+    assert cloud.rows.get(cloud.campaign).state == "running"
+    assert tab.violations == []
