@@ -2,26 +2,31 @@
 
 from typing import Any
 
+from dashboards.components.charts import Chart, palette
 from dashboards.components.empty import Empty
 from dashboards.components.pills import recall_bar
-from dashboards.components.section import card, heading
+from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import Column, Table, link
+from dashboards.components.theme_switch import present_theme
 from dashboards.learning.mode_names import mode_name, mode_status, sources_text
-from dashboards.markup import Html
+from dashboards.learning.prototype_map import map_in_words, map_options
+from dashboards.markup import Html, element
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
+from messaging.api.prototype_map import PrototypeMapResource
 from messaging.resources import FailureModeResource
 
 RANKED = "harm = frequency × severity × (1 − estimated recall)"
+MAP_EVERY_S = 30.0
 COLUMNS = (
-    Column("name", "failure mode", "html", flex=2.4),
-    Column("status", "status", "html", width=130),
-    Column("harm", "harm", "number", width=100, tooltip=RANKED),
-    Column("count", "misdetections", "number", width=140),
+    Column("name", "failure mode", "html", width=240),
+    Column("status", "status", "html", width=115),
+    Column("harm", "harm", "number", width=95, tooltip=RANKED),
+    Column("count", "misdetections", "number", width=130),
     Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=330),
-    Column("cameras", "cameras", "number", width=110),
-    Column("campaign", "campaign", "html", width=120),
+    Column("recall", "estimated recall (dotted: target)", "html", width=305),
+    Column("cameras", "cameras", "number", width=100),
+    Column("campaign", "campaign", "html", width=105),
 )
 EMPTY = Empty("No failure mode is known yet. Misdetections that the sites report are grouped here.")
 
@@ -32,11 +37,22 @@ async def page(view: PageView) -> None:
     with card("All failure modes", name="failure-modes-card", aside=RANKED):
         table = Table(COLUMNS, name="failure-modes", empty=EMPTY)
 
+    with card("Prototypes", name="prototypes-card", aside="what is near looks alike to the fleet"):
+        chart = Chart(name="prototypes", description="map of the prototypes", height_px=300)
+        in_words = Markup()
+    colours = palette(present_theme())
+
+    async def refresh_map() -> None:
+        found = await view.get("prototypes", PrototypeMapResource)
+        chart.show(map_options(found, colours))
+        in_words.show(element("p", map_in_words(found), cls="rest"))
+
     async def refresh() -> None:
         modes = await view.all_items("failure-modes", FailureModeResource, limit=500)
         table.show([row(mode, view.scope) for mode in modes])
 
     view.live(refresh)
+    view.live(refresh_map, every_s=MAP_EVERY_S)
 
 
 def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
