@@ -62,9 +62,7 @@ class _Gallery:
         with ui.dialog() as self._dialog, ui.card().classes("whole-image").props("id=whole-image"):
             self._whole = Markup()
             with ui.row().classes("actions"):
-                for key, text in (
-                    (("a", "Accept"), ("r", "Reject"), ("u", "Undo")) if self._may_review else ()
-                ):
+                for key, text in BUTTONS if self._may_review else ():
                     ui.button(text, on_click=lambda key=key: self._review(key)).props("outline no-caps")
                 ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
         ui.keyboard(self._key, ignore=["input", "select", "textarea"])  # the images are buttons
