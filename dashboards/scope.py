@@ -4,7 +4,7 @@ They are in the address of each page, so that a link shows the same to a colleag
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 DEFAULT_RANGE = "24h"
@@ -39,14 +39,6 @@ class Scope:
     def since(self, now: float) -> int:
         """The beginning of the time range, in seconds since 1970, on a whole minute."""
         return int(now - self.seconds) // 60 * 60
-
-    def with_group(self, group: str) -> "Scope":
-        """The same time range for another site group."""
-        return replace(self, group=group)
-
-    def with_range(self, chosen: str) -> "Scope":
-        """The same site group for another time range."""
-        return replace(self, range=chosen)
 
     def link(self, *parts: str, **query: str | None) -> str:
         """The address of a page with this scope: `parts` are the segments of its path, which are quoted."""

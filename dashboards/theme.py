@@ -4,12 +4,13 @@ The style sheet uses the names as CSS custom properties; charts, whose library w
 values.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as `#rrggbb`. `good`, `bad` and `busy` have a ground each, for labels and bars.
+    """Colours as `#rrggbb`. `grounds` are what is behind a label of the tone good, bad, busy or plain.
 
     `ink` is text, `soft` secondary text, `line` borders, `ground` what is behind cards, `accent` links and
     what is selected; `first` to `fourth` tell series of a chart apart, where no state is meant.
@@ -22,16 +23,13 @@ class Palette:
     card: str
     accent: str
     good: str
-    good_ground: str
     bad: str
-    bad_ground: str
     busy: str
-    busy_ground: str
-    plain_ground: str
     first: str
     second: str
     third: str
     fourth: str
+    grounds: Mapping[str, str]
 
     @property
     def series(self) -> tuple[str, str, str, str]:
@@ -47,16 +45,13 @@ LIGHT = Palette(
     card="#ffffff",
     accent="#1f5fa8",
     good="#17704a",
-    good_ground="#e1f3ea",
     bad="#b3261e",
-    bad_ground="#fbe6e4",
     busy="#7a5200",
-    busy_ground="#fdf0d3",
-    plain_ground="#e9edf1",
     first="#1f5fa8",
     second="#b0630c",
     third="#7b4fa3",
     fourth="#2a7f8c",
+    grounds={"good": "#e1f3ea", "bad": "#fbe6e4", "busy": "#fdf0d3", "plain": "#e9edf1"},
 )
 DARK = Palette(
     ink="#e6edf3",
@@ -66,16 +61,13 @@ DARK = Palette(
     card="#182129",
     accent="#7db4f0",
     good="#5fcf9a",
-    good_ground="#15392a",
     bad="#ff9a90",
-    bad_ground="#48201d",
     busy="#f0c069",
-    busy_ground="#40310f",
-    plain_ground="#26323c",
     first="#7db4f0",
     second="#f0ac5e",
     third="#c3a0e6",
     fourth="#6cc6d2",
+    grounds={"good": "#15392a", "bad": "#48201d", "busy": "#40310f", "plain": "#26323c"},
 )
 
 
@@ -85,6 +77,6 @@ def style_properties() -> str:
 
 
 def _properties(palette: Palette) -> str:
-    return " ".join(
-        f"--{field.name.replace('_', '-')}: {getattr(palette, field.name)};" for field in fields(palette)
-    )
+    colours = {field.name: getattr(palette, field.name) for field in fields(palette)}
+    grounds = {f"{tone}-ground": colour for tone, colour in colours.pop("grounds").items()}
+    return " ".join(f"--{name}: {colour};" for name, colour in (colours | grounds).items())
