@@ -63,6 +63,12 @@ class PageView:
         """Open another page in the same scope."""
         ui.navigate.to(self.scope.link(*parts, **query))
 
+    def remember(self, *parts: str, **query: str | None) -> None:
+        """State in the address what was chosen on this page, without opening it again."""
+        address = self.scope.link(*parts, **query)
+        ui.navigate.history.replace(address)
+        ui.context.client.sub_pages_router.current_path = address
+
     def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> None:
         """Run `refresh` now and every `every_s` while the page is open."""
         ui.timer(every_s, lambda: self._refreshed(refresh))

@@ -5,7 +5,7 @@ They are in the address of each page, so that a link shows the same to a colleag
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 DEFAULT_RANGE = "24h"
 RANGES: Mapping[str, tuple[str, int]] = {
@@ -49,3 +49,9 @@ class Scope:
         }
         path = "/" + "/".join(quote(part, safe="") for part in parts)
         return f"{path}?{urlencode(chosen)}" if chosen else path
+
+    def same_page(self, address: str) -> str:
+        """The address of the page at `address` with this scope, and all else that is chosen there."""
+        path, _, query = address.partition("?")
+        kept = {name: value for name, value in parse_qsl(query) if name not in ("group", "range")}
+        return self.link(*(unquote(part) for part in path.strip("/").split("/") if part), **kept)

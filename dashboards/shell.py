@@ -126,8 +126,7 @@ class _ScopeChoice:
     def _changed(self) -> None:
         chosen = Scope(self._group.value, self._range.value)
         if self._shown and chosen != self._scope:
-            path = ui.context.client.sub_pages_router.current_path.partition("?")[0]
-            ui.navigate.to(chosen.link(*path.strip("/").split("/")))
+            ui.navigate.to(chosen.same_page(ui.context.client.sub_pages_router.current_path))
 
     async def _read_groups(self) -> None:
         try:

@@ -95,7 +95,7 @@ class _Gallery:
     def _boxes(self, event: Any) -> None:
         self._choice = replace(self._choice, boxes=bool(event.value))
         place = ("campaigns", self._campaign, "images")
-        ui.navigate.history.replace(self._view.scope.link(*place, **self._choice.query()))
+        self._view.remember(*place, **self._choice.query())
         self._show()
 
     def _clicked(self, event: GenericEventArguments) -> None:

@@ -99,7 +99,7 @@ class _Wizard:
 
     async def _choose(self, choice: Choice) -> None:
         self._choice = Choice.of_query({name: text for name, text in choice.query().items() if text})
-        ui.navigate.history.replace(self._view.scope.link("campaigns", "new", **self._choice.query()))
+        self._view.remember("campaigns", "new", **self._choice.query())
         await self._planned()
 
     async def _planned(self) -> None:

@@ -32,3 +32,12 @@ def test_what_is_in_a_path_cannot_become_another_address() -> None:
 
 def test_a_time_range_begins_on_a_whole_minute() -> None:
     assert Scope("", "1h").since(1_800_000_059.0) == 1_800_000_000 - 3600
+
+
+def test_another_scope_keeps_the_page_and_what_is_chosen_there() -> None:
+    address = "/campaigns/new?mode=fire.night&count=40&range=7d"
+    assert Scope("harbour", "1h").same_page(address) == (
+        "/campaigns/new?mode=fire.night&count=40&group=harbour&range=1h"
+    )
+    assert Scope().same_page("/sites/a%2Fb?group=x") == "/sites/a%2Fb"
+    assert Scope("harbour").same_page("/") == "/?group=harbour"
