@@ -50,17 +50,13 @@ def axes(colours: Palette) -> dict[str, Any]:
 
 
 def sparkline(values: Sequence[float], description: str) -> Html:
-    """A line of values from left to right as an SVG image; nothing for fewer than two."""
+    """A line of values from left to right above zero, as an SVG image; nothing for fewer than two."""
     if len(values) < 2:
         return Html("")
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
+    span = max(values) or 1.0
     step = WIDTH / (len(values) - 1)
-    points = " ".join(
-        f"{i * step:.1f},{HEIGHT - 3 - (value - low) / span * (HEIGHT - 6):.1f}"
-        for i, value in enumerate(values)
-    )
+    heights = (HEIGHT - 3 - value / span * (HEIGHT - 6) for value in values)
+    points = " ".join(f"{i * step:.1f},{height:.1f}" for i, height in enumerate(heights))
     line = element("polyline", points=points, fill="none")
-    return element(
-        "svg", line, cls="sparkline", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=description
-    )
+    title, box = element("title", description), f"0 0 {WIDTH} {HEIGHT}"
+    return element("svg", title, line, cls="sparkline", viewBox=box, role="img")
