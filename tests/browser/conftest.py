@@ -10,7 +10,7 @@ from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess, Tab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other test can run an event loop
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
