@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from edge.gate.ledger import Ledger
+from edge.gate.limits.pins import PinReason
 from edge.gate.receipts import ReceiptCounts
 from edge.gate.uplink import UplinkCounts
 from messaging.monitoring.metric_set import MetricSet
-from messaging.wire_format.codec import Lane
+from messaging.wire_format.codec import PAYLOADS, Lane
 
 PREFIX = "blindspot_edge"
 SEND_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -73,10 +74,10 @@ class GateMetrics(MetricSet):
         for kind, number in uplink.forwarded.items():
             self.forwarded.set(number, kind)
         self.duplicates.set(uplink.duplicates)
-        for reason, number in uplink.refusals.items():
-            self.refused.set(number, reason)
-        for kind, number in uplink.shed.items():
-            self.shed.set(number, kind)
+        for reason in PinReason:  # from 0 on, so that the first one is an increase
+            self.refused.set(uplink.refusals[reason], reason)
+        for kind in PAYLOADS:
+            self.shed.set(uplink.shed[kind], kind)
         self.held_back.set(uplink.held_back)
         self.sent_again.set(uplink.sent_again)
         self.receipt_entry.set(receipts.receipt_n)

@@ -12,7 +12,7 @@ from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
-from cloud.store.lists.filters import HazardFilter
+from cloud.store.lists.filters import AuditFilter, HazardFilter
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.records import CampaignPlan, CampaignState, ModeState, ModeStatus
@@ -73,7 +73,7 @@ def test_the_audit_log_keeps_its_own_days(aged: Aged) -> None:
     for days in [21] * (BATCH + 1) + [19]:
         log.add(AuditEntry(MINUTE - days * DAY_S, "ana", "::1", "POST /classes", "classes", 201, None, None))
     aged.retention.step()
-    assert [entry.at_utc for entry in log.entries(limit=10)] == [MINUTE - 19 * DAY_S]
+    assert [entry.at_utc for entry in log.entries(AuditFilter(), limit=10)] == [MINUTE - 19 * DAY_S]
     assert f'rows_deleted_total{{table="audit"}} {BATCH + 1}.0' in aged.metrics.exposition().decode()
 
 

@@ -16,7 +16,7 @@ from messaging.reports import Report
 from messaging.wire_format.codec import Lane
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.sample_reports import MINUTE, open_store
-from tests.support.edge.gate_stage import GateStage, report_id, subject_and_data
+from tests.support.edge.gate_stage import GateStage, outgoing_id, report_id, subject_and_data
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 
 STEPS = 150
@@ -57,7 +57,7 @@ class History:
     async def report(self) -> None:
         self.numbers += 1
         await self.stage.put(self.numbers, self.chance.choice(REPORTS))
-        self.accepted.append(report_id(self.numbers))
+        self.accepted.append(outgoing_id(self.numbers))
 
     async def rubbish(self) -> None:
         """A message that the gate refuses: never sent, and no gap for the others."""

@@ -287,7 +287,7 @@ class FilledCloud:
                         "width": 160,
                         "height": 90,
                         "seed": n,
-                        "hazards": [{"class": "fire", "box": box}],
+                        "hazards": [{"class": "fire", "box": box, "prompt": "a fire at night", "seed": n}],
                     },
                 )
             )
