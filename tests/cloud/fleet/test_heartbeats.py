@@ -4,6 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.intake import Intake
 from cloud.metrics import CloudMetrics
@@ -91,6 +93,7 @@ def test_a_heartbeat_sent_by_a_clock_that_was_ahead_does_not_hide_those_after_it
     assert store.heartbeats()[0].heartbeat.uptime_s == 20
 
 
+@pytest.mark.timeout(400)
 def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) -> None:
     """The first round stores all, the next one a tenth, the last none; reports arrive all the while."""
 
