@@ -1,8 +1,9 @@
 """What viewers read from the cloud, shared by all viewers who may see the same.
 
 A list that fifty viewers look at is read once: an answer is given again while it is at most `MAX_AGE_S`
-old, and who asks while a request runs waits for that request. An error is shared in the same way. What is
-about the caller itself, such as its own tokens, is read by the viewer's client and not here.
+old, and who asks while a request runs waits for that request. An error is shared in the same way, unless it
+is about the caller: that a session has ended is for nobody else. What is about the caller itself, such as its
+own tokens, is read by the viewer's client and not here.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from dashboards.access.viewer import Viewer
+from dashboards.errors import SessionEnded
 from messaging.resources import Page
 
 R = TypeVar("R", bound=BaseModel)
@@ -52,13 +54,22 @@ class SharedReads:
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[A]]) -> A:
         now = self._clock()
-        kept = self._kept.get(key)
+        kept = waited_for = self._kept.get(key)
         if kept is None or (kept[1].done() and now - kept[0] > MAX_AGE_S):
             if len(self._kept) >= MAX_KEPT:
                 self._drop_old(now)
             kept = now, asyncio.ensure_future(read())
             self._kept[key] = kept
-        answer: A = await asyncio.shield(kept[1])  # a viewer who leaves does not end what others wait for
+        own = kept is not waited_for
+        try:
+            # a viewer who leaves does not end what others wait for
+            answer: A = await asyncio.shield(kept[1])
+        except SessionEnded:
+            if self._kept.get(key) is kept:
+                del self._kept[key]
+            if own:
+                raise
+            return await self._shared(key, read)
         return answer
 
     def _drop_old(self, now: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dashboards.access.viewer import Viewer
-from dashboards.errors import CloudLost
+from dashboards.errors import CloudLost, SessionEnded
 from dashboards.reads import MAX_AGE_S, SharedReads
 from messaging.access_resources import UserResource, UserRole
 from messaging.resources import VersionResource
@@ -92,6 +92,22 @@ def test_an_error_reaches_every_viewer_who_waits() -> None:
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert [str(answer) for answer in answers] == ["no cloud", "no cloud"]
         assert client.asked == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_session_that_has_ended_ends_for_nobody_else() -> None:
+    async def scenario() -> None:
+        ended, other, reads = CountedClient(), CountedClient(), SharedReads()
+        ended.error = SessionEnded("log in again")
+        waiting = (
+            reads.get(viewer(client, "x"), "overview", VersionResource) for client in (ended, other, other)
+        )
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert str(answers[0]) == "log in again"
+        assert answers[1:] == [VersionResource(version="1")] * 2
+        assert (ended.asked, other.asked) == (1, 1)
+        assert await reads.get(viewer(other, "x"), "overview", VersionResource) == answers[1]
 
     asyncio.run(scenario())
 
