@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cloud.api.computed.release_campaign import Stages, campaign_of
 from cloud.api.services import Services
 from cloud.api.views import model_view
-from cloud.errors import NotKnown
 from cloud.failure_modes.rules import FailureMode
 from cloud.store.records import (
     SHADOW_OF,
@@ -14,8 +14,6 @@ from cloud.store.records import (
     EvaluationRow,
     ModeStatus,
     Release,
-    StageRecord,
-    StageState,
 )
 from messaging.card_resources import (
     CardBlindSpot,
@@ -34,13 +32,11 @@ from messaging.releases import Channel, Role
 GENERATED = "generated"
 _WHOLE = "all"
 
-Stages = Mapping[CampaignStage, StageRecord]
-
 
 def model_card(services: Services, digest: str) -> ModelCard:
     """The card of the release with this digest, or with one that begins so. Raises `NotKnown`."""
     release = services.releases.release(digest)
-    campaign, stages = _campaign(services, release)
+    campaign, stages = campaign_of(services, release)
     beats = services.reports.heartbeats()
     training = _training(stages)
     evaluations = _evaluations(services, release)
@@ -74,18 +70,6 @@ def model_card(services: Services, digest: str) -> ModelCard:
         not_recorded=(),
     )
     return card.model_copy(update={"not_recorded": tuple(_unknown(card))})
-
-
-def _campaign(services: Services, release: Release) -> tuple[Campaign | None, Stages]:
-    """The campaign that made a release, with its last finished stages."""
-    if release.campaign is None:
-        return None, {}
-    try:
-        campaign = services.campaign_rows.get(release.campaign)
-    except NotKnown:
-        return None, {}
-    done = (row for row in services.campaign_rows.stages(campaign.id) if row.state is StageState.DONE)
-    return campaign, {row.stage: row for row in done}
 
 
 def _output(stages: Stages, stage: CampaignStage) -> Mapping[str, Any]:

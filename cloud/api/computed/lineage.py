@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from cloud.api.access.caller import VisibleSites, is_visible
+from cloud.api.computed.release_campaign import Stages, campaign_of
 from cloud.api.paging import encode_cursor, integer_cursor
 from cloud.api.services import Services
 from cloud.api.views import model_view
 from cloud.campaigns.outputs import FilterOutput, PlanOutput, VerifiedSet
-from cloud.errors import NotKnown
 from cloud.failure_modes.rules import ModeKey
 from cloud.store.records import (
     Campaign,
     CampaignStage,
     Release,
-    StageRecord,
-    StageState,
     SyntheticImage,
 )
 from messaging.api.lineage import (
@@ -32,15 +30,13 @@ _MAX_ROLLOUTS = 1000
 NO_CAMPAIGN = "no campaign of this cloud made this model; how it was trained is not recorded here"
 EVIDENCE_TODAY = "the misdetections are those stored today; older ones may have been deleted since"
 
-Stages = Mapping[CampaignStage, StageRecord]
-
 
 def lineage_view(
     services: Services, digest: str, visible: VisibleSites, *, cursor: str | None, limit: int
 ) -> LineageResource:
     """The lineage of a released model, with one page of its images. Raises `NotKnown`."""
     release = services.releases.release(digest)
-    campaign, stages = _campaign(services, release)
+    campaign, stages = campaign_of(services, release)
     sets = _sets(stages)
     trained = stages.get(CampaignStage.TRAIN)
     rows = [] if campaign is None else _images(services, campaign.id, cursor, limit + 1)
@@ -64,18 +60,6 @@ def lineage_view(
         next=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
         notes=(NO_CAMPAIGN,) if campaign is None else (EVIDENCE_TODAY,),
     )
-
-
-def _campaign(services: Services, release: Release) -> tuple[Campaign | None, Stages]:
-    """The campaign that made a release, with its last finished stages."""
-    if release.campaign is None:
-        return None, {}
-    try:
-        campaign = services.campaign_rows.get(release.campaign)
-    except NotKnown:
-        return None, {}
-    done = (row for row in services.campaign_rows.stages(campaign.id) if row.state is StageState.DONE)
-    return campaign, {row.stage: row for row in done}
 
 
 def _parents(services: Services, release: Release) -> Iterator[LineageRelease]:
