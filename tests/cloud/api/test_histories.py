@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
-from messaging.access_resources import NewUser, UserRole
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
 from messaging.api.trends import TrendsResource
+from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import FilledCloud
 
-PASSWORD = "correct horse battery"
 MODE = "fire.night-clear.missed"
 
 
@@ -21,16 +19,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
     found = FilledCloud(tmp_path_factory.mktemp("cloud"))
     found.fill()
     found.reports.group_site("north", "city")
-    limited = NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD, groups=("city",))
-    found.accounts.add_user(limited)
+    add_limited_viewer(found, "ana", "city")
     yield found
     found.close_store()
-
-
-def get(cloud: FilledCloud, path: str, *, user: str | None = None, **query: Any) -> Any:
-    token = cloud.token if user is None else cloud.accounts.log_in(user, PASSWORD, "here")[1].bearer
-    client = TestClient(cloud.app, base_url="http://test/api/v1/")
-    return client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
 
 
 def test_trends_count_what_happened_in_each_day(cloud: FilledCloud) -> None:

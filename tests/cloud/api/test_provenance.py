@@ -2,23 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
 from cloud.api.computed.evaluations import best_model
 from cloud.campaigns.outputs import FilterOutput, PlannedOrder, PlanOutput, VerifiedSet
 from cloud.store.records import CampaignStage, EvaluationRow, Release, StageState, SyntheticImage
-from messaging.access_resources import NewUser, UserRole
 from messaging.api.evaluations import EvaluationsResource
 from messaging.api.lineage import LineageResource
 from messaging.reports import EvidenceSource
+from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 from tests.support.synth.orders import order
 
-MODE, PASSWORD = "fire.night-clear.missed", "correct horse battery"
+MODE = "fire.night-clear.missed"
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +59,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
         rows.put_evaluations([EvaluationRow(campaign, digest, "holdout", "fire", "all", metrics)])
     found.misses("fire", 2, {EvidenceSource.TEACHER: 1})
     found.reports.group_site("south", "harbour")
-    found.accounts.add_user(NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD, groups=("harbour",)))
+    add_limited_viewer(found, "ana", "harbour")
     yield found
     found.close_store()
-
-
-def get(cloud: FilledCloud, path: str, *, user: str | None = None, **query: Any) -> Any:
-    token = cloud.token if user is None else cloud.accounts.log_in(user, PASSWORD, "here")[1].bearer
-    client = TestClient(cloud.app, base_url="http://test/api/v1/")
-    given = {name: value for name, value in query.items() if value is not None}
-    return client.get(path, params=given, headers={"Authorization": f"Bearer {token}"})
 
 
 def test_a_model_leads_back_to_prompts_orders_and_misdetections(cloud: FilledCloud) -> None:

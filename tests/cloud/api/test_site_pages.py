@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
-from messaging.access_resources import NewUser, UserRole
 from messaging.api.sites import LedgerDayResource, SitePageResource
 from messaging.resources import Page
+from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import FilledCloud
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +19,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
     found.reports.group_site("south", "harbour")
     for subject in ("site.north.hazard", "site.northern.hazard"):
         found.reports.put_dead_letter(subject=subject, message_id="m", reason="no class", data=b"x")
-    limited = NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD, groups=("harbour",))
-    found.accounts.add_user(limited)
+    add_limited_viewer(found, "ana", "harbour")
     yield found
     found.close_store()
-
-
-def get(cloud: FilledCloud, path: str, *, user: str | None = None, **query: Any) -> Any:
-    token = cloud.token if user is None else cloud.accounts.log_in(user, PASSWORD, "here")[1].bearer
-    client = TestClient(cloud.app, base_url="http://test/api/v1/")
-    return client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
 
 
 def test_a_site_has_its_cameras_its_clock_and_its_dead_letters(cloud: FilledCloud) -> None:
