@@ -1,8 +1,8 @@
 """The web application of the pages: the shell for each viewer, and images of campaigns.
 
 The browser gets markup and images from this server alone; no token of the cloud reaches it, and every
-browser logs in first (`dashboards.access`). Nothing is
-fetched from other hosts: styles, scripts and fonts come from the installed packages.
+browser logs in first (`dashboards.access`), which gives every answer its security headers. Nothing is fetched
+from other hosts: styles, scripts and fonts come from the installed packages.
 """
 
 from pathlib import Path
@@ -66,10 +66,7 @@ def build_page(
         except DashboardError as error:
             return Response(str(error), 404, media_type="text/plain")
         name = f"card-{digest[:12]}.{ending}"
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "X-Content-Type-Options": "nosniff",
-        }
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         media_type = "application/json" if ending == "json" else "text/markdown"
         return Response(text, media_type=media_type, headers=headers)
 
@@ -96,5 +93,5 @@ async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Respons
         jpeg = await viewer.client.image_view(campaign, image, view)
     except DashboardError as error:
         return Response(str(error), 404, media_type="text/plain")
-    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "private, max-age=3600"}
     return Response(jpeg, media_type="image/jpeg", headers=headers)

@@ -133,8 +133,8 @@ class _ScopeChoice:
             sites = await self._reads.all_items(self._viewer, "sites", SiteResource, limit=500)
         except DashboardError:
             return  # the page itself states that the cloud cannot be read
-        names = sorted({site.site_group for site in sites} | {self._scope.group} - {""})
-        self._group.set_options({"": ALL_SITES, **{name: name for name in names if name}})
+        names = sorted({self._scope.group, *(site.site_group for site in sites)} - {""})
+        self._group.set_options({"": ALL_SITES} | {name: name for name in names})
 
 
 def _account(viewer: Viewer) -> None:

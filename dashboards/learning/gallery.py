@@ -80,6 +80,11 @@ def pages_markup(campaign: str, choice: GalleryChoice, following: str | None, sc
     return element("p", first, " " if first and following_link else None, following_link, cls="pages")
 
 
+def thumbnail_address(campaign: str, image_id: int) -> str:
+    """Address of an image's thumbnail on this page's own server."""
+    return f"/thumbnails/{campaign}/{image_id}"
+
+
 def grid(images: Sequence[GalleryImage], campaign: str, selected: int | None, *, boxes: bool) -> Html:
     """The images as buttons that state their id; the selected one is marked."""
     if not images:
@@ -90,7 +95,7 @@ def grid(images: Sequence[GalleryImage], campaign: str, selected: int | None, *,
 
 
 def _tile(one: GalleryImage, campaign: str, selected: bool, boxes: bool) -> Html:
-    source = f"/thumbnails/{campaign}/{one.id}"
+    source = thumbnail_address(campaign, one.id)
     shown = image(source, f"synthetic image {one.name}") if one.thumbnail else element("span", "no thumbnail")
     frame = element("span", shown, overlay(one) if boxes else None, cls="frame", style=_ratio(one))
     text = join(

@@ -19,15 +19,14 @@ UNKNOWN = "unknown"
 
 def mode_name(mode: FailureModeResource) -> str:
     """`fallen person missed (night, rain)`, by the class that was assigned, if one was."""
-    name = phrases.readable(mode.assigned_class or mode.class_name)
-    return f"{name} {phrases.readable(mode.kind)} ({phrases.condition(mode.condition)})"
+    return _text(mode.assigned_class or mode.class_name, mode.condition, mode.kind)
 
 
 def mode_text(mode: str) -> str:
     """`pothole.night-rain.missed` as `pothole missed (night, rain)`."""
     name, _, rest = mode.partition(".")
     condition, _, kind = rest.partition(".")
-    return f"{phrases.readable(name)} {phrases.readable(kind)} ({phrases.condition(condition)})"
+    return _text(name, condition, kind)
 
 
 def mode_texts(modes: Iterable[str]) -> str:
@@ -49,3 +48,7 @@ def sources_text(sources: Mapping[str, int]) -> str:
     """`teacher 12, track gap 3`, the most frequent first."""
     ranked = sorted(sources.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{phrases.readable(name)} {n:,}" for name, n in ranked) or phrases.MISSING
+
+
+def _text(class_name: str, condition: str, kind: str) -> str:
+    return f"{phrases.readable(class_name)} {phrases.readable(kind)} ({phrases.condition(condition)})"

@@ -9,7 +9,7 @@ from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
-from messaging.resources import CameraResource, SiteResource
+from messaging.resources import CameraResource
 
 COLUMNS = (
     Column("camera", "camera"),
@@ -35,11 +35,8 @@ async def page(view: PageView) -> None:
         table = Table(COLUMNS, name="cameras", empty=EMPTY)
 
     async def refresh() -> None:
-        found = await view.all_items("cameras", CameraResource, limit=500)
-        if view.scope.group:
-            sites = await view.all_items("sites", SiteResource, limit=500)
-            names = {site.site for site in sites if site.site_group == view.scope.group}
-            found = tuple(camera for camera in found if camera.site in names)
+        group = view.scope.group or None
+        found = await view.all_items("cameras", CameraResource, limit=500, group=group)
         table.show([row(camera, view.scope) for camera in found])
 
     view.live(refresh)

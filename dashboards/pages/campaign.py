@@ -6,6 +6,7 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.section import Markup, card, heading
+from dashboards.learning.gallery import thumbnail_address
 from dashboards.learning.mode_names import campaign_state, mode_texts
 from dashboards.learning.stage_log import log
 from dashboards.markup import Html, element, image, join
@@ -94,11 +95,6 @@ def stages_markup(campaign: CampaignResource, now: float) -> Html:
     )
 
 
-def thumbnail_path(one: ImageResource, campaign: str) -> str:
-    """Path of a thumbnail on this page's own server."""
-    return f"/thumbnails/{campaign}/{one.id}"
-
-
 def _title(campaign: CampaignResource) -> Html:
     return element("p", campaign_state(campaign.state), " for ", element("b", mode_texts(campaign.modes)))
 
@@ -158,7 +154,7 @@ def _strip(heading: str, images: list[ImageResource], campaign: str) -> Html:
     shown = (
         element(
             "figure",
-            image(thumbnail_path(one, campaign), f"synthetic image {one.name}"),
+            image(thumbnail_address(campaign, one.id), f"synthetic image {one.name}"),
             None if one.kept else element("figcaption", phrases.readable(one.reason)),
             cls="kept" if one.kept else "refused",
         )
