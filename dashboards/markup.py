@@ -44,7 +44,7 @@ def join(*children: Child) -> Html:
 
 
 def table(headers: tuple[Child, ...], rows: list[Html]) -> Html:
-    """A table with a header row; a header that begins with `#` is right-aligned, for numbers."""
+    """A table with a header row; a text that begins with `#` is right-aligned, for numbers."""
     cells = (_header(header) for header in headers)
     return element(
         "div",
@@ -68,6 +68,8 @@ def _cell(cell: Child) -> Html:
 
 
 def _header(header: Child) -> Html:
+    if isinstance(header, Html) and header.startswith("<th"):
+        return header
     text = str(header)
     return element("th", text.removeprefix("#"), cls="num" if text.startswith("#") else "", scope="col")
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of proportions and of differences of proportions. Pure arithmetic on counts."""
+"""Confidence intervals of proportions, their differences, and rates. Pure arithmetic on counts."""
 
 import math
 
@@ -19,6 +19,19 @@ def wilson(successes: float, trials: float, z: float = Z_95) -> tuple[float, flo
     half = z * math.sqrt(proportion * (1 - proportion) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
+
+
+def poisson_rate(count: int, exposure: float, z: float = Z_95) -> tuple[float, float]:
+    """Interval of a rate: `count` events in an `exposure` above zero (hours, say), as events per unit of it.
+
+    Byar's approximation of the exact Poisson interval (Breslow & Day 1987, section 2.3).
+    """
+    if count < 0 or exposure <= 0:
+        raise ValueError(f"a rate needs a count and an exposure above zero; got {count} in {exposure}")
+    above = count + 1
+    low = count * (1 - 1 / (9 * count) - z / (3 * math.sqrt(count))) ** 3 if count else 0.0
+    high = above * (1 - 1 / (9 * above) + z / (3 * math.sqrt(above))) ** 3
+    return max(low, 0.0) / exposure, high / exposure
 
 
 def newcombe_difference(

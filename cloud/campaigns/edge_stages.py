@@ -4,12 +4,13 @@ They send orders through the rollout driver and poll the store for reports until
 the cloud does not extend.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from cloud.campaigns.model_stages import incumbent_of, targets, verdict_metrics
 from cloud.campaigns.outputs import RollOutOutput, ServiceOutput, ShadowOutput, TrialOutput, VerifyOutput
+from cloud.campaigns.shadow_rows import camera_hours, shadow_condition, shadow_rows
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.errors import StageInterrupted
 from cloud.evaluation.promotion import Outcome, PromotionVerdict, Target, service_verdict
@@ -21,13 +22,12 @@ from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.rollout_state import FINAL, RolloutPhase, RolloutState, SiteState
 from cloud.settings import CampaignSettings, PromotionSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import SHADOW_OF, CampaignState, EvaluationRow, ModeStatus, Rollout
+from cloud.store.records import CampaignState, ModeStatus, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel
-from messaging.reports import ShadowReport, ShadowTally
+from messaging.reports import ShadowReport
 from messaging.resources import RecallResource
-from messaging.taxonomy import Condition, Light, Weather
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class EdgeStages:
             verdict = service_verdict(runs.values(), wanted, self.promotion, new)
             tracks = min((_supported(runs.values(), target) for target in wanted), default=0)
             work.progress(_of_needed(tracks), f"{tracks} tracks of the target; {verdict.outcome}")
-            self.store.put_evaluations(_shadow_rows(work.campaign.id, runs))
+            hours = camera_hours(runs, self.reports.swaps(), self.reports.heartbeats(runs))
+            self.store.put_evaluations(shadow_rows(work.campaign.id, runs, hours))
             if verdict.outcome is not Outcome.WAIT or over:
                 break
         frames = sum(run.frames for run in runs.values())
@@ -218,34 +219,8 @@ def _supported(runs: Iterable[ShadowReport], target: Target) -> int:
         tally.supported
         for run in runs
         for tally in run.tallies
-        if (tally.class_name, _condition(tally)) == (target.class_name, target.condition)
+        if (tally.class_name, shadow_condition(tally)) == (target.class_name, target.condition)
     )
-
-
-def _condition(tally: ShadowTally) -> Condition:
-    return Condition(Light(tally.light), Weather(tally.weather))
-
-
-def _shadow_rows(campaign: str, runs: Mapping[str, ShadowReport]) -> list[EvaluationRow]:
-    rows = []
-    for site, run in runs.items():
-        for tally in run.tallies:
-            for digest, detected, unsupported in (
-                (run.incumbent_digest, tally.incumbent_detected, tally.incumbent_unsupported),
-                (run.candidate_digest, tally.candidate_detected, tally.candidate_unsupported),
-            ):
-                metrics = {
-                    "supported": tally.supported,
-                    "detected": detected,
-                    "unsupported": unsupported,
-                    "recall": detected / tally.supported if tally.supported else None,
-                }
-                condition = _condition(tally).key
-                row = EvaluationRow(
-                    campaign, digest, f"{SHADOW_OF}{site}", tally.class_name, condition, metrics
-                )
-                rows.append(row)
-    return rows
 
 
 def _site_states(rollout: Rollout) -> dict[str, int]:

@@ -67,7 +67,8 @@ def evaluations(
         for cell in found.cells
     ]
     columns = ("set", "class", "condition", *(f"{m.kind} {short(m.digest)}" for m in found.models))
-    print_table("Recall / precision / AP50", columns, rows, "the campaign has evaluated nothing yet")
+    title = "Recall / precision / AP50 / false alarms per camera-hour"
+    print_table(title, columns, rows, "the campaign has evaluated nothing yet")
     for note in found.notes:
         notes.print(f"note: {note}")
 
@@ -90,5 +91,6 @@ def _whole_lineage(cloud: RemoteCloud, digest: str) -> LineageResource:
 def _scores(scores: ModelScores | None) -> str:
     if scores is None:
         return ""
+    rate = scores.false_alarms_per_camera_hour
     parts = (percent(scores.recall), percent(scores.precision), percent(scores.ap50))
-    return " / ".join(part or "-" for part in parts)
+    return " / ".join(part or "-" for part in (*parts, "" if rate is None else f"{rate:.2f}"))

@@ -13,7 +13,8 @@ from dashboards.markup import Html, element, image, join
 from dashboards.page_view import PageView
 from dashboards.pages import comparison
 from messaging.access_resources import UserRole
-from messaging.resources import CampaignResource, ComparisonResource, ImageResource, StageResource
+from messaging.api.evaluations import EvaluationsResource
+from messaging.resources import CampaignResource, ImageResource, StageResource
 
 KEPT_SHOWN = 21
 REFUSED_SHOWN = 6
@@ -48,6 +49,10 @@ async def page(view: PageView) -> None:
         ui.html(element("p", gallery, cls="pages"), sanitize=False)
     with card("Before and after", name="comparison"):
         compared = Markup()
+        whole = element(
+            "a", "All measures, side by side", href=view.scope.link("campaigns", name, "comparison")
+        )
+        ui.html(element("p", whole, cls="pages"), sanitize=False)
 
     async def change(verb: str) -> None:
         question = "Cancel this campaign? The stages that are finished stay, and it can be resumed."
@@ -66,10 +71,13 @@ async def page(view: PageView) -> None:
             button.set_visibility(campaign.state in VERBS[verb])
         found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)
         images.show(images_markup(campaign, found.items))
-        cells = await view.all_items(f"campaigns/{name}/comparison", ComparisonResource)
-        compared.show(comparison.markup(cells))
+
+    async def refresh_comparison() -> None:
+        found = await view.get(f"campaigns/{name}/evaluations", EvaluationsResource)
+        compared.show(comparison.short_markup(found, view.scope))
 
     view.live(refresh)
+    view.live(refresh_comparison, every_s=comparison.REFRESH_S)
 
 
 async def _confirmed(question: str) -> bool:

@@ -1,81 +1,66 @@
-"""Recall and precision before and after the last evaluated campaign; regressions in red."""
+"""Before and after one campaign: the scores of its models side by side, holdout and shadow runs apart."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from dashboards import phrases
-from dashboards.markup import Html, element, join, number, row, table
-from messaging.resources import ComparisonResource
+from dashboards.components.section import Markup, card, heading
+from dashboards.learning import side_by_side
+from dashboards.markup import Html, element, join
+from dashboards.page_view import PageView
+from dashboards.scope import Scope
+from messaging.api.evaluations import EvaluationsResource
 
-
-def markup(compared: Sequence[ComparisonResource]) -> Html:
-    """One table per set of images: the cloud's holdout, then the shadow runs of the sites."""
-    cells = [cell for cell in compared if cell.before or cell.after]
-    if not cells:
-        sentence = "No comparison yet. The evaluate and shadow stages of a campaign fill this table."
-        return element("p", sentence, cls="empty")
-    first = cells[0]
-    models = f"model {phrases.short(first.incumbent_digest)} → {phrases.short(first.candidate_digest)}"
-    roles = sorted({cell.role for cell in cells}, key=lambda role: (role != "holdout", role))
-    tables = (_set(role, [cell for cell in cells if cell.role == role]) for role in roles)
-    return join(element("p", models, cls="rest"), *tables)
+REFRESH_S = 5.0
 
 
-def _set(role: str, cells: list[ComparisonResource]) -> Html:
-    headers = ("class", "condition", "#recall before", "#after", "#change", "#precision before", "#after")
-    ranked = sorted(cells, key=lambda cell: (cell.condition == "all", cell.class_name, cell.condition))
-    return join(element("h3", _role_text(role)), table(headers, [_cell(cell) for cell in ranked]))
+async def page(view: PageView) -> None:
+    """All measures of one campaign, by class and condition."""
+    name = view.parameters["campaign"]
+    heading("Before and after", f"campaign {name}")
+    with card("Result", name="comparison-result"):
+        result = Markup()
+    with card("On the cloud's holdout", name="comparison-holdout", aside="95 % intervals beside the values"):
+        holdout = Markup()
+    with card("In shadow runs at sites", name="comparison-shadow", aside="95 % intervals beside the values"):
+        shadow = Markup()
+    with card("How this is counted", name="comparison-notes"):
+        notes = Markup()
+
+    async def refresh() -> None:
+        found = await view.get(f"campaigns/{name}/evaluations", EvaluationsResource)
+        back = element("a", "The campaign", href=view.scope.link("campaigns", name))
+        result.show(join(side_by_side.summary(found), element("p", back, cls="pages")))
+        holdout.show(side_by_side.set_markup(found, side_by_side.HOLDOUT, view.scope))
+        shadow.show(shadow_markup(found, view.scope))
+        notes.show(side_by_side.notes_markup(found))
+
+    view.live(refresh, every_s=REFRESH_S)
 
 
-def _role_text(role: str) -> str:
-    kind, _, site = role.partition(":")
-    return f"shadow run at {site}" if kind == "shadow" else f"the cloud's {kind}"
+def shadow_markup(found: EvaluationsResource, scope: Scope) -> Html:
+    """One table for each site."""
+    sets = side_by_side.shadow_sets(found)
+    if not sets:
+        return element("p", "No site has run the candidate in shadow yet.", cls="empty")
+    return join(*(_set(found, name, scope) for name in sets))
 
 
-def _cell(cell: ComparisonResource) -> Html:
-    before, after = cell.before or {}, cell.after or {}
-    of = _support(after) or _support(before)
-    change = _points(before, after, "recall")
-    worse = change is not None and change < 0
-    precision = _points(before, after, "precision")
-    return row(
-        phrases.readable(cell.class_name),
-        "all" if cell.condition == "all" else phrases.condition(cell.condition),
-        _percent_cell(before, "recall"),
-        element("td", phrases.percent(_metric(after, "recall")), element("span", of, cls="rest"), cls="num"),
-        number(_signed(change), cls=_tone(change)),
-        _percent_cell(before, "precision"),
-        number(phrases.percent(_metric(after, "precision")), cls=_tone(precision) if precision else ""),
-        cls="worse" if worse else "",
-        name=f"{cell.role}-{cell.class_name}-{cell.condition}",
-    )
+def short_markup(found: EvaluationsResource, scope: Scope) -> Html:
+    """Recall alone, for the page of the campaign."""
+    sets = [name for name in (side_by_side.HOLDOUT, *side_by_side.shadow_sets(found)) if _has(found, name)]
+    if not sets:
+        return element("p", side_by_side.EMPTY, cls="empty")
+    return join(*(_set(found, name, scope, side_by_side.RECALL) for name in sets))
 
 
-def _metric(metrics: dict[str, Any], name: str) -> float | None:
-    value = metrics.get(name)
-    return float(value) if isinstance(value, int | float) else None
+def _has(found: EvaluationsResource, name: str) -> bool:
+    return any(cell.set == name for cell in found.cells)
 
 
-def _percent_cell(metrics: dict[str, Any], name: str) -> Html:
-    return number(phrases.percent(_metric(metrics, name)))
-
-
-def _support(metrics: dict[str, Any]) -> str:
-    n = metrics.get("truths", metrics.get("supported"))
-    return f" of {n:,}" if isinstance(n, int) else ""
-
-
-def _points(before: dict[str, Any], after: dict[str, Any], name: str) -> int | None:
-    """Change in percentage points, rounded; None when one value is missing."""
-    old, new = _metric(before, name), _metric(after, name)
-    return None if old is None or new is None else round(100 * new) - round(100 * old)
-
-
-def _signed(points: int | None) -> str:
-    return phrases.MISSING if points is None else f"{points:+d}".replace("-", "−")
-
-
-def _tone(points: int | None) -> str:
-    if not points:
-        return ""
-    return "better" if points > 0 else "regression"
+def _set(
+    found: EvaluationsResource,
+    name: str,
+    scope: Scope,
+    measures: Sequence[side_by_side.Measure] = side_by_side.MEASURES,
+) -> Html:
+    shown = side_by_side.set_markup(found, name, scope, measures)
+    return join(element("h3", side_by_side.set_name(name)), shown)

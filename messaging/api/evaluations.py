@@ -19,7 +19,8 @@ class ModelScores(Resource):
     """Scores of one model on one set for one class and condition; None where they were not measured.
 
     `n`: labelled hazards of the holdout, supported tracks of a shadow run. Intervals are 95 % Wilson
-    intervals. `false_positives`: reported boxes or tracks without a hazard.
+    intervals. `false_positives`: reported boxes or tracks without a hazard. False alarms per camera-hour are
+    those of a shadow run over the `camera_hours` of the whole run, with a 95 % Poisson interval.
     """
 
     n: int
@@ -30,6 +31,9 @@ class ModelScores(Resource):
     ap50: float | None = None
     ap50_95: float | None = None
     false_positives: int | None = None
+    false_alarms_per_camera_hour: float | None = None
+    false_alarms_interval: tuple[float, float] | None = None
+    camera_hours: float | None = None
 
 
 class EvaluationCell(Resource):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.intervals import newcombe_difference, sign_test, wilson
+from messaging.intervals import newcombe_difference, poisson_rate, sign_test, wilson
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,17 @@ def test_without_trials_every_difference_is_possible() -> None:
 @pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 1.0), (5, 0, 1 / 32), (1, 1, 0.75), (0, 3, 1.0)])
 def test_the_sign_test_is_exact(gained: int, lost: int, p: float) -> None:
     assert sign_test(gained, lost) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    ("count", "exact"),  # of chi-square quantiles (Garwood 1936)
+    [(0, (0.0, 3.689)), (1, (0.0253, 5.572)), (5, (1.6235, 11.668)), (20, (12.217, 30.888))],
+)
+def test_the_interval_of_a_rate_is_near_the_exact_one(count: int, exact: tuple[float, float]) -> None:
+    assert poisson_rate(count, 1.0) == pytest.approx(exact, abs=0.03)
+    assert poisson_rate(count, 4.0) == pytest.approx([end / 4 for end in exact], abs=0.03)
+
+
+def test_a_rate_without_an_exposure_is_refused() -> None:
+    with pytest.raises(ValueError, match="exposure above zero"):
+        poisson_rate(3, 0.0)

@@ -7,13 +7,14 @@ from cloud.api.services import Services
 from cloud.store.history.evaluation_store import HOLDOUT
 from cloud.store.records import SHADOW_OF, Campaign, EvaluationRow
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
-from messaging.intervals import wilson
+from messaging.intervals import poisson_rate, wilson
 from messaging.releases import Role
 
 NOTES = (
     "campaigns train no twin without generated images, so that none is compared",
-    "how long cameras were watched is not stored with evaluations, so that there are no false alarms per "
-    "camera-hour; false_positives are counts",
+    "false alarms per camera-hour are those of shadow runs: unsupported tracks over the time between the "
+    "site's receipt and its newest report, for each camera of its last heartbeat; a holdout has no duration",
+    "AP50 has no interval: the evaluation keeps no score of a single image",
     "the best model has the highest mean AP50 over its classes among all stored evaluations on the holdout",
 )
 
@@ -96,10 +97,13 @@ def _scores(row: EvaluationRow) -> ModelScores:
     if row.role == HOLDOUT:
         return ModelScores.model_validate({**metrics, "n": metrics.get("truths", 0)})
     n = int(metrics.get("supported", metrics.get("truths", 0)))
-    detected = metrics.get("detected")
+    detected, alarms, hours = (metrics.get(name) for name in ("detected", "unsupported", "camera_hours"))
     return ModelScores(
         n=n,
         recall=metrics.get("recall"),
         recall_interval=wilson(detected, n) if n and detected is not None else None,
-        false_positives=metrics.get("unsupported"),
+        false_positives=alarms,
+        false_alarms_per_camera_hour=alarms / hours if alarms is not None and hours else None,
+        false_alarms_interval=poisson_rate(alarms, hours) if alarms is not None and hours else None,
+        camera_hours=hours,
     )

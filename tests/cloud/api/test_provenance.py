@@ -120,6 +120,9 @@ def test_candidate_incumbent_first_and_best_are_side_by_side(cloud: FilledCloud)
     assert (whole["first"].ap50, whole["candidate"].ap50, whole["best"].ap50) == (0.6, 0.7, 0.7)
     assert whole["incumbent"].recall_interval == (0.3, 0.7)
     assert set(cells["shadow:north", "fire", "night-clear"]) == {"first", "best", "incumbent", "candidate"}
+    shadow = cells["shadow:north", "fire", "night-clear"]["candidate"]
+    assert (shadow.camera_hours, shadow.false_alarms_per_camera_hour) == (16.0, 0.25)
+    assert shadow.false_alarms_interval == pytest.approx((0.0671, 0.6401), abs=1e-3)
     assert any("no twin without generated images" in note for note in found.notes)
 
 

@@ -48,6 +48,7 @@ from cloud.store.records import (
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import Received, ReportStore
 from cloud.store.user_store import UserStore
+from messaging.intervals import wilson
 from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
@@ -336,19 +337,21 @@ class FilledCloud:
     def _compared(
         self, role: str, class_name: str, condition: str, recall: tuple[float, float], precision: float | None
     ) -> None:
-        self.rows.put_evaluations(
-            [
-                EvaluationRow(
-                    self.campaign,
-                    digest,
-                    role,
-                    class_name,
-                    condition,
-                    {"recall": value, "precision": precision, "truths": 84},
-                )
-                for digest, value in zip((OLD, NEW), recall, strict=True)
-            ]
-        )
+        rows = []
+        for digest, value in zip((OLD, NEW), recall, strict=True):
+            found = round(84 * value)
+            if role == "holdout":
+                metrics = {
+                    "truths": 84, "recall": value, "recall_interval": wilson(found, 84), "ap50": value - 0.02,
+                    "precision": precision, "precision_interval": wilson(round(90 * (precision or 0)), 90),
+                }  # fmt: skip
+            else:
+                metrics = {
+                    "supported": 84, "detected": found, "recall": value, "unsupported": 4,
+                    "camera_hours": 16.0,
+                }  # fmt: skip
+            rows.append(EvaluationRow(self.campaign, digest, role, class_name, condition, metrics))
+        self.rows.put_evaluations(rows)
 
 
 def _camera(name: str, tags: ConditionTags) -> CameraHealth:
