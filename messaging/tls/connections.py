@@ -18,6 +18,7 @@ _REFUSALS = {
     "ALERT_BAD_CERTIFICATE": "the client certificate is not valid",
     "ALERT_PROTOCOL_VERSION": "it does not accept TLS 1.3",
 }
+_UNFINISHED = (ssl.SSLWantReadError, ssl.SSLWantWriteError)  # waits for more bytes; in the context of a reset
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 _EXPIRED, _NOT_YET_VALID, _HOST, _ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
 
@@ -71,7 +72,7 @@ def tls_fault(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return _not_accepted(error)
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _UNFINISHED):
             return _ended(str(error.reason or error))
         error = error.__cause__ or error.__context__
     return None
