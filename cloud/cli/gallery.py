@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cloud.api.client import RemoteCloud
+from cloud.cli.campaigns import campaign
 from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
@@ -27,6 +28,7 @@ CampaignArgument = Annotated[str, typer.Argument(help="id of the campaign, as in
 UNDO = "none"
 
 
+@campaign.command("images")
 def images(
     identity: CampaignArgument,
     kept: Annotated[bool | None, typer.Option("--kept/--refused", help="only these")] = None,
@@ -50,6 +52,7 @@ def images(
     )  # fmt: skip
 
 
+@campaign.command("duplicates")
 def duplicates(
     identity: CampaignArgument,
     bits: Annotated[int | None, typer.Option(min=0, max=128, help="of 256 that may differ")] = None,
@@ -68,6 +71,7 @@ def duplicates(
     print_table(title, ("number", "images"), rows, "no near duplicates")
 
 
+@campaign.command("review")
 def review(
     identity: CampaignArgument,
     image: Annotated[int, typer.Argument(help="id of the image, as in `campaign images`")],

@@ -15,6 +15,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.fleet import failures, ledger, sites
 from messaging.api.events import EventKind
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
@@ -93,6 +94,7 @@ def events(
             typer.echo(event.model_dump_json())
 
 
+@sites.command("show")
 def show_site(
     site: Annotated[str, typer.Argument(help="the site's name")],
     data: DataOption = DEFAULT_DATA,
@@ -120,6 +122,7 @@ def show_site(
     print_table(f"Site {found.site.site}", ("", ""), rows, "")
 
 
+@ledger.command("days")
 def ledger_days(
     since: Annotated[int | None, typer.Option(help="seconds since 1970; default: a week ago")] = None,
     until: Annotated[int | None, typer.Option(help="seconds since 1970; default: now")] = None,
@@ -140,6 +143,7 @@ def ledger_days(
     )
 
 
+@failures.command("history")
 def history(
     mode: Annotated[str, typer.Argument(help="its id, CLASS.CONDITION.KIND, as in `failures list`")],
     days: Annotated[int, typer.Option(min=1, max=400, help="how many days back from now")] = 90,
@@ -172,6 +176,7 @@ def history(
     print_table("Campaigns", ("made", "ended", "campaign", "state", "reason"), marks, "no campaign yet")
 
 
+@failures.command("prototypes")
 def prototypes(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show the fleet's class prototypes on a flat map, with the failure modes of each."""
     with RemoteCloud.of_folder(data) as cloud:

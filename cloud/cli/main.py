@@ -8,78 +8,115 @@ that only ask a running cloud import none of the heavy libraries.
 
 import logging
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
-from cloud.cli.campaigns import campaign
-from cloud.cli.classes import classes
-from cloud.cli.data import data_app
-from cloud.cli.dead_letters import dead_letters
-from cloud.cli.demo import demo, demo_real
-from cloud.cli.fleet import cameras, failures, ledger, sites
-from cloud.cli.gallery import duplicates, images, review
-from cloud.cli.generator import generator
-from cloud.cli.hazards import hazards
-from cloud.cli.histories import history, ledger_days, overview, prototypes, show_site
-from cloud.cli.integrations import integrations
-from cloud.cli.keys import keys_app
-from cloud.cli.message import message
-from cloud.cli.models import models, rollout, teacher
-from cloud.cli.provenance import evaluations, lineage
-from cloud.cli.setup import backup, cloud_app, config, db, doctor, init, restore
-from cloud.cli.users import audit, tokens, users
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
 from messaging.runtime.program import ExitCode, configure_logging, report_error
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is defined.
+
+    Attributes:
+        module: the module that defines it.
+        name: the function or the group of commands in that module.
+        more: modules that add commands to the group.
+    """
+
+    module: str
+    name: str
+    panel: str
+    more: tuple[str, ...] = ()
+
+    def command(self) -> Any:
+        """The command, as the command line runs it."""
+        found = getattr(import_module(f"cloud.cli.{self.module}"), self.name)
+        for module in self.more:
+            import_module(f"cloud.cli.{module}")
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(pretty_exceptions_enable=False)
+            alone.command()(found)
+            command = typer.main.get_command(alone)
+        command.rich_help_panel = self.panel
+        return command
+
+
+START, RUN, FLEET, LOOP = "Start here", "Run the cloud", "The fleet", "The learning loop"
+COMMANDS = {
+    "demo": Entry("demo", "demo", START),
+    "demo-real": Entry("demo", "demo_real", START),
+    "init": Entry("setup", "init", START),
+    "doctor": Entry("setup", "doctor", START),
+    "backup": Entry("setup", "backup", RUN),
+    "restore": Entry("setup", "restore", RUN),
+    "message": Entry("message", "message", FLEET),
+    "cloud": Entry("setup", "cloud_app", RUN),
+    "config": Entry("setup", "config", RUN),
+    "db": Entry("setup", "db", RUN),
+    "keys": Entry("keys", "keys_app", RUN),
+    "users": Entry("users", "users", RUN),
+    "tokens": Entry("users", "tokens", RUN),
+    "audit": Entry("users", "audit", RUN),
+    "overview": Entry("histories", "overview", FLEET),
+    "sites": Entry("fleet", "sites", FLEET, more=("histories",)),
+    "cameras": Entry("fleet", "cameras", FLEET),
+    "hazards": Entry("hazards", "hazards", FLEET),
+    "ledger": Entry("fleet", "ledger", FLEET, more=("histories",)),
+    "deadletters": Entry("dead_letters", "dead_letters", FLEET),
+    "integrations": Entry("integrations", "integrations", FLEET),
+    "classes": Entry("classes", "classes", LOOP),
+    "data": Entry("data", "data_app", LOOP),
+    "failures": Entry("fleet", "failures", LOOP, more=("histories",)),
+    "campaign": Entry("campaigns", "campaign", LOOP, more=("gallery", "provenance")),
+    "generator": Entry("generator", "generator", LOOP),
+    "models": Entry("models", "models", LOOP, more=("provenance",)),
+    "rollout": Entry("models", "rollout", LOOP),
+    "teacher": Entry("models", "teacher", LOOP),
+}
+
+
+class ImportedWhenUsed(Mapping[str, Any]):
+    """The commands of `COMMANDS` by name; a command's module is imported when the command is read."""
+
+    def __getitem__(self, name: str) -> Any:
+        command = COMMANDS[name].command()
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Commands(TyperGroup):
+    """The group of all commands. The help imports every one of them, a command only its own module."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.commands = cast("MutableMapping[str, Any]", ImportedWhenUsed())
+
+
 app = typer.Typer(
     name="blindspot",
+    cls=Commands,
     help="Finds the blind spots of edge hazard detectors and closes them with synthetic images.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-START, RUN, FLEET, LOOP = "Start here", "Run the cloud", "The fleet", "The learning loop"
-for name, command in (("demo", demo), ("demo-real", demo_real), ("init", init), ("doctor", doctor)):
-    app.command(name, rich_help_panel=START)(command)
-app.command("backup", rich_help_panel=RUN)(backup)
-app.command("restore", rich_help_panel=RUN)(restore)
-app.command("message", rich_help_panel=FLEET)(message)
-campaign.command("images")(images)
-campaign.command("evaluations")(evaluations)
-models.command("lineage")(lineage)
-campaign.command("duplicates")(duplicates)
-campaign.command("review")(review)
-failures.command("history")(history)
-sites.command("show")(show_site)
-ledger.command("days")(ledger_days)
-failures.command("prototypes")(prototypes)
-for name, group, panel in (
-    ("cloud", cloud_app, RUN),
-    ("config", config, RUN),
-    ("db", db, RUN),
-    ("keys", keys_app, RUN),
-    ("users", users, RUN),
-    ("tokens", tokens, RUN),
-    ("audit", audit, RUN),
-    ("overview", overview, FLEET),
-    ("sites", sites, FLEET),
-    ("cameras", cameras, FLEET),
-    ("hazards", hazards, FLEET),
-    ("ledger", ledger, FLEET),
-    ("deadletters", dead_letters, FLEET),
-    ("integrations", integrations, FLEET),
-    ("classes", classes, LOOP),
-    ("data", data_app, LOOP),
-    ("failures", failures, LOOP),
-    ("campaign", campaign, LOOP),
-    ("generator", generator, LOOP),
-    ("models", models, LOOP),
-    ("rollout", rollout, LOOP),
-    ("teacher", teacher, LOOP),
-):
-    app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 @app.callback()

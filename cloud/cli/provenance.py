@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from cloud.api.client import RemoteCloud
+from cloud.cli.campaigns import campaign
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, percent, print_json, print_table, short
+from cloud.cli.models import models
 from messaging.api.evaluations import EvaluationsResource, ModelScores
 from messaging.api.lineage import LineageResource
 from messaging.runtime.atomic_files import write_atomically
@@ -16,6 +18,7 @@ from messaging.runtime.quoting import url_segment
 PAGE = 500
 
 
+@models.command("lineage")
 def lineage(
     digest: Annotated[str, typer.Argument(help="digest of the model, or its first 8 digits")],
     out: Annotated[Path | None, typer.Option("--out", help="write all of it as one JSON file")] = None,
@@ -50,6 +53,7 @@ def lineage(
         notes.print(f"note: {note}")
 
 
+@campaign.command("evaluations")
 def evaluations(
     identity: Annotated[str, typer.Argument(help="id of the campaign, as in `campaign list`")],
     data: DataOption = DEFAULT_DATA,
