@@ -21,7 +21,8 @@ def test_a_reset_while_more_bytes_were_awaited_is_no_fault_of_tls() -> None:
 
 
 def test_a_refusal_is_found_among_the_causes_of_an_error() -> None:
-    refused = ssl.SSLError(1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca")
+    refused = ssl.SSLError(1, "unknown ca")
+    refused.reason = "TLSV1_ALERT_UNKNOWN_CA"
     assert tls_fault(_raised_while_handling(refused, OSError())) == (
         "the client certificate is of another authority"
     )
