@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from cloud.access.accounts import Accounts
+from cloud.api.computed.duplicate_groups import KnownDuplicates
 from cloud.api.event_feed import EventFeed
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.workflow import Campaigns
@@ -89,6 +90,7 @@ class Services:
     revoke_credentials: Callable[[str], None] = lambda site: None
     clock: Callable[[], float] = time.time
     spans: Spans = NO_SPANS
+    duplicates: KnownDuplicates = field(default_factory=KnownDuplicates)
 
 
 def services_of(request: Request) -> Services:

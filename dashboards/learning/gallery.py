@@ -21,12 +21,17 @@ SCALARS_SHOWN = 12
 
 @dataclass(frozen=True)
 class GalleryChoice:
-    """Which images are shown (`kept` is a key of `KEPT`), from where on, and whether with their boxes."""
+    """Which images are shown, from where on, and whether with their boxes.
+
+    `kept` is a key of `KEPT`, `mode` a failure mode's id; `duplicates`: near duplicates alone.
+    """
 
     kept: str = ""
     reason: str = ""
     after: str = ""
     boxes: bool = True
+    mode: str = ""
+    duplicates: bool = False
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> "GalleryChoice":
@@ -37,17 +42,23 @@ class GalleryChoice:
             query.get("reason", "")[:160],
             after[:200],
             query.get("boxes") != "off",
+            query.get("mode", "")[:160],
+            query.get("duplicates") == "yes",
         )
 
     def query(self) -> dict[str, str | None]:
         """The query of the address that holds the choice."""
         boxes = None if self.boxes else "off"
-        return {"kept": self.kept, "reason": self.reason, "after": self.after, "boxes": boxes}
+        duplicates = "yes" if self.duplicates else None
+        chosen = {"kept": self.kept, "reason": self.reason, "after": self.after, "mode": self.mode}
+        return {**chosen, "duplicates": duplicates, "boxes": boxes}
 
     def filters(self) -> dict[str, str | None]:
         """The query for the list of images."""
         kept = {"yes": "true", "no": "false"}.get(self.kept)
-        return {"kept": kept, "reason": self.reason or None, "cursor": self.after or None}
+        given = {"kept": kept, "reason": self.reason, "mode": self.mode, "cursor": self.after}
+        duplicates = "true" if self.duplicates else None
+        return {"duplicates": duplicates, **{name: text or None for name, text in given.items()}}
 
 
 def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Scope) -> Html:
@@ -59,13 +70,21 @@ def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Sco
         address = scope.link(*place, **wanted.query())
         return element("a", text, href=address, cls="filter", aria_current="true" if present else None)
 
-    kept = (line(text, GalleryChoice(key, boxes=choice.boxes)) for key, text in KEPT.items())
+    plain = GalleryChoice(boxes=choice.boxes, mode=choice.mode)
+    kept = (line(text, replace(plain, kept=key)) for key, text in KEPT.items())
     ranked = sorted(campaign.images_refused.items(), key=lambda pair: (-pair[1], pair[0]))
     reasons = (
-        line(f"{phrases.readable(reason)} {n:,}", GalleryChoice("no", reason, boxes=choice.boxes))
+        line(f"{phrases.readable(reason)} {n:,}", replace(plain, kept="no", reason=reason))
         for reason, n in ranked
     )
-    return element("div", *kept, *reasons, cls="filters")
+    alike = line("near duplicates", replace(plain, duplicates=True))
+    modes: tuple[Html, ...] = ()
+    if len(campaign.modes) > 1:
+        same = replace(choice, after="")
+        wanted = {"": "all failure modes", **{mode: mode_text(mode) for mode in campaign.modes}}
+        modes = tuple(line(text, replace(same, mode=mode)) for mode, text in wanted.items())
+    by_mode = element("div", *modes, cls="filters") if modes else None
+    return join(element("div", *kept, alike, *reasons, cls="filters"), by_mode)
 
 
 def pages_markup(campaign: str, choice: GalleryChoice, following: str | None, scope: Scope) -> Html:
@@ -94,13 +113,33 @@ def grid(images: Sequence[GalleryImage], campaign: str, selected: int | None, *,
     return element("div", *tiles, cls="gallery")
 
 
+def duplicate_groups(
+    images: Sequence[GalleryImage], campaign: str, selected: int | None, *, boxes: bool
+) -> Html:
+    """The same for images that come group after group: near duplicates side by side."""
+    if not images:
+        sentence = "No near duplicates: no two kept images have hazards that look nearly the same."
+        return element("p", sentence, cls="empty")
+    groups: dict[frozenset[int], list[GalleryImage]] = {}
+    for one in images:
+        groups.setdefault(frozenset((one.id, *one.near_duplicates)), []).append(one)
+    return join(*(_group(group, campaign, selected, boxes) for group in groups.values()))
+
+
+def _group(images: Sequence[GalleryImage], campaign: str, selected: int | None, boxes: bool) -> Html:
+    text = f"{phrases.count(len(images), 'image')} with hazards that look nearly the same"
+    return join(element("h3", text), grid(images, campaign, selected, boxes=boxes))
+
+
 def _tile(one: GalleryImage, campaign: str, selected: bool, boxes: bool) -> Html:
     source = thumbnail_address(campaign, one.id)
     shown = image(source, f"synthetic image {one.name}") if one.thumbnail else element("span", "no thumbnail")
     frame = element("span", shown, overlay(one) if boxes else None, cls="frame", style=_ratio(one))
+    alike = phrases.count(len(one.near_duplicates), "near duplicate") if one.near_duplicates else None
     text = join(
         pill("kept", "good") if one.kept else pill(phrases.readable(one.reason or "refused"), "bad"),
         verdict_pill(one),
+        pill(alike, "busy") if alike else None,
     )
     return element(
         "button",
@@ -156,7 +195,19 @@ def whole_image(one: GalleryImage, campaign: str, *, boxes: bool) -> Html:
             views.append(element("figure", frame, element("figcaption", text)))
     if not views:
         views.append(element("p", "The campaign's folder has no files of this image any more.", cls="empty"))
-    return join(element("div", *views, cls="views"), facts(_known(one)))
+    return join(element("div", *views, cls="views"), _alike(one, campaign), facts(_known(one)))
+
+
+def _alike(one: GalleryImage, campaign: str) -> Html | None:
+    """The near duplicates of an image, beside it."""
+    if not one.near_duplicates:
+        return None
+    shown = (
+        element("figure", image(thumbnail_address(campaign, other), f"near duplicate {other}"))
+        for other in one.near_duplicates
+    )
+    title = phrases.count(len(one.near_duplicates), "near duplicate")
+    return join(element("h3", title), element("div", *shown, cls="thumbnails"))
 
 
 def _known(one: GalleryImage) -> dict[str, Html | str]:

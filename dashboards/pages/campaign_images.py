@@ -14,6 +14,7 @@ from dashboards.learning.gallery import (
     SHOWN,
     VERDICTS,
     GalleryChoice,
+    duplicate_groups,
     filters_markup,
     grid,
     pages_markup,
@@ -82,7 +83,8 @@ class _Gallery:
         self._show()
 
     def _show(self) -> None:
-        self._grid.show(grid(self._images, self._campaign, self._selected, boxes=self._choice.boxes))
+        tiles = duplicate_groups if self._choice.duplicates else grid
+        self._grid.show(tiles(self._images, self._campaign, self._selected, boxes=self._choice.boxes))
         one = self._present()
         if one is None:
             self._whole.show(element("p", "No image is selected.", cls="empty"))

@@ -41,6 +41,7 @@ class GalleryImage(ImageResource):
 
     `full` is the image, `empty` the same without its hazards, `difference` how the two differ; None where the
     campaign has no such file (images of earlier versions have no `empty`). Pixels of `width` x `height`.
+    `near_duplicates`: ids of images whose hazards look nearly the same, at most 20.
     """
 
     width: int | None = None
@@ -50,6 +51,7 @@ class GalleryImage(ImageResource):
     empty: str | None = None
     difference: str | None = None
     review: ImageReviewResource | None = None
+    near_duplicates: tuple[int, ...] = ()
 
 
 class NearDuplicates(Resource):

@@ -11,12 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cloud.api.computed.near_duplicates import near_duplicates
+from cloud.api.computed.duplicate_groups import MAX_COMPARED
+from cloud.api.paging import encode_cursor, integer_cursor
 from cloud.api.services import Services
 from cloud.api.views import image_view
 from cloud.data.labelled_images import read_image
 from cloud.errors import NotKnown
 from cloud.store.history.review_store import ImageReview
+from cloud.store.lists.filters import ImageFilter
 from cloud.store.records import SyntheticImage
 from messaging.api.gallery import (
     GalleryImage,
@@ -25,10 +27,9 @@ from messaging.api.gallery import (
     NearDuplicates,
     NearDuplicatesResource,
 )
-from messaging.resources import API_PREFIX
+from messaging.resources import API_PREFIX, Page
 
-DUPLICATE_BITS = 24
-MAX_COMPARED = 5000
+_DUPLICATES_SHOWN = 20
 _DIFFERENCE_GAIN = 4
 _QUALITY = 85
 _FOLDERS = {"full": "images", "empty": "empty"}
@@ -49,6 +50,30 @@ def gallery_image(services: Services, image: SyntheticImage, review: ImageReview
         empty=f"{base}/empty" if empty else None,
         difference=f"{base}/difference" if full and empty else None,
         review=None if review is None else ImageReviewResource.model_validate(review),
+        near_duplicates=services.duplicates.of(services.campaign_rows, image.campaign).others(image.id)[
+            :_DUPLICATES_SHOWN
+        ],
+    )
+
+
+def duplicates_page(
+    services: Services, campaign: str, wanted: ImageFilter, *, cursor: str | None, limit: int
+) -> Page[GalleryImage]:
+    """The images that have near duplicates, group after group; a page may have fewer than `limit`.
+
+    The cursor is a place among them: it moves if images arrive between two pages. Raises `BadRequest`.
+    """
+    every = services.duplicates.of(services.campaign_rows, campaign).images
+    start = integer_cursor(cursor)
+    ids = every[start : start + limit]
+    lists = services.campaign_rows.lists
+    rows = {row.id: row for row in lists.images(campaign, wanted, ids=ids, limit=limit)}
+    reviews = services.histories.reviews.of_campaign(campaign)
+    return Page(
+        items=tuple(
+            gallery_image(services, rows[one], reviews.get(rows[one].name)) for one in ids if one in rows
+        ),
+        next=encode_cursor(start + limit) if start + limit < len(every) else None,
     )
 
 
@@ -96,15 +121,10 @@ def difference_jpeg(services: Services, image: SyntheticImage) -> bytes:
 
 def duplicates_view(services: Services, campaign: str, bits: int) -> NearDuplicatesResource:
     """Near duplicates among the first kept images of a campaign."""
-    images = services.campaign_rows.images(campaign, kept=True, limit=MAX_COMPARED)
-    hashes = {
-        image.id: [bytes.fromhex(h["fingerprint"]) for h in _hazards(image) if "fingerprint" in h]
-        for image in images
-    }
-    known = {image: found for image, found in hashes.items() if found}
+    found = services.duplicates.of(services.campaign_rows, campaign, bits)
     return NearDuplicatesResource(
         bits=bits,
-        images=len(known),
+        images=found.compared,
         limit=MAX_COMPARED,
-        groups=tuple(NearDuplicates(images=tuple(g)) for g in near_duplicates(known, bits=bits)),
+        groups=tuple(NearDuplicates(images=group) for group in found.groups),
     )

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
 from cloud.api.access.hidden_sites import Hidden, HiddenSites, without_hidden
-from cloud.api.computed.gallery import gallery_image
+from cloud.api.computed.gallery import duplicates_page, gallery_image
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import campaign_view, comparison_views
@@ -212,11 +212,17 @@ def images(
     services: CloudServices,
     campaign: str,
     wanted: Annotated[ImageFilter, Depends()],
+    duplicates: bool = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[GalleryImage]:
-    """Synthetic images in the order in which they were generated, with labels, views and reviews."""
+    """Synthetic images in the order in which they were generated, with labels, views and reviews.
+
+    `duplicates`: those that have near duplicates alone, group after group.
+    """
     services.campaign_rows.get(campaign)
+    if duplicates:
+        return duplicates_page(services, campaign, wanted, cursor=cursor, limit=limit)
     reviews = services.histories.reviews.of_campaign(campaign)
     found = services.campaign_rows.lists.images(
         campaign, wanted, after=integer_cursor(cursor), limit=limit + 1

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from cloud.api.access.caller import Caller
-from cloud.api.computed.gallery import DUPLICATE_BITS, difference_jpeg, duplicates_view, required_file
+from cloud.api.computed.duplicate_groups import DUPLICATE_BITS
+from cloud.api.computed.gallery import difference_jpeg, duplicates_view, required_file
 from cloud.api.paging import RowNumber
 from cloud.api.services import CloudServices
 from cloud.errors import NotKnown

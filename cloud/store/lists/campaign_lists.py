@@ -1,7 +1,7 @@
 """Pages of campaigns and their images, and what a page of campaigns needs of all of them in one query."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Text, func, select, type_coerce
 
@@ -53,11 +53,19 @@ class CampaignLists:
         return found
 
     def images(
-        self, campaign: str, wanted: ImageFilter, *, after: int = 0, limit: int
+        self,
+        campaign: str,
+        wanted: ImageFilter,
+        *,
+        ids: Sequence[int] | None = None,
+        after: int = 0,
+        limit: int,
     ) -> list[SyntheticImage]:
-        """Images in the order of their ids; `after` is the id of the last one seen."""
+        """Images in the order of their ids, `ids` alone; `after` is the id of the last one seen."""
         row = SyntheticImage
         query = select(row).where(row.campaign == campaign, row.id > after).order_by(row.id).limit(limit)
+        if ids is not None:
+            query = query.where(row.id.in_(ids))
         if wanted.mode is not None:
             query = query.where(row.mode == wanted.mode)
         if wanted.kept is not None:

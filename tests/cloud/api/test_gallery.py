@@ -148,3 +148,17 @@ def test_near_duplicates_are_groups_of_ids(api: Api) -> None:
     found = NearDuplicatesResource.model_validate(api("GET", "/duplicates").json())
     assert (found.images, [group.images for group in found.groups]) == (2, [(first.id, second.id)])
     assert NearDuplicatesResource.model_validate(api("GET", "/duplicates?bits=0").json()).groups == ()
+
+
+def test_a_list_of_near_duplicates_has_them_group_after_group_and_page_after_page(
+    cloud: FilledCloud, api: Api
+) -> None:
+    first, second, refused = api.images()
+    assert (first.near_duplicates, second.near_duplicates, refused.near_duplicates) == (
+        (second.id,), (first.id,), ()
+    )  # fmt: skip
+    one = Page[GalleryImage].model_validate(api("GET", "?duplicates=true&limit=1").json())
+    two = Page[GalleryImage].model_validate(api("GET", f"?duplicates=true&limit=1&cursor={one.next}").json())
+    assert ([image.id for image in (*one.items, *two.items)], two.next) == ([first.id, second.id], None)
+    assert api("GET", "?duplicates=true&mode=smoke.day-fog.missed").json() == {"items": [], "next": None}
+    assert api("GET", "?duplicates=true&cursor=x").status_code == 400

@@ -1,9 +1,9 @@
-"""Failure modes and their histories for tests of this folder."""
+"""Failure modes, their histories and campaigns for tests of this folder."""
 
 from typing import Any
 
 from messaging.api.mode_history import ModeHistoryResource
-from messaging.resources import FailureModeResource
+from messaging.resources import CampaignResource, FailureModeResource
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -42,3 +42,14 @@ def history(**changed: Any) -> ModeHistoryResource:
         "heat_map": {"columns": 2, "rows": 1, "boxes": 3, "values": ((0.0, 3.0),)},
     }  # fmt: skip
     return ModeHistoryResource.model_validate(fields | changed)
+
+
+def campaign(**changed: Any) -> CampaignResource:
+    """A running campaign, with fields changed."""
+    fields: dict[str, Any] = {
+        "id": "C1", "state": "running", "reason": "", "started_by": "ana",
+        "modes": ("fire.night-clear.missed",), "count": 60, "seed": 7, "attempt": 1, "incumbent_digest": None,
+        "candidate_digest": None, "created_at": NOW - DAY, "updated_at": NOW, "ended_at": None, "stages": (),
+        "images_kept": 45, "images_refused": {},
+    }  # fmt: skip
+    return CampaignResource.model_validate(fields | changed)

@@ -3,9 +3,18 @@
 import re
 from typing import Any
 
-from dashboards.learning.gallery import GalleryChoice, grid, overlay, pages_markup, whole_image
+from dashboards.learning.gallery import (
+    GalleryChoice,
+    duplicate_groups,
+    filters_markup,
+    grid,
+    overlay,
+    pages_markup,
+    whole_image,
+)
 from dashboards.scope import Scope
 from messaging.api.gallery import GalleryImage
+from tests.dashboards.learning.resources import campaign
 
 
 def image(number: int = 7, **changed: Any) -> GalleryImage:
@@ -20,9 +29,14 @@ def image(number: int = 7, **changed: Any) -> GalleryImage:
 
 
 def test_the_address_holds_filters_place_and_boxes() -> None:
-    choice = GalleryChoice("no", "wrong_content", "40", boxes=False)
+    choice = GalleryChoice("no", "wrong_content", "40", boxes=False, mode="fire.night-clear.missed")
     assert GalleryChoice.of_query({k: v for k, v in choice.query().items() if v}) == choice
-    assert choice.filters() == {"kept": "false", "reason": "wrong_content", "cursor": "40"}
+    assert {name: text for name, text in choice.filters().items() if text} == {
+        "kept": "false", "reason": "wrong_content", "cursor": "40", "mode": "fire.night-clear.missed"
+    }  # fmt: skip
+    alike = GalleryChoice(duplicates=True)
+    assert GalleryChoice.of_query({k: v for k, v in alike.query().items() if v}) == alike
+    assert alike.filters()["duplicates"] == "true"
     assert GalleryChoice.of_query({"kept": "perhaps"}) == GalleryChoice()
 
 
@@ -73,3 +87,29 @@ def test_further_images_keep_the_filter() -> None:
         "/campaigns/C1/images?kept=no",
         "/campaigns/C1/images?kept=no&amp;after=40",
     ]
+
+
+def test_near_duplicates_are_side_by_side_group_after_group() -> None:
+    pair = [image(7, near_duplicates=(9,)), image(9, near_duplicates=(7,))]
+    shown = duplicate_groups([*pair, image(3, near_duplicates=(4,))], "C1", None, boxes=False)
+    groups = shown.split("<h3>")[1:]
+    assert [re.findall(r'data-image="(\d)"', group) for group in groups] == [["7", "9"], ["3"]]
+    assert groups[0].startswith("2 images with hazards that look nearly the same")
+    assert "No near duplicates" in duplicate_groups([], "C1", None, boxes=False)
+
+
+def test_an_image_in_full_has_its_near_duplicates_beside_it() -> None:
+    shown = whole_image(image(near_duplicates=(9, 12)), "C1", boxes=True)
+    assert "2 near duplicates" in shown
+    assert re.findall(r'src="/thumbnails/C1/(\d+)"', shown) == ["9", "12"]
+
+
+def test_images_are_filtered_by_failure_mode_reason_and_near_duplicates() -> None:
+    running = campaign(
+        modes=("fire.night-clear.missed", "smoke.day-fog.missed"), images_refused={"wrong_content": 3}
+    )
+    shown = filters_markup(running, GalleryChoice("no", "wrong_content"), Scope())
+    links = re.findall(r'href="/campaigns/C1/images([^"]*)"', shown)
+    assert "?duplicates=yes" in links
+    assert "?kept=no&amp;reason=wrong_content&amp;mode=smoke.day-fog.missed" in links
+    assert re.findall(r'aria-current="true">([^<]+)', shown) == ["wrong content 3", "all failure modes"]

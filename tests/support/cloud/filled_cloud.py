@@ -1,5 +1,6 @@
 """A cloud's real REST API over real stores in SQLite, filled through the stores, on a free port."""
 
+import hashlib
 import json
 import threading
 import time
@@ -288,7 +289,15 @@ class FilledCloud:
                         "width": 160,
                         "height": 90,
                         "seed": n,
-                        "hazards": [{"class": "fire", "box": box, "prompt": "a fire at night", "seed": n}],
+                        "hazards": [
+                            {
+                                "class": "fire",
+                                "box": box,
+                                "prompt": "a fire at night",
+                                "seed": n,
+                                "fingerprint": hashlib.sha256(b"%d" % (n - (n % 8 == 1))).hexdigest(),
+                            }
+                        ],
                     },
                 )
             )
