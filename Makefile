@@ -8,8 +8,9 @@ REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 REAL_INPUTS ?= ../shared/findings/inputs
 SOAK ?= 0
-# Test files run side by side in so many processes.
+# Test files run side by side in so many processes, the longest one first.
 WORKERS ?= 2
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # COVERAGE=1 measures branch coverage of the tests and of the programs that they start.
 COVERED := COVERAGE_FILE=$(abspath $(OUT))/coverage/.coverage $(BIN)/python -m coverage
@@ -43,10 +44,10 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(PYTEST) --numprocesses $(WORKERS) --dist loadfile
+	$(PYTEST) $(SIDE_BY_SIDE) tests/loop tests
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
-	$(PYTEST) -m slow -rs --ignore tests/faults --numprocesses $(WORKERS) --dist loadfile
+	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs --ignore tests/faults tests/rehearsal tests
 
 check: lint types structure  ## what CI checks before the tests
 

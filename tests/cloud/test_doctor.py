@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from messaging.errors import StartRefused
 from messaging.resources import ReadinessResource
 from messaging.runtime.start_checks import require
 from messaging.trust.signing import Repository
+from tests.support.cloud.command_line import blindspot
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.scripted_stages import ScriptedStages
 
@@ -161,17 +160,14 @@ def test_a_cloud_on_an_ipv6_address_writes_an_address_that_answers(tmp_path: Pat
         assert _faults(settings) == {}
 
 
-def test_the_command_ends_with_3_and_a_line_for_each_fault(settings: CloudSettings) -> None:
+def test_the_command_ends_with_3_and_a_line_for_each_fault(
+    settings: CloudSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _emptied(settings.folder.store)
     _emptied(settings.folder.token)
-    command = [sys.executable, "-m", "cloud.cli.main", "doctor", "--data", str(settings.data)]
-    any_port = {**os.environ, "BLINDSPOT__API__PORT": "0"}
-
-    def doctor(*more: str) -> "subprocess.CompletedProcess[str]":
-        given = [*command, *more]
-        return subprocess.run(given, capture_output=True, text=True, timeout=90, check=False, env=any_port)
-
-    done, as_json = doctor(), doctor("--json")
+    monkeypatch.setenv("BLINDSPOT__API__PORT", "0")  # any port
+    done = blindspot("doctor", "--data", settings.data)
+    as_json = blindspot("doctor", "--data", settings.data, "--json")
     lines = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
     assert (done.returncode, len(lines)) == (3, 2), done.stdout
     assert [name for name, one in json.loads(as_json.stdout).items() if not one["ok"]] == ["store", "token"]
@@ -180,6 +176,5 @@ def test_the_command_ends_with_3_and_a_line_for_each_fault(settings: CloudSettin
 def test_a_configuration_with_a_mistake_is_a_finding_too(tmp_path: Path) -> None:
     path = tmp_path / "cloud.yaml"
     path.write_text("dta: x\n")
-    command = [sys.executable, "-m", "cloud.cli.main", "doctor", "--config", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = blindspot("doctor", "--config", path)
     assert (done.returncode, "FAULT  configuration: " in done.stdout) == (3, True)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cloud.command_line import blindspot
+
 NOBODY = 65534
 WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
 COMMANDS = [
@@ -68,7 +70,7 @@ def test_a_folder_of_another_user_is_one_sentence(command: tuple[str, ...], fore
 def test_a_file_where_a_folder_is_expected_is_one_sentence(command: tuple[str, ...], tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("mine")
-    done = _blindspot([part.format(place=place / "data") for part in command])
+    done = blindspot(*(part.format(place=place / "data") for part in command))
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -76,7 +78,7 @@ def test_a_file_where_a_folder_is_expected_is_one_sentence(command: tuple[str, .
 
 
 def test_a_wrong_option_is_wrong_usage(tmp_path: Path) -> None:
-    assert _blindspot(["init", str(tmp_path), "--nonsense"]).returncode == 2
+    assert blindspot("init", tmp_path, "--nonsense").returncode == 2
 
 
 def test_a_file_that_cannot_be_written_whole_is_not_left_behind(tmp_path: Path) -> None:

@@ -23,22 +23,13 @@ from edge.settings import NodeSettings
 from messaging.resources import CampaignResource
 from messaging.runtime.configuration_files import load_settings
 from messaging.trust.signing import Repository
+from tests.support.cloud.command_line import blindspot
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
 from tests.support.waiting import wait_until
 
 HEAVY = {"torch", "dbos", "diffusers", "transformers", "ultralytics", "onnxruntime", "sqlalchemy", "fastapi"}
-
-
-def blindspot(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "cloud.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
