@@ -17,6 +17,7 @@ def test_generated_requests_get_no_answer_of_a_failed_server(tmp_path: Path) -> 
     assert tally.faults == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_nor_do_they_with_a_store_in_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
     url = postgres.new_database()

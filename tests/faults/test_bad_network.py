@@ -56,6 +56,7 @@ def _all_arrive(folder: Path, *, reports: int, silent_s: float, seed: int) -> No
         assert len(arrived) == len(set(arrived)) == reports
 
 
+@pytest.mark.slow
 def test_reports_arrive_once_by_a_slow_link_that_is_reset_and_goes_silent(tmp_path: Path) -> None:
     _all_arrive(tmp_path, reports=200, silent_s=3.0, seed=1)
 

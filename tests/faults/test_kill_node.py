@@ -18,6 +18,7 @@ LIMIT_S = 400.0
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
 
 
+@pytest.mark.slow
 def test_a_killed_node_and_a_killed_gate_lose_no_report_and_affect_no_other_node(tmp_path: Path) -> None:
     _survives(tmp_path, node=1, gate=1)
 

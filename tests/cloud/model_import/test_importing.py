@@ -60,10 +60,10 @@ def imported(
     return work.run(ImportRequest(file, "mine", class_map, size))
 
 
-SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("yolo11s", "yolo12n", "yolov8m")]
+SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("yolov8n", "yolo11s", "yolo12n", "yolov8m")]
 
 
-@pytest.mark.parametrize("architecture", ["yolov8n", "yolo26n", *SLOWER])
+@pytest.mark.parametrize("architecture", ["yolo26n", *SLOWER])
 def test_a_checkpoint_becomes_a_bundle_that_detects_what_ultralytics_detects(
     tmp_path: Path, datasets: DatasetRegister, models: ModelFiles, architecture: str
 ) -> None:
