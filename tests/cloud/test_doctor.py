@@ -18,9 +18,9 @@ from messaging.errors import StartRefused
 from messaging.resources import ReadinessResource
 from messaging.runtime.start_checks import require
 from messaging.trust.signing import Repository
-from tests.support.cloud.command_line import blindspot
 from tests.support.cloud.running_cloud import running_cloud
 from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.command_line import blindspot
 
 
 def _faults(settings: CloudSettings) -> dict[str, str]:

@@ -10,7 +10,7 @@ from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
 from cloud.store.records import CampaignPlan, CampaignState
-from tests.support.cloud.command_line import Completed, blindspot
+from tests.support.command_line import Completed, blindspot
 from tests.support.trouble.data_folders import LABEL, coco_folder, data_folder, put_image, put_text, zip_of
 
 

@@ -23,10 +23,10 @@ from edge.settings import NodeSettings
 from messaging.resources import CampaignResource
 from messaging.runtime.configuration_files import load_settings
 from messaging.trust.signing import Repository
-from tests.support.cloud.command_line import blindspot
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection
 from tests.support.cloud.scripted_stages import ScriptedStages, quick
+from tests.support.command_line import blindspot
 from tests.support.waiting import wait_until
 
 HEAVY = {"torch", "dbos", "diffusers", "transformers", "ultralytics", "onnxruntime", "sqlalchemy", "fastapi"}
