@@ -159,7 +159,7 @@ def _services(
         metrics=parts.metrics,
         classes=parts.classes,
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
-        sign_ticket=parts.publisher.sign_ticket,
+        tickets=parts.publisher,
         integrations=parts.integrations,
         readiness=readiness,
         spans=spans,

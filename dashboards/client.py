@@ -10,6 +10,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from dashboards.errors import CloudLost, CloudRefused
+from messaging.api.lineage import LineageResource
 from messaging.cloud_address import CloudAddress
 from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, TOKEN_HEADER, Page
 from messaging.tls.connections import tls_fault
@@ -88,6 +89,16 @@ class CloudClient:
     async def text(self, path: str) -> str:
         """A document as text. Raises `CloudLost`, `CloudRefused`."""
         return (await self._request(path, {})).text
+
+    async def whole_lineage(self, digest: str) -> LineageResource:
+        """The lineage of a model with all pages of its images. Raises `CloudLost`, `CloudRefused`."""
+        path, limit = f"models/{digest}/lineage", 500
+        page = found = await self.get(path, LineageResource, limit=limit)
+        images = list(found.images)
+        while page.next is not None:
+            page = await self.get(path, LineageResource, limit=limit, cursor=page.next)
+            images += page.images
+        return found.model_copy(update={"images": tuple(images), "next": None})
 
     async def image_view(self, campaign: str, image: int, view: str) -> bytes:
         """One JPEG of a synthetic image: `thumbnail`, `full`, `empty` or `difference`.

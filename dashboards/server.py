@@ -57,18 +57,7 @@ def build_page(
     ) -> Response:
         return await _jpeg(viewer_of(request), campaign_id, image, view)
 
-    @app.get("/cards/{digest}.{ending}")
-    async def model_card(request: Request, digest: Digest, ending: Literal["json", "md"]) -> Response:
-        """The algorithm-register card of a release as a file."""
-        path = f"models/{digest}/card" + (".md" if ending == "md" else "")
-        try:
-            text = await viewer_of(request).client.text(path)
-        except DashboardError as error:
-            return Response(str(error), 404, media_type="text/plain")
-        name = f"card-{digest[:12]}.{ending}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        media_type = "application/json" if ending == "json" else "text/markdown"
-        return Response(text, media_type=media_type, headers=headers)
+    _add_model_files(app)
 
     def root() -> None:
         ui.add_css(theme.style_properties())
@@ -85,6 +74,33 @@ def build_page(
         show_welcome_message=False,
     )
     return app, access
+
+
+def _add_model_files(app: FastAPI) -> None:
+    """Files about a release: its card, its lineage."""
+
+    @app.get("/cards/{digest}.{ending}")
+    async def model_card(request: Request, digest: Digest, ending: Literal["json", "md"]) -> Response:
+        """The algorithm-register card of a release as a file."""
+        path = f"models/{digest}/card" + (".md" if ending == "md" else "")
+        try:
+            text = await viewer_of(request).client.text(path)
+        except DashboardError as error:
+            return Response(str(error), 404, media_type="text/plain")
+        name = f"card-{digest[:12]}.{ending}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        media_type = "application/json" if ending == "json" else "text/markdown"
+        return Response(text, media_type=media_type, headers=headers)
+
+    @app.get("/lineages/{digest}.json")
+    async def lineage(request: Request, digest: Digest) -> Response:
+        """The whole lineage of a release, with all its images, as a file."""
+        try:
+            found = await viewer_of(request).client.whole_lineage(digest)
+        except DashboardError as error:
+            return Response(str(error), 404, media_type="text/plain")
+        headers = {"Content-Disposition": f'attachment; filename="lineage-{digest[:12]}.json"'}
+        return Response(found.model_dump_json(indent=1), media_type="application/json", headers=headers)
 
 
 async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Response:

@@ -8,22 +8,6 @@ from messaging.fields import Slug
 from messaging.resources import Resource
 
 
-class ModelResource(Resource):
-    """One released detector or teacher."""
-
-    digest: str
-    role: str = "detector"
-    channel: str
-    name: str
-    version: int
-    length_bytes: int
-    parent_digest: str | None
-    campaign: str | None
-    signed_at: int
-    sites: tuple[str, ...] = ()
-    description: dict[str, Any]
-
-
 class TicketRequest(Resource):
     """Permit sites (none named: all) to go back to a release for some days."""
 
@@ -37,6 +21,23 @@ class TicketResource(Resource):
     number: int
     sites: tuple[str, ...]
     expires_at_utc: int
+
+
+class ModelResource(Resource):
+    """One released detector or teacher; a list comes without its downgrade `ticket`."""
+
+    digest: str
+    role: str = "detector"
+    channel: str
+    name: str
+    version: int
+    length_bytes: int
+    parent_digest: str | None
+    campaign: str | None
+    signed_at: int
+    sites: tuple[str, ...] = ()
+    description: dict[str, Any]
+    ticket: TicketResource | None = None
 
 
 class RolloutSiteResource(Resource):

@@ -6,7 +6,9 @@ from typing import Any
 from cloud.api.computed.release_campaign import Stages, campaign_of
 from cloud.api.services import Services
 from cloud.api.views import model_view
+from cloud.campaigns.triggers import is_started_by_rule
 from cloud.failure_modes.rules import FailureMode
+from cloud.store.lists.filters import AuditFilter
 from cloud.store.records import (
     SHADOW_OF,
     Campaign,
@@ -31,6 +33,7 @@ from messaging.releases import Channel, Role
 
 GENERATED = "generated"
 _WHOLE = "all"
+_APPROVE, _REFUSED, _MAX_ENTRIES = "/approve", 400, 500
 
 
 def model_card(services: Services, digest: str) -> ModelCard:
@@ -224,7 +227,7 @@ def _licences(release: Release, stages: Stages, training: CardTraining | None) -
 def _decisions(services: Services, release: Release, campaign: Campaign | None) -> Iterator[CardDecision]:
     if campaign is not None:
         yield CardDecision(what="the campaign was started", by=campaign.started_by, at=campaign.created_at)
-        yield CardDecision(what="the campaign was approved", by=None, at=None)
+        yield _approval(services, campaign)
     same = (one for one in services.releases.releases() if one.digest == release.digest)
     for one in sorted(same, key=lambda one: (one.signed_at, one.channel == Channel.SERVICE)):
         what = f"signed for channel {one.channel}, version {one.version}"
@@ -233,6 +236,17 @@ def _decisions(services: Services, release: Release, campaign: Campaign | None) 
         if rollout.digest == release.digest:
             for event in services.releases.rollout_events(rollout.id):
                 yield CardDecision(what=f"rollout {rollout.id}: {event.action}", by=event.by, at=event.at)
+
+
+def _approval(services: Services, campaign: Campaign) -> CardDecision:
+    """Who approved the campaign: the audit log knows; a person's own start is the approval as well."""
+    what, wanted = "the campaign was approved", AuditFilter(object=f"campaign {campaign.id}")
+    for entry in services.audit.entries(wanted, limit=_MAX_ENTRIES):
+        if entry.action.endswith(_APPROVE) and entry.status < _REFUSED:
+            return CardDecision(what=what, by=entry.user, at=entry.at_utc)
+    if is_started_by_rule(campaign.started_by):
+        return CardDecision(what=what, by=None, at=None)
+    return CardDecision(what=what, by=campaign.started_by, at=campaign.created_at)
 
 
 def _unknown(card: ModelCard) -> Iterator[str]:

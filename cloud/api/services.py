@@ -56,11 +56,23 @@ class TeacherControl(Protocol):
         """Sign a bundle as the fleet's teacher and roll it out. Raises `WeightsRefused`, `NotNow`."""
 
 
+class TicketControl(Protocol):
+    """Permission for sites to go back to a release below their version floor."""
+
+    def ticket(self, digest: str) -> DowngradeTicket | None:
+        """The ticket of a release, if it has one."""
+
+    def sign_ticket(self, digest: str, sites: Sequence[str], expires_at_utc: int) -> DowngradeTicket:
+        """Permit sites (none: all) to go back until a time (UTC). Raises `ConfigurationError`."""
+
+    def withdraw_ticket(self, digest: str) -> DowngradeTicket:
+        """Permit no further site to go back. Raises `NotKnown` if there is no ticket."""
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything a request may touch.
 
-    `sign_ticket` permits sites (none: all) to go back to the release of a digest until a time (UTC).
     `readiness` gives the reasons why the cloud is not ready, `enrol_credentials` gives a site its account at
     the hub, and `revoke_credentials` makes the hub refuse it.
     """
@@ -79,7 +91,7 @@ class Services:
     metrics: CloudMetrics
     classes: ClassRegister
     dead_letters: DeadLetters
-    sign_ticket: Callable[[str, Sequence[str], int], DowngradeTicket]
+    tickets: TicketControl
     accounts: Accounts
     audit: AuditStore
     histories: HistoryStores

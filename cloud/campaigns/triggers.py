@@ -25,6 +25,7 @@ from messaging.resources import CampaignRequest
 
 logger = logging.getLogger(__name__)
 
+_RULE = "rule:"
 _HOUR_S, _MONTH_S = 3600.0, 30 * 86_400.0
 HISTORY = 1000
 
@@ -84,7 +85,12 @@ def _enough(rule: TriggerRule, key: ModeKey, recent: Sequence[MisdetectionRow]) 
 
 def started_by(rule: TriggerRule) -> str:
     """The value of a campaign's `started_by` for this rule."""
-    return f"rule:{rule.name}"
+    return f"{_RULE}{rule.name}"
+
+
+def is_started_by_rule(value: str) -> bool:
+    """Whether a campaign's `started_by` is that of a rule; no name of a person has the sign."""
+    return value.startswith(_RULE)
 
 
 @dataclass(frozen=True)

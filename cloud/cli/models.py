@@ -99,12 +99,17 @@ def ticket(
         list[str] | None, typer.Option("--site", help="a site that may use it; again for more; default: all")
     ] = None,
     days: Annotated[float, typer.Option("--days", min=0.01, max=365.0, help="how long it is valid")] = 7.0,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="withdraw the release's ticket")] = False,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a downgrade ticket: sites may go back to this release below their version floor, once each."""
     with RemoteCloud.of_folder(data) as cloud:
         path = f"models/{url_segment(digest)}/ticket"
+        if withdraw:
+            ended = cloud.send("DELETE", path, TicketResource)
+            notes.print(f"ticket {ended.number} is withdrawn; a site that has used it keeps its model")
+            return
         signed = cloud.send("POST", path, TicketResource, TicketRequest(sites=tuple(site or ()), days=days))
     if as_json:
         print_json(signed)

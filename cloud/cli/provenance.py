@@ -96,5 +96,9 @@ def _scores(scores: ModelScores | None) -> str:
     if scores is None:
         return ""
     rate = scores.false_alarms_per_camera_hour
+    alarms = "" if rate is None else f"{rate:.2f}"
+    if scores.false_alarms_interval is not None:
+        low, high = scores.false_alarms_interval
+        alarms += f" ({low:.2f} to {high:.2f})"
     parts = (percent(scores.recall), percent(scores.precision), percent(scores.ap50))
-    return " / ".join(part or "-" for part in (*parts, "" if rate is None else f"{rate:.2f}"))
+    return " / ".join(part or "-" for part in (*parts, alarms))

@@ -65,6 +65,10 @@ class Publisher:
         """Permit sites (none named: all) to go back to a release."""
         return self._wait(lambda: self._releases.sign_ticket(digest, sites, expires_at_utc))
 
+    def withdraw_ticket(self, digest: str) -> DowngradeTicket:
+        """Permit no further site to go back to a release. Raises `NotKnown` if it has no ticket."""
+        return self._wait(lambda: self._releases.withdraw_ticket(digest))
+
     def refresh_timestamp(self) -> None:
         """Sign a new timestamp, which shows sites that the metadata is fresh."""
         self._wait(self._releases.refresh_timestamp)

@@ -113,6 +113,15 @@ class Releases:
         logger.info("downgrade ticket %d for release %s is signed", ticket.number, digest[:12])
         return ticket
 
+    async def withdraw_ticket(self, digest: str) -> DowngradeTicket:
+        """Permit no further site to go back to a release. Raises `NotKnown` if it has no ticket."""
+        if self._repository.ticket(digest) is None:
+            raise NotKnown(f"release {digest[:12]} has no downgrade ticket to withdraw")
+        ticket = self._repository.withdraw_ticket(digest)
+        await self.publish_metadata()
+        logger.info("downgrade ticket %d for release %s is withdrawn", ticket.number, digest[:12])
+        return ticket
+
     async def refresh_timestamp(self) -> None:
         """Sign and publish a new timestamp; must be called well within the timestamp's lifetime."""
         self._repository.refresh_timestamp()

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.loss_curve import LossCurve, losses
 from dashboards.components.section import Markup, card, heading
+from dashboards.components.theme_switch import present_theme
 from dashboards.learning.gallery import thumbnail_address
 from dashboards.learning.mode_names import campaign_state, mode_texts
 from dashboards.learning.stage_log import log
@@ -43,6 +45,8 @@ async def page(view: PageView) -> None:
             button.props("outline no-caps").set_visibility(False)
     with card("Log of the stages", name="campaign-log"):
         noted = Markup()
+    with card("Training loss", name="campaign-loss"):
+        loss = LossCurve(present_theme())
     with card("Generated images", name="campaign-images"):
         images = Markup()
         gallery = element("a", "All images", href=view.scope.link("campaigns", name, "images"))
@@ -67,6 +71,7 @@ async def page(view: PageView) -> None:
         campaign = await view.get(f"campaigns/{name}", CampaignResource)
         state.show(stages_markup(campaign, view.now()))
         noted.show(log(campaign, view.now()))
+        loss.show(losses(campaign))
         for verb, button in buttons.items():
             button.set_visibility(campaign.state in VERBS[verb])
         found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)

@@ -1,16 +1,14 @@
-"""Models: released detectors and teachers, and one release with its card."""
+"""Models: released detectors and teachers."""
 
 from typing import Any
 
 from dashboards import phrases
 from dashboards.components.empty import Empty
-from dashboards.components.section import Markup, card, facts, heading
+from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
-from dashboards.pages import model_card
 from dashboards.scope import Scope
-from messaging.card_resources import ModelCard
 from messaging.release_resources import ModelResource
 
 COLUMNS = (
@@ -25,7 +23,6 @@ COLUMNS = (
     Column("size", "MB", "number", width=90),
     Column("signed", "signed", "html", width=130),
 )
-CARD_EVERY_S = 30.0
 EMPTY = Empty("No model has been released yet. The cloud releases its first model when it starts.")
 
 
@@ -62,43 +59,3 @@ def row(model: ModelResource, scope: Scope, now: float) -> dict[str, Any]:
         "signed": Html(phrases.ago(model.signed_at, now)),
         "signed_value": model.signed_at,
     }
-
-
-async def detail(view: PageView) -> None:
-    """One release."""
-    digest = view.parameters["digest"]
-    heading(f"Model {phrases.short(digest)}", digest)
-    with card("Release", name="model"):
-        shown = Markup()
-    with card("Algorithm-register card", name="model-card"):
-        downloads, register = Markup(), Markup()
-
-    async def refresh_card() -> None:
-        found = await view.get(f"models/{digest}/card", ModelCard)
-        downloads.show(model_card.downloads_markup(found.digest))
-        register.show(model_card.card_markup(found, view.now()))
-
-    async def refresh() -> None:
-        model = await view.get(f"models/{digest}", ModelResource)
-        shown.show(
-            facts(
-                {
-                    "name": model.name,
-                    "role": model.role,
-                    "version": str(model.version),
-                    "channel": model.channel,
-                    "parent": _link(model.parent_digest, "models", view.scope),
-                    "campaign": _link(model.campaign, "campaigns", view.scope),
-                    "size": phrases.size(model.length_bytes),
-                    "signed": phrases.ago(model.signed_at, view.now()),
-                    "sites running it": ", ".join(model.sites) or "none",
-                }
-            )
-        )
-
-    view.live(refresh_card, every_s=CARD_EVERY_S)
-    view.live(refresh)
-
-
-def _link(name: str | None, page: str, scope: Scope) -> Html | str:
-    return link(name, scope.link(page, name)) if name else phrases.MISSING

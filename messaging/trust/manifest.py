@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from messaging.errors import TrustError
+from messaging.errors import ConfigurationError, TrustError
 from messaging.fields import Digest, Slug
 from messaging.releases import BundleDescription, Channel, Role
 
@@ -101,4 +101,13 @@ class ReleaseManifest(BaseModel):
                 synthetic_set_digest=self.synthetic_set_digest,
             )
             == self
+        )
+
+
+def check_promotion(known: ReleaseManifest, wanted: ReleaseManifest) -> None:
+    """Refuse every change of a signed release but that from trial to service: `ConfigurationError`."""
+    if known.channel is Channel.SERVICE or known.model_copy(update={"channel": Channel.SERVICE}) != wanted:
+        raise ConfigurationError(
+            f"release {known.digest[:12]} is signed as {known.channel} with version {known.version}; "
+            "only its channel may change, from trial to service"
         )

@@ -23,7 +23,7 @@ from messaging.releases import Channel
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import PublicKey, SigningKey
-from messaging.trust.manifest import ReleaseManifest
+from messaging.trust.manifest import ReleaseManifest, check_promotion
 from messaging.trust.root_chain import Lifetimes, RootChain
 from messaging.trust.site_trust import SiteTrust
 from messaging.trust.tickets import TICKET_FIELD, DowngradeTicket, read_ticket
@@ -134,6 +134,16 @@ class Repository:
             self._renew_targets()
         return ticket
 
+    def withdraw_ticket(self, digest: str) -> DowngradeTicket:
+        """Take the ticket of a release out of the metadata. Raises `ConfigurationError` without one."""
+        ticket = self.ticket(digest)
+        if ticket is None:
+            raise ConfigurationError(f"release {digest[:12]} has no downgrade ticket to withdraw")
+        with self._whole_or_not():
+            del self._targets.targets[digest].unrecognized_fields[TICKET_FIELD]
+            self._renew_targets()
+        return ticket
+
     def publish(self, manifest: ReleaseManifest) -> None:
         """Sign a release, or the change of its channel from trial to service.
 
@@ -145,7 +155,7 @@ class Repository:
         if known == manifest:
             return
         if known is not None:
-            _check_promotion(known, manifest)
+            check_promotion(known, manifest)
         elif manifest.version <= (newest := max((r.version for r in releases.values()), default=0)):
             raise ConfigurationError(
                 f"release {manifest.digest[:12]} has version {manifest.version}, the newest is {newest}; "
@@ -386,11 +396,3 @@ def inspect_repository(folder: Path, *, clock: Callable[[], float] = time.time) 
     for name in (DIRECTOR, *ONE_KEY_ROLES):
         SigningKey.read(folder / "keys" / f"{name}.pem")
     return Repository.open(folder, clock=clock).described
-
-
-def _check_promotion(known: ReleaseManifest, wanted: ReleaseManifest) -> None:
-    if known.channel is Channel.SERVICE or known.model_copy(update={"channel": Channel.SERVICE}) != wanted:
-        raise ConfigurationError(
-            f"release {known.digest[:12]} is signed as {known.channel} with version {known.version}; "
-            "only its channel may change, from trial to service"
-        )

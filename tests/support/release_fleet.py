@@ -95,6 +95,11 @@ class Fleet:
         self.repository.sign_ticket(digest, sites, expires_at_utc)
         self.mirror_metadata()
 
+    def withdraw_ticket(self, digest: str) -> None:
+        """Withdraw a downgrade ticket, and mirror that."""
+        self.repository.withdraw_ticket(digest)
+        self.mirror_metadata()
+
     def put_order(self, envelope: bytes, role: Role = Role.DETECTOR) -> None:
         (self.mirror / "orders" / f"{order_key(SITE, role)}.json").write_bytes(envelope)
 

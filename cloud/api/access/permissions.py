@@ -61,6 +61,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("PUT", "/campaigns/{campaign}/images/{image}/review"): _TRAINER,
     ("POST", "/teachers"): _TRAINER,
     ("POST", "/models/{digest}/ticket"): _ADMIN,
+    ("DELETE", "/models/{digest}/ticket"): _ADMIN,
     ("POST", "/rollouts"): _TRAINER,
     ("POST", "/rollouts/{rollout}/pause"): _TRAINER,
     ("POST", "/rollouts/{rollout}/resume"): _TRAINER,

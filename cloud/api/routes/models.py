@@ -63,8 +63,10 @@ def _release_place(cursor: str | None) -> tuple[int, str, str] | None:
 
 @router.get("/models/{digest}")
 def model(services: CloudServices, digest: str, visible: Visible) -> ModelResource:
-    """One released model by its digest or the first 8 letters of it."""
-    return model_view(services.releases.release(digest), services.reports.fleet.running(visible))
+    """One released model by its digest or the first 8 letters of it; its ticket for who may see all sites."""
+    shown = model_view(services.releases.release(digest), services.reports.fleet.running(visible))
+    found = services.tickets.ticket(shown.digest) if visible is None else None
+    return shown.model_copy(update={"ticket": found and TicketResource.model_validate(found)})
 
 
 @router.get("/models/{digest}/card")
@@ -84,8 +86,15 @@ def ticket(services: CloudServices, digest: str, request: TicketRequest) -> Tick
     """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
     release = services.releases.release(digest)
     expires_at_utc = int(services.clock() + request.days * _DAY_S)
-    signed = services.sign_ticket(release.digest, request.sites, expires_at_utc)
+    signed = services.tickets.sign_ticket(release.digest, request.sites, expires_at_utc)
     return TicketResource.model_validate(signed)
+
+
+@router.delete("/models/{digest}/ticket")
+def withdraw_ticket(services: CloudServices, digest: str) -> TicketResource:
+    """Withdraw the downgrade ticket; a site that has used it keeps its model."""
+    release = services.releases.release(digest)
+    return TicketResource.model_validate(services.tickets.withdraw_ticket(release.digest))
 
 
 @router.post(TEACHERS, status_code=201)

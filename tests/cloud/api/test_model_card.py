@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -15,10 +16,15 @@ from cloud.evaluation.evaluate import Tally
 from cloud.fleet.release_register import record_release
 from cloud.network_settings import ApiSettings
 from cloud.settings import CloudSettings, FailureModeSettings, ModelCardSettings
-from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow, StageState
+from cloud.store.access_records import AuditEntry
+from cloud.store.audit_store import AuditStore
+from cloud.store.database import open_database
+from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow, Release, StageState
 from messaging.blobs import digest_of
 from messaging.card_resources import ModelCard
 from messaging.intervals import wilson
+from messaging.releases import Channel
+from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
@@ -56,7 +62,7 @@ def candidate(cloud: RunningCloud) -> str:
     """A release with the records that a campaign leaves, signed for trial and for service."""
     assert cloud.parts is not None
     parts, rows, campaign = cloud.parts, cloud.parts.campaign_rows, "01CARD"
-    rows.create(campaign, CampaignPlan((MODE,), 30), started_by="rule night-potholes")
+    rows.create(campaign, CampaignPlan((MODE,), 30), started_by="rule:night-potholes")
     digest, description = digest_of(CANDIDATE), describe("candidate")
     trained_on = {"sets": SETS, "empty_streets": 10, "empty_streets_drawn": True}
     output = {"bundle_digest": digest, "weights_digest": "d" * 64}
@@ -114,7 +120,7 @@ def test_a_card_states_data_evaluation_licences_and_decisions_of_a_release(
     assert licences["generator", "small-sd"] == "AGPL-3.0-or-later"
     assert licences["dataset", "our streets"] is None
     decisions = {one.what: one.by for one in card.decisions}
-    assert decisions["the campaign was started"] == "rule night-potholes"
+    assert decisions["the campaign was started"] == "rule:night-potholes"
     assert decisions["the campaign was approved"] is None
     assert [what for what in decisions if what.startswith("signed for channel")] == [
         "signed for channel trial, version 2", "signed for channel service, version 2"
@@ -122,6 +128,24 @@ def test_a_card_states_data_evaluation_licences_and_decisions_of_a_release(
     assert set(card.not_recorded) == {
         "contact", "licence of dataset our streets", "by whom: the campaign was approved"
     }  # fmt: skip
+
+
+def test_the_card_states_who_approved_the_campaign(cloud: RunningCloud, candidate: str) -> None:
+    assert cloud.parts is not None
+    parts, values = cloud.parts, describe("asked").model_dump(mode="json")
+    parts.campaign_rows.create("01ASKED", CampaignPlan(("smoke.day-fog.missed",), 30), started_by="ana")
+    parts.releases.put_release(Release("a5" * 32, Channel.TRIAL, "asked", 9, 1, None, "01ASKED", values, 1))
+
+    def approved(digest: str) -> str | None:
+        card = ModelCard.model_validate_json(run(cloud, digest, "--json").output)
+        return next(one.by for one in card.decisions if one.what == "the campaign was approved")
+
+    assert approved("a5" * 32) == "ana", "a person who starts a campaign approves it"
+    action, campaign = "POST /campaigns/{campaign}/approve", "campaign 01CARD"
+    with closing(open_database(sqlite_url(cloud.settings.folder.store))) as database:
+        for status, user in ((200, "bob"), (409, "eve")):
+            AuditStore(database).add(AuditEntry(5, user, "here", action, campaign, status, None, None))
+    assert approved(candidate) == "bob"
 
 
 def test_a_card_names_blind_spots_that_its_own_evaluation_shows_or_leaves_open(

@@ -117,7 +117,7 @@ def test_a_ticket_that_was_withdrawn_is_not_brought_back_by_replayed_metadata(fl
     store, releases = third_in_service(fleet)
     fleet.sign_ticket(releases[0].digest, SITE)
     permitted = dict(fleet.repository.metadata_files())
-    fleet.sign_ticket(releases[0].digest, SITE, expires_at_utc=NOW)
+    fleet.withdraw_ticket(releases[0].digest)
     fleet.order(releases[0].digest, downgrade=True)
     assert_stays(fleet, store, releases)
     for name, data in permitted.items():

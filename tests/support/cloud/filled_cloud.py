@@ -64,6 +64,7 @@ from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
 from tests.support.fake_detector import describe
+from tests.support.memory_tickets import MemoryTickets
 from tests.support.waiting import wait_until
 
 NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)
@@ -103,7 +104,7 @@ class FilledCloud:
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             teachers=None,  # type: ignore[arg-type]  # likewise
-            sign_ticket=None,  # type: ignore[arg-type]  # likewise
+            tickets=MemoryTickets(),
             datasets=DatasetRegister(self.folder.datasets),
             requirements=CampaignRequirements(
                 settings,

@@ -1,0 +1,80 @@
+"""One release: facts, lineage, loss curve of its training, downgrade ticket, card."""
+
+from nicegui import ui
+
+from dashboards import phrases
+from dashboards.components.loss_curve import LossCurve, losses
+from dashboards.components.section import Markup, card, facts, heading
+from dashboards.components.table import link
+from dashboards.components.theme_switch import present_theme
+from dashboards.learning.lineage import IMAGES_READ, export_markup, lineage_markup
+from dashboards.markup import Html
+from dashboards.page_view import PageView
+from dashboards.pages import model_card
+from dashboards.pages.model_ticket import ticket_section
+from dashboards.scope import Scope
+from messaging.access_resources import UserRole
+from messaging.api.lineage import LineageResource
+from messaging.card_resources import ModelCard
+from messaging.release_resources import ModelResource
+from messaging.resources import CampaignResource
+
+CARD_EVERY_S = 30.0
+
+
+async def page(view: PageView) -> None:
+    """One release."""
+    digest = view.parameters["digest"]
+    heading(f"Model {phrases.short(digest)}", digest)
+    with card("Release", name="model"):
+        shown = Markup()
+    show_ticket = ticket_section(view, digest) if view.may(UserRole.ADMIN) else None
+    with card("Lineage", name="lineage", aside="from the sites back to the misdetections"):
+        lineage = Markup()
+        ui.html(export_markup(digest), sanitize=False)
+    with card("Training", name="model-training"):
+        loss = LossCurve(present_theme())
+    with card("Algorithm-register card", name="model-card"):
+        downloads, register = Markup(), Markup()
+
+    async def refresh_card() -> None:
+        found = await view.get(f"models/{digest}/card", ModelCard)
+        downloads.show(model_card.downloads_markup(found.digest))
+        register.show(model_card.card_markup(found, view.now()))
+        whole = await view.get(f"models/{digest}/lineage", LineageResource, limit=IMAGES_READ)
+        lineage.show(lineage_markup(whole, view.scope))
+        if whole.campaign is None:
+            loss.say("No campaign of this cloud trained it.")
+            return
+        campaign = await view.get(f"campaigns/{whole.campaign.id}", CampaignResource)
+        loss.show(losses(campaign))
+
+    async def refresh() -> None:
+        model = await view.get(f"models/{digest}", ModelResource)
+        shown.show(model_facts(model, view.scope, view.now()))
+        if show_ticket is not None:
+            show_ticket(model)
+
+    view.live(refresh_card, every_s=CARD_EVERY_S)
+    view.live(refresh)
+
+
+def model_facts(model: ModelResource, scope: Scope, now: float) -> Html:
+    """What is known of a release."""
+    return facts(
+        {
+            "name": model.name,
+            "role": model.role,
+            "version": str(model.version),
+            "channel": model.channel,
+            "parent": _link(model.parent_digest, "models", scope),
+            "campaign": _link(model.campaign, "campaigns", scope),
+            "size": phrases.size(model.length_bytes),
+            "signed": phrases.ago(model.signed_at, now),
+            "sites running it": ", ".join(model.sites) or "none",
+        }
+    )
+
+
+def _link(name: str | None, page: str, scope: Scope) -> Html | str:
+    return link(name, scope.link(page, name)) if name else phrases.MISSING
