@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from dashboards.errors import CloudLost, CloudRefused
 from messaging.api.lineage import LineageResource
 from messaging.cloud_address import CloudAddress
-from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER, TOKEN_HEADER, Page
+from messaging.cloud_requests import content_of, given, page_of, refusal_of, whole_path
+from messaging.resources import IDEMPOTENCY_HEADER, TOKEN_HEADER, Page
 from messaging.tls.connections import tls_fault
 
 R = TypeVar("R", bound=BaseModel)
@@ -58,7 +59,7 @@ class CloudClient:
     async def page(self, path: str, item: type[R], **query: Any) -> Page[R]:
         """The first page of a list. Raises `CloudLost`, `CloudRefused`."""
         answer = await self._request(path, query)
-        return self._parsed(answer, Page[item])  # type: ignore[valid-type]  # made at run time
+        return self._parsed(answer, page_of(item))
 
     async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
         """All items of a list, over all its pages. Raises `CloudLost`, `CloudRefused`."""
@@ -75,12 +76,12 @@ class CloudClient:
     async def send(
         self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None
     ) -> R:
-        """Ask for a change; the answer. Raises `CloudLost`, `CloudRefused`.
+        """Ask for a change; the answer. Of the body goes what was set. Raises `CloudLost`, `CloudRefused`.
 
         `key` is an idempotency key: what was asked for with it is not done again.
         """
-        content = None if body is None else body.model_dump_json(exclude_defaults=True)
-        return self._parsed(await self._request(path, {}, method=method, content=content, key=key), model)
+        answer = await self._request(path, {}, method=method, content=content_of(body), key=key)
+        return self._parsed(answer, model)
 
     async def change(self, method: str, path: str) -> None:
         """Ask for a change that has no answer. Raises `CloudLost`, `CloudRefused`."""
@@ -119,13 +120,12 @@ class CloudClient:
         content: str | None = None,
         key: str | None = None,
     ) -> httpx.Response:
-        given = {name: value for name, value in query.items() if value is not None}
         headers = {} if content is None else {"Content-Type": "application/json"}
         if key is not None:
             headers[IDEMPOTENCY_HEADER] = key
         try:
             answer = await self._http.request(
-                method, f"{API_PREFIX}/{path}", params=given, content=content, headers=headers
+                method, whole_path(path), params=given(query), content=content, headers=headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudLost(
@@ -139,10 +139,7 @@ class CloudClient:
         return answer
 
     def _refusal(self, answer: httpx.Response) -> str:
-        try:
-            detail = str(answer.json()["detail"])
-        except (ValueError, KeyError, TypeError):
-            detail = "no reason given"
+        detail = refusal_of(answer.content) or "no reason given"
         return f"the cloud at {self.url} answered {answer.status_code} to {answer.request.url.path}: {detail}"
 
     def _parsed(self, answer: httpx.Response, model: type[R]) -> R:

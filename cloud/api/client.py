@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotAuthorised, NotKnown, NotNow
 from messaging.api.events import LiveEvent
 from messaging.cloud_address import CloudAddress, find_cloud
+from messaging.cloud_requests import content_of, given, page_of, refusal_of, whole_path
 from messaging.errors import FileFault
 from messaging.resources import (
     API_PREFIX,
@@ -22,7 +23,6 @@ from messaging.resources import (
     OPERATOR_HEADER,
     OPERATOR_NAME,
     CampaignResource,
-    Page,
 )
 from messaging.runtime.quoting import url_segment
 from messaging.tls.connections import tls_fault
@@ -70,7 +70,7 @@ class RemoteCloud:
 
     def get(self, path: str, model: type[R], **query: Any) -> R:
         """One resource. Raises `CloudUnreachable`, `NotKnown`, `NotNow`."""
-        return self._parsed(model, self._request("GET", path, params=_given(query)).content)
+        return self._parsed(model, self._request("GET", path, params=given(query)).content)
 
     def text(self, path: str) -> str:
         """An answer as text. Raises as `get`."""
@@ -81,8 +81,8 @@ class RemoteCloud:
         items: list[R] = []
         cursor: str | None = None
         while True:
-            answer = self._request("GET", path, params=_given({**query, "cursor": cursor}))
-            page = self._parsed(Page[item], answer.content)  # type: ignore[valid-type]  # made at run time
+            answer = self._request("GET", path, params=given({**query, "cursor": cursor}))
+            page = self._parsed(page_of(item), answer.content)
             items += page.items
             cursor = page.next
             if cursor is None or (most is not None and len(items) >= most):
@@ -96,11 +96,10 @@ class RemoteCloud:
         body: BaseModel | None = None,
         *,
         key: str | None = None,
-        keep_none: bool = False,
     ) -> R:
-        """Ask for a change; `key` makes repeating it harmless. `keep_none`: None in the body is a value."""
+        """Ask for a change; `key` makes repeating it harmless. Of the body goes what was set."""
         headers = {IDEMPOTENCY_HEADER: key} if key else {}
-        content = body.model_dump_json(exclude_none=not keep_none) if body is not None else None
+        content = content_of(body)
         if content is not None:
             headers["Content-Type"] = "application/json"
         answer = self._request(method, path, content=content, headers=headers)
@@ -141,9 +140,8 @@ class RemoteCloud:
             raise self._unreachable(error) from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        whole = path if path.startswith("/") else f"{API_PREFIX}/{path}"
         try:
-            answer = self._client.request(method, whole, **arguments)
+            answer = self._client.request(method, whole_path(path), **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
         if answer.status_code >= 400:
@@ -175,13 +173,8 @@ def _operator() -> str | None:
     return name if re.match(OPERATOR_NAME, name) else None
 
 
-def _given(query: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in query.items() if value is not None}
-
-
 def _refusal(answer: httpx.Response) -> CloudError:
-    try:
-        detail = str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+    detail = refusal_of(answer.content)
+    if detail is None:
         detail = f"the cloud answered {answer.status_code} to {answer.request.url.path}"
     return _ERRORS.get(answer.status_code, CloudUnreachable)(detail)

@@ -84,7 +84,7 @@ def review(
     request = body_of(ImageReviewRequest, verdict=None if verdict == UNDO else verdict, reason=reason)
     path = f"campaigns/{url_segment(identity)}/images/{image}/review"
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.send("PUT", path, ImageReviewResource, request, keep_none=True)
+        found = cloud.send("PUT", path, ImageReviewResource, request)
     if as_json:
         print_json(found)
         return

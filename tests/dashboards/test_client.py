@@ -138,18 +138,18 @@ def test_a_cloud_with_another_token_is_lost_so_that_the_token_is_read_again() ->
         requested(lambda _: httpx.Response(401), lambda client: client.page("sites", SiteResource))
 
 
-def test_what_starts_work_is_sent_with_its_idempotency_key_and_without_defaults() -> None:
+def test_what_starts_work_is_sent_with_its_idempotency_key_and_what_was_set() -> None:
     sent: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         return httpx.Response(500)
 
-    body = CampaignRequest(modes=("fire.night-clear.missed",), count=None)
+    body = CampaignRequest(modes=("fire.night-clear.missed",), top=1)
     with pytest.raises(CloudRefused):
         requested(answer, lambda client: client.send("POST", "campaigns", CampaignResource, body, key="k-1"))
     assert sent[0].headers["Idempotency-Key"] == "k-1"
-    assert sent[0].content == b'{"modes":["fire.night-clear.missed"]}'
+    assert sent[0].content == b'{"modes":["fire.night-clear.missed"],"top":1}'
 
 
 def test_a_required_field_without_a_value_is_sent() -> None:

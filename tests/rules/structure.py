@@ -54,6 +54,7 @@ FLOORS = {
             "access_resources",
             "integration_resources",
             "cloud_address",
+            "cloud_requests",
         ),
     ),
     "edge": (
