@@ -13,6 +13,7 @@ from cloud.api.access.audit_trail import AuditTrail
 from cloud.api.access.guard import AccessGuard
 from cloud.api.access.permissions import differences, routes_of
 from cloud.api.guard import RequestGuard
+from cloud.api.openapi_document import document_errors_and_examples
 from cloud.api.problems import add_problems
 from cloud.api.rate_limits import RateLimits
 from cloud.api.repeated_requests import RepeatedRequests
@@ -69,6 +70,7 @@ def build_api(services: Services) -> FastAPI:
     app.include_router(health.router)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
+    document_errors_and_examples(app)
     if wrong := differences(routes_of(app)):
         raise ValueError(f"cloud.api.access.permissions and the routes differ in {', '.join(wrong)}")
     app.add_middleware(RepeatedRequests, answers=services.campaign_rows.answers)

@@ -28,6 +28,13 @@ from messaging.resources import Page
 TEACHERS = "/teachers"
 
 _MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}}}}
+_BUNDLE = {
+    "requestBody": {
+        "description": "a detector bundle (ONNX)",
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 _DAY_S = 86_400
 
 router = APIRouter(tags=["models"])
@@ -97,7 +104,7 @@ def withdraw_ticket(services: CloudServices, digest: str) -> TicketResource:
     return TicketResource.model_validate(services.tickets.withdraw_ticket(release.digest))
 
 
-@router.post(TEACHERS, status_code=201)
+@router.post(TEACHERS, status_code=201, openapi_extra=_BUNDLE)
 async def publish_teacher(services: CloudServices, request: Request, caller: Caller) -> ModelResource:
     """Sign the bundle in the body as the fleet's teacher and roll it out."""
     release = await run_in_threadpool(services.teachers.publish, await request.body(), caller.name)

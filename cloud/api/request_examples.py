@@ -1,0 +1,36 @@
+"""An example of every request body, for the OpenAPI document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from messaging.access_resources import (
+    GroupRequest,
+    LoginRequest,
+    NewToken,
+    NewUser,
+    PasswordChange,
+    UserChange,
+    VerifiedLogin,
+)
+from messaging.api.gallery import ImageReviewRequest
+from messaging.release_resources import RolloutRequest, TicketRequest
+from messaging.resources import AddedClasses, AssignRequest, CampaignRequest, HazardStatusRequest
+
+EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
+    GroupRequest: {"group": "harbour"},
+    HazardStatusRequest: {"status": "acknowledged"},
+    AssignRequest: {"class_name": "smoke"},
+    AddedClasses: {"classes": [{"name": "fallen_tree", "severity": 4, "words": ["a fallen tree"]}]},
+    CampaignRequest: {"modes": ["fire.night-clear.missed"], "count": 100, "seed": 7},
+    ImageReviewRequest: {"verdict": "rejected", "reason": "the fire floats above the road"},
+    TicketRequest: {"sites": ["harbour"], "days": 7},
+    RolloutRequest: {"digest": "3f" * 32},
+    LoginRequest: {"name": "ana", "password": "correct horse battery"},
+    PasswordChange: {"present": "correct horse battery", "new": "another horse battery"},
+    NewToken: {"label": "nightly report", "days": 30, "role": "viewer"},
+    NewUser: {"name": "ana", "role": "operator", "password": "correct horse battery", "groups": ["harbour"]},
+    UserChange: {"role": "trainer"},
+    VerifiedLogin: {"role": "viewer", "create": "viewer"},
+}
