@@ -217,11 +217,17 @@ class RolloutSettings(Section):
 
 
 class CampaignSettings(Section):
-    """How long a campaign waits for the sites, and how often it polls."""
+    """How long a campaign waits for the sites, and how often it polls.
+
+    `cost_per_hour`: what an hour of this machine costs in `currency`, for the estimate of a plan; without it
+    a plan has no cost.
+    """
 
     shadow_deadline_s: Seconds = 86400.0
     verify_deadline_s: Seconds = 86400.0
     poll_s: Seconds = 2.0
+    cost_per_hour: float | None = Field(default=None, ge=0.0, le=1e6)
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
 
 
 class ModelCardSettings(Section):

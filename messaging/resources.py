@@ -272,6 +272,21 @@ class RequirementResource(Resource):
     detail: str
 
 
+class CampaignEstimateResource(Resource):
+    """Seconds that a campaign would compute on the cloud's machine, by `based_on` campaigns that ended.
+
+    None: none has measured it, or, for the cost, no price is configured. What sites need comes on top.
+    """
+
+    generate_s: float | None
+    train_s: float | None
+    evaluate_s: float | None
+    total_s: float | None
+    based_on: int
+    cost: float | None = None
+    currency: str | None = None
+
+
 class CampaignPlanResource(Resource):
     """The plan of a campaign that is not started."""
 
@@ -284,6 +299,7 @@ class CampaignPlanResource(Resource):
     calibration_images: int
     holdout_images: int
     requirements: tuple[RequirementResource, ...] = ()
+    estimate: CampaignEstimateResource | None = None
 
 
 class StageResource(Resource):
@@ -369,13 +385,6 @@ class VerifiedLedgerResource(Resource):
     at_utc: int | None = None
     verified_at: int | None = None
     fault: str = ""
-
-
-class LedgerEntryResource(Resource):
-    """Number and hash of a ledger entry that a site has signed."""
-
-    n: int
-    hash: str
 
 
 class OverviewResource(Resource):

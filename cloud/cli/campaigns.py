@@ -83,6 +83,9 @@ def plan(
         rows,
         "",
     )
+    if found.estimate is not None and found.estimate.total_s is not None:
+        cost = "" if found.estimate.cost is None else f", {found.estimate.cost:.2f} {found.estimate.currency}"
+        notes.print(f"this machine computes about {found.estimate.total_s / 60:.0f} min{cost}")
     print_table(
         "What its stages need",
         ("stage", "needs", "", "detail"),

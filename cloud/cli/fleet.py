@@ -24,11 +24,11 @@ from cloud.cli.console import (
 )
 from cloud.errors import NotNow
 from messaging.access_resources import GroupRequest
+from messaging.api.sites import LedgerEntryResource
 from messaging.resources import (
     AssignRequest,
     CameraResource,
     FailureModeResource,
-    LedgerEntryResource,
     LedgerResource,
     SiteResource,
     VerifiedLedgerResource,

@@ -9,12 +9,17 @@ from dashboards.components.section import facts
 from dashboards.learning.mode_names import mode_text, mode_texts
 from dashboards.markup import Html, element, join, number, row, table
 from messaging.resources import (
+    CampaignEstimateResource,
     CampaignPlanResource,
     CampaignRequest,
     PlannedOrderResource,
     RequirementResource,
 )
 
+NOT_MEASURED = (
+    "Not known yet: no campaign of this cloud has ended. `blindspot doctor` measures this machine "
+    "in half a minute."
+)
 MOST_MODES = 16
 MOST_IMAGES = 100_000
 MOST_SEED = 2**31 - 1
@@ -72,8 +77,24 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
             "in the holdout": phrases.count(plan.holdout_images, "image"),
         }
     )
+    time = join(element("h3", "How long this machine computes"), estimate_facts(plan.estimate))
     stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
-    return join(orders, element("h3", "What it trains and proves with"), images, stages)
+    return join(orders, element("h3", "What it trains and proves with"), images, time, stages)
+
+
+def estimate_facts(found: CampaignEstimateResource | None) -> Html:
+    """Time and cost; what is unknown is left out, with a sentence where the time is."""
+    if found is None or found.total_s is None:
+        return element("p", NOT_MEASURED, cls="empty")
+    parts = {"generation": found.generate_s, "training": found.train_s, "evaluation": found.evaluate_s}
+    each = ", ".join(f"{name} {phrases.duration(value)}" for name, value in parts.items())
+    based = f"from {phrases.count(found.based_on, 'campaign')} that have ended"
+    values = {"estimated time": f"about {phrases.duration(found.total_s)} ({each}), {based}"}
+    if found.cost is not None:
+        values["estimated cost"] = f"{found.cost:,.2f} {found.currency}"
+    return join(
+        facts(values), element("p", "The time in which sites try the model comes on top.", cls="rest")
+    )
 
 
 def _order(order: PlannedOrderResource) -> Html:

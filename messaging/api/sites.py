@@ -30,3 +30,10 @@ class SitePageResource(Resource):
     enrolment: str
     commands: tuple[str, ...]
     dead_letters: int
+
+
+class LedgerEntryResource(Resource):
+    """Number and hash of a ledger entry that a site has signed."""
+
+    n: int
+    hash: str

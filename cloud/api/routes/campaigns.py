@@ -13,6 +13,7 @@ from cloud.api.computed.gallery import duplicates_page, gallery_image
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import campaign_view, comparison_views
+from cloud.campaigns.estimate import CampaignImages, estimate
 from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
@@ -22,6 +23,7 @@ from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan
 from messaging.api.gallery import GalleryImage
 from messaging.resources import (
     IDEMPOTENCY_HEADER,
+    CampaignEstimateResource,
     CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
@@ -198,6 +200,7 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         replay_images=replay,
         calibration_images=calibration,
         holdout_images=holdout,
+        estimate=_estimated(services, sum(one.count for one in orders), replay, holdout),
         requirements=tuple(
             RequirementResource(
                 stage=one.stage, name=one.name, met=one.met, needed=one.needed, detail=one.detail
@@ -205,6 +208,12 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
             for one in services.requirements(plan)
         ),
     )
+
+
+def _estimated(services: Services, wanted: int, real: int, holdout: int) -> CampaignEstimateResource:
+    images = CampaignImages(wanted, real + wanted + services.settings.training.streets, holdout)
+    found = estimate(services.campaign_rows, images, services.settings.campaign)
+    return CampaignEstimateResource.model_validate(found)
 
 
 @router.get("/campaigns/{campaign}/images")

@@ -2,8 +2,14 @@
 
 import pytest
 
-from dashboards.learning.plan import Choice, missing, plan_markup, summary
-from messaging.resources import CampaignPlanResource, PlannedOrderResource, RequirementResource
+from dashboards.learning.plan import NOT_MEASURED, Choice, estimate_facts, missing, plan_markup, summary
+from messaging.resources import (
+    CampaignEstimateResource,
+    CampaignPlanResource,
+    PlannedOrderResource,
+    RequirementResource,
+)
+from tests.support.dashboards.markup import text
 
 
 def plan(*, holdout_is_there: bool = True) -> CampaignPlanResource:
@@ -59,3 +65,18 @@ def test_only_what_is_needed_and_missing_prevents_the_start() -> None:
 
 def test_the_summary_is_one_sentence() -> None:
     assert "60 images for fire missed (night, clear), with a seed that the cloud draws;" in summary(plan())
+
+
+def test_time_and_cost_are_stated_where_they_are_known() -> None:
+    known = {"generate_s": 1200, "train_s": 600, "evaluate_s": 60, "total_s": 1860, "based_on": 2}
+    shown = text(estimate_facts(CampaignEstimateResource.model_validate(known)))
+    assert "about 31 min (generation 20 min, training 10 min, evaluation 60 s), from 2 campaigns" in shown
+    assert "cost" not in shown
+    priced = CampaignEstimateResource.model_validate(known | {"cost": 1.86, "currency": "EUR"})
+    assert "estimated cost 1.86 EUR" in text(estimate_facts(priced))
+
+
+def test_a_time_that_nothing_has_measured_is_no_number() -> None:
+    nothing = {"generate_s": None, "train_s": 600, "evaluate_s": 60, "total_s": None, "based_on": 1}
+    for found in (None, CampaignEstimateResource.model_validate(nothing)):
+        assert text(estimate_facts(found)) == NOT_MEASURED
