@@ -20,6 +20,10 @@ NOT_MEASURED = (
     "Not known yet: no campaign of this cloud has ended. `blindspot doctor` measures this machine "
     "in half a minute."
 )
+NO_SAMPLES = (
+    "The API generates no sample: the generator runs in the process of a campaign alone. On the cloud's "
+    "machine each of these commands generates 8 hazards, with prompts and labels, and starts nothing:"
+)
 MOST_MODES = 16
 MOST_IMAGES = 100_000
 MOST_SEED = 2**31 - 1
@@ -79,7 +83,18 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
     )
     time = join(element("h3", "How long this machine computes"), estimate_facts(plan.estimate))
     stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
-    return join(orders, element("h3", "What it trains and proves with"), images, time, stages)
+    samples = join(element("h3", "Sample images"), samples_markup(plan.orders))
+    return join(orders, samples, element("h3", "What it trains and proves with"), images, time, stages)
+
+
+def samples_markup(orders: tuple[PlannedOrderResource, ...]) -> Html:
+    """Why no sample is shown, and the commands that make some."""
+    wanted = dict.fromkeys((one.class_name, one.condition) for one in orders)
+    commands = (
+        f"blindspot generator try --class {name} --condition {condition} --out {name}-{condition}.png"
+        for name, condition in wanted
+    )
+    return join(element("p", NO_SAMPLES, cls="rest"), element("pre", "\n".join(commands), tabindex="0"))
 
 
 def estimate_facts(found: CampaignEstimateResource | None) -> Html:

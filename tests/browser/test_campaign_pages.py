@@ -2,6 +2,7 @@
 
 from messaging.reports import EvidenceSource
 from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.sample_reports import OLD
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
 pytestmark = BROWSER_TEST
@@ -51,6 +52,35 @@ def test_a_campaign_is_planned_in_four_clicks_and_the_address_holds_the_choice(
     tab.wait_for_text("#campaign-approval", "24 images for smoke missed (day, fog)")
     tab.wait_for_text("#campaign-approval", "It cannot start without")
     assert tab.page.is_disabled("text=Start the campaign")
+    assert tab.violations == []
+
+
+def test_models_are_compared_with_what_is_worse_in_red(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.trained()
+    cloud.released()
+    cloud.start()
+    tab.open(f"/campaigns/{cloud.campaign}/comparison", "#comparison-holdout table")
+    tab.wait_for_text("#comparison-result", "4 measures worse than the parent")
+    assert tab.page.locator("#comparison-holdout tr.worse").count() == 4
+    assert "0.25 0.07–0.64" in tab.text("#comparison-shadow")
+    assert tab.violations == []
+
+
+def test_a_downgrade_ticket_is_signed_after_a_question_and_withdrawn(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.released()
+    cloud.beat()
+    cloud.start()
+    tab.open(f"/models/{OLD}", "#model-ticket button:has-text('Sign a ticket')")
+    tab.wait_for_text("#model-ticket", "It has no ticket.")
+    tab.wait_for_text("#lineage", "north")
+    tab.page.click("#model-ticket button:has-text('Sign a ticket')")
+    tab.wait_for_text(".q-dialog", "Every site may go back once")
+    tab.page.click(".q-dialog button:has-text('Sign the ticket')")
+    tab.wait_for_text("#model-ticket", "Ticket 1: every site")
+    tab.page.click("#model-ticket button:has-text('Withdraw the ticket')")
+    tab.page.click(".q-dialog button:has-text('Withdraw the ticket')")
+    tab.wait_for_text("#model-ticket", "It has no ticket.")
     assert tab.violations == []
 
 

@@ -80,3 +80,8 @@ def test_a_time_that_nothing_has_measured_is_no_number() -> None:
     nothing = {"generate_s": None, "train_s": 600, "evaluate_s": 60, "total_s": None, "based_on": 1}
     for found in (None, CampaignEstimateResource.model_validate(nothing)):
         assert text(estimate_facts(found)) == NOT_MEASURED
+
+
+def test_samples_are_generated_by_the_command_that_the_plan_states() -> None:
+    shown = text(plan_markup(plan()))
+    assert "blindspot generator try --class fire --condition night-clear --out fire-night-clear.png" in shown
