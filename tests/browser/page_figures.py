@@ -1,0 +1,132 @@
+"""`python -m tests.browser.page_figures`: every page in a real browser, in both themes, wide and narrow.
+
+Counts the findings of axe-core that are serious or critical, and the bytes of the first load as the browser
+received them; writes a screenshot of every page.
+"""
+
+import argparse
+import datetime
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from dashboards.page_list import PAGES
+from messaging.figures import Figure, write_figures
+from messaging.resources import API_PREFIX
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.sample_reports import NEW
+from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess
+
+THEMES = ("light", "dark")
+SCREENS = ((1440, 900), (390, 844))
+SETTLED_MS, FIRST_LOAD_MS = 2_500, 30_000
+SERIOUS = ("serious", "critical")
+
+
+@dataclass
+class Found:
+    """What the pages gave: findings as `page (theme, width): rule`, and the megabytes of the first load."""
+
+    pages: int = 0
+    findings: set[str] = field(default_factory=set)
+    first_load_mb: float = 0.0
+
+
+def addresses(cloud: FilledCloud) -> Iterator[str]:
+    """The path of every page, with objects that the cloud has in place of the names in braces."""
+    hazards = httpx.get(
+        f"http://127.0.0.1:{cloud.port}{API_PREFIX}/hazards",
+        headers={"Authorization": f"Bearer {cloud.token}"},
+        trust_env=False,
+    )
+    hazard = hazards.raise_for_status().json()["items"][0]
+    values = {
+        "site": hazard["site"],
+        "event": hazard["event"],
+        "mode": "fire.night-clear.missed",
+        "campaign": cloud.campaign,
+        "digest": NEW,
+        "rollout": "r1",
+        "tab": "users",
+    }
+    for entry in PAGES:
+        yield entry.path.format(**values)
+
+
+def _measured(browser: Any, process: PageProcess, paths: list[str], out: Path) -> Found:
+    found = Found(first_load_mb=_first_load_mb(browser, process))
+    for theme in THEMES:
+        for width, height in SCREENS:
+            context = browser.new_context(viewport={"width": width, "height": height})
+            context.add_cookies([{"name": "blindspot_theme", "value": theme, "url": process.address()}])
+            page = context.new_page()
+            page.goto(process.login())
+            for path in paths:
+                page.goto(process.address() + path)
+                page.wait_for_timeout(SETTLED_MS)
+                name = path.strip("/").replace("/", "_") or "overview"
+                page.screenshot(path=out / f"{name}_{width}_{theme}.png", full_page=True)
+                for rule in Axe().run(page).response["violations"]:
+                    if rule["impact"] in SERIOUS:
+                        where = "; ".join(node["html"][:120] for node in rule["nodes"][:3])
+                        found.findings.add(f"{path} ({theme}, {width} px): {rule['id']}: {where}")
+                found.pages += 1
+            context.close()
+    return found
+
+
+def _first_load_mb(browser: Any, process: PageProcess) -> float:
+    """Megabytes that an empty browser receives until the overview is still, compressed as they were sent."""
+    context = browser.new_context()
+    page, received = context.new_page(), []
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    page.goto(process.login(), timeout=FIRST_LOAD_MS)
+    page.wait_for_timeout(SETTLED_MS)
+    context.close()
+    return sum(received) / 1e6
+
+
+def main() -> int:
+    """Entry of the process; exit code 1 if a figure misses its target."""
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.page_figures", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--screenshots", type=Path, required=True)
+    given = parser.parse_args()
+    given.screenshots.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        cloud = FilledCloud(Path(name) / "data")
+        cloud.fill()
+        cloud.trained()
+        cloud.released()
+        cloud.start()
+        process = PageProcess(cloud.folder.root)
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+                found = _measured(browser, process, list(addresses(cloud)), given.screenshots)
+        finally:
+            process.stop()
+            cloud.close()
+    for finding in sorted(found.findings):
+        sys.stdout.write(f"{finding}\n")
+    figures = [
+        Figure("axe_serious", len(found.findings), "findings", "= 0", n=found.pages),
+        Figure("first_load_mb", found.first_load_mb, "MB", "<= 1.5"),
+    ]
+    write_figures(given.out, figures, command="make browser", now=datetime.datetime.now(datetime.UTC))
+    for figure in figures:
+        sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
+    return int(any(figure.holds is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
