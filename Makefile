@@ -44,7 +44,7 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(PYTEST) $(SIDE_BY_SIDE) tests/loop tests
+	$(PYTEST) $(SIDE_BY_SIDE) $(if $(MARKS),-m "$(MARKS)") tests/loop tests/rehearsal tests
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
 	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs --ignore tests/faults tests/rehearsal tests

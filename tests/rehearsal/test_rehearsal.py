@@ -29,7 +29,8 @@ def _assert_whole(done: Rehearsal, page: Path, log: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.acceptance
+@pytest.mark.timeout(1200)
 def test_every_command_of_the_page_runs_and_the_campaign_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ POLL_S = 0.02
 CONDITION = "the condition holds"
 
 
-def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str = CONDITION) -> None:
+def wait_until(holds: Callable[[], object], timeout_s: float = 60.0, what: str = CONDITION) -> None:
     """Block until the condition holds; `what` names it in the error."""
     end = time.monotonic() + timeout_s
     while not holds():
