@@ -111,7 +111,7 @@ def _set(orders: Sequence[LineageOrder]) -> Html:
 
 def _images(images: Sequence[LineageImage], found: LineageResource) -> Html:
     if not images or found.campaign is None:
-        return _step("Images", "none among the newest that were read" if found.images else "none")
+        return _step("Images", "none among the first that were read" if found.images else "none")
     shown = (
         element("figure", image(thumbnail_address(found.campaign.id, one.id), f"generated image {one.name}"))
         for one in images[:_IMAGES_SHOWN]
@@ -124,6 +124,8 @@ def _images(images: Sequence[LineageImage], found: LineageResource) -> Html:
 
 
 def _prompts(images: Sequence[LineageImage]) -> Html:
+    if not images:
+        return _step("Prompts", "none")
     prompts = Counter(hazard.prompt for one in images for hazard in one.hazards)
     lines = (element("li", element("q", text)) for text, _ in prompts.most_common(_PROMPTS_SHOWN))
     more = len(prompts) - _PROMPTS_SHOWN

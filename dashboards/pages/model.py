@@ -41,6 +41,8 @@ async def page(view: PageView) -> None:
         found = await view.get(f"models/{digest}/card", ModelCard)
         downloads.show(model_card.downloads_markup(found.digest))
         register.show(model_card.card_markup(found, view.now()))
+
+    async def refresh_lineage() -> None:
         whole = await view.get(f"models/{digest}/lineage", LineageResource, limit=IMAGES_READ)
         lineage.show(lineage_markup(whole, view.scope))
         if whole.campaign is None:
@@ -55,6 +57,7 @@ async def page(view: PageView) -> None:
         if show_ticket is not None:
             show_ticket(model)
 
+    view.live(refresh_lineage, every_s=CARD_EVERY_S)
     view.live(refresh_card, every_s=CARD_EVERY_S)
     view.live(refresh)
 

@@ -73,7 +73,7 @@ def test_a_model_without_a_campaign_says_so() -> None:
 
 def test_a_failure_mode_of_which_nothing_was_generated_yet_has_its_lane() -> None:
     shown = text(lineage_markup(lineage(orders=(), images=()), Scope()))
-    assert "Labelled set none yet Images none Prompts Order none Misdetections 92 missed" in shown
+    assert "Labelled set none yet Images none Prompts none Order none Misdetections 92 missed" in shown
 
 
 def test_the_whole_lineage_is_one_file_of_this_server() -> None:
