@@ -76,6 +76,7 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m tests.faults.api_figures --out $(OUT)/figures/api.json
 	$(BIN)/python -m tests.faults.rate_figures --out $(OUT)/figures/rates.json
 	$(BIN)/python -m tests.support.faults.ledger_figures --out $(OUT)/figures/ledgers.json
+	$(BIN)/python -m tests.support.faults.covert_figures --out $(OUT)/figures/covert.json
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
 
 mutants: $(STAMP)  ## the list of mutants of trust-critical lines: each must make its test fail (minutes)

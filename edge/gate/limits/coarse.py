@@ -14,6 +14,7 @@ from messaging.reports import (
     ClassPrototype,
     HazardEvent,
     HazardState,
+    Misdetection,
     OperatorVerdict,
     RecallTally,
     Report,
@@ -29,6 +30,8 @@ CONFIDENCE_STEP = 0.05
 DIGITS = 3
 """Counts, weights and what prototypes state keep so many significant digits."""
 FRESH_S = 600
+LONG_S = 86_400
+"""A hazard that has lasted so long states the hour of its beginning, a newer one the minute."""
 HAZARD_STEP_S, LATE_HAZARD_STEP_S = 10, 600
 MINUTE_S, LATE_MINUTE_S = 60, 3600
 _STATES = tuple(HazardState)
@@ -51,7 +54,8 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
     """A report as it may leave."""
     changes: dict[str, Any] = {}
     if isinstance(report, HazardEvent):
-        started = report.started_at_utc // MINUTE_S * MINUTE_S
+        step_s = MINUTE_S if stored_at_utc - report.started_at_utc <= LONG_S else LATE_MINUTE_S
+        started = report.started_at_utc // step_s * step_s
         at = _coarse_time(report.at_utc, stored_at_utc, (HAZARD_STEP_S, LATE_HAZARD_STEP_S))
         changes = {
             "event": outgoing(report.event),
@@ -59,6 +63,8 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
             "at_utc": max(started, at),
             "confidence": _on_grid(report.confidence, CONFIDENCE_STEP),
         }
+    elif isinstance(report, Misdetection):
+        changes = {"probability": _on_grid(report.probability, CONFIDENCE_STEP)}
     elif isinstance(report, OperatorVerdict):
         changes = {"event": None if report.event is None else outgoing(report.event)}
     elif isinstance(report, RecallTally):

@@ -31,10 +31,10 @@ COUNT_LIMITS: Mapping[str, CountLimit] = {
     "hazard": CountLimit(at_once=1000, per_day=300),
     "swap": CountLimit(at_once=60, per_day=20),
     "verdict": CountLimit(at_once=60, per_day=20),
-    "misdetection": CountLimit(at_once=1000, per_day=400),
+    "misdetection": CountLimit(at_once=1000, per_day=300),
     "prototype": CountLimit(at_once=40, per_day=8),
-    "recall": CountLimit(at_once=600, per_day=150),
-    "shadow": CountLimit(at_once=2400, per_day=200),
+    "recall": CountLimit(at_once=600, per_day=100),
+    "shadow": CountLimit(at_once=2400, per_day=60),
 }
 """For each camera; swap and shadow, which have none, for the site. Of shadow reports the rows count."""
 

@@ -12,7 +12,7 @@ from edge.gate.limits.count_caps import CountLimit
 from messaging.reports import CameraHealth, Heartbeat
 
 CHANGES = CountLimit(at_once=60, per_day=48)
-COUNTERS = CountLimit(at_once=60, per_day=96)
+COUNTERS = CountLimit(at_once=60, per_day=60)
 _SITE_STATE = (
     *("model_digest", "previous_digest", "candidate_digest", "channel"),
     *("provider", "provider_wanted", "teacher_digest"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.limits.coarse import SIDES, coarse_box, coarse_message
+from edge.gate.limits.coarse import SIDES, coarse, coarse_box, coarse_message
 from edge.gate.limits.site_ids import SiteIds
 from messaging.reports import BoxGeometry, HazardEvent, HazardState, Misdetection, Report
 from messaging.wire_format.codec import Message, decode, encode
@@ -97,6 +97,12 @@ def test_fresh_hazards_keep_ten_seconds_fresh_evidence_minutes_and_late_ones_les
     late = _sent(MISDETECTION.model_copy(update={"minute_utc": NOW - 7260})).report
     assert isinstance(late, Misdetection)
     assert late.minute_utc == NOW - 10_800
+
+
+def test_a_hazard_of_a_day_states_the_hour_and_evidence_a_probability_in_twentieths() -> None:
+    lasting = HAZARD.model_copy(update={"started_at_utc": NOW - 90_000, "at_utc": NOW - 13})
+    assert coarse(lasting, NOW, str).started_at_utc == (NOW - 90_000) // 3600 * 3600
+    assert coarse(MISDETECTION.model_copy(update={"probability": 0.68}), NOW, str).probability == 0.7
 
 
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
