@@ -8,7 +8,7 @@ that only ask a running cloud import none of the heavy libraries.
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, cast
@@ -107,7 +107,7 @@ class Commands(TyperGroup):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.commands = cast("MutableMapping[str, Any]", ImportedWhenUsed())
+        self.commands = cast("dict[str, Any]", ImportedWhenUsed())
 
 
 app = typer.Typer(

@@ -16,7 +16,7 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 60.0, what: str =
         time.sleep(POLL_S)
 
 
-async def eventually(holds: Callable[[], object], timeout_s: float = 20.0, what: str = CONDITION) -> None:
+async def eventually(holds: Callable[[], object], timeout_s: float = 60.0, what: str = CONDITION) -> None:
     """Wait until the condition holds, while other tasks run; `what` names it in the error."""
     end = time.monotonic() + timeout_s
     while not holds():
