@@ -59,7 +59,7 @@ async def serve(
         listener.close()
         return
     tls = None if certificate is None else server_context(*certificate)
-    page, access = build_page(data, host, settings)
+    page, access, events = build_page(data, host, settings)
 
     def announce() -> None:
         url = url_of(host, listener, encrypted=tls is not None)
@@ -67,7 +67,7 @@ async def serve(
         sys.stdout.write(f"the page is at {url}/\nopen {access.link(reached)}\n")
         sys.stdout.flush()
 
-    reading = asyncio.create_task(_read_again(tls, certificate, stop))
+    beside = [asyncio.create_task(one) for one in (_read_again(tls, certificate, stop), events.follow())]
     try:
         await http_server.serve(
             page,
@@ -79,8 +79,9 @@ async def serve(
             proxy_headers=False,  # what proxies state is read in `dashboards.access`, from configured ones
         )
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await access.close()
 
 

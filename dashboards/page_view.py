@@ -1,10 +1,13 @@
 """What a page is given: the viewer, the scope, the parameters of its address; reading, refreshing, acting.
 
 A page is an asynchronous function of a `PageView`. It makes its elements and hands `live` a function that
-reads the cloud and shows what it read; that function runs at once and again every `REFRESH_S` while the page
-is open. An error of the cloud is shown once, above the page; what was shown before stays.
+reads the cloud and shows what it read; that function runs at once, at every change that the cloud states, and
+at least every `REFRESH_S` while the page is open. An error of the cloud is shown once, above the page; what
+was shown before stays.
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +28,7 @@ from messaging.resources import Page
 
 R = TypeVar("R", bound=BaseModel)
 REFRESH_S = 2.0
+BETWEEN_S = 0.05
 Refresh = Callable[[], Awaitable[None]]
 
 
@@ -70,8 +74,15 @@ class PageView:
         ui.context.client.sub_pages_router.current_path = address
 
     def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> None:
-        """Run `refresh` now and every `every_s` while the page is open."""
-        ui.timer(every_s, lambda: self._refreshed(refresh))
+        """Run `refresh` now, at every change, and at least every `every_s` while the page is open."""
+
+        async def once() -> None:
+            change = self.reads.next_change()
+            await self._refreshed(refresh)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(change.wait(), every_s)
+
+        ui.timer(BETWEEN_S, once)
 
     async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
         """Ask the cloud for a change and say in a sentence how it went; True if it was done."""

@@ -29,6 +29,7 @@ class SharedReads:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
+        self._change = asyncio.Event()
 
     async def get(self, viewer: Viewer, path: str, model: type[R], **query: Any) -> R:
         """One resource. Raises `DashboardError`."""
@@ -51,6 +52,12 @@ class SharedReads:
     def forget(self) -> None:
         """Read everything again when it is next asked for; called when something has changed."""
         self._kept.clear()
+        self._change.set()
+        self._change = asyncio.Event()
+
+    def next_change(self) -> asyncio.Event:
+        """Set at the next change; taken before a read, it is also set by what changes during it."""
+        return self._change
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[A]]) -> A:
         now = self._clock()

@@ -20,6 +20,7 @@ from dashboards.access.current import current_viewer
 from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
 from dashboards.errors import DashboardError
+from dashboards.live_events import LiveEvents
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
 from dashboards.shell import build_shell
@@ -35,8 +36,8 @@ ImageView = Literal["full", "empty", "difference"]
 
 def build_page(
     folder: Path, host: str = LOOPBACK, settings: AccessSettings = PASSWORDS
-) -> tuple[FastAPI, Access]:
-    """The application over the cloud of a data folder, and its logins, to be closed at the end.
+) -> tuple[FastAPI, Access, LiveEvents]:
+    """The application over the cloud of a data folder, its logins (to be closed), live events (to follow).
 
     On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
     """
@@ -73,7 +74,7 @@ def build_page(
         language="en-GB",
         show_welcome_message=False,
     )
-    return app, access
+    return app, access, access.live_events(reads.forget)
 
 
 def _add_model_files(app: FastAPI) -> None:

@@ -47,6 +47,7 @@ from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
 from dashboards.client import CloudClient
 from dashboards.errors import SessionEnded
+from dashboards.live_events import LiveEvents
 from messaging.cloud_address import CloudAddress
 
 CONTENT_SECURITY_POLICY = (
@@ -120,6 +121,10 @@ class Access:
             viewer = Viewer(session.user, CloudClient(address, transport=transport))
             self._viewers[session] = viewer
         return viewer
+
+    def live_events(self, changed: Callable[[], None]) -> LiveEvents:
+        """The cloud's live events, with the authority of the data folder."""
+        return LiveEvents(self._transport, changed)
 
     async def close(self) -> None:
         """End the connections to the cloud."""

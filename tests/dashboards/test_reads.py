@@ -124,3 +124,14 @@ def test_old_answers_are_dropped_when_there_are_many(monkeypatch: pytest.MonkeyP
         assert len(reads._kept) <= 3
 
     asyncio.run(scenario())
+
+
+def test_who_waits_for_a_change_is_woken_by_it_also_by_one_during_a_read() -> None:
+    async def scenario() -> None:
+        reads = SharedReads()
+        change = reads.next_change()
+        reads.forget()
+        await asyncio.wait_for(change.wait(), 1)
+        assert not reads.next_change().is_set()
+
+    asyncio.run(scenario())
