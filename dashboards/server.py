@@ -17,10 +17,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from dashboards import theme
 from dashboards.access.access import Access, add_access, viewer_of
 from dashboards.access.current import current_viewer
+from dashboards.access.live_events import LiveEvents
 from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
 from dashboards.errors import DashboardError
-from dashboards.live_events import LiveEvents
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
 from dashboards.shell import build_shell

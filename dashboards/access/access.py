@@ -38,6 +38,7 @@ from dashboards.access.cloud_transport import SENTENCE, CloudTransport, SessionT
 from dashboards.access.external_routes import CALLBACK_PATH, START_PATH, ExternalRoutes
 from dashboards.access.forms import FormTokens
 from dashboards.access.guard import LOGIN, BrowserGuard
+from dashboards.access.live_events import LiveEvents
 from dashboards.access.logins import CloudLogins
 from dashboards.access.oidc import OidcLogin
 from dashboards.access.proxy_login import ProxyLogin
@@ -47,7 +48,6 @@ from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
 from dashboards.client import CloudClient
 from dashboards.errors import SessionEnded
-from dashboards.live_events import LiveEvents
 from messaging.cloud_address import CloudAddress
 
 CONTENT_SECURITY_POLICY = (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dashboards import live_events
+from dashboards.access import live_events
 from dashboards.access.cloud_transport import CloudTransport
-from dashboards.live_events import LiveEvents
+from dashboards.access.live_events import LiveEvents
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.waiting import eventually
 
