@@ -22,10 +22,11 @@ from cloud.api.event_feed import EventFeed
 from cloud.api.services import Services
 from cloud.api.views import ONLINE_S
 from cloud.background import BackgroundTasks
+from cloud.campaigns.process_lock import sole_process
 from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.stage import StageTable
 from cloud.campaigns.triggers import Triggers
-from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.campaigns.workflow import Campaigns
 from cloud.doctor import named_checks, start_checks
 from cloud.errors import StageInterrupted
 from cloud.fleet.dead_letters import DeadLetters

@@ -109,7 +109,9 @@ class ModelStages:
 
     def _generated_sets(self, work: StageWork) -> list[VerifiedSet]:
         """The labelled sets of this campaign, then those of earlier ones that are trained on again."""
-        earlier = self.store.outputs_of_done(CampaignStage.FILTER, newest=self.training.earlier_campaigns)
+        earlier = self.store.outputs_of_rolled_out(
+            CampaignStage.FILTER, newest=self.training.earlier_campaigns
+        )
         outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
         return [one for output in outputs for one in output.sets]
 

@@ -3,8 +3,9 @@
 DBOS owns progress: which step of which attempt comes next, when each stage began, cancellation, recovery
 after a restart, and continuing a cancelled or failed campaign (a fork of the last attempt at its first
 unfinished stage). The store owns facts (outputs and metrics of finished stages), folders own bytes. One
-process launches DBOS on SQLite; a file lock ensures that. Campaigns run one after another: each starts from
-the model that is in service when its work begins; its plan records which, and a restart keeps it.
+process launches DBOS on SQLite; a file lock ensures that. One campaign at a time makes a model and one is at
+the sites (`turns`). Each starts from the model that is in service when its work begins; its plan records
+which, and it begins again if another one is in service when it comes to the sites (`lineage`).
 """
 
 import logging
@@ -25,9 +26,11 @@ from cloud.campaigns.attempts import (
     recovers,
     workflow_of,
 )
+from cloud.campaigns.lineage import CHECKED_STAGES, follows, with_incumbent
 from cloud.campaigns.stage import StageTable, StageWork, input_digest
+from cloud.campaigns.turns import Turns, place_of
 from cloud.campaigns.workflow_database import dbos_config, executor_id, prepare_database, sentences_for
-from cloud.errors import AlreadyRunning, NotNow, StageFailed, StageInterrupted
+from cloud.errors import NotNow, StageFailed, StageInterrupted
 from cloud.metrics import CloudMetrics
 from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
@@ -44,13 +47,14 @@ from cloud.store.release_store import ReleaseStore
 from cloud.tracing import NO_SPANS, Spans
 from messaging.errors import BlindspotError
 from messaging.runtime.backoff import Backoff
-from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.supervisor import FIRST_WAIT_S, MAX_WAIT_S
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "campaigns"
+CAMPAIGNS_AT_ONCE = 16  # most of them wait for a place, for reports or for a person; each is a thread
+_POLL_QUEUE_S = 0.3
 SHUTDOWN_TIMEOUT_S = 8
 _CANCELLED = "CANCELLED"
 
@@ -88,6 +92,7 @@ class Campaigns:
         self._on_begin, self._on_end = on_begin, on_end
         self._leaving = threading.Event()
         self._attempts = LostAttempts()
+        self._turns = Turns()
         self._workflow: Workflow | None = None
         for stage in CampaignStage:  # from zero, so that a scrape sees the first failure as an increase
             metrics.stage_failures.labels(stage=stage)
@@ -114,9 +119,11 @@ class Campaigns:
             executor = executor_id(self._folder.executor)
             DBOS(config=dbos_config(self._folder, executor))
             self._workflow = DBOS.workflow(name="campaign")(self._campaign_workflow())
+            self._turns.restore(self._store)
             DBOS.launch()
+            at_once, every_s = CAMPAIGNS_AT_ONCE, _POLL_QUEUE_S
             DBOS.register_queue(
-                QUEUE, worker_concurrency=1, polling_interval_sec=0.3, on_conflict="always_update"
+                QUEUE, worker_concurrency=at_once, polling_interval_sec=every_s, on_conflict="always_update"
             )
         for campaign in self._store.recent(states=ACTIVE_STATES, limit=1000):
             self._recover(campaign, executor)
@@ -139,6 +146,7 @@ class Campaigns:
     def _replace(self, campaign: Campaign) -> None:
         """End a campaign that was being cancelled; queue a new attempt of another one."""
         if campaign.state is CampaignState.CANCELLING:
+            self._turns.leave(workflow_of(campaign))
             self._end(campaign.id, CampaignState.CANCELLED, "cancelled")
         else:
             logger.info("campaign %s gets a new attempt", campaign.id)
@@ -179,6 +187,7 @@ class Campaigns:
         waiting = [CampaignState.QUEUED, CampaignState.AWAITING_APPROVAL]
         if self._store.move(campaign, CampaignState.CANCELLED, only_from=waiting, reason="cancelled"):
             DBOS.cancel_workflow(workflow)
+            self._turns.leave(workflow)
             self._end(campaign, CampaignState.CANCELLED, "cancelled")
         elif self._store.move(
             campaign, CampaignState.CANCELLING, only_from=[CampaignState.RUNNING], reason="cancelling"
@@ -210,8 +219,9 @@ class Campaigns:
         """Queue a new attempt: a fork of the last one at its first unfinished stage, if there was one."""
         assert self._workflow is not None, "campaigns are started inside `launched()`"
         previous = workflow_of(campaign)
-        attempt = self._store.next_attempt(campaign.id)
-        with SetWorkflowID(f"{campaign.id}-{attempt}"):
+        workflow = f"{campaign.id}-{self._store.next_attempt(campaign.id)}"
+        self._turns.hand_over(previous, workflow)
+        with SetWorkflowID(workflow):
             if DBOS.get_workflow_status(previous) is None:
                 DBOS.enqueue_workflow(QUEUE, self._workflow, campaign.id)
             else:
@@ -222,14 +232,17 @@ class Campaigns:
             """Stage after stage: one step records when it began, one runs it and records its output."""
             workflow = str(DBOS.workflow_id)
             with self._attempts.running(workflow):
-                return stage_after_stage(campaign, attempt_of(workflow))
+                try:
+                    return stage_after_stage(campaign, attempt_of(workflow))
+                finally:
+                    self._turns.leave(workflow)
 
         def stage_after_stage(campaign: str, attempt: int) -> str:
             outputs: dict[str, Any] = {}
             ahead = list(CampaignStage)
             while ahead:
                 stage = ahead.pop(0)
-                began = DBOS.run_step({"name": f"{BEGIN}{stage}"}, time.time)
+                began = DBOS.run_step({"name": f"{BEGIN}{stage}"}, self._turn, campaign, attempt, stage)
                 done = DBOS.run_step({"name": stage}, self._step, campaign, attempt, stage, outputs, began)
                 if done["stop"] is not None:
                     DBOS.run_step({"name": "end"}, self._end, campaign, "rejected", done["stop"])
@@ -242,11 +255,31 @@ class Campaigns:
 
         return campaign_workflow
 
+    def _turn(self, campaign_id: str, attempt: int, stage_name: str) -> float:
+        """Wait until the campaign may run the stage; returns when that was, in seconds since 1970.
+
+        Raises `StageInterrupted` if it is cancelled or replaced while it waits.
+        """
+        told = ""
+
+        def waits(holder: str) -> None:
+            nonlocal told
+            campaign = self._begun(campaign_id, attempt)
+            if holder != told:
+                told, state = holder, campaign.state
+                reason = f"waits for {place}, which campaign {holder.rpartition('-')[0]} has"
+                self._store.move(campaign_id, state, only_from=[state], reason=reason)
+
+        place = place_of(CampaignStage(stage_name))
+        self._turns.enter(f"{campaign_id}-{attempt}", place, waits)
+        return time.time()
+
     def _step(
         self, campaign_id: str, attempt: int, stage_name: str, outputs: Mapping[str, Any], began: float
     ) -> dict[str, Any]:
         """Run one stage; while the disk is full, wait and run it again, which every stage allows."""
         waits = Backoff(FIRST_WAIT_S, MAX_WAIT_S)
+        self._turn(campaign_id, attempt, stage_name)  # a restart comes here without a step before
         while True:
             try:
                 return self._run_stage(campaign_id, attempt, stage_name, outputs, began)
@@ -265,9 +298,8 @@ class Campaigns:
         Sets the campaign's state before any error leaves it, except one of a full disk.
         """
         stage = CampaignStage(stage_name)
-        queued = self._begun(campaign_id, attempt)
-        campaign = self._running(queued)
-        if campaign.plan != queued.plan and stage is not CampaignStage.PLAN:
+        campaign = self._running(self._begun(campaign_id, attempt), stage)
+        if not follows(self._store, campaign, stage, outputs):
             return _done(None, None)
         digest = input_digest(campaign, stage, outputs)
         record = self._store.begin_stage(campaign_id, stage, digest)
@@ -315,26 +347,17 @@ class Campaigns:
             raise StageInterrupted(f"attempt {attempt} of campaign {campaign_id} was cancelled or replaced")
         return campaign
 
-    def _running(self, campaign: Campaign) -> Campaign:
-        """The campaign in state running; a queued one begins here, from the model in service now."""
-        if campaign.state is CampaignState.QUEUED:
-            campaign = self._with_incumbent(campaign)
+    def _running(self, campaign: Campaign, stage: CampaignStage) -> Campaign:
+        """The campaign in state running, with the model in service now if it begins or goes to the sites."""
+        queued = campaign.state is CampaignState.QUEUED
+        if queued or stage in CHECKED_STAGES:
+            campaign = with_incumbent(self._store, self._releases, campaign)
+        if queued:
             self._on_begin(campaign)
         self._store.move(
             campaign.id, CampaignState.RUNNING, only_from=[CampaignState.QUEUED, CampaignState.RUNNING]
         )
         return campaign
-
-    def _with_incumbent(self, campaign: Campaign) -> Campaign:
-        """The campaign with the model in service as its incumbent, unless its own is signed for service."""
-        stages = self._store.stages(campaign.id)
-        if any(row.stage is CampaignStage.SERVICE and row.state is StageState.DONE for row in stages):
-            return campaign
-        release = self._releases.current_service()
-        if release is None or release.digest == campaign.plan.incumbent_digest:
-            return campaign
-        logger.info("campaign %s starts from model %s", campaign.id, release.digest[:12])
-        return self._store.set_incumbent(campaign.id, release.digest)
 
     def _work(
         self, campaign: Campaign, stage: CampaignStage, outputs: Mapping[str, Any], digest: str, began: float
@@ -375,19 +398,3 @@ class Campaigns:
 
 def _done(output: Mapping[str, Any] | None, stop: str | None) -> dict[str, Any]:
     return {"output": None if output is None else dict(output), "stop": stop}
-
-
-@contextmanager
-def sole_process(folder: DataFolder) -> Iterator[None]:
-    """Hold the data folder's lock for as long as the context lasts. Raises `AlreadyRunning`."""
-    try:
-        lock = FileLock(folder.lock)
-    except BlockingIOError:
-        raise AlreadyRunning(
-            f"another process runs the cloud on {folder.lock.parent}; stop it, or give another folder with "
-            "--data"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -107,7 +107,7 @@ def accept(file: ProposalArgument, path: ConfigOption = None, data: DataFolderOp
 @contextmanager
 def _repository(path: Path | None, data: Path | None) -> Iterator[Repository]:
     """The repository of a cloud that is not running."""
-    from cloud.campaigns.workflow import sole_process
+    from cloud.campaigns.process_lock import sole_process
 
     folder = settings_of(path, data).folder
     with sole_process(folder):

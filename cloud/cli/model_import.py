@@ -37,7 +37,7 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Import the detector that a new fleet starts with, before the cloud runs for the first time."""
-    from cloud.campaigns.workflow import sole_process
+    from cloud.campaigns.process_lock import sole_process
     from cloud.data.class_names import read_class_map
     from cloud.data.datasets import DatasetRegister
     from cloud.detector.model_files import ModelFiles

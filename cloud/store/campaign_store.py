@@ -227,11 +227,25 @@ class CampaignStore:
         with self._db.reading() as session:
             return list(session.scalars(query))
 
-    def outputs_of_done(self, stage: CampaignStage, *, newest: int) -> list[Mapping[str, Any]]:
-        """Outputs of a stage in the newest campaigns that are done, at most so many, the last one first."""
-        done = self.recent(states=(CampaignState.DONE,), limit=newest)
-        records = (record for campaign in done for record in self.stages(campaign.id))
-        return [r.output for r in records if r.stage is stage and r.state is StageState.DONE]
+    def outputs_of_rolled_out(self, stage: CampaignStage, *, newest: int) -> list[Mapping[str, Any]]:
+        """Last outputs of a stage in the newest campaigns whose model was rolled out, the last one first.
+
+        At most so many campaigns; one that is still verified is among them.
+        """
+        rolled_out = (
+            select(StageRecord.campaign)
+            .where(StageRecord.stage == CampaignStage.ROLL_OUT, StageRecord.state == StageState.DONE)
+            .order_by(StageRecord.campaign.desc())
+            .distinct()
+            .limit(newest)
+        )
+        with self._db.reading() as session:
+            campaigns = list(session.scalars(rolled_out))
+        return [output for one in campaigns for output in self._last_output(one, stage)]
+
+    def _last_output(self, campaign: str, stage: CampaignStage) -> list[Mapping[str, Any]]:
+        done = [row for row in self.stages(campaign) if row.stage is stage and row.state is StageState.DONE]
+        return [row.output for row in done[-1:]]
 
     # -- images and evaluations ----------------------------------------------------------------------
 

@@ -287,19 +287,23 @@ def test_a_finished_stage_is_found_and_not_begun_again(database: Database) -> No
     assert (found.state, found.output, found.runs) == (StageState.DONE, {"x": 1}, 1)
 
 
-def test_outputs_are_found_of_campaigns_that_ended_well_only(database: Database) -> None:
+def test_outputs_are_found_of_campaigns_whose_model_was_rolled_out_only(database: Database) -> None:
     store = CampaignStore(database)
-    for number, state in enumerate((CampaignState.DONE, CampaignState.REJECTED, CampaignState.DONE)):
+    outcomes = (StageState.DONE, StageState.STOPPED, StageState.DONE)
+    for number, rolled_out in enumerate(outcomes):
         store.create(f"C{number}", PLAN, started_by="test")
-        for stage in (CampaignStage.PLAN, CampaignStage.FILTER):
-            store.begin_stage(f"C{number}", stage, "d")
-            output = {"of": f"{stage} {number}"}
-            store.end_stage(f"C{number}", stage, "d", state=StageState.DONE, output=output)
-        store.set_state(f"C{number}", state, ended=True)
-    found = store.outputs_of_done(CampaignStage.FILTER, newest=3)
-    assert found == [{"of": "filter 2"}, {"of": "filter 0"}]
-    assert store.outputs_of_done(CampaignStage.FILTER, newest=1) == [{"of": "filter 2"}]
-    assert store.outputs_of_done(CampaignStage.FILTER, newest=0) == []
+        for stage, digest in ((CampaignStage.FILTER, "d"), (CampaignStage.FILTER, "e")):
+            store.begin_stage(f"C{number}", stage, digest)
+            output = {"of": f"{digest} {number}"}
+            store.end_stage(f"C{number}", stage, digest, state=StageState.DONE, output=output)
+        store.begin_stage(f"C{number}", CampaignStage.ROLL_OUT, "d")
+        store.end_stage(f"C{number}", CampaignStage.ROLL_OUT, "d", state=rolled_out)
+        state = CampaignState.RUNNING if number == 2 else CampaignState.DONE
+        store.set_state(f"C{number}", state)
+    found = store.outputs_of_rolled_out(CampaignStage.FILTER, newest=3)
+    assert found == [{"of": "e 2"}, {"of": "e 0"}], "of each campaign the last"
+    assert store.outputs_of_rolled_out(CampaignStage.FILTER, newest=1) == [{"of": "e 2"}]
+    assert store.outputs_of_rolled_out(CampaignStage.FILTER, newest=0) == []
 
 
 def test_an_idempotency_key_gives_the_campaign_that_it_made_before(database: Database) -> None:

@@ -11,8 +11,8 @@ from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.workflow import Campaigns
 from cloud.store.records import Campaign, CampaignStage, CampaignState
 from messaging.runtime.atomic_files import write_atomically
-from tests.cloud.campaigns.test_workflow import EVERY_STAGE, CampaignRunner
-from tests.support.cloud.scripted_stages import PLAN, ScriptedStages, quick
+from tests.cloud.campaigns.test_workflow import EVERY_STAGE
+from tests.support.cloud.scripted_stages import PLAN, CampaignRunner, ScriptedStages, quick
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.waiting import wait_until
 

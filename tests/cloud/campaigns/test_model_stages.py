@@ -34,7 +34,7 @@ def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_camp
     datasets.all.side_effect = SETS.get
     datasets.backgrounds = backgrounds
     store = create_autospec(CampaignStore, instance=True)
-    store.outputs_of_done.return_value = [FilterOutput(sets=(EARLIER,)).model_dump(mode="json")]
+    store.outputs_of_rolled_out.return_value = [FilterOutput(sets=(EARLIER,)).model_dump(mode="json")]
     reviews = create_autospec(ReviewStore, instance=True)
     reviews.left_out.return_value = ["one", "two"]
     (tmp_path / "new" / "images").mkdir(parents=True)

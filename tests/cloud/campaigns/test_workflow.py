@@ -7,79 +7,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cloud.campaigns.process_lock import sole_process
 from cloud.campaigns.stage import StageResult, StageWork
-from cloud.campaigns.workflow import Campaigns, sole_process
 from cloud.errors import AlreadyRunning, NotKnown, NotNow, StageFailed
-from cloud.metrics import CloudMetrics
-from cloud.settings import DataFolder
-from cloud.store.campaign_store import CampaignStore
-from cloud.store.database import open_database
-from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState, Release, StageState
-from cloud.store.release_store import ReleaseStore
-from messaging.runtime.quoting import sqlite_url
+from cloud.store.records import CampaignStage, CampaignState, StageState
 from tests.support.cloud.sample_reports import NEW, OLD
-from tests.support.cloud.scripted_stages import PLAN, ScriptedStages, quick
+from tests.support.cloud.scripted_stages import OTHER_PLAN, PLAN, CampaignRunner, ScriptedStages, quick, slow
 from tests.support.waiting import wait_until
 
 EVERY_STAGE = [str(stage) for stage in CampaignStage]
-
-OTHER_PLAN = CampaignPlan(("pothole.day-rain.missed",), 3, 7)
-
-
-class CampaignRunner:
-    """The campaigns of one data folder, and what a test reads of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = DataFolder(folder)
-        database = open_database(sqlite_url(self.folder.store))
-        self.store, self.releases = CampaignStore(database), ReleaseStore(database)
-        self.begun: list[str] = []
-        self.ended: list[CampaignState] = []
-
-    @contextmanager
-    def launched(self, stages: ScriptedStages) -> Iterator[Campaigns]:
-        campaigns = Campaigns(
-            self.store,
-            self.releases,
-            stages,
-            self.folder,
-            CloudMetrics(),
-            on_begin=lambda campaign: self.begun.append(campaign.id),
-            on_end=lambda campaign: self.ended.append(campaign.state),
-        )
-        with sole_process(self.folder), campaigns.launched():
-            yield campaigns
-
-    def wait(self, campaign: str, until: Callable[[Campaign], bool], timeout_s: float = 20.0) -> Campaign:
-        """The campaign once the condition holds for it."""
-        wait_until(lambda: until(self.store.get(campaign)), timeout_s)
-        return self.store.get(campaign)
-
-    def wait_until_ended(self, campaign: str) -> Campaign:
-        return self.wait(campaign, lambda found: found.ended_at is not None)
-
-    def wait_for_stage(self, campaign: str, stage: str) -> None:
-        def begun(_: Campaign) -> bool:
-            return any(s.stage == stage and s.state == "running" for s in self.store.stages(campaign))
-
-        self.wait(campaign, begun)
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> CampaignRunner:
     return CampaignRunner(tmp_path)
-
-
-def slow(work: StageWork) -> StageResult:
-    work.pause(30.0)
-    return quick(work)
 
 
 def test_a_campaign_runs_its_ten_stages_in_order_and_keeps_their_metrics(runner: CampaignRunner) -> None:
@@ -189,20 +135,15 @@ def test_campaigns_run_one_after_another(runner: CampaignRunner) -> None:
         runner.wait_until_ended(first)
 
 
-def put_into_service(runner: CampaignRunner, digest: str, version: int) -> None:
-    release = Release(digest, "service", "model", version, 1, None, None, {}, 0)
-    runner.releases.put_release(release)
-
-
 def test_a_queued_campaign_starts_from_the_model_in_service_when_its_work_begins(
     runner: CampaignRunner,
 ) -> None:
-    put_into_service(runner, OLD, 1)
+    runner.put_into_service(OLD, 1)
     plans = [replace(plan, incumbent_digest=OLD) for plan in (PLAN, OTHER_PLAN)]
     with runner.launched(ScriptedStages(synthesise=slow)) as campaigns:
         first, second = (campaigns.start(plan, started_by="test").id for plan in plans)
         runner.wait_for_stage(first, "synthesise")
-        put_into_service(runner, NEW, 2)
+        runner.put_into_service(NEW, 2)
         campaigns.cancel(first)
         runner.wait_for_stage(second, "synthesise")
         assert runner.store.get(second).plan.incumbent_digest == NEW
@@ -211,14 +152,18 @@ def test_a_queued_campaign_starts_from_the_model_in_service_when_its_work_begins
     assert runner.store.get(first).plan.incumbent_digest == OLD
 
 
-def test_a_restart_keeps_the_model_that_a_campaign_started_from(runner: CampaignRunner) -> None:
-    put_into_service(runner, OLD, 1)
+def test_a_restart_keeps_the_model_that_a_campaign_started_from_until_it_comes_to_the_sites(
+    runner: CampaignRunner,
+) -> None:
+    runner.put_into_service(OLD, 1)
     with runner.launched(ScriptedStages(train=slow)) as campaigns:
         campaign = campaigns.start(PLAN, started_by="test").id
         runner.wait_for_stage(campaign, "train")
-    put_into_service(runner, NEW, 2)
-    with runner.launched(ScriptedStages()):
-        assert runner.wait_until_ended(campaign).plan.incumbent_digest == OLD
+    runner.put_into_service(NEW, 2)
+    again = ScriptedStages()
+    with runner.launched(again):
+        assert runner.wait_until_ended(campaign).plan.incumbent_digest == NEW
+    assert again.seen == ["train", "evaluate", "trial", *EVERY_STAGE]
 
 
 @pytest.mark.parametrize(
@@ -228,13 +173,13 @@ def test_a_restart_keeps_the_model_that_a_campaign_started_from(runner: Campaign
 def test_a_resumed_campaign_starts_again_from_a_new_model_until_its_own_is_signed_for_service(
     runner: CampaignRunner, cancelled_in: str, incumbent: str, first_again: str
 ) -> None:
-    put_into_service(runner, OLD, 1)
+    runner.put_into_service(OLD, 1)
     with runner.launched(ScriptedStages(**{cancelled_in: slow})) as campaigns:
         campaign = campaigns.start(PLAN, started_by="test").id
         runner.wait_for_stage(campaign, cancelled_in)
         campaigns.cancel(campaign)
         runner.wait_until_ended(campaign)
-    put_into_service(runner, NEW, 2)
+    runner.put_into_service(NEW, 2)
     again = ScriptedStages()
     with runner.launched(again) as campaigns:
         campaigns.resume(campaign)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud.campaigns.process_lock import sole_process
 from cloud.campaigns.stage import StageResult, StageWork
-from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.campaigns.workflow import Campaigns
 from cloud.campaigns.workflow_database import executor_id
 from cloud.errors import StoreUnavailable
 from cloud.metrics import CloudMetrics

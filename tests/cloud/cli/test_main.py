@@ -13,8 +13,8 @@ import pytest
 import typer
 
 from cloud.api.client import RemoteCloud
+from cloud.campaigns.process_lock import sole_process
 from cloud.campaigns.stage import StageResult, StageWork
-from cloud.campaigns.workflow import sole_process
 from cloud.cli.main import app
 from cloud.network_settings import ApiSettings
 from cloud.settings import CloudSettings, DataFolder, FailureModeSettings

@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cloud.campaigns.workflow import sole_process
+from cloud.campaigns.process_lock import sole_process
 from cloud.cli.main import app
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import AlreadyRunning, DataRefused, NotNow, WeightsRefused

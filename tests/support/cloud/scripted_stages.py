@@ -1,4 +1,4 @@
-"""Scripted stages, and a program that runs one campaign with them, which tests kill.
+"""Scripted stages, campaigns that run them, and a program that runs one campaign, which tests kill.
 
 `python -m tests.support.cloud.scripted_stages DATA` starts a campaign, or continues the one that exists,
 and exits when it has ended. Each stage appends its name to `DATA/steps.txt`. `synthesise` and `train` work in
@@ -6,24 +6,27 @@ a child process that writes its id to `DATA/child.pid`.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cloud.campaigns.outputs import StageOutput
+from cloud.campaigns.process_lock import sole_process
 from cloud.campaigns.stage import Stage, StageResult, StageWork
-from cloud.campaigns.workflow import Campaigns, sole_process
+from cloud.campaigns.workflow import Campaigns
 from cloud.metrics import CloudMetrics
 from cloud.module_runs import run_module
 from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import open_database
-from cloud.store.records import CampaignPlan, CampaignStage, SyntheticImage
+from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState, Release, SyntheticImage
 from cloud.store.release_store import ReleaseStore
 from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import MODE
 from tests.support.waiting import wait_until
 
 PLAN = CampaignPlan((MODE,), 3, 7)
+OTHER_PLAN = CampaignPlan(("pothole.day-rain.missed",), 3, 7)
 Script = Callable[[StageWork], StageResult]
 
 
@@ -39,6 +42,12 @@ def quick(work: StageWork) -> StageResult:
     work.check()
     note = f"{work.stage}:{len(work.inputs)}"
     return StageResult(ScriptedOutput(note=note), {"n": len(work.inputs)})
+
+
+def slow(work: StageWork) -> StageResult:
+    """A stage that takes 30 s unless it is stopped."""
+    work.pause(30.0)
+    return quick(work)
 
 
 class ScriptedStages(dict[CampaignStage, Stage]):
@@ -60,6 +69,50 @@ class ScriptedStages(dict[CampaignStage, Stage]):
             return script(work)
 
         return run
+
+
+class CampaignRunner:
+    """The campaigns of one data folder, and what a test reads of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = DataFolder(folder)
+        database = open_database(sqlite_url(self.folder.store))
+        self.store, self.releases = CampaignStore(database), ReleaseStore(database)
+        self.begun: list[str] = []
+        self.ended: list[CampaignState] = []
+
+    @contextmanager
+    def launched(self, stages: ScriptedStages) -> Iterator[Campaigns]:
+        """Run campaigns with these stages while the context lasts."""
+        campaigns = Campaigns(
+            self.store,
+            self.releases,
+            stages,
+            self.folder,
+            CloudMetrics(),
+            on_begin=lambda campaign: self.begun.append(campaign.id),
+            on_end=lambda campaign: self.ended.append(campaign.state),
+        )
+        with sole_process(self.folder), campaigns.launched():
+            yield campaigns
+
+    def wait(self, campaign: str, until: Callable[[Campaign], bool], timeout_s: float = 20.0) -> Campaign:
+        """The campaign once the condition holds for it."""
+        wait_until(lambda: until(self.store.get(campaign)), timeout_s)
+        return self.store.get(campaign)
+
+    def put_into_service(self, digest: str, version: int) -> None:
+        """A release for service of no campaign."""
+        self.releases.put_release(Release(digest, "service", "model", version, 1, None, None, {}, 0))
+
+    def wait_until_ended(self, campaign: str) -> Campaign:
+        return self.wait(campaign, lambda found: found.ended_at is not None)
+
+    def wait_for_stage(self, campaign: str, stage: str) -> None:
+        def begun(_: Campaign) -> bool:
+            return any(s.stage == stage and s.state == "running" for s in self.store.stages(campaign))
+
+        self.wait(campaign, begun)
 
 
 def main(data: Path) -> None:
