@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cloud.campaigns.edge_stages import EdgeStages
 from cloud.campaigns.image_stages import ImageStages
 from cloud.campaigns.model_stages import ModelStages
+from cloud.campaigns.promotion_gate import PromotionGate
 from cloud.campaigns.requirements import CampaignRequirements, PlanRequirements
 from cloud.campaigns.stage import StageTable
 from cloud.campaigns.stages import stage_table
@@ -163,6 +164,7 @@ def build_parts(
         hub.blobs,
         put_metadata=hub.metadata.put_named,
         put_order=lambda key, envelope: hub.bus.put_latest(ORDERS, key, envelope),
+        gate=PromotionGate(rows),
     )
     publisher = Publisher(loop, signed, hub.bus)
     return CloudParts(

@@ -98,7 +98,7 @@ class EdgeStages:
         if not verdict.passed:
             self._end_shadow(work, list(runs))
             return StageResult(metrics=verdict_metrics(verdict), stop=_why_not(verdict))
-        manifest = self.publisher.promote(work.output(TrialOutput).digest)
+        manifest = self.publisher.promote(work.output(TrialOutput).digest, campaign=work.campaign.id)
         record_release(
             self.releases,
             manifest,

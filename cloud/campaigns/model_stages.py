@@ -196,6 +196,7 @@ class ModelStages:
         manifest = self.publisher.publish_trial(
             self.models.bundle(candidate).read_bytes(),
             description,
+            campaign=work.campaign.id,
             evaluation=after.to_json().encode(),
             synthetic_set_digest=work.output(FilterOutput).sets[0].digest,
         )

@@ -39,19 +39,24 @@ class Publisher:
         bundle: bytes,
         description: BundleDescription,
         *,
+        campaign: str,
         evaluation: bytes,
         synthetic_set_digest: str | None = None,
     ) -> ReleaseManifest:
         """Sign a candidate for shadow runs."""
         return self._wait(
             lambda: self._releases.publish_trial(
-                bundle, description, evaluation=evaluation, synthetic_set_digest=synthetic_set_digest
+                bundle,
+                description,
+                campaign=campaign,
+                evaluation=evaluation,
+                synthetic_set_digest=synthetic_set_digest,
             )
         )
 
-    def promote(self, digest: str) -> ReleaseManifest:
-        """Sign a trial release for service."""
-        return self._wait(lambda: self._releases.promote(digest))
+    def promote(self, digest: str, *, campaign: str) -> ReleaseManifest:
+        """Sign a trial release of a campaign for service."""
+        return self._wait(lambda: self._releases.promote(digest, campaign=campaign))
 
     def ticket(self, digest: str) -> DowngradeTicket | None:
         """The downgrade ticket of a release, if it has one."""

@@ -4,7 +4,7 @@ A teacher is signed for `service` at once: a person decides about it, and it rep
 
 Bundles are stored as blobs, metadata and orders under names, through seams given as arguments. Every step
 may be repeated after a crash: signing happens once, storing happens again. Nothing here evaluates a model;
-the caller has the verdict.
+what a campaign asks to sign must pass the promotion gate, which is given as an argument.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from messaging.trust.tickets import DowngradeTicket
 logger = logging.getLogger(__name__)
 
 PutNamed = Callable[[str, bytes], Awaitable[None]]
+Gate = Callable[[str, str, Channel], None]  # campaign, digest, channel; raises for what is not to be signed
 
 
 class Releases:
@@ -32,15 +33,17 @@ class Releases:
         blobs: store of bundles and evaluation reports.
         put_metadata: publishes one metadata file, by file name.
         put_order: publishes one site's order, by `order_key` of site and role.
+        gate: raises for a release of a campaign without the evaluation that its channel needs.
     """
 
     def __init__(
-        self, repository: Repository, blobs: Blobs, *, put_metadata: PutNamed, put_order: PutNamed
+        self, repository: Repository, blobs: Blobs, *, put_metadata: PutNamed, put_order: PutNamed, gate: Gate
     ) -> None:
         self._repository = repository
         self._blobs = blobs
         self._put_metadata = put_metadata
         self._put_order = put_order
+        self._gate = gate
         self._publishing = asyncio.Lock()
 
     def all(self) -> dict[str, ReleaseManifest]:
@@ -75,13 +78,15 @@ class Releases:
         bundle: bytes,
         description: BundleDescription,
         *,
+        campaign: str,
         evaluation: bytes,
         synthetic_set_digest: str | None = None,
     ) -> ReleaseManifest:
         """Sign a bundle for shadow runs; the evaluation report is stored and named in the manifest.
 
-        Repeating it with the same bundle returns the first manifest.
+        Repeating it with the same bundle returns the first manifest. Raises what the gate raises.
         """
+        await asyncio.to_thread(self._gate, campaign, digest_of(bundle), Channel.TRIAL)
         evaluation_digest = await self._blobs.put(evaluation)
         return await self._publish(
             bundle,
@@ -91,11 +96,15 @@ class Releases:
             synthetic_set_digest=synthetic_set_digest,
         )
 
-    async def promote(self, digest: str) -> ReleaseManifest:
-        """Sign a trial release for service. Raises `NotKnown` when it was never released for trial."""
+    async def promote(self, digest: str, *, campaign: str) -> ReleaseManifest:
+        """Sign a trial release of a campaign for service.
+
+        Raises `NotKnown` when it was never released for trial, and what the gate raises.
+        """
         known = self.all().get(digest)
         if known is None:
             raise NotKnown(f"bundle {digest[:12]} was never released for trial; publish it first")
+        await asyncio.to_thread(self._gate, campaign, digest, Channel.SERVICE)
         manifest = known.model_copy(update={"channel": Channel.SERVICE})
         self._repository.publish(manifest)
         await self.publish_metadata()

@@ -62,17 +62,25 @@ def candidate(cloud: RunningCloud) -> str:
     """A release with the records that a campaign leaves, signed for trial and for service."""
     assert cloud.parts is not None
     parts, rows, campaign = cloud.parts, cloud.parts.campaign_rows, "01CARD"
-    rows.create(campaign, CampaignPlan((MODE,), 30), started_by="rule:night-potholes")
+    rows.create(campaign, CampaignPlan((MODE,), 30, incumbent_digest=HERE), started_by="rule:night-potholes")
     digest, description = digest_of(CANDIDATE), describe("candidate")
     trained_on = {"sets": SETS, "empty_streets": 10, "empty_streets_drawn": True}
-    output = {"bundle_digest": digest, "weights_digest": "d" * 64}
+    outputs: dict[CampaignStage, dict[str, object]] = {
+        CampaignStage.TRAIN: {"bundle_digest": digest, "weights_digest": "d" * 64},
+        CampaignStage.EVALUATE: {"files": {HERE: "a", digest: "b"}},
+        CampaignStage.TRIAL: {"digest": digest},
+        CampaignStage.SHADOW: {"reports": {"harbour": {"candidate_digest": digest}}},
+    }
     for stage, metrics in (
         (CampaignStage.PLAN, {"with_prototype": 1}),
         (CampaignStage.FILTER, {"generators": [GENERATOR]}),
         (CampaignStage.TRAIN, {"trained_on": trained_on}),
+        (CampaignStage.EVALUATE, {}),
+        (CampaignStage.TRIAL, {"outcome": "pass"}),
+        (CampaignStage.SHADOW, {"outcome": "pass"}),
     ):
         rows.begin_stage(campaign, stage, "x")
-        out = output if stage is CampaignStage.TRAIN else {}
+        out = outputs.get(stage, {})
         rows.end_stage(campaign, stage, "x", state=StageState.DONE, output=out, metrics=metrics)
     shadow = {"supported": 40, "detected": 30, "unsupported": 2, "recall": 0.75}
     cells = [
@@ -89,9 +97,9 @@ def candidate(cloud: RunningCloud) -> str:
     )
     for manifest in (
         parts.publisher.publish_trial(
-            CANDIDATE, description, evaluation=b"{}", synthetic_set_digest="b" * 64
+            CANDIDATE, description, campaign=campaign, evaluation=b"{}", synthetic_set_digest="b" * 64
         ),
-        parts.publisher.promote(digest),
+        parts.publisher.promote(digest, campaign=campaign),
     ):
         values = description.model_dump(mode="json")
         record_release(parts.releases, manifest, values, campaign=campaign, signed_at=rows.now())

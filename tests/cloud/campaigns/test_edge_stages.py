@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cloud.api.client import RemoteCloud
-from cloud.campaigns.outputs import PlannedOrder, PlanOutput, TrialOutput
+from cloud.campaigns.outputs import EvaluateOutput, PlannedOrder, PlanOutput, TrialOutput
 from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.fleet.release_register import record_release
 from cloud.network_settings import ApiSettings
@@ -39,9 +39,15 @@ def real_edge_stages(parts: CloudParts) -> ScriptedStages:
     def plan(work: StageWork) -> StageResult:
         return StageResult(PlanOutput(orders=(PlannedOrder(mode=MODE, order=order()),)))
 
+    def evaluate(work: StageWork) -> StageResult:
+        digests = (str(work.campaign.plan.incumbent_digest), digest_of(CANDIDATE))
+        return StageResult(EvaluateOutput(files=dict.fromkeys(digests, "evaluation.json")))
+
     def trial(work: StageWork) -> StageResult:
         description = describe("candidate")
-        manifest = parts.publisher.publish_trial(CANDIDATE, description, evaluation=b"{}")
+        manifest = parts.publisher.publish_trial(
+            CANDIDATE, description, campaign=work.campaign.id, evaluation=b"{}"
+        )
         record_release(
             parts.releases,
             manifest,
@@ -49,10 +55,11 @@ def real_edge_stages(parts: CloudParts) -> ScriptedStages:
             campaign=work.campaign.id,
             signed_at=MINUTE,
         )
-        return StageResult(TrialOutput(digest=manifest.digest, version=manifest.version))
+        return StageResult(TrialOutput(digest=manifest.digest, version=manifest.version), {"outcome": "pass"})
 
     return ScriptedStages(
         plan=Stage(plan, PlanOutput),
+        evaluate=Stage(evaluate, EvaluateOutput),
         trial=Stage(trial, TrialOutput),
         shadow=real[CampaignStage.SHADOW],
         service=real[CampaignStage.SERVICE],

@@ -42,7 +42,11 @@ class HubInMemory:
         self.answers = True
         repository = Repository(folder, clock=lambda: NOW)
         self.releases = Releases(
-            repository, MemoryBlobs(), put_metadata=self._put_metadata, put_order=self._put_order
+            repository,
+            MemoryBlobs(),
+            put_metadata=self._put_metadata,
+            put_order=self._put_order,
+            gate=lambda *_: None,
         )
         self.publisher = Publisher(self.loop, self.releases, self.bus)
         self.thread = threading.Thread(target=self.loop.run_forever, name="loop")
@@ -68,9 +72,11 @@ def hub(tmp_path: Path) -> Iterator[HubInMemory]:
 
 
 def test_a_bundle_is_signed_on_the_event_loop_and_its_manifest_returned(hub: HubInMemory) -> None:
-    manifest = hub.publisher.publish_trial(fake_bundle("one"), describe("one"), evaluation=b"{}")
+    manifest = hub.publisher.publish_trial(
+        fake_bundle("one"), describe("one"), campaign="C1", evaluation=b"{}"
+    )
     assert manifest.channel is Channel.TRIAL
-    assert hub.publisher.promote(manifest.digest).channel is Channel.SERVICE
+    assert hub.publisher.promote(manifest.digest, campaign="C1").channel is Channel.SERVICE
     assert hub.threads == {"loop"}
 
 
@@ -88,7 +94,7 @@ def test_an_order_is_published_for_its_site_with_a_hint(
 
 def test_an_error_on_the_event_loop_is_raised_in_the_calling_thread(hub: HubInMemory) -> None:
     with pytest.raises(NotKnown, match="never released for trial"):
-        hub.publisher.promote("ab" * 32)
+        hub.publisher.promote("ab" * 32, campaign="C1")
 
 
 def test_a_hub_that_does_not_respond_is_given_up_after_the_time_limit(

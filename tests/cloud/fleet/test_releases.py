@@ -28,7 +28,11 @@ class Cloud:
         (folder / "mirror" / "metadata").mkdir(parents=True, exist_ok=True)
         self.repository = Repository(folder / "releases", clock=lambda: NOW)
         self.releases = Releases(
-            self.repository, self.blobs, put_metadata=self._put_metadata, put_order=self._put_order
+            self.repository,
+            self.blobs,
+            put_metadata=self._put_metadata,
+            put_order=self._put_order,
+            gate=lambda *_: None,
         )
 
     async def _put_metadata(self, name: str, data: bytes) -> None:
@@ -53,14 +57,14 @@ def test_a_bundle_is_signed_for_trial_and_then_for_service(cloud: Cloud) -> None
 
     async def campaign() -> str:
         trial = await cloud.releases.publish_trial(
-            bundle, describe("one"), evaluation=b"report", synthetic_set_digest="5" * 64
+            bundle, describe("one"), campaign="C1", evaluation=b"report", synthetic_set_digest="5" * 64
         )
         assert (trial.channel, trial.version, trial.synthetic_set_digest) == (Channel.TRIAL, 1, "5" * 64)
         assert trial.evaluation_digest == digest_of(b"report")
         assert await cloud.blobs.get(trial.evaluation_digest, max_bytes=99) == b"report"
         assert await cloud.blobs.get(trial.digest, max_bytes=999) == bundle
         assert cloud.channel_at_a_site(trial.digest) is Channel.TRIAL
-        service = await cloud.releases.promote(trial.digest)
+        service = await cloud.releases.promote(trial.digest, campaign="C1")
         assert (service.channel, service.version) == (Channel.SERVICE, 1)
         return trial.digest
 
@@ -71,7 +75,9 @@ def test_a_bundle_is_signed_for_trial_and_then_for_service(cloud: Cloud) -> None
 
 def test_versions_go_up_with_every_bundle_over_restarts(cloud: Cloud) -> None:
     async def publish(cloud: Cloud, name: str) -> int:
-        manifest = await cloud.releases.publish_trial(fake_bundle(name), describe(name), evaluation=b"r")
+        manifest = await cloud.releases.publish_trial(
+            fake_bundle(name), describe(name), campaign="C1", evaluation=b"r"
+        )
         return manifest.version
 
     versions = [asyncio.run(publish(cloud, name)) for name in ("one", "two")]
@@ -81,8 +87,10 @@ def test_versions_go_up_with_every_bundle_over_restarts(cloud: Cloud) -> None:
 
 def test_repeating_a_step_after_a_crash_signs_nothing_again(cloud: Cloud) -> None:
     async def step() -> None:
-        trial = await cloud.releases.publish_trial(fake_bundle("one"), describe("one"), evaluation=b"r")
-        await cloud.releases.promote(trial.digest)
+        trial = await cloud.releases.publish_trial(
+            fake_bundle("one"), describe("one"), campaign="C1", evaluation=b"r"
+        )
+        await cloud.releases.promote(trial.digest, campaign="C1")
 
     asyncio.run(step())
     before = dict(cloud.repository.metadata_files())
@@ -100,12 +108,12 @@ def test_the_first_detector_needs_no_trial_and_a_second_does(cloud: Cloud) -> No
 
 def test_a_bundle_that_was_never_released_for_trial_is_not_promoted(cloud: Cloud) -> None:
     with pytest.raises(NotKnown, match="never released for trial"):
-        asyncio.run(cloud.releases.promote("ab" * 32))
+        asyncio.run(cloud.releases.promote("ab" * 32, campaign="C1"))
 
 
 def test_an_empty_bundle_is_refused(cloud: Cloud) -> None:
     with pytest.raises(WeightsRefused, match="has 0 bytes"):
-        asyncio.run(cloud.releases.publish_trial(b"", describe(), evaluation=b"r"))
+        asyncio.run(cloud.releases.publish_trial(b"", describe(), campaign="C1", evaluation=b"r"))
 
 
 def test_an_order_is_signed_by_the_director_and_published_for_its_site(cloud: Cloud) -> None:
