@@ -289,7 +289,7 @@ class CloudSettings(NetworkSettings):
     `classes` is a classes file (`blindspot classes init` writes one), or a list of names of shipped classes.
     `page`: whether `cloud run` starts the dashboard too, if it is installed; or its port.
     `positions`: [longitude, latitude] of SITE/CAMERA, or of SITE for its cameras without one of their own;
-    only `integrations` use them.
+    for maps and `integrations`.
     """
 
     data: Path = Path("blindspot-data")

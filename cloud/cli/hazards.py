@@ -7,6 +7,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, show_list, when
+from messaging.api.places import PlaceResource
 from messaging.resources import HazardResource, HazardStatusRequest
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
@@ -35,6 +36,27 @@ def list_hazards(
             h.confidence,
         ),
         empty="No site has reported a hazard yet.",
+    )  # fmt: skip
+
+
+@hazards.command("places")
+def places(
+    group: Annotated[str | None, typer.Option(help="only this group of sites")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """List cameras and sites with a position, and their open hazards."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("places", PlaceResource, group=group)
+    show_list(
+        found,
+        as_json,
+        title="Places",
+        columns=("site", "camera", "longitude", "latitude", "open hazards", "worst severity"),
+        row=lambda p: (
+            p.site, p.camera or "", p.longitude, p.latitude, p.open_hazards, p.severity or "",
+        ),
+        empty="No site or camera has a position; add `positions` to cloud.yaml.",
     )  # fmt: skip
 
 

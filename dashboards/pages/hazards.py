@@ -9,6 +9,7 @@ from nicegui import ui
 from dashboards import phrases
 from dashboards.components.empty import Empty
 from dashboards.components.pills import SEVERITY_NAMES, pill, severity
+from dashboards.components.place_map import MapPlace, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.errors import DashboardError
@@ -17,6 +18,7 @@ from dashboards.page_view import PageView
 from dashboards.pages import deliveries
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
+from messaging.api.places import PlaceResource
 from messaging.integration_resources import DeliveryResource
 from messaging.resources import ClassesResource, HazardResource, HazardStatusRequest
 
@@ -49,6 +51,10 @@ MAY_FOLLOW = {
     "false_alarm": {"open", "acknowledged", "resolved"},
 }
 """What a hazard may be before each of the choices, as the cloud permits it."""
+NO_POSITIONS = Empty(
+    "No camera has a position yet. Add longitude and latitude to cloud.yaml and restart the cloud:",
+    command="positions: {SITE/CAMERA: [13.40, 52.52]}",
+)
 NOT_DELIVERED = Empty("Nothing of this hazard was queued for another system. Integrations are in cloud.yaml.")
 
 
@@ -56,6 +62,8 @@ async def page(view: PageView) -> None:
     """The list of hazards, latest first."""
     heading("Hazards", "What the cameras report now and reported before.")
     wanted = Wanted.of_query(view.query)
+    with card("Map", name="map-card", aside="open hazards of the last 30 days"):
+        city = PlaceMap(NO_POSITIONS)
     with card("Hazard events", name="hazards-card", aside=f"the latest {SHOWN}"):
         await _choices(view, wanted)
         table = Table(COLUMNS, name="hazards", empty=EMPTY if wanted == Wanted() else NONE_FITS)
@@ -72,7 +80,21 @@ async def page(view: PageView) -> None:
         )
         table.show([row(one, view.scope, view.now()) for one in found.items])
 
+    async def refresh_map() -> None:
+        found = await view.all_items("places", PlaceResource, group=view.scope.group or None)
+        await city.show([map_place(one, view.scope) for one in found])
+
     view.live(refresh)
+    view.live(refresh_map)
+
+
+def map_place(place: PlaceResource, scope: Scope) -> MapPlace:
+    """A place with its open hazards in words."""
+    name = f"{place.site} / {place.camera}" if place.camera else place.site
+    number = place.open_hazards
+    hazards = "no open hazard" if not number else f"{number} open hazard{'' if number == 1 else 's'}"
+    popup = join(link(name, scope.link("sites", place.site)), f": {hazards}")
+    return MapPlace(place.latitude, place.longitude, place.severity or 0, popup)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from cloud.access.principal import Principal
-from cloud.api.services import CloudServices
+from cloud.api.services import CloudServices, Services
 from messaging.card_resources import ModelCard
 from messaging.release_resources import ModelResource, RolloutResource
 
@@ -50,3 +50,9 @@ def of_visible_sites(resource: R, visible: VisibleSites) -> R:
         return resource
     shown = tuple(one for one in resource.sites if getattr(one, "site", one) in visible)
     return resource.model_copy(update={"sites": shown})
+
+
+def sites_of_group(services: Services, group: str, visible: VisibleSites) -> frozenset[str]:
+    """The names of the sites of a group that may be seen."""
+    sites = services.reports.sites()
+    return frozenset(s.site for s in sites if s.site_group == group and is_visible(s.site, visible))

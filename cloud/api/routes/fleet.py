@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from cloud.api.access.caller import Visible, VisibleSites, is_visible
+from cloud.api.access.caller import Visible, sites_of_group
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_query, pair_cursor, text_cursor
-from cloud.api.services import CloudServices, Services
+from cloud.api.services import CloudServices
 from cloud.api.views import ONLINE_S, camera_view, ledger_view, site_view
 from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes
@@ -40,7 +40,7 @@ def overview(services: CloudServices, visible: Visible, group: Slug | None = Non
     fleet, lists = services.reports.fleet, services.reports.lists
     modes = open_modes(services.register.modes())
     if group is not None:
-        visible = _of_group(services, group, visible)
+        visible = sites_of_group(services, group, visible)
         modes = [mode for mode in modes if visible & set(mode.sites)]
     sites, online = fleet.count(visible, online_since=now - ONLINE_S)
     return OverviewResource(
@@ -53,11 +53,6 @@ def overview(services: CloudServices, visible: Visible, group: Slug | None = Non
         current_model=current,
         faults=services.readiness(),
     )
-
-
-def _of_group(services: Services, group: str, visible: VisibleSites) -> frozenset[str]:
-    sites = services.reports.sites()
-    return frozenset(s.site for s in sites if s.site_group == group and is_visible(s.site, visible))
 
 
 @router.get("/sites")

@@ -2,13 +2,15 @@
 
 from fastapi import APIRouter
 
-from cloud.api.access.caller import Visible, is_visible
+from cloud.api.access.caller import Visible, is_visible, sites_of_group
+from cloud.api.computed.places import places
 from cloud.api.computed.site_page import site_page
 from cloud.api.computed.trends import span_of
-from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_query
+from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of, page_of_query
 from cloud.api.routes.histories import Time
 from cloud.api.services import CloudServices
 from cloud.errors import BadRequest
+from messaging.api.places import PlaceResource
 from messaging.api.sites import LedgerDayResource, SitePageResource
 from messaging.fields import Slug
 from messaging.resources import Page
@@ -20,6 +22,20 @@ router = APIRouter(tags=["fleet"])
 def site(services: CloudServices, site: Slug) -> SitePageResource:
     """One site: cameras, models, link, clock, enrolment with the commands to run next, dead letters."""
     return site_page(services, site)
+
+
+@router.get("/places")
+def fleet_places(
+    services: CloudServices,
+    visible: Visible,
+    group: Slug | None = None,
+    cursor: Cursor = None,
+    limit: Limit = MAX_LIMIT,
+) -> Page[PlaceResource]:
+    """Cameras and sites with a configured position, by name, with their open hazards; for maps."""
+    if group is not None:
+        visible = sites_of_group(services, group, visible)
+    return page_of(places(services, visible), cursor, limit)
 
 
 @router.get("/ledger/days")

@@ -4,7 +4,7 @@ Each page is one query that begins after the last row of the page before (keyset
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
 
@@ -21,9 +21,19 @@ from cloud.store.report_records import (
     StoredReport,
 )
 from messaging.errors import ConfigurationError
+from messaging.reports import HazardState
 from messaging.taxonomy import Condition
 
 Visible = Collection[str] | None
+
+
+class OpenHazards(NamedTuple):
+    """Open hazards of one camera: how many, and the severity of the worst."""
+
+    site: str
+    camera: str
+    number: int
+    severity: int
 
 
 class ReportLists:
@@ -67,6 +77,19 @@ class ReportLists:
         query = query.where(*_of_sites(HazardRow.site, None, None, visible))
         with self._db.reading() as session:
             return session.scalar(query) or 0
+
+    def open_hazards(self, *, since_utc: int, visible: Visible = None) -> list[OpenHazards]:
+        """Hazards that began since then, that no site has closed and no operator has ended, by camera."""
+        row, handled = HazardRow, HazardHandling
+        ended = exists().where(
+            (handled.site == row.site) & (handled.event == row.event),
+            handled.status.in_((HazardStatus.RESOLVED, HazardStatus.FALSE_ALARM)),
+        )
+        query = select(row.site, row.camera, func.count(), func.max(row.severity))
+        query = query.where(row.started_at_utc >= since_utc, row.state != HazardState.CLOSED, ~ended)
+        query = query.where(*_of_sites(row.site, None, None, visible)).group_by(row.site, row.camera)
+        with self._db.reading() as session:
+            return [OpenHazards(*one) for one in session.execute(query)]
 
     def misdetections(
         self,

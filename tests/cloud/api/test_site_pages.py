@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from cloud.store.delivery_records import HazardStatus
+from messaging.api.places import PlaceResource
 from messaging.api.sites import LedgerDayResource, SitePageResource
-from messaging.resources import Page
+from messaging.resources import HazardResource, Page
 from tests.support.cloud.api_reader import add_limited_viewer, get
-from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,34 @@ def test_its_pages_join_without_gap_or_double(cloud: FilledCloud) -> None:
     assert paged == whole
     assert len(whole) > 4
     assert get(cloud, "ledger/days", cursor="Mw").status_code == 400
+
+
+def places(cloud: FilledCloud, **query: Any) -> dict[tuple[str, str | None], PlaceResource]:
+    found = Page[PlaceResource].model_validate(get(cloud, "places", **query).json()).items
+    return {(one.site, one.camera): one for one in found}
+
+
+def test_places_have_the_open_hazards_of_their_cameras(cloud: FilledCloud) -> None:
+    found = places(cloud)
+    assert {
+        (f"{site}/{camera}" if camera else site): (one.longitude, one.latitude)
+        for (site, camera), one in found.items()
+    } == POSITIONS
+    hazards = Page[HazardResource].model_validate(get(cloud, "hazards").json()).items
+    open_ones = [one for one in hazards if one.state != "closed"]
+    at_market = [one.severity for one in open_ones if (one.site, one.camera) == ("north", "market")]
+    assert (found["north", "market"].open_hazards, found["north", "market"].severity) == (
+        len(at_market),
+        max(at_market),
+    )
+    assert sum(one.open_hazards for one in found.values()) == len(open_ones)
+    assert places(cloud, user="ana").keys() == places(cloud, group="harbour").keys() == {("south", None)}
+
+
+def test_a_hazard_that_an_operator_has_ended_is_not_open_on_the_map(cloud: FilledCloud) -> None:
+    cloud.hazard("fire", 3, began_s=30)  # at the bridge, which has the site's position
+    before = places(cloud)["north", None].open_hazards
+    found = Page[HazardResource].model_validate(get(cloud, "hazards", site="north").json()).items
+    event = next(one.event for one in found if (one.camera, one.state) == ("bridge", "opened"))
+    cloud.reports.hazard_changes.handle("north", event, HazardStatus.FALSE_ALARM)
+    assert places(cloud)["north", None].open_hazards == before - 1

@@ -71,6 +71,7 @@ NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMA
 RAIN = ConditionTags(light=Light.DAY, weather=Weather.RAIN, size=SizeBin.MEDIUM, region=RegionBin.MIDDLE)
 FOG = ConditionTags(light=Light.DAY, weather=Weather.FOG, size=SizeBin.TINY, region=RegionBin.TOP)
 CAMERAS = (("north", "bridge", NIGHT), ("north", "market", RAIN), ("south", "harbour", FOG))
+POSITIONS = {"north": (13.404, 52.520), "north/market": (13.411, 52.523), "south": (13.389, 52.508)}
 REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content")
 
 
@@ -78,7 +79,7 @@ class FilledCloud:
     """The API of one data folder; `fill` stores a history, the other methods add to it."""
 
     def __init__(self, folder: Path, store_url: str | None = None) -> None:
-        settings = CloudSettings(data=folder)
+        settings = CloudSettings(data=folder, positions=POSITIONS)
         self.folder = settings.folder
         folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database(store_url or sqlite_url(self.folder.store))

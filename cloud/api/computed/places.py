@@ -1,0 +1,35 @@
+"""The places of the map, from the configured positions and the open hazards of each camera."""
+
+from collections import defaultdict
+
+from cloud.api.access.caller import VisibleSites, is_visible
+from cloud.api.services import Services
+from messaging.api.places import PlaceResource
+
+OPEN_FOR_S = 30 * 86_400
+
+
+def places(services: Services, visible: VisibleSites) -> list[PlaceResource]:
+    """All places that may be seen, by name. A site's own place has the cameras that have none."""
+    positions = services.settings.positions
+    severities: dict[str, list[int]] = defaultdict(list)
+    since = services.clock() - OPEN_FOR_S
+    for hazards in services.reports.lists.open_hazards(since_utc=int(since), visible=visible):
+        camera = f"{hazards.site}/{hazards.camera}"
+        place = camera if camera in positions else hazards.site
+        severities[place] += [hazards.severity] * hazards.number
+    found = []
+    for name, (longitude, latitude) in sorted(positions.items()):
+        site, _, camera_name = name.partition("/")
+        if is_visible(site, visible):
+            found.append(
+                PlaceResource(
+                    site=site,
+                    camera=camera_name or None,
+                    longitude=longitude,
+                    latitude=latitude,
+                    open_hazards=len(severities[name]),
+                    severity=max(severities[name], default=None),
+                )
+            )
+    return found
