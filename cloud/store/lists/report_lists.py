@@ -27,7 +27,7 @@ from messaging.taxonomy import Condition
 Visible = Collection[str] | None
 
 
-class OpenHazards(NamedTuple):
+class CameraHazards(NamedTuple):
     """Open hazards of one camera: how many, and the severity of the worst."""
 
     site: str
@@ -78,7 +78,7 @@ class ReportLists:
         with self._db.reading() as session:
             return session.scalar(query) or 0
 
-    def open_hazards(self, *, since_utc: int, visible: Visible = None) -> list[OpenHazards]:
+    def open_hazards(self, *, since_utc: int, visible: Visible = None) -> list[CameraHazards]:
         """Hazards that began since then, that no site has closed and no operator has ended, by camera."""
         row, handled = HazardRow, HazardHandling
         ended = exists().where(
@@ -89,7 +89,7 @@ class ReportLists:
         query = query.where(row.started_at_utc >= since_utc, row.state != HazardState.CLOSED, ~ended)
         query = query.where(*_of_sites(row.site, None, None, visible)).group_by(row.site, row.camera)
         with self._db.reading() as session:
-            return [OpenHazards(*one) for one in session.execute(query)]
+            return [CameraHazards(*one) for one in session.execute(query)]
 
     def misdetections(
         self,
