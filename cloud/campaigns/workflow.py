@@ -260,13 +260,13 @@ class Campaigns:
 
         Raises `StageInterrupted` if it is cancelled or replaced while it waits.
         """
-        told = ""
+        stated = ""
 
         def waits(holder: str) -> None:
-            nonlocal told
+            nonlocal stated
             campaign = self._begun(campaign_id, attempt)
-            if holder != told:
-                told, state = holder, campaign.state
+            if holder != stated:
+                stated, state = holder, campaign.state
                 reason = f"waits for {place}, which campaign {holder.rpartition('-')[0]} has"
                 self._store.move(campaign_id, state, only_from=[state], reason=reason)
 
