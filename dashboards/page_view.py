@@ -74,15 +74,20 @@ class PageView:
         ui.context.client.sub_pages_router.current_path = address
 
     def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> None:
-        """Run `refresh` now, at every change, and at least every `every_s` while the page is open."""
+        """Run `refresh` now, at every change, and at least every `every_s` while the page is open.
+
+        What is slow to read has a longer `every_s`, and does not follow changes.
+        """
+        follows = every_s <= REFRESH_S
 
         async def once() -> None:
             change = self.reads.next_change()
             await self._refreshed(refresh)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(change.wait(), every_s)
+            if follows:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(change.wait(), every_s)
 
-        ui.timer(BETWEEN_S, once)
+        ui.timer(BETWEEN_S if follows else every_s, once)
 
     async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
         """Ask the cloud for a change and say in a sentence how it went; True if it was done."""

@@ -46,6 +46,7 @@ class Column:
                 "type": "rightAligned",
                 "cellClass": "ag-right-aligned-cell num",
                 "filter": "agNumberColumnFilter",
+                ":valueFormatter": "(params) => params.value?.toLocaleString('en-GB') ?? ''",
             }
             return options
         if not self.title:  # buttons, which neither sort nor filter

@@ -3,19 +3,24 @@
 Rows are a site and a message kind, since a fleet has more sites than a table can have columns.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards import phrases
+from dashboards.components.charts import Chart, axes, palette
 from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import Column, Table, action, link
+from dashboards.components.theme_switch import present_theme
 from dashboards.markup import Html, element, join, number, table
 from dashboards.markup import row as table_row
 from dashboards.page_view import PageView
 from dashboards.pages.sites import ledger_text
 from dashboards.scope import Scope
+from dashboards.theme import Palette
+from messaging.api.sites import LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 KIND_COLUMNS = (
@@ -35,6 +40,7 @@ NO_SITE = Empty(
     "No site is enrolled yet. This command enrols one:", command="blindspot sites add NAME --out NAME"
 )
 NOTHING = Empty("No message has been received yet. Every message that a site sends is counted here.")
+DAYS, DAY_S, DAYS_EVERY_S = 14, 86_400, 30.0
 Checks = Mapping[str, tuple[VerifiedLedgerResource, float]]
 """By site: what the cloud found, and when it was asked (seconds since 1970)."""
 
@@ -44,11 +50,14 @@ async def page(view: PageView) -> None:
     heading("Privacy ledger", "What left the sites, as the cloud received it. Images are never sent.")
     with card("Data by message kind", name="privacy-kinds"):
         kinds = Markup()
+    with card("Data by day", name="privacy-days", aside=f"kB of each of the last {DAYS} days, in UTC"):
+        chart = Chart(name="days-chart", description="kilobytes received on each day, by message kind")
     with card("Signed ledgers and privacy budget", name="privacy-sites"):
         sites = Table(LEDGER_COLUMNS, name="ledgers", empty=NO_SITE)
     with card("Data by site and message kind", name="privacy"):
         rows = Table(KIND_COLUMNS, name="ledger", empty=NOTHING)
     checks: dict[str, tuple[VerifiedLedgerResource, float]] = {}
+    theme = present_theme()
 
     async def verify(site: str) -> None:
         async def change() -> None:
@@ -67,8 +76,40 @@ async def page(view: PageView) -> None:
         sites.show([site_row(site, checks, view.scope, now) for site in known])
         rows.show([kind_row(total, view.scope) for total in totals])
 
+    async def refresh_days() -> None:
+        known = await view.all_items("sites", SiteResource, limit=500, group=view.scope.group or None)
+        since = int(view.now()) // DAY_S * DAY_S - (DAYS - 1) * DAY_S
+        days = await view.all_items("ledger/days", LedgerDayResource, limit=500, since=since)
+        names = {site.site for site in known}
+        chart.show(days_options([day for day in days if day.site in names], since, palette(theme)))
+
     sites.on_action("verify", verify)
     view.live(refresh)
+    view.live(refresh_days, every_s=DAYS_EVERY_S)
+
+
+def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette) -> dict[str, Any]:
+    """Stacked bars: the kilobytes of each day from `since` on, by message kind."""
+    first = range(since, since + DAYS * DAY_S, DAY_S)
+    kinds = sorted({day.kind for day in days})
+    sums: Counter[tuple[str, int]] = Counter()
+    for day in days:
+        sums[day.kind, day.at] += day.length_bytes
+    options = axes(colours)
+    return {
+        **options,
+        "legend": {"textStyle": {"color": colours.ink}, "bottom": 0, "itemGap": 28},
+        "grid": {**options["grid"], "bottom": 56},
+        "series": [
+            {
+                "name": phrases.readable(kind),
+                "type": "bar",
+                "stack": "all",
+                "data": [[1000 * at, round(sums[kind, at] / 1e3, 3)] for at in first],
+            }
+            for kind in kinds
+        ],
+    }
 
 
 def kinds_markup(ledger: Sequence[LedgerResource]) -> Html:

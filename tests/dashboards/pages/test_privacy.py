@@ -2,6 +2,8 @@
 
 from dashboards.pages import privacy
 from dashboards.scope import Scope
+from dashboards.theme import LIGHT
+from messaging.api.sites import LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 LEDGER = (
@@ -43,3 +45,15 @@ def test_a_site_without_a_heartbeat_has_no_epsilon() -> None:
     row = privacy.site_row(SiteResource(site="north", online=False), {}, Scope(), 0.0)
     assert row["epsilon"] is None
     assert row["result"] == ""
+
+
+def test_days_are_bars_of_kilobytes_by_kind_with_a_zero_for_a_day_without_any() -> None:
+    since = 86_400 * 20_000
+    days = [
+        LedgerDayResource(at=since, site=site, kind="hazard", count=1, length_bytes=1500)
+        for site in ("north", "south")
+    ]
+    (bars,) = privacy.days_options(days, since, LIGHT)["series"]
+    assert bars["name"] == "hazard"
+    assert bars["data"][:2] == [[1000 * since, 3.0], [1000 * (since + 86_400), 0.0]]
+    assert len(bars["data"]) == privacy.DAYS
