@@ -8,8 +8,11 @@ REAL_DATA ?= ../shared/data
 REAL_WEIGHTS ?= ../shared/weights
 REAL_INPUTS ?= ../shared/findings/inputs
 SOAK ?= 0
-# Test files run side by side in so many processes, the longest one first.
+# Test files run side by side in so many processes, the longest ones first: pytest keeps the order of folders, but not
+# beside one that holds them all.
 WORKERS ?= 2
+LONGEST := tests/loop tests/rehearsal
+FOLDERS := $(LONGEST) $(filter-out $(LONGEST) tests/support,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # COVERAGE=1 measures branch coverage of the tests and of the programs that they start.
@@ -44,10 +47,10 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
 test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(PYTEST) $(SIDE_BY_SIDE) $(if $(MARKS),-m "$(MARKS)") tests/loop tests/rehearsal tests
+	$(PYTEST) $(SIDE_BY_SIDE) $(if $(MARKS),-m "$(MARKS)") $(FOLDERS)
 
 slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
-	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs --ignore tests/faults tests/rehearsal tests
+	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs $(filter-out tests/faults,$(FOLDERS))
 
 check: lint types structure  ## what CI checks before the tests
 
