@@ -63,14 +63,22 @@ class Turns:
             with self._changed:
                 self._changed.wait(_POLL_S)
 
+    def reserve(self, workflow: str) -> None:
+        """Let an attempt wait for the machine before its thread runs: who starts first is first."""
+        with self._changed:
+            if not any(workflow in queue for queue in self._queues.values()):
+                self._queues[CampaignPlace.MACHINE].append(workflow)
+
     def restore(self, store: CampaignStore) -> None:
-        """Give the campaigns that were under way their places back, before any other one comes."""
-        for campaign in store.recent(states=_UNDER_WAY, limit=1000):
+        """Give campaigns under way their places back; queued ones wait after them, the oldest first."""
+        for campaign in reversed(store.recent(states=_UNDER_WAY, limit=1000)):
             stages = store.stages(campaign.id)
             place = place_of(stages[-1].stage) if stages else None
             if place is not None:
                 with self._changed:
                     self._queues[place].append(workflow_of(campaign))
+        for campaign in reversed(store.recent(states=(CampaignState.QUEUED,), limit=1000)):
+            self.reserve(workflow_of(campaign))
 
     def leave(self, workflow: str) -> None:
         """Give up all places and the waiting for them."""

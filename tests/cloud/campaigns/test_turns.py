@@ -181,3 +181,29 @@ def test_lanes_go_to_attempts_in_the_order_of_arrival_and_each_has_one(runner: C
         turns.enter("b-1", CampaignPlace.SITES, refuse)
     turns.enter("c-1", CampaignPlace.MACHINE, refuse)
     assert holders == ["a-1", "a-2", "a-2"]
+
+
+def test_the_first_to_be_started_has_the_machine_although_the_thread_of_another_comes_first() -> None:
+    turns, entered = Turns(), []
+    turns.reserve("first-1")
+    turns.reserve("second-1")
+
+    def enter(workflow: str) -> None:
+        turns.enter(workflow, CampaignPlace.MACHINE, lambda _: None)
+        entered.append(workflow)
+        turns.leave(workflow)
+
+    threads = [threading.Thread(target=enter, args=(name,)) for name in ("second-1", "first-1")]
+    threads[0].start()
+    wait_until(threads[0].is_alive)
+    threads[1].start()
+    for thread in threads:
+        thread.join(10)
+    assert entered == ["first-1", "second-1"]
+
+
+def test_an_attempt_that_is_cancelled_before_it_runs_holds_nobody_up() -> None:
+    turns = Turns()
+    turns.reserve("first-1")
+    turns.leave("first-1")
+    turns.enter("second-1", CampaignPlace.MACHINE, lambda _: pytest.fail("the machine is free"))

@@ -96,7 +96,7 @@ class CampaignRunner:
         with sole_process(self.folder), campaigns.launched():
             yield campaigns
 
-    def wait(self, campaign: str, until: Callable[[Campaign], bool], timeout_s: float = 20.0) -> Campaign:
+    def wait(self, campaign: str, until: Callable[[Campaign], bool], timeout_s: float = 60.0) -> Campaign:
         """The campaign once the condition holds for it."""
         wait_until(lambda: until(self.store.get(campaign)), timeout_s)
         return self.store.get(campaign)
