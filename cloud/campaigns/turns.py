@@ -7,7 +7,8 @@ Decision 0044.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from cloud.campaigns.attempts import workflow_of
@@ -68,6 +69,16 @@ class Turns:
         with self._changed:
             if not any(workflow in queue for queue in self._queues.values()):
                 self._queues[CampaignPlace.MACHINE].append(workflow)
+
+    @contextmanager
+    def reserved(self, workflow: str) -> Iterator[None]:
+        """`reserve`, taken back by an error: nobody may wait for an attempt that will not run."""
+        self.reserve(workflow)
+        try:
+            yield
+        except BaseException:
+            self.leave(workflow)
+            raise
 
     def restore(self, store: CampaignStore) -> None:
         """Give campaigns under way their places back; queued ones wait after them, the oldest first."""

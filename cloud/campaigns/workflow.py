@@ -221,16 +221,11 @@ class Campaigns:
         previous = workflow_of(campaign)
         workflow = f"{campaign.id}-{self._store.next_attempt(campaign.id)}"
         self._turns.hand_over(previous, workflow)
-        self._turns.reserve(workflow)
-        try:
-            with SetWorkflowID(workflow):
-                if DBOS.get_workflow_status(previous) is None:
-                    DBOS.enqueue_workflow(QUEUE, self._workflow, campaign.id)
-                else:
-                    DBOS.fork_workflow(previous, first_unfinished(previous), queue_name=QUEUE)
-        except BaseException:
-            self._turns.leave(workflow)  # nobody may wait for an attempt that will not run
-            raise
+        with self._turns.reserved(workflow), SetWorkflowID(workflow):
+            if DBOS.get_workflow_status(previous) is None:
+                DBOS.enqueue_workflow(QUEUE, self._workflow, campaign.id)
+            else:
+                DBOS.fork_workflow(previous, first_unfinished(previous), queue_name=QUEUE)
 
     def _campaign_workflow(self) -> Workflow:
         def campaign_workflow(campaign: str) -> str:
