@@ -20,7 +20,7 @@ from dashboards.access.current import current_viewer
 from dashboards.access.live_events import LiveEvents
 from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.access.viewer import Viewer
-from dashboards.errors import DashboardError
+from dashboards.errors import CloudLost, DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
 from dashboards.shell import build_shell
@@ -105,9 +105,18 @@ def _add_model_files(app: FastAPI) -> None:
 
 
 async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Response:
-    """An image that the viewer may see, for the viewer's browser alone to keep; 404 with a sentence."""
+    """An image that the viewer may see, for the viewer's browser alone to keep.
+
+    A browser does not ask again for an image that failed, so a cloud that does not answer is asked once more;
+    then 503. What is refused is 404 with a sentence.
+    """
     try:
-        jpeg = await viewer.client.image_view(campaign, image, view)
+        try:
+            jpeg = await viewer.client.image_view(campaign, image, view)
+        except CloudLost:
+            jpeg = await viewer.client.image_view(campaign, image, view)
+    except CloudLost as error:
+        return Response(str(error), 503, media_type="text/plain")
     except DashboardError as error:
         return Response(str(error), 404, media_type="text/plain")
     headers = {"Cache-Control": "private, max-age=3600"}

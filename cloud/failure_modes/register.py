@@ -126,20 +126,24 @@ class ModeRegister:
 
         Without any, the newest service release.
         """
-        return self._in_service(self._reports.heartbeats())
+        return self._running()[1]
 
-    def _in_service(self, heartbeats: Iterable[SiteHeartbeat]) -> frozenset[str]:
+    def _running(self) -> tuple[list[SiteHeartbeat], frozenset[str]]:
+        orders, swaps = self._releases.last_orders(), self._reports.swaps_since_heartbeat()
+        heartbeats = self._reports.heartbeats()  # read last: receipts that are older than these do not count
+        sent_at = {beat.site: beat.sent_at for beat in heartbeats}
         running = {beat.site: beat.heartbeat.model_digest for beat in heartbeats}
-        orders = self._releases.last_orders()
-        for swap in self._reports.swaps_since_heartbeat():
-            if swap.site in running and swap.site in orders and swap.sequence == orders[swap.site].sequence:
+        for swap in swaps:
+            if swap.site not in sent_at or swap.at_utc < sent_at[swap.site] or swap.site not in orders:
+                continue
+            if swap.sequence == orders[swap.site].sequence:
                 if swap.outcome is SwapOutcome.INSTALLED:
                     running[swap.site] = swap.digest
                 elif swap.outcome is SwapOutcome.ROLLED_BACK:
                     running[swap.site] = swap.previous_digest
         found = frozenset(digest for digest in running.values() if digest)
         latest = self._releases.current_service()
-        return found or frozenset([latest.digest] if latest else [])
+        return heartbeats, found or frozenset([latest.digest] if latest else [])
 
     def main_model(self) -> str | None:
         """Digest of the newest service release; without one, of the model that most sites run; else None."""
@@ -198,19 +202,24 @@ class ModeRegister:
     def refresh(self) -> list[ModeState]:
         """Apply the closing rule to every mode outside a campaign; returns the changed states.
 
-        A mode that a campaign for another mode has improved is closed as well.
+        A mode that a campaign for another mode has improved is closed as well. The snapshot may be older than
+        the end of a campaign: a mode whose state changed since then waits for the next one.
         """
-        snapshot, states = self.snapshot(max_age_s=0.0), self._modes.states()
+        snapshot = self.snapshot(max_age_s=0.0)
         changed = []
-        for mode in {m.key.id for m in snapshot.modes} | states.keys():
-            state = states.get(mode) or self._found(mode, snapshot)
+        for mode in {m.key.id for m in snapshot.modes} | snapshot.states.keys():
+            stored = snapshot.states.get(mode)
+            state = stored or self._found(mode, snapshot)
             if state.baseline_rate is None:
                 continue
             assessed = self._assess(mode, state, snapshot)
             status = next_status(state.status, assessed.status)
-            if status is not state.status:
-                moved = replace(state, status=status, since=self._now())
-                changed.append(self._put(moved, assessed.reason))
+            if status is state.status:
+                continue
+            moved = replace(state, status=status, since=self._now())
+            if self._modes.replace(stored, moved, assessed.reason):
+                self._snapshots.changed(moved)
+                changed.append(moved)
         return changed
 
     def mark_in_campaign(self, campaign: Campaign) -> None:
@@ -284,18 +293,18 @@ class ModeRegister:
         return int(self._clock())
 
     def _compute(self) -> ModeSnapshot:
+        states = self._modes.states()
         since = self._now() - self._settings.window_days * _DAY_S
         rows = tuple(self._reports.lists.evidence(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
         recall = estimate_recall(counts, self._reports.shadow_reports())
-        heartbeats = self._reports.heartbeats()
-        in_service = self._in_service(heartbeats)
+        heartbeats, in_service = self._running()
         modes = find_failure_modes(
             rows,
             recall,
             taxonomy=self.taxonomy,
             in_service=in_service,
-            states=self._modes.states(),
+            states=states,
             shares=site_shares(
                 self._reports.sites(),
                 [beat.site for beat in heartbeats],
@@ -306,7 +315,7 @@ class ModeRegister:
         unknown = [mode for mode in modes if mode.key.class_name == UNKNOWN_CLASS]
         prototypes = self.prototypes() if unknown else []
         suggested = {mode.key.id: _suggested(mode, prototypes) for mode in unknown}
-        return ModeSnapshot(tuple(modes), rows, recall, in_service, suggested)
+        return ModeSnapshot(tuple(modes), rows, recall, in_service, suggested, states)
 
 
 def _suggested(mode: FailureMode, prototypes: Sequence[FleetPrototype]) -> str | None:

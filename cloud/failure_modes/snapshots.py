@@ -26,7 +26,8 @@ RESTS = 10
 class ModeSnapshot:
     """Failure modes with the evidence, recall estimates and models they were computed from.
 
-    `suggested`: the class of the nearest prototype, for modes of unknown class.
+    `suggested`: the class of the nearest prototype, for modes of unknown class. `states`: the stored states
+    when the reading began; a status set since then is not judged by these counts.
     """
 
     modes: tuple[FailureMode, ...]
@@ -34,6 +35,7 @@ class ModeSnapshot:
     recall: Mapping[RecallKey, RecallEstimate]
     in_service: frozenset[str]
     suggested: Mapping[str, str | None]
+    states: Mapping[str, ModeState]
 
     def with_states(self, states: Mapping[str, ModeState]) -> "ModeSnapshot":
         """The snapshot with these stored states of modes."""

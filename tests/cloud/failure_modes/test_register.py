@@ -1,6 +1,6 @@
 """The register changes the status of modes; the baseline rate over one campaign, several, or another's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +121,22 @@ def test_a_mode_improved_by_another_campaign_is_closed_and_reopened_by_the_same_
     assert (fleet.state.baseline_digest, fleet.state.campaign) == (OLD, None)
     fleet.reported(NEW, misses=40, detected=0)
     assert [s.status for s in fleet.register.refresh()] == [ModeStatus.REOPENED]
+
+
+def test_a_snapshot_from_before_the_end_of_a_campaign_does_not_reopen_its_mode(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.reported(OLD, misses=20, detected=10)
+    fleet.in_campaign(OLD)
+    before = fleet.register.snapshot(max_age_s=0.0)
+    fleet.register.set_status(MODE, ModeStatus.WAITING, "too few tracks")
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet.register, "snapshot", lambda **_: before)
+        assert fleet.register.refresh() == []
+    assert fleet.state.status is ModeStatus.WAITING
+    moved = replace(fleet.state, status=ModeStatus.CLOSED)
+    assert not fleet.modes.replace(before.states[MODE], moved, "by counts from before")
+    assert fleet.state.status is ModeStatus.WAITING
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from cloud import app
 from cloud.api.client import RemoteCloud
 from cloud.fleet.hub import enrolment_of, hub_address
+from cloud.fleet.hub_contents import HubContents
 from cloud.network_settings import ApiSettings
 from cloud.settings import CloudSettings
 from edge.gate.mirror import Mirror
@@ -36,7 +38,7 @@ def _lose_disk(hub: Path) -> None:
     (server,) = [
         child
         for child in psutil.Process().children(recursive=True)
-        if str(hub / "server.conf") in child.cmdline()
+        if str(hub / "server.conf") in (child.as_dict(["cmdline"])["cmdline"] or ())  # None: it has ended
     ]
     (hub / "store").rename(hub / "lost")
     os.kill(server.pid, signal.SIGKILL)
@@ -84,11 +86,19 @@ def test_releases_orders_and_credentials_return_to_a_hub_that_lost_its_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(app, "HUB_CONTENTS_EVERY_S", 0.5)
+    filled, step = threading.Event(), HubContents.step
+
+    async def counted(contents: HubContents) -> None:
+        await step(contents)
+        filled.set()
+
+    monkeypatch.setattr(HubContents, "step", counted)
     settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
     running = running_cloud(settings, lambda _: ScriptedStages(), embedded_hub=True)
     with running as cloud, cloud.client() as client:
         link = _gate_link(cloud, client, tmp_path / "gate.creds")
         asyncio.run(_mirrored(link, tmp_path / "before", credentials=False))
+        assert filled.wait(60), "the cloud knows what its hub holds"
         _lose_disk(settings.folder.hub)
         asyncio.run(_mirrored(link, tmp_path / "after", credentials=True))
     assert "the hub has lost what it kept for sites" in caplog.text
