@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edge import doctor
+from edge import doctor, start_checks
 from edge.cli import app
 from edge.doctor import examine
 from edge.gate.start_checks import clock_fault
@@ -34,6 +34,11 @@ from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.messaging.site_keys import put_signed_heartbeat
 from tests.support.release_fleet import SITE
 from tests.support.trouble.node_folder import NodeFolder
+
+
+@pytest.fixture(autouse=True)
+def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_checks, "BROKER_LIMIT_S", 0.5)  # of a broker that is not there
 
 
 def _faults(config: Path) -> dict[str, str]:

@@ -197,7 +197,8 @@ class FilledCloud:
     def misses(self, class_name: str, place: int, counts: dict[EvidenceSource, int]) -> None:
         """Misdetections of one class by one camera."""
         site, camera, tags = CAMERAS[place]
-        minute = int(time.time()) // 60 * 60
+        now = int(time.time())
+        minute, midnight = now // 60 * 60, now // 86_400 * 86_400
         self.reports.insert(
             [
                 received(
@@ -206,7 +207,7 @@ class FilledCloud:
                         class_name=class_name,
                         tags=tags,
                         evidence=source,
-                        minute_utc=minute - 60 * (n % 40),
+                        minute_utc=max(minute - 60 * (n % 40), midnight),  # all on one day
                     ),
                     site,
                 )
