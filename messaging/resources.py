@@ -70,7 +70,11 @@ class ReadinessResource(Resource):
 
 
 class CameraResource(Resource):
-    """One camera in its site's last heartbeat."""
+    """One camera in its site's last heartbeat.
+
+    `epsilon_spent`: the privacy budget (epsilon) that it had spent when it released its last prototype, at
+    `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored.
+    """
 
     site: str
     camera: str
@@ -87,6 +91,8 @@ class CameraResource(Resource):
     frame_age_s: float
     light: str
     weather: str
+    epsilon_spent: float | None = None
+    epsilon_spent_at: int | None = None
 
 
 class SiteResource(Resource):

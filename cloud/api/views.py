@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cloud.failure_modes.rules import FailureMode, cannot_close
 from cloud.store.delivery_records import HazardDelivery
 from cloud.store.ledger_store import Audit
-from cloud.store.lists.fleet_lists import RunningModels, SiteCamera
+from cloud.store.lists.fleet_lists import RunningModels, SiteCamera, StatedBudget
 from cloud.store.records import (
     Campaign,
     CampaignStage,
@@ -73,9 +73,12 @@ def ledger_view(found: Audit) -> VerifiedLedgerResource:
     return VerifiedLedgerResource.model_validate(values)
 
 
-def camera_view(camera: SiteCamera) -> CameraResource:
-    """One camera of a site."""
-    return CameraResource(site=camera.site, **dict(camera.health))
+def camera_view(camera: SiteCamera, budget: StatedBudget | None) -> CameraResource:
+    """One camera of a site, with the privacy budget that its last prototype states."""
+    values = {"site": camera.site, **dict(camera.health)}
+    if budget is not None:
+        values |= {"epsilon_spent": budget.epsilon_spent, "epsilon_spent_at": budget.at_utc}
+    return CameraResource(**values)
 
 
 def mode_view(mode: FailureMode, target: float, suggested: str | None) -> FailureModeResource:

@@ -196,10 +196,11 @@ def list_cameras(
         found,
         as_json,
         title="Cameras",
-        columns=("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition"),
+        columns=("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition",
+                 "epsilon at last prototype"),
         row=lambda c: (
             c.site, c.camera, c.connected, c.fps, c.inference_p95_ms, c.frames, c.misdetections,
-            f"{c.light}-{c.weather}",
+            f"{c.light}-{c.weather}", c.epsilon_spent,
         ),
         empty="No camera has reported yet.",
     )  # fmt: skip

@@ -21,7 +21,7 @@ from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
 from messaging.api.sites import LedgerDayResource, SitePageResource
 from messaging.api.trends import TrendsResource
-from messaging.resources import OverviewResource
+from messaging.resources import CameraResource, OverviewResource
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 
@@ -116,10 +116,19 @@ def show_site(
         ("clock ahead by", "" if found.clock_skew_s is None else f"{found.clock_skew_s} s"),
         ("epsilon spent", found.site.epsilon_spent),
         ("dead letters", found.dead_letters),
-        *(("camera", f"{c.camera}: {c.fps:.1f} fps, {c.light}-{c.weather}") for c in found.cameras),
+        *(("camera", _camera(camera)) for camera in found.cameras),
         *(("run next", command) for command in found.commands),
     ]
     print_table(f"Site {found.site.site}", ("", ""), rows, "")
+
+
+def _camera(camera: CameraResource) -> str:
+    text = f"{camera.camera}: {camera.fps:.1f} fps, {camera.light}-{camera.weather}"
+    if camera.epsilon_spent is None:
+        return text
+    return (
+        f"{text}, epsilon {camera.epsilon_spent:.3g} at its last prototype, {when(camera.epsilon_spent_at)}"
+    )
 
 
 @ledger.command("days")

@@ -131,9 +131,14 @@ class MisdetectionRow(ReportRecord):
 
 
 class PrototypeRow(ReportRecord):
-    """One camera's prototype; the vector in real values (int8 steps x scale)."""
+    """One camera's prototype; the vector in real values (int8 steps x scale).
+
+    `epsilon_spent` is the privacy budget that the camera had spent with its release; None in rows that are
+    older than the column.
+    """
 
     __tablename__ = "prototypes"
+    __table_args__ = (Index("ix_prototypes_camera", "site", "camera", "minute_utc"),)
 
     camera: Mapped[str]
     class_name: Mapped[str]
@@ -143,6 +148,7 @@ class PrototypeRow(ReportRecord):
     tracks: Mapped[int]
     noise_sigma: Mapped[float]
     minute_utc: Mapped[int]
+    epsilon_spent: Mapped[float | None] = mapped_column(default=None)
 
 
 class RecallRow(ReportRecord):

@@ -24,6 +24,13 @@ COLUMNS = (
     Column("lost", "lost frames", "number", width=120),
     Column("failures", "decode errors", "number", width=130),
     Column("misdetections", "misdetections", "number", width=130),
+    Column(
+        "epsilon",
+        "ε at last prototype",
+        "number",
+        width=160,
+        tooltip="privacy budget that the camera had spent when it released its last prototype",
+    ),
 )
 EMPTY = Empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
 
@@ -61,4 +68,5 @@ def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:
         "lost": camera.dropped,
         "failures": camera.failures,
         "misdetections": camera.misdetections,
+        "epsilon": None if camera.epsilon_spent is None else round(camera.epsilon_spent, 3),
     }

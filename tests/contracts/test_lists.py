@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from cloud.store.access_records import AuditEntry
 from cloud.store.audit_store import AuditStore
@@ -21,13 +22,23 @@ from cloud.store.lists.filters import (
     ModelFilter,
     SiteFilter,
 )
+from cloud.store.lists.fleet_lists import StatedBudget
 from cloud.store.records import CampaignPlan, CampaignState, Release, SyntheticImage
 from cloud.store.release_store import ReleaseStore
+from cloud.store.report_records import PrototypeRow
 from cloud.store.report_store import Received, ReportStore
 from messaging.releases import Role
 from messaging.reports import ErrorKind, EvidenceSource, HazardState, Heartbeat
 from messaging.taxonomy import Light, Weather
-from tests.support.cloud.sample_reports import MINUTE, OLD, heartbeat, message, misdetection, received
+from tests.support.cloud.sample_reports import (
+    MINUTE,
+    OLD,
+    heartbeat,
+    message,
+    misdetection,
+    prototype,
+    received,
+)
 from tests.support.messaging.samples import HAZARD, HEARTBEAT
 
 SITES = ("attic", "harbour", "quay", "tunnel")
@@ -155,6 +166,32 @@ def test_hazards_are_limited(reports: ReportStore, wanted: HazardFilter, events:
         lambda row: (row.started_at_utc, row.event),
     )
     assert "".join(row.event[-1] for row in found) == events
+
+
+def test_a_camera_has_the_budget_of_its_last_prototype(reports: ReportStore) -> None:
+    """Also if that arrived before an older one, or its site is quarantined; never that of another camera."""
+    for site, camera, minute, spent in (
+        ("harbour", "day", MINUTE + 60, 4.0), ("harbour", "day", MINUTE, 2.0),
+        ("harbour", "night", MINUTE, 2.0), ("harbour", "night", MINUTE, 3.0),
+        ("quay", "day", MINUTE, 7.5), ("attic", "day", MINUTE, 8.0),
+    ):  # fmt: skip
+        stated = prototype((1, 2), camera=camera, minute_utc=minute, epsilon_spent=spent)
+        reports.insert([received(stated, site)])
+    assert reports.fleet.budgets(["harbour", "quay"]) == {
+        ("harbour", "day"): StatedBudget(4.0, MINUTE + 60),
+        ("harbour", "night"): StatedBudget(3.0, MINUTE),
+        ("quay", "day"): StatedBudget(7.5, MINUTE),
+    }
+    assert reports.fleet.budgets([]) == {}
+
+
+def test_a_prototype_from_before_the_budget_was_stored_states_none(
+    reports: ReportStore, database: Database
+) -> None:
+    reports.insert([received(prototype((1, 2), camera="day"), "quay")])
+    with database.writing() as session:
+        session.execute(update(PrototypeRow).values(epsilon_spent=None))
+    assert reports.fleet.budgets(["quay"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ def site_page(services: Services, name: str) -> SitePageResource:
     site = services.reports.site(name)
     beat = next(iter(services.reports.heartbeats([name])), None)
     ledger = services.ledgers.receipts([name]).get(name)
+    cameras = () if beat is None else beat.heartbeat.cameras
+    budgets = services.reports.fleet.budgets([name])
     enrolment = "revoked" if site.revoked else "waiting" if beat is None else "reporting"
     return SitePageResource(
         site=site_view(site, beat, services.clock(), ledger),
-        cameras=()
-        if beat is None
-        else tuple(camera_view(SiteCamera(name, camera)) for camera in beat.heartbeat.cameras),
+        cameras=tuple(camera_view(SiteCamera(name, one), budgets.get((name, one.camera))) for one in cameras),
         clock_skew_s=None if beat is None else beat.sent_at - beat.received_at,
         enrolment=enrolment,
         commands=_commands(site, enrolment),

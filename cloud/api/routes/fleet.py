@@ -89,8 +89,12 @@ def cameras(
     found = services.reports.fleet.cameras(
         wanted, visible, after=pair_cursor(cursor, str, int), limit=limit + 1
     )
+    budgets = services.reports.fleet.budgets({camera.site for camera, _ in found})
     return page_of_query(
-        found, limit, place=lambda one: [one[0].site, one[1]], show=lambda one: camera_view(one[0])
+        found,
+        limit,
+        place=lambda one: [one[0].site, one[1]],
+        show=lambda one: camera_view(one[0], budgets.get((one[0].site, one[0].health.camera))),
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, Text, case, func, select, type_coe
 
 from cloud.store.database import Database
 from cloud.store.lists.filters import CameraFilter, SiteFilter
-from cloud.store.report_records import Site, SiteHeartbeat
+from cloud.store.report_records import PrototypeRow, Site, SiteHeartbeat
 from messaging.reports import CameraHealth
 
 Visible = Collection[str] | None
@@ -36,6 +36,18 @@ class SiteCamera:
 
     site: str
     health: CameraHealth
+
+
+@dataclass(frozen=True)
+class StatedBudget:
+    """The privacy budget (epsilon) that a camera had spent, as its last stored prototype states.
+
+    `at_utc` is the minute of that prototype. Less may be spent now, since releases leave the window; or more,
+    since an account that the site has lost counts as spent.
+    """
+
+    epsilon_spent: float
+    at_utc: int
 
 
 class FleetLists:
@@ -121,6 +133,21 @@ class FleetLists:
                 break
             place = (beats[-1][0], 2**31)
         return found[:limit]
+
+    def budgets(self, sites: Collection[str]) -> dict[tuple[str, str], StatedBudget]:
+        """Of these sites, by site and camera, what the last prototype of each camera states."""
+        row = PrototypeRow
+        latest = func.row_number().over(
+            partition_by=(row.site, row.camera),
+            order_by=(row.minute_utc.desc(), row.epsilon_spent.desc(), row.report_id.desc()),
+        )
+        stated = row.site.in_(sites) & row.epsilon_spent.is_not(None)
+        each = select(row.site, row.camera, row.epsilon_spent, row.minute_utc, latest.label("place"))
+        found = each.where(stated).subquery()
+        last = select(found.c.site, found.c.camera, found.c.epsilon_spent, found.c.minute_utc)
+        with self._db.reading() as session:
+            rows = session.execute(last.where(found.c.place == 1))
+            return {(site, camera): StatedBudget(spent, at) for site, camera, spent, at in rows}
 
     def _heartbeats(self, query: Select[Any]) -> list[tuple[str, str]]:
         """Sites with their heartbeats as JSON text."""

@@ -8,9 +8,10 @@ import pytest
 from cloud.store.delivery_records import HazardStatus
 from messaging.api.places import PlaceResource
 from messaging.api.sites import LedgerDayResource, SitePageResource
-from messaging.resources import HazardResource, Page
+from messaging.resources import CameraResource, HazardResource, Page
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
+from tests.support.cloud.sample_reports import MINUTE, prototype, received
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,16 @@ def test_a_site_has_its_cameras_its_clock_and_its_dead_letters(cloud: FilledClou
     assert found.clock_skew_s is not None
     assert abs(found.clock_skew_s) <= 1
     assert (found.dead_letters, found.commands) == (1, ())
+
+
+def test_each_camera_has_the_privacy_budget_that_its_last_prototype_states(cloud: FilledCloud) -> None:
+    stated = prototype((1, 2), camera="market", epsilon_spent=2.75, minute_utc=MINUTE + 60)
+    cloud.reports.insert([received(stated, "north")])
+    wanted = {"bridge": (1.0, MINUTE), "market": (2.75, MINUTE + 60)}
+    page = SitePageResource.model_validate(get(cloud, "sites/north").json()).cameras
+    listed = Page[CameraResource].model_validate(get(cloud, "cameras", site="north").json()).items
+    for found in (page, listed):
+        assert {one.camera: (one.epsilon_spent, one.epsilon_spent_at) for one in found} == wanted
 
 
 def test_a_site_that_has_never_reported_gets_the_commands_to_run_next(cloud: FilledCloud) -> None:

@@ -18,7 +18,7 @@ from cloud.api.views import (
 )
 from cloud.failure_modes.estimated_recall import RecallEstimate
 from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
-from cloud.store.lists.fleet_lists import RunningModels, SiteCamera
+from cloud.store.lists.fleet_lists import RunningModels, SiteCamera, StatedBudget
 from cloud.store.records import (
     Campaign,
     CampaignPlan,
@@ -83,12 +83,18 @@ def test_a_site_without_a_teacher_cannot_close_failure_modes(teacher: dict[str, 
 
 def test_the_cameras_of_a_heartbeat_carry_its_site() -> None:
     sent = replace(beat(), heartbeat=HEARTBEAT)
-    view = camera_view(SiteCamera("harbour", HEARTBEAT.cameras[0]))
+    view = camera_view(SiteCamera("harbour", HEARTBEAT.cameras[0]), None)
     assert {name: getattr(view, name) for name in HEARTBEAT.cameras[0].model_fields_set} == dict(
         HEARTBEAT.cameras[0]
     )
     assert view.site == "harbour"
     assert site_view(Site("harbour", 10), sent, 1000.0).cameras == 1
+    assert (view.epsilon_spent, view.epsilon_spent_at) == (None, None)
+
+
+def test_a_camera_has_the_budget_that_its_last_prototype_states() -> None:
+    view = camera_view(SiteCamera("harbour", HEARTBEAT.cameras[0]), StatedBudget(3.5, MINUTE))
+    assert (view.epsilon_spent, view.epsilon_spent_at) == (3.5, MINUTE)
 
 
 def test_a_hazard_a_ledger_total_and_a_dead_letter_are_taken_over_as_they_are() -> None:

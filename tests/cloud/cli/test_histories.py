@@ -40,7 +40,11 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
         (("overview", "trends"), ["hazards", "0 of 2", "note: heartbeats are kept only as the latest"]),
         (("overview", "trends", "--bucket", "hour", "--group", "nobody"), ["0 of 0"]),
         (("failures", "history", MODE), [MODE, "teacher 61", "34 %", "campaign"]),
-        (("sites", "show", "north"), ["reporting", "bridge: 5.0 fps", "dead letters"]),
+        (
+            ("sites", "show", "north"),
+            ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "dead letters"],
+        ),
+        (("cameras", "list"), ["epsilon at last prototype", "1.0"]),
         (("ledger", "days"), ["misdetection", "recall", "day from"]),
         (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),
     ],

@@ -37,6 +37,7 @@ def test_a_prototype_has_real_values_where_the_wire_has_steps() -> None:
     assert isinstance(row, PrototypeRow)
     assert row.vector == pytest.approx((-0.3, 0.0, 12.7))
     assert (row.condition, row.tracks, row.noise_sigma) == (NIGHT_RAIN, 20, 0.1)
+    assert row.epsilon_spent == 1.0
 
 
 def test_a_tally_has_its_condition_without_tags() -> None:
