@@ -69,32 +69,6 @@ class ReadinessResource(Resource):
     reasons: tuple[str, ...] = ()
 
 
-class CameraResource(Resource):
-    """One camera in its site's last heartbeat.
-
-    `epsilon_spent`: the privacy budget (epsilon) that it had spent when it released its last prototype, at
-    `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored.
-    """
-
-    site: str
-    camera: str
-    connected: bool
-    fps: float
-    frames: int
-    skipped: int
-    dropped: int
-    failures: int
-    detections: int
-    misdetections: int
-    inference_p50_ms: float
-    inference_p95_ms: float
-    frame_age_s: float
-    light: str
-    weather: str
-    epsilon_spent: float | None = None
-    epsilon_spent_at: int | None = None
-
-
 class SiteResource(Resource):
     """One site: its models, its last heartbeat, and the messages that wait to leave it.
 

@@ -21,6 +21,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import Site, SiteHeartbeat
+from messaging.api.sites import CameraResource
 from messaging.integration_resources import DeliveryResource
 from messaging.receipts import LedgerReceipt
 from messaging.release_resources import (
@@ -32,7 +33,6 @@ from messaging.release_resources import (
 from messaging.releases import Role
 from messaging.resources import (
     API_PREFIX,
-    CameraResource,
     CampaignResource,
     ComparisonResource,
     FailureModeResource,

@@ -24,10 +24,9 @@ from cloud.cli.console import (
 )
 from cloud.errors import NotNow
 from messaging.access_resources import GroupRequest
-from messaging.api.sites import LedgerEntryResource
+from messaging.api.sites import CameraResource, LedgerEntryResource
 from messaging.resources import (
     AssignRequest,
-    CameraResource,
     FailureModeResource,
     LedgerResource,
     SiteResource,

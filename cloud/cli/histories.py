@@ -19,9 +19,9 @@ from cloud.cli.fleet import failures, ledger, sites
 from messaging.api.events import EventKind
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
-from messaging.api.sites import LedgerDayResource, SitePageResource
+from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
 from messaging.api.trends import TrendsResource
-from messaging.resources import CameraResource, OverviewResource
+from messaging.resources import OverviewResource
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 

@@ -12,7 +12,8 @@ from rich.text import Text
 from cloud.api.client import RemoteCloud
 from cloud.demo.budget import DemoPlan
 from cloud.errors import CloudUnreachable
-from messaging.resources import CameraResource, CampaignResource, FailureModeResource
+from messaging.api.sites import CameraResource
+from messaging.resources import CampaignResource, FailureModeResource
 
 MODES_SHOWN = 8
 STAGE_STYLES = {"done": "green", "running": "yellow", "failed": "red"}

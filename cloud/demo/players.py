@@ -16,7 +16,7 @@ from cloud.demo.script import CAMERAS, SEGMENT_FRAMES, SITES, DemoProfile, Foota
 from cloud.errors import DataRefused, DemoFailed
 from edge.errors import ImageRefused
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
-from messaging.resources import CameraResource
+from messaging.api.sites import CameraResource
 from messaging.runtime.child_process import ChildProcess
 
 OWN_OBSERVATION_S = 90.0

@@ -9,7 +9,7 @@ from dashboards.components.section import card, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
-from messaging.resources import CameraResource
+from messaging.api.sites import CameraResource
 
 COLUMNS = (
     Column("camera", "camera"),

@@ -1,6 +1,32 @@
-"""The REST API's types of one site, and of what left the sites day by day."""
+"""The REST API's types of one site, of cameras, and of what left the sites day by day."""
 
-from messaging.resources import CameraResource, Resource, SiteResource
+from messaging.resources import Resource, SiteResource
+
+
+class CameraResource(Resource):
+    """One camera in its site's last heartbeat.
+
+    `epsilon_spent`: the privacy budget (epsilon) that it had spent when it released its last prototype, at
+    `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored.
+    """
+
+    site: str
+    camera: str
+    connected: bool
+    fps: float
+    frames: int
+    skipped: int
+    dropped: int
+    failures: int
+    detections: int
+    misdetections: int
+    inference_p50_ms: float
+    inference_p95_ms: float
+    frame_age_s: float
+    light: str
+    weather: str
+    epsilon_spent: float | None = None
+    epsilon_spent_at: int | None = None
 
 
 class LedgerDayResource(Resource):

@@ -13,10 +13,9 @@ from cloud.failure_modes.register import open_modes
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from messaging.access_resources import GroupRequest
-from messaging.api.sites import LedgerEntryResource
+from messaging.api.sites import CameraResource, LedgerEntryResource
 from messaging.fields import Slug
 from messaging.resources import (
-    CameraResource,
     LedgerResource,
     OverviewResource,
     Page,

@@ -21,7 +21,8 @@ from cloud.demo.script import DemoProfile, FootagePhase
 from cloud.errors import DataRefused
 from cloud.settings import DataFolder
 from cloud.training.plan import FIRST_TRAINING, Recipe, TrainedWeights, TrainingProgress
-from messaging.resources import CameraResource, FailureModeResource
+from messaging.api.sites import CameraResource
+from messaging.resources import FailureModeResource
 from synth.street import DRAWN_CLASSES
 
 HIGHWAY, SQUARE = "highway", "square"

@@ -7,8 +7,8 @@ import pytest
 
 from cloud.store.delivery_records import HazardStatus
 from messaging.api.places import PlaceResource
-from messaging.api.sites import LedgerDayResource, SitePageResource
-from messaging.resources import CameraResource, HazardResource, Page
+from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
+from messaging.resources import HazardResource, Page
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
 from tests.support.cloud.sample_reports import MINUTE, prototype, received

@@ -2,7 +2,7 @@
 
 from dashboards.pages.cameras import row
 from dashboards.scope import Scope
-from messaging.resources import CameraResource
+from messaging.api.sites import CameraResource
 
 BRIDGE = CameraResource(
     site="north",

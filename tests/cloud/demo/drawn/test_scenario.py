@@ -12,7 +12,7 @@ from cloud.demo.drawn.scenario import DrawnScenario
 from cloud.demo.script import TINY, FootagePhase
 from cloud.errors import DemoFailed
 from cloud.settings import DataFolder
-from messaging.resources import CameraResource
+from messaging.api.sites import CameraResource
 
 
 class RecordingPlayer:

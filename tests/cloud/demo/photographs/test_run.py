@@ -27,7 +27,8 @@ from cloud.demo.result import DemoResult, Images, Measured, Score
 from cloud.demo.script import FootagePhase
 from cloud.errors import DataRefused
 from edge.vision.detections import Detections
-from messaging.resources import CameraResource, CampaignResource
+from messaging.api.sites import CameraResource
+from messaging.resources import CampaignResource
 from tests.support.cloud.photographs import data_set
 from tests.support.fake_detector import FakeDetector, describe
 
