@@ -18,9 +18,10 @@ from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.limits.admission import Admission
-from edge.gate.limits.count_caps import CountCaps
+from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps
 from edge.gate.limits.guard import Guard
-from edge.gate.limits.heartbeat_pace import HeartbeatPace
+from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, HeartbeatPace
+from edge.gate.limits.kept_buckets import KeptBuckets, open_buckets
 from edge.gate.limits.known_names import KnownNames
 from edge.gate.limits.quarantine import Quarantine
 from edge.gate.limits.signed_names import SignedReleases
@@ -43,7 +44,7 @@ from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
 from messaging.runtime.atomic_files import write_atomically
-from messaging.runtime.os_errors import disk_is_full
+from messaging.runtime.os_errors import disk_is_full, os_error_sentence
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
@@ -110,8 +111,9 @@ class _Gate:
         self._site, self._hub = buses
         self._buses = {"the site's broker": self._site, "the hub": self._hub}
         key, trust = keys
-        admission = _admission(settings, key, trust)
         self._ledger = ledger
+        self._buckets = _buckets(settings, ledger)
+        admission = _admission(settings, key, trust, self._buckets)
         self._credentials = credentials
         self._health = GateHealth()
         self._disk = DiskAlarm(settings.data_folder)
@@ -137,7 +139,7 @@ class _Gate:
             buses,
             ledger=ledger,
             lanes=lanes,
-            guard=Guard(admission, CountCaps(settings.counts), ledger),
+            guard=Guard(admission, CountCaps(self._buckets), ledger),
             cap=cap,
             quarantine=Quarantine(settings.data_folder / "quarantine"),
             clock=time.monotonic,
@@ -162,6 +164,10 @@ class _Gate:
             tasks.create_task(self._fetch_down(stop))
             tasks.create_task(self._renew_credentials(stop))
             tasks.create_task(self._write_status_regularly(stop))
+        try:
+            self._buckets.close()
+        except OSError as error:
+            logger.warning("a part of the count caps counts as spent: %s", os_error_sentence(error))
 
     def readiness(self) -> ReadinessReport:
         """Why the gate does not do its work now, and how each of its loops is."""
@@ -298,12 +304,18 @@ def run_until_signalled(settings: GateSettings) -> None:
     asyncio.run(whole())
 
 
-def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust) -> Admission:
+def _buckets(settings: GateSettings, ledger: Ledger) -> KeptBuckets:
+    """How many reports and renewals may leave, as an earlier run left it."""
+    limits = {**COUNT_LIMITS, **settings.counts, **HEARTBEAT_LIMITS}
+    return open_buckets(settings.known_folder, limits, new=ledger.head.n == 0, now_utc=int(time.time()))
+
+
+def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust, buckets: KeptBuckets) -> Admission:
     """What this site has reason to report. Raises `StateFileBroken`."""
-    known = settings.data_folder / "known"
+    known = settings.known_folder
     signed = SignedReleases(known, settings.mirror_folder, trust, time.monotonic)
     names = KnownNames(known / "learnt_names.json", settings.cameras, signed.now)
-    return Admission(settings.site, SiteIds(key), names, HeartbeatPace())
+    return Admission(settings.site, SiteIds(key), names, HeartbeatPace(known, buckets))
 
 
 async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:

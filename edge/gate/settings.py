@@ -6,7 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edge.gate.limits.count_caps import COUNT_LIMITS, CountLimit
+from edge.gate.limits.count_caps import COUNT_LIMITS
+from edge.gate.limits.kept_buckets import CountLimit
 from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug
@@ -100,6 +101,11 @@ class GateSettings(BaseModel):
     def ledger_folder(self) -> Path:
         """Where the ledger is."""
         return self.data_folder / "ledger"
+
+    @property
+    def known_folder(self) -> Path:
+        """Where is kept what may leave: learnt names, what of the count caps is spent, the last heartbeat."""
+        return self.data_folder / "known"
 
     @property
     def evidence_limits(self) -> ByteLimits:

@@ -2,17 +2,28 @@
 
 A heartbeat leaves every few seconds, so its counters would be the widest way out of all. Each heartbeat that
 leaves has the gate's time. Models and connections are renewed when they change, counters when their bucket
-has a token; otherwise they are those of the last heartbeat that left. Pure; time is an argument.
+has a token; otherwise they are those of the last heartbeat that left, which is kept on disk.
 """
 
+import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from edge.gate.limits.coarse import significant
-from edge.gate.limits.count_caps import CountLimit
+from edge.gate.limits.count_caps import SITE
+from edge.gate.limits.kept_buckets import CountLimit, KeptBuckets
+from messaging.errors import FileFault
 from messaging.reports import CameraHealth, Heartbeat
+from messaging.runtime.state_files import PatientFile, StateFile
 
+logger = logging.getLogger(__name__)
+
+LAST_FILE = "last_heartbeat.json"
 CHANGES = CountLimit(at_once=60, per_day=48)
 COUNTERS = CountLimit(at_once=60, per_day=60)
+_CHANGES, _COUNTERS = "heartbeat_changes", "heartbeat_counters"
+HEARTBEAT_LIMITS: Mapping[str, CountLimit] = {_CHANGES: CHANGES, _COUNTERS: COUNTERS}
 _SITE_STATE = (
     *("model_digest", "previous_digest", "candidate_digest", "channel"),
     *("provider", "provider_wanted", "teacher_digest"),
@@ -24,29 +35,34 @@ _CAMERA_COUNTERS = (
     *("frames", "skipped", "dropped", "failures", "detections", "misdetections"),
     *("fps", "inference_p50_ms", "inference_p95_ms", "frame_age_s"),
 )
-_DAY_S = 86_400.0
 
 
 class HeartbeatPace:
     """The last heartbeat that left, and what may be renewed of it."""
 
-    def __init__(self) -> None:
-        self._last: Heartbeat | None = None
-        self._changes, self._counters = float(CHANGES.at_once), float(COUNTERS.at_once)
-        self._at_utc = 0
+    def __init__(self, folder: Path, buckets: KeptBuckets) -> None:
+        """Args: where the last heartbeat is kept, and buckets with `HEARTBEAT_LIMITS`."""
+        self._buckets = buckets
+        self._file = PatientFile(folder / LAST_FILE, "the last heartbeat that left")
+        self._last = _kept(folder / LAST_FILE)
 
     def paced(self, beat: Heartbeat, now_utc: int) -> Heartbeat:
-        """The heartbeat that leaves in place of the node's."""
-        self._fill(now_utc)
+        """The heartbeat that leaves in place of the node's. Raises `OSError` for a full disk: none may leave.
+
+        The first one of a site has no earlier one to keep to, and is charged also to an empty bucket.
+        """
         fresh, last = coarse_heartbeat(beat), self._last
-        if last is not None and self._counters >= 1:
-            self._counters -= 1
-        elif last is not None:
-            fresh = self._held(fresh, last)
+        if last is None or self._buckets.has(_COUNTERS, SITE, 1, now_utc):
+            self._buckets.charge(_COUNTERS, {SITE: 1}, now_utc)
+        else:
+            fresh = self._held(fresh, last, now_utc)
         self._last = fresh.model_copy(update={"at_utc": now_utc})
+        if fresh is not last:
+            self._file.write(self._last.model_dump_json().encode())
+        self._file.retry()
         return self._last
 
-    def _held(self, fresh: Heartbeat, last: Heartbeat) -> Heartbeat:
+    def _held(self, fresh: Heartbeat, last: Heartbeat, now_utc: int) -> Heartbeat:
         """The last counters with the present state, if that has changed and may be renewed."""
         state = {name: getattr(fresh, name) for name in _SITE_STATE}
         connected = {camera.camera: camera.connected for camera in fresh.cameras}
@@ -55,16 +71,19 @@ class HeartbeatPace:
             for camera in last.cameras
         )
         renewed = last.model_copy(update={**state, "cameras": cameras})
-        if renewed == last or self._changes < 1:
+        if renewed == last or not self._buckets.has(_CHANGES, SITE, 1, now_utc):
             return last
-        self._changes -= 1
+        self._buckets.charge(_CHANGES, {SITE: 1}, now_utc)
         return renewed
 
-    def _fill(self, now_utc: int) -> None:
-        passed_s = max(0, now_utc - self._at_utc) if self._at_utc else 0
-        self._at_utc = max(self._at_utc, now_utc)
-        self._changes = min(CHANGES.at_once, self._changes + passed_s * CHANGES.per_day / _DAY_S)
-        self._counters = min(COUNTERS.at_once, self._counters + passed_s * COUNTERS.per_day / _DAY_S)
+
+def _kept(path: Path) -> Heartbeat | None:
+    """The last heartbeat that left before this start; None without one, and for a damaged file."""
+    try:
+        return StateFile(path, Heartbeat).read()
+    except FileFault as fault:
+        logger.warning("%s; the next heartbeat replaces it", str(fault).partition("; ")[0])
+        return None
 
 
 def coarse_heartbeat(beat: Heartbeat) -> Heartbeat:

@@ -6,9 +6,10 @@ from pathlib import Path
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.limits.admission import Admission
-from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps, CountLimit
+from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps
 from edge.gate.limits.guard import Guard
-from edge.gate.limits.heartbeat_pace import HeartbeatPace
+from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, HeartbeatPace
+from edge.gate.limits.kept_buckets import CountLimit, KeptBuckets, open_buckets
 from edge.gate.limits.known_names import KnownNames, Listed
 from edge.gate.limits.quarantine import Quarantine
 from edge.gate.limits.signed_names import SignedNames
@@ -46,12 +47,28 @@ def outgoing_id(n: int) -> str:
     return SiteIds(site_key("s1")).outgoing(report_id(n))
 
 
+def buckets_of(
+    folder: Path,
+    counts: Mapping[str, CountLimit] = COUNT_LIMITS,
+    *,
+    new: bool = True,
+    now_utc: float = NOW_UTC,
+) -> KeptBuckets:
+    """The buckets of a gate with its levels in `folder`; `new`: nothing has left its site yet."""
+    limits = {**COUNT_LIMITS, **counts, **HEARTBEAT_LIMITS}
+    return open_buckets(folder, limits, new=new, now_utc=int(now_utc))
+
+
 def admission_of(
-    folder: Path, signed: Callable[[], SignedNames] = SignedNames, listed: Listed | None = None
+    folder: Path,
+    signed: Callable[[], SignedNames] = SignedNames,
+    listed: Listed | None = None,
+    buckets: KeptBuckets | None = None,
 ) -> Admission:
     """What the gate of site `s1` lets leave; names that nobody lists or signs are learnt."""
     names = KnownNames(folder / "learnt_names.json", listed, signed)
-    return Admission("s1", SiteIds(site_key("s1")), names, HeartbeatPace())
+    pace = HeartbeatPace(folder, buckets or buckets_of(folder))
+    return Admission("s1", SiteIds(site_key("s1")), names, pace)
 
 
 class FlakyHub(MemoryBus):
@@ -77,7 +94,7 @@ class FlakyHub(MemoryBus):
 
 
 class GateStage:
-    """A site `s1`, a hub and the gate between them. Restarting the gate keeps its ledger only."""
+    """A site `s1`, a hub and the gate between them. `restart` kills the gate: what is on disk is kept."""
 
     def __init__(
         self, folder: Path, *, evidence: ByteLimits = UNLIMITED, hazards: ByteLimits = UNLIMITED
@@ -98,13 +115,15 @@ class GateStage:
         self.cap = RateCap(evidence=self.evidence, hazards=self.hazards, spent_today={}, now_s=self.now_s)
         self.lanes = {lane: SentLane(RECEIPT_TIMEOUT_S) for lane in SITE_STREAMS}
         buses = (self.site, self.hub)
-        self.admission = admission_of(self.folder, lambda: self.signed)
+        new = self.ledger.head.n == 0
+        self.buckets = buckets_of(self.folder, self.counts, new=new, now_utc=NOW_UTC + self.now_s)
+        self.admission = admission_of(self.folder, lambda: self.signed, buckets=self.buckets)
         self.uplink = Uplink(
             site_key("s1"),
             buses,
             ledger=self.ledger,
             lanes=self.lanes,
-            guard=Guard(self.admission, CountCaps(self.counts), self.ledger),
+            guard=Guard(self.admission, CountCaps(self.buckets), self.ledger),
             cap=self.cap,
             quarantine=Quarantine(self.folder / "quarantine"),
             clock=lambda: self.now_s,

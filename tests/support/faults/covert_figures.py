@@ -1,8 +1,9 @@
-"""`python -m tests.support.faults.covert_figures`: bytes a day that leave in legal messages.
+"""`python -m tests.support.faults.covert_figures`: bytes that leave in legal messages.
 
 One camera, the shipped caps, after the buckets of the first days are empty. Random data are written into
 reports, go through the admission and the count caps of a gate, and are read out of what leaves; every bit is
 compared. Reports of kinds without a camera and heartbeats, of which a site has one, are all counted here.
+Then the gate is killed and started again with what is on its disk, and as much as leaves is sent at once.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from messaging.figures import Figure, write_figures
 from messaging.nats.subjects import report_subject
 from messaging.reports import Report
 from messaging.wire_format.codec import Message, decode, encode
-from tests.support.edge.gate_stage import admission_of, report_id
+from tests.support.edge.gate_stage import admission_of, buckets_of, report_id
 from tests.support.faults.covert_channel import (
     EVENTS,
     SIGNED,
@@ -42,12 +43,43 @@ class Receiver:
     """A gate, and who reads what leaves it. `bits` counts what arrived as it was written, by kind."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._admission: Admission = admission_of(folder, lambda: SIGNED)
+        self._folder = folder
+        self.start(new=True)
         self._events = tuple(self._admission.ids.outgoing(event) for event in EVENTS)
         self._random = random.Random(seed)
-        self._caps = CountCaps({})
         self._sent = 0
         self.bits: Counter[str] = Counter()
+
+    def start(self, *, new: bool = False) -> None:
+        """Start the gate with what is on its disk, as after a kill. `new`: nothing has left yet."""
+        buckets = buckets_of(self._folder, new=new, now_utc=START_UTC)
+        self._admission: Admission = admission_of(self._folder, lambda: SIGNED, buckets=buckets)
+        self._caps = CountCaps(buckets)
+
+    def empty(self) -> None:
+        """Spend all that may leave at once."""
+        for kind, limit in COUNT_LIMITS.items():
+            self._caps.charge(kind, (SAMPLES[kind],) * limit.at_once, START_UTC)
+        self._empty_the_pace()
+
+    def burst_of(self, kind: str, most: int) -> None:
+        """So many reports of a kind at once, or fewer if its cap sheds one."""
+        for _ in range(most):
+            if self._caps.over(kind, (SAMPLES[kind],), START_UTC):
+                return
+            self._report(kind, START_UTC, HAZARD_STEP_S)
+
+    def burst_of_heartbeats(self, most: int) -> None:
+        """So many heartbeats at once, or fewer if one leaves without new counters and without new state."""
+        for _ in range(most):
+            chosen = (*counter_places(), *state_places())
+            data = self._random.getrandbits(capacity_bits(chosen))
+            beat = written(SAMPLES["heartbeat"], chosen, data)
+            left = self._heartbeat(beat, START_UTC).report
+            renewed = [part for part in (chosen, state_places()) if read(left, part) == read(beat, part)]
+            if not renewed:
+                return
+            self.bits["heartbeat"] += capacity_bits(renewed[0])
 
     def day_of(self, kind: str, most: int | None = None) -> None:
         """As many reports of a kind as a day allows (or fewer), each in its part of the day."""
@@ -122,13 +154,25 @@ def covert_bytes(folder: Path, *, seed: int = 7, most: int | None = None) -> dic
     return {kind: bits // 8 for kind, bits in receiver.bits.items()}
 
 
+def covert_bytes_after_restart(folder: Path, *, seed: int = 7, most: int = 3000) -> dict[str, int]:
+    """Bytes that left at once, by kind, after a gate that had spent everything was killed and started."""
+    receiver = Receiver(folder, seed)
+    receiver.empty()
+    receiver.start()
+    for kind in COUNT_LIMITS:
+        receiver.burst_of(kind, most)
+    receiver.burst_of_heartbeats(most)
+    return {kind: bits // 8 for kind, bits in receiver.bits.items()}
+
+
 def main() -> int:
     """Entry of the process; exit code 1 if a figure misses its target."""
     parser = argparse.ArgumentParser(prog="covert_figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
     with tempfile.TemporaryDirectory() as folder:
-        by_kind = covert_bytes(Path(folder))
+        by_kind = covert_bytes(Path(folder) / "day")
+        restarted = covert_bytes_after_restart(Path(folder) / "restart")
     limits = {**COUNT_LIMITS, "heartbeat": COUNTERS}
     after_rest = {
         kind: count * (1 + limits[kind].at_once / limits[kind].per_day) for kind, count in by_kind.items()
@@ -136,6 +180,7 @@ def main() -> int:
     found = [
         Figure("covert_bytes_per_day", sum(by_kind.values()), "bytes", f"<= {TARGET_BYTES}"),
         Figure("covert_bytes_of_a_day_after_rest", sum(after_rest.values()), "bytes"),
+        Figure("covert_bytes_after_restart", sum(restarted.values()), "bytes", "<= 0"),
         *(Figure(f"covert_bytes_per_day_{kind}", count, "bytes") for kind, count in by_kind.items()),
     ]
     write_figures(out, found, command="make faults", now=datetime.datetime.now(datetime.UTC))

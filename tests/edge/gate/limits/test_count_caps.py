@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.limits.count_caps import COUNT_LIMITS, SITE, CountCaps, CountLimit
+from edge.gate.limits.count_caps import COUNT_LIMITS, SITE, CountCaps
+from edge.gate.limits.kept_buckets import CountLimit, KeptBuckets
 from edge.gate.settings import GateSettings
 from messaging.nats.subjects import FLEET_REPORTS
 from messaging.reports import Misdetection
@@ -16,6 +17,10 @@ from tests.support.messaging.samples import HAZARD, MISDETECTION, SHADOW
 NOW = int(NOW_UTC)
 DAY_S = 86_400
 FIVE = {"misdetection": CountLimit(at_once=5, per_day=10), "hazard": CountLimit(at_once=3, per_day=10)}
+
+
+def _caps(counts: dict[str, CountLimit]) -> CountCaps:
+    return CountCaps(KeptBuckets({**COUNT_LIMITS, **counts}))
 
 
 class Stage(GateStage):
@@ -101,7 +106,7 @@ def test_the_same_report_sent_twice_by_the_node_is_charged_once(tmp_path: Path) 
 
 
 def test_what_waited_for_three_days_has_the_allowance_of_three_days() -> None:
-    caps = CountCaps({"misdetection": CountLimit(at_once=10, per_day=10)})
+    caps = _caps({"misdetection": CountLimit(at_once=10, per_day=10)})
     left = 0
     for hour in range(72):
         stored = NOW + hour * 3600
@@ -112,7 +117,7 @@ def test_what_waited_for_three_days_has_the_allowance_of_three_days() -> None:
 
 
 def test_a_clock_that_jumps_ahead_gives_no_more_than_the_bucket_holds() -> None:
-    caps = CountCaps({"misdetection": CountLimit(at_once=10, per_day=10)})
+    caps = _caps({"misdetection": CountLimit(at_once=10, per_day=10)})
     caps.charge("misdetection", [MISDETECTION] * 10, NOW)
     assert caps.over("misdetection", [MISDETECTION], NOW) == {"north"}
     assert not caps.over("misdetection", [MISDETECTION] * 10, NOW + 3650 * DAY_S)
@@ -122,7 +127,7 @@ def test_a_clock_that_jumps_ahead_gives_no_more_than_the_bucket_holds() -> None:
 
 
 def test_rows_of_shadow_reports_are_charged_to_the_site() -> None:
-    caps = CountCaps({"shadow": CountLimit(at_once=3, per_day=1)})
+    caps = _caps({"shadow": CountLimit(at_once=3, per_day=1)})
     row = SHADOW.tallies[0]
     two = SHADOW.model_copy(update={"tallies": (row, row)})
     caps.charge("shadow", [two], NOW)
@@ -132,7 +137,7 @@ def test_rows_of_shadow_reports_are_charged_to_the_site() -> None:
 
 def test_every_kind_that_travels_as_a_message_has_a_cap_and_hazards_have_their_own() -> None:
     assert COUNT_LIMITS.keys() == {kind for kind, row in PAYLOADS.items() if row.lane is not Lane.LATEST}
-    caps = CountCaps({})
+    caps = _caps({})
     caps.charge("misdetection", [MISDETECTION] * 10_000, NOW)
     assert not caps.over("hazard", [HAZARD] * COUNT_LIMITS["hazard"].at_once, NOW)
 

@@ -1,31 +1,39 @@
 """Heartbeats leave often and are renewed seldom: a hostile node cannot stream through their counters."""
 
-from edge.gate.limits.heartbeat_pace import CHANGES, COUNTERS, HeartbeatPace, coarse_heartbeat
+from pathlib import Path
+
+from edge.gate.limits.heartbeat_pace import CHANGES, COUNTERS, LAST_FILE, HeartbeatPace, coarse_heartbeat
 from messaging.reports import Heartbeat
+from tests.support.edge.gate_stage import buckets_of
 from tests.support.messaging.samples import HEARTBEAT
 
 NOW = 1_800_000_000
 DAY_S = 86_400
 
 
+def _pace(folder: Path, *, new: bool = True) -> HeartbeatPace:
+    """The pace of a gate that starts with what is on disk."""
+    return HeartbeatPace(folder, buckets_of(folder, new=new))
+
+
 def _beat(n: int, **changes: object) -> Heartbeat:
     return HEARTBEAT.model_copy(update={"uptime_s": n, "at_utc": 5 * n, **changes})
 
 
-def test_counters_change_only_as_often_as_their_bucket_allows() -> None:
-    pace, seen = HeartbeatPace(), set[int]()
+def test_counters_change_only_as_often_as_their_bucket_allows(tmp_path: Path) -> None:
+    pace, seen = _pace(tmp_path), set[int]()
     for n in range(DAY_S // 10):
         seen.add(pace.paced(_beat(n % 1000), NOW + 10 * n).uptime_s)
     assert len(seen) <= COUNTERS.at_once + COUNTERS.per_day + 1
 
 
-def test_each_heartbeat_has_the_time_of_the_gate() -> None:
-    pace = HeartbeatPace()
+def test_each_heartbeat_has_the_time_of_the_gate(tmp_path: Path) -> None:
+    pace = _pace(tmp_path)
     assert [pace.paced(_beat(n), NOW + n).at_utc for n in range(100)] == [NOW + n for n in range(100)]
 
 
-def test_another_model_and_a_lost_camera_leave_at_once_when_counters_wait() -> None:
-    pace = HeartbeatPace()
+def test_another_model_and_a_lost_camera_leave_at_once_when_counters_wait(tmp_path: Path) -> None:
+    pace = _pace(tmp_path)
     for n in range(COUNTERS.at_once + 10):
         pace.paced(_beat(n), NOW)
     lost = HEARTBEAT.cameras[0].model_copy(update={"connected": False, "frames": 555})
@@ -35,8 +43,8 @@ def test_another_model_and_a_lost_camera_leave_at_once_when_counters_wait() -> N
     assert sent.uptime_s != 999
 
 
-def test_a_node_that_flips_a_model_back_and_forth_is_held_to_so_many_changes() -> None:
-    pace, changes, last = HeartbeatPace(), 0, ""
+def test_a_node_that_flips_a_model_back_and_forth_is_held_to_so_many_changes(tmp_path: Path) -> None:
+    pace, changes, last = _pace(tmp_path), 0, ""
     for n in range(DAY_S // 10):
         digest = f"{n % 2}" * 64
         found = pace.paced(_beat(1, model_digest=digest), NOW + 10 * n).model_digest or ""
@@ -50,3 +58,24 @@ def test_counters_keep_three_digits_and_cameras_come_by_name() -> None:
     found = coarse_heartbeat(_beat(123_456, cameras=(first, second)))
     assert found.uptime_s == 123_000
     assert [camera.camera for camera in found.cameras] == ["a", "b"]
+
+
+def test_a_restart_of_the_gate_sends_no_counters_that_had_not_left(tmp_path: Path) -> None:
+    pace, sent = _pace(tmp_path), set[int]()
+    for n in range(COUNTERS.at_once + CHANGES.at_once + 10):
+        sent.add(pace.paced(_beat(n), NOW).uptime_s)
+    again = _pace(tmp_path, new=False).paced(_beat(999), NOW + 1)
+    assert again.uptime_s == max(sent)
+    assert again.at_utc == NOW + 1
+
+
+def test_a_damaged_last_heartbeat_is_replaced_and_its_counters_are_charged(tmp_path: Path) -> None:
+    pace = _pace(tmp_path)
+    for n in range(COUNTERS.at_once + 10):
+        pace.paced(_beat(n), NOW)
+    for restart in range(5):
+        (tmp_path / LAST_FILE).write_bytes(b"{")
+        assert _pace(tmp_path, new=False).paced(_beat(900 + restart), NOW).uptime_s == 900 + restart
+    held = _pace(tmp_path, new=False)
+    assert held.paced(_beat(1), NOW + 3 * DAY_S // COUNTERS.per_day).uptime_s == 904, "five were charged"
+    assert held.paced(_beat(1), NOW + DAY_S).uptime_s == 1
