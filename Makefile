@@ -11,7 +11,7 @@ SOAK ?= 0
 # Test files run side by side in so many processes, the longest ones first: pytest keeps the order of folders, but not
 # beside one that holds them all.
 WORKERS ?= 2
-LONGEST := tests/loop tests/rehearsal
+LONGEST := tests/rehearsal tests/loop
 FOLDERS := $(LONGEST) $(filter-out $(LONGEST) tests/support,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -46,10 +46,10 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 	  --out $(OUT)/demo-real --detectors $(OUT)/demo-real-detectors; \
 	else echo "demo-real is skipped: there are no photographs in $(REAL_DATA) (set REAL_DATA and REAL_WEIGHTS)"; fi
 
-test: $(STAMP)  ## the tests, the tiny profile of the whole loop among them
-	$(PYTEST) $(SIDE_BY_SIDE) $(if $(MARKS),-m "$(MARKS)") $(FOLDERS)
+test: $(STAMP)  ## the tests, the tiny rehearsal of a whole deployment among them
+	$(PYTEST) $(SIDE_BY_SIDE) $(FOLDERS)
 
-slow: $(STAMP)  ## the tests that train or start containers (minutes; skipped ones say why)
+slow: $(STAMP)  ## the tests that train, run the demo or start containers (minutes; skipped ones say why)
 	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs $(filter-out tests/faults,$(FOLDERS))
 
 check: lint types structure  ## what CI checks before the tests

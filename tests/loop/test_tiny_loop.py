@@ -30,6 +30,7 @@ STAGES = [
 ]
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(LIMIT_S + 60),
     pytest.mark.skipif(not (CHECKPOINT / "model_index.json").exists(), reason="no generator checkpoint here"),
 ]

@@ -28,8 +28,6 @@ def _assert_whole(done: Rehearsal, page: Path, log: str) -> None:
     assert {name for name in figures if name.startswith("start_s_")} == {f"start_s_{p}" for p in PROGRAMS}
 
 
-@pytest.mark.slow
-@pytest.mark.acceptance
 @pytest.mark.timeout(1200)
 def test_every_command_of_the_page_runs_and_the_campaign_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
