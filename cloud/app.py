@@ -38,6 +38,7 @@ from cloud.fleet.intake import Intake
 from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
 from cloud.fleet.restored import continue_above_hub
 from cloud.fleet.teachers import TeacherReleases
+from cloud.generator_samples import GeneratorSamples
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
 from cloud.server_certificate import CertificateRenewal, api_address, api_context
 from cloud.settings import CloudSettings
@@ -116,6 +117,7 @@ async def run_cloud(
             background = BackgroundTasks(stop, on_failure=parts.metrics.note_task_failure)
             services = _services(parts, campaigns, hub, requirements(parts), background, spans, database)
             stack.enter_context(parts.integrations.delivering())
+            stack.enter_context(services.samples.generating())
             await _serve(services, parts, hub, background, stop, started, first_models)
 
 
@@ -162,6 +164,9 @@ def _services(
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
         tickets=parts.publisher,
         integrations=parts.integrations,
+        samples=GeneratorSamples(
+            parts.settings, parts.register, parts.campaign_rows, parts.datasets, time.time
+        ),
         readiness=readiness,
         spans=spans,
         accounts=Accounts(

@@ -382,6 +382,7 @@ class DataFolder:
         self.datasets = root / "datasets"
         self.campaigns = root / "campaigns"
         self.models = root / "models"
+        self.samples = root / "samples"
 
     def campaign(self, campaign: str) -> Path:
         """A campaign's working folder."""

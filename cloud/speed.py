@@ -232,7 +232,8 @@ def _generate_once(
     )
     path = out.with_suffix(".json")
     write_atomically(path, order.model_dump_json().encode())
-    arguments = [str(path), str(out), *generator_arguments(synthesis, settings.evaluation, out.parent)]
+    arguments = [str(path), str(out), *generator_arguments(synthesis, out.parent)]
+    arguments += ["--providers", *settings.evaluation.providers]
     if reference is not None:
         arguments += ["--reference", str(reference)]
     with contextlib.suppress(StageInterrupted):

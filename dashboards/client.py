@@ -101,6 +101,10 @@ class CloudClient:
             images += page.images
         return found.model_copy(update={"images": tuple(images), "next": None})
 
+    async def sample_sheet(self, sample: str) -> bytes:
+        """The PNG of samples that the generator has made. Raises `CloudLost`, `CloudRefused`."""
+        return (await self._request(f"samples/{sample}/sheet", {})).content
+
     async def image_view(self, campaign: str, image: int, view: str) -> bytes:
         """One JPEG of a synthetic image: `thumbnail`, `full`, `empty` or `difference`.
 

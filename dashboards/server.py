@@ -5,6 +5,7 @@ browser logs in first (`dashboards.access`), which gives every answer its securi
 from other hosts: styles, scripts and fonts come from the installed packages.
 """
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -19,7 +20,6 @@ from dashboards.access.access import Access, add_access, viewer_of
 from dashboards.access.current import current_viewer
 from dashboards.access.live_events import LiveEvents
 from dashboards.access.settings import PASSWORDS, AccessSettings
-from dashboards.access.viewer import Viewer
 from dashboards.errors import CloudLost, DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
@@ -50,13 +50,20 @@ def build_page(
 
     @app.get("/thumbnails/{campaign_id}/{image}")
     async def thumbnail(request: Request, campaign_id: CampaignId, image: ImageId) -> Response:
-        return await _jpeg(viewer_of(request), campaign_id, image, "thumbnail")
+        client = viewer_of(request).client
+        return await _image(lambda: client.image_view(campaign_id, image, "thumbnail"), "image/jpeg")
 
     @app.get("/campaign-images/{campaign_id}/{image}/{view}")
     async def image_view(
         request: Request, campaign_id: CampaignId, image: ImageId, view: ImageView
     ) -> Response:
-        return await _jpeg(viewer_of(request), campaign_id, image, view)
+        client = viewer_of(request).client
+        return await _image(lambda: client.image_view(campaign_id, image, view), "image/jpeg")
+
+    @app.get("/sample-sheets/{sample}")
+    async def sample_sheet(request: Request, sample: CampaignId) -> Response:
+        client = viewer_of(request).client
+        return await _image(lambda: client.sample_sheet(sample), "image/png")
 
     _add_model_files(app)
 
@@ -104,7 +111,7 @@ def _add_model_files(app: FastAPI) -> None:
         return Response(found.model_dump_json(indent=1), media_type="application/json", headers=headers)
 
 
-async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Response:
+async def _image(read: Callable[[], Awaitable[bytes]], media_type: str) -> Response:
     """An image that the viewer may see, for the viewer's browser alone to keep.
 
     A browser does not ask again for an image that failed, so a cloud that does not answer is asked once more;
@@ -112,12 +119,12 @@ async def _jpeg(viewer: Viewer, campaign: str, image: int, view: str) -> Respons
     """
     try:
         try:
-            jpeg = await viewer.client.image_view(campaign, image, view)
+            content = await read()
         except CloudLost:
-            jpeg = await viewer.client.image_view(campaign, image, view)
+            content = await read()
     except CloudLost as error:
         return Response(str(error), 503, media_type="text/plain")
     except DashboardError as error:
         return Response(str(error), 404, media_type="text/plain")
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
+    return Response(content, media_type=media_type, headers=headers)

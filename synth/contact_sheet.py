@@ -3,24 +3,30 @@
 One row for each hazard, at the size of the patch: the background before, the hazard, the same place inpainted
 empty, the difference between the two, and the label that follows from it, in its frame. Dark patches are
 brightened, all three alike; the frame is as its camera delivers it. Neither judges nor filters are used.
-Images are BGR uint8 (h, w, 3).
+Images are BGR uint8 (h, w, 3). Also the command line `python -m synth.contact_sheet`.
 """
 
+import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.program import configure_logging, exit_code_of
 from synth.generation.compositing import apply_camera, cut, paste
 from synth.generation.exposure import exposure_of
 from synth.generation.generator import Generator
 from synth.generation.inpainting import InpaintedPlace, InpaintedScene, Inpainter
-from synth.order import SynthesisOrder
+from synth.order import SynthesisOrder, read_order
 from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import plan_scene
 from synth.planning.patches import Image, window_rule
 from synth.planning.vocabulary import Vocabulary
+from synth.run_arguments import add_generator_arguments, open_generator
 
 COLUMNS = ("background", "hazard", "empty", "difference", "label")
 _CELL_PX, _GAP_PX, _TITLE_PX = 192, 6, 26
@@ -38,6 +44,13 @@ class ContactSheet:
     hazards: int
     labelled: int
     prompts: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """The image as a PNG file, and beside it, with the ending `.json`, the rest."""
+        facts = {"hazards": self.hazards, "labelled": self.labelled, "prompts": self.prompts}
+        write_atomically(path.with_suffix(".json"), json.dumps(facts).encode())
+        _, png = cv2.imencode(".png", self.image)
+        write_atomically(path, png.tobytes())
 
 
 def contact_sheet(
@@ -133,3 +146,23 @@ def _written(image: Image, text: str, place: tuple[int, int], colour: tuple[int,
     return np.asarray(
         cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA), np.uint8
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m synth.contact_sheet ORDER.json SHEET.png ...`; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="synth.contact_sheet", description="Generate samples of an order.")
+    parser.add_argument("order", type=Path, help="the order as JSON; its count is that of the hazards")
+    parser.add_argument("sheet", type=Path, help="the PNG file; numbers and prompts are written beside it")
+    add_generator_arguments(parser)
+    given = parser.parse_args(arguments)
+    configure_logging()
+
+    def generate() -> None:
+        order = read_order(given.order)
+        contact_sheet(order, *open_generator(given, order.sampling)).write(given.sheet)
+
+    return exit_code_of(generate)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

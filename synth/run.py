@@ -13,25 +13,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 from edge.vision.detector import Detector
 from messaging.reports import ExecutionProvider
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
 from synth.errors import LabelledSetFileLost, OrderRefused
-from synth.generation.generated_backgrounds import open_backgrounds
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
-from synth.generation.options import DEFAULT_OPTIONS, Streets, read_options
 from synth.generation.prototype_distance import PrototypeDistance
 from synth.journal import Group, RunJournal, claim_folder, held_facts
-from synth.order import Sampling, SynthesisOrder, read_order
+from synth.order import SynthesisOrder, read_order
 from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.planning.patches import window_rule
-from synth.planning.vocabulary import SHIPPED_VOCABULARY, Vocabulary, read_vocabulary
+from synth.planning.vocabulary import Vocabulary, read_vocabulary
 from synth.progress import Progress, append_progress, write_empty, write_thumbnail
+from synth.run_arguments import add_generator_arguments, open_generator
 from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
 from synth.selection.labelled_set import (
@@ -298,8 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
     order = read_order(given.order)
     held_facts(given.out)
-    vocabulary = read_vocabulary(given.prompts or SHIPPED_VOCABULARY)
-    generator = _open_generator(given, order.sampling)
+    generator, backgrounds, vocabulary = open_generator(given, order.sampling)
     judges = Judges(
         detector=_open_detector(given.detector, given.providers),
         reference=_open_detector(given.reference, given.providers),
@@ -308,7 +305,7 @@ def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
         order,
         out=given.out,
         generator=generator,
-        backgrounds=open_backgrounds(given.backgrounds, given.streets, generator, vocabulary),
+        backgrounds=backgrounds,
         judges=judges,
         vocabulary=vocabulary,
         hooks=RunHooks(progress=_log_progress, should_stop=stop.is_set),
@@ -320,9 +317,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="synth.run", description="Carry out one synthesis order.")
     parser.add_argument("order", type=Path, help="the order as JSON")
     parser.add_argument("out", type=Path, help="folder of the labelled set")
-    parser.add_argument("--generator", help="model folder, or HUB/ID@COMMIT; the bundled one if absent")
-    parser.add_argument("--options", type=Path, help="JSON file of the generator's options, device for one")
-    parser.add_argument("--licence", default="unknown", help="licence of a hub model, for its card")
+    add_generator_arguments(parser)
     parser.add_argument(
         "--detector", type=Path, help="bundle of the detector whose embedding the prototype is in"
     )
@@ -334,26 +329,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=ExecutionProvider,
         help="execution providers of the detectors, the best first; else the best that the runtime has",
     )
-    parser.add_argument("--backgrounds", type=Path, help="folder of hazard-free images; else streets")
-    parser.add_argument(
-        "--streets",
-        choices=get_args(Streets),
-        default="auto",
-        help="without --backgrounds: generated from words, drawn, or what fits the generator",
-    )
-    parser.add_argument(
-        "--prompts", type=Path, help="YAML of the words of prompts; the shipped one if absent"
-    )
     return parser.parse_args(arguments)
-
-
-def _open_generator(given: argparse.Namespace, sampling: Sampling) -> Generator:
-    options = DEFAULT_OPTIONS if given.options is None else read_options(given.options)
-    from synth.generation.stable_diffusion import DiffusionGenerator
-
-    return DiffusionGenerator.from_name(
-        given.generator, licence=given.licence, sampling=sampling, options=options
-    )
 
 
 def _open_detector(bundle: Path | None, providers: Sequence[ExecutionProvider]) -> Detector | None:

@@ -34,6 +34,7 @@ from cloud.api.routes import (
     misdetections,
     models,
     provenance,
+    samples,
     site_pages,
     users,
 )
@@ -54,6 +55,7 @@ ROUTERS = (
     classes.router,
     campaigns.router,
     gallery.router,
+    samples.router,
     models.router,
     provenance.router,
     users.router,

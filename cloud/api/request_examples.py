@@ -15,6 +15,7 @@ from messaging.access_resources import (
     VerifiedLogin,
 )
 from messaging.api.gallery import ImageReviewRequest
+from messaging.api.samples import SampleRequest
 from messaging.release_resources import RolloutRequest, TicketRequest
 from messaging.resources import AddedClasses, AssignRequest, CampaignRequest, HazardStatusRequest
 
@@ -23,6 +24,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     HazardStatusRequest: {"status": "acknowledged"},
     AssignRequest: {"class_name": "smoke"},
     AddedClasses: {"classes": [{"name": "fallen_tree", "severity": 4, "words": ["a fallen tree"]}]},
+    SampleRequest: {"mode": "fire.night-clear.missed", "count": 4},
     CampaignRequest: {"modes": ["fire.night-clear.missed"], "count": 100, "seed": 7},
     ImageReviewRequest: {"verdict": "rejected", "reason": "the fire floats above the road"},
     TicketRequest: {"sites": ["harbour"], "days": 7},

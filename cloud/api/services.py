@@ -16,6 +16,7 @@ from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
+from cloud.generator_samples import GeneratorSamples
 from cloud.integrations.integrations import Integrations
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
@@ -97,6 +98,7 @@ class Services:
     histories: HistoryStores
     feed: EventFeed
     integrations: Integrations
+    samples: GeneratorSamples
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None

@@ -97,7 +97,8 @@ class ImageStages:
 
     def _judges(self, work: StageWork) -> list[str]:
         """Arguments of `synth.run`: generator, options, detector (for prototypes), reference, backgrounds."""
-        arguments = generator_arguments(self.settings, self.evaluation, work.folder.absolute())
+        arguments = generator_arguments(self.settings, work.folder.absolute())
+        arguments += ["--providers", *self.evaluation.providers]
         incumbent = work.campaign.plan.incumbent_digest
         if incumbent is not None:
             arguments += ["--detector", str(self.models.bundle(incumbent).absolute())]
@@ -218,14 +219,12 @@ class ImageStages:
         return path.absolute().relative_to(self.data.absolute()).as_posix()
 
 
-def generator_arguments(
-    synthesis: SynthesisSettings, evaluation: EvaluationSettings, folder: Path
-) -> list[str]:
+def generator_arguments(synthesis: SynthesisSettings, folder: Path) -> list[str]:
     """Arguments of `synth.run` for every order; the generator's options are written into the folder."""
     options = folder / "generator.json"
     write_atomically(options, synthesis.options.model_dump_json().encode())
     arguments = ["--options", str(options), "--licence", synthesis.generator_licence]
-    arguments += ["--streets", synthesis.streets, "--providers", *evaluation.providers]
+    arguments += ["--streets", synthesis.streets]
     if synthesis.generator is not None:
         arguments += ["--generator", synthesis.generator]
     if synthesis.prompts is not None:

@@ -1,13 +1,14 @@
 """The plan of a campaign: what the wizard's address holds, what the cloud would do, what is missing. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dashboards import phrases
 from dashboards.components.pills import pill
 from dashboards.components.section import facts
 from dashboards.learning.mode_names import mode_text, mode_texts
-from dashboards.markup import Html, element, join, number, row, table
+from dashboards.markup import Html, element, image, join, number, row, table
+from messaging.api.samples import SampleResource
 from messaging.resources import (
     CampaignEstimateResource,
     CampaignPlanResource,
@@ -20,9 +21,10 @@ NOT_MEASURED = (
     "Not known yet: no campaign of this cloud has ended. `blindspot doctor` measures this machine "
     "in half a minute."
 )
+SAMPLES = 4
 NO_SAMPLES = (
-    "The API generates no sample: the generator runs in the process of a campaign alone. On the cloud's "
-    "machine each of these commands generates 8 hazards, with prompts and labels, and starts nothing:"
+    "The generator makes some hazards for you to judge, with the words and the shapes of the campaign. They "
+    "are compared with nothing and learned from by nothing, and no campaign starts."
 )
 MOST_MODES = 16
 MOST_IMAGES = 100_000
@@ -83,18 +85,34 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
     )
     time = join(element("h3", "How long this machine computes"), estimate_facts(plan.estimate))
     stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
-    samples = join(element("h3", "Sample images"), samples_markup(plan.orders))
-    return join(orders, samples, element("h3", "What it trains and proves with"), images, time, stages)
+    return join(orders, element("h3", "What it trains and proves with"), images, time, stages)
 
 
-def samples_markup(orders: tuple[PlannedOrderResource, ...]) -> Html:
-    """Why no sample is shown, and the commands that make some."""
-    wanted = dict.fromkeys((one.class_name, one.condition) for one in orders)
-    commands = (
-        f"blindspot generator try --class {name} --condition {condition} --out {name}-{condition}.png"
-        for name, condition in wanted
+def samples_markup(found: Iterable[SampleResource]) -> Html:
+    """Sheets of samples with what they show, and those that are on their way."""
+    shown = [_sample(one) for one in found]
+    return join(*shown) if shown else element("p", NO_SAMPLES, cls="empty")
+
+
+def _sample(one: SampleResource) -> Html:
+    title = element("h3", mode_text(one.mode))
+    if one.state == "failed":
+        return join(title, element("p", one.reason, cls="refusal", role="alert"))
+    if one.state == "running":
+        since = (
+            f"{phrases.count(one.count, 'hazard')} with seed {one.seed}, for {phrases.duration(one.seconds)}"
+        )
+        return join(title, element("p", f"Being generated: {since}.", cls="rest", role="status"))
+    text = (
+        f"{phrases.count(one.hazards, 'hazard')}, {one.labelled} with a label, seed {one.seed}, in "
+        f"{phrases.duration(one.seconds)}"
     )
-    return join(element("p", NO_SAMPLES, cls="rest"), element("pre", "\n".join(commands), tabindex="0"))
+    columns = (
+        "One row for each hazard: the place before, with the hazard, without it, the difference, the label"
+    )
+    sheet = element("div", image(f"/sample-sheets/{one.id}", columns), cls="sheet")
+    prompts = element("ul", *(element("li", words) for words in one.prompts), cls="prompts")
+    return join(title, element("p", text, cls="rest"), sheet, prompts)
 
 
 def estimate_facts(found: CampaignEstimateResource | None) -> Html:

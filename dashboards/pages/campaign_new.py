@@ -9,16 +9,28 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.section import Markup, card, heading
-from dashboards.errors import DashboardError
-from dashboards.learning.mode_names import mode_name
-from dashboards.learning.plan import MOST_IMAGES, MOST_MODES, MOST_SEED, Choice, missing, plan_markup, summary
+from dashboards.errors import CloudRefused, DashboardError
+from dashboards.learning.mode_names import mode_name, mode_text
+from dashboards.learning.plan import (
+    MOST_IMAGES,
+    MOST_MODES,
+    MOST_SEED,
+    SAMPLES,
+    Choice,
+    missing,
+    plan_markup,
+    samples_markup,
+    summary,
+)
 from dashboards.markup import element
 from dashboards.page_view import PageView
 from messaging.access_resources import UserRole
+from messaging.api.samples import SampleRequest, SampleResource
 from messaging.resources import CampaignPlanResource, CampaignResource, FailureModeResource
 
 OFFERED = 50
 OFFER_EVERY_S = 30.0
+SAMPLES_EVERY_S = 1.0
 NOTHING_CHOSEN = "Choose a failure mode: the plan is made at once, and starts nothing."
 
 
@@ -41,6 +53,7 @@ class _Wizard:
         self._choice = Choice.of_query(view.query)
         self._keys: dict[Choice, str] = {}
         self._offered: dict[str, ui.checkbox] = {}
+        self._samples: dict[str, SampleResource] = {}
 
     def build(self) -> None:
         """Make the elements and plan what the address holds."""
@@ -62,6 +75,9 @@ class _Wizard:
                     field.props('outlined dense clearable debounce=500 placeholder="as configured"')
                     field.on_value_change(self._typed)
             self._plan = Markup()
+        with card("Sample images", name="campaign-samples", aside="starts nothing"):
+            self._ask_samples = ui.row().classes("actions")
+            self._samples_shown = Markup()
         with card("3. Approval", name="campaign-approval"):
             self._summary = Markup()
             with ui.row().classes("actions"):
@@ -69,6 +85,7 @@ class _Wizard:
                 self._start.props("unelevated no-caps").disable()
         self._view.live(self._offer, every_s=OFFER_EVERY_S)
         ui.timer(0.0, self._planned, once=True)
+        ui.timer(SAMPLES_EVERY_S, self._follow_samples)
 
     async def _offer(self) -> None:
         """Offer the open failure modes, and those that the address names."""
@@ -106,6 +123,7 @@ class _Wizard:
         """Ask for the plan of the choice and show it, unless the choice has changed meanwhile."""
         choice = self._choice
         self._start.disable()
+        self._offer_samples()
         if not choice.modes:
             self._plan.show(element("p", NOTHING_CHOSEN, cls="empty"))
             self._summary.show(element("p", "There is nothing to approve yet.", cls="empty"))
@@ -123,6 +141,38 @@ class _Wizard:
             self._plan.show(plan_markup(plan))
             self._summary.show(summary(plan))
             self._start.set_enabled(not missing(plan))
+
+    def _offer_samples(self) -> None:
+        """A button for each chosen failure mode."""
+        self._samples = {mode: one for mode, one in self._samples.items() if mode in self._choice.modes}
+        self._samples_shown.show(samples_markup(self._samples.values()))
+        self._ask_samples.clear()
+        with self._ask_samples:
+            for mode in self._choice.modes:
+                button = ui.button(f"Generate {SAMPLES} samples: {mode_text(mode)}")
+                button.props("outline no-caps").on_click(lambda mode=mode: self._generate_samples(mode))
+
+    async def _generate_samples(self, mode: str) -> None:
+        async def generate() -> None:
+            request = SampleRequest(mode=mode, count=SAMPLES, seed=self._choice.seed)
+            client = self._view.viewer.client
+            self._samples[mode] = await client.send("POST", "samples", SampleResource, request)
+
+        if await self._view.act(generate, "The generator is making samples."):
+            self._samples_shown.show(samples_markup(self._samples.values()))
+
+    async def _follow_samples(self) -> None:
+        for mode, one in list(self._samples.items()):
+            if one.state == "running":
+                try:
+                    found = await self._view.viewer.client.get(f"samples/{one.id}", SampleResource)
+                except CloudRefused as error:  # a cloud that has started again does not know it
+                    found = one.model_copy(update={"state": "failed", "reason": str(error)})
+                except DashboardError:
+                    continue
+                if self._samples.get(mode) == one:
+                    self._samples[mode] = found
+                    self._samples_shown.show(samples_markup(self._samples.values()))
 
     async def _started(self) -> None:
         """Start what was planned; the same choice has the same key, so that it starts once."""

@@ -1,6 +1,16 @@
 """The pages of the learning loop in a real browser: a failure mode, the plan of a campaign, its images."""
 
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud import generator_samples as cloud_samples
+from cloud.module_runs import ModuleRun
 from messaging.reports import EvidenceSource
+from synth.contact_sheet import ContactSheet
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.sample_reports import OLD
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
@@ -55,6 +65,30 @@ def test_a_campaign_is_planned_in_four_clicks_and_the_address_holds_the_choice(
     assert tab.violations == []
 
 
+def test_samples_of_a_failure_mode_are_generated_before_a_campaign_is_started(
+    cloud: FilledCloud, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generated = threading.Event()
+
+    def generate(_: str, runs: Sequence[ModuleRun], **__: object) -> None:
+        assert generated.wait(60)
+        sheet = ContactSheet(np.full((224, 996, 3), 90, np.uint8), 4, 3, ("a photo of smoke",))
+        sheet.write(Path(runs[0].arguments[1]))
+
+    monkeypatch.setattr(cloud_samples, "run_modules", generate)
+    cloud.beat()
+    cloud.misses("smoke", 2, {EvidenceSource.TEACHER: 41})
+    cloud.start()
+    tab.open("/campaigns/new?modes=smoke.day-fog.missed", "#campaign-samples button")
+    tab.page.click("#campaign-samples button:has-text('Generate 4 samples: smoke missed (day, fog)')")
+    tab.wait_for_text("#campaign-samples", "Being generated: 4 hazards")
+    generated.set()
+    tab.wait_for_text("#campaign-samples", "4 hazards, 3 with a label")
+    tab.page.wait_for_function("document.querySelector('#campaign-samples img').naturalWidth === 996")
+    assert "a photo of smoke" in tab.text("#campaign-samples li")
+    assert tab.violations == []
+
+
 def test_models_are_compared_with_what_is_worse_in_red(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.trained()
@@ -92,7 +126,8 @@ def test_images_are_reviewed_by_keys_and_a_review_is_taken_back(cloud: FilledClo
     assert tab.page.locator("#gallery .boxes rect").count() == 45
     tab.page.click("#gallery [data-image] >> nth=1")
     tab.page.wait_for_function(
-        "[...document.querySelectorAll('#whole-image img')].filter(i => i.naturalWidth).length === 3"
+        "[...document.querySelectorAll('#whole-image img[src*=\"/campaign-images/\"]')]"
+        ".filter(i => i.naturalWidth).length === 3"
     )
     tab.page.keyboard.press("r")
     tab.wait_for_text("#whole-image dd", "rejected by")

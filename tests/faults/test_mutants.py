@@ -36,6 +36,7 @@ def test_a_text_that_is_gone_and_a_change_of_nothing_are_errors() -> None:
             mutated(replace(one, **changes), ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_mutants_are_killed_and_a_harmless_change_is_not(tmp_path: Path) -> None:
     tree = copied_tree(tmp_path)

@@ -24,7 +24,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-pytestmark = pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(UP_LIMIT_S + DOWN_LIMIT_S + 20)]
 
 
 @pytest.fixture

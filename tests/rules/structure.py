@@ -76,7 +76,8 @@ FLOORS = {
     ),
     "synth": (
         *("errors", "device_names", "torch_device", "order", "sensor", "street", "planning", "generation"),
-        *("selection", "progress", "journal", "speed", "contact_sheet", "run", "small_sd", "experiments"),
+        *("selection", "progress", "journal", "speed", "run_arguments", "contact_sheet", "run"),
+        *("small_sd", "experiments"),
     ),
     "cloud": (
         *(
@@ -97,7 +98,18 @@ FLOORS = {
         *("store", "migrations", "access", "integrations"),
         *("data", "detector", "evaluation", "training", "model_import", "starting_detector"),
         *("failure_modes", "fleet", "backup"),
-        *("campaigns", "api", "speed", "doctor", "generator_trial", "parts", "app", "demo", "cli"),
+        *(
+            "campaigns",
+            "generator_samples",
+            "api",
+            "speed",
+            "doctor",
+            "generator_trial",
+            "parts",
+            "app",
+            "demo",
+            "cli",
+        ),
     ),
     "dashboards": (
         *("errors", "markup", "phrases", "theme", "scope", "client", "access", "reads"),

@@ -73,6 +73,7 @@ class Access:
             "event": "01J00000000000000000000000",
             "name": "none",
             "delivery": "1",
+            "sample": "none",
         }
         whole = path.format_map(values)
         headers = {"Authorization": f"Bearer {token}"}

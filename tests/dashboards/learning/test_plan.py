@@ -2,7 +2,17 @@
 
 import pytest
 
-from dashboards.learning.plan import NOT_MEASURED, Choice, estimate_facts, missing, plan_markup, summary
+from dashboards.learning.plan import (
+    NO_SAMPLES,
+    NOT_MEASURED,
+    Choice,
+    estimate_facts,
+    missing,
+    plan_markup,
+    samples_markup,
+    summary,
+)
+from messaging.api.samples import SampleResource
 from messaging.resources import (
     CampaignEstimateResource,
     CampaignPlanResource,
@@ -82,6 +92,27 @@ def test_a_time_that_nothing_has_measured_is_no_number() -> None:
         assert text(estimate_facts(found)) == NOT_MEASURED
 
 
-def test_samples_are_generated_by_the_command_that_the_plan_states() -> None:
-    shown = text(plan_markup(plan()))
-    assert "blindspot generator try --class fire --condition night-clear --out fire-night-clear.png" in shown
+SAMPLE = SampleResource(
+    id="S1",
+    mode="fire.night-clear.missed",
+    class_name="fire",
+    condition="night-clear",
+    count=4,
+    seed=7,
+    state="running",
+    started_at=100,
+    seconds=12.0,
+)
+
+
+def test_samples_show_how_they_are_made_what_they_show_or_why_there_are_none() -> None:
+    assert text(samples_markup(())) == NO_SAMPLES
+    assert "Being generated: 4 hazards with seed 7, for 12 s." in text(samples_markup((SAMPLE,)))
+    failed = SAMPLE.model_copy(update={"state": "failed", "reason": "no <memory> left"})
+    assert "no &lt;memory&gt; left" in samples_markup((failed,))
+    prompts = ("a photo of flames", "a photo of a fire")
+    done = SAMPLE.model_copy(update={"state": "done", "hazards": 4, "labelled": 3, "prompts": prompts})
+    shown = samples_markup((done,))
+    assert 'src="/sample-sheets/S1"' in shown
+    assert "4 hazards, 3 with a label, seed 7, in 12 s" in text(shown)
+    assert all(words in shown for words in prompts)

@@ -24,6 +24,7 @@ from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.report_checks import ReportChecks
+from cloud.generator_samples import GeneratorSamples
 from cloud.integrations.integrations import Integrations
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings
@@ -126,6 +127,9 @@ class FilledCloud:
             histories=HistoryStores.of(self.database),
             feed=EventFeed(ChangeMarks(self.database, online_s=60).read),
             integrations=Integrations(settings, DeliveryStore(self.database), metrics),
+            samples=GeneratorSamples(
+                settings, register, self.rows, DatasetRegister(self.folder.datasets), time.time
+            ),
         )
         self.services, self.token = services, token
         self.app = build_api(services)

@@ -20,8 +20,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-FIRST_DATA_MS = 20_000
-UPDATE_MS = 20_000
+FIRST_DATA_MS = UPDATE_MS = 60_000
 
 BROWSER_TEST = [
     pytest.mark.browser,
@@ -81,6 +80,7 @@ class Tab:
         self._process, self._logged_in = process, False
         self.violations: list[str] = []
         self.page = chromium.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(UPDATE_MS)
         self.page.on("request", self._requested)
         self.page.on("pageerror", lambda error: self.violations.append(str(error)))
 

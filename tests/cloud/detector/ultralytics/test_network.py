@@ -25,7 +25,10 @@ def test_weights_of_another_architecture_are_refused() -> None:
         network_of(weights.with_card(class_names=("fire",), thresholds={"fire": 0.5}))
 
 
-@pytest.mark.parametrize("architecture", ["yolov8n", "yolo11s", "yolo12n", "yolo26n"])
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("yolo11s", "yolo12n", "yolo26n")] + ["yolov8n"],
+)
 def test_a_start_from_a_checkpoint_keeps_its_first_layers_under_a_new_head(
     tmp_path: Path, architecture: str
 ) -> None:
