@@ -24,8 +24,9 @@ from nats.aio.client import Client
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
 from messaging.nats.credentials import read_credentials, read_key
+from messaging.nats.refusals import refusal_of
 from messaging.tls.certificates import read_keyed
-from messaging.tls.connections import speaks_tls, tls_fault
+from messaging.tls.connections import speaks_tls
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ DEFAULT_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _VIOLATION = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]*)\"", re.IGNORECASE)
 _STATUS = "Status"
-_NO_GREETING = "expecting INFO"
 # asyncio warns at each end of a TLS connection that nats-py upgrades by itself; nothing depends on it
 logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in str(record.msg))
 
@@ -260,7 +260,7 @@ class NatsConnection:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        self._refusal, self._refused_for_good = _refusal_of(self._link, error, time.time())
+        self._refusal, self._refused_for_good = refusal_of(self._link, error, time.time())
         self._read_certificate_again()
         found = _VIOLATION.search(text)
         if found is None:
@@ -323,43 +323,6 @@ class NatsConnection:
 
 def _reply(message: Any) -> Reply:
     return Reply(message.subject, bytes(message.data), dict(message.headers or {}), message.reply)
-
-
-def _refusal_of(link: Link, error: Exception, now_utc: float) -> tuple[str, bool]:
-    """What a failed attempt means, and whether the same files will be refused again."""
-    text = str(error) or type(error).__name__
-    if "authorization" in text.lower() or "authentication" in text.lower():
-        return _refused_credentials(link, now_utc), True
-    if (fault := tls_fault(error)) is not None:
-        return f"{link.url}: {fault}{_ours(link, fault)}", True
-    if link.tls is not None and _NO_GREETING in text:
-        return f"{link.url} closes the connection after the handshake{_ours(link, 'client')}", True
-    return text, False
-
-
-def _refused_credentials(link: Link, now_utc: float) -> str:
-    """Why the broker refuses the credentials, as far as they show it, and what to do."""
-    if link.credentials_path is None:
-        return f"{link.url} refused the credentials of {link.name}"
-    claims = read_credentials(Path(link.credentials_path)).claims
-    why = (
-        f"they were valid {claims.valid_until}" if claims.expired(now_utc) else "they are revoked or replaced"
-    )
-    return (
-        f"{link.url} refused the credentials of {link.name} ({why}); run `blindspot sites add` for the site "
-        f"in the cloud and copy the new {Path(link.credentials_path).name} to its gate"
-    )
-
-
-def _ours(link: Link, fault: str) -> str:
-    """Which of our files to look at."""
-    assert link.tls is not None, "only a connection with TLS ends in its handshake"
-    if "client" not in fault or link.tls.certificate is None:
-        return f"; verified with {link.tls.ca}"
-    return (
-        f"; that of {link.name} is {link.tls.certificate}, which may be revoked or replaced: run `blindspot "
-        "sites add` for the site in the cloud and copy the new one to its gate"
-    )
 
 
 async def _requires_tls(url: str) -> bool:
