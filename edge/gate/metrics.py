@@ -7,6 +7,7 @@ from edge.gate.limits.pins import PinReason
 from edge.gate.receipts import ReceiptCounts
 from edge.gate.uplink import UplinkCounts
 from messaging.monitoring.metric_set import MetricSet
+from messaging.nats.written_bytes import WrittenBytes
 from messaging.wire_format.codec import PAYLOADS, Lane
 
 PREFIX = "blindspot_edge"
@@ -14,10 +15,17 @@ SEND_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class GateMetrics(MetricSet):
-    """All metrics of a gate's `/metrics`; all but the times of sending are set with the gate's status."""
+    """All metrics of a gate's `/metrics`; all but the times of sending are set with the gate's status.
+
+    `written` counts what the gate writes to the hub.
+    """
 
     def __init__(self) -> None:
         super().__init__(PREFIX)
+        self.written = WrittenBytes()
+        self.bytes_written = self.mirrored_counter(
+            "gate_bytes_written", "Bytes that the gate wrote to the hub, all of them, before TLS", "kind"
+        )
         self.send_s = self.histogram(
             "gate_send_seconds", "Until the hub had stored a message", "lane", buckets=SEND_S
         )
@@ -83,6 +91,8 @@ class GateMetrics(MetricSet):
         self.receipt_entry.set(receipts.receipt_n)
         self.receipts_refused.set(receipts.refused)
         self.ledger_entries.set(ledger.head.n)
+        for kind, length_bytes in self.written.by_kind.items():
+            self.bytes_written.set(length_bytes, kind)
         for kind, total in ledger.by_kind.items():
             self.egress_bytes.set(total.bytes, kind)
             self.egress_messages.set(total.count, kind)

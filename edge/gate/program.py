@@ -41,8 +41,10 @@ from messaging.errors import WireError
 from messaging.monitoring.health_api import ReadinessReport
 from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
+from messaging.nats.connection import NatsConnection
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
+from messaging.nats.written_bytes import WrittenBytes
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.os_errors import disk_is_full, os_error_sentence
 from messaging.runtime.start_checks import DiskAlarm, require
@@ -82,7 +84,9 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
             await retried(lambda: _prepare_site(site, settings), connecting, stop)
             credentials = HubCredentials(settings)
             page.readiness = lambda: _not_yet("the hub", connecting)
-            hub = await _connected_to_hub(settings, credentials, ledger, connecting, stop)
+            hub = await _connected_to_hub(
+                settings, credentials, ledger, page.metrics.written, connecting, stop
+            )
         if site is not None and hub is not None:
             gate = _Gate(settings, (site, hub), (key, trust), ledger, credentials, page.metrics)
             page.readiness = gate.readiness
@@ -287,6 +291,8 @@ class _Gate:
             "receipt_fault": receipts.fault,
             "ledger_verified": asdict(receipts.ledger) if receipts.ledger else None,
             "purged_through": receipts.purged_through,
+            "bytes_written": dict(self._metrics.written.by_kind),
+            "bytes_written_today": dict(self._metrics.written.today),
             "targets": self._mirror.target_count,
             "hub_credentials_valid": shown.credentials.valid_until,
             "hub_certificate_valid": "" if shown.certificate is None else shown.certificate.valid_until,
@@ -328,20 +334,26 @@ def _not_yet(broker: str, connecting: LoopHealth) -> ReadinessReport:
 
 
 async def _connected(
-    link: Callable[[], Link], settings: GateSettings, connecting: LoopHealth, stop: asyncio.Event
+    link: Callable[[], Link],
+    settings: GateSettings,
+    connecting: LoopHealth,
+    stop: asyncio.Event,
+    written: WrittenBytes | None = None,
 ) -> NatsBus | None:
     """A connection, however long it takes; None when the gate was stopped before."""
-    return await retried(
-        lambda: NatsBus.connect(link(), timeout_s=settings.timeout_s, ack_wait_s=settings.ack_wait_s),
-        connecting,
-        stop,
-    )
+
+    async def connect() -> NatsBus:
+        wire = await NatsConnection.connect(link(), timeout_s=settings.timeout_s, written=written)
+        return NatsBus(wire, ack_wait_s=settings.ack_wait_s)
+
+    return await retried(connect, connecting, stop)
 
 
 async def _connected_to_hub(
     settings: GateSettings,
     credentials: HubCredentials,
     ledger: Ledger,
+    written: WrittenBytes,
     connecting: LoopHealth,
     stop: asyncio.Event,
 ) -> NatsBus | None:
@@ -351,7 +363,7 @@ async def _connected_to_hub(
 
     with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
         _write_status(settings, {"link": "down", **_ledger_status(ledger)})
-    return await _connected(link, settings, connecting, stop)
+    return await _connected(link, settings, connecting, stop, written)
 
 
 def _bytes_by_lane(by_kind: Mapping[str, int]) -> Counter[Lane]:

@@ -25,6 +25,7 @@ from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
 from messaging.nats.credentials import read_credentials, read_key
 from messaging.nats.refusals import refusal_of
+from messaging.nats.written_bytes import WrittenBytes
 from messaging.tls.certificates import read_keyed
 from messaging.tls.connections import speaks_tls
 
@@ -56,8 +57,15 @@ class Reply:
 class NatsConnection:
     """A connection that heals by itself; every call returns or raises within its time limit."""
 
-    def __init__(self, link: Link, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        timeout_s: float,
+        tls: ssl.SSLContext | None = None,
+        written: WrittenBytes | None = None,
+    ) -> None:
         self._link = link
+        self._written = written or WrittenBytes()
         self._tls = tls
         self._timeout_s = timeout_s
         self._client: Client | None = None
@@ -70,9 +78,12 @@ class NatsConnection:
         self._closed = False
 
     @classmethod
-    async def connect(cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> "NatsConnection":
+    async def connect(
+        cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S, written: WrittenBytes | None = None
+    ) -> "NatsConnection":
         """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials.
 
+        `written` counts all that is written, also by an attempt that fails.
         `WireForbidden` also if the server's certificate is not accepted, or it does not accept the client's.
         Raises `ConfigurationError` for a credential or certificate file that is missing or damaged.
         """
@@ -83,7 +94,7 @@ class NatsConnection:
             read_key(Path(link.nkey_seed_path))
         if link.credentials_path is not None:
             read_credentials(Path(link.credentials_path))
-        wire = cls(link, timeout_s, None if link.tls is None else link.tls.context())
+        wire = cls(link, timeout_s, None if link.tls is None else link.tls.context(), written)
         await wire._ready()
         return wire
 
@@ -226,7 +237,7 @@ class NatsConnection:
 
     async def _open(self) -> Client:
         self._refusal, self._refused_for_good = "", False
-        client = Client()
+        client = _CountedClient(self._written)
         opening = asyncio.ensure_future(
             client.connect(
                 **_connect_options(self._link, self._tls),
@@ -319,6 +330,24 @@ class NatsConnection:
         if isinstance(error, ValueError | nats.errors.BadSubjectError):
             return WireError(f"{subject!r} is not a subject: {error}")
         return WireUnavailable(f"{self._link.url}, {subject}: {error or type(error).__name__}")
+
+
+class _CountedClient(Client):  # type: ignore[misc]  # nats-py has no types
+    """A client that counts what it writes: nats-py's own statistics leave out all but payloads."""
+
+    def __init__(self, written: WrittenBytes) -> None:
+        self._written, self._counted = written, None
+        super().__init__()
+
+    @property
+    def _transport(self) -> Any:
+        return self._counted
+
+    @_transport.setter
+    def _transport(self, transport: Any) -> None:
+        if transport is not None:
+            self._written.count_writes_of(transport)
+        self._counted = transport
 
 
 def _reply(message: Any) -> Reply:

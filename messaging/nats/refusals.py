@@ -10,7 +10,7 @@ _NO_GREETING = "expecting INFO"
 
 
 def refusal_of(link: Link, error: Exception, now_utc: float) -> tuple[str, bool]:
-    """What a failed attempt means, and whether the same files will be refused again."""
+    """What a failed attempt to connect means, and whether the same files will be refused again."""
     text = str(error) or type(error).__name__
     if "authorization" in text.lower() or "authentication" in text.lower():
         return _refused_credentials(link, now_utc), True

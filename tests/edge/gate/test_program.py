@@ -11,12 +11,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ulid import ULID
 
 from edge.gate.ledger_entries import verify
-from edge.gate.limits.heartbeat_pace import coarse_heartbeat
+from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, coarse_heartbeat
+from edge.gate.limits.kept_buckets import LEVELS_FILE, KeptLevels
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
 from messaging.bus import Delivery
@@ -38,6 +40,7 @@ from messaging.nats.subjects import (
 )
 from messaging.receipts import LaneReceipt, Receipt, ReportHeader
 from messaging.reports import Heartbeat, Report
+from messaging.runtime.state_files import StateFile
 from messaging.trust.site_signatures import (
     HEARTBEAT_PREFIX_BYTES,
     signed_receipt,
@@ -117,6 +120,22 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
     assert status["forwarded"] == {"hazard": 1, "misdetection": 1, "heartbeat": 1}
     assert status["bytes_by_kind"].keys() == {"hazard", "misdetection", "heartbeat"}
     assert verify(settings.data_folder / "ledger").head.n == 3
+    _all_that_was_written_has_a_kind(status)
+    kept = StateFile(settings.known_folder / LEVELS_FILE, KeptLevels).read()
+    assert kept is not None
+    limits = {**settings.counts, **HEARTBEAT_LIMITS}
+    spent = {one.kind: limits[one.kind].at_once - round(one.level) for one in kept.buckets}
+    assert spent == {"hazard": 1, "misdetection": 1, "heartbeat_counters": 1}, "a regular stop keeps all"
+
+
+def _all_that_was_written_has_a_kind(status: dict[str, Any]) -> None:
+    """The hub got the bytes of reports with all around them, and others, and none that nobody knows."""
+    written = status["bytes_written"]
+    assert all(written[kind] > number for kind, number in status["bytes_by_kind"].items())
+    reads = {f"read_{name}" for name in ("models", "tuf", "orders", "receipts", "renewals")}
+    others = {"checkpoint", "connect", "subscribe", "ping"}
+    assert written.keys() == {*status["bytes_by_kind"], *reads, *others}
+    assert sum(status["bytes_written_today"].values()) <= sum(written.values())
 
 
 async def _reports_are_received(settings: GateSettings, site: Site, cloud: NatsBus) -> None:

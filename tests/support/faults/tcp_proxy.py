@@ -50,7 +50,7 @@ class _Connection:
 
 @dataclass
 class TcpProxy:
-    """Forwards connections of `port` to `target`. `to_client_bytes` counts what the server's side sent."""
+    """Forwards connections of `port` to `target` and counts the bytes that it has passed on to each side."""
 
     target: int
     random: random.Random
@@ -59,6 +59,7 @@ class TcpProxy:
     connections: int = 0
     resets: int = 0
     to_client_bytes: int = 0
+    to_server_bytes: int = 0
     _open: list[_Connection] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(init=False)
 
@@ -136,6 +137,7 @@ class TcpProxy:
                 if not one.silent:
                     sink.write(piece)
                     self.to_client_bytes += len(piece) * to_client
+                    self.to_server_bytes += len(piece) * (not to_client)
                     await sink.drain()
                 queue.task_done()
 
