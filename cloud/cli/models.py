@@ -181,6 +181,27 @@ def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: Json
         _print_rollout(cloud.send("POST", "rollouts", RolloutResource, RolloutRequest(digest=full)), as_json)
 
 
+@rollout.command("list")
+def list_rollouts(
+    campaign: Annotated[str | None, typer.Option(help="only those of this campaign")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """List rollouts and shadow runs, newest first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("rollouts", RolloutResource, campaign=campaign)
+    show_list(
+        found,
+        as_json,
+        title="Rollouts",
+        columns=("rollout", "model", "phase", "sites", "began", "reason"),
+        row=lambda r: (
+            r.id, short(r.digest), _phase(r), len(r.sites), when(r.created_at), r.reason
+        ),
+        empty="No rollout yet; the last stages of a campaign start one.",
+    )  # fmt: skip
+
+
 @rollout.command("status")
 def status(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
@@ -250,10 +271,14 @@ def _print_rollout(found: RolloutResource, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    paused = " (paused)" if found.paused else ""
-    waits = f" ({found.awaiting} waits for `blindspot rollout approve`)" if found.awaiting else ""
-    title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {found.phase}{paused}{waits}"
+    title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {_phase(found)}"
     rows = [(site.site, site.group, site.state, site.reason) for site in found.sites]
     print_table(f"{title} {found.reason}", ("site", "group", "state", "reason"), rows, "no sites")
     events = [(when(event.at), event.by, event.action, event.note) for event in found.events]
     print_table("History", ("when", "who", "what", "note"), events, "no history")
+
+
+def _phase(found: RolloutResource) -> str:
+    paused = " (paused)" if found.paused else ""
+    waits = f" ({found.awaiting} waits for `blindspot rollout approve`)" if found.awaiting else ""
+    return f"{found.phase}{paused}{waits}"

@@ -97,14 +97,22 @@ class ReleaseStore:
             return list(session.scalars(query))
 
     def rollouts(
-        self, *, phase: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        *,
+        phase: str | None = None,
+        campaign: str | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 100,
     ) -> list[Rollout]:
-        """Rollouts (in a phase), newest first; `after` is the id of the last one seen."""
-        query = select(Rollout).order_by(Rollout.created_at.desc(), Rollout.id.desc()).limit(limit)
+        """Rollouts (in a phase, of a campaign), newest first; `after`: begin and id of the last one seen."""
+        row = Rollout
+        query = select(row).order_by(row.created_at.desc(), row.id.desc()).limit(limit)
         if phase is not None:
-            query = query.where(Rollout.phase == phase)
+            query = query.where(row.phase == phase)
+        if campaign is not None:
+            query = query.where(row.campaign == campaign)
         if after is not None:
-            query = query.where(Rollout.id < after)
+            query = query.where(tuple_(row.created_at, row.id) < tuple_(*after))
         with self._db.reading() as session:
             return list(session.scalars(query))
 

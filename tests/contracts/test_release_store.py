@@ -56,10 +56,22 @@ def test_rollouts_come_newest_first_and_after_the_last_one_seen(database: Databa
         store.put_rollout(Rollout(f"R{n}", None, OLD, None, "canary", False, {"sites": []}, "", MINUTE, 0))
     store.put_rollout(replace(store.rollout("R1"), paused=True))
     assert [one.id for one in store.rollouts(limit=2)] == ["R2", "R1"]
-    assert [one.id for one in store.rollouts(after="R1")] == ["R0"]
+    assert [one.id for one in store.rollouts(after=(MINUTE, "R1"))] == ["R0"]
     assert store.rollout("R1").paused
     with pytest.raises(NotKnown, match="'R9' is not known"):
         store.rollout("R9")
+
+
+def test_the_rollouts_of_a_campaign_follow_one_another_whatever_their_names(database: Database) -> None:
+    """Its shadow run is older than its rollout, and its name comes later."""
+    store = ReleaseStore(database)
+    for began, (name, campaign) in enumerate(
+        (("C1-trial-1", "C1"), ("C1-service", "C1"), ("C2-trial-1", "C2"))
+    ):
+        row = Rollout(name, campaign, OLD, None, "done", False, {"sites": []}, "", MINUTE + began, 0)
+        store.put_rollout(row)
+    assert [one.id for one in store.rollouts(campaign="C1")] == ["C1-service", "C1-trial-1"]
+    assert [one.id for one in store.rollouts(after=(MINUTE + 1, "C1-service"))] == ["C1-trial-1"]
 
 
 def test_the_last_order_of_a_site_is_that_with_the_highest_sequence(database: Database) -> None:

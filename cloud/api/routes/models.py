@@ -9,7 +9,7 @@ from cloud.api.access.caller import Caller, Visible, of_visible_sites
 from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.card_markdown import card_markdown
 from cloud.api.model_card import model_card
-from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, text_cursor
+from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, pair_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import model_view, rollout_view
 from cloud.errors import BadRequest
@@ -117,15 +117,18 @@ def rollouts(
     visible: Visible,
     hidden: Hidden,
     state: Annotated[str | None, Query(max_length=80)] = None,
+    campaign: Annotated[str | None, Query(max_length=40)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[RolloutResource]:
     """Rollouts, newest first; `state` is a phase of a rollout."""
-    found = services.releases.rollouts(phase=state, after=text_cursor(cursor), limit=limit + 1)
+    found = services.releases.rollouts(
+        phase=state, campaign=campaign, after=pair_cursor(cursor, int, str), limit=limit + 1
+    )
     return page_of_query(
         found,
         limit,
-        place=lambda one: one.id,
+        place=lambda one: [one.created_at, one.id],
         show=lambda one: without_hidden(of_visible_sites(rollout_view(one), visible), hidden),
     )
 

@@ -150,6 +150,9 @@ def test_a_rollout_is_started_and_its_sites_are_shown(cloud: RunningCloud) -> No
     assert isinstance(refused.exception, NotNow)
     assert "put the first model in service" in str(refused.exception)
     assert ": halted" in run(cloud, "rollout", "stop").stdout
+    listed = run(cloud, "rollout", "list").stdout
+    assert (started["id"] in listed, "halted" in listed) == (True, True)
+    assert run(cloud, "rollout", "list", "--campaign", "C1").stderr.startswith("No rollout yet;")
 
 
 def test_a_downgrade_ticket_is_signed_for_the_named_sites(cloud: RunningCloud) -> None:
