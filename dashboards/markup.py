@@ -3,6 +3,7 @@
 Pure functions, independent of Blindspot. Only they return `Html`; any other child is text.
 """
 
+from collections.abc import Iterable
 from html import escape
 
 
@@ -41,6 +42,11 @@ def image(source: str, description: str) -> Html:
 def join(*children: Child) -> Html:
     """The children in order, without an element around them."""
     return Html("".join(_text(child) for child in children if child is not None))
+
+
+def with_commas(children: Iterable[Child]) -> Html:
+    """The children in order, with a comma between two of them."""
+    return Html(", ".join(_text(child) for child in children if child is not None))
 
 
 def table(headers: tuple[Child, ...], rows: list[Html]) -> Html:

@@ -1,12 +1,10 @@
 """One failure mode: its numbers, the reason of its status, the campaigns against it. Pure."""
 
-from collections.abc import Iterable
-
 from dashboards import phrases
 from dashboards.components.pills import recall_bar
 from dashboards.components.section import facts
 from dashboards.learning.mode_names import UNKNOWN, campaign_state, mode_status, sources_text
-from dashboards.markup import Html, element, join, row, table
+from dashboards.markup import Html, element, join, row, table, with_commas
 from dashboards.scope import Scope
 from messaging.api.mode_history import CampaignMark, ModeHistoryResource, StatusChange
 from messaging.resources import FailureModeResource
@@ -46,19 +44,12 @@ def status_reason(mode: FailureModeResource, history: ModeHistoryResource, now: 
 def _site_links(mode: FailureModeResource, scope: Scope) -> Html:
     shown = mode.sites[:NAMES_SHOWN]
     links = (element("a", site, href=scope.link("sites", site)) for site in shown)
-    return join(*_with_commas(links), _rest(mode.site_count, len(shown)))
+    return join(with_commas(links), _rest(mode.site_count, len(shown)))
 
 
 def _camera_names(mode: FailureModeResource) -> Html:
     shown = mode.cameras[:NAMES_SHOWN]
     return join(", ".join(shown), _rest(mode.camera_count, len(shown)))
-
-
-def _with_commas(links: Iterable[Html]) -> list[Html]:
-    found: list[Html] = []
-    for link in links:
-        found += [Html(", "), link] if found else [link]
-    return found
 
 
 def _rest(whole: int, shown: int) -> str:

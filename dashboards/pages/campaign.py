@@ -1,21 +1,25 @@
 """One campaign: its stages, the running stage, the generated images, and the models before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.loss_curve import LossCurve, losses
 from dashboards.components.section import Markup, card, heading
+from dashboards.components.table import link
 from dashboards.components.theme_switch import present_theme
 from dashboards.learning.gallery import thumbnail_address
-from dashboards.learning.mode_names import campaign_state, mode_texts
+from dashboards.learning.mode_names import campaign_state, mode_text
 from dashboards.learning.stage_log import log
-from dashboards.markup import Html, element, image, join
+from dashboards.markup import Html, element, image, join, number, row, table, with_commas
 from dashboards.page_view import PageView
 from dashboards.pages import comparison
+from dashboards.pages.rollouts import phase_pill
+from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.evaluations import EvaluationsResource
+from messaging.release_resources import RolloutResource
 from messaging.resources import CampaignResource, ImageResource, StageResource
 
 KEPT_SHOWN = 21
@@ -45,6 +49,8 @@ async def page(view: PageView) -> None:
             button.props("outline no-caps").set_visibility(False)
     with card("Log of the stages", name="campaign-log"):
         noted = Markup()
+    with card("Rollouts", name="campaign-rollouts", aside="shadow runs and rollouts of its candidate"):
+        ordered = Markup()
     with card("Training loss", name="campaign-loss"):
         loss = LossCurve(present_theme())
     with card("Generated images", name="campaign-images"):
@@ -69,7 +75,9 @@ async def page(view: PageView) -> None:
 
     async def refresh() -> None:
         campaign = await view.get(f"campaigns/{name}", CampaignResource)
-        state.show(stages_markup(campaign, view.now()))
+        rollouts = await view.page("rollouts", RolloutResource, campaign=name)
+        state.show(stages_markup(campaign, view.scope, view.now()))
+        ordered.show(rollouts_markup(rollouts.items, view.scope))
         noted.show(log(campaign, view.now()))
         loss.show(losses(campaign))
         for verb, button in buttons.items():
@@ -98,18 +106,37 @@ async def _confirmed(question: str) -> bool:
     return answer is True
 
 
-def stages_markup(campaign: CampaignResource, now: float) -> Html:
+def rollouts_markup(rollouts: Sequence[RolloutResource], scope: Scope) -> Html:
+    """What was ordered to the sites, latest first, with how many of them run it."""
+    if not rollouts:
+        sentence = "Nothing has been ordered to a site yet. The shadow run is the first that is."
+        return element("p", sentence, cls="empty")
+    rows = [
+        row(
+            element("td", link(one.id, scope.link("rollouts", one.id))),
+            element("td", link(phrases.short(one.digest), scope.link("models", one.digest))),
+            element("td", phase_pill(one)),
+            number(f"{sum(site.state == 'running' for site in one.sites)} of {len(one.sites)}"),
+            one.reason,
+        )
+        for one in rollouts
+    ]
+    return table(("rollout", "model", "phase", "#sites that run it", "reason"), rows)
+
+
+def stages_markup(campaign: CampaignResource, scope: Scope, now: float) -> Html:
     """State and failure modes, stage bar, running stage."""
     return join(
-        _title(campaign),
+        _title(campaign, scope),
         element("ol", *(_stage(stage) for stage in campaign.stages), cls="stages"),
         _now(campaign, now),
         element("p", f"started {phrases.ago(campaign.created_at, now)} by {campaign.started_by}", cls="rest"),
     )
 
 
-def _title(campaign: CampaignResource) -> Html:
-    return element("p", campaign_state(campaign.state), " for ", element("b", mode_texts(campaign.modes)))
+def _title(campaign: CampaignResource, scope: Scope) -> Html:
+    modes = [link(mode_text(mode), scope.link("failure-modes", mode)) for mode in campaign.modes]
+    return element("p", campaign_state(campaign.state), " for ", element("b", with_commas(modes)))
 
 
 def _stage(stage: StageResource) -> Html:

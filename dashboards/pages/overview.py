@@ -161,7 +161,9 @@ def campaign_markup(campaigns: Sequence[CampaignResource], scope: Scope, now: fl
     if not campaigns:
         return _empty(*NO_CAMPAIGN)
     newest = campaigns[0]
-    return join(stages_markup(newest, now), link("Open the campaign", scope.link("campaigns", newest.id)))
+    return join(
+        stages_markup(newest, scope, now), link("Open the campaign", scope.link("campaigns", newest.id))
+    )
 
 
 def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float) -> Html:

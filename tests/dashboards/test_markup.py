@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.markup import Html, element, image, join, number, row, table
+from dashboards.markup import Html, element, image, join, number, row, table, with_commas
 
 
 def test_text_is_escaped_and_finished_markup_is_not_escaped_again() -> None:
@@ -25,6 +25,11 @@ def test_attributes_are_escaped_and_their_names_have_hyphens() -> None:
 def test_what_is_none_is_left_out() -> None:
     assert element("p", None, "a", cls="", title=None) == "<p>a</p>"
     assert join(None, "a", None) == "a"
+
+
+def test_a_comma_is_between_two_and_what_is_none_is_left_out() -> None:
+    assert with_commas([element("a", "x"), None, "<y>"]) == "<a>x</a>, &lt;y&gt;"
+    assert with_commas([]) == ""
 
 
 def test_an_image_is_fetched_lazily_and_its_description_is_escaped() -> None:
