@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 
 from cloud.api.client import RemoteCloud
-from cloud.campaigns.outputs import EvaluateOutput, PlannedOrder, PlanOutput, TrialOutput
-from cloud.campaigns.stage import Stage, StageResult, StageWork
-from cloud.fleet.release_register import record_release
-from cloud.network_settings import ApiSettings
-from cloud.parts import CloudParts, campaign_stages
-from cloud.settings import CampaignSettings, CloudSettings, FailureModeSettings, RolloutSettings, TriggerRule
+from cloud.settings import CampaignSettings, RolloutSettings, TriggerRule
 from cloud.store.database import open_database
-from cloud.store.records import CampaignStage
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
 from messaging.release_resources import RolloutResource
@@ -20,74 +14,18 @@ from messaging.releases import Channel
 from messaging.reports import SwapOutcome
 from messaging.resources import CampaignRequest, CampaignResource, FailureModeResource
 from messaging.runtime.quoting import sqlite_url
-from tests.support.cloud.running_cloud import FIRST, RunningCloud, SiteScript, running_cloud
-from tests.support.cloud.sample_reports import FOR_EVER, MINUTE, MODE, misdetection, tally
-from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.cloud.running_cloud import RunningCloud, SiteScript, running_cloud
+from tests.support.cloud.sample_reports import MODE, misdetection, tally
 from tests.support.cloud.trigger_decisions import CountedDecisions
-from tests.support.fake_detector import describe, fake_bundle
-from tests.support.synth.orders import order
+from tests.support.edge_campaigns import (
+    CANDIDATE,
+    HERE,
+    SITES,
+    real_edge_stages,
+    settings,
+    with_evidence,
+)
 from tests.support.waiting import wait_until
-
-HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
-SITES = ("harbour", "quay", "tunnel")
-
-
-def real_edge_stages(parts: CloudParts) -> ScriptedStages:
-    """Images and training by script; the stages that concern sites are real."""
-    real = campaign_stages(parts)
-
-    def plan(work: StageWork) -> StageResult:
-        return StageResult(PlanOutput(orders=(PlannedOrder(mode=MODE, order=order()),)))
-
-    def evaluate(work: StageWork) -> StageResult:
-        digests = (str(work.campaign.plan.incumbent_digest), digest_of(CANDIDATE))
-        return StageResult(EvaluateOutput(files=dict.fromkeys(digests, "evaluation.json")))
-
-    def trial(work: StageWork) -> StageResult:
-        description = describe("candidate")
-        manifest = parts.publisher.publish_trial(
-            CANDIDATE, description, campaign=work.campaign.id, evaluation=b"{}"
-        )
-        record_release(
-            parts.releases,
-            manifest,
-            description.model_dump(mode="json"),
-            campaign=work.campaign.id,
-            signed_at=MINUTE,
-        )
-        return StageResult(TrialOutput(digest=manifest.digest, version=manifest.version), {"outcome": "pass"})
-
-    return ScriptedStages(
-        plan=Stage(plan, PlanOutput),
-        evaluate=Stage(evaluate, EvaluateOutput),
-        trial=Stage(trial, TrialOutput),
-        shadow=real[CampaignStage.SHADOW],
-        service=real[CampaignStage.SERVICE],
-        roll_out=real[CampaignStage.ROLL_OUT],
-        verify=real[CampaignStage.VERIFY],
-    )
-
-
-def settings(folder: Path, **changes: object) -> CloudSettings:
-    values: dict[str, object] = {
-        "data": folder,
-        "api": ApiSettings(port=0),
-        "failure_modes": FailureModeSettings(refresh_s=0.2, window_days=36500),
-        "retention": FOR_EVER,
-        "rollout": RolloutSettings(hold_s=0.0, phase_deadline_s=20.0),
-        "campaign": CampaignSettings(shadow_deadline_s=15.0, verify_deadline_s=15.0, poll_s=0.1),
-    }
-    return CloudSettings.model_validate({**values, **changes})
-
-
-def with_evidence(cloud: RunningCloud) -> None:
-    wait_until(lambda: len(cloud.sites) == 3)
-    wait_until(lambda: all(site.model == HERE for site in cloud.sites.values()))
-    for name in SITES:
-        evidence = [misdetection(model_digest=HERE) for _ in range(10)]
-        cloud.report(name, *evidence, tally(model_digest=HERE))
-    with cloud.client() as client:
-        wait_until(lambda: [m.count for m in client.page("failure-modes", FailureModeResource)] == [30])
 
 
 def begun(client: RemoteCloud) -> CampaignResource:

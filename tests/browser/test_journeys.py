@@ -1,0 +1,158 @@
+"""Whole journeys in a real browser, from what a person notices to what it has become at the sites.
+
+The cloud's workflows, rollouts and API are real; images and training are scripted, and so are the sites.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.campaigns.outputs import TrainOutput
+from cloud.campaigns.stage import Stage, StageResult, StageWork
+from cloud.parts import CloudParts
+from cloud.settings import RolloutSettings, TriggerRule
+from messaging.blobs import digest_of
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.running_cloud import RunningCloud, running_cloud
+from tests.support.cloud.sample_reports import MODE
+from tests.support.cloud.scripted_stages import ScriptedStages
+from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
+from tests.support.edge_campaigns import (
+    CANDIDATE,
+    HERE,
+    SITES,
+    real_edge_stages,
+    settings,
+    with_evidence,
+)
+from tests.support.waiting import wait_until
+
+pytestmark = BROWSER_TEST
+NEW_MODEL = digest_of(CANDIDATE)
+POTHOLE = "pothole missed (night, rain)"
+Following = Callable[..., Any]
+
+
+@pytest.fixture
+def following(chromium: Any, tmp_path: Path) -> Following:
+    """A running cloud with evidence of one failure mode, and a tab on its pages."""
+
+    @contextmanager
+    def opened(
+        stages: Callable[[CloudParts], ScriptedStages], **changes: object
+    ) -> Iterator[tuple[RunningCloud, Tab]]:
+        with running_cloud(settings(tmp_path, **changes), stages, sites=SITES) as cloud:
+            with_evidence(cloud)
+            process = PageProcess(cloud.settings.data)
+            tab = Tab(chromium, process)
+            try:
+                yield cloud, tab
+            finally:
+                tab.page.close()
+                process.stop()
+
+    return opened
+
+
+def test_a_trainer_follows_a_failure_mode_to_a_model_at_every_site(following: Following) -> None:
+    trained = threading.Event()
+
+    def train(work: StageWork) -> StageResult:
+        work.progress(0.4, "epoch 2 of 5, loss 1.31")
+        wait_until(trained.is_set)
+        return StageResult(TrainOutput(bundle_digest=NEW_MODEL, weights_digest=NEW_MODEL))
+
+    def stages(parts: CloudParts) -> ScriptedStages:
+        return real_edge_stages(parts, train=Stage(train, TrainOutput))
+
+    asked = RolloutSettings(hold_s=0.0, phase_deadline_s=120.0, approval_before=("all",))
+    with following(stages, rollout=asked) as (cloud, tab):
+        tab.open("/", "#worst-modes a")
+        tab.page.click(f"#worst-modes a:has-text('{POTHOLE}')")
+        tab.page.click("#failure-mode button:has-text('Plan a campaign')")
+        tab.wait_for_text("#campaign-approval", f"images for {POTHOLE}")
+        tab.page.click("button:has-text('Start the campaign')")
+        tab.wait_for_text("#campaign .now", "epoch 2 of 5, loss 1.31")
+        trained.set()
+        tab.wait_for_text("#campaign-rollouts", "all awaits approval")
+        tab.page.click("#comparison a:has-text('side by side')")
+        tab.wait_for_text("#comparison-shadow", "harbour")
+        tab.wait_for_text("#comparison-result", "nothing is worse")
+        tab.page.click("#comparison-result a:has-text('The campaign')")
+        tab.page.click("#campaign-rollouts tr:has-text('awaits approval') a")
+        assert cloud.sites["tunnel"].model == HERE
+        tab.page.click("#rollout button:has-text('Approve')")
+        tab.page.click(".dialog button:has-text('Approve')")
+        tab.wait_for_text("#rollout .pill", "done")
+        assert [tab.row("rollout-sites", site).split()[2] for site in SITES] == ["running"] * 3
+        assert {site.model for site in cloud.sites.values()} == {NEW_MODEL}
+        tab.page.click(f"#rollout a:has-text('{NEW_MODEL}')")
+        tab.wait_for_text("#model", "harbour, quay, tunnel")
+        tab.page.click("nav a:has-text('Failure modes')")
+        tab.wait_for_text(f"#failure-modes .ag-row[row-id='{MODE}'] .pill", "closed")
+        assert tab.violations == []
+
+
+def test_a_trainer_approves_the_campaign_of_a_rule_and_takes_its_model_back(following: Following) -> None:
+    rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6)
+    with following(real_edge_stages, triggers=(rule,)) as (cloud, tab):
+        tab.open("/campaigns", "#campaigns .ag-row")
+        tab.wait_for_text("#campaigns .pill", "awaiting approval")
+        tab.page.click("#campaigns .ag-row a")
+        tab.wait_for_text("#campaign", "by rule:potholes")
+        tab.page.click("#campaign button:has-text('Approve')")
+        tab.wait_for_text("#campaign .pill", "done")
+        assert {site.model for site in cloud.sites.values()} == {NEW_MODEL}
+        tab.page.click("#campaign-rollouts tr:has-text('service') a")
+        tab.page.click("#rollout button:has-text('Roll back')")
+        tab.wait_for_text(".dialog", "ordered back to the previous one")
+        tab.page.click(".dialog button:has-text('Roll back')")
+        tab.wait_for_text("#rollout .pill", "rolled back")
+        assert {site.model for site in cloud.sites.values()} == {HERE}
+        tab.wait_for_text("#rollout-history", "ordered back")
+        assert tab.violations == []
+
+
+def test_an_operator_handles_a_hazard_from_its_first_report_to_its_end(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.beat()
+    cloud.start()
+    tab.open("/", "#latest-hazards .empty")
+    cloud.hazard("smoke", 4, began_s=1)
+    tab.page.click("#latest-hazards a:has-text('smoke')")
+    tab.wait_for_text("#hazard .pill", "open")
+    tab.page.click("#hazard button:has-text('Acknowledge')")
+    tab.wait_for_text("#hazard .pill", "acknowledged")
+    tab.page.click("#hazard button:has-text('Resolve')")
+    tab.wait_for_text("#hazard .pill", "resolved")
+    tab.page.click("nav a:has-text('Hazards')")
+    tab.page.click("[aria-label='Handled']")
+    tab.page.click(".q-item:has-text('resolved')")
+    tab.page.wait_for_url("**/hazards?status=resolved")
+    tab.page.wait_for_function("document.querySelectorAll('#hazards .ag-row').length === 1")
+    tab.page.click("#hazards .ag-row a:has-text('smoke')")
+    tab.page.click("#hazard button:has-text('False alarm')")
+    tab.wait_for_text("#hazard .pill", "false alarm")
+    tab.page.wait_for_selector("#hazard button:visible", state="detached")
+    assert tab.violations == []
+
+
+def test_an_engineer_enrols_a_site_and_sees_its_first_heartbeat(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.start()
+    tab.open("/sites", "#sites-card .empty")
+    tab.page.click("button:has-text('Enrol a site')")
+    tab.page.fill(".dialog input", "north")
+    tab.page.click(".dialog button:has-text('Enrol')")
+    tab.page.click(".dialog button:has-text('Close')")
+    tab.page.click("#sites a:has-text('north')")
+    tab.wait_for_text("#site pre", "blindspot-edge gate --config")
+    cloud.beat()
+    tab.wait_for_text("#site .pill", "online")
+    tab.page.wait_for_selector("#site pre", state="detached")
+    assert tab.row("cameras", "north/bridge").startswith("bridge north connected")
+    tab.page.click("nav a:has-text('Overview')")
+    tab.wait_for_text("#overview", "2 of 2")
+    assert tab.violations == []
