@@ -155,7 +155,7 @@ class _Gate:
             settings.mirror_folder,
             self._hub,
             metadata=NatsBlobs(self._hub, TUF_BUCKET, prefix=""),
-            targets=NatsBlobs(self._hub),
+            targets=NatsBlobs(self._hub, partial_folder=settings.data_folder / "partial"),
             max_target_bytes=settings.max_target_bytes,
         )
 

@@ -2,7 +2,7 @@
 
 Reading is a loop of Direct Gets, one chunk each with a time limit of its own, because a site may do
 nothing else and because the stock client waits for ever when chunks vanish. A broken read is taken up
-at the chunk where it broke; length and digest are checked before a byte is used.
+at the chunk where it broke, by another process too; length and digest are checked before a byte is used.
 """
 
 import base64
@@ -10,12 +10,14 @@ import hashlib
 import json
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from messaging.blobs import checked, digest_of
 from messaging.errors import BlobError, WireUnavailable
 from messaging.nats.bus import NatsBus
+from messaging.nats.partial_object import PartialObject
 from messaging.nats.subjects import MODELS_BUCKET
 
 logger = logging.getLogger(__name__)
@@ -32,26 +34,25 @@ class _ObjectInfo:
     digest: str
 
 
-@dataclass
-class _Partial:
-    """The part of one object that has been read, and the position of its next chunk."""
-
-    nuid: str
-    data: bytearray = field(default_factory=bytearray)
-    sequence: int = 1
-
-
 class NatsBlobs:
     """One bucket: immutable blobs under `prefix` + digest, or files by name that may be replaced."""
 
     def __init__(
-        self, bus: NatsBus, bucket: str = MODELS_BUCKET, *, prefix: str = "det/", max_bytes: int = 4 * 2**30
+        self,
+        bus: NatsBus,
+        bucket: str = MODELS_BUCKET,
+        *,
+        prefix: str = "det/",
+        max_bytes: int = 4 * 2**30,
+        partial_folder: Path | None = None,
     ) -> None:
+        """`partial_folder` keeps what was read when a read breaks off, for the next process too."""
         self._bus = bus
         self._bucket = bucket
         self._prefix = prefix
         self._max_bytes = max_bytes
-        self._broken_off: _Partial | None = None
+        self._partial_folder = partial_folder
+        self._broken_off: PartialObject | None = None
 
     async def ensure(self) -> None:
         """Create the bucket if absent."""
@@ -141,16 +142,21 @@ class NatsBlobs:
     async def _all_chunks(self, info: _ObjectInfo, name: str) -> bytes:
         """All chunks in order; what was read before the link broke is not read again."""
         kept = self._broken_off
-        partial = kept if kept is not None and kept.nuid == info.nuid else _Partial(info.nuid)
-        self._broken_off = partial
+        if kept is None or kept.nuid != info.nuid:
+            kept = PartialObject(info.nuid, self._partial_folder)
+        self._broken_off = partial = kept
         while len(partial.data) < info.length_bytes:
-            chunk, partial.sequence = await self._chunk(info, name, partial.sequence)
-            partial.data += chunk
+            chunk, sequence = await self._chunk(info, name, partial.sequence)
+            partial.add(chunk, sequence)
             if not chunk or len(partial.data) > info.length_bytes:
-                self._broken_off = None
+                self._forget(partial)
                 raise BlobError(f"{name} gives more or less than the {info.length_bytes} bytes it announced")
-        self._broken_off = None
+        self._forget(partial)
         return bytes(partial.data)
+
+    def _forget(self, partial: PartialObject) -> None:
+        partial.forget()
+        self._broken_off = None
 
     async def _chunk(self, info: _ObjectInfo, name: str, sequence: int) -> tuple[bytes, int]:
         """The next chunk at or after a stream sequence, and the position to continue from."""

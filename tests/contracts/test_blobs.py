@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,6 +175,63 @@ def test_a_broken_read_continues_at_the_chunk_that_failed(hub: Hub) -> None:
         breaking.reads_left = 10**9
         assert await reader.get(digest, max_bytes=len(data)) == data
         assert breaking.reads == 10
+
+    asyncio.run(_with_buckets(hub, scenario))
+
+
+def _append_to_part(folder: Path, content: bytes) -> None:
+    (part,) = folder.glob("*.part")
+    with part.open("ab") as file:
+        file.write(content)
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize(
+    ("damage", "reads"),
+    [
+        (b"", 4),
+        (b"\0\0", 4),
+        (b"\0\2\0\0", 4),
+        (b"\0\0\0\1\0\0\0\0\0\0\0\1x", None),
+    ],
+    ids=["whole", "head cut", "chunk cut", "foreign"],
+)
+def test_another_process_continues_a_read_whatever_a_crash_has_left_of_it(
+    hub: Hub, tmp_path: Path, damage: bytes, reads: int | None
+) -> None:
+    async def scenario(bus: NatsBus, models: NatsBlobs, _tuf: NatsBlobs) -> None:
+        data = os.urandom(10 * CHUNK_BYTES)
+        digest = await models.put(data)
+        breaking = BreakingBus(bus.wire)
+        breaking.reads_left = 6
+        with pytest.raises(WireUnavailable):
+            await NatsBlobs(breaking, partial_folder=tmp_path).get(digest, max_bytes=len(data))
+        _append_to_part(tmp_path, damage)
+        breaking.reads, breaking.reads_left = 0, 10**9
+        reader = NatsBlobs(breaking, partial_folder=tmp_path)
+        if reads is None:
+            with pytest.raises(BlobError):
+                await reader.get(digest, max_bytes=len(data))
+        assert await reader.get(digest, max_bytes=len(data)) == data
+        assert reads is None or breaking.reads == reads
+        assert os.listdir(tmp_path) == []
+
+    asyncio.run(_with_buckets(hub, scenario))
+
+
+@pytest.mark.broker
+def test_the_part_of_another_object_is_removed_and_a_folder_that_refuses_costs_only_the_resumption(
+    hub: Hub, tmp_path: Path
+) -> None:
+    async def scenario(bus: NatsBus, models: NatsBlobs, _tuf: NatsBlobs) -> None:
+        data = os.urandom(3 * CHUNK_BYTES)
+        digest = await models.put(data)
+        (tmp_path / "other.part").write_bytes(b"x")
+        assert await NatsBlobs(bus, partial_folder=tmp_path).get(digest, max_bytes=len(data)) == data
+        assert os.listdir(tmp_path) == []
+        blocked = tmp_path / "file"
+        blocked.write_bytes(b"")
+        assert await NatsBlobs(bus, partial_folder=blocked / "x").get(digest, max_bytes=len(data)) == data
 
     asyncio.run(_with_buckets(hub, scenario))
 
