@@ -18,7 +18,7 @@ from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.reads import SharedReads
 from dashboards.scope import RANGES, Scope
-from messaging.resources import SiteResource
+from messaging.api.sites import SiteGroupResource
 
 ALL_SITES = "All sites"
 BREAKPOINT_PX = 900
@@ -130,10 +130,10 @@ class _ScopeChoice:
 
     async def _read_groups(self) -> None:
         try:
-            sites = await self._reads.all_items(self._viewer, "sites", SiteResource, limit=500)
+            found = await self._reads.all_items(self._viewer, "site-groups", SiteGroupResource, limit=500)
         except DashboardError:
             return  # the page itself states that the cloud cannot be read
-        names = sorted({self._scope.group, *(site.site_group for site in sites)} - {""})
+        names = sorted({self._scope.group, *(one.group for one in found)} - {""})
         self._group.set_options({"": ALL_SITES} | {name: name for name in names})
 
 

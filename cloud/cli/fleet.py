@@ -24,7 +24,7 @@ from cloud.cli.console import (
 )
 from cloud.errors import NotNow
 from messaging.access_resources import GroupRequest
-from messaging.api.sites import CameraResource, LedgerEntryResource
+from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.resources import (
     AssignRequest,
     FailureModeResource,
@@ -175,6 +175,21 @@ def group_site(
         body = body_of(GroupRequest, group=group)
         cloud.send("PUT", f"sites/{url_segment(site)}/group", SiteResource, body)
     notes.print(f"site {site} is in {f'group {group}' if group else 'no group'}")
+
+
+@sites.command("groups")
+def list_groups(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """List the groups of sites."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("site-groups", SiteGroupResource)
+    show_list(
+        found,
+        as_json,
+        title="Site groups",
+        columns=("group", "sites"),
+        row=lambda one: (one.group, one.sites),
+        empty="No site is in a group; put one into it with `blindspot sites group SITE GROUP`.",
+    )
 
 
 def _change_site(data: Path, site: str, change: str) -> None:

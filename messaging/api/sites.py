@@ -3,6 +3,13 @@
 from messaging.resources import Resource, SiteResource
 
 
+class SiteGroupResource(Resource):
+    """A group of sites, and how many there are that the caller may see."""
+
+    group: str
+    sites: int
+
+
 class CameraResource(Resource):
     """One camera in its site's last heartbeat.
 

@@ -238,6 +238,15 @@ def test_ledger_totals_follow_by_site_and_kind_over_pages(reports: ReportStore) 
     assert {one.site for one in reports.lists.ledger_totals(frozenset({"quay"}), limit=9)} == {"quay"}
 
 
+def test_groups_of_sites_follow_by_name_with_the_sites_that_are_visible(reports: ReportStore) -> None:
+    for site, group in (("harbour", "water"), ("quay", "water"), ("tunnel", "below"), ("attic", "")):
+        reports.add_site(site)
+        reports.group_site(site, group)
+    found = pages(lambda after, limit: reports.fleet.groups(after=after, limit=limit), lambda one: one[0])
+    assert found == [("below", 1), ("water", 2)]
+    assert reports.fleet.groups(frozenset({"quay", "attic"}), limit=9) == [("water", 1)]
+
+
 def test_campaigns_and_their_images_are_limited(database: Database) -> None:
     store = CampaignStore(database)
     for number, mode in enumerate(("fire.day-clear.missed", "fire.day-clear.missed", "a_b.day-rain.missed")):

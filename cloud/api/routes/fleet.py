@@ -13,7 +13,7 @@ from cloud.failure_modes.register import open_modes
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from messaging.access_resources import GroupRequest
-from messaging.api.sites import CameraResource, LedgerEntryResource
+from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.fields import Slug
 from messaging.resources import (
     LedgerResource,
@@ -73,6 +73,20 @@ def sites(
         limit,
         place=lambda one: one[0].site,
         show=lambda one: site_view(*one, now, ledgers.get(one[0].site)),
+    )
+
+
+@router.get("/site-groups")
+def site_groups(
+    services: CloudServices, visible: Visible, cursor: Cursor = None, limit: Limit = 100
+) -> Page[SiteGroupResource]:
+    """Groups of sites by name."""
+    found = services.reports.fleet.groups(visible, after=text_cursor(cursor), limit=limit + 1)
+    return page_of_query(
+        found,
+        limit,
+        place=lambda one: one[0],
+        show=lambda one: SiteGroupResource(group=one[0], sites=one[1]),
     )
 
 

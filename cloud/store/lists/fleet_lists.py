@@ -98,6 +98,17 @@ class FleetLists:
             sites, found = session.execute(query).one()
             return sites, int(found or 0)
 
+    def groups(
+        self, visible: Visible = None, *, after: str | None = None, limit: int
+    ) -> list[tuple[str, int]]:
+        """Groups by name with their numbers of sites, revoked ones too; sites of no group are left out."""
+        query = select(Site.site_group, func.count()).where(Site.site_group > (after or ""))
+        if visible is not None:
+            query = query.where(Site.site.in_(visible))
+        with self._db.reading() as session:
+            found = session.execute(query.group_by(Site.site_group).order_by(Site.site_group).limit(limit))
+            return [(name, sites) for name, sites in found]
+
     def running(self, visible: Visible = None) -> list[RunningModels]:
         """What every site (or these) that is not revoked runs, by name of the site."""
         found = []

@@ -35,6 +35,18 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     cloud.close_store()
 
 
+def test_site_groups_are_those_of_the_sites_that_the_caller_may_see(reader: Reader) -> None:
+    assert reader.get("site-groups")["items"] == []
+    for site, group in (("north", "uphill"), ("south", "downhill")):
+        reader.cloud.reports.group_site(site, group)
+    groups = [{"group": "downhill", "sites": 1}, {"group": "uphill", "sites": 1}]
+    assert reader.get("site-groups")["items"] == groups
+    limited = NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD, groups=("uphill",))
+    reader.cloud.accounts.add_user(limited)
+    token = reader.cloud.accounts.log_in("ana", PASSWORD, "test")[1].bearer
+    assert reader.get("site-groups", token)["items"] == groups[1:]
+
+
 def test_one_hazard_is_the_same_as_in_the_list_and_has_no_deliveries_without_integrations(
     reader: Reader,
 ) -> None:

@@ -122,6 +122,15 @@ def test_an_empty_list_is_one_sentence(
     assert (done.exit_code, done.stderr.strip(), done.stdout) == (0, sentence, "")
 
 
+def test_sites_are_grouped_and_their_groups_are_listed(cloud: RunningCloud) -> None:
+    assert "No site is in a group" in run(cloud, "sites", "groups").output
+    assert "in group water" in run(cloud, "sites", "group", "quay", "water").output
+    (found,) = json.loads(run(cloud, "sites", "groups", "--json").output)
+    assert found == {"group": "water", "sites": 1}
+    assert "water" in run(cloud, "sites", "groups").output
+    assert "in no group" in run(cloud, "sites", "group", "quay").output
+
+
 @pytest.mark.parametrize("command", ["sites", "cameras", "hazards", "failures", "models", "campaign"])
 def test_a_list_is_json_for_programs(cloud: RunningCloud, command: str) -> None:
     done = run(cloud, command, "list", "--json")
