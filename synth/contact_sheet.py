@@ -26,7 +26,7 @@ from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import plan_scene
 from synth.planning.patches import Image, window_rule
 from synth.planning.vocabulary import Vocabulary
-from synth.run_arguments import add_generator_arguments, open_generator
+from synth.run_arguments import add_generator_arguments, open_inputs
 
 COLUMNS = ("background", "hazard", "empty", "difference", "label")
 _CELL_PX, _GAP_PX, _TITLE_PX = 192, 6, 26
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def generate() -> None:
         order = read_order(given.order)
-        contact_sheet(order, *open_generator(given, order.sampling)).write(given.sheet)
+        contact_sheet(order, *open_inputs(given, order.sampling)).write(given.sheet)
 
     return exit_code_of(generate)
 

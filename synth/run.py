@@ -29,7 +29,7 @@ from synth.planning.layout import ScenePlan, plan_scene
 from synth.planning.patches import window_rule
 from synth.planning.vocabulary import Vocabulary, read_vocabulary
 from synth.progress import Progress, append_progress, write_empty, write_thumbnail
-from synth.run_arguments import add_generator_arguments, open_generator
+from synth.run_arguments import add_generator_arguments, open_inputs
 from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
 from synth.selection.labelled_set import (
@@ -296,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _carry_out(given: argparse.Namespace, stop: threading.Event) -> None:
     order = read_order(given.order)
     held_facts(given.out)
-    generator, backgrounds, vocabulary = open_generator(given, order.sampling)
+    generator, backgrounds, vocabulary = open_inputs(given, order.sampling)
     judges = Judges(
         detector=_open_detector(given.detector, given.providers),
         reference=_open_detector(given.reference, given.providers),

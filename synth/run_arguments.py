@@ -29,15 +29,18 @@ def add_generator_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_generator(
-    given: argparse.Namespace, sampling: Sampling
-) -> tuple[Generator, Backgrounds, Vocabulary]:
+def open_inputs(given: argparse.Namespace, sampling: Sampling) -> tuple[Generator, Backgrounds, Vocabulary]:
     """What these arguments name. Raises `SynthesisError`."""
     vocabulary = read_vocabulary(given.prompts or SHIPPED_VOCABULARY)
+    generator = open_generator(given, sampling)
+    return generator, open_backgrounds(given.backgrounds, given.streets, generator, vocabulary), vocabulary
+
+
+def open_generator(given: argparse.Namespace, sampling: Sampling) -> Generator:
+    """The generator alone; imports torch. Raises `SynthesisError`."""
     options = DEFAULT_OPTIONS if given.options is None else read_options(given.options)
     from synth.generation.stable_diffusion import DiffusionGenerator
 
-    generator = DiffusionGenerator.from_name(
+    return DiffusionGenerator.from_name(
         given.generator, licence=given.licence, sampling=sampling, options=options
     )
-    return generator, open_backgrounds(given.backgrounds, given.streets, generator, vocabulary), vocabulary

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import synth.run
+import synth.run_arguments
 from messaging.runtime.program import ExitCode
 from synth.selection.labelled_set import LabelledSet
 from tests.support.edge.tiny_bundles import tiny_bundle
@@ -24,7 +25,7 @@ ORDER = order(count=3).model_dump(mode="json")
 
 @pytest.fixture(autouse=True)
 def fake_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synth.run, "_open_generator", lambda given, sampling: FakeGenerator())
+    monkeypatch.setattr(synth.run_arguments, "open_generator", lambda given, sampling: FakeGenerator())
 
 
 def _order_file(folder: Path, **changes: Any) -> Path:
@@ -222,7 +223,7 @@ def test_a_changed_file_of_a_finished_set_is_one_sentence_whose_remedy_works(
 KILLED_RUN = """
 import os, sys, synth.run
 from tests.support.synth.fakes import FakeGenerator
-synth.run._open_generator = lambda given, sampling: FakeGenerator()
+synth.run_arguments.open_generator = lambda given, sampling: FakeGenerator()
 synth.run.GROUP_SCENES = 1
 if sys.argv[1] != "0":
     left = [int(sys.argv[1])]
