@@ -1,5 +1,6 @@
 """Makes the algorithm-register card of a release from stored facts; what no record states is None."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,8 +29,11 @@ from messaging.card_resources import (
     CardTraining,
     ModelCard,
 )
+from messaging.errors import FileFault
 from messaging.intervals import wilson
 from messaging.releases import Channel, Role
+
+logger = logging.getLogger(__name__)
 
 GENERATED = "generated"
 _WHOLE = "all"
@@ -65,7 +69,7 @@ def model_card(services: Services, digest: str) -> ModelCard:
             epsilon_spent_max=max((beat.heartbeat.epsilon_spent for beat in beats), default=None),
             prototypes_used=_metrics(stages, CampaignStage.PLAN).get("with_prototype"),
         ),
-        licences=tuple(_licences(release, stages, training)),
+        licences=tuple(_licences(services, release, stages, training)),
         campaign=release.campaign,
         decisions=tuple(_decisions(services, release, campaign)),
         sites=model_view(release, services.reports.fleet.running()).sites,
@@ -210,7 +214,9 @@ def _conditions(services: Services) -> set[str]:
     return {condition.key for conditions in found.values() for condition in conditions}
 
 
-def _licences(release: Release, stages: Stages, training: CardTraining | None) -> Iterator[CardLicence]:
+def _licences(
+    services: Services, release: Release, stages: Stages, training: CardTraining | None
+) -> Iterator[CardLicence]:
     yield CardLicence(
         part="model",
         name=release.name,
@@ -219,9 +225,21 @@ def _licences(release: Release, stages: Stages, training: CardTraining | None) -
     )
     for one in _metrics(stages, CampaignStage.FILTER).get("generators", ()):
         yield CardLicence(part="generator", **one)
+    stated = _stated_licences(services)
     for one in training.sets if training else ():
         if one.role != GENERATED:
-            yield CardLicence(part="dataset", name=one.name, digest=one.digest, licence=None)
+            yield CardLicence(
+                part="dataset", name=one.name, digest=one.digest, licence=stated.get(one.digest)
+            )
+
+
+def _stated_licences(services: Services) -> dict[str, str | None]:
+    """By digest, what was stated when data were added; nothing where the datasets cannot be read."""
+    try:
+        return {dataset.digest: dataset.licence or None for dataset in services.datasets.all()}
+    except FileFault as error:
+        logger.warning("licences of data are not on cards: %s", error)
+        return {}
 
 
 def _decisions(services: Services, release: Release, campaign: Campaign | None) -> Iterator[CardDecision]:

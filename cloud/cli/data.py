@@ -55,6 +55,9 @@ def add(
     folder: FolderArgument,
     role: Annotated[str, typer.Option(help=_ROLES)],
     name: Annotated[str | None, typer.Option(help="name in lists; default: that of the folder")] = None,
+    licence: Annotated[
+        str, typer.Option(help="as its source states it, for the cards of models trained on it")
+    ] = "",
     maps: MapOption = None,
     drop: DropOption = None,
     split: SplitOption = None,
@@ -71,7 +74,7 @@ def add(
     options = _options(settings, wanted, maps, drop, split=split, segments_as_boxes=segments_as_boxes)
     register = _register(settings)
     described = register.check(folder, options)
-    dataset = register.store(described, wanted, name)
+    dataset = register.store(described, wanted, name, licence=licence)
     for note in described.notes:
         notes.print_line(f"note: {note}")
     if as_json:
@@ -122,10 +125,21 @@ def list_data(path: ConfigOption = None, data: StoreOption = None, as_json: Json
     if as_json:
         print_json({"datasets": [_row(dataset) for dataset in found]})
         return
-    columns = ("role", "name", "images", "no hazard", "boxes", "classes", "conditions", "scenes", "digest")
+    columns = (
+        "role",
+        "name",
+        "images",
+        "no hazard",
+        "boxes",
+        "classes",
+        "conditions",
+        "scenes",
+        "licence",
+        "digest",
+    )
     rows = [
         (d.role, d.name, d.images, d.empty_images, d.boxes, d.classes, d.conditions, len(d.scenes),
-         short(d.digest))
+         d.licence, short(d.digest))
         for d in found
     ]  # fmt: skip
     empty = "No data yet; add some with `blindspot data add FOLDER --role ROLE`."

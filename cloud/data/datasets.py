@@ -42,7 +42,10 @@ _DIGEST_START = 6
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """What `dataset.json` records. `files` has the sha256 hex of every file that the store wrote."""
+    """What `dataset.json` records. `files` has the sha256 hex of every file that the store wrote.
+
+    `licence` is what whoever added the images stated; empty if nothing was.
+    """
 
     digest: str
     role: DataRole
@@ -55,6 +58,7 @@ class DatasetCard:
     classes: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,13 @@ class DatasetRegister:
         """Check a dataset and store it. Raises `DataRefused` as `store`."""
         return self.store(self.check(source, replace(options or ReadingOptions(), role=role)), role, name)
 
-    def store(self, described: DatasetDescription, role: DataRole, name: str | None = None) -> Dataset:
-        """Store a checked dataset; the same content again changes nothing.
+    def store(
+        self, described: DatasetDescription, role: DataRole, name: str | None = None, *, licence: str = ""
+    ) -> Dataset:
+        """Store a checked dataset with the licence that is stated for it.
 
-        Raises `DataRefused` with all its faults, and if it changes meanwhile or cannot be written.
+        The same content again changes only the licence, if one is given. Raises `DataRefused` with all its
+        faults, and if it changes meanwhile or cannot be written.
         """
         refuse(described.origin, described.faults)
         texts = _texts(described)
@@ -128,15 +135,25 @@ class DatasetRegister:
         files |= {f"images/{image.name}": image.digest for image in described.images}
         source = Path(described.origin).absolute()
         card = _card(described, role, name or (source.name if source.is_dir() else source.stem), files)
+        card = replace(card, licence=licence)
         target = self._root / role / card.digest
         if (known := _read(target)) is not None:
-            return known
+            return self._licensed(known, licence)
         try:
             self._write(described, texts, card, target)
         except (OSError, FileFault) as error:
             what = os_error_sentence(error) if isinstance(error, OSError) else str(error)
             raise DataRefused(f"{described.origin} is not added: {what}") from error
         return Dataset(**vars(card), folder=target)
+
+    def _licensed(self, dataset: Dataset, licence: str) -> Dataset:
+        """The dataset with this licence; as it is without one."""
+        if licence in ("", dataset.licence):
+            return dataset
+        values = vars(dataset) | {"licence": licence}
+        folder = values.pop("folder")
+        write_atomically(folder / _CARD, _CARDS.dump_json(DatasetCard(**values), indent=1))
+        return replace(dataset, licence=licence)
 
     def find(self, key: str) -> Dataset:
         """The dataset of this name, digest, or first digits of a digest. Raises `DataRefused`."""

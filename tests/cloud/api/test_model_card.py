@@ -1,8 +1,10 @@
 """The algorithm-register card of releases that were really signed: facts of the store, or `not recorded`."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 
 import httpx
 import pytest
@@ -11,6 +13,8 @@ from typer.testing import CliRunner, Result
 from cloud.api.card_markdown import UNKNOWN, card_markdown
 from cloud.campaigns.model_stages import _row
 from cloud.cli.main import app
+from cloud.data.datasets import DatasetCard
+from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
 from cloud.evaluation.evaluate import Tally
 from cloud.fleet.release_register import record_release
@@ -206,3 +210,23 @@ def test_the_card_needs_the_token_because_it_names_sites(cloud: RunningCloud) ->
     url = json.loads(cloud.settings.folder.address.read_text())["url"]
     for suffix in ("card", "card.md"):
         assert httpx.get(f"{url}/api/v1/models/{HERE}/{suffix}", trust_env=False).status_code == 401
+
+
+def test_the_licence_that_was_stated_for_data_is_on_the_card(
+    cloud: RunningCloud, candidate: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def licence() -> str | None:
+        card = ModelCard.model_validate_json(run(cloud, candidate, "--format", "json").output)
+        return next(one.licence for one in card.licences if one.name == "our streets")
+
+    stated = DatasetCard("a" * 64, DataRole.BASE, 60, 0, (), "our streets", licence="CC BY 4.0")
+    folder = cloud.settings.folder.datasets / "base" / stated.digest
+    folder.mkdir(parents=True)
+    try:
+        (folder / "dataset.json").write_text(json.dumps(asdict(stated)))
+        assert licence() == "CC BY 4.0"
+        (folder / "dataset.json").write_text("{")
+        assert licence() is None
+        assert "licences of data are not on cards" in caplog.text
+    finally:
+        shutil.rmtree(folder)

@@ -40,6 +40,18 @@ def test_a_folder_is_copied_under_its_digest_and_the_same_bytes_again_change_not
     assert register.images(DataRole.HOLDOUT) == 0
 
 
+def test_a_licence_is_kept_and_can_be_stated_later_for_the_same_images(tmp_path: Path) -> None:
+    register = DatasetRegister(tmp_path / "datasets")
+    described = describe(folder_of(tmp_path / "in", ("road_1",)), ReadingOptions(role=DataRole.REPLAY))
+    first = register.store(described, DataRole.REPLAY)
+    assert first.licence == ""
+    stated = register.store(described, DataRole.REPLAY, licence="CC BY 4.0")
+    assert (stated.licence, stated.digest, stated.files) == ("CC BY 4.0", first.digest, first.files)
+    assert register.store(described, DataRole.REPLAY) == stated
+    assert register.all() == [stated]
+    assert register.remove(stated).left == ()
+
+
 @pytest.mark.parametrize("second", [DataRole.HOLDOUT, DataRole.BACKGROUND])
 def test_a_scene_may_not_be_in_training_and_holdout(second: DataRole, tmp_path: Path) -> None:
     register = DatasetRegister(tmp_path / "datasets")
