@@ -12,8 +12,8 @@ import ssl
 import sys
 from pathlib import Path
 
-from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.server import LOOPBACK, build_page
+from dashboards.settings import DEFAULTS, DashboardSettings
 from messaging.cloud_address import find_cloud
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
@@ -39,7 +39,7 @@ async def serve(
     port: int | None,
     stop: asyncio.Event,
     certificate: tuple[Path, Path | None] | None = None,
-    settings: AccessSettings = PASSWORDS,
+    settings: DashboardSettings = DEFAULTS,
 ) -> None:
     """Wait for a cloud, then serve the page until `stop`, encrypted with a certificate and its key.
 
@@ -127,12 +127,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
     parser.add_argument("--certificate", type=Path, help="its certificate in PEM; required on other hosts")
     parser.add_argument("--key", type=Path, help="the key of the certificate, if it is not in the same file")
-    parser.add_argument("--config", type=Path, help="YAML file with other ways to log in")
+    parser.add_argument("--config", type=Path, help="YAML file: other ways to log in, tiles of maps")
     given = parser.parse_args(arguments)
     configure_logging()
 
     async def whole() -> None:
-        settings = PASSWORDS if given.config is None else load_settings(AccessSettings, given.config)
+        settings = DEFAULTS if given.config is None else load_settings(DashboardSettings, given.config)
         if settings.oidc is not None:
             _ = settings.oidc.client_secret  # a file that cannot be read is named now
         certificate = None if given.certificate is None else (given.certificate, given.key)

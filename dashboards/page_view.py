@@ -23,6 +23,7 @@ from dashboards.components.banner import Banner
 from dashboards.errors import DashboardError, SessionEnded
 from dashboards.reads import SharedReads
 from dashboards.scope import Scope
+from dashboards.settings import MapSettings
 from messaging.access_resources import UserRole
 from messaging.resources import Page
 
@@ -34,12 +35,16 @@ Refresh = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class PageView:
-    """One page of one viewer. `parameters` are those of the path, `query` those after it."""
+    """One page of one viewer. `ground` is what maps lie on.
+
+    `parameters` are those of the path, `query` those after it.
+    """
 
     viewer: Viewer
     scope: Scope
     reads: SharedReads
     banner: Banner
+    ground: MapSettings
     parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
 

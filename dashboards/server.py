@@ -2,7 +2,8 @@
 
 The browser gets markup and images from this server alone; no token of the cloud reaches it, and every
 browser logs in first (`dashboards.access`), which gives every answer its security headers. Nothing is fetched
-from other hosts: styles, scripts and fonts come from the installed packages.
+from other hosts but the tiles of maps, if a host of them is configured: styles, scripts and fonts come from
+the installed packages.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,10 +20,10 @@ from dashboards import theme
 from dashboards.access.access import Access, add_access, viewer_of
 from dashboards.access.current import current_viewer
 from dashboards.access.live_events import LiveEvents
-from dashboards.access.settings import PASSWORDS, AccessSettings
 from dashboards.errors import CloudLost, DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
+from dashboards.settings import DEFAULTS, DashboardSettings
 from dashboards.shell import build_shell
 from messaging.fields import Digest
 from messaging.runtime.addresses import is_loopback
@@ -35,7 +36,7 @@ ImageView = Literal["full", "empty", "difference"]
 
 
 def build_page(
-    folder: Path, host: str = LOOPBACK, settings: AccessSettings = PASSWORDS
+    folder: Path, host: str = LOOPBACK, settings: DashboardSettings = DEFAULTS
 ) -> tuple[FastAPI, Access, LiveEvents]:
     """The application over the cloud of a data folder, its logins (to be closed), live events (to follow).
 
@@ -45,7 +46,7 @@ def build_page(
     if is_loopback(host):
         public = [urlsplit(settings.public_url).hostname or ""] if settings.public_url else []
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *public])
-    access, reads = Access(folder, settings=settings), SharedReads()
+    access, reads = Access(folder, settings=settings, image_hosts=settings.map.hosts), SharedReads()
     add_access(app, access)
 
     @app.get("/thumbnails/{campaign_id}/{image}")
@@ -70,7 +71,7 @@ def build_page(
     def root() -> None:
         ui.add_css(theme.style_properties())
         ui.add_css(STYLE)
-        build_shell(current_viewer(), reads, PAGES, NAVIGATION)
+        build_shell(current_viewer(), reads, settings.map, pages=PAGES, navigation=NAVIGATION)
 
     ui.run_with(
         app,

@@ -18,6 +18,7 @@ from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.reads import SharedReads
 from dashboards.scope import RANGES, Scope
+from dashboards.settings import MapSettings
 from messaging.api.sites import SiteGroupResource
 
 ALL_SITES = "All sites"
@@ -46,9 +47,14 @@ Navigation = Mapping[str, Sequence[NavigationEntry]]
 
 
 def build_shell(
-    viewer: Viewer, reads: SharedReads, pages: Sequence[PageEntry], navigation: Navigation
+    viewer: Viewer,
+    reads: SharedReads,
+    ground: MapSettings,
+    *,
+    pages: Sequence[PageEntry],
+    navigation: Navigation,
 ) -> None:
-    """The frame for one viewer, and in it the page of the address."""
+    """The frame for one viewer, and in it the page of the address; `ground` is what maps lie on."""
     ui.colors(primary=theme.LIGHT.accent, positive=theme.LIGHT.good, negative=theme.LIGHT.bad)
     ui.html('<a class="skip" href="#main">Skip to the content</a>', sanitize=False)
     with ui.header().classes("top"):
@@ -73,7 +79,8 @@ def build_shell(
                 scope = Scope.of_query(query)
                 links.show(navigation_markup(navigation, arguments.path, scope))
                 choice.show(scope)
-                await entry.build(PageView(viewer, scope, reads, banner, arguments.path_parameters, query))
+                parameters = arguments.path_parameters
+                await entry.build(PageView(viewer, scope, reads, banner, ground, parameters, query))
 
             return build
 

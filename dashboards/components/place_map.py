@@ -1,41 +1,60 @@
-"""A map of places: a circle for each, in the colour of its worst open hazard, with a popup that links.
+"""A map of places: a circle for each, in the colour of its state, with a popup that links, and a label.
 
-Leaflet without tiles: nothing is fetched from other hosts, so the ground is plain and places lie as they do
-in the city.
+Drawn by Leaflet. Without configured tiles nothing is fetched from other hosts: the ground is plain, and
+places lie as they do in the city.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nicegui import ui
+from nicegui.elements.leaflet.leaflet_layer import Layer
 
 from dashboards.components.empty import Empty
-from dashboards.markup import Html
+from dashboards.markup import Html, join
+from dashboards.settings import MapSettings
 
 FARTHEST_ZOOM, NEAREST_ZOOM = 2, 15
-COLOURS = {0: "#5f6b7a", 1: "#7f8c9b", 2: "#7f8c9b", 3: "#d99a00", 4: "#d9641e", 5: "#b3261e"}
+MOST_LABELS = 40
+"""With more places than this, a label is shown only under the pointer."""
+NO_POSITIONS = Empty(
+    "No site or camera has a position yet. Add longitude and latitude to cloud.yaml and restart the cloud:",
+    command="positions: {SITE/CAMERA: [13.40, 52.52]}",
+)
 
 
 @dataclass(frozen=True)
 class MapPlace:
-    """A place: degrees (WGS 84), severity of its worst hazard (0: none is open), and the popup."""
+    """A place: degrees (WGS 84), a colour of CSS, and the popup.
+
+    A circle of a higher `rank` is larger and above others; one that is not `filled` is pale.
+    """
 
     latitude: float
     longitude: float
-    severity: int
+    colour: str
+    rank: int
     popup: Html
+    label: str = ""
+    filled: bool = True
 
 
 class PlaceMap:
     """The map, or an empty state while there is no place."""
 
-    def __init__(self, empty: Empty) -> None:
+    def __init__(self, empty: Empty, ground: MapSettings, *, description: str) -> None:
+        """`description` is what screen readers announce."""
         self._shown: tuple[MapPlace, ...] | None = None
         self._empty = empty.element()
-        options = {"attributionControl": False, "zoomControl": True}
+        options = {"attributionControl": ground.tiles is not None, "zoomControl": True}
         self._map = ui.leaflet(zoom=FARTHEST_ZOOM, options=options).classes("place-map")
+        self._map.props(f'role=region aria-label="{description}"')
         self._map.clear_layers()  # NiceGUI begins with tiles of another host
+        if ground.tiles is not None:
+            named = {"attribution": str(join(ground.attribution))}
+            self._map.tile_layer(url_template=ground.tiles, options=named)
         self._map.set_visibility(False)
+        self._circles: list[Layer] = []
 
     async def show(self, places: Sequence[MapPlace]) -> None:
         """Show these places instead of those before; the view is kept while they lie where they did."""
@@ -48,21 +67,28 @@ class PlaceMap:
         if not places:
             return
         await self._map.initialized()
-        self._map.clear_layers()
-        for place in sorted(places, key=lambda one: one.severity):
-            options = {
-                "radius": 6 + place.severity,
-                "color": COLOURS[place.severity],
-                "fillOpacity": 0.75 if place.severity else 0.25,
-            }
-            circle = self._map.generic_layer(
-                name="circleMarker", args=[[place.latitude, place.longitude], options]
-            )
-            circle.run_method("bindPopup", str(place.popup))
+        for circle in self._circles:
+            self._map.remove_layer(circle)
+        self._circles = [
+            self._circle(place, labelled=len(places) <= MOST_LABELS)
+            for place in sorted(places, key=lambda one: one.rank)
+        ]
         if moved:
             self._map.run_map_method("invalidateSize")
             bounds = [list(spot) for spot in _spots(places)]
             self._map.run_map_method("fitBounds", bounds, {"maxZoom": NEAREST_ZOOM, "padding": [32, 32]})
+
+    def _circle(self, place: MapPlace, *, labelled: bool) -> Layer:
+        opacity = 0.75 if place.filled else 0.25
+        options = {"radius": 6 + place.rank, "color": place.colour, "fillOpacity": opacity}
+        circle = self._map.generic_layer(
+            name="circleMarker", args=[[place.latitude, place.longitude], options]
+        )
+        circle.run_method("bindPopup", str(place.popup))
+        if place.label:
+            beside = {"permanent": labelled, "direction": "right", "offset": [6 + place.rank, 0]}
+            circle.run_method("bindTooltip", str(join(place.label)), beside)
+        return circle
 
 
 def _spots(places: Sequence[MapPlace]) -> list[tuple[float, float]]:

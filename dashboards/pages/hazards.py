@@ -9,7 +9,7 @@ from nicegui import ui
 from dashboards import phrases
 from dashboards.components.empty import Empty
 from dashboards.components.pills import SEVERITY_NAMES, pill, severity
-from dashboards.components.place_map import MapPlace, PlaceMap
+from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.errors import DashboardError
@@ -51,10 +51,8 @@ MAY_FOLLOW = {
     "false_alarm": {"open", "acknowledged", "resolved"},
 }
 """What a hazard may be before each of the choices, as the cloud permits it."""
-NO_POSITIONS = Empty(
-    "No camera has a position yet. Add longitude and latitude to cloud.yaml and restart the cloud:",
-    command="positions: {SITE/CAMERA: [13.40, 52.52]}",
-)
+MAP_COLOURS = {0: "#5f6b7a", 1: "#7f8c9b", 2: "#7f8c9b", 3: "#d99a00", 4: "#d9641e", 5: "#b3261e"}
+"""By the severity of the worst open hazard; 0: none is open."""
 NOT_DELIVERED = Empty("Nothing of this hazard was queued for another system. Integrations are in cloud.yaml.")
 
 
@@ -63,7 +61,7 @@ async def page(view: PageView) -> None:
     heading("Hazards", "What the cameras report now and reported before.")
     wanted = Wanted.of_query(view.query)
     with card("Map", name="map-card", aside="open hazards of the last 30 days"):
-        city = PlaceMap(NO_POSITIONS)
+        city = PlaceMap(NO_POSITIONS, view.ground, description="map of open hazards")
     with card("Hazard events", name="hazards-card", aside=f"the latest {SHOWN}"):
         await _choices(view, wanted)
         table = Table(COLUMNS, name="hazards", empty=EMPTY if wanted == Wanted() else NONE_FITS)
@@ -94,7 +92,8 @@ def map_place(place: PlaceResource, scope: Scope) -> MapPlace:
     number = place.open_hazards
     hazards = "no open hazard" if not number else f"{number} open hazard{'' if number == 1 else 's'}"
     popup = join(link(name, scope.link("sites", place.site)), f": {hazards}")
-    return MapPlace(place.latitude, place.longitude, place.severity or 0, popup)
+    worst = place.severity or 0
+    return MapPlace(place.latitude, place.longitude, MAP_COLOURS[worst], worst, popup, filled=bool(number))
 
 
 @dataclass(frozen=True)

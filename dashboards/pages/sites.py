@@ -1,6 +1,6 @@
 """Sites: the list, and one site with its cameras, models, link and account at the hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -9,6 +9,7 @@ from dashboards import phrases
 from dashboards.components.dialogs import confirmed
 from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
+from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.markup import Html, element, join
@@ -17,6 +18,7 @@ from dashboards.pages import cameras
 from dashboards.pages.enrolment import enrol
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
+from messaging.api.places import PlaceResource
 from messaging.api.sites import SitePageResource
 from messaging.resources import SiteResource
 
@@ -67,15 +69,44 @@ async def page(view: PageView) -> None:
     if view.may(UserRole.ADMIN):
         with ui.row().classes("actions"):
             ui.button("Enrol a site", icon="add", on_click=lambda: enrol(view)).props("unelevated no-caps")
+    with card("Map", name="map-card", aside="sites with a position"):
+        city = PlaceMap(NO_POSITIONS, view.ground, description="map of sites")
     with card("All sites", name="sites-card"):
         table = Table(COLUMNS, name="sites", empty=EMPTY)
 
+    group = view.scope.group or None
+
     async def refresh() -> None:
-        group = view.scope.group or None
         sites = await view.all_items("sites", SiteResource, limit=500, group=group)
         table.show([row(site, view.scope, view.now()) for site in sites])
 
+    async def refresh_map() -> None:
+        sites = await view.all_items("sites", SiteResource, limit=500, group=group)
+        places = await view.all_items("places", PlaceResource, group=group)
+        await city.show(map_places(sites, places, view.scope))
+
     view.live(refresh)
+    view.live(refresh_map)
+
+
+def map_places(
+    sites: Sequence[SiteResource], places: Sequence[PlaceResource], scope: Scope
+) -> list[MapPlace]:
+    """The sites that have a position; one whose cameras alone have positions is at the mean of these."""
+    own = {place.site for place in places if place.camera is None}
+    spots: dict[str, list[tuple[float, float]]] = {}
+    for place in places:
+        if place.camera is None or place.site not in own:
+            spots.setdefault(place.site, []).append((place.latitude, place.longitude))
+    return [_map_place(site, spots[site.site], scope) for site in sites if site.site in spots]
+
+
+def _map_place(site: SiteResource, spots: Sequence[tuple[float, float]], scope: Scope) -> MapPlace:
+    state, tone = state_of(site)
+    latitude, longitude = (sum(values) / len(spots) for values in zip(*spots, strict=True))
+    popup = join(link(site.site, scope.link("sites", site.site)), f": {state}")
+    rank = 0 if tone == "good" else 2
+    return MapPlace(latitude, longitude, f"var(--{tone})", rank, popup, label=f"{site.site}: {state}")
 
 
 def row(site: SiteResource, scope: Scope, now: float) -> dict[str, Any]:

@@ -112,7 +112,7 @@ FLOORS = {
         ),
     ),
     "dashboards": (
-        *("errors", "markup", "phrases", "theme", "scope", "client", "access", "reads"),
+        *("errors", "markup", "phrases", "theme", "scope", "client", "access", "settings", "reads"),
         *("components", "learning", "page_view", "pages", "shell", "page_list", "server", "app"),
     ),
 }

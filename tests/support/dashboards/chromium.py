@@ -34,9 +34,9 @@ BROWSER_TEST = [
 class PageProcess:
     """`python -m dashboards.app` as the demo starts it."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dashboards.app", "--data", str(data), "--port", "0"],
+            [sys.executable, "-m", "dashboards.app", "--data", str(data), "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,0 +1,70 @@
+"""The configuration file of the page, `blindspot-page --config page.yaml`: logins, and the ground of maps."""
+
+import re
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from dashboards.access.settings import AccessSettings, PageSection, Text
+from messaging.runtime.addresses import is_plain_allowed
+
+_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
+_PLACEHOLDERS = {"x", "y", "z"}
+_EXAMPLE = "https://tiles.city.example/{z}/{x}/{y}.png"
+
+
+class MapSettings(PageSection):
+    """What maps lie on: images of another host, or a plain ground.
+
+    `tiles`: the address of the images, with `{z}`, `{x}` and `{y}`. `attribution` is what their provider asks
+    to be named on the map. Browsers fetch the tiles themselves, from this one host alone.
+    """
+
+    tiles: Text | None = None
+    attribution: Text | None = None
+
+    @field_validator("tiles")
+    @classmethod
+    def _is_a_template(cls, tiles: str | None) -> str | None:
+        if tiles is None:
+            return None
+        parts = urlsplit(tiles)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_plain_allowed(tiles)):
+            raise ValueError(f"the address of tiles must begin with https://, such as {_EXAMPLE}")
+        if not _HOST.fullmatch(parts.netloc):
+            raise ValueError(
+                f"the host of tiles must be one name without a login or a placeholder, such as {_EXAMPLE}; "
+                f"it is {parts.netloc[:80]!r}"
+            )
+        found = re.findall(r"\{([^}]*)\}", parts.path + parts.query)
+        if set(found) != _PLACEHOLDERS:
+            raise ValueError(
+                f"the address of tiles must have {{z}}, {{x}} and {{y}} and no other placeholder, such as "
+                f"{_EXAMPLE}"
+            )
+        return tiles
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.tiles is None) != (self.attribution is None):
+            raise ValueError("tiles and attribution belong together: set both, or neither")
+        return self
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Scheme and host of the tiles, for the Content-Security-Policy; none without tiles."""
+        if self.tiles is None:
+            return ()
+        parts = urlsplit(self.tiles)
+        return (f"{parts.scheme}://{parts.netloc.lower()}",)
+
+
+class DashboardSettings(AccessSettings):
+    """The whole configuration of the page."""
+
+    map: MapSettings = Field(default_factory=MapSettings)
+
+
+DEFAULTS = DashboardSettings()
+"""Names and passwords alone, without a proxy; maps without tiles."""

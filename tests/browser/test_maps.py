@@ -1,0 +1,83 @@
+"""The maps in a real browser, without tiles and with tiles of one configured host."""
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
+
+pytestmark = BROWSER_TEST
+TILE = cv2.imencode(".png", np.full((256, 256, 3), 230, np.uint8))[1].tobytes()
+
+TILE_IS_SHOWN = (
+    "[...document.querySelectorAll('#map-card img.leaflet-tile')].some(tile => tile.naturalWidth === 256)"
+)
+
+
+class TileServer(BaseHTTPRequestHandler):
+    """Answers every address with the same tile."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(len(TILE)))
+        self.end_headers()
+        self.wfile.write(TILE)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
+
+
+@pytest.fixture
+def tiles() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), TileServer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(60)
+    server.server_close()
+
+
+def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/sites", "#map-card path")
+    assert tab.page.locator("#map-card path").count() == 2
+    tab.wait_for_text("#map-card .leaflet-tooltip", "north: online")
+    cloud.reports.quarantine_site("south", True)
+    tab.wait_for_text("#map-card .leaflet-tooltip", "south: quarantined")
+    assert tab.page.locator("#map-card path").count() == 2
+    tab.page.locator("#map-card path").first.click()
+    tab.page.click("#map-card .leaflet-popup a:has-text('north')")
+    tab.page.wait_for_url("**/sites/north")
+    assert tab.violations == []
+
+
+def test_tiles_are_fetched_from_the_configured_host_alone(
+    cloud: FilledCloud, chromium: Any, tiles: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "page.yaml"
+    config.write_text(f'map: {{tiles: "{tiles}/{{z}}/{{x}}/{{y}}.png", attribution: "© <City> survey"}}\n')
+    cloud.fill()
+    cloud.start()
+    process = PageProcess(cloud.folder.root, "--config", str(config))
+    tab = Tab(chromium, process)
+    try:
+        for page in ("/sites", "/hazards"):
+            tab.open(page, "#map-card path")
+            tab.page.wait_for_function(TILE_IS_SHOWN)
+            tab.wait_for_text("#map-card .leaflet-control-attribution", "© <City> survey")
+    finally:
+        tab.page.close()
+        process.stop()
+    assert tab.violations
+    assert [url for url in tab.violations if not re.fullmatch(rf"{tiles}/\d+/\d+/\d+\.png", url)] == []
