@@ -4,6 +4,7 @@ Drawn by Leaflet. Without configured tiles nothing is fetched from other hosts: 
 places lie as they do in the city.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from dashboards.markup import Html, join
 from dashboards.settings import MapSettings
 
 FARTHEST_ZOOM, NEAREST_ZOOM = 2, 15
+ASK_AFTER_S = 1.0
 MOST_LABELS = 40
 """With more places than this, a label is shown only under the pointer."""
 NO_POSITIONS = Empty(
@@ -66,7 +68,7 @@ class PlaceMap:
         self._map.set_visibility(bool(places))
         if not places:
             return
-        await self._map.initialized()
+        await self._drawn()
         for circle in self._circles:
             self._map.remove_layer(circle)
         self._circles = [
@@ -77,6 +79,19 @@ class PlaceMap:
             self._map.run_map_method("invalidateSize")
             bounds = [list(spot) for spot in _spots(places)]
             self._map.run_map_method("fitBounds", bounds, {"maxZoom": NEAREST_ZOOM, "padding": [32, 32]})
+
+    async def _drawn(self) -> None:
+        """Wait until the browser has the map.
+
+        It says so once, and not again if that was before its connection was acknowledged; so it is asked.
+        """
+        while not self._map.is_initialized:
+            try:
+                await asyncio.wait_for(self._map.initialized(), ASK_AFTER_S)
+            except TimeoutError:
+                self._map.client.run_javascript(
+                    f"const place = getElement({self._map.id}); if (place?.map) place.$emit('init');"
+                )
 
     def _circle(self, place: MapPlace, *, labelled: bool) -> Layer:
         opacity = 0.75 if place.filled else 0.25

@@ -20,6 +20,20 @@ TILE = cv2.imencode(".png", np.full((256, 256, 3), 230, np.uint8))[1].tobytes()
 TILE_IS_SHOWN = (
     "[...document.querySelectorAll('#map-card img.leaflet-tile')].some(tile => tile.naturalWidth === 256)"
 )
+FIRST_OF_THE_MAP_IS_LOST = """
+Object.defineProperty(window, "socket", {
+  get() { return this.kept; },
+  set(socket) {
+    this.kept = socket;
+    const emit = socket.emit.bind(socket);
+    socket.emit = (name, message, ...rest) => {
+      const sender = name === "event" ? document.getElementById("c" + message.id) : null;
+      if (window.lost || !sender?.classList.contains("place-map")) return emit(name, message, ...rest);
+      window.lost = true;
+    };
+  },
+});
+"""
 
 
 class TileServer(BaseHTTPRequestHandler):
@@ -60,6 +74,16 @@ def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab:
     tab.page.click("#map-card .leaflet-popup a:has-text('north')")
     tab.page.wait_for_url("**/sites/north")
     assert tab.violations == []
+
+
+def test_a_map_is_shown_if_its_first_message_was_lost(cloud: FilledCloud, tab: Tab) -> None:
+    """The server drops what a browser sends before its connection is acknowledged."""
+    cloud.fill()
+    cloud.start()
+    tab.page.add_init_script(FIRST_OF_THE_MAP_IS_LOST)
+    tab.open("/sites", "#map-card path")
+    assert tab.page.evaluate("window.lost")
+    assert tab.page.locator("#map-card path").count() == 2
 
 
 def test_tiles_are_fetched_from_the_configured_host_alone(
