@@ -50,7 +50,7 @@ def test_no_publish_with_any_reply_and_header_has_an_effect_outside_the_site(
     tmp_path: Path, credential: Callable[[Hub], Link]
 ) -> None:
     with running_hub(tmp_path) as hub:
-        outcome = asyncio.run(asyncio.wait_for(measured(hub, credential(hub)), 60))
+        outcome = asyncio.run(asyncio.wait_for(measured(hub, credential(hub)), 100))
     assert outcome.attempts > 2000
     assert outcome.effects == []
 
@@ -58,7 +58,7 @@ def test_no_publish_with_any_reply_and_header_has_an_effect_outside_the_site(
 def test_the_attempts_find_the_hole_of_one_account_for_all_sites(tmp_path: Path) -> None:
     """The control of the test above: an allow-list alone does not keep the server's answers in."""
     with running_hub(tmp_path) as hub:
-        outcome = asyncio.run(asyncio.wait_for(measured(hub, of_the_fleets_account(hub)), 60))
+        outcome = asyncio.run(asyncio.wait_for(measured(hub, of_the_fleets_account(hub)), 100))
     found = "\n".join(outcome.effects)
     assert len(outcome.effects) > 50
     for named in ("stream.FLEET_REPORTS", "message.KV_ORDERS", "dead.letters", "$KV.CHECKPOINTS.s2"):
@@ -107,7 +107,7 @@ def test_a_site_is_limited_in_connections_and_in_the_size_of_a_message(tmp_path:
             await bus.close()
 
     with running_hub(tmp_path) as hub:
-        asyncio.run(asyncio.wait_for(scenario(hub), 60))
+        asyncio.run(asyncio.wait_for(scenario(hub), 100))
 
 
 def test_streams_of_an_earlier_version_take_the_stricter_settings_and_keep_their_values(
@@ -136,7 +136,7 @@ def test_streams_of_an_earlier_version_take_the_stricter_settings_and_keep_their
         return {stream["config"]["name"]: stream["config"] for stream in streams}
 
     with running_hub(tmp_path) as hub:
-        configs = asyncio.run(asyncio.wait_for(scenario(hub), 60))
+        configs = asyncio.run(asyncio.wait_for(scenario(hub), 100))
     values = {name for name in configs if name.startswith("KV_")}
     objects = {name for name in configs if name.startswith("OBJ_")}
     assert {*values, *objects, FLEET_REPORTS, DEAD_LETTERS} == set(configs)

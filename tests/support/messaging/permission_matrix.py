@@ -274,7 +274,10 @@ async def _messages(cloud: NatsBus, stream: str, last: int) -> Any:
     sequence = 1
     while sequence <= last:
         query = json.dumps({"seq": sequence, "batch": _PAGE, "next_by_subj": ">"}).encode()
-        page = await cloud.wire.collect(f"$JS.API.DIRECT.GET.{stream}", query, limit=_PAGE + 1, timeout_s=5.0)
+        page = await cloud.wire.collect(
+            f"$JS.API.DIRECT.GET.{stream}", query, limit=_PAGE + 1, timeout_s=30.0
+        )
+        assert any(reply.status for reply in page), f"{stream}: {len(page)} messages and no end of the page"
         found = [reply for reply in page if not reply.status]
         for reply in found:
             number = int(reply.headers["Nats-Sequence"])
