@@ -1,6 +1,7 @@
 """A real cloud API, and a page with a login before it."""
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.browser import Browser
 
 PASSWORD = "long green bridge 7"
+_NUMBERS = itertools.count(1)
 
 
 @dataclass
@@ -70,6 +72,8 @@ def page_over(cloud: FilledCloud, **options: Any) -> Iterator[Page]:
     )
     add_access(app, access)
     with asyncio.Runner() as runner:
-        with Browser(app, runner) as browser:
+        number = next(_NUMBERS)
+        address = f"10.1.{number // 250}.{number % 250}"  # failed logins of one test limit no other
+        with Browser(app, runner, address=address) as browser:
             yield Page(app, access, cloud, browser, runner, now)
         runner.run(access.close())

@@ -115,9 +115,9 @@ def test_what_attempts_with_refused_credentials_write_is_counted(tmp_path: Path)
         link = replace(hub.gate_link("s1", port=proxy.port), credentials_path=None)
         with pytest.raises(WireForbidden, match="refused the credentials"):
             await _counted(link, written)
-        await _passed(proxy, written)
         assert written.by_kind["connect"] > 0
-        assert proxy.to_server_bytes == written.by_kind.total()
+        # what is written while the broker ends the connection is counted, and may not reach it
+        assert 0 < proxy.to_server_bytes <= written.by_kind.total()
 
     with running_hub(tmp_path) as hub, tcp_proxy(hub.port) as proxy:
         asyncio.run(scenario())
