@@ -29,6 +29,7 @@ from cloud.starting_detector.learned_images import (
     image_digests,
     learned_list,
     require_disjoint,
+    was_learned,
     write_digests,
 )
 from cloud.starting_detector.photograph_folders import training_folder
@@ -83,6 +84,12 @@ class ShippedDetector:
     architecture: str = "yolo11n"
 
 
+def _for_the_judge(photograph: HazardPhotograph) -> bool:
+    """Certain ones that the starting detector only chooses thresholds on, and has never learned from."""
+    kept = photograph.for_thresholds and SOURCES[photograph.source].certain
+    return kept and not was_learned(photograph.path, STARTING_WEIGHTS)
+
+
 DETECTORS = (
     ShippedDetector(
         "street-start",
@@ -106,7 +113,7 @@ DETECTORS = (
         JUDGE_TRAINING,
         JUDGE_CALIBRATION,
         JUDGE_RECIPE,
-        photographs=lambda p: p.for_thresholds and SOURCES[p.source].certain,
+        photographs=_for_the_judge,
         from_coco=False,
         architecture="yolov8n",
     ),
@@ -165,7 +172,7 @@ def make(detector: ShippedDetector, inputs: Inputs) -> Path:
         )
         train(plan, out, progress=_log_progress)
         if learned:
-            _choose_thresholds(weights, calibration, inputs)
+            _choose_thresholds(weights, calibration, inputs, frozenset(learned))
         images = [*(drawn / "images").iterdir(), *(p.path for p in learned)]
         write_digests(learned_list(weights), image_digests(images))
     return weights
@@ -175,10 +182,14 @@ def _photographs(learned: Sequence[HazardPhotograph], folder: Path, seed: int) -
     return (_once(folder, lambda: training_folder(learned, folder, seed=seed)),) if learned else ()
 
 
-def _choose_thresholds(path: Path, drawn: Path, inputs: Inputs) -> None:
-    """Replace the thresholds, chosen on drawn scenes alone, by those for drawn scenes and photographs."""
+def _choose_thresholds(path: Path, drawn: Path, inputs: Inputs, learned: frozenset[HazardPhotograph]) -> None:
+    """Replace the thresholds, chosen on drawn scenes alone, by those for drawn scenes and photographs.
+
+    None is chosen on a photograph that the detector has learned from.
+    """
     weights = read_weights(path)
-    kept = [p.file.open() for p in inputs.photographs if p.for_thresholds and p.source not in NO_STREETS]
+    found = (p for p in inputs.photographs if p.for_thresholds and p not in learned)
+    kept = [p.file.open() for p in found if p.source not in NO_STREETS]
     detector = OnnxDetector(bundle_bytes(weights))
     weights.with_card(thresholds=thresholds_for_both(detector, list(open_labelled(drawn)), kept)).write(path)
 

@@ -34,6 +34,11 @@ def read_digests(path: Path) -> frozenset[str]:
     return frozenset(read_text(path).split())
 
 
+def was_learned(image: Path, weights: Path) -> bool:
+    """Whether the detector of a weights file learned from an image."""
+    return image_digests([image]) <= read_digests(learned_list(weights))
+
+
 def require_disjoint(lists: Sequence[Path]) -> None:
     """Raise `DataRefused` if two of these lists have an image in common."""
     for one, other in itertools.combinations(lists, 2):
