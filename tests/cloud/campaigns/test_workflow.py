@@ -84,8 +84,15 @@ def test_a_failed_stage_gives_its_reason_and_a_resume_runs_it_again(runner: Camp
 
 
 def test_a_programming_error_in_a_stage_fails_the_campaign_and_not_the_cloud(runner: CampaignRunner) -> None:
+    broken = []
+
     def breaks(work: StageWork) -> StageResult:
-        raise KeyError("oops")
+        if not broken:
+            broken.append(work.campaign.id)
+            raise KeyError("oops")
+        for _ in work.polls(0.05, None):  # until it is cancelled
+            continue
+        raise AssertionError("a stage that is cancelled goes on")
 
     with runner.launched(ScriptedStages(plan=breaks)) as campaigns:
         campaign = campaigns.start(PLAN, started_by="test").id

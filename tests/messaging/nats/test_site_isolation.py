@@ -86,14 +86,18 @@ def test_the_accounts_share_exactly_the_subjects_of_the_payload_table() -> None:
     assert not [(p, s) for p in services for s in foreign if subject_matches(p, s)]
 
 
+LIMIT_OR_RESET = "maximum account active connections exceeded|reset by peer"
+"""The server ends the connection at once, so that its reason is not always read."""
+
+
 def test_a_site_is_limited_in_connections_and_in_the_size_of_a_message(tmp_path: Path) -> None:
     async def scenario(hub: Hub) -> None:
         cloud = await NatsBus.connect(hub.cloud_link())
         await prepare_hub(cloud)
         link = hub.gate_link(SITE)
         opened = [await NatsBus.connect(link) for _ in range(SITE_CONNECTIONS)]
-        with pytest.raises(WireUnavailable, match="maximum account active connections exceeded"):
-            await NatsBus.connect(link, timeout_s=0.5)
+        with pytest.raises(WireUnavailable, match=LIMIT_OR_RESET):
+            await NatsBus.connect(link, timeout_s=3.0)
         other = await NatsBus.connect(hub.gate_link("s2"))
         await other.publish("site.s2.report.hazard.A", b"x", message_id="A")
         for length, error in (
