@@ -19,15 +19,15 @@ from typing import Literal
 from ulid import ULID
 
 from cloud.campaigns.image_stages import generator_arguments
-from cloud.campaigns.planning import class_to_generate, synthesis_order
-from cloud.campaigns.turns import CampaignPlace, place_of
+from cloud.campaigns.planning import order_of_mode
+from cloud.campaigns.turns import UNDER_WAY, CampaignPlace, place_of
 from cloud.data.datasets import DatasetRegister
 from cloud.errors import NotKnown, NotNow, StageFailed, StageInterrupted
 from cloud.failure_modes.register import ModeRegister
 from cloud.module_runs import ModuleRun, run_modules
 from cloud.settings import CloudSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import CampaignPlan, CampaignState
+from cloud.store.records import CampaignPlan
 from messaging.runtime.atomic_files import write_atomically
 from synth.order import SynthesisOrder
 
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 SHEET_MODULE = "synth.contact_sheet"
 KEPT = 16
-_UNDER_WAY = (CampaignState.RUNNING, CampaignState.CANCELLING)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class GeneratorSamples:
         return path
 
     def _refuse_beside_campaigns(self) -> None:
-        for campaign in self._campaigns.recent(states=_UNDER_WAY, limit=100):
+        for campaign in self._campaigns.recent(states=UNDER_WAY, limit=100):
             stages = self._campaigns.stages(campaign.id)
             if not stages or place_of(stages[-1].stage) is CampaignPlace.MACHINE:
                 raise NotNow(
@@ -129,15 +128,13 @@ class GeneratorSamples:
                 )
 
     def _order(self, name: str, count: int, seed: int) -> SynthesisOrder:
-        register, mode = self._register, self._register.mode_to_generate(name)
-        return synthesis_order(
-            mode,
-            class_name=class_to_generate(mode, register.suggested_class(mode), register.taxonomy),
+        return order_of_mode(
+            self._register.mode_to_generate(name),
+            self._register,
             prototype=None,
             plan=CampaignPlan((name,), count, seed=seed),
             campaign="samples",
             settings=self._settings.synthesis,
-            taxonomy=register.taxonomy,
         ).model_copy(update={"count": count, "seed": seed, "best_of": 1})
 
     def _generate(self, sample: GeneratorSample) -> None:

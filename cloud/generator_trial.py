@@ -5,8 +5,6 @@ Opens the generator in this process; no cloud needs to run, and none is disturbe
 
 from pathlib import Path
 
-import cv2
-
 from cloud.campaigns.planning import UNOBSERVED_GEOMETRY
 from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
@@ -54,8 +52,7 @@ def try_out(
     folder = DatasetRegister(settings.folder.datasets).backgrounds
     backgrounds = open_backgrounds(folder, wanted.streets, generator, vocabulary)
     done = contact_sheet(order, generator, backgrounds, vocabulary)
-    _, png = cv2.imencode(".png", done.image)
-    write_atomically(sheet, png.tobytes())
+    write_atomically(sheet, done.png)
     sheet.chmod(0o644)
     return done
 

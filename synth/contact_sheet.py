@@ -45,12 +45,16 @@ class ContactSheet:
     labelled: int
     prompts: tuple[str, ...]
 
+    @property
+    def png(self) -> bytes:
+        """The image as a PNG file."""
+        return cv2.imencode(".png", self.image)[1].tobytes()
+
     def write(self, path: Path) -> None:
         """The image as a PNG file, and beside it, with the ending `.json`, the rest."""
         facts = {"hazards": self.hazards, "labelled": self.labelled, "prompts": self.prompts}
         write_atomically(path.with_suffix(".json"), json.dumps(facts).encode())
-        _, png = cv2.imencode(".png", self.image)
-        write_atomically(path, png.tobytes())
+        write_atomically(path, self.png)
 
 
 def contact_sheet(

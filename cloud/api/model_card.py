@@ -225,12 +225,10 @@ def _licences(
     )
     for one in _metrics(stages, CampaignStage.FILTER).get("generators", ()):
         yield CardLicence(part="generator", **one)
-    stated = _stated_licences(services)
-    for one in training.sets if training else ():
-        if one.role != GENERATED:
-            yield CardLicence(
-                part="dataset", name=one.name, digest=one.digest, licence=stated.get(one.digest)
-            )
+    added = [one for one in training.sets if one.role != GENERATED] if training else []
+    stated = _stated_licences(services) if added else {}
+    for one in added:
+        yield CardLicence(part="dataset", name=one.name, digest=one.digest, licence=stated.get(one.digest))
 
 
 def _stated_licences(services: Services) -> dict[str, str | None]:

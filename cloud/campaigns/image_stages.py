@@ -17,7 +17,7 @@ from cloud.campaigns.outputs import (
     SynthesiseOutput,
     VerifiedSet,
 )
-from cloud.campaigns.planning import class_to_generate, synthesis_order
+from cloud.campaigns.planning import order_of_mode
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
@@ -59,14 +59,13 @@ class ImageStages:
 
     def _order(self, name: str, work: StageWork) -> PlannedOrder:
         mode = self.register.mode_to_generate(name)
-        order = synthesis_order(
+        order = order_of_mode(
             mode,
-            class_name=class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy),
+            self.register,
             prototype=self.register.prototype_for(mode),
             plan=work.campaign.plan,
             campaign=work.campaign.id,
             settings=self.settings,
-            taxonomy=self.register.taxonomy,
         )
         return PlannedOrder(mode=name, order=order)
 

@@ -62,13 +62,34 @@ def plan_campaign(
     modes = _chosen(request, register)
     campaigns.refuse_busy([mode.key.id for mode in modes])
     for mode in modes:
-        class_to_generate(mode, register.suggested_class(mode), register.taxonomy)
+        class_of_mode(mode, register)
     return CampaignPlan(
         modes=tuple(mode.key.id for mode in modes),
         count=request.count or settings.images_per_mode,
         seed=request.seed,
         incumbent_digest=register.main_model(),
         options=options,
+    )
+
+
+def order_of_mode(
+    mode: FailureMode,
+    register: ModeRegister,
+    *,
+    prototype: FleetPrototype | None,
+    plan: CampaignPlan,
+    campaign: str,
+    settings: SynthesisSettings,
+) -> SynthesisOrder:
+    """The order for one mode of the register. Raises `CampaignRefused` as `class_to_generate`."""
+    return synthesis_order(
+        mode,
+        class_name=class_of_mode(mode, register),
+        prototype=prototype,
+        plan=plan,
+        campaign=campaign,
+        settings=settings,
+        taxonomy=register.taxonomy,
     )
 
 
@@ -110,6 +131,11 @@ def synthesis_order(
 def images_of(mode: FailureMode, plan: CampaignPlan) -> int:
     """The images of one mode: those asked for, or as many as the sites that report it may call for."""
     return max(1, int(plan.count * mode.images_fraction))
+
+
+def class_of_mode(mode: FailureMode, register: ModeRegister) -> str:
+    """`class_to_generate` with what the register suggests."""
+    return class_to_generate(mode, register.suggested_class(mode), register.taxonomy)
 
 
 def class_to_generate(mode: FailureMode, suggested: str | None, taxonomy: Taxonomy) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from cloud.campaigns.planning import class_to_generate, images_of
+from cloud.campaigns.planning import class_of_mode, images_of
 from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import list_labelled
 from cloud.data.roles import DataRole
@@ -135,12 +135,7 @@ class CampaignRequirements:
 
     def _generated(self, plan: CampaignPlan) -> list[str]:
         modes = [self.register.mode_to_generate(name) for name in plan.modes]
-        return sorted(
-            {
-                class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy)
-                for mode in modes
-            }
-        )
+        return sorted({class_of_mode(mode, self.register) for mode in modes})
 
     def _new_classes(self, plan: CampaignPlan) -> Iterator[Requirement]:
         """What is not known about a class that the model in service lacks."""
@@ -203,7 +198,7 @@ class CampaignRequirements:
         """Whether the holdout holds the hazards that the campaign is for."""
         files = [f for folder in self.datasets.folders(DataRole.HOLDOUT) for f in list_labelled(folder)]
         for mode in (self.register.mode_to_generate(name) for name in plan.modes):
-            class_name = class_to_generate(mode, self.register.suggested_class(mode), self.register.taxonomy)
+            class_name = class_of_mode(mode, self.register)
             condition = mode.key.condition
             number = sum(
                 any(box.class_name == class_name for box in file.boxes)

@@ -25,7 +25,7 @@ class CampaignPlace(StrEnum):
     SITES = "the sites"
 
 
-_UNDER_WAY = (CampaignState.RUNNING, CampaignState.CANCELLING)
+UNDER_WAY = (CampaignState.RUNNING, CampaignState.CANCELLING)
 _AT_SITES = (CampaignStage.SHADOW, CampaignStage.SERVICE, CampaignStage.ROLL_OUT)
 
 
@@ -82,7 +82,7 @@ class Turns:
 
     def restore(self, store: CampaignStore) -> None:
         """Give campaigns under way their places back; queued ones wait after them, the oldest first."""
-        for campaign in reversed(store.recent(states=_UNDER_WAY, limit=1000)):
+        for campaign in reversed(store.recent(states=UNDER_WAY, limit=1000)):
             stages = store.stages(campaign.id)
             place = place_of(stages[-1].stage) if stages else None
             if place is not None:

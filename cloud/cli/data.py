@@ -126,16 +126,8 @@ def list_data(path: ConfigOption = None, data: StoreOption = None, as_json: Json
         print_json({"datasets": [_row(dataset) for dataset in found]})
         return
     columns = (
-        "role",
-        "name",
-        "images",
-        "no hazard",
-        "boxes",
-        "classes",
-        "conditions",
-        "scenes",
-        "licence",
-        "digest",
+        *("role", "name", "images", "no hazard", "boxes", "classes", "conditions", "scenes"),
+        *("licence", "digest"),
     )
     rows = [
         (d.role, d.name, d.images, d.empty_images, d.boxes, d.classes, d.conditions, len(d.scenes),

@@ -83,7 +83,8 @@ class PlaceMap:
     async def _drawn(self) -> None:
         """Wait until the browser has the map.
 
-        It says so once, and not again if that was before its connection was acknowledged; so it is asked.
+        It sends one event, which is lost if that was before its connection was acknowledged; so it sends
+        the event again while there is none.
         """
         while not self._map.is_initialized:
             try:

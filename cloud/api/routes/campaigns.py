@@ -14,7 +14,7 @@ from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_q
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import campaign_view, comparison_views
 from cloud.campaigns.estimate import CampaignImages, estimate
-from cloud.campaigns.planning import class_to_generate, plan_campaign, synthesis_order
+from cloud.campaigns.planning import order_of_mode, plan_campaign
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
@@ -168,14 +168,13 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
     register, orders = services.register, []
     for mode in (register.mode_to_generate(name) for name in plan.modes):
         prototype = register.prototype_for(mode)
-        order = synthesis_order(
+        order = order_of_mode(
             mode,
-            class_name=class_to_generate(mode, register.suggested_class(mode), register.taxonomy),
+            register,
             prototype=prototype,
             plan=plan,
             campaign="preview",
             settings=services.settings.synthesis,
-            taxonomy=register.taxonomy,
         )
         orders.append(
             PlannedOrderResource(

@@ -154,9 +154,6 @@ def test_a_renewed_certificate_is_kept_beside_renewed_credentials(tmp_path: Path
 
 
 @pytest.mark.broker
-@pytest.mark.filterwarnings(  # nats-py drops the socket of a handshake that fails without closing it
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
 def test_a_gate_whose_credentials_are_renewed_stays_connected_beyond_their_end(
     tmp_path: Path, encrypted: bool

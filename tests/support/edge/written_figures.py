@@ -34,7 +34,7 @@ AS_SHIPPED = ("poll_s", "heartbeat_s", "status_s", "receipt_s", "counts", "bytes
 
 
 async def _release(cloud: NatsBus) -> None:
-    """What the gate copies once and then looks at again and again."""
+    """What the gate copies once and then reads again and again."""
     models, tuf = NatsBlobs(cloud), NatsBlobs(cloud, TUF_BUCKET, prefix="", max_bytes=2**24)
     await prepare_hub(cloud, models, tuf)
     naming = {"meta": {"snapshot.json": {"version": 1}}}, {"meta": {"targets.json": {"version": 1}}}
