@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.fleet.heartbeats import HeartbeatIntake
+from cloud.fleet.heartbeats import SITES_PER_TRANSACTION, HeartbeatIntake
 from cloud.fleet.intake import Intake
 from cloud.metrics import CloudMetrics
 from cloud.store.ledger_store import LedgerStore
@@ -30,7 +30,6 @@ from tests.support.cloud.sample_reports import (
 from tests.support.messaging.site_keys import publish_signed, put_signed_heartbeat, show_key, site_key
 
 SITES = 10_000
-LONGEST_WAIT_S = 1.0
 
 
 async def prepared(folder: Path) -> tuple[MemoryBus, HeartbeatIntake, ReportStore]:
@@ -110,34 +109,33 @@ def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) ->
 
         for site in sites:
             await beat(site, 10)
-        stored, longest_s = await _meanwhile(bus, beats, reports)
-        assert stored == SITES
+        started_s = time.process_time()
+        assert await beats_and_reports(bus, beats, reports) == (SITES, True)
+        all_new_s = time.process_time() - started_s
         for site in sites[::10]:
             await beat(site, 20)
-        stored, wait_s = await _meanwhile(bus, beats, reports)
+        stored, _ = await beats_and_reports(bus, beats, reports)
         assert stored == SITES // 10
-        started = time.process_time()
+        started_s = time.process_time()
         assert await beats.step() == 0
-        assert time.process_time() - started < LONGEST_WAIT_S / 5
-        assert max(longest_s, wait_s) < LONGEST_WAIT_S
+        assert time.process_time() - started_s < all_new_s / 10
         assert len(store.heartbeats()) == SITES
 
     asyncio.run(scenario())
 
 
-async def _meanwhile(bus: MemoryBus, beats: HeartbeatIntake, reports: Intake) -> tuple[int, float]:
-    """Read the heartbeats while reports arrive; how many were stored, and the longest wait of a report.
+async def beats_and_reports(bus: MemoryBus, beats: HeartbeatIntake, reports: Intake) -> tuple[int, bool]:
+    """Read the heartbeats while reports arrive: how many were stored, and whether reports were stored in between.
 
-    The wait is in seconds of this process's CPU, which other programs of the machine do not lengthen.
+    In between means: after about every other transaction of heartbeats, whatever the speed of the machine.
     """
     reading = asyncio.create_task(beats.step())
-    longest_s, sent = 0.0, sum(counts(beats.store).values())
+    before = sent = sum(counts(beats.store).values())
     while not reading.done():
-        one = message(misdetection())
-        await publish_signed(bus, one)
-        started = time.process_time()
+        await publish_signed(bus, message(misdetection()))
         await reports.read_batch(timeout_s=0.0)
-        longest_s, sent = max(longest_s, time.process_time() - started), sent + 1
+        sent += 1
         await asyncio.sleep(0.02)
     assert counts(beats.store) == {"misdetection": sent}
-    return reading.result(), longest_s
+    stored = reading.result()
+    return stored, sent - before >= stored / SITES_PER_TRANSACTION / 2

@@ -133,7 +133,7 @@ def test_each_answer_of_a_server_has_its_sentence(address: str, answer: Answer, 
     with server(answer) as port:
         began = time.monotonic()
         assert why_no_stream(address.format(port=port), 1.0) == end
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 15.0, "as long as the time limit of OpenCV"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def unharmed(neighbour: Watcher) -> Iterator[None]:
     received, lost = neighbour.frames - frames, neighbour.source.dropped - dropped
     assert (neighbour.sentences, lost <= 0.01 * (received + lost)) == ([], True)
     assert received > 25
-    assert neighbour.longest_gap_s < 1.0
+    assert neighbour.longest_gap_s < SETTINGS.timeout_s
     wait_until(lambda: _flat(files, threads), 10.0, f"{files} open files, {threads} threads as before")
 
 
