@@ -125,7 +125,7 @@ def test_heartbeats_of_ten_thousand_sites_hold_no_report_back(tmp_path: Path) ->
 
 
 async def beats_and_reports(bus: MemoryBus, beats: HeartbeatIntake, reports: Intake) -> tuple[int, bool]:
-    """Read the heartbeats while reports arrive: how many were stored, and whether reports were stored in between.
+    """Read the heartbeats while reports arrive: how many were stored, and whether reports were between them.
 
     In between means: after about every other transaction of heartbeats, whatever the speed of the machine.
     """
