@@ -15,7 +15,7 @@ from cloud.demo.script import FootagePhase
 from cloud.errors import DataRefused
 from edge.errors import SourceError
 from edge.vision.detector import Detector
-from edge.vision.video_files import VideoFile
+from edge.vision.video_files import VIDEO_SUFFIXES, VideoFile
 
 CLIPS_SITE, CLIPS_CAMERA = "west", "clips"
 PLAYED_IN = (FootagePhase.OBSERVE, FootagePhase.VERIFY)
@@ -23,8 +23,12 @@ EVERY = 10
 
 
 def find_clips(folder: Path) -> tuple[Path, ...]:
-    """The video files of a folder, by name. Raises `DataRefused` if there is none."""
-    found = tuple(path for path in sorted(folder.iterdir()) if path.is_file() and is_video(path))
+    """The video files of a folder, by name. Raises `DataRefused` if there is none.
+
+    Only files that are named as videos are opened: OpenCV warns of every other one.
+    """
+    named = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+    found = tuple(path for path in named if path.is_file() and is_video(path))
     if not found:
         raise DataRefused(f"folder {folder} holds no video; give one with mp4, avi or mkv files for --clips")
     return found

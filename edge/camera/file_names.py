@@ -4,8 +4,6 @@ import datetime
 import re
 from pathlib import Path
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
-
 _NUMBER = re.compile(r"([0-9]+)")
 _DATE = re.compile(
     r"(?<![0-9])(20[0-9]{2})[-_.]?([01][0-9])[-_.]?([0-3][0-9])[-_.T ]{0,2}"

@@ -5,10 +5,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from edge.camera.capture import IMAGE_FPS, Image
-from edge.camera.file_names import VIDEO_SUFFIXES, is_unfinished, name_time_s, natural_key
+from edge.camera.file_names import is_unfinished, name_time_s, natural_key
 from edge.errors import ImageRefused, SourceError
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
-from edge.vision.video_files import MAX_STEP_S
+from edge.vision.video_files import MAX_STEP_S, VIDEO_SUFFIXES
 from messaging.runtime.os_errors import os_error_sentence
 
 logger = logging.getLogger(__name__)

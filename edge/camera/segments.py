@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.camera.capture import IMAGE_FPS, Image
-from edge.camera.file_names import VIDEO_SUFFIXES, name_time_s
+from edge.camera.file_names import name_time_s
 from edge.camera.segment_journal import MAX_ATTEMPTS, SegmentJournal
 from edge.camera.settled_files import FileVersion, SettledFiles
 from edge.errors import ImageRefused, SourceError
 from edge.vision.image_files import IMAGE_SUFFIXES, read_image
-from edge.vision.video_files import FALLBACK_FPS, VideoFile
+from edge.vision.video_files import FALLBACK_FPS, VIDEO_SUFFIXES, VideoFile
 from messaging.runtime.os_errors import os_error_sentence
 
 logger = logging.getLogger(__name__)

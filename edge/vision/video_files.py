@@ -24,6 +24,8 @@ Image = npt.NDArray[np.uint8]
 
 logger = logging.getLogger(__name__)
 
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+
 MAX_STEP_S = 3600.0
 FALLBACK_FPS = 25.0
 _RATES = (1 / MAX_STEP_S, 1000.0)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cloud.demo import clips as clips_module
 from cloud.demo import players as players_module
 from cloud.demo.clips import EVERY, clip_rows, find_clips
 from cloud.demo.drawn.scenario import DrawnScenario
@@ -38,6 +39,16 @@ def test_clips_are_the_files_that_can_be_decoded(clips: Path, tmp_path: Path) ->
     assert [path.name for path in find_clips(clips)] == ["night.mp4"]
     with pytest.raises(DataRefused, match=r"holds no video; give one with mp4"):
         find_clips(tmp_path)
+
+
+def test_a_file_that_is_not_named_as_a_video_is_not_opened(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(clips_module, "is_video", lambda path: opened.append(path.name))
+    with pytest.raises(DataRefused):
+        find_clips(clips)
+    assert opened == ["night.mp4", "torn.mp4"]
 
 
 @pytest.fixture
