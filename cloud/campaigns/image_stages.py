@@ -274,7 +274,5 @@ def _report_progress(work: StageWork, orders: Sequence[_RunningOrder]) -> None:
     kept = sum(progress.kept for progress in begun)
     refused = sum(sum(progress.refused.values()) for progress in begun)
     fraction = sum(progress.kept / max(progress.asked, 1) for progress in begun) / len(orders)
-    left = max(progress.seconds_left or 0.0 for progress in begun)
     asked = sum(order.count for order in orders)
-    still = f", {left:.0f} s left" if left else ""
-    work.progress(fraction, f"{kept} of {asked} kept, {refused} refused{still}")
+    work.progress(fraction, f"{kept} of {asked} kept, {refused} refused")

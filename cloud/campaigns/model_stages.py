@@ -68,8 +68,7 @@ class ModelStages:
 
         def report(progress: TrainingProgress) -> None:
             fraction = progress.step / max(progress.steps, 1)
-            note = f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}"
-            work.progress(fraction, f"{note}, {progress.seconds_left:.0f} s left")
+            work.progress(fraction, f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}")
 
         try:
             trained = run_training(plan, work.folder.absolute(), progress=report, should_stop=work.stopping)
