@@ -73,6 +73,7 @@ class SiteResource(Resource):
     """One site: its models, its last heartbeat, and the messages that wait to leave it.
 
     `provider` is the execution provider of its model, `provider_wanted` the one that it prefers.
+    `open_failure_modes`: those that its cameras have reported evidence of; None in answers to a change.
     `cannot_close`: why what this site reports closes no failure mode; empty if it can. The ledger is verified
     up to the last signed checkpoint; `ledger_fault`: why what the site has signed contradicts itself.
     """
@@ -97,6 +98,7 @@ class SiteResource(Resource):
     shed: int | None = None
     epsilon_spent: float | None = None
     cameras: int = 0
+    open_failure_modes: int | None = None
     ledger_n: int = 0
     ledger_verified_n: int | None = None
     ledger_verified_at: int | None = None

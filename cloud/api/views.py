@@ -47,10 +47,14 @@ LEAST_PROGRESS = 0.02
 
 
 def site_view(
-    site: Site, beat: SiteHeartbeat | None, now: float, ledger: LedgerReceipt | None = None
+    site: Site,
+    beat: SiteHeartbeat | None,
+    now: float,
+    ledger: LedgerReceipt | None = None,
+    open_failure_modes: int | None = None,
 ) -> SiteResource:
     """A site with its last heartbeat and checkpoint; online if the former is at most `ONLINE_S` old."""
-    values = {**site.values(), "online": False}
+    values = {**site.values(), "online": False, "open_failure_modes": open_failure_modes}
     if ledger is not None:
         values |= {"ledger_verified_n": ledger.n, "ledger_verified_at": ledger.verified_at_utc}
     if beat is not None:

@@ -54,11 +54,12 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         as_json,
         title="Sites",
         columns=(
-            "site", "state", "model", "teacher", "cameras", "unsent", "last heartbeat", "ledger verified"
+            "site", "state", "model", "teacher", "cameras", "open failure modes", "unsent", "last heartbeat",
+            "ledger verified",
         ),
         row=lambda s: (
-            s.site, _state(s), short(s.model_digest), _teacher(s), s.cameras, s.outbox_messages,
-            when(s.last_seen_at), _ledger(s),
+            s.site, _state(s), short(s.model_digest), _teacher(s), s.cameras, s.open_failure_modes,
+            s.outbox_messages, when(s.last_seen_at), _ledger(s),
         ),
         empty="No site yet; add one with `blindspot sites add NAME`.",
     )  # fmt: skip

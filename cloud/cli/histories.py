@@ -112,6 +112,7 @@ def show_site(
         ("last heartbeat", when(found.site.last_seen_at)),
         ("model", found.site.model_digest),
         ("teacher", found.site.teacher_digest),
+        ("open failure modes", found.site.open_failure_modes),
         ("unsent messages", found.site.outbox_messages),
         ("clock ahead by", "" if found.clock_skew_s is None else f"{found.clock_skew_s} s"),
         ("epsilon spent", found.site.epsilon_spent),

@@ -6,7 +6,7 @@ It never starts a campaign.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Container, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from cloud.errors import NotKnown, NotNow
@@ -327,6 +327,12 @@ def _suggested(mode: FailureMode, prototypes: Sequence[FleetPrototype]) -> str |
 def open_modes(modes: Iterable[FailureMode]) -> list[FailureMode]:
     """Modes that are open or reopened."""
     return [m for m in modes if m.state.status in (ModeStatus.OPEN, ModeStatus.REOPENED)]
+
+
+def open_modes_by_site(modes: Iterable[FailureMode], sites: Collection[str]) -> Counter[str]:
+    """How many of the modes are open at each of these sites."""
+    wanted = frozenset(sites)
+    return Counter(site for mode in open_modes(modes) for site in wanted.intersection(mode.sites))
 
 
 def campaign_candidates(modes: Iterable[FailureMode], classes: Container[str]) -> list[FailureMode]:

@@ -29,7 +29,8 @@ NO_POSITIONS = Empty(
 class MapPlace:
     """A place: degrees (WGS 84), a colour of CSS, and the popup.
 
-    A circle of a higher `rank` is larger and above others; one that is not `filled` is pale.
+    A circle of a higher `rank` is larger and above others; one that is not `filled` is pale. `ring`: the
+    colour of a ring around it.
     """
 
     latitude: float
@@ -39,6 +40,7 @@ class MapPlace:
     popup: Html
     label: str = ""
     filled: bool = True
+    ring: str | None = None
 
 
 class PlaceMap:
@@ -96,7 +98,13 @@ class PlaceMap:
 
     def _circle(self, place: MapPlace, *, labelled: bool) -> Layer:
         opacity = 0.75 if place.filled else 0.25
-        options = {"radius": 6 + place.rank, "color": place.colour, "fillOpacity": opacity}
+        options = {
+            "radius": 6 + place.rank,
+            "color": place.ring or place.colour,
+            "weight": 3,
+            "fillColor": place.colour,
+            "fillOpacity": opacity,
+        }
         circle = self._map.generic_layer(
             name="circleMarker", args=[[place.latitude, place.longitude], options]
         )

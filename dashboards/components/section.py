@@ -16,12 +16,13 @@ def heading(title: str, rest: str = "") -> None:
 
 
 @contextmanager
-def card(title: str, *, name: str, aside: str = "", wide: bool = True) -> Iterator[None]:
+def card(title: str, *, name: str, aside: str = "", wide: bool = True) -> Iterator[ui.element]:
     """A titled card around elements; `name` is its id, `aside` a note right of the title."""
-    with ui.element("section").classes("card wide" if wide else "card half").props(f"id={name}"):
+    section = ui.element("section").classes("card wide" if wide else "card half").props(f"id={name}")
+    with section:
         note = element("span", aside, cls="aside") if aside else None
         ui.html(element("header", element("h2", title), note), sanitize=False)
-        yield
+        yield section
 
 
 class Markup:

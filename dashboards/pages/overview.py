@@ -1,10 +1,11 @@
-"""Overview: four numbers with their past, what runs, the worst failure modes, the latest hazards."""
+"""Overview: four numbers with their past, the map, what runs, the worst failure modes, the latest hazards."""
 
 from collections.abc import Sequence
 
 from dashboards import phrases
 from dashboards.components.charts import sparkline
 from dashboards.components.pills import recall_bar, severity
+from dashboards.components.place_map import NO_POSITIONS, PlaceMap
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import link
 from dashboards.learning.mode_names import mode_name
@@ -13,7 +14,9 @@ from dashboards.page_view import PageView
 from dashboards.pages.campaign import stages_markup
 from dashboards.pages.hazards import place_text, status_pill
 from dashboards.pages.rollouts import phase_pill
+from dashboards.pages.sites import MAP_NOTE, map_places
 from dashboards.scope import RANGES, Scope
+from messaging.api.places import PlaceResource
 from messaging.api.trends import TrendPoint, TrendsResource
 from messaging.release_resources import RolloutResource
 from messaging.resources import (
@@ -21,6 +24,7 @@ from messaging.resources import (
     FailureModeResource,
     HazardResource,
     OverviewResource,
+    SiteResource,
 )
 
 TRENDS_EVERY_S = 60.0
@@ -41,6 +45,9 @@ async def page(view: PageView) -> None:
     """The first page."""
     heading("Overview", scope_sentence(view.scope))
     tiles, step = Markup("wide"), Markup("wide")
+    with card("Map", name="map-card", aside=MAP_NOTE) as map_card:
+        city = PlaceMap(NO_POSITIONS, view.ground, description="map of sites")
+    map_card.set_visibility(False)
     with card("Newest campaign", name="newest-campaign", aside=OF_ALL):
         campaign = Markup()
     with card("Worst failure modes", name="worst-modes", wide=False, aside=OF_ALL):
@@ -73,8 +80,17 @@ async def page(view: PageView) -> None:
         rollouts = await view.page("rollouts", RolloutResource, limit=1)
         rollout.show(rollout_markup(rollouts.items, scope, now))
 
+    async def refresh_map() -> None:
+        """Without positions there is no map; the page of sites says how to give them."""
+        places = await view.all_items("places", PlaceResource, group=group)
+        map_card.set_visibility(bool(places))
+        if places:
+            sites = await view.all_items("sites", SiteResource, limit=500, group=group)
+            await city.show(map_places(sites, places, view.scope))
+
     view.live(refresh_past, every_s=TRENDS_EVERY_S)
     view.live(refresh)
+    view.live(refresh_map)
 
 
 def scope_sentence(scope: Scope) -> str:

@@ -29,6 +29,7 @@ COLUMNS = (
     Column("model", "model", "html", width=130),
     Column("teacher", "teacher", "html", flex=1.4),
     Column("cameras", "cameras", "number", width=110),
+    Column("modes", "open failure modes", "number", width=150),
     Column("unsent", "unsent messages", "number", width=150),
     Column("seen", "last heartbeat", "html", width=150),
     Column("ledger", "ledger verified", "html", width=190),
@@ -37,6 +38,7 @@ EMPTY = Empty(
     "No site of this group is enrolled yet. This command enrols one and makes its folder:",
     command="blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS",
 )
+MAP_NOTE = "sites with a position; a ring: open failure modes"
 CHANGE_ROLES = {"quarantine": UserRole.OPERATOR, "release": UserRole.OPERATOR, "revoke": UserRole.ADMIN}
 CHANGES = {
     "quarantine": (
@@ -69,7 +71,7 @@ async def page(view: PageView) -> None:
     if view.may(UserRole.ADMIN):
         with ui.row().classes("actions"):
             ui.button("Enrol a site", icon="add", on_click=lambda: enrol(view)).props("unelevated no-caps")
-    with card("Map", name="map-card", aside="sites with a position"):
+    with card("Map", name="map-card", aside=MAP_NOTE):
         city = PlaceMap(NO_POSITIONS, view.ground, description="map of sites")
     with card("All sites", name="sites-card"):
         table = Table(COLUMNS, name="sites", empty=EMPTY)
@@ -104,9 +106,17 @@ def map_places(
 def _map_place(site: SiteResource, spots: Sequence[tuple[float, float]], scope: Scope) -> MapPlace:
     state, tone = state_of(site)
     latitude, longitude = (sum(values) / len(spots) for values in zip(*spots, strict=True))
-    popup = join(link(site.site, scope.link("sites", site.site)), f": {state}")
-    rank = 0 if tone == "good" else 2
-    return MapPlace(latitude, longitude, f"var(--{tone})", rank, popup, label=f"{site.site}: {state}")
+    opened = site.open_failure_modes or 0
+    known = f", {phrases.count(opened, 'open failure mode')}" if opened else ""
+    return MapPlace(
+        latitude,
+        longitude,
+        f"var(--{tone})",
+        rank=0 if tone == "good" else 2,
+        popup=join(link(site.site, scope.link("sites", site.site)), f": {state}{known}"),
+        label=f"{site.site}: {state}",
+        ring="var(--busy)" if opened else None,
+    )
 
 
 def row(site: SiteResource, scope: Scope, now: float) -> dict[str, Any]:
@@ -124,6 +134,7 @@ def row(site: SiteResource, scope: Scope, now: float) -> dict[str, Any]:
         "teacher": teacher_text(site),
         "teacher_value": site.cannot_close or site.teacher_digest,
         "cameras": site.cameras,
+        "modes": site.open_failure_modes,
         "unsent": site.outbox_messages,
         "seen": Html(phrases.ago(site.last_seen_at, now)),
         "seen_value": site.last_seen_at,
@@ -252,6 +263,7 @@ def facts_markup(page: SitePageResource, now: float) -> Html:
             "model": digest(site.model_digest),
             "candidate": digest(site.candidate_digest),
             "teacher": teacher_text(site),
+            "open failure modes": _number(site.open_failure_modes),
             "unsent messages": phrases.MISSING
             if site.outbox_messages is None
             else f"{site.outbox_messages:,}",

@@ -76,6 +76,16 @@ def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab:
     assert tab.violations == []
 
 
+def test_the_overview_has_the_map_once_a_site_has_a_position(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/", "#map-card path")
+    assert tab.page.locator("#map-card path").count() == 2
+    tab.page.locator("#map-card path").first.click()
+    tab.wait_for_text("#map-card .leaflet-popup", "open failure mode")
+    assert tab.violations == []
+
+
 def test_a_map_is_shown_if_its_first_message_was_lost(cloud: FilledCloud, tab: Tab) -> None:
     """The server drops what a browser sends before its connection is acknowledged."""
     cloud.fill()

@@ -2,6 +2,7 @@
 
 from cloud.api.services import Services
 from cloud.api.views import camera_view, site_view
+from cloud.failure_modes.register import open_modes_by_site
 from cloud.store.lists.fleet_lists import SiteCamera
 from cloud.store.report_records import Site
 from messaging.api.sites import SitePageResource
@@ -15,10 +16,11 @@ def site_page(services: Services, name: str) -> SitePageResource:
     beat = next(iter(services.reports.heartbeats([name])), None)
     ledger = services.ledgers.receipts([name]).get(name)
     cameras = () if beat is None else beat.heartbeat.cameras
+    open_here = open_modes_by_site(services.register.modes(), [name])[name]
     budgets = services.reports.fleet.budgets([name])
     enrolment = "revoked" if site.revoked else "waiting" if beat is None else "reporting"
     return SitePageResource(
-        site=site_view(site, beat, services.clock(), ledger),
+        site=site_view(site, beat, services.clock(), ledger, open_here),
         cameras=tuple(camera_view(SiteCamera(name, one), budgets.get((name, one.camera))) for one in cameras),
         clock_skew_s=None if beat is None else beat.sent_at - beat.received_at,
         enrolment=enrolment,

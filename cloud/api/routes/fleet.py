@@ -9,7 +9,7 @@ from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_qu
 from cloud.api.services import CloudServices
 from cloud.api.views import ONLINE_S, camera_view, ledger_view, site_view
 from cloud.errors import BadRequest
-from cloud.failure_modes.register import open_modes
+from cloud.failure_modes.register import open_modes, open_modes_by_site
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from messaging.access_resources import GroupRequest
@@ -67,12 +67,14 @@ def sites(
     found = services.reports.fleet.sites(
         wanted, visible, online_since=now - ONLINE_S, after=text_cursor(cursor), limit=limit + 1
     )
-    ledgers = services.ledgers.receipts([site.site for site, _ in found])
+    names = [site.site for site, _ in found]
+    ledgers = services.ledgers.receipts(names)
+    opened = open_modes_by_site(services.register.modes(), names)
     return page_of_query(
         found,
         limit,
         place=lambda one: one[0].site,
-        show=lambda one: site_view(*one, now, ledgers.get(one[0].site)),
+        show=lambda one: site_view(*one, now, ledgers.get(one[0].site), opened[one[0].site]),
     )
 
 

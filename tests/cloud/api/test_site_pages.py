@@ -8,7 +8,7 @@ import pytest
 from cloud.store.delivery_records import HazardStatus
 from messaging.api.places import PlaceResource
 from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
-from messaging.resources import HazardResource, Page
+from messaging.resources import FailureModeResource, HazardResource, Page, SiteResource
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
 from tests.support.cloud.sample_reports import MINUTE, prototype, received
@@ -34,6 +34,18 @@ def test_a_site_has_its_cameras_its_clock_and_its_dead_letters(cloud: FilledClou
     assert found.clock_skew_s is not None
     assert abs(found.clock_skew_s) <= 1
     assert (found.dead_letters, found.commands) == (1, ())
+
+
+def test_a_site_counts_the_open_failure_modes_of_which_it_has_reported_evidence(cloud: FilledCloud) -> None:
+    listed = Page[SiteResource].model_validate(get(cloud, "sites").json()).items
+    for one in listed:
+        modes = Page[FailureModeResource].model_validate(get(cloud, "failure-modes", site=one.site).json())
+        opened = [mode.id for mode in modes.items if mode.status in ("open", "reopened")]
+        page = SitePageResource.model_validate(get(cloud, f"sites/{one.site}").json())
+        assert one.open_failure_modes == page.site.open_failure_modes == len(opened)
+    assert {one.site: bool(one.open_failure_modes) for one in listed} == {
+        "north": True, "south": True, "tunnel": False
+    }  # fmt: skip
 
 
 def test_each_camera_has_the_privacy_budget_that_its_last_prototype_states(cloud: FilledCloud) -> None:

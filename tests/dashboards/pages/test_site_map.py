@@ -44,3 +44,10 @@ def test_the_state_of_a_site_is_a_colour_and_a_text_that_links(
     (found,) = map_places([site(**values)], [place("north", None, 1.0, 50.0)], Scope(group="port"))
     assert (found.label, found.colour) == (text, colour)
     assert found.popup == f'<a href="/sites/north?group=port">north</a>{text.removeprefix("north")}'
+    assert found.ring is None
+
+
+def test_open_failure_modes_are_a_ring_and_in_the_popup() -> None:
+    (found,) = map_places([site(open_failure_modes=2)], [place("north", None, 1.0, 50.0)], Scope())
+    assert found.ring == "var(--busy)"
+    assert str(found.popup).endswith(": online, 2 open failure modes")
