@@ -1,4 +1,4 @@
-"""Real clips for a third site of the demo: played during observation and verification, without ground truth.
+"""Real clips for a third site of the demo, without ground truth.
 
 At the end both models process them again, so that a campaign which changes what is reported in real footage
 is visible.
@@ -18,7 +18,6 @@ from edge.vision.detector import Detector
 from edge.vision.video_files import VIDEO_SUFFIXES, VideoFile
 
 CLIPS_SITE, CLIPS_CAMERA = "west", "clips"
-PLAYED_IN = (FootagePhase.OBSERVE, FootagePhase.VERIFY)
 EVERY = 10
 
 
@@ -44,11 +43,17 @@ def is_video(path: Path) -> bool:
 
 
 def play_clips(clips: Sequence[Path], folder: Path, phase: FootagePhase, round_number: int) -> None:
-    """Add the clips to a camera's folder, as a recorder would, if they are played in this phase."""
-    if phase not in PLAYED_IN:
-        return
+    """Add the clips of a phase to a camera's folder, as a recorder would.
+
+    All are played while observing and verifying. A site commits a new model after enough frames, so that the
+    swap needs some too: those of the first clip.
+    """
+    if phase in (FootagePhase.OBSERVE, FootagePhase.VERIFY):
+        played = clips
+    else:
+        played = clips[:1] if phase is FootagePhase.SWAP else ()
     place = list(FootagePhase).index(phase)
-    for number, clip in enumerate(clips):
+    for number, clip in enumerate(played):
         name = f"{round_number:02d}-{place}-{phase}-{number:03d}{clip.suffix}"
         aside = folder.parent / name
         shutil.copyfile(clip, aside)

@@ -57,15 +57,19 @@ def player(tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch) -> Draw
     return DrawnPlayer(tmp_path, TINY, find_clips(clips))
 
 
-def test_a_third_site_plays_the_clips_while_observing_and_verifying(player: DrawnPlayer) -> None:
+def test_a_third_site_plays_the_clips_and_has_frames_for_the_swap(player: DrawnPlayer) -> None:
     assert player.sites == ("north", "south", "west")
     (camera,) = player.cameras("west")
     folder = Path(camera["source"])
+    player.clips *= 2
     for phase in FootagePhase:
         player.begin(phase, 0)
     assert sorted(path.name for path in folder.iterdir()) == [
         "00-0-observe-000.mp4",
+        "00-0-observe-001.mp4",
+        "00-3-swap-000.mp4",
         "00-4-verify-000.mp4",
+        "00-4-verify-001.mp4",
     ]
     assert (folder / "00-0-observe-000.mp4").read_bytes() == player.clips[0].read_bytes()
 
