@@ -18,7 +18,7 @@ from messaging.tls.connections import tls_fault
 
 R = TypeVar("R", bound=BaseModel)
 TIMEOUT_S = 10.0
-MAX_PAGES = 50
+MAX_PAGES, PAGE_ITEMS = 50, 500
 
 
 class CloudClient:
@@ -60,6 +60,22 @@ class CloudClient:
         """The first page of a list. Raises `CloudLost`, `CloudRefused`."""
         answer = await self._request(path, query)
         return self._parsed(answer, page_of(item))
+
+    async def first_items(self, path: str, item: type[R], most: int, **query: Any) -> Page[R]:
+        """The first `most` items of a list, over its pages; `next` states whether there are more.
+
+        Raises `CloudLost`, `CloudRefused`.
+        """
+        items: list[R] = []
+        cursor: str | None = None
+        while len(items) < most:
+            limit = min(most - len(items), PAGE_ITEMS)
+            page = await self.page(path, item, **query, limit=limit, cursor=cursor)
+            items += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        return Page(items=tuple(items), next=cursor)
 
     async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
         """All items of a list, over all its pages. Raises `CloudLost`, `CloudRefused`."""

@@ -56,6 +56,10 @@ class PageView:
         """The first page of a list. Raises `DashboardError`."""
         return await self.reads.page(self.viewer, path, item, **query)
 
+    async def first_items(self, path: str, item: type[R], most: int, **query: Any) -> Page[R]:
+        """The first `most` items of a list; `next` states whether there are more. Raises `DashboardError`."""
+        return await self.reads.first_items(self.viewer, path, item, most, **query)
+
     async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
         """All items of a list. Raises `DashboardError`."""
         return await self.reads.all_items(self.viewer, path, item, **query)
@@ -78,10 +82,11 @@ class PageView:
         ui.navigate.history.replace(address)
         ui.context.client.sub_pages_router.current_path = address
 
-    def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> None:
+    def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> Refresh:
         """Run `refresh` now, at every change, and at least every `every_s` while the page is open.
 
-        What is slow to read has a longer `every_s`, and does not follow changes.
+        What is slow to read has a longer `every_s`, and does not follow changes. What is returned runs it at
+        once, and shows an error as every other time.
         """
         follows = every_s <= REFRESH_S
 
@@ -93,6 +98,7 @@ class PageView:
                     await asyncio.wait_for(change.wait(), every_s)
 
         ui.timer(BETWEEN_S if follows else every_s, once)
+        return lambda: self._refreshed(refresh)
 
     async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
         """Ask the cloud for a change and say in a sentence how it went; True if it was done."""

@@ -43,6 +43,13 @@ class SharedReads:
             _key(viewer, "page", path, query), lambda: viewer.client.page(path, item, **query)
         )
 
+    async def first_items(self, viewer: Viewer, path: str, item: type[R], most: int, **query: Any) -> Page[R]:
+        """The first `most` items of a list. Raises `DashboardError`."""
+        return await self._shared(
+            _key(viewer, f"first {most}", path, query),
+            lambda: viewer.client.first_items(path, item, most, **query),
+        )
+
     async def all_items(self, viewer: Viewer, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
         """All items of a list. Raises `DashboardError`."""
         return await self._shared(

@@ -99,13 +99,16 @@ class Table:
         wanted = [dict(row) for row in rows]
         if wanted == self._rows:
             return
-        first, self._rows = self._rows is None, wanted
+        before, self._rows = self._rows, wanted
         self._empty.set_visibility(not wanted)
         self._grid.set_visibility(bool(wanted))
         height = min(HEADER_PX + ROW_PX * len(wanted) + 4, MOST_PX)
         self._grid.style(f"height: {height}px")
-        if first:
+        if before is None:
             self._grid.options["rowData"] = wanted
+        elif [row["id"] for row in before] == [row["id"] for row in wanted]:
+            changed = [row for old, row in zip(before, wanted, strict=True) if row != old]
+            self._grid.run_grid_method("applyTransaction", {"update": changed})
         else:
             self._grid.run_grid_method("setGridOption", "rowData", wanted)
 

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from nicegui import ui
+
 from dashboards import phrases
+from dashboards.components.choice import choice
 from dashboards.components.empty import Empty
+from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.section import card, heading
-from dashboards.components.table import Column, Table, link
+from dashboards.components.table import Column, link
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.api.sites import CameraResource
@@ -33,20 +37,29 @@ COLUMNS = (
     ),
 )
 EMPTY = Empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
+NONE_FITS = Empty("No camera of this group is in that state.")
+CONNECTED = {"": "any state", "true": "connected", "false": "no image"}
+STEP = 200
 
 
 async def page(view: PageView) -> None:
     """The list of cameras."""
     heading("Cameras", "Health of every camera; live images are only on the site's own network.")
+    wanted = view.query.get("connected", "")
+    wanted = wanted if wanted in CONNECTED else ""
     with card("All cameras", name="cameras-card"):
-        table = Table(COLUMNS, name="cameras", empty=EMPTY)
+        with ui.row().classes("filters"):
+            choice("State", CONNECTED, wanted, lambda value: view.go("cameras", connected=value or None))
+        table = LongTable(COLUMNS, name="cameras", empty=NONE_FITS if wanted else EMPTY, step=STEP)
 
     async def refresh() -> None:
-        group = view.scope.group or None
-        found = await view.all_items("cameras", CameraResource, limit=500, group=group)
-        table.show([row(camera, view.scope) for camera in found])
+        found = await view.first_items(
+            "cameras", CameraResource, table.most, group=view.scope.group or None, connected=wanted or None
+        )
+        rows = [row(camera, view.scope) for camera in found.items]
+        table.show_first(rows, more=found.next is not None)
 
-    view.live(refresh)
+    table.on_more(view.live(refresh))
 
 
 def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:

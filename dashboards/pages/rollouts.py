@@ -9,6 +9,7 @@ from nicegui import ui
 from dashboards import phrases
 from dashboards.components.dialogs import confirmed
 from dashboards.components.empty import Empty
+from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Column, Table, link
@@ -28,6 +29,7 @@ COLUMNS = (
     Column("began", "began", "html", width=130),
 )
 EMPTY = Empty("No rollout yet. The last stages of a campaign start one.")
+STEP = 25
 TONES = {"done": "good", "rolled_back": "bad", "halted": "bad"}
 FINAL = ("done", "rolled_back", "halted")
 SITE_COLUMNS = (
@@ -63,13 +65,14 @@ async def page(view: PageView) -> None:
     """The list of rollouts."""
     heading("Rollouts", "New models on their way to the sites, group by group.")
     with card("All rollouts", name="rollouts-card"):
-        table = Table(COLUMNS, name="rollouts", empty=EMPTY)
+        table = LongTable(COLUMNS, name="rollouts", empty=EMPTY, step=STEP)
 
     async def refresh() -> None:
-        found = await view.all_items("rollouts", RolloutResource, limit=200)
-        table.show([row(one, view.scope, view.now()) for one in found])
+        found = await view.first_items("rollouts", RolloutResource, table.most)
+        rows = [row(one, view.scope, view.now()) for one in found.items]
+        table.show_first(rows, more=found.next is not None)
 
-    view.live(refresh)
+    table.on_more(view.live(refresh))
 
 
 def row(rollout: RolloutResource, scope: Scope, now: float) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import Any
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.choice import choice
 from dashboards.components.dialogs import confirmed
 from dashboards.components.empty import Empty
+from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
@@ -38,6 +40,9 @@ EMPTY = Empty(
     "No site of this group is enrolled yet. This command enrols one and makes its folder:",
     command="blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS",
 )
+NONE_FITS = Empty("No site of this group is in that state.")
+ONLINE = {"": "any state", "true": "online", "false": "offline"}
+STEP = 200
 MAP_NOTE = "sites with a position; a ring: open failure modes"
 CHANGE_ROLES = {"quarantine": UserRole.OPERATOR, "release": UserRole.OPERATOR, "revoke": UserRole.ADMIN}
 CHANGES = {
@@ -73,21 +78,26 @@ async def page(view: PageView) -> None:
             ui.button("Enrol a site", icon="add", on_click=lambda: enrol(view)).props("unelevated no-caps")
     with card("Map", name="map-card", aside=MAP_NOTE):
         city = PlaceMap(NO_POSITIONS, view.ground, description="map of sites")
+    wanted = view.query.get("online", "")
+    wanted = wanted if wanted in ONLINE else ""
     with card("All sites", name="sites-card"):
-        table = Table(COLUMNS, name="sites", empty=EMPTY)
+        with ui.row().classes("filters"):
+            choice("State", ONLINE, wanted, lambda value: view.go("sites", online=value or None))
+        table = LongTable(COLUMNS, name="sites", empty=NONE_FITS if wanted else EMPTY, step=STEP)
 
     group = view.scope.group or None
 
     async def refresh() -> None:
-        sites = await view.all_items("sites", SiteResource, limit=500, group=group)
-        table.show([row(site, view.scope, view.now()) for site in sites])
+        found = await view.first_items("sites", SiteResource, table.most, group=group, online=wanted or None)
+        rows = [row(site, view.scope, view.now()) for site in found.items]
+        table.show_first(rows, more=found.next is not None)
 
     async def refresh_map() -> None:
-        sites = await view.all_items("sites", SiteResource, limit=500, group=group)
         places = await view.all_items("places", PlaceResource, group=group)
+        sites = await view.all_items("sites", SiteResource, limit=500, group=group) if places else ()
         await city.show(map_places(sites, places, view.scope))
 
-    view.live(refresh)
+    table.on_more(view.live(refresh))
     view.live(refresh_map)
 
 

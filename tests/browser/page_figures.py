@@ -39,7 +39,7 @@ class Found:
     first_load_mb: float = 0.0
 
 
-def addresses(cloud: FilledCloud) -> Iterator[str]:
+def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[str]:
     """The path of every page, with objects that the cloud has in place of the names in braces."""
     hazards = httpx.get(
         f"http://127.0.0.1:{cloud.port}{API_PREFIX}/hazards",
@@ -51,9 +51,9 @@ def addresses(cloud: FilledCloud) -> Iterator[str]:
         "site": hazard["site"],
         "event": hazard["event"],
         "mode": "fire.night-clear.missed",
-        "campaign": cloud.campaign,
+        "campaign": campaign,
         "digest": NEW,
-        "rollout": "r1",
+        "rollout": rollout,
         "tab": "users",
     }
     for entry in PAGES:
@@ -112,7 +112,8 @@ def main() -> int:
         try:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-                found = _measured(browser, process, list(addresses(cloud)), given.screenshots)
+                paths = list(addresses(cloud, campaign=cloud.campaign, rollout="r1"))
+                found = _measured(browser, process, paths, given.screenshots)
         finally:
             process.stop()
             cloud.close()

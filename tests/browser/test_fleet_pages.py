@@ -1,7 +1,10 @@
 """The pages of the fleet in a real browser: what is opened, asked, confirmed and refused there."""
 
+from cloud.store.records import Rollout
+from dashboards.pages.rollouts import STEP
 from messaging.access_resources import NewUser, UserRole
 from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
 pytestmark = BROWSER_TEST
@@ -33,6 +36,37 @@ def test_hazards_are_filtered_by_the_address_and_by_the_selects(cloud: FilledClo
     tab.page.click(".q-item:has-text('fire')")
     tab.page.wait_for_url("**/hazards?class_name=fire&severity=5")
     tab.page.wait_for_function("document.querySelectorAll('#hazards .ag-row').length === 1")
+
+
+def test_a_long_list_shows_its_first_rows_and_more_of_them_when_asked(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.released()
+    for number in range(STEP + 5):
+        cloud.services.releases.put_rollout(
+            Rollout(f"r1{number:03d}", None, NEW, OLD, "done", False, {"sites": ()}, "", MINUTE, MINUTE)
+        )
+    cloud.start()
+    tab.open("/rollouts", "#rollouts .ag-row")
+    tab.wait_for_text("#rollouts-card", f"The first {STEP} are shown.")
+    tab.page.click(f"#rollouts-card button:has-text('Show {STEP} more')")
+    tab.page.wait_for_selector(f"#rollouts-card button:has-text('Show {STEP} more')", state="hidden")
+    assert tab.violations == []
+
+
+def test_cameras_and_sites_are_limited_to_a_state_by_the_address_and_the_select(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/cameras?connected=false", "#cameras-card .empty")
+    tab.wait_for_text("#cameras-card .empty", "No camera of this group is in that state.")
+    tab.page.click("#cameras-card [aria-label='State']")
+    tab.page.click(".q-item:has-text('any state')")
+    tab.page.wait_for_selector("#cameras .ag-row")
+    assert "connected=" not in tab.page.url
+    tab.open("/sites?online=true", "#sites .ag-row")
+    assert tab.page.locator("#sites .ag-row").count() == 2
+    tab.open("/sites?online=false", "#sites-card .empty")
 
 
 def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(
