@@ -23,6 +23,9 @@ from messaging.trust.orders import OrdersSeen
 
 logger = logging.getLogger(__name__)
 
+MAX_STARTS = 3
+_CRASH_LOOP_S, _ANSWERABLE_S = 600, 86_400
+
 
 class Step(StrEnum):
     """The steps of an update, in order; the node may be killed before and after each."""
@@ -56,7 +59,8 @@ class WeightsState(BaseModel):
     """Everything that must survive a restart. `trial` is the order whose model is active, uncommitted.
 
     `swapped_at_utc`: when the active model was put in service, seconds since 1970; 0: by an order back.
-    `last_ticket`: the number of the last downgrade ticket that was used.
+    `last_ticket`: the number of the last downgrade ticket that was used. `starts`: when the node started with
+    the active model, which had passed its probation, since the last swap or stop that was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +75,7 @@ class WeightsState(BaseModel):
     last_issued_at_utc: int = 0
     version_floor: int = 0
     last_ticket: int = 0
+    starts: tuple[int, ...] = ()
     receipts: tuple[SwapReceipt, ...] = ()
 
     @property
@@ -92,6 +97,22 @@ class WeightsState(BaseModel):
                 "last_issued_at_utc": max(self.last_issued_at_utc, order.issued_at_utc),
             }
         )
+
+    def started(self, now_utc: int) -> Self:
+        """The state after a start of the node that nobody asked for.
+
+        It is held against a model that was put in service within a day and has one before it to go back to.
+        """
+        swapped_s = now_utc - self.swapped_at_utc
+        if self.trial is not None or self.previous is None or not 0 <= swapped_s <= _ANSWERABLE_S:
+            return self
+        recent = [at for at in self.starts if 0 <= now_utc - at <= _CRASH_LOOP_S]
+        return self.replace(starts=(*recent, now_utc)[-MAX_STARTS:])
+
+    @property
+    def ends_the_process(self) -> bool:
+        """Whether the node has started so often, with the active model, that this model is to blame."""
+        return len(self.starts) >= MAX_STARTS
 
     def with_receipt(self, receipt: SwapReceipt) -> Self:
         """The state with one more receipt to send."""

@@ -172,7 +172,7 @@ class WeightsStore:
         staged = self._state.staged
         if staged is not None:
             staged = staged.model_copy(update={"loads": 0})
-        state = self._state.replace(staged=staged, starts_in_trial=0)
+        state = self._state.replace(staged=staged, starts_in_trial=0, starts=())
         if state != self._state:
             self._save(state)
 
@@ -199,6 +199,7 @@ class WeightsStore:
             staged=None,
             trial=staged.order,
             starts_in_trial=staged.loads,
+            starts=(),
             swapped_at_utc=0 if staged.order.downgrade else now_utc,
         )
         self._go(Step.TRIAL, state, staged.order, now_utc)
@@ -232,8 +233,8 @@ class WeightsStore:
         back = state.previous if state.previous and self._repaired(state.previous) else None
         receipt = self._receipt(order, SwapOutcome.ROLLED_BACK, reason, now_utc, frames_lost)
         receipt = receipt.model_copy(update={"previous_digest": back.digest if back else None})
-        after = state.replace(active=back, previous=None, trial=None, starts_in_trial=0).with_receipt(receipt)
-        self._go(Step.ROLLED_BACK, after, order, now_utc)
+        after = state.replace(active=back, previous=None, trial=None, starts_in_trial=0, starts=())
+        self._go(Step.ROLLED_BACK, after.with_receipt(receipt), order, now_utc)
 
     def refuse(self, reason: SwapReason, now_utc: int) -> None:
         """The staged model did not load or failed its self-test: forget it; the active one stays."""
@@ -285,6 +286,10 @@ class WeightsStore:
             self._save(state.replace(starts_in_trial=state.starts_in_trial + 1))
         elif state.trial is not None and state.active is not None:
             self._try_again(state.trial, state.active, now_utc)
+        elif (counted := state.started(now_utc)) != state:
+            self._save(counted)
+            if counted.ends_the_process:
+                self.roll_back(SwapReason.CRASHED, now_utc)
         active = self._state.active
         if active is not None and not self._repaired(active):
             logger.error("active model %s is damaged on disk; going back", active.digest[:12])

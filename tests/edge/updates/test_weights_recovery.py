@@ -1,17 +1,20 @@
 """Crashes, kills at any step and damage on disk: one valid model stays, and the next order works."""
 
 import errno
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge.updates import weights_store
-from edge.updates.weights_state import Step
+from edge.updates.weights_state import MAX_STARTS, Step
 from edge.updates.weights_store import MAX_LOADS, MAX_STARTS_IN_TRIAL, Action, WeightsStore, note_stuck
 from messaging.errors import StateFileBroken
 from messaging.releases import Channel
 from messaging.reports import SwapOutcome, SwapReason
+from messaging.trust.manifest import ReleaseManifest
 from tests.support.edge.weights_site import assert_refused, drain, in_service, models_on_disk, opened
 from tests.support.release_fleet import NOW, Fleet
 
@@ -64,6 +67,52 @@ def test_after_a_kill_on_probation_the_model_before_is_active_and_the_trial_is_s
     assert store.state.staged is None
     assert models_on_disk(fleet) == {one.digest}
     assert store.receipts()[-1].reason is SwapReason.CRASHED
+
+
+def _replaced(fleet: Fleet) -> tuple[WeightsStore, ReleaseManifest, ReleaseManifest]:
+    """A store whose second model has passed its probation, the model before and that one."""
+    store, one = in_service(fleet)
+    two = fleet.release("two")
+    fleet.order(two.digest)
+    store.poll(NOW)
+    store.begin_load(NOW)
+    store.install(NOW)
+    store.commit(NOW)
+    return store, one, two
+
+
+def test_a_model_that_ends_the_process_again_and_again_after_its_probation_goes_back(fleet: Fleet) -> None:
+    _, one, two = _replaced(fleet)
+    for start in range(1, MAX_STARTS):
+        store = WeightsStore(fleet.place(), now_utc=NOW + 60 * start)
+        assert store.state.active == two
+    store = WeightsStore(fleet.place(), now_utc=NOW + 60 * MAX_STARTS)
+    assert store.state.active == one
+    receipt = store.receipts()[-1]
+    assert (receipt.digest, receipt.outcome) == (two.digest, SwapOutcome.ROLLED_BACK)
+    assert receipt.reason is SwapReason.CRASHED
+    for _ in range(MAX_STARTS):
+        assert opened(fleet).state.active == one, "there is none before it, so it stays"
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "asked"),
+    [
+        pytest.param([60, 120, 180, 240], True, id="stopped in between"),
+        pytest.param([0, 400, 800, 1200, 1600], False, id="never three in ten minutes"),
+        pytest.param([86_401, 86_402, 86_403, 86_404], False, id="a day after the swap"),
+        pytest.param([-4, -3, -2, -1], False, id="the clock was set back"),
+    ],
+)
+def test_starts_that_are_not_the_fault_of_a_new_model_leave_it_in_service(
+    fleet: Fleet, starts_at: list[int], asked: bool
+) -> None:
+    _, _, two = _replaced(fleet)
+    for at_s in starts_at:
+        store = WeightsStore(fleet.place(), now_utc=NOW + at_s)
+        assert store.state.active == two
+        if asked:
+            store.stopped()
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -142,7 +191,7 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
     _, one = in_service(fleet)
     two = fleet.release("two", Channel.TRIAL)
     three = fleet.release("three")
-    killed = 0
+    killed, hours = 0, itertools.count()
 
     def cut(reached: Step) -> None:
         if reached is step:
@@ -159,10 +208,10 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
         fleet.order(digest, channel)
         for reached in (cut, cut, lambda step: None):
             try:
-                _carry_out(WeightsStore(fleet.place(), now_utc=NOW, reached=reached))
+                _carry_out(WeightsStore(fleet.place(), now_utc=_hour(hours), reached=reached))
             except Killed:
                 killed += 1
-            store = opened(fleet)
+            store = WeightsStore(fleet.place(), now_utc=_hour(hours))
             active = store.active()
             assert active is not None
             assert active.digest in {one.digest, two.digest, three.digest}
@@ -180,6 +229,11 @@ def test_killed_at_any_step_there_is_one_valid_model_and_orders_are_carried_out(
         (SwapOutcome.ROLLED_BACK, SwapReason.CRASHED),
         (SwapOutcome.REFUSED, SwapReason.UNKNOWN_RELEASE),
     ]
+
+
+def _hour(hours: Iterator[int]) -> int:
+    """The next start is an hour later, so that no model is blamed for it."""
+    return NOW + 3600 * next(hours)
 
 
 def _carry_out(store: WeightsStore) -> None:
