@@ -80,6 +80,10 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m tests.faults.rate_figures --out $(OUT)/figures/rates.json
 	$(BIN)/python -m tests.support.faults.ledger_figures --out $(OUT)/figures/ledgers.json
 	$(BIN)/python -m tests.support.faults.covert_figures --out $(OUT)/figures/covert.json
+	$(BIN)/python -m tests.support.figures.rollbacks --out $(OUT)/figures/rollbacks.json
+	$(BIN)/python -m tests.support.figures.update_kills --out $(OUT)/figures/update_kills.json
+	$(BIN)/python -m tests.support.figures.survival --out $(OUT)/figures/survival.json
+	$(BIN)/python -m tests.support.figures.heartbeats --out $(OUT)/figures/heartbeats.json
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
 
 mutants: $(STAMP)  ## the list of mutants of trust-critical lines: each must make its test fail (minutes)

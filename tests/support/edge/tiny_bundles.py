@@ -115,6 +115,28 @@ def slow_on_bright(rounds: int, limit: float = 0.9) -> Callable[[onnx.ModelProto
     return change
 
 
+def ends_process_on_bright(model: onnx.ModelProto) -> None:
+    """A change: on images brighter than nine tenths a division overflows, which ends the process."""
+    model.graph.initializer.extend(
+        [
+            helper.make_tensor("lowest", TensorProto.INT64, [1], [-(2**63)]),
+            helper.make_tensor("minus_one", TensorProto.INT64, [1], [-1]),
+            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("no_weight", TensorProto.FLOAT, [1], [0.0]),
+        ]
+    )
+    model.graph.node.extend(
+        [
+            *_is_bright(0.9),
+            helper.make_node("Where", ["bright", "minus_one", "one"], ["divisor"]),
+            helper.make_node("Div", ["lowest", "divisor"], ["quotient"]),
+            helper.make_node("Cast", ["quotient"], ["large"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["large", "no_weight"], ["ended"]),
+        ]
+    )
+    _add_to_boxes(model, "ended")
+
+
 def not_a_number_on_bright(model: onnx.ModelProto) -> None:
     """A change: on images brighter than nine tenths the boxes are not numbers."""
     model.graph.initializer.append(helper.make_tensor("invalid", TensorProto.FLOAT, [1], [float("nan")]))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import select
 from ulid import ULID
@@ -27,6 +28,15 @@ from tests.support.brokers import Hub, Site
 from tests.support.cloud.intakes import intake_of
 from tests.support.edge.gates import start_gate, status_of
 from tests.support.messaging.samples import HAZARD, MISDETECTION
+
+
+class Consumer(Protocol):
+    """What takes reports from the hub. `stored`: number of messages that it has stored."""
+
+    stored: int
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take them until a stop is requested."""
 
 
 class CloudIntake:
@@ -104,7 +114,7 @@ class FaultInjector:
 
 async def run_faults(
     injector: FaultInjector,
-    consumer: CloudIntake,
+    consumer: Consumer,
     *,
     reports: int,
     kills: list[Callable[[], None]],
@@ -155,7 +165,7 @@ async def _prepare(hub: Hub) -> None:
     await bus.close()
 
 
-async def _until_all_arrived(consumer: CloudIntake, reports: int) -> None:
+async def _until_all_arrived(consumer: Consumer, reports: int) -> None:
     last, since = -1, time.monotonic()
     while consumer.stored < reports:
         if consumer.stored != last:

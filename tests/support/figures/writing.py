@@ -1,0 +1,16 @@
+"""Writes and prints the figures of a program that `make faults` runs."""
+
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from messaging.figures import Figure, write_figures
+
+
+def written(out: Path, figures: Sequence[Figure]) -> int:
+    """Write the figures to a file and to standard output; exit code 1 if one misses its target."""
+    write_figures(out, figures, command="make faults", now=datetime.datetime.now(datetime.UTC))
+    for figure in figures:
+        sys.stdout.write(f"{figure.name}: {figure.value_text} (n = {figure.n}) {figure.holds_text}\n")
+    return int(any(figure.holds is False for figure in figures))
