@@ -36,18 +36,22 @@ class FleetStatus:
         heartbeats: time of each site's last heartbeat, seconds since 1970.
         sequences: the highest sequence number of the orders sent to each site.
         revoked: sites whose credentials are revoked.
+        without_frames: sites whose last heartbeat states that no camera gives frames.
     """
 
     receipts: Mapping[str, Sequence[SwapReceipt]]
     heartbeats: Mapping[str, int]
     sequences: Mapping[str, int]
     revoked: Set[str] = frozenset()
+    without_frames: Set[str] = frozenset()
 
 
 def advance(state: RolloutState, settings: RolloutSettings, fleet: FleetStatus, now_utc: int) -> RolloutStep:
     """Apply the fleet's status, then order a group, enter the next phase, halt, or roll back as is due.
 
     A paused rollout, or one that waits for approval, orders no further group, but it still halts on failures.
+    An idle site neither holds its group nor counts as failed; but no group follows until one site runs the
+    release.
     """
     if state.final:
         return RolloutStep(state, ())
@@ -78,7 +82,9 @@ def roll_back(
     if state.previous_digest is None:
         return RolloutStep(_ended(state, RolloutPhase.HALTED, now_utc, reason), ())
     touched = {
-        p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.RUNNING, SiteState.LOST)
+        p.site
+        for p in state.sites
+        if p.state in (SiteState.ORDERED, SiteState.RUNNING, SiteState.LOST, SiteState.IDLE)
     }
     state = _ended(state, RolloutPhase.ROLLING_BACK, now_utc, reason)
     step = _order(state, settings, fleet, now_utc, chosen=touched, to=SiteState.ORDERED_BACK)
@@ -96,7 +102,7 @@ def stop(
     if state.final:
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase}; there is nothing to stop")
     state = _apply_status(state, settings, fleet, now_utc)
-    recalled = {p.site for p in state.sites if p.state is SiteState.ORDERED}
+    recalled = {p.site for p in state.sites if p.state in (SiteState.ORDERED, SiteState.IDLE)}
     state = _ended(state, RolloutPhase.HALTED, now_utc, reason)
     if state.previous_digest is None:
         return RolloutStep(state, ())
@@ -170,8 +176,12 @@ def _site_after(
         progress, settings, fleet, now_utc
     ):
         return replace(progress, state=SiteState.LOST, reason="no heartbeat")
-    late = now_utc - progress.ordered_at > settings.phase_deadline_s
-    if progress.state is SiteState.ORDERED and late:
+    if progress.state is not SiteState.ORDERED:
+        return progress
+    waited_s = now_utc - progress.ordered_at
+    if waited_s > settings.heartbeat_missing_s and progress.site in fleet.without_frames:
+        return replace(progress, state=SiteState.IDLE, reason="its cameras give no frames")
+    if waited_s > settings.phase_deadline_s:
         return replace(progress, state=SiteState.LOST, reason="no receipt")
     return progress
 
@@ -204,7 +214,8 @@ def _without_heartbeat(
 def _too_many_failures(state: RolloutState, settings: RolloutSettings) -> str | None:
     """Why the rollout must halt: more than `stop_fraction` of a group failed (of a small group, one site)."""
     for group in GROUPS:
-        members = [p for p in state.sites if p.group is group and p.state is not SiteState.REVOKED]
+        left_out = (SiteState.REVOKED, SiteState.IDLE)
+        members = [p for p in state.sites if p.group is group and p.state not in left_out]
         bad = [p for p in members if p.state in (SiteState.FAILED, SiteState.LOST)]
         if bad and len(bad) > settings.stop_fraction * len(members):
             causes = ", ".join(sorted({p.reason for p in bad}))
@@ -217,8 +228,12 @@ def _next_group(
 ) -> RolloutStep:
     """Enter the next group, or end the rollout, once the hold of the present group is over.
 
-    A trial is not held: it is done when the shadow runs have begun.
+    A trial is not held: it is done when the shadow runs have begun. While every site so far is idle, the
+    release was tried nowhere, and the rollout waits.
     """
+    ordered = [p for p in state.sites if p.sequence]
+    if ordered and all(p.state is SiteState.IDLE for p in ordered):
+        return RolloutStep(state, ())
     if state.channel is Channel.SERVICE and now_utc - state.since < settings.hold_s:
         return RolloutStep(state, ())
     later = GROUPS[GROUPS.index(state.phase) + 1 :]

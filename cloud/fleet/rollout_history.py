@@ -1,14 +1,18 @@
 """What the store says of rollouts: which are under way or halted, whom they reached, what sites answered."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from cloud.fleet.rollout import FleetStatus
 from cloud.fleet.rollout_state import RolloutPhase, RolloutState, SiteState
 from cloud.store.records import Rollout
 from cloud.store.release_store import ReleaseStore
+from cloud.store.report_records import SiteHeartbeat
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel, Role
-from messaging.reports import SwapOutcome, SwapReason, SwapReceipt
+from messaging.reports import CameraHealth, SwapOutcome, SwapReason, SwapReceipt
+
+WITHOUT_FRAMES_S = 300.0
 
 
 class RolloutHistory:
@@ -55,7 +59,8 @@ class RolloutHistory:
 
 
 def fleet_status(reports: ReportStore, releases: ReleaseStore) -> FleetStatus:
-    """Receipts, heartbeats, order sequences and revocations of all sites, now."""
+    """Receipts, heartbeats, order sequences and revocations of all sites, and those without frames, now."""
+    beats = reports.heartbeats()
     receipts: dict[str, list[SwapReceipt]] = defaultdict(list)
     for row in reports.swaps():
         receipts[row.site].append(
@@ -72,7 +77,25 @@ def fleet_status(reports: ReportStore, releases: ReleaseStore) -> FleetStatus:
         )
     return FleetStatus(
         receipts=receipts,
-        heartbeats={beat.site: beat.received_at for beat in reports.heartbeats()},
+        heartbeats={beat.site: beat.received_at for beat in beats},
         sequences={site.site: releases.last_sequence(site.site) for site in reports.sites()},
         revoked=reports.revoked_sites(),
+        without_frames=sites_without_frames(beats),
     )
+
+
+def sites_without_frames(beats: Iterable[SiteHeartbeat]) -> set[str]:
+    """Sites with at least one camera, of which none gives frames.
+
+    A camera gives none if it is not connected, or if its last frame is older than `WITHOUT_FRAMES_S`. A model
+    that stops is no reason for that: its site ends it after seconds, and its receipt states so.
+    """
+    return {
+        beat.site
+        for beat in beats
+        if beat.heartbeat.cameras and not any(map(_gives_frames, beat.heartbeat.cameras))
+    }
+
+
+def _gives_frames(camera: CameraHealth) -> bool:
+    return camera.connected and camera.frame_age_s <= WITHOUT_FRAMES_S

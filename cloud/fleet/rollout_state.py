@@ -37,6 +37,7 @@ class SiteState(StrEnum):
     """The state of one site in a rollout.
 
     RUNNING: the release is in service there, or in its shadow run. LOST: no receipt or heartbeat in time.
+    IDLE: its cameras give no frames, so that it cannot try the release; its receipt counts when they do.
     REVOKED: the site was revoked during the rollout, which then leaves it out.
     """
 
@@ -45,6 +46,7 @@ class SiteState(StrEnum):
     RUNNING = "running"
     FAILED = "failed"
     LOST = "lost"
+    IDLE = "idle"
     ORDERED_BACK = "ordered_back"
     ROLLED_BACK = "rolled_back"
     REVOKED = "revoked"

@@ -41,6 +41,7 @@ SITE_COLUMNS = (
 NO_SITES = Empty("No site of this rollout may be shown to you.")
 SITE_TONES = {
     "waiting": "plain", "ordered": "busy", "running": "good", "failed": "bad", "lost": "bad",
+    "idle": "plain",
     "ordered_back": "busy", "rolled_back": "bad", "revoked": "bad",
 }  # fmt: skip
 VERBS = {

@@ -1,4 +1,4 @@
-"""Canary sites cover the conditions that matter, and take turns."""
+"""Canary sites cover the conditions that matter, and take turns; which sites have no frames."""
 
 import itertools
 from collections.abc import Mapping, Set
@@ -8,13 +8,16 @@ import pytest
 
 from cloud.fleet.canaries import canaries_first
 from cloud.fleet.rollout_driver import COVERED_S
+from cloud.fleet.rollout_history import WITHOUT_FRAMES_S, sites_without_frames
 from cloud.fleet.rollout_state import RolloutPhase, RolloutState
+from cloud.store.report_records import SiteHeartbeat
 from cloud.store.report_store import Received
 from messaging.releases import Channel
 from messaging.reports import CameraHealth
 from messaging.taxonomy import Condition
 from tests.support.cloud.rollout_fleet import Fleet
-from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, message, received, tally
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, heartbeat, message, received, tally
+from tests.support.messaging.samples import HEARTBEAT
 
 FOG, RAIN, CLEAR, SNOW = (Condition.parse(key) for key in ("day-fog", "night-rain", "day-clear", "day-snow"))
 COVERED = {"attic": {CLEAR}, "bridge": {CLEAR, RAIN}, "quay": {FOG}, "tunnel": {CLEAR, RAIN, SNOW}}
@@ -119,3 +122,26 @@ def test_rollouts_for_service_take_turns_over_restarts_and_shadow_runs_use_up_no
         chosen.append(fleet.canary(f"S{number}", RAIN))
         assert tried == chosen[-1]
     assert chosen == ["attic", "quay", "tunnel"] * 2
+
+
+def camera(name: str, *, connected: bool = True, age_s: float = 1.0) -> CameraHealth:
+    return HEARTBEAT.cameras[0].model_copy(
+        update={"camera": name, "connected": connected, "frame_age_s": age_s}
+    )
+
+
+@pytest.mark.parametrize(
+    ("cameras", "without"),
+    [
+        ((camera("gate", connected=False),), True),
+        ((camera("gate", age_s=WITHOUT_FRAMES_S + 1),), True),
+        ((camera("gate", connected=False), camera("quay")), False),
+        ((camera("gate", age_s=WITHOUT_FRAMES_S),), False),
+        ((), False),
+    ],
+)
+def test_a_site_has_no_frames_if_none_of_its_cameras_gives_any(
+    cameras: tuple[CameraHealth, ...], without: bool
+) -> None:
+    beat = SiteHeartbeat("harbour", "H1", MINUTE, 400, heartbeat(cameras=cameras), MINUTE)
+    assert sites_without_frames([beat]) == ({"harbour"} if without else set())

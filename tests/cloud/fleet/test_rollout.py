@@ -212,6 +212,56 @@ def test_a_site_lost_after_its_order_halts_the_rollout() -> None:
     assert world.sent[-1].downgrade
 
 
+def test_a_site_whose_cameras_give_no_frames_holds_no_group_and_is_no_failure() -> None:
+    world = World(2)
+    world.without_frames.add("site1")
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED)
+    world.step()
+    assert world.step(100) == ["site1"]
+    world.step(290)
+    assert world.site("site1") is SiteState.ORDERED, "as long as a heartbeat may be late"
+    world.step(20)
+    assert world.site("site1") is SiteState.IDLE
+    world.step(100)
+    assert (world.state.phase, world.state.reason) == (RolloutPhase.DONE, "")
+
+
+def test_a_release_that_every_site_so_far_could_not_try_waits_at_its_canary() -> None:
+    world = World(3)
+    world.without_frames.add("site0")
+    world.step()
+    for _ in range(4):
+        assert world.step(1000) == []
+    assert (world.site("site0"), world.state.phase) == (SiteState.IDLE, RolloutPhase.CANARY)
+    world.answer("site0", SwapOutcome.INSTALLED)
+    world.step()
+    assert world.site("site0") is SiteState.RUNNING
+    assert world.step(110), "frames came, the site runs the release, and the next group follows"
+
+
+def test_an_idle_site_that_fails_later_counts_and_is_ordered_back_with_the_others() -> None:
+    world = World(2)
+    world.without_frames.add("site1")
+    world.step()
+    world.answer("site0", SwapOutcome.INSTALLED)
+    world.step()
+    world.step(100)
+    world.step(310)
+    world.answer("site1", SwapOutcome.ROLLED_BACK, SwapReason.CRASHED)
+    assert world.step() == ["site0"]
+    assert world.state.reason == "1 of 1 sites of group all failed: crashed"
+
+
+def test_a_stopped_rollout_recalls_the_order_of_an_idle_site() -> None:
+    world = World(2)
+    world.without_frames.add("site0")
+    world.step()
+    world.step(310)
+    step = stop(world.state, world.settings, world.status(), world.now, reason="stopped")
+    assert [(order.site, order.digest) for order in step.orders] == [("site0", OLD)]
+
+
 def test_a_site_revoked_after_its_order_is_left_out_and_halts_nothing() -> None:
     world = World(2)
     world.step()

@@ -36,11 +36,12 @@ class World:
         self.heartbeats: dict[str, int] = {}
         self.sequences: dict[str, int] = {}
         self.revoked: set[str] = set()
+        self.without_frames: set[str] = set()
         self.sent: list[RolloutOrder] = []
 
     def status(self) -> FleetStatus:
         self.heartbeats |= {name: self.now for name in self.names if name not in self.lost}
-        return FleetStatus(self.receipts, self.heartbeats, self.sequences, self.revoked)
+        return FleetStatus(self.receipts, self.heartbeats, self.sequences, self.revoked, self.without_frames)
 
     def step(self, seconds: int = 10) -> list[str]:
         """RolloutStep once; the state goes through JSON as it would through the store."""
