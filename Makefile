@@ -83,6 +83,7 @@ faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
 	$(BIN)/python -m tests.support.figures.rollbacks --out $(OUT)/figures/rollbacks.json
 	$(BIN)/python -m tests.support.figures.update_kills --out $(OUT)/figures/update_kills.json
 	$(BIN)/python -m tests.support.figures.survival --out $(OUT)/figures/survival.json
+	$(BIN)/python -m tests.support.figures.campaign_kills --out $(OUT)/figures/campaign_kills.json
 	$(BIN)/python -m tests.support.figures.heartbeats --out $(OUT)/figures/heartbeats.json
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge.scripted_site import Behaviour
-from tests.support.faults.crashing_model import recovery, restart_s
 from tests.support.figures.rollbacks import after_worse_models, minutes_until_back
+from tests.support.trouble.crashing_model import recovery, restart_s
 
 
 @pytest.mark.slow

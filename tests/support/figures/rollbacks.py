@@ -15,8 +15,8 @@ from pathlib import Path
 
 from messaging.figures import Figure
 from tests.support.edge.scripted_site import Behaviour, ScriptedSite, Street
-from tests.support.faults.crashing_model import recovery
 from tests.support.figures.writing import written
+from tests.support.trouble.crashing_model import recovery
 
 CRASHES, RUNS = 6, 400
 WORSE = Behaviour(recall=0.6)
