@@ -60,6 +60,7 @@ Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
+RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
@@ -247,6 +248,32 @@ class OperatorVerdict(Report):
     event: Ulid | None = None
     box: BoxGeometry | None = None
     tags: ConditionTags
+    minute_utc: UtcMinute
+
+
+class AnswerOutcome(StrEnum):
+    """What a site made of a verdict request.
+
+    `confirmed`: it found what the person saw, the model in service had not reported it, and a misdetection is
+    on its way. `detected`: the model in service reported it then. `not_found`: the frames that are kept show
+    nothing of the class. `no_teacher`: nor does the model in service, and there was no teacher to ask.
+    `not_kept`: no frame of that time is kept. `not_known`: the site has no such camera, or its model no such
+    class.
+    """
+
+    CONFIRMED = "confirmed"
+    DETECTED = "detected"
+    NOT_FOUND = "not_found"
+    NO_TEACHER = "no_teacher"
+    NOT_KEPT = "not_kept"
+    NOT_KNOWN = "not_known"
+
+
+class VerdictAnswer(Report):
+    """A site's answer to a verdict request, which it names by its number."""
+
+    request: RequestNumber
+    outcome: AnswerOutcome
     minute_utc: UtcMinute
 
 

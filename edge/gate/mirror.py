@@ -1,4 +1,4 @@
-"""What comes down to a site: signed metadata, rollout orders and the weights they name, into a folder.
+"""What comes down to a site, into a folder: metadata, orders, the weights they name, verdict requests.
 
 The mirror believes nothing and proves nothing: it copies bytes under length caps, and reads them only to
 know what to copy next. The node verifies everything again. Files are replaced atomically, timestamp last,
@@ -17,10 +17,11 @@ from typing import Any
 
 from messaging.blobs import Blobs, NamedFiles
 from messaging.bus import Bus
-from messaging.errors import BlobError
-from messaging.nats.subjects import ORDERS
+from messaging.errors import BlobError, WireForbidden
+from messaging.nats.subjects import ORDERS, REQUESTS
 from messaging.releases import Role, order_key
 from messaging.runtime.atomic_files import write_atomically
+from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
 from messaging.trust.orders import MAX_ORDER_BYTES
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,15 @@ _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,39}\.json")
 _VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
 
 
+def requests_path(folder: Path, site: str) -> Path:
+    """Where a mirror has the verdict requests of its site."""
+    return folder / "requests" / f"{site}.json"
+
+
 class Mirror:
     """The folder: `metadata/`, `orders/<site>.json` and `orders/<site>.teacher.json`, `targets/<sha256>`.
+
+    And `requests/<site>.json`, the verdict requests.
 
     `missing` is the reason why the last refresh did not copy everything; empty when it did.
     """
@@ -57,17 +65,23 @@ class Mirror:
         self._metadata_folder = folder / "metadata"
         self._targets_folder = folder / "targets"
         self._orders_folder = folder / "orders"
+        self._requests = requests_path(folder, site)
         self._order_keys = tuple(order_key(site, role) for role in Role)
         self.missing = ""
         self._inspected = False
         self._whole: set[str] = set()
-        for place in (self._metadata_folder, self._targets_folder, self._orders_folder):
+        self._refused = False
+        for place in (
+            *(self._metadata_folder, self._targets_folder, self._orders_folder),
+            self._requests.parent,
+        ):
             place.mkdir(parents=True, exist_ok=True)
 
     async def refresh(self) -> bool:
         """Copy what is new; whether anything was. Raises `WireError`; a damaged blob waits for next time."""
         try:
-            changed = await self._refresh_metadata()
+            changed = await self._refresh_requests()
+            changed |= await self._refresh_metadata()
             for key in self._order_keys:
                 changed |= await self._refresh_order(key)
                 changed |= await self._refresh_target(key)
@@ -133,6 +147,24 @@ class Mirror:
             raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
         write_atomically(path, order)
         logger.info("a rollout order for %s came down (%d bytes)", key, len(order))
+        return True
+
+    async def _refresh_requests(self) -> bool:
+        try:
+            requests = await self._hub.get_latest(REQUESTS, self._site)
+        except WireForbidden:
+            if not self._refused:
+                logger.info("the hub permits no verdict requests yet; its cloud or the credential is older")
+            self._refused = True
+            return False
+        self._refused = False
+        if requests is None or (self._requests.exists() and self._requests.read_bytes() == requests):
+            return False
+        if len(requests) > MAX_ENVELOPE_BYTES:
+            logger.warning("verdict requests of %d bytes are not copied", len(requests))
+            return False
+        write_atomically(self._requests, requests)
+        logger.info("verdict requests came down (%d bytes)", len(requests))
         return True
 
     async def _refresh_target(self, key: str) -> bool:

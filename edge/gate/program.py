@@ -18,6 +18,7 @@ from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger import Ledger
 from edge.gate.ledger_entries import RECEIPT_FILE
 from edge.gate.limits.admission import Admission
+from edge.gate.limits.asked_requests import AskedRequests
 from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps
 from edge.gate.limits.guard import Guard
 from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, HeartbeatPace
@@ -321,7 +322,8 @@ def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust, buckets: 
     known = settings.known_folder
     signed = SignedReleases(known, settings.mirror_folder, trust, time.monotonic)
     names = KnownNames(known / "learnt_names.json", settings.cameras, signed.now)
-    return Admission(settings.site, SiteIds(key), names, HeartbeatPace(known, buckets))
+    asked = AskedRequests(known, settings.mirror_folder, settings.site, trust.director, time.time)
+    return Admission(settings.site, SiteIds(key), names, HeartbeatPace(known, buckets), asked.numbers)
 
 
 async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:

@@ -15,6 +15,7 @@ from messaging.nats.subjects import (
     ORDERS,
     RECEIPTS,
     RENEWALS,
+    REQUESTS,
     TUF_BUCKET,
     command_subject,
     inbox_prefix,
@@ -42,6 +43,7 @@ def services_of(site: str) -> tuple[str, ...]:
         (RECEIPTS, site),
         (HEARTBEATS, site),
         (RENEWALS, site),
+        (REQUESTS, site),
         *((ORDERS, order_key(site, role)) for role in Role),
     )
     own_values = tuple(f"{_DIRECT_GET}.KV_{bucket}.$KV.{bucket}.{key}" for bucket, key in keys)

@@ -13,6 +13,7 @@ from messaging.nats.subjects import (
     ORDERS,
     RECEIPTS,
     RENEWALS,
+    REQUESTS,
     SITE_AND_KIND_TOKENS,
     SITE_STREAMS,
     lane_subjects,
@@ -72,7 +73,7 @@ async def prepare_hub(
     """Set up the hub's streams, last values and the given object buckets; safe to repeat."""
     for spec in hub_streams(max_bytes=max_bytes, reports_per_kind=reports_per_kind):
         await bus.ensure_stream(spec)
-    for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, ORDERS, RENEWALS):
+    for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, ORDERS, RENEWALS, REQUESTS):
         await bus.ensure_latest(bucket)
     for bucket_files in files:
         await bucket_files.ensure()

@@ -19,6 +19,7 @@ CHECKPOINTS = "CHECKPOINTS"
 RECEIPTS = "RECEIPTS"
 ORDERS = "ORDERS"
 RENEWALS = "RENEWALS"
+REQUESTS = "REQUESTS"
 WAKE = "wake"
 SITE_AND_KIND_TOKENS = 4
 """Tokens of a report's subject without the message's id, under which the hub stores it."""

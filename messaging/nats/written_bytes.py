@@ -18,6 +18,7 @@ from messaging.nats.subjects import (
     ORDERS,
     RECEIPTS,
     RENEWALS,
+    REQUESTS,
     TUF_BUCKET,
 )
 from messaging.wire_format.codec import PAYLOADS
@@ -26,7 +27,10 @@ OTHER = "other"
 _DAY_S = 86_400
 _VALUES = {HEARTBEATS: "heartbeat", CHECKPOINTS: "checkpoint"}
 _READ = {
-    **{f"KV_{bucket}": f"read_{bucket.lower()}" for bucket in (HEARTBEATS, ORDERS, RECEIPTS, RENEWALS)},
+    **{
+        f"KV_{bucket}": f"read_{bucket.lower()}"
+        for bucket in (HEARTBEATS, ORDERS, RECEIPTS, RENEWALS, REQUESTS)
+    },
     **{f"OBJ_{bucket}": f"read_{bucket}" for bucket in (MODELS_BUCKET, TUF_BUCKET)},
 }
 _OPERATIONS = {

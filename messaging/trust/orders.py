@@ -4,50 +4,27 @@ An order can only choose among releases, so a stolen director key can choose, no
 first, on the exact bytes; then site, sequence, clock and expiry. Nothing here reads a clock or a disk.
 """
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from messaging.errors import TrustError
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapReason
+from messaging.trust.envelopes import MAX_ENVELOPE_BYTES, open_envelope, sign_envelope
 from messaging.trust.keys import PublicKey, SigningKey
 
-MAX_ORDER_BYTES = 8 * 1024
+MAX_ORDER_BYTES = MAX_ENVELOPE_BYTES
 PURPOSE = b"blindspot rollout order 1\n"
 EARLIEST_SANE_UTC = 1_735_689_600  # 2025-01-01: older than any order, so a clock before it was never set
 CLOCK_SLACK_S = 3600
 
 
 def sign_order(order: RolloutOrder, director: SigningKey) -> bytes:
-    """The order's envelope: canonical payload in base64, signature in hex, id of the key."""
-    payload = json.dumps(order.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode("ascii")
-    envelope = {
-        "key": director.public.key_id,
-        "payload": base64.b64encode(payload).decode("ascii"),
-        "signature": director.sign(PURPOSE + payload),
-    }
-    return json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode("ascii")
+    """The order's envelope."""
+    return sign_envelope(order, PURPOSE, director)
 
 
 def verify_order(envelope: bytes, director: PublicKey) -> RolloutOrder:
     """The order in an envelope. Raises `TrustError`: too long, not an envelope, not the director's."""
-    if len(envelope) > MAX_ORDER_BYTES:
-        raise TrustError(f"rollout order has over {MAX_ORDER_BYTES} bytes; it was not parsed", "wrong_length")
-    try:
-        parts = json.loads(envelope)
-        payload = base64.b64decode(parts["payload"], validate=True)
-        signature = str(parts["signature"])
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
-        raise TrustError("rollout order is not an envelope of payload, signature and key") from None
-    director.verify(PURPOSE + payload, signature, "rollout order")
-    try:
-        return RolloutOrder.model_validate_json(payload)
-    except ValidationError as error:
-        raise TrustError(f"rollout order is signed but has another form: {error}") from None
+    return open_envelope(envelope, PURPOSE, director, RolloutOrder, "rollout order")
 
 
 @dataclass(frozen=True)

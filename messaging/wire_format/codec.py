@@ -30,6 +30,7 @@ from messaging.reports import (
     Report,
     ShadowReport,
     SwapReceipt,
+    VerdictAnswer,
 )
 from messaging.wire_format.column_encodings import ModelFields, Origin, SlugText, ulid_number, ulid_text
 from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
@@ -75,6 +76,7 @@ PAYLOADS: dict[str, PayloadType] = {
         PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, max_reports=64),
         PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
         PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1),
+        PayloadType("answer", VerdictAnswer, Lane.HAZARDS, 128, None, 30),
     )
 }
 _KINDS = {row.model: row.kind for row in PAYLOADS.values()}

@@ -7,7 +7,7 @@ written anew from the parsed report, so that no byte of a sender's choosing surv
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from edge.gate.ledger_entries import Outgoing
@@ -15,7 +15,7 @@ from edge.gate.limits.coarse import coarse_message
 from edge.gate.limits.count_caps import camera_of
 from edge.gate.limits.heartbeat_pace import HeartbeatPace
 from edge.gate.limits.known_names import KnownNames
-from edge.gate.limits.pins import check
+from edge.gate.limits.pins import check, check_request
 from edge.gate.limits.site_ids import SiteIds
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import HEARTBEATS, parse_report_subject, report_subject
@@ -75,17 +75,19 @@ def parts_of(message: Message) -> Iterator[Message]:
 
 @dataclass(frozen=True)
 class Admission:
-    """What one site's gate lets leave."""
+    """What one site's gate lets leave. `asked`: the verdict requests that may be answered."""
 
     site: str
     ids: SiteIds
     names: KnownNames
     pace: HeartbeatPace
+    asked: Callable[[], frozenset[int]] = frozenset
 
     def report(self, subject: str, message_id: str, data: bytes, stored_at_utc: int) -> Message:
         """A report as it may leave. Raises `MessageRefused`, `PinBroken`, or `OSError` for a full disk."""
         message = admitted(self.site, subject, message_id, data)
         check(message, self.names, stored_at_utc)
+        check_request(message, self.asked)
         return coarse_message(message, stored_at_utc, self.ids.outgoing)
 
     def heartbeat(self, message: Message, now_utc: int) -> Message:

@@ -22,8 +22,9 @@ COUNT_LIMITS: Mapping[str, CountLimit] = {
     "prototype": CountLimit(at_once=40, per_day=8),
     "recall": CountLimit(at_once=600, per_day=100),
     "shadow": CountLimit(at_once=2400, per_day=60),
+    "answer": CountLimit(at_once=60, per_day=20),
 }
-"""For each camera; swap and shadow, which have none, for the site. Of shadow reports the rows count."""
+"""For each camera, or for the site where a kind has none. Of shadow reports the rows count."""
 
 
 class CountCaps:

@@ -4,7 +4,7 @@ A hostile node writes into whatever is free. Each name must be known (`known_nam
 at which the site's broker stored the message, so that what waited through an outage of the hub still leaves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from edge.gate.limits.known_names import KnownNames, Named
@@ -19,6 +19,7 @@ from messaging.reports import (
     ShadowReport,
     SwapReason,
     SwapReceipt,
+    VerdictAnswer,
 )
 from messaging.wire_format.codec import Message
 
@@ -37,6 +38,7 @@ class PinReason(StrEnum):
     CLASS = "class"
     DIGEST = "digest"
     TIME = "time"
+    REQUEST = "request"
 
 
 class PinBroken(MessageRefused):
@@ -65,6 +67,15 @@ def check(message: Message, names: KnownNames, stored_at_utc: int) -> None:
         _check_times(report, stored_at_utc)
 
 
+def check_request(message: Message, asked: Callable[[], frozenset[int]]) -> None:
+    """Raise `PinBroken` for the answer to a verdict request that the cloud has not signed."""
+    for report in message.reports:
+        if isinstance(report, VerdictAnswer) and report.request not in asked():
+            raise PinBroken(
+                PinReason.REQUEST, f"the cloud has signed no verdict request {report.request} to this site"
+            )
+
+
 def _check_places(report: Report, names: KnownNames) -> None:
     zone = getattr(report, "zone", None)
     cameras = [beat.camera for beat in report.cameras] if isinstance(report, Heartbeat) else []
@@ -91,7 +102,7 @@ def _names(report: Report) -> Iterator[tuple[Named, str]]:
             yield Named.TEACHER, report.teacher_digest
     elif isinstance(report, SwapReceipt):
         yield from ((Named.DIGEST, d) for d in (report.digest, report.previous_digest) if d is not None)
-    else:
+    elif not isinstance(report, VerdictAnswer):
         yield Named.CLASS, str(getattr(report, "class_name", ""))
         if isinstance(report, HazardEvent | Misdetection | RecallTally):
             yield Named.DIGEST, report.model_digest

@@ -8,6 +8,7 @@ import random
 
 from messaging.releases import Channel
 from messaging.reports import (
+    AnswerOutcome,
     BoxGeometry,
     CameraHealth,
     ClassPrototype,
@@ -28,6 +29,7 @@ from messaging.reports import (
     SwapReason,
     SwapReceipt,
     Verdict,
+    VerdictAnswer,
 )
 from messaging.taxonomy import DEFAULT_TAXONOMY, Light, RegionBin, Sharpness, SizeBin, Weather
 from messaging.wire_format.codec import Message
@@ -59,6 +61,7 @@ def busy_minute(seed: int = SEED) -> dict[str, Message]:
         "verdict x 1": [_verdict(chance)],
         "swap x 1": [_swap()],
         "heartbeat x 1": [_heartbeat(chance)],
+        "answer x 1": [VerdictAnswer(request=412, outcome=AnswerOutcome.NOT_FOUND, minute_utc=_MINUTE)],
     }
     return {
         name: Message(MESSAGE_ID, "north", AT_UTC, found[0], tuple(found[1:]))

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from edge.gate.mirror import Mirror
+from edge.gate.mirror import Mirror, requests_path
 from messaging.blobs import MemoryBlobs, MemoryFiles
+from messaging.errors import WireForbidden
 from messaging.memory_bus import MemoryBus
-from messaging.nats.subjects import ORDERS
+from messaging.nats.subjects import ORDERS, REQUESTS
+from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
 from messaging.trust.orders import MAX_ORDER_BYTES
 
 
@@ -24,7 +26,8 @@ class Hub:
         self.mirror = Mirror(
             "s1", folder, self.bus, metadata=self.files, targets=self.blobs, max_target_bytes=1000
         )
-        asyncio.run(self.bus.ensure_latest(ORDERS))
+        for bucket in (ORDERS, REQUESTS):
+            asyncio.run(self.bus.ensure_latest(bucket))
 
     def put(self, **files: bytes) -> None:
         for name, data in files.items():
@@ -175,3 +178,43 @@ def test_the_weights_of_detector_and_teacher_come_down_by_an_order_each(hub: Hub
     assert hub.refresh()
     assert (hub.names("targets"), hub.names("orders")) == (set(digests), {"s1.json", "s1.teacher.json"})
     assert not hub.refresh()
+
+
+def test_verdict_requests_are_copied_as_they_are(hub: Hub) -> None:
+    asyncio.run(hub.bus.put_latest(REQUESTS, "s1", b"not even JSON"))
+    assert hub.refresh()
+    assert requests_path(hub.folder, "s1").read_bytes() == b"not even JSON"
+    assert not hub.refresh()
+
+
+def test_verdict_requests_that_are_too_long_are_not_copied(hub: Hub) -> None:
+    asyncio.run(hub.bus.put_latest(REQUESTS, "s1", b"x" * (MAX_ENVELOPE_BYTES + 1)))
+    assert not hub.refresh()
+    assert hub.names("requests") == set()
+
+
+class OlderHub(MemoryBus):
+    """A hub whose cloud knows no verdict requests, so that the gate may not ask for them."""
+
+    async def get_latest(self, bucket: str, key: str) -> bytes | None:
+        if bucket == REQUESTS:
+            raise WireForbidden("permissions violation")
+        return await super().get_latest(bucket, key)
+
+
+def test_a_hub_without_verdict_requests_still_sends_orders(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus, files, blobs = OlderHub(), MemoryFiles(), MemoryBlobs()
+    mirror = Mirror("s1", tmp_path, bus, metadata=files, targets=blobs, max_target_bytes=1000)
+
+    async def scenario() -> None:
+        await bus.ensure_latest(ORDERS)
+        await bus.put_latest(ORDERS, "s1", b"not even JSON")
+        assert await mirror.refresh()
+        assert not await mirror.refresh()
+
+    caplog.set_level("INFO")
+    asyncio.run(scenario())
+    assert caplog.text.count("the hub permits no verdict requests yet") == 1
+    assert (tmp_path / "orders" / "s1.json").exists()

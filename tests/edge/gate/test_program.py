@@ -132,7 +132,7 @@ def _all_that_was_written_has_a_kind(status: dict[str, Any]) -> None:
     """The hub got the bytes of reports with all around them, and others, and none that nobody knows."""
     written = status["bytes_written"]
     assert all(written[kind] > number for kind, number in status["bytes_by_kind"].items())
-    reads = {f"read_{name}" for name in ("models", "tuf", "orders", "receipts", "renewals")}
+    reads = {f"read_{name}" for name in ("models", "tuf", "orders", "receipts", "renewals", "requests")}
     others = {"checkpoint", "connect", "subscribe", "ping"}
     assert written.keys() == {*status["bytes_by_kind"], *reads, *others}
     assert sum(status["bytes_written_today"].values()) <= sum(written.values())

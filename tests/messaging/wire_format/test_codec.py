@@ -35,9 +35,9 @@ def test_every_payload_type_has_a_sample_and_a_cap_below_that_of_any_message() -
     assert all(row.cap_bytes <= MAX_MESSAGE_BYTES for row in PAYLOADS.values())
 
 
-def test_hazards_swaps_and_verdicts_are_never_shed_and_misdetections_are_shed_first() -> None:
+def test_hazards_swaps_verdicts_and_answers_are_never_shed_and_misdetections_are_shed_first() -> None:
     never = {row.kind for row in PAYLOADS.values() if row.shed_order is None}
-    assert never == {"hazard", "swap", "verdict"}
+    assert never == {"hazard", "swap", "verdict", "answer"}
     assert all(PAYLOADS[kind].lane is Lane.HAZARDS for kind in never)
     sheddable = [row for row in PAYLOADS.values() if row.shed_order is not None]
     order = [row.kind for row in sorted(sheddable, key=lambda row: row.shed_order or 0)]

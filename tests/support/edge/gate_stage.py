@@ -37,6 +37,10 @@ def report_id(n: int) -> str:
     return f"01JAZ5Y9T4X3Q6M2K8B{n:07d}"
 
 
+ASKED = frozenset(range(1, 51))
+"""Verdict requests that the cloud has signed for site `s1`."""
+
+
 def subject_and_data(n: int, report: Report, site: str = "s1", *, times: int = 1) -> tuple[str, bytes]:
     message = Message(report_id(n), site, int(NOW_UTC), report, (report,) * (times - 1))
     return report_subject(site, message.kind, message.id), encode(message)
@@ -64,11 +68,12 @@ def admission_of(
     signed: Callable[[], SignedNames] = SignedNames,
     listed: Listed | None = None,
     buckets: KeptBuckets | None = None,
+    asked: frozenset[int] = ASKED,
 ) -> Admission:
     """What the gate of site `s1` lets leave; names that nobody lists or signs are learnt."""
     names = KnownNames(folder / "learnt_names.json", listed, signed)
     pace = HeartbeatPace(folder, buckets or buckets_of(folder))
-    return Admission("s1", SiteIds(site_key("s1")), names, pace)
+    return Admission("s1", SiteIds(site_key("s1")), names, pace, lambda: asked)
 
 
 class FlakyHub(MemoryBus):

@@ -26,6 +26,7 @@ from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S
 from edge.gate.limits.signed_names import SignedNames
 from messaging.releases import Channel
 from messaging.reports import (
+    AnswerOutcome,
     ErrorKind,
     EvidenceSource,
     ExecutionProvider,
@@ -36,7 +37,7 @@ from messaging.reports import (
     Verdict,
 )
 from messaging.taxonomy import DEFAULT_TAXONOMY, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
-from tests.support.edge.gate_stage import report_id
+from tests.support.edge.gate_stage import ASKED, report_id
 
 DIGESTS = tuple(name * 32 for name in ("ab", "cd", "ef"))
 """The model in service, the one before and a candidate."""
@@ -141,6 +142,8 @@ def places(kind: str, stored_at_utc: int, events: Sequence[str] = EVENTS) -> tup
         return (*(Place(f"tallies.0.{one.path}", one.values) for one in row), *of_run)
     if kind == "verdict":
         return (Place("event", (None, *events)), CLASS, Place("verdict", tuple(Verdict)), *BOX, *TAGS, minute)
+    if kind == "answer":
+        return (Place("request", sorted(ASKED)), Place("outcome", tuple(AnswerOutcome)), minute)
     assert kind == "swap", kind
     reasons = Place("reason", tuple(one for one in SwapReason if one is not SwapReason.CLOCK_NOT_SANE))
     outcome = Place("outcome", tuple(SwapOutcome)), Place("channel", tuple(Channel))

@@ -31,6 +31,7 @@ from messaging.nats.subjects import (
     ORDERS,
     RECEIPTS,
     RENEWALS,
+    REQUESTS,
     TUF_BUCKET,
     inbox_prefix,
     published_subject,
@@ -40,7 +41,7 @@ from messaging.wire_format.codec import PAYLOADS, Lane
 from tests.support.brokers import Hub
 
 SITE, OTHER = "s1", "s2"
-BUCKETS = (HEARTBEATS, CHECKPOINTS, ORDERS, RECEIPTS, RENEWALS)
+BUCKETS = (HEARTBEATS, CHECKPOINTS, ORDERS, RECEIPTS, RENEWALS, REQUESTS)
 OBJECTS = ("models", "tuf")
 _PAGE = 500
 State = Mapping[tuple[object, ...], object]
@@ -159,7 +160,7 @@ async def prepare(hub: Hub) -> tuple[NatsBus, str]:
     await tuf.put_named("timestamp.json", b"{}")
     kinds = [row.kind for row in PAYLOADS.values() if row.lane is not Lane.LATEST]
     for name in (SITE, OTHER):
-        for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, RENEWALS):
+        for bucket in (HEARTBEATS, CHECKPOINTS, RECEIPTS, RENEWALS, REQUESTS):
             await cloud.put_latest(bucket, name, f"{bucket} of {name}".encode())
         for role in Role:
             await cloud.put_latest(ORDERS, order_key(name, role), f"{role} order of {name}".encode())

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from messaging.releases import Channel
 from messaging.reports import (
+    AnswerOutcome,
     BoxGeometry,
     CameraHealth,
     ClassPrototype,
@@ -24,6 +25,7 @@ from messaging.reports import (
     SwapReason,
     SwapReceipt,
     Verdict,
+    VerdictAnswer,
 )
 from messaging.taxonomy import Light, Weather
 from messaging.wire_format.codec import kind_of
@@ -128,6 +130,7 @@ SWAP = SwapReceipt(
     frames_lost=0,
     at_utc=1_800_000_000,
 )
+ANSWER = VerdictAnswer(request=31, outcome=AnswerOutcome.CONFIRMED, minute_utc=MINUTE)
 HEARTBEAT = Heartbeat(
     model_digest=DIGEST,
     previous_digest=None,
@@ -174,5 +177,5 @@ def dated(report: AnyReport, at_utc: float) -> AnyReport:
 
 SAMPLES: dict[str, Report] = {
     kind_of(report): report
-    for report in (HAZARD, MISDETECTION, PROTOTYPE, RECALL, SHADOW, VERDICT, SWAP, HEARTBEAT)
+    for report in (HAZARD, MISDETECTION, PROTOTYPE, RECALL, SHADOW, VERDICT, SWAP, HEARTBEAT, ANSWER)
 }

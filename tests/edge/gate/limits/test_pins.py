@@ -23,6 +23,7 @@ from tests.support.edge.gate_stage import (
     subject_and_data,
 )
 from tests.support.messaging.samples import (
+    ANSWER,
     DIGEST,
     HAZARD,
     HEARTBEAT,
@@ -70,6 +71,8 @@ ATTACKS: list[tuple[str, Report, PinReason]] = [
         _changed(RECALL, {"minute_utc": (NOW - MOST_AGE_S) // 60 * 60 - 60}),
         PinReason.TIME,
     ),
+    ("an answer that nobody asked for", _changed(ANSWER, {"request": 2**31 - 1}), PinReason.REQUEST),
+    ("an answer of last year", _changed(ANSWER, {"minute_utc": NOW - 86_400 * 365}), PinReason.TIME),
     (
         "a hazard that began years ago",
         _changed(HAZARD, {"started_at_utc": NOW - HAZARD_MAY_LAST_S - 1}),
