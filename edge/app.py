@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.answers import RequestAnswers
 from edge.camera.health import CameraMetrics
 from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import FrameSource, open_source
@@ -27,6 +28,7 @@ from edge.start_checks import broker_link, needed, open_detector, weights_folder
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
+from edge.updates.incoming_requests import IncomingRequests
 from edge.updates.model_updates import ModelUpdates, TrialPolicy
 from edge.updates.service_guard import GuardPolicy
 from edge.updates.weights_store import WeightsStore, note_stuck
@@ -85,9 +87,15 @@ def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Nod
         _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
         for camera in settings.cameras
     )
+    incoming = IncomingRequests(
+        settings.mirror, settings.site, SiteTrust.read(settings.trust).director, settings.data
+    )
     parts = NodeParts(
         *(settings, cameras, detector, updates, teacher, teacher_updates, outbox, metrics),
         disk=DiskAlarm(settings.data),
+        answers=RequestAnswers(
+            incoming, teacher, outbox.put, lambda outcome: metrics.answers.labels(outcome).inc()
+        ),
     )
     return Node(parts), metrics
 

@@ -38,6 +38,7 @@ class NodeMetrics(MetricSet):
             buckets=UPDATE_S,
         )
         self.failures = self.counter("thread_failures", "Failures of the node's threads", "thread")
+        self.answers = self.counter("verdict_answers", "Verdict requests that were answered", "outcome")
         self.first_frame_s = self.gauge(
             "first_frame_seconds", "From the start of the process to the first processed frame", "camera"
         )
@@ -74,6 +75,9 @@ class NodeMetrics(MetricSet):
         self.frozen = self.gauge("camera_frozen", "1 while a camera sends the same image", "camera")
         self.frame_age_s = self.gauge(
             "frame_age_seconds", "Age of the newest frame; absent before the first", "camera"
+        )
+        self.kept_bytes = self.gauge(
+            "kept_frames_bytes", "Memory of the frames that verdict requests are answered from", "camera"
         )
         self.dropped = self.mirrored_counter(
             "dropped_frames", "Frames that a newer one replaced before they were processed", "camera"

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
+from edge.answers import RequestAnswers
 from edge.camera.health import CameraMetrics
 from edge.camera.sources import FrameSource
 from edge.errors import SourceError
@@ -39,10 +40,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 SILENCE_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 600.0
 DISK_S = 2.0
 _IDLE_BEATS = 2.9
 JOIN_S = 5.0
 _IDLE_S = 0.02
+_ANSWER_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class NodeParts:
     outbox: Outbox
     metrics: NodeMetrics
     disk: DiskAlarm
+    answers: RequestAnswers
 
 
 class Node:
@@ -105,6 +109,7 @@ class Node:
         self._repeat("updates", parts.settings.updates.poll_s, self._update, last=self._stop_updates)
         self._repeat("reports", 0.5, self._schedule())
         self._threads.start("comparisons", self._compare, silence_limit_s=SILENCE_LIMIT_S)
+        self._threads.start("requests", self._answer, silence_limit_s=ANSWER_LIMIT_S)
         for camera in parts.cameras:
             self._threads.start(
                 f"camera-{camera.name}",
@@ -165,6 +170,8 @@ class Node:
         metrics.connected.labels(camera.name).set(camera.health.connected)
         metrics.epsilon_spent.labels(camera.name).set(camera.accountant.epsilon_spent())
         metrics.epsilon_limit.labels(camera.name).set(camera.accountant.settings.epsilon_per_camera)
+        if (pipeline := self._pipelines.get(camera.name)) is not None:
+            metrics.kept_bytes.labels(camera.name).set(pipeline.comparisons.kept_bytes)
         if camera.health.frames:
             metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
         if source is not None:
@@ -238,6 +245,16 @@ class Node:
             activity.succeeded()
             if not busy:
                 self._stop.wait(_IDLE_S)
+
+    def _answer(self, activity: Activity) -> None:
+        """Answer verdict requests, and forget old frames also of cameras that give none."""
+        give_way()
+        while not self._stop.wait(_ANSWER_S):
+            kept = {name: pipeline.comparisons.kept for name, pipeline in list(self._pipelines.items())}
+            for frames in filter(None, kept.values()):
+                frames.forget_old()
+            self._parts.answers.step({camera.name: kept.get(camera.name) for camera in self._parts.cameras})
+            activity.succeeded()
 
     def _note_failed_frame(self, camera: CameraParts, frame: Frame, error: Exception) -> None:
         camera.health.failures += 1

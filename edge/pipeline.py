@@ -18,6 +18,7 @@ from edge.camera.motion_filter import MotionFilter
 from edge.comparisons import FrameComparisons, Inferred, Job, processor_time
 from edge.errors import DetectorError
 from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, FrameContext, track_key
+from edge.evidence.kept_frames import KeptFrames
 from edge.evidence.recall_counter import above_threshold, recall_tallies
 from edge.evidence.teacher import Teacher, TeacherResult
 from edge.metrics import NodeMetrics
@@ -39,7 +40,7 @@ from edge.tracking.tracker import (
 )
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
-from edge.vision.conditions import ConditionMemory, FrameConditions
+from edge.vision.conditions import ConditionMemory
 from edge.vision.detections import Detections
 from edge.vision.detector import Detector
 from edge.vision.frames import Frame, SizeChange
@@ -105,6 +106,7 @@ class CameraPipeline:
             step_factor=parts.teaching.step_factor(camera, parts.cameras),
             inline=camera.stills or camera.unpaced,
             stills=camera.stills,
+            kept=KeptFrames(parts.evidence.kept_frames),
         )
         self._lock = threading.Lock()
         self._last: tuple[float, CameraView] | None = None
@@ -369,17 +371,18 @@ class CameraPipeline:
 
         In stills a track ends with its image.
         """
+        condition, space = context.tags.condition, bundle.embedding_digest
         ended = () if update is None else update.active if self._stills else update.ended
         for track in ended:
             if track.state is not TrackState.TENTATIVE and track.embedding is not None:
-                key = _prototype_key(bundle, bundle.class_names[track.class_id], context.tags)
+                key = PrototypeKey(bundle.class_names[track.class_id], condition, space)
                 self._prototypes.offer(
                     Contribution(key, track.embedding, track.strong_hits),
                     *(track.history[-1].xyxy, track.last_seen_s, track_key(track.id)),
                 )
         for item in evidence:
             if item.embedding is not None and item.report.class_name != UNKNOWN_CLASS:
-                key = _prototype_key(bundle, item.report.class_name, context.tags)
+                key = PrototypeKey(item.report.class_name, condition, space)
                 self._prototypes.offer(
                     Contribution(key, item.embedding, 1),
                     *(item.xyxy, context.frame.time_s, item.track_key),
@@ -394,7 +397,3 @@ class CameraPipeline:
             self.health.misdetections += 1
             report = item.report
             metrics.misdetections.labels(self._camera, report.class_name, report.evidence).inc()
-
-
-def _prototype_key(bundle: BundleDescription, class_name: str, tags: FrameConditions) -> PrototypeKey:
-    return PrototypeKey(class_name, tags.condition, bundle.embedding_digest)

@@ -110,12 +110,25 @@ class TeacherSettings(_Section):
         return cameras * (camera.speed or 1.0) / self.cpu_share
 
 
+class KeptFrameSettings(_Section):
+    """The frames of each camera that stay in the node's memory, so that a verdict request can be answered.
+
+    One every `every_s` seconds, for so many `minutes` (0: none), in at most `mib` MiB. They never leave the
+    node and are never on disk.
+    """
+
+    minutes: float = Field(default=10.0, ge=0.0, le=60.0)
+    every_s: float = Field(default=5.0, ge=0.5)
+    mib: float = Field(default=16.0, gt=0.0, le=1024.0)
+
+
 class EvidenceSettings(_Section):
-    """Which evidence sources are enabled, and how often the costly ones run."""
+    """Which evidence sources are enabled, how often the costly ones run, and which frames are kept."""
 
     second_view_every: int = Field(default=5, ge=1)
     motion: bool = True
     motion_filter: bool = True
+    kept_frames: KeptFrameSettings = KeptFrameSettings()
 
 
 class PrivacySettings(_Section):

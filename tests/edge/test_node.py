@@ -209,7 +209,9 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
                 epsilon_spent=lambda: 0.5, settings=SimpleNamespace(epsilon_per_camera=8.0)
             ),
             open=lambda: source,
-            make_pipeline=lambda: SimpleNamespace(end=lambda at_utc: []),
+            make_pipeline=lambda: SimpleNamespace(
+                end=lambda at_utc: [], comparisons=SimpleNamespace(kept_bytes=0)
+            ),
         ),
     )
     parts.cameras = (camera,)

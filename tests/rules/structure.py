@@ -69,6 +69,7 @@ FLOORS = {
             "health",
             "comparisons",
             "pipeline",
+            "answers",
             "node",
             "api",
         ),

@@ -147,14 +147,8 @@ def places(kind: str, stored_at_utc: int, events: Sequence[str] = EVENTS) -> tup
     assert kind == "swap", kind
     reasons = Place("reason", tuple(one for one in SwapReason if one is not SwapReason.CLOCK_NOT_SANE))
     outcome = Place("outcome", tuple(SwapOutcome)), Place("channel", tuple(Channel))
-    return (
-        Place("sequence", range(2**53)),
-        *digests,
-        *outcome,
-        reasons,
-        Place("frames_lost", COUNTS),
-        second,
-    )
+    counted = Place("sequence", range(2**53)), Place("frames_lost", COUNTS)
+    return (*counted, *digests, *outcome, reasons, second)
 
 
 def state_places() -> tuple[Place, ...]:
