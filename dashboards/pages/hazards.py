@@ -15,7 +15,7 @@ from dashboards.components.table import Column, Table, link
 from dashboards.errors import DashboardError
 from dashboards.markup import Html, join
 from dashboards.page_view import PageView
-from dashboards.pages import deliveries
+from dashboards.pages import deliveries, missed_hazards
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
@@ -65,6 +65,8 @@ async def page(view: PageView) -> None:
     with card("Hazard events", name="hazards-card", aside=f"the latest {SHOWN}"):
         await _choices(view, wanted)
         table = Table(COLUMNS, name="hazards", empty=EMPTY if wanted == Wanted() else NONE_FITS)
+
+    missed_hazards.build(view)
 
     async def refresh() -> None:
         since = view.scope.since(view.now())

@@ -3,8 +3,9 @@
 from cloud.store.records import Rollout
 from dashboards.pages.rollouts import STEP
 from messaging.access_resources import NewUser, UserRole
+from messaging.reports import AnswerOutcome, VerdictAnswer
 from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.cloud.sample_reports import MINUTE, NEW, OLD
+from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, received
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
 pytestmark = BROWSER_TEST
@@ -67,6 +68,26 @@ def test_cameras_and_sites_are_limited_to_a_state_by_the_address_and_the_select(
     tab.open("/sites?online=true", "#sites .ag-row")
     assert tab.page.locator("#sites .ag-row").count() == 2
     tab.open("/sites?online=false", "#sites-card .empty")
+
+
+def test_a_missed_hazard_is_reported_and_its_answer_appears(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.beat()
+    cloud.start()
+    tab.open("/hazards", "#missed-card .empty")
+    tab.page.click("#missed-card button:has-text('A hazard was missed')")
+    tab.page.click(".dialog [aria-label='Hazard class']")
+    tab.page.click(".q-item:has-text('pothole')")
+    tab.page.click(".dialog [aria-label='Seen']")
+    tab.page.click(".q-item:has-text('about 5 minutes ago')")
+    tab.page.click(".dialog button:has-text('Report')")
+    tab.wait_for_text("#missed .pill", "sent")
+    (request,) = cloud.asked[-1].requests
+    assert (cloud.asked[-1].site, request.camera, request.class_name) == ("north", "bridge", "pothole")
+    answer = VerdictAnswer(request=request.number, outcome=AnswerOutcome.CONFIRMED, minute_utc=0)
+    cloud.reports.insert([received(answer, "north")])
+    tab.wait_for_text("#missed .pill", "confirmed")
+    tab.wait_for_text("#missed", "a misdetection is on its way")
+    assert tab.violations == []
 
 
 def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(

@@ -1,7 +1,10 @@
-"""The pages of hazards: the filter in the address, one hazard, rows of deliveries."""
+"""The pages of hazards: the filter in the address, one hazard, rows of deliveries and of missed ones."""
 
-from dashboards.pages import deliveries, hazards
+from typing import get_args
+
+from dashboards.pages import deliveries, hazards, missed_hazards
 from dashboards.scope import Scope
+from messaging.api.verdict_requests import RequestState, VerdictRequestResource
 from messaging.integration_resources import DeliveryResource
 from messaging.resources import HazardResource
 
@@ -50,3 +53,17 @@ def test_a_delivery_states_its_outcome() -> None:
     assert (row["id"], row["change"], row["seconds"]) == ("7", "false alarm", 1.23)
     assert row["outcome"] == "it answered 500"
     assert "bad" in row["state"]
+
+
+def test_a_missed_hazard_has_its_state_in_a_word_and_in_a_sentence() -> None:
+    request = VerdictRequestResource(
+        number=7, site="north", camera="bridge", class_name="fallen_person", at_utc=0, by="ana", asked_at=5,
+        expires_at=905, answered_at=None, state="not_kept", meaning="It keeps none.",
+    )  # fmt: skip
+    row = missed_hazards.row(request, 60.0)
+    assert (row["hazard"], row["place"], row["seen"]) == ("fallen person", "north / bridge", "60 s ago")
+    assert ("not kept" in row["state"], row["meaning"]) == (True, "It keeps none.")
+
+
+def test_every_state_of_a_request_has_a_colour() -> None:
+    assert missed_hazards.TONES.keys() == set(get_args(RequestState))
