@@ -29,6 +29,7 @@ from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns
 from cloud.doctor import named_checks, start_checks
 from cloud.errors import StageInterrupted
+from cloud.failure_modes.verdict_requests import VerdictRequests
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.heartbeats import HeartbeatIntake
 from cloud.fleet.hub import Hub, embedded_hub
@@ -164,6 +165,13 @@ def _services(
         dead_letters=DeadLetters(parts.reports, parts.checks, parts.metrics),
         tickets=parts.publisher,
         integrations=parts.integrations,
+        requests=VerdictRequests(
+            parts.reports,
+            parts.histories.requests,
+            lambda: parts.classes.taxonomy,
+            parts.publisher.ask,
+            ONLINE_S,
+        ),
         samples=GeneratorSamples(
             parts.settings, parts.register, parts.campaign_rows, parts.datasets, time.time
         ),

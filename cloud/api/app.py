@@ -37,6 +37,7 @@ from cloud.api.routes import (
     samples,
     site_pages,
     users,
+    verdict_requests,
 )
 from cloud.api.services import Services
 from messaging.resources import API_PREFIX
@@ -47,6 +48,7 @@ ROUTERS = (
     fleet.router,
     site_pages.router,
     hazards.router,
+    verdict_requests.router,
     dead_letters.router,
     integrations.router,
     failure_modes.router,

@@ -26,6 +26,7 @@ ROUTES = (
     "/integrations/{name}/test",
     "/deliveries/{delivery}/replay",
     "/dead-letters/{letter}/replay",
+    "/sites/{site}/verdict-requests",
 )
 REPLAYED_HEADER = "Idempotency-Replayed"
 KEY = r"^[\x21-\x7e]{1,100}$"

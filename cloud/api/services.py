@@ -15,6 +15,7 @@ from cloud.campaigns.workflow import Campaigns
 from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.failure_modes.register import ModeRegister
+from cloud.failure_modes.verdict_requests import VerdictRequests
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.generator_samples import GeneratorSamples
 from cloud.integrations.integrations import Integrations
@@ -99,6 +100,7 @@ class Services:
     feed: EventFeed
     integrations: Integrations
     samples: GeneratorSamples
+    requests: VerdictRequests
     readiness: Callable[[], tuple[str, ...]] = tuple
     enrol_credentials: Callable[[str], None] = lambda site: None
     revoke_credentials: Callable[[str], None] = lambda site: None

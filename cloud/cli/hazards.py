@@ -1,19 +1,31 @@
-"""`blindspot hazards`: hazard events, and what operators make of them, over the REST API."""
+"""`blindspot hazards`: hazard events, what operators make of them, and hazards that were missed."""
 
+import time
+import uuid
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cloud.api.client import RemoteCloud
-from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, show_list, when
+from cloud.cli.console import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    body_of,
+    print_json,
+    show_list,
+    when,
+)
 from messaging.api.places import PlaceResource
+from messaging.api.verdict_requests import MissedHazard, VerdictRequestResource
 from messaging.resources import HazardResource, HazardStatusRequest
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 
 hazards = typer.Typer(help="Hazard events that sites reported.", no_args_is_help=True)
 SiteArgument = Annotated[str, typer.Argument(help="the site's name")]
+ANSWER_POLL_S = 1.0
 EventArgument = Annotated[str, typer.Argument(help="its event, as in `hazards list`")]
 
 
@@ -76,6 +88,55 @@ def resolve(site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT
 def false_alarm(site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT_DATA) -> None:
     """Note that a hazard was none; integrations are notified, and get nothing more of it."""
     _set_status(data, site, event, HazardStatusRequest(status="false_alarm"))
+
+
+@hazards.command("missed")
+def missed(
+    site: SiteArgument,
+    camera: Annotated[str, typer.Argument(help="the camera that had it in view")],
+    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="its hazard class")],
+    minutes_ago: Annotated[float, typer.Option(help="about when it was there", min=0.0, max=60.0)] = 0.0,
+    wait: Annotated[bool, typer.Option("--wait", help="wait for the answer of the site")] = False,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a site that its detector missed a hazard; it looks in the frames that it still keeps."""
+    at_utc = round(time.time() - 60 * minutes_ago) if minutes_ago else None
+    body = body_of(MissedHazard, camera=camera, class_name=class_name, at_utc=at_utc)
+    path = f"sites/{url_segment(site)}/verdict-requests"
+    with RemoteCloud.of_folder(data) as cloud:
+        asked = cloud.send("POST", path, VerdictRequestResource, body, key=str(uuid.uuid4()))
+        while wait and asked.state == "sent":
+            time.sleep(ANSWER_POLL_S)
+            asked = cloud.get(f"{path}/{asked.number}", VerdictRequestResource)
+    if as_json:
+        print_json(asked)
+    else:
+        state = asked.state.replace("_", " ")
+        notes.print_line(f"request {asked.number} to site {asked.site}: {state}. {asked.meaning}")
+
+
+@hazards.command("requests")
+def requests(
+    site: Annotated[str | None, typer.Option(help="only this site")] = None,
+    group: Annotated[str | None, typer.Option(help="only this group of sites")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """List hazards that people reported as missed, latest first, with what their sites answered."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page("verdict-requests", VerdictRequestResource, site=site, group=group)
+    show_list(
+        found,
+        as_json,
+        title="Hazards reported as missed",
+        columns=("number", "site", "camera", "class", "seen", "asked", "by", "state", "answered", "meaning"),
+        row=lambda r: (
+            r.number, r.site, r.camera, r.class_name, when(r.at_utc), when(r.asked_at), r.by,
+            r.state.replace("_", " "), when(r.answered_at), r.meaning,
+        ),
+        empty="Nobody has reported a missed hazard; `blindspot hazards missed SITE CAMERA CLASS` does.",
+    )  # fmt: skip
 
 
 def _set_status(data: Path, site: str, event: str, request: HazardStatusRequest) -> None:

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from cloud.fleet.releases import Releases
 from messaging.bus import Bus
 from messaging.errors import WireUnavailable
-from messaging.nats.subjects import WAKE, command_subject
+from messaging.nats.subjects import REQUESTS, WAKE, command_subject
 from messaging.releases import BundleDescription, RolloutOrder
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.tickets import DowngradeTicket
+from messaging.trust.verdict_requests import OpenRequests
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
@@ -86,6 +87,15 @@ class Publisher:
             await self._bus.hint(command_subject(order.site, WAKE))
 
         self._wait(send)
+
+    def ask(self, requests: OpenRequests) -> None:
+        """Publish the open verdict requests of a site, with a hint so that it fetches them at once."""
+
+        async def ask() -> None:
+            await self._bus.put_latest(REQUESTS, requests.site, self._releases.signed_requests(requests))
+            await self._bus.hint(command_subject(requests.site, WAKE))
+
+        self._wait(ask)
 
     def _wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         future = asyncio.run_coroutine_threadsafe(make(), self._loop)

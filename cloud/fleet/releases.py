@@ -18,6 +18,7 @@ from messaging.trust.manifest import MAX_BUNDLE_BYTES, ReleaseManifest
 from messaging.trust.orders import sign_order
 from messaging.trust.signing import Repository
 from messaging.trust.tickets import DowngradeTicket
+from messaging.trust.verdict_requests import OpenRequests, sign_requests
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +158,10 @@ class Releases:
         """Sign an order and publish it for its site."""
         envelope = sign_order(order, self._repository.director)
         await self._put_order(order_key(order.site, order.role), envelope)
+
+    def signed_requests(self, requests: OpenRequests) -> bytes:
+        """The envelope of a site's verdict requests."""
+        return sign_requests(requests, self._repository.director)
 
     async def _publish(
         self,

@@ -10,7 +10,7 @@ from cloud.store.retention_store import BATCH, RetentionStore
 
 PAUSE_S = 0.05
 _DAY_S = 86_400
-_EVIDENCE = ("misdetection", "prototype", "recall", "verdict")
+_EVIDENCE = ("misdetection", "prototype", "recall", "verdict", "answer")
 
 
 @dataclass
@@ -33,6 +33,7 @@ class DatabaseRetention:
             ("hazards", self.store.delete_hazards, days.hazards_days),
             ("dead_letters", self.store.delete_dead_letters, days.dead_letters_days),
             ("requests", self.store.delete_requests, days.requests_days),
+            ("verdict_requests", self.store.delete_verdict_requests, days.evidence_days),
             ("audit", self.store.delete_audit, days.audit_days),
         ):
             count = BATCH

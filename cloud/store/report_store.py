@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.hazard_changes import HazardChanges, Subscription
+from cloud.store.history.request_store import note_answer
 from cloud.store.lists.fleet_lists import FleetLists
 from cloud.store.lists.report_lists import ReportLists
 from cloud.store.mapping import Record
@@ -36,7 +37,7 @@ from cloud.store.report_records import (
 )
 from cloud.store.report_rows import recall_count, record_of, storable
 from messaging.receipts import LedgerPosition
-from messaging.reports import HazardState, Heartbeat
+from messaging.reports import HazardState, Heartbeat, VerdictAnswer
 from messaging.taxonomy import Condition
 from messaging.wire_format.codec import Message
 
@@ -120,6 +121,8 @@ class ReportStore:
         report_id = session.scalar(statement, stored.values())
         if report_id is None:
             return False
+        if isinstance(message.report, VerdictAnswer):
+            note_answer(session, message.site, message.report, self._db.now())
         record = record_of(message.site, message.report)
         if isinstance(record, HazardRow):
             self._put_hazard(session, record)

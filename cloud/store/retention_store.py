@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cloud.store.access_records import AuditEntry
 from cloud.store.database import Database, written
+from cloud.store.history.request_store import VerdictRequestRow
 from cloud.store.records import (
     ACTIVE_STATES,
     AnsweredRequest,
@@ -93,6 +94,11 @@ class RetentionStore:
         """Delete answers to requests with an idempotency key that were given before a time; how many."""
         with self._db.writing() as session:
             return written(session, delete(AnsweredRequest).where(AnsweredRequest.at < older_than))
+
+    def delete_verdict_requests(self, older_than: int) -> int:
+        """Delete verdict requests that were asked before a time; how many."""
+        with self._db.writing() as session:
+            return written(session, delete(VerdictRequestRow).where(VerdictRequestRow.asked_at < older_than))
 
     def delete_audit(self, older_than: int) -> int:
         """Delete entries of the audit log from before a time; how many."""

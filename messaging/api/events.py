@@ -13,6 +13,7 @@ class EventKind(StrEnum):
     FAILURE_MODE = "failure_mode"
     CAMPAIGN = "campaign"
     ROLLOUT = "rollout"
+    VERDICT_REQUEST = "verdict_request"
     RESET = "reset"
 
 

@@ -12,7 +12,8 @@ from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
 from cloud.store.database_retention import DatabaseRetention
-from cloud.store.lists.filters import AuditFilter, HazardFilter
+from cloud.store.history.request_store import RequestStore
+from cloud.store.lists.filters import AuditFilter, HazardFilter, RequestFilter
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.records import CampaignPlan, CampaignState, ModeState, ModeStatus
@@ -52,6 +53,17 @@ class Aged:
 def aged(database: Database, monkeypatch: pytest.MonkeyPatch) -> Aged:
     monkeypatch.setattr(database_retention, "PAUSE_S", 0.0)
     return Aged(database)
+
+
+def test_old_verdict_requests_go_and_young_ones_stay(aged: Aged) -> None:
+    store = RequestStore(aged.database)
+    for days in (101, 99):
+        aged.now = MINUTE - days * DAY_S
+        store.add("harbour", "north", "fire", at_utc=aged.now, by="ana", valid_s=900)
+    aged.now = MINUTE
+    aged.retention.step()
+    (left,) = store.requests(RequestFilter(), limit=10)
+    assert left.asked_at == MINUTE - 99 * DAY_S
 
 
 def test_what_is_older_than_its_days_goes_and_what_is_younger_stays(aged: Aged) -> None:

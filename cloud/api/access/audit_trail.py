@@ -16,6 +16,8 @@ from cloud.store.mapping import Record
 logger = logging.getLogger(__name__)
 NEVER_STORED = frozenset({"token", "password", "password_hash", "secret_hash"})
 MAX_ANSWER_BYTES = 16_384
+MAKING = frozenset({"POST /sites/{site}/verdict-requests"})
+"""Actions that make something new below the object of their path: it is in the answer."""
 
 
 class AuditTrail:
@@ -53,7 +55,9 @@ class AuditTrail:
         answer: bytes,
     ) -> None:
         """Add an entry. What a change made is taken from the answer, unless it has an object to be read."""
-        after = self.present(path_params) if status < 400 else before
+        making = action in MAKING
+        before = None if making else before
+        after = self.present(path_params) if status < 400 and not making else before
         if after is None and status < 400:
             after = _of_answer(answer)
         named = " ".join(f"{name} {value}" for name, value in path_params.items())

@@ -44,6 +44,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("POST", "/sites/{site}/quarantine"): _OPERATOR_OF_SITE,
     ("POST", "/sites/{site}/release"): _OPERATOR_OF_SITE,
     ("PUT", "/hazards/{site}/{event}/status"): _OPERATOR_OF_SITE,
+    ("POST", "/sites/{site}/verdict-requests"): _OPERATOR_OF_SITE,
     ("GET", "/integrations"): _VIEWER_OF_ALL,
     ("POST", "/integrations/{name}/test"): _OPERATOR,
     ("GET", "/deliveries"): _VIEWER_OF_ALL,

@@ -20,7 +20,7 @@ async def events(
     kind: Annotated[list[EventKind] | None, Query(description="only these kinds; again for more")] = None,
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> StreamingResponse:
-    """Server-sent events: that a hazard, site, failure mode, campaign or rollout has changed, with its id.
+    """Server-sent events: that a hazard, site, failure mode, campaign, rollout or request has changed.
 
     A stream ends after ten minutes; with the id that it saw last a client goes on without a gap, or gets
     `reset` and reads everything again. Failure modes are those whose status is stored.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cloud.store.database import Database
 from cloud.store.delivery_records import HazardHandling
+from cloud.store.history.request_store import VerdictRequestRow
 from cloud.store.records import Campaign, ModeState, Rollout, StageRecord
 from cloud.store.report_records import HazardRow, Site, SiteHeartbeat
 from messaging.api.events import EventKind
@@ -45,6 +46,7 @@ class ChangeMarks:
                 **dict(_modes(session)),
                 **dict(_campaigns(session)),
                 **dict(_rollouts(session)),
+                **dict(_requests(session)),
             }
 
 
@@ -88,3 +90,10 @@ def _rollouts(session: Session) -> Iterator[tuple[Changeable, tuple[Any, ...]]]:
     newest = query.order_by(row.created_at.desc(), row.id.desc()).limit(NEWEST)
     for rollout, *mark in session.execute(newest):
         yield Changeable(EventKind.ROLLOUT, rollout), tuple(mark)
+
+
+def _requests(session: Session) -> Iterator[tuple[Changeable, tuple[Any, ...]]]:
+    row = VerdictRequestRow
+    query = select(row.number, row.site, row.outcome)
+    for number, site, outcome in session.execute(query.order_by(row.number.desc()).limit(NEWEST)):
+        yield Changeable(EventKind.VERDICT_REQUEST, str(number), site), (outcome,)

@@ -6,6 +6,7 @@ from cloud.store.database import Database
 from cloud.store.history.evaluation_store import EvaluationStore
 from cloud.store.history.evidence_store import EvidenceStore
 from cloud.store.history.ledger_days import LedgerDays
+from cloud.store.history.request_store import RequestStore
 from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
 
@@ -17,6 +18,7 @@ class HistoryStores:
     trends: TrendStore
     evidence: EvidenceStore
     reviews: ReviewStore
+    requests: RequestStore
     evaluations: EvaluationStore
     ledger_days: LedgerDays
 
@@ -27,6 +29,7 @@ class HistoryStores:
             trends=TrendStore(database),
             evidence=EvidenceStore(database),
             reviews=ReviewStore(database),
+            requests=RequestStore(database),
             evaluations=EvaluationStore(database),
             ledger_days=LedgerDays(database),
         )

@@ -73,6 +73,16 @@ class MisdetectionFilter:
 
 
 @dataclass(frozen=True)
+class RequestFilter:
+    """Verdict requests to a site or a group of sites, about a camera, about a class."""
+
+    site: Name = None
+    group: Name = None
+    camera: Name = None
+    class_name: Name = None
+
+
+@dataclass(frozen=True)
 class ModeFilter:
     """Failure modes with evidence from a site."""
 

@@ -53,7 +53,7 @@ class ReportLists:
         """Hazard events, latest start first; `after`: start and event of the last one seen."""
         row = HazardRow
         query = select(row).order_by(row.started_at_utc.desc(), row.event.desc()).limit(limit)
-        query = query.where(*_of_sites(row.site, wanted.site, wanted.group, visible))
+        query = query.where(*of_sites(row.site, wanted.site, wanted.group, visible))
         query = query.where(*_period(row.started_at_utc, wanted.since, wanted.until))
         for column, value in (
             (row.camera, wanted.camera),
@@ -74,7 +74,7 @@ class ReportLists:
     def count_hazards(self, *, since_utc: int, visible: Visible = None) -> int:
         """Number of hazard events that started at or after `since_utc`."""
         query = select(func.count()).select_from(HazardRow).where(HazardRow.started_at_utc >= since_utc)
-        query = query.where(*_of_sites(HazardRow.site, None, None, visible))
+        query = query.where(*of_sites(HazardRow.site, None, None, visible))
         with self._db.reading() as session:
             return session.scalar(query) or 0
 
@@ -87,7 +87,7 @@ class ReportLists:
         )
         query = select(row.site, row.camera, func.count(), func.max(row.severity))
         query = query.where(row.started_at_utc >= since_utc, row.state != HazardState.CLOSED, ~ended)
-        query = query.where(*_of_sites(row.site, None, None, visible)).group_by(row.site, row.camera)
+        query = query.where(*of_sites(row.site, None, None, visible)).group_by(row.site, row.camera)
         with self._db.reading() as session:
             return [CameraHazards(*one) for one in session.execute(query)]
 
@@ -107,7 +107,7 @@ class ReportLists:
         """
         row = MisdetectionRow
         query = select(row).order_by(row.minute_utc.desc(), row.report_id.desc()).limit(limit)
-        query = query.where(*_of_sites(row.site, wanted.site, wanted.group, visible))
+        query = query.where(*of_sites(row.site, wanted.site, wanted.group, visible))
         query = query.where(*_period(row.minute_utc, wanted.since, wanted.until))
         if wanted.condition is not None:
             try:
@@ -155,17 +155,15 @@ class ReportLists:
             site, kind = after
             query = query.where(row.site >= site, (row.site > site) | (row.kind > kind))
             latest = latest.where(beat.site > site if kind >= "heartbeat" else beat.site >= site)
-        query = query.where(*_of_sites(row.site, None, None, visible))
-        latest = latest.where(*_of_sites(beat.site, None, None, visible))
+        query = query.where(*of_sites(row.site, None, None, visible))
+        latest = latest.where(*of_sites(beat.site, None, None, visible))
         with self._db.reading() as session:
             found = [LedgerTotal(*one[:3], length_bytes=int(one[3])) for one in session.execute(query)]
             found += [LedgerTotal(one[0], "heartbeat", 1, one[1]) for one in session.execute(latest)]
         return sorted(found, key=lambda one: (one.site, one.kind))[:limit]
 
 
-def _of_sites(
-    column: Any, site: str | None, group: str | None, visible: Visible
-) -> list[ColumnElement[bool]]:
+def of_sites(column: Any, site: str | None, group: str | None, visible: Visible) -> list[ColumnElement[bool]]:
     """Conditions on a column of site names."""
     found: list[ColumnElement[bool]] = []
     if site is not None:

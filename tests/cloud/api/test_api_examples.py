@@ -60,5 +60,5 @@ def test_the_first_examples_list_sites_and_failure_modes(folder: Path) -> None:
 
 
 def test_there_are_examples_for_reading_planning_paging_and_changing() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     assert sum(example.count("curl ") for example in EXAMPLES) >= 8

@@ -74,6 +74,7 @@ class Access:
             "name": "none",
             "delivery": "1",
             "sample": "none",
+            "number": "1",
         }
         whole = path.format_map(values)
         headers = {"Authorization": f"Bearer {token}"}

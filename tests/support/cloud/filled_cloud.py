@@ -22,6 +22,7 @@ from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
+from cloud.failure_modes.verdict_requests import VerdictRequests
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.report_checks import ReportChecks
 from cloud.generator_samples import GeneratorSamples
@@ -62,6 +63,7 @@ from messaging.reports import (
 )
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
+from messaging.trust.verdict_requests import OpenRequests
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
 from tests.support.fake_detector import describe
@@ -73,6 +75,8 @@ RAIN = ConditionTags(light=Light.DAY, weather=Weather.RAIN, size=SizeBin.MEDIUM,
 FOG = ConditionTags(light=Light.DAY, weather=Weather.FOG, size=SizeBin.TINY, region=RegionBin.TOP)
 CAMERAS = (("north", "bridge", NIGHT), ("north", "market", RAIN), ("south", "harbour", FOG))
 POSITIONS = {"north": (13.404, 52.520), "north/market": (13.411, 52.523), "south": (13.389, 52.508)}
+ONLINE_S = 600.0
+"""Sites may be asked for so long after `beat`, however slow the machine is."""
 REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content")
 
 
@@ -87,14 +91,13 @@ class FilledCloud:
         self.reports, self.rows = ReportStore(self.database), CampaignStore(self.database)
         token = read_or_make_token(self.folder.token)
         self.accounts = Accounts(UserStore(self.database), token, time.monotonic)
+        self.asked: list[OpenRequests] = []
         releases, metrics = ReleaseStore(self.database), CloudMetrics()
         classes = ClassRegister(settings)
+        datasets, histories = DatasetRegister(self.folder.datasets), HistoryStores.of(self.database)
+        models, modes = ModelFiles(self.folder.models), ModeStore(self.database)
         register = ModeRegister(
-            self.reports,
-            ModeStore(self.database),
-            releases,
-            settings.failure_modes,
-            lambda: classes.taxonomy,
+            self.reports, modes, releases, settings.failure_modes, lambda: classes.taxonomy
         )
         services = Services(
             settings=settings,
@@ -107,14 +110,8 @@ class FilledCloud:
             rollouts=None,  # type: ignore[arg-type]  # the page only reads
             teachers=None,  # type: ignore[arg-type]  # likewise
             tickets=MemoryTickets(),
-            datasets=DatasetRegister(self.folder.datasets),
-            requirements=CampaignRequirements(
-                settings,
-                register,
-                DatasetRegister(self.folder.datasets),
-                ModelFiles(self.folder.models),
-                self.reports,
-            ).of,
+            datasets=datasets,
+            requirements=CampaignRequirements(settings, register, datasets, models, self.reports).of,
             metrics=metrics,
             classes=classes,
             dead_letters=DeadLetters(
@@ -124,12 +121,17 @@ class FilledCloud:
             ),
             accounts=self.accounts,
             audit=AuditStore(self.database),
-            histories=HistoryStores.of(self.database),
+            histories=histories,
             feed=EventFeed(ChangeMarks(self.database, online_s=60).read),
             integrations=Integrations(settings, DeliveryStore(self.database), metrics),
-            samples=GeneratorSamples(
-                settings, register, self.rows, DatasetRegister(self.folder.datasets), time.time
+            requests=VerdictRequests(
+                self.reports,
+                histories.requests,
+                lambda: classes.taxonomy,
+                self.asked.append,
+                online_s=ONLINE_S,
             ),
+            samples=GeneratorSamples(settings, register, self.rows, datasets, time.time),
         )
         self.services, self.token = services, token
         self.app = build_api(services)

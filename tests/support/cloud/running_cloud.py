@@ -26,7 +26,7 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import ORDERS
 from messaging.releases import Channel, RolloutOrder
-from messaging.reports import Report, ShadowReport, ShadowTally, SwapOutcome
+from messaging.reports import CameraHealth, Report, ShadowReport, ShadowTally, SwapOutcome
 from messaging.taxonomy import Light, Weather
 from messaging.trust.keys import PublicKey
 from messaging.trust.orders import verify_order
@@ -70,6 +70,7 @@ class ScriptedSite:
     model: str | None = None
     last_sequence: int = 0
     orders: list[RolloutOrder] = field(default_factory=list)
+    cameras: tuple[CameraHealth, ...] = ()
 
     async def report(self, report: Report) -> None:
         sent = message(at_present(report), self.name, at=int(time.time()))
@@ -83,7 +84,7 @@ class ScriptedSite:
                 self.last_sequence = order.sequence
                 self.orders.append(order)
                 await self._follow(order)
-        beat = message(heartbeat(self.model), self.name, at=int(time.time()))
+        beat = message(heartbeat(self.model, cameras=self.cameras), self.name, at=int(time.time()))
         await put_signed_heartbeat(self.bus, beat)
 
     async def _follow(self, order: RolloutOrder) -> None:
