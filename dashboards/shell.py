@@ -3,6 +3,7 @@
 Pages change without a reload; the address holds everything that is chosen.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from nicegui import PageArguments, ui
 from dashboards import theme
 from dashboards.access.viewer import Viewer
 from dashboards.components.banner import Banner
-from dashboards.components.section import Markup
+from dashboards.components.section import Markup, heading
 from dashboards.components.theme_switch import theme_switch
 from dashboards.errors import DashboardError
 from dashboards.markup import Html, element, join
@@ -21,7 +22,10 @@ from dashboards.scope import RANGES, Scope
 from dashboards.settings import MapSettings
 from messaging.api.sites import SiteGroupResource
 
+logger = logging.getLogger(__name__)
+
 ALL_SITES = "All sites"
+CHOOSE = "choose one in the navigation"
 BREAKPOINT_PX = 900
 
 
@@ -84,7 +88,24 @@ def build_shell(
 
             return build
 
-        ui.sub_pages({entry.path: builder(entry) for entry in pages}).classes("content")
+        _Pages({entry.path: builder(entry) for entry in pages}).classes("content")
+
+
+class _Pages(ui.sub_pages):
+    """The page of the address, or a sentence where there is none or where it failed."""
+
+    def _render_404(self) -> None:
+        heading("No such page")
+        Markup().show(element("p", f"There is no page {self._router.current_path}; {CHOOSE}.", cls="empty"))
+
+    def _render_error(self, error: Exception) -> None:
+        path = self._router.current_path
+        logger.error("page %s failed", path, exc_info=error)
+        heading("This page failed")
+        sentence = (
+            f"{path} cannot be shown; reload it, or {CHOOSE}. The log of blindspot-page has the reason."
+        )
+        Markup().show(element("p", sentence, cls="empty"))
 
 
 def navigation_markup(navigation: Navigation, path: str, scope: Scope) -> Html:
