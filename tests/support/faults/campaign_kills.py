@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.support.faults.toy_training import CARELESS, WEIGHTS
 
 ROOT = Path(__file__).parents[3]
 WITHIN_S = 400.0
+_OPENING = threading.Lock()
 
 
 def run_program(data: Path, point: str | None, *, careless: bool = False) -> int:
@@ -58,7 +60,8 @@ def result(data: Path) -> dict[str, Any]:
     Times, numbers of runs and attempts, keys and signatures are not in it: they differ in any two runs.
     """
     folder = DataFolder(data)
-    database = open_database(sqlite_url(folder.store))
+    with _OPENING:  # migrations are no thread's own
+        database = open_database(sqlite_url(folder.store))
     try:
         store, releases = CampaignStore(database), ReleaseStore(database)
         campaign, stages = store.get(CAMPAIGN), store.stages(CAMPAIGN)

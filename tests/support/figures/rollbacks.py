@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--crashes", type=int, default=CRASHES)
     parser.add_argument("--runs", type=int, default=RUNS)
     given = parser.parse_args()
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         crashes = after_crashes(folder, given.crashes)
