@@ -19,6 +19,7 @@ from ulid import ULID
 from edge.gate.ledger_entries import verify
 from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, coarse_heartbeat
 from edge.gate.limits.kept_buckets import LEVELS_FILE, KeptLevels
+from edge.gate.mirror import requests_path
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
 from messaging.bus import Delivery
@@ -32,6 +33,7 @@ from messaging.nats.subjects import (
     HEARTBEATS,
     ORDERS,
     RECEIPTS,
+    REQUESTS,
     TUF_BUCKET,
     WAKE,
     command_subject,
@@ -176,6 +178,7 @@ async def _a_release_is_mirrored(
     digest = await models.put(weights)
     for name, data in _metadata(7).items():
         await tuf.put_named(name, data)
+    await cloud.put_latest(REQUESTS, "s1", b"what the gate need not understand")
     await cloud.put_latest(ORDERS, "s1", _order(digest))
     await cloud.hint(command_subject("s1", WAKE))
     target = settings.mirror_folder / "targets" / digest
@@ -185,6 +188,8 @@ async def _a_release_is_mirrored(
     names = {path.name for path in (settings.mirror_folder / "metadata").iterdir()}
     assert names == {"1.root.json", "2.root.json", "7.snapshot.json", "7.targets.json", "timestamp.json"}
     assert (settings.mirror_folder / "orders" / "s1.json").read_bytes() == _order(digest)
+    requests = requests_path(settings.mirror_folder, "s1")
+    assert requests.read_bytes() == b"what the gate need not understand"
     await cloud.put_latest(ORDERS, "s1", _order("ab" * 32))
     await cloud.hint(command_subject("s1", WAKE))
     await _until(lambda: _is(lambda: "abab is absent" in status_of(settings)["health"]["mirror"]))
