@@ -22,7 +22,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from cloud.errors import NotNow
+from cloud.errors import NotKnown, NotNow
 from messaging.access_resources import GroupRequest
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.resources import (
@@ -37,7 +37,7 @@ from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
 
 sites = typer.Typer(help="Enrol, list and revoke sites.", no_args_is_help=True)
-cameras = typer.Typer(help="List cameras with their metrics.", no_args_is_help=True)
+cameras = typer.Typer(help="Cameras with their metrics.", no_args_is_help=True)
 failures = typer.Typer(
     help="Failure modes of the detectors in service, ranked by harm.", no_args_is_help=True
 )
@@ -219,6 +219,40 @@ def list_cameras(
         ),
         empty="No camera has reported yet.",
     )  # fmt: skip
+
+
+@cameras.command("show")
+def show_camera(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    camera: Annotated[str, typer.Argument(help="the camera's name, as in `cameras list`")],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one camera with everything that its site's last heartbeat and prototype state of it."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = {one.camera: one for one in cloud.page("cameras", CameraResource, site=site)}
+    if camera not in found:
+        raise NotKnown(f"site {site[:40]} has no camera {camera[:40]} (it has {', '.join(found) or 'none'})")
+    if as_json:
+        print_json(found[camera])
+        return
+    c = found[camera]
+    spent = c.epsilon_spent
+    budget = "none yet" if spent is None else f"epsilon {spent:g} spent at {when(c.epsilon_spent_at)}"
+    rows = [
+        ("state", "connected" if c.connected else "no image"),
+        ("condition", f"{c.light}-{c.weather}"),
+        ("frames/s", f"{c.fps:.1f}"),
+        ("frame age", f"{c.frame_age_s:.1f} s"),
+        ("inference", f"p50 {c.inference_p50_ms:.0f} ms, p95 {c.inference_p95_ms:.0f} ms"),
+        ("frames", f"{c.frames}, of them skipped without motion {c.skipped}"),
+        ("lost frames", c.dropped),
+        ("decode errors", c.failures),
+        ("detections", c.detections),
+        ("misdetections", c.misdetections),
+        ("last prototype", budget),
+    ]
+    print_table(f"{c.site} / {c.camera}", ("", ""), rows, "")
 
 
 @failures.command("list")

@@ -45,6 +45,10 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
             ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "dead letters"],
         ),
         (("cameras", "list"), ["epsilon at last prototype", "1.0"]),
+        (
+            ("cameras", "show", "north", "bridge"),
+            ["north / bridge", "connected", "5.0", "p50 ", "epsilon 1 spent at ", "skipped without motion"],
+        ),
         (("ledger", "days"), ["misdetection", "recall", "day from"]),
         (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),
     ],
@@ -87,3 +91,10 @@ def test_a_campaigns_evaluations_are_a_table(cloud: FilledCloud) -> None:
     done = run(cloud, "campaign", "evaluations", cloud.campaign)
     assert "the campaign has evaluated nothing yet" in done.output
     assert "note: campaigns train no twin" in done.output
+
+
+def test_a_camera_of_another_site_is_one_sentence_with_those_that_there_are(cloud: FilledCloud) -> None:
+    done = run(cloud, "cameras", "show", "north", "harbour")
+    assert done.exit_code != 0
+    assert "site north has no camera harbour (it has bridge, market)" in f"{done.output}{done.exception}"
+    assert json.loads(run(cloud, "cameras", "show", "north", "market", "--json").stdout)["camera"] == "market"
