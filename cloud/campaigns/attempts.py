@@ -17,6 +17,11 @@ def workflow_of(campaign: Campaign) -> str:
     return f"{campaign.id}-{campaign.attempt}"
 
 
+def campaign_of(workflow: str) -> str:
+    """The id of the campaign whose attempt a workflow is."""
+    return workflow.rpartition("-")[0]
+
+
 def attempt_of(workflow: str) -> int:
     """The number of the attempt that a workflow is."""
     return int(workflow.rpartition("-")[2])

@@ -2,8 +2,8 @@
 
 Stages from plan to trial use the machine, and one campaign at a time has it. Stages from shadow to roll out
 change what the sites run, and one campaign at a time does that, so that no candidate is compared with, or
-rolled out over, a model that another rollout replaces. Verification only reads reports and waits for nobody.
-Decision 0044.
+rolled out over, a model that another rollout replaces; an operator's rollout has the sites until it ends.
+Verification only reads reports and waits for nobody. Decision 0044.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from cloud.campaigns.attempts import workflow_of
+from cloud.campaigns.attempts import campaign_of, workflow_of
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignStage, CampaignState
 
@@ -39,14 +39,16 @@ def place_of(stage: CampaignStage) -> CampaignPlace | None:
 class Turns:
     """Who has each place, and who waits, in the order of arrival; attempts are named by their workflow."""
 
-    def __init__(self) -> None:
+    def __init__(self, rollout_of_others: Callable[[str], str | None] = lambda _: None) -> None:
+        """Args: what describes the rollout under way that is not of a campaign; None if there is none."""
+        self._rollout_of_others = rollout_of_others
         self._changed = threading.Condition()
         self._queues: dict[CampaignPlace, list[str]] = {place: [] for place in CampaignPlace}
 
     def enter(self, workflow: str, place: CampaignPlace | None, on_wait: Callable[[str], None]) -> None:
         """Return once the attempt has the place, and no other; at once if it has it already.
 
-        `on_wait` is called with the attempt that has the place while this one waits; what it raises ends the
+        `on_wait` is called with what has the place, in words, while this one waits; what it raises ends the
         waiting.
         """
         with self._changed:
@@ -55,7 +57,7 @@ class Turns:
                     self._remove(workflow, other)
             if place is not None and workflow not in self._queues[place]:
                 self._queues[place].append(workflow)
-        while place is not None and (holder := self._holder(place)) != workflow:
+        while place is not None and (holder := self._holder(place, workflow)) is not None:
             try:
                 on_wait(holder)
             except BaseException:  # also of a cloud that stops: who does not wait is not in the queue
@@ -103,9 +105,15 @@ class Turns:
             for queue in self._queues.values():
                 queue[:] = [successor if one == workflow else one for one in queue]
 
-    def _holder(self, place: CampaignPlace) -> str:
+    def _holder(self, place: CampaignPlace, workflow: str) -> str | None:
+        """What has the place instead of an attempt, in words; None if the attempt has it."""
         with self._changed:
-            return self._queues[place][0] if self._queues[place] else ""
+            first = self._queues[place][0] if self._queues[place] else ""
+        at_sites = place is CampaignPlace.SITES
+        rollout = self._rollout_of_others(campaign_of(workflow)) if at_sites else None
+        if first == workflow:
+            return rollout
+        return f"campaign {campaign_of(first)}{f' with {rollout}' if rollout else ''}"
 
     def _remove(self, workflow: str, place: CampaignPlace) -> None:
         if workflow in self._queues[place]:

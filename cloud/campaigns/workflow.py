@@ -31,6 +31,7 @@ from cloud.campaigns.stage import StageTable, StageWork, input_digest
 from cloud.campaigns.turns import Turns, place_of
 from cloud.campaigns.workflow_database import dbos_config, executor_id, prepare_database, sentences_for
 from cloud.errors import NotNow, StageFailed, StageInterrupted
+from cloud.fleet.rollout_history import RolloutHistory
 from cloud.metrics import CloudMetrics
 from cloud.settings import DataFolder
 from cloud.store.campaign_store import CampaignStore
@@ -84,15 +85,14 @@ class Campaigns:
         spans: Spans = NO_SPANS,
     ) -> None:
         """Args: `on_begin` is called when an attempt begins, `on_end` at every end, good or bad."""
-        self._store = store
-        self._releases = releases
+        self._store, self._releases = store, releases
         self._stages = stages
         self._folder = folder
         self._metrics, self._spans = metrics, spans
         self._on_begin, self._on_end = on_begin, on_end
         self._leaving = threading.Event()
         self._attempts = LostAttempts()
-        self._turns = Turns()
+        self._turns = Turns(RolloutHistory(releases).of_others)
         self._workflow: Workflow | None = None
         for stage in CampaignStage:  # from zero, so that a scrape sees the first failure as an increase
             metrics.stage_failures.labels(stage=stage)
@@ -267,7 +267,7 @@ class Campaigns:
             campaign = self._begun(campaign_id, attempt)
             if holder != stated:
                 stated, state = holder, campaign.state
-                reason = f"waits for {place}, which campaign {holder.rpartition('-')[0]} has"
+                reason = f"waits for {place}, which {holder} has"
                 self._store.move(campaign_id, state, only_from=[state], reason=reason)
 
         place = place_of(CampaignStage(stage_name))

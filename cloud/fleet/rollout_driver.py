@@ -17,7 +17,7 @@ from cloud.fleet.canaries import canaries_first
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orders_of, roll_back, stop
 from cloud.fleet.rollout_history import RolloutHistory, fleet_status
-from cloud.fleet.rollout_state import RolloutState, plan_rollout
+from cloud.fleet.rollout_state import RolloutState, plan_rollout, rollout_text
 from cloud.settings import RolloutSettings
 from cloud.store.records import Downgrade, IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.release_store import ReleaseStore
@@ -186,7 +186,9 @@ class RolloutDriver:
         """Raise `NotNow` while a rollout of this role for service is under way."""
         for row, state in self._history.for_service(role):
             if not state.final:
-                raise NotNow(f"rollout {row.id} is under way; wait for it, or roll it back")
+                raise NotNow(
+                    f"{rollout_text(row.id, state)} is under way; wait for it, stop it or roll it back"
+                )
 
     def pause(self, rollout: str, paused: bool, by: str) -> Rollout:
         """Pause or resume a rollout. Raises `NotKnown`, `NotNow`."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from cloud.fleet.rollout import FleetStatus
-from cloud.fleet.rollout_state import RolloutPhase, RolloutState, SiteState
+from cloud.fleet.rollout_state import GROUPS, RolloutPhase, RolloutState, SiteState, rollout_text
 from cloud.store.records import Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import SiteHeartbeat
@@ -26,6 +26,16 @@ class RolloutHistory:
         rows = self._releases.rollouts(limit=1000)
         states = ((row, RolloutState.from_json(row.state)) for row in rows)
         return [(row, s) for row, s in states if s.channel is Channel.SERVICE and s.role is role]
+
+    def of_others(self, campaign: str) -> str | None:
+        """The rollout for service under way that is not of this campaign, in words; None without one."""
+        for phase in (*GROUPS, RolloutPhase.ROLLING_BACK):
+            for row in self._releases.rollouts(phase=phase, limit=10):
+                state = RolloutState.from_json(row.state)
+                ours = row.campaign == campaign or state.role is not Role.DETECTOR
+                if state.channel is Channel.SERVICE and not ours:
+                    return rollout_text(row.id, state)
+        return None
 
     def canary_turns(self) -> dict[str, int]:
         """When each site last was the canary of a rollout for service: the number of that rollout."""

@@ -122,6 +122,15 @@ class RolloutState:
         )
 
 
+def rollout_text(rollout: str, state: RolloutState) -> str:
+    """A rollout under way in words; of one that waits for a person, with what lets it go on or end."""
+    if state.paused:
+        return f"rollout {rollout} (paused: `blindspot rollout resume {rollout}`, or `stop`)"
+    if state.awaiting is not None:
+        return f"rollout {rollout} (awaits approval: `blindspot rollout approve {rollout}`, or `stop`)"
+    return f"rollout {rollout}"
+
+
 def plan_rollout(
     digest: str,
     previous_digest: str | None,

@@ -1,13 +1,17 @@
 """Campaigns beside each other: a rollout or a shadow run that waits does not hold up other failure modes."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.turns import CampaignPlace, Turns
-from cloud.store.records import CampaignStage, CampaignState
+from cloud.fleet.rollout_state import RolloutPhase, plan_rollout
+from cloud.settings import RolloutSettings
+from cloud.store.records import CampaignStage, CampaignState, Rollout
+from messaging.releases import Channel
 from tests.support.cloud.sample_reports import NEW, OLD
 from tests.support.cloud.scripted_stages import (
     OTHER_PLAN,
@@ -114,6 +118,40 @@ def test_a_kill_between_the_new_model_and_the_new_start_does_not_send_the_old_ca
     assert again.seen == STAGES
 
 
+def rollout_of(campaign: str | None = None, *, phase: str = "canary", paused: bool = False) -> Rollout:
+    state = plan_rollout(NEW, OLD, Channel.SERVICE, sites=["quay"], settings=RolloutSettings(), now_utc=0)
+    state = replace(state, phase=RolloutPhase(phase), paused=paused)
+    return Rollout("R", campaign, NEW, OLD, phase, paused, state.to_json(), "", 0, 0)
+
+
+def test_a_campaign_waits_for_the_rollout_of_an_operator_and_states_what_to_do(
+    runner: CampaignRunner,
+) -> None:
+    runner.releases.put_rollout(rollout_of())
+    stages = ScriptedStages()
+    with runner.launched(stages) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="test").id
+        waits = "waits for the sites, which rollout R"
+        wait_until(lambda: runner.store.get(campaign).reason == f"{waits} has")
+        runner.releases.put_rollout(rollout_of(paused=True))
+        sentence = f"{waits} (paused: `blindspot rollout resume R`, or `stop`) has"
+        wait_until(lambda: runner.store.get(campaign).reason == sentence)
+        assert stages.seen == UNTIL_TRIAL
+        runner.releases.put_rollout(rollout_of(phase="done"))
+        assert runner.wait_until_ended(campaign).state is CampaignState.DONE
+
+
+def test_a_campaign_does_not_wait_for_its_own_rollout(runner: CampaignRunner) -> None:
+    def rolls_out(work: StageWork) -> StageResult:
+        row = rollout_of(work.campaign.id)
+        runner.releases.put_rollout(row)
+        return quick(work)
+
+    with runner.launched(ScriptedStages(service=rolls_out)) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="test").id
+        assert runner.wait_until_ended(campaign).state is CampaignState.DONE
+
+
 def test_a_campaign_that_is_verified_holds_up_no_other_rollout(runner: CampaignRunner) -> None:
     seen = Seen(HeldStage(), "verify")
     with runner.launched(seen.stages) as campaigns:
@@ -180,7 +218,7 @@ def test_lanes_go_to_attempts_in_the_order_of_arrival_and_each_has_one(runner: C
     with pytest.raises(Gone):
         turns.enter("b-1", CampaignPlace.SITES, refuse)
     turns.enter("c-1", CampaignPlace.MACHINE, refuse)
-    assert holders == ["a-1", "a-2", "a-2"]
+    assert holders == ["campaign a", "campaign a", "campaign a"]
 
 
 def test_the_first_to_be_started_has_the_machine_although_the_thread_of_another_comes_first() -> None:
