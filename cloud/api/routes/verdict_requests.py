@@ -17,15 +17,14 @@ router = APIRouter(tags=["fleet"])
 
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 MEANINGS: dict[RequestState, str] = {
-    "sent": "The site has the request, or fetches it now; it answers within seconds.",
-    "confirmed": "The site found it in its frames; the model in service had missed it, and a misdetection is "
-    "on its way.",
-    "detected": "The model in service reported this hazard at that time, so that it was not missed.",
-    "not_found": "Neither the teacher nor the model in service found it in the frames of that time.",
-    "no_teacher": "The model in service shows no trace of it, and the site has no teacher to ask.",
+    "sent": "The site answers within seconds.",
+    "confirmed": "Found, and missed by its model: a misdetection is on its way.",
+    "detected": "The model in service reported it then, so it was not missed.",
+    "not_found": "Neither the teacher nor the model finds it in the kept frames.",
+    "no_teacher": "The model shows no trace of it, and there is no teacher to ask.",
     "not_kept": "The site keeps no frame of that time any more.",
     "not_known": "The site has no such camera, or its model no such class.",
-    "expired": "The site did not answer in time: it was offline, or its version does not know such requests.",
+    "expired": "No answer in time: the site was offline, or its version is too old.",
 }
 
 

@@ -116,7 +116,7 @@ def test_a_request_without_an_answer_expires_and_a_late_answer_still_counts(clou
     set_services(cloud, clock=lambda: asked.expires_at)
     expired = shown(cloud, asked)
     assert (expired.state, expired.answered_at) == ("expired", None)
-    assert "its version does not know such requests" in expired.meaning
+    assert "its version is too old" in expired.meaning
     answer = VerdictAnswer(request=asked.number, outcome=AnswerOutcome.CONFIRMED, minute_utc=0)
     cloud.reports.insert([received(answer, "north")])
     assert shown(cloud, asked).state == "confirmed"
