@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.choice import choice
 from dashboards.components.empty import Empty
 from dashboards.components.pills import SEVERITY_NAMES, pill, severity
 from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
@@ -140,12 +142,7 @@ async def _choices(view: PageView, wanted: Wanted) -> None:
             ("severity", "Severity", SEVERITIES),
             ("status", "Handled", STATUSES),
         ):
-            select = ui.select(
-                dict(options),
-                value=getattr(wanted, field),
-                on_change=lambda change, field=field: choose(field, change.value),
-            )
-            select.props(f'dense outlined options-dense aria-label="{label}"').classes("choice")
+            choice(label, options, getattr(wanted, field), partial(choose, field))
 
 
 def row(hazard: HazardResource, scope: Scope, now: float) -> dict[str, Any]:
