@@ -1,4 +1,4 @@
-"""Answers verdict requests: looks back in the kept frames of the camera, reports, and answers once.
+"""Answers verdict requests: searches the kept frames of the camera, reports, and answers once.
 
 A misdetection is handed to the outbox before the answer that announces it. A request counts as answered when
 the site's broker has the answer.
@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
+from edge.evidence.kept_frame_search import SearchResult, search_kept_frames
 from edge.evidence.kept_frames import KeptFrames
-from edge.evidence.looking_back import LookedBack, look_back
 from edge.rounding import minute_of
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.incoming_requests import IncomingRequests
@@ -44,19 +44,19 @@ class RequestAnswers:
         for request in waiting:
             sending = self._sending.get(request.number)
             if sending is None:
-                self._answer(request, self._looked_back(request, cameras), now)
+                self._answer(request, self._search(request, cameras), now)
             elif sending.done():
                 self._incoming.answered(request, now)
 
-    def _looked_back(self, request: VerdictRequest, cameras: Mapping[str, KeptFrames | None]) -> LookedBack:
+    def _search(self, request: VerdictRequest, cameras: Mapping[str, KeptFrames | None]) -> SearchResult:
         if request.camera not in cameras:
-            return LookedBack(AnswerOutcome.NOT_KNOWN)
+            return SearchResult(AnswerOutcome.NOT_KNOWN)
         kept = cameras[request.camera]
         if kept is None:
-            return LookedBack(AnswerOutcome.NOT_KEPT)
-        return look_back(kept, request, self._teacher if self._teacher.ready else None)
+            return SearchResult(AnswerOutcome.NOT_KEPT)
+        return search_kept_frames(kept, request, self._teacher if self._teacher.ready else None)
 
-    def _answer(self, request: VerdictRequest, found: LookedBack, now: float) -> None:
+    def _answer(self, request: VerdictRequest, found: SearchResult, now: float) -> None:
         if found.report is not None:
             self._send(found.report)
         answer = VerdictAnswer(request=request.number, outcome=found.outcome, minute_utc=minute_of(now))

@@ -100,7 +100,7 @@ def missed(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell a site that its detector missed a hazard; it looks in the frames that it still keeps."""
+    """Report to a site that its detector missed a hazard; it searches the frames that it still keeps."""
     at_utc = round(time.time() - 60 * minutes_ago) if minutes_ago else None
     body = body_of(MissedHazard, camera=camera, class_name=class_name, at_utc=at_utc)
     path = f"sites/{url_segment(site)}/verdict-requests"

@@ -1,6 +1,6 @@
 """Asks a site about a hazard that a person says its detector missed; the answer becomes evidence there.
 
-A site can only look at what it still has, so a request that it cannot answer is refused here with a sentence,
+A site can only search what it still has, so a request that it cannot answer is refused here with a sentence,
 and one that it does not answer soon expires.
 """
 

@@ -29,7 +29,7 @@ COLUMNS = (
     Column("meaning", "what that means", flex=4.5),
 )
 EMPTY = Empty(
-    "Nobody has reported a missed hazard. This command does; the site then looks in frames that it keeps:",
+    "Nobody has reported a missed hazard. This command does; the site then searches the frames that it keeps:",
     command="blindspot hazards missed SITE CAMERA CLASS",
 )
 TONES = {
@@ -94,7 +94,7 @@ async def _ask(view: PageView) -> None:
         return
     more = " Others are offered for a site group, which is chosen at the top." if found.next else ""
     sentence = (
-        "The site looks in the frames of the last minutes that it keeps, and answers within seconds; no "
+        "The site searches the frames of the last minutes, which it keeps, and answers within seconds; no "
         f"image leaves it.{more}"
     )
     with ui.dialog() as dialog, ui.card().classes("dialog"):

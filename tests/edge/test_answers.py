@@ -10,7 +10,7 @@ from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_requests import IncomingRequests
 from messaging.reports import AnswerOutcome, Misdetection, Report, VerdictAnswer
 from messaging.trust.verdict_requests import VerdictRequest
-from tests.edge.evidence.test_looking_back import NOTHING, NOW, found, kept, request
+from tests.edge.evidence.test_kept_frame_search import NOTHING, NOW, found, kept, request
 from tests.support.fake_detector import load_fake
 
 

@@ -30,7 +30,7 @@ MEANINGS: dict[RequestState, str] = {
 
 @router.post("/sites/{site}/verdict-requests", status_code=202)
 def ask(services: CloudServices, caller: Caller, site: Slug, missed: MissedHazard) -> VerdictRequestResource:
-    """Tell a site that its detector missed a hazard; it looks in the frames that it keeps."""
+    """Report to a site that its detector missed a hazard; it searches the frames that it keeps."""
     asked = services.requests.ask(
         site, missed.camera, missed.class_name, at_utc=missed.at_utc, by=caller.name
     )

@@ -7,8 +7,8 @@ import pytest
 
 from edge.errors import DetectorError
 from edge.evidence.collector import FrameContext
+from edge.evidence.kept_frame_search import MOST_FRAMES, WINDOW_S, search_kept_frames
 from edge.evidence.kept_frames import KeptFrames
-from edge.evidence.looking_back import MOST_FRAMES, WINDOW_S, look_back
 from edge.settings import KeptFrameSettings
 from edge.vision.conditions import FrameConditions
 from edge.vision.detections import Detections
@@ -61,7 +61,7 @@ def request(class_name: str = "fire", at_utc: int = NOW) -> VerdictRequest:
 
 
 def test_what_the_teacher_finds_and_the_model_did_not_is_a_miss_with_class_condition_and_box() -> None:
-    answer = look_back(kept(NOTHING, NOTHING), request(at_utc=NOW - 61), Teacher(found()))
+    answer = search_kept_frames(kept(NOTHING, NOTHING), request(at_utc=NOW - 61), Teacher(found()))
     assert answer.outcome is AnswerOutcome.CONFIRMED
     report = answer.report
     assert report is not None
@@ -73,24 +73,24 @@ def test_what_the_teacher_finds_and_the_model_did_not_is_a_miss_with_class_condi
 
 
 def test_what_the_teacher_calls_otherwise_than_the_model_is_an_error_of_its_class() -> None:
-    answer = look_back(kept(found(class_id=1)), request("fire"), Teacher(found(class_id=0)))
+    answer = search_kept_frames(kept(found(class_id=1)), request("fire"), Teacher(found(class_id=0)))
     assert answer.report is not None
     assert (answer.report.kind, answer.report.class_name) == (ErrorKind.WRONG_CLASS, "fire")
 
 
 def test_what_the_model_reported_in_most_frames_was_detected() -> None:
-    answer = look_back(kept(found(), found(), NOTHING), request(), Teacher(found()))
+    answer = search_kept_frames(kept(found(), found(), NOTHING), request(), Teacher(found()))
     assert (answer.outcome, answer.report) == (AnswerOutcome.DETECTED, None)
 
 
 def test_what_the_model_reported_in_few_frames_was_missed() -> None:
-    answer = look_back(kept(found(), NOTHING, NOTHING), request(), Teacher(found()))
+    answer = search_kept_frames(kept(found(), NOTHING, NOTHING), request(), Teacher(found()))
     assert answer.outcome is AnswerOutcome.CONFIRMED
 
 
 @pytest.mark.parametrize("teacher", [None, Teacher(NOTHING), Teacher(None)])
 def test_a_weak_box_of_the_model_confirms_a_person(teacher: Teacher | None) -> None:
-    answer = look_back(kept(NOTHING, found(0.4)), request(), teacher)
+    answer = search_kept_frames(kept(NOTHING, found(0.4)), request(), teacher)
     assert answer.outcome is AnswerOutcome.CONFIRMED
     assert answer.report is not None
     assert answer.report.probability < 0.9, "it is weaker evidence than the teacher's"
@@ -108,32 +108,35 @@ def test_a_weak_box_of_the_model_confirms_a_person(teacher: Teacher | None) -> N
 def test_looking_without_finding_is_not_the_same_as_not_looking(
     teacher: Teacher | None, outcome: AnswerOutcome
 ) -> None:
-    assert look_back(kept(NOTHING), request(), teacher).outcome is outcome
+    assert search_kept_frames(kept(NOTHING), request(), teacher).outcome is outcome
 
 
 def test_a_teacher_with_other_classes_is_understood_by_their_names() -> None:
     teacher = Teacher(found(class_id=1), classes=("tree", "fire"))
-    assert look_back(kept(NOTHING), request(), teacher).outcome is AnswerOutcome.CONFIRMED
+    assert search_kept_frames(kept(NOTHING), request(), teacher).outcome is AnswerOutcome.CONFIRMED
 
 
 def test_a_teacher_that_fails_on_a_frame_is_asked_about_the_next() -> None:
-    answer = look_back(kept(NOTHING, NOTHING), request(), Teacher(None, found()))
+    answer = search_kept_frames(kept(NOTHING, NOTHING), request(), Teacher(None, found()))
     assert answer.outcome is AnswerOutcome.CONFIRMED
 
 
 def test_a_time_of_which_no_frame_is_kept_is_said_to_be_such() -> None:
     teacher = Teacher(found())
-    assert look_back(kept(), request(), teacher).outcome is AnswerOutcome.NOT_KEPT
+    assert search_kept_frames(kept(), request(), teacher).outcome is AnswerOutcome.NOT_KEPT
     early = request(at_utc=NOW - round(WINDOW_S) - 1)
-    assert look_back(kept(NOTHING), early, teacher).outcome is AnswerOutcome.NOT_KEPT
+    assert search_kept_frames(kept(NOTHING), early, teacher).outcome is AnswerOutcome.NOT_KEPT
     assert teacher.calls == 0
 
 
 def test_a_class_that_the_model_does_not_have_is_not_known() -> None:
-    assert look_back(kept(NOTHING), request("flood"), Teacher(found())).outcome is AnswerOutcome.NOT_KNOWN
+    assert (
+        search_kept_frames(kept(NOTHING), request("flood"), Teacher(found())).outcome
+        is AnswerOutcome.NOT_KNOWN
+    )
 
 
 def test_the_teacher_is_asked_about_few_frames_spread_over_the_window() -> None:
     teacher = Teacher(NOTHING)
-    look_back(kept(*[NOTHING] * 100, every_s=1.0), request(), teacher)
+    search_kept_frames(kept(*[NOTHING] * 100, every_s=1.0), request(), teacher)
     assert MOST_FRAMES // 2 < teacher.calls <= MOST_FRAMES

@@ -34,7 +34,7 @@ _ERRORS = (ErrorKind.MISSED, ErrorKind.WRONG_CLASS)
 
 
 @dataclass(frozen=True)
-class LookedBack:
+class SearchResult:
     """What the frames show; with `CONFIRMED` the misdetection."""
 
     outcome: AnswerOutcome
@@ -42,7 +42,7 @@ class LookedBack:
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
+class _SearchedFrame:
     """One frame. `taught`: the teacher processed it; `reported`: the model in service reported the class."""
 
     frame: KeptFrame
@@ -53,39 +53,41 @@ class _Look:
     weak: EvidenceCandidate | None
 
 
-def look_back(kept: KeptFrames, request: VerdictRequest, teacher: TeacherModel | None) -> LookedBack:
+def search_kept_frames(
+    kept: KeptFrames, request: VerdictRequest, teacher: TeacherModel | None
+) -> SearchResult:
     """Answer a request; at most `MOST_FRAMES` calls of the teacher, spread over the window."""
     near = kept.near(request.at_utc, WINDOW_S)
     if not near:
-        return LookedBack(AnswerOutcome.NOT_KEPT)
+        return SearchResult(AnswerOutcome.NOT_KEPT)
     known = [frame for frame in near if request.class_name in frame.description.class_names]
     if not known:
-        return LookedBack(AnswerOutcome.NOT_KNOWN)
+        return SearchResult(AnswerOutcome.NOT_KNOWN)
     step = -(-len(known) // MOST_FRAMES)
-    return _judged([_look(frame, request.class_name, teacher) for frame in known[::step]], request)
+    return _judged([_searched(frame, request.class_name, teacher) for frame in known[::step]], request)
 
 
-def _judged(looks: Sequence[_Look], request: VerdictRequest) -> LookedBack:
+def _judged(searched: Sequence[_SearchedFrame], request: VerdictRequest) -> SearchResult:
     """The answer. A miss is a blind spot if the model misses the hazard in most frames that show it."""
-    missed = [look for look in looks if look.missed is not None]
-    reported = [look for look in looks if look.reported]
-    weak = [look for look in looks if look.weak is not None]
+    missed = [one for one in searched if one.missed is not None]
+    reported = [one for one in searched if one.reported]
+    weak = [one for one in searched if one.weak is not None]
     if len(missed) > len(reported):
         return _confirmed(missed[0], missed[0].missed, request, TAUGHT_PROBABILITY)
     if reported:
-        return LookedBack(AnswerOutcome.DETECTED)
+        return SearchResult(AnswerOutcome.DETECTED)
     if weak:
         return _confirmed(weak[0], weak[0].weak, request, WEAK_PROBABILITY)
-    taught = any(look.taught for look in looks)
-    return LookedBack(AnswerOutcome.NOT_FOUND if taught else AnswerOutcome.NO_TEACHER)
+    taught = any(one.taught for one in searched)
+    return SearchResult(AnswerOutcome.NOT_FOUND if taught else AnswerOutcome.NO_TEACHER)
 
 
-def _look(frame: KeptFrame, class_name: str, teacher: TeacherModel | None) -> _Look:
+def _searched(frame: KeptFrame, class_name: str, teacher: TeacherModel | None) -> _SearchedFrame:
     class_id = frame.description.class_names.index(class_name)
     thresholded, image = ThresholdedDetections.of(frame.detections, frame.description), frame.image()
     taught = None if teacher is None else _taught(frame, image, teacher)
     seen = [] if taught is None else teacher_disagreements(thresholded, taught, _RULES)
-    return _Look(
+    return _SearchedFrame(
         frame,
         image,
         taught is not None,
@@ -100,7 +102,7 @@ def _first(candidates: Sequence[EvidenceCandidate], class_id: int) -> EvidenceCa
 
 
 def _taught(frame: KeptFrame, image: Image, teacher: TeacherModel) -> TeacherResult | None:
-    """The teacher's confident boxes; None if it could not look."""
+    """The teacher's confident boxes; None if it failed."""
     try:
         model, seen = teacher.detect_frame(image)
     except DetectorError:
@@ -110,19 +112,19 @@ def _taught(frame: KeptFrame, image: Image, teacher: TeacherModel) -> TeacherRes
 
 
 def _confirmed(
-    look: _Look, candidate: EvidenceCandidate | None, request: VerdictRequest, probability: float
-) -> LookedBack:
-    assert candidate is not None, "only looks with a candidate are confirmed"
-    height, width = look.image.shape[:2]
+    frame: _SearchedFrame, candidate: EvidenceCandidate | None, request: VerdictRequest, probability: float
+) -> SearchResult:
+    assert candidate is not None, "a frame without a candidate confirms nothing"
+    height, width = frame.image.shape[:2]
     report = Misdetection(
         camera=request.camera,
         kind=candidate.kind,
         class_name=request.class_name,
-        tags=box_tags(look.frame.tags, candidate.xyxy, width, height),
+        tags=box_tags(frame.frame.tags, candidate.xyxy, width, height),
         box=geometry_of(candidate.xyxy, width, height),
         evidence=EvidenceSource.OPERATOR,
         probability=probability,
-        minute_utc=minute_of(look.frame.at_utc),
-        model_digest=look.frame.model_digest,
+        minute_utc=minute_of(frame.frame.at_utc),
+        model_digest=frame.frame.model_digest,
     )
-    return LookedBack(AnswerOutcome.CONFIRMED, report)
+    return SearchResult(AnswerOutcome.CONFIRMED, report)
