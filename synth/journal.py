@@ -8,12 +8,15 @@ import contextlib
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.locks import FileLock
 from synth.errors import LabelledSetBroken, OrderRefused
 from synth.progress import PROGRESS_FILE
 from synth.selection.filters import Refusal
@@ -31,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _FOLDER = "journal"
 _FACTS = "facts.json"
+_LOCK = ".lock"
 _RECORD_START = b'{\n "order":'
 _OWN_NAMES = {_FACTS, _FOLDER, MANIFEST, *SET_NAMES, "thumbnails", "empty", PROGRESS_FILE}
 
@@ -138,6 +142,25 @@ class RunJournal:
         return dict(Counter(str(row.reason) for row in self.refused))
 
 
+@contextmanager
+def sole_run(folder: Path) -> Iterator[None]:
+    """Hold the lock of the folder, which is made if it is absent, for as long as the context lasts.
+
+    Raises `OrderRefused` when another process works in the folder, or when it holds files of something else.
+    """
+    held_facts(folder)
+    try:
+        lock = FileLock(folder / _LOCK)
+    except BlockingIOError:
+        raise OrderRefused(
+            f"another run is writing to {folder}; wait until it has ended, or give another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def claim_folder(folder: Path, facts: RunFacts) -> None:
     """Record that the folder belongs to this run.
 
@@ -169,7 +192,8 @@ def held_facts(folder: Path) -> RunFacts | None:
         return RunFacts.model_validate_json(content or b"")
     with contextlib.suppress(LabelledSetBroken):
         return LabelledSet.open(folder).facts()
-    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith(f".{_FACTS}."))
+    names = sorted(p.name for p in folder.iterdir() if p.name != _LOCK)
+    foreign = [name for name in names if not name.startswith(f".{_FACTS}.")]
     if content is not None and _is_cut_record(content):
         foreign = [name for name in foreign if name not in _OWN_NAMES]
     if foreign:

@@ -22,7 +22,7 @@ from synth.errors import LabelledSetFileLost, OrderRefused
 from synth.generation.generator import Generator
 from synth.generation.inpainting import Inpainter
 from synth.generation.prototype_distance import PrototypeDistance
-from synth.journal import Group, RunJournal, claim_folder, held_facts
+from synth.journal import Group, RunJournal, claim_folder, held_facts, sole_run
 from synth.order import SynthesisOrder, read_order
 from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import ScenePlan, plan_scene
@@ -88,7 +88,8 @@ def run_order(
 
     Raises:
         OrderRefused: the prototype does not belong to the detector, the
-            reference is the detector under training, or `out` belongs to another run.
+            reference is the detector under training, `out` belongs to another run, or another process
+            works in it.
         SynthesisStopped: `hooks.should_stop` returned True; call again to continue.
         GeneratorUnavailable, BackgroundsMissing: from the generator and the backgrounds.
     """
@@ -96,30 +97,31 @@ def run_order(
     facts = _facts(order, generator, backgrounds, judges)
     if not generator.closed_vocabulary:
         facts = facts.model_copy(update={"vocabulary": vocabulary.digest})
-    claim_folder(out, facts)
-    if (done := _finished(out)) is not None:
+    with sole_run(out):
+        claim_folder(out, facts)
+        if (done := _finished(out)) is not None:
+            return done
+        run = _Run(
+            order,
+            RunJournal.read(out),
+            generator,
+            backgrounds,
+            judges=judges,
+            vocabulary=vocabulary,
+            hooks=hooks,
+        )
+        journal = run.finish()
+        done = finalise_set(
+            out,
+            facts=facts,
+            kept=journal.kept,
+            refused=journal.refused,
+            patches_generated=journal.patches_generated,
+            complete=len(journal.kept) == order.count,
+        )
+        journal.delete()
+        logger.info("order %s: kept %d of %d images", order.order, len(journal.kept), order.count)
         return done
-    run = _Run(
-        order,
-        RunJournal.read(out),
-        generator,
-        backgrounds,
-        judges=judges,
-        vocabulary=vocabulary,
-        hooks=hooks,
-    )
-    journal = run.finish()
-    done = finalise_set(
-        out,
-        facts=facts,
-        kept=journal.kept,
-        refused=journal.refused,
-        patches_generated=journal.patches_generated,
-        complete=len(journal.kept) == order.count,
-    )
-    journal.delete()
-    logger.info("order %s: kept %d of %d images", order.order, len(journal.kept), order.count)
-    return done
 
 
 def _finished(out: Path) -> LabelledSet | None:

@@ -110,6 +110,31 @@ def test_an_output_folder_with_other_files_is_refused_and_stays(
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
+def test_a_second_run_in_a_folder_is_one_sentence_and_the_first_ends_with_its_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(_order_file(tmp_path)), str(tmp_path / "out")]
+    codes: list[int] = []
+
+    def second(_: object) -> None:
+        if not codes:
+            codes.append(ExitCode.OK)  # so that the second run, if it were let in, starts no third
+            before = _content(tmp_path / "out")
+            codes[0] = synth.run.main(given)
+            assert _content(tmp_path / "out") == before
+
+    monkeypatch.setattr(synth.run, "_log_progress", second)
+    assert synth.run.main(given) == 0
+    assert codes == [ExitCode.FAILED]
+    assert "another run is writing to" in _sentence(capsys)
+    assert len(LabelledSet.open(tmp_path / "out").images) == 3
+    assert synth.run.main(given) == 0, "the lock is free again, and the finished set is opened"
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
 def test_a_disk_that_takes_no_file_is_one_sentence_and_the_run_continues_afterwards(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
