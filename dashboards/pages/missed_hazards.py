@@ -29,7 +29,7 @@ COLUMNS = (
     Column("meaning", "what that means", flex=4.5),
 )
 EMPTY = Empty(
-    "Nobody has reported a missed hazard. This command does; the site then searches the frames that it keeps:",
+    "Nobody has reported a missed hazard. This command does; the site searches the frames that it keeps:",
     command="blindspot hazards missed SITE CAMERA CLASS",
 )
 TONES = {
