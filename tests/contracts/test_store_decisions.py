@@ -21,7 +21,7 @@ def test_of_eight_simultaneous_starts_of_a_failure_mode_one_is_queued(database: 
     store, together = CampaignStore(database), threading.Barrier(8)
 
     def start(number: int) -> str:
-        together.wait(10)
+        together.wait(60)
         try:
             return store.create(f"C{number}", PLAN, started_by="test").id
         except CampaignRefused as error:

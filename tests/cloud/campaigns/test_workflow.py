@@ -252,7 +252,7 @@ def test_after_kill_9_a_campaign_continues_at_its_last_finished_step_with_one_ro
     runner.wait_for_stage(campaign, stage)
     child = _child(tmp_path, runner, campaign)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     wait_until(lambda: not _alive(child), 5.0, "the child ended with the cloud")
     again = _scripted(tmp_path)
     assert again.wait(40) == 0

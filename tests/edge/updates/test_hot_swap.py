@@ -179,7 +179,7 @@ def test_frames_are_processed_while_a_candidate_is_tested_and_swapped() -> None:
             detector.settle()
     stop.set()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert not failures
     assert detected[0] > 20
     assert detector.frames_lost == 0

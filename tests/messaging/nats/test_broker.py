@@ -138,7 +138,7 @@ def test_kill_9_of_the_parent_leaves_no_broker_behind(tmp_path: Path) -> None:
     pid = int(parent.stdout.readline())
     assert Path(f"/proc/{pid}").exists()
     parent.kill()
-    parent.wait(5)
+    parent.wait(60)
     parent.stdout.close()
     wait_until(lambda: not _runs(pid))
     with EmbeddedBroker(site_config(tmp_path, "s1")[0]):

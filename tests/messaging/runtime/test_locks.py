@@ -36,5 +36,5 @@ def test_a_child_that_inherits_the_descriptor_keeps_the_lock(tmp_path: Path) -> 
     lock.release()
     with pytest.raises(BlockingIOError):
         FileLock(tmp_path / "lock")
-    child.communicate(b"\n", timeout=10)
+    child.communicate(b"\n", timeout=60)
     FileLock(tmp_path / "lock").release()

@@ -51,7 +51,7 @@ def test_a_broker_keeps_its_store_where_the_configuration_says(tmp_path: Path, n
         wait_until((folder / "jetstream").is_dir)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def test_a_percent_sign_begins_no_reference() -> None:
