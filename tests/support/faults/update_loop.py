@@ -48,6 +48,8 @@ def main(folder: Path) -> None:
             store.commit(NOW)
         for receipt in store.receipts():
             store.sent(receipt)
+        sys.stdout.write("updated\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
