@@ -17,6 +17,7 @@ from cloud.campaigns.outputs import (
     TrialOutput,
     VerifiedSet,
 )
+from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
@@ -159,7 +160,10 @@ class ModelStages:
         return replace(recipe, learning_rate=rate, seed=plan.seed or 0)
 
     def evaluate(self, work: StageWork) -> StageResult:
-        """Evaluate candidate and incumbent on the holdout. Raises `StageFailed` without one."""
+        """Evaluate candidate and incumbent on the holdout, and store the verdict that a signature needs.
+
+        Raises `StageFailed` without a holdout.
+        """
         holdout = self.datasets.folders(DataRole.HOLDOUT)
         if not holdout:
             raise StageFailed(
@@ -179,6 +183,8 @@ class ModelStages:
             rows = [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
             self.store.put_evaluations(rows)
             metrics[role] = _summary(found)
+        verdict = self._verdict(work, *evaluations)
+        metrics[HOLDOUT_VERDICT] = {**verdict_metrics(verdict), "candidate": models["candidate"]}
         return StageResult(EvaluateOutput(files=files), metrics)
 
     def trial(self, work: StageWork) -> StageResult:
@@ -186,9 +192,7 @@ class ModelStages:
         candidate = work.output(TrainOutput).bundle_digest
         before, after = (self._evaluation(work, digest) for digest in (incumbent_of(work), candidate))
         description = self.models.detector(candidate).description
-        known = self.models.detector(incumbent_of(work)).description.class_names
-        new = set(description.class_names) - set(known)
-        verdict = trial_verdict(before, after, targets(work), self.promotion, new)
+        verdict = self._verdict(work, before, after)
         metrics = verdict_metrics(verdict)
         if not verdict.passed:
             return StageResult(metrics=metrics, stop=f"not for trial: {verdict.reason}")
@@ -207,6 +211,12 @@ class ModelStages:
             signed_at=self.store.now(),
         )
         return StageResult(TrialOutput(digest=candidate, version=manifest.version), metrics)
+
+    def _verdict(self, work: StageWork, before: Evaluation, after: Evaluation) -> PromotionVerdict:
+        """The verdict on the holdout, of the evaluations of incumbent and candidate."""
+        digests = (work.output(TrainOutput).bundle_digest, incumbent_of(work))
+        names, known = (self.models.detector(digest).description.class_names for digest in digests)
+        return trial_verdict(before, after, targets(work), self.promotion, set(names) - set(known))
 
     def _evaluation(self, work: StageWork, digest: str) -> Evaluation:
         path = self.data / work.output(EvaluateOutput).files[digest]

@@ -2,8 +2,9 @@
 
 The stages of a campaign ask for signatures; what they hand over is not believed. The gate reads what the
 store has of the finished stages and refuses a bundle that was not evaluated against the model the campaign
-started from, that did not pass, or that is another one than was evaluated. What a person imports or publishes
-as a first detector or a teacher is of no campaign and does not come here.
+started from, that did not pass on the holdout (for a trial as well), or that is another one than was
+evaluated. What a person imports or publishes as a first detector or a teacher is of no campaign and does not
+come here.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from cloud.errors import NotNow
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignStage, StageRecord, StageState
 from messaging.releases import Channel
+
+HOLDOUT_VERDICT = "verdict"
+"""The metric of the stage evaluate that has the verdict on the holdout, with the digest that it is about."""
 
 _PASSED = "pass"
 
@@ -30,6 +34,8 @@ class PromotionGate:
         done = [row for row in self.store.stages(campaign) if row.state is StageState.DONE]
         if not any(_evaluated(row, {digest, str(incumbent)}) for row in done):
             raise _refusal(campaign, digest, channel, "no evaluation of it and of the incumbent is stored")
+        if not any(_passed_holdout(row, digest) for row in done):
+            raise _refusal(campaign, digest, channel, "no verdict on the holdout that it passed is stored")
         if channel is Channel.TRIAL:
             return
         if not any(_passed(row, CampaignStage.TRIAL) and row.output.get("digest") == digest for row in done):
@@ -40,6 +46,11 @@ class PromotionGate:
 
 def _evaluated(row: StageRecord, digests: set[str]) -> bool:
     return row.stage is CampaignStage.EVALUATE and digests <= set(row.output.get("files", ()))
+
+
+def _passed_holdout(row: StageRecord, digest: str) -> bool:
+    verdict = row.metrics.get(HOLDOUT_VERDICT, {}) if row.stage is CampaignStage.EVALUATE else {}
+    return verdict.get("outcome") == _PASSED and verdict.get("candidate") == digest
 
 
 def _passed(row: StageRecord, stage: CampaignStage) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cloud.campaigns.outputs import EvaluateOutput, PlannedOrder, PlanOutput, TrialOutput
+from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT
 from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.fleet.release_register import record_release
 from cloud.network_settings import ApiSettings
@@ -31,7 +32,9 @@ def real_edge_stages(parts: CloudParts, **scripts: Script | Stage) -> ScriptedSt
 
     def evaluate(work: StageWork) -> StageResult:
         digests = (str(work.campaign.plan.incumbent_digest), digest_of(CANDIDATE))
-        return StageResult(EvaluateOutput(files=dict.fromkeys(digests, "evaluation.json")))
+        verdict = {"outcome": "pass", "candidate": digest_of(CANDIDATE)}
+        files = dict.fromkeys(digests, "evaluation.json")
+        return StageResult(EvaluateOutput(files=files), {HOLDOUT_VERDICT: verdict})
 
     def trial(work: StageWork) -> StageResult:
         description = describe("candidate")

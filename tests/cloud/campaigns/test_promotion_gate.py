@@ -1,5 +1,6 @@
 """Attacks on the signature: what a campaign's evaluation does not cover is not signed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import MODE, NEW, OLD
 
 OTHER = "0c" * 32
-EVALUATED = (CampaignStage.EVALUATE, {"files": {OLD: "a", NEW: "b"}}, {})
+FILES: dict[str, object] = {"files": {OLD: "a", NEW: "b"}}
+PASSED = {"verdict": {"outcome": "pass", "candidate": NEW}}
+EVALUATED = (CampaignStage.EVALUATE, FILES, PASSED)
 ON_TRIAL = (CampaignStage.TRIAL, {"digest": NEW, "version": 2}, {"outcome": "pass"})
-SHADOW = {"reports": {"harbour": {"candidate_digest": NEW}}}
+SHADOW: dict[str, object] = {"reports": {"harbour": {"candidate_digest": NEW}}}
 IN_SHADOW = (CampaignStage.SHADOW, SHADOW, {"outcome": "pass"})
-Row = tuple[CampaignStage, dict[str, object], dict[str, str]]
+Row = tuple[CampaignStage, dict[str, object], Mapping[str, object]]
 
 
 def gate(folder: Path, *rows: Row, state: StageState = StageState.DONE) -> PromotionGate:
@@ -42,6 +45,30 @@ def test_what_was_evaluated_and_passed_is_signed(tmp_path: Path) -> None:
 def test_a_stage_that_hands_over_another_digest_gets_no_signature(tmp_path: Path, channel: Channel) -> None:
     with pytest.raises(NotNow, match=f"not signed for {channel}: no evaluation of it"):
         gate(tmp_path, EVALUATED, ON_TRIAL, IN_SHADOW)("C1", OTHER, channel)
+
+
+def test_the_trial_signature_comes_after_the_verdict_and_before_the_end_of_its_stage(tmp_path: Path) -> None:
+    gate(tmp_path, EVALUATED)("C1", NEW, Channel.TRIAL)
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        {"verdict": {}},
+        {"verdict": {"outcome": "fail", "candidate": NEW}},
+        {"verdict": {"outcome": "wait", "candidate": NEW}},
+        {"verdict": {"outcome": "pass"}},
+        {"verdict": {"outcome": "pass", "candidate": OTHER}},
+    ],
+)
+def test_nothing_is_signed_not_even_for_a_trial_without_a_verdict_that_it_passed(
+    tmp_path: Path, channel: Channel, metrics: Mapping[str, object]
+) -> None:
+    evaluated = (CampaignStage.EVALUATE, FILES, metrics)
+    with pytest.raises(NotNow, match=f"not signed for {channel}: no verdict on the holdout"):
+        gate(tmp_path, evaluated, ON_TRIAL, IN_SHADOW)("C1", NEW, channel)
 
 
 def test_a_campaign_without_an_evaluation_gets_no_signature(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from cloud.campaigns.outputs import (
     VerifyOutput,
 )
 from cloud.campaigns.process_lock import sole_process
-from cloud.campaigns.promotion_gate import PromotionGate
+from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT, PromotionGate
 from cloud.campaigns.stage import Stage, StageResult, StageTable, StageWork
 from cloud.campaigns.workflow import Campaigns
 from cloud.fleet.release_register import record_release
@@ -188,7 +188,8 @@ class ToyStages:
             row = EvaluationRow(work.campaign.id, digest, "holdout", "pothole", "night-rain", {"recall": 0.5})
             self._parts.store.put_evaluations([row])
             self._parts.reached(f"{work.stage}.inside")
-        return StageResult(EvaluateOutput(files=files), {"images": IMAGES})
+        verdict = {"outcome": "pass", "candidate": work.output(TrainOutput).bundle_digest}
+        return StageResult(EvaluateOutput(files=files), {"images": IMAGES, HOLDOUT_VERDICT: verdict})
 
     def trial(self, work: StageWork) -> StageResult:
         """Signs the candidate for trial; the point is between signature and store."""
