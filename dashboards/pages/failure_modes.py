@@ -20,13 +20,13 @@ RANKED = "harm = frequency × severity × (1 − estimated recall)"
 MAP_EVERY_S = 30.0
 COLUMNS = (
     Column("name", "failure mode", "html", width=240),
-    Column("status", "status", "html", width=115),
-    Column("harm", "harm", "number", width=95, tooltip=RANKED),
-    Column("count", "misdetections", "number", width=130),
+    Column("status", "status", "html", width=110),
+    Column("harm", "harm", "number", width=85, tooltip=RANKED),
+    Column("count", "misdetections", "number", width=115),
     Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=305),
-    Column("cameras", "cameras", "number", width=100),
-    Column("campaign", "campaign", "html", width=105),
+    Column("recall", "estimated recall (dotted: target)", "html", width=265),
+    Column("cameras", "cameras", "number", width=85),
+    Column("campaign", "campaign", "html", width=95),
 )
 EMPTY = Empty("No failure mode is known yet. Misdetections that the sites report are grouped here.")
 
