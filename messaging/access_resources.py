@@ -132,7 +132,8 @@ class GroupRequest(Resource):
 class AuditResource(Resource):
     """One change: who requested what of which object, the answer's status, and the object before and after.
 
-    `action` is the method and the route, such as `POST /sites/{site}/revoke`.
+    `action` is the method and the route, such as `POST /sites/{site}/revoke`, or, of a command that needs no
+    running cloud, its name; `address` is then empty.
     """
 
     id: int

@@ -44,7 +44,7 @@ class RemoteCloud:
     def __init__(self, address: CloudAddress, *, timeout_s: float = 30.0) -> None:
         self.url = address.url
         headers = {"Authorization": f"Bearer {address.token}"}
-        if (operator := _operator()) is not None:
+        if (operator := machine_user()) is not None:
             headers[OPERATOR_HEADER] = operator
         self._client = httpx.Client(
             base_url=address.url,
@@ -164,7 +164,7 @@ class RemoteCloud:
         )
 
 
-def _operator() -> str | None:
+def machine_user() -> str | None:
     """The name of this machine's user, where it has one that a history can hold."""
     try:
         name = getpass.getuser()

@@ -1,6 +1,8 @@
 """`blindspot models import`: an own detector becomes the first release of a fleet. Needs no running cloud."""
 
 import re
+import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +17,7 @@ from messaging.runtime.console import notes
 
 if TYPE_CHECKING:
     from cloud.model_import.importing import ImportedModel
+    from cloud.store.access_records import AuditEntry
 
 
 def import_file(
@@ -43,6 +46,8 @@ def import_file(
     from cloud.detector.model_files import ModelFiles
     from cloud.fleet.first_model import refuse_begun_fleet
     from cloud.model_import.importing import ImportRequest, ModelImport
+    from cloud.store.audit_store import AuditStore
+    from cloud.store.database import open_database
 
     settings = settings_of(path, data)
     if settings.starting_weights is not None:
@@ -53,7 +58,7 @@ def import_file(
     request = ImportRequest(
         file, _name(name or file.stem), read_class_map(classes) if classes else {}, _input_size(size)
     )
-    with sole_process(settings.folder):
+    with sole_process(settings.folder), closing(open_database(settings.store_url)) as database:
         refuse_begun_fleet(settings.folder.releases)
         kept = ModelFiles(settings.folder.models)
         work = ModelImport(
@@ -62,9 +67,28 @@ def import_file(
             kept,
             notes.print_line,
         )
-        found = work.run(request)
+        before, found = kept.first, work.run(request)
         kept.set_first(found.digest)
+        AuditStore(database).add(_audit_entry(file, before, found))
     _print_imported(found, as_json)
+
+
+def _audit_entry(file: Path, before: str | None, found: "ImportedModel") -> "AuditEntry":
+    """The import in the audit log, by the same name as what is asked with the token of the data folder."""
+    from cloud.access.principal import DATA_FOLDER
+    from cloud.api.client import machine_user
+    from cloud.store.access_records import AuditEntry
+
+    return AuditEntry(
+        at_utc=int(time.time()),
+        user=f"{name}@{DATA_FOLDER.name}" if (name := machine_user()) else DATA_FOLDER.name,
+        address="",
+        action="models import",
+        object=f"model {found.digest[:12]}",
+        status=200,
+        before=None if before is None else {"digest": before},
+        after={"digest": found.digest, "name": found.bundle.description.name, "file": file.name},
+    )
 
 
 def _name(text: str) -> str:

@@ -12,9 +12,13 @@ from cloud.cli.main import app
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import AlreadyRunning, DataRefused, NotNow, WeightsRefused
 from cloud.settings import DataFolder
+from cloud.store.audit_store import AuditStore
+from cloud.store.database import open_database
+from cloud.store.lists.filters import AuditFilter
 from messaging.blobs import digest_of
 from messaging.errors import ConfigurationError
 from messaging.releases import Channel
+from messaging.runtime.quoting import sqlite_url
 from messaging.trust.manifest import ReleaseManifest
 from messaging.trust.signing import Repository
 from tests.support.cloud.checkpoints import random_network, save_checkpoint
@@ -62,6 +66,27 @@ def test_another_import_before_the_first_start_replaces_the_first_model() -> Non
         Path("own.onnx").write_bytes(content)
         assert blindspot("models", "import", "own.onnx").exit_code == 0
     assert ModelFiles(FOLDER.models).first == digest_of(other)
+
+
+def test_an_import_is_in_the_audit_log_with_the_first_model_before_and_after() -> None:
+    contents = (tiny_bundle(), tiny_bundle(tiny_description(name="other")))
+    for content in contents:
+        Path("own.onnx").write_bytes(content)
+        assert blindspot("models", "import", "own.onnx").exit_code == 0
+    database = open_database(sqlite_url(FOLDER.store))
+    second, first = AuditStore(database).entries(AuditFilter(), limit=9)
+    database.close()
+    imported = [digest_of(content) for content in contents]
+    assert first.before is None
+    assert first.after == {"digest": imported[0], "name": "tiny", "file": "own.onnx"}
+    assert second.before == {"digest": imported[0]}
+    assert second.after == {"digest": imported[1], "name": "other", "file": "own.onnx"}
+    assert (second.action, second.object, second.status) == (
+        "models import",
+        f"model {imported[1][:12]}",
+        200,
+    )
+    assert second.user.endswith("data-folder")
 
 
 @pytest.mark.parametrize("size", ["0", "33", "640x", "640x384x3", "x", "8192", "640x30", "-64", "6 4"])
