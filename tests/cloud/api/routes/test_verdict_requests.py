@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud.api.routes.verdict_requests import MEANINGS
+from cloud.network_settings import ApiSettings
 from cloud.settings import CloudSettings
 from cloud.store.lists.filters import AuditFilter, RequestFilter
 from messaging.access_resources import NewUser, UserRole
@@ -224,7 +225,7 @@ def test_requests_are_listed_page_by_page_latest_first(cloud: FilledCloud) -> No
 
 
 def test_a_running_cloud_signs_requests_for_the_hub_and_takes_the_answer(tmp_path: Path) -> None:
-    settings = CloudSettings(data=tmp_path / "cloud")
+    settings = CloudSettings(data=tmp_path / "cloud", api=ApiSettings(port=0))
     with (
         running_cloud(settings, lambda _: ScriptedStages(), sites=("harbour",)) as cloud,
         cloud.client() as client,
