@@ -3,6 +3,7 @@
 Every failure becomes a `DashboardError` of one sentence.
 """
 
+import sys
 from http.client import UNAUTHORIZED
 from typing import Any, Self, TypeVar
 
@@ -68,26 +69,18 @@ class CloudClient:
         """
         items: list[R] = []
         cursor: str | None = None
-        while len(items) < most:
+        for _ in range(MAX_PAGES):
             limit = min(most - len(items), PAGE_ITEMS)
             page = await self.page(path, item, **query, limit=limit, cursor=cursor)
             items += page.items
             cursor = page.next
-            if cursor is None:
-                break
-        return Page(items=tuple(items), next=cursor)
+            if cursor is None or len(items) >= most:
+                return Page(items=tuple(items), next=cursor)
+        raise CloudRefused(f"the cloud's list {path!r} does not end after {MAX_PAGES} pages")
 
     async def all_items(self, path: str, item: type[R], **query: Any) -> tuple[R, ...]:
         """All items of a list, over all its pages. Raises `CloudLost`, `CloudRefused`."""
-        items: list[R] = []
-        cursor: str | None = None
-        for _ in range(MAX_PAGES):
-            page = await self.page(path, item, **query, cursor=cursor)
-            items += page.items
-            cursor = page.next
-            if cursor is None:
-                return tuple(items)
-        raise CloudRefused(f"the cloud's list {path!r} does not end after {MAX_PAGES} pages")
+        return (await self.first_items(path, item, sys.maxsize, **query)).items
 
     async def send(
         self, method: str, path: str, model: type[R], body: BaseModel | None = None, *, key: str | None = None

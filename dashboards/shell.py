@@ -158,7 +158,7 @@ class _ScopeChoice:
 
     async def _read_groups(self) -> None:
         try:
-            found = await self._reads.all_items(self._viewer, "site-groups", SiteGroupResource, limit=500)
+            found = await self._reads.all_items(self._viewer, "site-groups", SiteGroupResource)
         except DashboardError:
             return  # the page itself states that the cloud cannot be read
         names = sorted({self._scope.group, *(one.group for one in found)} - {""})

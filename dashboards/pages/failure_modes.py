@@ -48,7 +48,7 @@ async def page(view: PageView) -> None:
         in_words.show(element("p", map_in_words(found), cls="rest"))
 
     async def refresh() -> None:
-        modes = await view.all_items("failure-modes", FailureModeResource, limit=500)
+        modes = await view.all_items("failure-modes", FailureModeResource)
         table.show([row(mode, view.scope) for mode in modes])
 
     view.live(refresh)

@@ -49,7 +49,7 @@ def ticket_section(view: PageView, digest: str) -> Callable[[ModelResource], Non
             withdraw.props("outline no-caps color=negative").set_visibility(False)
 
     async def read_sites() -> None:
-        found = await view.all_items("sites", SiteResource, limit=500)
+        found = await view.all_items("sites", SiteResource)
         names = [one.site for one in found if not one.revoked]
         if names != sites.options:
             sites.set_options(names, value=sites.value)

@@ -33,7 +33,7 @@ async def page(view: PageView) -> None:
         table = Table(COLUMNS, name="models", empty=EMPTY)
 
     async def refresh() -> None:
-        models = await view.all_items("models", ModelResource, limit=500)
+        models = await view.all_items("models", ModelResource)
         table.show([row(model, view.scope, view.now()) for model in models])
 
     view.live(refresh)

@@ -14,9 +14,8 @@ from dashboards.page_view import PageView
 from dashboards.pages.campaign import stages_markup
 from dashboards.pages.hazards import place_text, status_pill
 from dashboards.pages.rollouts import phase_pill
-from dashboards.pages.sites import MAP_NOTE, map_places
+from dashboards.pages.sites import MAP_NOTE, places_of
 from dashboards.scope import RANGES, Scope
-from messaging.api.places import PlaceResource
 from messaging.api.trends import TrendPoint, TrendsResource
 from messaging.release_resources import RolloutResource
 from messaging.resources import (
@@ -24,7 +23,6 @@ from messaging.resources import (
     FailureModeResource,
     HazardResource,
     OverviewResource,
-    SiteResource,
 )
 
 TRENDS_EVERY_S = 60.0
@@ -82,11 +80,9 @@ async def page(view: PageView) -> None:
 
     async def refresh_map() -> None:
         """Without positions there is no map; the page of sites says how to give them."""
-        places = await view.all_items("places", PlaceResource, group=group)
+        places = await places_of(view)
         map_card.set_visibility(bool(places))
-        if places:
-            sites = await view.all_items("sites", SiteResource, limit=500, group=group)
-            await city.show(map_places(sites, places, view.scope))
+        await city.show(places)
 
     view.live(refresh_past, every_s=TRENDS_EVERY_S)
     view.live(refresh)

@@ -69,17 +69,17 @@ async def page(view: PageView) -> None:
 
     async def refresh() -> None:
         now, group = view.now(), view.scope.group or None
-        known = await view.all_items("sites", SiteResource, limit=500, group=group)
+        known = await view.all_items("sites", SiteResource, group=group)
         names = {site.site for site in known}
-        totals = [t for t in await view.all_items("ledger", LedgerResource, limit=500) if t.site in names]
+        totals = [t for t in await view.all_items("ledger", LedgerResource) if t.site in names]
         kinds.show(kinds_markup(totals))
         sites.show([site_row(site, checks, view.scope, now) for site in known])
         rows.show([kind_row(total, view.scope) for total in totals])
 
     async def refresh_days() -> None:
-        known = await view.all_items("sites", SiteResource, limit=500, group=view.scope.group or None)
+        known = await view.all_items("sites", SiteResource, group=view.scope.group or None)
         since = int(view.now()) // DAY_S * DAY_S - (DAYS - 1) * DAY_S
-        days = await view.all_items("ledger/days", LedgerDayResource, limit=500, since=since)
+        days = await view.all_items("ledger/days", LedgerDayResource, since=since)
         names = {site.site for site in known}
         chart.show(days_options([day for day in days if day.site in names], since, palette(theme)))
 

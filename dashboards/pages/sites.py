@@ -93,12 +93,18 @@ async def page(view: PageView) -> None:
         table.show_first(rows, more=found.next is not None)
 
     async def refresh_map() -> None:
-        places = await view.all_items("places", PlaceResource, group=group)
-        sites = await view.all_items("sites", SiteResource, limit=500, group=group) if places else ()
-        await city.show(map_places(sites, places, view.scope))
+        await city.show(await places_of(view))
 
     table.on_more(view.live(refresh))
     view.live(refresh_map)
+
+
+async def places_of(view: PageView) -> list[MapPlace]:
+    """The sites of the scope that have a position; where none has one, the list of sites is not read."""
+    group = view.scope.group or None
+    places = await view.all_items("places", PlaceResource, group=group)
+    sites = await view.all_items("sites", SiteResource, group=group) if places else ()
+    return map_places(sites, places, view.scope)
 
 
 def map_places(

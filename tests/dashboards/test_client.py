@@ -76,6 +76,21 @@ def test_a_list_without_an_end_is_refused() -> None:
 
     with pytest.raises(CloudRefused, match="does not end after 50 pages"):
         requested(answer, lambda client: client.all_items("sites", SiteResource))
+    with pytest.raises(CloudRefused, match="does not end after 50 pages"):
+        requested(answer, lambda client: client.first_items("sites", SiteResource, 3))
+
+
+def test_of_a_long_list_only_as_much_is_read_as_is_wanted() -> None:
+    queries: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        queries.append(str(request.url.params))
+        names = [f"s{n}" for n in range(int(request.url.params["limit"]))]
+        return httpx.Response(200, json={"items": [site(name) for name in names], "next": "on"})
+
+    found = requested(answer, lambda client: client.first_items("sites", SiteResource, 600))
+    assert (len(found.items), found.next) == (600, "on")
+    assert queries == ["limit=500", "limit=100&cursor=on"]
 
 
 def test_only_the_first_page_is_read_when_that_is_enough() -> None:

@@ -39,7 +39,7 @@ async def build(view: PageView) -> None:
     known: dict[str, TokenResource] = {}
 
     async def refresh() -> None:
-        found = await view.viewer.client.all_items("tokens", TokenResource, limit=500)
+        found = await view.viewer.client.all_items("tokens", TokenResource)
         known.clear()
         known.update((token.id, token) for token in found)
         table.show([row(token, view.now()) for token in found])
@@ -127,7 +127,7 @@ async def _owners(view: PageView) -> list[str]:
     """Whose tokens the viewer may make: an admin those of all users, who needs not be one of them."""
     if not view.may(UserRole.ADMIN) or view.viewer.user.groups:
         return [view.viewer.user.name]
-    found = await view.all_items("users", UserResource, limit=500)
+    found = await view.all_items("users", UserResource)
     return [user.name for user in found if not user.disabled]
 
 

@@ -35,7 +35,7 @@ async def build(view: PageView) -> None:
     known: dict[str, UserResource] = {}
 
     async def refresh() -> None:
-        found = await view.all_items("users", UserResource, limit=500)
+        found = await view.all_items("users", UserResource)
         known.clear()
         known.update((user.name, user) for user in found)
         table.show([row(user) for user in found])
