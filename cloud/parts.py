@@ -30,7 +30,6 @@ from cloud.settings import CloudSettings
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
-from cloud.store.database_retention import DatabaseRetention
 from cloud.store.delivery_store import DeliveryStore
 from cloud.store.history.stores import HistoryStores
 from cloud.store.ledger_store import LedgerStore
@@ -38,7 +37,8 @@ from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
-from cloud.store.retention_store import RetentionStore
+from cloud.store.retention.database_retention import DatabaseRetention
+from cloud.store.retention.retention_store import RetentionStore
 from messaging.nats.subjects import ORDERS
 from messaging.releases import Role
 from messaging.runtime.start_checks import DiskAlarm

@@ -11,7 +11,8 @@ from cloud.errors import NotNow
 from cloud.fleet.intake import admitted
 from cloud.fleet.report_checks import ReportChecks
 from cloud.metrics import CloudMetrics
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.errors import MessageRefused
 from messaging.nats.subjects import parse_report_subject
 

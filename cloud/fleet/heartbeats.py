@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from cloud.fleet.report_checks import RefusalReason, ReportRefused, reason_of
 from cloud.metrics import CloudMetrics
 from cloud.store.ledger_store import LedgerStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.bus import Bus
 from messaging.errors import MessageRefused, TrustError
 from messaging.nats.subjects import HEARTBEATS

@@ -18,7 +18,8 @@ from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
 from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, ReportRefused, reason_of
 from cloud.metrics import CloudMetrics
 from cloud.store.lane_progress import Arrival
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from cloud.tracing import NO_SPANS, Spans
 from messaging.bus import Bus, Delivery
 from messaging.errors import MessageRefused, TrustError
@@ -133,11 +134,10 @@ class Intake:
             self.store.note_ledger(parse_report_subject(_subject(delivery)).site, header.ledger)
 
     async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
-        for delivery in deliveries:
-            if id(delivery) in refused:
-                await delivery.refuse()
-            else:
-                await delivery.acknowledge()
+        """Settle all at once: each waits for the hub's answer."""
+        await asyncio.gather(
+            *(one.refuse() if id(one) in refused else one.acknowledge() for one in deliveries)
+        )
 
     def _count(self, good: Sequence[Received], duplicates: int, refused: Sequence[MessageRefused]) -> None:
         for received in good:

@@ -1,13 +1,12 @@
 """Stored reports of the fleet: inserted once by (site, message id), read back as records.
 
-Insertion runs in one transaction per batch; reading never locks. A report's id is its message's; further
-reports of one message add their place (`ID.1`) and no bytes. Misdetections, prototypes and tallies keep one
-row per report; of a hazard event the latest state is kept, of a heartbeat the last.
+Insertion runs in one transaction per batch (`report_insertion`); reading never locks. Of a heartbeat the last
+is kept.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
@@ -16,13 +15,12 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotKnown
 from cloud.store.database import Database
 from cloud.store.hazard_changes import HazardChanges, Subscription
-from cloud.store.history.request_store import note_answer
 from cloud.store.lists.fleet_lists import FleetLists
 from cloud.store.lists.report_lists import ReportLists
 from cloud.store.mapping import Record
+from cloud.store.report_insertion import Received, ReportInsertion, note_ledger
 from cloud.store.report_records import (
     DeadLetter,
-    HazardRow,
     MisdetectionRow,
     PrototypeRow,
     RecallCount,
@@ -31,29 +29,17 @@ from cloud.store.report_records import (
     Site,
     SiteHeartbeat,
     SiteShadow,
-    StoredReport,
     SwapRow,
-    VerdictRow,
 )
-from cloud.store.report_rows import recall_count, record_of, storable
+from cloud.store.report_rows import recall_count, storable
 from messaging.receipts import LedgerPosition
-from messaging.reports import HazardState, Heartbeat, VerdictAnswer
+from messaging.reports import Heartbeat
 from messaging.taxonomy import Condition
-from messaging.wire_format.codec import Message
 
 R = TypeVar("R", bound=Record)
 KEPT_LETTER_BYTES = 8192
 KEPT_LETTERS = 1000
 CLOCK_ERROR_S = 300
-
-
-@dataclass(frozen=True)
-class Received:
-    """A decoded message: its size, and its place in the site's ledger if it has one."""
-
-    message: Message
-    length_bytes: int
-    ledger: LedgerPosition | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +59,7 @@ class ReportStore:
     def __init__(self, database: Database, subscriptions: Sequence[Subscription] = ()) -> None:
         self._db = database
         self.hazard_changes = HazardChanges(database, subscriptions)
+        self._insertion = ReportInsertion(database, self.hazard_changes)
         self.lists = ReportLists(database)
         self.fleet = FleetLists(database)
 
@@ -82,76 +69,9 @@ class ReportStore:
 
     def insert(self, batch: Sequence[Received]) -> Inserted:
         """Store a batch in one transaction; on return it is committed. Known (site, id) pairs are counted."""
-        new = 0
         with self._db.writing() as session:
-            for received in batch:
-                new += self._insert_message(session, received)
-                self._note_ledger(session, received.message.site, received.ledger)
+            new = self._insertion.insert(session, batch)
         return Inserted(new, len(batch) - new)
-
-    def _insert_message(self, session: Session, received: Received) -> bool:
-        """Every report of a message, or none when the message is known."""
-        message = received.message
-        self._note_site(session, message.site)
-        if not self._insert_report(session, message, received.length_bytes, received.ledger):
-            return False
-        for place, report in enumerate(message.more, start=1):
-            alone = replace(message, id=f"{message.id}.{place}", report=report, more=())
-            self._insert_report(session, alone, 0)
-        return True
-
-    def _insert_report(
-        self,
-        session: Session,
-        message: Message,
-        length_bytes: int,
-        ledger: LedgerPosition | None = None,
-    ) -> bool:
-        stored = StoredReport(
-            site=message.site,
-            message_id=message.id,
-            kind=message.kind,
-            at_utc=message.at_utc,
-            received_at=self._db.now(),
-            length_bytes=length_bytes,
-            ledger_n=None if ledger is None else ledger.n,
-            ledger_hash=None if ledger is None else ledger.hash,
-        )
-        statement = self._db.insert(StoredReport).on_conflict_do_nothing().returning(StoredReport.id)
-        report_id = session.scalar(statement, stored.values())
-        if report_id is None:
-            return False
-        if isinstance(message.report, VerdictAnswer):
-            note_answer(session, message.site, message.report, self._db.now())
-        record = record_of(message.site, message.report)
-        if isinstance(record, HazardRow):
-            self._put_hazard(session, record)
-        elif isinstance(record, ReportRecord):
-            record.report_id = report_id
-            self._db.add(session, record)
-            if isinstance(record, VerdictRow):
-                self.hazard_changes.judged(session, record)
-        return True
-
-    def _put_hazard(self, session: Session, hazard: HazardRow) -> None:
-        """Store a hazard's state, unless it is closed already or a later state is stored."""
-        later = (HazardRow.state != HazardState.CLOSED) & (HazardRow.at_utc <= hazard.at_utc)
-        same = (HazardRow.site == hazard.site) & (HazardRow.event == hazard.event)
-        before = session.scalar(select(HazardRow.state).where(same))
-        if self._db.put(session, hazard, key=["site", "event"], only_if=later):
-            self.hazard_changes.reported(session, before, hazard)
-
-    def _note_site(self, session: Session, site: str) -> None:
-        self._db.add(session, Site(site, self._db.now()))
-
-    def _note_ledger(self, session: Session, site: str, position: LedgerPosition | None) -> None:
-        """Store the highest ledger entry of a site that is committed."""
-        if position is not None:
-            session.execute(
-                update(Site)
-                .where(Site.site == site, Site.ledger_n < position.n)
-                .values(ledger_n=position.n, ledger_hash=position.hash)
-            )
 
     def put_heartbeats(self, batch: Sequence[Received]) -> int:
         """Store the last heartbeats of sites in one transaction; the number of those that were new.
@@ -204,13 +124,14 @@ class ReportStore:
     def note_ledger(self, site: str, position: LedgerPosition | None) -> None:
         """Store the position of a ledger entry that is not a report (a refused message)."""
         with self._db.writing() as session:
-            self._note_site(session, site)
-            self._note_ledger(session, site, position)
+            self._db.add(session, Site(site, self._db.now()))
+            if position is not None:
+                note_ledger(session, site, position)
 
     def add_site(self, site: str) -> Site:
         """Enrol a site, before it reports or again after a revocation."""
         with self._db.writing() as session:
-            self._note_site(session, site)
+            self._db.add(session, Site(site, self._db.now()))
             return _marked(session, site, revoked=False)
 
     def revoke_site(self, site: str) -> Site:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import NotKnown, NotNow
+from cloud.store import report_insertion
 from cloud.store.database import Database, open_database
 from cloud.store.delivery_records import DeliveryState, HazardChange, HazardDelivery, HazardStatus
 from cloud.store.delivery_store import KEPT_DAYS, DeliveryStore
@@ -214,7 +215,7 @@ def test_a_transaction_of_intake_that_fails_queues_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store = store_of(database)
-    monkeypatch.setattr(store, "_note_ledger", lambda *_: 1 / 0)
+    monkeypatch.setattr(report_insertion, "note_ledgers", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         store.insert([received(HAZARD)])
     assert changes(database) == []

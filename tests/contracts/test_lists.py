@@ -25,8 +25,9 @@ from cloud.store.lists.filters import (
 from cloud.store.lists.fleet_lists import StatedBudget
 from cloud.store.records import CampaignPlan, CampaignState, Release, SyntheticImage
 from cloud.store.release_store import ReleaseStore
+from cloud.store.report_insertion import Received
 from cloud.store.report_records import PrototypeRow
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_store import ReportStore
 from messaging.releases import Role
 from messaging.reports import ErrorKind, EvidenceSource, HazardState, Heartbeat
 from messaging.taxonomy import Light, Weather

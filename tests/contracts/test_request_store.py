@@ -6,7 +6,8 @@ from cloud.errors import NotKnown, NotNow
 from cloud.store.database import Database
 from cloud.store.history.request_store import FIRST_NUMBER_UTC, RequestStore, VerdictRequestRow
 from cloud.store.lists.filters import RequestFilter
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.reports import AnswerOutcome, VerdictAnswer
 from messaging.trust.verdict_requests import MOST_OPEN
 from tests.support.cloud.sample_reports import MINUTE, message

@@ -6,20 +6,21 @@ from sqlalchemy import select
 
 from cloud.metrics import CloudMetrics
 from cloud.settings import CloudSettings, RetentionSettings
-from cloud.store import database_retention
 from cloud.store.access_records import AuditEntry
 from cloud.store.audit_store import AuditStore
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.database import Database
-from cloud.store.database_retention import DatabaseRetention
 from cloud.store.history.request_store import RequestStore
 from cloud.store.lists.filters import AuditFilter, HazardFilter, RequestFilter
 from cloud.store.mode_store import ModeStore
 from cloud.store.receipt_store import ReceiptStore
 from cloud.store.records import CampaignPlan, CampaignState, ModeState, ModeStatus
+from cloud.store.report_insertion import Received
 from cloud.store.report_records import StoredReport
-from cloud.store.report_store import Received, ReportStore
-from cloud.store.retention_store import BATCH, RetentionStore
+from cloud.store.report_store import ReportStore
+from cloud.store.retention import database_retention
+from cloud.store.retention.database_retention import DatabaseRetention
+from cloud.store.retention.retention_store import BATCH, RetentionStore
 from messaging.reports import HazardState, Report
 from tests.support.cloud.sample_reports import MINUTE, MODE, message, misdetection, prototype, tally
 from tests.support.messaging.samples import HAZARD, SWAP

@@ -30,16 +30,16 @@ from cloud.store.records import (
     StageState,
     SyntheticImage,
 )
+from cloud.store.report_insertion import Received
 from cloud.store.report_records import LedgerTotal
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_store import ReportStore
 from messaging.receipts import LanePlace, LaneReceipt, LedgerPosition
-from messaging.reports import HazardState, ShadowReport, SwapOutcome
+from messaging.reports import ShadowReport, SwapOutcome
 from messaging.runtime.quoting import sqlite_url
 from tests.support.cloud.sample_reports import (
     MINUTE,
     NEW,
     OLD,
-    counts,
     heartbeat,
     message,
     misdetection,
@@ -145,42 +145,6 @@ def test_a_record_is_a_value_that_is_read_anywhere_and_changed_nowhere(database:
     assert replace(found, attempt=3).attempt == 3
 
 
-def test_the_same_message_is_counted_once_however_often_it_comes(database: Database) -> None:
-    store = ReportStore(database)
-    one, two = received(misdetection()), received(tally())
-    assert store.insert([one, two]).new == 2
-    again = store.insert([two, one, one])
-    assert (again.new, again.duplicates) == (0, 3)
-    assert len(store.misdetections()) == 1
-    assert [count.supported for count in store.recall_counts()] == [40]
-
-
-def test_the_same_id_from_two_sites_is_two_messages(database: Database) -> None:
-    store = ReportStore(database)
-    one = received(misdetection())
-    other = received(misdetection(), site="tunnel")
-    same_id = type(other)(type(other.message)(one.message.id, "tunnel", 0, other.message.report), 100)
-    assert store.insert([one, same_id]).new == 2
-
-
-@pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"heartbeat"}))
-def test_every_payload_type_of_the_table_is_stored(kind: str, database: Database) -> None:
-    store = ReportStore(database)
-    assert store.insert([received(SAMPLES[kind])]).new == 1
-    assert counts(store) == {kind: 1}
-
-
-def test_a_hazard_event_keeps_its_latest_state_and_never_leaves_closed(database: Database) -> None:
-    store = ReportStore(database)
-    later = {"at_utc": HAZARD.at_utc + 60}
-    closed = HAZARD.model_copy(update={"state": HazardState.CLOSED, **later})
-    stale = HAZARD.model_copy(update={"state": HazardState.UPDATED})
-    for event in (HAZARD, closed, stale):
-        store.insert([received(event)])
-    rows = store.lists.hazards(HazardFilter(), limit=10)
-    assert [(row.state, row.at_utc) for row in rows] == [("closed", HAZARD.at_utc + 60)]
-
-
 def test_hazards_come_latest_first_and_after_the_last_one_seen(database: Database) -> None:
     store = ReportStore(database)
     starts = {"a": 10, "b": 30, "c": 20, "d": 20}
@@ -193,29 +157,6 @@ def test_hazards_come_latest_first_and_after_the_last_one_seen(database: Databas
     assert [row.event[-1] for row in (*first, *rest)] == ["B", "D", "C", "A"]
     assert [row.event[-1] for row in store.lists.hazards(HazardFilter("tunnel"), limit=5)] == ["A"]
     assert store.lists.count_hazards(since_utc=HAZARD.started_at_utc + 20) == 3
-
-
-def test_the_reports_of_one_message_are_stored_together_and_once(database: Database) -> None:
-    store = ReportStore(database)
-    one = received(misdetection())
-    more = (misdetection(camera="south"), misdetection(camera="west"))
-    several = replace(one, message=replace(one.message, more=more))
-    assert [store.insert([several]).new for _ in range(2)] == [1, 0]
-    assert [row.camera for row in store.misdetections()] == ["north", "south", "west"]
-    assert counts(store) == {"misdetection": 3}
-    assert sum(total.length_bytes for total in store.lists.ledger_totals(limit=99)) == several.length_bytes
-
-
-def test_the_highest_ledger_entry_of_a_site_is_kept(database: Database) -> None:
-    store = ReportStore(database)
-    for n in (3, 9, 4):
-        store.insert([replace(received(misdetection()), ledger=LedgerPosition(n=n, hash=f"{n:064x}"))])
-    store.note_ledger("tunnel", LedgerPosition(n=1, hash="1" * 64))
-    store.note_ledger("harbour", None)
-    assert {site.site: (site.ledger_n, site.ledger_hash) for site in store.sites()} == {
-        "harbour": (9, f"{9:064x}"),
-        "tunnel": (1, "1" * 64),
-    }
 
 
 def test_tallies_are_summed_by_site_class_condition_source_and_model(database: Database) -> None:

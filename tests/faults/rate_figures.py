@@ -5,6 +5,7 @@ Real brokers that sync every message, the real gate as a process, the real intak
 
 import argparse
 import asyncio
+import contextlib
 import datetime
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from messaging.wire_format.codec import Message, encode
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.postgres import find_programs, running_postgres
-from tests.support.cloud.sample_reports import MINUTE, misdetection, new_id
+from tests.support.cloud.sample_reports import misdetection, new_id
 from tests.support.edge.gates import gate_settings, start_gate
 from tests.support.messaging.samples import HAZARD, dated
 
@@ -37,7 +38,8 @@ _DEADLINE_S = 600.0
 
 async def published(bus: NatsBus, reports: Sequence[tuple[Report, ...]], site: str) -> float:
     """Publish messages, so many at once; how many were acknowledged per second."""
-    messages = [Message(new_id(), site, MINUTE, one[0], one[1:]) for one in reports]
+    sent_at = int(time.time())
+    messages = [Message(new_id(), site, sent_at, one[0], one[1:]) for one in reports]
     began = time.monotonic()
     for start in range(0, len(messages), _AT_ONCE):
         await asyncio.gather(
@@ -70,7 +72,7 @@ async def site_and_gate(hub: Hub, site: Site, folder: Path) -> tuple[float, floa
 
 
 async def intake(hub: Hub, database: Database) -> float:
-    """Reports a second that intake moves from the hub into a database."""
+    """Messages a second that intake moves from the hub into a database."""
     bus = await NatsBus.connect(hub.cloud_link())
     reader, read = intake_of(bus, database), 0
     await reader.read_batch(timeout_s=0.1)
@@ -92,7 +94,7 @@ async def first_hazard(hub: Hub, site: Site, folder: Path) -> float:
     try:
         hub.broker.stop()
         node = await NatsBus.connect(site.node_link())
-        evidence = (misdetection(),) * A_MESSAGE
+        evidence = (dated(misdetection(), time.time()),) * A_MESSAGE
         await published(node, [evidence] * (QUEUED // A_MESSAGE + 1), site.name)
         await published(node, [(dated(HAZARD, time.time()),)], site.name)
         await asyncio.sleep(15.0)
@@ -103,7 +105,9 @@ async def first_hazard(hub: Hub, site: Site, folder: Path) -> float:
         while not any(".hazard" in one for one in await _subjects(cloud)):
             assert time.monotonic() - began < _DEADLINE_S
             await asyncio.sleep(0.02)
-        return time.monotonic() - began
+        waited_s = time.monotonic() - began
+        await _messages_at(cloud, QUEUED // A_MESSAGE + 2)
+        return waited_s
     finally:
         gate.terminate()
         gate.wait(60)
@@ -127,27 +131,38 @@ async def _subjects(cloud: NatsBus) -> list[str]:
         return []
 
 
+def intakes(hub: Hub, folder: Path, in_a_message: int) -> list[Figure]:
+    """Reports a second from this hub into each database; without PostgreSQL its figure has no value."""
+    names = {"sqlite": sqlite_url(folder / "store.sqlite")}
+    with contextlib.ExitStack() as stack:
+        if (programs := find_programs()) is not None:
+            server = stack.enter_context(running_postgres(programs, syncs=True))
+            names["postgresql"] = server.new_database()
+        rates: dict[str, float | None] = {"sqlite": None, "postgresql": None}
+        for name, url in names.items():
+            database = open_database(url, clock=lambda: int(time.time()))
+            rates[name] = in_a_message * asyncio.run(intake(hub, database))
+            database.close()
+    number = MESSAGES if in_a_message == 1 else QUEUED
+    return [
+        Figure(f"intake_per_s_{name}_{in_a_message}_a_message", rate, "reports/s", ">= 2000", n=number)
+        for name, rate in rates.items()
+    ]
+
+
 def measured(folder: Path) -> list[Figure]:
     """All figures."""
     with running_hub(folder / "a") as hub, running_site(folder / "a", "s1") as site:
         acknowledged, by_gate = asyncio.run(site_and_gate(hub, site, folder / "a"))
-        sqlite = open_database(sqlite_url(folder / "store.sqlite"), clock=lambda: MINUTE)
-        rates = {"sqlite": asyncio.run(intake(hub, sqlite)), "postgresql": None}
-        sqlite.close()
-        if (programs := find_programs()) is not None:
-            with running_postgres(programs, syncs=True) as server:
-                database = open_database(server.new_database(), clock=lambda: MINUTE)
-                rates["postgresql"] = asyncio.run(intake(hub, database))
-                database.close()
+        alone = intakes(hub, folder / "a", 1)
     with running_hub(folder / "b") as hub, running_site(folder / "b", "s1") as site:
         outage_s = asyncio.run(first_hazard(hub, site, folder / "b"))
+        together = intakes(hub, folder / "b", A_MESSAGE)
     return [
         Figure("acknowledged_per_s_per_site", acknowledged, "messages/s", ">= 400", n=MESSAGES),
         Figure("gate_per_s", by_gate, "messages/s", n=MESSAGES),
-        *(
-            Figure(f"intake_per_s_{name}", rate, "reports/s", ">= 2000", n=MESSAGES)
-            for name, rate in rates.items()
-        ),
+        *alone,
+        *together,
         Figure("first_hazard_after_outage_s", outage_s, "s", "<= 5", n=QUEUED),
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cloud.metrics import CloudMetrics
 from cloud.settings import RetentionSettings
-from cloud.store.retention_store import BATCH, RetentionStore
+from cloud.store.retention.retention_store import BATCH, RetentionStore
 
 PAUSE_S = 0.05
 _DAY_S = 86_400

@@ -19,7 +19,8 @@ from cloud.store.records import (
     ModeStatus,
 )
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.reports import ErrorKind, SwapOutcome
 from messaging.taxonomy import DEFAULT_TAXONOMY
 from tests.support.cloud.sample_reports import (

@@ -10,8 +10,8 @@ from cloud.fleet.canaries import canaries_first
 from cloud.fleet.rollout_driver import COVERED_S
 from cloud.fleet.rollout_history import WITHOUT_FRAMES_S, sites_without_frames
 from cloud.fleet.rollout_state import RolloutPhase, RolloutState
+from cloud.store.report_insertion import Received
 from cloud.store.report_records import SiteHeartbeat
-from cloud.store.report_store import Received
 from messaging.releases import Channel
 from messaging.reports import CameraHealth
 from messaging.taxonomy import Condition

@@ -10,8 +10,9 @@ from cloud.fleet.heartbeats import SITES_PER_TRANSACTION, HeartbeatIntake
 from cloud.fleet.intake import Intake
 from cloud.metrics import CloudMetrics
 from cloud.store.ledger_store import LedgerStore
+from cloud.store.report_insertion import Received
 from cloud.store.report_records import Site
-from cloud.store.report_store import CLOCK_ERROR_S, Received, ReportStore
+from cloud.store.report_store import CLOCK_ERROR_S, ReportStore
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS

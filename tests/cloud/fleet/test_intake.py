@@ -12,7 +12,8 @@ from cloud.errors import NotNow, StoreUnavailable
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.intake import DURABLE, KEY_WAIT_S, Intake, IntakeCounts, admitted
 from cloud.store.receipt_store import ReceiptStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.errors import MessageRefused
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub

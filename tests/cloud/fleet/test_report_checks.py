@@ -11,7 +11,7 @@ import pytest
 from cloud.fleet.intake import IntakeCounts
 from cloud.fleet.report_checks import MAX_AHEAD_S, EmbeddingSpace, ReportRefused, largest_norm
 from cloud.metrics import CloudMetrics
-from cloud.store.report_store import Received
+from cloud.store.report_insertion import Received
 from messaging.memory_bus import MemoryBus
 from messaging.nats.streams import prepare_hub
 from messaging.reports import (

@@ -7,7 +7,7 @@ import pytest
 
 from cloud.errors import NotNow
 from cloud.store.records import Release
-from cloud.store.report_store import Received
+from cloud.store.report_insertion import Received
 from messaging.releases import Channel, Role
 from messaging.reports import SwapOutcome
 from tests.support.cloud.rollout_fleet import Fleet

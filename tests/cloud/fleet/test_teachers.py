@@ -12,7 +12,8 @@ from cloud.fleet.rollout_state import RolloutState
 from cloud.fleet.teachers import TeacherReleases
 from cloud.settings import RolloutSettings
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription, Channel, Role, RolloutOrder
 from messaging.taxonomy import DEFAULT_TAXONOMY, taxonomy_of

@@ -49,7 +49,8 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from cloud.store.user_store import UserStore
 from messaging.intervals import wilson
 from messaging.releases import Channel

@@ -9,7 +9,8 @@ from cloud.settings import RolloutSettings
 from cloud.store.database import open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.errors import WireUnavailable
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapOutcome

@@ -10,7 +10,8 @@ from cloud.settings import RetentionSettings
 from cloud.store.database import Database, open_database
 from cloud.store.records import Release
 from cloud.store.release_store import ReleaseStore
-from cloud.store.report_store import Received, ReportStore
+from cloud.store.report_insertion import Received
+from cloud.store.report_store import ReportStore
 from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,

@@ -1,0 +1,143 @@
+"""Inserts a batch of messages in one transaction, by few statements whatever the number of messages.
+
+A report's id is its message's; further reports of one message add their place (`ID.1`) and no bytes.
+Misdetections, prototypes and tallies keep one row per report; of a hazard event the latest state is kept.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from cloud.store.database import Database
+from cloud.store.hazard_changes import HazardChanges
+from cloud.store.history.request_store import note_answer
+from cloud.store.mapping import Record
+from cloud.store.report_records import HazardRow, ReportRecord, Site, StoredReport, VerdictRow
+from cloud.store.report_rows import record_of
+from messaging.receipts import LedgerPosition
+from messaging.reports import HazardState, VerdictAnswer
+from messaging.wire_format.codec import Message
+
+Key = tuple[str, str]
+"""The site and the id of a message."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A decoded message: its size, and its place in the site's ledger if it has one."""
+
+    message: Message
+    length_bytes: int
+    ledger: LedgerPosition | None = None
+
+    @property
+    def key(self) -> Key:
+        """What is stored once."""
+        return (self.message.site, self.message.id)
+
+
+class ReportInsertion:
+    """Messages as rows of the database; changes of hazards go to `hazard_changes`."""
+
+    def __init__(self, database: Database, hazard_changes: HazardChanges) -> None:
+        self._db, self._hazard_changes = database, hazard_changes
+
+    def insert(self, session: Session, batch: Sequence[Received]) -> int:
+        """Insert every report of each message that is not known; the number of messages that were new."""
+        self._db.add_all(
+            session, [Site(site, self._db.now()) for site in {one.message.site for one in batch}]
+        )
+        messages = {received.key: received for received in reversed(batch)}  # the first of equal ones
+        first = self._insert_reports(session, list(messages.values())[::-1])
+        new = [messages[key] for key in messages if key in first][::-1]
+        further = self._insert_reports(session, [one for message in new for one in _further(message)])
+        ids = {**first, **further}
+        self._insert_contents(session, ((one, ids[one.key]) for message in new for one in _all(message)))
+        note_ledgers(session, batch)
+        return len(new)
+
+    def _insert_reports(self, session: Session, batch: Sequence[Received]) -> Mapping[Key, int]:
+        """The new rows' ids; a known message has none."""
+        if not batch:
+            return {}
+        columns = (StoredReport.site, StoredReport.message_id, StoredReport.id)
+        statement = self._db.insert(StoredReport).on_conflict_do_nothing().returning(*columns)
+        rows = [_row(received, self._db.now()) for received in batch]
+        return {(site, message_id): row for site, message_id, row in session.execute(statement, rows)}
+
+    def _insert_contents(self, session: Session, reports: Iterable[tuple[Received, int]]) -> None:
+        """What the reports hold, in the order of the reports where one depends on another."""
+        rows: defaultdict[type[Record], list[Record]] = defaultdict(list)
+        for received, report_id in reports:
+            site, report = received.message.site, received.message.report
+            if isinstance(report, VerdictAnswer):
+                note_answer(session, site, report, self._db.now())
+            record = record_of(site, report)
+            if isinstance(record, HazardRow):
+                self._put_hazard(session, record)
+            elif isinstance(record, ReportRecord):
+                record.report_id = report_id
+                rows[type(record)].append(record)
+            if isinstance(record, VerdictRow):
+                self._hazard_changes.judged(session, record)
+        for records in rows.values():
+            self._db.add_all(session, records)
+
+    def _put_hazard(self, session: Session, hazard: HazardRow) -> None:
+        """Store a hazard's state, unless it is closed already or a later state is stored."""
+        later = (HazardRow.state != HazardState.CLOSED) & (HazardRow.at_utc <= hazard.at_utc)
+        same = (HazardRow.site == hazard.site) & (HazardRow.event == hazard.event)
+        before = session.scalar(select(HazardRow.state).where(same))
+        if self._db.put(session, hazard, key=["site", "event"], only_if=later):
+            self._hazard_changes.reported(session, before, hazard)
+
+
+def note_ledgers(session: Session, batch: Iterable[Received]) -> None:
+    """Store the highest entry of each site's ledger that is committed."""
+    last: dict[str, LedgerPosition] = {}
+    for received in batch:
+        site, position = received.message.site, received.ledger
+        if position is not None and (site not in last or last[site].n < position.n):
+            last[site] = position
+    for site, position in last.items():
+        note_ledger(session, site, position)
+
+
+def note_ledger(session: Session, site: str, position: LedgerPosition) -> None:
+    """Store an entry of a site's ledger that is committed, unless a higher one is stored."""
+    session.execute(
+        update(Site)
+        .where(Site.site == site, Site.ledger_n < position.n)
+        .values(ledger_n=position.n, ledger_hash=position.hash)
+    )
+
+
+def _all(received: Received) -> Iterator[Received]:
+    yield received
+    yield from _further(received)
+
+
+def _further(received: Received) -> Iterator[Received]:
+    """The further reports of a message, as messages of their own."""
+    message = received.message
+    for place, report in enumerate(message.more, start=1):
+        yield Received(replace(message, id=f"{message.id}.{place}", report=report, more=()), 0)
+
+
+def _row(received: Received, now: int) -> dict[str, Any]:
+    """The columns of a `StoredReport`; a mapped object for each of thousands would take twice as long."""
+    message, ledger = received.message, received.ledger
+    return {
+        "site": message.site,
+        "message_id": message.id,
+        "kind": message.kind,
+        "at_utc": message.at_utc,
+        "received_at": now,
+        "length_bytes": received.length_bytes,
+        "ledger_n": None if ledger is None else ledger.n,
+        "ledger_hash": None if ledger is None else ledger.hash,
+    }

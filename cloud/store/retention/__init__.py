@@ -1,0 +1,1 @@
+"""What is deleted from the database after its time."""
