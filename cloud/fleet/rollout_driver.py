@@ -129,9 +129,10 @@ class RolloutDriver:
         for order in (last[site] for site in self._enrolled() if site in last):
             if self._now() < order.expires_at_utc and not self._answered(order):
                 self._unsent[order.site, role] = order
-        for order in (o for state in self._history.under_way(role) for o in orders_of(state, self._settings)):
-            if order.site not in last or order.sequence >= last[order.site].sequence:
-                self._unsent[order.site, role] = order
+        for _, state in self._history.under_way(role):
+            for order in orders_of(state, self._settings):
+                if order.site not in last or order.sequence >= last[order.site].sequence:
+                    self._unsent[order.site, role] = order
 
     def order_for_new_sites(self) -> None:
         """Send unsent orders, then order detector and teacher in service for sites without them.
@@ -184,8 +185,8 @@ class RolloutDriver:
 
     def refuse_another(self, role: Role) -> None:
         """Raise `NotNow` while a rollout of this role for service is under way."""
-        for row, state in self._history.for_service(role):
-            if not state.final:
+        for row, state in self._history.under_way(role):
+            if state.channel is Channel.SERVICE:
                 raise NotNow(
                     f"{rollout_text(row.id, state)} is under way; wait for it, stop it or roll it back"
                 )
@@ -334,7 +335,10 @@ class RolloutDriver:
         ]
         if not behind:
             return []
-        left_to_rollouts = [*self._history.under_way(role), *self._history.halted(role)]
+        left_to_rollouts = [
+            *(state for _, state in self._history.under_way(role)),
+            *self._history.halted(role),
+        ]
         in_rollout = {progress.site for state in left_to_rollouts for progress in state.sites}
         rolled_out, last = self._history.sites_rolled_out(model, role), self._last_orders(role)
         return [

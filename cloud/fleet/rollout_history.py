@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from cloud.fleet.rollout import FleetStatus
-from cloud.fleet.rollout_state import GROUPS, RolloutPhase, RolloutState, SiteState, rollout_text
+from cloud.fleet.rollout_state import FINAL, RolloutPhase, RolloutState, SiteState, rollout_text
 from cloud.store.records import Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_records import SiteHeartbeat
@@ -29,12 +29,9 @@ class RolloutHistory:
 
     def of_others(self, campaign: str) -> str | None:
         """The rollout for service under way that is not of this campaign, in words; None without one."""
-        for phase in (*GROUPS, RolloutPhase.ROLLING_BACK):
-            for row in self._releases.rollouts(phase=phase, limit=10):
-                state = RolloutState.from_json(row.state)
-                ours = row.campaign == campaign or state.role is not Role.DETECTOR
-                if state.channel is Channel.SERVICE and not ours:
-                    return rollout_text(row.id, state)
+        for row, state in self.under_way(Role.DETECTOR):
+            if state.channel is Channel.SERVICE and row.campaign != campaign:
+                return rollout_text(row.id, state)
         return None
 
     def canary_turns(self) -> dict[str, int]:
@@ -49,10 +46,13 @@ class RolloutHistory:
             if progress.group is RolloutPhase.CANARY
         }
 
-    def under_way(self, role: Role) -> list[RolloutState]:
-        """The rollouts of a role, for trial too, that have not ended."""
-        states = (RolloutState.from_json(row.state) for row in self._releases.rollouts(limit=100))
-        return [state for state in states if not state.final and state.role is role]
+    def under_way(self, role: Role) -> list[tuple[Rollout, RolloutState]]:
+        """The rollouts of a role, for trial too, that have not ended, newest first."""
+        phases = [phase for phase in RolloutPhase if phase not in FINAL]
+        rows = [row for phase in phases for row in self._releases.rollouts(phase=phase)]
+        rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        states = ((row, RolloutState.from_json(row.state)) for row in rows)
+        return [(row, state) for row, state in states if state.role is role]
 
     def halted(self, role: Role) -> list[RolloutState]:
         """The newest rollout for service if it was halted: what its sites run is left to an operator."""
