@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from edge.errors import DetectorError
 from edge.evidence.collector import FrameContext
-from edge.evidence.kept_frames import KeptFrames
 from edge.evidence.sampling import SEGMENT_FRAMES, FrameSampler, Scheme
 from edge.evidence.second_views import second_views
 from edge.evidence.sources import ThresholdedDetections, doubts
@@ -60,7 +59,6 @@ class FrameComparisons:
         step_factor: float,
         inline: bool,
         stills: bool = False,
-        kept: KeptFrames | None = None,
         chance: random.Random | None = None,
     ) -> None:
         """Begin with nothing to do.
@@ -70,11 +68,10 @@ class FrameComparisons:
             step_factor: seconds of footage per second of processor time that comparisons may take.
             inline: the frame loop compares by itself, so that nothing is dropped.
             stills: every image is compared.
-            kept: frames that a verdict request is answered from.
             chance: draws the frames.
         """
         self._model, self.inline, self._stills = teacher, inline, stills
-        self._step_factor, self.kept = step_factor, kept
+        self._step_factor = step_factor
         self.sampler: FrameSampler[Job] = FrameSampler(chance or random.Random())
         self._cost_s: float | None = None
         self._drawn: deque[Job] = deque()
@@ -95,15 +92,8 @@ class FrameComparisons:
         """See `Scheme.longest_gap_s`."""
         return Scheme.of(self.step_s).longest_gap_s
 
-    @property
-    def kept_bytes(self) -> int:
-        """Bytes of the frames that are kept."""
-        return 0 if self.kept is None else self.kept.length_bytes
-
     def offer(self, job: Job, *, views: bool) -> None:
         """A frame that the detector in service has processed."""
-        if self.kept is not None:
-            self.kept.offer(job.context, job.model.description)
         drawn: list[Job] = []
         if self._model.ready or job.shadow is not None:
             drawn = self._sampled(job)

@@ -171,7 +171,7 @@ class Node:
         metrics.epsilon_spent.labels(camera.name).set(camera.accountant.epsilon_spent())
         metrics.epsilon_limit.labels(camera.name).set(camera.accountant.settings.epsilon_per_camera)
         if (pipeline := self._pipelines.get(camera.name)) is not None:
-            metrics.kept_bytes.labels(camera.name).set(pipeline.comparisons.kept_bytes)
+            metrics.kept_bytes.labels(camera.name).set(pipeline.kept.length_bytes)
         if camera.health.frames:
             metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
         if source is not None:
@@ -250,8 +250,8 @@ class Node:
         """Answer verdict requests, and forget old frames also of cameras that give none."""
         give_way()
         while not self._stop.wait(_ANSWER_S):
-            kept = {name: pipeline.comparisons.kept for name, pipeline in list(self._pipelines.items())}
-            for frames in filter(None, kept.values()):
+            kept = {name: pipeline.kept for name, pipeline in list(self._pipelines.items())}
+            for frames in kept.values():
                 frames.forget_old()
             self._parts.answers.step({camera.name: kept.get(camera.name) for camera in self._parts.cameras})
             activity.succeeded()

@@ -106,8 +106,8 @@ class CameraPipeline:
             step_factor=parts.teaching.step_factor(camera, parts.cameras),
             inline=camera.stills or camera.unpaced,
             stills=camera.stills,
-            kept=KeptFrames(parts.evidence.kept_frames),
         )
+        self.kept = KeptFrames(parts.evidence.kept_frames)
         self._lock = threading.Lock()
         self._last: tuple[float, CameraView] | None = None
 
@@ -142,6 +142,7 @@ class CameraPipeline:
         self._remember(model.description, update, evidence, context)
         self._count(model.description, found, evidence)
         job = Job(context, model, taken_s, None, self._shadow_of(shadow), (width, height))
+        self.kept.offer(context, model.description)
         self.comparisons.offer(job, views=self._views_are_due())
         dropped = self.comparisons.take_dropped()
         self._parts.metrics.frames.labels(self._camera, "comparison_dropped").inc(dropped)

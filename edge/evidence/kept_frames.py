@@ -68,7 +68,9 @@ class KeptFrames:
 
     def offer(self, context: FrameContext, description: BundleDescription) -> None:
         """A frame that the detector in service has processed; it is kept if the last one is old enough."""
-        at_utc, last = context.frame.captured_at_utc, self._frames[-1].at_utc if self._frames else None
+        at_utc = context.frame.captured_at_utc
+        with self._lock:
+            last = self._frames[-1].at_utc if self._frames else None
         if self._settings.minutes == 0 or (
             last is not None and abs(at_utc - last) < self._settings.every_s  # a clock may be set back
         ):

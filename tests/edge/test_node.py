@@ -210,7 +210,7 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
             ),
             open=lambda: source,
             make_pipeline=lambda: SimpleNamespace(
-                end=lambda at_utc: [], comparisons=SimpleNamespace(kept_bytes=0)
+                end=lambda at_utc: [], kept=SimpleNamespace(length_bytes=0)
             ),
         ),
     )
