@@ -40,6 +40,7 @@ from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.start_checks import DiskAlarm, listen_on, require
+from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.site_trust import SiteTrust
 
 if TYPE_CHECKING:
@@ -87,14 +88,15 @@ def build_node(settings: NodeSettings, restart: Callable[[], None]) -> tuple[Nod
         _camera(camera, settings, detector=detector, teacher=teacher, metrics=metrics, new_id=new_id)
         for camera in settings.cameras
     )
-    incoming = IncomingRequests(
-        settings.mirror, settings.site, SiteTrust.read(settings.trust).director, settings.data
-    )
+    mirrored = MirroredRequests(settings.mirror, settings.site, SiteTrust.read(settings.trust).director)
     parts = NodeParts(
         *(settings, cameras, detector, updates, teacher, teacher_updates, outbox, metrics),
         disk=DiskAlarm(settings.data),
         answers=RequestAnswers(
-            incoming, teacher, outbox.put, lambda outcome: metrics.answers.labels(outcome).inc()
+            IncomingRequests(mirrored, settings.data),
+            teacher,
+            outbox.put,
+            lambda outcome: metrics.answers.labels(outcome).inc(),
         ),
     )
     return Node(parts), metrics

@@ -22,6 +22,7 @@ from messaging.nats.subjects import ORDERS, REQUESTS
 from messaging.releases import Role, order_key
 from messaging.runtime.atomic_files import write_atomically
 from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
+from messaging.trust.mirrored_requests import requests_path
 from messaging.trust.orders import MAX_ORDER_BYTES
 
 logger = logging.getLogger(__name__)
@@ -32,11 +33,6 @@ _KEPT_VERSIONS = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,39}\.json")
 _VERSIONED = re.compile(r"(\d+)\.(.+\.json)")
-
-
-def requests_path(folder: Path, site: str) -> Path:
-    """Where a mirror has the verdict requests of its site."""
-    return folder / "requests" / f"{site}.json"
 
 
 class Mirror:

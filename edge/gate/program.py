@@ -7,7 +7,6 @@ capped, entered in the ledger and then sent; everything from the hub is copied i
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections import Counter
@@ -34,8 +33,9 @@ from edge.gate.page import GatePage
 from edge.gate.rate_cap import RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
-from edge.gate.settings import STATUS_FILE, GateSettings
+from edge.gate.settings import GateSettings
 from edge.gate.start_checks import needed
+from edge.gate.status_file import ledger_status, write_status
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
 from messaging.errors import WireError
@@ -46,10 +46,10 @@ from messaging.nats.connection import NatsConnection
 from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
 from messaging.nats.written_bytes import WrittenBytes
-from messaging.runtime.atomic_files import write_atomically
-from messaging.runtime.os_errors import disk_is_full, os_error_sentence
+from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
+from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
 from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import PAYLOADS, Lane
@@ -59,7 +59,6 @@ logger = logging.getLogger(__name__)
 _LINGER_S = 0.25
 _REPORTS_WAIT_S = 2.0
 _DAY_S = 86_400
-_STATUS_STEP = 8192  # bytes: the status keeps its length, so that a full disk takes it
 
 
 async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
@@ -244,7 +243,7 @@ class _Gate:
         async def write() -> None:
             status = await self._status()
             self._note_metrics()
-            _write_status(self._settings, status)
+            write_status(self._settings, status)
 
         while not stop.is_set():
             await retried(write, self._health.status, stop)
@@ -297,7 +296,7 @@ class _Gate:
             "targets": self._mirror.target_count,
             "hub_credentials_valid": shown.credentials.valid_until,
             "hub_certificate_valid": "" if shown.certificate is None else shown.certificate.valid_until,
-            **_ledger_status(self._ledger),
+            **ledger_status(self._ledger),
         }
 
 
@@ -322,7 +321,8 @@ def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust, buckets: 
     known = settings.known_folder
     signed = SignedReleases(known, settings.mirror_folder, trust, time.monotonic)
     names = KnownNames(known / "learnt_names.json", settings.cameras, signed.now)
-    asked = AskedRequests(known, settings.mirror_folder, settings.site, trust.director, time.time)
+    mirrored = MirroredRequests(settings.mirror_folder, settings.site, trust.director)
+    asked = AskedRequests(mirrored, known, time.time)
     return Admission(settings.site, SiteIds(key), names, HeartbeatPace(known, buckets), asked.numbers)
 
 
@@ -364,7 +364,7 @@ async def _connected_to_hub(
         return credentials.link()
 
     with contextlib.suppress(OSError):  # the loop that writes it regularly tries again and logs
-        _write_status(settings, {"link": "down", **_ledger_status(ledger)})
+        write_status(settings, {"link": "down", **ledger_status(ledger)})
     return await _connected(link, settings, connecting, stop, written)
 
 
@@ -374,27 +374,3 @@ def _bytes_by_lane(by_kind: Mapping[str, int]) -> Counter[Lane]:
         if kind in PAYLOADS:
             total[PAYLOADS[kind].lane] += length_bytes
     return total
-
-
-def _ledger_status(ledger: Ledger) -> dict[str, object]:
-    totals = ledger.by_kind
-    return {
-        "ledger_n": ledger.head.n,
-        "ledger_hash": ledger.head.hash,
-        "messages_by_kind": {kind: total.count for kind, total in totals.items()},
-        "bytes_by_kind": {kind: total.bytes for kind, total in totals.items()},
-    }
-
-
-def _write_status(settings: GateSettings, status: dict[str, object]) -> None:
-    """Replace the status; on a full disk write it in place, into the room that it has."""
-    path, whole = settings.data_folder / STATUS_FILE, {"site": settings.site, "at_utc": time.time(), **status}
-    text = json.dumps(whole, sort_keys=True, indent=1).encode("ascii")
-    data = text.ljust(-(-len(text) // _STATUS_STEP) * _STATUS_STEP)
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        if not disk_is_full(error) or not path.exists() or path.stat().st_size < len(data):
-            raise
-        with path.open("r+b") as file:
-            file.write(data.ljust(path.stat().st_size))

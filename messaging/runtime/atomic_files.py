@@ -1,4 +1,4 @@
-"""Durable files: the one door to fsync. What returned from here is on the disk after a power cut.
+"""Durable files: the only module that calls fsync. What returned from here is on the disk after a power cut.
 
 Whole files and folders are replaced: after a crash the old or the new content is there, never a part of it.
 A file's name is durable only once the folder that has it is synced, and so is a folder's own name. Programs

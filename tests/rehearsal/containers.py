@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge.gate.program import STATUS_FILE
+from edge.gate.settings import STATUS_FILE
 from messaging.figures import Figure
 from tests.rehearsal.city import FPS
 from tests.rehearsal.deployment import DOCS, NODE_IS_READY, Deployment, page_answers

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.gate.program import STATUS_FILE
+from edge.gate.settings import STATUS_FILE
 from messaging.figures import Figure
 from messaging.nats.broker import free_port
 from tests.rehearsal.city import FPS

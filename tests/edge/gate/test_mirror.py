@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from edge.gate.mirror import Mirror, requests_path
+from edge.gate.mirror import Mirror
 from messaging.blobs import MemoryBlobs, MemoryFiles
 from messaging.errors import WireForbidden
 from messaging.memory_bus import MemoryBus
 from messaging.nats.subjects import ORDERS, REQUESTS
 from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
+from messaging.trust.mirrored_requests import requests_path
 from messaging.trust.orders import MAX_ORDER_BYTES
 
 

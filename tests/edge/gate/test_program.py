@@ -19,7 +19,6 @@ from ulid import ULID
 from edge.gate.ledger_entries import verify
 from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, coarse_heartbeat
 from edge.gate.limits.kept_buckets import LEVELS_FILE, KeptLevels
-from edge.gate.mirror import requests_path
 from edge.gate.program import run_gate
 from edge.gate.settings import GateSettings
 from messaging.bus import Delivery
@@ -43,6 +42,7 @@ from messaging.nats.subjects import (
 from messaging.receipts import LaneReceipt, Receipt, ReportHeader
 from messaging.reports import Heartbeat, Report
 from messaging.runtime.state_files import StateFile
+from messaging.trust.mirrored_requests import requests_path
 from messaging.trust.site_signatures import (
     HEARTBEAT_PREFIX_BYTES,
     signed_receipt,

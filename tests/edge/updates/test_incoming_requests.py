@@ -7,6 +7,7 @@ import pytest
 from edge.updates.incoming_requests import ANSWERED_FILE, IncomingRequests
 from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
 from messaging.trust.keys import SigningKey
+from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.verdict_requests import OpenRequests, VerdictRequest, sign_requests
 
 NOW = 1_800_000_000
@@ -30,7 +31,8 @@ class Place:
         return self.path.read_bytes()
 
     def node(self) -> IncomingRequests:
-        return IncomingRequests(self.folder / "mirror", "s1", self.director.public, self.folder)
+        mirrored = MirroredRequests(self.folder / "mirror", "s1", self.director.public)
+        return IncomingRequests(mirrored, self.folder)
 
 
 def _numbers(node: IncomingRequests, now: int = NOW) -> list[int]:

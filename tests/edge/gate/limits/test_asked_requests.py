@@ -6,9 +6,9 @@ import pytest
 
 from edge.gate.limits.asked_requests import ASKED_FILE, AskedRequests
 from edge.gate.limits.pins import MOST_AGE_S
-from edge.gate.mirror import requests_path
 from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
 from messaging.trust.keys import SigningKey
+from messaging.trust.mirrored_requests import MirroredRequests, requests_path
 from messaging.trust.verdict_requests import OpenRequests, VerdictRequest, sign_requests
 
 NOW = 1_800_000_000
@@ -36,8 +36,8 @@ class Place:
     def gate(self) -> AskedRequests:
         folder = self.folder / "gate"
         folder.mkdir(exist_ok=True)
-        public = self.director.public
-        return AskedRequests(folder, self.folder / "mirror", "s1", public, lambda: self.now_utc)
+        mirrored = MirroredRequests(self.folder / "mirror", "s1", self.director.public)
+        return AskedRequests(mirrored, folder, lambda: self.now_utc)
 
 
 def test_signed_requests_may_be_answered(tmp_path: Path) -> None:
