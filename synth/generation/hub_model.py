@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from synth.errors import GeneratorUnavailable
-from synth.generation.generator_door import generator_door
+from synth.generation.generator_errors import generator_errors
 from synth.generation.generator_name import HubName
 from synth.generation.model_folder import OPTIONAL_FILES, inspect_folder
 from synth.generation.model_parts import INDEX_FILE, PARTS
@@ -26,7 +26,7 @@ def fetch_model(model: HubName) -> Path:
     """
     model_id, revision = model.model_id, model.commit
     disable_progress_bars()
-    with generator_door(
+    with generator_errors(
         f"hub model {model_id!r} at revision {revision} cannot be fetched",
         "download it where there is a network and give its folder instead",
     ):

@@ -23,7 +23,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from synth.errors import GeneratorUnavailable
 from synth.generation.generator import PROTOTYPE_WIDTH
-from synth.generation.generator_door import generator_door
+from synth.generation.generator_errors import generator_errors
 from synth.generation.lora import LoraFile
 from synth.generation.model_folder import PROTOTYPE_FILE, ModelFolder
 from synth.generation.single_file import SHAPES_FOLDER, SingleFile
@@ -55,7 +55,7 @@ def load_pipeline(model: ModelFolder, place: Path, dtype: torch.dtype) -> Stable
     with _part(model, place / "tokenizer"):
         parts["tokenizer"] = CLIPTokenizer.from_pretrained(place / "tokenizer", local_files_only=True)
         _check_tokens(model, parts["tokenizer"], parts["text_encoder"])
-    with generator_door(f"generator folder {model.folder} cannot be opened", "download it again"):
+    with generator_errors(f"generator folder {model.folder} cannot be opened", "download it again"):
         return StableDiffusionInpaintPipeline(
             **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
@@ -70,7 +70,7 @@ def load_single_file(
     """
     _quiet()
     origin = f"generator {model.path}"
-    with generator_door(f"{origin} cannot be loaded", "download it again, or give the model as a folder"):
+    with generator_errors(f"{origin} cannot be loaded", "download it again, or give the model as a folder"):
         from_here: dict[str, Any] = {"config": str(shapes), "local_files_only": True}
         parts = {
             name: kind.from_single_file(str(model.path), subfolder=name, torch_dtype=precision, **from_here)
@@ -105,7 +105,7 @@ def add_loras(pipeline: StableDiffusionInpaintPipeline, loras: Sequence[LoraFile
     """Merge LoRAs into the weights of the pipeline. Raises `GeneratorUnavailable`."""
     names = [f"lora{number}" for number in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
-        with generator_door(f"LoRA {lora.path} does not fit the generator", "give a LoRA of the same base"):
+        with generator_errors(f"LoRA {lora.path} does not fit the generator", "give a LoRA of the same base"):
             pipeline.load_lora_weights(
                 str(lora.path.parent), weight_name=lora.path.name, adapter_name=name, local_files_only=True,
                 use_safetensors=True,
@@ -115,7 +115,7 @@ def add_loras(pipeline: StableDiffusionInpaintPipeline, loras: Sequence[LoraFile
                     f"LoRA {lora.path} has no tensor for a layer of the generator; give one of the same base"
                 )
     if names:
-        with generator_door("the LoRAs cannot be merged", "download them again"):
+        with generator_errors("the LoRAs cannot be merged", "download them again"):
             pipeline.set_adapters(names, [lora.weight for lora in loras])
             pipeline.fuse_lora(adapter_names=names, safe_fusing=True)
             pipeline.unload_lora_weights()
@@ -124,7 +124,9 @@ def add_loras(pipeline: StableDiffusionInpaintPipeline, loras: Sequence[LoraFile
 def use_sampler(pipeline: StableDiffusionInpaintPipeline, sampler: str, name: str) -> None:
     """Replace the scheduler by another one with its configuration. Raises `GeneratorUnavailable`."""
     kind, changes = _SAMPLERS[sampler]
-    with generator_door(f"sampler {sampler} does not fit generator {name}", "choose another or leave it out"):
+    with generator_errors(
+        f"sampler {sampler} does not fit generator {name}", "choose another or leave it out"
+    ):
         pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **changes)
 
 
@@ -135,7 +137,7 @@ def load_projection(
     if not (place / PROTOTYPE_FILE).exists():
         return None
     path = model.folder / PROTOTYPE_FILE
-    with generator_door(f"{path} cannot be loaded", "write the model again"):
+    with generator_errors(f"{path} cannot be loaded", "write the model again"):
         tensors: dict[str, torch.Tensor] = load_file(place / PROTOTYPE_FILE, device=str(device))
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     needed = {
@@ -195,7 +197,7 @@ def _is_scheduler(kind: object) -> bool:
 
 
 def _part(model: ModelFolder, place: Path) -> AbstractContextManager[None]:
-    return generator_door(
+    return generator_errors(
         f"generator folder {model.folder} is incomplete or not an inpainting pipeline: {place.name} cannot "
         "be loaded",
         "download it again, or write it again with save_pretrained",

@@ -29,7 +29,7 @@ from messaging.errors import ConfigurationError
 from synth.errors import GeneratorUnavailable
 from synth.generation.exposure import exposures_of
 from synth.generation.generator import GeneratorCard, InpaintedPatch, PatchRequest, Provenance
-from synth.generation.generator_door import generator_door
+from synth.generation.generator_errors import generator_errors
 from synth.generation.generator_name import HubName, located
 from synth.generation.hub_model import fetch_model
 from synth.generation.inspection import inspect_model
@@ -253,7 +253,7 @@ class DiffusionGenerator:
     def _in_batches(self, items: Sequence[Item], work: Callable[[Sequence[Item]], list[Made]]) -> list[Made]:
         """The results of `work` on batches of the items; smaller ones from when memory was short."""
         made: list[Made] = []
-        with generator_door(
+        with generator_errors(
             f"generator {self._card.name} failed to inpaint",
             "its parts may not fit each other or memory is short; try a smaller batch or another model",
         ):

@@ -1,4 +1,4 @@
-"""Ultralytics' trainer behind our door: it resumes exactly, survives small memory, and reports to nobody."""
+"""Ultralytics' trainer as we use it: it resumes exactly, survives small memory, and reports to nobody."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The door to the libraries behind a generator: whatever they raise becomes one `GeneratorUnavailable`."""
+"""Errors of the libraries behind a generator: whatever they raise becomes one `GeneratorUnavailable`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _REASON_LENGTH = 200
 
 
 @contextlib.contextmanager
-def generator_door(what: str, remedy: str, *, staged: Path | None = None) -> Iterator[None]:
+def generator_errors(what: str, remedy: str, *, staged: Path | None = None) -> Iterator[None]:
     """Raise `GeneratorUnavailable` for every error of a library inside; errors of ours pass unchanged.
 
     The path of a `staged` folder, which means nothing to the reader, is left out of the sentence.

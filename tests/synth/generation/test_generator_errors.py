@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from messaging.errors import BlindspotError
 from synth.errors import GeneratorUnavailable
-from synth.generation.generator_door import generator_door
+from synth.generation.generator_errors import generator_errors
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_every_error_of_a_library_is_one_sentence_of_ours(error: Exception) -> N
     sentence = r"^unet cannot be loaded \(.+\); try"
     with (
         pytest.raises(GeneratorUnavailable, match=sentence) as why,
-        generator_door("unet cannot be loaded", "try"),
+        generator_errors("unet cannot be loaded", "try"),
     ):
         raise error
     assert "\n" not in str(why.value)
@@ -46,6 +46,6 @@ def test_every_error_of_a_library_is_one_sentence_of_ours(error: Exception) -> N
 
 def test_an_error_of_ours_and_a_request_to_end_pass_unchanged() -> None:
     for error in (BlindspotError("x"), KeyboardInterrupt(), SystemExit(1)):
-        with pytest.raises(type(error)) as passed, generator_door("a", "b"):
+        with pytest.raises(type(error)) as passed, generator_errors("a", "b"):
             raise error
         assert passed.value is error
