@@ -1,6 +1,6 @@
 """Who requests something: a name, a role, and the site groups that it is limited to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from messaging.access_resources import UserRole
 
@@ -26,6 +26,10 @@ class Principal:
     def administers(self) -> bool:
         """Whether it may change other users."""
         return self.role is UserRole.ADMIN and not self.limited
+
+    def stated_by(self, user: str) -> "Principal":
+        """The same, named after the person who states to use it: `USER@NAME`."""
+        return replace(self, name=f"{user}@{self.name}")
 
     def sees(self, group: str) -> bool:
         """Whether a site of this group is visible to it."""

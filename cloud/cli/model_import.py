@@ -79,9 +79,10 @@ def _audit_entry(file: Path, before: str | None, found: "ImportedModel") -> "Aud
     from cloud.api.client import machine_user
     from cloud.store.access_records import AuditEntry
 
+    principal = DATA_FOLDER.stated_by(name) if (name := machine_user()) else DATA_FOLDER
     return AuditEntry(
         at_utc=int(time.time()),
-        user=f"{name}@{DATA_FOLDER.name}" if (name := machine_user()) else DATA_FOLDER.name,
+        user=principal.name,
         address="",
         action="models import",
         object=f"model {found.digest[:12]}",

@@ -7,7 +7,7 @@ addresses without a token hold nothing about sites. Whoever has the data folder'
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.routing import compile_path
@@ -110,7 +110,7 @@ class AccessGuard:
         found = self._accounts.recognise(headers.get("authorization"))
         stated = headers.get(OPERATOR_HEADER, "")
         if found is DATA_FOLDER and re.match(OPERATOR_NAME, stated):
-            return replace(found, name=f"{stated}@{found.name}")
+            return found.stated_by(stated)
         return found
 
     def _target(self, scope: Scope) -> _Target | None:

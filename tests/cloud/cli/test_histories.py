@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud.cli.main import app
-from messaging.runtime import console
 from tests.support.cloud.filled_cloud import FilledCloud
+
+pytestmark = pytest.mark.usefixtures("wide")
 
 MODE = "fire.night-clear.missed"
 
@@ -20,13 +21,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
     found.start()
     yield found
     found.close()
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are not wrapped."""
-    for printer in (console.out, console.notes):
-        monkeypatch.setattr(printer, "_width", 300)
 
 
 def run(cloud: FilledCloud, *arguments: str) -> Result:

@@ -12,10 +12,11 @@ from cloud.api.routes.verdict_requests import MEANINGS
 from cloud.cli import hazards
 from cloud.cli.main import app
 from messaging.reports import AnswerOutcome, VerdictAnswer
-from messaging.runtime import console
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.sample_reports import received
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("wide")
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
     found.start()
     yield found
     found.close()
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are not wrapped."""
-    for printer in (console.out, console.notes):
-        monkeypatch.setattr(printer, "_width", 300)
 
 
 def run(cloud: FilledCloud, *arguments: str) -> Result:

@@ -17,12 +17,13 @@ from cloud.settings import CloudSettings, FailureModeSettings
 from messaging.blobs import digest_of
 from messaging.hazard_classes import HazardClass
 from messaging.reports import EvidenceSource
-from messaging.runtime import console
 from tests.support.cloud.running_cloud import FIRST, RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import FOR_EVER, MODE, misdetection, tally
 from tests.support.cloud.scripted_stages import ScriptedStages
 from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("wide")
 
 MODEL = digest_of(FIRST)
 UNKNOWN = MODE.replace("pothole", "unknown")
@@ -42,13 +43,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         up.report("harbour", misdetection(model_digest=MODEL), unknown, tally(model_digest=MODEL), HAZARD)
         wait_until(lambda: up.parts is not None and len(up.parts.register.modes()) == 2)
         yield up
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are not wrapped."""
-    for printer in (console.out, console.notes):
-        monkeypatch.setattr(printer, "_width", 300)
 
 
 def run(cloud: RunningCloud, *arguments: str) -> Result:

@@ -10,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from cloud.cli.main import app
 from messaging.fields import SLUG_WORDS
-from messaging.runtime import console
 from tests.support.cloud.filled_cloud import FilledCloud
+
+pytestmark = pytest.mark.usefixtures("wide")
 
 PASSWORD = "correct horse battery"
 
@@ -23,13 +24,6 @@ def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
     up.start()
     yield up
     up.close()
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables are not wrapped."""
-    for printer in (console.out, console.notes):
-        monkeypatch.setattr(printer, "_width", 300)
 
 
 def run(cloud: FilledCloud, *arguments: str, typed: str = "") -> Result:
