@@ -101,6 +101,15 @@ class StreamState:
 
 
 @dataclass(frozen=True)
+class LatestValue:
+    """The last value of a key; `sequence`: later values of the bucket have higher ones."""
+
+    key: str
+    value: bytes
+    sequence: int
+
+
+@dataclass(frozen=True)
 class StoredMessage:
     """One message as it is kept in a stream."""
 
@@ -155,8 +164,11 @@ class Bus(Protocol):
     async def get_latest(self, bucket: str, key: str) -> bytes | None:
         """The last value of a key, or None."""
 
-    async def all_latest(self, bucket: str) -> Mapping[str, bytes]:
-        """Every key's last value."""
+    async def latest_after(self, bucket: str, sequence: int, limit: int) -> Sequence[LatestValue]:
+        """Last values that were set after `sequence` (0: all), in the order of setting, at most `limit`."""
+
+    async def bucket_identity(self, bucket: str) -> str:
+        """The identity of a bucket: one that was made anew has another, and its own sequences."""
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""

@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from messaging.bus import Delivery, PublishAck, StoredMessage, StreamSpec, StreamState
+from messaging.bus import Delivery, LatestValue, PublishAck, StoredMessage, StreamSpec, StreamState
 from messaging.errors import MessageRefused, WireFull, WireUnavailable
 
 _POLL_S = 0.005
@@ -50,6 +51,13 @@ class _Stream:
     @property
     def bytes(self) -> int:
         return sum(len(m.data) for m in self.messages)
+
+
+@dataclass
+class _Bucket:
+    values: dict[str, LatestValue] = field(default_factory=dict)
+    last_sequence: int = 0
+    identity: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class MemoryBus:
         self._clock = clock
         self._now_utc = now_utc
         self._streams: dict[str, _Stream] = {}
-        self._latest: dict[str, dict[str, bytes]] = {}
+        self._buckets: dict[str, _Bucket] = {}
         self._hints: dict[str, asyncio.Event] = {}
 
     async def ensure_stream(self, spec: StreamSpec) -> None:
@@ -175,19 +183,28 @@ class MemoryBus:
 
     async def ensure_latest(self, bucket: str) -> None:
         """Create a last-value bucket if absent."""
-        self._latest.setdefault(bucket, {})
+        self._buckets.setdefault(bucket, _Bucket())
 
     async def put_latest(self, bucket: str, key: str, value: bytes) -> None:
         """Set the last value of a key."""
-        self._bucket(bucket)[key] = value
+        known = self._bucket(bucket)
+        known.last_sequence += 1
+        known.values.pop(key, None)  # the newest is the last one
+        known.values[key] = LatestValue(key, value, known.last_sequence)
 
     async def get_latest(self, bucket: str, key: str) -> bytes | None:
         """The last value of a key, or None."""
-        return self._bucket(bucket).get(key)
+        found = self._bucket(bucket).values.get(key)
+        return None if found is None else found.value
 
-    async def all_latest(self, bucket: str) -> Mapping[str, bytes]:
-        """Every key's last value."""
-        return dict(self._bucket(bucket))
+    async def latest_after(self, bucket: str, sequence: int, limit: int) -> Sequence[LatestValue]:
+        """Last values that were set after `sequence` (0: all), in the order of setting, at most `limit`."""
+        later = (one for one in self._bucket(bucket).values.values() if one.sequence > sequence)
+        return list(islice(later, limit))
+
+    async def bucket_identity(self, bucket: str) -> str:
+        """The identity of a bucket: one that was made anew has another, and its own sequences."""
+        return self._bucket(bucket).identity
 
     async def hint(self, subject: str) -> None:
         """Wake a waiter on the subject."""
@@ -211,10 +228,10 @@ class MemoryBus:
             raise WireUnavailable(f"there is no stream {stream}; set it up first")
         return self._streams[stream]
 
-    def _bucket(self, bucket: str) -> dict[str, bytes]:
-        if bucket not in self._latest:
+    def _bucket(self, bucket: str) -> _Bucket:
+        if bucket not in self._buckets:
             raise WireUnavailable(f"there is no bucket {bucket}; set it up first")
-        return self._latest[bucket]
+        return self._buckets[bucket]
 
     def _capturing(self, subject: str) -> _Stream:
         for stream in self._streams.values():

@@ -1,7 +1,7 @@
 """Moves the sites' last heartbeats from the hub into the store, apart from reports.
 
-A site that sends nothing new costs a comparison of bytes. What changed is decoded and stored in a thread, by
-transactions of many sites, so that neither the event loop nor the store is held for long.
+Only what changed is read. It is decoded and stored in a thread, by transactions of many sites, so that
+neither the event loop nor the store is held for long.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from cloud.store.report_insertion import Received
 from cloud.store.report_store import ReportStore
 from messaging.bus import Bus
 from messaging.errors import MessageRefused, TrustError
+from messaging.nats.last_values import ChangedValues
 from messaging.nats.subjects import HEARTBEATS
 from messaging.receipts import LedgerPosition
 from messaging.trust.keys import PublicKey
@@ -35,26 +36,33 @@ class HeartbeatIntake:
     store: ReportStore
     metrics: CloudMetrics
     ledgers: LedgerStore
-    _seen: dict[str, bytes] = field(default_factory=dict)
+    _waiting: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._changed = ChangedValues(self.bus, HEARTBEATS)
 
     async def step(self) -> int:
-        """Read the last values of sites that are not revoked; returns the number of heartbeats stored.
+        """Read the values that changed, of sites that are not revoked; the number of heartbeats stored.
 
-        Raises `WireError` and `StoreUnavailable`; what was not stored is read again.
+        Raises `WireError` and `StoreUnavailable`; what was not stored is read again. The value of a site that
+        is revoked, or has shown no key yet, waits until it is enrolled again or shows one.
         """
-        revoked = await asyncio.to_thread(self.store.revoked_sites)
-        values = await self.bus.all_latest(HEARTBEATS)
-        latest = {site: value for site, value in values.items() if site not in revoked}
-        changed = [(site, value) for site, value in latest.items() if self._seen.get(site) != value]
-        self._seen = {site: value for site, value in self._seen.items() if site in latest}
         stored = 0
-        for first in range(0, len(changed), SITES_PER_TRANSACTION):
-            batch = changed[first : first + SITES_PER_TRANSACTION]
-            keys = await asyncio.to_thread(self.ledgers.keys, [site for site, _ in batch])
-            batch = [(site, value) for site, value in batch if site in keys]  # others come again
-            good = await asyncio.to_thread(self._decoded, batch, keys)
-            stored += await asyncio.to_thread(self.store.put_heartbeats, good)
-            self._seen.update(batch)
+        async for page in self._changed.pages(SITES_PER_TRANSACTION):
+            stored += await self._take(page)
+        waiting = list(self._waiting.items())
+        for first in range(0, len(waiting), SITES_PER_TRANSACTION):
+            stored += await self._take(dict(waiting[first : first + SITES_PER_TRANSACTION]))
+        return stored
+
+    async def _take(self, values: Mapping[str, bytes]) -> int:
+        keys = await asyncio.to_thread(self.ledgers.keys, values.keys())
+        ready = [(site, value) for site, value in values.items() if site in keys]
+        good = await asyncio.to_thread(self._decoded, ready, keys)
+        stored = await asyncio.to_thread(self.store.put_heartbeats, good)
+        self._waiting.update(values)
+        for site in keys:
+            del self._waiting[site]
         return stored
 
     def _decoded(self, batch: Sequence[tuple[str, bytes]], keys: Mapping[str, PublicKey]) -> list[Received]:

@@ -18,6 +18,7 @@ from cloud.store.ledger_store import LedgerStore
 from cloud.store.receipt_store import ReceiptStore
 from messaging.bus import Bus
 from messaging.errors import TrustError
+from messaging.nats.last_values import ChangedValues, all_latest
 from messaging.nats.subjects import CHECKPOINTS, FLEET_REPORTS, RECEIPTS
 from messaging.receipts import Receipt
 from messaging.trust.keys import PublicKey, SigningKey
@@ -47,7 +48,7 @@ class ReceiptWriter:
         self._database = self._database or await asyncio.to_thread(self.store.identity)
         hub = (await self.bus.stream_state(FLEET_REPORTS)).identity
         if hub != self._hub:
-            self._written = dict(await self.bus.all_latest(RECEIPTS))
+            self._written = dict(await all_latest(self.bus, RECEIPTS))
             self._due = dict.fromkeys(await asyncio.to_thread(self.store.sites))
             self._hub = hub
 
@@ -91,17 +92,15 @@ class CheckpointIntake:
     store: LedgerStore
     receipts: ReceiptWriter
     metrics: CloudMetrics
-    _seen: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._changed = ChangedValues(self.bus, CHECKPOINTS)
 
     async def step(self) -> int:
         """Take the checkpoints that changed; how many were new. Raises `WireError`, `StoreUnavailable`."""
-        values = await self.bus.all_latest(CHECKPOINTS)
-        changed = [(site, value) for site, value in values.items() if self._seen.get(site) != value]
         taken = 0
-        for first in range(0, len(changed), SITES_PER_TRANSACTION):
-            batch = changed[first : first + SITES_PER_TRANSACTION]
-            taken += await self._take(batch)
-            self._seen.update(batch)
+        async for page in self._changed.pages(SITES_PER_TRANSACTION):
+            taken += await self._take(list(page.items()))
         return taken
 
     async def keys(self, sites: Collection[str]) -> dict[str, PublicKey]:

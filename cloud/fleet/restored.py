@@ -11,6 +11,7 @@ from cloud.fleet.hub import Hub
 from cloud.store.records import IssuedOrder
 from cloud.store.release_store import ReleaseStore
 from messaging.errors import BlobError, TrustError
+from messaging.nats.last_values import all_latest
 from messaging.nats.subjects import ORDERS
 from messaging.trust.orders import verify_order
 from messaging.trust.signing import Repository
@@ -34,7 +35,7 @@ async def continue_above_hub(repository: Repository, releases: ReleaseStore, hub
             repository.folder,
         )
     newer = set[str]()
-    for envelope in (await hub.bus.all_latest(ORDERS)).values():
+    for envelope in (await all_latest(hub.bus, ORDERS)).values():
         try:
             order = verify_order(envelope, repository.director.public)
         except TrustError as error:

@@ -17,6 +17,7 @@ from messaging.blobs import digest_of
 from messaging.bus import (
     MAX_VALUE_BYTES,
     Delivery,
+    LatestValue,
     Link,
     PublishAck,
     StoredMessage,
@@ -42,7 +43,6 @@ _ERR_STORE_FAILED = 10077
 _ERR_NO_ROOM = {10023, 10047, 10122}
 _ERR_NAME_IN_USE = 10058
 _NOT_FOUND = 404
-_BATCH = 256
 _IDENTITY_LENGTH = 12
 
 
@@ -247,19 +247,22 @@ class NatsBus:
             raise WireError(f"reading {subject or query} of {stream}: {reply.headers.get('Description')}")
         return reply
 
-    async def all_latest(self, bucket: str) -> Mapping[str, bytes]:
-        """Every key's last value, read in pages."""
+    async def latest_after(self, bucket: str, sequence: int, limit: int) -> Sequence[LatestValue]:
+        """Last values that were set after `sequence` (0: all), in the order of setting, at most `limit`."""
         prefix = f"$KV.{bucket}."
-        values: dict[str, bytes] = {}
-        sequence = 1
-        while True:
-            query = {"seq": sequence, "batch": _BATCH, "next_by_subj": f"{prefix}>"}
-            page = await self._page(f"KV_{bucket}", query, _BATCH)
-            for reply in page:
-                values[reply.headers["Nats-Subject"].removeprefix(prefix)] = reply.data
-                sequence = int(reply.headers["Nats-Sequence"]) + 1
-            if len(page) < _BATCH:
-                return values
+        query = {"seq": sequence + 1, "batch": limit, "next_by_subj": f"{prefix}>"}
+        return [
+            LatestValue(
+                reply.headers["Nats-Subject"].removeprefix(prefix),
+                reply.data,
+                int(reply.headers["Nats-Sequence"]),
+            )
+            for reply in await self._page(f"KV_{bucket}", query, limit)
+        ]
+
+    async def bucket_identity(self, bucket: str) -> str:
+        """The identity of a bucket: one that was made anew has another, and its own sequences."""
+        return (await self.stream_state(f"KV_{bucket}")).identity
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""

@@ -245,19 +245,6 @@ def test_a_stream_has_one_identity_and_two_streams_have_two(play: Play) -> None:
     play(scenario)
 
 
-def test_a_bucket_keeps_the_last_value_of_each_key(play: Play) -> None:
-    async def scenario(bus: Bus) -> None:
-        await bus.ensure_latest("BEATS")
-        assert await bus.get_latest("BEATS", "a") is None
-        for value in (b"1", b"2"):
-            await bus.put_latest("BEATS", "a", value)
-        await bus.put_latest("BEATS", "b", b"3")
-        assert await bus.get_latest("BEATS", "a") == b"2"
-        assert dict(await bus.all_latest("BEATS")) == {"a": b"2", "b": b"3"}
-
-    play(scenario)
-
-
 def test_a_hint_wakes_a_waiter_and_without_one_the_wait_returns_false(play: Play) -> None:
     async def scenario(bus: Bus) -> None:
         assert not await bus.wait_hint("site.s1.cmd.orders", 0.05)

@@ -77,6 +77,22 @@ def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_after_the_loss_of_the_hubs_disk_all_heartbeats_are_read(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        for uptime_s in (10, 20, 30):
+            await put_signed_heartbeat(bus, message(heartbeat(uptime_s=uptime_s)))
+        await intake_of(bus, store._db).checkpoints.step()
+        assert await intake.step() == 1
+        bus._buckets.clear()
+        await prepare_hub(bus)
+        await put_signed_heartbeat(bus, message(heartbeat(uptime_s=40)))
+        assert await intake.step() == 1
+        assert store.heartbeats()[0].heartbeat.uptime_s == 40
+
+    asyncio.run(scenario())
+
+
 def test_an_older_heartbeat_never_replaces_a_later_one(tmp_path: Path) -> None:
     _, store = open_store(tmp_path)
     for at, uptime_s, stored in ((MINUTE, 20, 1), (MINUTE - 10, 10, 0), (MINUTE + 10, 30, 1)):

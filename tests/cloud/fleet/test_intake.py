@@ -16,6 +16,7 @@ from cloud.store.report_insertion import Received
 from cloud.store.report_store import ReportStore
 from messaging.errors import MessageRefused
 from messaging.memory_bus import MemoryBus
+from messaging.nats.last_values import all_latest
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import FLEET_REPORTS, RECEIPTS, report_subject
 from messaging.receipts import HEADER, LanePlace, LaneReceipt, Receipt
@@ -160,7 +161,7 @@ def placed(n: int) -> tuple[int, LanePlace]:
 
 
 async def receipts(bus: MemoryBus) -> dict[str, Receipt]:
-    director, found = director_key().public, await bus.all_latest(RECEIPTS)
+    director, found = director_key().public, await all_latest(bus, RECEIPTS)
     return {site: verified_receipt(data, director) for site, data in found.items()}
 
 

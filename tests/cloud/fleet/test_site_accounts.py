@@ -12,6 +12,7 @@ from messaging.memory_bus import MemoryBus
 from messaging.nats.authority import HubAuthority
 from messaging.nats.broker_config import BrokerConfig
 from messaging.nats.credentials import Renewal, read_credentials
+from messaging.nats.last_values import all_latest
 from messaging.nats.subjects import RENEWALS
 
 DAY_S = 86_400
@@ -39,7 +40,7 @@ def test_the_broker_is_reloaded_for_each_change_and_only_enrolled_sites_get_rene
 
     async def published() -> dict[str, bytes]:
         await accounts.publish_renewals(bus)
-        return dict(await bus.all_latest(RENEWALS))
+        return dict(await all_latest(bus, RENEWALS))
 
     async def scenario() -> None:
         await bus.ensure_latest(RENEWALS)

@@ -1,0 +1,37 @@
+"""Reads the last values of a bucket: all of them, or those that changed since they were last read."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from messaging.bus import Bus
+
+_PAGE = 256
+
+
+async def all_latest(bus: Bus, bucket: str) -> Mapping[str, bytes]:
+    """Every key's last value. Raises `WireError`."""
+    values: dict[str, bytes] = {}
+    async for page in ChangedValues(bus, bucket).pages(_PAGE):
+        values.update(page)
+    return values
+
+
+class ChangedValues:
+    """The values of a bucket that were set since they were last read, at first all. For one task."""
+
+    def __init__(self, bus: Bus, bucket: str) -> None:
+        self._bus, self._bucket = bus, bucket
+        self._identity = ""
+        self._read_through = 0
+
+    async def pages(self, size: int) -> AsyncIterator[Mapping[str, bytes]]:
+        """Values by key, at most `size` at once, in the order in which they were set. Raises `WireError`.
+
+        A page has been read when the next one is asked for: what fails before comes again. Of a bucket that
+        was made anew, as at a hub that has lost its disk, all values come.
+        """
+        identity = await self._bus.bucket_identity(self._bucket)
+        if identity != self._identity:
+            self._identity, self._read_through = identity, 0
+        while page := await self._bus.latest_after(self._bucket, self._read_through, size):
+            yield {one.key: one.value for one in page}
+            self._read_through = page[-1].sequence

@@ -1,0 +1,102 @@
+"""Last values by key: one suite for the bus in memory, and over a real nats-server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from messaging.bus import Bus
+from messaging.memory_bus import MemoryBus
+from messaging.nats.bus import NatsBus
+from messaging.nats.last_values import ChangedValues, all_latest
+from tests.support.brokers import Hub, running_hub
+
+Scenario = Callable[[Bus], Awaitable[None]]
+Play = Callable[[Scenario], None]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+@pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
+def play(request: pytest.FixtureRequest) -> Play:
+    """Runs a scenario on a bus whose bucket BEATS is new."""
+
+    async def on_memory(scenario: Scenario) -> None:
+        bus = MemoryBus()
+        await bus.ensure_latest("BEATS")
+        await scenario(bus)
+
+    async def on_nats(scenario: Scenario) -> None:
+        bus = await NatsBus.connect(request.getfixturevalue("hub").cloud_link())
+        try:
+            await bus.ensure_latest("BEATS")
+            await scenario(bus)
+        finally:
+            await bus.api("STREAM.DELETE.KV_BEATS")
+            await bus.close()
+
+    runner = on_memory if request.param == "memory" else on_nats
+    return lambda scenario: asyncio.run(asyncio.wait_for(runner(scenario), 60))
+
+
+def test_a_bucket_keeps_the_last_value_of_each_key(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        assert await bus.get_latest("BEATS", "a") is None
+        for value in (b"1", b"2"):
+            await bus.put_latest("BEATS", "a", value)
+        await bus.put_latest("BEATS", "b", b"3")
+        assert await bus.get_latest("BEATS", "a") == b"2"
+        assert dict(await all_latest(bus, "BEATS")) == {"a": b"2", "b": b"3"}
+
+    play(scenario)
+
+
+def test_only_values_that_were_set_since_the_last_reading_are_read_again(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        changed = ChangedValues(bus, "BEATS")
+
+        async def read() -> list[dict[str, bytes]]:
+            return [dict(page) async for page in changed.pages(2)]
+
+        assert await read() == []
+        for key in ("a", "b", "a", "c"):
+            await bus.put_latest("BEATS", key, f"{key}1".encode())
+        assert await read() == [{"b": b"b1", "a": b"a1"}, {"c": b"c1"}]
+        assert await read() == []
+        await bus.put_latest("BEATS", "b", b"b2")
+        assert await read() == [{"b": b"b2"}]
+
+    play(scenario)
+
+
+def test_values_of_a_page_that_failed_are_read_again(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for key in ("a", "b", "c"):
+            await bus.put_latest("BEATS", key, b"1")
+        changed = ChangedValues(bus, "BEATS")
+
+        async def fail_at(key: str) -> None:
+            async for page in changed.pages(1):
+                assert key not in page
+
+        with pytest.raises(AssertionError):
+            await fail_at("b")
+        assert [key async for page in changed.pages(1) for key in page] == ["b", "c"]
+
+    play(scenario)
+
+
+def test_a_bucket_has_one_identity_and_two_buckets_have_two(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        identity = await bus.bucket_identity("BEATS")
+        await bus.put_latest("BEATS", "a", b"1")
+        await bus.ensure_latest("BEATS")
+        assert await bus.bucket_identity("BEATS") == identity
+        await bus.ensure_latest("OTHERS")
+        assert await bus.bucket_identity("OTHERS") != identity
+
+    play(scenario)
