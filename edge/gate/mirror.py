@@ -20,7 +20,7 @@ from messaging.bus import Bus
 from messaging.errors import BlobError, WireForbidden
 from messaging.nats.subjects import ORDERS, REQUESTS
 from messaging.releases import Role, order_key
-from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.atomic_files import GROUP_MODE, write_atomically
 from messaging.trust.envelopes import MAX_ENVELOPE_BYTES
 from messaging.trust.mirrored_requests import requests_path
 from messaging.trust.orders import MAX_ORDER_BYTES
@@ -106,7 +106,7 @@ class Mirror:
             for role, role_version in _versions(snapshot).items():
                 await self._copy_version(role, role_version)
         if _kept(kept) != timestamp:
-            write_atomically(kept, timestamp)
+            _write(kept, timestamp)
             changed = True
         self._forget_old_versions()
         self._inspected = True
@@ -121,7 +121,7 @@ class Mirror:
                 root = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
                 if root is None:
                     return changed
-                write_atomically(path, root)
+                _write(path, root)
                 changed = True
             version += 1
 
@@ -132,7 +132,7 @@ class Mirror:
         data = await self._metadata.get_named(path.name, max_bytes=MAX_METADATA_BYTES)
         if data is None:
             raise BlobError(f"{path.name} is announced but absent from the hub")
-        write_atomically(path, data)
+        _write(path, data)
         return data
 
     async def _refresh_order(self, key: str) -> bool:
@@ -141,7 +141,7 @@ class Mirror:
             return False
         if len(order) > MAX_ORDER_BYTES:
             raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
-        write_atomically(path, order)
+        _write(path, order)
         logger.info("a rollout order for %s came down (%d bytes)", key, len(order))
         return True
 
@@ -159,7 +159,7 @@ class Mirror:
         if len(requests) > MAX_ENVELOPE_BYTES:
             logger.warning("verdict requests of %d bytes are not copied", len(requests))
             return False
-        write_atomically(self._requests, requests)
+        _write(self._requests, requests)
         logger.info("verdict requests came down (%d bytes)", len(requests))
         return True
 
@@ -169,7 +169,7 @@ class Mirror:
         if digest is None or self._has_target(digest):
             return False
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
-        write_atomically(self._targets_folder / digest, data)
+        _write(self._targets_folder / digest, data)
         self._whole.add(digest)
         logger.info("weights %s came down (%d bytes)", digest[:12], len(data))
         self._forget_old_targets()
@@ -210,6 +210,11 @@ class Mirror:
         for role, numbers in versions.items():
             for number in sorted(numbers)[:-_KEPT_VERSIONS]:
                 (self._metadata_folder / f"{number}.{role}").unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file of the mirror; the node, a user of its own in the gate's group, can read it."""
+    write_atomically(path, data, mode=GROUP_MODE)
 
 
 def _kept(path: Path) -> bytes:

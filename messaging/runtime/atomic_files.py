@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-SECRET_MODE = 0o600
+SECRET_MODE, GROUP_MODE = 0o600, 0o640
 _FOLDER_MODE = 0o777
 
 
@@ -43,17 +43,17 @@ def make_folder(folder: Path, *, mode: int = _FOLDER_MODE) -> None:
     sync_folder(folder.parent)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = SECRET_MODE) -> None:
     """Write a temporary file, sync it, rename it, sync the folder; folders are created as needed.
 
-    A new file can be read by its owner only until someone changes its mode. An `OSError` names the file.
+    The file has `mode` (its owner alone reads it, unless another is given). An `OSError` names the file.
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, mode=mode) as file:
         file.write(data)
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = SECRET_MODE) -> Iterator[BinaryIO]:
     """`write_atomically` for content that is written piece by piece: the path is replaced at a clean end."""
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -61,6 +61,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
+            os.fchmod(file.fileno(), mode)
             sync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:

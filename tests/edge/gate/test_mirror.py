@@ -71,6 +71,13 @@ def test_all_that_is_announced_is_copied_and_a_second_refresh_changes_nothing(hu
     assert not hub.refresh()
 
 
+def test_the_node_may_be_another_user_of_the_gates_group(hub: Hub) -> None:
+    hub.publish(1)
+    hub.refresh()
+    modes = {path.stat().st_mode & 0o777 for path in (hub.folder / "metadata").iterdir()}
+    assert modes == {0o640}
+
+
 def test_the_timestamp_is_not_replaced_before_the_files_it_names_are_copied(hub: Hub) -> None:
     hub.publish(1)
     hub.refresh()

@@ -31,6 +31,16 @@ def test_a_write_that_fails_keeps_the_old_content(tmp_path: Path, monkeypatch: p
     assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_file_has_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "order.json", b"order", mode=mode)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "order.json").stat().st_mode & 0o777 == mode
+
+
 def test_a_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "token"
     write_secret(path, b"secret")
