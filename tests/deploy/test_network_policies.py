@@ -54,6 +54,15 @@ def test_no_two_programs_share_a_user_or_a_folder_that_they_may_write() -> None:
     assert len(set(written)) == len(written)
 
 
+def test_node_and_gate_read_a_seed_of_their_own_folder() -> None:
+    environment = {path.name.split("@")[0]: _service(path).get("Environment") for path in UNITS}
+    assert environment == {
+        "blindspot-broker": None,
+        "blindspot-gate": "BLINDSPOT__SITE_CREDENTIALS=gate/broker.nk",
+        "blindspot-node": "BLINDSPOT__BROKER__CREDENTIALS=node/broker.nk",
+    }
+
+
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_systemd_accepts_a_unit(path: Path, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
