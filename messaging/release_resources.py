@@ -59,7 +59,10 @@ class RolloutEventResource(Resource):
 
 
 class RolloutResource(Resource):
-    """One rollout; `awaiting` is the group that waits for approval. Lists come without `events`."""
+    """One rollout; `awaiting` is the group that waits for approval.
+
+    `site_states`: how many of its sites are in which state. Lists come without `sites` and `events`.
+    """
 
     id: str
     role: str = "detector"
@@ -70,10 +73,16 @@ class RolloutResource(Resource):
     paused: bool
     awaiting: str | None = None
     reason: str
+    site_states: dict[str, int] = Field(default_factory=dict)
     sites: tuple[RolloutSiteResource, ...] = ()
     events: tuple[RolloutEventResource, ...] = ()
     created_at: int
     updated_at: int
+
+    @property
+    def number_of_sites(self) -> int:
+        """How many sites it has."""
+        return sum(self.site_states.values())
 
 
 class RolloutRequest(Resource):

@@ -68,8 +68,8 @@ def _set_models(services: Services) -> None:
                 rows = services.campaign_rows.evaluations(release.campaign)
                 _set_recall(metrics.eval_recall, release, rows)
     for rollout in releases.rollouts(limit=1):
-        view = rollout_view(rollout)
-        _set(metrics.rollout_sites, SiteState, (site.state for site in view.sites))
+        view = rollout_view(rollout, None)
+        _set(metrics.rollout_sites, SiteState, Counter(view.site_states).elements())
         _set(metrics.rollout_phase, RolloutPhase, [view.phase])
 
 

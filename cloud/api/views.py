@@ -3,8 +3,11 @@
 A resource whose fields are those of a record is built by its own `model_validate`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from cloud.api.access.caller import VisibleSites, is_visible
 from cloud.failure_modes.rules import FailureMode, cannot_close
 from cloud.store.delivery_records import HazardDelivery
 from cloud.store.ledger_store import Audit
@@ -146,17 +149,34 @@ def model_view(release: Release, running: Iterable[RunningModels]) -> ModelResou
     return ModelResource.model_validate(release).model_copy(update={"sites": sites})
 
 
-def rollout_view(rollout: Rollout, events: Iterable[RolloutEvent] = ()) -> RolloutResource:
-    """One rollout; the states of its sites are part of the state machine's JSON."""
+def rollout_view(rollout: Rollout, visible: VisibleSites) -> RolloutResource:
+    """One rollout of a list, with the number of visible sites in each state."""
     state = rollout.state
     return RolloutResource.model_validate(rollout).model_copy(
         update={
-            "sites": tuple(RolloutSiteResource.model_validate(site) for site in state.get("sites", ())),
             "role": state.get("role", Role.DETECTOR),
             "awaiting": state.get("awaiting"),
+            "site_states": dict(Counter(site["state"] for site in _visible_progress(rollout, visible))),
+        }
+    )
+
+
+def whole_rollout_view(
+    rollout: Rollout, events: Iterable[RolloutEvent], visible: VisibleSites
+) -> RolloutResource:
+    """One rollout with its visible sites and its history."""
+    progress = _visible_progress(rollout, visible)
+    return rollout_view(rollout, visible).model_copy(
+        update={
+            "sites": tuple(RolloutSiteResource.model_validate(site) for site in progress),
             "events": tuple(RolloutEventResource.model_validate(event) for event in events),
         }
     )
+
+
+def _visible_progress(rollout: Rollout, visible: VisibleSites) -> list[Mapping[str, Any]]:
+    """The states of its sites, which are part of the state machine's JSON."""
+    return [site for site in rollout.state.get("sites", ()) if is_visible(site["site"], visible)]
 
 
 def comparison_views(

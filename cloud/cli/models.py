@@ -196,7 +196,7 @@ def list_rollouts(
         title="Rollouts",
         columns=("rollout", "model", "phase", "sites", "began", "reason"),
         row=lambda r: (
-            r.id, short(r.digest), _phase(r), len(r.sites), when(r.created_at), r.reason
+            r.id, short(r.digest), _phase(r), r.number_of_sites, when(r.created_at), r.reason
         ),
         empty="No rollout yet; the last stages of a campaign start one.",
     )  # fmt: skip

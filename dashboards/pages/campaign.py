@@ -116,7 +116,7 @@ def rollouts_markup(rollouts: Sequence[RolloutResource], scope: Scope) -> Html:
             element("td", link(one.id, scope.link("rollouts", one.id))),
             element("td", link(phrases.short(one.digest), scope.link("models", one.digest))),
             element("td", phase_pill(one)),
-            number(f"{sum(site.state == 'running' for site in one.sites)} of {len(one.sites)}"),
+            number(f"{one.site_states.get('running', 0)} of {one.number_of_sites}"),
             one.reason,
         )
         for one in rollouts

@@ -183,11 +183,10 @@ def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float
     if not rollouts:
         return element("p", NO_ROLLOUT, cls="empty")
     last = rollouts[0]
-    running = sum(site.state == "running" for site in last.sites)
     return element(
         "p",
         phase_pill(last),
-        f" {running} of {phrases.count(len(last.sites), 'site')} run model ",
+        f" {last.site_states.get('running', 0)} of {phrases.count(last.number_of_sites, 'site')} run model ",
         element("code", phrases.short(last.digest), title=last.digest),
         f", began {phrases.ago(last.created_at, now)}. ",
         link("Open the rollout", scope.link("rollouts", last.id)),

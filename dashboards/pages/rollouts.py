@@ -86,7 +86,7 @@ def row(rollout: RolloutResource, scope: Scope, now: float) -> dict[str, Any]:
         "model_value": rollout.digest,
         "phase": phase_pill(rollout),
         "phase_value": rollout.phase,
-        "sites": len(rollout.sites),
+        "sites": rollout.number_of_sites,
         "reason": rollout.reason,
         "began": Html(phrases.ago(rollout.created_at, now)),
         "began_value": rollout.created_at,

@@ -7,9 +7,9 @@ from fastapi import Depends, Request
 from cloud.access.principal import Principal
 from cloud.api.services import CloudServices, Services
 from messaging.card_resources import ModelCard
-from messaging.release_resources import ModelResource, RolloutResource
+from messaging.release_resources import ModelResource
 
-R = TypeVar("R", ModelResource, ModelCard, RolloutResource)
+R = TypeVar("R", ModelResource, ModelCard)
 VisibleSites = frozenset[str] | None
 
 

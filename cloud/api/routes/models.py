@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from cloud.api.access.caller import Caller, Visible, of_visible_sites
+from cloud.api.access.caller import Caller, Visible, VisibleSites, of_visible_sites
 from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.card_markdown import card_markdown
 from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, pair_cursor
 from cloud.api.services import CloudServices, Services
-from cloud.api.views import model_view, rollout_view
+from cloud.api.views import model_view, rollout_view, whole_rollout_view
 from cloud.errors import BadRequest
 from cloud.store.lists.filters import ModelFilter
 from cloud.store.records import Rollout
@@ -129,15 +129,14 @@ def rollouts(
         found,
         limit,
         place=lambda one: [one.created_at, one.id],
-        show=lambda one: without_hidden(of_visible_sites(rollout_view(one), visible), hidden),
+        show=lambda one: without_hidden(rollout_view(one, visible), hidden),
     )
 
 
 @router.get("/rollouts/{rollout}")
 def rollout(services: CloudServices, rollout: str, visible: Visible, hidden: Hidden) -> RolloutResource:
     """One rollout with the state of its sites and its history."""
-    shown = of_visible_sites(_shown(services, services.releases.rollout(rollout)), visible)
-    return without_hidden(shown, hidden)
+    return without_hidden(_shown(services, services.releases.rollout(rollout), visible), hidden)
 
 
 @router.post("/rollouts", status_code=201)
@@ -176,5 +175,5 @@ def roll_back(services: CloudServices, rollout: str, caller: Caller) -> RolloutR
     return _shown(services, services.rollouts.roll_back(rollout, caller.name))
 
 
-def _shown(services: Services, found: Rollout) -> RolloutResource:
-    return rollout_view(found, services.releases.rollout_events(found.id))
+def _shown(services: Services, found: Rollout, visible: VisibleSites = None) -> RolloutResource:
+    return whole_rollout_view(found, services.releases.rollout_events(found.id), visible)

@@ -15,6 +15,7 @@ from cloud.api.views import (
     model_view,
     rollout_view,
     site_view,
+    whole_rollout_view,
 )
 from cloud.failure_modes.estimated_recall import RecallEstimate
 from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
@@ -201,9 +202,21 @@ def test_a_model_has_the_sites_whose_heartbeat_names_it() -> None:
 def test_a_rollout_has_the_states_of_its_sites() -> None:
     site = {"site": "harbour", "group": "canary", "state": "ordered", "reason": "", "sequence": 4}
     rollout = Rollout("R1", None, NEW, OLD, "canary", False, {"sites": [site]}, "", 10, 20)
-    view = rollout_view(rollout)
+    view = whole_rollout_view(rollout, (), None)
     assert [(one.site, one.group, one.state) for one in view.sites] == [("harbour", "canary", "ordered")]
-    assert rollout_view(replace(rollout, state={})).sites == ()
+    assert whole_rollout_view(replace(rollout, state={}), (), None).sites == ()
+
+
+def test_a_rollout_of_a_list_has_the_number_of_visible_sites_in_each_state() -> None:
+    states = {"harbour": "running", "quay": "running", "attic": "failed", "tunnel": "waiting"}
+    sites = [{"site": site, "group": "all", "state": state} for site, state in states.items()]
+    rollout = Rollout("R1", None, NEW, OLD, "all", False, {"sites": sites}, "", 10, 20)
+    view = rollout_view(rollout, None)
+    assert (view.sites, view.number_of_sites) == ((), 4)
+    assert view.site_states == {"running": 2, "failed": 1, "waiting": 1}
+    some = frozenset({"harbour", "attic"})
+    assert rollout_view(rollout, some).site_states == {"running": 1, "failed": 1}
+    assert whole_rollout_view(rollout, (), some).number_of_sites == 2
 
 
 def test_a_comparison_is_one_cell_per_role_class_and_condition() -> None:

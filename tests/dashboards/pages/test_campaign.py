@@ -4,21 +4,18 @@ from typing import Any
 
 from dashboards.pages.campaign import rollouts_markup, stages_markup
 from dashboards.scope import Scope
-from messaging.release_resources import RolloutResource, RolloutSiteResource
+from messaging.release_resources import RolloutResource
 from messaging.resources import CampaignResource
 
 NOW = 1_800_000_000.0
 PORT = Scope(group="port")
-SITES = (
-    RolloutSiteResource(site="north", group="canary", state="running"),
-    RolloutSiteResource(site="south", group="all", state="waiting"),
-)
 
 
 def rollout(**values: Any) -> RolloutResource:
     given = {
         "id": "C1-service", "campaign": "C1", "digest": "ab" * 32, "previous_digest": "cd" * 32,
-        "phase": "canary", "paused": False, "reason": "", "sites": SITES, "created_at": 0, "updated_at": 0,
+        "phase": "canary", "paused": False, "reason": "",
+        "site_states": {"running": 1, "waiting": 1}, "created_at": 0, "updated_at": 0,
     }  # fmt: skip
     return RolloutResource.model_validate({**given, **values})
 

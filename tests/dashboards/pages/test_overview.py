@@ -3,7 +3,7 @@
 from dashboards.pages import overview
 from dashboards.scope import Scope
 from messaging.api.trends import TrendPoint
-from messaging.release_resources import RolloutResource, RolloutSiteResource
+from messaging.release_resources import RolloutResource
 from messaging.resources import OverviewResource
 
 SCOPE = Scope("docks", "7d")
@@ -65,12 +65,9 @@ def test_every_empty_part_states_what_will_be_there() -> None:
 
 
 def test_the_last_rollout_counts_the_sites_that_run_its_model() -> None:
-    sites = tuple(
-        RolloutSiteResource(site=name, state=state) for name, state in (("a", "running"), ("b", "lost"))
-    )
     rollout = RolloutResource(
         id="r1", campaign=None, digest="cd" * 32, previous_digest=None, phase="canary", paused=False,
-        reason="", sites=sites, created_at=0, updated_at=0,
+        reason="", site_states={"running": 1, "lost": 1}, created_at=0, updated_at=0,
     )  # fmt: skip
     shown = overview.rollout_markup([rollout], SCOPE, 60.0)
     assert "1 of 2 sites run model" in shown
