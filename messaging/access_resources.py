@@ -133,7 +133,8 @@ class AuditResource(Resource):
     """One change: who requested what of which object, the answer's status, and the object before and after.
 
     `action` is the method and the route, such as `POST /sites/{site}/revoke`, or, of a command that needs no
-    running cloud, its name; `address` is then empty.
+    running cloud, its name. A release that was signed without a request has the action `sign for CHANNEL`
+    and the user `the cloud` or `campaign ID`. `address` is then empty.
     """
 
     id: int

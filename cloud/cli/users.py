@@ -20,7 +20,7 @@ from messaging.runtime.quoting import url_segment
 
 users = typer.Typer(help="Users of the API and the dashboard, and their roles.", no_args_is_help=True)
 tokens = typer.Typer(help="API tokens of users, for programs.", no_args_is_help=True)
-audit = typer.Typer(help="Every change that was requested.", no_args_is_help=True)
+audit = typer.Typer(help="Every requested change, and what the cloud signed by itself.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="the user's name")]
 GroupOption = Annotated[
     list[str] | None,
@@ -139,7 +139,7 @@ def list_audit(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """List requested changes, latest first; `--json` has each object before and after."""
+    """List changes, latest first; `--json` has each object before and after."""
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page("audit", AuditResource, most=limit, user=user, object=object_)
     show_list(

@@ -29,7 +29,7 @@ from messaging.trust.tickets import DowngradeTicket
 
 COVERED_S = 7 * 86400
 CLOUD = "the cloud"
-"""Who did what no person asked for, in events; the name of no operator, which has no space."""
+"""Who did what no person asked for, in events and the audit log. No operator's name has a space."""
 
 
 class RolloutDriver:

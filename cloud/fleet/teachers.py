@@ -61,6 +61,7 @@ class TeacherReleases:
             description.model_dump(mode="json"),
             campaign=None,
             signed_at=time.time(),
+            requested=True,
         )
         self.rollouts.step_all()
         return self.releases.release(manifest.digest)

@@ -48,7 +48,7 @@ class Token(Record):
 
 
 class AuditEntry(Record):
-    """One requested change; see `messaging.access_resources.AuditResource`."""
+    """One change; see `messaging.access_resources.AuditResource`."""
 
     __tablename__ = "audit"
     __table_args__ = (

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sqlalchemy import func, select, tuple_
 
 from cloud.errors import NotKnown
+from cloud.store.access_records import AuditEntry
 from cloud.store.database import Database
 from cloud.store.lists.filters import ModelFilter
 from cloud.store.receipt_store import StoreIdentity, restores_of
@@ -25,10 +26,11 @@ class ReleaseStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put_release(self, release: Release) -> None:
-        """Store a release; the same digest and channel again changes nothing."""
+    def put_release(self, release: Release, entry: AuditEntry | None = None) -> None:
+        """Store a release and its audit entry; the same digest and channel again changes nothing."""
         with self._db.writing() as session:
-            self._db.add(session, release)
+            if self._db.add(session, release) and entry is not None:
+                self._db.add(session, entry)
 
     def releases(self) -> list[Release]:
         """All releases, newest version first."""

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from cloud.errors import NotKnown
+from cloud.store.access_records import AuditEntry
+from cloud.store.audit_store import AuditStore
 from cloud.store.database import Database
+from cloud.store.lists.filters import AuditFilter
 from cloud.store.records import (
     IssuedOrder,
     Release,
@@ -29,6 +32,14 @@ def test_a_release_is_stored_once_and_found_by_a_prefix_of_its_digest(database: 
     assert store.release(OLD[:8]) == service
     with pytest.raises(NotKnown, match="not among the releases"):
         store.release(NEW)
+
+
+def test_a_release_is_stored_with_its_entry_in_the_audit_log_once(database: Database) -> None:
+    store, release = ReleaseStore(database), Release(OLD, "trial", "model", 1, 10, None, None, {}, MINUTE)
+    entry = AuditEntry(MINUTE, "the cloud", "", "sign for trial", "model", 200, after={"version": 1})
+    store.put_release(release, entry)
+    store.put_release(replace(release, name="again"), entry)
+    assert AuditStore(database).entries(AuditFilter(), limit=9) == [entry]
 
 
 def test_the_release_in_service_is_the_newest_that_reached_the_fleet(database: Database) -> None:

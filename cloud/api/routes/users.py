@@ -132,7 +132,7 @@ def audit(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AuditResource]:
-    """Every requested change, latest first."""
+    """Every requested change and every release that was signed without a request, latest first."""
     found = services.audit.entries(wanted, before=integer_cursor(cursor) or None, limit=limit + 1)
     return page_of_query(found, limit, place=lambda one: one.id, show=AuditResource.model_validate)
 

@@ -1,4 +1,4 @@
-"""The audit log: every change that was asked for."""
+"""The audit log: every change that was asked for, and what the cloud signed by itself."""
 
 from typing import Any
 
@@ -19,12 +19,15 @@ COLUMNS = (
     Column("object", "object", flex=1.6),
     Column("status", "answer", "number", width=100),
 )
-EMPTY = Empty("Nothing has been changed yet. Every change that is asked for is entered here.")
+EMPTY = Empty(
+    "Nothing has been changed yet. Every change that is asked for is entered here, and every release "
+    "that the cloud signs by itself."
+)
 
 
 async def build(view: PageView) -> None:
     """The latest entries."""
-    with card("Audit log", name="audit-card", aside=f"the latest {SHOWN} changes that were asked for"):
+    with card("Audit log", name="audit-card", aside=f"the latest {SHOWN} changes"):
         table = Table(COLUMNS, name="audit", empty=EMPTY)
 
     async def refresh() -> None:

@@ -8,6 +8,7 @@ from cloud.api.client import RemoteCloud
 from cloud.settings import CampaignSettings, RolloutSettings, TriggerRule
 from cloud.store.database import open_database
 from cloud.store.release_store import ReleaseStore
+from messaging.access_resources import AuditResource
 from messaging.blobs import digest_of
 from messaging.release_resources import RolloutResource
 from messaging.releases import Channel
@@ -70,6 +71,20 @@ def test_a_better_candidate_goes_through_shadow_to_all_sites_and_the_mode_closes
         assert metrics["verify"][MODE]["recall"]["supported"] == 120
         assert metrics["shadow"]["outcome"] == "pass"
         assert mode_status(cloud) == "closed"
+
+
+def test_what_a_campaign_signs_is_in_the_audit_log_by_its_name(tmp_path: Path) -> None:
+    with running_cloud(settings(tmp_path), real_edge_stages, sites=SITES) as cloud:
+        with_evidence(cloud)
+        done = run_campaign(cloud)
+        with cloud.client() as client:
+            service, trial = client.page("audit", AuditResource, object=f"model {digest_of(CANDIDATE)[:12]}")
+    assert {service.user, trial.user} == {f"campaign {done.id}"}
+    assert (trial.action, service.action) == ("sign for trial", "sign for service")
+    assert trial.before is None
+    assert service.before == trial.after
+    assert service.after is not None
+    assert (service.after["channel"], service.after["name"]) == ("service", "candidate")
 
 
 def test_a_candidate_that_is_worse_in_shadow_is_never_put_in_service(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from cloud.errors import NotNow, StageInterrupted
 from cloud.fleet.first_model import described, first_classes, refuse_begun_fleet, release_first_model
 from cloud.fleet.publisher import Publisher
 from cloud.starting_detector import STARTING_WEIGHTS
+from cloud.store.audit_store import AuditStore
+from cloud.store.lists.filters import AuditFilter
 from cloud.store.release_store import ReleaseStore
 from messaging.blobs import digest_of
 from messaging.releases import BundleDescription, Channel, Role
@@ -74,6 +76,7 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         database, _ = open_store(folder)
         self.releases, self.models = ReleaseStore(database), FakeModels(folder)
+        self.audit = AuditStore(database)
 
     def start(
         self, weights: Path | None, role: Role = Role.DETECTOR, *, stopping: bool = False
@@ -114,6 +117,24 @@ def test_the_first_teacher_is_released_in_its_own_role(fleet: Fleet) -> None:
     assert release is not None
     assert release.digest == digest
     assert fleet.releases.current_service() is None
+
+
+def test_the_cloud_is_named_in_the_audit_log_for_the_first_models_that_it_signs(fleet: Fleet) -> None:
+    digest = fleet.start(Path("start.safetensors"))
+    assert fleet.start(Path("start.safetensors")) == digest
+    (entry,) = fleet.audit.entries(AuditFilter(), limit=9)
+    assert (entry.user, entry.address, entry.action) == ("the cloud", "", "sign for service")
+    assert (entry.object, entry.status, entry.before) == (f"model {str(digest)[:12]}", 200, None)
+    assert entry.after == {
+        "digest": digest,
+        "name": "street-start",
+        "role": "detector",
+        "channel": "service",
+        "version": 1,
+    }
+    release = fleet.releases.current_service()
+    assert release is not None
+    assert entry.at_utc == release.signed_at
 
 
 @pytest.mark.parametrize("weights", [None, Path("start.safetensors")])

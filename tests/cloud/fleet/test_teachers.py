@@ -11,6 +11,8 @@ from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.rollout_state import RolloutState
 from cloud.fleet.teachers import TeacherReleases
 from cloud.settings import RolloutSettings
+from cloud.store.audit_store import AuditStore
+from cloud.store.lists.filters import AuditFilter
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_insertion import Received
 from cloud.store.report_store import ReportStore
@@ -47,6 +49,7 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         database, _ = open_store(folder)
         self.reports, self.hub = ReportStore(database), Hub()
+        self.audit = AuditStore(database)
         self.releases, publisher = ReleaseStore(database), cast(Publisher, self.hub)
         driver = RolloutDriver(self.reports, self.releases, publisher, RolloutSettings(), lambda: MINUTE)
         self.teachers = TeacherReleases(self.releases, publisher, driver, lambda: DEFAULT_TAXONOMY)
@@ -68,6 +71,11 @@ def test_a_teacher_is_signed_recorded_and_rolled_out_to_sites_that_run(cloud: Cl
     assert (state.role, state.previous_digest) == (Role.TEACHER, first.digest)
     with pytest.raises(NotNow, match="under way"):
         cloud.teachers.publish(tiny_bundle(tiny_description(name="third")), "ann")
+
+
+def test_a_teacher_that_a_person_publishes_has_only_the_entry_of_the_request(cloud: Cloud) -> None:
+    assert cloud.teachers.publish(tiny_bundle(), "ann").role is Role.TEACHER
+    assert cloud.audit.entries(AuditFilter(), limit=9) == []
 
 
 def test_what_is_no_bundle_or_detects_nothing_of_this_deployment_is_refused(cloud: Cloud) -> None:
