@@ -101,6 +101,14 @@ class StreamState:
 
 
 @dataclass(frozen=True)
+class BucketState:
+    """The sequence of the value that was set last, and the bucket's identity, as of a stream."""
+
+    last_sequence: int
+    identity: str
+
+
+@dataclass(frozen=True)
 class LatestValue:
     """The last value of a key; `sequence`: later values of the bucket have higher ones."""
 
@@ -167,8 +175,8 @@ class Bus(Protocol):
     async def latest_after(self, bucket: str, sequence: int, limit: int) -> Sequence[LatestValue]:
         """Last values that were set after `sequence` (0: all), in the order of setting, at most `limit`."""
 
-    async def bucket_identity(self, bucket: str) -> str:
-        """The identity of a bucket: one that was made anew has another, and its own sequences."""
+    async def bucket_state(self, bucket: str) -> BucketState:
+        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""

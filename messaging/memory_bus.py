@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from messaging.bus import Delivery, LatestValue, PublishAck, StoredMessage, StreamSpec, StreamState
+from messaging.bus import (
+    BucketState,
+    Delivery,
+    LatestValue,
+    PublishAck,
+    StoredMessage,
+    StreamSpec,
+    StreamState,
+)
 from messaging.errors import MessageRefused, WireFull, WireUnavailable
 
 _POLL_S = 0.005
@@ -202,9 +210,10 @@ class MemoryBus:
         later = (one for one in self._bucket(bucket).values.values() if one.sequence > sequence)
         return list(islice(later, limit))
 
-    async def bucket_identity(self, bucket: str) -> str:
-        """The identity of a bucket: one that was made anew has another, and its own sequences."""
-        return self._bucket(bucket).identity
+    async def bucket_state(self, bucket: str) -> BucketState:
+        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
+        known = self._bucket(bucket)
+        return BucketState(known.last_sequence, known.identity)
 
     async def hint(self, subject: str) -> None:
         """Wake a waiter on the subject."""

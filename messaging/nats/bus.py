@@ -16,6 +16,7 @@ from typing import Any
 from messaging.blobs import digest_of
 from messaging.bus import (
     MAX_VALUE_BYTES,
+    BucketState,
     Delivery,
     LatestValue,
     Link,
@@ -260,9 +261,10 @@ class NatsBus:
             for reply in await self._page(f"KV_{bucket}", query, limit)
         ]
 
-    async def bucket_identity(self, bucket: str) -> str:
-        """The identity of a bucket: one that was made anew has another, and its own sequences."""
-        return (await self.stream_state(f"KV_{bucket}")).identity
+    async def bucket_state(self, bucket: str) -> BucketState:
+        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
+        state = await self.stream_state(f"KV_{bucket}")
+        return BucketState(state.last_sequence, state.identity)
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""

@@ -26,12 +26,16 @@ class ChangedValues:
     async def pages(self, size: int) -> AsyncIterator[Mapping[str, bytes]]:
         """Values by key, at most `size` at once, in the order in which they were set. Raises `WireError`.
 
-        A page has been read when the next one is asked for: what fails before comes again. Of a bucket that
-        was made anew, as at a hub that has lost its disk, all values come.
+        A page has been read when the next one is asked for: what fails before comes again. What is set after
+        the first page was asked for may come with the next call, so that each call ends. Of a bucket that was
+        made anew, as at a hub that has lost its disk, or that went back to a backup, all values come.
         """
-        identity = await self._bus.bucket_identity(self._bucket)
-        if identity != self._identity:
-            self._identity, self._read_through = identity, 0
-        while page := await self._bus.latest_after(self._bucket, self._read_through, size):
+        state = await self._bus.bucket_state(self._bucket)
+        if state.identity != self._identity or state.last_sequence < self._read_through:
+            self._identity, self._read_through = state.identity, 0
+        while self._read_through < state.last_sequence:
+            page = await self._bus.latest_after(self._bucket, self._read_through, size)
+            if not page:
+                break
             yield {one.key: one.value for one in page}
             self._read_through = page[-1].sequence

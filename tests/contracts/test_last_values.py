@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from messaging.bus import Bus
+from messaging.bus import BucketState, Bus
 from messaging.memory_bus import MemoryBus
 from messaging.nats.bus import NatsBus
 from messaging.nats.last_values import ChangedValues, all_latest
@@ -73,6 +73,22 @@ def test_only_values_that_were_set_since_the_last_reading_are_read_again(play: P
     play(scenario)
 
 
+def test_a_reading_ends_while_values_are_set_all_the_time(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for key in ("a", "b", "c"):
+            await bus.put_latest("BEATS", key, b"1")
+        changed, found = ChangedValues(bus, "BEATS"), list[dict[str, bytes]]()
+        async for page in changed.pages(1):
+            found.append(dict(page))
+            assert len(found) <= 3, "what is set while it is read comes with the next reading"
+            for key in page:
+                await bus.put_latest("BEATS", key, b"2")
+        assert found == [{"a": b"1"}, {"b": b"1"}, {"c": b"1"}]
+        assert [dict(page) async for page in changed.pages(9)] == [{"a": b"2", "b": b"2", "c": b"2"}]
+
+    play(scenario)
+
+
 def test_values_of_a_page_that_failed_are_read_again(play: Play) -> None:
     async def scenario(bus: Bus) -> None:
         for key in ("a", "b", "c"):
@@ -92,11 +108,11 @@ def test_values_of_a_page_that_failed_are_read_again(play: Play) -> None:
 
 def test_a_bucket_has_one_identity_and_two_buckets_have_two(play: Play) -> None:
     async def scenario(bus: Bus) -> None:
-        identity = await bus.bucket_identity("BEATS")
+        identity = (await bus.bucket_state("BEATS")).identity
         await bus.put_latest("BEATS", "a", b"1")
         await bus.ensure_latest("BEATS")
-        assert await bus.bucket_identity("BEATS") == identity
+        assert await bus.bucket_state("BEATS") == BucketState(1, identity)
         await bus.ensure_latest("OTHERS")
-        assert await bus.bucket_identity("OTHERS") != identity
+        assert (await bus.bucket_state("OTHERS")).identity != identity
 
     play(scenario)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.errors import StoreUnavailable
 from cloud.fleet.heartbeats import SITES_PER_TRANSACTION, HeartbeatIntake
 from cloud.fleet.intake import Intake
 from cloud.metrics import CloudMetrics
@@ -59,6 +60,27 @@ def test_heartbeats_are_read_from_their_last_values_and_forged_ones_are_refused(
     asyncio.run(scenario())
 
 
+def test_heartbeats_that_the_store_could_not_take_are_stored_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(batch: list[Received]) -> int:
+        raise StoreUnavailable("the disk is full")
+
+    async def scenario() -> None:
+        bus, intake, store = await prepared(tmp_path)
+        await put_signed_heartbeat(bus, message(heartbeat()))
+        await intake_of(bus, store._db).checkpoints.step()
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "put_heartbeats", unavailable)
+            with pytest.raises(StoreUnavailable):
+                await intake.step()
+        assert store.heartbeats() == []
+        assert await intake.step() == 1
+        assert [beat.site for beat in store.heartbeats()] == ["harbour"]
+
+    asyncio.run(scenario())
+
+
 def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
@@ -77,15 +99,21 @@ def test_the_heartbeat_of_a_revoked_site_is_not_read(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_after_the_loss_of_the_hubs_disk_all_heartbeats_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("same_identity", [False, True], ids=["lost disk", "older backup"])
+def test_after_the_loss_of_the_hubs_disk_or_from_an_older_backup_all_heartbeats_are_read(
+    tmp_path: Path, same_identity: bool
+) -> None:
     async def scenario() -> None:
         bus, intake, store = await prepared(tmp_path)
         for uptime_s in (10, 20, 30):
             await put_signed_heartbeat(bus, message(heartbeat(uptime_s=uptime_s)))
         await intake_of(bus, store._db).checkpoints.step()
         assert await intake.step() == 1
+        identity = (await bus.bucket_state(HEARTBEATS)).identity
         bus._buckets.clear()
         await prepare_hub(bus)
+        if same_identity:
+            bus._buckets[HEARTBEATS].identity = identity
         await put_signed_heartbeat(bus, message(heartbeat(uptime_s=40)))
         assert await intake.step() == 1
         assert store.heartbeats()[0].heartbeat.uptime_s == 40
