@@ -216,3 +216,18 @@ def test_the_probe_that_ships_is_no_success_where_nothing_runs(site: Site) -> No
 def test_a_file_is_read_by_the_programs_that_need_it(site: Site, path: str, readers: set[str]) -> None:
     wait_until((site.folder / path).exists, what=f"{path} is there")
     assert {program for program in PROGRAMS if site.can_read(program, path)} == readers
+
+
+def test_a_site_is_placed_again_while_it_runs_and_keeps_its_seeds(site: Site) -> None:
+    seeds = [site.folder / "node" / "broker.nk", site.folder / "gate" / "broker.nk"]
+    before = [seed.read_bytes() for seed in seeds]
+    (site.folder / "node.yaml").chmod(0o644)  # as after a copy
+    site.machine.checked(SCRIPTS / "place-site.sh", "harbour")
+    assert [seed.read_bytes() for seed in seeds] == before
+    assert (site.folder / "node.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_site_without_its_folder_is_not_placed(site: Site) -> None:
+    done = site.machine.run(SCRIPTS / "place-site.sh", "nowhere")
+    assert (done.returncode, "has no node.yaml" in done.stderr) == (2, True)
+    assert not (site.machine.state / "nowhere").exists()
