@@ -102,6 +102,7 @@ rehearsal-containers: $(STAMP)  ## docs/deploy-in-containers.md likewise: images
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m tests.browser.page_figures --out $(OUT)/figures/pages.json --screenshots $(OUT)/screenshots
+	$(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figures/dialogs.json --screenshots $(OUT)/screenshots
 	$(BIN)/python -m tests.browser.live_figures --out $(OUT)/figures/live.json
 	$(BIN)/python -m tests.browser.list_figures --out $(OUT)/figures/lists.json
 

@@ -5,14 +5,19 @@ from nicegui import ui
 from dashboards.markup import element
 
 
-async def confirmed(title: str, sentence: str, button: str, *, harmful: bool = True) -> bool:
-    """Ask before a change; `sentence` says what will happen, `button` names it. True if it is wanted."""
+async def confirmed(
+    title: str, sentence: str, button: str, *, harmful: bool = True, other: str = "Cancel"
+) -> bool:
+    """Ask before a change; `sentence` says what will happen, `button` names it. True if it is wanted.
+
+    `other` is the button that changes nothing; closing the dialog in another way is the same.
+    """
     with ui.dialog() as dialog, ui.card().classes("dialog"):
         dialog.props(f'aria-label="{title}"')
         ui.html(element("h2", title), sanitize=False)
         ui.html(element("p", sentence), sanitize=False)
         with ui.row().classes("choices"):
-            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps autofocus")
+            ui.button(other, on_click=lambda: dialog.submit(False)).props("flat no-caps autofocus")
             colour = "negative" if harmful else "primary"
             yes = ui.button(button, on_click=lambda: dialog.submit(True))
             yes.props(f"unelevated no-caps color={colour}")

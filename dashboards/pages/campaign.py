@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.dialogs import confirmed
 from dashboards.components.loss_curve import LossCurve, losses
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import link
@@ -31,6 +32,12 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "resume": ("cancelled", "failed"),
 }
 """What may be requested of a campaign, and in which states the cloud permits it."""
+CANCEL = (
+    "Cancel this campaign?",
+    "The stages that are finished stay, and it can be resumed.",
+    "Cancel the campaign",
+)
+"""Title, what happens, text of the button."""
 MARKS = {"done": "done", "running": "now", "failed": "failed", "stopped": "stopped", "cancelled": "stopped"}
 
 
@@ -65,8 +72,7 @@ async def page(view: PageView) -> None:
         ui.html(element("p", whole, cls="pages"), sanitize=False)
 
     async def change(verb: str) -> None:
-        question = "Cancel this campaign? The stages that are finished stay, and it can be resumed."
-        if verb == "cancel" and not await _confirmed(question):
+        if verb == "cancel" and not await confirmed(*CANCEL, other="Back"):
             return
         path = f"campaigns/{name}/{verb}"
         await view.act(
@@ -91,19 +97,6 @@ async def page(view: PageView) -> None:
 
     view.live(refresh)
     view.live(refresh_comparison, every_s=comparison.REFRESH_S)
-
-
-async def _confirmed(question: str) -> bool:
-    """Ask in a dialog; closing it in any other way than by its button is no."""
-    with ui.dialog() as dialog, ui.card():
-        ui.label(question)
-        with ui.row():
-            ui.button("Back", on_click=lambda: dialog.submit(False)).props("flat no-caps")
-            yes = ui.button("Cancel the campaign", on_click=lambda: dialog.submit(True))
-            yes.props("unelevated no-caps color=negative")
-    answer = await dialog
-    dialog.delete()
-    return answer is True
 
 
 def rollouts_markup(rollouts: Sequence[RolloutResource], scope: Scope) -> Html:

@@ -61,6 +61,7 @@ class _Gallery:
                 self._grid = Markup()
             self._pages = Markup()
         with ui.dialog() as self._dialog, ui.card().classes("whole-image").props("id=whole-image"):
+            self._dialog.props('aria-label="Generated image"')
             self._whole = Markup()
             with ui.row().classes("actions"):
                 for key, text in BUTTONS if self._may_review else ():

@@ -28,6 +28,13 @@ THEMES = ("light", "dark")
 SCREENS = ((1440, 900), (390, 844))
 SETTLED_MS, FIRST_LOAD_MS = 2_500, 30_000
 SERIOUS = ("serious", "critical")
+_BUTTONS = """() => {
+    const style = document.createElement('style');
+    style.textContent = '.q-btn__content { z-index: auto } .q-focus-helper { display: none }';
+    document.head.append(style);
+}"""
+"""Without the layers that Quasar draws in a button, axe-core finds the button's own ground; with them it
+takes what is behind a dialog for that, or cannot decide."""
 
 
 @dataclass
@@ -39,15 +46,15 @@ class Found:
     first_load_mb: float = 0.0
 
 
-def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[str]:
-    """The path of every page, with objects that the cloud has in place of the names in braces."""
+def names(cloud: FilledCloud, *, campaign: str, rollout: str) -> dict[str, str]:
+    """Objects that the cloud has, by the names in braces of the pages' paths."""
     hazards = httpx.get(
         f"http://127.0.0.1:{cloud.port}{API_PREFIX}/hazards",
         headers={"Authorization": f"Bearer {cloud.token}"},
         trust_env=False,
     )
     hazard = hazards.raise_for_status().json()["items"][0]
-    values = {
+    return {
         "site": hazard["site"],
         "event": hazard["event"],
         "mode": "fire.night-clear.missed",
@@ -56,8 +63,25 @@ def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[st
         "rollout": rollout,
         "tab": "users",
     }
+
+
+def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[str]:
+    """The path of every page, with objects that the cloud has in place of the names in braces."""
+    values = names(cloud, campaign=campaign, rollout=rollout)
     for entry in PAGES:
         yield entry.path.format(**values)
+
+
+def serious_findings(page: Any, place: str, *, within: str | None = None) -> Iterator[str]:
+    """The serious and critical findings of axe-core as `place: rule: elements`.
+
+    Only in the element of the selector `within`, if it is given.
+    """
+    page.evaluate(_BUTTONS)
+    for rule in Axe().run(page, context=within).response["violations"]:
+        if rule["impact"] in SERIOUS:
+            where = "; ".join(node["html"][:120] for node in rule["nodes"][:3])
+            yield f"{place}: {rule['id']}: {where}"
 
 
 def _measured(browser: Any, process: PageProcess, paths: list[str], out: Path) -> Found:
@@ -73,10 +97,7 @@ def _measured(browser: Any, process: PageProcess, paths: list[str], out: Path) -
                 page.wait_for_timeout(SETTLED_MS)
                 name = path.strip("/").replace("/", "_") or "overview"
                 page.screenshot(path=out / f"{name}_{width}_{theme}.png", full_page=True)
-                for rule in Axe().run(page).response["violations"]:
-                    if rule["impact"] in SERIOUS:
-                        where = "; ".join(node["html"][:120] for node in rule["nodes"][:3])
-                        found.findings.add(f"{path} ({theme}, {width} px): {rule['id']}: {where}")
+                found.findings.update(serious_findings(page, f"{path} ({theme}, {width} px)"))
                 found.pages += 1
             context.close()
     return found
