@@ -25,7 +25,7 @@ from messaging.wire_format.codec import Message, decode
 
 logger = logging.getLogger(__name__)
 
-SITES_PER_TRANSACTION = 500
+SITES_PER_TRANSACTION = 100
 
 
 @dataclass
