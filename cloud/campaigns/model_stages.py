@@ -313,6 +313,7 @@ def _row(campaign: str, digest: str, tally: Tally) -> EvaluationRow:
         "precision": tally.precision,
         "precision_interval": list(tally.precision_interval),
         "ap50": tally.ap50,
+        "ap50_interval": tally.ap50_interval and list(tally.ap50_interval),
         "ap50_95": tally.ap50_95,
     }
     return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.condition, metrics)

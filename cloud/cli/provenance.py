@@ -97,8 +97,11 @@ def _scores(scores: ModelScores | None) -> str:
         return ""
     rate = scores.false_alarms_per_camera_hour
     alarms = "" if rate is None else f"{rate:.2f}"
+    ap50 = percent(scores.ap50)
+    if scores.ap50_interval is not None:
+        ap50 += f" ({percent(scores.ap50_interval[0])} to {percent(scores.ap50_interval[1])})"
     if scores.false_alarms_interval is not None:
         low, high = scores.false_alarms_interval
         alarms += f" ({low:.2f} to {high:.2f})"
-    parts = (percent(scores.recall), percent(scores.precision), percent(scores.ap50))
+    parts = (percent(scores.recall), percent(scores.precision), ap50)
     return " / ".join(part or "-" for part in (*parts, alarms))

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from cloud.data.labelled_images import LabelledImage
+from cloud.evaluation.bootstrap import Interval, average_precision_interval, mean_interval
 from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou_rule, match
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
@@ -29,6 +30,8 @@ class Tally:
     """Counts of one class under one condition, at the bundle's thresholds.
 
     `true_positives` + `missed` are all true boxes. Average precisions use all scores above 0.02.
+    `ap50_interval`: 95 %, by a bootstrap over images; None with fewer than two images that have true boxes,
+    and in evaluations of earlier versions.
     """
 
     class_name: str
@@ -39,6 +42,7 @@ class Tally:
     missed: int
     ap50: float
     ap50_95: float
+    ap50_interval: Interval | None = None
 
     def __post_init__(self) -> None:
         if min(self.images, self.true_positives, self.false_positives, self.missed) < 0:
@@ -110,7 +114,7 @@ class _Scores:
     hits: list[np.ndarray] = field(default_factory=list)
     counted: list[np.ndarray] = field(default_factory=list)
     reported: list[np.ndarray] = field(default_factory=list)
-    truths: int = 0
+    truths: list[int] = field(default_factory=list)
 
 
 def evaluate(detector: Detector, holdout: Iterable[LabelledImage]) -> Evaluation:
@@ -188,22 +192,25 @@ def _gather(into: _Scores, found: Detections, truth: Floats, *, threshold: float
     into.hits.append(np.stack([match(found, truth, iou) for iou in IOU_STEPS], axis=1))
     into.counted.append(counted)
     into.reported.append(reported)
-    into.truths += len(truth)
+    into.truths.append(len(truth))
 
 
 def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
     confidence, hits = np.concatenate(scores.confidence), np.concatenate(scores.hits)
-    caught = int(np.concatenate(scores.counted).sum())
-    precisions = [average_precision(confidence, hits[:, i], scores.truths) for i in range(len(IOU_STEPS))]
+    caught, truths = int(np.concatenate(scores.counted).sum()), sum(scores.truths)
+    precisions = [average_precision(confidence, hits[:, i], truths) for i in range(len(IOU_STEPS))]
     return Tally(
         class_name=key[0],
         condition=key[1],
         images=images,
         true_positives=caught,
         false_positives=int(np.concatenate(scores.reported).sum()) - caught,
-        missed=scores.truths - caught,
+        missed=truths - caught,
         ap50=round(precisions[0], 4),
         ap50_95=round(float(np.mean(precisions)), 4),
+        ap50_interval=_rounded(
+            average_precision_interval(scores.confidence, [one[:, 0] for one in scores.hits], scores.truths)
+        ),
     )
 
 
@@ -221,7 +228,21 @@ def _merged(tallies: Sequence[Tally]) -> Tally | None:
         missed=sum(t.missed for t in tallies),
         ap50=round(float(np.average([t.ap50 for t in tallies], weights=weights)), 4),
         ap50_95=round(float(np.average([t.ap50_95 for t in tallies], weights=weights)), 4),
+        ap50_interval=_merged_interval(tallies),
     )
+
+
+def _merged_interval(tallies: Sequence[Tally]) -> Interval | None:
+    """Interval of the mean AP50 over conditions, which share no image; None if one with truths has none."""
+    counted = [t for t in tallies if t.truths]
+    intervals = [t.ap50_interval for t in counted if t.ap50_interval is not None]
+    if not counted or len(intervals) < len(counted):
+        return None
+    return _rounded(mean_interval([t.ap50 for t in counted], intervals, [t.truths for t in counted]))
+
+
+def _rounded(interval: Interval | None) -> Interval | None:
+    return None if interval is None else (round(interval[0], 4), round(interval[1], 4))
 
 
 def _batches(images: Iterator[LabelledImage]) -> Iterator[list[LabelledImage]]:

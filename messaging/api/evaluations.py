@@ -19,7 +19,8 @@ class ModelScores(Resource):
     """Scores of one model on one set for one class and condition; None where they were not measured.
 
     `n`: labelled hazards of the holdout, supported tracks of a shadow run. Intervals are 95 % Wilson
-    intervals. `false_positives`: reported boxes or tracks without a hazard. False alarms per camera-hour are
+    intervals, that of `ap50` a bootstrap over images; evaluations of earlier versions have none of `ap50`.
+    `false_positives`: reported boxes or tracks without a hazard. False alarms per camera-hour are
     those of a shadow run over the `camera_hours` of the whole run, with a 95 % Poisson interval.
     """
 
@@ -29,6 +30,7 @@ class ModelScores(Resource):
     precision: float | None = None
     precision_interval: tuple[float, float] | None = None
     ap50: float | None = None
+    ap50_interval: tuple[float, float] | None = None
     ap50_95: float | None = None
     false_positives: int | None = None
     false_alarms_per_camera_hour: float | None = None

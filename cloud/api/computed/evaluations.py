@@ -14,7 +14,8 @@ NOTES = (
     "campaigns train no twin without generated images, so that none is compared",
     "false alarms per camera-hour are those of shadow runs: unsupported tracks over the time between the "
     "site's receipt and its newest report, for each camera of its last heartbeat; a holdout has no duration",
-    "AP50 has no interval: the evaluation keeps no score of a single image",
+    "the interval of AP50 is a bootstrap over the holdout's images, for a class over all conditions combined "
+    "from them; with fewer than two images that have the class, and in older evaluations, there is none",
     "the best model has the highest mean AP50 over its classes among all stored evaluations on the holdout",
 )
 

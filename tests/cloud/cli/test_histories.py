@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloud.cli.main import app
+from cloud.store.records import EvaluationRow
 from tests.support.cloud.filled_cloud import FilledCloud
 
 pytestmark = pytest.mark.usefixtures("wide")
@@ -85,6 +86,19 @@ def test_a_campaigns_evaluations_are_a_table(cloud: FilledCloud) -> None:
     done = run(cloud, "campaign", "evaluations", cloud.campaign)
     assert "the campaign has evaluated nothing yet" in done.output
     assert "note: campaigns train no twin" in done.output
+
+
+def test_ap50_has_its_interval_in_the_table_where_one_is_stored(cloud: FilledCloud) -> None:
+    metrics = {"truths": 9, "recall": 0.5, "precision": 0.8, "ap50": 0.61, "ap50_interval": [0.52, 0.69]}
+    older = {name: value for name, value in metrics.items() if name != "ap50_interval"}
+    rows = (
+        EvaluationRow(cloud.campaign, "e" * 64, "holdout", name, "all", given)
+        for name, given in (("fire", metrics), ("smoke", older))
+    )
+    cloud.rows.put_evaluations(rows)
+    words = run(cloud, "campaign", "evaluations", cloud.campaign).output
+    assert "50 % / 80 % / 61 % (52 % to 69 %) / -" in words
+    assert "50 % / 80 % / 61 % / -" in words
 
 
 def test_a_camera_of_another_site_is_one_sentence_with_those_that_there_are(cloud: FilledCloud) -> None:

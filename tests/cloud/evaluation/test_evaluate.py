@@ -71,6 +71,36 @@ def test_sums_over_conditions_and_classes_add_the_counts() -> None:
     assert low < 0.5 < high
 
 
+def test_ap50_has_an_interval_over_images_and_over_conditions() -> None:
+    found, none = detections((BOX, 0.9, 0)), detections()
+    images = [labelled_image(TrueBox("fire", BOX), condition=one) for one in (DAY, NIGHT) for _ in range(20)]
+    done = evaluate(ScriptedDetector([found, none] * 20), images)
+    day, whole = done.tally("fire", DAY), done.of_class("fire")
+    assert day is not None
+    assert whole is not None
+    assert day.ap50_interval is not None
+    assert whole.ap50_interval is not None
+    assert day.ap50_interval[0] < whole.ap50_interval[0] < 0.5 < whole.ap50_interval[1] < day.ap50_interval[1]
+
+
+def test_one_image_of_a_condition_leaves_it_and_the_class_without_an_interval_of_ap50() -> None:
+    images = [labelled_image(TrueBox("fire", BOX), condition=one) for one in (DAY, DAY, NIGHT)]
+    done = evaluate(ScriptedDetector([detections((BOX, 0.9, 0))] * 3), images)
+    day, night, whole = done.tally("fire", DAY), done.tally("fire", NIGHT), done.of_class("fire")
+    assert (day and day.ap50_interval, night and night.ap50_interval) == ((1.0, 1.0), None)
+    assert (whole and whole.ap50, whole and whole.ap50_interval) == (1.0, None)
+
+
+def test_an_evaluation_of_an_earlier_version_has_no_interval_of_ap50(tmp_path: Path) -> None:
+    found = evaluate(ScriptedDetector([detections((BOX, 0.9, 0))]), [labelled_image(TrueBox("fire", BOX))])
+    written = found.to_json().replace(',"ap50_interval":null', "")
+    assert "ap50_interval" not in written
+    (tmp_path / "evaluation.json").write_text(written)
+    read = StateFile(tmp_path / "evaluation.json", Evaluation).read()
+    assert read is not None
+    assert read.tallies[0].ap50_interval is None
+
+
 @pytest.mark.parametrize(("class_id", "hits"), [(0, 1), (1, 1)])
 def test_amorphous_classes_need_less_overlap(class_id: int, hits: int) -> None:
     name = ("fire", "smoke")[class_id]

@@ -23,7 +23,7 @@ def found(*cells: EvaluationCell, **models: str) -> EvaluationsResource:
             for kind, digest in given.items()
         ),
         cells=cells,
-        notes=("AP50 has no interval",),
+        notes=("a holdout has no duration",),
     )
 
 
@@ -39,13 +39,18 @@ def cell(name: str = "holdout", condition: str = "day-clear", **scores: dict[str
 def test_a_value_has_its_interval_and_the_change_to_the_parent() -> None:
     one = cell(
         incumbent={"recall": 0.5, "recall_interval": (0.4, 0.6), "ap50": 0.62},
-        candidate={"recall": 0.7, "recall_interval": (0.61, 0.78), "ap50": 0.6},
+        candidate={
+            "recall": 0.7,
+            "recall_interval": (0.61, 0.78),
+            "ap50": 0.6,
+            "ap50_interval": (0.52, 0.69),
+        },
     )
     markup = set_markup(found(one), "holdout", Scope())
     assert row(markup, "holdout-fire-day-clear-recall") == [
         "fire day, clear 84 labelled hazards", "recall", "50 % 40–60", "70 % 61–78", "+20"
     ]  # fmt: skip
-    assert row(markup, "holdout-fire-day-clear-ap50") == ["AP50", "62 %", "60 %", "−2"]
+    assert row(markup, "holdout-fire-day-clear-ap50") == ["AP50", "62 %", "60 % 52–69", "−2"]
     assert "the intervals do not overlap" in markup
 
 
