@@ -71,7 +71,7 @@ def evaluations(
         for cell in found.cells
     ]
     columns = ("set", "class", "condition", *(f"{m.kind} {short(m.digest)}" for m in found.models))
-    title = "Recall / precision / AP50 / false alarms per camera-hour"
+    title = "Recall / precision / AP50 / false alarms per camera-hour (estimated)"
     print_table(title, columns, rows, "the campaign has evaluated nothing yet")
     for note in found.notes:
         notes.print(f"note: {note}")

@@ -45,7 +45,7 @@ MEASURES = (
     Measure("AP50-95", "ap50_95", None, _percent, 0.01),
     Measure("false positives", "false_positives", None, _count, 1.0, more_is_better=False),
     Measure(
-        "false alarms per camera-hour",
+        "false alarms per camera-hour, estimated",
         "false_alarms_per_camera_hour",
         "false_alarms_interval",
         _rate,

@@ -20,8 +20,9 @@ class ModelScores(Resource):
 
     `n`: labelled hazards of the holdout, supported tracks of a shadow run. Intervals are 95 % Wilson
     intervals, that of `ap50` a bootstrap over images; evaluations of earlier versions have none of `ap50`.
-    `false_positives`: reported boxes or tracks without a hazard. False alarms per camera-hour are
-    those of a shadow run over the `camera_hours` of the whole run, with a 95 % Poisson interval.
+    `false_positives`: reported boxes or tracks without a hazard. `camera_hours` are an estimate: the time
+    of the whole run times the cameras connected in the last heartbeat. False alarms per camera-hour are those
+    of a shadow run over them, with a 95 % Poisson interval of the count alone.
     """
 
     n: int

@@ -98,6 +98,7 @@ def test_holdout_and_shadow_runs_are_apart() -> None:
     assert "shadow-" not in holdout
     assert "holdout" not in shadow
     assert "0.50 0.10–1.20" in text(shadow)
+    assert "false alarms per camera-hour, estimated" in text(shadow)
     short = text(comparison.short_markup(given, Scope()))
     assert short.index("the cloud's holdout") < short.index("shadow run at north")
 

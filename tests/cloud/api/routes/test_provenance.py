@@ -127,6 +127,7 @@ def test_candidate_incumbent_first_and_best_are_side_by_side(cloud: FilledCloud)
     assert (shadow.camera_hours, shadow.false_alarms_per_camera_hour) == (16.0, 0.25)
     assert shadow.false_alarms_interval == pytest.approx((0.0671, 0.6401), abs=1e-3)
     assert any("no twin without generated images" in note for note in found.notes)
+    assert any("camera-hours are an estimate" in note for note in found.notes)
 
 
 def test_the_best_model_has_the_highest_mean_over_its_classes() -> None:
