@@ -44,7 +44,8 @@ def test_a_cloud_killed_while_it_generates_and_trains_continues_and_loses_no_rep
             _kill_and_restart(demo, process, number)
         last = _in_stage(demo, cloud, started.id, "shadow")
         stages = {s.stage: s for s in last.stages}
-        assert {stages[name].runs for name in KILLED_IN} == {2}
+        repeated = {name: stages[name].runs - 1 for name in KILLED_IN}
+        assert sum(repeated.values()) == len(KILLED_IN), f"a kill repeats one stage: {repeated}"
         assert {name: stages[name].runs for name in runs} == runs, "a finished stage ran again"
         assert last.images_kept == TINY.images_per_mode
         _wait_for_all_frames(demo, cloud)
