@@ -5,7 +5,7 @@ Misdetections, prototypes and tallies keep one row per report; of a hazard event
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,19 +48,19 @@ class ReportInsertion:
 
     def insert(self, session: Session, batch: Sequence[Received]) -> int:
         """Insert every report of each message that is not known; the number of messages that were new."""
-        self._db.add_all(
-            session, [Site(site, self._db.now()) for site in {one.message.site for one in batch}]
-        )
-        messages = {received.key: received for received in reversed(batch)}  # the first of equal ones
-        first = self._insert_reports(session, list(messages.values())[::-1])
-        new = [messages[key] for key in messages if key in first][::-1]
-        further = self._insert_reports(session, [one for message in new for one in _further(message)])
-        ids = {**first, **further}
-        self._insert_contents(session, ((one, ids[one.key]) for message in new for one in _all(message)))
+        sites = {received.message.site for received in batch}
+        self._db.add_all(session, [Site(site, self._db.now()) for site in sites])
+        messages: dict[Key, Received] = {}
+        for received in batch:
+            messages.setdefault(received.key, received)
+        ids = self._insert_reports(session, list(messages.values()))
+        new = [_reports(received) for key, received in messages.items() if key in ids]
+        ids |= self._insert_reports(session, [one for reports in new for one in reports[1:]])
+        self._insert_contents(session, [(one, ids[one.key]) for reports in new for one in reports])
         note_ledgers(session, batch)
         return len(new)
 
-    def _insert_reports(self, session: Session, batch: Sequence[Received]) -> Mapping[Key, int]:
+    def _insert_reports(self, session: Session, batch: Sequence[Received]) -> dict[Key, int]:
         """The new rows' ids; a known message has none."""
         if not batch:
             return {}
@@ -116,16 +116,14 @@ def note_ledger(session: Session, site: str, position: LedgerPosition) -> None:
     )
 
 
-def _all(received: Received) -> Iterator[Received]:
-    yield received
-    yield from _further(received)
-
-
-def _further(received: Received) -> Iterator[Received]:
-    """The further reports of a message, as messages of their own."""
+def _reports(received: Received) -> list[Received]:
+    """The message, and its further reports as messages of their own."""
     message = received.message
-    for place, report in enumerate(message.more, start=1):
-        yield Received(replace(message, id=f"{message.id}.{place}", report=report, more=()), 0)
+    further = (
+        replace(message, id=f"{message.id}.{place}", report=report, more=())
+        for place, report in enumerate(message.more, start=1)
+    )
+    return [received, *(Received(one, 0) for one in further)]
 
 
 def _row(received: Received, now: int) -> dict[str, Any]:
