@@ -4,19 +4,15 @@ Counts the findings of axe-core within the dialog that are serious or critical; 
 """
 
 import argparse
-import datetime
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
-
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from tests.browser.dialogs import DIALOGS, open_dialog, prepare, settle
-from tests.browser.page_figures import SCREENS, THEMES, names, serious_findings
-from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess
+from tests.browser.page_figures import SCREENS, THEMES, names, opened_pages, serious_findings
+from tests.support.dashboards.chromium import PageProcess
+from tests.support.figures.writing import written
 
 
 def _findings(browser: Any, process: PageProcess, values: dict[str, str], out: Path) -> set[str]:
@@ -51,28 +47,14 @@ def main() -> int:
     parser.add_argument("--screenshots", type=Path, required=True)
     given = parser.parse_args()
     given.screenshots.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        cloud = FilledCloud(Path(name) / "data")
-        cloud.fill()
-        cloud.released()
-        prepare(cloud)
-        cloud.start()
-        process = PageProcess(cloud.folder.root)
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-                values = names(cloud, campaign=cloud.campaign, rollout="r1")
-                found = _findings(browser, process, values, given.screenshots)
-        finally:
-            process.stop()
-            cloud.close()
+    with opened_pages(prepare) as (cloud, process, browser):
+        values = names(cloud, campaign=cloud.campaign, rollout="r1")
+        found = _findings(browser, process, values, given.screenshots)
     for finding in sorted(found):
         sys.stdout.write(f"{finding}\n")
     opened = len(DIALOGS) * len(THEMES) * len(SCREENS)
     figure = Figure("axe_serious_dialogs", len(found), "findings", "= 0", n=opened)
-    write_figures(given.out, [figure], command="make browser", now=datetime.datetime.now(datetime.UTC))
-    sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
-    return int(figure.holds is False)
+    return written(given.out, [figure], "make browser")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ page.
 """
 
 import argparse
-import datetime
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from messaging.resources import API_PREFIX
 from messaging.runtime.quoting import sqlite_url
 from tests.browser.page_figures import addresses
@@ -26,6 +25,7 @@ from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.large_fleet import FleetSize, fill
 from tests.support.cloud.postgres import find_programs, running_postgres
 from tests.support.dashboards.chromium import PageProcess
+from tests.support.figures.writing import written
 
 REQUESTS = 50
 LIST_TARGET, PAGE_TARGET = "<= 200", "<= 1.5"
@@ -131,10 +131,7 @@ def main() -> int:
                 Figure(f"worst_page_interactive_s_{store}", max(pages.values()), "s", PAGE_TARGET,
                        n=OPENINGS * len(pages)),
             ]  # fmt: skip
-    write_figures(given.out, figures, command="make browser", now=datetime.datetime.now(datetime.UTC))
-    for figure in figures:
-        sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in figures))
+    return written(given.out, figures, "make browser")
 
 
 if __name__ == "__main__":

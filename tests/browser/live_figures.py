@@ -8,7 +8,6 @@ logged in by itself.
 import argparse
 import ast
 import asyncio
-import datetime
 import json
 import re
 import sys
@@ -22,9 +21,10 @@ import httpx
 import socketio
 from playwright.sync_api import sync_playwright
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess, Tab
+from tests.support.figures.writing import written
 
 VIEWERS, HAZARDS, EVERY_S, LONGEST_S = 50, 20, 3.0, 20.0
 TARGET_S = "<= 1"
@@ -137,10 +137,7 @@ def main() -> int:
         Figure("event_to_screen_p95_s", _p95(to_screen), "s", TARGET_S, n=len(to_screen)),
         Figure("event_to_viewer_p95_s", _p95(to_others), "s", TARGET_S, n=len(to_others)),
     ]
-    write_figures(out, figures, command="make browser", now=datetime.datetime.now(datetime.UTC))
-    for figure in figures:
-        sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in figures))
+    return written(out, figures, "make browser")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ received them; writes a screenshot of every page.
 """
 
 import argparse
-import datetime
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from dashboards.page_list import PAGES
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from messaging.resources import API_PREFIX
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.sample_reports import NEW
 from tests.support.dashboards.chromium import CHROMIUM, FLAGS, PageProcess
+from tests.support.figures.writing import written
 
 THEMES = ("light", "dark")
 SCREENS = ((1440, 900), (390, 844))
@@ -70,6 +71,25 @@ def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[st
     values = names(cloud, campaign=campaign, rollout=rollout)
     for entry in PAGES:
         yield entry.path.format(**values)
+
+
+@contextmanager
+def opened_pages(prepare: Callable[[FilledCloud], None]) -> Iterator[tuple[FilledCloud, PageProcess, Any]]:
+    """A filled cloud with releases and what `prepare` adds, its pages, and a browser."""
+    with tempfile.TemporaryDirectory() as name:
+        cloud = FilledCloud(Path(name) / "data")
+        cloud.fill()
+        cloud.released()
+        prepare(cloud)
+        cloud.start()
+        process = PageProcess(cloud.folder.root)
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+                yield cloud, process, browser
+        finally:
+            process.stop()
+            cloud.close()
 
 
 def serious_findings(page: Any, place: str, *, within: str | None = None) -> Iterator[str]:
@@ -123,31 +143,16 @@ def main() -> int:
     parser.add_argument("--screenshots", type=Path, required=True)
     given = parser.parse_args()
     given.screenshots.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        cloud = FilledCloud(Path(name) / "data")
-        cloud.fill()
-        cloud.trained()
-        cloud.released()
-        cloud.start()
-        process = PageProcess(cloud.folder.root)
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-                paths = list(addresses(cloud, campaign=cloud.campaign, rollout="r1"))
-                found = _measured(browser, process, paths, given.screenshots)
-        finally:
-            process.stop()
-            cloud.close()
+    with opened_pages(FilledCloud.trained) as (cloud, process, browser):
+        paths = list(addresses(cloud, campaign=cloud.campaign, rollout="r1"))
+        found = _measured(browser, process, paths, given.screenshots)
     for finding in sorted(found.findings):
         sys.stdout.write(f"{finding}\n")
     figures = [
         Figure("axe_serious", len(found.findings), "findings", "= 0", n=found.pages),
         Figure("first_load_mb", found.first_load_mb, "MB", "<= 1.5"),
     ]
-    write_figures(given.out, figures, command="make browser", now=datetime.datetime.now(datetime.UTC))
-    for figure in figures:
-        sys.stdout.write(f"{figure.name}: {figure.value_text}, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in figures))
+    return written(given.out, figures, "make browser")
 
 
 if __name__ == "__main__":

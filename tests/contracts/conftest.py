@@ -7,6 +7,7 @@ import pytest
 
 from cloud.store.database import Database, open_database
 from messaging.runtime.quoting import sqlite_url
+from tests.support.brokers import Hub, running_hub
 from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.sample_reports import MINUTE
 
@@ -25,3 +26,10 @@ def database(store_url: str) -> Iterator[Database]:
     database = open_database(store_url, clock=lambda: MINUTE)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A real hub for the tests of one module."""
+    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,10 @@ from messaging.nats.bus import NatsBus
 from messaging.nats.connection import Reply
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import TUF_BUCKET
-from tests.support.brokers import Hub, running_hub
+from tests.support.brokers import Hub
 
 BlobScenario = Callable[[Blobs], Awaitable[None]]
 FileScenario = Callable[[NamedFiles], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
-        yield hub
 
 
 async def _with_buckets(hub: Hub, use: Callable[[NatsBus, NatsBlobs, NatsBlobs], Awaitable[None]]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,43 +16,20 @@ from messaging.errors import (
     WireFull,
     WireUnavailable,
 )
-from messaging.memory_bus import MemoryBus, subject_matches
+from messaging.memory_bus import subject_matches
 from messaging.nats.bus import NatsBus
 from tests.support.brokers import Hub, running_hub
+from tests.support.messaging.bus_scenarios import Play, play_on
 
 SPEC = StreamSpec("THINGS", ("things.>",), max_bytes=20_000, max_message_bytes=4_000)
 ACK_WAIT_S = 0.4
-
-Scenario = Callable[[Bus], Awaitable[None]]
-Play = Callable[[Scenario], None]
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
-        yield hub
 
 
 @pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
 def play(request: pytest.FixtureRequest) -> Play:
     """Runs a scenario on a new bus whose stream THINGS is empty."""
-
-    async def on_memory(scenario: Scenario) -> None:
-        bus = MemoryBus(ack_wait_s=ACK_WAIT_S)
-        await bus.ensure_stream(SPEC)
-        await scenario(bus)
-
-    async def on_nats(scenario: Scenario) -> None:
-        bus = await NatsBus.connect(request.getfixturevalue("hub").cloud_link(), ack_wait_s=ACK_WAIT_S)
-        try:
-            await bus.ensure_stream(SPEC)
-            await scenario(bus)
-        finally:
-            await bus.api("STREAM.DELETE.THINGS")
-            await bus.close()
-
-    runner = on_memory if request.param == "memory" else on_nats
-    return lambda scenario: asyncio.run(asyncio.wait_for(runner(scenario), 30))
+    hub = request.getfixturevalue("hub") if request.param == "nats" else None
+    return play_on(hub, lambda bus: bus.ensure_stream(SPEC), stream="THINGS", ack_wait_s=ACK_WAIT_S)
 
 
 def test_a_published_message_is_delivered_with_id_headers_and_subject(play: Play) -> None:

@@ -1,46 +1,17 @@
 """Last values by key: one suite for the bus in memory, and over a real nats-server."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-
 import pytest
 
 from messaging.bus import BucketState, Bus
-from messaging.memory_bus import MemoryBus
-from messaging.nats.bus import NatsBus
 from messaging.nats.last_values import ChangedValues, all_latest
-from tests.support.brokers import Hub, running_hub
-
-Scenario = Callable[[Bus], Awaitable[None]]
-Play = Callable[[Scenario], None]
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
-        yield hub
+from tests.support.messaging.bus_scenarios import Play, play_on
 
 
 @pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.broker)])
 def play(request: pytest.FixtureRequest) -> Play:
     """Runs a scenario on a bus whose bucket BEATS is new."""
-
-    async def on_memory(scenario: Scenario) -> None:
-        bus = MemoryBus()
-        await bus.ensure_latest("BEATS")
-        await scenario(bus)
-
-    async def on_nats(scenario: Scenario) -> None:
-        bus = await NatsBus.connect(request.getfixturevalue("hub").cloud_link())
-        try:
-            await bus.ensure_latest("BEATS")
-            await scenario(bus)
-        finally:
-            await bus.api("STREAM.DELETE.KV_BEATS")
-            await bus.close()
-
-    runner = on_memory if request.param == "memory" else on_nats
-    return lambda scenario: asyncio.run(asyncio.wait_for(runner(scenario), 60))
+    hub = request.getfixturevalue("hub") if request.param == "nats" else None
+    return play_on(hub, lambda bus: bus.ensure_latest("BEATS"), stream="KV_BEATS")
 
 
 def test_a_bucket_keeps_the_last_value_of_each_key(play: Play) -> None:

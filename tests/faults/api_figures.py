@@ -1,17 +1,17 @@
 """`python -m tests.faults.api_figures`: what the REST API answers to generated requests, on two databases."""
 
 import argparse
-import datetime
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from tests.support.cloud.postgres import find_programs, running_postgres
 from tests.support.faults.api_cases import ApiTally
 from tests.support.faults.api_run import answers_of_cloud
+from tests.support.figures.writing import written
 
 CASES = 12_500  # at least 10,000 are sent: an operation without parameters has one request only
 
@@ -36,12 +36,9 @@ def main() -> int:
         Figure("api_5xx", sum(t.server_errors for t in tallies), "answers", "= 0", n=sent),
         Figure("api_refusals_without_sentence", sum(t.unclear for t in tallies), "answers", "= 0", n=sent),
     ]
-    write_figures(arguments.out, found, command="make faults", now=datetime.datetime.now(datetime.UTC))
     for fault in sorted({fault for tally in tallies for fault in tally.faults}):
         sys.stdout.write(f"{fault}\n")
-    for figure in found:
-        sys.stdout.write(f"{figure.name}: {figure.value_text} of {figure.n}, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in found))
+    return written(arguments.out, found)
 
 
 @contextmanager

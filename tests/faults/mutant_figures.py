@@ -1,14 +1,14 @@
 """`python -m tests.faults.mutant_figures`: applies each mutant of the list and counts those that live."""
 
 import argparse
-import datetime
 import sys
 import tempfile
 from itertools import groupby
 from pathlib import Path
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from tests.support.faults.mutants import Fate, copied_tree, fate_of, listed, passes
+from tests.support.figures.writing import written
 
 
 def main() -> int:
@@ -31,10 +31,7 @@ def main() -> int:
         Figure("mutants_alive", fates.count(Fate.ALIVE), "mutants", "= 0", n=len(fates)),
         Figure("mutants_without_verdict", fates.count(Fate.BROKEN), "mutants", "= 0", n=len(fates)),
     ]
-    write_figures(arguments.out, found, command="make mutants", now=datetime.datetime.now(datetime.UTC))
-    for figure in found:
-        sys.stdout.write(f"{figure.name}: {figure.value_text} of {figure.n}, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in found))
+    return written(arguments.out, found, "make mutants")
 
 
 if __name__ == "__main__":

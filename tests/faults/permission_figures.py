@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import datetime
 import sys
 import tempfile
 from pathlib import Path
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from tests.support.brokers import running_hub
+from tests.support.figures.writing import written
 from tests.support.messaging.permission_matrix import Outcome, measured, shipped, without_allow_list
 
 
@@ -28,10 +28,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, running_hub(Path(folder)) as hub:
             outcomes.append(asyncio.run(measured(hub, credential(hub))))
     found = figures(outcomes)
-    write_figures(out, found, command="make faults", now=datetime.datetime.now(datetime.UTC))
-    for figure in found:
-        sys.stdout.write(f"{figure.name}: {figure.value_text} of {figure.n} attempts, {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in found))
+    return written(out, found)
 
 
 if __name__ == "__main__":

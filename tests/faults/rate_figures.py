@@ -6,7 +6,6 @@ Real brokers that sync every message, the real gate as a process, the real intak
 import argparse
 import asyncio
 import contextlib
-import datetime
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from cloud.store.database import Database, open_database
 from messaging.errors import WireError
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import FLEET_REPORTS, report_subject
@@ -27,6 +26,7 @@ from tests.support.cloud.intakes import intake_of
 from tests.support.cloud.postgres import find_programs, running_postgres
 from tests.support.cloud.sample_reports import misdetection, new_id
 from tests.support.edge.gates import gate_settings, start_gate
+from tests.support.figures.writing import written
 from tests.support.messaging.samples import HAZARD, dated
 
 MESSAGES = 3000  # below the hub's quota of one kind of a site
@@ -174,10 +174,7 @@ def main() -> int:
     out = parser.parse_args().out
     with tempfile.TemporaryDirectory() as folder:
         found = measured(Path(folder))
-    write_figures(out, found, command="make faults", now=datetime.datetime.now(datetime.UTC))
-    for figure in found:
-        sys.stdout.write(f"{figure.name}: {figure.value_text} ({figure.n}), {figure.holds_text}\n")
-    return int(any(figure.holds is False for figure in found))
+    return written(out, found)
 
 
 if __name__ == "__main__":
