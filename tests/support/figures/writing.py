@@ -15,5 +15,6 @@ def written(out: Path, figures: Sequence[Figure], command: str = "make faults") 
     """
     write_figures(out, figures, command=command, now=datetime.datetime.now(datetime.UTC))
     for figure in figures:
-        sys.stdout.write(f"{figure.name}: {figure.value_text} (n = {figure.n}) {figure.holds_text}\n")
+        count = "" if figure.n is None else f" (n = {figure.n})"
+        sys.stdout.write(f"{figure.name}: {figure.value_text}{count} {figure.holds_text}\n")
     return int(any(figure.holds is False for figure in figures))
