@@ -143,30 +143,40 @@ class NatsConnection:
         A closing status is the last element; without one, the time was up.
         """
         client = await self._ready()
-        refusal: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(subject.lower(), set()).add(refusal)
+        ended: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject.lower(), set()).add(ended)
         replies: list[Reply] = []
+
+        async def receive(message: Any) -> None:
+            if not ended.done():
+                replies.append(_reply(message))
+                if len(replies) >= limit or replies[-1].status:
+                    ended.set_result(replies[-1])
+
         try:
             inbox = client.new_inbox()
-            subscription = await client.subscribe(inbox)
+            subscription = await client.subscribe(inbox, cb=receive)
             try:
                 await client.publish(subject, data, reply=inbox)
-                await self._gather(subscription, refusal, replies, limit, timeout_s)
+                await asyncio.wait({ended}, timeout=timeout_s)
+                if ended.done():
+                    ended.result()
             finally:
                 await subscription.unsubscribe()
         except (nats.errors.Error, OSError, ValueError) as error:
             raise self._translated(error, subject) from error
         finally:
-            refusal.cancel()
-            self._forget(subject, refusal)
+            ended.cancel()
+            self._forget(subject, ended)
         return replies
 
-    async def send(self, subject: str, data: bytes = b"") -> None:
-        """Send without awaiting a reply; returns once the server has read it."""
+    async def send(self, subject: str, data: bytes = b"", *, flush: bool = True) -> None:
+        """Send without awaiting a reply; with `flush`, returns once the server has read it."""
         client = await self._ready()
         try:
             await client.publish(subject, data)
-            await client.flush(timeout=max(1, round(self._timeout_s)))
+            if flush:
+                await client.flush(timeout=max(1, round(self._timeout_s)))
         except (nats.errors.Error, OSError, ValueError) as error:
             raise self._translated(error, subject) from error
 
@@ -191,28 +201,6 @@ class NatsConnection:
         client, self._client = self._client, None
         if client is not None and not client.is_closed:
             await _close_quietly(client)
-
-    async def _gather(
-        self,
-        subscription: Any,
-        refusal: asyncio.Future[Reply],
-        replies: list[Reply],
-        limit: int,
-        timeout_s: float,
-    ) -> None:
-        until = time.monotonic() + timeout_s
-        while len(replies) < limit and (left_s := until - time.monotonic()) > 0:
-            next_one = asyncio.ensure_future(subscription.next_msg(timeout=left_s))
-            await asyncio.wait({next_one, refusal}, timeout=left_s + 1, return_when=asyncio.FIRST_COMPLETED)
-            if refusal.done():
-                next_one.cancel()
-                refusal.result()
-            try:
-                replies.append(_reply(await next_one))
-            except nats.errors.TimeoutError:
-                return
-            if replies[-1].status:
-                return
 
     async def _ready(self) -> Client:
         """A connected client, within the time limit."""
