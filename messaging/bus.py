@@ -79,14 +79,26 @@ class Delivery(Protocol):
     def attempt(self) -> int:
         """1 on the first delivery."""
 
-    async def acknowledge(self) -> None:
-        """Mark it as processed; returns when the broker has confirmed this (double acknowledgement)."""
+    async def acknowledge(self, *, confirmed: bool = True) -> None:
+        """Mark it as processed; `confirmed`: return when the broker has confirmed this."""
 
     async def retry_later(self, delay_s: float = 1.0) -> None:
         """Have it delivered again after the delay."""
 
     async def refuse(self) -> None:
         """Have it never delivered again, because the message itself is invalid."""
+
+
+async def acknowledge_all(deliveries: Sequence[Delivery]) -> None:
+    """Mark deliveries of one consumer as processed; returns when the broker has confirmed the last.
+
+    A broker takes the acknowledgements of a connection in the order in which they were sent. One that is lost
+    in spite of that has its message delivered again.
+    """
+    for delivery in deliveries[:-1]:
+        await delivery.acknowledge(confirmed=False)
+    for delivery in deliveries[-1:]:
+        await delivery.acknowledge()
 
 
 @dataclass(frozen=True)

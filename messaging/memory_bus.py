@@ -82,8 +82,8 @@ class MemoryDelivery:
     consumer: _Consumer
     clock: Callable[[], float]
 
-    async def acknowledge(self) -> None:
-        """Mark it as processed."""
+    async def acknowledge(self, *, confirmed: bool = True) -> None:
+        """Mark it as processed, at once in either case."""
         self.consumer.done.add(self.sequence)
 
     async def retry_later(self, delay_s: float = 1.0) -> None:

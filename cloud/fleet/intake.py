@@ -21,7 +21,7 @@ from cloud.store.lane_progress import Arrival
 from cloud.store.report_insertion import Received
 from cloud.store.report_store import ReportStore
 from cloud.tracing import NO_SPANS, Spans
-from messaging.bus import Bus, Delivery
+from messaging.bus import Bus, Delivery, acknowledge_all
 from messaging.errors import MessageRefused, TrustError
 from messaging.nats.subjects import FLEET_REPORTS, parse_report_subject, published_subject
 from messaging.receipts import ReportHeader
@@ -134,10 +134,9 @@ class Intake:
             self.store.note_ledger(parse_report_subject(_subject(delivery)).site, header.ledger)
 
     async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
-        """Settle all at once: each waits for the hub's answer."""
-        await asyncio.gather(
-            *(one.refuse() if id(one) in refused else one.acknowledge() for one in deliveries)
-        )
+        """Wait for the hub's answer once for all that are good, and once for each that is refused."""
+        await asyncio.gather(*(one.refuse() for one in deliveries if id(one) in refused))
+        await acknowledge_all([one for one in deliveries if id(one) not in refused])
 
     def _count(self, good: Sequence[Received], duplicates: int, refused: Sequence[MessageRefused]) -> None:
         for received in good:

@@ -17,7 +17,7 @@ from edge.gate.limits.pins import PinReason, reason_of
 from edge.gate.limits.quarantine import Quarantine
 from edge.gate.rate_cap import RateCap
 from edge.gate.sent_lane import SentLane
-from messaging.bus import Bus, Delivery
+from messaging.bus import Bus, Delivery, acknowledge_all
 from messaging.errors import MessageRefused, WireFull
 from messaging.nats.subjects import CHECKPOINTS, HEARTBEATS, SITE_STREAMS
 from messaging.receipts import LanePlace, ReportHeader
@@ -275,6 +275,6 @@ class Uplink:
             else:
                 trouble = trouble or result
                 await delivery.retry_later(_HELD_BACK_S if isinstance(result, WireFull) else 0.5)
-        await asyncio.gather(*(delivery.acknowledge() for delivery in done))
+        await acknowledge_all(done)
         if trouble is not None:
             raise trouble

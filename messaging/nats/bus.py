@@ -61,14 +61,16 @@ class NatsDelivery:
     wire: NatsConnection
     reply_to: str
 
-    async def acknowledge(self) -> None:
-        """Done with it; returns once the broker has taken note."""
-        await self.wire.request(self.reply_to, b"+ACK")
+    async def acknowledge(self, *, confirmed: bool = True) -> None:
+        """Done with it; returns once the broker has taken note, or at once."""
+        if confirmed:
+            await self.wire.request(self.reply_to, b"+ACK")
+        else:
+            await self.wire.send(self.reply_to, b"+ACK", flush=False)
 
     async def retry_later(self, delay_s: float = 1.0) -> None:
         """Not now: deliver again after the delay."""
-        delay = json.dumps({"delay": int(delay_s * _NANOSECONDS)}).encode()
-        await self.wire.send(self.reply_to, b"-NAK " + delay)
+        await self.wire.send(self.reply_to, b'-NAK {"delay": %d}' % int(delay_s * _NANOSECONDS))
 
     async def refuse(self) -> None:
         """Never deliver again."""
@@ -331,11 +333,9 @@ class NatsBus:
             timeout_s=timeout_s + 1.0,
         )
         deliveries = [self._delivery(reply) for reply in replies if not reply.status]
-        status = replies[-1].status if replies else ""
+        status = replies[-1].status if replies else "none"
         if not deliveries and status not in ("404", "408"):
-            raise WireUnavailable(
-                f"consumer {durable} of {stream} does not answer (status {status or 'none'})"
-            )
+            raise WireUnavailable(f"consumer {durable} of {stream} does not answer (status {status})")
         return deliveries
 
     def _delivery(self, reply: Reply) -> NatsDelivery:

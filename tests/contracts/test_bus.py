@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.bus import Bus, Link, StoredMessage, StreamSpec
+from messaging.bus import Bus, Link, StoredMessage, StreamSpec, acknowledge_all
 from messaging.errors import (
     ConfigurationError,
     MessageRefused,
@@ -108,6 +108,21 @@ def test_an_acknowledged_or_refused_message_is_not_delivered_again(play: Play) -
         await second.refuse()
         assert not await bus.pull("THINGS", "reader", timeout_s=ACK_WAIT_S + 0.3)
         assert await bus.acknowledged_through("THINGS", "reader") == 2
+
+    play(scenario)
+
+
+def test_acknowledgements_of_a_batch_have_all_arrived_when_the_last_is_confirmed(play: Play) -> None:
+    async def scenario(bus: Bus) -> None:
+        for n in range(200):
+            await bus.publish("things.a", b"x", message_id=str(n))
+        *batch, left = await bus.pull("THINGS", "reader", batch=200)
+        await acknowledge_all([])
+        assert await bus.acknowledged_through("THINGS", "reader") == 0
+        await acknowledge_all(batch)
+        assert await bus.acknowledged_through("THINGS", "reader") == 199
+        (again,) = await bus.pull("THINGS", "reader", timeout_s=3.0)
+        assert (again.sequence, again.attempt) == (left.sequence, 2)
 
     play(scenario)
 
