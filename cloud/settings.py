@@ -135,6 +135,9 @@ class TrainingSettings(Section):
 
     The generated images of the last `earlier_campaigns` campaigns are in the training set too, so that their
     effect is not forgotten.
+
+    `control`: train a control model as well, without the images that the campaign generated, so that their
+    contribution is measured; it takes as long as the training of the candidate.
     """
 
     epochs: int = Field(default=9, ge=1)
@@ -151,6 +154,7 @@ class TrainingSettings(Section):
     precision: Precision = AUTO
     threads: int = Field(default=2, ge=1)
     workers: int | None = Field(default=None, ge=0)
+    control: bool = False
 
 
 class EvaluationSettings(Section):

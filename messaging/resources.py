@@ -270,7 +270,7 @@ class CampaignEstimateResource(Resource):
 
 
 class CampaignPlanResource(Resource):
-    """The plan of a campaign that is not started."""
+    """The plan of a campaign that is not started. `control`: it trains a control model too."""
 
     modes: tuple[str, ...]
     count: int
@@ -280,6 +280,7 @@ class CampaignPlanResource(Resource):
     replay_images: int
     calibration_images: int
     holdout_images: int
+    control: bool = False
     requirements: tuple[RequirementResource, ...] = ()
     estimate: CampaignEstimateResource | None = None
 

@@ -10,11 +10,11 @@ from cloud.api.views import rollout_view, site_view
 from cloud.errors import StoreUnavailable
 from cloud.fleet.rollout_state import RolloutPhase, SiteState
 from cloud.metrics import CloudMetrics
-from cloud.store.records import SHADOW_OF, CampaignState, EvaluationRow, ModeStatus, Release
+from cloud.store.records import HOLDOUT, SHADOW_OF, CampaignState, EvaluationRow, ModeStatus, Release
 from messaging.releases import Role
 from messaging.resources import SiteResource
 
-SHADOW, HOLDOUT = "shadow", "holdout"
+SHADOW = "shadow"
 
 
 def scraped(services: Services) -> bytes:

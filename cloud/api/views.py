@@ -13,6 +13,7 @@ from cloud.store.delivery_records import HazardDelivery
 from cloud.store.ledger_store import Audit
 from cloud.store.lists.fleet_lists import RunningModels, SiteCamera, StatedBudget
 from cloud.store.records import (
+    CONTROL,
     Campaign,
     CampaignStage,
     EvaluationRow,
@@ -185,7 +186,8 @@ def comparison_views(
     """Metrics of incumbent and candidate side by side, by role, class and condition."""
     cells: dict[tuple[str, str, str], dict[str, EvaluationRow]] = {}
     for one in evaluations:
-        cells.setdefault((one.role, one.class_name, one.condition), {})[one.model_digest] = one
+        if one.role != CONTROL:
+            cells.setdefault((one.role, one.class_name, one.condition), {})[one.model_digest] = one
     incumbent = campaign.plan.incumbent_digest
     return [
         ComparisonResource(

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from cloud.settings import CampaignSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import Campaign, CampaignStage, CampaignState, StageRecord, StageState
+from cloud.store.records import (
+    CONTROL,
+    Campaign,
+    CampaignStage,
+    CampaignState,
+    StageRecord,
+    StageState,
+)
 
 CAMPAIGNS = 5
 _GENERATION = (CampaignStage.SYNTHESISE, CampaignStage.FILTER)
@@ -18,11 +25,15 @@ _GENERATION = (CampaignStage.SYNTHESISE, CampaignStage.FILTER)
 
 @dataclass(frozen=True)
 class CampaignImages:
-    """How many images a campaign generates, trains on, and evaluates detectors with."""
+    """How many images a campaign generates, trains on, and evaluates detectors with.
+
+    `control`: whether it trains and evaluates a control model too.
+    """
 
     generated: int
     trained: int
     holdout: int
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,8 @@ def estimate(rows: CampaignStore, images: CampaignImages, settings: CampaignSett
     stages = [(campaign, _done(rows.stages(campaign.id))) for campaign in ended]
     plain = CampaignEstimate(
         generate_s=_scaled(_generation(stages), images.generated),
-        train_s=_scaled(_rates(stages, CampaignStage.TRAIN), images.trained),
-        evaluate_s=_scaled(_rates(stages, CampaignStage.EVALUATE), images.holdout),
+        train_s=_scaled(_training(stages), images.trained * (2 if images.control else 1)),
+        evaluate_s=_scaled(_evaluation(stages), images.holdout * (3 if images.control else 2)),
         based_on=len(ended),
     )
     total, price = plain.total_s, settings.cost_per_hour
@@ -89,12 +100,23 @@ def _generation(stages: _Stages) -> Iterator[float]:
             yield sum(_seconds(done[stage]) for stage in _GENERATION) / wanted
 
 
-def _rates(stages: _Stages, stage: CampaignStage) -> Iterator[float]:
-    """Seconds for each of the images that a stage recorded."""
+def _training(stages: _Stages) -> Iterator[float]:
+    """Seconds for each image of the candidate's training, those of a control model not counted."""
+    for record, images in _with_images(stages, CampaignStage.TRAIN):
+        yield max(_seconds(record) - record.metrics.get(CONTROL, {}).get("seconds", 0), 1) / images
+
+
+def _evaluation(stages: _Stages) -> Iterator[float]:
+    """Seconds for each image and detector."""
+    for record, images in _with_images(stages, CampaignStage.EVALUATE):
+        yield _seconds(record) / images / (3 if CONTROL in record.metrics else 2)
+
+
+def _with_images(stages: _Stages, stage: CampaignStage) -> Iterator[tuple[StageRecord, int]]:
+    """The records of a stage that have a number of images."""
     for _, done in stages:
-        images = done[stage].metrics.get("images") if stage in done else None
-        if images:
-            yield _seconds(done[stage]) / images
+        if stage in done and (images := done[stage].metrics.get("images")):
+            yield done[stage], images
 
 
 def _seconds(record: StageRecord) -> float:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cloud.campaigns.holdout_rows import holdout_rows
 from cloud.campaigns.outputs import (
+    ControlModel,
     EvaluateOutput,
     FilterOutput,
     LeftOutImages,
@@ -17,15 +19,17 @@ from cloud.campaigns.outputs import (
     TrialOutput,
     VerifiedSet,
 )
+from cloud.campaigns.planning import trains_control
 from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT
 from cloud.campaigns.stage import StageResult, StageWork
+from cloud.campaigns.trainings import Share, run_plan, training_metrics
 from cloud.class_register import ClassRegister
 from cloud.data.datasets import DatasetRegister
 from cloud.data.labelled_images import LabelledImage, open_labelled
 from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
-from cloud.errors import StageFailed, StageInterrupted, TrainingStopped
-from cloud.evaluation.evaluate import Evaluation, Tally, evaluate_all
+from cloud.errors import StageFailed
+from cloud.evaluation.evaluate import Evaluation, evaluate_all
 from cloud.evaluation.promotion import MetricComparison, PromotionVerdict, Target, trial_verdict
 from cloud.failure_modes.rules import ModeKey
 from cloud.fleet.publisher import Publisher
@@ -33,10 +37,11 @@ from cloud.fleet.release_register import record_release
 from cloud.settings import EvaluationSettings, PromotionSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.history.review_store import ReviewStore
-from cloud.store.records import CampaignPlan, CampaignStage, EvaluationRow
+from cloud.store.records import CONTROL, HOLDOUT, CampaignPlan, CampaignStage
 from cloud.store.release_store import ReleaseStore
-from cloud.training.plan import Recipe, TrainingPlan, TrainingProgress
-from cloud.training.plan import train as run_training
+from cloud.training.control import control_plan
+from cloud.training.plan import Recipe, TrainingPlan
+from edge.vision.onnx_detector import OnnxDetector
 from messaging.hazard_classes import HazardClass
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.state_files import StateFile
@@ -63,29 +68,25 @@ class ModelStages:
     def train(self, work: StageWork) -> StageResult:
         """Fine-tune the incumbent on replay and the synthetic sets, including those of earlier campaigns.
 
-        Raises `StageFailed` without replay.
+        If the campaign has a control model, it is trained next. Raises `StageFailed` without replay.
         """
         plan, trained_on = self._plan(work), self._trained_on(work)
-
-        def report(progress: TrainingProgress) -> None:
-            fraction = progress.step / max(progress.steps, 1)
-            work.progress(fraction, f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}")
-
-        try:
-            trained = run_training(plan, work.folder.absolute(), progress=report, should_stop=work.stopping)
-        except TrainingStopped as error:
-            raise StageInterrupted(str(error)) from error
+        trainings = 2 if trains_control(work.campaign.plan, self.training) else 1
+        trained = run_plan(work, plan, work.folder.absolute(), Share(0, trainings))
         digest = self.models.keep(trained.weights, trained.bundle)
-        return StageResult(
-            TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest),
-            {
-                "seconds": trained.seconds,
-                "images": trained.images,
-                "batch": trained.batch,
-                "losses": list(trained.losses),
-                "trained_on": trained_on,
-            },
-        )
+        metrics = {**training_metrics(trained), "trained_on": trained_on}
+        control = None
+        if trainings == 2:
+            own = {(self.data / one.folder).absolute() for one in work.output(FilterOutput).sets}
+            without = control_plan(plan, trained, own)
+            found = run_plan(
+                work, without, work.folder.absolute() / CONTROL, Share(1, trainings, "control model: ")
+            )
+            bundle = found.bundle.relative_to(self.data.absolute()).as_posix()
+            control = ControlModel(bundle_digest=found.bundle_digest, bundle=bundle)
+            metrics[CONTROL] = training_metrics(found)
+        output = TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest, control=control)
+        return StageResult(output, metrics)
 
     def _plan(self, work: StageWork) -> TrainingPlan:
         replay = self.datasets.folders(DataRole.BASE, DataRole.REPLAY)
@@ -162,7 +163,8 @@ class ModelStages:
     def evaluate(self, work: StageWork) -> StageResult:
         """Evaluate candidate and incumbent on the holdout, and store the verdict that a signature needs.
 
-        Raises `StageFailed` without a holdout.
+        A control model is evaluated beside them and has no part in the verdict. Raises `StageFailed` without
+        a holdout.
         """
         holdout = self.datasets.folders(DataRole.HOLDOUT)
         if not holdout:
@@ -170,22 +172,37 @@ class ModelStages:
                 "there is no holdout to evaluate a candidate on; add one with `blindspot data add FOLDER "
                 "--role holdout`, then resume the campaign"
             )
-        models = {"incumbent": incumbent_of(work), "candidate": work.output(TrainOutput).bundle_digest}
-        total = self.datasets.images(DataRole.HOLDOUT)
+        trained = work.output(TrainOutput)
+        models = {"incumbent": incumbent_of(work), "candidate": trained.bundle_digest}
         detectors = [self.models.detector(digest) for digest in models.values()]
-        evaluations = evaluate_all(detectors, _with_progress(holdout, work, total))
+        if trained.control is not None:
+            detectors.append(self._control_detector(trained.control))
+        total = self.datasets.images(DataRole.HOLDOUT)
+        before, after, *controls = evaluate_all(detectors, _with_progress(holdout, work, total))
         files: dict[str, str] = {}
         metrics: dict[str, object] = {"images": total}
-        for (role, digest), found in zip(models.items(), evaluations, strict=True):
+        for (kind, digest), found in zip(models.items(), (before, after), strict=True):
             path = work.folder / f"{digest}.json"
             write_atomically(path, found.to_json().encode())
             files[digest] = path.relative_to(self.data).as_posix()
-            rows = [_row(work.campaign.id, digest, tally) for tally in _all_tallies(found)]
-            self.store.put_evaluations(rows)
-            metrics[role] = _summary(found)
-        verdict = self._verdict(work, *evaluations)
+            self.store.put_evaluations(holdout_rows(work.campaign.id, digest, HOLDOUT, found))
+            metrics[kind] = _summary(found)
+        for found in controls:
+            self.store.put_evaluations(holdout_rows(work.campaign.id, detectors[-1].digest, CONTROL, found))
+            metrics[CONTROL] = _summary(found)
+        verdict = self._verdict(work, before, after)
         metrics[HOLDOUT_VERDICT] = {**verdict_metrics(verdict), "candidate": models["candidate"]}
         return StageResult(EvaluateOutput(files=files), metrics)
+
+    def _control_detector(self, control: ControlModel) -> OnnxDetector:
+        """The control model from the folder of its training; it is not among the models to release."""
+        detector = OnnxDetector(self.data / control.bundle, providers=self.evaluation.providers)
+        if detector.digest != control.bundle_digest:
+            raise StageFailed(
+                f"{self.data / control.bundle} is not the control model that was trained; start "
+                "a new campaign"
+            )
+        return detector
 
     def trial(self, work: StageWork) -> StageResult:
         """Sign the candidate for shadow runs if it is not worse on the holdout."""
@@ -294,29 +311,6 @@ def _with_progress(folders: tuple[Path, ...], work: StageWork, total: int) -> It
             work.check()
             work.progress(done / max(total, 1), f"{done} of {total} images")
         yield image
-
-
-def _all_tallies(found: Evaluation) -> list[Tally]:
-    names = sorted({tally.class_name for tally in found.tallies})
-    whole = [tally for name in names if (tally := found.of_class(name)) is not None]
-    return [*found.tallies, *whole]
-
-
-def _row(campaign: str, digest: str, tally: Tally) -> EvaluationRow:
-    metrics = {
-        "images": tally.images,
-        "truths": tally.truths,
-        "true_positives": tally.true_positives,
-        "false_positives": tally.false_positives,
-        "recall": tally.recall,
-        "recall_interval": list(tally.recall_interval),
-        "precision": tally.precision,
-        "precision_interval": list(tally.precision_interval),
-        "ap50": tally.ap50,
-        "ap50_interval": tally.ap50_interval and list(tally.ap50_interval),
-        "ap50_95": tally.ap50_95,
-    }
-    return EvaluationRow(campaign, digest, "holdout", tally.class_name, tally.condition, metrics)
 
 
 def _summary(found: Evaluation) -> dict[str, object]:

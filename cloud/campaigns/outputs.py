@@ -64,15 +64,26 @@ class LeftOutImages(StageOutput):
     files: tuple[str, ...]
 
 
+class ControlModel(StageOutput):
+    """The bundle of a control model: digest, and file relative to the data folder."""
+
+    bundle_digest: str
+    bundle: str
+
+
 class TrainOutput(StageOutput):
-    """Digests of the candidate's bundle and of its weights."""
+    """Digests of the candidate's bundle and of its weights, and the control model if one was trained."""
 
     bundle_digest: str
     weights_digest: str
+    control: ControlModel | None = None
 
 
 class EvaluateOutput(StageOutput):
-    """Files of the evaluations on the holdout, by bundle digest; paths relative to the data folder."""
+    """Files of the evaluations on the holdout, by bundle digest; paths relative to the data folder.
+
+    What is not among them cannot be signed, so a control model is not.
+    """
 
     files: dict[str, str]
 

@@ -17,7 +17,7 @@ from cloud.errors import CampaignRefused
 from cloud.failure_modes.prototypes import FleetPrototype
 from cloud.failure_modes.register import ModeRegister, campaign_candidates
 from cloud.failure_modes.rules import FailureMode, GeometryBin, ModeKey
-from cloud.settings import SynthesisSettings
+from cloud.settings import SynthesisSettings, TrainingSettings
 from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import CampaignPlan
 from messaging.hazard_classes import UNKNOWN_CLASS
@@ -49,6 +49,7 @@ class CampaignOptions(BaseModel):
     use_prototypes: bool | None = None
     epochs: int | None = Field(default=None, ge=1, le=1000)
     learning_rate: float | None = Field(default=None, gt=0.0, le=1.0)
+    control: bool | None = None
 
 
 def plan_campaign(
@@ -131,6 +132,11 @@ def synthesis_order(
 def images_of(mode: FailureMode, plan: CampaignPlan) -> int:
     """The images of one mode: those asked for, or as many as the sites that report it may call for."""
     return max(1, int(plan.count * mode.images_fraction))
+
+
+def trains_control(plan: CampaignPlan, settings: TrainingSettings) -> bool:
+    """Whether the campaign trains a control model: as the request says, or else the settings."""
+    return bool(plan.options.get("control", settings.control))
 
 
 def class_of_mode(mode: FailureMode, register: ModeRegister) -> str:

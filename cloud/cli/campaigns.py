@@ -50,6 +50,14 @@ ConditionOption = Annotated[
     list[str] | None,
     typer.Option("--condition", help="with --cold-start: light and weather, such as night-rain; repeatable"),
 ]
+ControlOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--control/--no-control",
+        help="train a control model too, without the campaign's images, to measure their effect "
+        "(default: as configured)",
+    ),
+]
 CampaignArgument = Annotated[str, typer.Argument(help="the campaign's id")]
 
 
@@ -61,6 +69,7 @@ def plan(
     seed: SeedOption = None,
     cold_start: ColdStartOption = None,
     condition: ConditionOption = None,
+    control: ControlOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +79,7 @@ def plan(
             "POST",
             "campaigns/plan",
             CampaignPlanResource,
-            _request(modes, top, count, seed, cold_start, condition),
+            _request(modes, top, count, seed, cold_start, condition, control),
         )
     if as_json:
         print_json(found)
@@ -83,6 +92,8 @@ def plan(
         rows,
         "",
     )
+    if found.control:
+        notes.print("a control model is trained too, without the images of this campaign")
     if found.estimate is not None and found.estimate.total_s is not None:
         cost = "" if found.estimate.cost is None else f", {found.estimate.cost:.2f} {found.estimate.currency}"
         notes.print(f"this machine computes about {found.estimate.total_s / 60:.0f} min{cost}")
@@ -102,6 +113,7 @@ def start(
     seed: SeedOption = None,
     cold_start: ColdStartOption = None,
     condition: ConditionOption = None,
+    control: ControlOption = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only plan, like `campaign plan`")] = False,
@@ -110,10 +122,10 @@ def start(
 ) -> None:
     """Start a campaign."""
     if dry_run:
-        plan(modes, top, count, seed, cold_start, condition, data, as_json)
+        plan(modes, top, count, seed, cold_start, condition, control, data, as_json)
         return
     with RemoteCloud.of_folder(data) as cloud:
-        body = _request(modes, top, count, seed, cold_start, condition)
+        body = _request(modes, top, count, seed, cold_start, condition, control)
         found = cloud.send("POST", "campaigns", CampaignResource, body, key=key or str(ULID()))
         _print_state(found, as_json)
         if watch_it:
@@ -204,6 +216,7 @@ def _request(
     seed: int | None,
     cold_start: str | None,
     conditions: list[str] | None,
+    control: bool | None,
 ) -> CampaignRequest:
     return body_of(
         CampaignRequest,
@@ -213,6 +226,7 @@ def _request(
         seed=seed,
         cold_start=cold_start,
         conditions=tuple(conditions or ()),
+        options={} if control is None else {"control": control},
     )
 
 

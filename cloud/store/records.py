@@ -180,12 +180,13 @@ class SyntheticImage(Record):
     provenance: Mapped[Mapping[str, Any]] = mapped_column(default_factory=dict)
 
 
-SHADOW_OF = "shadow:"
-"""What the role of an evaluation in a site's shadow run begins with; the site's name follows."""
+HOLDOUT, CONTROL, SHADOW_OF = "holdout", "control", "shadow:"
+"""Roles of evaluations: a model on the holdout; a control model on the holdout, which is never a candidate or
+the best model; a model in the shadow run of the site whose name follows."""
 
 
 class EvaluationRow(Record):
-    """Metrics of one model on one data role for one class (`all` allowed) and condition."""
+    """Metrics of one model in one role for one class and condition (`all` allowed)."""
 
     __tablename__ = "evaluations"
     __table_args__ = (UniqueConstraint("campaign", "model_digest", "role", "class_name", "condition"),)

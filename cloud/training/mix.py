@@ -20,6 +20,7 @@ class Mix:
         epochs: number of epochs.
         real_only_epochs: the last epochs that use real images only.
         seed: of the order.
+        stated_steps: batches of each epoch; empty: as many as use each image of the epoch at least once.
     """
 
     real: int
@@ -28,9 +29,10 @@ class Mix:
     epochs: int
     real_only_epochs: int
     seed: int
+    stated_steps: tuple[int, ...] = ()
 
     def order(self, epoch: int, batch: int) -> Indices:
-        """(steps, batch) indices of an epoch: each image at least once, the rarer kind repeated as needed."""
+        """(steps, batch) indices of an epoch, in random order, repeated once all of their kind were used."""
         rng = np.random.default_rng([self.seed, epoch])
         from_synthetic = self._synthetic_per_batch(epoch, batch)
         steps = self.steps(epoch, batch)
@@ -40,6 +42,8 @@ class Mix:
 
     def steps(self, epoch: int, batch: int) -> int:
         """Batches of an epoch."""
+        if self.stated_steps:
+            return self.stated_steps[epoch]
         from_synthetic = self._synthetic_per_batch(epoch, batch)
         steps = -(-self.real // (batch - from_synthetic))
         return max(steps, -(-self.synthetic // from_synthetic)) if from_synthetic else steps

@@ -56,6 +56,7 @@ class Recipe:
         device, precision: where torch trains and how precisely; see `synth.torch_device.choose_device`.
         workers: processes that read images ahead; None: as many as help there, none on a CPU.
         providers: where the detectors run for the choice of thresholds; see `EvaluationSettings`.
+        steps: optimiser steps of each epoch; empty: as many as use each image of the epoch at least once.
     """
 
     epochs: int
@@ -75,12 +76,15 @@ class Recipe:
     precision: Precision = AUTO
     workers: int | None = None
     providers: tuple[ExecutionProvider, ...] = ()
+    steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
             raise ValueError(f"a recipe needs epochs >= 1, batch >= 2 and a learning rate > 0; got {self}")
         if not 0 <= self.parent_weight < 1:
             raise ValueError(f"parent_weight must be in [0, 1); got {self.parent_weight}")
+        if self.steps and (len(self.steps) != self.epochs or min(self.steps) < 1):
+            raise ValueError(f"steps must be >= 1 for each of {self.epochs} epochs; got {self.steps}")
         if not 0 <= self.synthetic_fraction <= 0.5 or not 0 <= self.real_only_epochs < max(self.epochs, 2):
             raise ValueError(
                 f"at most half of a batch may be synthetic and fewer than all epochs real only; got "
@@ -168,8 +172,8 @@ class TrainingProgress:
 class TrainedWeights:
     """Result of a training: weights file, the detector bundle exported from it, and their digests.
 
-    `batch` is the number of images per batch, fewer than planned if memory ran out. `seconds` are those of
-    the process that ended the training.
+    `batch` is the number of images per batch, fewer than planned if memory ran out, and `steps` the number of
+    optimiser steps of each epoch. `seconds` are those of the process that ended the training.
     """
 
     weights: Path
@@ -181,6 +185,7 @@ class TrainedWeights:
     images: int
     losses: tuple[float, ...]
     batch: int
+    steps: tuple[int, ...]
 
 
 def train(
@@ -233,6 +238,15 @@ def read_result(out: Path) -> TrainedWeights:
     if found is None:
         raise TrainingFailed(f"{out} holds no finished training; run the plan again")
     return found
+
+
+def finished(plan: TrainingPlan, out: Path) -> TrainedWeights | None:
+    """The result of a training of this very plan that has finished in the folder; None without one."""
+    try:
+        same = (out / PLAN_FILE).read_text() == plan.to_json()
+        return read_result(out) if same else None
+    except (OSError, TrainingFailed):
+        return None
 
 
 def write_result(out: Path, result: TrainedWeights) -> None:

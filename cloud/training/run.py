@@ -106,6 +106,7 @@ def run(plan: TrainingPlan, out: Path) -> TrainedWeights:
         images=len(images),
         losses=counters.losses,
         batch=counters.batch,
+        steps=steps_of(images, plan.recipe, counters.batch),
     )
     write_result(out, result)
     (out / STATE_FILE).unlink()
@@ -178,8 +179,15 @@ def epochs_of(images: TrainingImages, recipe: Recipe) -> EpochImages:
         epochs=recipe.epochs,
         real_only_epochs=recipe.real_only_epochs,
         seed=recipe.seed,
+        stated_steps=recipe.steps,
     )
     return EpochImages(images, mix, Augmentation(mosaic=recipe.mosaic, weather=recipe.weather))
+
+
+def steps_of(images: TrainingImages, recipe: Recipe, batch: int) -> tuple[int, ...]:
+    """The optimiser steps of each epoch, with so many images per batch."""
+    epochs = epochs_of(images, recipe)
+    return tuple(epochs.steps(epoch, batch) for epoch in range(recipe.epochs))
 
 
 def interpolated(

@@ -33,11 +33,12 @@ MOST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen in the wizard; `count` and `seed` None: as the cloud is configured."""
+    """What was chosen in the wizard; None, or no `control` model: as the cloud is configured."""
 
     modes: tuple[str, ...] = ()
     count: int | None = None
     seed: int | None = None
+    control: bool = False
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> "Choice":
@@ -45,16 +46,18 @@ class Choice:
         given = (name.strip() for name in query.get("modes", "").split(","))
         modes = tuple(dict.fromkeys(name[:160] for name in given if name))[:MOST_MODES]
         count, seed = _integer(query, "count", 1, MOST_IMAGES), _integer(query, "seed", 0, MOST_SEED)
-        return cls(modes, count, seed)
+        return cls(modes, count, seed, query.get("control") == "yes")
 
     def query(self) -> dict[str, str | None]:
         """The query of the address that holds the choice."""
         count, seed = (None if value is None else str(value) for value in (self.count, self.seed))
-        return {"modes": ",".join(self.modes), "count": count, "seed": seed}
+        control = "yes" if self.control else None
+        return {"modes": ",".join(self.modes), "count": count, "seed": seed, "control": control}
 
     def request(self) -> CampaignRequest:
         """The campaign to plan or to start."""
-        return CampaignRequest(modes=self.modes, count=self.count, seed=self.seed)
+        options = {"control": True} if self.control else {}
+        return CampaignRequest(modes=self.modes, count=self.count, seed=self.seed, options=options)
 
 
 def _integer(query: Mapping[str, str], name: str, least: int, most: int) -> int | None:
@@ -81,6 +84,7 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
             "replayed in training": phrases.count(plan.replay_images, "image"),
             "for thresholds": phrases.count(plan.calibration_images, "image"),
             "in the holdout": phrases.count(plan.holdout_images, "image"),
+            "control model": "trained too, without this campaign's images" if plan.control else "none",
         }
     )
     time = join(element("h3", "How long this machine computes"), estimate_facts(plan.estimate))

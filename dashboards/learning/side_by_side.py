@@ -9,7 +9,12 @@ from dashboards.scope import Scope
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
 
 PARENT, CANDIDATE, HOLDOUT, WHOLE = "incumbent", "candidate", "holdout", "all"
-KINDS = {"first": "first model", "best": "best ever", PARENT: "parent", "twin": "twin without paintings"}
+KINDS = {
+    "first": "first model",
+    "best": "best ever",
+    PARENT: "parent",
+    "control": "control, without this campaign's images",
+}
 """Kinds of models as they are named here, in their order; the candidate comes last."""
 EMPTY = "No comparison yet. The evaluate and shadow stages of a campaign fill this table."
 

@@ -3,6 +3,7 @@
 Everything that is chosen is in the address, so that a reload or a login in between loses nothing.
 """
 
+from dataclasses import replace
 from uuid import uuid4
 
 from nicegui import ui
@@ -31,6 +32,7 @@ from messaging.resources import CampaignPlanResource, CampaignResource, FailureM
 OFFERED = 50
 OFFER_EVERY_S = 30.0
 SAMPLES_EVERY_S = 1.0
+CONTROL = "Train a control model too, without this campaign's images, to measure their effect"
 NOTHING_CHOSEN = "Choose a failure mode: the plan is made at once, and starts nothing."
 
 
@@ -74,6 +76,7 @@ class _Wizard:
                 for field in (self._count, self._seed):
                     field.props('outlined dense clearable debounce=500 placeholder="as configured"')
                     field.on_value_change(self._typed)
+            self._control = ui.checkbox(CONTROL, value=self._choice.control, on_change=self._typed)
             self._plan = Markup()
         with card("Sample images", name="campaign-samples", aside="starts nothing"):
             self._ask_samples = ui.row().classes("actions")
@@ -106,13 +109,11 @@ class _Wizard:
 
     async def _chosen(self, mode: str, wanted: bool) -> None:
         others = tuple(one for one in self._choice.modes if one != mode)
-        await self._choose(
-            Choice((*others, mode) if wanted else others, self._choice.count, self._choice.seed)
-        )
+        await self._choose(replace(self._choice, modes=(*others, mode) if wanted else others))
 
     async def _typed(self) -> None:
         count, seed = (None if v is None else int(v) for v in (self._count.value, self._seed.value))
-        await self._choose(Choice(self._choice.modes, count, seed))
+        await self._choose(replace(self._choice, count=count, seed=seed, control=bool(self._control.value)))
 
     async def _choose(self, choice: Choice) -> None:
         self._choice = Choice.of_query({name: text for name, text in choice.query().items() if text})

@@ -4,7 +4,7 @@ from messaging.resources import Resource
 
 
 class EvaluatedModel(Resource):
-    """A model that is compared: why (`first`, `best`, `incumbent`, `candidate`), and which one.
+    """A model that is compared: why (`first`, `best`, `incumbent`, `control`, `candidate`), and which one.
 
     `campaign`: whose evaluation on the holdout is shown; the holdout may have changed since.
     """

@@ -60,7 +60,7 @@ def _fake_training(seconds_left: float) -> Callable[..., TrainedWeights]:
         (out / "model.onnx").write_bytes(tiny_bundle())
         progress(TrainingProgress(1, plan.recipe.epochs, 1, 2, 1.0, seconds_left))
         progress(TrainingProgress(1, plan.recipe.epochs, 2, 2, 1.0, 0.0))
-        return TrainedWeights(out, "", out / "model.onnx", "", "", 1.0, 32, (1.0,), 16)
+        return TrainedWeights(out, "", out / "model.onnx", "", "", 1.0, 32, (1.0,), 16, (2,))
 
     return train
 

@@ -1,17 +1,23 @@
-"""Evaluations side by side: candidate, incumbent, the first model and the best ever, on holdout and sites."""
+"""Evaluations side by side: candidate, incumbent, control, first and best model, on holdout and sites."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cloud.api.access.caller import VisibleSites, is_visible
 from cloud.api.services import Services
-from cloud.store.history.evaluation_store import HOLDOUT
-from cloud.store.records import SHADOW_OF, Campaign, EvaluationRow
+from cloud.store.records import CONTROL, HOLDOUT, SHADOW_OF, Campaign, EvaluationRow
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
 from messaging.intervals import poisson_rate, wilson
 from messaging.releases import Role
 
+WITH_CONTROL = (
+    "the control model was trained like the candidate, with as many optimiser steps and batches of the same "
+    "size, but without the images that this campaign generated: the difference between both is their effect"
+)
+WITHOUT_CONTROL = (
+    "no control model is evaluated here, so that the effect of generated images cannot be separated from "
+    "that of further training; `blindspot campaign start --control` trains one"
+)
 NOTES = (
-    "campaigns train no twin without generated images, so that none is compared",
     "false alarms per camera-hour are those of shadow runs: unsupported tracks over the time between the "
     "site's receipt and its newest report, for each camera of its last heartbeat; a holdout has no duration",
     "camera-hours are an estimate, and the interval is of the count alone: hours in which a camera was not "
@@ -31,11 +37,9 @@ def evaluations_view(services: Services, campaign: Campaign, visible: VisibleSit
     holdout = _newest([*others, *(row for row in own if row.role == HOLDOUT)])
     cells: dict[tuple[str, str, str], dict[str, ModelScores]] = {}
     for kind, digest in kinds.items():
-        of_sites = (row for row in own if row.role != HOLDOUT and row.model_digest == digest)
-        for row in (*holdout.get(digest, ()), *of_sites):
-            site = row.role.removeprefix(SHADOW_OF)
-            if row.role == HOLDOUT or is_visible(site, visible):
-                cells.setdefault((row.role, row.class_name, row.condition), {})[kind] = _scores(row)
+        for row in (*holdout.get(digest, ()), *_further(own, digest, visible)):
+            where = HOLDOUT if row.role == CONTROL else row.role
+            cells.setdefault((where, row.class_name, row.condition), {})[kind] = _scores(row)
     versions = {release.digest: release.version for release in services.releases.releases()}
     return EvaluationsResource(
         campaign=campaign.id,
@@ -52,8 +56,16 @@ def evaluations_view(services: Services, campaign: Campaign, visible: VisibleSit
             EvaluationCell(set=role, class_name=name, condition=condition, scores=scores)
             for (role, name, condition), scores in sorted(cells.items())
         ),
-        notes=NOTES,
+        notes=(WITH_CONTROL if CONTROL in kinds else WITHOUT_CONTROL, *NOTES),
     )
+
+
+def _further(rows: Iterable[EvaluationRow], digest: str, visible: VisibleSites) -> Iterator[EvaluationRow]:
+    """A model's rows as the control, and those of shadow runs at visible sites."""
+    for row in rows:
+        of_site = row.role.startswith(SHADOW_OF) and is_visible(row.role.removeprefix(SHADOW_OF), visible)
+        if row.model_digest == digest and (of_site or row.role == CONTROL):
+            yield row
 
 
 def _kinds(services: Services, campaign: Campaign, own: Sequence[EvaluationRow]) -> dict[str, str]:
@@ -67,9 +79,9 @@ def _kinds(services: Services, campaign: Campaign, own: Sequence[EvaluationRow])
     incumbent = campaign.plan.incumbent_digest
     if incumbent is not None:
         kinds["incumbent"] = incumbent
-    candidates = [row.model_digest for row in own if row.model_digest != incumbent]
-    if candidates:
-        kinds["candidate"] = candidates[-1]
+    for row in own:
+        if row.model_digest != incumbent:
+            kinds[CONTROL if row.role == CONTROL else "candidate"] = row.model_digest
     return kinds
 
 
@@ -98,7 +110,7 @@ def _newest(rows: Iterable[EvaluationRow]) -> Mapping[str, Sequence[EvaluationRo
 
 def _scores(row: EvaluationRow) -> ModelScores:
     metrics = row.metrics
-    if row.role == HOLDOUT:
+    if not row.role.startswith(SHADOW_OF):
         return ModelScores.model_validate({**metrics, "n": metrics.get("truths", 0)})
     n = int(metrics.get("supported", metrics.get("truths", 0)))
     detected, alarms, hours = (metrics.get(name) for name in ("detected", "unsupported", "camera_hours"))

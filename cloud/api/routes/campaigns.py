@@ -14,7 +14,7 @@ from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_q
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import campaign_view, comparison_views
 from cloud.campaigns.estimate import CampaignImages, estimate
-from cloud.campaigns.planning import order_of_mode, plan_campaign
+from cloud.campaigns.planning import order_of_mode, plan_campaign, trains_control
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
 from cloud.errors import NotKnown
@@ -199,7 +199,8 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
         replay_images=replay,
         calibration_images=calibration,
         holdout_images=holdout,
-        estimate=_estimated(services, sum(one.count for one in orders), replay, holdout),
+        control=trains_control(plan, services.settings.training),
+        estimate=_estimated(services, plan, sum(one.count for one in orders), replay, holdout),
         requirements=tuple(
             RequirementResource(
                 stage=one.stage, name=one.name, met=one.met, needed=one.needed, detail=one.detail
@@ -209,8 +210,12 @@ def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
     )
 
 
-def _estimated(services: Services, wanted: int, real: int, holdout: int) -> CampaignEstimateResource:
-    images = CampaignImages(wanted, real + wanted + services.settings.training.streets, holdout)
+def _estimated(
+    services: Services, plan: CampaignPlan, wanted: int, real: int, holdout: int
+) -> CampaignEstimateResource:
+    training = services.settings.training
+    trained = real + wanted + training.streets
+    images = CampaignImages(wanted, trained, holdout, control=trains_control(plan, training))
     found = estimate(services.campaign_rows, images, services.settings.campaign)
     return CampaignEstimateResource.model_validate(found)
 

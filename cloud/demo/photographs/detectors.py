@@ -19,13 +19,11 @@ from cloud.starting_detector import REFERENCE_WEIGHTS
 from cloud.starting_detector.coco import coco_start
 from cloud.training.plan import (
     FIRST_TRAINING,
-    PLAN_FILE,
-    RESULT_FILE,
     Recipe,
     TrainedWeights,
     TrainingPlan,
     TrainingProgress,
-    read_result,
+    finished,
     train,
 )
 from messaging.blobs import digest_of
@@ -86,6 +84,4 @@ class PhotoDetectors:
 
 
 def _made(plan: TrainingPlan, out: Path, progress: Callable[[TrainingProgress], None]) -> TrainedWeights:
-    if (out / RESULT_FILE).exists() and TrainingPlan.from_json((out / PLAN_FILE).read_text()) == plan:
-        return read_result(out)
-    return train(plan, out, progress=progress)
+    return finished(plan, out) or train(plan, out, progress=progress)

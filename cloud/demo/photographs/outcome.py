@@ -1,11 +1,11 @@
 """The outcome of one run of the real loop: rows, figures with intervals, and notes.
 
 When the campaign was stopped, its candidate is measured all the same, and a note states where and why it was
-stopped. The control arm was trained on the same replay images without any synthetic one.
+stopped. The control arm is the control model of the campaign's training, without any synthetic image.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.demo.outcome import CloudState, images_of, promoted_model, samples_of, site_bytes, stage_times
@@ -22,7 +22,8 @@ from cloud.demo.photographs.truth import (
 )
 from cloud.demo.result import DemoResult, Measured, Row, Score
 from cloud.settings import DataFolder
-from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, train
+from cloud.training.control import control_plan
+from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, read_result, train
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure
@@ -53,13 +54,12 @@ class RealTruth:
 
 
 def train_control(work: Path, campaign: str) -> TrainedWeights | None:
-    """The campaign's training without its synthetic images, about as many steps; None without a training."""
-    folder = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
-    if folder is None:
+    """The control model of the campaign's training, without any generated image; None without a training."""
+    file = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
+    if file is None:
         return None
-    plan = TrainingPlan.from_json(folder.read_text())
-    recipe = replace(plan.recipe, epochs=plan.recipe.epochs + 1)
-    control = replace(plan, name="control", synthetic=(), recipe=recipe)
+    plan = TrainingPlan.from_json(file.read_text())
+    control = control_plan(plan, read_result(file.parent), plan.synthetic)
     return train(control, (work / "detectors" / "control").absolute())
 
 

@@ -5,13 +5,13 @@ from collections.abc import Collection
 from sqlalchemy import select
 
 from cloud.store.database import Database
-from cloud.store.records import EvaluationRow
+from cloud.store.records import HOLDOUT, EvaluationRow
 
-HOLDOUT, WHOLE = "holdout", "all"
+WHOLE = "all"
 
 
 class EvaluationStore:
-    """Evaluations on the holdout, over campaigns."""
+    """Evaluations on the holdout, over campaigns; those of control models are left out."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

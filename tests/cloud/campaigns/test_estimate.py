@@ -1,6 +1,7 @@
 """Time and cost of a plan follow from campaigns that have ended, and are unknown without."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,22 @@ class Past:
         self.database = open_database(sqlite_url(folder / "store.sqlite"), lambda: self._now)
         self.rows = CampaignStore(self.database)
 
-    def ended(self, name: str, seconds: int, *, resumed: CampaignStage | None = None) -> None:
-        """A campaign for 20 images of which every stage took so many seconds, one of them twice begun."""
+    def ended(
+        self, name: str, seconds: int, *, resumed: CampaignStage | None = None, control_s: int = 0
+    ) -> None:
+        """A campaign for 20 images: each stage took so many seconds.
+
+        `resumed`: a stage that was begun twice; `control_s`: seconds of the training of a control model.
+        """
         rows = self.rows
         rows.create(name, CampaignPlan((f"{name}.night-clear.missed",), 20), started_by="ana")
-        stages = {
+        stages: dict[CampaignStage, dict[str, object]] = {
             CampaignStage.SYNTHESISE: {}, CampaignStage.FILTER: {}, CampaignStage.TRAIN: {"images": 100},
             CampaignStage.EVALUATE: {"images": 10},
         }  # fmt: skip
+        if control_s:
+            stages[CampaignStage.TRAIN] |= {"control": {"seconds": control_s}}
+            stages[CampaignStage.EVALUATE] |= {"control": {}}
         for stage, metrics in stages.items():
             for _ in range(2 if stage is resumed else 1):
                 rows.begin_stage(name, stage, "a")
@@ -57,6 +66,21 @@ def test_the_time_is_that_of_earlier_campaigns_for_each_image(past: Past) -> Non
     found = estimate(past.rows, IMAGES, CampaignSettings())
     assert (found.generate_s, found.train_s, found.evaluate_s) == (1000.0, 500.0, 500.0)
     assert (found.total_s, found.cost, found.based_on) == (2000.0, None, 1)
+
+
+def test_a_control_model_takes_as_long_as_the_candidate_and_is_one_more_detector_to_evaluate(
+    past: Past,
+) -> None:
+    past.ended("fire", 100)
+    with_control = replace(IMAGES, control=True)
+    found = estimate(past.rows, with_control, CampaignSettings())
+    assert (found.generate_s, found.train_s, found.evaluate_s) == (1000.0, 1000.0, 750.0)
+
+
+def test_a_control_model_of_an_earlier_campaign_is_not_counted_for_one_without(past: Past) -> None:
+    past.ended("fire", 90, control_s=45)
+    found = estimate(past.rows, IMAGES, CampaignSettings())
+    assert (found.train_s, found.evaluate_s) == (225.0, 300.0)
 
 
 def test_the_median_of_the_last_campaigns_counts_and_a_price_makes_a_cost(past: Past) -> None:

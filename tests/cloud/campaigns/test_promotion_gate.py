@@ -47,6 +47,19 @@ def test_a_stage_that_hands_over_another_digest_gets_no_signature(tmp_path: Path
         gate(tmp_path, EVALUATED, ON_TRIAL, IN_SHADOW)("C1", OTHER, channel)
 
 
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_control_model_is_not_signed_beside_a_candidate_that_passed(
+    tmp_path: Path, channel: Channel
+) -> None:
+    control = {"bundle_digest": OTHER, "bundle": "train/control/model.onnx"}
+    trained = (CampaignStage.TRAIN, {"bundle_digest": NEW, "control": control}, {"control": {"seconds": 9}})
+    evaluated = (CampaignStage.EVALUATE, FILES, {**PASSED, "control": {"pothole": {"recall": 1.0}}})
+    asked = gate(tmp_path, trained, evaluated, ON_TRIAL, IN_SHADOW)
+    with pytest.raises(NotNow, match=f"not signed for {channel}: no evaluation of it"):
+        asked("C1", OTHER, channel)
+    asked("C1", NEW, channel)
+
+
 def test_the_trial_signature_comes_after_the_verdict_and_before_the_end_of_its_stage(tmp_path: Path) -> None:
     gate(tmp_path, EVALUATED)("C1", NEW, Channel.TRIAL)
 

@@ -18,6 +18,7 @@ from cloud.settings import (
     TrainingSettings,
 )
 from cloud.starting_detector.scenes import BASE_CONDITIONS, SceneSet, draw_folder
+from messaging.api.evaluations import EvaluationsResource
 from messaging.resources import CampaignRequest, CampaignResource, ComparisonResource, ImageResource
 from synth.street import WorldName
 from tests.support.cloud.running_cloud import running_cloud
@@ -65,7 +66,7 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
         )
         with cloud.client() as client:
             wait_until(lambda: cloud.parts is not None and cloud.parts.register.modes())
-            request = CampaignRequest(modes=(MODE,), count=6)
+            request = CampaignRequest(modes=(MODE,), count=6, options={"control": True})
             started = client.send("POST", "campaigns", CampaignResource, request)
             *_, last = client.watch(started.id)
             metrics = {stage.stage: stage.metrics for stage in last.stages if stage.state != "pending"}
@@ -86,3 +87,15 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
             assert all(image.thumbnail for image in images)
             cells = client.page(f"campaigns/{started.id}/comparison", ComparisonResource)
             assert {cell.role for cell in cells} >= {"holdout"}
+            control = metrics["train"]["control"]
+            assert control["images"] == metrics["train"]["images"] - metrics["filter"]["kept"]
+            assert control["steps"] == metrics["train"]["steps"]
+            compared = client.get(f"campaigns/{started.id}/evaluations", EvaluationsResource)
+            digests = {model.kind: model.digest for model in compared.models}
+            assert digests["candidate"] == last.candidate_digest
+            assert len({digests[kind] for kind in ("control", "candidate", "incumbent")}) == 3
+            assert all(
+                {"control", "candidate"} <= set(c.scores) for c in compared.cells if c.set == "holdout"
+            )
+            digest = digests["control"]
+            assert not (settings.folder.models / digest).exists(), "a control model cannot be released"

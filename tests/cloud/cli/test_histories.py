@@ -85,7 +85,7 @@ def test_images_are_listed_reviewed_and_their_duplicates_grouped(cloud: FilledCl
 def test_a_campaigns_evaluations_are_a_table(cloud: FilledCloud) -> None:
     done = run(cloud, "campaign", "evaluations", cloud.campaign)
     assert "the campaign has evaluated nothing yet" in done.output
-    assert "note: campaigns train no twin" in done.output
+    assert "note: no control model is evaluated here" in done.output
 
 
 def test_ap50_has_its_interval_in_the_table_where_one_is_stored(cloud: FilledCloud) -> None:

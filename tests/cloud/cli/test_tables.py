@@ -72,6 +72,16 @@ def test_a_command_prints_a_table_for_people(
     assert [cell for cell in cells if cell not in done.output] == [], done.output
 
 
+def test_a_plan_has_a_control_model_if_asked_for(cloud: RunningCloud) -> None:
+    stated = "a control model is trained too"
+    assert stated in run(cloud, "campaign", "plan", MODE, "--control").output
+    assert stated not in run(cloud, "campaign", "plan", MODE).output
+    plan = json.loads(run(cloud, "campaign", "plan", MODE, "--no-control", "--json").output)
+    assert plan["control"] is False
+    started = run(cloud, "campaign", "start", MODE, "--control", "--dry-run", "--json").output
+    assert json.loads(started)["control"] is True
+
+
 def test_a_site_is_quarantined_and_released(cloud: RunningCloud) -> None:
     assert "site quay is quarantined" in run(cloud, "sites", "quarantine", "quay").output
     assert "quarantined" in run(cloud, "sites", "list").output

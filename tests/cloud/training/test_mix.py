@@ -37,6 +37,16 @@ def test_the_last_epochs_use_real_images_only(epochs: int, real_only: int, mixed
     assert used == [True] * mixed + [False] * (epochs - mixed)
 
 
+@pytest.mark.parametrize(("real", "synthetic"), [(30, 10), (3, 0), (0, 5)])
+def test_stated_steps_repeat_or_leave_out_images(real: int, synthetic: int) -> None:
+    mix = replace(_mix(max(real, 1), synthetic), stated_steps=(5, 1))
+    orders = [mix.order(epoch, 8) for epoch in range(2)]
+    assert [order.shape for order in orders] == [(5, 8), (1, 8)]
+    assert [mix.steps(epoch, 8) for epoch in range(2)] == [5, 1]
+    used = np.bincount(orders[0].ravel()[orders[0].ravel() < mix.real])
+    assert used.max() - used.min() <= 1, "no image is used twice more often than another one"
+
+
 def test_a_batch_of_one_holds_a_real_image() -> None:
     assert set(_mix(3, 3).order(0, 1).ravel()) == {0, 1, 2}
 

@@ -22,7 +22,7 @@ from messaging.resources import (
 from tests.support.dashboards.markup import text
 
 
-def plan(*, holdout_is_there: bool = True) -> CampaignPlanResource:
+def plan(*, holdout_is_there: bool = True, control: bool = False) -> CampaignPlanResource:
     holdout = RequirementResource(
         stage="evaluate", name="a holdout", met=holdout_is_there, needed=True, detail="import one"
     )
@@ -39,13 +39,23 @@ def plan(*, holdout_is_there: bool = True) -> CampaignPlanResource:
     return CampaignPlanResource(
         modes=("fire.night-clear.missed",), count=60, seed=None, incumbent_digest="0a" * 32, orders=(order,),
         replay_images=900, calibration_images=100, holdout_images=1, requirements=(holdout, shadow),
+        control=control,
     )  # fmt: skip
 
 
 def test_the_address_holds_the_whole_choice() -> None:
-    choice = Choice(("a.b.c", "d.e.f"), 60, 0)
-    assert choice.query() == {"modes": "a.b.c,d.e.f", "count": "60", "seed": "0"}
+    choice = Choice(("a.b.c", "d.e.f"), 60, 0, control=True)
+    assert choice.query() == {"modes": "a.b.c,d.e.f", "count": "60", "seed": "0", "control": "yes"}
     assert Choice.of_query({name: text for name, text in choice.query().items() if text}) == choice
+
+
+def test_a_control_model_is_asked_for_or_as_configured() -> None:
+    assert Choice(("a",), control=True).request().options == {"control": True}
+    assert Choice(("a",)).request().options == {}
+    assert Choice(("a",)).query()["control"] is None
+    assert not Choice.of_query({"modes": "a", "control": "perhaps"}).control
+    assert "trained too, without this campaign's images" in text(plan_markup(plan(control=True)))
+    assert "control model none" in text(plan_markup(plan()))
 
 
 @pytest.mark.parametrize("count", ["0", "100001", "-1", "1e3", "²", "9" * 5000, ""])

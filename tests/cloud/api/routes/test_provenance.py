@@ -126,8 +126,32 @@ def test_candidate_incumbent_first_and_best_are_side_by_side(cloud: FilledCloud)
     shadow = cells["shadow:north", "fire", "night-clear"]["candidate"]
     assert (shadow.camera_hours, shadow.false_alarms_per_camera_hour) == (16.0, 0.25)
     assert shadow.false_alarms_interval == pytest.approx((0.0671, 0.6401), abs=1e-3)
-    assert any("no twin without generated images" in note for note in found.notes)
+    assert any("no control model is evaluated" in note for note in found.notes)
     assert any("camera-hours are an estimate" in note for note in found.notes)
+
+
+def test_a_control_model_is_beside_the_candidate_and_never_the_candidate_or_the_best(
+    cloud: FilledCloud,
+) -> None:
+    control = "c0" * 32
+    scores = {"truths": 84, "recall": 0.99, "ap50": 0.99}
+    cloud.rows.put_evaluations(
+        [
+            EvaluationRow(cloud.campaign, control, "control", "fire", where, scores)
+            for where in ("day-clear", "all")
+        ]
+    )
+    found = EvaluationsResource.model_validate(get(cloud, f"campaigns/{cloud.campaign}/evaluations").json())
+    assert {model.kind: model.digest for model in found.models} == {
+        "first": OLD, "best": NEW, "incumbent": OLD, "candidate": NEW, "control": control
+    }  # fmt: skip
+    cells = {(cell.set, cell.class_name, cell.condition): cell.scores for cell in found.cells}
+    assert {name for name, *_ in cells} == {"holdout", "shadow:north"}, "it is measured on the same holdout"
+    assert cells["holdout", "fire", "all"]["control"].ap50 == 0.99
+    assert cells["holdout", "fire", "all"]["best"].ap50 == 0.7
+    assert any(note.startswith("the control model was trained like") for note in found.notes)
+    comparison = get(cloud, f"campaigns/{cloud.campaign}/comparison").json()["items"]
+    assert {cell["role"] for cell in comparison} == {"holdout", "shadow:north"}
 
 
 def test_the_best_model_has_the_highest_mean_over_its_classes() -> None:

@@ -22,7 +22,7 @@ class Trainer:
         self.plans.append(plan)
         out.mkdir(parents=True, exist_ok=True)
         (out / PLAN_FILE).write_text(plan.to_json())
-        result = TrainedWeights(out / "w", "a" * 64, out / "b", "b" * 64, "e" * 64, 60.0, 9, (1.0,), 16)
+        result = TrainedWeights(out / "w", "a" * 64, out / "b", "b" * 64, "e" * 64, 60.0, 9, (1.0,), 16, (2,))
         write_result(out, result)
         return result
 
