@@ -62,6 +62,10 @@ def test_a_campaign_is_planned_in_four_clicks_and_the_address_holds_the_choice(
     tab.wait_for_text("#campaign-approval", "24 images for smoke missed (day, fog)")
     tab.wait_for_text("#campaign-approval", "It cannot start without")
     assert tab.page.is_disabled("text=Start the campaign")
+    assert "control model none" in tab.text("#campaign-plan .facts")
+    tab.page.click("text=Train a control model too")
+    tab.wait_for_text("#campaign-plan", "trained too, without this campaign's images")
+    tab.page.wait_for_url("**/campaigns/new?modes=smoke.day-fog.missed&count=24&control=yes&range=7d")
     assert tab.violations == []
 
 

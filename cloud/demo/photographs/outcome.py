@@ -22,8 +22,6 @@ from cloud.demo.photographs.truth import (
 )
 from cloud.demo.result import DemoResult, Measured, Row, Score
 from cloud.settings import DataFolder
-from cloud.training.control import control_plan
-from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, read_result, train
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure
@@ -51,16 +49,6 @@ class RealTruth:
     others: Mapping[str, Mapping[tuple[str, str], Score]]
     fire_frames: Mapping[str, tuple[int, int]]
     ap50: Mapping[str, float | None]
-
-
-def train_control(work: Path, campaign: str) -> TrainedWeights | None:
-    """The control model of the campaign's training, without any generated image; None without a training."""
-    file = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
-    if file is None:
-        return None
-    plan = TrainingPlan.from_json(file.read_text())
-    control = control_plan(plan, read_result(file.parent), plan.synthetic)
-    return train(control, (work / "detectors" / "control").absolute())
 
 
 def read_truth(arms: Arms, given: RealInput) -> RealTruth:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cloud.demo.control import train_control
 from cloud.demo.photographs.outcome import (
     Arms,
     RealTruth,
     figures_of_real,
     read_truth,
     real_outcome,
-    train_control,
 )
 from cloud.demo.photographs.scenario import RealInput, RealScenario, real_demo_profile
 from cloud.demo.report import write_report

@@ -1,10 +1,13 @@
 """One campaign through the real stages, tiny: drawn data, a generator of ellipses, one epoch of training."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cloud.api.client import RemoteCloud
 from cloud.campaigns import image_stages
 from cloud.data.roles import DataRole
 from cloud.network_settings import ApiSettings
@@ -87,15 +90,21 @@ def test_a_campaign_generates_trains_evaluates_and_reaches_the_edge(
             assert all(image.thumbnail for image in images)
             cells = client.page(f"campaigns/{started.id}/comparison", ComparisonResource)
             assert {cell.role for cell in cells} >= {"holdout"}
-            control = metrics["train"]["control"]
-            assert control["images"] == metrics["train"]["images"] - metrics["filter"]["kept"]
-            assert control["steps"] == metrics["train"]["steps"]
-            compared = client.get(f"campaigns/{started.id}/evaluations", EvaluationsResource)
-            digests = {model.kind: model.digest for model in compared.models}
-            assert digests["candidate"] == last.candidate_digest
-            assert len({digests[kind] for kind in ("control", "candidate", "incumbent")}) == 3
-            assert all(
-                {"control", "candidate"} <= set(c.scores) for c in compared.cells if c.set == "holdout"
-            )
-            digest = digests["control"]
-            assert not (settings.folder.models / digest).exists(), "a control model cannot be released"
+            assert_control_beside(client, last, metrics, settings)
+
+
+def assert_control_beside(
+    client: RemoteCloud, campaign: CampaignResource, metrics: Mapping[str, Any], settings: CloudSettings
+) -> None:
+    """The control model took as many steps without the generated images, and is compared and not kept."""
+    control, trained = metrics["train"]["control"], metrics["train"]
+    assert control["images"] == trained["images"] - metrics["filter"]["kept"]
+    assert control["steps"] == trained["steps"]
+    compared = client.get(f"campaigns/{campaign.id}/evaluations", EvaluationsResource)
+    digests = {model.kind: model.digest for model in compared.models}
+    assert digests["candidate"] == campaign.candidate_digest
+    assert len({digests[kind] for kind in ("control", "candidate", "incumbent")}) == 3
+    holdout = [cell.scores for cell in compared.cells if cell.set == "holdout"]
+    assert holdout
+    assert all({"control", "candidate"} <= set(scores) for scores in holdout)
+    assert not (settings.folder.models / digests["control"]).exists(), "a control model cannot be released"

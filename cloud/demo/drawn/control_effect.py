@@ -1,0 +1,120 @@
+"""What the generated images of a finished demo contribute: `python -m cloud.demo.drawn.control_effect`.
+
+Trains the control model of the demo's campaign and counts parent, control and candidate on the cameras'
+verification footage, by its ground truth.
+"""
+
+import argparse
+import datetime
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cloud.demo.control import train_control
+from cloud.demo.drawn.footage import truths
+from cloud.demo.drawn.truth import Key, TrueMetrics, true_metrics
+from cloud.demo.result import Score
+from cloud.demo.script import CAMERAS, FootagePhase
+from cloud.detector.weights import BUNDLE_FILE
+from cloud.errors import DemoFailed
+from cloud.settings import DataFolder
+from cloud.training.plan import PLAN_FILE, TrainingPlan
+from edge.vision.onnx_detector import OnnxDetector
+from messaging.errors import BlindspotError
+from messaging.figures import Figure, write_figures
+from messaging.intervals import newcombe_difference, wilson
+
+logger = logging.getLogger(__name__)
+PARENT, CONTROL, CANDIDATE = "parent", "control", "candidate"
+NOTHING = Score(0, 0, 0)
+
+
+def measured(demo: Path) -> list[Figure]:
+    """The figures of a finished demo's folder, of its first round.
+
+    Raises `DemoFailed` if it holds no training, and `TrainingFailed`.
+    """
+    work = demo / "work"
+    campaigns = DataFolder(work / "cloud").campaigns
+    plans = sorted(campaigns.rglob(f"train*/{PLAN_FILE}")) if campaigns.is_dir() else []
+    if not plans:
+        raise DemoFailed(f"{demo} holds no campaign that has trained; run `make demo` first")
+    plan_file = plans[0]
+    campaign = plan_file.relative_to(campaigns).parts[0]
+    control = train_control(work, campaign)
+    assert control is not None, "the plan was found"
+    bundles = {
+        PARENT: TrainingPlan.from_json(plan_file.read_text()).parent.parent / BUNDLE_FILE,
+        CONTROL: control.bundle,
+        CANDIDATE: plan_file.parent / BUNDLE_FILE,
+    }
+    detectors = [OnnxDetector(path, threads=2) for path in bundles.values()]
+    footage = [pair for one in CAMERAS for pair in truths(work, one.name, FootagePhase.VERIFY, 0)]
+    found = dict(zip(bundles, true_metrics(detectors, footage), strict=True))
+    return list(figures(found, _targets(demo)))
+
+
+def figures(found: Mapping[str, TrueMetrics], targets: frozenset[Key]) -> Iterator[Figure]:
+    """Recall of each model over the boxes of the targets, the two differences, and recall by key.
+
+    Boxes of one hazard in consecutive frames are not independent, so that intervals are too narrow.
+    """
+    pooled = {kind: _sum(metrics, targets) for kind, metrics in found.items()}
+    for kind, (hits, truth) in pooled.items():
+        yield _recall(f"target_recall_{kind}", hits, truth)
+    for name, before, after in (
+        ("gain_by_generated_images_points", CONTROL, CANDIDATE),
+        ("gain_by_further_training_points", PARENT, CONTROL),
+    ):
+        yield _gain(name, pooled[before], pooled[after])
+    for key in sorted(found[PARENT].boxes):
+        for kind, metrics in found.items():
+            score = metrics.boxes.get(key, NOTHING)
+            if score.truth:
+                yield _recall(f"recall_{key[0]}_{key[1]}_{kind}", score.found, score.truth)
+
+
+def _sum(metrics: TrueMetrics, targets: frozenset[Key]) -> tuple[int, int]:
+    scores = [metrics.boxes.get(key, NOTHING) for key in targets]
+    return sum(one.found for one in scores), sum(one.truth for one in scores)
+
+
+def _recall(name: str, found: int, truth: int) -> Figure:
+    low, high = wilson(found, truth)
+    return Figure(name, 100 * found / truth, "%", n=truth, interval=(100 * low, 100 * high))
+
+
+def _gain(name: str, before: tuple[int, int], after: tuple[int, int]) -> Figure:
+    low, high = newcombe_difference(before, after)
+    change = 100 * (after[0] / after[1] - before[0] / before[1])
+    return Figure(name, change, "points", n=after[1], interval=(100 * low, 100 * high))
+
+
+def _targets(demo: Path) -> frozenset[Key]:
+    """Class and condition of the failure modes that the campaign aimed at, from the demo's report."""
+    rows = json.loads((demo / "report.json").read_text())["rows"]
+    return frozenset((row["class_name"], row["condition"]) for row in rows if row["target"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the figures to a file and to standard output; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="cloud.demo.drawn.control_effect", description=__doc__)
+    parser.add_argument("--demo", type=Path, required=True, help="folder of a finished `blindspot demo`")
+    parser.add_argument("--out", type=Path, required=True, help="file for the figures")
+    given = parser.parse_args(arguments)
+    try:
+        found = measured(given.demo)
+    except (BlindspotError, OSError) as error:
+        logger.error("%s", error)
+        return 1
+    now = datetime.datetime.now(datetime.UTC)
+    write_figures(given.out, found, command="make demo-control", now=now)
+    for one in found:
+        sys.stdout.write(f"{one.name}: {one.value_text} (n = {one.n})\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
