@@ -3,13 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import delete, text
+from sqlalchemy.exc import IntegrityError
 
-from cloud.store.database import Database
+from cloud.errors import StoreUnavailable
+from cloud.store.database import Database, open_database
 from cloud.store.lists.filters import HazardFilter
+from cloud.store.report_records import StoredReport
 from cloud.store.report_store import ReportStore
 from messaging.receipts import LedgerPosition
 from messaging.reports import HazardState
+from tests.support.cloud.postgres import PostgresServer
 from tests.support.cloud.sample_reports import (
+    MINUTE,
     counts,
     misdetection,
     received,
@@ -64,6 +70,23 @@ def test_a_batch_stores_each_message_once_and_in_order(database: Database) -> No
     found = store.insert([fresh[0], grown, *fresh])
     assert (found.new, found.duplicates) == (300, 2)
     assert [row.camera for row in store.misdetections()] == ["known", *cameras]
+
+
+def test_new_reports_of_a_database_whose_sequence_fell_back_are_not_taken_for_known_ones(
+    postgres: PostgresServer,
+) -> None:
+    database = open_database(postgres.new_database(), clock=lambda: MINUTE)
+    store = ReportStore(database)
+    store.insert([received(misdetection()) for _ in range(4)])
+    with database.writing() as session:
+        session.execute(delete(StoredReport).where(StoredReport.id < 3))
+        session.execute(text("SELECT setval(pg_get_serial_sequence('reports', 'id'), 1, false)"))
+    with pytest.raises(StoreUnavailable, match="2 of them below its last one, 4; set the sequence"):
+        store.insert([received(misdetection()) for _ in range(2)])
+    with pytest.raises(IntegrityError, match="pk_reports"):
+        store.insert([received(misdetection())])
+    assert len(store.misdetections()) == 2
+    database.close()
 
 
 def test_a_hazard_that_opens_and_closes_in_one_batch_is_closed(database: Database) -> None:
