@@ -1,6 +1,9 @@
-"""Payloads of sites as records: the one translation from the wire to the store. Pure."""
+"""Payloads of sites as rows of the store: the one translation from the wire to the store. Pure.
 
-from dataclasses import fields
+Rows are plain values: a mapped object for each of thousands would take twice as long.
+"""
+
+from types import SimpleNamespace
 from typing import Any
 
 from cloud.store.mapping import Record
@@ -36,25 +39,31 @@ _RECORDS: dict[type[Report], type[Record]] = {
     OperatorVerdict: VerdictRow,
     HazardEvent: HazardRow,
 }
+_COLUMNS = {
+    report: [column.name for column in record.__table__.columns if column.name != "report_id"]
+    for report, record in _RECORDS.items()
+}
+_NO_TAGS = SimpleNamespace()
 
 
-def record_of(site: str, report: Report) -> Record | None:
-    """The record of a report; None for kinds that have none of their own."""
-    record = _RECORDS.get(type(report))
-    if record is None:
-        return None
-    values = _values(report)
-    names = {field.name for field in fields(record) if field.init}
-    return record(site=site, **{name: values[name] for name in names & values.keys()})
+def record_type(report: Report) -> type[Record] | None:
+    """The record of a report's kind; None for kinds that have none of their own."""
+    return _RECORDS.get(type(report))
+
+
+def columns_of(site: str, report: Report) -> dict[str, Any]:
+    """The columns of a report's record, without the id of the report."""
+    values = {**_values(report), "site": site}
+    return {name: values[name] for name in _COLUMNS[type(report)]}
 
 
 def _values(report: Report) -> dict[str, Any]:
     """The report's fields, and what records call its box, its tags, its vector and the report itself."""
-    values = {**dict(report), **dict(getattr(report, "tags", ())), "report": report}
+    values = {**vars(report), **vars(getattr(report, "tags", _NO_TAGS)), "report": report}
     if "light" in values:
         values["condition"] = Condition(values["light"], values["weather"])
     if values.get("box") is not None:
-        values["box"] = tuple(value for _, value in values["box"])
+        values["box"] = tuple(vars(values["box"]).values())
     if "vector" in values:
         values["vector"] = tuple(step * values["scale"] for step in values["vector"])
     return values

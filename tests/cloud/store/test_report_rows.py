@@ -1,4 +1,4 @@
-"""Payloads as records: nothing that a table has is lost on the way from the wire to the store."""
+"""Payloads as rows: nothing that a table has is lost on the way from the wire to the store."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from cloud.store.report_records import (
     MisdetectionRow,
     PrototypeRow,
     RecallRow,
-    SiteShadow,
     SwapRow,
     VerdictRow,
 )
-from cloud.store.report_rows import record_of
+from cloud.store.report_rows import columns_of, record_type
+from messaging.reports import ShadowReport
 from messaging.taxonomy import Condition, Light, Occlusion, Weather
 from tests.support.cloud.sample_reports import MINUTE, OLD, heartbeat, misdetection, prototype, tally
 from tests.support.messaging.samples import HAZARD, SAMPLES
@@ -20,8 +20,7 @@ NIGHT_RAIN = Condition(Light.NIGHT, Weather.RAIN)
 
 
 def test_a_misdetection_keeps_its_box_its_condition_and_its_tags() -> None:
-    row = record_of("harbour", misdetection())
-    assert isinstance(row, MisdetectionRow)
+    row = MisdetectionRow(**columns_of("harbour", misdetection()))
     assert (row.site, row.camera, row.condition, row.box) == (
         "harbour",
         "north",
@@ -33,29 +32,26 @@ def test_a_misdetection_keeps_its_box_its_condition_and_its_tags() -> None:
 
 
 def test_a_prototype_has_real_values_where_the_wire_has_steps() -> None:
-    row = record_of("harbour", prototype((-3, 0, 127)))
-    assert isinstance(row, PrototypeRow)
+    row = PrototypeRow(**columns_of("harbour", prototype((-3, 0, 127))))
     assert row.vector == pytest.approx((-0.3, 0.0, 12.7))
     assert (row.condition, row.tracks, row.noise_sigma) == (NIGHT_RAIN, 20, 0.1)
     assert row.epsilon_spent == 1.0
 
 
 def test_a_tally_has_its_condition_without_tags() -> None:
-    row = record_of("harbour", tally())
-    assert isinstance(row, RecallRow)
+    row = RecallRow(**columns_of("harbour", tally()))
     assert (row.condition, row.supported, row.detected) == (NIGHT_RAIN, 40, 10)
 
 
 def test_a_shadow_report_is_kept_whole_beside_its_candidate() -> None:
     report = SAMPLES["shadow"]
-    row = record_of("harbour", report)
-    assert isinstance(row, SiteShadow)
-    assert (row.report, row.candidate_digest) == (report, row.report.candidate_digest)
+    assert isinstance(report, ShadowReport)
+    row = {"site": "harbour", "report": report, "candidate_digest": report.candidate_digest}
+    assert columns_of("harbour", report) == row
 
 
 def test_a_hazard_event_is_taken_over_with_its_zone_and_times() -> None:
-    row = record_of("harbour", HAZARD)
-    assert isinstance(row, HazardRow)
+    row = HazardRow(**columns_of("harbour", HAZARD))
     assert (row.event, row.state, row.zone) == (HAZARD.event, HAZARD.state, HAZARD.zone)
     assert (row.started_at_utc, row.at_utc) == (HAZARD.started_at_utc, HAZARD.at_utc)
 
@@ -63,11 +59,11 @@ def test_a_hazard_event_is_taken_over_with_its_zone_and_times() -> None:
 @pytest.mark.parametrize(("kind", "record"), [("swap", SwapRow), ("verdict", VerdictRow)])
 def test_other_reports_are_taken_over_field_by_field(kind: str, record: type) -> None:
     report = SAMPLES[kind]
-    row = record_of("harbour", report)
-    assert isinstance(row, record)
+    assert record_type(report) is record
+    row = columns_of("harbour", report)
     plain = {name: value for name, value in report if name not in {"box", "tags"}}
-    assert {name: getattr(row, name) for name in plain} == plain
+    assert {name: row[name] for name in plain} == plain
 
 
 def test_a_heartbeat_has_no_record_of_its_own() -> None:
-    assert record_of("harbour", heartbeat()) is None
+    assert record_type(heartbeat()) is None
