@@ -77,18 +77,8 @@ coverage: $(STAMP)  ## the tests with branch coverage, of the programs that they
 house: $(STAMP)  ## figures of the source tree; coverage as of the last `make coverage`
 	$(BIN)/python -m tests.rules.house $(OUT)/coverage/coverage.json $(OUT)/figures/house.json
 
-faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything
-	$(BIN)/python -m tests.faults.permission_figures --out $(OUT)/figures/permissions.json
-	$(BIN)/python -m tests.faults.api_figures --out $(OUT)/figures/api.json
-	$(BIN)/python -m tests.faults.rate_figures --out $(OUT)/figures/rates.json
-	$(BIN)/python -m tests.support.faults.ledger_figures --out $(OUT)/figures/ledgers.json
-	$(BIN)/python -m tests.support.faults.covert_figures --out $(OUT)/figures/covert.json
-	$(BIN)/python -m tests.support.figures.rollbacks --out $(OUT)/figures/rollbacks.json
-	$(BIN)/python -m tests.support.figures.update_kills --out $(OUT)/figures/update_kills.json
-	$(BIN)/python -m tests.support.figures.survival --out $(OUT)/figures/survival.json
-	$(BIN)/python -m tests.support.figures.campaign_kills --out $(OUT)/figures/campaign_kills.json
-	$(BIN)/python -m tests.support.figures.heartbeats --out $(OUT)/figures/heartbeats.json
-	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --timeout 1200
+faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything; in the end a table of all promises
+	$(BIN)/python -m tests.support.figures.promises --out $(OUT)/figures
 
 mutants: $(STAMP)  ## the list of mutants of trust-critical lines: each must make its test fail (minutes)
 	$(BIN)/python -m tests.faults.mutant_figures --out $(OUT)/figures/mutants.json
