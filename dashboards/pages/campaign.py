@@ -25,7 +25,6 @@ from messaging.resources import CampaignResource, ImageResource, StageResource
 
 KEPT_SHOWN = 21
 REFUSED_SHOWN = 6
-IMAGES_READ = 500
 VERBS: Mapping[str, tuple[str, ...]] = {
     "approve": ("awaiting_approval",),
     "cancel": ("awaiting_approval", "queued", "running"),
@@ -88,8 +87,7 @@ async def page(view: PageView) -> None:
         loss.show(losses(campaign))
         for verb, button in buttons.items():
             button.set_visibility(campaign.state in VERBS[verb])
-        found = await view.page(f"campaigns/{name}/images", ImageResource, limit=IMAGES_READ)
-        images.show(images_markup(campaign, found.items))
+        images.show(images_markup(campaign, await _newest(view, kept=True), await _newest(view, kept=False)))
 
     async def refresh_comparison() -> None:
         found = await view.get(f"campaigns/{name}/evaluations", EvaluationsResource)
@@ -97,6 +95,11 @@ async def page(view: PageView) -> None:
 
     view.live(refresh)
     view.live(refresh_comparison, every_s=comparison.REFRESH_S)
+
+
+async def _newest(view: PageView, *, kept: bool) -> tuple[ImageResource, ...]:
+    path, most = f"campaigns/{view.parameters['campaign']}/images", KEPT_SHOWN if kept else REFUSED_SHOWN
+    return (await view.page(path, ImageResource, newest=True, kept=kept, limit=most)).items
 
 
 def rollouts_markup(rollouts: Sequence[RolloutResource], scope: Scope) -> Html:
@@ -160,18 +163,18 @@ def _now(campaign: CampaignResource, now: float) -> Html | None:
     return element("p", element("b", phrases.readable(running.stage)), f" {text}", cls="now")
 
 
-def images_markup(campaign: CampaignResource, images: tuple[ImageResource, ...]) -> Html:
-    """Images that were kept, and those that were refused with their reasons."""
-    if not images:
+def images_markup(
+    campaign: CampaignResource, kept: Sequence[ImageResource], refused: Sequence[ImageResource]
+) -> Html:
+    """The newest images that were kept, and those that were refused with their reasons, newest first."""
+    if not kept and not refused:
         sentence = "No image has been generated yet. Images appear here during the synthesise stage."
         return element("p", sentence, cls="empty")
-    kept = [one for one in images if one.kept and one.thumbnail]
-    refused = [one for one in images if not one.kept and one.thumbnail]
     return join(
         element(
             "div",
-            _strip(f"{campaign.images_kept:,} kept", kept[-KEPT_SHOWN:], campaign.id),
-            _strip(_refusals(campaign.images_refused), refused[-REFUSED_SHOWN:], campaign.id),
+            _strip(f"{campaign.images_kept:,} kept", kept, campaign.id),
+            _strip(_refusals(campaign.images_refused), refused, campaign.id),
             cls="strips",
         )
     )
@@ -183,7 +186,7 @@ def _refusals(refused: dict[str, int]) -> str:
     return f"{sum(refused.values()):,} refused" + (f": {reasons}" if reasons else "")
 
 
-def _strip(heading: str, images: list[ImageResource], campaign: str) -> Html:
+def _strip(heading: str, images: Sequence[ImageResource], campaign: str) -> Html:
     shown = (
         element(
             "figure",
@@ -191,6 +194,7 @@ def _strip(heading: str, images: list[ImageResource], campaign: str) -> Html:
             None if one.kept else element("figcaption", phrases.readable(one.reason)),
             cls="kept" if one.kept else "refused",
         )
-        for one in reversed(images)
+        for one in images
+        if one.thumbnail
     )
     return element("div", element("h3", heading), element("div", *shown, cls="thumbnails"), cls="strip")

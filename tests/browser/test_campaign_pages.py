@@ -142,6 +142,18 @@ def test_images_are_reviewed_by_keys_and_a_review_is_taken_back(cloud: FilledClo
     assert tab.violations == []
 
 
+def test_the_thumbnails_of_a_campaign_follow_its_newest_images_past_500(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.generate(500, offset=60)
+    cloud.start()
+    tab.open(f"/campaigns/{cloud.campaign}", "#campaign-images img[alt='synthetic image 0558']")
+    assert tab.page.locator("#campaign-images figure.kept").count() == 21
+    cloud.generate(4, offset=560)
+    tab.page.wait_for_selector("#campaign-images figure.kept img[alt='synthetic image 0562']")
+    tab.page.wait_for_selector("#campaign-images figure.refused img[alt='synthetic image 0563']")
+    assert tab.violations == []
+
+
 def test_a_running_campaign_can_only_be_cancelled_and_is_asked_about_before(
     cloud: FilledCloud, tab: Tab
 ) -> None:

@@ -274,6 +274,12 @@ def test_campaigns_and_their_images_are_limited(database: Database) -> None:
         (ImageFilter(mode="n", kept=False), "c"),
     ):
         assert "".join(one.name for one in store.lists.images("C0", wanted, limit=9)) == names
+        newest = store.lists.images("C0", wanted, newest=True, limit=9)
+        assert "".join(one.name for one in newest) == names[::-1]
+    last = store.lists.images("C0", ImageFilter(), newest=True, limit=1)[0].id
+    assert [
+        one.name for one in store.lists.images("C0", ImageFilter(), newest=True, after=last, limit=1)
+    ] == ["b"]
     assert store.lists.image_counts(["C0", "C1"]) == {"C0": {(True, ""): 1, (False, "blurred"): 2}}
 
 

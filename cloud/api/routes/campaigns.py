@@ -17,7 +17,7 @@ from cloud.campaigns.estimate import CampaignImages, estimate
 from cloud.campaigns.planning import order_of_mode, plan_campaign, trains_control
 from cloud.campaigns.requirements import refuse_unmet
 from cloud.data.roles import DataRole
-from cloud.errors import NotKnown
+from cloud.errors import BadRequest, NotKnown
 from cloud.store.lists.filters import CampaignFilter, ImageFilter
 from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan
 from messaging.api.gallery import GalleryImage
@@ -226,19 +226,22 @@ def images(
     campaign: str,
     wanted: Annotated[ImageFilter, Depends()],
     duplicates: bool = False,
+    newest: bool = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[GalleryImage]:
     """Synthetic images in the order in which they were generated, with labels, views and reviews.
 
-    `duplicates`: those that have near duplicates alone, group after group.
+    `newest`: in the opposite order. `duplicates`: those that have near duplicates alone, group after group.
     """
     services.campaign_rows.get(campaign)
+    if duplicates and newest:
+        raise BadRequest("near duplicates are listed group after group; leave out `duplicates` or `newest`")
     if duplicates:
         return duplicates_page(services, campaign, wanted, cursor=cursor, limit=limit)
     reviews = services.histories.reviews.of_campaign(campaign)
     found = services.campaign_rows.lists.images(
-        campaign, wanted, after=integer_cursor(cursor), limit=limit + 1
+        campaign, wanted, after=integer_cursor(cursor), newest=newest, limit=limit + 1
     )
     return page_of_query(
         found,

@@ -59,11 +59,18 @@ class CampaignLists:
         *,
         ids: Sequence[int] | None = None,
         after: int = 0,
+        newest: bool = False,
         limit: int,
     ) -> list[SyntheticImage]:
-        """Images in the order of their ids, `ids` alone; `after` is the id of the last one seen."""
+        """Images in the order of their ids, `ids` alone; `newest` is the opposite order.
+
+        `after` is the id of the last one seen, 0 for the beginning.
+        """
         row = SyntheticImage
-        query = select(row).where(row.campaign == campaign, row.id > after).order_by(row.id).limit(limit)
+        query = select(row).where(row.campaign == campaign).limit(limit)
+        query = query.order_by(row.id.desc() if newest else row.id)
+        if after:
+            query = query.where(row.id < after if newest else row.id > after)
         if ids is not None:
             query = query.where(row.id.in_(ids))
         if wanted.mode is not None:

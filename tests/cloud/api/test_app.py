@@ -235,6 +235,11 @@ def test_images_have_thumbnails_and_nothing_else_of_the_disk(
     )
     images = client.page(f"campaigns/{campaign.id}/images", ImageResource)
     assert [(image.kept, image.reason) for image in images] == [(True, ""), (True, ""), (False, "duplicate")]
+    path = f"campaigns/{campaign.id}/images"
+    newest = client.page(path, ImageResource, newest=True, limit=2)
+    assert newest == images[::-1], "over both pages"
+    both = raw(cloud, f"/api/v1/{path}?newest=true&duplicates=true", **token(cloud))
+    assert (both.status_code, "group after group" in both.text) == (400, True)
     good, bad = (raw(cloud, str(image.thumbnail), **token(cloud)) for image in images[:2])
     assert (good.status_code, good.content) == (200, b"\xff\xd8jpeg")
     assert bad.status_code == 404
