@@ -98,6 +98,7 @@ browser: $(STAMP)  ## the dashboard in a real browser (needs chromium)
 	$(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figures/dialogs.json --screenshots $(OUT)/screenshots
 	$(BIN)/python -m tests.browser.live_figures --out $(OUT)/figures/live.json
 	$(BIN)/python -m tests.browser.list_figures --out $(OUT)/figures/lists.json
+	$(BIN)/python -m tests.support.figures.authorisation --out $(OUT)/figures/authorisation.json
 
 STARTING := $(OUT)/bundles/starting.onnx
 REFERENCE := $(OUT)/bundles/reference.onnx

@@ -1,103 +1,33 @@
 """Who may do what: every route for every role, with and without a limit to site groups, over the real API."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from cloud.api.access.permissions import PERMISSIONS, READING, differences, routes_of
-from cloud.store.records import CampaignStage, CampaignState, Release, Rollout, RolloutEvent, StageState
-from messaging.access_resources import NewUser, UserRole
-from messaging.releases import Channel
+from messaging.access_resources import UserRole
 from messaging.resources import API_PREFIX
-from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.cloud.sample_reports import OLD
-from tests.support.fake_detector import describe
+from tests.support.figures.authorisation import (
+    HIDDEN,
+    ROLES,
+    SESSIONS,
+    Access,
+    authorisation_answers,
+    filled_access,
+    routes,
+)
 
 ROOT = Path(__file__).parents[3]
-PASSWORD = "correct horse battery"
-HIDDEN = ("south", "harbour")
-ROLES = tuple(UserRole)
 OWN = {"POST /tokens", "DELETE /tokens/{token}", "POST /me/password", "DELETE /me/session", "POST /sessions"}
-
-
-class Access:
-    """The API of a filled cloud with a user of each role, one of each limited to the group of site north."""
-
-    def __init__(self, cloud: FilledCloud) -> None:
-        self.cloud = cloud
-        self.client = TestClient(cloud.app, raise_server_exceptions=False)
-        description = describe("first").model_dump(mode="json")
-        release = Release(OLD, Channel.SERVICE, "first", 1, 100, None, None, description, 0)
-        cloud.services.releases.put_release(release)
-        cloud.reports.group_site("north", "uphill")
-        cloud.reports.group_site("south", "downhill")
-        self.tokens = {
-            (role, limited): self._user(f"{role}-{'limited' if limited else 'all'}", role, limited)
-            for role, limited in itertools.product(ROLES, (False, True))
-        }
-
-    def name_a_site_in_sentences(self) -> None:
-        """As a rollout and a trial do that fail at a site."""
-        rows, campaign = self.cloud.rows, self.cloud.campaign
-        stage = CampaignStage.TRAIN
-        rows.report_progress(campaign, stage, "a", progress=0.5, note="waits for south")
-        rows.end_stage(campaign, stage, "a", state=StageState.FAILED, output={"metrics": {"south": 1}})
-        rows.set_state(campaign, CampaignState.FAILED, reason="site south: no shadow run (south/x), north")
-        rollout = Rollout("r1", None, OLD, None, "stopped", False, {}, "south did not answer", 1, 2)
-        self.cloud.services.releases.put_rollout(
-            rollout, [RolloutEvent("r1", 1, "ana", "stopped", "south is lost")]
-        )
-
-    def _user(self, name: str, role: UserRole, limited: bool) -> str:
-        groups = ("uphill",) if limited else ()
-        self.cloud.accounts.add_user(NewUser(name=name, role=role, password=PASSWORD, groups=groups))
-        return self.cloud.accounts.log_in(name, PASSWORD, "test")[1].bearer
-
-    def request(self, method: str, path: str, token: str, site: str = "north") -> httpx.Response:
-        """Request a route with real identifiers in its path, and a body that no route accepts."""
-        values = {
-            "site": site,
-            "campaign": self.cloud.campaign,
-            "mode": "smoke.day-fog.missed",
-            "image": "1",
-            "letter": "1",
-            "digest": OLD,
-            "rollout": "r1",
-            "user": "nobody",
-            "token": "none",
-            "event": "01J00000000000000000000000",
-            "name": "none",
-            "delivery": "1",
-            "sample": "none",
-            "number": "1",
-        }
-        whole = path.format_map(values)
-        headers = {"Authorization": f"Bearer {token}"}
-        content = None if method in READING else b"no json"
-        return self.client.request(method, whole, headers=headers, content=content)
 
 
 @pytest.fixture(scope="module")
 def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
-    cloud = FilledCloud(tmp_path_factory.mktemp("access") / "data")
-    cloud.fill()
-    cloud.trained()
-    with_access = Access(cloud)
-    yield with_access
-    with_access.client.close()
-    cloud.close_store()
-
-
-def routes(access: Access) -> list[tuple[str, str]]:
-    found = [(m, p) for m, p in routes_of(access.cloud.app) if p.startswith(API_PREFIX)]
-    assert len(found) > 40
-    # the one never ends, the other ends the session that the next request needs
-    return [(m, p) for m, p in found if not p.endswith(("/events", "/me/session"))]
+    opened = filled_access(tmp_path_factory.mktemp("access") / "data")
+    yield opened
+    opened.close()
 
 
 def test_every_route_that_changes_something_has_a_permission_and_no_permission_lacks_a_route(
@@ -114,7 +44,7 @@ def test_every_route_that_changes_something_has_a_permission_and_no_permission_l
 def test_nothing_answers_without_a_token(access: Access) -> None:
     for method, path in routes(access):
         status = access.request(method, path, "wrong").status_code
-        assert status == (422 if path == API_PREFIX + "/sessions" else 401), path
+        assert status == (422 if path == SESSIONS else 401), path
 
 
 def test_every_role_is_refused_what_a_higher_one_may_and_nothing_else(access: Access) -> None:
@@ -127,6 +57,19 @@ def test_every_role_is_refused_what_a_higher_one_may_and_nothing_else(access: Ac
             if (status == 403) is may or status == 401:
                 wrong.append((role, limited, method, path, status))
     assert wrong == []
+
+
+def test_an_answer_that_is_allowed_by_mistake_is_counted_as_a_leak(tmp_path: Path) -> None:
+    mistaken = filled_access(tmp_path / "data")
+    try:
+        mistaken.tokens = {(UserRole.VIEWER, True): mistaken.tokens[UserRole.OPERATOR, False]}
+        leaks = authorisation_answers(mistaken).leaks
+    finally:
+        mistaken.close()
+    assert f"POST {API_PREFIX}/sites/{{site}}/quarantine by viewer of another group: 200" in leaks
+    assert f"GET {API_PREFIX}/sites by viewer of another group: 200 south" in leaks
+    assert f"GET {API_PREFIX}/cameras by viewer of another group: 200 south harbour" in leaks
+    assert f"GET {API_PREFIX}/sites/{{site}} by viewer of another group, site south: 200" in leaks
 
 
 def test_a_viewer_changes_nothing_but_its_own_account(access: Access) -> None:
@@ -160,6 +103,12 @@ def test_a_limited_user_never_reads_the_name_of_another_site_or_its_cameras(acce
         assert '"another site is lost"' in everything
     assert leaks == []
     assert read > 40
+
+
+def test_the_figure_of_leaks_is_zero_of_many_requests(access: Access) -> None:
+    found = authorisation_answers(access)
+    assert found.leaks == []
+    assert found.sent > 9 * len(routes(access))
 
 
 def test_the_same_reading_shows_all_sites_to_who_is_not_limited(access: Access) -> None:
