@@ -44,6 +44,7 @@ PROGRAMS = (
     _program("tests.support.faults.ledger_figures", "ledgers.json"),
     _program("tests.support.faults.covert_figures", "covert.json"),
     _program("tests.support.figures.update_attacks", "update_attacks.json"),
+    _program("tests.support.figures.lying_site", "lying_site.json"),
     _program("tests.support.figures.rollbacks", "rollbacks.json"),
     _program("tests.support.figures.update_kills", "update_kills.json"),
     _program("tests.support.figures.survival", "survival.json"),
