@@ -228,63 +228,6 @@ class CampaignRequest(Resource):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class PlannedOrderResource(Resource):
-    """One synthesis order of a plan.
-
-    `prototype_cosine`: the estimated cosine of the fleet's prototype to the mean without noise, None without
-    a prototype; `prototype_used`: whether it is in the order.
-    """
-
-    mode: str
-    class_name: str
-    condition: str
-    count: int
-    prototype_sites: int = 0
-    prototype_cosine: float | None = None
-    prototype_used: bool = False
-
-
-class RequirementResource(Resource):
-    """One thing that a stage of a campaign needs; the start is refused without those that are `needed`."""
-
-    stage: str
-    name: str
-    met: bool
-    needed: bool
-    detail: str
-
-
-class CampaignEstimateResource(Resource):
-    """Seconds that a campaign would compute on the cloud's machine, by `based_on` campaigns that ended.
-
-    None: none has measured it, or, for the cost, no price is configured. What sites need comes on top.
-    """
-
-    generate_s: float | None
-    train_s: float | None
-    evaluate_s: float | None
-    total_s: float | None
-    based_on: int
-    cost: float | None = None
-    currency: str | None = None
-
-
-class CampaignPlanResource(Resource):
-    """The plan of a campaign that is not started. `control`: it trains a control model too."""
-
-    modes: tuple[str, ...]
-    count: int
-    seed: int | None
-    incumbent_digest: str | None
-    orders: tuple[PlannedOrderResource, ...]
-    replay_images: int
-    calibration_images: int
-    holdout_images: int
-    control: bool = False
-    requirements: tuple[RequirementResource, ...] = ()
-    estimate: CampaignEstimateResource | None = None
-
-
 class StageResource(Resource):
     """One stage of a campaign. `seconds_left` is extrapolated from the progress so far."""
 

@@ -1,7 +1,7 @@
 """What requests work with: stores, register, campaigns, releases and rollouts."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
@@ -29,11 +29,18 @@ from cloud.store.records import Release, Rollout
 from cloud.store.release_store import ReleaseStore
 from cloud.store.report_store import ReportStore
 from cloud.tracing import NO_SPANS, Spans
+from messaging.taxonomy import Condition
 from messaging.trust.tickets import DowngradeTicket
 
 
 class RolloutControl(Protocol):
     """Starting, pausing, approving, stopping and taking back rollouts; `by` is the operator's name."""
+
+    def sites(self) -> list[str]:
+        """Names of the sites that take part."""
+
+    def canaries_first(self, sites: Sequence[str], wanted: Set[Condition] = frozenset()) -> list[str]:
+        """The sites, those that a release for these conditions should run at first in front."""
 
     def start(self, digest: str, by: str) -> Rollout:
         """Roll a released model out. Raises `NotKnown`, `NotNow`."""

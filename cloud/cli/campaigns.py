@@ -18,13 +18,12 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from messaging.resources import (
+from messaging.api.campaign_plans import (
     CampaignPlanResource,
-    CampaignRequest,
-    CampaignResource,
     PlannedOrderResource,
     RequirementResource,
 )
+from messaging.resources import CampaignRequest, CampaignResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
@@ -84,14 +83,15 @@ def plan(
     if as_json:
         print_json(found)
         return
-    rows = [(o.mode, o.class_name, o.condition, o.count, _prototype(o)) for o in found.orders]
+    rows = [(o.mode, o.class_name, o.condition, o.count, _prototype(o), _earlier(o)) for o in found.orders]
     print_table(
         f"Plan (from {short(found.incumbent_digest) or 'no model'}, {found.replay_images} replay images, "
         f"{found.calibration_images} to choose thresholds on, {found.holdout_images} in the holdout)",
-        ("failure mode", "class", "condition", "images", "prototype"),
+        ("failure mode", "class", "condition", "images", "prototype", "kept before"),
         rows,
         "",
     )
+    _print_facts(found)
     if found.control:
         notes.print("a control model is trained too, without the images of this campaign")
     if found.estimate is not None and found.estimate.total_s is not None:
@@ -200,6 +200,34 @@ def _mark(one: RequirementResource) -> str:
     if one.met:
         return "ok"
     return "MISSING" if one.needed else "absent"
+
+
+def _print_facts(plan: CampaignPlanResource) -> None:
+    """Generator, prompts, limits of the comparisons, and sites."""
+    if plan.generator is not None:
+        notes.print(f"generator {plan.generator.name}, licence {plan.generator.licence}")
+    for order in plan.orders:
+        for prompt in order.prompts:
+            notes.print(f"prompt: {prompt}")
+    if (limits := plan.limits) is not None:
+        drops = (limits.recall_drop, limits.precision_drop, limits.condition_drop)
+        recall, precision, condition = (f"{100 * drop:g}" for drop in drops)
+        notes.print(
+            f"on the holdout a class may lose {recall} points of recall, {precision} of precision, and "
+            f"{condition} of recall in one condition"
+        )
+        notes.print(
+            f"in shadow runs at most {limits.false_alarm_ratio:g} times the false alarms and "
+            f"{limits.latency_ratio:g} times the latency"
+        )
+    if (rollout := plan.rollout) is not None:
+        canaries = ", ".join(rollout.canaries) or "-"
+        held = f"each group held for {rollout.hold_s:g} s"
+        notes.print(f"canary {canaries}, then all of {rollout.sites} sites in groups, {held}")
+
+
+def _earlier(order: PlannedOrderResource) -> str:
+    return f"{order.earlier_kept} of {order.earlier_images}" if order.earlier_images else "-"
 
 
 def _prototype(order: PlannedOrderResource) -> str:

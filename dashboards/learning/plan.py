@@ -8,20 +8,20 @@ from dashboards.components.pills import pill
 from dashboards.components.section import facts
 from dashboards.learning.mode_names import mode_text, mode_texts
 from dashboards.markup import Html, element, image, join, number, row, table
-from messaging.api.samples import SampleResource
-from messaging.resources import (
+from messaging.api.campaign_plans import (
     CampaignEstimateResource,
     CampaignPlanResource,
-    CampaignRequest,
     PlannedOrderResource,
     RequirementResource,
 )
+from messaging.api.samples import SampleResource
+from messaging.resources import CampaignRequest
 
 NOT_MEASURED = (
     "Not known yet: no campaign of this cloud has ended. `blindspot doctor` measures this machine "
     "in half a minute."
 )
-SAMPLES = 4
+SAMPLES = 8
 NO_SAMPLES = (
     "The generator makes some hazards for you to judge, with the words and the shapes of the campaign. They "
     "are compared with nothing and learned from by nothing, and no campaign starts."
@@ -70,7 +70,7 @@ def _integer(query: Mapping[str, str], name: str, least: int, most: int) -> int 
 def plan_markup(plan: CampaignPlanResource) -> Html:
     """What the campaign would generate, what it trains and proves with, and what its stages need."""
     orders = table(
-        ("failure mode", "class", "condition", "#images", "prototype of the fleet"),
+        ("failure mode", "class", "condition", "#images", "prototype of the fleet", "made before"),
         [_order(one) for one in plan.orders],
     )
     needs = table(
@@ -89,7 +89,45 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
     )
     time = join(element("h3", "How long this machine computes"), estimate_facts(plan.estimate))
     stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
-    return join(orders, element("h3", "What it trains and proves with"), images, time, stages)
+    generation = join(element("h3", "What the generator is asked for"), _generation(plan))
+    proof = element("h3", "What it trains and proves with")
+    goes_to = join(element("h3", "What the candidate must keep to, and where it goes"), _promotion(plan))
+    return join(orders, generation, proof, images, goes_to, time, stages)
+
+
+def _generation(plan: CampaignPlanResource) -> Html:
+    """The generator with its licence, and examples of prompts."""
+    found = plan.generator
+    stated = "not found" if found is None else f"{found.name}, licence {found.licence}"
+    prompts = [prompt for order in plan.orders for prompt in order.prompts]
+    examples = element("ul", *(element("li", prompt) for prompt in prompts), cls="prompts")
+    return join(facts({"generator": stated}), examples if prompts else None)
+
+
+def _promotion(plan: CampaignPlanResource) -> Html:
+    """Limits of the comparisons, and the sites; empty for a cloud that does not state them."""
+    rows: dict[str, str] = {}
+    if (limits := plan.limits) is not None:
+        drops = (limits.recall_drop, limits.precision_drop, limits.condition_drop)
+        recall, precision, condition = (f"{100 * drop:g}" for drop in drops)
+        rows["on the holdout"] = (
+            f"a class may lose {recall} points of recall, {precision} of precision, and {condition} of "
+            "recall in one condition"
+        )
+        rows["in shadow runs"] = (
+            f"at least {limits.enough_tracks} supported tracks of each failure mode; at most "
+            f"{limits.false_alarm_ratio:g} times the false alarms, {limits.latency_ratio:g} times the latency"
+        )
+    if (rollout := plan.rollout) is not None:
+        rows["canary"] = ", ".join(rollout.canaries) or "none that you may see"
+        approval = ", ".join(rollout.approval_before)
+        waits = f"; a person approves before: {approval}" if approval else ""
+        rows["then"] = (
+            f"all of {phrases.count(rollout.sites, 'site')} in groups, each held for "
+            f"{phrases.duration(rollout.hold_s)}; more than {100 * rollout.stop_fraction:g} % of failures in "
+            f"a group roll all back{waits}"
+        )
+    return facts(rows)
 
 
 def samples_markup(found: Iterable[SampleResource]) -> Html:
@@ -147,8 +185,17 @@ def _order(order: PlannedOrderResource) -> Html:
         phrases.condition(order.condition),
         number(f"{order.count:,}"),
         prototype,
+        _earlier(order),
         name=order.mode,
     )
+
+
+def _earlier(order: PlannedOrderResource) -> str:
+    """What the generator achieved for the failure mode in earlier campaigns."""
+    if not order.earlier_images:
+        return "nothing yet"
+    reason = f", most refused: {phrases.readable(order.earlier_reason)}" if order.earlier_reason else ""
+    return f"{order.earlier_kept:,} of {phrases.count(order.earlier_images, 'image')} kept{reason}"
 
 
 def _requirement(one: RequirementResource) -> Html:

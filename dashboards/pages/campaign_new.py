@@ -26,8 +26,9 @@ from dashboards.learning.plan import (
 from dashboards.markup import element
 from dashboards.page_view import PageView
 from messaging.access_resources import UserRole
+from messaging.api.campaign_plans import CampaignPlanResource
 from messaging.api.samples import SampleRequest, SampleResource
-from messaging.resources import CampaignPlanResource, CampaignResource, FailureModeResource
+from messaging.resources import CampaignResource, FailureModeResource
 
 OFFERED = 50
 OFFER_EVERY_S = 30.0

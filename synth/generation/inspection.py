@@ -7,7 +7,14 @@ from pathlib import Path
 
 from synth.generation.generator_name import HubName, located
 from synth.generation.lora import inspect_lora
-from synth.generation.model_folder import BUNDLED_FOLDER, ModelFolder, inspect_folder
+from synth.generation.model_folder import (
+    BUNDLED_FOLDER,
+    BUNDLED_NAME,
+    ModelFolder,
+    inspect_folder,
+    licence_of,
+    name_of,
+)
 from synth.generation.options import DEFAULT_OPTIONS, GeneratorOptions
 from synth.generation.single_file import SingleFile, inspect_file
 
@@ -15,6 +22,17 @@ from synth.generation.single_file import SingleFile, inspect_file
 def inspect_model(place: Path, *, half: bool = False) -> ModelFolder | SingleFile:
     """What is at the path; with `half`, by variants in half precision. Raises `GeneratorUnavailable`."""
     return inspect_file(place) if place.is_file() else inspect_folder(place, half=half)
+
+
+def name_and_licence(name: str | None, *, licence: str) -> tuple[str, str]:
+    """Name and licence of the generator of a setting; `licence` is that of a hub model.
+
+    Raises as `located` does.
+    """
+    if name is None:
+        return BUNDLED_NAME, licence_of(BUNDLED_FOLDER)
+    place = located(name)
+    return (place.model_id, licence) if isinstance(place, HubName) else (name_of(place), licence_of(place))
 
 
 def inspected_generator(name: str | None, options: GeneratorOptions = DEFAULT_OPTIONS) -> str:

@@ -38,6 +38,7 @@ PROTOTYPE_FILE = "prototype_projection.safetensors"
 OPTIONAL_FILES = (PROTOTYPE_FILE, PROTOTYPE_SPACE_FILE, INPUT_FORMAT_FILE, SAMPLING_FILE)
 REMEDY = "give a folder written by save_pretrained or by `python -m synth.small_sd --out FOLDER`"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "small_sd" / "checkpoint"
+BUNDLED_NAME = "small-sd"
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors", "adapter_config.json")
 
 

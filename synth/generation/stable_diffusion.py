@@ -34,7 +34,7 @@ from synth.generation.generator_name import HubName, located
 from synth.generation.hub_model import fetch_model
 from synth.generation.inspection import inspect_model
 from synth.generation.lora import combined_digest, inspect_lora
-from synth.generation.model_folder import BUNDLED_FOLDER, licence_of, name_of
+from synth.generation.model_folder import BUNDLED_FOLDER, BUNDLED_NAME, licence_of, name_of
 from synth.generation.model_format import (
     INPUT_FORMAT_FILE,
     PROTOTYPE_SPACE_FILE,
@@ -102,7 +102,7 @@ class DiffusionGenerator:
         Raises `GeneratorUnavailable`, and `ConfigurationError` for options that machine or model contradict.
         """
         bundled = folder.absolute() == BUNDLED_FOLDER
-        return cls._opened(folder, "small-sd" if bundled else name_of(folder), None, sampling, options)
+        return cls._opened(folder, BUNDLED_NAME if bundled else name_of(folder), None, sampling, options)
 
     @classmethod
     def from_name(

@@ -9,28 +9,24 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from cloud.api.access.caller import Caller, Visible, VisibleSites, is_visible
 from cloud.api.access.hidden_sites import Hidden, HiddenSites, without_hidden
+from cloud.api.computed.campaign_plan import plan_view
 from cloud.api.computed.gallery import duplicates_page, gallery_image
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query, text_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import campaign_view, comparison_views
-from cloud.campaigns.estimate import CampaignImages, estimate
-from cloud.campaigns.planning import order_of_mode, plan_campaign, trains_control
+from cloud.campaigns.planning import plan_campaign
 from cloud.campaigns.requirements import refuse_unmet
-from cloud.data.roles import DataRole
 from cloud.errors import BadRequest, NotKnown
 from cloud.store.lists.filters import CampaignFilter, ImageFilter
 from cloud.store.records import SHADOW_OF, Campaign, CampaignPlan
+from messaging.api.campaign_plans import CampaignPlanResource
 from messaging.api.gallery import GalleryImage
 from messaging.resources import (
     IDEMPOTENCY_HEADER,
-    CampaignEstimateResource,
-    CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
     ComparisonResource,
     Page,
-    PlannedOrderResource,
-    RequirementResource,
     StageResource,
 )
 
@@ -122,9 +118,9 @@ def _planned(services: Services, request: CampaignRequest) -> CampaignPlan:
 
 
 @router.post("/campaigns/plan")
-def plan(services: CloudServices, request: CampaignRequest) -> CampaignPlanResource:
+def plan(services: CloudServices, request: CampaignRequest, visible: Visible) -> CampaignPlanResource:
     """What a campaign would do; starts nothing."""
-    return _plan_view(services, _planned(services, request))
+    return plan_view(services, _planned(services, request), visible)
 
 
 @router.post("/campaigns", status_code=201)
@@ -162,62 +158,6 @@ def cancel(services: CloudServices, campaign: str) -> CampaignResource:
 def resume(services: CloudServices, campaign: str) -> CampaignResource:
     """Continue after the last finished stage."""
     return view_campaign(services, services.campaigns.resume(campaign))
-
-
-def _plan_view(services: Services, plan: CampaignPlan) -> CampaignPlanResource:
-    register, orders = services.register, []
-    for mode in (register.mode_to_generate(name) for name in plan.modes):
-        prototype = register.prototype_for(mode)
-        order = order_of_mode(
-            mode,
-            register,
-            prototype=prototype,
-            plan=plan,
-            campaign="preview",
-            settings=services.settings.synthesis,
-        )
-        orders.append(
-            PlannedOrderResource(
-                mode=mode.key.id,
-                class_name=order.class_name,
-                condition=order.condition.key,
-                count=order.count,
-                prototype_sites=prototype.sites if prototype else 0,
-                prototype_cosine=round(prototype.cosine, 3) if prototype else None,
-                prototype_used=order.prototype is not None,
-            )
-        )
-    replay = services.datasets.images(DataRole.REPLAY) + services.datasets.images(DataRole.BASE)
-    calibration = services.datasets.images(DataRole.CALIBRATION)
-    holdout = services.datasets.images(DataRole.HOLDOUT)
-    return CampaignPlanResource(
-        modes=plan.modes,
-        count=plan.count,
-        seed=plan.seed,
-        incumbent_digest=plan.incumbent_digest,
-        orders=tuple(orders),
-        replay_images=replay,
-        calibration_images=calibration,
-        holdout_images=holdout,
-        control=trains_control(plan, services.settings.training),
-        estimate=_estimated(services, plan, sum(one.count for one in orders), replay, holdout),
-        requirements=tuple(
-            RequirementResource(
-                stage=one.stage, name=one.name, met=one.met, needed=one.needed, detail=one.detail
-            )
-            for one in services.requirements(plan)
-        ),
-    )
-
-
-def _estimated(
-    services: Services, plan: CampaignPlan, wanted: int, real: int, holdout: int
-) -> CampaignEstimateResource:
-    training = services.settings.training
-    trained = real + wanted + training.streets
-    images = CampaignImages(wanted, trained, holdout, control=trains_control(plan, training))
-    found = estimate(services.campaign_rows, images, services.settings.campaign)
-    return CampaignEstimateResource.model_validate(found)
 
 
 @router.get("/campaigns/{campaign}/images")

@@ -15,12 +15,12 @@ from cloud.errors import NotKnown, NotNow
 from cloud.network_settings import ApiSettings
 from cloud.settings import CloudSettings, FailureModeSettings, StoreSettings
 from cloud.store.records import SyntheticImage
+from messaging.api.campaign_plans import CampaignPlanResource
 from messaging.blobs import digest_of
 from messaging.release_resources import ModelResource
 from messaging.reports import EvidenceSource, Misdetection
 from messaging.resources import (
     AssignRequest,
-    CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
     FailureModeResource,

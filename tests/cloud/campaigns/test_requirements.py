@@ -18,14 +18,13 @@ from cloud.parts import CloudParts, campaign_requirements
 from cloud.settings import CloudSettings, FailureModeSettings, SynthesisSettings
 from cloud.starting_detector import REFERENCE_WEIGHTS, shipped
 from cloud.store.records import CampaignPlan
+from messaging.api.campaign_plans import CampaignPlanResource, RequirementResource
 from messaging.hazard_classes import HazardClass
 from messaging.resources import (
     AddedClasses,
-    CampaignPlanResource,
     CampaignRequest,
     CampaignResource,
     ClassesResource,
-    RequirementResource,
 )
 from messaging.taxonomy import Light
 from synth.generation.model_folder import BUNDLED_FOLDER

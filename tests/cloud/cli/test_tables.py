@@ -72,10 +72,13 @@ def test_a_command_prints_a_table_for_people(
     assert [cell for cell in cells if cell not in done.output] == [], done.output
 
 
-def test_a_plan_has_a_control_model_if_asked_for(cloud: RunningCloud) -> None:
+def test_a_plan_states_what_the_campaign_uses_and_a_control_model_if_asked_for(cloud: RunningCloud) -> None:
+    plain = run(cloud, "campaign", "plan", MODE).output
+    for stated in ("generator small-sd, licence", "prompt: a photo of", "points of recall", "canary harbour"):
+        assert stated in plain
     stated = "a control model is trained too"
     assert stated in run(cloud, "campaign", "plan", MODE, "--control").output
-    assert stated not in run(cloud, "campaign", "plan", MODE).output
+    assert stated not in plain
     plan = json.loads(run(cloud, "campaign", "plan", MODE, "--no-control", "--json").output)
     assert plan["control"] is False
     started = run(cloud, "campaign", "start", MODE, "--control", "--dry-run", "--json").output

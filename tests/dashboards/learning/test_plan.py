@@ -12,13 +12,16 @@ from dashboards.learning.plan import (
     samples_markup,
     summary,
 )
-from messaging.api.samples import SampleResource
-from messaging.resources import (
+from messaging.api.campaign_plans import (
     CampaignEstimateResource,
     CampaignPlanResource,
+    PlannedGenerator,
     PlannedOrderResource,
+    PlannedRollout,
+    PromotionLimits,
     RequirementResource,
 )
+from messaging.api.samples import SampleResource
 from tests.support.dashboards.markup import text
 
 
@@ -74,6 +77,48 @@ def test_a_plan_states_orders_prototypes_and_what_it_proves_with() -> None:
     assert "used: of 3 sites, cosine 0.90" in shown
     assert "900 images" in shown
     assert "1 image<" in shown
+
+
+def test_a_plan_states_generator_prompts_limits_and_sites() -> None:
+    order = (
+        plan()
+        .orders[0]
+        .model_copy(
+            update={
+                "prompts": ("a photo of fire, street at night",),
+                "earlier_images": 171,
+                "earlier_kept": 60,
+                "earlier_reason": "not_confirmed",
+            }
+        )
+    )
+    limits = PromotionLimits(
+        recall_drop=0.03,
+        precision_drop=0.05,
+        condition_drop=0.15,
+        enough_tracks=30,
+        false_alarm_ratio=1.5,
+        latency_ratio=2.0,
+    )
+    rollout = PlannedRollout(
+        canaries=("north",), sites=12, hold_s=3600.0, stop_fraction=0.05, approval_before=("all",)
+    )
+    generator = PlannedGenerator(name="our-sd", licence="openrail++")
+    known = {"orders": (order,), "generator": generator, "limits": limits, "rollout": rollout}
+    shown = text(plan_markup(plan().model_copy(update=known)))
+    assert "60 of 171 images kept, most refused: not confirmed" in shown
+    assert "our-sd, licence openrail++" in shown
+    assert "a photo of fire, street at night" in shown
+    assert "a class may lose 3 points of recall, 5 of precision, and 15 of recall in one condition" in shown
+    assert "at least 30 supported tracks of each failure mode; at most 1.5 times the false alarms" in shown
+    assert "canary north then all of 12 sites in groups, each held for" in shown
+    assert "a person approves before: all" in shown
+
+
+def test_a_plan_of_which_they_are_not_known_says_so() -> None:
+    shown = text(plan_markup(plan()))
+    assert "generator not found" in shown
+    assert "nothing yet" in shown
 
 
 def test_only_what_is_needed_and_missing_prevents_the_start() -> None:

@@ -66,6 +66,7 @@ from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.trust.verdict_requests import OpenRequests
 from messaging.wire_format.codec import Message, encode
+from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
 from tests.support.fake_detector import describe
 from tests.support.memory_tickets import MemoryTickets
@@ -108,7 +109,7 @@ class FilledCloud:
             releases=releases,
             register=register,
             campaigns=Campaigns(self.rows, releases, None, self.folder, metrics),  # type: ignore[arg-type]  # never run
-            rollouts=None,  # type: ignore[arg-type]  # the page only reads
+            rollouts=FleetSites(("north", "south")),  # type: ignore[arg-type]  # the page only reads
             teachers=None,  # type: ignore[arg-type]  # likewise
             tickets=MemoryTickets(),
             datasets=datasets,

@@ -1,5 +1,7 @@
 """A store with sites, and a rollout driver whose orders are collected."""
 
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +17,7 @@ from messaging.errors import WireUnavailable
 from messaging.releases import RolloutOrder
 from messaging.reports import SwapOutcome
 from messaging.runtime.quoting import sqlite_url
+from messaging.taxonomy import Condition
 from messaging.trust.tickets import DowngradeTicket
 from tests.support.cloud.sample_reports import MINUTE, heartbeat, message, received, swap
 
@@ -76,3 +79,16 @@ class Fleet:
                 self.install(site, sequence, wanted)
             row = self.driver.step(row.id)
         return row.phase
+
+
+@dataclass(frozen=True)
+class FleetSites:
+    """The part of a rollout control that plans read."""
+
+    names: tuple[str, ...]
+
+    def sites(self) -> list[str]:
+        return list(self.names)
+
+    def canaries_first(self, sites: Sequence[str], wanted: Set[Condition] = frozenset()) -> list[str]:
+        return list(sites)
