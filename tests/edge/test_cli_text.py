@@ -8,7 +8,11 @@ import typer
 from typer.testing import CliRunner
 
 from edge.cli import app, main
+from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import LEDGER_FILE, Outgoing
+from edge.gate.settings import GateSettings
 from messaging.runtime.program import ExitCode
+from tests.support.messaging.site_keys import site_key
 from tests.support.trouble.node_folder import ROOT, NodeFolder, run_edge
 
 
@@ -26,6 +30,20 @@ def test_brackets_in_a_message_are_printed_as_they_are(tmp_path: Path) -> None:
     cameras = [{"name": "[/North]", "source": "usb:0"}]
     done = run_edge("config", "validate", "-c", NodeFolder(tmp_path / "s").write_config(cameras=cameras))
     assert "[/North]" in done.stderr
+
+
+def test_the_gates_data_folder_in_place_of_its_ledger_folder_is_one_sentence(tmp_path: Path) -> None:
+    settings = GateSettings.model_construct(data_folder=tmp_path)
+    ledger = Ledger(settings.ledger_folder, site_key("s1"))
+    ledger.append([Outgoing("A" * 26, "site.s1.report.hazard.A", "hazard", b"x")], 1_800_014_400)
+    ledger.close()
+    for command in ("verify", "show"):
+        done = run_edge("ledger", command, settings.data_folder)
+        assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
+        missing = settings.data_folder / LEDGER_FILE
+        assert done.stderr == f"error: there is no ledger at {missing}; give the gate's ledger folder\n"
+    done = run_edge("ledger", "verify", settings.ledger_folder)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,16 @@ from messaging.memory_bus import subject_matches
 from messaging.nats.accounts import (
     SITE_CONNECTIONS,
     SITE_PAYLOAD_BYTES,
+    SITE_SUBSCRIPTIONS,
     fleet_account_jwt,
+    gate_jwt,
     site_account_jwt,
 )
 from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import (
     ACCOUNT,
     OPERATOR,
+    USER,
     new_key,
 )
 from messaging.nats.permissions import gate_at_hub
@@ -84,6 +87,15 @@ def test_the_accounts_share_exactly_the_subjects_of_the_payload_table() -> None:
     assert [entry["subject"].replace("*", SITE) for entry in exported] == [*services, *streams]
     foreign = [subject for subject in every_subject() if not is_own(subject)]
     assert not [(p, s) for p in services for s in foreign if subject_matches(p, s)]
+
+
+def test_account_and_user_of_a_site_are_limited_in_subscriptions() -> None:
+    operator, fleet, account = new_key(OPERATOR), new_key(ACCOUNT), new_key(ACCOUNT)
+    limits = _claims(site_account_jwt(operator, SITE, account, fleet.public, 0))["limits"]
+    assert limits["subs"] == SITE_SUBSCRIPTIONS == 64
+    assert (limits["conn"], limits["payload"], limits["leaf"]) == (SITE_CONNECTIONS, SITE_PAYLOAD_BYTES, 0)
+    user = _claims(gate_jwt(SITE, account, new_key(USER).public, 0, expires_utc=1))
+    assert (user["subs"], user["payload"]) == (SITE_SUBSCRIPTIONS, SITE_PAYLOAD_BYTES)
 
 
 LIMIT_OR_RESET = "maximum account active connections exceeded|reset by peer"
