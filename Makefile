@@ -22,7 +22,7 @@ PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 BUILD = $(or $(CONTAINER),podman) build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-control demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal rehearsal-containers browser evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
+.PHONY: help install demo demo-rounds demo-control demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal rehearsal-containers browser screenshots evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -93,18 +93,24 @@ rehearsal-containers: $(STAMP)  ## docs/deploy-in-containers.md likewise: images
 	$(BIN)/python -m tests.rehearsal --containers --profile $(or $(PROFILE),full) --out $(OUT)/figures/rehearsal_containers.json
 
 # A program whose figure misses its target does not stop the next one: the last line fails if any figure misses it.
+PAGE_FIGURES = $(BIN)/python -m tests.browser.page_figures --out $(OUT)/figures/pages.json --screenshots $(OUT)/screenshots
+DIALOG_FIGURES = $(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figures/dialogs.json --screenshots $(OUT)/screenshots
 BROWSER_FIGURES := pages dialogs live lists api authorisation journeys browser
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium); its figures in browser.json
 	rm -f $(BROWSER_FIGURES:%=$(OUT)/figures/%.json)
 	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_journeys.py
-	-$(BIN)/python -m tests.browser.page_figures --out $(OUT)/figures/pages.json --screenshots $(OUT)/screenshots
-	-$(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figures/dialogs.json --screenshots $(OUT)/screenshots
+	-$(PAGE_FIGURES)
+	-$(DIALOG_FIGURES)
 	-$(BIN)/python -m tests.browser.live_figures --out $(OUT)/figures/live.json
 	-$(BIN)/python -m tests.browser.list_figures --out $(OUT)/figures/lists.json
 	-$(BIN)/python -m tests.faults.api_figures --out $(OUT)/figures/api.json
 	-$(BIN)/python -m tests.support.figures.authorisation --out $(OUT)/figures/authorisation.json
 	-$(BIN)/python -m tests.browser.journey_figures --out $(OUT)/figures/journeys.json
 	$(BIN)/python -m tests.support.figures.browser --folder $(OUT)/figures --out $(OUT)/figures/browser.json
+
+screenshots: $(STAMP)  ## of every page and dialog in both themes, wide and narrow, with what axe-core finds
+	$(PAGE_FIGURES)
+	$(DIALOG_FIGURES)
 
 STARTING := $(OUT)/bundles/starting.onnx
 REFERENCE := $(OUT)/bundles/reference.onnx

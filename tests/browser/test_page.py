@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
+
 from messaging.reports import EvidenceSource
+from tests.browser.page_speed import SHOWN
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
 
@@ -102,3 +105,33 @@ def test_the_navigation_of_a_phone_is_behind_a_button(cloud: FilledCloud, tab: T
     tab.page.click("[aria-label='Navigation']")
     tab.page.click("nav a:has-text('Cameras')")
     tab.page.wait_for_selector("#cameras-card")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_core_finds_nothing_serious_on_any_page(
+    cloud: FilledCloud, tab: Tab, page_process: PageProcess, theme: str
+) -> None:
+    from tests.browser.page_figures import addresses, serious_findings
+
+    cloud.fill()
+    cloud.released()
+    cloud.trained()
+    cloud.start()
+    cookie = {"name": "blindspot_theme", "value": theme, "url": page_process.address()}
+    tab.page.context.add_cookies([cookie])
+    findings: list[str] = []
+    for path in addresses(cloud, campaign=cloud.campaign, rollout="r1"):
+        tab.open(path, ".page")
+        tab.page.wait_for_function(SHOWN)
+        assert tab.page.locator("body.body--dark").count() == (theme == "dark"), path
+        findings += serious_findings(tab.page, f"{path} ({theme})")
+    assert findings == []
+
+
+def test_axe_core_sees_a_picture_without_a_text(cloud: FilledCloud, tab: Tab) -> None:
+    from tests.browser.page_figures import serious_findings
+
+    cloud.start()
+    tab.open("/sites", "#sites-card")
+    tab.page.evaluate("document.querySelector('.page').append(document.createElement('img'))")
+    assert [found.split(": ")[1] for found in serious_findings(tab.page, "/sites")] == ["image-alt"]
