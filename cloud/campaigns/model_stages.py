@@ -40,7 +40,7 @@ from cloud.store.history.review_store import ReviewStore
 from cloud.store.records import CONTROL, HOLDOUT, CampaignPlan, CampaignStage
 from cloud.store.release_store import ReleaseStore
 from cloud.training.control import control_plan
-from cloud.training.plan import Recipe, TrainingPlan
+from cloud.training.plan import Recipe, TrainedWeights, TrainingPlan
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.hazard_classes import HazardClass
 from messaging.runtime.atomic_files import write_atomically
@@ -71,22 +71,24 @@ class ModelStages:
         If the campaign has a control model, it is trained next. Raises `StageFailed` without replay.
         """
         plan, trained_on = self._plan(work), self._trained_on(work)
-        trainings = 2 if trains_control(work.campaign.plan, self.training) else 1
-        trained = run_plan(work, plan, work.folder.absolute(), Share(0, trainings))
+        with_control = trains_control(work.campaign.plan, self.training)
+        trained = run_plan(work, plan, work.folder.absolute(), Share(0, 2 if with_control else 1))
         digest = self.models.keep(trained.weights, trained.bundle)
+        output = TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest)
         metrics = {**training_metrics(trained), "trained_on": trained_on}
-        control = None
-        if trainings == 2:
-            own = {(self.data / one.folder).absolute() for one in work.output(FilterOutput).sets}
-            without = control_plan(plan, trained, own)
-            found = run_plan(
-                work, without, work.folder.absolute() / CONTROL, Share(1, trainings, "control model: ")
-            )
-            bundle = found.bundle.relative_to(self.data.absolute()).as_posix()
-            control = ControlModel(bundle_digest=found.bundle_digest, bundle=bundle)
-            metrics[CONTROL] = training_metrics(found)
-        output = TrainOutput(bundle_digest=digest, weights_digest=trained.weights_digest, control=control)
+        if with_control:
+            control = self._train_control(work, plan, trained)
+            bundle = control.bundle.relative_to(self.data.absolute()).as_posix()
+            model = ControlModel(bundle_digest=control.bundle_digest, bundle=bundle)
+            output = output.model_copy(update={"control": model})
+            metrics[CONTROL] = training_metrics(control)
         return StageResult(output, metrics)
+
+    def _train_control(self, work: StageWork, plan: TrainingPlan, trained: TrainedWeights) -> TrainedWeights:
+        """The control of a finished training, without the images that this campaign generated."""
+        own = {(self.data / one.folder).absolute() for one in work.output(FilterOutput).sets}
+        control, folder = control_plan(plan, trained, own), work.folder.absolute() / CONTROL
+        return run_plan(work, control, folder, Share(1, 2, "control model: "))
 
     def _plan(self, work: StageWork) -> TrainingPlan:
         replay = self.datasets.folders(DataRole.BASE, DataRole.REPLAY)
