@@ -1,9 +1,10 @@
 """Charts (ECharts) in the palette of the viewer's theme, and a sparkline that needs no library."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nicegui import ui
+from nicegui.events import EChartPointClickEventArguments
 
 from dashboards.markup import Html, element
 from dashboards.theme import DARK, LIGHT, Palette
@@ -19,6 +20,14 @@ class Chart:
         self._element = ui.echart({}, renderer="svg").classes("chart").style(f"height: {height_px}px")
         self._element.props(f'id={name} role=img aria-label="{description}"')
         self._shown: dict[str, Any] = {}
+
+    def on_point(self, handler: Callable[[int], Awaitable[None]]) -> None:
+        """Call `handler` with the position, in its series, of a point that is clicked."""
+
+        async def clicked(event: EChartPointClickEventArguments) -> None:
+            await handler(event.data_index)
+
+        self._element.on_point_click(clicked)
 
     def show(self, options: dict[str, Any]) -> None:
         """Show these options."""

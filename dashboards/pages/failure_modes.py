@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from nicegui import ui
+
 from dashboards.components.charts import Chart, palette
 from dashboards.components.empty import Empty
 from dashboards.components.pills import recall_bar
@@ -9,7 +11,14 @@ from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import Column, Table, link
 from dashboards.components.theme_switch import present_theme
 from dashboards.learning.mode_names import mode_name, mode_status, sources_text
-from dashboards.learning.prototype_map import map_in_words, map_options
+from dashboards.learning.prototype_map import (
+    ALL,
+    map_in_words,
+    map_options,
+    modes_of,
+    point_choices,
+    point_key,
+)
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
@@ -28,31 +37,60 @@ COLUMNS = (
     Column("cameras", "cameras", "number", width=85),
     Column("campaign", "campaign", "html", width=95),
 )
-EMPTY = Empty("No failure mode is known yet. Misdetections that the sites report are grouped here.")
+EMPTY = Empty("No failure mode is known here yet. Misdetections that the sites report are grouped here.")
 
 
 async def page(view: PageView) -> None:
     """The list of failure modes."""
     heading("Failure modes", "Where the detector misses, most harmful first.")
     with card("All failure modes", name="failure-modes-card", aside=RANKED):
+        with ui.row().classes("filters"):
+            points = ui.select({ALL: "all failure modes"}, value=ALL)
+            points.props('dense outlined options-dense aria-label="Failure modes of a prototype"')
+            points.classes("choice")
         table = Table(COLUMNS, name="failure-modes", empty=EMPTY)
 
-    with card("Prototypes", name="prototypes-card", aside="what is near looks alike to the fleet"):
+    with card(
+        "Prototypes",
+        name="prototypes-card",
+        aside="what is near looks alike to the fleet; a click shows its failure modes alone",
+    ):
         chart = Chart(name="prototypes", description="map of the prototypes", height_px=300)
         in_words = Markup()
     colours = palette(present_theme())
+    asked = view.query.get("prototype", ALL)
+
+    async def read_map() -> PrototypeMapResource:
+        return await view.get("prototypes", PrototypeMapResource)
 
     async def refresh_map() -> None:
-        found = await view.get("prototypes", PrototypeMapResource)
-        chart.show(map_options(found, colours))
+        found = await read_map()
+        choices = point_choices(found)
+        if choices != points.options:
+            wanted = points.value or asked
+            points.set_options(choices, value=wanted if wanted in choices else ALL)
+        chart.show(map_options(found, colours, points.value))
         in_words.show(element("p", map_in_words(found), cls="rest"))
 
     async def refresh() -> None:
         modes = await view.all_items("failure-modes", FailureModeResource)
-        table.show([row(mode, view.scope) for mode in modes])
+        shown = modes_of(await read_map(), modes, points.value) if points.value else modes
+        table.show([row(mode, view.scope) for mode in shown])
 
-    view.live(refresh)
-    view.live(refresh_map, every_s=MAP_EVERY_S)
+    refresh_now = view.live(refresh)
+    refresh_map_now = view.live(refresh_map, every_s=MAP_EVERY_S)
+
+    async def choose() -> None:
+        view.remember("failure-modes", prototype=points.value)
+        await refresh_map_now()
+        await refresh_now()
+
+    async def clicked(position: int) -> None:
+        key = point_key((await read_map()).points[position])
+        points.value = ALL if points.value == key else key
+
+    points.on_value_change(choose)
+    chart.on_point(clicked)
 
 
 def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:

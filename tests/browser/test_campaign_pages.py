@@ -11,13 +11,14 @@ from cloud import generator_samples as cloud_samples
 from cloud.module_runs import ModuleRun
 from messaging.reports import EvidenceSource
 from synth.contact_sheet import ContactSheet
-from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.cloud.sample_reports import OLD
+from tests.support.cloud.filled_cloud import CAMERAS, FilledCloud
+from tests.support.cloud.sample_reports import OLD, prototype, received
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
 pytestmark = BROWSER_TEST
 FIRE = "fire.night-clear.missed"
 UNKNOWN = "unknown.day-fog.missed"
+SMOKE = "smoke.day-fog.missed"
 
 
 def test_a_failure_mode_shows_its_history_and_follows_it(cloud: FilledCloud, tab: Tab) -> None:
@@ -29,6 +30,35 @@ def test_a_failure_mode_shows_its_history_and_follows_it(cloud: FilledCloud, tab
     assert cloud.campaign in tab.text("#mode-campaigns")
     cloud.misses("fire", 0, {EvidenceSource.OPERATOR: 5})
     tab.wait_for_text("#failure-mode", "operator 5")
+    assert tab.violations == []
+
+
+def test_a_prototype_shows_its_failure_modes_alone_by_the_map_or_a_select(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    site, camera, tags = CAMERAS[2]
+    vector = tuple((37 * n) % 64 - 32 for n in range(64))  # unlike those of `fill`
+    report = prototype(vector, camera=camera, tags=tags, class_name="smoke")
+    cloud.reports.insert([received(report, site)])
+    cloud.start()
+    tab.open("/failure-modes", "#prototypes svg")
+    rows = tab.page.locator("#failure-modes .ag-center-cols-container .ag-row")
+    tab.row("failure-modes", UNKNOWN)
+    tab.page.click("#prototypes svg text:has-text('smoke (day, fog)')")
+    tab.page.wait_for_url("**/failure-modes?prototype=smoke.day-fog")
+    rows.nth(1).wait_for(state="detached")
+    assert rows.first.get_attribute("row-id") == SMOKE
+    tab.page.reload()
+    tab.row("failure-modes", SMOKE)
+    rows.nth(1).wait_for(state="detached")
+    tab.page.click("#prototypes svg text:has-text('smoke (day, fog)')")
+    tab.row("failure-modes", UNKNOWN)
+    tab.page.wait_for_url("**/failure-modes")
+    tab.page.click(".choice:has([aria-label='Failure modes of a prototype'])")
+    tab.page.click(".q-menu .q-item:has-text('smoke (day, fog): 1 failure mode')")
+    tab.page.wait_for_url("**/failure-modes?prototype=smoke.day-fog")
+    rows.nth(1).wait_for(state="detached")
     assert tab.violations == []
 
 

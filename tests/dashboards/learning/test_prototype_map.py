@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from dashboards.learning.prototype_map import map_in_words, map_options
+from dashboards.learning.prototype_map import ALL, map_in_words, map_options, modes_of, point_choices
 from dashboards.theme import LIGHT
 from messaging.api.prototype_map import PrototypeMapResource
+from tests.dashboards.learning.resources import mode
 
 
 def found(*points: dict[str, Any]) -> PrototypeMapResource:
@@ -33,3 +34,21 @@ def test_a_prototype_with_more_noise_than_signal_is_hollow() -> None:
 def test_the_map_is_described_and_an_empty_one_states_what_fills_it() -> None:
     assert map_in_words(found({}, {"usable": False})).startswith("2 prototypes, 1 usable;")
     assert "Sites send one" in map_in_words(found())
+
+
+def test_a_chosen_point_has_a_ring_and_the_others_are_faint() -> None:
+    data = map_options(found({}, {"class_name": "smoke"}), LIGHT, "smoke.night-clear")["series"][0]["data"]
+    assert [point["itemStyle"]["opacity"] for point in data] == [0.3, 1.0]
+    assert data[1]["itemStyle"]["borderColor"] == LIGHT.ink
+
+
+def test_a_point_limits_the_failure_modes_to_its_own() -> None:
+    modes = [mode(id="fire.night-clear.missed"), mode(id="smoke.day-fog.missed")]
+    points = found({"failure_modes": ("fire.night-clear.missed",)}, {"condition": "day-rain"})
+    assert modes_of(points, modes, "fire.night-clear") == modes[:1]
+    assert modes_of(points, modes, "fire.day-rain") == []
+    assert point_choices(points) == {
+        ALL: "all failure modes",
+        "fire.day-rain": "fire (day, rain): 0 failure modes",
+        "fire.night-clear": "fire (night, clear): 1 failure mode",
+    }
