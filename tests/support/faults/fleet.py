@@ -1,10 +1,12 @@
-"""A hub, a site, its gate and the cloud's intake, with kills on a timetable."""
+"""A hub, a site, its gate and the cloud's intake, with kills and pauses on a timetable."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,15 +72,20 @@ class CloudIntake:
         self._database.close()
 
 
+PAUSE_S = 6.0
+"""Longer than every time limit of gate and intake here, so that they act as if the other side were gone."""
+
+
 @dataclass
 class FaultInjector:
-    """Starts the gate, and kills brokers and the gate on request; `log` lists the kills."""
+    """Starts the gate, and kills or pauses processes on request; `log` lists what it did."""
 
     hub: Hub
     site: Site
     settings: GateSettings
     folder: Path
     log: list[str] = field(default_factory=list)
+    _paused: list[threading.Timer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate = start_gate(self.settings, self.folder)
@@ -102,7 +109,15 @@ class FaultInjector:
         self.gate.wait(10)
         self.gate = start_gate(self.settings, self.folder)
 
+    def pause(self, name: str, pid: int | None) -> None:
+        """Stop a process with SIGSTOP, so that its connections stay open, and continue it `PAUSE_S` later."""
+        self.log.append(f"{name} paused")
+        if pid is not None:
+            self._paused.append(pause(pid, PAUSE_S))
+
     def stop(self) -> None:
+        for timer in self._paused:
+            timer.join()
         self.gate.send_signal(signal.SIGTERM)
         self.gate.wait(60)
 
@@ -110,6 +125,19 @@ class FaultInjector:
         self.log.append(name)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+
+
+def pause(pid: int, seconds: float) -> threading.Timer:
+    """Stop a process by SIGSTOP; the timer, which runs, continues it."""
+    os.kill(pid, signal.SIGSTOP)
+    timer = threading.Timer(seconds, _continue, (pid,))
+    timer.start()
+    return timer
+
+
+def _continue(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # killed meanwhile
+        os.kill(pid, signal.SIGCONT)
 
 
 async def run_faults(

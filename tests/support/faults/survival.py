@@ -1,9 +1,10 @@
-"""Reports sent while everything between node and database is killed: which arrived, and how often."""
+"""Reports sent while everything between node and database is killed or paused: which arrived, how often."""
 
 import asyncio
 import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 from edge.gate.ledger_entries import verify
@@ -16,13 +17,17 @@ from tests.support.faults.intake_program import IntakeProgram
 
 @dataclass(frozen=True)
 class Kills:
-    """How often each process is killed; `disks`: how often the hub loses everything."""
+    """How often each process is killed; `disks`: how often the hub loses everything.
+
+    `pauses`: how often one of the processes, in turn, is stopped for a time and continued (SIGSTOP).
+    """
 
     hub: int = 0
     site: int = 0
     gate: int = 0
     intake: int = 0
     disks: int = 0
+    pauses: int = 0
 
     @property
     def total(self) -> int:
@@ -64,12 +69,23 @@ def survival(folder: Path, kills: Kills, *, reports: int, seed: int) -> Survival
             injector.log.append("intake")
             intake.kill()
 
+        def pause(turn: int) -> None:
+            pids = {
+                "hub": hub.broker.pid,
+                "gate": injector.gate.pid,
+                "site": site.broker.pid,
+                "intake": intake.process.pid,
+            }
+            name = list(pids)[turn % len(pids)]
+            injector.pause(name, pids[name])
+
         rounds: list[list[Callable[[], None]]] = [
             [injector.kill_hub] * kills.hub,
             [injector.kill_gate] * kills.gate,
             [injector.kill_site] * kills.site,
             [kill_intake] * kills.intake,
             [injector.replace_hub] * kills.disks,
+            [partial(pause, turn) for turn in range(kills.pauses)],
         ]
         turns = itertools.chain.from_iterable(itertools.zip_longest(*rounds))
         try:

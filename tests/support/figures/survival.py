@@ -1,4 +1,4 @@
-"""`python -m tests.support.figures.survival`: reports lost and counted twice while every process is killed.
+"""`python -m tests.support.figures.survival`: reports lost or counted twice while all is killed or paused.
 
 Real brokers, the real gate and intake with a database of SQLite, each a process that is killed.
 """
@@ -12,7 +12,7 @@ from messaging.figures import Figure
 from tests.support.faults.survival import Kills, survival
 from tests.support.figures.writing import written
 
-KILLS = Kills(hub=20, site=10, gate=10, intake=10, disks=1)
+KILLS = Kills(hub=20, site=10, gate=10, intake=10, disks=1, pauses=12)
 
 
 def measured(folder: Path, reports: int, seed: int) -> list[Figure]:
@@ -25,7 +25,7 @@ def measured(folder: Path, reports: int, seed: int) -> list[Figure]:
         Figure("reports_counted_twice", found.twice, "reports", "= 0", n=reports),
         Figure("reports_that_nobody_sent", found.foreign, "reports", "= 0", n=reports),
         Figure("ledger_entries", entries, "entries", f"= {reports}", n=reports),
-        Figure("kills_survived", KILLS.total, "kills and lost disks", n=reports),
+        Figure("kills_survived", KILLS.total, "kills, pauses and lost disks", n=reports),
     ]
 
 
