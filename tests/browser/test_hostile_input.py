@@ -1,4 +1,7 @@
-"""Hostile input in a real browser: scripts, right-to-left text, emoji, 10,000 characters, unknown objects."""
+"""Hostile input in a real browser: scripts, right-to-left text, long text, unknown objects, wrong clocks."""
+
+import re
+import time
 
 import pytest
 
@@ -63,3 +66,21 @@ def test_a_page_of_what_does_not_exist_says_so(cloud: FilledCloud, tab: Tab, pat
     tab.open(path, ".page")
     tab.page.wait_for_selector(".lost, .empty")
     assert tab.page.evaluate("window.attacked") is None
+
+
+@pytest.mark.parametrize("wrong_by_s", [-86_400, 86_400], ids=["a day behind", "a day ahead"])
+def test_ages_are_by_the_servers_clock_whatever_the_browsers_says(
+    cloud: FilledCloud, tab: Tab, wrong_by_s: int
+) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.page.clock.set_system_time(time.time() + wrong_by_s)
+    tab.open("/sites", "#sites .ag-row")
+    assert abs(tab.page.evaluate("Date.now()") / 1000 - time.time() - wrong_by_s) < 3600
+    assert re.search(r" \d+ (s|min) ago", tab.row("sites", "north"))
+    cloud.hazard("flood-new", 4, began_s=7_200)
+    tab.open("/hazards", "#hazards .ag-row")
+    tab.wait_for_text("#hazards .ag-row:has-text('flood-new')", "2 h ago")
+    tab.page.click("#hazards a:has-text('flood-new')")
+    tab.wait_for_text("#hazard", "2 h ago")
+    assert tab.violations == []
