@@ -183,16 +183,16 @@ class Campaigns:
 
     def cancel(self, campaign: str) -> Campaign:
         """Stop a campaign soon; finished stages are kept for a resume. Raises `NotKnown`, `NotNow`."""
-        workflow = workflow_of(self._store.get(campaign))
         waiting = [CampaignState.QUEUED, CampaignState.AWAITING_APPROVAL]
         if self._store.move(campaign, CampaignState.CANCELLED, only_from=waiting, reason="cancelled"):
+            workflow = workflow_of(self._store.get(campaign))  # read now: an approval may just have queued it
             DBOS.cancel_workflow(workflow)
             self._turns.leave(workflow)
             self._end(campaign, CampaignState.CANCELLED, "cancelled")
         elif self._store.move(
             campaign, CampaignState.CANCELLING, only_from=[CampaignState.RUNNING], reason="cancelling"
         ):
-            DBOS.cancel_workflow(workflow)
+            DBOS.cancel_workflow(workflow_of(self._store.get(campaign)))
         else:
             raise NotNow(f"campaign {campaign} cannot be cancelled; it is {self._state(campaign)}")
         return self._store.get(campaign)

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,25 @@ def test_a_campaign_that_waits_for_approval_starts_when_it_is_approved(runner: C
         assert runner.wait_until_ended(campaign.id).state is CampaignState.DONE
         with pytest.raises(NotNow, match="does not wait for approval"):
             campaigns.approve(campaign.id)
+
+
+def test_a_campaign_that_is_approved_while_it_is_being_cancelled_stops_soon(
+    runner: CampaignRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runner.launched(ScriptedStages(plan=slow)) as campaigns:
+        campaign = campaigns.start(PLAN, started_by="rule:night", needs_approval=True).id
+        move = runner.store.move
+
+        def approved_before(*given: Any, **more: Any) -> bool:
+            monkeypatch.setattr(runner.store, "move", move)
+            campaigns.approve(campaign)
+            runner.wait_for_stage(campaign, "plan")
+            return move(*given, **more)
+
+        monkeypatch.setattr(runner.store, "move", approved_before)
+        assert campaigns.cancel(campaign).state is CampaignState.CANCELLING
+        assert runner.wait_until_ended(campaign).state is CampaignState.CANCELLED
+    assert {s.state for s in runner.store.stages(campaign) if s.stage == "plan"} == {StageState.CANCELLED}
 
 
 def test_campaigns_run_one_after_another(runner: CampaignRunner) -> None:
