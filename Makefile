@@ -92,9 +92,9 @@ rehearsal: $(STAMP)  ## docs/deploy-a-site.md, done by its own commands until a 
 rehearsal-containers: $(STAMP)  ## docs/deploy-in-containers.md likewise: images are built, every program in a container (root; PROFILE=tiny)
 	$(BIN)/python -m tests.rehearsal --containers --profile $(or $(PROFILE),full) --out $(OUT)/figures/rehearsal_containers.json
 
-# A program whose figure misses its target does not stop the next one: the last line fails if any figure misses it.
 PAGE_FIGURES = $(BIN)/python -m tests.browser.page_figures --out $(OUT)/figures/pages.json --screenshots $(OUT)/screenshots
 DIALOG_FIGURES = $(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figures/dialogs.json --screenshots $(OUT)/screenshots
+# A program whose figure misses its target does not stop the next one: the last line fails if any figure misses it.
 BROWSER_FIGURES := pages dialogs live lists api authorisation journeys browser
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium); its figures in browser.json
 	rm -f $(BROWSER_FIGURES:%=$(OUT)/figures/%.json)
