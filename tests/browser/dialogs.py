@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.store.access_records import AuditEntry
 from cloud.store.records import Rollout
 from messaging.access_resources import NewUser, UserRole
 from tests.support.cloud.filled_cloud import FilledCloud
@@ -81,6 +82,8 @@ DIALOGS = (
            _ADD_USER, (".dialog input[aria-label='Name']", "Ana B"), ".dialog button:has-text('Add')",
            ".dialog [role=alert] >> nth=1"),
     _entry("change a user", _USERS, "/settings/users", "[aria-label='Change ana']"),
+    _entry("an entry of the audit log", "pages/settings/audit.py", "/settings/audit",
+           "#audit [aria-label^='Before and after'] >> nth=0"),
     _entry("make a token", _TOKENS, "/settings/tokens", _MAKE),
     _entry("make a token, refused", _TOKENS, "/settings/tokens", _MAKE, _MADE, ".dialog [role=alert]"),
     _entry("a token's secret", _TOKENS, "/settings/tokens",
@@ -93,6 +96,8 @@ def prepare(cloud: FilledCloud) -> None:
     """Add to a filled cloud with releases what the dialogs are about: user, site, ticket, rollout."""
     now = int(time.time())
     cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))
+    change = {"before": {"role": "viewer"}, "after": {"role": "operator"}}
+    cloud.services.audit.add(AuditEntry(now, "ana", "::1", "PATCH /users/{user}", "user bo", 200, **change))
     cloud.reports.add_site("east")
     cloud.reports.quarantine_site("east", True)
     cloud.services.tickets.sign_ticket(OLD, (), now + DAY_S)

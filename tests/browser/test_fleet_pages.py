@@ -129,6 +129,13 @@ def test_a_user_is_added_and_changed_and_entered_in_the_audit_log(cloud: FilledC
     tab.wait_for_text("#users .pill", "disabled")
     tab.page.click(".tabs a:has-text('Audit log')")
     tab.wait_for_text("#audit", "PATCH /users/{user}")
+    tab.page.click("#audit .ag-row:has-text('PATCH') button:has-text('Change')")
+    tab.wait_for_text(".dialog pre", '"disabled": true')
+    tab.page.click(".dialog button:has-text('Close')")
+    tab.page.fill("#audit-card input[aria-label='By']", "bo")
+    tab.page.press("#audit-card input[aria-label='By']", "Enter")
+    tab.page.wait_for_url("**/settings/audit?user=bo")
+    tab.wait_for_text("#audit-card .empty", "No entry is of this person")
     assert tab.violations == []
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from dashboards.errors import CloudRefused
-from dashboards.pages.settings import integrations, tabs, tokens, users
+from dashboards.pages.settings import audit, integrations, tabs, tokens, users
 from dashboards.scope import Scope
-from messaging.access_resources import TokenResource, UserResource, UserRole
+from messaging.access_resources import AuditResource, TokenResource, UserResource, UserRole
 from messaging.integration_resources import DeliveryResource
 
 
@@ -43,6 +43,23 @@ def test_a_token_that_has_ended_says_so() -> None:
     token = TokenResource(id="a", user="ana", label="map", role=UserRole.VIEWER, made_at=0, expires_at=100)
     assert tokens.ends_text(token, 40.0) == "in 60 s"
     assert tokens.ends_text(token, 100.0) == "ended"
+
+
+def test_an_entry_of_the_audit_log_shows_before_and_after_if_it_has_them() -> None:
+    entry = AuditResource(
+        id=7, at_utc=0, user="ana", address="::1", action="PATCH /users/{user}", object="user bo",
+        status=200, before={"role": "viewer"}, after={"role": "trainer"},
+    )  # fmt: skip
+    assert "Before and after of entry 7" in audit.row(entry, 9.0)["change"]
+    assert audit.change_text(entry) == 'before: {\n  "role": "viewer"\n}\nafter: {\n  "role": "trainer"\n}'
+    made = entry.model_copy(update={"before": None})
+    assert audit.change_text(made).startswith("before: not entered\nafter: {")
+    assert audit.row(made.model_copy(update={"after": None}), 9.0)["change"] == ""
+    assert audit.sentence(entry) == "ana: PATCH /users/{user}, user bo; answered 200."
+
+
+def test_the_filter_of_the_audit_log_is_read_from_the_address() -> None:
+    assert audit.WantedEntries.of_query({"user": "ana"}).query() == {"user": "ana", "object": None}
 
 
 def delivery(state: str) -> DeliveryResource:
