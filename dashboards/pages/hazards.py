@@ -10,6 +10,7 @@ from nicegui import ui
 from dashboards import phrases
 from dashboards.components.choice import choice
 from dashboards.components.empty import Empty
+from dashboards.components.long_table import LongTable
 from dashboards.components.pills import SEVERITY_NAMES, pill, severity
 from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
@@ -34,6 +35,7 @@ COLUMNS = (
     Column("condition", "condition"),
     Column("confidence", "confidence", "number", width=120),
     Column("began", "began", "html", width=130),
+    Column("lasted", "duration", "html", width=120, tooltip="until it was closed at the site, or until now"),
 )
 EMPTY = Empty("No hazard in this time range. A hazard appears here when a site opens a hazard event.")
 NONE_FITS = Empty("No hazard in this time range fits the filter.")
@@ -64,29 +66,31 @@ async def page(view: PageView) -> None:
     wanted = Wanted.of_query(view.query)
     with card("Map", name="map-card", aside="open hazards of the last 30 days"):
         city = PlaceMap(NO_POSITIONS, view.ground, description="map of open hazards")
-    with card("Hazard events", name="hazards-card", aside=f"the latest {SHOWN}"):
+    with card("Hazard events", name="hazards-card", aside="latest first"):
         await _choices(view, wanted)
-        table = Table(COLUMNS, name="hazards", empty=EMPTY if wanted == Wanted() else NONE_FITS)
+        empty = EMPTY if wanted == Wanted() else NONE_FITS
+        table = LongTable(COLUMNS, name="hazards", empty=empty, step=SHOWN)
 
     missed_hazards.build(view)
 
     async def refresh() -> None:
         since = view.scope.since(view.now())
-        found = await view.page(
+        found = await view.first_items(
             "hazards",
             HazardResource,
-            limit=SHOWN,
+            table.most,
             group=view.scope.group or None,
             since=since,
             **wanted.query(),
         )
-        table.show([row(one, view.scope, view.now()) for one in found.items])
+        rows = [row(one, view.scope, view.now()) for one in found.items]
+        table.show_first(rows, more=found.next is not None)
 
     async def refresh_map() -> None:
         found = await view.all_items("places", PlaceResource, group=view.scope.group or None)
         await city.show([map_place(one, view.scope) for one in found])
 
-    view.live(refresh)
+    table.on_more(view.live(refresh))
     view.live(refresh_map)
 
 
@@ -147,7 +151,7 @@ async def _choices(view: PageView, wanted: Wanted) -> None:
 
 def row(hazard: HazardResource, scope: Scope, now: float) -> dict[str, Any]:
     """A row of the table."""
-    name = phrases.readable(hazard.class_name)
+    name, lasted = phrases.readable(hazard.class_name), lasted_s(hazard, now)
     return {
         "id": f"{hazard.site}/{hazard.event}",
         "severity": severity(hazard.severity),
@@ -163,7 +167,17 @@ def row(hazard: HazardResource, scope: Scope, now: float) -> dict[str, Any]:
         "confidence": round(hazard.confidence, 2),
         "began": Html(phrases.ago(hazard.started_at_utc, now)),
         "began_value": hazard.started_at_utc,
+        "lasted": Html(phrases.duration(lasted)),
+        "lasted_value": lasted
+        if hazard.state == "closed"
+        else lasted // 60 * 60,  # not a new row each second
     }
+
+
+def lasted_s(hazard: HazardResource, now: float) -> float:
+    """Seconds from its beginning until the site closed it, or until `now` while it is open; never below 0."""
+    end = hazard.at_utc if hazard.state == "closed" else now
+    return max(0.0, end - hazard.started_at_utc)
 
 
 def state_pill(state: str) -> Html:
@@ -232,6 +246,7 @@ def facts_markup(hazard: HazardResource, scope: Scope, now: float) -> Html:
             "condition": phrases.condition(hazard.condition),
             "confidence": phrases.percent(hazard.confidence),
             "began": phrases.ago(hazard.started_at_utc, now),
+            "duration": phrases.duration(lasted_s(hazard, now)),
             "last report": phrases.ago(hazard.at_utc, now),
             "box": f"centre {x:.2f}, {y:.2f}, size {width:.2f} × {height:.2f} of the frame",
             "model": link(hazard.model_digest, scope.link("models", hazard.model_digest)),

@@ -31,6 +31,13 @@ def test_one_hazard_links_to_its_site_and_model_in_the_same_scope() -> None:
     assert "/ bridge, zone crossing" in shown
 
 
+def test_a_hazard_lasts_until_its_site_closed_it_or_until_now() -> None:
+    closed = HAZARD.model_copy(update={"state": "closed"})
+    assert (hazards.lasted_s(HAZARD, 95.0), hazards.lasted_s(closed, 95.0)) == (95.0, 10.0)
+    assert hazards.lasted_s(HAZARD, -5.0) == 0.0, "the clock of the site is ahead"
+    assert hazards.row(closed, Scope(), 95.0)["lasted"] == "10 s"
+
+
 def test_a_hazard_is_offered_only_what_may_follow_its_status() -> None:
     offered = {
         status: {name for name, before in hazards.MAY_FOLLOW.items() if status in before}
