@@ -10,6 +10,7 @@ from typing import Any
 from dashboards import phrases
 from dashboards.components.charts import Chart, axes, palette
 from dashboards.components.empty import Empty
+from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import Column, Table, action, link
@@ -20,7 +21,7 @@ from dashboards.page_view import PageView
 from dashboards.pages.sites import ledger_text
 from dashboards.scope import Scope
 from dashboards.theme import Palette
-from messaging.api.sites import LedgerDayResource
+from messaging.api.sites import CameraResource, LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 KIND_COLUMNS = (
@@ -36,6 +37,16 @@ LEDGER_COLUMNS = (
     Column("result", "verified now", "html", flex=2),
     Column("verify", "", "html", width=130),
 )
+CAMERA_COLUMNS = (
+    Column("camera", "camera", "html"),
+    Column("epsilon", "ε spent", "number", width=110, tooltip="as its last prototype stated it"),
+    Column("left", "ε left", width=220, tooltip="its budget is in the settings of its site alone"),
+    Column("at", "stated", "html", width=150),
+)
+NO_CAMERA = Empty("No camera has reported yet. Each camera has a privacy budget of its own.")
+NOT_STATED = "not stated by the site"
+"""Of what is left: no report of a site has the budget of a camera, and the cloud assumes none."""
+CAMERAS_SHOWN = 500
 NO_SITE = Empty(
     "No site is enrolled yet. This command enrols one:", command="blindspot sites add NAME --out NAME"
 )
@@ -54,6 +65,8 @@ async def page(view: PageView) -> None:
         chart = Chart(name="days-chart", description="kilobytes received on each day, by message kind")
     with card("Signed ledgers and privacy budget", name="privacy-sites"):
         sites = Table(LEDGER_COLUMNS, name="ledgers", empty=NO_SITE)
+    with card("Privacy budget by camera", name="privacy-cameras"):
+        cameras = LongTable(CAMERA_COLUMNS, name="camera-budgets", empty=NO_CAMERA, step=CAMERAS_SHOWN)
     with card("Data by site and message kind", name="privacy"):
         rows = Table(KIND_COLUMNS, name="ledger", empty=NOTHING)
     checks: dict[str, tuple[VerifiedLedgerResource, float]] = {}
@@ -83,7 +96,14 @@ async def page(view: PageView) -> None:
         names = {site.site for site in known}
         chart.show(days_options([day for day in days if day.site in names], since, palette(theme)))
 
+    async def refresh_cameras() -> None:
+        group = view.scope.group or None
+        found = await view.first_items("cameras", CameraResource, cameras.most, group=group)
+        rows = [camera_row(one, view.scope, view.now()) for one in found.items]
+        cameras.show_first(rows, more=found.next is not None)
+
     sites.on_action("verify", verify)
+    cameras.on_more(view.live(refresh_cameras, every_s=DAYS_EVERY_S))
     view.live(refresh)
     view.live(refresh_days, every_s=DAYS_EVERY_S)
 
@@ -155,6 +175,20 @@ def site_row(site: SiteResource, checks: Checks, scope: Scope, now: float) -> di
         "last_value": site.ledger_verified_at,
         "result": result_markup(checks.get(site.site), now),
         "verify": action("Verify now", f"Verify the ledger of {site.site} now"),
+    }
+
+
+def camera_row(camera: CameraResource, scope: Scope, now: float) -> dict[str, Any]:
+    """A row of the table of cameras."""
+    name = f"{camera.site} / {camera.camera}"
+    return {
+        "id": f"{camera.site}/{camera.camera}",
+        "camera": link(name, scope.link("sites", camera.site)),
+        "camera_value": name,
+        "epsilon": None if camera.epsilon_spent is None else round(camera.epsilon_spent, 3),
+        "left": NOT_STATED,
+        "at": Html(phrases.ago(camera.epsilon_spent_at, now)),
+        "at_value": camera.epsilon_spent_at,
     }
 
 

@@ -3,7 +3,7 @@
 from dashboards.pages import privacy
 from dashboards.scope import Scope
 from dashboards.theme import LIGHT
-from messaging.api.sites import LedgerDayResource
+from messaging.api.sites import CameraResource, LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 LEDGER = (
@@ -45,6 +45,20 @@ def test_a_site_without_a_heartbeat_has_no_epsilon() -> None:
     row = privacy.site_row(SiteResource(site="north", online=False), {}, Scope(), 0.0)
     assert row["epsilon"] is None
     assert row["result"] == ""
+
+
+def test_a_camera_has_what_it_spent_and_no_assumed_budget() -> None:
+    camera = CameraResource(
+        site="north", camera="bridge", connected=True, fps=5, frames=9, skipped=0, dropped=0, failures=0,
+        detections=1, misdetections=0, inference_p50_ms=1, inference_p95_ms=2, frame_age_s=0.1, light="day",
+        weather="clear", epsilon_spent=3.24567, epsilon_spent_at=40,
+    )  # fmt: skip
+    row = privacy.camera_row(camera, Scope("docks"), 100.0)
+    assert (row["id"], row["epsilon"], row["at"]) == ("north/bridge", 3.246, "60 s ago")
+    assert row["left"] == "not stated by the site"
+    none = camera.model_copy(update={"epsilon_spent": None, "epsilon_spent_at": None})
+    row = privacy.camera_row(none, Scope("docks"), 100.0)
+    assert (row["epsilon"], row["at"]) == (None, "never")
 
 
 def test_days_are_bars_of_kilobytes_by_kind_with_a_zero_for_a_day_without_any() -> None:
