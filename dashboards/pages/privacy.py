@@ -3,9 +3,14 @@
 Rows are a site and a message kind, since a fleet has more sites than a table can have columns.
 """
 
+import csv
+import io
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.charts import Chart, axes, palette
@@ -62,6 +67,8 @@ async def page(view: PageView) -> None:
     with card("Data by message kind", name="privacy-kinds"):
         kinds = Markup()
     with card("Data by day", name="privacy-days", aside=f"kB of each of the last {DAYS} days, in UTC"):
+        export = ui.button("Download as CSV", icon="download", on_click=lambda: _download(view))
+        export.props("flat no-caps")
         chart = Chart(name="days-chart", description="kilobytes received on each day, by message kind")
     with card("Signed ledgers and privacy budget", name="privacy-sites"):
         sites = Table(LEDGER_COLUMNS, name="ledgers", empty=NO_SITE)
@@ -90,11 +97,8 @@ async def page(view: PageView) -> None:
         rows.show([kind_row(total, view.scope) for total in totals])
 
     async def refresh_days() -> None:
-        known = await view.all_items("sites", SiteResource, group=view.scope.group or None)
-        since = int(view.now()) // DAY_S * DAY_S - (DAYS - 1) * DAY_S
-        days = await view.all_items("ledger/days", LedgerDayResource, since=since)
-        names = {site.site for site in known}
-        chart.show(days_options([day for day in days if day.site in names], since, palette(theme)))
+        since = _first_day(view)
+        chart.show(days_options(await _days(view, since), since, palette(theme)))
 
     async def refresh_cameras() -> None:
         group = view.scope.group or None
@@ -106,6 +110,37 @@ async def page(view: PageView) -> None:
     cameras.on_more(view.live(refresh_cameras, every_s=DAYS_EVERY_S))
     view.live(refresh)
     view.live(refresh_days, every_s=DAYS_EVERY_S)
+
+
+def _first_day(view: PageView) -> int:
+    return int(view.now()) // DAY_S * DAY_S - (DAYS - 1) * DAY_S
+
+
+async def _days(view: PageView, since: int) -> Sequence[LedgerDayResource]:
+    """The days from `since` on, of the sites of the chosen group."""
+    known = await view.all_items("sites", SiteResource, group=view.scope.group or None)
+    names = {site.site for site in known}
+    found = await view.all_items("ledger/days", LedgerDayResource, since=since)
+    return [day for day in found if day.site in names]
+
+
+async def _download(view: PageView) -> None:
+    async def send() -> None:
+        days = await _days(view, _first_day(view))
+        ui.download.content(days_csv(days), "ledger-days.csv", "text/csv")
+
+    await view.act(send, "The days of the ledger are being downloaded.")
+
+
+def days_csv(days: Sequence[LedgerDayResource]) -> str:
+    """A line for each day, site and message kind; days are dates in UTC."""
+    lines = [
+        (time.strftime("%Y-%m-%d", time.gmtime(day.at)), day.site, day.kind, day.count, day.length_bytes)
+        for day in sorted(days, key=lambda one: (one.at, one.site, one.kind))
+    ]
+    text = io.StringIO()
+    csv.writer(text).writerows([("day", "site", "kind", "messages", "bytes"), *lines])
+    return text.getvalue()
 
 
 def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette) -> dict[str, Any]:

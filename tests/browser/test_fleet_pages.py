@@ -150,6 +150,9 @@ def test_a_ledger_is_verified_and_a_card_is_downloaded(cloud: FilledCloud, tab: 
         tab.page.click("#model-card a:has-text('Markdown')")
     assert "Algorithm-register card of release" in download.value.path().read_text()
     tab.open("/privacy", "#ledgers .ag-row")
+    with tab.page.expect_download() as days:
+        tab.page.click("#privacy-days button:has-text('Download as CSV')")
+    assert ",north,misdetection," in days.value.path().read_text()
     tab.page.click("[aria-label='Verify the ledger of north now']")
     tab.page.wait_for_selector("#ledgers .ag-row:has-text('north') .pill, .q-notification:has-text('north')")
 

@@ -61,6 +61,18 @@ def test_a_camera_has_what_it_spent_and_no_assumed_budget() -> None:
     assert (row["epsilon"], row["at"]) == (None, "never")
 
 
+def test_days_are_exported_as_csv_in_order() -> None:
+    days = [
+        LedgerDayResource(at=86_400 * n, site="north", kind="hazard", count=n, length_bytes=1500)
+        for n in (20_001, 20_000)
+    ]
+    assert privacy.days_csv(days).splitlines() == [
+        "day,site,kind,messages,bytes",
+        "2024-10-04,north,hazard,20000,1500",
+        "2024-10-05,north,hazard,20001,1500",
+    ]
+
+
 def test_days_are_bars_of_kilobytes_by_kind_with_a_zero_for_a_day_without_any() -> None:
     since = 86_400 * 20_000
     days = [
