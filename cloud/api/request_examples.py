@@ -16,12 +16,14 @@ from messaging.access_resources import (
 )
 from messaging.api.gallery import ImageReviewRequest
 from messaging.api.samples import SampleRequest
+from messaging.api.site_removal import RemovalRequest
 from messaging.api.verdict_requests import MissedHazard
 from messaging.release_resources import RolloutRequest, TicketRequest
 from messaging.resources import AddedClasses, AssignRequest, CampaignRequest, HazardStatusRequest
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     GroupRequest: {"group": "harbour"},
+    RemovalRequest: {"reject_images": True},
     HazardStatusRequest: {"status": "acknowledged"},
     MissedHazard: {"camera": "bridge", "class_name": "pothole", "at_utc": 1_800_000_000},
     AssignRequest: {"class_name": "smoke"},

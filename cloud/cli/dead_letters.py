@@ -1,5 +1,6 @@
-"""`blindspot deadletters`: messages of sites that were refused, over the REST API."""
+"""`blindspot deadletters|message`: messages that were refused, over the REST API, and one of a file."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, 
 from cloud.errors import NotNow
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.runtime.console import notes
+from messaging.wire_format.inspection import cloud_event_json
 
 dead_letters = typer.Typer(help="Messages of sites that were refused.", no_args_is_help=True)
 Letter = Annotated[int, typer.Argument(min=1, help="its number, as in `deadletters list`")]
@@ -73,3 +75,12 @@ def replay_dead_letters(
                 notes.print(f"dead letter {letter}: {done.reports} reports are stored")
     if refused:
         raise typer.Exit(1)
+
+
+def message(
+    file: Annotated[
+        Path, typer.Argument(help="one message: raw bytes or hex digits; - is standard input")
+    ] = Path("-"),
+) -> None:
+    """Print one message of a site as CloudEvents JSON."""
+    typer.echo(cloud_event_json(file))

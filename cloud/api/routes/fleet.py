@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from cloud.api.access.caller import Visible, sites_of_group
+from cloud.api.access.caller import Caller, Visible, sites_of_group
 from cloud.api.paging import MAX_LIMIT, Cursor, Limit, decode_cursor, page_of_query, pair_cursor, text_cursor
 from cloud.api.services import CloudServices
 from cloud.api.views import ONLINE_S, camera_view, ledger_view, site_view
@@ -13,6 +13,7 @@ from cloud.failure_modes.register import open_modes, open_modes_by_site
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from messaging.access_resources import GroupRequest
+from messaging.api.site_removal import DerivedCampaignResource, RemovalRequest, SiteRemovalResource
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.fields import Slug
 from messaging.resources import (
@@ -161,6 +162,26 @@ def revoke_site(services: CloudServices, site: Slug) -> SiteResource:
     revoked = services.reports.revoke_site(site)
     services.revoke_credentials(site)
     return site_view(revoked, None, services.clock())
+
+
+@router.post("/sites/{site}/remove")
+def remove_site(
+    services: CloudServices, caller: Caller, site: Slug, request: RemovalRequest
+) -> SiteRemovalResource:
+    """Delete everything that a revoked site reported, and name what was made of it."""
+    services.reports.site(site)
+    removal = services.histories.removal
+    derived = removal.derived(site)
+    deleted = removal.delete(site)
+    reviews, reason = services.histories.reviews, f"site {site} was removed"
+    wanted = [one.campaign for one in derived] if request.reject_images else []
+    rejected = sum(reviews.reject_all(one, reason=reason, by=caller.name) for one in wanted)
+    return SiteRemovalResource(
+        site=site,
+        deleted=deleted,
+        campaigns=tuple(DerivedCampaignResource.model_validate(one) for one in derived),
+        rejected_images=rejected,
+    )
 
 
 @router.post("/sites/{site}/quarantine")

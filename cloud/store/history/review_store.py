@@ -56,13 +56,35 @@ class ReviewStore:
             found = session.get(SyntheticImage, image)
             if found is None or found.campaign != campaign:
                 raise NotKnown(f"campaign {campaign[:40]!r} has no image {image}")
-            known = session.get(ImageReview, (campaign, found.name))
             begun = _training_began(session, campaign)
-            rejected = found.kept and verdict is ImageVerdict.REJECTED
-            left_out = (known is not None and known.left_out) if begun else rejected
-            made = ImageReview(campaign, found.name, verdict, reason, by[:80], self._db.now(), left_out)
-            self._db.put(session, made, key=["campaign", "image"])
-        return made, begun
+            return self._review(session, found, verdict, reason, by, begun=begun), begun
+
+    def reject_all(self, campaign: str, *, reason: str, by: str) -> int:
+        """Reject every kept image of a campaign; how many."""
+        kept = select(SyntheticImage).where(SyntheticImage.campaign == campaign, SyntheticImage.kept)
+        with self._db.writing() as session:
+            begun, images = _training_began(session, campaign), session.scalars(kept).all()
+            for image in images:
+                self._review(session, image, ImageVerdict.REJECTED, reason, by, begun=begun)
+        return len(images)
+
+    def _review(
+        self,
+        session: Session,
+        image: SyntheticImage,
+        verdict: ImageVerdict | None,
+        reason: str,
+        by: str,
+        *,
+        begun: bool,
+    ) -> ImageReview:
+        """`begun`: the training of the campaign has, so that the image is left out of it or not as before."""
+        known = session.get(ImageReview, (image.campaign, image.name))
+        rejected = image.kept and verdict is ImageVerdict.REJECTED
+        left_out = (known is not None and known.left_out) if begun else rejected
+        made = ImageReview(image.campaign, image.name, verdict, reason, by[:80], self._db.now(), left_out)
+        self._db.put(session, made, key=["campaign", "image"])
+        return made
 
     def of_campaign(self, campaign: str) -> dict[str, ImageReview]:
         """The reviews of a campaign's images, by the image's name."""

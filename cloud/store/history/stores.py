@@ -9,6 +9,7 @@ from cloud.store.history.ledger_days import LedgerDays
 from cloud.store.history.request_store import RequestStore
 from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
+from cloud.store.retention.site_removal import SiteRemoval
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class HistoryStores:
     requests: RequestStore
     evaluations: EvaluationStore
     ledger_days: LedgerDays
+    removal: SiteRemoval
 
     @classmethod
     def of(cls, database: Database) -> "HistoryStores":
@@ -32,4 +34,5 @@ class HistoryStores:
             requests=RequestStore(database),
             evaluations=EvaluationStore(database),
             ledger_days=LedgerDays(database),
+            removal=SiteRemoval(database),
         )

@@ -165,6 +165,20 @@ def _stages(client: RemoteCloud, campaign: str) -> dict[str, str]:
     return {s.stage: s.state for s in client.get(f"campaigns/{campaign}", CampaignResource).stages}
 
 
+def test_the_reports_of_a_revoked_site_are_deleted_after_confirmation(cloud: RunningCloud) -> None:
+    data = ("--data", str(cloud.settings.data))
+    assert blindspot("sites", "add", "cabin", *data).returncode == 0
+    early = blindspot("sites", "remove", "cabin", "--yes", *data)
+    assert (early.returncode, "blindspot sites revoke cabin" in early.stderr) == (1, True)
+    assert blindspot("sites", "revoke", "cabin", "--yes", *data).returncode == 0
+    assert blindspot("sites", "remove", "cabin", *data).returncode == 1, "nobody has confirmed it"
+    removed = blindspot("sites", "remove", "cabin", "--reject-images", "--yes", *data)
+    assert "No campaign was planned with evidence of cabin." in removed.stderr
+    assert "deleted of site cabin: 0 reports, 0 hazards" in removed.stderr
+    found = json.loads(blindspot("sites", "remove", "cabin", "--yes", "--json", *data).stdout)
+    assert (found["site"], found["campaigns"], found["rejected_images"]) == ("cabin", [], 0)
+
+
 def test_a_site_is_revoked_only_after_confirmation(cloud: RunningCloud) -> None:
     data = ("--data", str(cloud.settings.data))
     assert blindspot("sites", "add", "attic", *data).returncode == 0
