@@ -3,15 +3,18 @@
 Counts come from `RecallTally` (teacher, operator, the other model of a shadow run) and, for a class,
 condition and model without any tally, from final shadow reports. A teacher processes a sample of the frames,
 so its tracks count with the inverse of their probability (Hajek's ratio), and the interval is that of the
-effective number of tracks (Kish). Each source is biased in a known direction, so counts are kept per source
-beside their sum: estimates of a teacher and of a shadow run are high (what the teacher, or both models, miss
-is not counted), those of operators are low (they report misses more readily).
+effective number of tracks (Kish). In a larger fleet no site has more weight than the median site of its key
+(`cloud.failure_modes.site_shares`), so that one that lies does not decide. Each source is biased in a known
+direction, so counts are kept per source beside their sum: estimates of a teacher and of a shadow run are high
+(what the teacher, or both models, miss is not counted), those of operators are low (they report misses more
+readily).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cloud.failure_modes.site_shares import NO_LIMIT, SiteShares
 from cloud.store.report_records import RecallCount, SiteShadow, TrackWeights
 from messaging.intervals import wilson
 from messaging.reports import EvidenceSource
@@ -86,15 +89,17 @@ class RecallEstimate:
 
 
 def estimate_recall(
-    counts: Iterable[RecallCount], shadows: Iterable[SiteShadow] = ()
+    counts: Iterable[RecallCount], shadows: Iterable[SiteShadow] = (), shares: SiteShares = NO_LIMIT
 ) -> dict[RecallKey, RecallEstimate]:
-    """Sum tallies over sites; keys without tallies use the final shadow reports."""
+    """Sum tallies over sites, each limited by `shares`; keys without tallies use the final shadow reports."""
     sums: dict[RecallKey, dict[str, tuple[int, int]]] = defaultdict(dict)
-    weights: dict[RecallKey, TrackWeights] = defaultdict(TrackWeights)
+    by_site: dict[RecallKey, dict[str, TrackWeights]] = defaultdict(lambda: defaultdict(TrackWeights))
     for count in counts:
         key = RecallKey(count.model_digest, count.class_name, count.condition)
         _add(sums[key], count.source, count.supported, count.detected)
-        weights[key] += count.weights or TrackWeights(count.supported, count.detected, count.supported)
+        own = count.weights or TrackWeights(count.supported, count.detected, count.supported)
+        by_site[key][count.site] += own
+    weights = {key: _limited(sites, shares) for key, sites in by_site.items()}
     tallied = set(sums)
     for shadow in shadows:
         for key, supported, detected in _shadow_counts(shadow):
@@ -106,6 +111,13 @@ def estimate_recall(
         )
         for key, by in sums.items()
     }
+
+
+def _limited(sites: Mapping[str, TrackWeights], shares: SiteShares) -> TrackWeights:
+    """The sum over sites, none with more weight than its share allows."""
+    factors = shares.factors({site: own.supported for site, own in sites.items() if own.supported > 0})
+    limited = (own.scaled(factors.get(site, 1.0)) for site, own in sites.items())
+    return sum(limited, start=TrackWeights())
 
 
 def _add(by_source: dict[str, tuple[int, int]], source: str, supported: int, detected: int) -> None:

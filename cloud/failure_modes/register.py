@@ -24,7 +24,7 @@ from cloud.failure_modes.rules import (
     recall_of,
     unobserved_mode,
 )
-from cloud.failure_modes.site_shares import site_shares
+from cloud.failure_modes.site_shares import SiteShares, site_shares
 from cloud.failure_modes.snapshots import ModeSnapshot, ModeSnapshots
 from cloud.failure_modes.status_reasons import campaign_began, campaign_ended, closing_reason
 from cloud.settings import FailureModeSettings
@@ -284,6 +284,14 @@ class ModeRegister:
         self._put(replace(state, assigned_class=class_name), f"class {class_name} was assigned")
         return self.mode(mode)
 
+    def shares(self) -> SiteShares:
+        """How much each reporting site may decide now."""
+        return self._shares(self._reports.heartbeats())
+
+    def _shares(self, heartbeats: Iterable[SiteHeartbeat]) -> SiteShares:
+        reporting = [beat.site for beat in heartbeats]
+        return site_shares(self._reports.sites(), reporting, self._settings, now_utc=self._now())
+
     def _put(self, state: ModeState, reason: str) -> ModeState:
         self._modes.put(state, reason)
         self._snapshots.changed(state)
@@ -297,20 +305,16 @@ class ModeRegister:
         since = self._now() - self._settings.window_days * _DAY_S
         rows = tuple(self._reports.lists.evidence(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
-        recall = estimate_recall(counts, self._reports.shadow_reports())
         heartbeats, in_service = self._running()
+        shares = self._shares(heartbeats)
+        recall = estimate_recall(counts, self._reports.shadow_reports(), shares)
         modes = find_failure_modes(
             rows,
             recall,
             taxonomy=self.taxonomy,
             in_service=in_service,
             states=states,
-            shares=site_shares(
-                self._reports.sites(),
-                [beat.site for beat in heartbeats],
-                self._settings,
-                now_utc=self._now(),
-            ),
+            shares=shares,
         )
         unknown = [mode for mode in modes if mode.key.class_name == UNKNOWN_CLASS]
         prototypes = self.prototypes() if unknown else []

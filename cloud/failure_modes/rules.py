@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
-from cloud.failure_modes.site_shares import SiteShares
+from cloud.failure_modes.site_shares import NO_LIMIT, SiteShares
 from cloud.store.records import ModeState, ModeStatus
 from cloud.store.report_records import Evidence, TrackWeights
 from messaging.errors import ConfigurationError
@@ -25,7 +25,6 @@ from messaging.taxonomy import Condition, RegionBin, SizeBin, Taxonomy
 MIN_SUPPORTED_TRACKS = 30
 INDEPENDENT_SOURCES = frozenset({EvidenceSource.TEACHER, EvidenceSource.OPERATOR})
 TRAINABLE_KINDS = frozenset({ErrorKind.MISSED, ErrorKind.WRONG_CLASS})
-EQUAL_SHARES = SiteShares()
 _MIN_WINDOW_S = 3600
 
 
@@ -106,7 +105,7 @@ def find_failure_modes(
     taxonomy: Taxonomy,
     in_service: Set[str],
     states: Mapping[str, ModeState],
-    shares: SiteShares = EQUAL_SHARES,
+    shares: SiteShares = NO_LIMIT,
 ) -> list[FailureMode]:
     """Group misdetections into modes, ranked by harm; with an empty `in_service` every model counts."""
     groups: dict[ModeKey, list[Evidence]] = defaultdict(list)

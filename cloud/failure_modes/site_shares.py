@@ -1,10 +1,11 @@
-"""How much of a generation plan one site decides: at most max(10 %, 1/n) of the images of a failure mode.
+"""How much one site decides: of a generation plan at most max(10 %, 1/n) of the images of a failure mode.
 
 What a site reports can be false in ways that no check finds. In a fleet of `MIN_SITES` sites or more, the
 evidence of a mode is therefore limited twice. No site has more weight than the (lower) median site of that
 mode; and images are generated in proportion to how many sites of the largest weight the evidence amounts to,
 so that the part of one site is never larger than its share of what was asked. Sites on probation weigh less.
-With fewer sites none can outvote another, and all evidence counts as it is. Pure.
+With fewer sites none can outvote another, and all evidence counts as it is. Estimated recall has the first of
+these limits, of tracks instead of evidence. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,6 +50,10 @@ class SiteShares:
         return min(1.0, round(self.largest * whole * sites_of_largest, _DECIMALS))
 
 
+NO_LIMIT = SiteShares()
+"""Every site counts as it is."""
+
+
 def site_shares(
     sites: Iterable[Site], reporting: Iterable[str], settings: FailureModeSettings, *, now_utc: float
 ) -> SiteShares:
@@ -56,7 +61,7 @@ def site_shares(
     named = set(reporting)
     counted = [site for site in sites if site.site in named and not site.quarantined]
     if len(counted) < MIN_SITES:
-        return SiteShares()
+        return NO_LIMIT
     since = now_utc - settings.probation_days * _DAY_S
     new = [site.site for site in counted if site.added_at > since]
     weights = dict.fromkeys(new, settings.probation_weight) if len(new) < len(counted) else {}

@@ -286,6 +286,10 @@ class TrackWeights:
             self.supported + other.supported, self.detected + other.detected, self.squared + other.squared
         )
 
+    def scaled(self, factor: float) -> "TrackWeights":
+        """The sums with every weight multiplied by a factor."""
+        return TrackWeights(factor * self.supported, factor * self.detected, factor**2 * self.squared)
+
 
 @dataclass(frozen=True)
 class RecallCount:

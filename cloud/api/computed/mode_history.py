@@ -28,7 +28,7 @@ def mode_history(
     """The last `days` of a mode; evidence, recall and boxes are those of the visible sites."""
     now, key = int(services.clock()), mode.key
     span = Span(now - days * DAY_S, now + 1, DAY_S)
-    store = services.histories.evidence
+    store, shares = services.histories.evidence, services.register.shares()
     found = store.misdetections(span, key.class_name, key.condition, key.kind, visible)
     tallies = store.recall(span, key.class_name, key.condition, visible)
     return ModeHistoryResource(
@@ -38,7 +38,9 @@ def mode_history(
         target=services.register.target(mode),
         evidence=tuple(EvidenceDay(at=at, sources=sources) for at, sources in found.items()),
         recall=tuple(
-            RecallDay(at=at, recall=_recall(recall_of(estimate_recall(counts), key, frozenset())))
+            RecallDay(
+                at=at, recall=_recall(recall_of(estimate_recall(counts, shares=shares), key, frozenset()))
+            )
             for at, counts in tallies.items()
         ),
         campaigns=_marks(services, key),

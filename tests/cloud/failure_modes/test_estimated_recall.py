@@ -3,6 +3,7 @@
 import pytest
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey, estimate_recall
+from cloud.failure_modes.site_shares import SiteShares
 from cloud.store.report_records import SiteShadow
 from messaging.reports import EvidenceSource
 from messaging.taxonomy import Condition, Light, Weather
@@ -61,3 +62,34 @@ def test_the_centre_of_few_tracks_is_nearer_to_one_half() -> None:
 def test_impossible_counts_are_refused(supported: int, detected: int) -> None:
     with pytest.raises(ValueError, match="must be between 0 and supported"):
         RecallEstimate(supported, detected)
+
+
+FLEET = SiteShares(largest=0.1)
+HONEST = [recall_count(100, 30, site=f"site-{n}") for n in range(9)]
+
+
+@pytest.mark.parametrize("detected", [0, 100_000])
+def test_one_site_with_a_thousand_times_the_tracks_does_not_decide_the_recall(detected: int) -> None:
+    counts = [*HONEST, recall_count(100_000, detected, site="liar")]
+    (free,) = estimate_recall(counts).values()
+    (limited,) = estimate_recall(counts, shares=FLEET).values()
+    assert free.value == pytest.approx(detected / 100_000, abs=0.01), "without the limit the liar decides"
+    assert limited.value == pytest.approx(0.37 if detected else 0.27)
+    assert limited.low < 0.4, "nothing is closed by it"
+    assert (limited.supported, limited.detected) == (100_900, 270 + detected), "counts are shown as reported"
+
+
+def test_the_limit_costs_an_honest_fleet_no_more_than_the_tracks_above_the_median() -> None:
+    counts = [recall_count(tracks, tracks // 2, site=f"site-{tracks}") for tracks in (40, 60, 80, 100, 400)]
+    (limited,) = estimate_recall(counts, shares=FLEET).values()
+    assert limited.value == pytest.approx(0.5)
+    assert limited.weights is not None
+    assert limited.weights.supported == pytest.approx(40 + 60 + 3 * 80)
+    assert 300 < limited.effective < 680
+
+
+def test_a_site_on_probation_weighs_less_and_one_without_tracks_nothing() -> None:
+    shares = SiteShares(largest=0.1, weights={"new": 0.25})
+    counts = [recall_count(100, 0), recall_count(100, 100, site="new"), recall_count(0, 0, site="idle")]
+    (limited,) = estimate_recall(counts, shares=shares).values()
+    assert limited.value == pytest.approx(25 / 125)
