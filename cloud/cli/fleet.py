@@ -258,12 +258,13 @@ def show_camera(
 @failures.command("list")
 def list_failures(
     status: Annotated[str | None, typer.Option(help="open, in_campaign, waiting, closed, reopened")] = None,
+    group: Annotated[str | None, typer.Option(help="only with evidence from sites of this group")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """List failure modes, most harmful first."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.page("failure-modes", FailureModeResource, status=status)
+        found = cloud.page("failure-modes", FailureModeResource, status=status, group=group)
     show_list(
         found,
         as_json,

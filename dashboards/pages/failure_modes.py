@@ -4,6 +4,7 @@ from typing import Any
 
 from nicegui import ui
 
+from dashboards import phrases
 from dashboards.components.charts import Chart, palette
 from dashboards.components.empty import Empty
 from dashboards.components.pills import recall_bar
@@ -28,13 +29,15 @@ from messaging.resources import FailureModeResource
 RANKED = "harm = frequency × severity × (1 − estimated recall)"
 MAP_EVERY_S = 30.0
 COLUMNS = (
-    Column("name", "failure mode", "html", width=240),
-    Column("status", "status", "html", width=110),
-    Column("harm", "harm", "number", width=85, tooltip=RANKED),
+    Column("name", "failure mode", "html", width=220),
+    Column("status", "status", "html", width=105),
+    Column("harm", "harm", "number", width=80, tooltip=RANKED),
     Column("count", "misdetections", "number", width=115),
     Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=265),
+    Column("recall", "estimated recall (dotted: target)", "html", width=255),
     Column("cameras", "cameras", "number", width=85),
+    Column("first", "first seen", "html", width=105),
+    Column("last", "last seen", "html", width=105),
     Column("campaign", "campaign", "html", width=95),
 )
 EMPTY = Empty("No failure mode is known here yet. Misdetections that the sites report are grouped here.")
@@ -73,9 +76,10 @@ async def page(view: PageView) -> None:
         in_words.show(element("p", map_in_words(found), cls="rest"))
 
     async def refresh() -> None:
-        modes = await view.all_items("failure-modes", FailureModeResource)
+        group = view.scope.group or None
+        modes = await view.all_items("failure-modes", FailureModeResource, group=group)
         shown = modes_of(await read_map(), modes, points.value) if points.value else modes
-        table.show([row(mode, view.scope) for mode in shown])
+        table.show([row(mode, view.scope, view.now()) for mode in shown])
 
     refresh_now = view.live(refresh)
     refresh_map_now = view.live(refresh_map, every_s=MAP_EVERY_S)
@@ -93,7 +97,7 @@ async def page(view: PageView) -> None:
     chart.on_point(clicked)
 
 
-def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
+def row(mode: FailureModeResource, scope: Scope, now: float) -> dict[str, Any]:
     """A row of the table."""
     return {
         "id": mode.id,
@@ -107,6 +111,10 @@ def row(mode: FailureModeResource, scope: Scope) -> dict[str, Any]:
         "recall": recall_bar(mode.recall, mode.target),
         "recall_value": mode.recall.value,
         "cameras": mode.camera_count,
+        "first": Html(phrases.ago(mode.first_seen_utc, now)),
+        "first_value": mode.first_seen_utc,
+        "last": Html(phrases.ago(mode.last_seen_utc, now)),
+        "last_value": mode.last_seen_utc,
         "campaign": campaign_link(mode, scope),
         "campaign_value": mode.campaign,
     }

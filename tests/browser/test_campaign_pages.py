@@ -33,6 +33,23 @@ def test_a_failure_mode_shows_its_history_and_follows_it(cloud: FilledCloud, tab
     assert tab.violations == []
 
 
+def test_failure_modes_have_first_and_last_report_and_follow_the_site_group(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.reports.group_site("south", "harbour")
+    cloud.start()
+    listed = cloud.services.register.modes()
+    in_group = {mode.key.id for mode in listed if "south" in mode.sites}
+    assert 0 < len(in_group) < len(listed)
+    tab.open("/failure-modes", "#failure-modes .ag-row")
+    assert tab.row("failure-modes", FIRE).count(" ago") == 2
+    tab.open("/failure-modes?group=harbour", "#failure-modes .ag-row")
+    rows = tab.page.locator("#failure-modes .ag-center-cols-container .ag-row")
+    assert {row.get_attribute("row-id") for row in rows.all()} == in_group
+    assert tab.violations == []
+
+
 def test_a_prototype_shows_its_failure_modes_alone_by_the_map_or_a_select(
     cloud: FilledCloud, tab: Tab
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 
-from cloud.api.access.caller import Visible, VisibleSites, visible_names
+from cloud.api.access.caller import Visible, VisibleSites, sites_of_group, visible_names
 from cloud.api.paging import Cursor, Limit, page_of
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import mode_view
@@ -34,8 +34,14 @@ def failure_modes(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[FailureModeResource]:
-    """Failure modes, the most harmful first, each with at most `SHOWN` of its sites and cameras."""
+    """Failure modes, the most harmful first, each with at most `SHOWN` of its sites and cameras.
+
+    With a `group` of sites they are those with evidence from its sites; the numbers stay those of the fleet.
+    """
     modes = [mode for mode in services.register.modes() if _fits(mode, wanted)]
+    if wanted.group is not None:
+        within = sites_of_group(services, wanted.group, visible)
+        modes = [mode for mode in modes if not within.isdisjoint(mode.sites)]
     modes.sort(key=_ORDERS[sort], reverse=True)
     page = page_of(modes, cursor, limit)
     return Page(

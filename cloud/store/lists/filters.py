@@ -84,13 +84,14 @@ class RequestFilter:
 
 @dataclass(frozen=True)
 class ModeFilter:
-    """Failure modes with evidence from a site."""
+    """Failure modes with evidence from a site, or from a group of sites."""
 
     status: ModeStatus | None = None
     class_name: Name = None
     condition: Annotated[str | None, MaxLen(80)] = None
     kind: ErrorKind | None = None
     site: Name = None
+    group: Name = None
 
 
 @dataclass(frozen=True)

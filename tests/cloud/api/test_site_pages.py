@@ -48,6 +48,22 @@ def test_a_site_counts_the_open_failure_modes_of_which_it_has_reported_evidence(
     }  # fmt: skip
 
 
+def test_failure_modes_of_a_group_are_those_with_evidence_from_its_sites(cloud: FilledCloud) -> None:
+    def ids(user: str | None = None, **query: str) -> set[str]:
+        answer = get(cloud, "failure-modes", user=user, **query)
+        return {mode.id for mode in Page[FailureModeResource].model_validate(answer.json()).items}
+
+    assert ids(group="harbour") == ids(site="south")
+    assert ids(group="harbour") < ids()
+    assert ids(group="elsewhere") == set()
+    cloud.reports.group_site("north", "uphill")
+    try:
+        assert ids(group="uphill") == ids(site="north")
+        assert ids(user="ana", group="uphill") == set(), "ana sees the sites of harbour alone"
+    finally:
+        cloud.reports.group_site("north", "")
+
+
 def test_each_camera_has_the_privacy_budget_that_its_last_prototype_states(cloud: FilledCloud) -> None:
     stated = prototype((1, 2), camera="market", epsilon_spent=2.75, minute_utc=MINUTE + 60)
     cloud.reports.insert([received(stated, "north")])
