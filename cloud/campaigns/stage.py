@@ -34,6 +34,7 @@ class StageWork:
             it.
         progress: reports the fraction that is done (0 to 1) and a short note.
         stopping: true once the stage must leave.
+        show: stores metrics (plain JSON values) for people while the stage runs, in place of those before.
     """
 
     campaign: Campaign
@@ -43,6 +44,7 @@ class StageWork:
     began_at_utc: float
     progress: Callable[[float, str], None]
     stopping: Callable[[], bool]
+    show: Callable[[Mapping[str, object]], None] = lambda _: None
 
     def check(self) -> None:
         """Raise `StageInterrupted` if the stage must leave."""

@@ -10,7 +10,10 @@ from cloud.training.plan import TrainedWeights, TrainingPlan, TrainingProgress, 
 
 @dataclass(frozen=True)
 class Share:
-    """Which of the stage's trainings this is (from 0), for its progress; `prefix` begins its notes."""
+    """Which of the stage's trainings this is, for its progress; `prefix` begins its notes.
+
+    Place 0 is the candidate's; the losses of its finished epochs are shown while the stage runs.
+    """
 
     place: int
     trainings: int
@@ -22,16 +25,26 @@ def run_plan(work: StageWork, plan: TrainingPlan, folder: Path, share: Share) ->
 
     Raises `StageInterrupted` if the stage must leave, and `TrainingFailed`.
     """
+    shown: tuple[float, ...] | None = None
+
+    def show(losses: tuple[float, ...]) -> None:
+        nonlocal shown
+        if share.place == 0 and losses != shown:
+            shown = losses
+            work.show({"losses": list(losses)})
 
     def report(progress: TrainingProgress) -> None:
         fraction = (share.place + progress.step / max(progress.steps, 1)) / share.trainings
         epoch = f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}"
         work.progress(fraction, f"{share.prefix}{epoch}")
+        show(progress.losses)
 
     try:
-        return finished(plan, folder) or train(plan, folder, progress=report, should_stop=work.stopping)
+        trained = finished(plan, folder) or train(plan, folder, progress=report, should_stop=work.stopping)
     except TrainingStopped as error:
         raise StageInterrupted(str(error)) from error
+    show(trained.losses)
+    return trained
 
 
 def training_metrics(trained: TrainedWeights) -> dict[str, object]:

@@ -368,14 +368,13 @@ class Campaigns:
             CampaignStage(name): self._stages[CampaignStage(name)].output.model_validate(output)
             for name, output in outputs.items()
         }
-
-        def progress(fraction: float, note: str) -> None:
-            self._store.report_progress(campaign.id, stage, digest, progress=fraction, note=note)
-
-        def stopping() -> bool:
-            return self._leaving.is_set() or self._is_cancelled(campaign)
-
-        return StageWork(campaign, stage, typed, folder, began, progress, stopping)
+        report, show = self._store.report_progress, self._store.show_metrics
+        return StageWork(
+            campaign, stage, typed, folder, began,
+            progress=lambda part, note: report(campaign.id, stage, digest, progress=part, note=note),
+            stopping=lambda: self._leaving.is_set() or self._is_cancelled(campaign),
+            show=lambda metrics: show(campaign.id, stage, digest, metrics),
+        )  # fmt: skip
 
     def _is_cancelled(self, campaign: Campaign) -> bool:
         status = DBOS.get_workflow_status(workflow_of(campaign))

@@ -198,6 +198,14 @@ class CampaignStore:
                 .values(progress=min(max(progress, 0.0), 1.0), note=note[:200])
             )
 
+    def show_metrics(
+        self, campaign: str, stage: CampaignStage, input_digest: str, metrics: Mapping[str, Any]
+    ) -> None:
+        """Store the metrics of a running stage in place of those before; they stay if it does not finish."""
+        where = (_is_stage(campaign, stage, input_digest), StageRecord.state == StageState.RUNNING)
+        with self._db.writing() as session:
+            session.execute(update(StageRecord).where(*where).values(metrics=metrics))
+
     def end_stage(
         self,
         campaign: str,
@@ -209,9 +217,9 @@ class CampaignStore:
         output: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> None:
-        """Finish a stage; a finished one is not finished twice."""
+        """Finish a stage; a finished one is not finished twice. Metrics of None leave those shown before."""
         values: dict[str, Any] = {"state": state, "note": note[:500], "ended_at": self._db.now()}
-        values |= {"output": output or {}, "metrics": metrics or {}}
+        values |= {"output": output or {}} | ({} if metrics is None else {"metrics": metrics})
         if state is StageState.DONE:
             values["progress"] = 1.0
         with self._db.writing() as session:

@@ -6,7 +6,6 @@ folder goes on after its last whole epoch.
 """
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -158,7 +157,11 @@ _PLANS = TypeAdapter(TrainingPlan)
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Progress of a training. `loss` is the mean per image in this epoch so far."""
+    """Progress of a training.
+
+    `loss` is the mean per image in this epoch so far, `losses` that of each finished epoch, also of those
+    that a process before this one has finished.
+    """
 
     epoch: int
     epochs: int
@@ -166,6 +169,10 @@ class TrainingProgress:
     steps: int
     loss: float
     seconds_left: float
+    losses: tuple[float, ...] = ()
+
+
+_PROGRESS = TypeAdapter(TrainingProgress)
 
 
 @dataclass(frozen=True)
@@ -271,8 +278,8 @@ def _follow(
         running = child.poll() is None
         lines, read = _new_lines(out / PROGRESS_FILE, read)
         for line in lines:
-            with contextlib.suppress(ValueError, TypeError):  # torn by a full disk; the next one counts
-                progress(TrainingProgress(**json.loads(line)))
+            with contextlib.suppress(ValueError):  # torn by a full disk; the next one counts
+                progress(_PROGRESS.validate_json(line))
         if should_stop():
             raise TrainingStopped(f"training in {out} was stopped as asked; run the plan again to go on")
         if running:

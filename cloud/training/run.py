@@ -79,7 +79,7 @@ class Reporter:
         self.last_s = now
         left = done.seconds * (done.steps - done.step)
         line = TrainingProgress(
-            done.epoch, self.epochs, done.step, done.steps, round(done.loss(), 4), round(left, 1)
+            done.epoch, self.epochs, done.step, done.steps, round(done.loss(), 4), round(left, 1), done.losses
         )
         with self.path.open("a") as file:
             file.write(json.dumps(asdict(line)) + "\n")

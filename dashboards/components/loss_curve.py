@@ -14,7 +14,7 @@ TRAIN = "train"
 
 
 def losses(campaign: CampaignResource) -> tuple[float, ...]:
-    """The mean training loss of each epoch; empty before the training has ended."""
+    """The mean training loss of each finished epoch, also while the training runs."""
     stage = next((one for one in campaign.stages if one.stage == TRAIN), None)
     found = stage.metrics.get("losses", ()) if stage is not None else ()
     return tuple(float(loss) for loss in found if isinstance(loss, int | float))
@@ -45,7 +45,9 @@ def loss_options(values: tuple[float, ...], colours: Palette) -> dict[str, Any]:
 def sentence(values: tuple[float, ...]) -> str:
     """The curve in words."""
     if not values:
-        return "The training has not ended yet; its loss is in the log of the stages while it runs."
+        return "No epoch has ended yet; the loss so far is in the log of the stages."
+    if len(values) == 1:
+        return f"1 epoch: {values[0]:.3f}."
     lowest = min(values)
     return (
         f"{len(values)} epochs: {values[0]:.3f} in the first, {values[-1]:.3f} in the last, "

@@ -42,8 +42,15 @@ def test_a_campaign_is_followed_to_its_comparison(cloud: FilledCloud, tab: Tab) 
     cloud.start()
     tab.open(f"/campaigns/{cloud.campaign}", "#campaign .stages")
     tab.wait_for_text("#campaign .now", "epoch 2 of 5, loss 1.31")
+    tab.wait_for_text("#campaign-loss", "No epoch has ended yet")
+    cloud.epochs(1.8)
     cloud.progress(0.8, "epoch 4 of 5, loss 0.92")
     tab.wait_for_text("#campaign .now", "epoch 4 of 5")
+    tab.wait_for_text("#campaign-loss", "1 epoch: 1.800.")
+    cloud.epochs(1.8, 1.4, 1.1)
+    cloud.progress(0.8, "epoch 4 of 5, loss 0.91")
+    tab.wait_for_text("#campaign-loss", "3 epochs: 1.800 in the first, 1.100 in the last")
+    tab.page.wait_for_selector("#loss-chart canvas, #loss-chart svg")
     assert tab.violations == []
 
 

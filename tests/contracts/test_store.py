@@ -230,6 +230,21 @@ def test_a_finished_stage_is_found_and_not_begun_again(database: Database) -> No
     assert (found.state, found.output, found.runs) == (StageState.DONE, {"x": 1}, 1)
 
 
+def test_metrics_are_stored_while_a_stage_runs_and_stay_until_it_is_done(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", PLAN, started_by="test")
+    stage = ("C1", CampaignStage.TRAIN, "d")
+    store.begin_stage(*stage)
+    store.show_metrics(*stage, {"losses": [1.5]})
+    store.show_metrics(*stage, {"losses": [1.5, 1.25]})
+    store.report_progress(*stage, progress=0.5, note="epoch 3 of 4")
+    store.end_stage(*stage, state=StageState.FAILED, note="the cloud was killed")
+    assert store.begin_stage(*stage).metrics == {"losses": [1.5, 1.25]}
+    store.end_stage(*stage, state=StageState.DONE, metrics={"losses": [1.5, 1.25, 1.0], "steps": 9})
+    store.show_metrics(*stage, {"losses": []})
+    assert store.stages("C1")[0].metrics == {"losses": [1.5, 1.25, 1.0], "steps": 9}
+
+
 def test_outputs_are_found_of_campaigns_whose_model_was_rolled_out_only(database: Database) -> None:
     store = CampaignStore(database)
     outcomes = (StageState.DONE, StageState.STOPPED, StageState.DONE)

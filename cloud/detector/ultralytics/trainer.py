@@ -100,6 +100,7 @@ class StepDone:
         step, steps: steps done and planned, over all epochs.
         seconds: mean time of a step of this process, setting up not counted.
         loss: computes the mean loss per image of the epoch so far.
+        losses: mean loss per image of each finished epoch, those before a restart included.
     """
 
     epoch: int
@@ -107,6 +108,7 @@ class StepDone:
     steps: int
     seconds: float
     loss: Callable[[], float]
+    losses: tuple[float, ...] = ()
 
 
 def fine_tune(
@@ -270,7 +272,8 @@ class FineTuner(DetectionTrainer):  # type: ignore[misc]  # ultralytics has no t
         self._steps_here += 1
         seconds = (time.monotonic() - self._started_s) / self._steps_here
         steps = self._steps_before(self.epochs)
-        self._report(StepDone(self.epoch + 1, self._steps_done, steps, seconds, self._mean_loss))
+        losses = tuple(self._losses)
+        self._report(StepDone(self.epoch + 1, self._steps_done, steps, seconds, self._mean_loss, losses))
 
     def _mean_loss(self) -> float:
         return float(self._total) / max(self._seen, 1)

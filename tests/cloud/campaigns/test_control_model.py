@@ -61,6 +61,7 @@ class Trainer:
     ) -> TrainedWeights:
         self.plans.append(plan)
         progress(TrainingProgress(1, 2, 5, 10, 0.5, 1.0))
+        losses = (1.0, 0.5) if not plan.name.endswith("-control") else (8.0, 4.0)
         if self.stops_at is not None and plan.name.endswith(self.stops_at):
             raise TrainingStopped("stopped as asked")
         out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ class Trainer:
         digest = digest_of(plan.name.encode())
         steps = plan.recipe.steps or (7, 3)
         trained = TrainedWeights(
-            out / "w", "a" * 64, out / "bundle", digest, "e" * 64, 60.0, 99, (1.0, 0.5), 8, steps
+            out / "w", "a" * 64, out / "bundle", digest, "e" * 64, 60.0, 99, losses, 8, steps
         )
         write_result(out, trained)
         return trained
@@ -111,6 +112,7 @@ class World:
             store=store, releases=unused, publisher=unused, reviews=reviews,
         )  # fmt: skip
         self.notes: list[tuple[float, str]] = []
+        self.shown: list[Any] = []
 
     def work(self, stage: CampaignStage, trained: TrainOutput | None = None, **options: object) -> StageWork:
         """The work of a stage; `trained` is what the training has handed over."""
@@ -136,6 +138,7 @@ class World:
             began_at_utc=time.time(),
             progress=lambda fraction, note: self.notes.append((fraction, note)),
             stopping=lambda: False,
+            show=lambda metrics: self.shown.append(metrics["losses"]),
         )
 
 
@@ -177,6 +180,8 @@ def test_the_control_is_the_same_training_without_the_images_of_this_campaign(
         (0.25, "epoch 1 of 2, loss 0.500"),
         (0.75, "control model: epoch 1 of 2, loss 0.500"),
     ]
+    assert world.shown == [[], [1.0, 0.5]], "the losses of the control are not among the candidate's"
+    assert done.metrics["control"]["losses"] == [8.0, 4.0]
 
 
 def test_a_stage_that_was_stopped_in_the_control_does_not_train_the_candidate_again(
@@ -187,10 +192,11 @@ def test_a_stage_that_was_stopped_in_the_control_does_not_train_the_candidate_ag
     trainer.stops_at = "-control"
     with pytest.raises(StageInterrupted, match="stopped as asked"):
         world.stages.train(work)
-    trainer.stops_at, trainer.plans = None, []
+    trainer.stops_at, trainer.plans, world.shown = None, [], []
     done = world.stages.train(work)
     assert [plan.name for plan in trainer.plans] == ["campaign-c1-control"]
     assert done.metrics["losses"] == [1.0, 0.5]
+    assert world.shown == [[1.0, 0.5]], "a curve that is complete does not begin again"
 
 
 def found_fires(world: World, *, found: bool) -> list[Any]:

@@ -57,6 +57,7 @@ def test_a_killed_training_repeats_no_whole_epoch_and_ends_with_the_same_weights
     whole = train(plan, tmp_path / "whole")
     assert len(resumed.losses) == 4
     assert resumed.losses == whole.losses
+    assert all(one.losses == whole.losses[: one.epoch - 1] for one in again), "none lost, none twice"
     assert resumed.weights_digest == whole.weights_digest
     tensors = read_weights(resumed.weights).tensors
     assert {n: v.shape for n, v in tensors.items()} == {

@@ -94,14 +94,16 @@ def test_progress_is_written_up_to_the_last_step(tmp_path: Path) -> None:
     _trained(tmp_path, SHORT)
     lines = [json.loads(line) for line in (tmp_path / "out" / PROGRESS_FILE).read_text().splitlines()]
     assert (lines[-1]["epoch"], lines[-1]["step"], lines[-1]["steps"]) == (2, 5, 5)
+    assert len(lines[-1]["losses"]) == 1, "the last epoch has not ended at its last step"
 
 
 def test_the_last_step_is_always_reported(tmp_path: Path) -> None:
     reporter = Reporter(tmp_path / "progress.jsonl", epochs=2)
     for step in (11, 12, 13):
-        reporter.report(StepDone(2, step, 13, 0.5, lambda: 0.25))
+        reporter.report(StepDone(2, step, 13, 0.5, lambda: 0.25, (1.25,)))
     lines = [json.loads(line) for line in reporter.path.read_text().splitlines()]
     assert [(line["step"], line["seconds_left"]) for line in lines] == [(11, 1.0), (13, 0.0)]
+    assert [line["losses"] for line in lines] == [[1.25], [1.25]]
 
 
 def test_thresholds_need_not_rise_for_the_margin_twice_on_the_same_images(

@@ -5,9 +5,11 @@ from dashboards.theme import LIGHT
 from tests.dashboards.learning.resources import campaign
 
 
-def test_the_losses_are_those_of_the_training_that_has_ended() -> None:
+def test_the_losses_are_those_of_the_finished_epochs_also_while_the_training_runs() -> None:
     ended = campaign(stages=({"stage": "train", "state": "done", "metrics": {"losses": [1.5, 1.25, None]}},))
     assert losses(ended) == (1.5, 1.25)
+    runs = campaign(stages=({"stage": "train", "state": "running", "metrics": {"losses": [1.5]}},))
+    assert losses(runs) == (1.5,)
     assert losses(campaign()) == ()
 
 
@@ -18,4 +20,5 @@ def test_the_curve_has_a_point_for_each_epoch() -> None:
     assert sentence((1.5, 1.25, 1.3)) == (
         "3 epochs: 1.500 in the first, 1.300 in the last, the lowest 1.250 in epoch 2."
     )
-    assert "has not ended yet" in sentence(())
+    assert sentence((1.5,)) == "1 epoch: 1.500."
+    assert "No epoch has ended yet" in sentence(())

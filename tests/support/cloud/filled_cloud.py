@@ -318,6 +318,10 @@ class FilledCloud:
         """Store the progress of the training."""
         self.rows.report_progress(self.campaign, CampaignStage.TRAIN, "a", progress=fraction, note=note)
 
+    def epochs(self, *losses: float) -> None:
+        """Store the mean loss of each epoch that has ended."""
+        self.rows.show_metrics(self.campaign, CampaignStage.TRAIN, "a", {"losses": list(losses)})
+
     def trained(self) -> None:
         """The training has ended and the candidate was compared."""
         self.rows.end_stage(
