@@ -69,6 +69,8 @@ DIALOGS = (
            "#campaign button:has-text('Cancel')"),
     _entry("a generated image", "pages/campaign_images.py", "/campaigns/{campaign}/images",
            "#gallery [data-image] >> nth=1", "#whole-image dd >> nth=0"),
+    _entry("start a rollout", "pages/model.py", f"/models/{OLD}",
+           "#model button:has-text('Start a rollout')"),
     _entry("sign a ticket", _TICKET, "/models/{digest}", "#model-ticket button:has-text('Sign a ticket')"),
     _entry("withdraw a ticket", _TICKET, f"/models/{OLD}",
            "#model-ticket button:has-text('Withdraw the ticket')"),

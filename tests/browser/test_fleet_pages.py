@@ -1,10 +1,14 @@
 """The pages of the fleet in a real browser: what is opened, asked, confirmed and refused there."""
 
+import pytest
+
+from cloud.errors import NotNow
 from cloud.store.records import Rollout
 from dashboards.pages.rollouts import STEP
 from messaging.access_resources import NewUser, UserRole
 from messaging.reports import AnswerOutcome, VerdictAnswer
 from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, received
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
@@ -51,6 +55,31 @@ def test_a_long_list_shows_its_first_rows_and_more_of_them_when_asked(cloud: Fil
     tab.wait_for_text("#rollouts-card", f"The first {STEP} are shown.")
     tab.page.click(f"#rollouts-card button:has-text('Show {STEP} more')")
     tab.page.wait_for_selector(f"#rollouts-card button:has-text('Show {STEP} more')", state="hidden")
+    assert tab.violations == []
+
+
+def test_a_rollout_is_asked_for_only_when_confirmed_and_a_refusal_is_shown(
+    cloud: FilledCloud, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def start(_: FleetSites, digest: str, by: str) -> Rollout:
+        asked.append(digest)
+        raise NotNow("rollout r1 is under way; stop it first")
+
+    monkeypatch.setattr(FleetSites, "start", start, raising=False)
+    cloud.fill()
+    cloud.released()
+    cloud.start()
+    tab.open(f"/models/{OLD}", "#model button:has-text('Start a rollout')")
+    tab.page.click("#model button:has-text('Start a rollout')")
+    tab.page.click(".dialog button:has-text('Cancel')")
+    assert asked == []
+    tab.page.click("#model button:has-text('Start a rollout')")
+    tab.page.click(".dialog button:has-text('Start a rollout')")
+    tab.wait_for_text(".q-notification", "rollout r1 is under way; stop it first")
+    assert asked == [OLD]
+    tab.page.wait_for_selector("#model button:has-text('Start a rollout'):enabled")
     assert tab.violations == []
 
 

@@ -97,7 +97,9 @@ def test_a_trainer_follows_a_failure_mode_to_a_model_at_every_site(following: Fo
         assert tab.violations == []
 
 
-def test_a_trainer_approves_the_campaign_of_a_rule_and_takes_its_model_back(following: Following) -> None:
+def test_a_trainer_approves_the_campaign_of_a_rule_takes_its_model_back_and_rolls_it_out_again(
+    following: Following,
+) -> None:
     rule = TriggerRule(name="potholes", min_count=20, min_sites=2, window_hours=1e6)
     with following(real_edge_stages, triggers=(rule,)) as (cloud, tab):
         tab.open("/campaigns", "#campaigns .ag-row")
@@ -114,6 +116,14 @@ def test_a_trainer_approves_the_campaign_of_a_rule_and_takes_its_model_back(foll
         tab.wait_for_text("#rollout .pill", "rolled back")
         assert {site.model for site in cloud.sites.values()} == {HERE}
         tab.wait_for_text("#rollout-history", "ordered back")
+        tab.page.click(f"#rollout a:has-text('{NEW_MODEL}')")
+        tab.page.click("#model button:has-text('Start a rollout')")
+        tab.page.click(".dialog button:has-text('Start a rollout')")
+        tab.wait_for_text("#rollout .pill", "done")
+        assert {site.model for site in cloud.sites.values()} == {NEW_MODEL}
+        tab.page.click(f"#rollout a:has-text('{NEW_MODEL}')")
+        tab.wait_for_text("#model", "harbour, quay, tunnel")
+        tab.page.wait_for_selector("#model button:has-text('Start a rollout')", state="hidden")
         assert tab.violations == []
 
 
