@@ -32,13 +32,15 @@ UNDO = "none"
 def images(
     identity: CampaignArgument,
     kept: Annotated[bool | None, typer.Option("--kept/--refused", help="only these")] = None,
+    label: Annotated[str | None, typer.Option(help="only those with a box of this class")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """List a campaign's generated images with prompts, scores (as JSON) and reviews."""
     asked = None if kept is None else str(kept).lower()
+    path = f"campaigns/{url_segment(identity)}/images"
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.page(f"campaigns/{url_segment(identity)}/images", GalleryImage, kept=asked, limit=500)
+        found = cloud.page(path, GalleryImage, kept=asked, label=label, limit=500)
     show_list(
         found,
         as_json,
@@ -48,7 +50,7 @@ def images(
             i.id, i.name, i.mode, i.kept, i.reason, len(i.labels),
             i.review.verdict if i.review else "", i.review.by if i.review and i.review.verdict else "",
         ),
-        empty="The campaign has generated no image yet.",
+        empty="The campaign has generated no image yet." if label is None else "No image has such a box.",
     )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ SCALARS_SHOWN = 12
 class GalleryChoice:
     """Which images are shown, from where on, and whether with their boxes.
 
-    `kept` is a key of `KEPT`, `mode` a failure mode's id; `duplicates`: near duplicates alone.
+    `kept` is a key of `KEPT`, `mode` a failure mode's id, `label` the class of a box;
+    `duplicates`: near duplicates alone.
     """
 
     kept: str = ""
@@ -32,6 +33,7 @@ class GalleryChoice:
     boxes: bool = True
     mode: str = ""
     duplicates: bool = False
+    label: str = ""
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> "GalleryChoice":
@@ -44,6 +46,7 @@ class GalleryChoice:
             query.get("boxes") != "off",
             query.get("mode", "")[:160],
             query.get("duplicates") == "yes",
+            query.get("label", "")[:160],
         )
 
     def query(self) -> dict[str, str | None]:
@@ -51,18 +54,24 @@ class GalleryChoice:
         boxes = None if self.boxes else "off"
         duplicates = "yes" if self.duplicates else None
         chosen = {"kept": self.kept, "reason": self.reason, "after": self.after, "mode": self.mode}
-        return {**chosen, "duplicates": duplicates, "boxes": boxes}
+        return {**chosen, "label": self.label, "duplicates": duplicates, "boxes": boxes}
 
     def filters(self) -> dict[str, str | None]:
         """The query for the list of images."""
         kept = {"yes": "true", "no": "false"}.get(self.kept)
-        given = {"kept": kept, "reason": self.reason, "mode": self.mode, "cursor": self.after}
+        given = {"kept": kept, "reason": self.reason, "mode": self.mode, "label": self.label}
+        given["cursor"] = self.after
         duplicates = "true" if self.duplicates else None
         return {"duplicates": duplicates, **{name: text or None for name, text in given.items()}}
 
 
-def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Scope) -> Html:
-    """Links to the same gallery with other filters; the present ones are marked."""
+def filters_markup(
+    campaign: CampaignResource, choice: GalleryChoice, scope: Scope, images: Sequence[GalleryImage] = ()
+) -> Html:
+    """Links to the same gallery with other filters; the present ones are marked.
+
+    Labels are the classes of the failure modes and of the boxes of `images`, those that are shown.
+    """
     place = ("campaigns", campaign.id, "images")
 
     def line(text: str, wanted: GalleryChoice) -> Html:
@@ -70,7 +79,7 @@ def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Sco
         address = scope.link(*place, **wanted.query())
         return element("a", text, href=address, cls="filter", aria_current="true" if present else None)
 
-    plain = GalleryChoice(boxes=choice.boxes, mode=choice.mode)
+    plain = GalleryChoice(boxes=choice.boxes, mode=choice.mode, label=choice.label)
     kept = (line(text, replace(plain, kept=key)) for key, text in KEPT.items())
     ranked = sorted(campaign.images_refused.items(), key=lambda pair: (-pair[1], pair[0]))
     reasons = (
@@ -78,13 +87,18 @@ def filters_markup(campaign: CampaignResource, choice: GalleryChoice, scope: Sco
         for reason, n in ranked
     )
     alike = line("near duplicates", replace(plain, duplicates=True))
-    modes: tuple[Html, ...] = ()
+    same, by_mode, by_label = replace(choice, after=""), None, None
     if len(campaign.modes) > 1:
-        same = replace(choice, after="")
         wanted = {"": "all failure modes", **{mode: mode_text(mode) for mode in campaign.modes}}
-        modes = tuple(line(text, replace(same, mode=mode)) for mode, text in wanted.items())
-    by_mode = element("div", *modes, cls="filters") if modes else None
-    return join(element("div", *kept, alike, *reasons, cls="filters"), by_mode)
+        modes = (line(text, replace(same, mode=mode)) for mode, text in wanted.items())
+        by_mode = element("div", *modes, cls="filters")
+    labels = {mode.partition(".")[0] for mode in campaign.modes} | ({choice.label} - {""})
+    labels |= {box.class_name for one in images for box in one.labels}
+    if len(labels) > 1:
+        wanted = {"": "all labels", **{name: phrases.readable(name) for name in sorted(labels)}}
+        named = (line(text, replace(same, label=name)) for name, text in wanted.items())
+        by_label = element("div", *named, cls="filters")
+    return join(element("div", *kept, alike, *reasons, cls="filters"), by_mode, by_label)
 
 
 def pages_markup(campaign: str, choice: GalleryChoice, following: str | None, scope: Scope) -> Html:

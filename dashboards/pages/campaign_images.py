@@ -79,7 +79,7 @@ class _Gallery:
         campaign = await self._view.get(path, CampaignResource)
         found = await self._view.page(f"{path}/images", GalleryImage, limit=SHOWN, **self._choice.filters())
         self._images = found.items
-        self._filters.show(filters_markup(campaign, self._choice, self._view.scope))
+        self._filters.show(filters_markup(campaign, self._choice, self._view.scope, found.items))
         self._pages.show(pages_markup(self._campaign, self._choice, found.next, self._view.scope))
         self._show()
 

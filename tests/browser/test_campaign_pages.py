@@ -169,6 +169,17 @@ def test_a_downgrade_ticket_is_signed_after_a_question_and_withdrawn(cloud: Fill
     assert tab.violations == []
 
 
+def test_the_gallery_is_limited_to_a_label_by_its_address_and_by_a_link(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open(f"/campaigns/{cloud.campaign}/images?label=flood", "#gallery .empty")
+    tab.page.click("#gallery a.filter:text-is('fire')")
+    tab.page.wait_for_selector("#gallery [data-image]")
+    assert "label=fire" in tab.page.url
+    assert tab.page.locator("#gallery [data-image]").count() == 60
+    assert tab.violations == []
+
+
 def test_images_are_reviewed_by_keys_and_a_review_is_taken_back(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()

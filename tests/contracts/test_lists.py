@@ -283,6 +283,28 @@ def test_campaigns_and_their_images_are_limited(database: Database) -> None:
     assert store.lists.image_counts(["C0", "C1"]) == {"C0": {(True, ""): 1, (False, "blurred"): 2}}
 
 
+def test_images_are_found_by_the_class_of_their_boxes(database: Database) -> None:
+    store = CampaignStore(database)
+    store.create("C1", CampaignPlan(("m",), 5), started_by="me", state=CampaignState.DONE)
+    named = (("fire", 'not "class":"smoke"'), ("smoke", ""), ("Öl_%", ""))
+    for number, (name, prompt) in enumerate(named):
+        hazards = [{"box": [1, 2, 3, 4], "class": name, "prompt": prompt}, {"class": "flood", "prompt": ""}]
+        provenance = {"hazards": hazards[: 2 - number % 2], "width": 9}
+        store.put_images([SyntheticImage("C1", str(number), "m", number < 2, provenance=provenance)])
+    for wanted, names in (
+        (ImageFilter(label="fire"), "0"),
+        (ImageFilter(label="smoke"), "1"),
+        (ImageFilter(label="Öl_%"), "2"),
+        (ImageFilter(label="flood"), "02"),
+        (ImageFilter(label="flood", kept=True), "0"),
+        (ImageFilter(label="fir_"), ""),
+        (ImageFilter(label="fir"), ""),
+        (ImageFilter(label="Fire"), ""),
+        (ImageFilter(label="Öl_"), ""),
+    ):
+        assert "".join(one.name for one in store.lists.images("C1", wanted, limit=9)) == names, wanted
+
+
 def test_releases_are_read_page_by_page(database: Database) -> None:
     store = ReleaseStore(database)
     release = Release("1" * 64, "trial", "model", 1, 9, None, None, {}, MINUTE)

@@ -1,9 +1,10 @@
 """Pages of campaigns and their images, and what a page of campaigns needs of all of them in one query."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Text, func, select, type_coerce
+from sqlalchemy import ColumnElement, Text, func, select, type_coerce
 
 from cloud.store.database import Database
 from cloud.store.lists.filters import CampaignFilter, ImageFilter
@@ -79,5 +80,16 @@ class CampaignLists:
             query = query.where(row.kept == wanted.kept)
         if wanted.reason is not None:
             query = query.where(row.reason == wanted.reason)
+        if wanted.label is not None:
+            query = query.where(_has_label(wanted.label))
         with self._db.reading() as session:
             return list(session.scalars(query))
+
+
+def _has_label(class_name: str) -> ColumnElement[bool]:
+    """That the provenance, kept as JSON text, names this class; quotes within a prompt are escaped there.
+
+    `replace`, as LIKE does not distinguish upper and lower case in SQLite.
+    """
+    provenance, label = type_coerce(SyntheticImage.provenance, Text), f'"class":{json.dumps(class_name)}'
+    return func.replace(provenance, label, "") != provenance

@@ -106,11 +106,15 @@ class CampaignFilter:
 
 @dataclass(frozen=True)
 class ImageFilter:
-    """Images of a failure mode (its id), kept or refused, refused for a reason."""
+    """Images of a failure mode (its id), kept or refused, refused for a reason.
+
+    `label` is the class of one of the boxes; only kept images have boxes.
+    """
 
     mode: Name = None
     kept: bool | None = None
     reason: Name = None
+    label: Name = None
 
 
 @dataclass(frozen=True)

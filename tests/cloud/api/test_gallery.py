@@ -64,6 +64,13 @@ def api(cloud: FilledCloud) -> Api:
     return Api(cloud)
 
 
+def test_images_are_listed_by_the_class_of_a_box(api: Api) -> None:
+    found = Page[GalleryImage].model_validate(api("GET", "?label=fire").json())
+    assert [one.name for one in found.items] == ["i0", "i1"], "the refused image has no box"
+    assert api("GET", "?label=flood").json()["items"] == []
+    assert api("GET", "?label=" + "x" * 161).status_code == 422
+
+
 def test_an_image_has_its_labels_as_fractions_and_the_views_that_there_are(api: Api) -> None:
     first, _, refused = api.images()
     (label,) = first.labels

@@ -72,6 +72,11 @@ def test_images_are_listed_reviewed_and_their_duplicates_grouped(cloud: FilledCl
     kept = json.loads(run(cloud, "campaign", "images", cloud.campaign, "--kept", "--json").stdout)
     refused = json.loads(run(cloud, "campaign", "images", cloud.campaign, "--refused", "--json").stdout)
     assert (len(kept), len(refused)) == (45, 15)
+    fires = json.loads(run(cloud, "campaign", "images", cloud.campaign, "--label", "fire", "--json").stdout)
+    assert len(fires) == 60
+    assert (
+        "No image has such a box" in run(cloud, "campaign", "images", cloud.campaign, "--label", "x").output
+    )
     first = str(kept[0]["id"])
     done = run(cloud, "campaign", "review", cloud.campaign, first, "rejected", "--reason", "it floats")
     assert "the review changes nothing in it" in done.output

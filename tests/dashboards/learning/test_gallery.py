@@ -37,6 +37,9 @@ def test_the_address_holds_filters_place_and_boxes() -> None:
     alike = GalleryChoice(duplicates=True)
     assert GalleryChoice.of_query({k: v for k, v in alike.query().items() if v}) == alike
     assert alike.filters()["duplicates"] == "true"
+    fires = GalleryChoice(label="fire")
+    assert GalleryChoice.of_query({k: v for k, v in fires.query().items() if v}) == fires
+    assert fires.filters()["label"] == "fire"
     assert GalleryChoice.of_query({"kept": "perhaps"}) == GalleryChoice()
 
 
@@ -112,4 +115,15 @@ def test_images_are_filtered_by_failure_mode_reason_and_near_duplicates() -> Non
     links = re.findall(r'href="/campaigns/C1/images([^"]*)"', shown)
     assert "?duplicates=yes" in links
     assert "?kept=no&amp;reason=wrong_content&amp;mode=smoke.day-fog.missed" in links
-    assert re.findall(r'aria-current="true">([^<]+)', shown) == ["wrong content 3", "all failure modes"]
+    present = re.findall(r'aria-current="true">([^<]+)', shown)
+    assert present == ["wrong content 3", "all failure modes", "all labels"]
+
+
+def test_labels_are_those_of_the_failure_modes_and_of_the_images_shown() -> None:
+    one_mode = campaign(modes=("smoke.day-fog.missed",))
+    shown = filters_markup(one_mode, GalleryChoice(label="fire", after="9"), Scope(), [image()])
+    links = re.findall(r'href="/campaigns/[^/]+/images([^"]*)"', shown)
+    assert "?label=smoke" in links
+    assert "?kept=yes&amp;label=fire" in links
+    assert re.findall(r'aria-current="true">([^<]+)', shown) == ["all", "fire"]
+    assert "all labels" not in filters_markup(one_mode, GalleryChoice(), Scope())
