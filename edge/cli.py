@@ -197,6 +197,17 @@ def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
         out.print_line(text)
 
 
+@ledger_app.command("export")
+def ledger_export(
+    ledger: LedgerPath,
+    out_file: Annotated[Path, typer.Option("--out", help="The file, which is replaced.")],
+) -> None:
+    """Verify the chain, then copy every entry to a file, one JSON object a line."""
+    from edge.gate.ledger_entries import export
+
+    out.print_line(f"{out_file}: has the {export(ledger, out_file)} entries of {ledger}")
+
+
 @app.command()
 def message(
     file: Annotated[

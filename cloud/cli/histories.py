@@ -1,5 +1,6 @@
 """`blindspot overview|failures history|failures prototypes`: the past of the fleet, over the REST API."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,9 +20,10 @@ from cloud.cli.fleet import failures, ledger, sites
 from messaging.api.events import EventKind
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource
-from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
+from messaging.api.sites import CameraResource, LedgerDayResource, LedgerEntryResource, SitePageResource
 from messaging.api.trends import TrendsResource
 from messaging.resources import OverviewResource
+from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 
@@ -151,6 +153,25 @@ def ledger_days(
         row=lambda day: (when(day.at), day.site, day.kind, day.count, day.length_bytes),
         empty="Nothing has left a site in this time.",
     )
+
+
+@ledger.command("export")
+def export_ledger(
+    site: Annotated[str, typer.Argument(help="the site's name")],
+    file: Annotated[
+        Path | None, typer.Option("--out", help="the file, which is replaced; without it they are printed")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Write number and hash of every ledger entry that a site has signed, one JSON object a line."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page(f"sites/{url_segment(site)}/ledger/entries", LedgerEntryResource)
+    lines = "".join(f"{entry.model_dump_json()}\n" for entry in found)
+    if file is None:
+        typer.echo(lines, nl=False)
+        return
+    write_atomically(file, lines.encode())
+    notes.print(f"{len(found)} entries are in {file}")
 
 
 @failures.command("history")

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from edge.errors import LedgerBroken
 from messaging.errors import ConfigurationError, FileFault, TrustError
 from messaging.receipts import START, LedgerPosition, LedgerReceipt, Receipt
+from messaging.runtime.atomic_files import atomic_file
 from messaging.runtime.text_files import read_bytes, read_json
 from messaging.trust.keys import PublicKey
 from messaging.trust.site_signatures import LedgerCheckpoint, verified_checkpoint, verified_receipt
@@ -201,6 +203,23 @@ def verify(
         by_day.setdefault((entry.kind, day), Total()).add(entry)
         reached = position
     return LedgerSummary(reached, signed, receipt.ledger if receipt else None, by_kind, by_day)
+
+
+def export(path: Path, to: Path) -> int:
+    """Write the entries of a ledger that holds (a folder or its file) as they are; their number.
+
+    Raises:
+        LedgerBroken: naming the entry.
+        ConfigurationError: there is no ledger, or the file is the ledger.
+    """
+    entries = verify(path).head.n
+    file = path / LEDGER_FILE if path.is_dir() else path
+    if to.exists() and to.samefile(file):
+        raise ConfigurationError(f"{to} is the ledger itself; give another file")
+    with file.open("rb") as source, atomic_file(to) as target:
+        for line in islice(source, entries):
+            target.write(line)
+    return entries
 
 
 def _receipt(folder: Path, director: PublicKey, signed: LedgerCheckpoint) -> Receipt:

@@ -46,6 +46,18 @@ def test_the_gates_data_folder_in_place_of_its_ledger_folder_is_one_sentence(tmp
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
 
 
+def test_a_ledger_is_exported_as_its_own_lines_and_never_over_itself(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "ledger", tmp_path / "copy.jsonl"
+    ledger = Ledger(folder, site_key("s1"))
+    ledger.append([Outgoing("A" * 26, "site.s1.report.hazard.A", "hazard", b"x")], 1_800_014_400)
+    ledger.close()
+    done = run_edge("ledger", "export", folder, "--out", copy)
+    assert (done.returncode, done.stdout) == (ExitCode.OK, f"{copy}: has the 1 entries of {folder}\n")
+    assert copy.read_bytes() == (folder / LEDGER_FILE).read_bytes()
+    done = run_edge("ledger", "export", folder, "--out", folder / LEDGER_FILE)
+    assert (done.returncode, "is the ledger itself" in done.stderr) == (ExitCode.FAILED, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -55,6 +67,7 @@ def test_the_gates_data_folder_in_place_of_its_ledger_folder_is_one_sentence(tmp
         ("message", "{}/absent"),
         ("ledger", "verify", "{}/absent"),
         ("ledger", "verify", "{}"),
+        ("ledger", "export", "{}", "--out", "{}/copy"),
         ("config", "show", "-c", "{}/absent"),
         ("replay", "{}", "--bundle", "{}"),
         ("replay", "{}/absent", "--bundle", "{}/absent"),

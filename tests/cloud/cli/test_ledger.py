@@ -1,5 +1,6 @@
-"""`blindspot ledger verify SITE`: everything that a site has signed, and a copy of its ledger."""
+"""`blindspot ledger verify|export SITE`: everything that a site has signed, and a copy of its ledger."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +60,21 @@ def test_a_ledger_is_compared_entry_by_entry_and_one_that_its_owner_rewrote_is_s
     again = verified()
     assert again.exit_code == 1
     assert "another hash" in again.output
+
+
+def test_the_entries_that_a_site_has_signed_are_exported_as_json_lines(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    def exported(*options: str) -> Result:
+        data = str(cloud.settings.data)
+        return CliRunner().invoke(app, ["ledger", "export", "harbour", "--data", data, *options])
+
+    assert cloud.parts is not None
+    cloud.parts.reports.add_site("harbour")
+    written = _ledger(tmp_path / "ledger", "hazard")
+    cloud.parts.ledgers.take([written.checkpoint()])
+    file = tmp_path / "entries.jsonl"
+    assert exported("--out", str(file)).exit_code == 0
+    assert exported().stdout == file.read_text()
+    last = json.loads(file.read_text().splitlines()[-1])
+    assert last == {"n": 9, "hash": written.head.hash}
