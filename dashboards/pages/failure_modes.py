@@ -29,16 +29,16 @@ from messaging.resources import FailureModeResource
 RANKED = "harm = frequency × severity × (1 − estimated recall)"
 MAP_EVERY_S = 30.0
 COLUMNS = (
-    Column("name", "failure mode", "html", width=220),
+    Column("name", "failure mode", "html", width=205),
     Column("status", "status", "html", width=105),
     Column("harm", "harm", "number", width=80, tooltip=RANKED),
     Column("count", "misdetections", "number", width=115),
     Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=255),
-    Column("cameras", "cameras", "number", width=85),
-    Column("first", "first seen", "html", width=105),
-    Column("last", "last seen", "html", width=105),
-    Column("campaign", "campaign", "html", width=95),
+    Column("recall", "estimated recall (dotted: target)", "html", width=235),
+    Column("cameras", "cameras", "number", width=80),
+    Column("first", "first seen", "html", width=92),
+    Column("last", "last seen", "html", width=92),
+    Column("campaign", "campaign", "html", width=88),
 )
 EMPTY = Empty("No failure mode is known here yet. Misdetections that the sites report are grouped here.")
 
