@@ -29,12 +29,12 @@ from messaging.resources import FailureModeResource
 RANKED = "harm = frequency × severity × (1 − estimated recall)"
 MAP_EVERY_S = 30.0
 COLUMNS = (
-    Column("name", "failure mode", "html", width=205),
+    Column("name", "failure mode", "html", width=192),
     Column("status", "status", "html", width=105),
     Column("harm", "harm", "number", width=80, tooltip=RANKED),
     Column("count", "misdetections", "number", width=115),
     Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=235),
+    Column("recall", "estimated recall (dotted: target)", "html", width=212),
     Column("cameras", "cameras", "number", width=80),
     Column("first", "first seen", "html", width=92),
     Column("last", "last seen", "html", width=92),

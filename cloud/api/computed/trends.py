@@ -20,8 +20,11 @@ NOTES = (
 
 
 def span_of(since: int | None, until: int | None, bucket: str | None, *, now: float) -> Span:
-    """The span of a request: by default the last week, in hours for up to three days. Raises `BadRequest`."""
-    end = int(now) if until is None else until
+    """The span of a request: by default the last week, in hours for up to three days. Raises `BadRequest`.
+
+    The end is not in the span, so that the default is the second after now.
+    """
+    end = int(now) + 1 if until is None else until
     begin = end - 7 * DAY_S if since is None else since
     if begin >= end:
         raise BadRequest(f"since ({begin}) must be before until ({end}); both are seconds since 1970")
