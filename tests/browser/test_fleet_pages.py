@@ -198,6 +198,7 @@ def test_a_token_is_shown_once_and_revoked_when_confirmed(cloud: FilledCloud, ta
     assert cloud.accounts.recognise(f"Bearer {secret}") is not None
     tab.page.click(".dialog button:has-text('Close')")
     tab.wait_for_text("#tokens", "city map")
+    tab.page.wait_for_selector(".dialog", state="detached")
     assert secret not in tab.page.content()
     tab.page.click("[aria-label='Revoke city map']")
     tab.page.click(".dialog button:has-text('Revoke')")

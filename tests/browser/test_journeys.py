@@ -15,12 +15,14 @@ from cloud.campaigns.outputs import TrainOutput
 from cloud.campaigns.stage import Stage, StageResult, StageWork
 from cloud.parts import CloudParts
 from cloud.settings import RolloutSettings, TriggerRule
+from messaging.access_resources import NewUser, UserChange, UserRole
 from messaging.blobs import digest_of
+from messaging.reports import EvidenceSource
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE
 from tests.support.cloud.scripted_stages import ScriptedStages
-from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
+from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab, fill_in_login
 from tests.support.edge_campaigns import (
     CANDIDATE,
     HERE,
@@ -32,6 +34,7 @@ from tests.support.edge_campaigns import (
 from tests.support.waiting import wait_until
 
 pytestmark = BROWSER_TEST
+PASSWORD, OTHER_PASSWORD = "correct horse battery", "another horse battery"
 NEW_MODEL = digest_of(CANDIDATE)
 POTHOLE = "pothole missed (night, rain)"
 Following = Callable[..., Any]
@@ -166,3 +169,49 @@ def test_an_engineer_enrols_a_site_and_sees_its_first_heartbeat(cloud: FilledClo
     tab.page.click("nav a:has-text('Overview')")
     tab.wait_for_text("#overview", "2 of 2")
     assert tab.violations == []
+
+
+WIZARD = "/campaigns/new?modes=smoke.day-fog.missed&count=24"
+
+
+def add_people(cloud: FilledCloud) -> None:
+    """A viewer and a trainer, and a failure mode to choose."""
+    for role in (UserRole.VIEWER, UserRole.TRAINER):
+        cloud.accounts.add_user(NewUser(name=f"one-{role}", role=role, password=PASSWORD))
+    cloud.beat()
+    cloud.misses("smoke", 2, {EvidenceSource.TEACHER: 41})
+    cloud.start()
+
+
+def test_a_viewer_cannot_start_what_a_trainer_can(
+    cloud: FilledCloud, tab: Tab, chromium: Any, page_process: PageProcess
+) -> None:
+    add_people(cloud)
+    tab.log_in("one-trainer", PASSWORD)
+    tab.open(WIZARD, "#campaign-approval")
+    tab.wait_for_text("#campaign-approval", "24 images for smoke missed (day, fog)")
+    assert tab.page.locator("text=Start the campaign").count() == 1
+    viewer = Tab(chromium, page_process)
+    viewer.log_in("one-viewer", PASSWORD)
+    viewer.open("/failure-modes", "#failure-modes .ag-row")
+    viewer.open(WIZARD, "#campaign-new")
+    assert "Campaigns are started by trainers" in viewer.text("#campaign-new")
+    assert viewer.page.locator("text=Start the campaign").count() == 0
+    viewer.page.close()
+
+
+def test_a_session_that_ends_in_the_wizard_loses_nothing_that_was_typed(cloud: FilledCloud, tab: Tab) -> None:
+    add_people(cloud)
+    tab.log_in("one-trainer", PASSWORD)
+    tab.open(WIZARD, "#campaign-approval")
+    tab.wait_for_text("#campaign-approval", "24 images for smoke missed (day, fog)")
+    cloud.accounts.change_user("one-trainer", UserChange(password=OTHER_PASSWORD))
+    tab.page.fill("[aria-label='Images for each failure mode']", "30")
+    tab.wait_for_text("[role=alert]", "the session has ended; log in again")
+    with tab.page.expect_popup() as opened:
+        tab.page.click("[role=alert] a:has-text('Log in')")
+    fill_in_login(opened.value, "one-trainer", OTHER_PASSWORD)
+    tab.page.wait_for_selector("[role=alert].lost", state="detached")
+    assert tab.page.input_value("[aria-label='Images for each failure mode']") == "30"
+    tab.page.reload()
+    tab.wait_for_text("#campaign-approval", "30 images for smoke missed (day, fog)")

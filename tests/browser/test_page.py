@@ -54,7 +54,7 @@ def test_a_campaign_is_followed_to_its_comparison(cloud: FilledCloud, tab: Tab) 
     assert tab.violations == []
 
 
-def test_a_cloud_that_is_lost_is_stated_and_the_data_stay(
+def test_a_cloud_that_is_lost_is_stated_and_read_again_once_it_is_back(
     cloud: FilledCloud, tab: Tab, page_process: PageProcess
 ) -> None:
     cloud.fill()
@@ -68,6 +68,10 @@ def test_a_cloud_that_is_lost_is_stated_and_the_data_stay(
         tab.text("[role=alert]"),
     )
     assert "north" in tab.text("#sites")
+    cloud.start()
+    tab.page.wait_for_selector("[role=alert]", state="detached")
+    cloud.reports.group_site("north", "harbour-district")
+    tab.wait_for_text("#sites", "harbour-district")
     status, errors = page_process.stop()
     assert status == 0
     assert "Traceback" not in errors

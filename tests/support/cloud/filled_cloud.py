@@ -137,13 +137,19 @@ class FilledCloud:
         )
         self.services, self.token = services, token
         self.app = build_api(services)
-        config = uvicorn.Config(self.app, port=0, log_config=None, lifespan="off", ws="none")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.port = 0
+        self._server, self._thread = self._new_server()
         self.campaign = ""
 
+    def _new_server(self) -> tuple[uvicorn.Server, threading.Thread]:
+        config = uvicorn.Config(self.app, port=self.port, log_config=None, lifespan="off", ws="none")
+        server = uvicorn.Server(config)
+        return server, threading.Thread(target=server.run, daemon=True)
+
     def start(self) -> None:
-        """Start the server, and write the address where clients read it."""
+        """Start the server, again at the port of before, and write the address where clients read it."""
+        if self.port:
+            self._server, self._thread = self._new_server()
         self._thread.start()
         wait_until(lambda: self._server.started)
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
@@ -228,14 +234,9 @@ class FilledCloud:
         """A tally of tracks: supported by the teacher, and detected."""
         site, camera, tags = CAMERAS[place]
         report = tally(
-            camera=camera,
-            class_name=class_name,
-            light=tags.light,
-            weather=tags.weather,
-            supported=supported,
-            detected=detected,
-            minute_utc=int(time.time()) // 60 * 60,
-        )
+            camera=camera, class_name=class_name, light=tags.light, weather=tags.weather,
+            supported=supported, detected=detected, minute_utc=int(time.time()) // 60 * 60,
+        )  # fmt: skip
         self.reports.insert([received(report, site)])
 
     # -- a past --------------------------------------------------------------------------------------

@@ -92,6 +92,12 @@ class Tab:
         self.page.goto(self._process.address() + path)
         self.page.wait_for_selector(waited_for)
 
+    def log_in(self, name: str, password: str) -> None:
+        """Log in by name and password."""
+        self.page.goto(self._process.address() + "/login")
+        fill_in_login(self.page, name, password)
+        self._logged_in = True
+
     def text(self, selector: str) -> str:
         """The visible text of an element, on one line."""
         return re.sub(r"\s+", " ", self.page.inner_text(selector)).strip()
@@ -109,3 +115,11 @@ class Tab:
     def _requested(self, request: Any) -> None:
         if not request.url.startswith((self._process.address(), "data:")):
             self.violations.append(request.url)
+
+
+def fill_in_login(page: Any, name: str, password: str) -> None:
+    """Fill in the form of a page that asks for a login, and wait until it is left."""
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", password)
+    page.click("button:has-text('Log in')")
+    page.wait_for_url(lambda url: "/login" not in url)
