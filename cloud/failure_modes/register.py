@@ -24,7 +24,7 @@ from cloud.failure_modes.rules import (
     recall_of,
     unobserved_mode,
 )
-from cloud.failure_modes.site_shares import SiteShares, site_shares
+from cloud.failure_modes.site_shares import site_shares
 from cloud.failure_modes.snapshots import ModeSnapshot, ModeSnapshots
 from cloud.failure_modes.status_reasons import campaign_began, campaign_ended, closing_reason
 from cloud.settings import FailureModeSettings
@@ -284,14 +284,6 @@ class ModeRegister:
         self._put(replace(state, assigned_class=class_name), f"class {class_name} was assigned")
         return self.mode(mode)
 
-    def shares(self) -> SiteShares:
-        """How much each reporting site may decide now."""
-        return self._shares(self._reports.heartbeats())
-
-    def _shares(self, heartbeats: Iterable[SiteHeartbeat]) -> SiteShares:
-        reporting = [beat.site for beat in heartbeats]
-        return site_shares(self._reports.sites(), reporting, self._settings, now_utc=self._now())
-
     def _put(self, state: ModeState, reason: str) -> ModeState:
         self._modes.put(state, reason)
         self._snapshots.changed(state)
@@ -306,7 +298,8 @@ class ModeRegister:
         rows = tuple(self._reports.lists.evidence(since_utc=since))
         counts = self._reports.recall_counts(since_utc=since)
         heartbeats, in_service = self._running()
-        shares = self._shares(heartbeats)
+        reporting = [beat.site for beat in heartbeats]
+        shares = site_shares(self._reports.sites(), reporting, self._settings, now_utc=self._now())
         recall = estimate_recall(counts, self._reports.shadow_reports(), shares)
         modes = find_failure_modes(
             rows,
@@ -319,7 +312,7 @@ class ModeRegister:
         unknown = [mode for mode in modes if mode.key.class_name == UNKNOWN_CLASS]
         prototypes = self.prototypes() if unknown else []
         suggested = {mode.key.id: _suggested(mode, prototypes) for mode in unknown}
-        return ModeSnapshot(tuple(modes), rows, recall, in_service, suggested, states)
+        return ModeSnapshot(tuple(modes), rows, recall, in_service, suggested, states, shares)
 
 
 def _suggested(mode: FailureMode, prototypes: Sequence[FleetPrototype]) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from cloud.errors import StoreUnavailable
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.failure_modes.rules import FailureMode
+from cloud.failure_modes.site_shares import SiteShares
 from cloud.store.records import ModeState
 from cloud.store.report_records import Evidence
 
@@ -27,7 +28,8 @@ class ModeSnapshot:
     """Failure modes with the evidence, recall estimates and models they were computed from.
 
     `suggested`: the class of the nearest prototype, for modes of unknown class. `states`: the stored states
-    when the reading began; a status set since then is not judged by these counts.
+    when the reading began; a status set since then is not judged by these counts. `shares`: how much each
+    site may decide of it.
     """
 
     modes: tuple[FailureMode, ...]
@@ -36,6 +38,7 @@ class ModeSnapshot:
     in_service: frozenset[str]
     suggested: Mapping[str, str | None]
     states: Mapping[str, ModeState]
+    shares: SiteShares
 
     def with_states(self, states: Mapping[str, ModeState]) -> "ModeSnapshot":
         """The snapshot with these stored states of modes."""

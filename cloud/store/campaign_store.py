@@ -273,16 +273,12 @@ class CampaignStore:
         with self._db.reading() as session:
             return list(session.scalars(query.order_by(SyntheticImage.id).limit(limit)))
 
-    def image_counts(
-        self, campaign: str | None = None, *, mode: str | None = None
-    ) -> dict[tuple[bool, str], int]:
-        """Numbers of images by (kept, reason of the refusal): of a campaign or a failure mode, or of all."""
+    def image_counts(self, campaign: str | None = None) -> dict[tuple[bool, str], int]:
+        """Numbers of images of a campaign, or of all, by (kept, reason of the refusal)."""
         by = (SyntheticImage.kept, SyntheticImage.reason)
         query = select(*by, func.count()).group_by(*by)
         if campaign is not None:
             query = query.where(SyntheticImage.campaign == campaign)
-        if mode is not None:
-            query = query.where(SyntheticImage.mode == mode)
         with self._db.reading() as session:
             return {(kept, reason): number for kept, reason, number in session.execute(query)}
 

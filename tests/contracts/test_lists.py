@@ -281,6 +281,9 @@ def test_campaigns_and_their_images_are_limited(database: Database) -> None:
         one.name for one in store.lists.images("C0", ImageFilter(), newest=True, after=last, limit=1)
     ] == ["b"]
     assert store.lists.image_counts(["C0", "C1"]) == {"C0": {(True, ""): 1, (False, "blurred"): 2}}
+    assert store.lists.image_counts_of_modes(["m", "n", "none"]) == {
+        "m": {(True, ""): 1, (False, "blurred"): 1}, "n": {(False, "blurred"): 1}
+    }  # fmt: skip
 
 
 def test_images_are_found_by_the_class_of_their_boxes(database: Database) -> None:

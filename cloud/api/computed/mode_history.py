@@ -28,7 +28,7 @@ def mode_history(
     """The last `days` of a mode; evidence, recall and boxes are those of the visible sites."""
     now, key = int(services.clock()), mode.key
     span = Span(now - days * DAY_S, now + 1, DAY_S)
-    store, shares = services.histories.evidence, services.register.shares()
+    store, shares = services.histories.evidence, services.register.snapshot().shares
     found = store.misdetections(span, key.class_name, key.condition, key.kind, visible)
     tallies = store.recall(span, key.class_name, key.condition, visible)
     return ModeHistoryResource(

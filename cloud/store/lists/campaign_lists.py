@@ -5,10 +5,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Text, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
 
 from cloud.store.database import Database
 from cloud.store.lists.filters import CampaignFilter, ImageFilter
 from cloud.store.records import Campaign, StageRecord, SyntheticImage
+
+Counts = dict[tuple[bool, str], int]
+"""Numbers of images by (kept, reason of the refusal)."""
 
 
 class CampaignLists:
@@ -43,14 +47,23 @@ class CampaignLists:
                 found[stage.campaign].append(stage)
         return found
 
-    def image_counts(self, campaigns: Collection[str]) -> Mapping[str, dict[tuple[bool, str], int]]:
+    def image_counts(self, campaigns: Collection[str]) -> Mapping[str, Counts]:
         """Numbers of images of these campaigns by (kept, reason of the refusal)."""
-        by = (SyntheticImage.campaign, SyntheticImage.kept, SyntheticImage.reason)
-        query = select(*by, func.count()).where(SyntheticImage.campaign.in_(campaigns)).group_by(*by)
-        found: defaultdict[str, dict[tuple[bool, str], int]] = defaultdict(dict)
+        return self._image_counts(SyntheticImage.campaign, campaigns)
+
+    def image_counts_of_modes(self, modes: Collection[str]) -> Mapping[str, Counts]:
+        """Numbers of images of these failure modes, of all campaigns, by (kept, reason of the refusal)."""
+        return self._image_counts(SyntheticImage.mode, modes)
+
+    def _image_counts(
+        self, column: InstrumentedAttribute[str], values: Collection[str]
+    ) -> Mapping[str, Counts]:
+        by = (column, SyntheticImage.kept, SyntheticImage.reason)
+        query = select(*by, func.count()).where(column.in_(values)).group_by(*by)
+        found: defaultdict[str, Counts] = defaultdict(dict)
         with self._db.reading() as session:
-            for campaign, kept, reason, number in session.execute(query):
-                found[campaign][kept, reason] = number
+            for value, kept, reason, number in session.execute(query):
+                found[value][kept, reason] = number
         return found
 
     def images(
