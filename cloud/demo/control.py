@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from cloud.settings import DataFolder
 from cloud.training.control import control_plan
 from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, read_result, train
 
 
-def train_control(work: Path, campaign: str) -> TrainedWeights | None:
-    """Train it in the demo's folder; None if the campaign has trained nothing. Raises `TrainingFailed`."""
-    file = next(iter(DataFolder(work / "cloud").campaign(campaign).rglob(f"train*/{PLAN_FILE}")), None)
-    if file is None:
-        return None
-    plan = TrainingPlan.from_json(file.read_text())
-    control = control_plan(plan, read_result(file.parent), plan.synthetic)
+def first_training(folder: Path) -> Path | None:
+    """The folder of the first training in the folder of a campaign, or of all; None without one."""
+    return min((file.parent for file in folder.rglob(f"train*/{PLAN_FILE}")), default=None)
+
+
+def train_control(work: Path, training: Path) -> TrainedWeights:
+    """Train the control of a finished training in the demo's folder. Raises `TrainingFailed`."""
+    plan = TrainingPlan.from_json((training / PLAN_FILE).read_text())
+    control = control_plan(plan, read_result(training), plan.synthetic)
     return train(control, (work / "detectors" / "control").absolute())

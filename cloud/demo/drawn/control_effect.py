@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cloud.demo.control import train_control
+from cloud.demo.control import first_training, train_control
 from cloud.demo.drawn.footage import truths
 from cloud.demo.drawn.truth import Key, TrueMetrics, true_metrics
 from cloud.demo.result import Score
@@ -37,18 +37,14 @@ def measured(demo: Path) -> list[Figure]:
     Raises `DemoFailed` if it holds no training, and `TrainingFailed`.
     """
     work = demo / "work"
-    campaigns = DataFolder(work / "cloud").campaigns
-    plans = sorted(campaigns.rglob(f"train*/{PLAN_FILE}")) if campaigns.is_dir() else []
-    if not plans:
+    training = first_training(DataFolder(work / "cloud").campaigns)
+    if training is None:
         raise DemoFailed(f"{demo} holds no campaign that has trained; run `make demo` first")
-    plan_file = plans[0]
-    campaign = plan_file.relative_to(campaigns).parts[0]
-    control = train_control(work, campaign)
-    assert control is not None, "the plan was found"
+    plan = TrainingPlan.from_json((training / PLAN_FILE).read_text())
     bundles = {
-        PARENT: TrainingPlan.from_json(plan_file.read_text()).parent.parent / BUNDLE_FILE,
-        CONTROL: control.bundle,
-        CANDIDATE: plan_file.parent / BUNDLE_FILE,
+        PARENT: plan.parent.parent / BUNDLE_FILE,
+        CONTROL: train_control(work, training).bundle,
+        CANDIDATE: training / BUNDLE_FILE,
     }
     detectors = [OnnxDetector(path, threads=2) for path in bundles.values()]
     footage = [pair for one in CAMERAS for pair in truths(work, one.name, FootagePhase.VERIFY, 0)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cloud.demo.control import train_control
+from cloud.demo.control import first_training, train_control
 from cloud.demo.photographs.outcome import (
     Arms,
     RealTruth,
@@ -45,7 +45,8 @@ def run_real(
     last = evidence.campaigns[-1]
     models = DataFolder(work / "cloud").models
     console.print("training the control arm, then reading the labels of val", highlight=False)
-    control = train_control(work, last.id)
+    training = first_training(DataFolder(work / "cloud").campaign(last.id))
+    control = None if training is None else train_control(work, training)
     candidate = last.candidate_digest
     arms = Arms(
         models / base / "model.onnx",
