@@ -1,7 +1,6 @@
 """All pages and the navigation: one row a page."""
 
 from dashboards.pages import (
-    cameras,
     campaign,
     campaign_images,
     campaign_new,
@@ -15,8 +14,8 @@ from dashboards.pages import (
     overview,
     privacy,
     rollouts,
-    sites,
 )
+from dashboards.pages.fleet import cameras, site, sites
 from dashboards.pages.settings import tabs
 from dashboards.shell import Navigation, NavigationEntry, PageEntry
 
@@ -25,7 +24,7 @@ PAGES = (
     PageEntry("/hazards", hazards.page),
     PageEntry("/hazards/{site}/{event}", hazards.detail),
     PageEntry("/sites", sites.page),
-    PageEntry("/sites/{site}", sites.detail),
+    PageEntry("/sites/{site}", site.page),
     PageEntry("/cameras", cameras.page),
     PageEntry("/failure-modes", failure_modes.page),
     PageEntry("/failure-modes/{mode}", failure_mode.page),

@@ -12,9 +12,9 @@ from dashboards.learning.mode_names import mode_name
 from dashboards.markup import Html, element, join, number, row, table
 from dashboards.page_view import PageView
 from dashboards.pages.campaign import stages_markup
+from dashboards.pages.fleet.sites import MAP_NOTE, places_of
 from dashboards.pages.hazards import place_text, status_pill
 from dashboards.pages.rollouts import phase_pill
-from dashboards.pages.sites import MAP_NOTE, places_of
 from dashboards.scope import RANGES, Scope
 from messaging.api.trends import TrendPoint, TrendsResource
 from messaging.release_resources import RolloutResource

@@ -23,7 +23,7 @@ from dashboards.components.theme_switch import present_theme
 from dashboards.markup import Html, element, join, number, table
 from dashboards.markup import row as table_row
 from dashboards.page_view import PageView
-from dashboards.pages.sites import ledger_text
+from dashboards.pages.fleet.sites import ledger_text
 from dashboards.scope import Scope
 from dashboards.theme import Palette
 from messaging.api.sites import CameraResource, LedgerDayResource

@@ -48,8 +48,8 @@ def _entry(name: str, module: str, path: str, *steps: str | tuple[str, str]) -> 
     return DialogEntry(name, module, path, tuple(made))
 
 
-_ENROL, _USERS, _TOKENS = "pages/enrolment.py", "pages/settings/users.py", "pages/settings/tokens.py"
-_SITES, _ROLLOUTS, _TICKET = "pages/sites.py", "pages/rollouts.py", "pages/model_ticket.py"
+_ENROL, _USERS, _TOKENS = "pages/fleet/enrolment.py", "pages/settings/users.py", "pages/settings/tokens.py"
+_SITES, _ROLLOUTS, _TICKET = "pages/fleet/site_changes.py", "pages/rollouts.py", "pages/model_ticket.py"
 _ADD_USER = "button:has-text('Add a user')"
 _MAKE, _MADE = "button:has-text('Make a token')", ".dialog button:has-text('Make')"
 _LABEL = ".dialog input[aria-label='What it is for']"

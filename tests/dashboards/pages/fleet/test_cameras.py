@@ -1,6 +1,6 @@
 """The rows of the lists of cameras."""
 
-from dashboards.pages.cameras import row
+from dashboards.pages.fleet.cameras import row
 from dashboards.scope import Scope
 from messaging.api.sites import CameraResource
 

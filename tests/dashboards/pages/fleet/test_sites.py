@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.pages import enrolment, sites
+from dashboards.pages.fleet import enrolment, site_changes
 from messaging.resources import SiteResource
 
 
@@ -16,12 +16,12 @@ from messaging.resources import SiteResource
     ],
 )
 def test_a_site_is_offered_only_what_its_state_permits(state: dict[str, bool], offered: set[str]) -> None:
-    assert sites.permitted(SiteResource(site="north", online=True, **state)) == offered
+    assert site_changes.permitted(SiteResource(site="north", online=True, **state)) == offered
 
 
 def test_every_change_says_what_happens_and_needs_a_role() -> None:
-    assert sites.CHANGES.keys() == sites.CHANGE_ROLES.keys()
-    assert all(len(sentence) > 50 for _, sentence, _, _ in sites.CHANGES.values())
+    assert site_changes.CHANGES.keys() == site_changes.CHANGE_ROLES.keys()
+    assert all(len(sentence) > 50 for _, sentence, _, _ in site_changes.CHANGES.values())
 
 
 @pytest.mark.parametrize("name", ["", "North", "a b", "x" * 41, "<b>"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.pages.sites import map_places
+from dashboards.pages.fleet.sites import map_places
 from dashboards.scope import Scope
 from messaging.api.places import PlaceResource
 from messaging.resources import SiteResource

@@ -1,27 +1,24 @@
-"""Sites: the list, and one site with its cameras, models, link and account at the hub."""
+"""Sites: the list and the map."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.choice import choice
-from dashboards.components.dialogs import confirmed
 from dashboards.components.empty import Empty
 from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
-from dashboards.components.section import Markup, card, facts, heading
-from dashboards.components.table import Column, Table, link
+from dashboards.components.section import card, heading
+from dashboards.components.table import Column, link
 from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
-from dashboards.pages import cameras
 from dashboards.pages.enrolment import enrol
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
-from messaging.api.sites import SitePageResource
 from messaging.resources import SiteResource
 
 COLUMNS = (
@@ -44,30 +41,6 @@ NONE_FITS = Empty("No site of this group is in that state.")
 ONLINE = {"": "any state", "true": "online", "false": "offline"}
 STEP = 200
 MAP_NOTE = "sites with a position; a ring: open failure modes"
-CHANGE_ROLES = {"quarantine": UserRole.OPERATOR, "release": UserRole.OPERATOR, "revoke": UserRole.ADMIN}
-CHANGES = {
-    "quarantine": (
-        "Quarantine",
-        "Nothing is learnt from what this site has reported or will report, until it is released. "
-        "It keeps detecting, its hazards are still shown, and it still gets models.",
-        "Quarantine",
-        "Nothing is learnt from {site} any more.",
-    ),
-    "release": (
-        "Release",
-        "The evidence of this site counts again, also what it reported while it was in quarantine.",
-        "Release",
-        "The evidence of {site} counts again.",
-    ),
-    "revoke": (
-        "Revoke",
-        "Its connections end at once, its credentials are void, its reports are refused, and rollouts "
-        "leave it out. To take it back it must be enrolled again and get new credentials.",
-        "Revoke",
-        "{site} is refused from now on.",
-    ),
-}
-"""Title, what happens, text of the button, what is said afterwards."""
 
 
 async def page(view: PageView) -> None:
@@ -189,109 +162,3 @@ def ledger_text(site: SiteResource, now: float) -> Html:
     if site.ledger_verified_n is None:
         return Html(phrases.MISSING)
     return element("span", f"to {site.ledger_verified_n:,} {phrases.ago(site.ledger_verified_at, now)}")
-
-
-async def detail(view: PageView) -> None:
-    """One site."""
-    name = view.parameters["site"]
-    heading(name, "Site")
-    with card("State", name="site"):
-        shown, steps = Markup(), Markup()
-        with ui.row().classes("actions"):
-            show_buttons = _actions(view, name)
-    with card("Cameras", name="site-cameras"):
-        table = Table(cameras.COLUMNS, name="cameras", empty=cameras.EMPTY)
-
-    async def refresh() -> None:
-        found, now = await view.get(f"sites/{name}", SitePageResource), view.now()
-        shown.show(facts_markup(found, now))
-        show_buttons(found.site)
-        steps.show(steps_markup(found))
-        table.show([cameras.row(camera, view.scope) for camera in found.cameras])
-
-    view.live(refresh)
-
-
-def _actions(view: PageView, name: str) -> Callable[[SiteResource], None]:
-    """Buttons for what may be done to the site; the function shows those that its state permits."""
-
-    async def change(verb: str) -> None:
-        title, sentence, button, done = CHANGES[verb]
-        if await confirmed(f"{title} {name}?", sentence, button, harmful=verb != "release"):
-            path = f"sites/{name}/{verb}"
-            await view.act(
-                lambda: view.viewer.client.send("POST", path, SiteResource), done.format(site=name)
-            )
-
-    async def again() -> None:
-        await enrol(view, name)
-
-    buttons = {}
-    for verb, role in CHANGE_ROLES.items():
-        if view.may(role):
-            colour = " color=negative" if verb == "revoke" else ""
-            button = ui.button(CHANGES[verb][2], on_click=lambda verb=verb: change(verb))
-            buttons[verb] = button.props(f"outline no-caps{colour}")
-    if view.may(UserRole.ADMIN):
-        buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")
-
-    def show(site: SiteResource) -> None:
-        for verb, button in buttons.items():
-            button.set_visibility(verb in permitted(site))
-
-    return show
-
-
-def permitted(site: SiteResource) -> frozenset[str]:
-    """What the state of a site permits: keys of `CHANGES`, and `enrol`."""
-    if site.revoked:
-        return frozenset({"enrol"})
-    return frozenset({"revoke", "release" if site.quarantined else "quarantine"})
-
-
-def steps_markup(page: SitePageResource) -> Html:
-    """The commands to run next at a site that does not report."""
-    if not page.commands:
-        return Html("")
-    why = (
-        "It is revoked; these commands enrol it again"
-        if page.site.revoked
-        else "It has never reported; run these"
-    )
-    return join(
-        element("h3", f"{why}, the first on the cloud's machine"), element("pre", "\n".join(page.commands))
-    )
-
-
-def facts_markup(page: SitePageResource, now: float) -> Html:
-    """What is known of one site."""
-    site, skew = page.site, page.clock_skew_s
-    state, tone = state_of(site)
-    fallback = element("span", f" {site.fallback}", cls="rest") if site.fallback else None
-    return facts(
-        {
-            "state": join(pill(state, tone), fallback),
-            "group": site.site_group or phrases.MISSING,
-            "last heartbeat": phrases.ago(site.last_seen_at, now),
-            "clock": phrases.MISSING if skew is None else f"{skew:+} s against the cloud's",
-            "uptime": phrases.duration(site.uptime_s),
-            "memory": phrases.MISSING if site.resident_mb is None else f"{site.resident_mb:.0f} MB",
-            "model": digest(site.model_digest),
-            "candidate": digest(site.candidate_digest),
-            "teacher": teacher_text(site),
-            "open failure modes": _number(site.open_failure_modes),
-            "unsent messages": phrases.MISSING
-            if site.outbox_messages is None
-            else f"{site.outbox_messages:,}",
-            "shed messages": _number(site.shed),
-            "refused messages": _number(page.dead_letters),
-            "privacy budget ε spent": (
-                phrases.MISSING if site.epsilon_spent is None else f"{site.epsilon_spent:.2g}"
-            ),
-            "ledger verified": join(ledger_text(site, now), site.ledger_fault or None),
-        }
-    )
-
-
-def _number(value: int | None) -> str:
-    return phrases.MISSING if value is None else f"{value:,}"

@@ -1,0 +1,73 @@
+"""What may be done to a site: quarantine, release, revoke, enrol again; each with its consequence."""
+
+from collections.abc import Callable
+
+from nicegui import ui
+
+from dashboards.components.dialogs import confirmed
+from dashboards.page_view import PageView
+from dashboards.pages.fleet.enrolment import enrol
+from messaging.access_resources import UserRole
+from messaging.resources import SiteResource
+
+CHANGE_ROLES = {"quarantine": UserRole.OPERATOR, "release": UserRole.OPERATOR, "revoke": UserRole.ADMIN}
+CHANGES = {
+    "quarantine": (
+        "Quarantine",
+        "Nothing is learnt from what this site has reported or will report, until it is released. "
+        "It keeps detecting, its hazards are still shown, and it still gets models.",
+        "Quarantine",
+        "Nothing is learnt from {site} any more.",
+    ),
+    "release": (
+        "Release",
+        "The evidence of this site counts again, also what it reported while it was in quarantine.",
+        "Release",
+        "The evidence of {site} counts again.",
+    ),
+    "revoke": (
+        "Revoke",
+        "Its connections end at once, its credentials are void, its reports are refused, and rollouts "
+        "leave it out. To take it back it must be enrolled again and get new credentials.",
+        "Revoke",
+        "{site} is refused from now on.",
+    ),
+}
+"""Title, what happens, text of the button, what is said afterwards."""
+
+
+def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
+    """Buttons for what may be done to the site; the function shows those that its state permits."""
+
+    async def change(verb: str) -> None:
+        title, sentence, button, done = CHANGES[verb]
+        if await confirmed(f"{title} {name}?", sentence, button, harmful=verb != "release"):
+            path = f"sites/{name}/{verb}"
+            await view.act(
+                lambda: view.viewer.client.send("POST", path, SiteResource), done.format(site=name)
+            )
+
+    async def again() -> None:
+        await enrol(view, name)
+
+    buttons = {}
+    for verb, role in CHANGE_ROLES.items():
+        if view.may(role):
+            colour = " color=negative" if verb == "revoke" else ""
+            button = ui.button(CHANGES[verb][2], on_click=lambda verb=verb: change(verb))
+            buttons[verb] = button.props(f"outline no-caps{colour}")
+    if view.may(UserRole.ADMIN):
+        buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")
+
+    def show(site: SiteResource) -> None:
+        for verb, button in buttons.items():
+            button.set_visibility(verb in permitted(site))
+
+    return show
+
+
+def permitted(site: SiteResource) -> frozenset[str]:
+    """What the state of a site permits: keys of `CHANGES`, and `enrol`."""
+    if site.revoked:
+        return frozenset({"enrol"})
+    return frozenset({"revoke", "release" if site.quarantined else "quarantine"})
