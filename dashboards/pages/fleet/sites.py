@@ -15,7 +15,7 @@ from dashboards.components.section import card, heading
 from dashboards.components.table import Column, link
 from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
-from dashboards.pages.enrolment import enrol
+from dashboards.pages.fleet.enrolment import enrol
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
