@@ -4,16 +4,20 @@ Exit codes: 0 fine, 1 failed, 2 usage, 3 unhealthy, 4 no room on the disk; the t
 instead. An error is one sentence on stderr; tables go to stdout.
 """
 
+import datetime
 import json
+import shlex
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.configuration_files import load_settings
-from messaging.runtime.console import out
+from messaging.runtime.console import notes, out
 from messaging.runtime.program import (
     ExitCode,
     configure_logging,
@@ -131,6 +135,51 @@ def replay(
         return
     for name, value in result.items():
         out.print_line(f"{name}: {value}")
+
+
+@app.command()
+def bench(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A node's file: its cameras and models.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Measure with this detector bundle; else the model in service.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="A video file or folder of images; else a drawn clip of 1280x720.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, max=3600.0, help="For so long, after a warm-up.")] = 60.0,
+    out_file: Annotated[Path, typer.Option("--out", help="The file of figures to write.")] = Path(
+        "out/figures/bench_node.json"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Measure the frame rate of a node on this machine, with p50 and p95 of every stage, and its memory.
+
+    Without --config and --bundle, the shipped detector is measured. For a check of half a minute: `doctor`.
+    """
+    from edge.bench import measure, models_of
+    from edge.health import let_no_frame_wait
+    from edge.settings import NodeSettings
+    from messaging.figures import write_figures
+
+    settings = None if config is None else load_settings(NodeSettings, config)
+    models = models_of(settings, bundle)
+    let_no_frame_wait()
+    notes.print_line(f"measuring {models} for {seconds:g} s")
+    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as bar:
+        task = bar.add_task("measuring", total=1.0)
+        figures = measure(
+            models, video, seconds=seconds, progress=lambda part: bar.update(task, completed=part)
+        )
+    command = shlex.join(["blindspot-edge", *sys.argv[1:]])
+    write_figures(out_file, figures, command=masked_text(command), now=datetime.datetime.now(datetime.UTC))
+    if as_json:
+        out.print_json(out_file.read_text(encoding="utf-8"))
+        return
+    for figure in figures:
+        out.print_line(f"{figure.name:30} {figure.value_text:>18}")
+    notes.print_line(f"written to {out_file}")
 
 
 @config_app.command("validate")

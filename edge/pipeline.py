@@ -62,6 +62,7 @@ class FrameResult:
     reports: list[Report] = field(default_factory=list)
     skipped: bool = False
     inference_s: float | None = None
+    tracking_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class CameraPipeline:
         height, width = frame.image.shape[:2]
         self._resize(width, height)
         update = self._tracker.update(found, frame.time_s)
+        track_s = time.perf_counter() - started - taken_s
         self._prototypes.observe({track_key(t.id): t.xyxy for t in update.active}, frame.time_s)
         view = CameraView(width, height, tags, frame.captured_at_utc)
         self._last = (frame.time_s, view)
@@ -146,7 +148,7 @@ class CameraPipeline:
         self.comparisons.offer(job, views=self._views_are_due())
         dropped = self.comparisons.take_dropped()
         self._parts.metrics.frames.labels(self._camera, "comparison_dropped").inc(dropped)
-        return FrameResult([*hazards, *(e.report for e in evidence)], inference_s=taken_s)
+        return FrameResult([*hazards, *(e.report for e in evidence)], inference_s=taken_s, tracking_s=track_s)
 
     def compare(self) -> list[Report] | None:
         """Compare the next frame that waits; None if none does. Called beside `process`, by one thread.
@@ -206,8 +208,7 @@ class CameraPipeline:
         if not evidence:
             return []
         try:
-            boxes = np.stack([item.xyxy for item in evidence])
-            vectors = job.model.embed(job.context.frame.image, boxes)
+            vectors = job.model.embed(job.context.frame.image, np.stack([item.xyxy for item in evidence]))
         except DetectorError:
             self._parts.metrics.frames.labels(self._camera, "evidence_failed").inc()
             return evidence
@@ -396,5 +397,4 @@ class CameraPipeline:
             metrics.detections.labels(self._camera, bundle.class_names[class_id]).inc()
         for item in evidence:
             self.health.misdetections += 1
-            report = item.report
-            metrics.misdetections.labels(self._camera, report.class_name, report.evidence).inc()
+            metrics.misdetections.labels(self._camera, item.report.class_name, item.report.evidence).inc()

@@ -197,13 +197,13 @@ async def _broker(settings: NodeSettings) -> str:
     return f"{settings.broker.url} accepts the node"
 
 
-def model_in_service(settings: NodeSettings) -> OnnxDetector | None:
-    """The model that the node would run, from its data folder; None before the first release."""
-    folder = weights_folder(settings.data, Role.DETECTOR)
+def model_in_service(settings: NodeSettings, role: Role = Role.DETECTOR) -> OnnxDetector | None:
+    """The model that the node would run in a role, from its data folder; None before the first release."""
+    folder = weights_folder(settings.data, role)
     active = read_state(folder / "state.json").active
     if active is None:
         return None
-    return open_detector(read_checked(folder / "models" / f"{active.digest}.onnx", active), settings)
+    return open_detector(read_checked(folder / "models" / f"{active.digest}.onnx", active), settings, role)
 
 
 def _teacher(settings: NodeSettings, bundle: Path) -> str:

@@ -17,7 +17,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,15 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.camera.health import CameraMetrics
+from edge.bench import BenchCamera, ComparisonThread
 from edge.errors import BundleRefused
-from edge.health import give_way, let_no_frame_wait
-from edge.metrics import NodeMetrics
-from edge.pipeline import CameraPipeline, PipelineParts
-from edge.privacy.accountant import PrivacyAccountant
-from edge.settings import CameraSettings, EvidenceSettings, PrivacySettings, TeacherSettings
-from edge.tracking.open_hazards import OpenHazards
-from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.health import let_no_frame_wait
+from edge.settings import CameraSettings
 from edge.vision.detections import Floats
 from edge.vision.detector import letterbox
 from edge.vision.frames import Frame
@@ -62,53 +56,6 @@ class _Times:
         self.passed_ms.append(1000 * (time.perf_counter() - began))
 
 
-class Camera:
-    """A camera's pipeline and the thread beside it."""
-
-    def __init__(self, service: OnnxDetector, teacher: Path, folder: Path) -> None:
-        policy = SwapPolicy(latency_factor=2.5)
-        in_service, taught_by = (
-            SwappableDetector(OnnxDetector, policy),
-            SwappableDetector(OnnxDetector, policy),
-        )
-        in_service.serve(service)
-        taught_by.serve(OnnxDetector(teacher))
-        self._ids = iter(range(10**9))
-        parts = PipelineParts(
-            in_service,
-            taught_by,
-            PrivacyAccountant(folder / "account.json", PrivacySettings(), utc=time.time),
-            NodeMetrics(),
-            lambda: f"01J00000000000000000{next(self._ids):06d}",
-            EvidenceSettings(motion_filter=False),
-            TeacherSettings(),
-            OpenHazards(folder / "hazards.json"),
-        )
-        self.health = CameraMetrics()
-        self.pipeline = CameraPipeline(CameraSettings(name="c", source="/dev/video0"), parts, self.health)
-        self._stop, self._idle = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._compare, daemon=True)
-        self._thread.start()
-
-    def _compare(self) -> None:
-        give_way()
-        while not self._stop.is_set():
-            if self.pipeline.compare() is None:
-                self._idle.set()
-                self._stop.wait(0.02)
-
-    def rest(self) -> None:
-        """Wait until nothing waits to be compared."""
-        for _ in range(2):  # what the thread found before the last frame does not count
-            self._idle.clear()
-            self._idle.wait(60)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join(10)
-
-
 def measure(service: Path, teacher: Path, *, architecture: str, rounds: int, frames: int) -> list[Figure]:
     """The figures of this machine and moment."""
     detector = OnnxDetector(service)
@@ -125,8 +72,11 @@ def measure(service: Path, teacher: Path, *, architecture: str, rounds: int, fra
     ):
         images = Path(name) / "images.npy"
         np.save(images, np.stack(drawn[: max(frames // 4, 4)]))
-        camera = Camera(detector, teacher, Path(name))
-        try:
+        settings = CameraSettings(name="c", source="/dev/video0")
+        camera = BenchCamera.of(settings, Path(name), detector, OnnxDetector(teacher))
+        with contextlib.ExitStack() as held:
+            held.callback(other.kill)
+            comparisons = held.enter_context(ComparisonThread([camera]))
             for turn in range(rounds + 1):
                 if turn == 1:  # the first turn is a warm-up
                     bare, ours, theirs = _Times(), _Times(), []
@@ -136,10 +86,7 @@ def measure(service: Path, teacher: Path, *, architecture: str, rounds: int, fra
                     with ours.one():
                         camera.pipeline.process(Frame("c", image, number, time.monotonic(), time.time()))
                     number += 1
-                camera.rest()
-        finally:
-            camera.close()
-            other.kill()
+                comparisons.rest()
         taught = camera.health.taught / max(camera.health.frames, 1)
     return [*_figures(bare, ours, theirs, taught), *_of_providers(service, blobs)]
 

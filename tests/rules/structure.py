@@ -73,7 +73,7 @@ FLOORS = {
             "node",
             "api",
         ),
-        *("start_checks", "app", "doctor", "replay", "cli"),
+        *("start_checks", "app", "doctor", "replay", "bench", "cli"),
     ),
     "synth": (
         *("errors", "device_names", "torch_device", "order", "sensor", "street", "planning", "generation"),
