@@ -144,6 +144,39 @@ def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(
     tab.page.wait_for_selector("#site button:has-text('Enrol again')")
 
 
+def test_a_site_is_quarantined_released_and_revoked_from_its_row(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/sites", "#sites .ag-row")
+    tab.page.click("[aria-label='Quarantine north']")
+    tab.wait_for_text(".dialog", "Nothing is learnt from what this site has reported")
+    tab.page.click(".dialog button:has-text('Quarantine')")
+    tab.wait_for_text("#sites .ag-row[row-id=north] .pill", "quarantined")
+    assert [site.site for site in cloud.reports.sites() if site.quarantined] == ["north"]
+    tab.page.click("[aria-label='Release north']")
+    tab.page.click(".dialog button:has-text('Release')")
+    tab.page.wait_for_selector("[aria-label='Quarantine north']")
+    assert not cloud.reports.site("north").quarantined
+    tab.page.click("[aria-label='Revoke north']")
+    tab.wait_for_text(".dialog", "its credentials are void")
+    tab.page.click(".dialog button:has-text('Cancel')")
+    assert not cloud.reports.site("north").revoked
+    tab.page.click("[aria-label='Revoke north']")
+    tab.page.click(".dialog button:has-text('Revoke')")
+    tab.page.wait_for_selector("[aria-label='Revoke north']", state="detached")
+    assert cloud.reports.site("north").revoked
+    assert tab.violations == []
+
+
+def test_an_operator_is_offered_no_revocation(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))
+    cloud.start()
+    tab.log_in("ana", "correct horse battery")
+    tab.open("/sites", "[aria-label='Quarantine north']")
+    assert tab.page.locator("[aria-label='Revoke north']").count() == 0
+
+
 def test_a_user_is_added_and_changed_and_entered_in_the_audit_log(cloud: FilledCloud, tab: Tab) -> None:
     cloud.start()
     tab.open("/settings/users", "#users-card .empty")

@@ -18,7 +18,8 @@ def test_each_list_shows_what_the_cloud_has_and_follows_it(cloud: FilledCloud, t
     cloud.start()
     tab.open("/sites", "#sites .ag-row")
     assert re.match(
-        r"north online 0a0a0a0a 77777777 25 % of frames 2 3 0 \d+ s ago –", tab.row("sites", "north")
+        r"north online Quarantine Revoke \d+ s ago 2 3 0 0a0a0a0a 77777777 25 % of frames",
+        tab.row("sites", "north"),
     )
     tab.page.click("a:has-text('north')")
     tab.page.wait_for_url("**/sites/north")

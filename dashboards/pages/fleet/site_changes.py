@@ -36,16 +36,21 @@ CHANGES = {
 """Title, what happens, text of the button, what is said afterwards."""
 
 
+async def change(view: PageView, site: str, verb: str) -> None:
+    """Ask whether a change (a key of `CHANGES`) is wanted, naming what it does, and request it."""
+    title, sentence, button, done = CHANGES[verb]
+    if await confirmed(f"{title} {site}?", sentence, button, harmful=verb != "release"):
+        path = f"sites/{site}/{verb}"
+        await view.act(lambda: view.viewer.client.send("POST", path, SiteResource), done.format(site=site))
+
+
+def offered(view: PageView, site: SiteResource) -> tuple[str, ...]:
+    """The keys of `CHANGES` that the state of a site and the viewer's role permit, the mildest first."""
+    return tuple(verb for verb, role in CHANGE_ROLES.items() if verb in permitted(site) and view.may(role))
+
+
 def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
     """Buttons for what may be done to the site; the function shows those that its state permits."""
-
-    async def change(verb: str) -> None:
-        title, sentence, button, done = CHANGES[verb]
-        if await confirmed(f"{title} {name}?", sentence, button, harmful=verb != "release"):
-            path = f"sites/{name}/{verb}"
-            await view.act(
-                lambda: view.viewer.client.send("POST", path, SiteResource), done.format(site=name)
-            )
 
     async def again() -> None:
         await enrol(view, name)
@@ -54,7 +59,7 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
     for verb, role in CHANGE_ROLES.items():
         if view.may(role):
             colour = " color=negative" if verb == "revoke" else ""
-            button = ui.button(CHANGES[verb][2], on_click=lambda verb=verb: change(verb))
+            button = ui.button(CHANGES[verb][2], on_click=lambda verb=verb: change(view, name, verb))
             buttons[verb] = button.props(f"outline no-caps{colour}")
     if view.may(UserRole.ADMIN):
         buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")

@@ -1,6 +1,7 @@
 """Sites: the list and the map."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -12,10 +13,11 @@ from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
 from dashboards.components.place_map import NO_POSITIONS, MapPlace, PlaceMap
 from dashboards.components.section import card, heading
-from dashboards.components.table import Column, link
+from dashboards.components.table import Column, action, link
 from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import enrol
+from dashboards.pages.fleet.site_changes import CHANGE_ROLES, CHANGES, change, offered
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
@@ -24,15 +26,20 @@ from messaging.resources import SiteResource
 COLUMNS = (
     Column("site", "site", "html"),
     Column("group", "group"),
-    Column("state", "state", "html", width=150),
-    Column("model", "model", "html", width=130),
-    Column("teacher", "teacher", "html", flex=1.4),
-    Column("cameras", "cameras", "number", width=110),
+    Column("state", "state", "html", width=128),
+    Column("seen", "last heartbeat", "html", width=140),
+    Column("cameras", "cameras", "number", width=104),
     Column("modes", "open failure modes", "number", width=150),
     Column("unsent", "unsent messages", "number", width=150),
-    Column("seen", "last heartbeat", "html", width=150),
+    Column("model", "model", "html", width=112),
+    Column("teacher", "teacher", "html", flex=1.4),
     Column("ledger", "ledger verified", "html", width=190),
 )
+ACTIONS = {
+    "evidence": (Column("evidence", "", "html", width=112), ("quarantine", "release")),
+    "revoke": (Column("revoke", "", "html", width=90), ("revoke",)),
+}
+"""Columns of buttons by their fields, with the changes that each may offer."""
 EMPTY = Empty(
     "No site of this group is enrolled yet. This command enrols one and makes its folder:",
     command="blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS",
@@ -56,13 +63,19 @@ async def page(view: PageView) -> None:
     with card("All sites", name="sites-card"):
         with ui.row().classes("filters"):
             choice("State", ONLINE, wanted, lambda value: view.go("sites", online=value or None))
-        table = LongTable(COLUMNS, name="sites", empty=NONE_FITS if wanted else EMPTY, step=STEP)
+        empty = NONE_FITS if wanted else EMPTY
+        table = LongTable(columns_for(view), name="sites", empty=empty, step=STEP)
+    known: dict[str, SiteResource] = {}
 
     group = view.scope.group or None
 
     async def refresh() -> None:
         found = await view.first_items("sites", SiteResource, table.most, group=group, online=wanted or None)
-        rows = [row(site, view.scope, view.now()) for site in found.items]
+        known.clear()
+        known.update((site.site, site) for site in found.items)
+        rows = [
+            row(site, view.scope, view.now()) | buttons(site, offered(view, site)) for site in found.items
+        ]
         table.show_first(rows, more=found.next is not None)
 
     async def refresh_map() -> None:
@@ -70,6 +83,33 @@ async def page(view: PageView) -> None:
 
     table.on_more(view.live(refresh))
     view.live(refresh_map)
+    for field in ACTIONS:
+        table.on_action(field, partial(_clicked, view, known, field))
+
+
+def columns_for(view: PageView) -> tuple[Column, ...]:
+    """The columns; those of buttons, beside the state, are for whose role permits one of their changes."""
+    wanted = (column for column, verbs in ACTIONS.values() if any(view.may(CHANGE_ROLES[v]) for v in verbs))
+    place = [column.field for column in COLUMNS].index("state") + 1
+    return (*COLUMNS[:place], *wanted, *COLUMNS[place:])
+
+
+def buttons(site: SiteResource, verbs: Collection[str]) -> dict[str, Html]:
+    """The cells of the buttons of a row: for each column the change, of these, that it has."""
+    cells = {}
+    for field, (_, own) in ACTIONS.items():
+        verb = next((verb for verb in own if verb in verbs), None)
+        text = CHANGES[verb][2] if verb else ""
+        cells[field] = action(text, f"{text} {site.site}") if verb else Html("")
+    return cells
+
+
+async def _clicked(view: PageView, known: Mapping[str, SiteResource], field: str, name: str) -> None:
+    """A button of a row is clicked: the change is that of the state which the row showed."""
+    verbs = offered(view, known[name]) if name in known else ()
+    for verb in ACTIONS[field][1]:
+        if verb in verbs:
+            await change(view, name, verb)
 
 
 async def places_of(view: PageView) -> list[MapPlace]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.pages.fleet import enrolment, site_changes
+from dashboards.pages.fleet import enrolment, site_changes, sites
 from messaging.resources import SiteResource
 
 
@@ -22,6 +22,23 @@ def test_a_site_is_offered_only_what_its_state_permits(state: dict[str, bool], o
 def test_every_change_says_what_happens_and_needs_a_role() -> None:
     assert site_changes.CHANGES.keys() == site_changes.CHANGE_ROLES.keys()
     assert all(len(sentence) > 50 for _, sentence, _, _ in site_changes.CHANGES.values())
+
+
+@pytest.mark.parametrize(
+    ("verbs", "shown"),
+    [
+        ((), {"evidence": "", "revoke": ""}),
+        (("quarantine",), {"evidence": "Quarantine north", "revoke": ""}),
+        (("release", "revoke"), {"evidence": "Release north", "revoke": "Revoke north"}),
+    ],
+)
+def test_a_row_has_a_button_for_each_change_that_is_offered(
+    verbs: tuple[str, ...], shown: dict[str, str]
+) -> None:
+    cells = sites.buttons(SiteResource(site="north", online=True), verbs)
+    assert cells.keys() == shown.keys()
+    assert all(f'aria-label="{label}"' in cells[field] for field, label in shown.items() if label)
+    assert [field for field, label in shown.items() if not label] == [f for f, c in cells.items() if not c]
 
 
 @pytest.mark.parametrize("name", ["", "North", "a b", "x" * 41, "<b>"])
