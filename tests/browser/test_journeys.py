@@ -161,7 +161,7 @@ def test_an_engineer_enrols_a_site_and_sees_its_first_heartbeat(cloud: FilledClo
     tab.page.click(".dialog button:has-text('Enrol')")
     tab.page.click(".dialog button:has-text('Close')")
     tab.page.click("#sites a:has-text('north')")
-    tab.wait_for_text("#site pre", "blindspot-edge gate --config")
+    tab.wait_for_text("#site pre", "blindspot-edge gate --config gate.yaml")
     cloud.beat()
     tab.wait_for_text("#site .pill", "online")
     tab.page.wait_for_selector("#site pre", state="detached")

@@ -7,8 +7,6 @@ from cloud.store.lists.fleet_lists import SiteCamera
 from cloud.store.report_records import Site
 from messaging.api.sites import SitePageResource
 
-_FOLDER = "site"
-
 
 def site_page(services: Services, name: str) -> SitePageResource:
     """The page of a site. Raises `NotKnown`."""
@@ -30,13 +28,13 @@ def site_page(services: Services, name: str) -> SitePageResource:
 
 
 def _commands(site: Site, enrolment: str) -> tuple[str, ...]:
-    """What to run next; nothing at a site that reports."""
+    """What to run next; nothing at a site that reports. Programs are started in the site's folder."""
     if enrolment == "reporting":
         return ()
-    add = f"blindspot sites add {site.site} --out {_FOLDER} --camera NAME=SOURCE"
+    name = site.site
     return (
-        add,
-        f"blindspot-edge broker --site {site.site} --folder {_FOLDER}/broker --port 4222",
-        f"blindspot-edge gate --config {_FOLDER}/gate.yaml",
-        f"blindspot-edge node --config {_FOLDER}/node.yaml",
+        f"blindspot sites add {name} --out {name} --camera NAME=SOURCE",
+        f"cd {name} && blindspot-edge broker --site {name} --folder broker --port 4222",
+        f"cd {name} && blindspot-edge gate --config gate.yaml",
+        f"cd {name} && blindspot-edge node --config node.yaml",
     )

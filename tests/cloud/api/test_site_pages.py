@@ -77,9 +77,9 @@ def test_each_camera_has_the_privacy_budget_that_its_last_prototype_states(cloud
 def test_a_site_that_has_never_reported_gets_the_commands_to_run_next(cloud: FilledCloud) -> None:
     found = SitePageResource.model_validate(get(cloud, "sites/tunnel").json())
     assert (found.enrolment, found.cameras, found.clock_skew_s) == ("waiting", (), None)
-    assert found.commands[0] == "blindspot sites add tunnel --out site --camera NAME=SOURCE"
-    assert [command.split()[:2] for command in found.commands[1:]] == [
-        ["blindspot-edge", name] for name in ("broker", "gate", "node")
+    assert found.commands[0] == "blindspot sites add tunnel --out tunnel --camera NAME=SOURCE"
+    assert [command.split()[:5] for command in found.commands[1:]] == [
+        ["cd", "tunnel", "&&", "blindspot-edge", name] for name in ("broker", "gate", "node")
     ]
     assert get(cloud, "sites/nowhere").status_code == 404
     assert get(cloud, "sites/north", user="ana").status_code == 404
