@@ -98,7 +98,7 @@ DIALOG_FIGURES = $(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figu
 BROWSER_FIGURES := pages dialogs live lists api authorisation journeys browser
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium); its figures in browser.json
 	rm -f $(BROWSER_FIGURES:%=$(OUT)/figures/%.json)
-	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_journeys.py
+	$(BIN)/python -m pytest tests/browser --ignore-glob '*/test_*journeys.py'
 	-$(PAGE_FIGURES)
 	-$(DIALOG_FIGURES)
 	-$(BIN)/python -m tests.browser.live_figures --out $(OUT)/figures/live.json

@@ -22,7 +22,7 @@ from tests.support.figures.journeys import journeys_passed, names_of_tests
 from tests.support.figures.writing import written
 from tests.support.waiting import wait_until
 
-JOURNEYS = Path(__file__).with_name("test_journeys.py")
+JOURNEYS = tuple(Path(__file__).with_name(f"test_{name}.py") for name in ("journeys", "site_journeys"))
 START = "button:has-text('Start the campaign')"
 WAYS = (
     ("#worst-modes a:has-text('pothole')", "#failure-mode button:has-text('Plan a campaign')", START),
@@ -68,7 +68,7 @@ def _clicks() -> list[int]:
 def _report(folder: Path) -> bytes | None:
     """The JUnit report of the journeys; None if pytest wrote none."""
     report = folder / "journeys.xml"
-    command = [sys.executable, "-m", "pytest", str(JOURNEYS), f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", *map(str, JOURNEYS), f"--junitxml={report}"]
     subprocess.run(command, check=False, stdout=sys.stderr)
     return report.read_bytes() if report.exists() else None
 
@@ -81,8 +81,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         report = _report(Path(name))
     clicks = _clicks()
+    journeys = frozenset[str]().union(*(names_of_tests(one.read_text(encoding="utf-8")) for one in JOURNEYS))
     figures = [
-        journeys_passed(names_of_tests(JOURNEYS.read_text(encoding="utf-8")), report),
+        journeys_passed(journeys, report),
         Figure("campaign_start_clicks", max(clicks), "clicks", "<= 5", n=len(clicks)),
     ]
     return written(out, figures, "make browser")

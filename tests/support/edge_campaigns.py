@@ -1,19 +1,22 @@
 """Campaigns whose images and training are scripted, while scripted sites run what the real stages order."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.campaigns.outputs import EvaluateOutput, PlannedOrder, PlanOutput, TrialOutput
 from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT
 from cloud.campaigns.stage import Stage, StageResult, StageWork
+from cloud.failure_modes.rules import ModeKey
 from cloud.fleet.release_register import record_release
 from cloud.network_settings import ApiSettings
 from cloud.parts import CloudParts, campaign_stages
 from cloud.settings import CampaignSettings, CloudSettings, FailureModeSettings, RolloutSettings
 from cloud.store.records import CampaignStage
 from messaging.blobs import digest_of
+from messaging.releases import BundleDescription
 from messaging.resources import FailureModeResource
 from tests.support.cloud.running_cloud import FIRST, RunningCloud
-from tests.support.cloud.sample_reports import FOR_EVER, MINUTE, MODE, misdetection, tally
+from tests.support.cloud.sample_reports import FOR_EVER, MINUTE, misdetection, tally
 from tests.support.cloud.scripted_stages import Script, ScriptedStages
 from tests.support.fake_detector import describe, fake_bundle
 from tests.support.synth.orders import order
@@ -23,23 +26,41 @@ HERE, CANDIDATE = digest_of(FIRST), fake_bundle("candidate")
 SITES = ("harbour", "quay", "tunnel")
 
 
-def real_edge_stages(parts: CloudParts, **scripts: Script | Stage) -> ScriptedStages:
+@dataclass(frozen=True)
+class Candidate:
+    """The model that a campaign pretends to have trained."""
+
+    bundle: bytes
+    description: BundleDescription
+
+    @property
+    def digest(self) -> str:
+        """Of the bundle."""
+        return digest_of(self.bundle)
+
+
+FAKE = Candidate(CANDIDATE, describe("candidate"))
+
+
+def real_edge_stages(
+    parts: CloudParts, *, candidate: Candidate = FAKE, **scripts: Script | Stage
+) -> ScriptedStages:
     """Images and training by script, some of them given; the stages that concern sites are real."""
     real = campaign_stages(parts)
 
     def plan(work: StageWork) -> StageResult:
-        return StageResult(PlanOutput(orders=(PlannedOrder(mode=MODE, order=order()),)))
+        return StageResult(PlanOutput(orders=tuple(map(_planned, work.campaign.plan.modes))))
 
     def evaluate(work: StageWork) -> StageResult:
-        digests = (str(work.campaign.plan.incumbent_digest), digest_of(CANDIDATE))
-        verdict = {"outcome": "pass", "candidate": digest_of(CANDIDATE)}
+        digests = (str(work.campaign.plan.incumbent_digest), candidate.digest)
+        verdict = {"outcome": "pass", "candidate": candidate.digest}
         files = dict.fromkeys(digests, "evaluation.json")
         return StageResult(EvaluateOutput(files=files), {HOLDOUT_VERDICT: verdict})
 
     def trial(work: StageWork) -> StageResult:
-        description = describe("candidate")
+        description = candidate.description
         manifest = parts.publisher.publish_trial(
-            CANDIDATE, description, campaign=work.campaign.id, evaluation=b"{}"
+            candidate.bundle, description, campaign=work.campaign.id, evaluation=b"{}"
         )
         record_release(
             parts.releases,
@@ -60,6 +81,12 @@ def real_edge_stages(parts: CloudParts, **scripts: Script | Stage) -> ScriptedSt
         "verify": real[CampaignStage.VERIFY],
     }
     return ScriptedStages(**{**table, **scripts})
+
+
+def _planned(mode: str) -> PlannedOrder:
+    key = ModeKey.parse(mode)
+    condition = {"light": key.condition.light, "weather": key.condition.weather}
+    return PlannedOrder(mode=mode, order=order(class_name=key.class_name, **condition))
 
 
 def settings(folder: Path, **changes: object) -> CloudSettings:
