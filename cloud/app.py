@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from typing import Any
 
 from cloud.access.accounts import Accounts
+from cloud.access.refused_credentials import CredentialRefusal, Door, RefusedCredentials
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.event_feed import EventFeed
@@ -50,6 +51,7 @@ from cloud.store.report_store import ReportStore
 from cloud.store.user_store import UserStore
 from cloud.tracing import Spans, spans_of
 from messaging.errors import ConfigurationError
+from messaging.nats.refused_connections import RefusedConnection
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve
 from messaging.runtime.start_checks import require
@@ -146,6 +148,8 @@ def _services(
         found = (*(fault for fault in faults if fault), *background.faults())
         return (*found, *parts.integrations.faults())
 
+    audit, token = AuditStore(database), read_or_make_token(parts.settings.folder.token)
+    refusals = RefusedCredentials(audit, parts.metrics, time.time)
     return Services(
         settings=parts.settings,
         reports=parts.reports,
@@ -177,10 +181,9 @@ def _services(
         ),
         readiness=readiness,
         spans=spans,
-        accounts=Accounts(
-            UserStore(database), read_or_make_token(parts.settings.folder.token), time.monotonic
-        ),
-        audit=AuditStore(database),
+        accounts=Accounts(UserStore(database), token, time.monotonic, refusals.note),
+        audit=audit,
+        refusals=refusals,
         histories=parts.histories,
         feed=EventFeed(ChangeMarks(database, online_s=ONLINE_S).read),
         enrol_credentials=hub.enrol_site,
@@ -209,6 +212,7 @@ async def _serve(
         _name_first_user(services)
         started(address.url)
 
+    await hub.follow_refusals(lambda one: services.refusals.note(_refusal(one)))
     await continue_above_hub(parts.repository, parts.releases, hub)
     await asyncio.to_thread(parts.rollouts.send_again)
     intake, checkpoints = _intake(parts, hub, services)
@@ -221,6 +225,7 @@ async def _serve(
     tasks: list[Coroutine[Any, Any, None]] = [
         _release_first(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
+        background.repeat_in_thread("refused credentials", EVENT_LOOP_PAUSE_S, services.refusals.step),
         background.repeat_in_thread("disk", DISK_EVERY_S, parts.check_disk),
         background.repeat_in_thread("campaigns", CAMPAIGNS_EVERY_S, services.campaigns.restart_dead),
         background.repeat_in_thread("retention", RETENTION_EVERY_S, parts.retention.step),
@@ -241,6 +246,11 @@ async def _serve(
         await _until_stopped(tasks, stop)
     finally:
         settings.folder.address.unlink(missing_ok=True)
+
+
+def _refusal(connection: RefusedConnection) -> CredentialRefusal:
+    whom = "hub" if connection.site is None else f"site {connection.site}"
+    return CredentialRefusal(Door.HUB, connection.reason, connection.address, whom)
 
 
 def _name_first_user(services: Services) -> None:

@@ -29,6 +29,9 @@ class CloudMetrics(MetricSet):
         self.checkpoints_refused = self.counter(
             "checkpoints_refused", "Ledger checkpoints refused: a ledger was rewritten, or a key changed"
         )
+        self.credentials_refused = self.counter(
+            "credentials_refused", "Credentials refused by the hub, the API and the login", "door", "reason"
+        )
         self.intake_s = self.histogram(
             "intake_seconds", "One batch of reports, from its arrival to its receipts", buckets=REQUEST_S
         )

@@ -132,6 +132,9 @@ class GroupRequest(Resource):
 class AuditResource(Resource):
     """One change: who requested what of which object, the answer's status, and the object before and after.
 
+    A credential that the hub, the API or the login refused is an entry of the user `not recognised`: `object`
+    is whom it names, `after` has the reason and the number of attempts.
+
     `action` is the method and the route, such as `POST /sites/{site}/revoke`, or, of a command that needs no
     running cloud, its name. A release that was signed without a request has the action `sign for CHANNEL`
     and the user `the cloud` or `campaign ID`. `address` is then empty.

@@ -14,6 +14,7 @@ from typing import Any
 
 from cloud.access import passwords
 from cloud.access.principal import DATA_FOLDER, Principal
+from cloud.access.refused_credentials import CredentialRefusal, Door
 from cloud.errors import BadRequest, NotAuthorised, NotKnown, NotNow, TooManyAttempts
 from cloud.store.access_records import Token, TokenKind, User
 from cloud.store.user_store import UserStore
@@ -30,6 +31,14 @@ PREFIX = "bs"
 
 
 @dataclass(frozen=True)
+class RefusedToken:
+    """Why a bearer token is not valid, and whose it is or was, if that is known."""
+
+    reason: str
+    user: str | None = None
+
+
+@dataclass(frozen=True)
 class Made:
     """A token that was just made, with the text that its holder sends; nobody can read that again."""
 
@@ -38,29 +47,43 @@ class Made:
 
 
 class Accounts:
-    """The users of one cloud. `folder_token`: the token of its data folder, which is an admin's."""
+    """The users of one cloud. `folder_token`: the token of its data folder, which is an admin's.
 
-    def __init__(self, store: UserStore, folder_token: str, monotonic: Callable[[], float]) -> None:
-        self._store, self._folder_token = store, folder_token
+    `on_refusal` is called for each login that is refused.
+    """
+
+    def __init__(
+        self,
+        store: UserStore,
+        folder_token: str,
+        monotonic: Callable[[], float],
+        on_refusal: Callable[[CredentialRefusal], None] = lambda refusal: None,
+    ) -> None:
+        self._store, self._folder_token, self._on_refusal = store, folder_token, on_refusal
         self._limits = LoginLimits(monotonic)
 
     def recognise(self, authorization: str | None) -> Principal | None:
         """Who an `Authorization` header belongs to; None for no valid bearer token."""
+        found = self.examine(authorization)
+        return found if isinstance(found, Principal) else None
+
+    def examine(self, authorization: str | None) -> Principal | RefusedToken:
+        """Who an `Authorization` header belongs to, or why it is no valid bearer token."""
         scheme, _, bearer = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
-            return None
+            return RefusedToken("no bearer token")
         if hmac.compare_digest(bearer.encode("utf-8", "replace"), self._folder_token.encode()):
             return DATA_FOLDER
         prefix, _, rest = bearer.partition("_")
         token_id, _, secret = rest.partition("_")
-        if prefix != PREFIX or not secret:
-            return None
-        found = self._store.token(token_id)
+        found = self._store.token(token_id) if prefix == PREFIX and secret else None
         if found is None:
-            return None
+            return RefusedToken("unknown or revoked")
         token, user = found
-        if not hmac.compare_digest(_hash(secret), token.secret_hash) or not self._valid(token, user):
-            return None
+        if not hmac.compare_digest(_hash(secret), token.secret_hash):
+            return RefusedToken("wrong secret", user.name)
+        if not self._valid(token, user):
+            return RefusedToken("disabled user" if user.disabled else "expired", user.name)
         return Principal(user.name, token.role.at_most(user.role), frozenset(user.groups), token.id)
 
     def _valid(self, token: Token, user: User) -> bool:
@@ -112,6 +135,7 @@ class Accounts:
         """The user with this name and password; a failure is counted."""
         keys = (f"name {name}", f"address {address}")
         if (wait := self._limits.wait_s(*keys)) > 0:
+            self._on_refusal(CredentialRefusal(Door.LOGIN, "too many attempts", address, "users"))
             raise TooManyAttempts(f"too many failed logins; try again in {wait:.0f} s", wait_s=wait)
         try:
             user = self._store.user(name)
@@ -120,6 +144,8 @@ class Accounts:
         if not passwords.holds(password, user.password_hash if user else "") or user is None or user.disabled:
             self._limits.failed(*keys)
             logger.warning("a login as %.40r from %s failed", name, address)
+            whom = "users" if user is None else f"user {user.name}"
+            self._on_refusal(CredentialRefusal(Door.LOGIN, "wrong name or password", address, whom))
             raise NotAuthorised("name or password is wrong")
         self._limits.succeeded(*keys)
         return user

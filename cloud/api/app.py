@@ -84,6 +84,7 @@ def build_api(services: Services) -> FastAPI:
         accounts=services.accounts,
         sites=services.reports,
         trail=AuditTrail(services),
+        on_refusal=services.refusals.note,
     )
     app.add_middleware(RequestGuard, body_limits={API_PREFIX + models.TEACHERS: MAX_BUNDLE_BYTES})
     api = services.settings.api

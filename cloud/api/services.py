@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from cloud.access.accounts import Accounts
+from cloud.access.refused_credentials import RefusedCredentials
 from cloud.api.computed.duplicate_groups import KnownDuplicates
 from cloud.api.event_feed import EventFeed
 from cloud.campaigns.requirements import PlanRequirements
@@ -103,6 +104,7 @@ class Services:
     tickets: TicketControl
     accounts: Accounts
     audit: AuditStore
+    refusals: RefusedCredentials
     histories: HistoryStores
     feed: EventFeed
     integrations: Integrations

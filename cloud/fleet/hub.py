@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +27,9 @@ from messaging.nats.blobs import NatsBlobs
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import MQTT_HOST, BrokerConfig, BrokerTls, hub_config
 from messaging.nats.bus import NatsBus
+from messaging.nats.connection import NatsConnection
 from messaging.nats.mqtt_account import PUBLISHER
+from messaging.nats.refused_connections import RefusedConnection, follow_refused_connections
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import MODELS_BUCKET, ORDERS, RENEWALS, TUF_BUCKET
 from messaging.runtime.atomic_files import write_secret
@@ -40,6 +42,10 @@ KEPT_FOR_SITES = (f"OBJ_{MODELS_BUCKET}", f"OBJ_{TUF_BUCKET}", f"KV_{ORDERS}", f
 
 async def _nothing() -> None:
     """A hub without credentials that needs nothing made."""
+
+
+async def _no_refusals(take: Callable[[RefusedConnection], None]) -> None:
+    """A hub that refuses nobody."""
 
 
 async def _no_identities() -> tuple[str, ...]:
@@ -56,7 +62,8 @@ class Hub:
     of them changes nothing. `renew_credentials` sends sites new dates for theirs, `take_certificate` has the
     hub serve its certificate as it is now in its file. `fault` is why the hub stores nothing now;
     `identities` are others when it has lost what it kept for sites. `mqtt`: how the
-    cloud publishes at the hub's MQTT listener, if there is one.
+    cloud publishes at the hub's MQTT listener, if there is one. `follow_refusals` has a function called for
+    each connection that the hub refuses.
     """
 
     bus: Bus
@@ -71,6 +78,7 @@ class Hub:
     take_certificate: Callable[[], None] = lambda: None
     prepare: Callable[[], Awaitable[None]] = _nothing
     mqtt: MqttAccess | None = None
+    follow_refusals: Callable[[Callable[[RefusedConnection], None]], Awaitable[None]] = _no_refusals
 
 
 @dataclass(frozen=True)
@@ -243,35 +251,36 @@ async def embedded_hub(settings: CloudSettings, revoked: Iterable[str] = ()) -> 
     broker = EmbeddedBroker(config)
     accounts = SiteAccounts(settings, authority, broker)
     await asyncio.to_thread(broker.start)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, broker.stop)
         tls = None if config.tls is None else config.tls.own
         link = Link(broker.url, "cloud", credentials_path=str(authority.enrol_cloud()), tls=tls)
         bus = await NatsBus.connect(link)
-        try:
-            models = NatsBlobs(bus, MODELS_BUCKET)
-            metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
+        stack.push_async_callback(bus.close)
+        path = str(authority.connection_events())
+        events = await NatsConnection.connect(replace(link, name="connection-events", credentials_path=path))
+        stack.push_async_callback(events.close)
+        models = NatsBlobs(bus, MODELS_BUCKET)
+        metadata = NatsBlobs(bus, TUF_BUCKET, prefix="", max_bytes=2**26)
 
-            async def prepare() -> None:
-                await prepare_hub(bus, models, metadata)
+        async def prepare() -> None:
+            await prepare_hub(bus, models, metadata)
 
-            async def identities() -> tuple[str, ...]:
-                states = [await bus.stream_state(name) for name in KEPT_FOR_SITES]
-                return tuple(state.identity for state in states)
+        async def identities() -> tuple[str, ...]:
+            states = [await bus.stream_state(name) for name in KEPT_FOR_SITES]
+            return tuple(state.identity for state in states)
 
-            await prepare()
-            _address_file(settings.folder).write(_Address(advertised_url(settings.hub, broker.url)))
-            yield Hub(
-                *(bus, models, metadata, broker.url),
-                enrol_site=accounts.enrol,
-                revoke_site=accounts.revoke,
-                renew_credentials=lambda: accounts.publish_renewals(bus),
-                fault=lambda: broker.fault,
-                identities=identities,
-                prepare=prepare,
-                take_certificate=accounts.take_certificate,
-                mqtt=_mqtt_access(settings, authority),
-            )
-        finally:
-            await bus.close()
-    finally:
-        await asyncio.to_thread(broker.stop)
+        await prepare()
+        _address_file(settings.folder).write(_Address(advertised_url(settings.hub, broker.url)))
+        yield Hub(
+            *(bus, models, metadata, broker.url),
+            enrol_site=accounts.enrol,
+            revoke_site=accounts.revoke,
+            renew_credentials=lambda: accounts.publish_renewals(bus),
+            fault=lambda: broker.fault,
+            identities=identities,
+            prepare=prepare,
+            take_certificate=accounts.take_certificate,
+            mqtt=_mqtt_access(settings, authority),
+            follow_refusals=lambda take: follow_refused_connections(events, take, time.time),
+        )

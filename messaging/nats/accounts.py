@@ -19,6 +19,8 @@ SITE_PAYLOAD_BYTES = MAX_MESSAGE_BYTES + 4096
 """The largest message with its headers; every stream at the hub has a smaller limit of its own."""
 MQTT_CONNECTIONS = 64
 MQTT_STORE_BYTES = 256 * 2**20
+CONNECTIONS_ENDED = "$SYS.ACCOUNT.*.DISCONNECT"
+"""Where nats-server publishes each connection that ended, also one that was never let in."""
 _NOTHING = "_nothing"
 _NO_LIMIT = -1
 _NONE = 0
@@ -37,8 +39,15 @@ def operator_jwt(operator: KeyPair, system: KeyPair) -> str:
 
 
 def system_account_jwt(operator: KeyPair, system: KeyPair, now_utc: int) -> str:
-    """The server's own account, which has no user."""
+    """The server's own account; its one user reads which connections end."""
     return _account("system", operator, system, now_utc, {"limits": _open_limits({})})
+
+
+def connection_events_jwt(system: KeyPair, user: str, now_utc: int) -> str:
+    """A user of the server's own account that can only read which connections end, and why."""
+    limits = dict.fromkeys(("subs", "data", "payload"), _NO_LIMIT)
+    permissions = Permissions((_NOTHING,), (CONNECTIONS_ENDED,))
+    return user_jwt("connection-events", system, user, now_utc, permissions, limits)
 
 
 def fleet_account_jwt(operator: KeyPair, fleet: KeyPair, now_utc: int, *, users_since_utc: int) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from messaging.errors import ConfigurationError
 from messaging.nats.accounts import (
     cloud_jwt,
+    connection_events_jwt,
     fleet_account_jwt,
     gate_jwt,
     operator_jwt,
@@ -122,6 +123,16 @@ class HubAuthority:
         if self._usable(path) is None:
             user = new_key(USER)
             token = cloud_jwt(self._fleet, user.public, int(self._clock()))
+            write_secret(path, Credentials(token, user).to_bytes())
+        return path
+
+    def connection_events(self) -> Path:
+        """Credentials that read which connections end at the hub, and nothing else."""
+        path = self._folder / "cloud" / "connection_events.creds"
+        found = self._usable(path)
+        if found is None or found.claims.iss != self._system.public:
+            user = new_key(USER)
+            token = connection_events_jwt(self._system, user.public, int(self._clock()))
             write_secret(path, Credentials(token, user).to_bytes())
         return path
 

@@ -1,10 +1,10 @@
 """One connection to a NATS server with time limits and our errors; the only module that imports nats-py.
 
-Requests, requests with many replies, and wake-up hints. It adds what nats-py lacks: a first connection that
-fails in bounded time, permission errors that arrive only in the error callback (otherwise a request without
-permission would time out), reconnecting a client that closed itself, failing the pending requests of a
-lost broker, and reconnecting with a client certificate that was renewed. With TLS nothing is sent or read
-before the handshake, so that nobody in between can keep a connection plain.
+Requests, requests with many replies, wake-up hints, subscriptions. It adds what nats-py lacks: a first
+connection that fails in bounded time, permission errors that arrive only in the error callback (otherwise a
+request without permission would time out), reconnecting a client that closed itself, failing the pending
+requests of a lost broker, and reconnecting with a client certificate that was renewed. With TLS nothing is
+sent or read before the handshake, so that nobody in between can keep a connection plain.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ class NatsConnection:
         self._refusal = ""
         self._refused_for_good = False
         self._hints: dict[str, asyncio.Event] = {}
+        self._followed: dict[str, Callable[[bytes], None]] = {}
         self._denied_subscriptions: set[str] = set()
         self._closed = False
 
@@ -184,8 +185,8 @@ class NatsConnection:
         """Whether a message arrived on `subject` since the last call, or arrives within `timeout_s`."""
         received = self._hints.get(subject)
         if received is None:
-            received = self._hints.setdefault(subject, asyncio.Event())
-            await self._listen(await self._ready(), subject, received)
+            hinted = received = self._hints.setdefault(subject, asyncio.Event())
+            await self.follow(subject, lambda _: hinted.set())
         try:
             await asyncio.wait_for(received.wait(), timeout_s)
         except TimeoutError:
@@ -194,6 +195,12 @@ class NatsConnection:
         if subject.lower() in self._denied_subscriptions:
             raise WireForbidden(f"{self._link.url} does not let {self._link.name} subscribe to {subject}")
         return True
+
+    async def follow(self, subject: str, take: Callable[[bytes], None]) -> None:
+        """Have `take` called in the event loop with the data of each message on `subject` from now on."""
+        client = await self._ready()
+        self._followed[subject] = take
+        await self._listen(client, subject, take)
 
     async def close(self) -> None:
         """Close the connection; safe to call twice."""
@@ -210,8 +217,8 @@ class NatsConnection:
         async with self._opening:
             if self._client is None or self._client.is_closed:
                 self._client = await self._open()
-                for subject, received in self._hints.items():
-                    await self._listen(self._client, subject, received)
+                for subject, take in self._followed.items():
+                    await self._listen(self._client, subject, take)
         client = self._client
         while not client.is_connected:
             if self._refused_for_good:
@@ -248,9 +255,9 @@ class NatsConnection:
             why = "it requires TLS, and no certificates are configured for it"
         raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
 
-    async def _listen(self, client: Client, subject: str, received: asyncio.Event) -> None:
-        async def receive(_: Any) -> None:
-            received.set()
+    async def _listen(self, client: Client, subject: str, take: Callable[[bytes], None]) -> None:
+        async def receive(message: Any) -> None:
+            take(bytes(message.data))
 
         try:
             await client.subscribe(subject, cb=receive)

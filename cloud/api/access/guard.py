@@ -6,15 +6,16 @@ addresses without a token hold nothing about sites. Whoever has the data folder'
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud.access.accounts import Accounts
+from cloud.access.accounts import Accounts, RefusedToken
 from cloud.access.principal import DATA_FOLDER, Principal
+from cloud.access.refused_credentials import CredentialRefusal, Door
 from cloud.api.access.audit_trail import MAX_ANSWER_BYTES, AuditTrail
 from cloud.api.access.permissions import READING, permission_of, refusal
 from cloud.api.problems import problem
@@ -48,7 +49,8 @@ class _Target:
 class AccessGuard:
     """An ASGI application around another: 401, 403 or 404 for who may not use a route.
 
-    A route finds the principal in `request.state.principal`.
+    A route finds the principal in `request.state.principal`. `on_refusal` is called for each token that is
+    sent and refused.
     """
 
     def __init__(
@@ -59,19 +61,21 @@ class AccessGuard:
         accounts: Accounts,
         sites: ReportStore,
         trail: AuditTrail,
+        on_refusal: Callable[[CredentialRefusal], None] = lambda refusal: None,
     ) -> None:
         self._app = app
         self._routes = [(method, path, compile_path(path)[0]) for method, path in routes]
         self._accounts, self._sites, self._trail = accounts, sites, trail
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
         if scope["type"] != "http" or scope["path"] in WITHOUT_TOKEN:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, address = Headers(scope=scope), scope["client"][0] if scope.get("client") else "unknown"
         target = self._target(scope)
-        principal, refused = await asyncio.to_thread(self._examined, scope["path"], headers, target)
+        principal, refused = await asyncio.to_thread(self._examined, scope["path"], headers, target, address)
         if principal is None:
             sentence = "send a valid token as bearer token: of the data folder, an API token, or a session's"
             answer = problem(401, "not authorised", sentence)
@@ -89,7 +93,7 @@ class AccessGuard:
             await asyncio.to_thread(
                 self._trail.note,
                 principal,
-                scope["client"][0] if scope.get("client") else "unknown",
+                address,
                 target.action,
                 target.params,
                 status=answer_of.status,
@@ -98,16 +102,22 @@ class AccessGuard:
             )
 
     def _examined(
-        self, path: str, headers: Headers, target: _Target | None
+        self, path: str, headers: Headers, target: _Target | None, address: str
     ) -> tuple[Principal | None, tuple[int, str] | None]:
         """Who a request is from, and status and sentence if it is refused. Waits for the database."""
-        principal = self._principal(path, headers)
+        principal = self._principal(path, headers, address)
         return principal, None if principal is None else self._refused(principal, target)
 
-    def _principal(self, path: str, headers: Headers) -> Principal | None:
+    def _principal(self, path: str, headers: Headers, address: str) -> Principal | None:
         if path == LOGIN:
             return _NOT_YET_KNOWN
-        found = self._accounts.recognise(headers.get("authorization"))
+        sent = headers.get("authorization")
+        found = self._accounts.examine(sent)
+        if isinstance(found, RefusedToken):
+            if sent:
+                whom = "api" if found.user is None else f"user {found.user}"
+                self._on_refusal(CredentialRefusal(Door.API, found.reason, address, whom))
+            return None
         stated = headers.get(OPERATOR_HEADER, "")
         if found is DATA_FOLDER and re.match(OPERATOR_NAME, stated):
             return found.stated_by(stated)

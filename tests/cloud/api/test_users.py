@@ -168,6 +168,37 @@ def test_no_password_and_no_token_is_in_the_audit_log(api: Api) -> None:
         assert secret not in text
 
 
+def test_tokens_and_logins_that_are_refused_are_counted_and_in_the_audit_log(
+    api: Api, cloud: FilledCloud
+) -> None:
+    add(api, "ana", "trainer")
+    token = log_in(api, "ana")
+    for sent in ("nonsense", token[:-4] + "0000"):
+        assert api("GET", "me", token=sent).status_code == 401
+    api("PATCH", "users/ana", {"disabled": True})
+    for name in ("ana", "nobody"):
+        assert api("POST", "sessions", {"name": name, "password": "wrong"}).status_code == 401
+    cloud.refusals.step()
+    entries = api("GET", "audit?user=not recognised").json()["items"]
+    assert [(one["action"], one["object"], one["after"]["reason"]) for one in reversed(entries)] == [
+        ("send a token", "api", "unknown or revoked"),
+        ("send a token", "user ana", "wrong secret"),
+        ("log in", "user ana", "wrong name or password"),
+        ("log in", "users", "wrong name or password"),
+    ]
+    assert {(one["status"], one["address"]) for one in entries} == {(401, "testclient")}
+    metrics = cloud.services.metrics.exposition().decode()
+    assert 'credentials_refused_total{door="api",reason="wrong secret"} 1.0' in metrics
+    assert 'credentials_refused_total{door="login",reason="wrong name or password"} 2.0' in metrics
+    assert token not in str(entries)
+
+
+def test_a_request_without_a_token_shows_no_credential(api: Api, cloud: FilledCloud) -> None:
+    assert TestClient(cloud.app).get("/api/v1/me").status_code == 401
+    cloud.refusals.step()
+    assert api("GET", "audit").json()["items"] == []
+
+
 def test_audit_pages_follow_one_another_and_can_be_of_one_object(api: Api) -> None:
     for group in ("a", "b", "c"):
         api("PUT", "sites/north/group", {"group": group})

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cloud.access.refused_credentials import NOT_RECOGNISED
 from cloud.api.client import RemoteCloud
 from cloud.errors import NotKnown
 from cloud.fleet.hub import enrolment_of, hub_address
 from cloud.network_settings import ApiSettings, TlsSettings
 from cloud.settings import CloudSettings
+from messaging.access_resources import AuditResource
 from messaging.bus import Link
 from messaging.errors import WireForbidden
 from messaging.nats.bus import NatsBus
@@ -70,6 +72,10 @@ def state_of(client: RemoteCloud, site: str) -> SiteResource:
     return next(found for found in client.page("sites", SiteResource) if found.site == site)
 
 
+def refusals(client: RemoteCloud) -> list[AuditResource]:
+    return list(client.page("audit", AuditResource, user=NOT_RECOGNISED))
+
+
 def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
     cloud: RunningCloud, client: RemoteCloud, tmp_path: Path
 ) -> None:
@@ -88,6 +94,8 @@ def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
             await report(gate, "harbour")
         with pytest.raises(WireForbidden):
             await NatsBus.connect(old_link)
+        await eventually(lambda: bool(refusals(client)), what="the refusal is in the audit log")
+        assert {one.status for one in refusals(client)} == {401}
         assert state_of(client, "harbour").revoked
         await report(other, "tunnel")
         await eventually(lambda: received(cloud, "tunnel") == 1)

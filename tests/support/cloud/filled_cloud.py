@@ -12,6 +12,7 @@ import uvicorn
 from ulid import ULID
 
 from cloud.access.accounts import Accounts
+from cloud.access.refused_credentials import RefusedCredentials
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.event_feed import EventFeed
@@ -91,10 +92,11 @@ class FilledCloud:
         folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database(store_url or sqlite_url(self.folder.store))
         self.reports, self.rows = ReportStore(self.database), CampaignStore(self.database)
+        releases, metrics, audit = ReleaseStore(self.database), CloudMetrics(), AuditStore(self.database)
         token = read_or_make_token(self.folder.token)
-        self.accounts = Accounts(UserStore(self.database), token, time.monotonic)
+        self.refusals = RefusedCredentials(audit, metrics, time.time)
+        self.accounts = Accounts(UserStore(self.database), token, time.monotonic, self.refusals.note)
         self.asked: list[OpenRequests] = []
-        releases, metrics = ReleaseStore(self.database), CloudMetrics()
         classes = ClassRegister(settings)
         datasets, histories = DatasetRegister(self.folder.datasets), HistoryStores.of(self.database)
         models, modes = ModelFiles(self.folder.models), ModeStore(self.database)
@@ -122,7 +124,8 @@ class FilledCloud:
                 metrics,
             ),
             accounts=self.accounts,
-            audit=AuditStore(self.database),
+            audit=audit,
+            refusals=self.refusals,
             histories=histories,
             feed=EventFeed(ChangeMarks(self.database, online_s=60).read),
             integrations=Integrations(settings, DeliveryStore(self.database), metrics),
@@ -135,9 +138,8 @@ class FilledCloud:
             ),
             samples=GeneratorSamples(settings, register, self.rows, datasets, time.time),
         )
-        self.services, self.token = services, token
+        self.services, self.token, self.port = services, token, 0
         self.app = build_api(services)
-        self.port = 0
         self._server, self._thread = self._new_server()
         self.campaign = ""
 
