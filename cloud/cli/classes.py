@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cloud.api.client import RemoteCloud
 from cloud.class_register import ClassRegister
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table
-from cloud.cli.setup import ConfigOption, settings_of
+from cloud.cli.local.setup import ConfigOption, settings_of
 from messaging.errors import ConfigurationError
 from messaging.hazard_classes import HazardClass, HazardPlace, LabelRule
 from messaging.resources import AddedClasses, ClassesResource

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cloud.cli.console import JsonOption, print_json, print_table
-from cloud.cli.setup import ConfigOption, settings_of
+from cloud.cli.local.setup import ConfigOption, settings_of
 from messaging.runtime.console import notes, out
 
 generator = typer.Typer(help="The generator of images: try it, and show its card.", no_args_is_help=True)

@@ -20,7 +20,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from cloud.cli.model_import import import_file
+from cloud.cli.local.model_import import import_file
 from messaging.card_resources import ModelCard
 from messaging.release_resources import (
     ModelResource,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cloud.cli.setup import ConfigOption, settings_of
+from cloud.cli.local.setup import ConfigOption, settings_of
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.console import notes

@@ -9,7 +9,7 @@ import typer
 
 from cloud.class_register import ClassRegister
 from cloud.cli.console import JsonOption, print_json, print_table, short
-from cloud.cli.setup import ConfigOption, settings_of
+from cloud.cli.local.setup import ConfigOption, settings_of
 from cloud.errors import DataRefused
 from cloud.settings import CloudSettings, DataFolder
 from messaging.runtime.console import notes, out

@@ -11,7 +11,7 @@ import typer
 
 from cloud.class_register import ClassRegister
 from cloud.cli.console import JsonOption, print_json, short
-from cloud.cli.setup import ConfigOption, settings_of
+from cloud.cli.local.setup import ConfigOption, settings_of
 from messaging.errors import ConfigurationError
 from messaging.runtime.console import notes
 
