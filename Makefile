@@ -42,7 +42,7 @@ demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between the
 	$(BIN)/blindspot demo --rounds 3 --out $(OUT)/demo-rounds
 
 demo-control: $(STAMP)  ## what the generated images of the last `make demo` contribute: its training again, without them
-	$(BIN)/python -m cloud.demo.drawn.control_effect --demo $(OUT)/demo --out $(OUT)/figures/demo-control.json
+	$(EXPERIMENT) demo-control
 
 demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: their folders)
 	@if [ -d $(REAL_DATA) ]; then $(BIN)/blindspot demo-real --data $(REAL_DATA) --weights $(REAL_WEIGHTS) \
@@ -112,43 +112,36 @@ screenshots: $(STAMP)  ## of every page and dialog in both themes, wide and narr
 	$(PAGE_FIGURES)
 	$(DIALOG_FIGURES)
 
-STARTING := $(OUT)/bundles/starting.onnx
-REFERENCE := $(OUT)/bundles/reference.onnx
-$(STARTING): cloud/starting_detector/weights.safetensors | $(STAMP)
-$(REFERENCE): cloud/starting_detector/reference.safetensors | $(STAMP)
-$(STARTING) $(REFERENCE):
-	mkdir -p $(@D)
-	$(BIN)/python -m cloud.detector.bundle_export $< $@
+EXPERIMENT = $(BIN)/blindspot experiment run --out $(OUT)
 
-evidence: $(STAMP) $(STARTING) $(REFERENCE)  ## how often each evidence source is right, on drawn footage (about half an hour)
-	$(BIN)/python -m synth.experiments.evidence_precision $(STARTING) --teacher $(REFERENCE) --world holdout --out $(OUT)/figures/evidence.json
+evidence: $(STAMP)  ## how often each evidence source is right, on drawn footage (about half an hour)
+	$(EXPERIMENT) evidence
 
-bench-edge: $(STAMP) $(STARTING) $(REFERENCE)  ## milliseconds of a frame at a site, beside its bare model and ultralytics' predict
-	$(BIN)/python -m synth.experiments.edge_speed $(STARTING) $(REFERENCE) --out $(OUT)/figures/bench_edge.json
+bench-edge: $(STAMP)  ## milliseconds of a frame at a site, beside its bare model and ultralytics' predict
+	$(EXPERIMENT) bench-edge
 
 teacher-bias: $(STAMP)  ## how far recall that a teacher estimates from few frames is off (a minute)
-	$(BIN)/python -m synth.experiments.teacher_bias --out $(OUT)/figures/witness.json
+	$(EXPERIMENT) teacher-bias
 
-prototypes: $(STAMP) $(STARTING)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
-	$(BIN)/python -m synth.experiments.prototypes $(STARTING) --out $(OUT)/figures/prototypes.json
+prototypes: $(STAMP)  ## whether a prototype steers the bundled Stable Diffusion (some minutes)
+	$(EXPERIMENT) prototypes
 
 photographs: $(STAMP)  ## the shipped detector on photographs and films of real hazards (REAL_DATA: their folder)
-	@if [ -d $(REAL_DATA)/hazards_licensed ]; then $(BIN)/python -m cloud.starting_detector.photograph_figures \
-	  --photographs $(REAL_DATA)/hazards --photographs $(REAL_DATA)/hazards_licensed --clips $(REAL_DATA)/clips \
-	  --out $(OUT)/figures/photographs.json; \
+	@if [ -d $(REAL_DATA)/hazards_licensed ]; then $(EXPERIMENT) photographs -- \
+	  --photographs $(REAL_DATA)/hazards --photographs $(REAL_DATA)/hazards_licensed --clips $(REAL_DATA)/clips; \
 	else echo "photographs is skipped: there are none in $(REAL_DATA)/hazards_licensed (set REAL_DATA)"; fi
 
-prototype-cosine: $(STAMP) $(STARTING)  ## how near released prototypes are to the mean without noise (some minutes)
-	$(BIN)/python -m synth.experiments.prototype_cosine $(STARTING) --out $(OUT)/figures/prototype_cosine.json
+prototype-cosine: $(STAMP)  ## how near released prototypes are to the mean without noise (some minutes)
+	$(EXPERIMENT) prototype-cosine
 
 bench-generate: $(STAMP)  ## images per second of the generator, beside the plain diffusers call (GENERATOR: a pipeline folder)
-	$(BIN)/python -m synth.experiments.bench_generate $(if $(GENERATOR),--generator $(GENERATOR)) --out $(OUT)/figures/bench_generate.json
+	$(EXPERIMENT) bench-generate -- $(if $(GENERATOR),--generator $(GENERATOR))
 
 wire-format: $(STAMP)  ## bytes per message, beside UPER, protobuf, CBOR and JSON
-	$(BIN)/python -m messaging.wire_format.experiments.compare_encodings --out $(OUT)/figures/wire_format.json
+	$(EXPERIMENT) wire-format
 
 bench-train: $(STAMP)  ## speed of our training beside ultralytics' own, and its memory with 50,000 images (half an hour)
-	$(BIN)/python -m cloud.training.experiments.bench_train cloud/starting_detector/weights.safetensors --out $(OUT)/figures/bench_train.json
+	$(EXPERIMENT) bench-train
 
 images:  ## the container images of site and cloud (BASE=image, CONTAINER=docker, BUILD_FLAGS=… where wanted)
 	$(BUILD) -f deploy/edge.Containerfile -t blindspot-edge .

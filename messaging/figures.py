@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from messaging.errors import FileFault
 from messaging.runtime.atomic_files import write_atomically
+from messaging.runtime.text_files import read_json
 
 _COMPARISONS = {"<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": operator.lt, ">": operator.gt}
 
@@ -76,6 +78,31 @@ def write_figures(path: Path, figures: Sequence[Figure], *, command: str, now: d
         "figures": [{**asdict(figure), "holds": figure.holds} for figure in figures],
     }
     write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """The figures of one run: where, when, by which command and at which commit they were measured."""
+
+    machine: str
+    date: str
+    command: str
+    commit: str | None
+    figures: tuple[Figure, ...]
+
+
+def read_figures(path: Path) -> FigureFile:
+    """A file that `write_figures` wrote; whether targets hold is computed again. Raises `FileFault`."""
+    document = read_json(path)
+    try:
+        figures = tuple(
+            Figure(**{name: value for name, value in one.items() if name != "holds"})
+            for one in document["figures"]
+        )
+        where = {name: document[name] for name in ("machine", "date", "command", "commit")}
+        return FigureFile(**where, figures=figures)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileFault(f"{path} has other content than figures ({error}); measure again") from None
 
 
 def _cpu_lines() -> list[str]:

@@ -84,6 +84,7 @@ COMMANDS = {
     "models": Entry("models", "models", LOOP, more=("provenance",)),
     "rollout": Entry("models", "rollout", LOOP),
     "teacher": Entry("models", "teacher", LOOP),
+    "experiment": Entry("local.experiments", "experiment", LOOP),
 }
 
 

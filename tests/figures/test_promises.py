@@ -96,7 +96,8 @@ def test_failed_tests_are_told_from_tests_that_were_not_run(tmp_path: Path, code
 def test_figures_of_another_target_are_listed_with_their_date_where_there_are_any(tmp_path: Path) -> None:
     assert run_all([], tmp_path, OF_OTHER_TARGETS) == []
     figure = {"name": "mutants_alive", "value": 1, "unit": "mutants", "target": "= 0", "holds": True}
-    (tmp_path / "mutants.json").write_text(json.dumps({"date": "2026-11-28", "figures": [figure]}))
+    measured = {"machine": "m", "date": "2026-11-28", "command": "make mutants", "commit": None}
+    (tmp_path / "mutants.json").write_text(json.dumps(measured | {"figures": [figure]}))
     (row,) = run_all([], tmp_path, OF_OTHER_TARGETS)
     assert row.cells == ("mutants_alive", "1 mutants", "= 0", "does not hold", "mutants.json of 2026-11-28")
     assert not row.kept

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure, read_figures, write_figures
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,8 @@ def test_the_file_names_machine_date_command_and_each_figure(tmp_path: Path) -> 
     assert "cores" in document["machine"]
     assert [f["holds"] for f in document["figures"]] == [True, False]
     assert document["figures"][1]["value"] is None
+    found = read_figures(path)
+    assert (found.figures, found.command) == (tuple(figures), "make demo")
 
 
 @pytest.mark.parametrize(

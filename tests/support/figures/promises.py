@@ -6,7 +6,6 @@ a program without a file did not run to its end.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -14,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from messaging.figures import Figure
+from messaging.errors import FileFault
+from messaging.figures import Figure, read_figures
 
 HEAD = ("promise", "value", "target", "holds", "file")
 TESTS_FAILED = 1  # exit code of pytest; all others but 0 mean that the tests were not run to their end
@@ -127,21 +127,15 @@ def _rows_of_file(path: Path, *, dated: bool = False) -> list[Row]:
     if not path.exists():
         return []
     try:
-        document = json.loads(path.read_bytes())
-        figures = [_figure(one) for one in document["figures"]]
-        where = f"{path.name} of {document['date']}" if dated else path.name
-    except (ValueError, KeyError, TypeError) as error:
+        found = read_figures(path)
+    except FileFault as error:
         return [_did_not_run(path.name, path.name, f"no file of figures: {error}")]
+    where = f"{path.name} of {found.date}" if dated else path.name
     return [
         Row(one.name, _value(one), one.target, one.holds_text, where, one.holds is not False)
-        for one in figures
+        for one in found.figures
         if one.target is not None
     ]
-
-
-def _figure(fields: dict[str, object]) -> Figure:
-    """The figure of a file; what it holds is computed anew."""
-    return Figure(**{name: value for name, value in fields.items() if name != "holds"})  # type: ignore[arg-type]  # of JSON
 
 
 def _value(figure: Figure) -> str:
