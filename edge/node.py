@@ -393,5 +393,5 @@ class Node:
         return min(1.0, sum(health.taught for health in cameras) / processed) if processed else 0.0
 
     def _camera_health(self, camera: CameraParts) -> CameraHealth:
-        source = self._sources.get(camera.name)
-        return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0)
+        source, budget = self._sources.get(camera.name), camera.accountant.budget()
+        return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0, budget=budget)

@@ -61,6 +61,7 @@ UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+BudgetEpsilon = Annotated[float, Field(ge=0.0, le=60.0), Grid(0.01)]
 Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
@@ -332,6 +333,23 @@ class ExecutionProvider(StrEnum):
     CPU = "cpu"
 
 
+class AccountState(StrEnum):
+    """Of a privacy account: it has room for a release, has none, or was lost and so counts as spent."""
+
+    OPEN = "open"
+    SPENT = "spent"
+    LOST = "lost"
+
+
+class PrivacyBudget(Report):
+    """A camera's budget (epsilon) in so many days in which its node runs, and what is left of it."""
+
+    epsilon: BudgetEpsilon
+    window_days: int = Field(ge=1, le=3650)
+    epsilon_left: BudgetEpsilon
+    account: AccountState
+
+
 class CameraHealth(Report):
     """Counters of one camera since the node started, and its latest metrics."""
 
@@ -349,6 +367,7 @@ class CameraHealth(Report):
     connected: bool
     light: Light
     weather: Weather
+    budget: PrivacyBudget | None = None
 
 
 class Heartbeat(Report):

@@ -212,10 +212,10 @@ def list_cameras(
         as_json,
         title="Cameras",
         columns=("site", "camera", "connected", "fps", "p95 ms", "frames", "misdetections", "condition",
-                 "epsilon at last prototype"),
+                 "epsilon at last prototype", "epsilon left", "of a budget of"),
         row=lambda c: (
             c.site, c.camera, c.connected, c.fps, c.inference_p95_ms, c.frames, c.misdetections,
-            f"{c.light}-{c.weather}", c.epsilon_spent,
+            f"{c.light}-{c.weather}", c.epsilon_spent, c.left_text, c.budget_text,
         ),
         empty="No camera has reported yet.",
     )  # fmt: skip
@@ -251,6 +251,8 @@ def show_camera(
         ("detections", c.detections),
         ("misdetections", c.misdetections),
         ("last prototype", budget),
+        ("epsilon left", c.left_text),
+        ("privacy budget", c.budget_text),
     ]
     print_table(f"{c.site} / {c.camera}", ("", ""), rows, "")
 

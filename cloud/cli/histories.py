@@ -127,11 +127,10 @@ def show_site(
 
 def _camera(camera: CameraResource) -> str:
     text = f"{camera.camera}: {camera.fps:.1f} fps, {camera.light}-{camera.weather}"
-    if camera.epsilon_spent is None:
-        return text
-    return (
-        f"{text}, epsilon {camera.epsilon_spent:.3g} at its last prototype, {when(camera.epsilon_spent_at)}"
-    )
+    if camera.epsilon_spent is not None:
+        spent, at = camera.epsilon_spent, when(camera.epsilon_spent_at)
+        text = f"{text}, epsilon {spent:.3g} at its last prototype, {at}"
+    return f"{text}, epsilon left: {camera.left_text}, budget: {camera.budget_text}"
 
 
 @ledger.command("days")

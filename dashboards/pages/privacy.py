@@ -44,13 +44,12 @@ LEDGER_COLUMNS = (
 )
 CAMERA_COLUMNS = (
     Column("camera", "camera", "html"),
+    Column("left", "ε left", width=220, tooltip="by the account at its site, in its last heartbeat"),
+    Column("budget", "ε budget", width=150, tooltip="in days in which its node runs; set at its site"),
     Column("epsilon", "ε spent", "number", width=110, tooltip="as its last prototype stated it"),
-    Column("left", "ε left", width=220, tooltip="its budget is in the settings of its site alone"),
     Column("at", "stated", "html", width=150),
 )
 NO_CAMERA = Empty("No camera has reported yet. Each camera has a privacy budget of its own.")
-NOT_STATED = "not stated by the site"
-"""Of what is left: no report of a site has the budget of a camera, and the cloud assumes none."""
 CAMERAS_SHOWN = 500
 NO_SITE = Empty(
     "No site is enrolled yet. This command enrols one:", command="blindspot sites add NAME --out NAME"
@@ -221,7 +220,8 @@ def camera_row(camera: CameraResource, scope: Scope, now: float) -> dict[str, An
         "camera": link(name, scope.link("sites", camera.site)),
         "camera_value": name,
         "epsilon": None if camera.epsilon_spent is None else round(camera.epsilon_spent, 3),
-        "left": NOT_STATED,
+        "left": camera.left_text,
+        "budget": camera.budget_text,
         "at": Html(phrases.ago(camera.epsilon_spent_at, now)),
         "at_value": camera.epsilon_spent_at,
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from messaging.reports import CameraHealth
+from messaging.reports import CameraHealth, PrivacyBudget
 from messaging.taxonomy import Condition
 
 _RECENT = 200
@@ -55,7 +55,7 @@ class CameraMetrics:
         span = self._received_s[-1] - self._received_s[0]
         return (len(self._received_s) - 1) / span if span > 0 else 0.0
 
-    def snapshot(self, camera: str, *, dropped: int) -> CameraHealth:
+    def snapshot(self, camera: str, *, dropped: int, budget: PrivacyBudget | None = None) -> CameraHealth:
         """The metrics as they are sent in a heartbeat."""
         inference_ms = 1000 * np.asarray(self._inference_s or [0.0])
         return CameraHealth(
@@ -73,4 +73,5 @@ class CameraMetrics:
             connected=self.connected,
             light=self.condition.light,
             weather=self.condition.weather,
+            budget=budget,
         )

@@ -21,6 +21,7 @@ from edge.privacy.gaussian_mechanism import compose, epsilon_of, mu_of
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import largest_sigma
 from messaging.errors import FileFault
+from messaging.reports import AccountState, PrivacyBudget
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,23 @@ class PrivacyAccountant:
 
     def epsilon_spent(self) -> float:
         """Epsilon of all releases in the window together; the whole budget when the file cannot be read."""
+        return (
+            self._settings.epsilon_per_camera if (found := self._now()) is None else self._epsilon_of(found)
+        )
+
+    def budget(self) -> PrivacyBudget:
+        """The budget, and what is left of it: as a heartbeat states it."""
+        budget, entries = self._settings.epsilon_per_camera, self._now()
+        left = 0.0 if entries is None else max(0.0, budget - self._epsilon_of(entries))
+        return PrivacyBudget(
+            epsilon=budget,
+            window_days=self._settings.window_days,
+            epsilon_left=left,
+            account=self._state(entries),
+        )
+
+    def _now(self) -> list[Spending] | None:
+        """The entries that count; None when the file cannot be read or written, which is logged."""
         with self._lock:
             try:
                 entries = self._in_window()
@@ -72,8 +90,17 @@ class PrivacyAccountant:
                     self._write(entries)
             except BudgetSpent as fault:
                 logger.warning("%s", fault)
-                return self._settings.epsilon_per_camera
-            return self._epsilon_of(entries)
+                return None
+            return entries
+
+    def _state(self, entries: list[Spending] | None) -> AccountState:
+        if entries is None or any(one.lost for one in entries):
+            return AccountState.LOST
+        return AccountState.OPEN if self._fits(_total(*entries), self._release_mu) else AccountState.SPENT
+
+    def _fits(self, spent_mu: float, mu: float) -> bool:
+        """Whether the budget has room for a release of mu beside those that count."""
+        return compose([spent_mu, mu]) <= self._budget_mu * (1 + 1e-9)
 
     def spend(self, class_name: str) -> tuple[float, float]:
         """Pay for one release, on disk when this returns; gives its mu and the epsilon spent in all.
@@ -88,7 +115,7 @@ class PrivacyAccountant:
             if fault is not None:
                 raise BudgetSpent(fault)
             new = Spending(at_utc=self._utc(), mu=self._release_mu, ran_s=self._ran_s, class_name=class_name)
-            if _total(*entries, new) > self._budget_mu * (1 + 1e-9):
+            if not self._fits(_total(*entries), new.mu):
                 raise BudgetSpent(
                     f"camera account {self._path.stem} has spent epsilon {self._epsilon_of(entries):.2f} of "
                     f"{self._settings.epsilon_per_camera:g} in {self._settings.window_days:g} days; wait, "

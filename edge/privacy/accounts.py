@@ -27,7 +27,10 @@ logger = logging.getLogger(__name__)
 
 
 class Spending(BaseModel):
-    """One release: its mu and class, when (seconds since 1970), and how long the node had run by then."""
+    """One release: its mu and class, when (seconds since 1970), and how long the node had run by then.
+
+    `lost`: it stands for the releases of an account that was lost.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -35,6 +38,7 @@ class Spending(BaseModel):
     mu: float = Field(gt=0.0)
     ran_s: float = Field(default=0.0, ge=0.0)
     class_name: str = ""
+    lost: bool = False
 
 
 class Account(BaseModel):
@@ -100,4 +104,4 @@ def _begun(settings: PrivacySettings, now_utc: float, *, spent: bool) -> Account
     if not spent:
         return Account()
     budget = mu_of(settings.epsilon_per_camera, settings.delta)
-    return Account(spendings=(Spending(at_utc=now_utc, mu=budget),))
+    return Account(spendings=(Spending(at_utc=now_utc, mu=budget, lost=True),))

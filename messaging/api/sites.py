@@ -2,6 +2,9 @@
 
 from messaging.resources import Resource, SiteResource
 
+NOT_REPORTED = "not reported"
+"""Of a privacy budget that the site's version does not state; the cloud assumes none."""
+
 
 class SiteGroupResource(Resource):
     """A group of sites, and how many there are that the caller may see."""
@@ -10,11 +13,25 @@ class SiteGroupResource(Resource):
     sites: int
 
 
+class BudgetResource(Resource):
+    """A camera's privacy budget (epsilon) in so many days in which its node runs, and what is left of it.
+
+    `account` is `open` (a release fits), `spent` (none fits) or `lost` (its file was lost or cannot be read,
+    so that it counts as spent).
+    """
+
+    epsilon: float
+    window_days: int
+    epsilon_left: float
+    account: str
+
+
 class CameraResource(Resource):
     """One camera in its site's last heartbeat.
 
     `epsilon_spent`: the privacy budget (epsilon) that it had spent when it released its last prototype, at
-    `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored.
+    `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored. `budget`: as the
+    heartbeat states it; null from sites of a version that does not report it.
     """
 
     site: str
@@ -34,6 +51,26 @@ class CameraResource(Resource):
     weather: str
     epsilon_spent: float | None = None
     epsilon_spent_at: int | None = None
+    budget: BudgetResource | None = None
+
+    @property
+    def budget_text(self) -> str:
+        """The budget for people."""
+        budget = self.budget
+        return NOT_REPORTED if budget is None else f"{budget.epsilon:g} in {budget.window_days} days"
+
+    @property
+    def left_text(self) -> str:
+        """What is left of the budget, for people."""
+        budget = self.budget
+        if budget is None:
+            return NOT_REPORTED
+        if budget.account == "lost":
+            return "account lost, counts as spent"
+        if budget.account == "spent":
+            rest = f", {budget.epsilon_left:g} is too little" if budget.epsilon_left else ""
+            return f"spent{rest}"
+        return f"{budget.epsilon_left:g}"
 
 
 class LedgerDayResource(Resource):

@@ -5,7 +5,8 @@ ULID), source (the site), type (kind), time, and the reports, encoded by the pay
 docs/wire-format.md has the byte layout). The table `PAYLOADS` defines for each kind: its model, lane, size
 cap, how many a message may hold, shedding priority and retention; subjects, permissions, streams, caps and
 the gate's allow-list are generated from it and written nowhere else. Every message has exactly one encoding:
-`decode` accepts only what `encode` writes, and only with the schema digest of this program.
+`decode` accepts only what `encode` writes, with the schema digest of this program or of an earlier schema
+that lacks optional fields (`PayloadType.added`); those are absent then.
 """
 
 import binascii
@@ -34,7 +35,7 @@ from messaging.reports import (
 )
 from messaging.wire_format.column_encodings import ModelFields, Origin, SlugText, ulid_number, ulid_text
 from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
-from messaging.wire_format.schema import encoding_of
+from messaging.wire_format.schema import encoding_of, without_field
 from messaging.wire_format.schema_digest import SCHEMA_DIGEST_BYTES, schema_digest, schema_text
 
 FORMAT_VERSION = 3
@@ -53,7 +54,8 @@ class Lane(StrEnum):
 class PayloadType:
     """One row of the table. `shed_order` None means never shed; lower numbers are shed first.
 
-    `max_reports` is how many reports of the kind one message may hold; above 1 the kind is batched.
+    `max_reports` is how many reports of the kind one message may hold; above 1 the kind is batched. `added`:
+    optional fields that earlier schemas lack, the newest last, named as in the schema's text.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class PayloadType:
     shed_order: int | None
     retention_days: int
     max_reports: int = 1
+    added: tuple[str, ...] = ()
 
 
 PAYLOADS: dict[str, PayloadType] = {
@@ -75,7 +78,7 @@ PAYLOADS: dict[str, PayloadType] = {
         PayloadType("prototype", ClassPrototype, Lane.EVIDENCE, 4096, 1, 30, max_reports=16),
         PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, max_reports=64),
         PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
-        PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1),
+        PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1, added=("cameras.budget",)),
         PayloadType("answer", VerdictAnswer, Lane.HAZARDS, 128, None, 30),
     )
 }
@@ -93,6 +96,20 @@ SCHEMAS: dict[str, str] = {
 """The schema of every payload type as text, one line per field."""
 SCHEMA_DIGESTS: dict[str, bytes] = {kind: schema_digest(text) for kind, text in SCHEMAS.items()}
 """The schema digest that messages of a payload type carry."""
+
+
+def _readable(row: PayloadType) -> dict[bytes, ModelFields]:
+    """The encodings of a kind's schema and of its earlier ones, by their digests."""
+    encoding = _ENCODINGS[row.kind]
+    found = {SCHEMA_DIGESTS[row.kind]: encoding}
+    for path in reversed(row.added):
+        encoding = without_field(encoding, path)
+        text = schema_text(row.kind, _KIND_ORDER.index(row.kind), row.max_reports, encoding)
+        found[schema_digest(text)] = encoding
+    return found
+
+
+_READABLE = {row.kind: _readable(row) for row in PAYLOADS.values()}
 
 
 @dataclass(frozen=True)
@@ -128,6 +145,11 @@ def kind_of(report: Report) -> str:
 
 def encode(message: Message) -> bytes:
     """The bytes of a message. Raises `MessageRefused`: over the cap of its kind, or a value does not fit."""
+    return _encoded(message, SCHEMA_DIGESTS[message.kind])
+
+
+def _encoded(message: Message, digest: bytes) -> bytes:
+    """The bytes in the schema with a digest. Raises as `encode`."""
     row = PAYLOADS[message.kind]
     if {kind_of(report) for report in message.more} - {row.kind} or len(message.reports) > row.max_reports:
         raise MessageRefused(
@@ -135,7 +157,7 @@ def encode(message: Message) -> bytes:
             f"{row.max_reports} of this one kind fit"
         )
     try:
-        data = _framed(SCHEMA_DIGESTS[row.kind] + _body(message, row))
+        data = _framed(digest + _body(message, row, _READABLE[row.kind][digest]))
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise MessageRefused(
             f"{row.kind} message {str(message.id)[:26]} does not fit its schema: {str(error)[:80]}"
@@ -161,15 +183,16 @@ def decode(data: bytes) -> Message:
         raise MessageRefused(f"format version {found}, this program reads {FORMAT_VERSION}")
     if len(data) < _HEAD_BYTES or data != _framed(data[_CHECK_BYTES:]):
         raise MessageRefused(f"not a Blindspot message, or damaged: the check of its {len(data)} bytes fails")
+    digest = data[_CHECK_BYTES:_HEAD_BYTES]
     try:
-        message = _decoded(data[_CHECK_BYTES:_HEAD_BYTES], MixedRadixReader(data[_HEAD_BYTES:]), len(data))
+        message = _decoded(digest, MixedRadixReader(data[_HEAD_BYTES:]), len(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise MessageRefused(f"{error.title}: field {where!r}: {first['msg']}") from None
     except (ValueError, TypeError, ArithmeticError) as error:
         raise MessageRefused(f"not a Blindspot message: {type(error).__name__}: {str(error)[:80]}") from None
-    if encode(message) != data:
+    if _encoded(message, digest) != data:
         raise MessageRefused(f"{message.kind} message {message.id} is not in its canonical encoding")
     return message
 
@@ -179,14 +202,14 @@ def _framed(content: bytes) -> bytes:
     return struct.pack("<BH", FORMAT_VERSION, binascii.crc_hqx(content, 0)) + content
 
 
-def _body(message: Message, row: PayloadType) -> bytes:
+def _body(message: Message, row: PayloadType, encoding: ModelFields) -> bytes:
     out, origin = MixedRadixWriter(), Origin(_seconds(message.at_utc), _ulid(message.id))
     out.put(_KIND_ORDER.index(row.kind), _MAX_KINDS)
     out.put(ulid_number(origin.id), _ULID_COUNT)
     out.put(origin.at_utc, LAST_UTC + 1)
     SlugText().write(out, [_site(message.site)], origin)
     out.put(len(message.reports) - 1, row.max_reports)
-    _ENCODINGS[row.kind].write(out, message.reports, origin)
+    encoding.write(out, message.reports, origin)
     return out.to_bytes()
 
 
@@ -195,7 +218,8 @@ def _decoded(digest: bytes, source: MixedRadixReader, length_bytes: int) -> Mess
     if number >= len(_KIND_ORDER):
         raise MessageRefused(f"payload type {number} is not on the allow-list")
     row = PAYLOADS[_KIND_ORDER[number]]
-    if digest != SCHEMA_DIGESTS[row.kind]:
+    encoding = _READABLE[row.kind].get(digest)
+    if encoding is None:
         raise MessageRefused(
             f"{row.kind} message was written with schema {digest.hex()}, this program reads "
             f"{SCHEMA_DIGESTS[row.kind].hex()}; run the same version of Blindspot at both ends"
@@ -204,7 +228,7 @@ def _decoded(digest: bytes, source: MixedRadixReader, length_bytes: int) -> Mess
         raise MessageRefused(f"{row.kind} message has {length_bytes} bytes, its cap is {row.cap_bytes}")
     origin = Origin(id=ulid_text(source.take(_ULID_COUNT)), at_utc=source.take(LAST_UTC + 1))
     (site,) = SlugText().read(source, 1, origin)
-    reports = _ENCODINGS[row.kind].read(source, source.take(row.max_reports) + 1, origin)
+    reports = encoding.read(source, source.take(row.max_reports) + 1, origin)
     source.end()
     return Message(origin.id, _site(site), origin.at_utc, reports[0], tuple(reports[1:]))
 

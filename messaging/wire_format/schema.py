@@ -40,6 +40,26 @@ def encoding_of(model: type[Report]) -> ModelFields:
     return ModelFields(model, tuple(fields))
 
 
+def without_field(encoding: ModelFields, path: str) -> ModelFields:
+    """The encoding of an earlier schema: without one optional field, named as in the schema's text."""
+    name, _, rest = path.partition(".")
+    kept = [
+        (n, _inside(inner, rest) if n == name else inner) for n, inner in encoding.fields if n != name or rest
+    ]
+    return ModelFields(encoding.model, tuple(kept))
+
+
+def _inside(encoding: ColumnEncoding, path: str) -> ColumnEncoding:
+    match encoding:
+        case ModelFields():
+            return without_field(encoding, path)
+        case BoundedList(inner, least, most):
+            return BoundedList(_inside(inner, path), least, most)
+        case OptionalValue(inner):
+            return OptionalValue(_inside(inner, path))
+    raise TypeError(f"{type(encoding).__name__} has no fields")
+
+
 def _encoding(annotation: Any, metadata: Sequence[Any]) -> ColumnEncoding:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (UnionType, Union) and NoneType in arguments:

@@ -35,6 +35,7 @@ COLUMNS = (
         width=160,
         tooltip="privacy budget that the camera had spent when it released its last prototype",
     ),
+    Column("left", "ε left", width=150, tooltip="by the account at its site, in its last heartbeat"),
 )
 EMPTY = Empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
 NONE_FITS = Empty("No camera of this group is in that state.")
@@ -82,4 +83,5 @@ def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:
         "failures": camera.failures,
         "misdetections": camera.misdetections,
         "epsilon": None if camera.epsilon_spent is None else round(camera.epsilon_spent, 3),
+        "left": camera.left_text,
     }

@@ -2,7 +2,8 @@
 
 A heartbeat leaves every few seconds, so its counters would be the widest way out of all. Each heartbeat that
 leaves has the gate's time. Models and connections are renewed when they change, counters when their bucket
-has a token; otherwise they are those of the last heartbeat that left, which is kept on disk.
+has a token, and with these the privacy budgets if they have changed and theirs has one; otherwise they are
+those of the last heartbeat that left, which is kept on disk.
 """
 
 import logging
@@ -22,8 +23,9 @@ logger = logging.getLogger(__name__)
 LAST_FILE = "last_heartbeat.json"
 CHANGES = CountLimit(at_once=60, per_day=48)
 COUNTERS = CountLimit(at_once=60, per_day=60)
-_CHANGES, _COUNTERS = "heartbeat_changes", "heartbeat_counters"
-HEARTBEAT_LIMITS: Mapping[str, CountLimit] = {_CHANGES: CHANGES, _COUNTERS: COUNTERS}
+BUDGETS = CountLimit(at_once=24, per_day=12)
+_CHANGES, _COUNTERS, _BUDGETS = "heartbeat_changes", "heartbeat_counters", "heartbeat_budgets"
+HEARTBEAT_LIMITS: Mapping[str, CountLimit] = {_CHANGES: CHANGES, _COUNTERS: COUNTERS, _BUDGETS: BUDGETS}
 _SITE_STATE = (
     *("model_digest", "previous_digest", "candidate_digest", "channel"),
     *("provider", "provider_wanted", "teacher_digest"),
@@ -54,6 +56,7 @@ class HeartbeatPace:
         fresh, last = coarse_heartbeat(beat), self._last
         if last is None or self._buckets.has(_COUNTERS, SITE, 1, now_utc):
             self._buckets.charge(_COUNTERS, {SITE: 1}, now_utc)
+            fresh = self._with_budgets(fresh, last, now_utc)
         else:
             fresh = self._held(fresh, last, now_utc)
         self._last = fresh.model_copy(update={"at_utc": now_utc})
@@ -61,6 +64,16 @@ class HeartbeatPace:
             self._file.write(self._last.model_dump_json().encode())
         self._file.retry()
         return self._last
+
+    def _with_budgets(self, fresh: Heartbeat, last: Heartbeat | None, now_utc: int) -> Heartbeat:
+        """With its own privacy budgets if these may be renewed, else with the last ones."""
+        before = None if last is None else _with_budgets_of(fresh, last)
+        if fresh == before:
+            return fresh
+        if before is None or self._buckets.has(_BUDGETS, SITE, 1, now_utc):
+            self._buckets.charge(_BUDGETS, {SITE: 1}, now_utc)
+            return fresh
+        return before
 
     def _held(self, fresh: Heartbeat, last: Heartbeat, now_utc: int) -> Heartbeat:
         """The last counters with the present state, if that has changed and may be renewed."""
@@ -91,6 +104,14 @@ def coarse_heartbeat(beat: Heartbeat) -> Heartbeat:
     cameras = sorted((_coarse_camera(camera) for camera in beat.cameras), key=lambda one: one.camera)
     changes: dict[str, Any] = {name: significant(getattr(beat, name)) for name in _SITE_COUNTERS}
     return beat.model_copy(update={**changes, "cameras": tuple(cameras)})
+
+
+def _with_budgets_of(beat: Heartbeat, last: Heartbeat) -> Heartbeat:
+    budgets = {camera.camera: camera.budget for camera in last.cameras}
+    cameras = tuple(
+        camera.model_copy(update={"budget": budgets.get(camera.camera)}) for camera in beat.cameras
+    )
+    return beat.model_copy(update={"epsilon_spent": last.epsilon_spent, "cameras": cameras})
 
 
 def _coarse_camera(camera: CameraHealth) -> CameraHealth:

@@ -8,6 +8,7 @@ import random
 
 from messaging.releases import Channel
 from messaging.reports import (
+    AccountState,
     AnswerOutcome,
     BoxGeometry,
     CameraHealth,
@@ -21,6 +22,7 @@ from messaging.reports import (
     Heartbeat,
     Misdetection,
     OperatorVerdict,
+    PrivacyBudget,
     RecallTally,
     Report,
     ShadowReport,
@@ -220,6 +222,9 @@ def _heartbeat(chance: random.Random) -> Heartbeat:
             connected=True,
             light=Light.NIGHT,
             weather=Weather.RAIN,
+            budget=PrivacyBudget(
+                epsilon=8.0, window_days=30, epsilon_left=chance.uniform(0, 8), account=AccountState.OPEN
+            ),
         )
         for name in CAMERAS
     )

@@ -11,7 +11,7 @@ from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResou
 from messaging.resources import FailureModeResource, HazardResource, Page, SiteResource
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
-from tests.support.cloud.sample_reports import MINUTE, prototype, received
+from tests.support.cloud.sample_reports import BUDGETS, MINUTE, prototype, received
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,16 @@ def test_each_camera_has_the_privacy_budget_that_its_last_prototype_states(cloud
     listed = Page[CameraResource].model_validate(get(cloud, "cameras", site="north").json()).items
     for found in (page, listed):
         assert {one.camera: (one.epsilon_spent, one.epsilon_spent_at) for one in found} == wanted
+
+
+def test_each_camera_has_the_budget_that_its_heartbeat_states_and_none_of_an_older_site(
+    cloud: FilledCloud,
+) -> None:
+    for path in ("cameras", "sites/north", "sites/south"):
+        found = get(cloud, path).json()
+        for camera in found.get("cameras", found.get("items")):
+            stated = BUDGETS.get(camera["camera"])
+            assert camera["budget"] == (None if stated is None else stated.model_dump(mode="json"))
 
 
 def test_a_site_that_has_never_reported_gets_the_commands_to_run_next(cloud: FilledCloud) -> None:

@@ -84,10 +84,9 @@ def test_a_site_without_a_teacher_cannot_close_failure_modes(teacher: dict[str, 
 
 def test_the_cameras_of_a_heartbeat_carry_its_site() -> None:
     sent = replace(beat(), heartbeat=HEARTBEAT)
-    view = camera_view(SiteCamera("harbour", HEARTBEAT.cameras[0]), None)
-    assert {name: getattr(view, name) for name in HEARTBEAT.cameras[0].model_fields_set} == dict(
-        HEARTBEAT.cameras[0]
-    )
+    camera = HEARTBEAT.cameras[0]
+    view = camera_view(SiteCamera("harbour", camera), None)
+    assert view.model_dump(include=camera.model_fields_set) == camera.model_dump()
     assert view.site == "harbour"
     assert site_view(Site("harbour", 10), sent, 1000.0).cameras == 1
     assert (view.epsilon_spent, view.epsilon_spent_at) == (None, None)

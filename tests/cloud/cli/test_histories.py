@@ -37,13 +37,14 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
         (("failures", "history", MODE), [MODE, "teacher 61", "34 %", "campaign"]),
         (
             ("sites", "show", "north"),
-            ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "dead letters"],
+            ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "epsilon left: 5.17", "dead letters"],
         ),
-        (("cameras", "list"), ["epsilon at last prototype", "1.0"]),
+        (("cameras", "list"), ["epsilon at last prototype", "1.0", "5.17", "8 in 30 days", "not reported"]),
         (
             ("cameras", "show", "north", "bridge"),
             ["north / bridge", "connected", "5.0", "p50 ", "epsilon 1 spent at ", "skipped without motion"],
         ),
+        (("cameras", "show", "north", "market"), ["account lost, counts as spent", "8 in 30 days"]),
         (("ledger", "days"), ["misdetection", "recall", "day from"]),
         (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),
     ],

@@ -3,7 +3,7 @@
 from dashboards.pages import privacy
 from dashboards.scope import Scope
 from dashboards.theme import LIGHT
-from messaging.api.sites import CameraResource, LedgerDayResource
+from messaging.api.sites import BudgetResource, CameraResource, LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 LEDGER = (
@@ -47,7 +47,7 @@ def test_a_site_without_a_heartbeat_has_no_epsilon() -> None:
     assert row["result"] == ""
 
 
-def test_a_camera_has_what_it_spent_and_no_assumed_budget() -> None:
+def test_a_camera_has_what_it_spent_and_its_budget_only_if_its_site_reports_one() -> None:
     camera = CameraResource(
         site="north", camera="bridge", connected=True, fps=5, frames=9, skipped=0, dropped=0, failures=0,
         detections=1, misdetections=0, inference_p50_ms=1, inference_p95_ms=2, frame_age_s=0.1, light="day",
@@ -55,7 +55,16 @@ def test_a_camera_has_what_it_spent_and_no_assumed_budget() -> None:
     )  # fmt: skip
     row = privacy.camera_row(camera, Scope("docks"), 100.0)
     assert (row["id"], row["epsilon"], row["at"]) == ("north/bridge", 3.246, "60 s ago")
-    assert row["left"] == "not stated by the site"
+    assert (row["left"], row["budget"]) == ("not reported", "not reported")
+    for left, account, text in (
+        (5.17, "open", "5.17"),
+        (0.3, "spent", "spent, 0.3 is too little"),
+        (0.0, "spent", "spent"),
+        (0.0, "lost", "account lost, counts as spent"),
+    ):
+        budget = BudgetResource(epsilon=8, window_days=30, epsilon_left=left, account=account)
+        row = privacy.camera_row(camera.model_copy(update={"budget": budget}), Scope("docks"), 100.0)
+        assert (row["left"], row["budget"]) == (text, "8 in 30 days")
     none = camera.model_copy(update={"epsilon_spent": None, "epsilon_spent_at": None})
     row = privacy.camera_row(none, Scope("docks"), 100.0)
     assert (row["epsilon"], row["at"]) == (None, "never")

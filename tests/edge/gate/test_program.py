@@ -127,7 +127,8 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
     assert kept is not None
     limits = {**settings.counts, **HEARTBEAT_LIMITS}
     spent = {one.kind: limits[one.kind].at_once - round(one.level) for one in kept.buckets}
-    assert spent == {"hazard": 1, "misdetection": 1, "heartbeat_counters": 1}, "a regular stop keeps all"
+    of_heartbeat = {"heartbeat_counters": 1, "heartbeat_budgets": 1}
+    assert spent == {"hazard": 1, "misdetection": 1, **of_heartbeat}, "a regular stop keeps all"
 
 
 def _all_that_was_written_has_a_kind(status: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from edge.privacy.accountant import WRITE_EVERY_S, PrivacyAccountant
 from edge.privacy.accounts import account_file, account_path, begin_accounts
 from edge.privacy.clock_watch import STEADY_S
 from edge.settings import NodeSettings, PrivacySettings
+from messaging.reports import AccountState
 from messaging.runtime.configuration_files import load_settings
 from tests.edge.privacy.test_accountant import DAY, START, Clock
 from tests.support.trouble.node_folder import NodeFolder
@@ -179,8 +180,11 @@ def test_an_account_that_is_missing_beside_a_nodes_state_begins_spent(
     node.start(used=True)
     assert "is missing, so it begins with its budget spent" in caplog.text
     assert node.account.epsilon_spent() == pytest.approx(8.0)
+    stated = node.account.budget()
+    assert (stated.epsilon_left, stated.account) == (0.0, AccountState.LOST)
     assert node.releases() == 0
     node.run(31 * DAY)
+    assert (node.account.budget().epsilon_left, node.account.budget().account) == (8.0, AccountState.OPEN)
     assert node.releases() == FITTING
 
 

@@ -14,6 +14,7 @@ from edge.privacy.gaussian_mechanism import compose, delta_of, epsilon_of, mu_of
 from edge.privacy.release import SystemNoise, noise_sigma, release_prototype
 from edge.settings import PrivacySettings
 from edge.vision.prototypes import PrototypeBook, PrototypeKey, cosine_distance, unit_length
+from messaging.reports import AccountState
 from messaging.taxonomy import Condition
 
 KEY = PrototypeKey("fire", Condition.parse("night-rain"), "e" * 64)
@@ -177,6 +178,22 @@ def test_a_spent_budget_withholds_until_the_window_has_passed(tmp_path: Path) ->
     assert payer.epsilon_spent() == pytest.approx(1.0)
 
 
+def test_the_budget_that_is_stated_is_what_the_account_has_left(tmp_path: Path) -> None:
+    clock = Clock()
+    payer = account(tmp_path, clock, epsilon_per_camera=2.0)
+    untouched = payer.budget()
+    assert (untouched.epsilon, untouched.window_days, untouched.epsilon_left) == (2.0, 30, 2.0)
+    assert untouched.account is AccountState.OPEN
+    payer.spend("fire")
+    assert (payer.budget().epsilon_left, payer.budget().account) == (1.0, AccountState.OPEN)
+    for _ in range(2):
+        payer.spend("fire")
+    spent = payer.budget()
+    assert (spent.account, spent.epsilon_left) == (AccountState.SPENT, round(2 - payer.epsilon_spent(), 2))
+    clock.ran_s += 31 * DAY
+    assert payer.budget() == untouched
+
+
 def test_a_withheld_prototype_stays_in_the_book(tmp_path: Path) -> None:
     payer, book = account(tmp_path, epsilon_per_release=1.0, epsilon_per_camera=1.0), book_of(20)
     payer.spend("fire")
@@ -206,6 +223,7 @@ def test_an_account_that_cannot_be_read_counts_as_spent(tmp_path: Path, content:
     (tmp_path / "cam.json").write_text(content)
     payer = account(tmp_path)
     assert payer.epsilon_spent() == 8.0
+    assert (payer.budget().epsilon_left, payer.budget().account) == (0.0, AccountState.LOST)
     with pytest.raises(BudgetSpent, match="privacy account"):
         payer.spend("fire")
     assert (tmp_path / "cam.json").read_text() == content
@@ -215,7 +233,8 @@ def test_the_account_holds_times_costs_and_classes_only(tmp_path: Path) -> None:
     account(tmp_path).spend("fire")
     document = json.loads((tmp_path / "cam.json").read_text())
     mu = pytest.approx(mu_of(1.0, 1e-5))
-    assert document["spendings"] == [{"at_utc": START, "mu": mu, "ran_s": 0.0, "class_name": "fire"}]
+    spending = {"at_utc": START, "mu": mu, "ran_s": 0.0, "class_name": "fire", "lost": False}
+    assert document["spendings"] == [spending]
     assert document | {"spendings": ()} == {"version": 1, "spendings": (), "ran_s": 0.0, "seen_utc": START}
     assert [p.name for p in tmp_path.iterdir()] == ["cam.json"]
 

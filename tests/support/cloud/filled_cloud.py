@@ -57,7 +57,6 @@ from messaging.intervals import wilson
 from messaging.releases import Channel
 from messaging.reports import (
     BoxGeometry,
-    CameraHealth,
     ConditionTags,
     EvidenceSource,
     HazardEvent,
@@ -68,7 +67,16 @@ from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.trust.verdict_requests import OpenRequests
 from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.rollout_fleet import FleetSites
-from tests.support.cloud.sample_reports import NEW, OLD, heartbeat, misdetection, prototype, received, tally
+from tests.support.cloud.sample_reports import (
+    NEW,
+    OLD,
+    camera_health,
+    heartbeat,
+    misdetection,
+    prototype,
+    received,
+    tally,
+)
 from tests.support.fake_detector import describe
 from tests.support.memory_tickets import MemoryTickets
 from tests.support.waiting import wait_until
@@ -176,7 +184,7 @@ class FilledCloud:
     def beat(self, *, unsent: int = 0) -> None:
         """Store a heartbeat of both sites."""
         for site in ("north", "south"):
-            cameras = tuple(_camera(name, tags) for s, name, tags in CAMERAS if s == site)
+            cameras = tuple(camera_health(name, tags) for s, name, tags in CAMERAS if s == site)
             beat = heartbeat(
                 OLD,
                 candidate_digest=NEW if site == "north" else None,
@@ -379,14 +387,6 @@ class FilledCloud:
                 }  # fmt: skip
             rows.append(EvaluationRow(self.campaign, digest, role, class_name, condition, metrics))
         self.rows.put_evaluations(rows)
-
-
-def _camera(name: str, tags: ConditionTags) -> CameraHealth:
-    return CameraHealth(
-        camera=name, frames=18_240, skipped=2_110, dropped=0, failures=0, detections=912, misdetections=157,
-        fps=5.0, inference_p50_ms=11.2, inference_p95_ms=17.9, frame_age_s=0.2, connected=True,
-        light=tags.light, weather=tags.weather,
-    )  # fmt: skip
 
 
 def _image(seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:

@@ -14,13 +14,16 @@ from cloud.store.report_insertion import Received
 from cloud.store.report_store import ReportStore
 from messaging.releases import Channel
 from messaging.reports import (
+    AccountState,
     BoxGeometry,
+    CameraHealth,
     ClassPrototype,
     ConditionTags,
     ErrorKind,
     EvidenceSource,
     Heartbeat,
     Misdetection,
+    PrivacyBudget,
     RecallTally,
     Report,
     SwapOutcome,
@@ -100,6 +103,22 @@ def prototype(vector: tuple[int, ...], **changes: Any) -> ClassPrototype:
         "minute_utc": MINUTE,
     }
     return ClassPrototype(**{**values, **changes})
+
+
+BUDGETS = {
+    "bridge": PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=5.17, account=AccountState.OPEN),
+    "market": PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=0.0, account=AccountState.LOST),
+}
+"""By camera; the others are of sites that report none."""
+
+
+def camera_health(name: str, tags: ConditionTags) -> CameraHealth:
+    """A connected camera under a condition."""
+    return CameraHealth(
+        camera=name, frames=18_240, skipped=2_110, dropped=0, failures=0, detections=912, misdetections=157,
+        fps=5.0, inference_p50_ms=11.2, inference_p95_ms=17.9, frame_age_s=0.2, connected=True,
+        light=tags.light, weather=tags.weather, budget=BUDGETS.get(name),
+    )  # fmt: skip
 
 
 def heartbeat(digest: str | None = OLD, **changes: Any) -> Heartbeat:

@@ -26,6 +26,7 @@ from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S
 from edge.gate.limits.signed_names import SignedNames
 from messaging.releases import Channel
 from messaging.reports import (
+    AccountState,
     AnswerOutcome,
     ErrorKind,
     EvidenceSource,
@@ -180,7 +181,17 @@ def counter_places() -> tuple[Place, ...]:
         *(Place(name, COUNTS) for name in ("uptime_s", "outbox_messages", "shed")),
         Place("teacher_fraction", tuple(round(n / 1000, 3) for n in range(1001))),
         Place("resident_mb", _numbers(1_000_000, 0.1)),
+    )
+
+
+def budget_places() -> tuple[Place, ...]:
+    """The places of a heartbeat that are renewed with its counters, but less often."""
+    hundredths = tuple(round(n / 100, 2) for n in range(6001))
+    return (
         Place("epsilon_spent", _numbers(1000, 0.001)),
+        *(Place(f"cameras.0.budget.{name}", hundredths) for name in ("epsilon", "epsilon_left")),
+        Place("cameras.0.budget.window_days", range(1, 3651)),
+        Place("cameras.0.budget.account", tuple(AccountState)),
     )
 
 

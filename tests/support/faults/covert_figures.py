@@ -17,7 +17,7 @@ from pathlib import Path
 from edge.gate.limits.admission import Admission
 from edge.gate.limits.coarse import HAZARD_STEP_S
 from edge.gate.limits.count_caps import COUNT_LIMITS, CountCaps
-from edge.gate.limits.heartbeat_pace import CHANGES, COUNTERS
+from edge.gate.limits.heartbeat_pace import BUDGETS, CHANGES, COUNTERS
 from messaging.figures import Figure, write_figures
 from messaging.nats.subjects import report_subject
 from messaging.reports import Report
@@ -26,6 +26,8 @@ from tests.support.edge.gate_stage import admission_of, buckets_of, report_id
 from tests.support.faults.covert_channel import (
     EVENTS,
     SIGNED,
+    Place,
+    budget_places,
     capacity_bits,
     counter_places,
     places,
@@ -72,11 +74,12 @@ class Receiver:
     def burst_of_heartbeats(self, most: int) -> None:
         """So many heartbeats at once, or fewer if one leaves without new counters and without new state."""
         for _ in range(most):
-            chosen = (*counter_places(), *state_places())
+            chosen, without = _heartbeat_places(), _heartbeat_places(budgets=False)
             data = self._random.getrandbits(capacity_bits(chosen))
             beat = written(SAMPLES["heartbeat"], chosen, data)
             left = self._heartbeat(beat, START_UTC).report
-            renewed = [part for part in (chosen, state_places()) if read(left, part) == read(beat, part)]
+            parts = (chosen, without, state_places())
+            renewed = [part for part in parts if read(left, part) == read(beat, part)]
             if not renewed:
                 return
             self.bits["heartbeat"] += capacity_bits(renewed[0])
@@ -107,12 +110,16 @@ class Receiver:
         self.bits[kind] += bits + when_bits
 
     def day_of_heartbeats(self, most: int | None = None) -> None:
-        """Counters with the state, as often as a day renews them; then the state alone, likewise."""
+        """Counters with the state, as often as a day renews them; then the state alone, likewise.
+
+        The budgets are renewed with so many of the counters as theirs allow, evenly over the day.
+        """
         self._empty_the_pace()
-        both = (*counter_places(), *state_places())
-        for n, (chosen, per_day) in enumerate(((both, COUNTERS.per_day), (state_places(), CHANGES.per_day))):
+        every = COUNTERS.per_day // BUDGETS.per_day
+        for n, per_day in enumerate((COUNTERS.per_day, CHANGES.per_day)):
             part_s = DAY_S // per_day
             for number in range(min(per_day, most or per_day)):
+                chosen = state_places() if n else _heartbeat_places(budgets=number % every == every - 1)
                 when_bits, when = self._moment(part_s - 2 * HAZARD_STEP_S)
                 begins = START_UTC + n * DAY_S + (number + 1) * part_s + HAZARD_STEP_S
                 bits = capacity_bits(chosen)
@@ -125,11 +132,10 @@ class Receiver:
                 self.bits["heartbeat"] += bits + when_bits
 
     def _empty_the_pace(self) -> None:
+        chosen = _heartbeat_places()
         for n in range(COUNTERS.at_once + CHANGES.at_once + 1):
-            data = self._random.getrandbits(capacity_bits((*counter_places(), *state_places())))
-            self._heartbeat(
-                written(SAMPLES["heartbeat"], (*counter_places(), *state_places()), data), START_UTC + n // 60
-            )
+            data = self._random.getrandbits(capacity_bits(chosen))
+            self._heartbeat(written(SAMPLES["heartbeat"], chosen, data), START_UTC + n // 60)
 
     def _heartbeat(self, report: Report, now_utc: int) -> Message:
         message = self._message(report, now_utc)
@@ -143,6 +149,10 @@ class Receiver:
         """Bits of the moment within a part of the day, and the step that was chosen."""
         bits = max(1, part_s // HAZARD_STEP_S).bit_length() - 1
         return bits, self._random.getrandbits(bits) if bits else 0
+
+
+def _heartbeat_places(*, budgets: bool = True) -> tuple[Place, ...]:
+    return (*counter_places(), *state_places(), *(budget_places() if budgets else ()))
 
 
 def covert_bytes(folder: Path, *, seed: int = 7, most: int | None = None) -> dict[str, int]:

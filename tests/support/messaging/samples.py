@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from messaging.releases import Channel
 from messaging.reports import (
+    AccountState,
     AnswerOutcome,
     BoxGeometry,
     CameraHealth,
@@ -17,6 +18,7 @@ from messaging.reports import (
     Heartbeat,
     Misdetection,
     OperatorVerdict,
+    PrivacyBudget,
     RecallTally,
     Report,
     ShadowReport,
@@ -161,6 +163,7 @@ HEARTBEAT = Heartbeat(
             connected=True,
             light=Light.NIGHT,
             weather=Weather.RAIN,
+            budget=PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=5.17, account=AccountState.OPEN),
         ),
     ),
     at_utc=1_800_000_000,

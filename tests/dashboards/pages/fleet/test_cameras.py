@@ -2,7 +2,7 @@
 
 from dashboards.pages.fleet.cameras import row
 from dashboards.scope import Scope
-from messaging.api.sites import CameraResource
+from messaging.api.sites import BudgetResource, CameraResource
 
 BRIDGE = CameraResource(
     site="north",
@@ -30,3 +30,9 @@ def test_a_row_has_the_privacy_budget_of_the_last_prototype() -> None:
 
 def test_a_camera_without_a_prototype_has_no_budget_in_its_row() -> None:
     assert row(BRIDGE, Scope())["epsilon"] is None
+
+
+def test_a_camera_of_an_older_site_has_no_budget_left_that_the_cloud_assumes() -> None:
+    assert row(BRIDGE, Scope())["left"] == "not reported"
+    budget = BudgetResource(epsilon=8.0, window_days=30, epsilon_left=0.0, account="spent")
+    assert row(BRIDGE.model_copy(update={"budget": budget}), Scope())["left"] == "spent"

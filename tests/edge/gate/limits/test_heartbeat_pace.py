@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
-from edge.gate.limits.heartbeat_pace import CHANGES, COUNTERS, LAST_FILE, HeartbeatPace, coarse_heartbeat
-from messaging.reports import Heartbeat
+from edge.gate.limits.heartbeat_pace import (
+    BUDGETS,
+    CHANGES,
+    COUNTERS,
+    LAST_FILE,
+    HeartbeatPace,
+    coarse_heartbeat,
+)
+from messaging.reports import AccountState, Heartbeat, PrivacyBudget
 from tests.support.edge.gate_stage import buckets_of
 from tests.support.messaging.samples import HEARTBEAT
 
@@ -79,3 +86,42 @@ def test_a_damaged_last_heartbeat_is_replaced_and_its_counters_are_charged(tmp_p
     held = _pace(tmp_path, new=False)
     assert held.paced(_beat(1), NOW + 3 * DAY_S // COUNTERS.per_day).uptime_s == 904, "five were charged"
     assert held.paced(_beat(1), NOW + DAY_S).uptime_s == 1
+
+
+def _budgeted(n: int, left: float, account: AccountState = AccountState.OPEN) -> Heartbeat:
+    budget = PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=left, account=account)
+    camera = HEARTBEAT.cameras[0].model_copy(update={"budget": budget})
+    return _beat(n, cameras=(camera,), epsilon_spent=8.0 - left)
+
+
+def test_what_is_left_of_a_budget_changes_only_as_often_as_its_own_bucket_allows(tmp_path: Path) -> None:
+    pace, seen = _pace(tmp_path), set[tuple[object, float]]()
+    for n in range(DAY_S // 10):
+        sent = pace.paced(_budgeted(n % 1000, n % 800 / 100), NOW + 10 * n)
+        seen.add((sent.cameras[0].budget, sent.epsilon_spent))
+    assert len(seen) <= BUDGETS.at_once + BUDGETS.per_day + 1
+
+
+def test_a_lost_account_leaves_with_the_next_counters_and_unchanged_budgets_cost_nothing(
+    tmp_path: Path,
+) -> None:
+    pace = _pace(tmp_path)
+    for n in range(COUNTERS.at_once - 1):
+        pace.paced(_budgeted(n, 5.17), NOW)
+    budget = pace.paced(_budgeted(99, 0.0, AccountState.LOST), NOW).cameras[0].budget
+    assert budget is not None
+    assert (budget.epsilon_left, budget.account) == (0.0, AccountState.LOST)
+
+
+def test_a_camera_that_appears_while_no_budget_may_leave_has_none_until_one_may(tmp_path: Path) -> None:
+    pace = _pace(tmp_path)
+    for n in range(BUDGETS.at_once + 1):
+        pace.paced(_budgeted(n, n / 10), NOW)
+    both = _budgeted(1, 7.0)
+    new = both.cameras[0].model_copy(update={"camera": "south"})
+    both = both.model_copy(update={"cameras": (*both.cameras, new)})
+    north, south = pace.paced(both, NOW).cameras
+    last = _budgeted(1, (BUDGETS.at_once - 1) / 10).cameras[0].budget
+    assert (north.budget, south.budget) == (last, None)
+    north, south = pace.paced(both, NOW + DAY_S).cameras
+    assert north.budget == south.budget == new.budget
