@@ -1,5 +1,6 @@
 """`blindspot sites remove`: what a revoked site reported is deleted, over the REST API."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -7,7 +8,12 @@ import typer
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, short
 from cloud.cli.fleet import sites
-from messaging.api.site_removal import RemovalRequest, SiteRemovalResource
+from messaging.api.site_removal import (
+    DerivedCampaignResource,
+    RemovalPlanResource,
+    RemovalRequest,
+    SiteRemovalResource,
+)
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 
@@ -19,27 +25,49 @@ def remove_site(
         bool,
         typer.Option("--reject-images", help="leave the images of its campaigns out of later trainings"),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print what would be deleted, and delete nothing")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Delete everything that a revoked site reported, and list the campaigns and models made with it."""
+    path = f"sites/{url_segment(site)}"
+    if dry_run:
+        with RemoteCloud.of_folder(data) as cloud:
+            plan = cloud.get(f"{path}/removal", RemovalPlanResource)
+        if as_json:
+            print_json(plan)
+            return
+        _print_campaigns(site, plan.campaigns)
+        notes.print(f"a removal would delete of site {site}: {_counts(plan.rows)}")
+        return
     if not yes:
         typer.confirm(f"Delete every report of site {site}? This cannot be undone", abort=True)
     with RemoteCloud.of_folder(data) as cloud:
         body = RemovalRequest(reject_images=reject_images)
-        found = cloud.send("POST", f"sites/{url_segment(site)}/remove", SiteRemovalResource, body)
+        found = cloud.send("POST", f"{path}/remove", SiteRemovalResource, body)
     if as_json:
         print_json(found)
         return
+    _print_campaigns(site, found.campaigns)
+    notes.print(
+        f"deleted of site {site}: {_counts(found.deleted)}; images rejected: {found.rejected_images:,}"
+    )
+
+
+def _print_campaigns(site: str, campaigns: Sequence[DerivedCampaignResource]) -> None:
     print_table(
         f"Campaigns with evidence of {site}",
         ("campaign", "failure modes", "of the site", "images", "models"),
         [
             (c.campaign, c.modes, f"{c.own} of {c.evidence}", c.images, tuple(map(short, c.releases)))
-            for c in found.campaigns
+            for c in campaigns
         ],
         f"No campaign was planned with evidence of {site}.",
     )
-    counts = ", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in found.deleted.items())
-    notes.print(f"deleted of site {site}: {counts}; images rejected: {found.rejected_images:,}")
+
+
+def _counts(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in rows.items())

@@ -24,6 +24,18 @@ class DerivedCampaignResource(Resource):
     releases: tuple[str, ...]
 
 
+class RemovalPlanResource(Resource):
+    """What a removal of the site would delete now, in rows by table, and what its reports were used for.
+
+    Only a `revoked` site is removed.
+    """
+
+    site: str
+    revoked: bool
+    rows: dict[str, int]
+    campaigns: tuple[DerivedCampaignResource, ...]
+
+
 class SiteRemovalResource(Resource):
     """What was deleted, in rows by table, what it had been used for, and how many images were rejected."""
 

@@ -65,6 +65,8 @@ DIALOGS = (
     _entry("quarantine a site", _SITES, "/sites/north", "#site button:has-text('Quarantine')"),
     _entry("revoke a site", _SITES, "/sites/north", "#site button:has-text('Revoke')"),
     _entry("release a site", _SITES, "/sites/east", "#site button:has-text('Release')"),
+    _entry("remove the reports of a site", "pages/fleet/site_removal.py", "/sites/west",
+           "#site button:has-text('Remove its reports')"),
     _entry("cancel a campaign", "pages/campaign.py", "/campaigns/{campaign}",
            "#campaign button:has-text('Cancel')"),
     _entry("a generated image", "pages/campaign_images.py", "/campaigns/{campaign}/images",
@@ -102,6 +104,8 @@ def prepare(cloud: FilledCloud) -> None:
     cloud.services.audit.add(AuditEntry(now, "ana", "::1", "PATCH /users/{user}", "user bo", 200, **change))
     cloud.reports.add_site("east")
     cloud.reports.quarantine_site("east", True)
+    cloud.reports.add_site("west")
+    cloud.reports.revoke_site("west")
     cloud.services.tickets.sign_ticket(OLD, (), now + DAY_S)
     states = {"sites": [{"site": "north", "group": "canary", "state": "running"}], "awaiting": "early"}
     cloud.services.releases.put_rollout(

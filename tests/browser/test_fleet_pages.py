@@ -168,6 +168,30 @@ def test_a_site_is_quarantined_released_and_revoked_from_its_row(cloud: FilledCl
     assert tab.violations == []
 
 
+def test_the_reports_of_a_revoked_site_are_deleted_once_the_plan_is_confirmed(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.reports.revoke_site("north")
+    cloud.start()
+    tab.open("/sites/north", "#site button:has-text('Remove its reports')")
+    tab.page.click("#site button:has-text('Remove its reports')")
+    tab.wait_for_text(".dialog", "4 hazards,")
+    tab.wait_for_text(".dialog", f"{cloud.campaign}: ")
+    tab.page.click(".dialog button:has-text('Cancel')")
+    removal = cloud.services.histories.removal
+    assert removal.counts("north")["hazards"] == 4
+    tab.page.click("#site button:has-text('Remove its reports')")
+    tab.page.click(".dialog .q-checkbox")
+    tab.page.click(".dialog button:has-text('Remove')")
+    tab.wait_for_text(".q-notification", "What north reported is deleted.")
+    assert set(removal.counts("north").values()) == {0}
+    assert removal.derived("north") == []
+    reviews = cloud.services.histories.reviews.of_campaign(cloud.campaign).values()
+    assert {review.reason for review in reviews} == {"site north was removed"}
+    assert tab.violations == []
+
+
 def test_an_operator_is_offered_no_revocation(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))

@@ -1,5 +1,8 @@
 """One suite for every database: a revoked site's reports are deleted, and what was made of them is named."""
 
+from itertools import count
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
@@ -55,9 +58,9 @@ def test_a_site_that_is_not_revoked_is_not_removed(database: Database, reports: 
     with pytest.raises(
         NotNow, match="site liar is not revoked; revoke it with `blindspot sites revoke liar`"
     ):
-        SiteRemoval(database).delete("liar")
+        SiteRemoval(database).remove("liar", reject_images=False, by="ana")
     with pytest.raises(NotNow):
-        SiteRemoval(database).delete("nowhere")
+        SiteRemoval(database).remove("nowhere", reject_images=False, by="ana")
     assert rows_of(database, StoredReport, "liar") == 6
 
 
@@ -66,13 +69,58 @@ def test_everything_that_it_reported_goes_and_nothing_of_others(
 ) -> None:
     monkeypatch.setattr(site_removal, "BATCH", 2)
     reports.revoke_site("liar")
-    deleted = SiteRemoval(database).delete("liar")
-    assert deleted == {"reports": 6, "hazards": 1, "verdict_requests": 0, "heartbeats": 0}
+    for number, site in enumerate(("liar", "honest")):
+        subject = f"site.{site}.report.hazard"
+        reports.put_dead_letter(subject=subject, message_id=f"m{number}", reason="x", data=b"y")
+    counts = SiteRemoval(database).counts("liar")
+    deleted = SiteRemoval(database).remove("liar", reject_images=False, by="ana").deleted
+    assert deleted == counts
+    assert deleted == {"reports": 6, "hazards": 1, "verdict_requests": 0, "heartbeats": 0, "dead_letters": 1}
+    assert [letter.subject for letter in reports.dead_letters()] == ["site.honest.report.hazard"]
     for table in (StoredReport, MisdetectionRow, PrototypeRow, HazardRow):
         assert rows_of(database, table, "liar") == 0
     assert (rows_of(database, MisdetectionRow, "honest"), rows_of(database, HazardRow, "honest")) == (1, 1)
     assert reports.site("liar").revoked, "the site itself stays, so that it is refused"
-    assert SiteRemoval(database).delete("liar")["reports"] == 0
+    again = SiteRemoval(database).remove("liar", reject_images=False, by="ana")
+    assert set(again.deleted.values()) == {0}
+
+
+class Crash(Exception):
+    """The end of the process in the midst of a removal."""
+
+
+@pytest.mark.parametrize("survived", range(7))
+def test_a_removal_that_crashed_is_repeated_and_still_names_and_rejects_what_was_made(
+    database: Database, reports: ReportStore, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    monkeypatch.setattr(site_removal, "BATCH", 2)
+    started(database, MODE)
+    reports.revoke_site("liar")
+    removal, written, calls = SiteRemoval(database), site_removal.written, count()
+    expected = removal.derived("liar")
+
+    def crashing(*given: Any) -> int:
+        if next(calls) == survived:
+            raise Crash
+        return written(*given)
+
+    monkeypatch.setattr(site_removal, "written", crashing)
+    with pytest.raises(Crash):
+        removal.remove("liar", reject_images=True, by="ana")
+    assert ReviewStore(database).left_out("C2") == ["image-0", "image-1"], "rejected before all else"
+    assert removal.derived("liar") == expected
+    assert rows_of(database, MisdetectionRow, "liar") == 3
+    monkeypatch.setattr(site_removal, "written", written)
+    again = removal.remove("liar", reject_images=True, by="ana")
+    assert (list(again.campaigns), again.rejected_images) == (expected, 2)
+    assert set(removal.counts("liar").values()) == {0}
+
+
+def test_images_stay_unless_their_rejection_is_wanted(database: Database, reports: ReportStore) -> None:
+    started(database, MODE)
+    reports.revoke_site("liar")
+    assert SiteRemoval(database).remove("liar", reject_images=False, by="ana").rejected_images == 0
+    assert ReviewStore(database).left_out("C2") == []
 
 
 def test_the_campaigns_that_it_contributed_to_are_named_with_its_share_images_and_models(

@@ -41,6 +41,7 @@ PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("PUT", "/sites/{site}"): _ADMIN,
     ("PUT", "/sites/{site}/group"): _ADMIN,
     ("POST", "/sites/{site}/revoke"): _ADMIN,
+    ("GET", "/sites/{site}/removal"): _ADMIN,
     ("POST", "/sites/{site}/remove"): _ADMIN,
     ("POST", "/sites/{site}/quarantine"): _OPERATOR_OF_SITE,
     ("POST", "/sites/{site}/release"): _OPERATOR_OF_SITE,

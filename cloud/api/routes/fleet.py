@@ -1,5 +1,6 @@
 """API routes of the fleet: overview, sites, cameras, ledgers."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,8 +13,14 @@ from cloud.errors import BadRequest
 from cloud.failure_modes.register import open_modes, open_modes_by_site
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
+from cloud.store.retention.site_removal import DerivedCampaign
 from messaging.access_resources import GroupRequest
-from messaging.api.site_removal import DerivedCampaignResource, RemovalRequest, SiteRemovalResource
+from messaging.api.site_removal import (
+    DerivedCampaignResource,
+    RemovalPlanResource,
+    RemovalRequest,
+    SiteRemovalResource,
+)
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.fields import Slug
 from messaging.resources import (
@@ -164,23 +171,27 @@ def revoke_site(services: CloudServices, site: Slug) -> SiteResource:
     return site_view(revoked, None, services.clock())
 
 
+@router.get("/sites/{site}/removal")
+def removal_plan(services: CloudServices, site: Slug) -> RemovalPlanResource:
+    """What a removal of the site would delete, and the campaigns and models that were made with it."""
+    known, removal = services.reports.site(site), services.histories.removal
+    return RemovalPlanResource(
+        site=site, revoked=known.revoked, rows=removal.counts(site), campaigns=_derived(removal.derived(site))
+    )
+
+
 @router.post("/sites/{site}/remove")
 def remove_site(
     services: CloudServices, caller: Caller, site: Slug, request: RemovalRequest
 ) -> SiteRemovalResource:
     """Delete everything that a revoked site reported, and name what was made of it."""
     services.reports.site(site)
-    removal = services.histories.removal
-    derived = removal.derived(site)
-    deleted = removal.delete(site)
-    reviews, reason = services.histories.reviews, f"site {site} was removed"
-    wanted = [one.campaign for one in derived] if request.reject_images else []
-    rejected = sum(reviews.reject_all(one, reason=reason, by=caller.name) for one in wanted)
+    done = services.histories.removal.remove(site, reject_images=request.reject_images, by=caller.name)
     return SiteRemovalResource(
         site=site,
-        deleted=deleted,
-        campaigns=tuple(DerivedCampaignResource.model_validate(one) for one in derived),
-        rejected_images=rejected,
+        deleted=done.deleted,
+        campaigns=_derived(done.campaigns),
+        rejected_images=done.rejected_images,
     )
 
 
@@ -194,6 +205,10 @@ def quarantine_site(services: CloudServices, site: Slug) -> SiteResource:
 def release_site(services: CloudServices, site: Slug) -> SiteResource:
     """Count a site's evidence again."""
     return site_view(services.reports.quarantine_site(site, False), None, services.clock())
+
+
+def _derived(found: Iterable[DerivedCampaign]) -> tuple[DerivedCampaignResource, ...]:
+    return tuple(DerivedCampaignResource.model_validate(one) for one in found)
 
 
 def _ledger_place(cursor: str | None) -> int:

@@ -3,6 +3,9 @@
 The site itself stays, revoked, with its ledger totals, lanes and orders: they prove what was received. Images
 and models that were made before cannot be unmade; a campaign's images are rejected, so that no later training
 uses them, and its releases are named.
+
+A removal may be repeated after a crash: images are rejected before anything is deleted, and the
+misdetections, by which the campaigns are found, are deleted last and together.
 """
 
 from collections.abc import Sequence
@@ -14,8 +17,17 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotNow
 from cloud.store.database import Database, written
 from cloud.store.history.request_store import VerdictRequestRow
+from cloud.store.history.review_store import ReviewStore
+from cloud.store.mapping import Record
 from cloud.store.records import Campaign, Release, SyntheticImage
-from cloud.store.report_records import HazardRow, MisdetectionRow, Site, SiteHeartbeat, StoredReport
+from cloud.store.report_records import (
+    DeadLetter,
+    HazardRow,
+    MisdetectionRow,
+    Site,
+    SiteHeartbeat,
+    StoredReport,
+)
 from cloud.store.retention.retention_store import BATCH
 from messaging.reports import ErrorKind
 from messaging.taxonomy import Condition
@@ -40,6 +52,15 @@ class DerivedCampaign:
     releases: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RemovedSite:
+    """What was deleted, in rows by table, what it had been used for, and how many images were rejected."""
+
+    deleted: dict[str, int]
+    campaigns: tuple[DerivedCampaign, ...]
+    rejected_images: int
+
+
 class SiteRemoval:
     """What is left of a revoked site in the database."""
 
@@ -54,34 +75,62 @@ class SiteRemoval:
             found = (_derived(session, site, campaign, modes) for campaign in campaigns)
             return [one for one in found if one.own]
 
-    def delete(self, site: str) -> dict[str, int]:
-        """Delete everything that the site reported, in small transactions; numbers of rows by table.
+    def counts(self, site: str) -> dict[str, int]:
+        """How many rows a removal would delete now, by table."""
+        with self._db.reading() as session:
+            return {
+                name: session.scalar(select(func.count()).select_from(table).where(of_site)) or 0
+                for name, table, of_site in _tables(site)
+            }
 
-        Raises `NotNow` if the site is not revoked, as more would come.
+    def remove(self, site: str, *, reject_images: bool, by: str) -> RemovedSite:
+        """Delete everything that the site reported, in small transactions.
+
+        With `reject_images` those of the derived campaigns are rejected before. Raises `NotNow` if the site
+        is not revoked, as more would come.
         """
         with self._db.reading() as session:
             known = session.get(Site, site)
         if known is None or not known.revoked:
             raise NotNow(f"site {site} is not revoked; revoke it with `blindspot sites revoke {site}` first")
-        deleted = {"reports": self._delete_reports(site)}
-        for table, rows in (
-            ("hazards", delete(HazardRow).where(HazardRow.site == site)),
-            ("verdict_requests", delete(VerdictRequestRow).where(VerdictRequestRow.site == site)),
-            ("heartbeats", delete(SiteHeartbeat).where(SiteHeartbeat.site == site)),
-        ):
-            with self._db.writing() as session:
-                deleted[table] = written(session, rows)
-        return deleted
+        campaigns, reviews = self.derived(site), ReviewStore(self._db)
+        reason, wanted = f"site {site} was removed", campaigns if reject_images else []
+        rejected = sum(reviews.reject_all(one.campaign, reason=reason, by=by) for one in wanted)
+        return RemovedSite(self._delete(site), tuple(campaigns), rejected)
 
-    def _delete_reports(self, site: str) -> int:
+    def _delete(self, site: str) -> dict[str, int]:
         """The records of what the reports contain go with them."""
+        row = StoredReport
+        evidence = row.id.in_(select(MisdetectionRow.report_id).where(MisdetectionRow.site == site))
+        others = self._delete_reports((row.site == site) & ~evidence)
+        deleted = {}
+        for name, table, of_site in _tables(site)[1:]:
+            with self._db.writing() as session:
+                deleted[name] = written(session, delete(table).where(of_site))
+        with self._db.writing() as session:
+            last = written(session, delete(row).where(evidence))
+        return {"reports": others + last, **deleted}
+
+    def _delete_reports(self, wanted: ColumnElement[bool]) -> int:
         total, row = 0, StoredReport
         while True:
             with self._db.writing() as session:
-                ids = session.scalars(select(row.id).where(row.site == site).limit(BATCH)).all()
+                ids = session.scalars(select(row.id).where(wanted).limit(BATCH)).all()
                 total += written(session, delete(row).where(row.id.in_(ids))) if ids else 0
             if len(ids) < BATCH:
                 return total
+
+
+def _tables(site: str) -> tuple[tuple[str, type[Record], ColumnElement[bool]], ...]:
+    """What a removal deletes of a site: name, table, rows; the reports first."""
+    letters = DeadLetter.subject.startswith(f"site.{site}.", autoescape=True)
+    return (
+        ("reports", StoredReport, StoredReport.site == site),
+        ("hazards", HazardRow, HazardRow.site == site),
+        ("verdict_requests", VerdictRequestRow, VerdictRequestRow.site == site),
+        ("heartbeats", SiteHeartbeat, SiteHeartbeat.site == site),
+        ("dead_letters", DeadLetter, letters),
+    )
 
 
 def _modes_of(session: Session, site: str) -> set[Mode]:

@@ -1,4 +1,4 @@
-"""What may be done to a site: quarantine, release, revoke, enrol again; each with its consequence."""
+"""What may be done to a site: quarantine, release, revoke, enrol again, remove; each with its consequence."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ from nicegui import ui
 from dashboards.components.dialogs import confirmed
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import enrol
+from dashboards.pages.fleet.site_removal import remove
 from messaging.access_resources import UserRole
 from messaging.resources import SiteResource
 
@@ -63,6 +64,8 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
             buttons[verb] = button.props(f"outline no-caps{colour}")
     if view.may(UserRole.ADMIN):
         buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")
+        gone = ui.button("Remove its reports", on_click=lambda: remove(view, name))
+        buttons["remove"] = gone.props("outline no-caps color=negative")
 
     def show(site: SiteResource) -> None:
         for verb, button in buttons.items():
@@ -72,7 +75,7 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
 
 
 def permitted(site: SiteResource) -> frozenset[str]:
-    """What the state of a site permits: keys of `CHANGES`, and `enrol`."""
+    """What the state of a site permits: keys of `CHANGES`, `enrol`, and `remove`."""
     if site.revoked:
-        return frozenset({"enrol"})
+        return frozenset({"enrol", "remove"})
     return frozenset({"revoke", "release" if site.quarantined else "quarantine"})

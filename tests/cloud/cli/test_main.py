@@ -172,6 +172,10 @@ def test_the_reports_of_a_revoked_site_are_deleted_after_confirmation(cloud: Run
     assert (early.returncode, "blindspot sites revoke cabin" in early.stderr) == (1, True)
     assert blindspot("sites", "revoke", "cabin", "--yes", *data).returncode == 0
     assert blindspot("sites", "remove", "cabin", *data).returncode == 1, "nobody has confirmed it"
+    planned = blindspot("sites", "remove", "cabin", "--dry-run", *data)
+    assert "a removal would delete of site cabin: 0 reports, 0 hazards" in planned.stderr
+    plan = json.loads(blindspot("sites", "remove", "cabin", "--dry-run", "--json", *data).stdout)
+    assert (plan["revoked"], plan["rows"]["dead_letters"], plan["campaigns"]) == (True, 0, [])
     removed = blindspot("sites", "remove", "cabin", "--reject-images", "--yes", *data)
     assert "No campaign was planned with evidence of cabin." in removed.stderr
     assert "deleted of site cabin: 0 reports, 0 hazards" in removed.stderr

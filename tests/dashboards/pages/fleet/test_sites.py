@@ -11,8 +11,8 @@ from messaging.resources import SiteResource
     [
         ({}, {"revoke", "quarantine"}),
         ({"quarantined": True}, {"revoke", "release"}),
-        ({"revoked": True}, {"enrol"}),
-        ({"revoked": True, "quarantined": True}, {"enrol"}),
+        ({"revoked": True}, {"enrol", "remove"}),
+        ({"revoked": True, "quarantined": True}, {"enrol", "remove"}),
     ],
 )
 def test_a_site_is_offered_only_what_its_state_permits(state: dict[str, bool], offered: set[str]) -> None:
