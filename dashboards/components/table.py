@@ -11,6 +11,10 @@ from dashboards.components.empty import Empty
 from dashboards.markup import Html, element
 
 ROW_PX, HEADER_PX, MOST_PX = 42, 44, 640
+_FOLLOW_ON_ENTER = """(params) => {
+    if (params.event.key === 'Enter') params.event.target.querySelector?.('a, button')?.click();
+}"""
+"""The link or button of the cell that has the focus; the keys of a grid move between cells alone."""
 LABELS = {"noRowsToShow": "No row matches the filter", "filterOoo": "Filter …"}
 
 
@@ -88,6 +92,7 @@ class Table:
                 "ensureDomOrder": True,
                 "localeText": LABELS,
                 "tooltipShowDelay": 300,
+                ":onCellKeyDown": _FOLLOW_ON_ENTER,
             },
             auto_size_columns=False,
         )

@@ -18,24 +18,23 @@ from dashboards.components.table import Column, Table, link
 from dashboards.errors import DashboardError
 from dashboards.markup import Html, join
 from dashboards.page_view import PageView
-from dashboards.pages import deliveries, missed_hazards
+from dashboards.pages import deliveries, hazard_changes, missed_hazards
 from dashboards.scope import Scope
-from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
 from messaging.integration_resources import DeliveryResource
-from messaging.resources import ClassesResource, HazardResource, HazardStatusRequest
+from messaging.resources import ClassesResource, HazardResource
 
 SHOWN = 500
 COLUMNS = (
-    Column("severity", "severity", "html", width=100),
-    Column("hazard", "hazard", "html", flex=1.2),
-    Column("state", "at the site", "html", width=120),
-    Column("status", "handled", "html", width=150),
-    Column("place", "place", flex=1.4),
+    Column("severity", "severity", "html", width=90),
+    Column("hazard", "hazard", "html", width=140),
+    Column("place", "place", width=170),
+    Column("state", "at the site", "html", width=110),
+    Column("status", "handled", "html", width=130),
+    Column("began", "began", "html", width=120),
+    Column("lasted", "duration", "html", width=120, tooltip="until it was closed at the site, or until now"),
     Column("condition", "condition"),
     Column("confidence", "confidence", "number", width=120),
-    Column("began", "began", "html", width=130),
-    Column("lasted", "duration", "html", width=120, tooltip="until it was closed at the site, or until now"),
 )
 EMPTY = Empty("No hazard in this time range. A hazard appears here when a site opens a hazard event.")
 NONE_FITS = Empty("No hazard in this time range fits the filter.")
@@ -48,13 +47,6 @@ STATUSES = {
     **{name: name.replace("_", " ") for name in ("open", "acknowledged", "resolved", "false_alarm")},
 }
 STATUS_TONES = {"open": "bad", "acknowledged": "busy", "resolved": "good", "false_alarm": "plain"}
-CHOICES = (("acknowledged", "Acknowledge"), ("resolved", "Resolve"), ("false_alarm", "False alarm"))
-MAY_FOLLOW = {
-    "acknowledged": {"open"},
-    "resolved": {"open", "acknowledged"},
-    "false_alarm": {"open", "acknowledged", "resolved"},
-}
-"""What a hazard may be before each of the choices, as the cloud permits it."""
 MAP_COLOURS = {0: "#5f6b7a", 1: "#7f8c9b", 2: "#7f8c9b", 3: "#d99a00", 4: "#d9641e", 5: "#b3261e"}
 """By the severity of the worst open hazard; 0: none is open."""
 NOT_DELIVERED = Empty("Nothing of this hazard was queued for another system. Integrations are in cloud.yaml.")
@@ -69,7 +61,8 @@ async def page(view: PageView) -> None:
     with card("Hazard events", name="hazards-card", aside="latest first"):
         await _choices(view, wanted)
         empty = EMPTY if wanted == Wanted() else NONE_FITS
-        table = LongTable(COLUMNS, name="hazards", empty=empty, step=SHOWN)
+        table = LongTable(columns_for(view), name="hazards", empty=empty, step=SHOWN)
+    known: dict[str, HazardResource] = {}
 
     missed_hazards.build(view)
 
@@ -83,7 +76,9 @@ async def page(view: PageView) -> None:
             since=since,
             **wanted.query(),
         )
-        rows = [row(one, view.scope, view.now()) for one in found.items]
+        known.clear()
+        known.update((row_id(one), one) for one in found.items)
+        rows = [row(one, view.scope, view.now()) | hazard_changes.cells(one) for one in found.items]
         table.show_first(rows, more=found.next is not None)
 
     async def refresh_map() -> None:
@@ -92,6 +87,13 @@ async def page(view: PageView) -> None:
 
     table.on_more(view.live(refresh))
     view.live(refresh_map)
+    hazard_changes.connect(view, table, known)
+
+
+def columns_for(view: PageView) -> tuple[Column, ...]:
+    """The columns, with buttons beside the status for operators."""
+    place = [column.field for column in COLUMNS].index("status") + 1
+    return (*COLUMNS[:place], *hazard_changes.columns(view), *COLUMNS[place:])
 
 
 def map_place(place: PlaceResource, scope: Scope) -> MapPlace:
@@ -149,11 +151,16 @@ async def _choices(view: PageView, wanted: Wanted) -> None:
             choice(label, options, getattr(wanted, field), partial(choose, field))
 
 
+def row_id(hazard: HazardResource) -> str:
+    """The row of a hazard in the table."""
+    return f"{hazard.site}/{hazard.event}"
+
+
 def row(hazard: HazardResource, scope: Scope, now: float) -> dict[str, Any]:
     """A row of the table."""
     name, lasted = phrases.readable(hazard.class_name), lasted_s(hazard, now)
     return {
-        "id": f"{hazard.site}/{hazard.event}",
+        "id": row_id(hazard),
         "severity": severity(hazard.severity),
         "severity_value": hazard.severity,
         "hazard": link(name, scope.link("hazards", hazard.site, hazard.event)),
@@ -203,27 +210,17 @@ async def detail(view: PageView) -> None:
     heading("Hazard", f"{event} at {site}")
     with card("What the site reports", name="hazard"):
         shown = Markup()
-        buttons: dict[str, ui.button] = {}
         with ui.row().classes("actions"):
-            for status, text in CHOICES if view.may(UserRole.OPERATOR) else ():
-                button = ui.button(text, on_click=lambda status=status: set_status(status))
-                buttons[status] = button.props("outline no-caps")
+            buttons = hazard_changes.page_buttons(view, site, event)
     with card("Deliveries", name="deliveries-card", aside="to other systems, latest first"):
         sent = Table(deliveries.COLUMNS, name="deliveries", empty=NOT_DELIVERED)
-
-    async def set_status(status: str) -> None:
-        body = HazardStatusRequest(status=status)  # type: ignore[arg-type]  # one of CHOICES
-        await view.act(
-            lambda: view.viewer.client.send("PUT", f"{path}/status", HazardResource, body),
-            f"The hazard is {phrases.readable(status)} now; integrations are notified.",
-        )
 
     async def refresh() -> None:
         now = view.now()
         hazard = await view.get(path, HazardResource)
         shown.show(facts_markup(hazard, view.scope, now))
         for status, button in buttons.items():
-            button.set_visibility(hazard.status in MAY_FOLLOW[status])
+            button.set_visibility(hazard.status in hazard_changes.MAY_FOLLOW[status])
         found = await view.page(f"{path}/deliveries", DeliveryResource, limit=100)
         sent.show([deliveries.row(one, now) for one in found.items])
 

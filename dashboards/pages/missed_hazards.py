@@ -49,7 +49,7 @@ def build(view: PageView) -> None:
     with card("Reported as missed", name="missed-card", aside=f"the latest {SHOWN}"):
         if view.may(UserRole.OPERATOR):
             with ui.row().classes("actions"):
-                button = ui.button(TITLE, icon="visibility_off", on_click=lambda: _ask(view))
+                button = ui.button(TITLE, icon="visibility_off", on_click=lambda: ask(view))
                 button.props("unelevated no-caps")
         table = Table(COLUMNS, name="missed", empty=EMPTY)
 
@@ -77,8 +77,8 @@ def row(request: VerdictRequestResource, now: float) -> dict[str, Any]:
     }
 
 
-async def _ask(view: PageView) -> None:
-    """Ask for camera, class and time, and send the report to the site."""
+async def ask(view: PageView, *, camera: str = "") -> None:
+    """Ask for camera, class and time, and send the report to the site; `camera`, `SITE/CAMERA`, is preset."""
     try:
         found = await view.page(
             "cameras", CameraResource, limit=CAMERAS_OFFERED, group=view.scope.group or None
@@ -88,6 +88,8 @@ async def _ask(view: PageView) -> None:
         ui.notify(str(error), type="negative", multi_line=True)
         return
     cameras = {f"{one.site}/{one.camera}": f"{one.site} / {one.camera}" for one in found.items}
+    if camera:
+        cameras.setdefault(camera, camera.replace("/", " / "))
     names = {one.name: phrases.readable(one.name) for one in classes.classes}
     if not cameras:
         ui.notify("no site has reported a camera yet", type="warning")
@@ -106,7 +108,7 @@ async def _ask(view: PageView) -> None:
                 f'outlined dense options-dense aria-label="{label}"'
             )
             for label, options, value, with_input in (
-                ("Camera", cameras, next(iter(cameras)), True),
+                ("Camera", cameras, camera or next(iter(cameras)), True),
                 ("Hazard class", names, next(iter(names)), False),
                 ("Seen", MINUTES_AGO, 0, False),
             )

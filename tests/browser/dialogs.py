@@ -57,6 +57,8 @@ _ENROL_SITE, _SITE = "button:has-text('Enrol a site')", ".dialog input[aria-labe
 DIALOGS = (
     _entry("a missed hazard", "pages/missed_hazards.py", "/hazards",
            "#missed-card button:has-text('A hazard was missed')"),
+    _entry("a false alarm", "pages/hazard_changes.py", "/hazards",
+           "#hazards [aria-label^='False alarm'] >> nth=0"),
     _entry("enrol a site", _ENROL, "/sites", _ENROL_SITE),
     _entry("enrol a site, refused", _ENROL, "/sites",
            _ENROL_SITE, (_SITE, "Harbour 2"), ".dialog button:has-text('Enrol')", ".dialog [role=alert]"),

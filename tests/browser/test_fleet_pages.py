@@ -99,6 +99,47 @@ def test_cameras_and_sites_are_limited_to_a_state_by_the_address_and_the_select(
     tab.open("/sites?online=false", "#sites-card .empty")
 
 
+def test_a_hazard_is_handled_from_its_row_by_clicks_and_by_keys(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.beat()
+    cloud.hazard("smoke", 4, began_s=60)
+    cloud.start()
+    tab.open("/hazards", "#hazards .ag-row")
+    row = "#hazards .ag-row"
+    tab.page.click(f"{row} [aria-label^='Acknowledge: smoke at ']")
+    tab.wait_for_text(f"{row} .pill", "acknowledged")
+    tab.page.wait_for_selector(f"{row} [aria-label^='Acknowledge']", state="detached")
+    tab.page.click(f"{row} [col-id=began]")
+    for _ in range(2):  # over the button for a missed hazard
+        tab.page.keyboard.press("ArrowLeft")
+    tab.page.keyboard.press("Enter")
+    tab.wait_for_text(".dialog", "A false alarm stays one")
+    tab.page.click(".dialog button:has-text('Cancel')")
+    tab.page.click(f"{row} [aria-label^='Resolve']")
+    tab.wait_for_text(f"{row} .pill", "resolved")
+    tab.page.click(f"{row} [aria-label^='False alarm']")
+    tab.page.click(".dialog button:has-text('False alarm')")
+    tab.wait_for_text(f"{row} .pill", "false alarm")
+    tab.page.click(f"{row} [aria-label^='A hazard was missed at ']")
+    place = tab.page.get_attribute(f"{row} [aria-label^='A hazard was missed at ']", "aria-label")
+    assert tab.page.input_value(".dialog [aria-label='Camera']") == str(place).split(" at ")[1]
+    tab.page.click(".dialog button:has-text('Cancel')")
+    tab.page.click(f"{row} [col-id=condition]")
+    tab.page.keyboard.press("Home")
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_selector("#hazard")
+    assert tab.violations == []
+
+
+def test_a_viewer_has_no_buttons_in_the_rows_of_hazards(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.accounts.add_user(NewUser(name="vera", role=UserRole.VIEWER, password="correct horse battery"))
+    cloud.hazard("smoke", 4, began_s=60)
+    cloud.start()
+    tab.log_in("vera", "correct horse battery")
+    tab.open("/hazards", "#hazards .ag-row")
+    assert tab.page.locator("#hazards button.action").count() == 0
+
+
 def test_a_missed_hazard_is_reported_and_its_answer_appears(cloud: FilledCloud, tab: Tab) -> None:
     cloud.beat()
     cloud.start()

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from dashboards.pages import deliveries, hazards, missed_hazards
+from dashboards.pages import deliveries, hazard_changes, hazards, missed_hazards
 from dashboards.scope import Scope
 from messaging.api.verdict_requests import RequestState, VerdictRequestResource
 from messaging.integration_resources import DeliveryResource
@@ -40,7 +40,7 @@ def test_a_hazard_lasts_until_its_site_closed_it_or_until_now() -> None:
 
 def test_a_hazard_is_offered_only_what_may_follow_its_status() -> None:
     offered = {
-        status: {name for name, before in hazards.MAY_FOLLOW.items() if status in before}
+        status: {name for name, before in hazard_changes.MAY_FOLLOW.items() if status in before}
         for status in ("open", "acknowledged", "resolved", "false_alarm")
     }
     assert offered == {
@@ -49,6 +49,18 @@ def test_a_hazard_is_offered_only_what_may_follow_its_status() -> None:
         "resolved": {"false_alarm"},
         "false_alarm": set(),
     }
+
+
+def test_a_row_has_a_button_for_each_change_that_the_status_permits_and_for_a_missed_hazard() -> None:
+    def texts(status: str) -> list[str]:
+        cells = hazard_changes.cells(HAZARD.model_copy(update={"status": status}))
+        assert list(cells) == [column.field for column in hazard_changes.COLUMNS]
+        return [field for field, markup in cells.items() if markup]
+
+    assert texts("open") == ["acknowledged", "resolved", "false_alarm", "missed"]
+    assert texts("resolved") == ["false_alarm", "missed"]
+    assert texts("false_alarm") == ["missed"]
+    assert 'aria-label="Resolve: fallen person at north / bridge"' in hazard_changes.cells(HAZARD)["resolved"]
 
 
 def test_a_delivery_states_its_outcome() -> None:
