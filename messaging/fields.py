@@ -1,9 +1,12 @@
-"""Types of single fields that messages, files and configurations share: slugs, digests, fractions."""
+"""Types of single fields that messages, files and configurations share: slugs, digests, fractions, roundings."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -13,6 +16,36 @@ SLUG_WORDS = "lower-case letters, digits, _ and -, at most 40 of them, the first
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, description=SLUG_WORDS)]
 UnitFloat = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A number is rounded to whole steps when its report is built."""
+
+    step: float
+
+    def steps(self, value: float) -> int:
+        """The value in steps, rounded."""
+        return round(value / self.step)
+
+    def value(self, steps: int) -> float:
+        """The value of so many steps."""
+        return round(steps * self.step, 6)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Round after the bounds were checked."""
+        return no_info_after_validator_function(lambda v: self.value(self.steps(v)), handler(source))
+
+
+@dataclass(frozen=True)
+class Significant:
+    """A number keeps so many significant digits; more digits could carry data that is not a metric."""
+
+    digits: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Round after the bounds were checked."""
+        return no_info_after_validator_function(lambda v: float(f"{v:.{self.digits}g}"), handler(source))
 
 
 def fault_words(error: Mapping[str, Any]) -> str:

@@ -5,15 +5,12 @@ a coarse grid; every list has a maximum length. Times are whole seconds (evidenc
 are fractions of the frame rounded to 1/100. There is no free text: reasons are enums.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
-from pydantic_core.core_schema import no_info_after_validator_function
+from pydantic import BaseModel, ConfigDict, Field
 
-from messaging.fields import Digest, Slug
+from messaging.fields import Digest, Grid, Significant, Slug
 from messaging.releases import MAX_EMBEDDING, Channel
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
@@ -21,36 +18,6 @@ LAST_UTC = 4_102_444_800
 
 
 ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A number is rounded to whole steps when its report is built."""
-
-    step: float
-
-    def steps(self, value: float) -> int:
-        """The value in steps, rounded."""
-        return round(value / self.step)
-
-    def value(self, steps: int) -> float:
-        """The value of so many steps."""
-        return round(steps * self.step, 6)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Round after the bounds were checked."""
-        return no_info_after_validator_function(lambda v: self.value(self.steps(v)), handler(source))
-
-
-@dataclass(frozen=True)
-class Significant:
-    """A number keeps so many significant digits; more digits could carry data that is not a metric."""
-
-    digits: int
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Round after the bounds were checked."""
-        return no_info_after_validator_function(lambda v: float(f"{v:.{self.digits}g}"), handler(source))
 
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]

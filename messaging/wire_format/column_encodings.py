@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from messaging.errors import MessageRefused
+from messaging.fields import Grid
 from messaging.hazard_classes import UNKNOWN_CLASS
-from messaging.reports import LAST_UTC, Grid, Report
+from messaging.reports import LAST_UTC, Report
 from messaging.wire_format.mixed_radix import MixedRadixReader, MixedRadixWriter
 
 PUBLIC_SLUGS = (
